@@ -1,0 +1,132 @@
+package pool
+
+import (
+	"math"
+	"time"
+)
+
+// breaker keeps workers that cannot come up from becoming a fork loop. Its fields belong to Pool.mu.
+//
+//	closed --score reaches the threshold--> open --delay over--> probing --stays up--> closed
+//	                                          ^------------------probe fails-----------'
+type breaker struct {
+	score    float64 // failures, halving every half-life
+	scored   time.Time
+	failures int // since the last success
+	cause    error
+	opened   int       // times in a row
+	until    time.Time // open until then; zero: closed
+	probing  bool      // a probe worker is on its way
+}
+
+func (b *breaker) isOpen() bool { return !b.until.IsZero() }
+
+// breakerFail counts a failure and opens the breaker when there were too many, or when it was the probe's. Pool.mu is
+// held.
+func (p *Pool) breakerFail(cause error, probe bool) {
+	b, cfg, now := &p.breaker, p.cfg.Backoff, time.Now()
+	b.score = b.score*math.Exp2(-now.Sub(b.scored).Seconds()/cfg.HalfLife.Seconds()) + 1
+	b.scored, b.cause = now, cause
+	b.failures++
+	p.stats.BootFailures++
+	if probe {
+		b.probing = false
+	}
+	if !probe && (b.isOpen() || b.score < float64(cfg.Threshold)) {
+		return
+	}
+	delay := p.jittered(cfg.delay(b.opened))
+	b.opened++
+	b.until = now.Add(delay)
+	p.publish(Event{Kind: BreakerOpened, Delay: delay, Err: cause})
+	p.warn("workers do not come up: waiting before the next start", "failures", b.failures, "delay", delay, "cause", cause)
+	p.failIfDeserted()
+	p.notify()
+}
+
+// failIfDeserted fails every queued task when the breaker is open and no worker is left to run it. Pool.mu is held.
+func (p *Pool) failIfDeserted() {
+	if !p.breaker.isOpen() || p.ready > 0 || len(p.workers) > 0 && p.anyBusy() {
+		return
+	}
+	err := p.crashLoop()
+	for c := p.queue.front(); c != nil; c = p.queue.front() {
+		p.fail(c, err)
+	}
+	for _, s := range p.slots {
+		for c := s.pinned.front(); c != nil; c = s.pinned.front() {
+			p.fail(c, err)
+		}
+	}
+}
+
+// anyBusy tells whether some worker still runs tasks, though it takes no new ones.
+func (p *Pool) anyBusy() bool {
+	for w := range p.workers {
+		if w.flight.count > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *Pool) crashLoop() error {
+	return &CrashLoopError{Failures: p.breaker.failures, Cause: p.breaker.cause}
+}
+
+// breakerClose closes the breaker because w stayed up. Pool.mu is held.
+func (p *Pool) breakerClose(w *worker) {
+	w.probe = false
+	was := p.breaker.isOpen()
+	p.breaker = breaker{}
+	if was {
+		p.publish(Event{Kind: BreakerClosed, Worker: w.info()})
+	}
+	p.notify()
+}
+
+// delay is Base·2ⁿ, at most Max.
+func (b Backoff) delay(n int) time.Duration {
+	d := b.Base
+	for range n {
+		if d >= b.Max/2 {
+			return b.Max
+		}
+		d *= 2
+	}
+	return min(d, b.Max)
+}
+
+// jittered spreads d over ±50 %.
+func (p *Pool) jittered(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.5 + p.cfg.jitter()))
+}
+
+// admit waits until slot may start a worker: its own backoff after failures in a row, then the breaker. It reports
+// whether the worker is the breaker's probe, and false when the worker is not wanted any more.
+func (p *Pool) admit(failures int, wanted func() bool) (probe, ok bool) {
+	var notBefore time.Time
+	if failures >= 2 {
+		notBefore = time.Now().Add(p.jittered(p.cfg.Backoff.delay(failures - 2)))
+	}
+	p.mu.Lock()
+	defer p.unlock()
+	for wanted() {
+		b, now := &p.breaker, time.Now()
+		wake := notBefore
+		switch {
+		case now.Before(notBefore):
+		case !b.isOpen():
+			return false, true
+		case now.Before(b.until):
+			wake = b.until
+		case !b.probing:
+			b.probing = true
+			return true, true
+		default:
+			wake = time.Time{}
+		}
+		p.sleep(wake)
+	}
+	return false, false
+}

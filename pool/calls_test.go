@@ -1,0 +1,469 @@
+package pool_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/pool"
+)
+
+func TestCallEqualsThePlainCall(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 2})
+	for _, n := range []int{0, 1, -7, 23, 24, 255, 256, 65536, -65537, 1 << 40, -1 << 31} {
+		g.Expect(square.Call(bound(t), p, n)).To(Equal(n * n))
+	}
+}
+
+func TestMapKeepsTheOrderOfItsInputs(t *testing.T) {
+	for _, n := range []int{0, 1, 10, 1000} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			g, p := NewWithT(t), start(t, pool.Config{Size: 3})
+			in := make([]int, n)
+			for i := range in {
+				in[i] = i
+			}
+			out, err := square.Map(bound(t), p, in)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(out).To(HaveLen(n))
+			for i, v := range out {
+				g.Expect(v).To(Equal(i * i))
+			}
+		})
+	}
+}
+
+func TestMapReportsEachFailedItemAndRunsTheRest(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 2})
+	_, err := fail.Map(bound(t), p, []string{"a", "typed", "b"})
+	var item *pool.ItemError
+	g.Expect(errors.As(err, &item)).To(BeTrue())
+	g.Expect(err.Error()).To(And(ContainSubstring("item 0: plain a"), ContainSubstring("item 1"), ContainSubstring("item 2: plain b")))
+}
+
+func TestStreamIsOrderedLazyAndEndsCleanly(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 2})
+	var pulled atomic.Int64
+	endless := func(yield func(time.Duration, error) bool) {
+		for yield(time.Millisecond, nil) {
+			pulled.Add(1)
+		}
+	}
+	got := 0
+	for _, err := range sleep.Stream(bound(t), p, endless) {
+		g.Expect(err).NotTo(HaveOccurred())
+		if got++; got == 20 {
+			break
+		}
+	}
+	g.Expect(pulled.Load()).To(BeNumerically("<", 200), "an endless input is not read ahead of its results")
+	whole(t, p)
+	next := 0
+	for v, err := range square.Stream(bound(t), p, pool.Slice([]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9})) {
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(v).To(Equal(next * next))
+		next++
+	}
+	g.Expect(next).To(Equal(10))
+}
+
+func TestStreamUnorderedYieldsTheSameMultiset(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 3})
+	var in, out, want []int
+	for i := range 500 {
+		in, want = append(in, i), append(want, i*i)
+	}
+	for v, err := range square.StreamUnordered(bound(t), p, pool.Seq(slices.Values(in))) {
+		g.Expect(err).NotTo(HaveOccurred())
+		out = append(out, v)
+	}
+	g.Expect(out).To(ConsistOf(want))
+}
+
+func TestStreamUnorderedDoesNotWaitForASlowItem(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 2})
+	var order []int
+	in := []time.Duration{300 * time.Millisecond, time.Millisecond, time.Millisecond}
+	i := 0
+	for _, err := range sleep.StreamUnordered(bound(t), p, pool.Slice(in)) {
+		g.Expect(err).NotTo(HaveOccurred())
+		order = append(order, i)
+		i++
+		if i == 1 {
+			g.Expect(p.Stats().InFlight).To(BeNumerically(">=", 1), "the slow item is still running")
+		}
+	}
+	g.Expect(order).To(HaveLen(3))
+}
+
+func TestStreamYieldsItemsBeforeAnInputErrorThenThatError(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 2})
+	broken := errors.New("input broke")
+	in := func(yield func(int, error) bool) {
+		for i := range 5 {
+			if !yield(i, nil) {
+				return
+			}
+		}
+		yield(0, broken)
+	}
+	var got []int
+	var last error
+	for v, err := range square.Stream(bound(t), p, in) {
+		if last = err; err == nil {
+			got = append(got, v)
+		}
+	}
+	g.Expect(got).To(Equal([]int{0, 1, 4, 9, 16}))
+	g.Expect(last).To(MatchError(broken))
+	whole(t, p)
+}
+
+func TestStreamGoesOnAfterAHandlersError(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 2})
+	errs := 0
+	for _, err := range fail.Stream(bound(t), p, pool.Slice([]string{"a", "panic", "b"})) {
+		g.Expect(err).To(HaveOccurred())
+		errs++
+	}
+	g.Expect(errs).To(Equal(3))
+}
+
+func TestStreamRaisesAPanicOfItsInputInTheConsumer(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	in := func(yield func(int, error) bool) {
+		yield(1, nil)
+		panic("input panicked")
+	}
+	g.Expect(func() {
+		for range square.Stream(bound(t), p, in) {
+		}
+	}).To(PanicWith("input panicked"))
+	whole(t, p)
+}
+
+func TestResultWithAnExpiringContextLeavesTheTaskRunning(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	f := sleep.Submit(bound(t), p, 200*time.Millisecond)
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err := f.Result(short)
+	g.Expect(err).To(MatchError(context.DeadlineExceeded))
+	g.Expect(f.Result(bound(t))).To(BeNumerically(">", 0))
+}
+
+func TestDoneFiresOnceAndResultRepeats(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	f := square.Submit(bound(t), p, 9)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() { <-f.Done() })
+	}
+	wg.Wait()
+	for range 3 {
+		g.Expect(f.Result(bound(t))).To(Equal(81))
+	}
+	g.Expect(f.Outcome().Attempts).To(Equal(1))
+	g.Expect(f.Outcome().PID).To(Equal(p.Workers()[0].PID))
+}
+
+func TestConfigReportsEveryMistakeAtOnce(t *testing.T) {
+	g := NewWithT(t)
+	_, err := pool.New(bound(t), pool.Config{Size: -1, MaxTasks: -1, TaskTimeout: -time.Second})
+	g.Expect(err).To(MatchError(And(ContainSubstring("Config.Size is -1"), ContainSubstring("Config.MaxTasks is -1"), ContainSubstring("Config.TaskTimeout is -1s"))))
+	for _, cfg := range []pool.Config{
+		{Spares: -1},
+		{MaxAge: -1},
+		{SoftMemory: -1},
+		{HardMemory: 1},
+		{QueueLimit: -1},
+		{QueueBlock: true},
+		{Heartbeat: time.Millisecond},
+		{Env: []string{"novalue"}},
+		{Dir: "/does/not/exist"},
+		{Dir: "/etc/passwd"},
+		{Budgets: pool.Budgets{Crashes: -1}},
+		{HardMemory: 32 * pool.MiB, SoftMemory: 64 * pool.MiB},
+		{MaxPayload: 2 * pool.GiB},
+		{BootTimeout: -1},
+		{StopGrace: -1},
+		{CloseTimeout: -1},
+		{Backoff: pool.Backoff{Base: -1}},
+		{Delivery: 9},
+	} {
+		g.Expect(cfg.Validate()).To(HaveOccurred(), "%+v", cfg)
+	}
+	g.Expect(pool.Config{}.Validate()).To(Succeed())
+}
+
+func TestUseAfterCloseAndTerminateIsErrClosed(t *testing.T) {
+	for name, end := range map[string]func(*pool.Pool){
+		"Close": func(p *pool.Pool) { _ = p.Close() }, "Terminate": (*pool.Pool).Terminate,
+	} {
+		t.Run(name, func(t *testing.T) {
+			g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+			end(p)
+			end(p)
+			_, err := square.Call(bound(t), p, 1)
+			g.Expect(err).To(MatchError(pool.ErrClosed))
+			_, err = square.Submit(bound(t), p, 1).Result(bound(t))
+			g.Expect(err).To(MatchError(pool.ErrClosed))
+			g.Expect(p.Resize(2)).To(MatchError(pool.ErrClosed))
+			g.Expect(p.Restart(bound(t))).To(MatchError(pool.ErrClosed))
+		})
+	}
+}
+
+func TestHandlerErrorsCrossTheBorder(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	call := func(how string) error { _, err := fail.Call(bound(t), p, how); return err }
+
+	var code *codeError
+	err := call("typed")
+	g.Expect(err).To(MatchError("wrapped: code 42"))
+	g.Expect(errors.As(err, &code)).To(BeTrue())
+	g.Expect(code.Code).To(Equal(42))
+
+	g.Expect(call("sentinel")).To(MatchError(fs.ErrNotExist))
+	g.Expect(call("own")).To(MatchError(errOwn))
+	var handler *pool.HandlerError
+	g.Expect(errors.As(call("x"), &handler)).To(BeTrue())
+	g.Expect(handler.Message).To(Equal("plain x"))
+	g.Expect(handler.Type).To(Equal("*errors.errorString"))
+	g.Expect(call("x")).NotTo(MatchError(errOwn))
+}
+
+func TestHandlerPanicArrivesWithTheWorkersStack(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	before := pids(p)
+	_, err := fail.Call(bound(t), p, "panic")
+	var panicked *pool.PanicError
+	g.Expect(errors.As(err, &panicked)).To(BeTrue())
+	g.Expect(panicked.Value).To(Equal("oh no"))
+	g.Expect(panicked.Stack).To(ContainSubstring("main_test.go"))
+	whole(t, p)
+	g.Expect(pids(p)).To(Equal(before), "a panic costs no worker")
+}
+
+func TestUnencodableValuesFailTheirCallersOnlyAndCostNoWorker(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 2})
+	before := pids(p)
+	var futures []*pool.Future[any]
+	var good []*pool.Future[int]
+	for i := range 100 {
+		futures = append(futures, unencodable.Submit(bound(t), p, i))
+		good = append(good, square.Submit(bound(t), p, i))
+	}
+	var enc *pool.EncodeError
+	for i := range futures {
+		_, err := futures[i].Result(bound(t))
+		g.Expect(errors.As(err, &enc)).To(BeTrue(), "%v", err)
+		g.Expect(good[i].Result(bound(t))).To(Equal(i * i))
+	}
+	g.Expect(pids(p)).To(Equal(before))
+}
+
+func TestUndecodableArgumentFailsThatTaskOnly(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	wide := pool.WithKey("k")
+	_, err := picky.Call(bound(t), p, struct{ N uint8 }{7}, wide)
+	g.Expect(err).NotTo(HaveOccurred())
+	_, err = disguised.Call(bound(t), p, 300)
+	var enc *pool.EncodeError
+	g.Expect(errors.As(err, &enc)).To(BeTrue(), "%v", err)
+	g.Expect(enc.What).To(Equal("decode argument"))
+	whole(t, p)
+}
+
+// disguised sends what its worker cannot decode.
+var disguised = pool.RegisterCodec("disguised", lyingCodec{}, func(_ context.Context, n int) (int, error) { return n, nil })
+
+type lyingCodec struct{}
+
+func (lyingCodec) Append(dst []byte, _ any) ([]byte, error) {
+	return append(dst, "not what it seems"...), nil
+}
+func (lyingCodec) Decode([]byte, any) error { return errors.New("gibberish") }
+
+func TestLargePayloadsArriveWhole(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 2})
+	for _, n := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 1 << 20, 100 << 20} {
+		b := bytes.Repeat([]byte{byte(n), 3, 5, 7}, n/4+1)[:n]
+		got, err := echo.Call(bound(t), p, b)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(bytes.Equal(got, b)).To(BeTrue(), "%d bytes", n)
+	}
+	var futures []*pool.Future[[]byte]
+	for i := range 16 {
+		futures = append(futures, echo.Submit(bound(t), p, bytes.Repeat([]byte{byte(i)}, 1<<20)))
+	}
+	for i, f := range futures {
+		got, err := f.Result(bound(t))
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(bytes.Count(got, []byte{byte(i)})).To(Equal(1 << 20))
+	}
+}
+
+func TestOversizedPayloadIsAClearErrorOnBothSides(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1, MaxPayload: pool.MiB})
+	_, err := echo.Call(bound(t), p, make([]byte, 2<<20))
+	g.Expect(err).To(MatchError(And(MatchError(pool.ErrPayloadTooLarge), ContainSubstring(`argument of task "echo"`))))
+	_, err = inflate.Call(bound(t), p, 2<<20)
+	g.Expect(err).To(MatchError(And(MatchError(pool.ErrPayloadTooLarge), ContainSubstring("result"))))
+	whole(t, p)
+}
+
+var inflate = pool.Register("inflate", func(_ context.Context, n int) ([]byte, error) { return make([]byte, n), nil })
+
+func TestInitializerRunsOncePerWorkerAndPerReplacement(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 2, Initializer: setState.With("x")})
+	for slot, pid := range pids(p) {
+		g.Expect(initialised.Call(bound(t), p, 0, pool.OnSlot(slot))).To(Equal("x"))
+		kill(t, pid, 9)
+		g.Expect(initialised.Call(bound(t), p, 0, pool.OnSlot(slot))).To(Equal("x"))
+	}
+}
+
+func TestFailingInitializerMeansBoundedStartsAndItsErrorAsCause(t *testing.T) {
+	g := NewWithT(t)
+	files, _ := resources()
+	for _, how := range []string{"fail", "exit"} {
+		_, err := pool.New(bound(t), pool.Config{Size: 2, Initializer: setState.With(how), Backoff: pool.Backoff{Base: time.Millisecond}})
+		g.Expect(err).To(MatchError(pool.ErrCrashLoop))
+		var loop *pool.CrashLoopError
+		g.Expect(errors.As(err, &loop)).To(BeTrue())
+		g.Expect(loop.Failures).To(BeNumerically("<=", 10))
+		var boot *pool.BootError
+		g.Expect(errors.As(err, &boot)).To(BeTrue())
+		if how == "fail" {
+			var code *codeError
+			g.Expect(errors.As(err, &code)).To(BeTrue(), "%v", err)
+		} else {
+			g.Expect(boot.Exit.Code).To(Equal(3))
+		}
+	}
+	g.Eventually(func() int { n, _ := resources(); return n }).WithTimeout(10 * time.Second).Should(BeNumerically("<=", files))
+	g.Expect(zombies()).To(BeEmpty())
+}
+
+func TestCancelledBeforeItStartsATaskNeverRuns(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	path := t.TempDir() + "/ran"
+	busy := sleep.Submit(bound(t), p, 200*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
+	f := touch.Submit(ctx, p, path)
+	cancel()
+	_, err := f.Result(bound(t))
+	g.Expect(err).To(MatchError(context.Canceled))
+	g.Expect(busy.Result(bound(t))).To(BeNumerically(">", 0))
+	whole(t, p)
+	g.Expect(path).NotTo(BeAnExistingFile())
+}
+
+var touch = pool.Register("touch", func(_ context.Context, path string) (int, error) {
+	return 0, os.WriteFile(path, nil, 0o600)
+})
+
+func TestCancelWhileItRunsCancelsTheHandlersContextAndKeepsTheWorker(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	before := pids(p)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	f := sleep.Submit(ctx, p, time.Minute)
+	inPhase(t, p, 0, pool.PhaseRunning)
+	cancel(errOwn)
+	_, err := f.Result(bound(t))
+	g.Expect(err).To(And(MatchError(context.Canceled), MatchError(errOwn)))
+	whole(t, p)
+	g.Expect(pids(p)).To(Equal(before))
+	g.Expect(p.Stats().Late).To(BeEquivalentTo(1))
+}
+
+func TestCancelKillsTheWorkerOfAHandlerThatDoesNotReturn(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1, CancelGrace: 50 * time.Millisecond})
+	before := pids(p)
+	ctx, cancel := context.WithCancel(t.Context())
+	f := stubborn.Submit(ctx, p, time.Minute)
+	inPhase(t, p, 0, pool.PhaseRunning)
+	cancel()
+	_, err := f.Result(bound(t))
+	g.Expect(err).To(MatchError(context.Canceled))
+	whole(t, p)
+	g.Expect(pids(p)).NotTo(Equal(before))
+	g.Expect(p.Workers()[0].LastExit.Reason).To(Equal(pool.ReasonCancel))
+}
+
+func TestFullQueueFailsOrBlocksUntilTheContext(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1, QueueLimit: 2})
+	release := sleep.Submit(bound(t), p, 300*time.Millisecond)
+	inPhase(t, p, 0, pool.PhaseRunning)
+	a, b := square.Submit(bound(t), p, 1), square.Submit(bound(t), p, 2)
+	_, err := square.Call(bound(t), p, 3)
+	g.Expect(err).To(MatchError(pool.ErrQueueFull))
+	g.Expect(release.Result(bound(t))).To(BeNumerically(">", 0))
+	g.Expect(a.Result(bound(t))).To(Equal(1))
+	g.Expect(b.Result(bound(t))).To(Equal(4))
+
+	q := start(t, pool.Config{Size: 1, QueueLimit: 1, QueueBlock: true})
+	first := sleep.Submit(bound(t), q, 300*time.Millisecond)
+	inPhase(t, q, 0, pool.PhaseRunning)
+	square.Submit(bound(t), q, 1)
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err = square.Call(short, q, 3)
+	g.Expect(err).To(MatchError(context.DeadlineExceeded))
+	g.Expect(square.Call(bound(t), q, 4)).To(Equal(16), "room came in time")
+	g.Expect(first.Result(bound(t))).To(BeNumerically(">", 0))
+}
+
+func TestEnvironmentDirectoryAndOutput(t *testing.T) {
+	g := NewWithT(t)
+	dir := t.TempDir()
+	var mu sync.Mutex
+	var out, errs []string
+	p := start(t, pool.Config{
+		Size: 1, Env: []string{"FLAVOUR=plum"}, Dir: dir,
+		Stdout: func(w string, line []byte) { mu.Lock(); defer mu.Unlock(); out = append(out, w+" "+string(line)) },
+		Stderr: func(w string, line []byte) { mu.Lock(); defer mu.Unlock(); errs = append(errs, w+" "+string(line)) },
+	})
+	g.Expect(getenv.Call(bound(t), p, "FLAVOUR")).To(Equal("plum|" + dir))
+	g.Expect(getenv.Call(bound(t), p, "RESPAWN_WORKER")).To(HavePrefix("|"), "a program that a handler starts is no worker")
+	g.Expect(say.Call(bound(t), p, "hello")).To(Equal(0))
+	lines := func() string { mu.Lock(); defer mu.Unlock(); return strings.Join(append(out, errs...), "\n") }
+	g.Eventually(lines).Should(Equal("Worker-1 out: hello\nWorker-1 hello"))
+}
+
+func TestPoolInAWorkerIsAnError(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	_, err := nested.Call(bound(t), p, 0)
+	g.Expect(err).To(MatchError(pool.ErrInWorker.Error()))
+}
+
+var nested = pool.Register("nested", func(ctx context.Context, _ int) (int, error) {
+	_, err := pool.New(ctx, pool.Config{Size: 1})
+	return 0, err
+})
+
+func TestTaskRegisteredLateIsAClearError(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	late := pool.Register("late-"+t.Name(), func(context.Context, int) (int, error) { return 0, nil })
+	_, err := late.Call(bound(t), p, 0)
+	g.Expect(err).To(MatchError(pool.ErrUnknownTask))
+	whole(t, p)
+}
+
+func TestUnknownSlotIsAClearError(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	_, err := square.Call(bound(t), p, 0, pool.OnSlot(5))
+	g.Expect(err).To(MatchError(pool.ErrNoSuchSlot))
+}

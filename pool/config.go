@@ -1,0 +1,240 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// Bytes is a size in bytes. The zero value means "no limit" wherever a Config field has this type.
+type Bytes int64
+
+// Sizes for writing Config literals: 64 * pool.MiB.
+const (
+	KiB Bytes = 1 << 10
+	MiB Bytes = 1 << 20
+	GiB Bytes = 1 << 30
+)
+
+// Delivery says what happens to a task whose worker died while running it.
+type Delivery uint8
+
+const (
+	// AtLeastOnce runs the task again, on another worker, until its death budget is spent. The default.
+	AtLeastOnce Delivery = iota
+	// AtMostOnce sends a task again only when it is proven never to have started, and otherwise settles it with
+	// *WorkerLostError. As an [Option] it applies to one task: see [WithDelivery].
+	AtMostOnce
+)
+
+// Budgets bounds how many worker deaths one task may be blamed for, by kind. A task whose count reaches its budget is
+// settled with *WorkerLostError. Zero fields take the defaults; 1 means that the first death of that kind settles it.
+type Budgets struct {
+	Crashes int // exit codes, SIGSEGV, SIGABRT, stalls, …; default 3
+	OOM     int // killed by the kernel's OOM killer or out of memory by a limit; default 3
+	Killed  int // SIGKILL or SIGTERM from outside without evidence of OOM; default 16
+}
+
+// Config says how a pool is made. The zero value works: one worker per CPU, no limits, at-least-once delivery.
+// A Config is copied by New; changing it later has no effect.
+type Config struct {
+	// Size is the number of workers, 1 to 100,000; 0 means runtime.GOMAXPROCS(0).
+	Size int
+	// Spares is the number of hot spares: booted, initialised workers that take the place of a dead one at once.
+	// Default 0. They are not counted in Size and are not listed by Workers until they take a slot.
+	Spares int
+
+	// Initializer runs once in each worker, before its first task. Make it with [RegisterInit] and Init.With.
+	// A worker whose initializer fails counts as one that could not boot.
+	Initializer *Initializer
+
+	// MaxTasks recycles a worker after it has settled this many tasks. Default 0: never.
+	MaxTasks int
+	// MaxAge recycles a worker this long after it became ready. Default 0: never.
+	MaxAge time.Duration
+	// SoftMemory recycles a worker whose resident set exceeds this, after its current task. Default 0: never.
+	SoftMemory Bytes
+	// HardMemory is the most memory a worker may use, enforced by the kernel: a memory cgroup of its own where one
+	// can be had, else RLIMIT_DATA. A worker that reaches it is killed and its task is charged to Budgets.OOM.
+	// Default 0: no limit. At least 16 MiB.
+	HardMemory Bytes
+
+	// TaskTimeout kills the worker of a task that has been running this long, counted from the start of the task
+	// as the parent sees it (time in the queue does not count), and settles it with *TimeoutError. Default 0: never.
+	// [WithTimeout] sets it for one task.
+	TaskTimeout time.Duration
+	// CancelGrace is how long a running handler may take to return after its context was cancelled before its
+	// worker is killed. Default 5 s; negative: never killed.
+	CancelGrace time.Duration
+
+	// QueueLimit bounds the tasks that wait for a worker (those already sent to one do not count). Default 0: no
+	// bound.
+	QueueLimit int
+	// QueueBlock makes Submit wait, until its context is done, for room in a full queue instead of failing with
+	// ErrQueueFull.
+	QueueBlock bool
+
+	// Delivery is AtLeastOnce by default; [WithDelivery] sets it for one task.
+	Delivery Delivery
+	// Budgets bounds the deaths a task may cause.
+	Budgets Budgets
+
+	// BootTimeout is how long a worker may take from its start to ready, initializer included. Default 30 s.
+	BootTimeout time.Duration
+	// Backoff spaces the restarts of workers that do not come up, and says when to give up for a while.
+	Backoff Backoff
+	// Heartbeat is how long a worker may leave a ping unanswered before it is taken for stalled, killed and
+	// replaced. Default 10 s; negative: no heartbeat. At least 50 ms.
+	Heartbeat time.Duration
+	// StopGrace is how long a worker that was asked to stop may take to finish its task before SIGKILL. Default 5 s.
+	StopGrace time.Duration
+	// CloseTimeout bounds Close: after it, what is left is terminated. Default 30 s.
+	CloseTimeout time.Duration
+
+	// Env is added to the environment that workers inherit ("KEY=value").
+	Env []string
+	// Dir is the workers' working directory. Default: the parent's.
+	Dir string
+	// Stdout and Stderr say where the workers' output goes: a function is called with each whole line (without its
+	// end) from one goroutine per worker, lines over 64 KiB in pieces. Default nil: stdout is discarded and stderr is
+	// kept only as the tail (the last 4 KiB) that exit records carry.
+	Stdout func(worker string, line []byte)
+	Stderr func(worker string, line []byte)
+
+	// MaxPayload bounds one encoded argument or result. Default 1 GiB, at most 1 GiB.
+	MaxPayload Bytes
+	// NoCgroup keeps the pool from making cgroups: HardMemory then uses RLIMIT_DATA.
+	NoCgroup bool
+	// Logger gets the workers' lives at Info and their failures at Warn. Default nil: nothing is logged.
+	Logger *slog.Logger
+
+	start  startFunc      // the process seam; nil: real processes
+	mutant mutant         // our own pool broken on purpose, for the tests
+	jitter func() float64 // randomness of the backoff in [0,1); nil: math/rand
+}
+
+// Backoff describes what happens when workers fail to come up. A failure is an exit before ready, or within a second
+// after it without a settled task, unless the worker was killed from outside. The first restart is always immediate;
+// the n-th one in a row waits Base·2ⁿ⁻², jittered by ±50 %, at most Max. Failures of all slots add to one score that
+// halves every HalfLife; when it reaches Threshold the breaker opens: no worker is started for a delay that doubles
+// each time (Base·2ⁿ, at most Max), then a single probe worker is, and the breaker closes once it stays up.
+type Backoff struct {
+	Base      time.Duration // default 100 ms
+	Max       time.Duration // default 10 s
+	Threshold int           // default 5 plus the pool's size
+	HalfLife  time.Duration // default 10 s
+}
+
+const (
+	maxSize        = 100_000
+	minHardMemory  = 16 * MiB
+	maxMaxPayload  = GiB
+	minHeartbeat   = 50 * time.Millisecond
+	readySettle    = time.Second // how long after ready an exit still counts as a failure to come up
+	quarantineWait = 5 * time.Second
+)
+
+// withDefaults returns the config with every zero field that has a default set to it.
+func (c Config) withDefaults() Config {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	dur := func(v *time.Duration, d time.Duration) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&c.Size, runtime.GOMAXPROCS(0))
+	def(&c.Budgets.Crashes, 3)
+	def(&c.Budgets.OOM, 3)
+	def(&c.Budgets.Killed, 16)
+	def(&c.Backoff.Threshold, 5+c.Size)
+	dur(&c.Backoff.Base, 100*time.Millisecond)
+	dur(&c.Backoff.Max, 10*time.Second)
+	dur(&c.Backoff.HalfLife, 10*time.Second)
+	dur(&c.CancelGrace, 5*time.Second)
+	dur(&c.BootTimeout, 30*time.Second)
+	dur(&c.Heartbeat, 10*time.Second)
+	dur(&c.StopGrace, 5*time.Second)
+	dur(&c.CloseTimeout, 30*time.Second)
+	if c.MaxPayload == 0 {
+		c.MaxPayload = maxMaxPayload
+	}
+	return c
+}
+
+// Validate reports every problem of the config, joined; nil means that New will accept it. New calls it itself.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(cond bool, format string, args ...any) {
+		if cond {
+			errs = append(errs, fmt.Errorf("pool: "+format, args...))
+		}
+	}
+	bad(c.Size < 0 || c.Size > maxSize, "Config.Size is %d: want 1 to %d, or 0 for one worker per CPU", c.Size, maxSize)
+	bad(c.Spares < 0 || c.Spares > maxSize, "Config.Spares is %d: want 0 to %d", c.Spares, maxSize)
+	bad(c.MaxTasks < 0, "Config.MaxTasks is %d: want a positive number, or 0 for no limit", c.MaxTasks)
+	bad(c.MaxAge < 0, "Config.MaxAge is %v: want a positive duration, or 0 for no limit", c.MaxAge)
+	bad(c.SoftMemory < 0, "Config.SoftMemory is %d: want a positive size, or 0 for no limit", c.SoftMemory)
+	bad(c.HardMemory < 0 || c.HardMemory > 0 && c.HardMemory < minHardMemory,
+		"Config.HardMemory is %d: want at least %d (a Go process needs that to live), or 0 for no limit", c.HardMemory, minHardMemory)
+	bad(c.HardMemory > 0 && c.SoftMemory >= c.HardMemory,
+		"Config.SoftMemory (%d) must be below Config.HardMemory (%d), or it never acts", c.SoftMemory, c.HardMemory)
+	bad(c.TaskTimeout < 0, "Config.TaskTimeout is %v: want a positive duration, or 0 for none", c.TaskTimeout)
+	bad(c.QueueLimit < 0, "Config.QueueLimit is %d: want a positive number, or 0 for no limit", c.QueueLimit)
+	bad(c.QueueBlock && c.QueueLimit == 0, "Config.QueueBlock needs a QueueLimit to block at")
+	bad(c.Delivery > AtMostOnce, "Config.Delivery is %d: want AtLeastOnce or AtMostOnce", c.Delivery)
+	bad(c.Budgets.Crashes < 0, "Config.Budgets.Crashes is %d: want a positive number, or 0 for 3", c.Budgets.Crashes)
+	bad(c.Budgets.OOM < 0, "Config.Budgets.OOM is %d: want a positive number, or 0 for 3", c.Budgets.OOM)
+	bad(c.Budgets.Killed < 0, "Config.Budgets.Killed is %d: want a positive number, or 0 for 16", c.Budgets.Killed)
+	bad(c.BootTimeout < 0, "Config.BootTimeout is %v: want a positive duration, or 0 for 30s", c.BootTimeout)
+	bad(c.Backoff.Base < 0 || c.Backoff.Max < 0 || c.Backoff.HalfLife < 0 || c.Backoff.Threshold < 0,
+		"Config.Backoff has a negative field: want positive ones, or 0 for the defaults")
+	bad(c.Heartbeat > 0 && c.Heartbeat < minHeartbeat, "Config.Heartbeat is %v: want at least %v, 0 for 10s, or negative for none", c.Heartbeat, minHeartbeat)
+	bad(c.StopGrace < 0, "Config.StopGrace is %v: want a positive duration, or 0 for 5s", c.StopGrace)
+	bad(c.CloseTimeout < 0, "Config.CloseTimeout is %v: want a positive duration, or 0 for 30s", c.CloseTimeout)
+	bad(c.MaxPayload < 0 || c.MaxPayload > maxMaxPayload, "Config.MaxPayload is %d: want at most %d, or 0 for that", c.MaxPayload, maxMaxPayload)
+	for _, kv := range c.Env {
+		bad(strings.IndexByte(kv, '=') <= 0 || strings.ContainsRune(kv, 0), "Config.Env has %q: want KEY=value", kv)
+	}
+	if c.Dir != "" {
+		info, err := os.Stat(c.Dir)
+		bad(err != nil, "Config.Dir: %w", err)
+		bad(err == nil && !info.IsDir(), "Config.Dir is %q, which is not a directory", c.Dir)
+	}
+	return errors.Join(errs...)
+}
+
+// Initializer is a registered initializer bound to its argument: what [Config.Initializer] takes.
+type Initializer struct {
+	name string
+	arg  func() ([]byte, error)
+}
+
+// Init is a function that prepares a worker process, registered by [RegisterInit].
+type Init[Arg any] struct{ name string }
+
+// RegisterInit registers a function that runs once in each worker before its first task. Like [Register] it belongs in
+// a package-level variable; a second registration of a name panics.
+func RegisterInit[Arg any](name string, fn func(ctx context.Context, arg Arg) error) Init[Arg] {
+	registry.addInit(name, func(ctx context.Context, data []byte) error {
+		var arg Arg
+		if err := CBOR.Decode(data, &arg); err != nil {
+			return fmt.Errorf("decode the argument of initializer %q: %w", name, err)
+		}
+		return fn(ctx, arg)
+	})
+	return Init[Arg]{name: name}
+}
+
+// With binds the initializer to its argument, for [Config.Initializer]. The argument is encoded once, by New.
+func (i Init[Arg]) With(arg Arg) *Initializer {
+	return &Initializer{name: i.name, arg: func() ([]byte, error) { return CBOR.Append(nil, &arg) }}
+}

@@ -1,0 +1,34 @@
+package pool
+
+import "time"
+
+// crash kills the worker if it is armed for this point. When nothing is armed it costs one load of a shared word.
+func (s *server) crash(at CrashPoint) {
+	if CrashPoint(s.page.word(offCrash).Load()) == at {
+		s.die()
+	}
+}
+
+// crashLater arranges for the worker to die 1 ms into its handler, if it is armed for that; the channel it returns then
+// never delivers, so that a handler that is faster waits for the end.
+func (s *server) crashLater() <-chan struct{} {
+	if CrashPoint(s.page.word(offCrash).Load()) != CrashMidExec {
+		return nil
+	}
+	time.AfterFunc(time.Millisecond, s.die)
+	return make(chan struct{})
+}
+
+// crashWriting dies in the middle of the outgoing frames, or after them, if it is armed for that.
+func (s *server) crashWriting() {
+	switch CrashPoint(s.page.word(offCrash).Load()) {
+	case CrashMidWrite:
+		s.outMu.Lock()
+		torn := len(s.out) - headerSize/2 // everything before the last frame, and a part of its header
+		_ = s.write(s.out[:max(torn, 1)])
+		s.die()
+	case CrashAfterWrite:
+		_ = s.flush()
+		s.die()
+	}
+}

@@ -1,0 +1,169 @@
+package pool
+
+import (
+	"errors"
+	"time"
+)
+
+var errHungUp = errors.New("closed its socket and did not exit")
+
+// maxAttempts ends a task that was started and not finished this often without being blamed for a death: honest
+// workers do not come near it.
+const maxAttempts = 100
+
+// bury settles the affairs of a worker that is dead, its socket drained: the running task is blamed, what was not
+// started goes back to the front of the queue, and the exit is recorded. It does not touch any other worker.
+func (p *Pool) bury(w *worker, quarantined bool) Exit {
+	p.mu.Lock()
+	defer p.unlock()
+	exit := w.exitRecord(quarantined)
+	guilty := w.guilty()
+	if guilty != nil {
+		exit.TaskID, exit.Task = guilty.id, guilty.name
+	}
+	guilty = p.cfg.mutant.shift(w, guilty)
+
+	if w.state == Ready {
+		p.ready--
+	}
+	p.notIdle(w)
+	w.state, w.lastExit = Stopped, &exit
+	if quarantined {
+		w.state = Quarantined
+		p.publish(Event{Kind: WorkerQuarantined, Worker: w.info(), Exit: &exit})
+	}
+	w.flight.newestFirst(func(seq uint32, c *call) {
+		started := !w.board.revoke(seq)
+		w.forget(seq, c)
+		if !c.settled {
+			p.bereave(c, exit, started, c == guilty)
+		}
+	})
+	if p.cfg.mutant == mutantDropRequeue {
+		p.queue = queue{}
+	}
+	p.countBusy(w)
+	delete(p.workers, w)
+	if w.slot != nil && w.slot.worker == w {
+		w.slot.lastExit = &exit
+	}
+	p.stats.countExit(exit)
+	p.publish(Event{Kind: WorkerExited, Worker: w.info(), Exit: &exit, Reason: exit.Reason})
+	p.logExit(w, exit)
+	w.board = page{}
+	p.dispatch()
+	p.notify()
+	return exit
+}
+
+// exitRecord makes the record of w's end.
+func (w *worker) exitRecord(quarantined bool) Exit {
+	x := Exit{
+		Worker: w.name, Generation: w.gen, Slot: -1, PID: w.proc.pid(), At: time.Now(), Reason: w.reason, Settled: w.settled,
+		Code: unknownCode,
+	}
+	if w.slot != nil {
+		x.Slot = w.slot.index
+	}
+	if !quarantined {
+		st := w.status
+		x.Code, x.Signal, x.UserTime, x.SystemTime, x.MaxRSS = st.code, st.signal, st.user, st.system, st.maxRSS
+		x.Stderr = w.stderr
+	}
+	x.classify(w.asked, w.oom)
+	return x
+}
+
+// guilty is the task that was running when w died. A worker that lies about it is charged for the oldest task that it
+// has not answered.
+func (w *worker) guilty() *call {
+	phase, seq := w.board.running()
+	if phase != PhaseRunning && phase != PhaseWriting {
+		return nil
+	}
+	if c := w.flight.get(seq); c != nil {
+		return c
+	}
+	if phase == PhaseWriting { // its answer was delivered; what is left was not started
+		return nil
+	}
+	_, c := w.flight.oldest()
+	return c
+}
+
+// bereave decides on a task whose worker died: run again or settled as lost.
+func (p *Pool) bereave(c *call, exit Exit, started, guilty bool) {
+	if !started {
+		c.attempt--
+		p.requeueEvent(c, false)
+		return
+	}
+	if guilty {
+		switch exit.Reason {
+		case ReasonTimeout:
+			c.exits = append(c.exits, exit)
+			p.fail(c, &TimeoutError{Task: c.name, Timeout: p.timeout(c), Exit: exit})
+			return
+		case ReasonNone, ReasonStall, ReasonProtocol:
+			c.exits = append(c.exits, exit)
+		}
+	}
+	if p.state == stateClosed {
+		p.fail(c, ErrClosed)
+		return
+	}
+	if p.spent(c, exit, guilty) {
+		if len(c.exits) == 0 {
+			c.exits = append(c.exits, exit)
+		}
+		err := &WorkerLostError{Task: c.name, Attempts: int(c.attempt), Exits: c.exits}
+		p.stats.Lost++
+		p.publish(Event{Kind: TaskLost, TaskID: c.id, Exit: &exit, Err: err})
+		p.fail(c, err)
+		return
+	}
+	p.requeueEvent(c, guilty)
+}
+
+// spent charges a death to the guilty task's budgets, and tells whether the task must not run again.
+func (p *Pool) spent(c *call, exit Exit, guilty bool) bool {
+	delivery := p.cfg.Delivery
+	if c.options.hasDel {
+		delivery = c.options.delivery
+	}
+	if delivery == AtMostOnce || c.attempt >= maxAttempts {
+		return true
+	}
+	if !guilty {
+		return false
+	}
+	b := p.cfg.Budgets
+	switch {
+	case exit.Kind == KindOOM:
+		c.ooms++
+	case exit.Reason == ReasonStall || exit.Reason == ReasonProtocol:
+		c.crashes++
+	case exit.Reason != ReasonNone:
+	case exit.Kind == KindKilled:
+		c.kills++
+	default:
+		c.crashes++
+	}
+	return int(c.crashes) >= b.Crashes || int(c.ooms) >= b.OOM || int(c.kills) >= b.Killed
+}
+
+func (p *Pool) requeueEvent(c *call, blamed bool) {
+	p.stats.Requeued++
+	p.publish(Event{Kind: TaskRequeued, TaskID: c.id, Blamed: blamed})
+	p.requeue(c)
+}
+
+// release gives back what w's process holds, once nobody is writing to it.
+func (w *worker) release() {
+	w.p.mu.Lock()
+	defer w.p.mu.Unlock()
+	w.released = true
+	if !w.writing {
+		w.proc.close()
+	}
+}

@@ -1,0 +1,139 @@
+package pool
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Reason says why the pool itself ended a worker; ReasonNone when it did not.
+type Reason uint8
+
+// The pool's reasons to end a worker.
+const (
+	ReasonNone     Reason = iota
+	ReasonStop            // Close, Terminate, or a Resize to fewer
+	ReasonRecycle         // MaxTasks, MaxAge, SoftMemory
+	ReasonRestart         // Restart
+	ReasonTimeout         // its task ran too long
+	ReasonCancel          // its task was cancelled and did not return within CancelGrace
+	ReasonStall           // no heartbeat
+	ReasonProtocol        // sent something that no worker should
+	ReasonBoot            // not ready within BootTimeout
+)
+
+func (r Reason) String() string {
+	return [...]string{"", "stop", "recycle", "restart", "timeout", "cancel", "stall", "protocol", "boot"}[min(r, ReasonBoot)]
+}
+
+// Kind classifies a worker's end: which budget it is charged to, if a task was running.
+type Kind uint8
+
+// The kinds of exits.
+const (
+	KindClean   Kind = iota // exit code 0 after it was asked to stop, by the pool or by SIGTERM from outside
+	KindOurs                // ended by the pool: Exit.Reason says why
+	KindCrashed             // any other exit code, or a signal such as SIGSEGV; exit code 0 when nobody asked is one too
+	KindOOM                 // out of memory: Exit.OOM names the evidence
+	KindKilled              // SIGKILL or SIGTERM from outside, without evidence of OOM
+	KindUnknown             // the process was reaped by someone else
+)
+
+func (k Kind) String() string {
+	return [...]string{"clean", "ours", "crashed", "oom", "killed", "unknown"}[min(k, KindUnknown)]
+}
+
+// Exit records how a worker process ended.
+type Exit struct {
+	Worker     string
+	Slot       int
+	Generation int
+	PID        int
+	At         time.Time // when it was reaped
+	Code       int       // exit code; -1 when a signal ended it
+	Signal     syscall.Signal
+	Kind       Kind
+	Reason     Reason        // why the pool ended it
+	OOM        string        // the evidence for KindOOM: "cgroup oom_kill +1", "runtime: out of memory"
+	UserTime   time.Duration // CPU time of the process and what it waited for
+	SystemTime time.Duration
+	MaxRSS     Bytes  // the largest resident set
+	Stderr     string // the tail of what it wrote to stderr, at most 4 KiB
+	TaskID     uint64 // the task it was running, 0 if none
+	Task       string // that task's name
+	Settled    int    // tasks it settled in its life
+}
+
+// code is the exit code as the tutorial prints it: 0, 42, -SIGKILL.
+func (x Exit) code() string {
+	if x.Signal != 0 {
+		return "-" + signalName(x.Signal)
+	}
+	return strconv.Itoa(x.Code)
+}
+
+// String is one line: worker, pid, exit code, and what is known of the cause.
+func (x Exit) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s pid=%d exitcode=%s", x.Worker, x.PID, x.code())
+	switch {
+	case x.OOM != "":
+		fmt.Fprintf(&b, " out of memory: %s", x.OOM)
+	case x.Reason != ReasonNone:
+		fmt.Fprintf(&b, " by the pool: %s", x.Reason)
+	}
+	if line := lastLine(x.Stderr); line != "" && x.Kind == KindCrashed {
+		fmt.Fprintf(&b, " stderr: %q", line)
+	}
+	return b.String()
+}
+
+// lastLine is the first "fatal error" or "panic:" line of a stderr tail, or else its last line, cut to 200 bytes.
+func lastLine(s string) string {
+	last := ""
+	for line := range strings.Lines(s) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "fatal error:") || strings.HasPrefix(line, "panic:") {
+			last = line
+			break
+		}
+		if line != "" {
+			last = line
+		}
+	}
+	return last[:min(len(last), 200)]
+}
+
+// classify sets Kind and OOM from the wait status, our own reason and the evidence.
+func (x *Exit) classify(asked bool, oomKills uint64) {
+	switch {
+	case x.Code == unknownCode:
+		x.Kind = KindUnknown
+	case oomKills > 0 && x.Signal == syscall.SIGKILL:
+		x.Kind, x.OOM = KindOOM, "cgroup oom_kill +"+strconv.FormatUint(oomKills, 10)
+	case x.Reason != ReasonNone && x.Code == 0:
+		x.Kind = KindClean
+	case x.Reason != ReasonNone:
+		x.Kind = KindOurs
+	case x.Code == 0 && asked:
+		x.Kind = KindClean
+	case x.Signal == syscall.SIGKILL, x.Signal == syscall.SIGTERM:
+		x.Kind = KindKilled
+	case x.Code == 2 && goOutOfMemory(x.Stderr):
+		x.Kind, x.OOM = KindOOM, "runtime: out of memory"
+	default:
+		x.Kind = KindCrashed
+	}
+}
+
+// unknownCode is Exit.Code when somebody else in this program reaped the worker.
+const unknownCode = -2
+
+// goOutOfMemory recognises the Go runtime's fatal errors of a failed allocation (runtime/malloc.go, runtime/mem_linux.go).
+func goOutOfMemory(stderr string) bool {
+	return strings.Contains(stderr, "runtime: out of memory") ||
+		strings.Contains(stderr, "runtime: cannot allocate memory") ||
+		strings.Contains(stderr, "fatal error: out of memory")
+}

@@ -1,0 +1,84 @@
+package pool
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// The guardian is a small re-executed process in a session of its own that ends a pool's workers when the pool's process
+// is gone, however it went. A worker does that itself when it sees its socket close; the guardian is for those that
+// cannot: stopped, stuck, or already dead with descendants left behind.
+//
+// It reads lines from a pipe whose other end only the pool's process holds:
+//
+//	watch PID VERSION DIR   a worker's process group, and its cgroup if it has one (VERSION 0 and no DIR if not)
+//	forget PID              the worker was reaped
+//	undo PATH VALUE         write VALUE to the file when the pool's process is gone
+//	cont PID                continue the process when the pool's process is gone
+//	done KEY                the undo of PATH, or the cont of PID, is not needed any more
+//	bye                     a clean end: exit without doing anything
+//
+// At the end of the pipe without bye it undoes what is to be undone, and kills: every watched cgroup; every watched
+// process group; and every process whose environment carries the pool's marker, until no more are found.
+
+// guardianOrders is what a guardian has been told.
+type guardianOrders struct {
+	watched map[int]guarded
+	undo    map[string]string // by path
+	cont    map[int]bool
+	bye     bool
+}
+
+// guarded is one worker.
+type guarded struct {
+	version int
+	dir     string
+	hold    io.Closer // its pidfd, so that its number is known to be its own
+}
+
+// readOrders reads lines until the end of the pipe or bye; lines it does not understand are passed over. open is called
+// for every process named.
+func readOrders(r io.Reader, open func(pid int) io.Closer) guardianOrders {
+	o := guardianOrders{watched: map[int]guarded{}, undo: map[string]string{}, cont: map[int]bool{}}
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		verb, rest, _ := strings.Cut(lines.Text(), " ")
+		first, second, _ := strings.Cut(rest, " ")
+		pid, _ := strconv.Atoi(first)
+		switch {
+		case verb == "watch" && pid > 1:
+			version, dir, _ := strings.Cut(second, " ")
+			g := guarded{dir: dir}
+			g.version, _ = strconv.Atoi(version)
+			if old, ok := o.watched[pid]; ok {
+				g.hold = old.hold
+			} else {
+				g.hold = open(pid)
+			}
+			o.watched[pid] = g
+		case verb == "forget":
+			if old, ok := o.watched[pid]; ok && old.hold != nil {
+				old.hold.Close()
+			}
+			delete(o.watched, pid)
+		case verb == "undo" && first != "":
+			o.undo[first] = second
+		case verb == "cont" && pid > 1:
+			o.cont[pid] = true
+		case verb == "done":
+			delete(o.undo, first)
+			delete(o.cont, pid)
+		case verb == "bye":
+			o.bye = true
+			return o
+		}
+	}
+	return o
+}
+
+func watchLine(pid, version int, dir string) string {
+	return fmt.Sprintf("watch %d %d %s\n", pid, version, dir)
+}

@@ -1,0 +1,310 @@
+package pool
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/respawn-go/respawn/internal/cgroup"
+)
+
+// Guardian is the parent's handle on a guardian process. A guardian that dies is replaced. Safe for concurrent use.
+// A pool has one of its own; a harness that stops or throttles processes starts another as its dead man's switch.
+type Guardian struct {
+	id string
+
+	mu     sync.Mutex
+	lines  map[string]string // what the guardian must know, by key: sent again to a replacement
+	pipe   *os.File
+	pid    int
+	closed bool
+	gone   chan struct{} // closed when the last guardian has been reaped after Close
+}
+
+// StartGuardian starts a guardian that ends everything whose environment carries RESPAWN_POOL=id, and what it is told to
+// watch, once this process is gone. Close it. Only the process that will be guarded may call it, after Main.
+func StartGuardian(id string) (*Guardian, error) {
+	g := &Guardian{id: id, lines: make(map[string]string), gone: make(chan struct{})}
+	exited, err := g.start()
+	if err != nil {
+		return nil, fmt.Errorf("pool: start the guardian: %w", err)
+	}
+	go g.tend(exited)
+	return g, nil
+}
+
+// start starts a guardian process, tells it everything it must know, and returns its pidfd.
+func (g *Guardian) start() (*os.File, error) {
+	r, w, err := os.Pipe() // close-on-exec: no worker keeps the guardian from seeing the end
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		w.Close()
+		return nil, err
+	}
+	defer null.Close()
+	pidfd := -1
+	proc, err := os.StartProcess("/proc/self/exe", []string{"respawn-guardian"}, &os.ProcAttr{
+		Dir:   "/",
+		Env:   []string{envGuardian + "=" + g.id, "GOMAXPROCS=1", "GOGC=20"},
+		Files: []*os.File{r, null, null},
+		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd},
+	})
+	if err != nil {
+		w.Close()
+		return nil, err
+	}
+	pid := proc.Pid
+	_ = proc.Release()
+	_ = unix.SetNonblock(pidfd, true)
+
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.pid, g.pipe = pid, w
+	for line := range maps.Values(g.lines) {
+		_, _ = io.WriteString(w, line)
+	}
+	return os.NewFile(uintptr(pidfd), "guardian"), nil
+}
+
+// tend reaps the guardian, and unless it was closed starts another one, with a growing pause from the second on.
+func (g *Guardian) tend(pidfd *os.File) {
+	defer close(g.gone)
+	for pause := time.Duration(0); ; pause = min(2*pause+10*time.Millisecond, 5*time.Second) {
+		_ = awaitExit(pidfd)
+		g.mu.Lock()
+		_, _ = unix.Wait4(g.pid, nil, 0, nil)
+		g.pid = 0
+		pidfd.Close()
+		g.pipe.Close()
+		closed := g.closed
+		g.mu.Unlock()
+		for {
+			if closed {
+				return
+			}
+			time.Sleep(pause)
+			var err error
+			if pidfd, err = g.start(); err == nil {
+				break
+			}
+			pause = min(2*pause+10*time.Millisecond, 5*time.Second)
+			g.mu.Lock()
+			closed = g.closed
+			g.mu.Unlock()
+		}
+		g.mu.Lock()
+		if g.closed { // it was closed while there was no guardian to say bye to
+			_, _ = io.WriteString(g.pipe, "bye\n")
+		}
+		g.mu.Unlock()
+	}
+}
+
+// tell remembers a line under a key and sends it; an empty line forgets the key and sends last instead.
+func (g *Guardian) tell(key, line, last string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return ErrClosed
+	}
+	send := line
+	if line == "" {
+		delete(g.lines, key)
+		send = last
+	} else {
+		g.lines[key] = line
+	}
+	if g.pid == 0 {
+		return nil // its replacement will be told
+	}
+	_ = g.pipe.SetWriteDeadline(time.Now().Add(time.Second))
+	if _, err := io.WriteString(g.pipe, send); errors.Is(err, os.ErrDeadlineExceeded) {
+		_ = unix.Kill(g.pid, unix.SIGKILL) // it is stuck: not reaped before tend takes the lock, so the number is its own
+	}
+	return nil // a dead guardian's replacement will be told
+}
+
+// Watch makes the guardian end the process group that pid leads, and everything in the cgroup of that directory ("": none).
+func (g *Guardian) Watch(pid int, cgroupDir string) error {
+	version := 0
+	if cgroupDir != "" {
+		version = cgroup.DirVersion(cgroupDir)
+	}
+	return g.tell("watch "+strconv.Itoa(pid), watchLine(pid, version, cgroupDir), "")
+}
+
+// Forget takes Watch back; call it once pid is reaped and its group empty.
+func (g *Guardian) Forget(pid int) {
+	_ = g.tell("watch "+strconv.Itoa(pid), "", fmt.Sprintf("forget %d\n", pid))
+}
+
+// Continue makes the guardian send SIGCONT to pid when this process is gone, until the returned function is called.
+func (g *Guardian) Continue(pid int) (done func(), err error) {
+	key := strconv.Itoa(pid)
+	return func() { _ = g.tell("cont "+key, "", "done "+key+"\n") }, g.tell("cont "+key, "cont "+key+"\n", "")
+}
+
+// Undo makes the guardian write value to the file when this process is gone, until the returned function is called. The
+// path must not contain white space.
+func (g *Guardian) Undo(path, value string) (done func(), err error) {
+	if strings.ContainsAny(path, " \t\n") || strings.Contains(value, "\n") {
+		return nil, fmt.Errorf("pool: undo %q: no white space in the path, no line breaks in the value", path)
+	}
+	return func() { _ = g.tell("undo "+path, "", "done "+path+"\n") }, g.tell("undo "+path, "undo "+path+" "+value+"\n", "")
+}
+
+// PID is the guardian's process now; 0 while it is being replaced.
+func (g *Guardian) PID() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.pid
+}
+
+// Close ends the guardian without it doing anything, and waits until it is gone. Closing twice is fine.
+func (g *Guardian) Close() error {
+	g.mu.Lock()
+	if !g.closed {
+		g.closed = true
+		if g.pid != 0 {
+			_, _ = io.WriteString(g.pipe, "bye\n")
+		}
+	}
+	g.mu.Unlock()
+	<-g.gone
+	return nil
+}
+
+func (p *Pool) startGuardian() error {
+	if p.cfg.mutant == mutantNoGuardian || !p.real {
+		return nil
+	}
+	g, err := StartGuardian(p.id)
+	if err == nil {
+		p.guardian = g
+	}
+	return err
+}
+
+// guardianMain is the guardian process. It never returns.
+func guardianMain() {
+	id := os.Getenv(envGuardian)
+	os.Unsetenv(envGuardian)
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGQUIT)
+	debug.SetMemoryLimit(16 << 20)
+	_ = unix.CloseRange(3, 1<<16, unix.CLOSE_RANGE_CLOEXEC)
+	orders := readOrders(os.Stdin, holdProcess)
+	if !orders.bye {
+		orders.carryOut(id)
+	}
+	os.Exit(0)
+}
+
+// holdProcess opens a pidfd, nil if the process is gone.
+func holdProcess(pid int) io.Closer {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return nil
+	}
+	return os.NewFile(uintptr(fd), "pidfd")
+}
+
+// carryOut does what a guardian is for.
+func (o guardianOrders) carryOut(id string) {
+	for path, value := range o.undo {
+		_ = os.WriteFile(path, []byte(value), 0)
+	}
+	for pid := range o.cont {
+		_ = unix.Kill(pid, unix.SIGCONT)
+	}
+	marker := []byte(envPool + "=" + id)
+	for pid, g := range o.watched {
+		// While its leader is held and not reaped, a group's number is its own. After that it is only if some member
+		// carries the marker, since a number is not given out again while a group has it.
+		if g.hold != nil && alive(g.hold) || groupHas(pid, marker) {
+			_ = unix.Kill(-pid, unix.SIGKILL)
+		}
+		if g.dir != "" {
+			_ = cgroup.KillDir(g.dir, g.version)
+			_ = os.Remove(g.dir)
+		}
+	}
+	for deadline, clean := time.Now().Add(time.Second), 0; clean < 2 && time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+		clean++
+		for _, pid := range markedProcesses(marker) {
+			clean = 0
+			killMarked(pid, marker)
+		}
+	}
+	for _, g := range o.watched {
+		if g.dir != "" {
+			_ = os.Remove(g.dir)
+		}
+	}
+}
+
+func alive(hold io.Closer) bool {
+	f, ok := hold.(*os.File)
+	return ok && unix.PidfdSendSignal(int(f.Fd()), 0, nil, 0) == nil
+}
+
+// markedProcesses lists the processes whose initial environment carries the marker, but for this one.
+func markedProcesses(marker []byte) (pids []int) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil && pid != os.Getpid() && isMarked(pid, marker) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// isMarked is false for zombies: their environment is gone.
+func isMarked(pid int, marker []byte) bool {
+	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	if err != nil {
+		return false
+	}
+	for kv := range bytes.SplitSeq(env, []byte{0}) {
+		if bytes.Equal(kv, marker) {
+			return true
+		}
+	}
+	return false
+}
+
+func groupHas(pgid int, marker []byte) bool {
+	for _, pid := range markedProcesses(marker) {
+		if got, err := unix.Getpgid(pid); err == nil && got == pgid {
+			return true
+		}
+	}
+	return false
+}
+
+// killMarked kills pid, looking at its environment again once it is held.
+func killMarked(pid int, marker []byte) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	if isMarked(pid, marker) {
+		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+	}
+}

@@ -1,0 +1,207 @@
+package pool
+
+import (
+	"time"
+)
+
+// worker is the parent's record of one worker process. Unless said otherwise its fields belong to Pool.mu.
+type worker struct {
+	p       *Pool
+	name    string
+	number  int
+	slot    *slot // nil on the spare bench
+	gen     int
+	started time.Time
+
+	proc  process // immutable once started
+	board page    // its scoreboard; memory that is gone after release
+
+	state    State
+	reason   Reason // why the pool ends it
+	asked    bool   // SIGTERM from outside: it said goodbye
+	stopSent bool   // asked to exit
+	rejected error  // what it sent that no worker should
+	readyAt  time.Time
+	settled  int
+	probe    bool // the breaker's: if it stays up, the breaker closes
+	pos      int  // in Pool.idle, -1 outside
+	lastExit *Exit
+
+	flight    inflight
+	bytes     int           // of flight's payloads in the socket
+	large     *call         // owns the down arena
+	window    int           // how many tasks may be at it
+	cost      time.Duration // moving average of a task's run time
+	headSince time.Time     // since when the oldest task in flight can have been running
+	seen      uint32        // the running task at the keeper's last look, and since when
+	seenAt    time.Time
+	collected uint64 // large results copied out of the up arena
+
+	lookedAt time.Time // the keeper's last look
+	pings    uint32
+	pingedAt time.Time // of the ping that is not answered; zero: none
+
+	out      []byte // frames to write
+	spareOut []byte
+	busy     bool // counted in Pool.busy
+	dirty    bool // in Pool.eff
+	writing  bool // somebody writes; only he takes out
+	released bool // buried; the writer, if there is one, closes proc
+
+	ready   chan error    // boot's outcome, one
+	drained chan struct{} // closed when the reader has read everything
+	exited  chan struct{} // closed when the process is reaped and drained
+	stuck   chan struct{} // closed when it could not be reaped in time
+	adopted chan struct{} // closed when a spare takes a slot
+	status  waitStatus    // valid once exited is closed
+	oom     uint64        // the cgroup's OOM kills, likewise
+	stderr  string        // likewise
+}
+
+// windows bound how many tasks are at a worker: about targetBacklog of work, in at most maxBytes of socket buffer.
+const (
+	maxWindow     = claimWords / 2
+	targetBacklog = time.Millisecond
+	taskOverhead  = 500 * time.Nanosecond
+	wakeTime      = 50 * time.Microsecond
+	maxBytes      = 128 << 10
+)
+
+// room tells whether c may be sent to w now.
+func (w *worker) room(c *call) bool {
+	if w.flight.count >= w.window || w.flight.full() {
+		return false
+	}
+	if limit := w.p.cfg.MaxTasks; limit > 0 && w.settled+w.flight.count >= limit {
+		return false
+	}
+	if len(c.payload) >= inlinePayload && w.large != nil {
+		return false
+	}
+	return w.flight.count == 0 || w.bytes+len(c.payload) <= maxBytes
+}
+
+// learn adapts the window to what tasks cost: it grows at most twofold a batch.
+func (w *worker) learn(batch int, ran time.Duration) {
+	per := ran / time.Duration(batch)
+	if w.settled <= batch {
+		w.cost = per
+	} else {
+		w.cost += (per - w.cost) / 4
+	}
+	want := int(targetBacklog / (w.cost + taskOverhead))
+	w.window = max(1, min(want, 2*w.window, maxWindow))
+}
+
+// short is how many tasks w runs in the time it takes to wake another worker; 0 while that is not known.
+func (w *worker) short() int {
+	if w.settled == 0 {
+		return 0
+	}
+	return min(w.window, int(wakeTime/(w.cost+taskOverhead)))
+}
+
+// info describes w; Pool.mu is held.
+func (w *worker) info() WorkerInfo {
+	i := WorkerInfo{
+		Name: w.name, Slot: -1, Generation: w.gen, State: w.state, Tasks: w.settled, InFlight: w.flight.count,
+		Started: w.started, ParentPID: w.p.pid, LastExit: w.lastExit,
+	}
+	if w.slot != nil {
+		i.Slot = w.slot.index
+	}
+	if w.proc != nil {
+		i.PID = w.proc.pid()
+	}
+	if w.board.mem != nil {
+		i.Phase, _ = w.board.running()
+		i.Cgroup = w.proc.cgroup()
+	}
+	return i
+}
+
+// kill ends w and everything it started, for the pool's own reason; a worker that is not reaped in time after that is
+// quarantined. Pool.mu is held.
+func (w *worker) kill(reason Reason) {
+	if w.proc == nil || w.state >= Stopped {
+		return
+	}
+	if w.reason == ReasonNone || w.state != Retiring {
+		w.reason = reason
+	}
+	w.proc.kill()
+	time.AfterFunc(quarantineWait, func() {
+		select {
+		case <-w.exited:
+		default:
+			w.p.mu.Lock()
+			defer w.p.unlock()
+			select {
+			case <-w.stuck:
+			default:
+				close(w.stuck)
+			}
+		}
+	})
+}
+
+// A reader's buffer starts small, for pools of a thousand workers, and grows with what comes.
+const (
+	minRead = 4 << 10
+	maxRead = 64 << 10
+)
+
+// readLoop receives results until the worker is dead and its socket empty.
+func (w *worker) readLoop() {
+	defer close(w.drained)
+	var in frameBuffer
+	size := minRead
+	space := func() []byte { return in.space(size) }
+	_ = w.proc.receive(space, func(n int) bool {
+		in.added(n)
+		if n >= size && size < maxRead {
+			size *= 2
+		}
+		return w.receive(&in)
+	})
+	if w.p.cfg.mutant == mutantSkipDrain {
+		return
+	}
+	for {
+		n := w.proc.drain(space())
+		if n == 0 {
+			break // what is left in the buffer is a torn frame
+		}
+		in.added(n)
+		if !w.receive(&in) {
+			break
+		}
+	}
+	w.hungUp()
+}
+
+// hungUp gives a worker that closed its socket a moment to exit, since the end of the socket is seen before the exit.
+func (w *worker) hungUp() {
+	time.AfterFunc(time.Second, func() {
+		select {
+		case <-w.exited:
+		default:
+			w.p.mu.Lock()
+			defer w.p.unlock()
+			if w.rejected == nil {
+				w.rejected = errHungUp
+			}
+			w.kill(ReasonProtocol)
+		}
+	})
+}
+
+// reap waits for the end of the process.
+func (w *worker) reap() {
+	w.status = w.proc.wait()
+	w.proc.stopReading()
+	w.proc.hangUp()
+	<-w.drained
+	w.oom, w.stderr = w.proc.oomKills(), w.proc.stderrTail()
+	close(w.exited)
+}

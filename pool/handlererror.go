@@ -1,0 +1,170 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"reflect"
+	"sync"
+)
+
+// HandlerError is an error that a handler returned, as it arrives in the parent. It unwraps to the registered errors
+// that the original's tree contained, so that errors.As and errors.Is find them across the process border.
+type HandlerError struct {
+	Task    string
+	Message string // the original's Error()
+	Type    string // the original's Go type, such as "*fs.PathError"
+	wrapped []error
+}
+
+func (e *HandlerError) Error() string { return e.Message }
+
+// Unwrap gives the registered errors found in the original's tree, outermost first.
+func (e *HandlerError) Unwrap() []error { return e.wrapped }
+
+// RegisterError names an error type so that values of it cross the process border (encoded by CBOR, so exported fields
+// only) and errors.As finds them in the parent. It belongs in a package-level variable or init function; it panics on a
+// name that is taken.
+func RegisterError[E error](name string) {
+	errorKinds.add(&errorKind{
+		name: name,
+		match: func(err error) ([]byte, bool) {
+			e, ok := err.(E) //nolint:errorlint // each node of the tree is looked at by itself
+			if !ok {
+				return nil, false
+			}
+			data, encErr := CBOR.Append(nil, &e)
+			return data, encErr == nil
+		},
+		restore: func(data []byte) (error, bool) {
+			var e E
+			if err := CBOR.Decode(data, &e); err != nil || reflect.ValueOf(&e).Elem().IsZero() && reflect.TypeFor[E]().Kind() == reflect.Pointer {
+				return nil, false
+			}
+			return e, true
+		},
+	})
+}
+
+// RegisterSentinel names an error value so that errors.Is finds it in the parent. context.Canceled,
+// context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, fs.ErrNotExist, fs.ErrExist and fs.ErrPermission are
+// registered already. It panics on a name that is taken.
+func RegisterSentinel(name string, sentinel error) {
+	errorKinds.add(&errorKind{
+		name:    name,
+		match:   func(err error) ([]byte, bool) { return nil, err == sentinel }, //nolint:errorlint // as above
+		restore: func([]byte) (error, bool) { return sentinel, true },
+	})
+}
+
+type errorKind struct {
+	name    string
+	match   func(error) ([]byte, bool)
+	restore func([]byte) (error, bool)
+}
+
+// errorKinds are the errors that cross the border by name.
+var errorKinds = newErrorRegistry()
+
+type errorRegistry struct {
+	mu     sync.Mutex
+	byName map[string]*errorKind
+	list   []*errorKind
+}
+
+func newErrorRegistry() *errorRegistry {
+	r := &errorRegistry{byName: make(map[string]*errorKind)}
+	for name, err := range map[string]error{
+		"context.Canceled": context.Canceled, "context.DeadlineExceeded": context.DeadlineExceeded,
+		"io.EOF": io.EOF, "io.ErrUnexpectedEOF": io.ErrUnexpectedEOF,
+		"fs.ErrNotExist": fs.ErrNotExist, "fs.ErrExist": fs.ErrExist, "fs.ErrPermission": fs.ErrPermission,
+	} {
+		r.add(&errorKind{
+			name:    name,
+			match:   func(e error) ([]byte, bool) { return nil, errors.Is(e, err) && !wraps(e) },
+			restore: func([]byte) (error, bool) { return err, true },
+		})
+	}
+	return r
+}
+
+// wraps tells whether err has children of its own, whose sentinels are then found there.
+func wraps(err error) bool {
+	switch err.(type) {
+	case interface{ Unwrap() error }, interface{ Unwrap() []error }:
+		return true
+	}
+	return false
+}
+
+func (r *errorRegistry) add(k *errorKind) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.byName[k.name] != nil {
+		panic(fmt.Sprintf("pool: error %q registered twice", k.name))
+	}
+	r.byName[k.name] = k
+	r.list = append(r.list, k)
+}
+
+// wireError is a handler's error on the wire.
+type wireError struct {
+	Message string       `cbor:"m"`
+	Type    string       `cbor:"t"`
+	Known   []knownError `cbor:"k,omitempty"`
+}
+
+type knownError struct {
+	Name string `cbor:"n"`
+	Data []byte `cbor:"d,omitempty"`
+}
+
+// maxKnownErrors bounds what one error tree may carry.
+const maxKnownErrors = 64
+
+// packError describes err for the wire.
+func packError(err error) wireError {
+	w := wireError{Message: err.Error(), Type: fmt.Sprintf("%T", err)}
+	errorKinds.mu.Lock()
+	kinds := errorKinds.list
+	errorKinds.mu.Unlock()
+	var walk func(error)
+	walk = func(e error) {
+		for _, k := range kinds {
+			if data, ok := k.match(e); ok && len(w.Known) < maxKnownErrors {
+				w.Known = append(w.Known, knownError{Name: k.name, Data: data})
+			}
+		}
+		switch e := e.(type) {
+		case interface{ Unwrap() error }:
+			if inner := e.Unwrap(); inner != nil {
+				walk(inner)
+			}
+		case interface{ Unwrap() []error }:
+			for _, inner := range e.Unwrap() {
+				walk(inner)
+			}
+		}
+	}
+	walk(err)
+	return w
+}
+
+// unpackError restores what packError described; names this program does not know are left out.
+func unpackError(task string, w wireError) *HandlerError {
+	e := &HandlerError{Task: task, Message: w.Message, Type: w.Type}
+	for _, known := range w.Known {
+		errorKinds.mu.Lock()
+		k := errorKinds.byName[known.Name]
+		errorKinds.mu.Unlock()
+		if k == nil {
+			continue
+		}
+		if err, ok := k.restore(known.Data); ok {
+			e.wrapped = append(e.wrapped, err)
+		}
+	}
+	return e
+}

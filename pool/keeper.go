@@ -1,0 +1,203 @@
+package pool
+
+import "time"
+
+// The keeper looks after workers that are up: tasks that run too long, workers stuck on a long task with others behind
+// it, heartbeats, age and memory. It sleeps until the next thing is due; while some worker has more than one task it
+// looks every keeperTick.
+const (
+	keeperTick  = time.Millisecond
+	longTask    = 2 * time.Millisecond // a task that runs this long gives back what waits behind it
+	memoryEvery = 250 * time.Millisecond
+)
+
+// keep runs until the pool has stopped.
+func (p *Pool) keep() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-p.keeperKick:
+		case <-p.stopped:
+			return
+		}
+		p.mu.Lock()
+		now := time.Now()
+		next := now.Add(time.Hour)
+		for w := range p.workers {
+			next = earliest(next, p.lookAfter(w, now))
+		}
+		if p.held {
+			if now.Sub(p.lastSubmit) >= keeperTick {
+				p.held = false
+				p.dispatch()
+			}
+			next = earliest(next, now.Add(keeperTick))
+		}
+		p.keeperNext = next
+		p.unlock()
+		timer.Reset(max(time.Until(next), 0))
+	}
+}
+
+func earliest(a, b time.Time) time.Time {
+	if b.IsZero() || a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// watch makes the keeper look in time after c was sent to w. Pool.mu is held.
+func (p *Pool) watch(w *worker, c *call) {
+	if w.flight.count > 1 {
+		if !p.keeperNext.After(w.headSince.Add(10 * keeperTick)) {
+			return // it looks soon anyway
+		}
+		p.keeperWake()
+		return
+	}
+	if t := p.timeout(c); t > 0 && w.headSince.Add(t).Before(p.keeperNext) {
+		p.keeperWake()
+	}
+}
+
+// keeperWake makes the keeper look now. Pool.mu is held.
+func (p *Pool) keeperWake() {
+	p.keeperNext = time.Time{}
+	select {
+	case p.keeperKick <- struct{}{}:
+	default:
+	}
+}
+
+// timeout is how long c may run; 0 is forever.
+func (p *Pool) timeout(c *call) time.Duration {
+	if c.options.timeout != 0 {
+		return c.options.timeout
+	}
+	return p.cfg.TaskTimeout
+}
+
+// lookAfter does what is due for w and returns when it must be looked at next. Pool.mu is held.
+func (p *Pool) lookAfter(w *worker, now time.Time) (next time.Time) {
+	if w.board.mem == nil || w.state != Ready && w.state != Retiring {
+		return time.Time{}
+	}
+	next = p.lookAtTask(w, now)
+	next = earliest2(next, p.lookAtPulse(w, now))
+	if w.state != Ready || w.slot == nil {
+		return next
+	}
+	if age := p.cfg.MaxAge; age > 0 {
+		due := w.readyAt.Add(age)
+		if !now.Before(due) {
+			p.retire(w, ReasonRecycle)
+			return next
+		}
+		next = earliest2(next, due)
+	}
+	if soft := p.cfg.SoftMemory; soft > 0 {
+		if w.proc.resident() > soft {
+			p.retire(w, ReasonRecycle)
+			return next
+		}
+		next = earliest2(next, now.Add(memoryEvery))
+	}
+	return next
+}
+
+// earliest2 is earliest where both may be unset.
+func earliest2(a, b time.Time) time.Time {
+	if a.IsZero() {
+		return b
+	}
+	return earliest(a, b)
+}
+
+// lookAtTask enforces the running task's timeout and frees the tasks behind a long one.
+func (p *Pool) lookAtTask(w *worker, now time.Time) (next time.Time) {
+	oldest, c := w.flight.oldest()
+	if c == nil {
+		return time.Time{}
+	}
+	phase, seq := w.board.running()
+	running := w.flight.get(seq)
+	if phase != PhaseRunning || running == nil {
+		running = nil
+	}
+	switch {
+	case running == nil:
+		w.seen = 0
+	case w.seen != seq:
+		w.seen, w.seenAt = seq, now
+		if seq == oldest {
+			w.seenAt = w.headSince
+		}
+	}
+	if running != nil {
+		if t := p.timeout(running); t > 0 && !running.settled {
+			due := w.seenAt.Add(t)
+			if !now.Before(due) {
+				w.kill(ReasonTimeout)
+				return time.Time{}
+			}
+			next = due
+		}
+		if w.flight.count > 1 && now.Sub(w.seenAt) >= longTask {
+			p.unburden(w, seq)
+			return next
+		}
+	} else if t := p.timeout(c); t > 0 {
+		// It has not started as far as its scoreboard tells. That is not believed for ever.
+		due := w.headSince.Add(t + max(p.cfg.Heartbeat, 0) + time.Second)
+		if !now.Before(due) {
+			w.kill(ReasonStall)
+			return time.Time{}
+		}
+		next = earliest2(due, now.Add(max(t/8, keeperTick)))
+	}
+	if w.flight.count > 1 {
+		next = earliest2(next, now.Add(keeperTick))
+	}
+	return next
+}
+
+// unburden takes back what waits behind a long task, and has the results before it written out.
+func (p *Pool) unburden(w *worker, running uint32) {
+	w.window = 1
+	w.cost = longTask
+	if oldest, _ := w.flight.oldest(); oldest != running {
+		w.proc.control(controlMessage{kind: controlFlush})
+	}
+	if taken := p.revoke(w); taken > 0 {
+		p.publish(Event{Kind: TaskRevoked, Worker: w.info(), Count: taken})
+		p.dispatch()
+	}
+}
+
+// lookAtPulse pings w and ends it when it does not answer. Missing a ping is held against a worker only while this
+// process itself was running: a look that comes late starts the wait anew.
+func (p *Pool) lookAtPulse(w *worker, now time.Time) (next time.Time) {
+	limit := p.cfg.Heartbeat
+	if limit < 0 || w.slot == nil {
+		return time.Time{}
+	}
+	every := limit / 4
+	late := !w.lookedAt.IsZero() && now.Sub(w.lookedAt) > limit/2
+	w.lookedAt = now
+	answered := w.board.word(offPong).Load() == uint64(w.pings)
+	switch {
+	case w.pingedAt.IsZero() || answered && now.Sub(w.pingedAt) >= every:
+		w.pings++
+		w.pingedAt = now
+		w.proc.control(controlMessage{kind: controlPing, arg: w.pings})
+	case answered:
+	case late:
+		w.pingedAt = now
+	case now.Sub(w.pingedAt) >= limit:
+		w.kill(ReasonStall)
+		return time.Time{}
+	}
+	return now.Add(every - min(now.Sub(w.pingedAt)%every, every-keeperTick))
+}

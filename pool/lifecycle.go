@@ -1,0 +1,191 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// retire asks w to stop: it gets nothing new, what it has not started goes back to the queue, and once it has finished
+// what it is running it exits. Pool.mu is held.
+func (p *Pool) retire(w *worker, reason Reason) {
+	if w.state != Ready {
+		return
+	}
+	w.state, w.reason = Retiring, reason
+	p.ready--
+	p.notIdle(w)
+	p.revoke(w)
+	p.publish(Event{Kind: WorkerRetiring, Worker: w.info(), Reason: reason})
+	if w.flight.count == 0 || w.asked {
+		p.stopWorker(w)
+	}
+	p.dispatch()
+	p.notify()
+}
+
+// stopWorker tells a worker that has nothing left to do to exit, and kills it if it does not. Pool.mu is held.
+func (p *Pool) stopWorker(w *worker) {
+	if w.stopSent {
+		return
+	}
+	w.stopSent = true
+	if !w.asked {
+		w.proc.control(controlMessage{kind: controlStop})
+	}
+	time.AfterFunc(p.cfg.StopGrace, func() {
+		p.mu.Lock()
+		defer p.unlock()
+		w.kill(ReasonStop)
+	})
+}
+
+// Resize changes how many workers the pool has, 1 to 100,000. It returns at once: new workers come up in the
+// background, and surplus ones, from the highest slot down, finish their task and exit; a busy worker is never killed
+// for it.
+func (p *Pool) Resize(n int) error {
+	if n < 1 || n > maxSize {
+		return fmt.Errorf("pool: Resize to %d: want 1 to %d", n, maxSize)
+	}
+	p.mu.Lock()
+	defer p.unlock()
+	if p.state != stateOpen {
+		return ErrClosed
+	}
+	for len(p.slots) < n {
+		p.addSlot()
+	}
+	for len(p.slots) > n {
+		p.removeSlot()
+	}
+	p.dispatch()
+	p.notify()
+	return nil
+}
+
+// removeSlot takes the highest slot out of the pool. Pool.mu is held.
+func (p *Pool) removeSlot() {
+	s := p.slots[len(p.slots)-1]
+	p.slots = p.slots[:len(p.slots)-1]
+	s.removed = true
+	if s.worker != nil {
+		p.retire(s.worker, ReasonStop)
+	}
+	for c := s.pinned.front(); c != nil; c = s.pinned.front() {
+		p.fail(c, fmt.Errorf("%w: %d was removed by Resize", ErrNoSuchSlot, s.index))
+	}
+}
+
+// Restart replaces every worker, one after the other: each finishes its task and exits, and its replacement is ready
+// before the next one is asked to. No task fails for it. It returns when all of them have been replaced, or ctx's error;
+// ErrClosed when the pool is closed meanwhile.
+func (p *Pool) Restart(ctx context.Context) error {
+	for i := 0; ; i++ {
+		p.mu.Lock()
+		if p.state != stateOpen {
+			p.unlock()
+			return ErrClosed
+		}
+		if i >= len(p.slots) {
+			p.unlock()
+			return nil
+		}
+		s := p.slots[i]
+		old := s.worker
+		gen := s.gen
+		if old != nil {
+			p.retire(old, ReasonRestart)
+		}
+		p.unlock()
+		err := p.await(ctx, func() bool {
+			return p.state != stateOpen || s.removed || s.gen > gen && s.worker != nil && s.worker.state == Ready
+		})
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// Drain takes no new tasks (ErrClosed from now on), waits until every accepted one has settled, and stops the workers.
+// When ctx ends first it returns ctx's error and the pool goes on draining; Close or Terminate end it.
+func (p *Pool) Drain(ctx context.Context) error {
+	p.mu.Lock()
+	p.state = max(p.state, stateDraining)
+	p.notify()
+	p.unlock()
+	if err := p.await(ctx, func() bool { return p.live == 0 }); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.state = max(p.state, stateStopping)
+	for w := range p.workers {
+		p.dismiss(w)
+	}
+	p.notify()
+	p.unlock()
+	if err := p.await(ctx, func() bool { return len(p.workers) == 0 }); err != nil {
+		return err
+	}
+	p.finish()
+	return nil
+}
+
+// dismiss ends a worker of a pool that has nothing left to do. Pool.mu is held.
+func (p *Pool) dismiss(w *worker) {
+	switch {
+	case w.state == Ready && w.slot != nil:
+		p.retire(w, ReasonStop)
+	case w.state == Ready: // a spare
+		w.state, w.reason = Retiring, ReasonStop
+		p.stopWorker(w)
+	case w.state == Starting:
+		w.kill(ReasonStop)
+	}
+}
+
+// Close finishes what was submitted and stops the workers: Drain, bounded by Config.CloseTimeout, then Terminate. It
+// returns nil when everything settled by itself. Closing twice is fine.
+func (p *Pool) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.CloseTimeout)
+	defer cancel()
+	err := p.Drain(ctx)
+	if err == nil {
+		return nil
+	}
+	p.Terminate()
+	return fmt.Errorf("pool: not drained within %v, the rest was terminated: %w", p.cfg.CloseTimeout, errors.Join(ErrClosed, err))
+}
+
+// Terminate stops now: every worker and all it started is killed, and every unsettled future fails with ErrClosed. It
+// returns when all of them are gone. Terminating twice is fine.
+func (p *Pool) Terminate() {
+	p.mu.Lock()
+	p.state = stateClosed
+	for w := range p.workers {
+		w.flight.newestFirst(func(_ uint32, c *call) { p.fail(c, ErrClosed) })
+		w.kill(ReasonStop)
+	}
+	for c := p.queue.front(); c != nil; c = p.queue.front() {
+		p.fail(c, ErrClosed)
+	}
+	for _, s := range p.slots {
+		for c := s.pinned.front(); c != nil; c = s.pinned.front() {
+			p.fail(c, ErrClosed)
+		}
+	}
+	p.notify()
+	p.unlock()
+	p.finish()
+}
+
+// finish waits until every supervisor is done and releases what the pool itself holds.
+func (p *Pool) finish() {
+	p.wg.Wait()
+	p.finishOnce.Do(func() {
+		close(p.stopped)
+		p.guardian.Close()
+		p.bus.close()
+	})
+	<-p.stopped
+}

@@ -1,0 +1,236 @@
+package pool_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/pool"
+)
+
+func TestMain(m *testing.M) {
+	pool.Main()
+	os.Exit(m.Run())
+}
+
+// The tasks of this package's tests.
+var (
+	square = pool.Register("square", func(_ context.Context, n int) (int, error) { return n * n, nil })
+	sleep  = pool.Register("sleep", func(ctx context.Context, d time.Duration) (int, error) {
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+		return os.Getpid(), nil
+	})
+	stubborn = pool.Register("stubborn", func(_ context.Context, d time.Duration) (int, error) {
+		time.Sleep(d)
+		return os.Getpid(), nil
+	})
+	echo    = pool.Register("echo", func(_ context.Context, b []byte) ([]byte, error) { return b, nil })
+	attempt = pool.Register("attempt", func(ctx context.Context, d time.Duration) (seen, error) {
+		time.Sleep(d)
+		return seen{pool.Attempt(ctx), pool.Key(ctx), os.Getpid(), pool.TaskID(ctx)}, nil
+	})
+	die = pool.Register("die", func(ctx context.Context, how string) (int, error) {
+		return pool.Attempt(ctx), perish(how)
+	})
+	dieOnce = pool.Register("die-once", func(ctx context.Context, how string) (int, error) {
+		if pool.Attempt(ctx) == 1 {
+			return 0, perish(how)
+		}
+		return pool.Attempt(ctx), nil
+	})
+	fail = pool.Register("fail", func(_ context.Context, how string) (int, error) {
+		switch how {
+		case "typed":
+			return 0, fmt.Errorf("wrapped: %w", &codeError{Code: 42})
+		case "sentinel":
+			return 0, fmt.Errorf("open it: %w", &fs.PathError{Op: "open", Path: "/x", Err: fs.ErrNotExist})
+		case "own":
+			return 0, errors.Join(errors.New("first"), errOwn)
+		case "panic":
+			panic("oh no")
+		default:
+			return 0, errors.New("plain " + how)
+		}
+	})
+	unencodable = pool.Register("unencodable", func(context.Context, int) (any, error) { return make(chan int), nil })
+	picky       = pool.Register("picky", func(_ context.Context, v struct{ N uint8 }) (int, error) { return int(v.N), nil })
+	initialised = pool.Register("initialised", func(context.Context, int) (string, error) { return initState, nil })
+	leak        = pool.Register("leak", func(_ context.Context, n int) (int, error) {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(i)
+		}
+		leaked = append(leaked, b)
+		return os.Getpid(), nil
+	})
+	getenv = pool.Register("getenv", func(_ context.Context, k string) (string, error) {
+		dir, err := os.Getwd()
+		return os.Getenv(k) + "|" + dir, err
+	})
+	say = pool.Register("say", func(_ context.Context, s string) (int, error) {
+		fmt.Fprintln(os.Stderr, s)
+		fmt.Println("out: " + s)
+		return 0, nil
+	})
+
+	initState string
+	leaked    [][]byte
+	setState  = pool.RegisterInit("set-state", func(_ context.Context, s string) error {
+		if s == "fail" {
+			return &codeError{Code: 7}
+		}
+		if s == "exit" {
+			os.Exit(3)
+		}
+		if path, ok := strings.CutPrefix(s, "fail-while-exists:"); ok {
+			if _, err := os.Stat(path); err == nil {
+				return errors.New("not yet")
+			}
+		}
+		if path, ok := strings.CutPrefix(s, "hang-while-exists:"); ok {
+			for fileExists(path) {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		initState += s
+		return nil
+	})
+	errOwn = errors.New("our own sentinel")
+)
+
+func init() {
+	pool.RegisterError[*codeError]("test.codeError")
+	pool.RegisterSentinel("test.errOwn", errOwn)
+}
+
+type seen struct {
+	Attempt int
+	Key     string
+	PID     int
+	ID      uint64
+}
+
+type codeError struct{ Code int }
+
+func (e *codeError) Error() string { return fmt.Sprintf("code %d", e.Code) }
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// perish ends this process in the way that is asked for.
+func perish(how string) error {
+	me := os.Getpid()
+	switch how {
+	case "exit 0":
+		os.Exit(0)
+	case "exit 42":
+		os.Exit(42)
+	case "fatal":
+		m := map[int]int{}
+		for range 2 { // the runtime finds this and throws: unlike a panic it cannot be recovered
+			go func() {
+				for {
+					m[1]++
+				}
+			}()
+		}
+	case "SIGSEGV", "SIGABRT", "SIGTERM", "SIGKILL":
+		sig := map[string]syscall.Signal{"SIGSEGV": syscall.SIGSEGV, "SIGABRT": syscall.SIGABRT, "SIGTERM": syscall.SIGTERM, "SIGKILL": syscall.SIGKILL}[how]
+		signal.Reset(sig)
+		syscall.Kill(me, sig)
+	case "stop":
+		syscall.Kill(me, syscall.SIGSTOP)
+	case "goroutine panic":
+		go panic("not recovered")
+	}
+	time.Sleep(time.Minute)
+	return errors.New("survived")
+}
+
+// start makes a pool for the test and terminates it at the end, and then checks that nothing of it is left.
+func start(t *testing.T, cfg pool.Config) *pool.Pool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	p, err := pool.New(ctx, cfg)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() {
+		p.Terminate()
+		NewWithT(t).Expect(descendants(p.ID())).To(BeEmpty(), "processes of the pool are left")
+	})
+	return p
+}
+
+// bound is a context that ends long after anything here should have.
+func bound(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func pids(p *pool.Pool) map[int]int {
+	m := map[int]int{}
+	for _, w := range p.Workers() {
+		if w.State == pool.Ready {
+			m[w.Slot] = w.PID
+		}
+	}
+	return m
+}
+
+// whole waits until every slot has a ready worker and has answered a probe.
+func whole(t *testing.T, p *pool.Pool) {
+	t.Helper()
+	g := NewWithT(t)
+	ctx := bound(t)
+	for slot := range p.Size() {
+		v, err := square.Call(ctx, p, slot, pool.OnSlot(slot))
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(v).To(Equal(slot * slot))
+	}
+	g.Expect(p.Stats().Ready).To(Equal(p.Size()))
+}
+
+// inPhase waits until the slot's worker says that it is in the phase, and returns it.
+func inPhase(t *testing.T, p *pool.Pool, slot int, phase pool.Phase) pool.WorkerInfo {
+	t.Helper()
+	var found pool.WorkerInfo
+	NewWithT(t).Eventually(func() bool {
+		for _, w := range p.Workers() {
+			if w.Slot == slot && w.State == pool.Ready && w.Phase == phase {
+				found = w
+				return true
+			}
+		}
+		return false
+	}).WithTimeout(20 * time.Second).WithPolling(time.Millisecond).Should(BeTrue())
+	return found
+}
+
+func kill(t *testing.T, pid int, sig syscall.Signal) {
+	t.Helper()
+	NewWithT(t).Expect(syscall.Kill(pid, sig)).To(Succeed())
+}
+
+// resources counts this process's open files, goroutines and child processes.
+func resources() (files, goroutines int) {
+	entries, _ := os.ReadDir("/proc/self/fd")
+	return len(entries), runtime.NumGoroutine()
+}

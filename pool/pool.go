@@ -1,0 +1,402 @@
+package pool
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"os"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Pool is a set of worker processes. Make it with New and end it with Close. All methods are safe for concurrent use.
+type Pool struct {
+	cfg      Config
+	id       string
+	pid      int
+	initName string
+	initArg  []byte
+	guardian guardian
+	real     bool // real processes, not fakes
+	bus      eventBus
+	effPool  sync.Pool // of *effects
+
+	keeperKick   chan struct{}
+	dispatchKick chan struct{}
+	stopped      chan struct{} // closed when every worker is gone
+	wg           sync.WaitGroup
+	finishOnce   sync.Once
+
+	mu          sync.Mutex
+	state       poolState
+	queue       queue
+	idle        []*worker // ready workers without a task, the last used last
+	slots       []*slot
+	workers     map[*worker]struct{} // whose process may be alive
+	bench       []*worker            // ready hot spares
+	ready       int                  // workers in slots that take tasks
+	breaker     breaker
+	eff         *effects
+	keeperNext  time.Time     // when the keeper looks next
+	changed     chan struct{} // closed and replaced when something that await waits for changed
+	lastSubmit  time.Time
+	rapid       int           // submissions in a row that followed at once
+	busy        int           // workers that have tasks
+	cost        time.Duration // moving average of what a task takes to run
+	held        bool          // the queue waits for a worker that is about to answer
+	blocked     int           // submitters that wait for room in the queue
+	live        int           // accepted and not settled
+	nextID      uint64
+	workerCount int
+	stats       Stats
+}
+
+// poolState is how far a pool is in its life.
+type poolState uint8
+
+const (
+	stateOpen     poolState = iota
+	stateDraining           // no new tasks; finishes what it has
+	stateStopping           // everything is settled; workers are asked to stop
+	stateClosed             // terminated: workers are killed
+)
+
+// Stats counts what happened in a pool since New. Submitted = Settled + what is queued or in flight; Settled = OK + Failed.
+type Stats struct {
+	Submitted    uint64 // accepted
+	Settled      uint64
+	OK           uint64 // settled with a value
+	Failed       uint64 // settled with an error of any kind
+	Lost         uint64 // of these, with *WorkerLostError
+	Requeued     uint64 // sent again because a worker died
+	Revoked      uint64 // taken back before they started
+	Late         uint64 // results of tasks that were settled already
+	Rejected     uint64 // messages that no worker should send
+	Started      uint64 // processes started
+	BootFailures uint64
+	Exits        uint64
+	Crashed      uint64 // exits by kind
+	OOM          uint64
+	Killed       uint64
+	Queued       int // now
+	InFlight     int // now
+	Ready        int // workers that take tasks now
+	Starting     int // workers that are booting now, spares included
+	Spares       int // ready hot spares now
+	BreakerOpen  bool
+}
+
+func (s *Stats) countExit(x Exit) {
+	s.Exits++
+	switch x.Kind {
+	case KindCrashed:
+		s.Crashed++
+	case KindOOM:
+		s.OOM++
+	case KindKilled:
+		s.Killed++
+	}
+}
+
+// New starts the workers and waits until all of them are ready; ctx bounds that wait and nothing after it. On any error
+// everything that was started is gone when New returns. Errors: what Config.Validate finds; ErrMainNotCalled;
+// ErrInWorker; ErrUnsupported; *CrashLoopError when workers do not come up; ctx's error.
+func New(ctx context.Context, cfg Config) (*Pool, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	real := false
+	if cfg.start == nil {
+		if inWorker.Load() {
+			return nil, ErrInWorker
+		}
+		if !mainCalled.Load() {
+			return nil, ErrMainNotCalled
+		}
+		cfg.start, real = startProcess, true
+	}
+	if cfg.jitter == nil {
+		cfg.jitter = mathrand.Float64
+	}
+	p := &Pool{
+		cfg: cfg, id: newID(), pid: os.Getpid(), guardian: noGuardian{}, real: real, eff: &effects{}, workers: make(map[*worker]struct{}),
+		keeperKick: make(chan struct{}, 1), dispatchKick: make(chan struct{}, 1), stopped: make(chan struct{}), changed: make(chan struct{}),
+	}
+	if err := p.prepare(); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	for range cfg.Size {
+		p.addSlot()
+	}
+	p.mu.Unlock()
+	for range cfg.Spares {
+		p.wg.Add(1)
+		go p.keepSpare()
+	}
+	go p.keep()
+	go p.dispatchQueue()
+
+	err := p.await(ctx, func() bool { return p.ready == len(p.slots) || p.breaker.isOpen() })
+	p.mu.Lock()
+	if err == nil && p.ready < len(p.slots) {
+		err = p.crashLoop()
+	}
+	p.mu.Unlock()
+	if err != nil {
+		p.Terminate()
+		return nil, fmt.Errorf("start the pool: %w", err)
+	}
+	return p, nil
+}
+
+// prepare encodes the initializer's argument and starts the guardian.
+func (p *Pool) prepare() (err error) {
+	if init := p.cfg.Initializer; init != nil {
+		p.initName = init.name
+		if p.initArg, err = init.arg(); err != nil {
+			return fmt.Errorf("pool: encode the argument of initializer %q: %w", init.name, err)
+		}
+	}
+	return p.startGuardian()
+}
+
+// newID makes the identity by which a pool's descendants are recognised.
+func newID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand
+	return hex.EncodeToString(b[:])
+}
+
+// addSlot adds a slot and starts its supervision. Pool.mu is held.
+func (p *Pool) addSlot() {
+	s := &slot{p: p, index: len(p.slots)}
+	p.slots = append(p.slots, s)
+	p.wg.Add(1)
+	go s.supervise()
+}
+
+// running tells whether workers are to be kept up. Pool.mu is held.
+func (p *Pool) running() bool { return p.state < stateStopping }
+
+// submit accepts a call or settles it with the reason why not.
+func (p *Pool) submit(ctx context.Context, c *call) error {
+	err := p.accept(ctx, c)
+	if err != nil { // otherwise c is the pool's from here on
+		c.err, c.settled = err, true
+		c.announce()
+	}
+	return err
+}
+
+func (p *Pool) accept(ctx context.Context, c *call) error {
+	switch {
+	case c.err != nil:
+		return c.err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case Bytes(len(c.payload)) > p.cfg.MaxPayload:
+		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d", ErrPayloadTooLarge, c.name, len(c.payload), p.cfg.MaxPayload)
+	}
+	p.mu.Lock()
+	defer p.unlock()
+	if err := p.admission(ctx, c); err != nil {
+		return err
+	}
+	p.nextID++
+	p.live++
+	p.stats.Submitted++
+	c.id = p.nextID
+	p.enqueue(c)
+	return nil
+}
+
+// admission tells why a call cannot be accepted; it may wait for room in the queue. Pool.mu is held.
+func (p *Pool) admission(ctx context.Context, c *call) error {
+	for {
+		switch {
+		case p.state != stateOpen:
+			return ErrClosed
+		case int(c.options.slot) > len(p.slots) || c.options.slot < 0:
+			return fmt.Errorf("%w: %d of %d", ErrNoSuchSlot, c.options.slot-1, len(p.slots))
+		case p.breaker.isOpen() && p.ready == 0:
+			return p.crashLoop()
+		case p.cfg.QueueLimit == 0 || p.queue.live < p.cfg.QueueLimit || len(p.idle) > 0:
+			return nil
+		case !p.cfg.QueueBlock && !c.options.wait:
+			return ErrQueueFull
+		}
+		p.blocked++
+		err := p.sleepCtx(ctx, time.Time{})
+		p.blocked--
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// cancel settles c with ctx's error: before it starts it never runs; while it runs its handler's context is cancelled,
+// and its worker is killed if the handler does not return in time.
+func (p *Pool) cancel(c *call, ctx context.Context) {
+	p.mu.Lock()
+	defer p.unlock()
+	if c.settled {
+		return
+	}
+	err := ctx.Err()
+	if cause := context.Cause(ctx); !errors.Is(cause, err) {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	w, seq := c.on, c.seq
+	if c.queue != nil || w.state >= Stopped {
+		p.fail(c, err)
+		return
+	}
+	if w.board.revoke(seq) {
+		w.forget(seq, c)
+		p.fail(c, err)
+		p.afterBatch(w)
+		return
+	}
+	p.fail(c, err)
+	w.proc.control(controlMessage{kind: controlCancel, arg: seq})
+	if grace := p.cfg.CancelGrace; grace >= 0 {
+		time.AfterFunc(grace, func() {
+			p.mu.Lock()
+			defer p.unlock()
+			if w.flight.get(seq) == c {
+				w.kill(ReasonCancel)
+			}
+		})
+	}
+}
+
+// cancelWhenDone cancels c when ctx is done, until it has settled.
+func (p *Pool) cancelWhenDone(ctx context.Context, c *call) {
+	detach := context.AfterFunc(ctx, func() { p.cancel(c, ctx) })
+	p.mu.Lock()
+	settled := c.settled
+	c.detach = detach
+	p.mu.Unlock()
+	if settled {
+		detach()
+	}
+}
+
+// Workers lists the workers in their slots, by slot. A slot between two workers has its last one, stopped.
+func (p *Pool) Workers() []WorkerInfo {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var list []WorkerInfo
+	for _, s := range p.slots {
+		switch {
+		case s.worker != nil:
+			list = append(list, s.worker.info())
+		case s.lastExit != nil && !s.removed:
+			x := s.lastExit
+			list = append(list, WorkerInfo{
+				Name: x.Worker, Slot: s.index, PID: x.PID, ParentPID: p.pid, Generation: x.Generation,
+				State: Stopped, Tasks: x.Settled, LastExit: x,
+			})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b WorkerInfo) int { return cmp.Compare(a.Slot, b.Slot) })
+	return list
+}
+
+// Stats counts what happened so far.
+func (p *Pool) Stats() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.stats
+	s.Queued, s.Ready, s.Spares, s.BreakerOpen = p.queue.live, p.ready, len(p.bench), p.breaker.isOpen()
+	for _, slot := range p.slots {
+		s.Queued += slot.pinned.live
+	}
+	for w := range p.workers {
+		s.InFlight += w.flight.count
+		if w.state == Starting {
+			s.Starting++
+		}
+	}
+	return s
+}
+
+// Size is how many workers the pool is to have: Config.Size or the last Resize.
+func (p *Pool) Size() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.slots)
+}
+
+// ID is the pool's identity: 16 hex digits, inherited by every descendant of its workers in the environment variable
+// RESPAWN_POOL.
+func (p *Pool) ID() string { return p.id }
+
+// Subscribe starts a stream of life events with room for buffer of them. It ends when the pool has closed.
+func (p *Pool) Subscribe(buffer int) *Subscription { return p.bus.subscribe(buffer) }
+
+// ArmCrashPoint makes the slot's worker kill itself with SIGKILL when its protocol loop next comes by that point;
+// CrashNone disarms it. It is for fault injection. It returns the worker it armed, or ErrNoSuchSlot.
+func (p *Pool) ArmCrashPoint(slot int, at CrashPoint) (WorkerInfo, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if slot < 0 || slot >= len(p.slots) {
+		return WorkerInfo{}, fmt.Errorf("%w: %d of %d", ErrNoSuchSlot, slot, len(p.slots))
+	}
+	w := p.slots[slot].worker
+	if w == nil || w.board.mem == nil {
+		return WorkerInfo{}, fmt.Errorf("slot %d has no worker just now", slot)
+	}
+	w.board.word(offCrash).Store(uint64(at))
+	return w.info(), nil
+}
+
+// publish tells the subscribers, in the order of what happened. Pool.mu is held.
+func (p *Pool) publish(e Event) { p.bus.publish(e) }
+
+// notify wakes everybody in await and sleep. Pool.mu is held.
+func (p *Pool) notify() {
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// sleep lets go of Pool.mu until something changed or the time has come (zero: never).
+func (p *Pool) sleep(until time.Time) { _ = p.sleepCtx(context.Background(), until) }
+
+func (p *Pool) sleepCtx(ctx context.Context, until time.Time) error {
+	changed := p.changed
+	p.unlock()
+	defer p.mu.Lock()
+	var timer <-chan time.Time
+	if !until.IsZero() {
+		t := time.NewTimer(time.Until(until))
+		defer t.Stop()
+		timer = t.C
+	}
+	select {
+	case <-changed:
+	case <-timer:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// await blocks until cond, which is called with Pool.mu held, or ctx is done.
+func (p *Pool) await(ctx context.Context, cond func() bool) error {
+	p.mu.Lock()
+	defer p.unlock()
+	for !cond() {
+		if err := p.sleepCtx(ctx, time.Time{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

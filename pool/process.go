@@ -1,0 +1,84 @@
+package pool
+
+import (
+	"errors"
+	"syscall"
+	"time"
+)
+
+// process is one worker process as the pool sees it: the seam between supervision and the operating system. The real
+// one is in process_linux.go; the simulation has a fake. Methods are safe for concurrent use except where said.
+type process interface {
+	pid() int
+	// page is the scoreboard, and arenas the memory for large payloads (nil without). All are valid until close.
+	page() page
+	arenas() (down, up []byte)
+
+	// receive reads the task socket into what space returns and tells got how many bytes came, until got returns
+	// false (nil), the socket ends (io.EOF), or stopReading was called, before or meanwhile (errReadStopped). One
+	// goroutine reads.
+	receive(space func() []byte, got func(n int) bool) error
+	stopReading()
+	// drain reads without blocking; 0 means that nothing is left. Called by the reading goroutine after receive has returned.
+	drain(b []byte) int
+	// tryWrite writes what fits without blocking. write blocks until everything is written, or the process is closed
+	// or hungUp. One goroutine writes.
+	tryWrite(b []byte) (int, error)
+	write(b []byte) error
+	hangUp()
+	// control sends a message beside the tasks; it is dropped when the worker does not read any more.
+	control(m controlMessage)
+
+	// signal goes to the process alone, kill (SIGKILL) to everything it started too.
+	signal(sig syscall.Signal) error
+	kill()
+	// wait blocks until the process has exited, kills what is left of its group and reaps it. Called once.
+	wait() waitStatus
+
+	// confine applies the hard memory limit; oomKills counts the kernel's OOM kills since. Called once ready.
+	confine(limit Bytes, cgroups bool) error
+	oomKills() uint64
+	cgroup() string
+	resident() Bytes
+	stderrTail() string
+	// close releases every resource. Called once, after wait has returned and nothing uses the process any more.
+	close()
+}
+
+// spawnSpec is what a process is started with.
+type spawnSpec struct {
+	worker     string
+	pool       string
+	env        []string
+	dir        string
+	maxPayload Bytes
+	stdout     func([]byte)
+	stderr     func([]byte)
+}
+
+// startFunc starts a worker process.
+type startFunc func(spawnSpec) (process, error)
+
+// waitStatus is how a process ended, as the kernel tells.
+type waitStatus struct {
+	code         int // -1: signalled; unknownCode: reaped by someone else
+	signal       syscall.Signal
+	user, system time.Duration
+	maxRSS       Bytes
+}
+
+// errReadStopped is what receive returns after stopReading.
+var errReadStopped = errors.New("reading was stopped")
+
+// The environment markers of re-executed processes, and the descriptors that a worker inherits.
+const (
+	envWorker   = "RESPAWN_WORKER" // set in a worker; Main removes it
+	envGuardian = "RESPAWN_GUARDIAN"
+	envPool     = "RESPAWN_POOL" // the pool's id: inherited by every descendant, by which orphans are found
+
+	fdTasks   = 3
+	fdControl = 4
+	fdPage    = 5
+	fdDown    = 6
+	fdUp      = 7
+)

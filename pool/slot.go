@@ -1,0 +1,341 @@
+package pool
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// slot is one place in the pool, filled by one worker after another. Its fields belong to Pool.mu.
+type slot struct {
+	p        *Pool
+	index    int
+	gen      int
+	worker   *worker // nil between two
+	removed  bool    // by Resize
+	pinned   queue   // tasks for this slot alone
+	lastExit *Exit
+}
+
+// supervise keeps the slot filled until the pool stops or the slot is removed.
+func (s *slot) supervise() {
+	p := s.p
+	defer p.wg.Done()
+	failures := 0
+	for {
+		w := p.adopt(s)
+		if w == nil {
+			probe, ok := p.admit(failures, s.wanted)
+			if !ok {
+				return
+			}
+			if w = p.boot(s, probe); w == nil {
+				failures++
+				continue
+			}
+		}
+		if p.tend(w) {
+			failures = 0
+		} else {
+			failures++
+		}
+		if p.cfg.mutant == mutantNoRestart {
+			return
+		}
+	}
+}
+
+// wanted tells whether the slot is to be filled. Pool.mu is held.
+func (s *slot) wanted() bool { return !s.removed && s.p.running() }
+
+// tend waits for the end of a worker that came up, and buries it. It reports whether the worker had stayed up.
+func (p *Pool) tend(w *worker) (stayed bool) {
+	quarantined := false
+	select {
+	case <-w.exited:
+	case <-w.stuck:
+		quarantined = true
+	}
+	exit := p.bury(w, quarantined)
+	p.guardForget(w)
+	if quarantined {
+		go func() { <-w.exited; w.release() }()
+	} else {
+		w.release()
+	}
+
+	p.mu.Lock()
+	defer p.unlock()
+	stayed = exit.Reason != ReasonNone || exit.Kind == KindKilled || exit.Kind == KindClean ||
+		exit.Settled > 0 || exit.At.Sub(w.readyAt) >= readySettle
+	if !stayed {
+		p.breakerFail(&BootError{Worker: w.name, Reason: "died right after it was ready", Exit: exit}, w.probe)
+	} else if w.probe {
+		p.breakerClose(w)
+	}
+	if w.slot != nil && w.slot.worker == w {
+		w.slot.worker = nil
+	}
+	p.failIfDeserted()
+	p.notify()
+	return stayed
+}
+
+// boot starts a worker, for the slot or if that is nil for the spare bench, and waits until it is ready. nil means that
+// it did not come up; that has been counted and told.
+func (p *Pool) boot(s *slot, probe bool) *worker {
+	w, err := p.start(s, probe)
+	if err == nil {
+		err = p.awaitReady(w)
+	}
+	if err == nil {
+		return w
+	}
+	p.mu.Lock()
+	defer p.unlock()
+	var boot *BootError
+	if p.state >= stateStopping || errors.As(err, &boot) && boot.Exit.Kind == KindKilled {
+		if probe {
+			p.breaker.probing = false
+		}
+		p.notify()
+		return nil
+	}
+	p.publish(Event{Kind: BootFailed, Worker: w.info(), Err: err})
+	p.warn("a worker did not come up", "worker", w.name, "err", err)
+	p.breakerFail(err, probe)
+	return nil
+}
+
+// start starts a worker process and the goroutines that serve it.
+func (p *Pool) start(s *slot, probe bool) (*worker, error) {
+	p.mu.Lock()
+	p.workerCount++
+	w := &worker{
+		p: p, number: p.workerCount, name: fmt.Sprintf("Worker-%d", p.workerCount), slot: s, started: time.Now(),
+		pos: -1, window: 1, probe: probe, ready: make(chan error, 1), drained: make(chan struct{}),
+		exited: make(chan struct{}), stuck: make(chan struct{}), adopted: make(chan struct{}),
+	}
+	if s != nil {
+		s.gen++
+		w.gen, w.lastExit = s.gen, s.lastExit
+	}
+	hello := helloFrame{Pool: p.id, Worker: w.name, Init: p.initName, InitArg: p.initArg, MaxPayload: int64(p.cfg.MaxPayload)}
+	p.mu.Unlock()
+
+	proc, err := p.cfg.start(p.spec(w))
+	if err != nil {
+		return w, &BootError{Worker: w.name, Reason: "could not be started", Err: err}
+	}
+	p.guardWatch(proc)
+
+	payload, _ := CBOR.Append(nil, &hello)
+	p.mu.Lock()
+	defer p.unlock()
+	w.proc, w.board = proc, proc.page()
+	w.out = appendFrame(w.out, &frame{kind: frameHello, payload: payload})
+	w.dirty = true
+	p.eff.dirty = append(p.eff.dirty, w)
+	p.workers[w] = struct{}{}
+	if s != nil {
+		s.worker = w
+	}
+	p.stats.Started++
+	p.publish(Event{Kind: WorkerStarted, Worker: w.info()})
+	go w.readLoop()
+	go w.reap()
+	if p.state >= stateStopping {
+		w.kill(ReasonStop)
+	}
+	return w, nil
+}
+
+// awaitReady waits for the end of w's boot, and buries it if that is not ready.
+func (p *Pool) awaitReady(w *worker) error {
+	timer := time.NewTimer(p.cfg.BootTimeout)
+	defer timer.Stop()
+	boot := &BootError{Worker: w.name, Reason: "exited before it was ready"}
+	select {
+	case boot.Err = <-w.ready:
+		if boot.Err == nil {
+			if boot.Err = p.confine(w); boot.Err == nil && p.install(w) {
+				return nil
+			}
+			boot.Reason = "could not be limited or was not wanted any more"
+		} else {
+			boot.Reason = "initializer failed"
+		}
+		p.kill(w, ReasonBoot)
+	case <-w.exited:
+	case <-timer.C:
+		boot.Reason = fmt.Sprintf("was not ready within %v: does the program call pool.Main first, and does its initializer end?", p.cfg.BootTimeout)
+		p.kill(w, ReasonBoot)
+	}
+	quarantined := false
+	select {
+	case <-w.exited:
+	case <-w.stuck:
+		quarantined = true
+	}
+	boot.Exit = p.bury(w, quarantined)
+	select {
+	case err := <-w.ready: // it said why before it exited
+		if err != nil {
+			boot.Err, boot.Reason = err, "initializer failed"
+		}
+	default:
+	}
+	p.guardForget(w)
+	go func() { <-w.exited; w.release() }()
+	p.mu.Lock()
+	if w.slot != nil && w.slot.worker == w {
+		w.slot.worker = nil
+	}
+	p.mu.Unlock()
+	return boot
+}
+
+// confine applies the hard limit, which a Go program needs to have booted for, and tells the guardian of the cgroup.
+func (p *Pool) confine(w *worker) error {
+	if p.cfg.HardMemory == 0 {
+		return nil
+	}
+	if err := w.proc.confine(p.cfg.HardMemory, !p.cfg.NoCgroup); err != nil {
+		return err
+	}
+	p.guardWatch(w.proc)
+	return nil
+}
+
+func (p *Pool) kill(w *worker, reason Reason) {
+	p.mu.Lock()
+	defer p.unlock()
+	w.kill(reason)
+}
+
+// booted handles what a worker says at the end of its boot. Pool.mu is held.
+func (w *worker) booted(f *frame) error {
+	var result error
+	if f.kind == frameBootFailed {
+		var wire wireError
+		if err := CBOR.Decode(f.payload, &wire); err != nil {
+			return fmt.Errorf("boot failure: %w", err)
+		}
+		result = unpackError("initializer", wire)
+	} else if n, hash := registry.fingerprint(int(f.seq)); n != int(f.seq) || hash != f.id {
+		result = errors.New("the worker registered other tasks than the parent: register in package-level variables, whatever the environment")
+	}
+	select {
+	case w.ready <- result:
+		return nil
+	default:
+		return errors.New("ready twice")
+	}
+}
+
+// install makes a booted worker take tasks, or sit on the spare bench. It reports whether it is still wanted.
+func (p *Pool) install(w *worker) bool {
+	p.mu.Lock()
+	defer p.unlock()
+	if p.state >= stateStopping || w.state != Starting || w.slot != nil && w.slot.removed {
+		w.kill(ReasonStop)
+		return false
+	}
+	w.readyAt = time.Now()
+	w.state = Ready
+	w.lastExit = nil
+	if w.slot == nil {
+		p.bench = append(p.bench, w)
+	} else {
+		w.lastExit = w.slot.lastExit
+		p.enlist(w)
+	}
+	if w.probe {
+		time.AfterFunc(readySettle, func() {
+			p.mu.Lock()
+			defer p.unlock()
+			if w.probe && w.state == Ready {
+				p.breakerClose(w)
+			}
+		})
+	}
+	p.notify()
+	return true
+}
+
+// enlist gives a ready worker its first tasks. Pool.mu is held.
+func (p *Pool) enlist(w *worker) {
+	p.ready++
+	p.publish(Event{Kind: WorkerReady, Worker: w.info()})
+	p.info("worker ready", "worker", w.name, "pid", w.proc.pid(), "slot", w.slot.index, "generation", w.gen)
+	p.feed(w, p.share(w))
+	p.keeperWake()
+	p.notify()
+}
+
+// adopt takes a worker from the spare bench for the slot; nil when there is none.
+func (p *Pool) adopt(s *slot) *worker {
+	p.mu.Lock()
+	defer p.unlock()
+	if len(p.bench) == 0 || !s.wanted() {
+		return nil
+	}
+	w := p.bench[0]
+	p.bench = p.bench[1:]
+	s.gen++
+	w.slot, w.gen, w.lastExit, s.worker = s, s.gen, s.lastExit, w
+	close(w.adopted)
+	p.enlist(w)
+	return w
+}
+
+// keepSpare keeps one place of the spare bench filled.
+func (p *Pool) keepSpare() {
+	defer p.wg.Done()
+	failures := 0
+	for {
+		probe, ok := p.admit(failures, p.running)
+		if !ok {
+			return
+		}
+		w := p.boot(nil, probe)
+		if w == nil {
+			failures++
+			continue
+		}
+		failures = 0
+		select {
+		case <-w.adopted:
+		case <-w.exited:
+			if p.leaveBench(w) {
+				p.tend(w)
+			}
+		}
+	}
+}
+
+// leaveBench takes a dead spare off the bench; false when a slot has adopted it meanwhile and tends it.
+func (p *Pool) leaveBench(w *worker) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, have := range p.bench {
+		if have == w {
+			p.bench = append(p.bench[:i:i], p.bench[i+1:]...)
+			w.state = Retiring // it was never counted as ready
+			return true
+		}
+	}
+	return false
+}
+
+// spec is what w's process is started with.
+func (p *Pool) spec(w *worker) spawnSpec {
+	s := spawnSpec{worker: w.name, pool: p.id, env: p.cfg.Env, dir: p.cfg.Dir, maxPayload: p.cfg.MaxPayload}
+	if sink := p.cfg.Stdout; sink != nil {
+		s.stdout = func(line []byte) { sink(w.name, line) }
+	}
+	if sink := p.cfg.Stderr; sink != nil {
+		s.stderr = func(line []byte) { sink(w.name, line) }
+	}
+	return s
+}

@@ -1,0 +1,208 @@
+package pool
+
+import (
+	"context"
+	"iter"
+	"sync"
+)
+
+// Seq makes the input of a stream from a sequence that cannot fail.
+func Seq[T any](in iter.Seq[T]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for v := range in {
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Slice makes the input of a stream from a slice.
+func Slice[T any](in []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, v := range in {
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Stream runs the task for every input and yields the outcomes in the inputs' order, as they come. It reads the input
+// only as far ahead as twice what the ready workers take, so that an endless input and a slow consumer are fine. A
+// handler's error is yielded for its item and the stream goes on. When the input itself yields an error, the items
+// before it are yielded, then that error, and the stream ends. Breaking out of the loop cancels what is in flight and
+// releases everything, except that an input blocked in its own code is left to return by itself. The input runs in a
+// goroutine of its own; a panic in it is raised again in the consumer.
+func (t Task[In, Out]) Stream(ctx context.Context, p *Pool, in iter.Seq2[In, error], opts ...Option) iter.Seq2[Out, error] {
+	return t.stream(ctx, p, in, opts, true)
+}
+
+// StreamUnordered is Stream with the outcomes in the order in which they settle.
+func (t Task[In, Out]) StreamUnordered(ctx context.Context, p *Pool, in iter.Seq2[In, error], opts ...Option) iter.Seq2[Out, error] {
+	return t.stream(ctx, p, in, opts, false)
+}
+
+func (t Task[In, Out]) stream(ctx context.Context, p *Pool, in iter.Seq2[In, error], opts []Option, ordered bool) iter.Seq2[Out, error] {
+	return func(yield func(Out, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		s := &streamState[Out]{wake: make(chan struct{}, 1), fed: make(chan struct{}, 1), ordered: ordered}
+		go s.feed(ctx, p, func(submit func(*Future[Out]) bool) error {
+			for v, err := range in {
+				if err != nil {
+					return err
+				}
+				f := t.make(v, opts)
+				f.call.settle = func() { s.settled(f) }
+				if !submit(f) {
+					return nil
+				}
+			}
+			return nil
+		})
+		for {
+			f, end := s.next()
+			if end != nil {
+				if end.panicked != nil {
+					panic(end.panicked)
+				}
+				if end.err != nil {
+					yield(*new(Out), end.err)
+				}
+				return
+			}
+			v, err := f.value()
+			if !yield(v, err) {
+				return
+			}
+		}
+	}
+}
+
+// streamState is shared by a stream's feeder and its consumer.
+type streamState[Out any] struct {
+	ordered bool
+	wake    chan struct{} // to the consumer: something settled, or the input ended
+	fed     chan struct{} // to the feeder: there is room
+
+	mu     sync.Mutex
+	order  []*Future[Out] // submitted and not yielded; when unordered, settled and not yielded
+	flying int            // submitted and not yielded
+	end    *streamEnd
+}
+
+// streamEnd is how the input ended.
+type streamEnd struct {
+	err      error
+	panicked any
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// feed submits the input as long as there is room.
+func (s *streamState[Out]) feed(ctx context.Context, p *Pool, each func(submit func(*Future[Out]) bool) error) {
+	end := &streamEnd{}
+	defer func() {
+		end.panicked = recover()
+		s.mu.Lock()
+		s.end = end
+		s.mu.Unlock()
+		poke(s.wake)
+	}()
+	end.err = each(func(f *Future[Out]) bool {
+		if !s.room(ctx, p) {
+			return false
+		}
+		s.mu.Lock()
+		s.flying++
+		if s.ordered {
+			s.order = append(s.order, f)
+		}
+		s.mu.Unlock()
+		if p.submitWaiting(ctx, &f.call) == nil && ctx.Done() != nil {
+			p.cancelWhenDone(ctx, &f.call)
+		}
+		return true
+	})
+	if end.err == nil {
+		end.err = context.Cause(ctx)
+	}
+}
+
+// room waits until another task may be submitted; false when the stream is over.
+func (s *streamState[Out]) room(ctx context.Context, p *Pool) bool {
+	for {
+		s.mu.Lock()
+		flying := s.flying
+		s.mu.Unlock()
+		if ctx.Err() != nil {
+			return false
+		}
+		if flying < p.streamWindow() {
+			return true
+		}
+		select {
+		case <-s.fed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// settled is called once for each task.
+func (s *streamState[Out]) settled(f *Future[Out]) {
+	if !s.ordered {
+		s.mu.Lock()
+		s.order = append(s.order, f)
+		s.mu.Unlock()
+	}
+	poke(s.wake)
+}
+
+// next waits for the next outcome to yield, or the end.
+func (s *streamState[Out]) next() (*Future[Out], *streamEnd) {
+	for {
+		s.mu.Lock()
+		if len(s.order) > 0 && s.order[0].call.signal.Load() == settledSignal {
+			f := s.order[0]
+			s.order[0] = nil
+			s.order = s.order[1:]
+			s.flying--
+			s.mu.Unlock()
+			poke(s.fed)
+			return f, nil
+		}
+		if s.end != nil && s.flying == 0 {
+			defer s.mu.Unlock()
+			return nil, s.end
+		}
+		s.mu.Unlock()
+		<-s.wake
+	}
+}
+
+// streamWindow is twice what the ready workers take, at least 2.
+func (p *Pool) streamWindow() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, s := range p.slots {
+		if s.worker != nil && s.worker.state == Ready {
+			n += s.worker.window
+		}
+	}
+	return max(2*n, 2*len(p.slots), 2)
+}
+
+// submitWaiting is submit for streams: a full queue is waited for whatever Config.QueueBlock says, since a stream
+// bounds itself.
+func (p *Pool) submitWaiting(ctx context.Context, c *call) error {
+	c.options.wait = true
+	return p.submit(ctx, c)
+}

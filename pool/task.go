@@ -1,0 +1,151 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Task is a registered function that runs in worker processes. Register makes it; the zero value is not usable. It is
+// immutable and safe for concurrent use, with any number of pools.
+type Task[In, Out any] struct {
+	name  string
+	index uint16
+	codec Codec
+}
+
+// Register names a function so that workers can run it. It belongs in a package-level variable: every process of the
+// program must register the same tasks before Main is called. It panics if the name is empty, longer than 255 bytes or
+// taken, or if Main has been called in a worker.
+//
+// In and Out travel as CBOR (see [CBOR]): exported fields of structs, maps, slices, numbers, strings, bytes, times.
+//
+// The handler's context carries its attempt number and idempotency key ([Attempt], [Key]) and is cancelled when the
+// submitter's is. An error it returns reaches the caller as *HandlerError, which errors.As and errors.Is see through
+// for types named with [RegisterError] and [RegisterSentinel]; a panic arrives as *PanicError.
+func Register[In, Out any](name string, handler func(ctx context.Context, in In) (Out, error)) Task[In, Out] {
+	return RegisterCodec(name, CBOR, handler)
+}
+
+// RegisterCodec is Register with a codec of the caller's own.
+func RegisterCodec[In, Out any](name string, codec Codec, handler func(ctx context.Context, in In) (Out, error)) Task[In, Out] {
+	index := registry.addTask(name, func(ctx context.Context, arg, dst []byte) ([]byte, error) {
+		var in In
+		if err := codec.Decode(arg, &in); err != nil {
+			return dst, &EncodeError{Task: name, What: "decode argument", Err: err}
+		}
+		out, err := handler(ctx, in)
+		if err != nil {
+			return dst, err
+		}
+		enc, err := codec.Append(dst, &out)
+		if err != nil {
+			return dst, &EncodeError{Task: name, What: "encode result", Err: err}
+		}
+		return enc, nil
+	})
+	return Task[In, Out]{name: name, index: index, codec: codec}
+}
+
+// Name is the name the task was registered with.
+func (t Task[In, Out]) Name() string { return t.name }
+
+// Call submits the task and waits for its outcome: Submit and Result in one, with ctx bounding both. When ctx ends
+// first, the task is cancelled and Call returns ctx's error.
+func (t Task[In, Out]) Call(ctx context.Context, p *Pool, in In, opts ...Option) (Out, error) {
+	f := t.make(in, opts)
+	if err := p.submit(ctx, &f.call); err != nil {
+		return *new(Out), err
+	}
+	if f.call.wait(ctx) != nil {
+		p.cancel(&f.call, ctx)
+		<-f.call.done()
+	}
+	return f.value()
+}
+
+// Submit hands the task to the pool and returns its future at once. ctx cancels the task: before it starts it never
+// runs; while it runs its handler's context is cancelled; either way the future settles with ctx's error. An error that
+// Submit itself meets (ErrClosed, ErrQueueFull, *EncodeError, …) settles the future too, so that it can be ignored here
+// and found there.
+func (t Task[In, Out]) Submit(ctx context.Context, p *Pool, in In, opts ...Option) *Future[Out] {
+	f := t.make(in, opts)
+	if p.submit(ctx, &f.call) == nil && ctx.Done() != nil {
+		p.cancelWhenDone(ctx, &f.call)
+	}
+	return f
+}
+
+// Map runs the task for every input and returns the values in the inputs' order. It always waits for all of them: the
+// error joins one *ItemError for each input that failed, and the failed inputs' values are zero. An empty input returns
+// at once. ctx cancels what is not done.
+func (t Task[In, Out]) Map(ctx context.Context, p *Pool, in []In, opts ...Option) ([]Out, error) {
+	out := make([]Out, len(in))
+	var errs []error
+	i := 0
+	for v, err := range t.Stream(ctx, p, Slice(in), opts...) {
+		if err != nil {
+			errs = append(errs, &ItemError{Index: i, Err: err})
+		}
+		if i < len(out) {
+			out[i] = v
+		}
+		i++
+	}
+	return out, errors.Join(errs...)
+}
+
+// make encodes the input into a new future. An encoding failure is kept in the call; submit settles it.
+func (t Task[In, Out]) make(in In, opts []Option) *Future[Out] {
+	f := &Future[Out]{codec: t.codec}
+	c := &f.call
+	c.name, c.handler = t.name, t.index
+	for _, o := range opts {
+		o(&c.options)
+	}
+	payload, err := t.codec.Append(c.inline[:0], &in)
+	if err != nil {
+		c.err = &EncodeError{Task: t.name, What: "encode argument", Err: err}
+	}
+	c.payload = payload
+	return f
+}
+
+// ItemError is one failed input of Map.
+type ItemError struct {
+	Index int // of the input
+	Err   error
+}
+
+func (e *ItemError) Error() string { return fmt.Sprintf("item %d: %v", e.Index, e.Err) }
+
+// Unwrap gives the item's error.
+func (e *ItemError) Unwrap() error { return e.Err }
+
+// Option changes how one task is run.
+type Option func(*options)
+
+// options is what Options set; its zero value means the pool's defaults.
+type options struct {
+	timeout  time.Duration
+	delivery Delivery
+	hasDel   bool
+	slot     int32 // 1-based; 0: any
+	key      string
+	wait     bool // for room in the queue
+}
+
+// WithTimeout sets the task's timeout in place of Config.TaskTimeout; see there for what counts.
+func WithTimeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
+
+// WithDelivery sets the task's delivery in place of Config.Delivery.
+func WithDelivery(d Delivery) Option { return func(o *options) { o.delivery, o.hasDel = d, true } }
+
+// WithKey sets the idempotency key that the handler reads with [Key], at most 255 bytes; by default each submission
+// has a key of its own, the same on every attempt.
+func WithKey(key string) Option { return func(o *options) { o.key = key[:min(len(key), 255)] } }
+
+// OnSlot sends the task to the worker of that slot (0 to Size-1) and no other, waiting for its replacement if need be.
+// It is for probes; it goes before queued tasks.
+func OnSlot(slot int) Option { return func(o *options) { o.slot = int32(slot) + 1 } }

@@ -1,0 +1,355 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// mainCalled is set once Main has run in the parent, inWorker once it has in a worker.
+var mainCalled, inWorker atomic.Bool
+
+// Main turns a re-executed copy of this program into what it was started as: a worker or the guardian, and then never
+// returns. In any other process it does nothing but remember that it was called. It must be the first statement of
+// func main, before flags are parsed or anything is started, and of TestMain in tests:
+//
+//	func TestMain(m *testing.M) { pool.Main(); os.Exit(m.Run()) }
+func Main() {
+	if os.Getenv(envGuardian) != "" {
+		guardianMain()
+	}
+	if name := os.Getenv(envWorker); name != "" {
+		inWorker.Store(true)
+		registry.frozen.Store(true)
+		os.Unsetenv(envWorker) // a program that the handler starts is no worker
+		workerMain()
+	}
+	mainCalled.Store(true)
+}
+
+// host is the worker's side of its process: what serve needs of the operating system. The simulation has a fake.
+type host struct {
+	page     page
+	down, up []byte                    // arenas; nil: everything travels in the socket
+	read     func([]byte) (int, error) // blocks; 0, nil at the end
+	write    func([]byte) error        // blocks until everything is written
+	die      func()                    // SIGKILL to itself
+	exit     func(code int)
+	orphaned func() // the parent is gone
+}
+
+// server is a worker's protocol loop and what its side goroutines share with it.
+type server struct {
+	host
+	in      frameBuffer
+	hello   helloFrame
+	names   int
+	current atomic.Pointer[taskContext] // the running task's
+
+	serving  sync.Mutex // held while tasks are taken from the buffer and run
+	stopping atomic.Bool
+
+	outMu   sync.Mutex
+	out     []byte // finished results not yet written
+	outFrom time.Time
+	scratch []byte
+	pending uint64 // large results put into the arena
+}
+
+const (
+	flushBytes = 32 << 10
+	flushAfter = 200 * time.Microsecond
+)
+
+// boot reads the hello frame, runs the initializer and says ready.
+func (s *server) boot() error {
+	var f frame
+	for {
+		ok, err := s.in.next(&f)
+		if err != nil {
+			return err
+		}
+		if ok {
+			break
+		}
+		if err := s.fill(); err != nil {
+			return err
+		}
+	}
+	if f.kind != frameHello {
+		return fmt.Errorf("%w: want hello, got kind %d", errFrame, f.kind)
+	}
+	if err := CBOR.Decode(f.payload, &s.hello); err != nil {
+		return err
+	}
+	if err := s.initialize(); err != nil {
+		w := packError(err)
+		payload, encErr := CBOR.Append(nil, &w)
+		s.send(&frame{kind: frameBootFailed, payload: payload})
+		return errors.Join(s.flush(), encErr, err)
+	}
+	n, hash := registry.fingerprint(-1)
+	s.names = n
+	s.page.setPhase(PhaseIdle, 0)
+	s.send(&frame{kind: frameReady, id: hash, seq: uint32(n)})
+	return s.flush()
+}
+
+func (s *server) initialize() (err error) {
+	if s.hello.Init == "" {
+		return nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("initializer %q panicked: %v\n%s", s.hello.Init, v, debug.Stack())
+		}
+	}()
+	init := registry.inits[s.hello.Init]
+	if init == nil {
+		return fmt.Errorf("initializer %q is not registered in the worker: register it in a package-level variable", s.hello.Init)
+	}
+	return init(context.Background(), s.hello.InitArg)
+}
+
+// fill reads more bytes; at the end of the socket the parent is gone.
+func (s *server) fill() error {
+	n, err := s.read(s.in.space(16 << 10))
+	if n == 0 {
+		s.orphaned()
+		return errors.Join(errors.New("the parent is gone"), err)
+	}
+	s.in.added(n)
+	return nil
+}
+
+// serve runs tasks until the worker stops or its parent is gone.
+func (s *server) serve() {
+	for {
+		if err := s.fill(); err != nil {
+			return
+		}
+		s.crash(CrashBeforeRead)
+		s.serving.Lock()
+		err := s.batch()
+		s.serving.Unlock()
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "respawn worker:", err)
+			s.exit(1)
+			return
+		}
+	}
+}
+
+// batch runs every whole task in the buffer, then writes what is not written of their results.
+func (s *server) batch() error {
+	s.page.setPhase(PhaseReading, 0)
+	var f frame
+	for !s.stopping.Load() {
+		ok, err := s.in.next(&f)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			break
+		}
+		if f.kind != frameTask {
+			return fmt.Errorf("%w: want a task, got kind %d", errFrame, f.kind)
+		}
+		s.run(&f)
+	}
+	if err := s.flush(); err != nil {
+		return err
+	}
+	if !s.stopping.Load() {
+		s.page.setPhase(PhaseIdle, 0)
+	}
+	return nil
+}
+
+// run claims one task, runs its handler, and appends its result to the outgoing ones.
+func (s *server) run(f *frame) {
+	tc := &taskContext{id: f.id, seq: f.seq, attempt: int(f.attempt), pool: s.hello.Pool}
+	if f.keyLen > 0 {
+		tc.key = f.key()
+	}
+	s.current.Store(tc) // before the claim: a cancel that follows it finds the task here
+	if !s.page.start(f.seq) {
+		return
+	}
+	s.page.setPhase(PhaseRunning, f.seq)
+	s.crash(CrashAfterRead)
+	crashed := s.crashLater()
+	began := time.Now()
+	result := s.handle(tc, f)
+	ended := time.Now()
+	if crashed != nil {
+		<-crashed // the handler was faster than the crash that was asked for
+	}
+	s.page.setPhase(PhaseWriting, f.seq)
+	tc.finish()
+	result.id, result.seq, result.run = f.id, f.seq, uint64(max(ended.Sub(began), 0))
+	s.emit(result, ended)
+	s.page.word(offDone).Add(1)
+}
+
+// handle calls the handler and makes the frame that tells its outcome; id, seq and run are the caller's to set.
+func (s *server) handle(tc *taskContext, f *frame) (r frame) {
+	arg := f.body()
+	if f.flags&flagArena != 0 {
+		ref, ok := parseArenaRef(arg)
+		if arg = ref.slice(s.down); !ok || arg == nil {
+			return failure("decode argument", errors.New("reference outside the arena"))
+		}
+	}
+	if int(f.handler) >= s.names {
+		return frame{kind: frameUnknown}
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			p := wirePanic{Value: fmt.Sprint(v), Stack: string(debug.Stack())}
+			payload, _ := CBOR.Append(nil, &p)
+			r = frame{kind: framePanic, payload: payload}
+		}
+	}()
+	dst, inArena := s.resultBuffer()
+	out, err := registry.funcs[f.handler](tc, arg, dst)
+	if err != nil {
+		return handlerFailure(err)
+	}
+	if !inArena {
+		s.scratch = out[:0]
+	}
+	if int64(len(out)) > s.hello.MaxPayload {
+		return tooLarge(len(out), s.hello.MaxPayload)
+	}
+	return frame{kind: frameValue, payload: out}
+}
+
+// resultBuffer is where a handler's result is encoded to: straight into the arena when its last large result has been
+// collected, so that a large one is not copied again.
+func (s *server) resultBuffer() (dst []byte, inArena bool) {
+	if s.up != nil && s.page.word(offConsumed).Load() == s.pending {
+		return s.up[:0], true
+	}
+	return s.scratch[:0], false
+}
+
+// emit appends a result frame to the outgoing ones and writes them when there are many or they have waited.
+func (s *server) emit(r frame, now time.Time) {
+	if s.up != nil && len(r.payload) >= inlinePayload {
+		s.toArena(&r)
+	}
+	s.outMu.Lock()
+	if len(s.out) == 0 {
+		s.outFrom = now
+	}
+	s.out = appendFrame(s.out, &r)
+	full := len(s.out) >= flushBytes || now.Sub(s.outFrom) >= flushAfter
+	s.outMu.Unlock()
+	if s.page.word(offCrash).Load() != 0 {
+		s.crashWriting()
+	}
+	if full {
+		_ = s.flush() // an error means that the parent is gone, which fill finds out
+	}
+}
+
+// toArena moves a large payload to the arena, if it is not there already, and puts a reference in its place. It waits
+// until the parent has collected the last one.
+func (s *server) toArena(r *frame) {
+	if len(r.payload) > len(s.up) {
+		return // cannot be: a value is bounded by MaxPayload, errors by their nature; the frame limit catches it
+	}
+	inPlace := &r.payload[0] == &s.up[0]
+	for pause := time.Microsecond; s.page.word(offConsumed).Load() != s.pending; pause = min(2*pause, time.Millisecond) {
+		_ = s.flush()
+		time.Sleep(pause)
+	}
+	if !inPlace {
+		copy(s.up, r.payload)
+	}
+	s.pending++
+	r.payload = appendArenaRef(nil, arenaRef{0, uint64(len(r.payload))})
+	r.flags |= flagArena
+}
+
+// send appends a frame to the outgoing ones.
+func (s *server) send(f *frame) {
+	s.outMu.Lock()
+	s.out = appendFrame(s.out, f)
+	s.outMu.Unlock()
+}
+
+// flush writes the outgoing frames.
+func (s *server) flush() error {
+	s.outMu.Lock()
+	defer s.outMu.Unlock()
+	if len(s.out) == 0 {
+		return nil
+	}
+	err := s.write(s.out)
+	s.out = s.out[:0]
+	return err
+}
+
+// stop lets the running task finish, writes its result and exits with 0; tasks that were not started are left for the
+// parent, which finds their claims untouched. With goodbye it tells the parent at once not to send more.
+func (s *server) stop(goodbye bool) {
+	s.stopping.Store(true)
+	if goodbye {
+		s.send(&frame{kind: frameGoodbye})
+		_ = s.flush()
+	}
+	s.serving.Lock() // batch leaves after the running task
+	s.page.setPhase(PhaseDraining, 0)
+	s.crash(CrashDuringDrain)
+	_ = s.flush()
+	s.exit(0)
+}
+
+// handleControl does what the parent says beside the tasks.
+func (s *server) handleControl(m controlMessage) {
+	switch m.kind {
+	case controlPing:
+		s.page.word(offPong).Store(uint64(m.arg))
+	case controlCancel:
+		if tc := s.current.Load(); tc != nil && tc.seq == m.arg {
+			tc.cancel()
+		}
+	case controlFlush:
+		_ = s.flush()
+	case controlStop:
+		go s.stop(false)
+	}
+}
+
+func failure(what string, err error) frame {
+	w := wireEncode{What: what, Err: packError(err)}
+	payload, _ := CBOR.Append(nil, &w)
+	return frame{kind: frameEncode, payload: payload}
+}
+
+func tooLarge(size int, limit int64) frame {
+	w := wireEncode{What: "encode result", TooLarge: true, Err: packError(fmt.Errorf("%d bytes, at most %d", size, limit))}
+	payload, _ := CBOR.Append(nil, &w)
+	return frame{kind: frameEncode, payload: payload}
+}
+
+func handlerFailure(err error) frame {
+	var enc *EncodeError
+	if errors.As(err, &enc) {
+		return failure(enc.What, enc.Err)
+	}
+	w := packError(err)
+	payload, _ := CBOR.Append(nil, &w)
+	if len(payload) > maxFrame {
+		w = wireError{Message: w.Message[:inlinePayload] + "…", Type: w.Type}
+		payload, _ = CBOR.Append(nil, &w)
+	}
+	return frame{kind: frameError, payload: payload}
+}
