@@ -318,9 +318,9 @@ func TestLargePayloadsArriveWhole(t *testing.T) {
 func TestOversizedPayloadIsAClearErrorOnBothSides(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, MaxPayload: pool.MiB})
 	_, err := echo.Call(bound(t), p, make([]byte, 2<<20))
-	g.Expect(err).To(MatchError(And(MatchError(pool.ErrPayloadTooLarge), ContainSubstring(`argument of task "echo"`))))
+	g.Expect(err).To(And(MatchError(pool.ErrPayloadTooLarge), MatchError(ContainSubstring(`argument of task "echo"`))))
 	_, err = inflate.Call(bound(t), p, 2<<20)
-	g.Expect(err).To(MatchError(And(MatchError(pool.ErrPayloadTooLarge), ContainSubstring("result"))))
+	g.Expect(err).To(And(MatchError(pool.ErrPayloadTooLarge), MatchError(ContainSubstring("result"))))
 	whole(t, p)
 }
 
