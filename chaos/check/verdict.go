@@ -1,0 +1,62 @@
+// Package check judges a history: pure functions from its events to metrics and a verdict. The same history gives the
+// same verdict, byte for byte, whenever and wherever it is judged.
+package check
+
+// Verdict is the outcome of a run.
+type Verdict string
+
+// The verdicts, in order of precedence.
+const (
+	Error        Verdict = "ERROR"        // the harness broke or could not heal
+	Fail         Verdict = "FAIL"         // the target broke a promise
+	Aborted      Verdict = "ABORTED"      // interrupted by a person or a signal
+	Inconclusive Verdict = "INCONCLUSIVE" // proved nothing: too few confirmed faults, too little load, no samples, …
+	Pass         Verdict = "PASS"
+)
+
+// ExitCode is the command line's exit code for the verdict: 0 pass, 1 fail, 3 inconclusive, 4 aborted, 5 harness error.
+func (v Verdict) ExitCode() int {
+	switch v {
+	case Pass:
+		return 0
+	case Fail:
+		return 1
+	case Inconclusive:
+		return 3
+	case Aborted:
+		return 4
+	}
+	return 5
+}
+
+// Result is what judging a history gives.
+type Result struct {
+	Verdict Verdict `json:"verdict"`
+	Cause   string  `json:"cause"` // one sentence
+	// Findings are the reasons for every verdict that applies, worst first; the first one's text is the cause.
+	Findings []Finding `json:"findings"`
+	// Metrics has every metric of the registry that has data, by name, in its unit: seconds, bytes, counts, per second.
+	Metrics    map[string]float64 `json:"metrics"`
+	Thresholds []Threshold        `json:"thresholds"`
+}
+
+// Finding is one reason for a verdict.
+type Finding struct {
+	Verdict Verdict `json:"verdict"`
+	Text    string  `json:"text"`
+	Event   int     `json:"event,omitempty"` // the line of the history that shows it, the header being 1; 0: none
+}
+
+// Threshold is one rule and what became of it.
+type Threshold struct {
+	Group   string  `json:"group"`
+	Text    string  `json:"text"`
+	Metric  string  `json:"metric"`
+	Op      string  `json:"op"`
+	Limit   float64 `json:"limit"`
+	Actual  float64 `json:"actual"`
+	Margin  float64 `json:"margin"`  // limit less actual, turned so that negative is bad
+	Samples int     `json:"samples"` // how many measurements Actual comes from
+	NoData  bool    `json:"no_data,omitempty"`
+	OK      bool    `json:"ok"`
+}

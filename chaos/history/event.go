@@ -1,0 +1,218 @@
+// Package history is the record of a run: a file of JSON Lines on one monotonic clock, written as things happen, that
+// can be read again and judged at any time. It imports nothing of this module.
+//
+// The first line is a [Header]. Every other line is an [Event] with exactly one of its records set. The last line of a run
+// that came to its end is an [End]; a history without it was cut short.
+package history
+
+import "time"
+
+// SchemaVersion is the version of the format. A reader refuses others.
+const SchemaVersion = 1
+
+// Header is the first line of a history: everything that judging needs beside the events.
+type Header struct {
+	SchemaVersion int                `json:"schema_version"`
+	Scenario      string             `json:"scenario"`
+	Description   string             `json:"description,omitempty"`
+	Seed          uint64             `json:"seed"`
+	Command       string             `json:"command,omitempty"` // repeats the run
+	Started       time.Time          `json:"started"`           // wall clock at T = 0
+	Clock         int64              `json:"clock"`             // CLOCK_MONOTONIC at T = 0, in ns: the witnesses' base
+	Target        Target             `json:"target"`
+	Rules         []Rule             `json:"rules,omitempty"`
+	Nemesis       []Nemesis          `json:"nemesis,omitempty"`
+	Floors        map[string]float64 `json:"floors,omitempty"` // e.g. "respawn" in seconds, measured for this run
+	Cores         int                `json:"cores,omitempty"`
+	Environment   map[string]string  `json:"environment,omitempty"`  // an allowlist: kernel, go, cpu, cgroup, …
+	Capabilities  map[string]string  `json:"capabilities,omitempty"` // what this host offers, or why not
+	Source        string             `json:"source,omitempty"`       // the scenario's text
+}
+
+// Target describes what was tested.
+type Target struct {
+	Kind    string `json:"kind"` // "pool", "naive", "driver", "server"
+	Name    string `json:"name"`
+	Version string `json:"version,omitempty"`
+	Size    int    `json:"size"`
+	// Can lists what the target tells of itself, so that the checker knows what it may ask: "events", "phases", "exits",
+	// "attempts", "slots", "witness", "marker".
+	Can []string `json:"can,omitempty"`
+}
+
+// Rule is one condition with its limit resolved to a number, so that judging again needs no host.
+type Rule struct {
+	Group   string        `json:"group"`  // "steady", "expect", "abort", "require"
+	Text    string        `json:"text"`   // as written
+	Metric  string        `json:"metric"` // a name of check's registry
+	Op      string        `json:"op"`     // == != < <= > >=
+	Limit   float64       `json:"limit"`  // in the metric's unit: seconds, bytes, counts, per second
+	For     time.Duration `json:"for,omitempty"`
+	Nemesis int           `json:"nemesis,omitempty"` // require: index into Header.Nemesis
+}
+
+// Nemesis is one entry of the scenario's chaos list.
+type Nemesis struct {
+	Fault   string `json:"fault"`             // its one-line form: "signal KILL"
+	Pick    string `json:"pick,omitempty"`    // "random 1 busy"
+	When    string `json:"when,omitempty"`    // "every 200ms ±20% for 10s"
+	Require int    `json:"require,omitempty"` // confirmed injections without which the run proves nothing
+}
+
+// Event is one line after the header. T is the time since the start of the run; exactly one record is set.
+type Event struct {
+	T time.Duration `json:"t"`
+
+	Stage  *Stage  `json:"stage,omitempty"`
+	Member *Member `json:"member,omitempty"`
+	Fault  *Fault  `json:"fault,omitempty"`
+	Task   *Task   `json:"task,omitempty"`
+	Run    *Run    `json:"run,omitempty"`
+	Probe  *Probe  `json:"probe,omitempty"`
+	Sample *Sample `json:"sample,omitempty"`
+	Alarm  *Alarm  `json:"alarm,omitempty"`
+	Note   *Note   `json:"note,omitempty"`
+	End    *End    `json:"end,omitempty"`
+}
+
+// Stage says which part of the run begins: "boot", "warmup", "steady", "chaos", "settle", "verify", "stop".
+type Stage struct {
+	Name string `json:"name"`
+}
+
+// Member is one event in the life of a target's member.
+type Member struct {
+	Op     string `json:"op"` // started, ready, retiring, exited, quarantined, boot-failed, breaker-opened, breaker-closed, requeued, lost, late, rejected
+	Slot   int    `json:"slot"`
+	Gen    int    `json:"gen,omitempty"`
+	PID    int    `json:"pid,omitempty"`
+	Name   string `json:"name,omitempty"`
+	Reason string `json:"reason,omitempty"` // why the target itself ended it: stop, recycle, restart, timeout, …
+	Exit   *Exit  `json:"exit,omitempty"`   // exited
+	Task   uint64 `json:"task,omitempty"`   // requeued, lost, late: the target's own number of it
+	Blamed bool   `json:"blamed,omitempty"` // requeued
+	Err    string `json:"err,omitempty"`
+	// At is when the target says that it happened, if that is not when it was written.
+	At time.Duration `json:"at,omitempty"`
+}
+
+// Exit is how a member ended.
+type Exit struct {
+	Code   int    `json:"code"`             // -1 when a signal ended it
+	Signal string `json:"signal,omitempty"` // SIGKILL, …
+	Kind   string `json:"kind,omitempty"`   // as the target classifies it: clean, ours, crashed, oom, killed, unknown
+	OOM    string `json:"oom,omitempty"`    // its evidence
+	Task   uint64 `json:"task,omitempty"`   // the task it was running
+	Tasks  int    `json:"tasks,omitempty"`  // settled in its life
+	Stderr string `json:"stderr,omitempty"` // the tail
+	MaxRSS int64  `json:"max_rss,omitempty"`
+}
+
+// Victim is a member as it was when it was picked.
+type Victim struct {
+	Slot  int    `json:"slot"`
+	Gen   int    `json:"gen,omitempty"`
+	PID   int    `json:"pid"`
+	Name  string `json:"name,omitempty"`
+	Phase string `json:"phase,omitempty"`
+	Rank  int    `json:"rank"` // its place among those that could be picked, for replay
+}
+
+// Fault is one step in the life of one injection.
+type Fault struct {
+	N       int           `json:"n"`       // the injection's number, from 1; one victim each
+	Nemesis int           `json:"nemesis"` // index into Header.Nemesis
+	Op      string        `json:"op"`      // planned, injected, settled, healed, heal-failed
+	Fault   string        `json:"fault,omitempty"`
+	Victim  *Victim       `json:"victim,omitempty"`
+	Outcome string        `json:"outcome,omitempty"` // settled: confirmed, already_gone, refused, unconfirmed, missed
+	Receipt *Receipt      `json:"receipt,omitempty"` // settled
+	Fatal   bool          `json:"fatal,omitempty"`   // the victim is dead of it
+	Due     time.Duration `json:"due,omitempty"`     // when the plan wanted it
+	Err     string        `json:"err,omitempty"`
+}
+
+// Receipt is the evidence that an injection really happened.
+type Receipt struct {
+	Tier      string            `json:"tier"`                // where the evidence comes from: "wait status", "pidfd exit info", "pidfd readable", "cgroup oom_kill", "/proc state", …
+	Evidence  map[string]string `json:"evidence"`            // facts by name
+	At        time.Duration     `json:"at,omitempty"`        // when it took effect
+	Mechanism string            `json:"mechanism,omitempty"` // of several: "cgroup v1", "cgroup v2", "RLIMIT_DATA", "RSS"
+}
+
+// Outcome is how a submission ended for its submitter.
+type Outcome string
+
+// The outcomes. A submission without any is lost.
+const (
+	OK       Outcome = "ok"
+	Wrong    Outcome = "wrong"    // a value, but not the right one
+	Failed   Outcome = "failed"   // an error that says why
+	Lost     Outcome = "lost"     // an error that says that its worker was lost
+	Hung     Outcome = "hung"     // nothing by the end of the run
+	Rejected Outcome = "rejected" // never accepted: closed, queue full
+)
+
+// Task is a submission or its end.
+type Task struct {
+	ID       uint64        `json:"id"`
+	Op       string        `json:"op"` // submitted, settled
+	Outcome  Outcome       `json:"outcome,omitempty"`
+	Latency  time.Duration `json:"latency,omitempty"`
+	Attempts int           `json:"attempts,omitempty"`
+	PID      int           `json:"pid,omitempty"`
+	Err      string        `json:"err,omitempty"`
+}
+
+// Run is one execution of a task as the task itself witnessed it, in the append-only file: the pool is not asked.
+type Run struct {
+	Task    uint64        `json:"task"`
+	Attempt int           `json:"attempt,omitempty"`
+	PID     int           `json:"pid"`
+	Start   time.Duration `json:"start"`
+	End     time.Duration `json:"end,omitempty"` // 0: it never ended
+}
+
+// Probe is a task sent to one slot to see whether it answers.
+type Probe struct {
+	Slot int    `json:"slot"`
+	Op   string `json:"op"`            // sent, answered, failed
+	For  int    `json:"for,omitempty"` // the injection after whose death it was sent; 0: the check at the end
+	PID  int    `json:"pid,omitempty"` // who answered
+	Err  string `json:"err,omitempty"`
+}
+
+// Sample is a look at the target from outside, and at the harness.
+type Sample struct {
+	Want       int           `json:"want"`
+	Ready      int           `json:"ready"` // as the target says
+	Alive      int           `json:"alive"` // members' pids that are alive by /proc
+	Starting   int           `json:"starting,omitempty"`
+	Zombies    int           `json:"zombies,omitempty"` // children and descendants in state Z
+	Orphans    int           `json:"orphans,omitempty"` // marked processes that are no member's
+	RSS        int64         `json:"rss,omitempty"`     // of the members, in bytes
+	ParentRSS  int64         `json:"parent_rss,omitempty"`
+	FDs        int           `json:"fds,omitempty"` // of the parent
+	Goroutines int           `json:"goroutines,omitempty"`
+	CPU        time.Duration `json:"cpu,omitempty"`      // of the members, since their start
+	Cgroups    int           `json:"cgroups,omitempty"`  // of ours that exist
+	HostOOM    int64         `json:"host_oom,omitempty"` // the enclosing oom_kill counter, less the victims' own
+}
+
+// Alarm is an abort condition that tripped, or an interruption.
+type Alarm struct {
+	Kind string `json:"kind"` // "abort", "interrupt", "error"
+	Text string `json:"text"`
+}
+
+// Note is something for people, or a fact about the record itself.
+type Note struct {
+	Text    string `json:"text"`
+	Dropped uint64 `json:"dropped,omitempty"` // events that were lost: the run proves nothing then
+}
+
+// End is the last line.
+type End struct {
+	Events  int  `json:"events"` // lines before this one, the header not counted
+	Aborted bool `json:"aborted,omitempty"`
+}

@@ -1,0 +1,128 @@
+package chaos
+
+import (
+	"context"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// Target is a pool of member processes that faults are injected into: the one thing the harness knows of what it tests.
+// A target that can do more also implements some of the capability interfaces below; a fault that needs one a target
+// lacks is refused by name. All methods are safe for concurrent use and return promptly when ctx is done.
+type Target interface {
+	// Describe says what the target is, for the header of the history.
+	Describe() history.Target
+	// Want is how many members the target is to have now.
+	Want() int
+	// Members lists the members it has now: at most one per slot, slots from 0.
+	Members(ctx context.Context) ([]Member, error)
+	// Watch calls fn with every life event from now on, in order and from one goroutine, until stop is called; fn must
+	// not block. A target that cannot tell its events sees to it that they are derived from listings. stop returns how
+	// many events were lost because fn was too slow.
+	Watch(fn func(history.Member)) (stop func() (dropped uint64))
+	// Probe runs a small verifiable task on the member that is in the slot, waiting for its replacement if need be, and
+	// returns the pid of the process that answered. A wrong answer is an error.
+	Probe(ctx context.Context, slot int) (pid int, err error)
+}
+
+// Member is one process of a target at one moment.
+type Member struct {
+	Slot       int
+	Generation int // 1 for the first in its slot, counting up; 0 when the target does not tell
+	Name       string
+	PID        int
+	Started    time.Time // zero when the target does not tell
+	State      State
+	Phase      string // what it is doing: idle, reading, running, writing, draining, booting; "" when not told
+	Cgroup     string // its memory cgroup's directory; "" without one
+}
+
+// State is where a member is in its life.
+type State string
+
+// The states of a member.
+const (
+	Starting State = "starting"
+	Ready    State = "ready"
+	Stopping State = "stopping"
+)
+
+// Busy tells whether the member is known to be working.
+func (m Member) Busy() bool { return m.Phase == "running" || m.Phase == "writing" }
+
+// Idle tells whether the member is known to wait for work.
+func (m Member) Idle() bool { return m.State == Ready && m.Phase == "idle" }
+
+// Worker is the load side of a target: it runs the built-in, verifiable tasks.
+type Worker interface {
+	// Do submits one task and waits for its outcome, which it verifies. It never returns without one of the outcomes of
+	// history.Task unless ctx ends first (outcome "hung").
+	Do(ctx context.Context, t Task) Settled
+}
+
+// Task is one submission of a built-in task.
+type Task struct {
+	ID   uint64         // unique within the run; tasks append it to the witness file
+	Name string         // sleep, square, hash, primes, echo, alloc
+	Args map[string]any // as in the scenario: {"duration": 5ms} …
+}
+
+// Settled is how a submission ended.
+type Settled struct {
+	Outcome  history.Outcome
+	Err      string // for people; "" for ok
+	Attempts int    // 0 when the target does not tell
+	PID      int    // whose answer it was; 0 when not told
+}
+
+// Stress is what a member is made to do to itself.
+type Stress struct {
+	Kind    string        // "alloc", "fds", "pids", "cpu", "exit", "panic"
+	Bytes   int64         // alloc: to touch in all; 0: until it dies
+	Count   int           // fds, pids: to open, at most; exit: the code
+	Hold    time.Duration // how long what was taken is held
+	Confine bool          // alloc without a cgroup: lower RLIMIT_DATA to Bytes first
+}
+
+// Stresser makes a member allocate, open descriptors, fork, spin, exit or panic from inside a task of its own. The text is
+// what the member answered ("EMFILE after 61"), "" when it died of it.
+type Stresser interface {
+	Stress(ctx context.Context, slot int, s Stress) (answer string, err error)
+}
+
+// Crasher arms a crash point in a member's protocol loop: before-read, after-read, mid-exec, mid-write, after-write,
+// during-boot, during-drain; "none" disarms.
+type Crasher interface {
+	ArmCrashPoint(ctx context.Context, slot int, point string) error
+}
+
+// Booter makes the next members that start fail n times, or take at least delay. Zero values heal.
+type Booter interface {
+	SetBoot(fail int, delay time.Duration) error
+	// Boots counts the boots that failed, and that were slow, by SetBoot so far.
+	Boots() (failed, slowed int)
+}
+
+// Operator is the target's own life cycle, for scenarios that resize, restart or close it under fire.
+type Operator interface {
+	Resize(n int) error
+	Restart(ctx context.Context) error
+	Close() error
+	Terminate() error
+}
+
+// Supervised is a target whose parent process is not this one, so that it can be killed.
+type Supervised interface {
+	Supervisor() int // its pid
+}
+
+// Marked is a target whose every descendant carries RESPAWN_POOL=id in its environment, by which orphans are found.
+type Marked interface {
+	Marker() string // the id
+}
+
+// Stallable is a target that says within which time it detects a member that does not move.
+type Stallable interface {
+	Heartbeat() time.Duration
+}
