@@ -54,8 +54,8 @@ func (m Member) Busy() bool { return m.Phase == "running" || m.Phase == "writing
 // Idle tells whether the member is known to wait for work.
 func (m Member) Idle() bool { return m.State == Ready && m.Phase == "idle" }
 
-// Worker is the load side of a target: it runs the built-in, verifiable tasks.
-type Worker interface {
+// Runner is the load side of a target: it runs the built-in, verifiable tasks.
+type Runner interface {
 	// Do submits one task and waits for its outcome, which it verifies. It never returns without one of the outcomes of
 	// history.Task unless ctx ends first (outcome "hung").
 	Do(ctx context.Context, t Task) Settled
