@@ -1,0 +1,53 @@
+# The commands of everyday work. Everything here is one line that can be typed by hand as well.
+
+GO    ?= go
+TOOL  := $(GO) tool -modfile=ci/tools/go.mod
+PKG   ?= ./...
+SEEDS ?= 100000
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test race sim bench fmt lint vet tidy vuln ci clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## the command, in bin/respawn
+	$(GO) build -o bin/respawn ./cmd/respawn
+
+demo: ## four workers, one is killed, four answer
+	$(GO) run ./cmd/respawn demo
+
+test: ## every test (PKG=./pool for one package)
+	$(GO) test $(PKG)
+
+race: ## every test under the race detector
+	$(GO) test -race $(PKG)
+
+sim: ## the pool's simulation over many seeds (SEEDS=100000)
+	$(GO) test -count=1 -timeout 0 -run '^TestSim' ./pool -args -sim.seeds=$(SEEDS)
+
+bench: ## the pool against floors measured in the same run
+	$(GO) run ./cmd/respawn bench
+
+fmt: ## format with gofumpt
+	$(TOOL) gofumpt -l -w .
+
+lint: vet ## staticcheck and vet, for darwin too
+	$(TOOL) staticcheck $(PKG)
+
+vet:
+	$(GO) vet $(PKG)
+	GOOS=darwin $(GO) vet $(PKG)
+
+tidy: ## go mod tidy, here and in ci/tools
+	$(GO) mod tidy
+	cd ci/tools && $(GO) mod tidy
+
+vuln: ## govulncheck; needs its database
+	$(TOOL) govulncheck $(PKG)
+
+ci: ## everything that must hold before a change lands
+	.ci/run
+
+clean: ## remove what the build made
+	rm -rf bin out
