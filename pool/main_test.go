@@ -35,12 +35,12 @@ var (
 		return os.Getpid(), nil
 	})
 	stubborn = pool.Register("stubborn", func(_ context.Context, d time.Duration) (int, error) {
-		time.Sleep(d)
+		<-time.After(d)
 		return os.Getpid(), nil
 	})
 	echo    = pool.Register("echo", func(_ context.Context, b []byte) ([]byte, error) { return b, nil })
 	attempt = pool.Register("attempt", func(ctx context.Context, d time.Duration) (seen, error) {
-		time.Sleep(d)
+		<-time.After(d)
 		return seen{pool.Attempt(ctx), pool.Key(ctx), os.Getpid(), pool.TaskID(ctx)}, nil
 	})
 	die = pool.Register("die", func(ctx context.Context, how string) (int, error) {
@@ -103,7 +103,7 @@ var (
 		}
 		if path, ok := strings.CutPrefix(s, "hang-while-exists:"); ok {
 			for fileExists(path) {
-				time.Sleep(time.Millisecond)
+				<-time.After(time.Millisecond)
 			}
 		}
 		initState += s
@@ -159,7 +159,7 @@ func perish(how string) error {
 	case "goroutine panic":
 		go panic("not recovered")
 	}
-	time.Sleep(time.Minute)
+	<-time.After(time.Minute)
 	return errors.New("survived")
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
 	"os"
@@ -65,43 +64,6 @@ const (
 	stateStopping           // everything is settled; workers are asked to stop
 	stateClosed             // terminated: workers are killed
 )
-
-// Stats counts what happened in a pool since New. Submitted = Settled + what is queued or in flight; Settled = OK + Failed.
-type Stats struct {
-	Submitted    uint64 // accepted
-	Settled      uint64
-	OK           uint64 // settled with a value
-	Failed       uint64 // settled with an error of any kind
-	Lost         uint64 // of these, with *WorkerLostError
-	Requeued     uint64 // sent again because a worker died
-	Revoked      uint64 // taken back before they started
-	Late         uint64 // results of tasks that were settled already
-	Rejected     uint64 // messages that no worker should send
-	Started      uint64 // processes started
-	BootFailures uint64
-	Exits        uint64
-	Crashed      uint64 // exits by kind
-	OOM          uint64
-	Killed       uint64
-	Queued       int // now
-	InFlight     int // now
-	Ready        int // workers that take tasks now
-	Starting     int // workers that are booting now, spares included
-	Spares       int // ready hot spares now
-	BreakerOpen  bool
-}
-
-func (s *Stats) countExit(x Exit) {
-	s.Exits++
-	switch x.Kind {
-	case KindCrashed:
-		s.Crashed++
-	case KindOOM:
-		s.OOM++
-	case KindKilled:
-		s.Killed++
-	}
-}
 
 // New starts the workers and waits until all of them are ready; ctx bounds that wait and nothing after it. On any error
 // everything that was started is gone when New returns. Errors: what Config.Validate finds; ErrMainNotCalled;
@@ -185,110 +147,6 @@ func (p *Pool) addSlot() {
 // running tells whether workers are to be kept up. Pool.mu is held.
 func (p *Pool) running() bool { return p.state < stateStopping }
 
-// submit accepts a call or settles it with the reason why not.
-func (p *Pool) submit(ctx context.Context, c *call) error {
-	err := p.accept(ctx, c)
-	if err != nil { // otherwise c is the pool's from here on
-		c.err, c.settled = err, true
-		c.announce()
-	}
-	return err
-}
-
-func (p *Pool) accept(ctx context.Context, c *call) error {
-	switch {
-	case c.err != nil:
-		return c.err
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case Bytes(len(c.payload)) > p.cfg.MaxPayload:
-		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d", ErrPayloadTooLarge, c.name, len(c.payload), p.cfg.MaxPayload)
-	}
-	p.mu.Lock()
-	defer p.unlock()
-	if err := p.admission(ctx, c); err != nil {
-		return err
-	}
-	p.nextID++
-	p.live++
-	p.stats.Submitted++
-	c.id = p.nextID
-	p.enqueue(c)
-	return nil
-}
-
-// admission tells why a call cannot be accepted; it may wait for room in the queue. Pool.mu is held.
-func (p *Pool) admission(ctx context.Context, c *call) error {
-	for {
-		switch {
-		case p.state != stateOpen:
-			return ErrClosed
-		case int(c.options.slot) > len(p.slots) || c.options.slot < 0:
-			return fmt.Errorf("%w: %d of %d", ErrNoSuchSlot, c.options.slot-1, len(p.slots))
-		case p.breaker.isOpen() && p.ready == 0:
-			return p.crashLoop()
-		case p.cfg.QueueLimit == 0 || p.queue.live < p.cfg.QueueLimit || len(p.idle) > 0:
-			return nil
-		case !p.cfg.QueueBlock && !c.options.wait:
-			return ErrQueueFull
-		}
-		p.blocked++
-		err := p.sleepCtx(ctx, time.Time{})
-		p.blocked--
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// cancel settles c with ctx's error: before it starts it never runs; while it runs its handler's context is cancelled,
-// and its worker is killed if the handler does not return in time.
-func (p *Pool) cancel(c *call, ctx context.Context) {
-	p.mu.Lock()
-	defer p.unlock()
-	if c.settled {
-		return
-	}
-	err := ctx.Err()
-	if cause := context.Cause(ctx); !errors.Is(cause, err) {
-		err = fmt.Errorf("%w: %w", err, cause)
-	}
-	w, seq := c.on, c.seq
-	if c.queue != nil || w.state >= Stopped {
-		p.fail(c, err)
-		return
-	}
-	if w.board.revoke(seq) {
-		w.forget(seq, c)
-		p.fail(c, err)
-		p.afterBatch(w)
-		return
-	}
-	p.fail(c, err)
-	w.proc.control(controlMessage{kind: controlCancel, arg: seq})
-	if grace := p.cfg.CancelGrace; grace >= 0 {
-		time.AfterFunc(grace, func() {
-			p.mu.Lock()
-			defer p.unlock()
-			if w.flight.get(seq) == c {
-				w.kill(ReasonCancel)
-			}
-		})
-	}
-}
-
-// cancelWhenDone cancels c when ctx is done, until it has settled.
-func (p *Pool) cancelWhenDone(ctx context.Context, c *call) {
-	detach := context.AfterFunc(ctx, func() { p.cancel(c, ctx) })
-	p.mu.Lock()
-	settled := c.settled
-	c.detach = detach
-	p.mu.Unlock()
-	if settled {
-		detach()
-	}
-}
-
 // Workers lists the workers in their slots, by slot. A slot between two workers has its last one, stopped.
 func (p *Pool) Workers() []WorkerInfo {
 	p.mu.Lock()
@@ -308,24 +166,6 @@ func (p *Pool) Workers() []WorkerInfo {
 	}
 	slices.SortStableFunc(list, func(a, b WorkerInfo) int { return cmp.Compare(a.Slot, b.Slot) })
 	return list
-}
-
-// Stats counts what happened so far.
-func (p *Pool) Stats() Stats {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s := p.stats
-	s.Queued, s.Ready, s.Spares, s.BreakerOpen = p.queue.live, p.ready, len(p.bench), p.breaker.isOpen()
-	for _, slot := range p.slots {
-		s.Queued += slot.pinned.live
-	}
-	for w := range p.workers {
-		s.InFlight += w.flight.count
-		if w.state == Starting {
-			s.Starting++
-		}
-	}
-	return s
 }
 
 // Size is how many workers the pool is to have: Config.Size or the last Resize.
@@ -360,43 +200,3 @@ func (p *Pool) ArmCrashPoint(slot int, at CrashPoint) (WorkerInfo, error) {
 
 // publish tells the subscribers, in the order of what happened. Pool.mu is held.
 func (p *Pool) publish(e Event) { p.bus.publish(e) }
-
-// notify wakes everybody in await and sleep. Pool.mu is held.
-func (p *Pool) notify() {
-	close(p.changed)
-	p.changed = make(chan struct{})
-}
-
-// sleep lets go of Pool.mu until something changed or the time has come (zero: never).
-func (p *Pool) sleep(until time.Time) { _ = p.sleepCtx(context.Background(), until) }
-
-func (p *Pool) sleepCtx(ctx context.Context, until time.Time) error {
-	changed := p.changed
-	p.unlock()
-	defer p.mu.Lock()
-	var timer <-chan time.Time
-	if !until.IsZero() {
-		t := time.NewTimer(time.Until(until))
-		defer t.Stop()
-		timer = t.C
-	}
-	select {
-	case <-changed:
-	case <-timer:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	return nil
-}
-
-// await blocks until cond, which is called with Pool.mu held, or ctx is done.
-func (p *Pool) await(ctx context.Context, cond func() bool) error {
-	p.mu.Lock()
-	defer p.unlock()
-	for !cond() {
-		if err := p.sleepCtx(ctx, time.Time{}); err != nil {
-			return err
-		}
-	}
-	return nil
-}

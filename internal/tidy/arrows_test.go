@@ -1,0 +1,108 @@
+package tidy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// arrow says what the packages below one directory may import: ours directly, and from elsewhere at any distance. The
+// longest directory that matches a package counts. nil ours or foreign means nothing; "*" anything.
+type arrow struct {
+	from    string
+	ours    []string
+	foreign []string
+	why     string
+}
+
+var arrows = []arrow{
+	{"pool", []string{"internal/cgroup"}, []string{sys, cborCodec, float16}, "people link the pool into programs of their own: it brings nothing along, and knows nothing of what tests it"},
+	{"pool/pooltest", []string{"pool"}, []string{"*"}, "what a user's tests need beside the pool, and no more"},
+	{"chaos", []string{"chaos/history", "internal/cgroup", "internal/procfs"}, []string{sys}, "the engine knows a pool only as chaos.Target: anything else can be one too"},
+	{"chaos/history", nil, nil, "a leaf: everything after it can be run again from a saved file"},
+	{"chaos/check", []string{"chaos/history"}, nil, "pure: the same history gives the same verdict anywhere, offline"},
+	{"scenarios", []string{"scenarios", "pool", "chaos", "reports", "internal/cgroup", "internal/procfs"}, []string{"*"}, "where pool and chaos meet: the adapters to chaos.Target are in scenarios/targets"},
+	{"reports", []string{"reports", "chaos/history", "chaos/check"}, []string{"*"}, "a report is made from a history and its verdict, never from live processes"},
+	{"ci", []string{"ci", "reports"}, []string{"*"}, "the gate decides on what reports wrote"},
+	{"cmd", []string{"cmd", "pool", "scenarios", "reports", "ci"}, []string{"*"}, "the command line only puts the parts together"},
+	{"internal/cgroup", nil, []string{sys}, "used by the pool: see there"},
+	{"internal/procfs", nil, []string{sys}, "used by the chaos engine: see there"},
+	{"internal/tidy", nil, nil, "looks at everything and belongs to nothing"},
+}
+
+const (
+	sys       = "golang.org/x/sys"
+	cborCodec = "github.com/fxamacker/cbor/v2"
+	float16   = "github.com/x448/float16" // of the codec
+)
+
+// notLinked must not be in the command: every worker that is re-executed from it pays for the initialisation of all that
+// it links.
+var notLinked = []string{
+	"testing", "github.com/onsi/ginkgo/v2", "github.com/onsi/gomega", "github.com/chromedp/chromedp", "pgregory.net/rapid",
+}
+
+// goPackage is what go list tells of a package.
+type goPackage struct {
+	ImportPath string
+	Doc        string
+	Imports    []string
+	Deps       []string
+}
+
+// within tells whether the path is the directory or below it.
+func within(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
+
+// arrowOf is the rule for the package at that path in the module.
+func arrowOf(path string) *arrow {
+	var best *arrow
+	for i, a := range arrows {
+		if within(path, a.from) && (best == nil || len(a.from) > len(best.from)) {
+			best = &arrows[i]
+		}
+	}
+	return best
+}
+
+// allows tells whether the list has the path or a directory above it.
+func allows(list []string, path string) bool {
+	return slices.Contains(list, "*") || slices.ContainsFunc(list, func(dir string) bool { return within(path, dir) })
+}
+
+func isStandard(path string) bool { return !strings.Contains(strings.SplitN(path, "/", 2)[0], ".") }
+
+// checkArrows finds every import that no arrow allows.
+func checkArrows(pkgs []goPackage) (found []string) {
+	for _, p := range pkgs {
+		path := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		a := arrowOf(path)
+		if a == nil {
+			found = append(found, path+": no arrow leads from here: put it into one of the rooms, or add a row to arrows with its reason")
+			continue
+		}
+		if p.Doc == "" {
+			found = append(found, path+": no package comment: say in one sentence what it holds")
+		}
+		for _, i := range p.Imports {
+			if dir, ok := strings.CutPrefix(i, module+"/"); ok && !allows(a.ours, dir) {
+				found = append(found, fmt.Sprintf("%s imports %s: of ours it may import %s, because %s", path, dir, orNothing(a.ours), a.why))
+			}
+		}
+		for _, d := range p.Deps {
+			if !isStandard(d) && !within(d, module) && !allows(a.foreign, d) {
+				found = append(found, fmt.Sprintf("%s depends on %s: from elsewhere it may use %s, because %s", path, d, orNothing(a.foreign), a.why))
+			}
+			if within(path, "cmd") && slices.Contains(notLinked, d) {
+				found = append(found, fmt.Sprintf("%s links %s: every worker pays for its start; move what needs it to a _test.go file or a package of its own", path, d))
+			}
+		}
+	}
+	return found
+}
+
+func orNothing(list []string) string {
+	if len(list) == 0 {
+		return "nothing"
+	}
+	return strings.Join(list, ", ")
+}

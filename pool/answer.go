@@ -1,0 +1,140 @@
+package pool
+
+import (
+	"fmt"
+	"time"
+)
+
+// receive takes every whole frame out of the buffer. It reports whether the worker can be read on.
+func (w *worker) receive(in *frameBuffer) bool {
+	p := w.p
+	var f frame
+	var batch int
+	var ran time.Duration
+	p.mu.Lock()
+	defer p.unlock()
+	for {
+		ok, err := in.next(&f)
+		if err != nil {
+			err = fmt.Errorf("from %s: %w", w.name, err)
+		} else if ok {
+			err = p.take(w, &f)
+		}
+		if err != nil {
+			p.reject(w, err)
+			return false
+		}
+		if !ok {
+			break
+		}
+		if f.kind >= frameValue && f.kind <= frameUnknown {
+			batch++
+			ran += time.Duration(f.run)
+		}
+	}
+	if batch > 0 {
+		w.learn(batch, max(ran, 0))
+		p.cost += (w.cost - p.cost) / 8
+		p.held = false
+		w.headSince = time.Now()
+		p.afterBatch(w)
+	}
+	return true
+}
+
+// afterBatch decides what w does next. Pool.mu is held.
+func (p *Pool) afterBatch(w *worker) {
+	if w.probe {
+		p.breakerClose(w)
+	}
+	if limit := p.cfg.MaxTasks; limit > 0 && w.settled >= limit {
+		p.retire(w, ReasonRecycle)
+	}
+	if w.state == Retiring && w.flight.count == 0 {
+		p.stopWorker(w)
+	}
+	p.feed(w, max(1, p.share(w)))
+	p.countBusy(w)
+}
+
+// take handles one frame of a worker. An error means that no worker should have sent it. Pool.mu is held, but released
+// while a large result is copied.
+func (p *Pool) take(w *worker, f *frame) error {
+	switch {
+	case f.kind == frameReady || f.kind == frameBootFailed:
+		return w.booted(f)
+	case f.kind == frameGoodbye:
+		w.asked = true
+		p.retire(w, ReasonNone)
+		return nil
+	case f.kind < frameValue || f.kind > frameUnknown:
+		return fmt.Errorf("%w: kind %d from a worker", errFrame, f.kind)
+	}
+	c := w.flight.get(f.seq)
+	if c == nil || c.id != f.id {
+		return fmt.Errorf("result for task %d as number %d, which is not there", f.id, f.seq)
+	}
+	if w.board.unstarted(f.seq) {
+		return fmt.Errorf("result for task %d, which was not started", f.id)
+	}
+	var body []byte
+	switch {
+	case f.flags&flagArena != 0:
+		var err error
+		if body, err = p.collect(w, f.payload); err != nil {
+			w.forget(f.seq, c)
+			p.fail(c, &EncodeError{Task: c.name, What: "collect result", Err: err})
+			return err
+		}
+	case c.settled:
+	case len(f.payload) <= len(c.inline):
+		body = append(c.inline[:0], f.payload...)
+	default:
+		body = append([]byte(nil), f.payload...)
+	}
+	w.forget(f.seq, c)
+	w.settled++
+	if c.settled {
+		p.stats.Late++
+		p.publish(Event{Kind: LateResult, Worker: w.info(), TaskID: c.id})
+		return nil
+	}
+	c.result, c.raw, c.pid, c.ran = body, f.kind, int32(w.proc.pid()), time.Duration(f.run)
+	if f.kind == frameValue {
+		p.stats.OK++
+	} else {
+		p.stats.Failed++
+	}
+	p.settle(c)
+	if p.cfg.mutant == mutantSettleTwice {
+		c.settled = false
+		p.live++
+		p.settle(c)
+	}
+	return nil
+}
+
+// collect copies a large result out of the worker's arena, without Pool.mu, and frees the arena. Only the reader calls
+// it, and the process is not released while the reader lives.
+func (p *Pool) collect(w *worker, payload []byte) ([]byte, error) {
+	_, up := w.proc.arenas()
+	ref, ok := parseArenaRef(payload)
+	shared := ref.slice(up)
+	if !ok || shared == nil {
+		return nil, fmt.Errorf("%w: a result outside the arena", errFrame)
+	}
+	p.mu.Unlock()
+	body := append([]byte(nil), shared...)
+	p.mu.Lock()
+	w.collected++
+	w.board.word(offConsumed).Store(w.collected)
+	return body, nil
+}
+
+// reject notes that w sent what no worker should, and recycles it. Pool.mu is held.
+func (p *Pool) reject(w *worker, err error) {
+	p.stats.Rejected++
+	w.rejected = err
+	p.publish(Event{Kind: FrameRejected, Worker: w.info(), Err: err})
+	w.kill(ReasonProtocol)
+}

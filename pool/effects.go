@@ -1,0 +1,104 @@
+package pool
+
+// effects is what a critical section leaves to be done after it: calls whose waiters must be woken, and workers that
+// have frames to be written.
+type effects struct {
+	settled []*call
+	dirty   []*worker
+	writes  []outgoing
+}
+
+// outgoing is frames to be written to one worker, and the payload that must be in its arena before that.
+type outgoing struct {
+	w     *worker
+	buf   []byte
+	large *call
+}
+
+// unlock ends a critical section and does what it left to do.
+func (p *Pool) unlock() {
+	e := p.eff
+	if len(e.settled) == 0 && len(e.dirty) == 0 {
+		p.mu.Unlock()
+		return
+	}
+	for _, w := range e.dirty {
+		w.dirty = false
+		if o, ok := w.beginWrite(); ok {
+			e.writes = append(e.writes, o)
+		}
+	}
+	e.dirty = e.dirty[:0]
+	p.eff = p.spareEffects()
+	p.mu.Unlock()
+
+	for i, o := range e.writes {
+		o.w.write(o)
+		e.writes[i] = outgoing{}
+	}
+	for i, c := range e.settled {
+		c.announce()
+		e.settled[i] = nil
+	}
+	e.writes, e.settled = e.writes[:0], e.settled[:0]
+	p.effPool.Put(e)
+}
+
+func (p *Pool) spareEffects() *effects {
+	if e, ok := p.effPool.Get().(*effects); ok {
+		return e
+	}
+	return &effects{}
+}
+
+// beginWrite takes the frames that are to be written, unless somebody is writing already, who will take them after.
+func (w *worker) beginWrite() (outgoing, bool) {
+	if w.writing || len(w.out) == 0 || w.released {
+		return outgoing{}, false
+	}
+	o := outgoing{w: w, buf: w.out}
+	if w.large != nil && !w.large.copied {
+		w.large.copied = true
+		o.large = w.large
+	}
+	w.writing = true
+	w.out, w.spareOut = w.spareOut[:0], nil
+	return o, true
+}
+
+// write writes without blocking the caller: what does not fit at once is left to a goroutine of its own.
+func (w *worker) write(o outgoing) {
+	for {
+		if o.large != nil {
+			down, _ := w.proc.arenas()
+			copy(down, o.large.payload)
+		}
+		n, err := w.proc.tryWrite(o.buf)
+		if err == nil && n < len(o.buf) {
+			go func() {
+				_ = w.proc.write(o.buf[n:]) // an error means that it is dying; its tasks are in flight
+				if more, ok := w.endWrite(o); ok {
+					w.write(more)
+				}
+			}()
+			return
+		}
+		more, ok := w.endWrite(o)
+		if !ok {
+			return
+		}
+		o = more
+	}
+}
+
+// endWrite gives the buffer back and takes what was added meanwhile.
+func (w *worker) endWrite(o outgoing) (outgoing, bool) {
+	w.p.mu.Lock()
+	defer w.p.mu.Unlock()
+	w.writing, w.spareOut = false, o.buf[:0]
+	if w.released {
+		w.proc.close()
+		return outgoing{}, false
+	}
+	return w.beginWrite()
+}

@@ -1,0 +1,85 @@
+package pool
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// receive stays in one call of RawConn.Read: when a read came back short the socket is empty, and waiting at once saves
+// the read that would say so. The poller is edge-triggered and remembers what arrives in between.
+func (p *osProcess) receive(space func() []byte, got func(n int) bool) error {
+	var end error
+	err := p.rawTask.Read(func(fd uintptr) bool {
+		for {
+			b := space()
+			n, err := unix.Read(int(fd), b)
+			switch {
+			case errors.Is(err, unix.EINTR):
+			case errors.Is(err, unix.EAGAIN):
+				return false
+			case err != nil || n == 0:
+				end = errors.Join(io.EOF, err)
+				return true
+			case !got(n):
+				return true
+			case n < len(b):
+				return false
+			}
+		}
+	})
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errReadStopped
+	}
+	return errors.Join(end, err)
+}
+
+func (p *osProcess) stopReading() { _ = p.tasks.SetReadDeadline(time.Unix(1, 0)) }
+
+// drain goes around the deadline, which would hide bytes that are buffered already.
+func (p *osProcess) drain(b []byte) (n int) {
+	_ = p.rawTask.Control(func(fd uintptr) {
+		for {
+			var err error
+			n, err = unix.Read(int(fd), b)
+			if !errors.Is(err, unix.EINTR) {
+				return
+			}
+		}
+	})
+	return max(n, 0) // EAGAIN, ECONNRESET: nothing left
+}
+
+func (p *osProcess) tryWrite(b []byte) (written int, err error) {
+	ctlErr := p.rawTask.Control(func(fd uintptr) {
+		for written < len(b) && err == nil {
+			var n int
+			n, err = unix.Write(int(fd), b[written:])
+			written += max(n, 0)
+			if errors.Is(err, unix.EINTR) {
+				err = nil
+			}
+		}
+	})
+	if errors.Is(err, unix.EAGAIN) {
+		err = nil
+	}
+	return written, errors.Join(err, ctlErr)
+}
+
+func (p *osProcess) write(b []byte) error {
+	_, err := p.tasks.Write(b)
+	return err
+}
+
+func (p *osProcess) hangUp() { _ = p.tasks.SetWriteDeadline(time.Unix(1, 0)) }
+
+func (p *osProcess) control(m controlMessage) {
+	b := m.encode()
+	_ = p.rawCtl.Control(func(fd uintptr) {
+		_ = unix.Sendto(int(fd), b[:], unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)
+	})
+}

@@ -1,0 +1,56 @@
+package pool
+
+// Stats counts what happened in a pool since New. Submitted = Settled + what is queued or in flight; Settled = OK + Failed.
+type Stats struct {
+	Submitted    uint64 // accepted
+	Settled      uint64
+	OK           uint64 // settled with a value
+	Failed       uint64 // settled with an error of any kind
+	Lost         uint64 // of these, with *WorkerLostError
+	Requeued     uint64 // sent again because a worker died
+	Revoked      uint64 // taken back before they started
+	Late         uint64 // results of tasks that were settled already
+	Rejected     uint64 // messages that no worker should send
+	Started      uint64 // processes started
+	BootFailures uint64
+	Exits        uint64
+	Crashed      uint64 // exits by kind
+	OOM          uint64
+	Killed       uint64
+	Queued       int // now
+	InFlight     int // now
+	Ready        int // workers that take tasks now
+	Starting     int // workers that are booting now, spares included
+	Spares       int // ready hot spares now
+	BreakerOpen  bool
+}
+
+func (s *Stats) countExit(x Exit) {
+	s.Exits++
+	switch x.Kind {
+	case KindCrashed:
+		s.Crashed++
+	case KindOOM:
+		s.OOM++
+	case KindKilled:
+		s.Killed++
+	}
+}
+
+// Stats counts what happened so far.
+func (p *Pool) Stats() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.stats
+	s.Queued, s.Ready, s.Spares, s.BreakerOpen = p.queue.live, p.ready, len(p.bench), p.breaker.isOpen()
+	for _, slot := range p.slots {
+		s.Queued += slot.pinned.live
+	}
+	for w := range p.workers {
+		s.InFlight += w.flight.count
+		if w.state == Starting {
+			s.Starting++
+		}
+	}
+	return s
+}

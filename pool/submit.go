@@ -1,0 +1,112 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// submit accepts a call or settles it with the reason why not.
+func (p *Pool) submit(ctx context.Context, c *call) error {
+	err := p.accept(ctx, c)
+	if err != nil { // otherwise c is the pool's from here on
+		c.err, c.settled = err, true
+		c.announce()
+	}
+	return err
+}
+
+func (p *Pool) accept(ctx context.Context, c *call) error {
+	switch {
+	case c.err != nil:
+		return c.err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case Bytes(len(c.payload)) > p.cfg.MaxPayload:
+		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d", ErrPayloadTooLarge, c.name, len(c.payload), p.cfg.MaxPayload)
+	}
+	p.mu.Lock()
+	defer p.unlock()
+	if err := p.admission(ctx, c); err != nil {
+		return err
+	}
+	p.nextID++
+	p.live++
+	p.stats.Submitted++
+	c.id = p.nextID
+	p.enqueue(c)
+	return nil
+}
+
+// admission tells why a call cannot be accepted; it may wait for room in the queue. Pool.mu is held.
+func (p *Pool) admission(ctx context.Context, c *call) error {
+	for {
+		switch {
+		case p.state != stateOpen:
+			return ErrClosed
+		case int(c.options.slot) > len(p.slots) || c.options.slot < 0:
+			return fmt.Errorf("%w: %d of %d", ErrNoSuchSlot, c.options.slot-1, len(p.slots))
+		case p.breaker.isOpen() && p.ready == 0:
+			return p.crashLoop()
+		case p.cfg.QueueLimit == 0 || p.queue.live < p.cfg.QueueLimit || len(p.idle) > 0:
+			return nil
+		case !p.cfg.QueueBlock && !c.options.wait:
+			return ErrQueueFull
+		}
+		p.blocked++
+		err := p.sleepCtx(ctx, time.Time{})
+		p.blocked--
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// cancel settles c with ctx's error: before it starts it never runs; while it runs its handler's context is cancelled,
+// and its worker is killed if the handler does not return in time.
+func (p *Pool) cancel(c *call, ctx context.Context) {
+	p.mu.Lock()
+	defer p.unlock()
+	if c.settled {
+		return
+	}
+	err := ctx.Err()
+	if cause := context.Cause(ctx); !errors.Is(cause, err) {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	w, seq := c.on, c.seq
+	if c.queue != nil || w.state >= Stopped {
+		p.fail(c, err)
+		return
+	}
+	if w.board.revoke(seq) {
+		w.forget(seq, c)
+		p.fail(c, err)
+		p.afterBatch(w)
+		return
+	}
+	p.fail(c, err)
+	w.proc.control(controlMessage{kind: controlCancel, arg: seq})
+	if grace := p.cfg.CancelGrace; grace >= 0 {
+		time.AfterFunc(grace, func() {
+			p.mu.Lock()
+			defer p.unlock()
+			if w.flight.get(seq) == c {
+				w.kill(ReasonCancel)
+			}
+		})
+	}
+}
+
+// cancelWhenDone cancels c when ctx is done, until it has settled.
+func (p *Pool) cancelWhenDone(ctx context.Context, c *call) {
+	detach := context.AfterFunc(ctx, func() { p.cancel(c, ctx) })
+	p.mu.Lock()
+	settled := c.settled
+	c.detach = detach
+	p.mu.Unlock()
+	if settled {
+		detach()
+	}
+}

@@ -1,0 +1,100 @@
+package pool
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// resultBuffer is where a handler's result is encoded to: straight into the arena when its last large result has been
+// collected, so that a large one is not copied again.
+func (s *server) resultBuffer() (dst []byte, inArena bool) {
+	if s.up != nil && s.page.word(offConsumed).Load() == s.pending {
+		return s.up[:0], true
+	}
+	return s.scratch[:0], false
+}
+
+// emit appends a result frame to the outgoing ones and writes them when there are many or they have waited.
+func (s *server) emit(r frame, now time.Time) {
+	if s.up != nil && len(r.payload) >= inlinePayload {
+		s.toArena(&r)
+	}
+	s.outMu.Lock()
+	if len(s.out) == 0 {
+		s.outFrom = now
+	}
+	s.out = appendFrame(s.out, &r)
+	full := len(s.out) >= flushBytes || now.Sub(s.outFrom) >= flushAfter
+	s.outMu.Unlock()
+	if s.page.word(offCrash).Load() != 0 {
+		s.crashWriting()
+	}
+	if full {
+		_ = s.flush() // an error means that the parent is gone, which fill finds out
+	}
+}
+
+// toArena moves a large payload to the arena, if it is not there already, and puts a reference in its place. It waits
+// until the parent has collected the last one.
+func (s *server) toArena(r *frame) {
+	if len(r.payload) > len(s.up) {
+		return // cannot be: a value is bounded by MaxPayload, errors by their nature; the frame limit catches it
+	}
+	inPlace := &r.payload[0] == &s.up[0]
+	for pause := time.Microsecond; s.page.word(offConsumed).Load() != s.pending; pause = min(2*pause, time.Millisecond) {
+		_ = s.flush()
+		time.Sleep(pause)
+	}
+	if !inPlace {
+		copy(s.up, r.payload)
+	}
+	s.pending++
+	r.payload = appendArenaRef(nil, arenaRef{0, uint64(len(r.payload))})
+	r.flags |= flagArena
+}
+
+// send appends a frame to the outgoing ones.
+func (s *server) send(f *frame) {
+	s.outMu.Lock()
+	s.out = appendFrame(s.out, f)
+	s.outMu.Unlock()
+}
+
+// flush writes the outgoing frames.
+func (s *server) flush() error {
+	s.outMu.Lock()
+	defer s.outMu.Unlock()
+	if len(s.out) == 0 {
+		return nil
+	}
+	err := s.write(s.out)
+	s.out = s.out[:0]
+	return err
+}
+
+func failure(what string, err error) frame {
+	w := wireEncode{What: what, Err: packError(err)}
+	payload, _ := CBOR.Append(nil, &w)
+	return frame{kind: frameEncode, payload: payload}
+}
+
+func tooLarge(size int, limit int64) frame {
+	w := wireEncode{What: "encode result", TooLarge: true, Err: packError(fmt.Errorf("%d bytes, at most %d", size, limit))}
+	payload, _ := CBOR.Append(nil, &w)
+	return frame{kind: frameEncode, payload: payload}
+}
+
+func handlerFailure(err error) frame {
+	var enc *EncodeError
+	if errors.As(err, &enc) {
+		return failure(enc.What, enc.Err)
+	}
+	w := packError(err)
+	payload, _ := CBOR.Append(nil, &w)
+	if len(payload) > maxFrame {
+		w = wireError{Message: w.Message[:inlinePayload] + "…", Type: w.Type}
+		payload, _ = CBOR.Append(nil, &w)
+	}
+	return frame{kind: frameError, payload: payload}
+}
