@@ -1,0 +1,140 @@
+package scenarios
+
+import (
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Overrides is values by dotted path ("chaos.0.when.for"), kept as YAML until they are put in place.
+type Overrides struct{ node *yaml.Node }
+
+const shortKey = "short"
+
+// shortOf is the mapping under the document's key short, nil without one.
+func shortOf(root *yaml.Node) *yaml.Node {
+	if _, v := lookup(root, shortKey); v != nil && v.Kind == yaml.MappingNode {
+		return v
+	}
+	return nil
+}
+
+// override returns a copy of the document with the values of over, a mapping of paths, in place.
+func (d *decoder) override(root, over *yaml.Node) *yaml.Node {
+	root = clone(root)
+	for i := 0; i+1 < len(over.Content); i += 2 {
+		d.put(root, over.Content[i], over.Content[i+1])
+	}
+	return root
+}
+
+// set returns a copy of the document with "path=value" settings in place. Their mistakes are reported by the setting's
+// own text.
+func (d *decoder) set(root *yaml.Node, settings []string) *yaml.Node {
+	root = clone(root)
+	for _, s := range settings {
+		path, text, ok := strings.Cut(s, "=")
+		var doc yaml.Node
+		if !ok || path == "" {
+			d.problems = append(d.problems, Problem{File: "--set " + s, Text: "want path=value, such as chaos.0.when.for=5s"})
+			continue
+		}
+		if err := yaml.Load([]byte(text), &doc); err != nil || len(doc.Content) == 0 {
+			doc = yaml.Node{Kind: yaml.ScalarNode, Value: text}
+		} else {
+			doc = *doc.Content[0]
+		}
+		d.foreign(&doc, "--set "+s)
+		key := &yaml.Node{Kind: yaml.ScalarNode, Value: path}
+		d.foreign(key, "--set "+s)
+		d.put(root, key, &doc)
+	}
+	return root
+}
+
+// foreign marks a node, and all below it, as not from the file.
+func (d *decoder) foreign(n *yaml.Node, source string) {
+	if d.source == nil {
+		d.source = map[*yaml.Node]string{}
+	}
+	d.source[n] = source
+	for _, c := range n.Content {
+		d.foreign(c, source)
+	}
+}
+
+// put sets what the path in key names to value; null takes it away.
+func (d *decoder) put(root, key, value *yaml.Node) {
+	segments := strings.Split(key.Value, ".")
+	at := root
+	for i, s := range segments {
+		last := i == len(segments)-1
+		switch at.Kind {
+		case yaml.MappingNode:
+			index, have := lookup(at, s)
+			switch {
+			case last && value.Tag == "!!null" && have != nil:
+				at.Content = append(at.Content[:index:index], at.Content[index+2:]...)
+				return
+			case last && have != nil:
+				at.Content[index+1] = value
+				return
+			case last:
+				at.Content = append(at.Content, renamed(key, s, d), value)
+				return
+			case have == nil:
+				have = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: key.Line, Column: key.Column}
+				at.Content = append(at.Content, renamed(key, s, d), have)
+			}
+			at = have
+		case yaml.SequenceNode:
+			n, err := strconv.Atoi(s)
+			if err != nil || n < 0 || n >= len(at.Content) {
+				d.problem(key, "%q: there is no entry %q in a list of %d, counted from 0", key.Value, s, len(at.Content))
+				return
+			}
+			if last {
+				at.Content[n] = value
+				return
+			}
+			at = at.Content[n]
+		default:
+			d.problem(key, "%q: %q is one value and has no %q in it", key.Value, strings.Join(segments[:i], "."), s)
+			return
+		}
+	}
+}
+
+// renamed is a key node for one segment of a path, at the path's position.
+func renamed(key *yaml.Node, segment string, d *decoder) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: segment, Line: key.Line, Column: key.Column}
+	if s, ok := d.source[key]; ok {
+		d.source[n] = s
+	}
+	return n
+}
+
+// lookup finds a key of a mapping: the index of its node, and its value; nil when it is not there.
+func lookup(n *yaml.Node, key string) (index int, value *yaml.Node) {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return i, n.Content[i+1]
+		}
+	}
+	return 0, nil
+}
+
+// clone copies a tree; aliases become what they stand for, so that a change below one does not show at another.
+func clone(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	c := *n
+	c.Anchor = ""
+	c.Content = make([]*yaml.Node, len(n.Content))
+	for i, child := range n.Content {
+		c.Content[i] = clone(child)
+	}
+	return &c
+}

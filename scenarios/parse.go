@@ -1,0 +1,126 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// maxSize bounds a scenario file.
+const maxSize = 1 << 20
+
+// Options changes a scenario as it is read.
+type Options struct {
+	Short bool     // apply the scenario's short form
+	Set   []string // "path=value", applied last, in order
+}
+
+// ReadFile reads a scenario file. Mistakes come back as [Problems], all of them.
+func ReadFile(path string, opts Options) (*Scenario, error) {
+	fail := func(format string, args ...any) (*Scenario, error) {
+		return nil, Problems{{File: path, Text: fmt.Sprintf(format, args...)}}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return fail("is a directory: name a scenario file in it")
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, text, opts)
+}
+
+// Parse reads a scenario from its text; file is what mistakes are reported under. Mistakes come back as [Problems], all of
+// them, those of the short form too.
+func Parse(file string, text []byte, opts Options) (*Scenario, error) {
+	d := &decoder{file: file, at: map[string]*yaml.Node{}}
+	if len(text) > maxSize {
+		d.problem(nil, "is larger than %d bytes: no scenario needs that", maxSize)
+		return nil, d.problems
+	}
+	root, ok := d.document(text)
+	if !ok {
+		return nil, d.problems
+	}
+	full := d.scenario(root)
+	short := shortOf(root)
+	shortRoot := root
+	if short != nil && len(d.problems) == 0 {
+		shortRoot = d.override(root, short)
+		if s := d.scenario(shortRoot); opts.Short {
+			full = s
+		}
+	}
+	if len(opts.Set) > 0 && len(d.problems) == 0 {
+		base := root
+		if opts.Short {
+			base = shortRoot
+		}
+		full = d.scenario(d.set(base, opts.Set))
+	}
+	full.file, full.text = file, text
+	return full, d.problems.err()
+}
+
+// scenario decodes and checks one form of the document.
+func (d *decoder) scenario(root *yaml.Node) *Scenario {
+	d.at, d.nodes = map[string]*yaml.Node{}, 0
+	s := &Scenario{}
+	d.decode("", root, reflect.ValueOf(s).Elem(), 0)
+	s.at = d.at
+	s.check(d)
+	return s
+}
+
+// document parses YAML into the node of its one document.
+func (d *decoder) document(text []byte) (*yaml.Node, bool) {
+	var doc yaml.Node
+	if err := yaml.Load(text, &doc, yaml.WithUniqueKeys(false)); err != nil {
+		d.problems = append(d.problems, yamlProblem(d.file, err))
+		return nil, false
+	}
+	n := &doc
+	for n.Kind == yaml.DocumentNode && len(n.Content) == 1 {
+		n = n.Content[0]
+	}
+	if n.Kind != yaml.MappingNode {
+		d.problem(n, "want a scenario's keys and values (name, target, chaos, …), got %s", kindName(n))
+		return nil, false
+	}
+	return n, true
+}
+
+var (
+	yamlLine   = regexp.MustCompile(`line (\d+)`)
+	yamlColumn = regexp.MustCompile(`column (\d+)`)
+)
+
+// yamlProblem is a syntax error with the position that the parser names in its text.
+func yamlProblem(file string, err error) Problem {
+	p := Problem{File: file, Line: 1, Column: 1}
+	var load *yaml.LoadError
+	if errors.As(err, &load) {
+		p.Line, p.Column = max(load.Mark.Line, 1), max(load.Mark.Column, 1)
+	}
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if m := yamlLine.FindStringSubmatch(text); m != nil && load == nil {
+		p.Line, _ = strconv.Atoi(m[1])
+	}
+	if m := yamlColumn.FindStringSubmatch(text); m != nil && load == nil {
+		p.Column, _ = strconv.Atoi(m[1])
+	}
+	p.Text = "not YAML: " + strings.ReplaceAll(text, "\n", " ")
+	return p
+}

@@ -1,0 +1,151 @@
+package scenarios_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/scenarios"
+)
+
+const good = `# a comment that stays
+name: random-kill
+description: A random worker is SIGKILLed.
+seed: 42
+target:
+  pool: {size: 8}
+load:
+  task: sleep
+  args: {duration: 5ms}
+  concurrency: 32
+  warmup: 500ms
+steady:
+  - pool.ready == 8
+chaos:
+  - fault: {signal: KILL}
+    pick: {random: 1}
+    when: {every: 200ms, jitter: 20%, for: 10s}
+    require: {confirmed: 40}
+expect:
+  - tasks.lost == 0
+short:
+  chaos.0.when.for: 2s
+  chaos.0.require.confirmed: 8
+`
+
+func TestScenarioIsReadWithItsUnits(t *testing.T) {
+	g := NewWithT(t)
+	s, err := scenarios.Parse("x.yaml", []byte(good), scenarios.Options{})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(s.Chaos[0].When.For.String()).To(Equal("10s"))
+	g.Expect(s.Chaos[0].Fault.Signal.Name).To(Equal("KILL"))
+	g.Expect(float64(s.Chaos[0].When.Jitter)).To(Equal(0.2))
+
+	s, err = scenarios.Parse("x.yaml", []byte(good), scenarios.Options{Short: true, Set: []string{"load.concurrency=4", "seed=7"}})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(s.Chaos[0].When.For.String()).To(Equal("2s"))
+	g.Expect(int(s.Chaos[0].Require.Confirmed)).To(Equal(8))
+	g.Expect(int(s.Load.Concurrency)).To(Equal(4))
+	g.Expect(s.Seed).To(Equal(uint64(7)))
+}
+
+func TestEveryMistakeIsReportedWithItsPosition(t *testing.T) {
+	for name, c := range map[string]struct {
+		from, to string
+		want     []string
+	}{
+		"unknown key":       {"seed: 42", "sed: 42", []string{`x.yaml:4:1: unknown key "sed": did you mean "seed"?`}},
+		"no unit":           {"duration: 5ms", "duration: 5", []string{`x.yaml:9:20: 5 needs a unit: 5ms or 5s?`}},
+		"wrong unit":        {"jitter: 20%", "jitter: 20ms", []string{`x.yaml:17:34: "20ms" is not a percentage: want 0% to 100%, such as 20%`}},
+		"leading zero":      {"size: 8", "size: 010", []string{`x.yaml:6:16: 010 has a zero in front: write 10`}},
+		"bad name":          {"name: random-kill", "name: Random", []string{`x.yaml:2:7: name "Random": want lower-case letters, digits and dashes, at most 63`}},
+		"unknown signal":    {"signal: KILL", "signal: KLL", []string{`x.yaml:15:21: unknown signal "KLL": did you mean "KILL"?`}},
+		"two picks":         {"random: 1", "random: 1, all: true", []string{`x.yaml:16:11: all and random contradict each other: want one`}},
+		"impossible":        {"confirmed: 40", "confirmed: 4000", []string{`x.yaml:18:26: 4000 confirmed injections cannot be reached: the schedule makes at most 63`}},
+		"wrong argument":    {"args: {duration: 5ms}", "args: {rounds: 5}", []string{`x.yaml:9:18: task sleep takes no rounds`}},
+		"a list for a word": {"task: sleep", "task: [sleep]", []string{`x.yaml:8:9: want one value, got a list`}},
+		"unknown task":      {"task: sleep", "task: slep", []string{`x.yaml:8:9: unknown task "slep": did you mean "sleep"?`}},
+		"short to nowhere":  {"chaos.0.when.for: 2s", "chaos.3.when.for: 2s", []string{`x.yaml:22:3: "chaos.3.when.for": there is no entry "3" in a list of 1, counted from 0`}},
+		"short misspelt":    {"chaos.0.when.for: 2s", "chaos.0.when.fro: 2s", []string{`x.yaml:22:3: unknown key "fro": did you mean "for"?`}},
+		"no end":            {", for: 10s", "", []string{"x.yaml:17:11: no end: say for how long (for: 10s) or how often (times: 20)"}},
+		"twice":             {"seed: 42", "seed: 42\nseed: 43", []string{`x.yaml:5:1: "seed" is here twice`}},
+		"no target":         {"target:\n  pool: {size: 8}", "", []string{`x.yaml:2:1: target is missing: want for example target: {pool: {size: 4}}`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			g.Expect(good).To(ContainSubstring(c.from))
+			_, err := scenarios.Parse("x.yaml", []byte(strings.Replace(good, c.from, c.to, 1)), scenarios.Options{})
+			g.Expect(err).To(HaveOccurred())
+			g.Expect(strings.Split(err.Error(), "\n")).To(Equal(c.want))
+		})
+	}
+}
+
+func TestFiveMistakesAreFiveLines(t *testing.T) {
+	g := NewWithT(t)
+	text := strings.NewReplacer("seed: 42", "sed: 42", "5ms", "5", "20%", "20", "size: 8", "size: 08", "KILL}", "KLL}").Replace(good)
+	_, err := scenarios.Parse("x.yaml", []byte(text), scenarios.Options{})
+	g.Expect(strings.Split(err.Error(), "\n")).To(HaveLen(5))
+}
+
+func TestFilesThatAreNoScenarios(t *testing.T) {
+	g := NewWithT(t)
+	dir := t.TempDir()
+	_, err := scenarios.ReadFile(dir, scenarios.Options{})
+	g.Expect(err).To(MatchError(ContainSubstring("is a directory")))
+
+	big := filepath.Join(dir, "big.yaml")
+	g.Expect(os.WriteFile(big, make([]byte, 10<<20), 0o644)).To(Succeed())
+	_, err = scenarios.ReadFile(big, scenarios.Options{})
+	g.Expect(err).To(MatchError(ContainSubstring("is larger than")))
+
+	for name, text := range map[string]string{
+		"not YAML": "name: [", "empty": "", "a list": "- a", "binary": "\x00\x01",
+	} {
+		_, err = scenarios.Parse(name, []byte(text), scenarios.Options{})
+		g.Expect(err).To(HaveOccurred(), name)
+		g.Expect(strings.Split(err.Error(), "\n")).To(HaveLen(1), name)
+	}
+}
+
+func TestBombIsDefused(t *testing.T) {
+	g := NewWithT(t)
+	text := "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+	for i := range 9 {
+		prev := "a" + string(rune('0'+i))
+		text += "a" + string(rune('1'+i)) + ": &a" + string(rune('1'+i)) + " [" + strings.Repeat("*"+prev+", ", 8) + "*" + prev + "]\n"
+	}
+	text += "labels: *a9\n"
+	_, err := scenarios.Parse("bomb.yaml", []byte(text), scenarios.Options{})
+	g.Expect(err).To(HaveOccurred())
+}
+
+func TestFormattingAgainChangesNothing(t *testing.T) {
+	g := NewWithT(t)
+	once, err := scenarios.Format("x.yaml", []byte(good))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(once)).To(ContainSubstring("# a comment that stays"))
+	twice, err := scenarios.Format("x.yaml", once)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(twice)).To(Equal(string(once)))
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(good)
+	f.Add("name: x\ntarget: {pool: {}}\nchaos: [{fault: {close: {}}}]\n")
+	f.Add("a: &a [*a]\nlabels: *a\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		_, _ = scenarios.Parse("fuzz.yaml", []byte(text), scenarios.Options{Short: true})
+		once, err := scenarios.Format("fuzz.yaml", []byte(text))
+		if err != nil {
+			return
+		}
+		twice, err := scenarios.Format("fuzz.yaml", once)
+		if err != nil || string(once) != string(twice) {
+			t.Errorf("formatting again: %v\n%q\n%q", err, once, twice)
+		}
+	})
+}

@@ -1,0 +1,256 @@
+package scenarios
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+
+// Defaults of the keys that have one beyond the zero value.
+const (
+	defaultSettle  = 10 * time.Second
+	defaultTimeout = 5 * time.Minute
+)
+
+// fail reports a problem at the path, or at the closest thing above it that is in the file.
+func (d *decoder) fail(path, format string, args ...any) {
+	for at := path; ; {
+		if n, ok := d.at[at]; ok {
+			d.problem(n, format, args...)
+			return
+		}
+		at = at[:max(0, strings.LastIndexByte(at, '.'))]
+	}
+}
+
+// check reports what is missing, impossible or contradictory in a scenario whose every value is well-formed by itself.
+func (s *Scenario) check(d *decoder) {
+	switch {
+	case s.Name == "":
+		d.fail("name", "name is missing")
+	case !nameForm.MatchString(s.Name):
+		d.fail("name", "name %q: want lower-case letters, digits and dashes, at most 63", s.Name)
+	}
+	size := s.checkTarget(d)
+	s.checkLoad(d)
+	for i := range s.Chaos {
+		s.Chaos[i].check(d, fmt.Sprintf("chaos.%d", i), size)
+	}
+	if s.MinAlive > 0 && size > 0 && int(s.MinAlive) >= size {
+		d.fail("min_alive", "min_alive of %d with %d members forbids every fault", s.MinAlive, size)
+	}
+	if len(s.Chaos) == 0 && len(s.Expect) == 0 {
+		d.fail("chaos", "neither chaos nor expect: the run would prove nothing")
+	}
+	for _, group := range []string{"steady", "expect", "abort"} {
+		for i, c := range s.conditions(group) {
+			if _, err := c.parse(); err != nil {
+				d.fail(fmt.Sprintf("%s.%d", group, i), "%v", err)
+			}
+		}
+	}
+	if s.Timeout > 0 && s.Settle > s.Timeout {
+		d.fail("settle", "settle (%v) is longer than the timeout of the whole run (%v)", s.Settle, s.Timeout)
+	}
+}
+
+// conditions is the list of that name.
+func (s *Scenario) conditions(group string) []Condition {
+	switch group {
+	case "steady":
+		return s.Steady
+	case "expect":
+		return s.Expect
+	}
+	return s.Abort
+}
+
+// chosen names the fields of a struct of pointers and slices that are set.
+func chosen(v any) []string {
+	var set []string
+	r := reflect.ValueOf(v)
+	for key, f := range fieldsOf(r.Type()) {
+		if !r.Field(f.index).IsZero() {
+			set = append(set, key)
+		}
+	}
+	slices.Sort(set)
+	return set
+}
+
+// exactlyOne reports when none or several fields of v are set.
+func (d *decoder) exactlyOne(path string, v any) bool {
+	set := chosen(v)
+	switch known := keysOf(fieldsOf(reflect.TypeOf(v))); len(set) {
+	case 0:
+		d.fail(path, "want one of %s", strings.Join(known, ", "))
+	case 1:
+		return true
+	default:
+		d.fail(path, "%s contradict each other: want one", strings.Join(set, " and "))
+	}
+	return false
+}
+
+// checkTarget returns how many members the target is to have, 0 when the file does not say.
+func (s *Scenario) checkTarget(d *decoder) int {
+	if _, ok := d.at["target"]; !ok {
+		d.fail("target", "target is missing: want for example target: {pool: {size: 4}}")
+		return 0
+	}
+	if !d.exactlyOne("target", s.Target) {
+		return 0
+	}
+	switch t := s.Target; {
+	case t.Pool != nil:
+		if err := t.Pool.config().Validate(); err != nil {
+			for line := range strings.Lines(err.Error()) {
+				d.fail("target.pool", "%s", strings.TrimPrefix(strings.TrimSpace(line), "pool: "))
+			}
+		}
+		return int(t.Pool.Size)
+	case t.Naive != nil:
+		return int(t.Naive.Size)
+	case t.Driver != nil:
+		if len(t.Driver.Command) == 0 {
+			d.fail("target.driver", "command is missing: want the driver's program and its arguments as a list")
+		}
+		return int(t.Driver.Size)
+	default:
+		if t.Server.Kind == "" {
+			d.fail("target.server", "kind is missing: want gunicorn or php-fpm")
+		}
+		return int(t.Server.Size)
+	}
+}
+
+// taskArgs says which arguments each built-in task takes.
+var taskArgs = map[string][]string{
+	"sleep": {"duration"}, "square": {}, "hash": {"rounds"}, "primes": {"below"}, "echo": {"bytes"}, "alloc": {"bytes", "keep"},
+}
+
+func (s *Scenario) checkLoad(d *decoder) {
+	l := s.Load
+	if l == nil {
+		return
+	}
+	takes, ok := taskArgs[l.Task]
+	if _, there := d.at["load.task"]; !there {
+		d.fail("load", "task is missing: want sleep, square, hash, primes, echo or alloc")
+	}
+	for _, arg := range chosen(l.Args) {
+		if ok && !slices.Contains(takes, arg) {
+			d.fail("load.args."+arg, "task %s takes no %s", l.Task, arg)
+		}
+	}
+	if l.Concurrency > 0 && l.Rate > 0 {
+		d.fail("load.rate", "concurrency (closed loop) and rate (open loop) contradict each other: want one")
+	}
+	if l.Map > 0 && (l.Rate > 0 || l.Count > 0) {
+		d.fail("load.map", "map runs its own inputs: it goes with neither rate nor count")
+	}
+}
+
+func (n *Nemesis) check(d *decoder, path string, size int) {
+	n.Fault.check(d, path+".fault")
+	set := chosen(n.Pick)
+	set = slices.DeleteFunc(set, func(k string) bool { return k == "state" || k == "phase" })
+	if len(set) > 1 {
+		d.fail(path+".pick", "%s contradict each other: want one", strings.Join(set, " and "))
+	}
+	if n.Pick.Slot != nil && size > 0 && int(*n.Pick.Slot) >= size {
+		d.fail(path+".pick.slot", "slot %d of %d: slots count from 0", *n.Pick.Slot, size)
+	}
+	if n.Pick.State != "" && n.Pick.Phase != "" {
+		d.fail(path+".pick.phase", "state and phase contradict each other: want one")
+	}
+	n.When.check(d, path+".when")
+	if most := n.most(size); float64(n.Require.Confirmed) > most {
+		d.fail(path+".require.confirmed", "%d confirmed injections cannot be reached: the schedule makes at most %.0f", n.Require.Confirmed, most)
+	}
+}
+
+func (w When) check(d *decoder, path string) {
+	kinds := 0
+	for _, set := range []bool{w.Every > 0 && w.Burst == 0, w.Poisson > 0, len(w.Sequence) > 0, w.Burst > 0} {
+		if set {
+			kinds++
+		}
+	}
+	if kinds > 1 {
+		d.fail(path, "every, poisson, burst and sequence contradict each other: want one (burst may have an every between bursts)")
+		return
+	}
+	if w.Jitter > 0 && w.Every == 0 {
+		d.fail(path+".jitter", "jitter spreads every, which is missing")
+	}
+	if (w.Every > 0 || w.Poisson > 0) && w.For == 0 && w.Times == 0 {
+		d.fail(path, "no end: say for how long (for: 10s) or how often (times: 20)")
+	}
+	if kinds == 0 && (w.For > 0 || w.Times > 1) {
+		d.fail(path, "for and times need a rhythm: every, poisson or burst")
+	}
+	if !slices.IsSorted(w.Sequence) {
+		d.fail(path+".sequence", "sequence must not go back in time")
+	}
+}
+
+// most is the largest number of injections the schedule can make, generously.
+func (n *Nemesis) most(size int) float64 {
+	w, times := n.When, 1.0
+	switch {
+	case len(w.Sequence) > 0:
+		times = float64(len(w.Sequence))
+	case w.Every > 0 && w.For > 0:
+		times = math.Floor(float64(w.For)/(float64(w.Every)*(1-float64(w.Jitter)))) + 1
+	case w.Poisson > 0 && w.For > 0:
+		mean := float64(w.Poisson) * w.For.Std().Seconds()
+		times = mean + 6*math.Sqrt(mean) + 6
+	case w.Every > 0 || w.Poisson > 0:
+		times = math.Inf(1)
+	case w.Times > 0:
+		times = float64(w.Times)
+	}
+	if w.Times > 0 {
+		times = min(times, float64(w.Times))
+	}
+	victims := 1.0
+	switch p := n.Pick; {
+	case p.All, p.Percent > 0:
+		victims = max(float64(size), 1)
+		if size == 0 {
+			return math.Inf(1)
+		}
+	default:
+		victims = float64(max(p.Random, p.Oldest, p.Newest, 1))
+	}
+	return times * victims * float64(max(w.Burst, 1))
+}
+
+func (f Fault) check(d *decoder, path string) {
+	if !d.exactlyOne(path, f) {
+		return
+	}
+	switch {
+	case f.Signal != nil && signalNumber(f.Signal.Name) == 0:
+		d.fail(path+".signal", "unknown signal %q: %s", f.Signal.Name, meant(f.Signal.Name, commonSignals))
+	case f.Spawn != nil && f.Spawn.Fail == 0 && f.Spawn.Delay == 0:
+		d.fail(path+".spawn", "want fail (so many boots) or delay")
+	case f.Resize != nil && f.Resize.To == 0:
+		d.fail(path+".resize", "to is missing: the new size, from 1")
+	case f.Crashpoint != nil && f.Crashpoint.At == "":
+		d.fail(path+".crashpoint", "at is missing: want a crash point such as mid-write")
+	}
+	for i, w := range f.Mixed {
+		w.Fault.check(d, fmt.Sprintf("%s.mixed.%d.fault", path, i))
+		if len(w.Fault.Mixed) > 0 {
+			d.fail(fmt.Sprintf("%s.mixed.%d.fault", path, i), "mixed within mixed: one level is enough")
+		}
+	}
+}
