@@ -101,8 +101,9 @@ type Config struct {
 	// Dir is the workers' working directory. Default: the parent's.
 	Dir string
 	// Stdout and Stderr say where the workers' output goes: a function is called with each whole line (without its
-	// end) from one goroutine per worker, lines over 64 KiB in pieces. Default nil: stdout is discarded and stderr is
-	// kept only as the tail (the last 4 KiB) that exit records carry.
+	// end) from one goroutine per worker, lines over 64 KiB in pieces. A function that blocks holds up its worker's
+	// output, and the record of the worker's exit by at most a second; the line is the function's only until it returns.
+	// Default nil: stdout is discarded and stderr is kept only as the tail (the last 4 KiB) that exit records carry.
 	Stdout func(worker string, line []byte)
 	Stderr func(worker string, line []byte)
 

@@ -60,7 +60,7 @@ type Exit struct {
 	UserTime   time.Duration // CPU time of the process and what it waited for
 	SystemTime time.Duration
 	MaxRSS     Bytes  // the largest resident set
-	Stderr     string // the tail of what it wrote to stderr, at most 4 KiB
+	Stderr     string // the tail of what it wrote to stderr, at most 4 KiB, with the cause of a Go crash
 	TaskID     uint64 // the task it was running, 0 if none
 	Task       string // that task's name
 	Settled    int    // tasks it settled in its life
@@ -90,17 +90,16 @@ func (x Exit) String() string {
 	return b.String()
 }
 
-// lastLine is the first "fatal error" or "panic:" line of a stderr tail, or else its last line, cut to 200 bytes.
+// lastLine is the first line of a stderr tail that tells of a crash, or else its last line, cut to 200 bytes.
 func lastLine(s string) string {
 	last := ""
 	for line := range strings.Lines(s) {
 		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "fatal error:") || strings.HasPrefix(line, "panic:") {
-			last = line
-			break
-		}
 		if line != "" {
 			last = line
+		}
+		if isCrashMark(line) {
+			break
 		}
 	}
 	return last[:min(len(last), 200)]

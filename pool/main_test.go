@@ -7,11 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	. "github.com/onsi/gomega"
 
@@ -80,6 +82,21 @@ var (
 	getenv = pool.Register("getenv", func(_ context.Context, k string) (string, error) {
 		dir, err := os.Getwd()
 		return os.Getenv(k) + "|" + dir, err
+	})
+	gated = pool.Register("gated", func(ctx context.Context, path string) (seen, error) {
+		for fileExists(path) {
+			time.Sleep(time.Millisecond)
+		}
+		return seen{pool.Attempt(ctx), pool.Key(ctx), os.Getpid(), pool.TaskID(ctx)}, nil
+	})
+	// witness appends a byte to a file, its own record of how often it ran, and returns its attempt.
+	witness = pool.Register("witness", func(ctx context.Context, path string) (int, error) {
+		f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return 0, err
+		}
+		_, err = f.Write([]byte{'.'})
+		return pool.Attempt(ctx), errors.Join(err, f.Close())
 	})
 	say = pool.Register("say", func(_ context.Context, s string) (int, error) {
 		fmt.Fprintln(os.Stderr, s)
@@ -150,6 +167,12 @@ func perish(how string) error {
 				}
 			}()
 		}
+	case "default SIGSEGV":
+		defaultAction(syscall.SIGSEGV)
+		syscall.Kill(me, syscall.SIGSEGV)
+	case "default SIGABRT":
+		defaultAction(syscall.SIGABRT)
+		syscall.Kill(me, syscall.SIGABRT)
 	case "SIGSEGV", "SIGABRT", "SIGTERM", "SIGKILL":
 		sig := map[string]syscall.Signal{"SIGSEGV": syscall.SIGSEGV, "SIGABRT": syscall.SIGABRT, "SIGTERM": syscall.SIGTERM, "SIGKILL": syscall.SIGKILL}[how]
 		signal.Reset(sig)
@@ -163,12 +186,38 @@ func perish(how string) error {
 	return errors.New("survived")
 }
 
+// defaultAction gives a signal the kernel's default action behind the Go runtime's back, as in a program whose C code
+// crashes.
+func defaultAction(sig syscall.Signal) {
+	var action [4]uint64 // struct sigaction of rt_sigaction(2): SIG_DFL, no flags, empty mask
+	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
+}
+
+// patience is how long a test waits for what must come; a failure is all that it delays.
+var patience = 30 * time.Second
+
+// loaded stretches a limit that is part of a promise for a machine that is busy with other things.
+func loaded(d time.Duration) time.Duration { return 5 * d }
+
+// closedGate is a file by which tasks of gated are held until open removes it.
+func closedGate(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "gate")
+	NewWithT(t).Expect(os.WriteFile(path, nil, 0o600)).To(Succeed())
+	return path
+}
+
+func open(t *testing.T, gate string) {
+	t.Helper()
+	NewWithT(t).Expect(os.Remove(gate)).To(Succeed())
+}
+
 // start makes a pool for the test and terminates it at the end, and then checks that nothing of it is left.
 func start(t *testing.T, cfg pool.Config) *pool.Pool {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	p, err := pool.New(ctx, cfg)
+	p, err := pool.New(ctx, cfg.Broken(broken))
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() {
 		p.Terminate()
@@ -180,7 +229,7 @@ func start(t *testing.T, cfg pool.Config) *pool.Pool {
 // bound is a context that ends long after anything here should have.
 func bound(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -220,7 +269,7 @@ func inPhase(t *testing.T, p *pool.Pool, slot int, phase pool.Phase) pool.Worker
 			}
 		}
 		return false
-	}).WithTimeout(20 * time.Second).WithPolling(time.Millisecond).Should(BeTrue())
+	}).WithTimeout(patience).WithPolling(time.Millisecond).Should(BeTrue())
 	return found
 }
 

@@ -19,10 +19,11 @@ func (m mutant) shift(w *worker, guilty *call) *call {
 	if m != mutantShiftBlame || guilty == nil {
 		return guilty
 	}
+	blamed := guilty
 	w.flight.newestFirst(func(_ uint32, c *call) {
 		if c != guilty {
-			guilty = c
+			blamed = c
 		}
 	})
-	return guilty
+	return blamed
 }

@@ -3,6 +3,7 @@ package pool
 import (
 	"bytes"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,30 +11,62 @@ import (
 )
 
 const (
-	tailSize = 4 << 10
-	maxLine  = 64 << 10
+	tailSize  = 4 << 10
+	causeSize = 1 << 10
+	maxLine   = 64 << 10
+	maxPipe   = 1 << 20 // the most that a pipe holds: /proc/sys/fs/pipe-max-size
 )
 
-// tail keeps the last tailSize bytes written to it.
-type tail struct {
-	mu  sync.Mutex
-	buf []byte
+// crashMarks begin the Go runtime's reports of a crash (runtime/panic.go, runtime/signal_unix.go).
+var crashMarks = []string{"panic: ", "fatal error: ", "SIGSEGV: ", "SIGABRT: ", "SIGBUS: ", "SIGFPE: ", "SIGQUIT: "}
+
+func isCrashMark[S []byte | string](line S) bool {
+	return slices.ContainsFunc(crashMarks, func(mark string) bool { return len(line) >= len(mark) && string(line[:len(mark)]) == mark })
 }
 
-func (t *tail) add(b []byte) {
+// tail keeps the last tailSize bytes of what is written to it, and, because a traceback may be longer than that, how the
+// last report of a crash began.
+type tail struct {
+	mu    sync.Mutex
+	buf   []byte
+	cause []byte
+	since int // bytes from the beginning of cause on
+}
+
+// add appends a line.
+func (t *tail) add(line []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.buf = append(t.buf, b[max(0, len(b)-tailSize):]...)
+	if isCrashMark(line) {
+		t.cause, t.since = t.cause[:0], 0
+	} else if t.since == 0 {
+		t.keep(line)
+		return
+	}
+	t.cause = append(t.cause, line[:min(len(line), causeSize-len(t.cause))]...)
+	t.since += len(line)
+	t.keep(line)
+}
+
+func (t *tail) keep(line []byte) {
+	t.buf = append(t.buf, line[max(0, len(line)-tailSize):]...)
 	if n := len(t.buf); n > tailSize {
 		t.buf = append(t.buf[:0], t.buf[n-tailSize:]...)
 	}
 }
 
-// String is the tail without a torn first UTF-8 sequence.
+// String is at most tailSize bytes of valid UTF-8.
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return string(bytes.ToValidUTF8(t.buf, []byte("\uFFFD")))
+	end := t.buf
+	var out []byte
+	if t.since > len(t.buf) {
+		out = append(append(out, t.cause...), "\n…\n"...)
+		end = end[min(len(out), len(end)):]
+	}
+	out = append(out, end...)
+	return string(bytes.ToValidUTF8(out, []byte("?")))
 }
 
 // output is one output pipe of a worker: what it carries is kept as a tail, given to a sink line by line, or both.
@@ -57,7 +90,7 @@ func (o *output) copy() {
 	}
 	if raw, err := o.pipe.SyscallConn(); err == nil { // a deadline hides what is buffered: go around it
 		_ = raw.Control(func(fd uintptr) {
-			for {
+			for range maxPipe / len(buf) { // somebody may write faster than this reads
 				n, err := unix.Read(int(fd), buf)
 				if n <= 0 && err != unix.EINTR { //nolint:errorlint // a raw errno
 					return
@@ -67,32 +100,34 @@ func (o *output) copy() {
 		})
 	}
 	if len(o.line) > 0 {
-		o.sink(o.line)
+		o.endLine()
 	}
 }
 
 // stop ends copy although a descendant of the worker may hold the pipe open.
 func (o *output) stop() { _ = o.pipe.SetReadDeadline(time.Unix(1, 0)) }
 
+// take splits what was read into lines.
 func (o *output) take(b []byte) {
-	if o.tail != nil {
-		o.tail.add(b)
-	}
-	if o.sink == nil {
-		return
-	}
 	for len(b) > 0 {
-		i := bytes.IndexByte(b, '\n')
-		if i < 0 {
-			o.line = append(o.line, b...)
-			b = nil
-		} else {
-			o.line = append(o.line, b[:i]...)
-			b = b[i+1:]
+		i := bytes.IndexByte(b, '\n') + 1
+		if i == 0 {
+			i = len(b)
 		}
-		if i >= 0 || len(o.line) >= maxLine {
-			o.sink(o.line)
-			o.line = o.line[:0]
+		i = min(i, maxLine-len(o.line))
+		o.line = append(o.line, b[:i]...)
+		if b = b[i:]; o.line[len(o.line)-1] == '\n' || len(o.line) == maxLine {
+			o.endLine()
 		}
 	}
+}
+
+func (o *output) endLine() {
+	if o.tail != nil {
+		o.tail.add(o.line)
+	}
+	if o.sink != nil {
+		o.sink(bytes.TrimSuffix(o.line, []byte{'\n'}))
+	}
+	o.line = o.line[:0]
 }

@@ -138,6 +138,31 @@ func awaitExit(pidfd *os.File) error {
 func (p *osProcess) wait() waitStatus {
 	_ = awaitExit(p.pidfd)
 	p.kill() // the leader is a zombie now, so its group's number is still ours
+	st := p.reap()
+	for _, o := range p.outputs {
+		o.stop()
+	}
+	select {
+	case <-p.copied():
+	case <-time.After(outputWait):
+	}
+	return st
+}
+
+// outputWait is how long the end of a worker waits for its output to be taken by Config.Stdout and Config.Stderr.
+const outputWait = time.Second
+
+// copied is closed when all output has been taken.
+func (p *osProcess) copied() <-chan struct{} {
+	c := make(chan struct{})
+	go func() {
+		p.copying.Wait()
+		close(c)
+	}()
+	return c
+}
+
+func (p *osProcess) reap() waitStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var status unix.WaitStatus
@@ -162,10 +187,6 @@ func (p *osProcess) wait() waitStatus {
 	if status.Signaled() {
 		st.signal = status.Signal()
 	}
-	for _, o := range p.outputs {
-		o.stop()
-	}
-	p.copying.Wait()
 	return st
 }
 

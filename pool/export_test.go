@@ -1,0 +1,34 @@
+package pool
+
+import "syscall"
+
+// Mutant breaks a pool on purpose: see mutant.go.
+type Mutant = mutant
+
+// The mutants, for tests outside the package.
+const (
+	MutantSkipDrain   = mutantSkipDrain
+	MutantShiftBlame  = mutantShiftBlame
+	MutantDropRequeue = mutantDropRequeue
+	MutantSettleTwice = mutantSettleTwice
+	MutantNoRestart   = mutantNoRestart
+	MutantDoubleRun   = mutantDoubleRun
+	MutantNoGuardian  = mutantNoGuardian
+)
+
+// Broken returns the config of a pool broken in that way.
+func (c Config) Broken(m Mutant) Config {
+	c.mutant = m
+	return c
+}
+
+// Refusing returns the config of a pool whose processes are started for real, unless refuse has an error to give.
+func (c Config) Refusing(refuse func() syscall.Errno) Config {
+	c.start = func(spec spawnSpec) (process, error) {
+		if errno := refuse(); errno != 0 {
+			return nil, errno
+		}
+		return startProcess(spec)
+	}
+	return c
+}
