@@ -64,6 +64,9 @@ func (cborCodec) Append(dst []byte, v any) ([]byte, error) {
 			return append(appendHead(dst, cborBytes, uint64(len(*v))), *v...), nil
 		}
 	}
+	if err := checkDepth(v); err != nil {
+		return dst, err
+	}
 	data, err := encMode().Marshal(v)
 	if err != nil {
 		return dst, err
