@@ -1,11 +1,14 @@
 package pool
 
-import "time"
+import (
+	"syscall"
+	"time"
+)
 
 // crash kills the worker if it is armed for this point. When nothing is armed it costs one load of a shared word.
 func (s *server) crash(at CrashPoint) {
 	if CrashPoint(s.page.word(offCrash).Load()) == at {
-		s.die()
+		s.die(syscall.SIGKILL)
 	}
 }
 
@@ -15,7 +18,7 @@ func (s *server) crashLater() <-chan struct{} {
 	if CrashPoint(s.page.word(offCrash).Load()) != CrashMidExec {
 		return nil
 	}
-	time.AfterFunc(time.Millisecond, s.die)
+	time.AfterFunc(time.Millisecond, func() { s.die(syscall.SIGKILL) })
 	return make(chan struct{})
 }
 
@@ -26,9 +29,9 @@ func (s *server) crashWriting() {
 		s.outMu.Lock()
 		torn := len(s.out) - headerSize/2 // everything before the last frame, and a part of its header
 		_ = s.write(s.out[:max(torn, 1)])
-		s.die()
+		s.die(syscall.SIGKILL)
 	case CrashAfterWrite:
 		_ = s.flush()
-		s.die()
+		s.die(syscall.SIGKILL)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -34,13 +35,16 @@ func Main() {
 
 // host is the worker's side of its process: what serve needs of the operating system. The simulation has a fake.
 type host struct {
-	page     page
-	down, up []byte                    // arenas; nil: everything travels in the socket
-	read     func([]byte) (int, error) // blocks; 0, nil at the end
-	write    func([]byte) error        // blocks until everything is written
-	die      func()                    // SIGKILL to itself
-	exit     func(code int)
-	orphaned func() // the parent is gone
+	page        page
+	down, up    []byte                    // arenas; nil: everything travels in the socket
+	read        func([]byte) (int, error) // blocks; 0, nil at the end
+	readControl func([]byte) (int, error) // likewise, the control socket
+	write       func([]byte) error        // blocks until everything is written
+	terminated  <-chan os.Signal          // SIGTERM from outside
+	die         func(syscall.Signal)      // by its own hand; does not return
+	exit        func(code int)            // does not return
+	orphaned    func()                    // the parent is gone; does not return
+	complain    func(error)
 }
 
 // server is a worker's protocol loop and what its side goroutines share with it.
@@ -51,7 +55,7 @@ type server struct {
 	names   int
 	current atomic.Pointer[taskContext] // the running task's
 
-	serving  sync.Mutex // held while tasks are taken from the buffer and run
+	serving  chan struct{} // full while tasks are taken from the buffer and run; no mutex, so that virtual time can pass
 	stopping atomic.Bool
 
 	outMu   sync.Mutex
@@ -65,6 +69,30 @@ const (
 	flushBytes = 32 << 10
 	flushAfter = 200 * time.Microsecond
 )
+
+func newServer(h host) *server { return &server{host: h, serving: make(chan struct{}, 1)} }
+
+// main is the life of a worker process. It does not return.
+func (s *server) main() {
+	booted := make(chan struct{})
+	go s.serveControl()
+	go func() {
+		<-s.terminated
+		select {
+		case <-booted:
+			s.stop(true)
+		default:
+			s.die(syscall.SIGTERM) // nothing was started yet; the parent sees that it was killed from outside
+		}
+	}()
+	if err := s.boot(); err != nil {
+		s.complain(err)
+		s.exit(1)
+	}
+	close(booted)
+	s.serve()
+	s.exit(1)
+}
 
 // boot reads the hello frame, runs the initializer and says ready.
 func (s *server) boot() error {
@@ -134,12 +162,11 @@ func (s *server) serve() {
 			return
 		}
 		s.crash(CrashBeforeRead)
-		s.serving.Lock()
+		s.serving <- struct{}{}
 		err := s.batch()
-		s.serving.Unlock()
+		<-s.serving
 		if err != nil {
-			fmt.Fprintln(os.Stderr, "respawn worker:", err)
-			s.exit(1)
+			s.complain(err)
 			return
 		}
 	}
@@ -238,11 +265,28 @@ func (s *server) stop(goodbye bool) {
 		s.send(&frame{kind: frameGoodbye})
 		_ = s.flush()
 	}
-	s.serving.Lock() // batch leaves after the running task
+	s.serving <- struct{}{} // batch leaves after the running task
 	s.page.setPhase(PhaseDraining, 0)
 	s.crash(CrashDuringDrain)
 	_ = s.flush()
 	s.exit(0)
+}
+
+// serveControl serves the control socket; its end means that the parent is gone, also while a handler runs.
+func (s *server) serveControl() {
+	buf := make([]byte, 0, 64*controlSize)
+	for {
+		n, err := s.readControl(buf[len(buf):cap(buf)])
+		if n <= 0 || err != nil {
+			s.orphaned()
+		}
+		buf = buf[:len(buf)+n]
+		whole := len(buf) / controlSize * controlSize
+		for i := 0; i < whole; i += controlSize {
+			s.handleControl(decodeControl(buf[i:]))
+		}
+		buf = buf[:copy(buf, buf[whole:])]
+	}
 }
 
 // handleControl does what the parent says beside the tasks.

@@ -14,12 +14,16 @@ func workerMain() {
 	for fd := fdTasks; fd <= fdUp; fd++ {
 		unix.CloseOnExec(fd)
 	}
+	terminated := make(chan os.Signal, 1)
 	h := host{
-		read:     func(b []byte) (int, error) { return readFull(fdTasks, b) },
-		write:    func(b []byte) error { return writeAll(fdTasks, b) },
-		die:      func() { _ = unix.Kill(unix.Getpid(), unix.SIGKILL); select {} },
-		exit:     os.Exit,
-		orphaned: orphaned,
+		read:        func(b []byte) (int, error) { return readFull(fdTasks, b) },
+		readControl: func(b []byte) (int, error) { return readFull(fdControl, b) },
+		write:       func(b []byte) error { return writeAll(fdTasks, b) },
+		terminated:  terminated,
+		die:         die,
+		exit:        os.Exit,
+		orphaned:    orphaned,
+		complain:    func(err error) { os.Stderr.WriteString("respawn worker: " + err.Error() + "\n") },
 	}
 	var err error
 	if h.page.mem, err = mapInherited(fdPage, unix.PROT_READ|unix.PROT_WRITE); err != nil {
@@ -27,45 +31,15 @@ func workerMain() {
 	}
 	h.down, _ = mapInherited(fdDown, unix.PROT_READ)
 	h.up, _ = mapInherited(fdUp, unix.PROT_READ|unix.PROT_WRITE)
-
-	s := &server{host: h}
-	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
-	booted := make(chan struct{})
-	go s.readControl()
-	go func() {
-		<-terminated
-		select {
-		case <-booted:
-			s.stop(true)
-		default:
-			os.Exit(0) // nothing was started yet
-		}
-	}()
-	if err := s.boot(); err != nil {
-		os.Stderr.WriteString("respawn worker: " + err.Error() + "\n")
-		os.Exit(1)
-	}
-	close(booted)
-	s.serve()
-	os.Exit(1)
+	newServer(h).main()
 }
 
-// readControl serves the control socket; its end means that the parent is gone, also while a handler runs.
-func (s *server) readControl() {
-	buf := make([]byte, 0, 64*controlSize)
-	for {
-		n, err := readFull(fdControl, buf[len(buf):cap(buf)])
-		if n <= 0 || err != nil {
-			orphaned()
-		}
-		buf = buf[:len(buf)+n]
-		whole := len(buf) / controlSize * controlSize
-		for i := 0; i < whole; i += controlSize {
-			s.handleControl(decodeControl(buf[i:]))
-		}
-		buf = buf[:copy(buf, buf[whole:])]
-	}
+// die ends this process by the signal.
+func die(sig syscall.Signal) {
+	signal.Reset(sig)
+	_ = unix.Kill(unix.Getpid(), sig)
+	select {}
 }
 
 // orphaned ends everything in this worker's process group, which it leads.

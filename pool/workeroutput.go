@@ -42,7 +42,7 @@ func (s *server) toArena(r *frame) {
 		return // cannot be: a value is bounded by MaxPayload, errors by their nature; the frame limit catches it
 	}
 	inPlace := &r.payload[0] == &s.up[0]
-	for pause := time.Microsecond; s.page.word(offConsumed).Load() != s.pending; pause = min(2*pause, time.Millisecond) {
+	for pause := time.Microsecond; s.page.word(offConsumed).Load() < s.pending; pause = min(2*pause, time.Millisecond) {
 		_ = s.flush()
 		time.Sleep(pause)
 	}
