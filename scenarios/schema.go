@@ -1,0 +1,123 @@
+package scenarios
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"strings"
+
+	"github.com/invopop/jsonschema"
+)
+
+// Schema is the JSON Schema of the format, for editors. It is checked in as scenarios/scenario.schema.json.
+func Schema() ([]byte, error) {
+	r := jsonschema.Reflector{
+		FieldNameTag: "yaml", ExpandedStruct: true, RequiredFromJSONSchemaTags: true, Anonymous: true,
+		Mapper: scalarSchema,
+		LookupComment: func(t reflect.Type, name string) string {
+			if t.Kind() != reflect.Struct {
+				return ""
+			}
+			f, _ := t.FieldByName(name)
+			return f.Tag.Get("doc")
+		},
+	}
+	s := r.Reflect(&Scenario{})
+	s.ID = "https://github.com/respawn-go/respawn/scenarios/scenario.schema.json"
+	s.Title = "respawn scenario"
+	s.Required = []string{"name", "target"}
+	refine(s, reflect.TypeFor[Scenario](), s.Definitions)
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(s); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// scalarForms are the scalars as patterns: what units.go parses.
+var scalarForms = map[reflect.Type]string{
+	reflect.TypeFor[Duration](): `^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`,
+	reflect.TypeFor[Bytes]():    `^[0-9]+ ?(B|KiB|MiB|GiB)$`,
+	reflect.TypeFor[Rate]():     `^[0-9]+(\.[0-9]+)? ?/ ?(s|m|h)$`,
+	reflect.TypeFor[Percent]():  `^[0-9]+(\.[0-9]+)? ?%$`,
+}
+
+func scalarSchema(t reflect.Type) *jsonschema.Schema {
+	if form, ok := scalarForms[t]; ok {
+		return &jsonschema.Schema{Type: "string", Pattern: form}
+	}
+	switch t {
+	case reflect.TypeFor[Count]():
+		return &jsonschema.Schema{Type: "integer", Minimum: "0"}
+	case reflect.TypeFor[Overrides]():
+		return &jsonschema.Schema{Type: "object"}
+	case reflect.TypeFor[Condition]():
+		return conditionSchema()
+	}
+	return nil
+}
+
+// refine adds what the tags say beyond types: the words of enums, and plain words in the place of structs.
+func refine(s *jsonschema.Schema, t reflect.Type, defs jsonschema.Definitions) {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || s.Properties == nil {
+		return
+	}
+	for key, f := range fieldsOf(t) {
+		p, ok := s.Properties.Get(key)
+		if !ok {
+			continue
+		}
+		ft := t.Field(f.index).Type
+		if len(f.enum) > 0 {
+			words := make([]any, len(f.enum))
+			for i, w := range f.enum {
+				words[i] = w
+			}
+			if p.Items != nil {
+				p.Items.Enum = words
+			} else {
+				p.Enum = words
+			}
+		}
+		for ft.Kind() == reflect.Pointer || ft.Kind() == reflect.Slice {
+			ft = ft.Elem()
+		}
+		name := ft.Name()
+		def, ok := defs[name]
+		if !ok || ft.Kind() != reflect.Struct {
+			continue
+		}
+		if def.Extras == nil { // each once
+			def.Extras = map[string]any{}
+			refine(def, ft, defs)
+			defs[name] = orScalar(def, ft)
+		}
+	}
+}
+
+// orScalar lets a plain word stand for a struct that has a field for it.
+func orScalar(def *jsonschema.Schema, t reflect.Type) *jsonschema.Schema {
+	for _, f := range fieldsOf(t) {
+		if f.scalar {
+			word, _ := def.Properties.Get(f.key)
+			plain := *word
+			plain.Description = ""
+			return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{&plain, def}, Extras: def.Extras}
+		}
+	}
+	return def
+}
+
+// conditionSchema lets editors complete the metrics' names.
+func conditionSchema() *jsonschema.Schema {
+	return &jsonschema.Schema{
+		Type: "string", Description: "metric, comparison, value with unit, optionally for a duration: pool.ready == 8",
+		Pattern: `^(` + strings.Join(metricNames(), "|") + `)\s*(==|!=|<=|>=|<|>)\s*\S.*$`,
+	}
+}
