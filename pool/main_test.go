@@ -85,7 +85,7 @@ var (
 	})
 	gated = pool.Register("gated", func(ctx context.Context, path string) (seen, error) {
 		for fileExists(path) {
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 		}
 		return seen{pool.Attempt(ctx), pool.Key(ctx), os.Getpid(), pool.TaskID(ctx)}, nil
 	})
