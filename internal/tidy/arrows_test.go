@@ -21,6 +21,7 @@ var arrows = []arrow{
 	{"chaos", []string{"chaos/history", "internal/cgroup", "internal/procfs"}, []string{sys}, "the engine knows a pool only as chaos.Target: anything else can be one too"},
 	{"chaos/history", nil, nil, "a leaf: everything after it can be run again from a saved file"},
 	{"chaos/check", []string{"chaos/history"}, nil, "pure: the same history gives the same verdict anywhere, offline"},
+	{"chaos/naive", []string{"chaos", "internal/procfs"}, []string{sys}, "a target like any other, and nothing of the engine's making: the checkers are checked on it"},
 	{"scenarios", []string{"scenarios", "pool", "chaos", "reports", "internal/cgroup", "internal/procfs"}, []string{"*"}, "where pool and chaos meet: the adapters to chaos.Target are in scenarios/targets"},
 	{"reports", []string{"reports", "chaos/history", "chaos/check"}, []string{"*"}, "a report is made from a history and its verdict, never from live processes"},
 	{"ci", []string{"ci", "reports"}, []string{"*"}, "the gate decides on what reports wrote"},

@@ -96,6 +96,8 @@ func TestEveryArrowCanFail(t *testing.T) {
 		{pkg("chaos/history", sys+"/unix"), "may use nothing"},
 		{pkg("chaos/check", us("chaos/history")), ""},
 		{pkg("chaos/check", us("chaos")), "chaos/check imports chaos"},
+		{pkg("chaos/naive", us("chaos"), us("chaos/history")), ""},
+		{pkg("chaos/naive", us("pool")), "chaos/naive imports pool"},
 		{pkg("scenarios/targets", us("pool"), us("chaos/history"), us("scenarios")), ""},
 		{pkg("scenarios", us("ci")), "scenarios imports ci"},
 		{pkg("reports", us("chaos")), "reports imports chaos"},
