@@ -8,7 +8,6 @@ import (
 type worker struct {
 	p       *Pool
 	name    string
-	number  int
 	slot    *slot // nil on the spare bench
 	gen     int
 	started time.Time

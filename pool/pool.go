@@ -138,7 +138,7 @@ func newID() string {
 
 // addSlot adds a slot and starts its supervision. Pool.mu is held.
 func (p *Pool) addSlot() {
-	s := &slot{p: p, index: len(p.slots)}
+	s := &slot{p: p, index: len(p.slots), number: p.number(nil)}
 	p.slots = append(p.slots, s)
 	p.wg.Add(1)
 	go s.supervise()

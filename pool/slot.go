@@ -13,6 +13,7 @@ type slot struct {
 	gen      int
 	worker   *worker // nil between two
 	removed  bool    // by Resize
+	number   int     // its first worker's, so that those of a new pool are listed in order; 0: taken
 	pinned   queue   // tasks for this slot alone
 	lastExit *Exit
 }
@@ -110,9 +111,8 @@ func (p *Pool) boot(s *slot, probe bool) *worker {
 // start starts a worker process and the goroutines that serve it.
 func (p *Pool) start(s *slot, probe bool) (*worker, error) {
 	p.mu.Lock()
-	p.workerCount++
 	w := &worker{
-		p: p, number: p.workerCount, name: fmt.Sprintf("Worker-%d", p.workerCount), slot: s, started: time.Now(),
+		p: p, name: fmt.Sprintf("Worker-%d", p.number(s)), slot: s, started: time.Now(),
 		pos: -1, window: 1, probe: probe, ready: make(chan error, 1), drained: make(chan struct{}),
 		exited: make(chan struct{}), stuck: make(chan struct{}), adopted: make(chan struct{}),
 	}
@@ -148,6 +148,16 @@ func (p *Pool) start(s *slot, probe bool) (*worker, error) {
 		w.kill(ReasonStop)
 	}
 	return w, nil
+}
+
+// number is the next worker's: the one reserved for the slot's first, or a new one. Pool.mu is held.
+func (p *Pool) number(s *slot) (n int) {
+	if s != nil && s.number > 0 {
+		n, s.number = s.number, 0
+		return n
+	}
+	p.workerCount++
+	return p.workerCount
 }
 
 // awaitReady waits for the end of w's boot, and buries it if that is not ready.

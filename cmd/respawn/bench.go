@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/respawn-go/respawn/cmd/respawn/internal/bench"
+)
+
+func newBench() *cobra.Command {
+	var o bench.Options
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure the pool against what this machine can do at best",
+		Long: `Measures the pool and, in the same run, floors: what raw code does on this machine without
+any pool. Absolute figures move with the machine, ratios hold. Each figure is the median
+over the runs. All of it takes about two minutes on two cores.
+
+Exits with 1 when a result is wrong (a task lost, a slot that stays empty), not when a
+goal is missed: that depends on the machine too.`,
+		Example: "  respawn bench\n  respawn bench --only roundtrip --only recovery --runs 9\n  respawn bench --json >figures.json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Runs < 1 {
+				return usage("--runs is %d: want at least 1", o.Runs)
+			}
+			if err := o.Validate(); err != nil {
+				return usage("--only: %w", err)
+			}
+			o.Tell = func(format string, args ...any) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "respawn bench: "+format+"\n", args...)
+			}
+			r, err := bench.Run(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err = writeJSON(cmd.OutOrStdout(), r)
+			} else {
+				err = r.Table(cmd.OutOrStdout())
+			}
+			if err == nil && len(r.Problems) > 0 {
+				return fail("wrong results: %s", strings.Join(r.Problems, "; "))
+			}
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&o.Only, "only", nil, "measure this group only (repeat for more): "+strings.Join(bench.Names(), ", "))
+	f.IntVar(&o.Runs, "runs", 5, "runs that each median is over")
+	f.Uint64Var(&o.Seed, "seed", 1, "seed of the victims' order")
+	f.BoolVar(&asJSON, "json", false, "print one JSON object")
+	_ = cmd.RegisterFlagCompletionFunc("only", cobra.FixedCompletions(bench.Names(), cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}

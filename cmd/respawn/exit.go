@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// The exit codes of every subcommand.
+const (
+	exitPass         = 0
+	exitFail         = 1
+	exitUsage        = 2
+	exitInconclusive = 3
+	exitAborted      = 4
+	exitHarness      = 5
+	exitInterrupted  = 130
+)
+
+// exitError ends the program with a code. Without an error of its own it says nothing more than has been printed.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// fail ends a command with exit code 1: what it looked at is not as it should be.
+func fail(format string, args ...any) error {
+	return &exitError{exitFail, fmt.Errorf(format, args...)}
+}
+
+// usage ends a command with exit code 2: the command line or a file is wrong.
+func usage(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// exitCode tells the error in one line and returns the code to exit with. An error that a command returns without a code
+// is the harness's own.
+func exitCode(ctx context.Context, err error, stderr io.Writer) int {
+	var e *exitError
+	switch {
+	case err == nil:
+		return exitPass
+	case ctx.Err() != nil:
+		fmt.Fprintln(stderr, "respawn: interrupted")
+		return exitInterrupted
+	case !errors.As(err, &e):
+		e = &exitError{exitUsage, fmt.Errorf("%w: run 'respawn --help'", err)} // cobra's own: the command line
+	}
+	if e.err != nil {
+		fmt.Fprintln(stderr, "respawn:", strings.Join(strings.Fields(e.err.Error()), " ")) // one line
+	}
+	return e.code
+}

@@ -1,0 +1,136 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+)
+
+// figure is one line of the table: a number, what this machine can do at best, and what is wanted of it.
+type figure struct {
+	name  string
+	unit  string
+	value float64 // 0: not measured
+	floor float64 // 0: none
+	ratio float64 // value to floor or, where less is worse, floor's part of it; 0: none
+	goal  string
+	met   bool
+}
+
+// figures are the result's numbers with their goals, in the order of the groups; those not measured are left out.
+func (r *Result) figures() (list []figure) {
+	add := func(f figure) {
+		if f.value == 0 {
+			return
+		}
+		if f.floor > 0 {
+			f.ratio = f.value / f.floor
+		}
+		list = append(list, f)
+	}
+	over := func(a, b float64) float64 {
+		if b == 0 {
+			return 0
+		}
+		return a / b
+	}
+	p, f := r.Pool, r.Floor
+	python := r.Environment.CPythonPool
+	add(figure{
+		name: "tasks, one submitter", unit: "/s", value: p.TasksS, floor: f.PipeTasksS,
+		goal: "≥ 1,000,000", met: p.TasksS >= 1e6,
+	})
+	add(figure{
+		name: "… against CPython's Pool", unit: "/s", value: over(p.TasksS, python) * python, floor: python,
+		goal: "≥ 40×", met: p.TasksS >= 40*python,
+	})
+	add(figure{name: "tasks, 64 callers", unit: "/s", value: p.TasksS64, goal: "≥ 250,000", met: p.TasksS64 >= 250_000})
+	add(figure{
+		name: "round trip, median", unit: "µs", value: p.RoundtripUS, floor: f.PingPongUS,
+		goal: "≤ 2×", met: p.RoundtripUS <= 2*f.PingPongUS,
+	})
+	add(figure{name: "round trip, p99", unit: "µs", value: p.RoundtripP99US})
+	add(figure{
+		name: "16 MiB echo", unit: "MB/s", value: p.EchoMBS, floor: f.EchoMBS,
+		goal: "≥ 2×", met: p.EchoMBS >= 2*f.EchoMBS,
+	})
+	add(figure{name: "raw: fork/exec → first byte", unit: "ms", value: f.SpawnMS})
+	add(figure{name: "raw: SIGKILL → reaped", unit: "ms", value: f.ReapMS})
+	add(figure{
+		name: "SIGKILL → replacement answered", unit: "ms", value: p.RespawnMS, floor: f.RespawnMS,
+		goal: "≤ 1.4×", met: p.RespawnMS <= 1.4*f.RespawnMS,
+	})
+	add(figure{name: "… with a hot spare", unit: "ms", value: p.RespawnSpareMS, goal: "≤ 2", met: p.RespawnSpareMS <= 2})
+	add(figure{name: "SIGKILL → task runs elsewhere", unit: "ms", value: p.RequeueMS, goal: "≤ 2", met: p.RequeueMS <= 2})
+	add(figure{name: "1,000 workers up", unit: "s", value: p.Start1000S, goal: "≤ 5", met: p.Start1000S <= 5})
+	add(figure{name: "PSS of an idle worker", unit: "KiB", value: p.WorkerPSSKB, goal: "≤ 2,500", met: p.WorkerPSSKB <= 2500})
+	if s := r.Soak; s != nil {
+		add(figure{
+			name: "10⁷ tasks: last tenth / first", value: s.TailOverHead,
+			goal: "≥ 0.9", met: s.TailOverHead >= 0.9,
+		})
+		add(figure{name: "10⁷ tasks: memory growth", unit: "MB", value: s.RSSGrowthMB, goal: "≤ 16", met: s.RSSGrowthMB <= 16})
+	}
+	if s := r.Storm; s != nil {
+		add(figure{
+			name: "storm, wall", unit: "s", value: s.WallS, floor: s.IdealS,
+			goal: "≤ 1.2×", met: s.WallS <= 1.2*s.IdealS,
+		})
+	}
+	if m := r.Report; m != nil {
+		add(figure{name: "report of 10⁶ events", unit: "s", value: m.Seconds, goal: "≤ 6", met: m.Seconds <= 6})
+		add(figure{name: "… its HTML", unit: "MB", value: m.HTMLMB, goal: "≤ 5", met: m.HTMLMB <= 5})
+	}
+	return list
+}
+
+// Table writes the figures for people.
+func (r *Result) Table(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "FIGURE\tVALUE\tFLOOR\tRATIO\tGOAL\tMET")
+	for _, f := range r.figures() {
+		floor, ratio, met := "–", "–", "–"
+		if f.floor > 0 {
+			floor = number(f.floor) + " " + f.unit
+			ratio = strconv.FormatFloat(f.ratio, 'f', 2, 64) + "×"
+		}
+		if f.goal != "" {
+			met = map[bool]string{true: "yes", false: "NO"}[f.met]
+		} else {
+			f.goal = "–"
+		}
+		fmt.Fprintf(t, "%s\t%s %s\t%s\t%s\t%s\t%s\n", f.name, number(f.value), f.unit, floor, ratio, f.goal, met)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if s := r.Storm; s != nil {
+		fmt.Fprintf(w, "\nstorm of %d kills: %d ok / %d failed / %d lost / %d duplicated of %d, usable after: %t\n",
+			s.Kills, s.OK, s.Failed, s.Lost, s.Duplicated, s.Tasks, s.UsableAfter)
+	}
+	for _, n := range r.Environment.Notes {
+		fmt.Fprintln(w, n)
+	}
+	return nil
+}
+
+// number prints with three significant digits or more, and thousands set off by commas.
+func number(v float64) string {
+	switch {
+	case v < 10 && v > -10:
+		return strconv.FormatFloat(v, 'f', 2, 64)
+	case v < 1000 && v > -1000:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	}
+	s := strconv.FormatFloat(v, 'f', 0, 64)
+	sign := ""
+	if strings.HasPrefix(s, "-") {
+		sign, s = "-", s[1:]
+	}
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return sign + s
+}

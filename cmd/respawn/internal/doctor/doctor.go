@@ -1,0 +1,85 @@
+// Package doctor finds out what a host offers to the pool and the chaos harness, and how to get what it lacks. It looks
+// by trying, on processes and groups of its own, and leaves nothing behind.
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// Check is one thing that a host may offer.
+type Check struct {
+	Area   string `json:"area"` // what it belongs to: "system", "processes", "cgroups", …
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`           // what was found, or why not
+	Remedy string `json:"remedy,omitempty"` // what to do about it, if it is not OK
+	Use    string `json:"use"`              // what goes without it
+}
+
+// areas in the order in which they are looked at and told.
+var areas = []struct {
+	name  string
+	check func(context.Context) []Check
+}{
+	{"system", system},
+	{"processes", processes},
+	{"cgroups", cgroups},
+	{"memory", memory},
+	{"limits", limits},
+	{"namespaces", namespaces},
+	{"programs", programs},
+}
+
+// Examine looks at everything.
+func Examine(ctx context.Context) []Check {
+	var all []Check
+	for _, a := range areas {
+		for _, c := range a.check(ctx) {
+			c.Area = a.name
+			if c.OK {
+				c.Remedy = ""
+			}
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// Table writes the checks for people.
+func Table(w io.Writer, checks []Check) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	area, lacking := "", 0
+	for _, c := range checks {
+		if c.Area != area {
+			area = c.Area
+			fmt.Fprintf(t, "%s\n", strings.ToUpper(area))
+		}
+		mark := "ok"
+		if !c.OK {
+			mark = "no"
+			lacking++
+		}
+		fmt.Fprintf(t, "  %s  %s\t%s\n", mark, c.Name, c.Detail)
+		if !c.OK {
+			fmt.Fprintf(t, "      \tneeded for: %s\n      \tremedy: %s\n", c.Use, c.Remedy)
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%d of %d are here.\n", len(checks)-lacking, len(checks))
+	return err
+}
+
+// found makes a check out of an error: nil is OK.
+func found(name, use, remedy string, err error, detail string, args ...any) Check {
+	c := Check{Name: name, Use: use, Remedy: remedy, OK: err == nil, Detail: fmt.Sprintf(detail, args...)}
+	if err != nil {
+		c.Detail = err.Error()
+	}
+	return c
+}

@@ -1,0 +1,120 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+func system(context.Context) []Check {
+	who := "a plain user: cgroups must be delegated to it"
+	if os.Geteuid() == 0 {
+		who = "root"
+	}
+	return []Check{
+		found("kernel", "the pool", "", nil, "Linux %s, %s", line("/proc/sys/kernel/osrelease"), runtime.GOARCH),
+		found("processors", "the pool", "", nil, "%d", runtime.NumCPU()),
+		found("Go", "the pool", "", nil, "%s (built with)", runtime.Version()),
+		found("user", "cgroups", "", nil, "%s", who),
+	}
+}
+
+// memory looks at what the large payloads and the OOM faults stand on.
+func memory(context.Context) []Check {
+	total := field("/proc/meminfo", "MemTotal:")
+	swap := field("/proc/meminfo", "SwapTotal:")
+	var swapped error
+	if swap > 0 {
+		swapped = fmt.Errorf("%d MiB of swap", swap>>10)
+	}
+	return []Check{
+		found("memory", "the pool", "", nil, "%d MiB", total>>10),
+		found("sealed memfd", "shared memory that a worker cannot shrink: the pool does not start without it",
+			"use Linux 5.1 or later", seals(), "F_SEAL_SHRINK, GROW, FUTURE_WRITE and SEAL hold"),
+		found("no swap", "an OOM kill that comes promptly: with swap a worker slows down first",
+			"swapoff -a, or a version 2 memory cgroup, where the pool forbids swap by memory.swap.max", swapped, "no swap"),
+	}
+}
+
+// seals makes a memfd with the pool's seals and tries to shrink it.
+func seals() error {
+	fd, err := unix.MemfdCreate("respawn-doctor", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return fmt.Errorf("memfd_create: %w", err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Ftruncate(fd, 4096); err != nil {
+		return fmt.Errorf("ftruncate: %w", err)
+	}
+	const all = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_FUTURE_WRITE | unix.F_SEAL_SEAL
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, all); err != nil {
+		return fmt.Errorf("F_ADD_SEALS: %w", err)
+	}
+	if unix.Ftruncate(fd, 0) == nil {
+		return errors.New("a sealed memfd could be shrunk")
+	}
+	return nil
+}
+
+// filesPerWorker is what a worker takes of its parent's open files, and a margin.
+const filesPerWorker = 6
+
+func limits(context.Context) (checks []Check) {
+	files, err := rlimit(unix.RLIMIT_NOFILE)
+	enough := int(min(files.Cur/filesPerWorker, 1<<30))
+	if err == nil && enough < 1000 {
+		err = fmt.Errorf("%d, enough for about %d workers", files.Cur, enough)
+	}
+	checks = append(checks, found("open files", "1,000 workers in a pool", "ulimit -n 8192 (the hard limit is "+count(files.Max)+")",
+		err, "%s, enough for 1,000 workers", count(files.Cur)))
+
+	procs, err := rlimit(unix.RLIMIT_NPROC)
+	if err == nil && procs.Cur < 20_000 && os.Geteuid() != 0 {
+		err = fmt.Errorf("%d processes and threads", procs.Cur)
+	}
+	checks = append(checks, found("processes", "1,000 workers in a pool, each with several threads",
+		"ulimit -u 20000 (the hard limit is "+count(procs.Max)+")", err, "%s", count(procs.Cur)))
+
+	pids, _ := strconv.Atoi(line("/proc/sys/kernel/pid_max"))
+	err = nil
+	if pids < 20_000 {
+		err = fmt.Errorf("pid_max is %d", pids)
+	}
+	return append(checks, found("pids", "1,000 workers in a pool, each with several threads", "sysctl kernel.pid_max=4194304", err, "pid_max is %d", pids))
+}
+
+func rlimit(which int) (l unix.Rlimit, err error) {
+	err = unix.Getrlimit(which, &l)
+	return l, err
+}
+
+func count(n uint64) string {
+	if n == unix.RLIM_INFINITY {
+		return "unlimited"
+	}
+	return strconv.FormatUint(n, 10)
+}
+
+func line(path string) string {
+	data, _ := os.ReadFile(path)
+	first, _, _ := strings.Cut(string(data), "\n")
+	return first
+}
+
+// field is the number after a key in a file such as /proc/meminfo, there in KiB; 0 when it is not there.
+func field(path, key string) int {
+	data, _ := os.ReadFile(path)
+	for l := range strings.Lines(string(data)) {
+		if f := strings.Fields(l); len(f) > 1 && f[0] == key {
+			n, _ := strconv.Atoi(f[1])
+			return n
+		}
+	}
+	return 0
+}

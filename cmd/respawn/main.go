@@ -1,0 +1,28 @@
+// Command respawn shows the pool, measures it, and runs the chaos harness against it.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	_ "github.com/respawn-go/respawn/cmd/respawn/internal/early" // serves workers before the rest is initialised
+	"github.com/respawn-go/respawn/pool"
+)
+
+func main() {
+	pool.Main() // early has called it: here for the reader, and for the day when it is not
+	os.Exit(run(os.Args[1:]))
+}
+
+// run runs the command line and returns the exit code. The first Ctrl-C or SIGTERM ends what is running in order, the
+// second one at once.
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	root := newRoot()
+	root.SetArgs(args)
+	return exitCode(ctx, root.ExecuteContext(ctx), os.Stderr)
+}

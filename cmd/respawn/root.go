@@ -1,0 +1,68 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// commands makes the subcommands, in the order of the help text. A new one is a file of its own and a line here.
+var commands = []func() *cobra.Command{
+	newDemo,
+	newBench,
+	newDoctor,
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "respawn",
+		Short: "A process pool that loses nothing, and the chaos harness that proves it",
+		Long: `respawn runs a pool of worker processes that survives the death of any of them, and a
+harness that kills workers on purpose and judges what comes of it.
+
+Exit codes: 0 pass, 1 fail, 2 usage or scenario error, 3 inconclusive, 4 aborted,
+5 harness error, 130 interrupted.`,
+		Example: `  respawn demo             kill a worker and watch the pool recover
+  respawn bench --json     the pool against what this machine can do at best
+  respawn doctor           what this host offers, and how to get what it lacks`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       version(),
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usage("%w: run '%s --help'", err, cmd.CommandPath())
+	})
+	for _, make := range commands {
+		root.AddCommand(harnessed(make()))
+	}
+	return root
+}
+
+// version is what the Go command recorded of the module when it built this program.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
+
+// harnessed gives a command's errors a code: those without one are the harness's own, since cobra returns what is wrong
+// with the command line by itself.
+func harnessed(cmd *cobra.Command) *cobra.Command {
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			err := run(cmd, args)
+			if e := (*exitError)(nil); err != nil && !errors.As(err, &e) {
+				return &exitError{exitHarness, fmt.Errorf("%s: %w", cmd.Name(), err)}
+			}
+			return err
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		harnessed(sub)
+	}
+	return cmd
+}
