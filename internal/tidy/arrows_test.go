@@ -26,6 +26,7 @@ var arrows = []arrow{
 	{"reports", []string{"reports", "chaos/history", "chaos/check"}, []string{"*"}, "a report is made from a history and its verdict, never from live processes"},
 	{"ci", []string{"ci", "reports"}, []string{"*"}, "the gate decides on what reports wrote"},
 	{"cmd", []string{"cmd", "pool", "scenarios", "reports", "ci"}, []string{"*"}, "the command line only puts the parts together"},
+	{"cmd/respawn/internal/doctor", []string{"internal/cgroup"}, []string{sys}, "it tries what the pool and the faults use of a host, by the same means"},
 	{"internal/cgroup", nil, []string{sys}, "used by the pool: see there"},
 	{"internal/procfs", nil, []string{sys}, "used by the chaos engine: see there"},
 	{"internal/tidy", nil, nil, "looks at everything and belongs to nothing"},
