@@ -20,6 +20,7 @@ type Header struct {
 	Started       time.Time          `json:"started"`           // wall clock at T = 0
 	Clock         int64              `json:"clock"`             // CLOCK_MONOTONIC at T = 0, in ns: the witnesses' base
 	Target        Target             `json:"target"`
+	Load          *Load              `json:"load,omitempty"` // nil: the target is idle
 	Rules         []Rule             `json:"rules,omitempty"`
 	Nemesis       []Nemesis          `json:"nemesis,omitempty"`
 	Floors        map[string]float64 `json:"floors,omitempty"` // e.g. "respawn" in seconds, measured for this run
@@ -40,13 +41,23 @@ type Target struct {
 	Can []string `json:"can,omitempty"`
 }
 
+// Load is what the target is to be loaded with, as the scenario states it: by it the judge knows whether there was enough.
+// At most one of Concurrency and Rate is set.
+type Load struct {
+	Task        string  `json:"task"`
+	Concurrency int     `json:"concurrency,omitempty"` // closed loop: callers with one task each at a time
+	Rate        float64 `json:"rate,omitempty"`        // open loop: submissions per second
+	Count       int     `json:"count,omitempty"`       // in all; 0: until the faults are over
+}
+
 // Rule is one condition with its limit resolved to a number, so that judging again needs no host.
 type Rule struct {
-	Group   string        `json:"group"`  // "steady", "expect", "abort", "require"
-	Text    string        `json:"text"`   // as written
-	Metric  string        `json:"metric"` // a name of check's registry
-	Op      string        `json:"op"`     // == != < <= > >=
-	Limit   float64       `json:"limit"`  // in the metric's unit: seconds, bytes, counts, per second
+	Group   string        `json:"group"`          // "steady", "expect", "abort", "require"
+	Text    string        `json:"text"`           // as written
+	Metric  string        `json:"metric"`         // a name of check's registry
+	Op      string        `json:"op"`             // == != < <= > >=
+	Limit   float64       `json:"limit"`          // in the metric's unit: seconds, bytes, counts, per second
+	Than    string        `json:"than,omitempty"` // instead of Limit, the metric whose value is the limit
 	For     time.Duration `json:"for,omitempty"`
 	Nemesis int           `json:"nemesis,omitempty"` // require: index into Header.Nemesis
 }
@@ -75,7 +86,15 @@ type Event struct {
 	End    *End    `json:"end,omitempty"`
 }
 
-// Stage says which part of the run begins: "boot", "warmup", "steady", "chaos", "settle", "verify", "stop".
+// Stage says which part of the run begins. A run has them in this order and may leave some out:
+//
+//	boot    the target starts
+//	warmup  load, not measured
+//	steady  until the steady conditions hold; latency and throughput "before" come from here
+//	chaos   faults; "during"
+//	settle  until the steady conditions hold again and every death's slot answered its probe; "after"
+//	verify  no load any more; a probe to every slot, a last Sample
+//	stop    the target ends: exits from here on are nobody's fault; a Sample once it is gone shows what it left behind
 type Stage struct {
 	Name string `json:"name"`
 }
@@ -108,9 +127,9 @@ type Exit struct {
 	MaxRSS int64  `json:"max_rss,omitempty"`
 }
 
-// Victim is a member as it was when it was picked.
+// Victim is a member as it was when it was picked, or the target's parent process.
 type Victim struct {
-	Slot  int    `json:"slot"`
+	Slot  int    `json:"slot"` // -1: the parent, whose death explains every exit that follows
 	Gen   int    `json:"gen,omitempty"`
 	PID   int    `json:"pid"`
 	Name  string `json:"name,omitempty"`
@@ -118,7 +137,9 @@ type Victim struct {
 	Rank  int    `json:"rank"` // its place among those that could be picked, for replay
 }
 
-// Fault is one step in the life of one injection.
+// Fault is one step in the life of one injection. One without a victim (resize, restart, close, spawn, poison) is aimed
+// at the whole target: it explains the exits that follow for which the target gives a reason, those of members that were
+// never ready, and those its receipt lists.
 type Fault struct {
 	N       int           `json:"n"`       // the injection's number, from 1; one victim each
 	Nemesis int           `json:"nemesis"` // index into Header.Nemesis
@@ -136,7 +157,8 @@ type Fault struct {
 type Receipt struct {
 	Tier      string            `json:"tier"`                // where the evidence comes from: "wait status", "pidfd exit info", "pidfd readable", "cgroup oom_kill", "/proc state", …
 	Evidence  map[string]string `json:"evidence"`            // facts by name
-	At        time.Duration     `json:"at,omitempty"`        // when it took effect
+	At        time.Duration     `json:"at,omitempty"`        // when it took effect: of a fatal one, the death
+	PIDs      []int             `json:"pids,omitempty"`      // of a fault without a victim, the members that it ended
 	Mechanism string            `json:"mechanism,omitempty"` // of several: "cgroup v1", "cgroup v2", "RLIMIT_DATA", "RSS"
 }
 
@@ -215,4 +237,6 @@ type Note struct {
 type End struct {
 	Events  int  `json:"events"` // lines before this one, the header not counted
 	Aborted bool `json:"aborted,omitempty"`
+	// Sum is the CRC-32C of all lines before this one, each with its newline, as eight hexadecimal digits.
+	Sum string `json:"sum,omitempty"`
 }

@@ -1,0 +1,33 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Docs is the page docs/metrics.md: every metric of the registry with unit, meaning and formula.
+func Docs() string {
+	var b strings.Builder
+	b.WriteString("# Metrics\n\n" +
+		"What a condition in a scenario may ask for, generated from the registry in `chaos/check`\n" +
+		"(`go test ./chaos/check -run Docs -update`). Values are kept in seconds, bytes, plain counts and per second; a\n" +
+		"ratio of 1 is 100%. *Live* metrics are known while the run goes on: only they can stand under `steady` and\n" +
+		"`abort`, or with `for`.\n")
+	family := ""
+	for _, m := range Metrics() {
+		if f, _, _ := strings.Cut(m.Name, "."); f != family {
+			family = f
+			fmt.Fprintf(&b, "\n## %s\n\n| metric | unit | live | meaning | how it is computed |\n| --- | --- | --- | --- | --- |\n", f)
+		}
+		live := ""
+		if m.Live {
+			live = "yes"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", m.Name, m.Unit, live, m.Meaning, m.Formula)
+	}
+	b.WriteString("\n## Floors\n\nA limit on a time can be a multiple of one: `<= 3x floor.respawn`.\n\n| floor | meaning |\n| --- | --- |\n")
+	for _, f := range Floors() {
+		fmt.Fprintf(&b, "| `floor.%s` | %s |\n", f.Name, f.Meaning)
+	}
+	return b.String()
+}

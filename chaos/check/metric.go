@@ -1,0 +1,80 @@
+package check
+
+import (
+	"slices"
+	"strings"
+)
+
+// Unit is what a metric is counted in. Values are kept in the base unit: seconds, bytes, a plain number, per second, and
+// 1 for 100%.
+type Unit string
+
+// The units, as docs and schema name them.
+const (
+	Seconds   Unit = "s"
+	Bytes     Unit = "B"
+	Count     Unit = "count"
+	PerSecond Unit = "1/s"
+	Ratio     Unit = "ratio"
+)
+
+// noun is the unit in a sentence: "pool.ready is a count".
+func (u Unit) noun() string {
+	return map[Unit]string{Seconds: "a time", Bytes: "a size", Count: "a count", PerSecond: "a rate", Ratio: "a ratio"}[u]
+}
+
+// Metric is one number that can be told from a history.
+type Metric struct {
+	Name    string
+	Unit    Unit
+	Meaning string // one sentence
+	Formula string // in words, from the records of the history
+	// Live tells that the figure is there while the run goes on, so that steady and abort may ask for it.
+	Live bool
+	// Signed tells that the figure may be negative.
+	Signed bool
+	// Aside tells that the figure is about the host or the harness: an abort condition on it does not blame the target.
+	Aside bool
+}
+
+// fractional tells whether a count may be something else than a whole number.
+func (m Metric) fractional() bool { return strings.HasSuffix(m.Name, ".mean") }
+
+// Metrics is the registry: every metric there is, in reading order. The slice is the caller's.
+func Metrics() []Metric { return slices.Clone(registry) }
+
+// Names lists the names of all metrics in the order of [Metrics], for completion and schemas.
+func Names() []string {
+	names := make([]string, len(registry))
+	for i, m := range registry {
+		names[i] = m.Name
+	}
+	return names
+}
+
+// Lookup finds a metric by its name.
+func Lookup(name string) (Metric, bool) {
+	i, ok := index[name]
+	if !ok {
+		return Metric{}, false
+	}
+	return registry[i], true
+}
+
+// Floor is a figure of the host or of the scenario that a limit can be a multiple of: 3x floor.respawn. All are seconds.
+type Floor struct {
+	Name    string // without the "floor." in front
+	Meaning string
+}
+
+// Floors lists the floors that a rule may name.
+func Floors() []Floor {
+	return []Floor{
+		{"spawn", "from fork to a child's first byte, raw, measured before the run"},
+		{"reap", "from SIGKILL to reaped, raw, measured before the run"},
+		{"respawn", "from SIGKILL to a replacement's first byte, raw, measured before the run"},
+		{"ideal", "the wall time of the load's count of tasks on the target's members if nothing went wrong"},
+		{"heartbeat", "within which the target says that it detects a member that does not move"},
+		{"grace", "the time that the target gives a member to stop before SIGKILL"},
+	}
+}
