@@ -2,39 +2,45 @@ package cgroup
 
 import (
 	"errors"
-	"os"
+	"fmt"
+	"io/fs"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Kill ends every process in the group by SIGKILL, those forked meanwhile included. On version 2 the kernel does it
-// (cgroup.kill); on version 1 members are signalled until none is left, for at most a second. A member that is a zombie
-// already counts as ended.
-func (g *Group) Kill() error {
-	for dir, version := range g.each() {
-		return KillDir(dir, version)
+// killWait bounds how long KillDir waits for the killed to be gone.
+const killWait = time.Second
+
+// KillDir is Kill for the group of that directory, made by another process. A group that is gone is fine.
+func KillDir(dir string, version int) error {
+	byKernel := version == 2 && write(dir, "cgroup.kill", "1") == nil // from Linux 5.14
+	for deadline := time.Now().Add(killWait); ; time.Sleep(time.Millisecond) {
+		pids, err := procs(dir)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV):
+			return nil
+		case err != nil:
+			return err
+		case !byKernel:
+			for _, pid := range pids {
+				killMember(dir, pid)
+			}
+		}
+		if len(pids) == 0 && !populated(dir) {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("cgroup %s: processes %v are left after SIGKILL", dir, pids)
+		}
 	}
-	return nil
 }
 
-// KillDir is Kill for the group of that directory, made by another process.
-func KillDir(dir string, version int) error {
-	if version == 2 {
-		err := write(dir, "cgroup.kill", "1")
-		if !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-	}
-	for deadline := time.Now().Add(time.Second); ; time.Sleep(time.Millisecond) {
-		pids, err := procs(dir)
-		if err != nil || len(pids) == 0 || time.Now().After(deadline) {
-			return err
-		}
-		for _, pid := range pids {
-			killMember(dir, pid)
-		}
-	}
+// populated tells whether a version 2 group, or one below it, holds processes; version 1 does not tell.
+func populated(dir string) bool {
+	n, err := field(dir, "cgroup.events", "populated")
+	return err == nil && n > 0
 }
 
 // killMember kills pid if it is still in the group once it is held by a pidfd, since the number may have passed to
@@ -45,15 +51,7 @@ func killMember(dir string, pid int) {
 		return
 	}
 	defer unix.Close(fd)
-	now, err := procs(dir)
-	if err != nil {
-		return
-	}
-	for _, have := range now {
-		if have == pid {
-			_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
-		}
+	if now, err := procs(dir); err == nil && slices.Contains(now, pid) {
+		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
 	}
 }
-
-func isBusy(err error) bool { return errors.Is(err, unix.EBUSY) }

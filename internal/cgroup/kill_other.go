@@ -2,14 +2,12 @@
 
 package cgroup
 
-import "errors"
-
-var errNotLinux = errors.New("not supported on this operating system")
-
-// Kill is not supported here.
-func (g *Group) Kill() error { return errNotLinux }
+import (
+	"fmt"
+	"runtime"
+)
 
 // KillDir is not supported here.
-func KillDir(string, int) error { return errNotLinux }
-
-func isBusy(error) bool { return false }
+func KillDir(string, int) error {
+	return fmt.Errorf("control groups are not supported on %s", runtime.GOOS)
+}

@@ -1,0 +1,166 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// arranging keeps two callers of this process from rearranging version 2 groups at once.
+var arranging sync.Mutex
+
+// create makes a group of that very name.
+func (t tree) create(name string, controllers []Controller) (*Group, error) {
+	g := &Group{at: make(map[Controller]place)}
+	var unified []Controller
+	for _, c := range controllers {
+		own, ok := t.find(c)
+		switch {
+		case !ok:
+			return nil, errors.Join(t.missing(c), g.Remove())
+		case own.version == 2:
+			unified = append(unified, c)
+		default:
+			if err := g.makeLegacy(c, filepath.Join(own.dir, name)); err != nil {
+				return nil, errors.Join(err, g.Remove())
+			}
+		}
+	}
+	if len(unified) == 0 {
+		return g, nil
+	}
+	dir, err := t.makeUnified(name, unified)
+	if err != nil {
+		return nil, errors.Join(err, g.Remove())
+	}
+	for _, c := range unified {
+		g.at[c] = place{version: 2, dir: dir, made: true}
+	}
+	return g, nil
+}
+
+// makeLegacy makes a version 1 directory, unless another of the group's controllers is mounted together with this one.
+func (g *Group) makeLegacy(c Controller, dir string) error {
+	for _, at := range g.at {
+		if at.dir == dir {
+			g.at[c] = at
+			return nil
+		}
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return refused(c, 1, err)
+	}
+	g.at[c] = place{version: 1, dir: dir, made: true}
+	return nil
+}
+
+// makeUnified makes a version 2 group below the process's own group, or the nearest one above it that can have it. The
+// error is that of the own group: it is the one that a person can do something about.
+func (t tree) makeUnified(name string, controllers []Controller) (string, error) {
+	arranging.Lock()
+	defer arranging.Unlock()
+	own, top, _ := t.unified()
+	var first error
+	for dir := own; ; dir = filepath.Dir(dir) {
+		err := prepare(dir, dir == own, controllers)
+		if err == nil {
+			made := filepath.Join(dir, name)
+			if err = os.Mkdir(made, 0o755); err == nil {
+				return made, nil
+			}
+			err = refused(controllers[0], 2, err)
+		}
+		if errors.Is(err, fs.ErrExist) {
+			return "", err
+		}
+		if first == nil {
+			first = err
+		}
+		if dir == top {
+			return "", first
+		}
+	}
+}
+
+// prepare makes a version 2 group ready for children with these controllers.
+func prepare(dir string, mayVacate bool, controllers []Controller) error {
+	for _, c := range controllers {
+		if !offers(dir, available, c) {
+			return &UnsupportedError{c, "the controller is not enabled for " + dir, enabled}
+		}
+		err := enable(dir, c)
+		if errors.Is(err, syscall.EBUSY) && mayVacate {
+			if err = vacate(dir); err == nil {
+				err = enable(dir, c)
+			}
+		}
+		if err == nil { // to move a process takes write access to the group above both (cgroups(7), "delegation")
+			err = syscall.Access(filepath.Join(dir, "cgroup.procs"), 2)
+		}
+		if err != nil {
+			return refused(c, 2, fmt.Errorf("%s: %w", dir, err))
+		}
+	}
+	return nil
+}
+
+// enable gives the children of a version 2 group the controller. The kernel answers EBUSY while the group itself holds
+// processes, unless it is the root.
+func enable(dir string, c Controller) error {
+	if offers(dir, below, c) {
+		return nil
+	}
+	return write(dir, below, "+"+string(c))
+}
+
+// vacate moves this process and its descendants out of a version 2 group into a leaf below it, if they are alone in it:
+// what a program does that was started in a delegated group (systemd.resource-control(5), Delegate=).
+func vacate(dir string) error {
+	leaf := place{version: 2, dir: filepath.Join(dir, prefix(os.Getpid())+"self")}
+	for range 100 { // children may be forked meanwhile
+		pids, err := procs(dir)
+		if err != nil || len(pids) == 0 {
+			return err
+		}
+		for _, pid := range pids {
+			if !descends(pid, os.Getpid()) {
+				return fmt.Errorf("it holds process %d, which is not of this program: %w", pid, syscall.EBUSY)
+			}
+		}
+		if err = os.Mkdir(leaf.dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		for _, pid := range pids {
+			if err = leaf.add(pid); err != nil && !errors.Is(err, syscall.ESRCH) {
+				return err
+			}
+		}
+	}
+	return fmt.Errorf("its processes fork too fast to be moved: %w", syscall.EBUSY)
+}
+
+// descends tells whether pid is the ancestor itself or one of its descendants. A process that is gone does.
+func descends(pid, ancestor int) bool {
+	for pid != ancestor {
+		if pid <= 1 {
+			return false
+		}
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH)
+		}
+		// "PID (NAME) STATE PARENT …", and a name may hold anything.
+		fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
+		if len(fields) < 2 {
+			return false
+		}
+		pid, _ = strconv.Atoi(fields[1])
+	}
+	return true
+}
