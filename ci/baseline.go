@@ -1,0 +1,63 @@
+package ci
+
+import (
+	"fmt"
+	"math"
+
+	"golang.org/x/perf/benchmath"
+
+	"github.com/respawn-go/respawn/reports"
+)
+
+// Change compares the runs of one scenario with those of the baseline: the median slot recovery of each run, divided by the
+// time that a bare process needed to come back on that host in that run. The rest of the metrics move too much from one
+// machine or hour to the next to decide anything.
+type Change struct {
+	Before   float64 `json:"before"` // median over the baseline's runs
+	After    float64 `json:"after"`
+	Ratio    float64 `json:"ratio"`
+	P        float64 `json:"p"` // Mann-Whitney: the probability that chance alone separates the two sides so
+	RunsBack int     `json:"baseline_runs"`
+	Runs     int     `json:"runs"`
+	Red      bool    `json:"red"`
+	Text     string  `json:"text"`
+}
+
+const (
+	recoveryMetric = "slot.recovery.p50"
+	floorName      = "respawn"
+)
+
+// compare returns nil when there is nothing to compare: no baseline, comparison off, or no recoveries in the scenario.
+func compare(runs, before []*reports.Report, r Regression) *Change {
+	a, b := relative(before), relative(runs)
+	if r.Off || len(a) == 0 || len(b) == 0 {
+		return nil
+	}
+	r = r.withDefaults()
+	c := &Change{RunsBack: len(a), Runs: len(b), P: 1}
+	old, now := benchmath.NewSample(a, &benchmath.DefaultThresholds), benchmath.NewSample(b, &benchmath.DefaultThresholds)
+	c.Before, c.After = benchmath.AssumeNothing.Summary(old, 0.95).Center, benchmath.AssumeNothing.Summary(now, 0.95).Center
+	c.Ratio = c.After / c.Before
+	figures := fmt.Sprintf("slot recovery is %.2f× the baseline's (%.1f → %.1f spawn floors", c.Ratio, c.Before, c.After)
+	if len(a) < r.Runs || len(b) < r.Runs {
+		c.Text = fmt.Sprintf("%s; %d and %d runs, too few to judge: at least %d a side)", figures, len(a), len(b), r.Runs)
+		return c
+	}
+	c.P = benchmath.AssumeNothing.Compare(old, now).P
+	c.Red = c.Ratio >= r.Ratio && c.P < r.P
+	c.Text = fmt.Sprintf("%s, p=%.4f, %d and %d runs)", figures, c.P, len(a), len(b))
+	return c
+}
+
+// relative is each run's median recovery in spawn floors, for the runs that have both.
+func relative(list []*reports.Report) (values []float64) {
+	for _, r := range list {
+		recovery, ok := r.Metrics[recoveryMetric]
+		floor := r.Floors[floorName]
+		if ok && floor > 0 && !math.IsInf(recovery, 0) && r.Skipped == "" {
+			values = append(values, recovery/floor)
+		}
+	}
+	return values
+}

@@ -1,0 +1,115 @@
+package ci
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/reports"
+)
+
+// Decision is the gate's outcome over many runs.
+type Decision struct {
+	Green bool   `json:"green"`
+	Rows  []Row  `json:"rows"` // by scenario, in alphabetical order
+	Note  string `json:"note,omitempty"`
+}
+
+// Row is one scenario.
+type Row struct {
+	Scenario string          `json:"scenario"`
+	Runs     int             `json:"runs"`
+	Verdicts []check.Verdict `json:"verdicts"`
+	Green    bool            `json:"green"`
+	Skipped  bool            `json:"skipped,omitempty"`
+	Reason   string          `json:"reason"` // one line: why it is red, or what holds
+	Change   *Change         `json:"change,omitempty"`
+}
+
+// Exit is the command's exit code: 0 green; else the worst one of the runs' verdicts, and 1 for what is missing.
+func (d Decision) Exit() int {
+	if d.Green {
+		return 0
+	}
+	code := 1
+	for _, r := range d.Rows {
+		for _, v := range r.Verdicts {
+			if !r.Green && v == check.Error {
+				code = v.ExitCode()
+			}
+		}
+	}
+	return code
+}
+
+// Decide judges the runs by the policy; baseline may be empty, then nothing is compared.
+func Decide(runs, baseline []*reports.Report, p Policy) Decision {
+	byName, before := group(runs), group(baseline)
+	names := slices.Collect(maps.Keys(byName))
+	for _, n := range p.Scenarios {
+		if _, ok := byName[n]; !ok {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
+	d := Decision{Green: len(names) > 0}
+	if len(names) == 0 {
+		d.Note = "no runs, and the policy names none: nothing was proved"
+	}
+	for _, n := range names {
+		row := decideOne(n, byName[n], before[n], p)
+		d.Green = d.Green && row.Green
+		d.Rows = append(d.Rows, row)
+	}
+	return d
+}
+
+// decideOne judges one scenario.
+func decideOne(name string, runs, before []*reports.Report, p Policy) Row {
+	row := Row{Scenario: name, Runs: len(runs), Green: true, Reason: "passed"}
+	if len(runs) == 0 {
+		row.Green, row.Reason = false, "the policy asks for it and there is no run"
+		return row
+	}
+	for _, r := range runs {
+		row.Verdicts = append(row.Verdicts, r.Verdict)
+		switch {
+		case r.Skipped != "":
+			row.Skipped = true
+			row.Reason = "skipped: " + r.Skipped
+			row.Green = row.Green && !p.SkipsAreRed
+		case !p.allows(name, r.Verdict):
+			if row.Green || worse(r.Verdict, row.Verdicts) {
+				row.Reason = fmt.Sprintf("%s: %s", r.Verdict, r.Cause)
+			}
+			row.Green = false
+		}
+	}
+	if change := compare(runs, before, p.Regression); change != nil {
+		row.Change = change
+		if change.Red {
+			row.Green = false
+			row.Reason = change.Text
+		}
+	}
+	return row
+}
+
+// worse tells whether v is at least as bad as every verdict so far.
+func worse(v check.Verdict, list []check.Verdict) bool {
+	return slices.Index(precedence, v) <= slices.Index(precedence, slices.MinFunc(list, func(a, b check.Verdict) int {
+		return cmp.Compare(slices.Index(precedence, a), slices.Index(precedence, b))
+	}))
+}
+
+var precedence = []check.Verdict{check.Error, check.Fail, check.Aborted, check.Inconclusive, check.Pass}
+
+func group(list []*reports.Report) map[string][]*reports.Report {
+	by := map[string][]*reports.Report{}
+	for _, r := range list {
+		by[r.Scenario] = append(by[r.Scenario], r)
+	}
+	return by
+}

@@ -1,0 +1,113 @@
+package ci_test
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/ci"
+	"github.com/respawn-go/respawn/reports"
+)
+
+// run is a report with the given verdict and a median recovery of so many spawn floors.
+func run(name string, v check.Verdict, recovery float64) *reports.Report {
+	return &reports.Report{
+		Scenario: name, Result: check.Result{Verdict: v, Cause: "a cause\n::error::injected", Metrics: map[string]float64{"slot.recovery.p50": recovery * 0.006}},
+		Floors: map[string]float64{"respawn": 0.006},
+	}
+}
+
+func TestGateIsRedForWhateverDidNotPass(t *testing.T) {
+	for name, c := range map[string]struct {
+		runs   []*reports.Report
+		policy ci.Policy
+		green  bool
+		exit   int
+	}{
+		"all passed":               {[]*reports.Report{run("a", check.Pass, 2), run("b", check.Pass, 2)}, ci.Policy{}, true, 0},
+		"one failed":               {[]*reports.Report{run("a", check.Pass, 2), run("b", check.Fail, 2)}, ci.Policy{}, false, 1},
+		"one repetition failed":    {[]*reports.Report{run("a", check.Fail, 2), run("a", check.Pass, 2)}, ci.Policy{}, false, 1},
+		"inconclusive":             {[]*reports.Report{run("a", check.Inconclusive, 2)}, ci.Policy{}, false, 1},
+		"inconclusive, allowed":    {[]*reports.Report{run("a", check.Inconclusive, 2)}, ci.Policy{Allow: map[string][]check.Verdict{"a": {check.Inconclusive}}}, true, 0},
+		"the harness broke":        {[]*reports.Report{run("a", check.Error, 2)}, ci.Policy{}, false, 5},
+		"missing":                  {[]*reports.Report{run("a", check.Pass, 2)}, ci.Policy{Scenarios: []string{"b"}}, false, 1},
+		"nothing at all":           {nil, ci.Policy{}, false, 1},
+		"skipped":                  {[]*reports.Report{{Scenario: "a", Skipped: "no memory cgroup", Result: check.Result{Verdict: check.Inconclusive}}}, ci.Policy{}, true, 0},
+		"skipped, and that is red": {[]*reports.Report{{Scenario: "a", Skipped: "no memory cgroup", Result: check.Result{Verdict: check.Inconclusive}}}, ci.Policy{SkipsAreRed: true}, false, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			d := ci.Decide(c.runs, nil, c.policy)
+			g.Expect(d.Green).To(Equal(c.green))
+			g.Expect(d.Exit()).To(Equal(c.exit))
+		})
+	}
+}
+
+func TestGateSeesTwiceTheRecoveryAndNeverNoise(t *testing.T) {
+	g := NewWithT(t)
+	seed := uint64(1)
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	sample := func(scale float64) (list []*reports.Report) {
+		for range 6 {
+			list = append(list, run("a", check.Pass, 2*scale*(0.9+0.2*rng.Float64())))
+		}
+		return list
+	}
+	for range 20 {
+		g.Expect(ci.Decide(sample(2), sample(1), ci.Policy{}).Green).To(BeFalse())
+		g.Expect(ci.Decide(sample(1), sample(1), ci.Policy{}).Green).To(BeTrue())
+		g.Expect(ci.Decide(sample(0.5), sample(1), ci.Policy{}).Green).To(BeTrue(), "faster is not a regression")
+	}
+	few := sample(2)[:5]
+	d := ci.Decide(few, sample(1), ci.Policy{})
+	g.Expect(d.Green).To(BeTrue())
+	g.Expect(d.Rows[0].Change.Text).To(ContainSubstring("too few"))
+}
+
+func TestWorkerTextNeverStartsALine(t *testing.T) {
+	g := NewWithT(t)
+	summary := filepath.Join(t.TempDir(), "summary.md")
+	t.Setenv("GITHUB_ACTIONS", "true")
+	t.Setenv("GITHUB_STEP_SUMMARY", summary)
+	d := ci.Decide([]*reports.Report{run("a", check.Fail, 2)}, nil, ci.Policy{})
+	var out bytes.Buffer
+	d.Print(&out)
+	g.Expect(out.String()).NotTo(MatchRegexp(`(?m)^::`))
+	out.Reset()
+	g.Expect(d.Annotate(&out)).To(Succeed())
+	g.Expect(out.String()).To(Equal("::error title=respawn a::FAIL: a cause%0A::error::injected\n"))
+	text, err := os.ReadFile(summary)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(text)).To(ContainSubstring("| red | a | 1 |"))
+	g.Expect(string(text)).NotTo(MatchRegexp(`(?m)^::`))
+}
+
+func TestPolicyFileIsReadStrictly(t *testing.T) {
+	g := NewWithT(t)
+	write := func(text string) string {
+		path := filepath.Join(t.TempDir(), "policy.yaml")
+		g.Expect(os.WriteFile(path, []byte(text), 0o644)).To(Succeed())
+		return path
+	}
+	p, err := ci.ReadPolicy(write("scenarios: [a, b]\nskips_are_red: true\nallow: {a: [INCONCLUSIVE]}\nregression: {ratio: 2}\n"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(p.Scenarios).To(Equal([]string{"a", "b"}))
+	for text, want := range map[string]string{
+		"scenario: [a]\n":          "line 1",
+		"allow: {a: [MAYBE]}\n":    `"MAYBE" is no verdict`,
+		"regression: {ratio: 0.5}": "ratio > 1",
+		"skips_are_red: [a, b, c]": "line 1",
+	} {
+		_, err := ci.ReadPolicy(write(text))
+		g.Expect(err).To(MatchError(ContainSubstring(want)))
+	}
+	_, err = ci.ReadPolicy("missing.yaml")
+	g.Expect(err).To(HaveOccurred())
+}

@@ -1,0 +1,85 @@
+package ci
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/respawn-go/respawn/chaos/check"
+)
+
+// Policy says what the gate asks for. The zero value asks that every run there is passed, and that there is one.
+type Policy struct {
+	// Scenarios must each have at least one run. Empty: whatever is there.
+	Scenarios []string `yaml:"scenarios"`
+	// Allow lists verdicts besides PASS that are green, by scenario; "*" is for all.
+	Allow map[string][]check.Verdict `yaml:"allow"`
+	// SkipsAreRed makes a scenario red that the host could not run.
+	SkipsAreRed bool `yaml:"skips_are_red"`
+	// Regression compares against the baseline; Off switches that off.
+	Regression Regression `yaml:"regression"`
+}
+
+// Regression is when a change against the baseline is red: the median of slot recovery over the run's own spawn floor must
+// have grown by Ratio, with a probability P of chance, and at least Runs runs on each side. Zero fields take the defaults
+// 1.5, 0.005 and 6.
+type Regression struct {
+	Off   bool    `yaml:"off"`
+	Ratio float64 `yaml:"ratio"`
+	P     float64 `yaml:"p"`
+	Runs  int     `yaml:"runs"`
+}
+
+func (r Regression) withDefaults() Regression {
+	if r.Ratio == 0 {
+		r.Ratio = 1.5
+	}
+	if r.P == 0 {
+		r.P = 0.005
+	}
+	if r.Runs == 0 {
+		r.Runs = 6
+	}
+	return r
+}
+
+// ReadPolicy reads a policy file. Every mistake is reported with its line.
+func ReadPolicy(path string) (Policy, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Policy{}, err
+	}
+	var p Policy
+	if err := yaml.Load(text, &p, yaml.WithKnownFields()); err != nil {
+		return Policy{}, fmt.Errorf("%s: %s", path, oneLine(err))
+	}
+	return p, p.validate(path)
+}
+
+func (p Policy) validate(path string) error {
+	var errs []error
+	verdicts := []check.Verdict{check.Error, check.Fail, check.Aborted, check.Inconclusive, check.Pass}
+	for name, list := range p.Allow {
+		for _, v := range list {
+			if !slices.Contains(verdicts, v) {
+				errs = append(errs, fmt.Errorf("%s: allow.%s: %q is no verdict: want ERROR, FAIL, ABORTED or INCONCLUSIVE", path, name, v))
+			}
+		}
+	}
+	r := p.Regression.withDefaults()
+	if r.Ratio <= 1 || r.P <= 0 || r.P >= 1 || r.Runs < 2 {
+		errs = append(errs, fmt.Errorf("%s: regression: want ratio > 1, 0 < p < 1, runs >= 2", path))
+	}
+	return errors.Join(errs...)
+}
+
+// allows tells whether a verdict is green for a scenario.
+func (p Policy) allows(scenario string, v check.Verdict) bool {
+	return v == check.Pass || slices.Contains(p.Allow[scenario], v) || slices.Contains(p.Allow["*"], v)
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
