@@ -77,7 +77,7 @@ func (g *Guardian) start() (*os.File, error) {
 	defer g.mu.Unlock()
 	g.pid, g.pipe = pid, w
 	for line := range maps.Values(g.lines) {
-		_, _ = io.WriteString(w, line)
+		g.send(line)
 	}
 	return os.NewFile(uintptr(pidfd), "guardian"), nil
 }
@@ -110,7 +110,7 @@ func (g *Guardian) tend(pidfd *os.File) {
 		}
 		g.mu.Lock()
 		if g.closed { // it was closed while there was no guardian to say bye to
-			_, _ = io.WriteString(g.pipe, "bye\n")
+			g.send("bye\n")
 		}
 		g.mu.Unlock()
 	}
@@ -133,11 +133,17 @@ func (g *Guardian) tell(key, line, last string) error {
 	if g.pid == 0 {
 		return nil // its replacement will be told
 	}
-	_ = g.pipe.SetWriteDeadline(time.Now().Add(time.Second))
-	if _, err := io.WriteString(g.pipe, send); errors.Is(err, os.ErrDeadlineExceeded) {
-		_ = unix.Kill(g.pid, unix.SIGKILL) // it is stuck: not reaped before tend takes the lock, so the number is its own
-	}
+	g.send(send)
 	return nil // a dead guardian's replacement will be told
+}
+
+// send writes to the guardian, and kills one that does not read. The lock is held, so that it is not reaped meanwhile
+// and the number is its own.
+func (g *Guardian) send(line string) {
+	_ = g.pipe.SetWriteDeadline(time.Now().Add(time.Second))
+	if _, err := io.WriteString(g.pipe, line); errors.Is(err, os.ErrDeadlineExceeded) {
+		_ = unix.Kill(g.pid, unix.SIGKILL)
+	}
 }
 
 // Watch makes the guardian end the process group that pid leads, and everything in the cgroup of that directory ("": none).
@@ -182,7 +188,7 @@ func (g *Guardian) Close() error {
 	if !g.closed {
 		g.closed = true
 		if g.pid != 0 {
-			_, _ = io.WriteString(g.pipe, "bye\n")
+			g.send("bye\n")
 		}
 	}
 	g.mu.Unlock()

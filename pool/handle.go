@@ -32,9 +32,9 @@ type worker struct {
 	window    int           // how many tasks may be at it
 	cost      time.Duration // moving average of a task's run time
 	headSince time.Time     // since when the oldest task in flight can have been running
-	seen      uint32        // the running task at the keeper's last look, and since when
-	seenAt    time.Time
-	collected uint64 // large results copied out of the up arena
+	seen      uint32        // the running task at the keeper's last look
+	seenAt    time.Time     // and since when it runs; zero: none was running
+	collected uint64        // large results copied out of the up arena
 
 	lookedAt time.Time // the keeper's last look
 	pings    uint32

@@ -128,8 +128,8 @@ func (p *Pool) lookAtTask(w *worker, now time.Time) (next time.Time) {
 	}
 	switch {
 	case running == nil:
-		w.seen = 0
-	case w.seen != seq:
+		w.seenAt = time.Time{}
+	case w.seen != seq || w.seenAt.IsZero():
 		w.seen, w.seenAt = seq, now
 		if seq == oldest {
 			w.seenAt = w.headSince

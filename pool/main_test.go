@@ -19,7 +19,13 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
+// envDeaf makes the worker a program that forgot to call pool.Main.
+const envDeaf = "POOL_TEST_DEAF"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(envDeaf) != "" {
+		select {}
+	}
 	pool.Main()
 	os.Exit(m.Run())
 }
@@ -117,6 +123,9 @@ var (
 				return errors.New("not yet")
 			}
 		}
+		if path, ok := strings.CutPrefix(s, "exit-soon-while-exists:"); ok && fileExists(path) {
+			time.AfterFunc(5*time.Millisecond, func() { os.Exit(9) })
+		}
 		if path, ok := strings.CutPrefix(s, "hang-while-exists:"); ok {
 			for fileExists(path) {
 				<-time.After(time.Millisecond)
@@ -176,6 +185,10 @@ func perish(how string) error {
 		sig := map[string]syscall.Signal{"SIGSEGV": syscall.SIGSEGV, "SIGABRT": syscall.SIGABRT, "SIGTERM": syscall.SIGTERM, "SIGKILL": syscall.SIGKILL}[how]
 		signal.Reset(sig)
 		syscall.Kill(me, sig)
+	case "ignore SIGTERM":
+		signal.Ignore(syscall.SIGTERM)
+	case "hang up":
+		syscall.Close(3) // the task socket
 	case "stop":
 		syscall.Kill(me, syscall.SIGSTOP)
 	case "goroutine panic":

@@ -42,17 +42,27 @@ func alive(pid int) bool {
 	return s != "" && s != "Z" && s != "X"
 }
 
-// zombies lists this process's children that are dead and not reaped.
-func zombies() (pids []int) {
+// children lists this process's children, dead or alive.
+func children() (pids []int) {
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
-		if err != nil || procState(pid) != "Z" {
+		if err != nil {
 			continue
 		}
 		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 		if len(fields) > 1 && fields[1] == strconv.Itoa(os.Getpid()) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// zombies lists this process's children that are dead and not reaped.
+func zombies() (pids []int) {
+	for _, pid := range children() {
+		if procState(pid) == "Z" {
 			pids = append(pids, pid)
 		}
 	}
