@@ -104,7 +104,9 @@ func (p *Pool) cancelWhenDone(ctx context.Context, c *call) {
 	detach := context.AfterFunc(ctx, func() { p.cancel(c, ctx) })
 	p.mu.Lock()
 	settled := c.settled
-	c.detach = detach
+	if !settled { // else it is being announced, which reads detach
+		c.detach = detach
+	}
 	p.mu.Unlock()
 	if settled {
 		detach()
