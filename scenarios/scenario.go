@@ -145,6 +145,3 @@ type When struct {
 	For      Duration   `yaml:"for" doc:"Over this long."`
 	Times    Count      `yaml:"times" doc:"At most so often."`
 }
-
-// Condition is a line of the condition grammar: metric, comparison, value with unit, optionally "for" a duration.
-type Condition string

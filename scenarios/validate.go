@@ -48,27 +48,12 @@ func (s *Scenario) check(d *decoder) {
 	if len(s.Chaos) == 0 && len(s.Expect) == 0 {
 		d.fail("chaos", "neither chaos nor expect: the run would prove nothing")
 	}
-	for _, group := range []string{"steady", "expect", "abort"} {
-		for i, c := range s.conditions(group) {
-			if _, err := c.parse(); err != nil {
-				d.fail(fmt.Sprintf("%s.%d", group, i), "%v", err)
-			}
-		}
-	}
+	d.checkConditions("steady", s.Steady)
+	d.checkConditions("expect", s.Expect)
+	d.checkConditions("abort", s.Abort)
 	if s.Timeout > 0 && s.Settle > s.Timeout {
 		d.fail("settle", "settle (%v) is longer than the timeout of the whole run (%v)", s.Settle, s.Timeout)
 	}
-}
-
-// conditions is the list of that name.
-func (s *Scenario) conditions(group string) []Condition {
-	switch group {
-	case "steady":
-		return s.Steady
-	case "expect":
-		return s.Expect
-	}
-	return s.Abort
 }
 
 // chosen names the fields of a struct of pointers and slices that are set.
