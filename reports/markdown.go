@@ -1,0 +1,86 @@
+package reports
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/respawn-go/respawn/chaos/check"
+)
+
+// mostShown bounds the lists of a summary.
+const mostShown = 20
+
+// Markdown writes the report as a summary for pull requests and job pages.
+func (r *Report) Markdown(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "### %s: %s\n\n%s\n\n", r.Verdict, inert(r.Scenario), inert(r.Cause))
+	if r.Command != "" {
+		fmt.Fprintf(&b, "Repeat it: %s\n\n", code(r.Command))
+	}
+	fmt.Fprintf(&b, "| | threshold | actual | samples |\n| --- | --- | --- | --- |\n")
+	for _, t := range r.Thresholds {
+		actual := unitOf(t.Metric).Format(t.Actual)
+		if t.NoData {
+			actual = "no data"
+		}
+		fmt.Fprintf(&b, "| %s | %s: %s | %s | %d |\n", mark(t.OK), t.Group, inert(t.Text), actual, t.Samples)
+	}
+	fmt.Fprintf(&b, "\n%s\n", r.faultCounts())
+	if shown := r.Findings; r.Verdict != check.Pass && len(shown) > 0 {
+		fmt.Fprintf(&b, "\n| verdict | why | line of the history |\n| --- | --- | --- |\n")
+		for _, f := range shown[:min(len(shown), mostShown)] {
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", f.Verdict, inert(f.Text), lineNumber(f.Event))
+		}
+		if more := len(shown) - mostShown; more > 0 {
+			fmt.Fprintf(&b, "\n%d more findings are in report.json.\n", more)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func mark(ok bool) string {
+	if ok {
+		return "✓"
+	}
+	return "✗"
+}
+
+func lineNumber(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
+}
+
+// faultCounts is one sentence on the injections.
+func (r *Report) faultCounts() string {
+	counts := map[string]int{}
+	for _, f := range r.Faults {
+		counts[f.Outcome]++
+	}
+	if len(r.Faults) == 0 {
+		return "No fault was injected."
+	}
+	s := fmt.Sprintf("%d injections: %d confirmed", len(r.Faults), counts["confirmed"])
+	for _, o := range []string{"already_gone", "missed", "refused", "unconfirmed"} {
+		if counts[o] > 0 {
+			s += fmt.Sprintf(", %d %s", counts[o], strings.ReplaceAll(o, "_", " "))
+		}
+	}
+	return s + "."
+}
+
+// inert makes hostile text harmless inside a Markdown line or table cell.
+func inert(s string) string {
+	s = strings.ReplaceAll(plain(s), "\n", " ")
+	return strings.NewReplacer(
+		"\\", "\\\\", "|", "\\|", "<", "&lt;", ">", "&gt;", "`", "\\`", "[", "\\[", "]", "\\]", "*", "\\*", "!", "\\!", "#", "\\#",
+	).Replace(s)
+}
+
+// code is text as a code span.
+func code(s string) string {
+	return "`" + strings.NewReplacer("`", "'", "\n", " ", "|", "\\|").Replace(plain(s)) + "`"
+}

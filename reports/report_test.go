@@ -1,0 +1,116 @@
+package reports_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/reports"
+)
+
+// hostile is what a worker might write: a script, a NUL, a terminal's escape, a CI command on a line of its own.
+const hostile = "<script>alert(1)</script>\x00\x1b[31m\n::error::injected | ]]> `x`"
+
+func events(list ...history.Event) iter.Seq2[history.Event, error] {
+	return func(yield func(history.Event, error) bool) {
+		for _, e := range list {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// sample is the report of a run with one kill and one exit that nobody caused.
+func sample(t *testing.T) *reports.Report {
+	t.Helper()
+	r, err := reports.Build(
+		history.Header{Scenario: "kill", Seed: 7, Command: "respawn run kill --seed 7", Started: time.Unix(0, 0)},
+		events(
+			history.Event{T: 1e9, Fault: &history.Fault{N: 1, Op: "planned", Fault: "signal KILL", Victim: &history.Victim{PID: 11, Slot: 2}, Due: 1e9}},
+			history.Event{T: 11e8, Member: &history.Member{Op: "exited", PID: 11, Slot: 2, Exit: &history.Exit{Code: -1, Signal: "SIGKILL"}}},
+			history.Event{T: 12e8, Fault: &history.Fault{N: 1, Op: "settled", Outcome: "confirmed", Fatal: true, Receipt: &history.Receipt{Tier: "wait status", At: 105e7}}},
+			history.Event{T: 2e9, Member: &history.Member{Op: "exited", PID: 12, Slot: 1, Exit: &history.Exit{Code: 3, Stderr: hostile}}},
+		),
+		check.Result{
+			Verdict: check.Fail, Cause: hostile,
+			Findings:   []check.Finding{{Verdict: check.Fail, Text: hostile, Event: 5}},
+			Thresholds: []check.Threshold{{Group: "expect", Text: "tasks.lost == 0", Metric: "tasks.lost", Actual: 2, Samples: 9}},
+		},
+	)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return r
+}
+
+func TestReportTiesExitsToTheInjectionsThatCausedThem(t *testing.T) {
+	g := NewWithT(t)
+	r := sample(t)
+	g.Expect(r.Faults).To(HaveLen(1))
+	g.Expect(r.Faults[0].AtS).To(Equal(1.05))
+	g.Expect(r.Exits[0].Fault).To(Equal(1))
+	g.Expect(r.Exits[1].Fault).To(Equal(0))
+	g.Expect(r.DurationS).To(Equal(2.0))
+}
+
+func TestReportSurvivesItsFile(t *testing.T) {
+	g := NewWithT(t)
+	dir := t.TempDir()
+	data, err := json.Marshal(sample(t))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(os.MkdirAll(filepath.Join(dir, "kill"), 0o755)).To(Succeed())
+	g.Expect(os.WriteFile(filepath.Join(dir, "kill", "report.json"), data, 0o644)).To(Succeed())
+	list, err := reports.LoadAll(dir)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(list[0].Verdict).To(Equal(check.Fail))
+	g.Expect(list[0].Exits[0].Signal).To(Equal("SIGKILL"))
+
+	_, err = reports.LoadAll(t.TempDir())
+	g.Expect(err).To(MatchError(ContainSubstring("no reports in")))
+	g.Expect(os.WriteFile(filepath.Join(dir, "kill", "report.json"), []byte(`{"schema_version": 99}`), 0o644)).To(Succeed())
+	_, err = reports.LoadAll(dir)
+	g.Expect(err).To(MatchError(ContainSubstring("schema version 99")))
+}
+
+func TestJUnitFailsWithTheVerdictAndIsValidWithHostileText(t *testing.T) {
+	g := NewWithT(t)
+	var out bytes.Buffer
+	g.Expect(sample(t).JUnit(&out)).To(Succeed())
+	var suite struct {
+		Tests    int `xml:"tests,attr"`
+		Failures int `xml:"failures,attr"`
+		Cases    []struct {
+			Name string `xml:"name,attr"`
+		} `xml:"testcase"`
+	}
+	g.Expect(xml.Unmarshal(out.Bytes(), &suite)).To(Succeed())
+	g.Expect(suite.Tests).To(Equal(2))
+	g.Expect(suite.Failures).To(Equal(2))
+	g.Expect(out.String()).NotTo(ContainSubstring("<script>"))
+	g.Expect(out.String()).NotTo(MatchRegexp(`(?m)^::`))
+	g.Expect(out.String()).NotTo(ContainSubstring("\x1b"))
+}
+
+func TestMarkdownKeepsHostileTextInItsPlace(t *testing.T) {
+	g := NewWithT(t)
+	var out bytes.Buffer
+	g.Expect(sample(t).Markdown(&out)).To(Succeed())
+	g.Expect(out.String()).To(HavePrefix("### FAIL: kill\n"))
+	g.Expect(out.String()).NotTo(ContainSubstring("<script>"))
+	g.Expect(out.String()).NotTo(MatchRegexp(`(?m)^::`))
+	g.Expect(out.String()).To(ContainSubstring("1 injections: 1 confirmed."))
+	for line := range strings.Lines(out.String()) {
+		if strings.HasPrefix(line, "| ✗") {
+			g.Expect(strings.Count(strings.ReplaceAll(line, `\|`, ""), "|")).To(Equal(5))
+		}
+	}
+}
