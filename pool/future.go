@@ -45,11 +45,11 @@ type Outcome struct {
 
 // value decodes the settled call.
 func (f *Future[Out]) value() (Out, error) {
-	var out Out
 	if f.call.err != nil {
-		return out, f.call.err
+		return *new(Out), f.call.err
 	}
-	if err := f.codec.Decode(f.call.result, &out); err != nil {
+	out, err := decode[Out](f.codec, f.call.result)
+	if err != nil {
 		return out, &EncodeError{Task: f.call.name, What: "decode result", Err: err}
 	}
 	return out, nil

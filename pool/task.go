@@ -31,15 +31,15 @@ func Register[In, Out any](name string, handler func(ctx context.Context, in In)
 // RegisterCodec is Register with a codec of the caller's own.
 func RegisterCodec[In, Out any](name string, codec Codec, handler func(ctx context.Context, in In) (Out, error)) Task[In, Out] {
 	index := registry.addTask(name, func(ctx context.Context, arg, dst []byte) ([]byte, error) {
-		var in In
-		if err := codec.Decode(arg, &in); err != nil {
+		in, err := decode[In](codec, arg)
+		if err != nil {
 			return dst, &EncodeError{Task: name, What: "decode argument", Err: err}
 		}
 		out, err := handler(ctx, in)
 		if err != nil {
 			return dst, err
 		}
-		enc, err := codec.Append(dst, &out)
+		enc, err := encode(codec, dst, out)
 		if err != nil {
 			return dst, &EncodeError{Task: name, What: "encode result", Err: err}
 		}
@@ -104,7 +104,7 @@ func (t Task[In, Out]) make(in In, opts []Option) *Future[Out] {
 	for _, o := range opts {
 		o(&c.options)
 	}
-	payload, err := t.codec.Append(c.inline[:0], &in)
+	payload, err := encode(t.codec, c.inline[:0], in)
 	if err != nil {
 		c.err = &EncodeError{Task: t.name, What: "encode argument", Err: err}
 	}
