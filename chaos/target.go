@@ -18,7 +18,7 @@ type Target interface {
 	// Members lists the members it has now: at most one per slot, slots from 0.
 	Members(ctx context.Context) ([]Member, error)
 	// Watch calls fn with every life event from now on, in order and from one goroutine, until stop is called; fn must
-	// not block. A target that cannot tell its events sees to it that they are derived from listings. stop returns how
+	// not block. Member.At, if set, is on CLOCK_MONOTONIC: see Monotonic. A target that cannot tell its events sees to it that they are derived from listings. stop returns how
 	// many events were lost because fn was too slow.
 	Watch(fn func(history.Member)) (stop func() (dropped uint64))
 	// Probe runs a small verifiable task on the member that is in the slot, waiting for its replacement if need be, and
@@ -61,6 +61,13 @@ type Runner interface {
 	Do(ctx context.Context, t Task) Settled
 }
 
+// Mapper is a Runner that can run many tasks as one ordered map.
+type Mapper interface {
+	// Map runs the tasks as one call of the target's ordered map and tells how each ended, in their order; a value that
+	// comes at another place than its task's is Wrong. Those that have not ended when ctx ends are Hung.
+	Map(ctx context.Context, tasks []Task, ended func(i int, s Settled))
+}
+
 // Task is one submission of a built-in task.
 type Task struct {
 	ID   uint64         // unique within the run; tasks append it to the witness file
@@ -78,9 +85,11 @@ type Settled struct {
 
 // Stress is what a member is made to do to itself.
 type Stress struct {
+	PID     int           // only this process does it; 0: whoever is in the slot
 	Kind    string        // "alloc", "fds", "pids", "cpu", "exit", "panic"
 	Bytes   int64         // alloc: to touch in all; 0: until it dies
 	Count   int           // fds, pids: to open, at most; exit: the code
+	Text    string        // panic: the message
 	Hold    time.Duration // how long what was taken is held
 	Confine bool          // alloc without a cgroup: lower RLIMIT_DATA to Bytes first
 }

@@ -9,12 +9,9 @@ import (
 
 // Task is a registered function that runs in worker processes. Register makes it; the zero value is not usable. It is
 // immutable and safe for concurrent use, with any number of pools.
-type Task[In, Out any] struct{ def *definition }
-
-// definition is what all calls of one task share.
-type definition struct {
+type Task[In, Out any] struct {
 	name  string
-	index uint16 // in the registry
+	index uint16
 	codec Codec
 }
 
@@ -34,25 +31,25 @@ func Register[In, Out any](name string, handler func(ctx context.Context, in In)
 // RegisterCodec is Register with a codec of the caller's own.
 func RegisterCodec[In, Out any](name string, codec Codec, handler func(ctx context.Context, in In) (Out, error)) Task[In, Out] {
 	index := registry.addTask(name, func(ctx context.Context, arg, dst []byte) ([]byte, error) {
-		in, err := decode[In](codec, arg)
-		if err != nil {
+		var in In
+		if err := codec.Decode(arg, &in); err != nil {
 			return dst, &EncodeError{Task: name, What: "decode argument", Err: err}
 		}
 		out, err := handler(ctx, in)
 		if err != nil {
 			return dst, err
 		}
-		enc, err := encode(codec, dst, out)
+		enc, err := codec.Append(dst, &out)
 		if err != nil {
 			return dst, &EncodeError{Task: name, What: "encode result", Err: err}
 		}
 		return enc, nil
 	})
-	return Task[In, Out]{&definition{name, index, codec}}
+	return Task[In, Out]{name: name, index: index, codec: codec}
 }
 
 // Name is the name the task was registered with.
-func (t Task[In, Out]) Name() string { return t.def.name }
+func (t Task[In, Out]) Name() string { return t.name }
 
 // Call submits the task and waits for its outcome: Submit and Result in one, with ctx bounding both. When ctx ends
 // first, the task is cancelled and Call returns ctx's error.
@@ -101,20 +98,17 @@ func (t Task[In, Out]) Map(ctx context.Context, p *Pool, in []In, opts ...Option
 
 // make encodes the input into a new future. An encoding failure is kept in the call; submit settles it.
 func (t Task[In, Out]) make(in In, opts []Option) *Future[Out] {
-	f := &Future[Out]{}
+	f := &Future[Out]{codec: t.codec}
 	c := &f.call
-	c.def = t.def
-	if len(opts) > 0 {
-		m := c.more()
-		for _, o := range opts {
-			o(&m.options)
-		}
-		c.slot = m.slot
+	c.name, c.handler = t.name, t.index
+	for _, o := range opts {
+		o(&c.options)
 	}
-	var err error
-	if c.data, err = encode(t.def.codec, c.inline[:0], in); err != nil {
-		c.err = &EncodeError{Task: t.def.name, What: "encode argument", Err: err}
+	payload, err := t.codec.Append(c.inline[:0], &in)
+	if err != nil {
+		c.err = &EncodeError{Task: t.name, What: "encode argument", Err: err}
 	}
+	c.payload = payload
 	return f
 }
 

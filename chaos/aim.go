@@ -1,0 +1,71 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// aimFor is how long an exact phase is waited for.
+const aimFor = time.Second
+
+// aimed injects a fault while its victim is in one exact phase: the victim is stopped, so that nothing moves, its phase
+// is read, and only if it is the wanted one the fault is injected; else the victim goes on and is stopped again a moment
+// later. Phases last microseconds; looking first and striking then would hit another one.
+type aimed struct {
+	Injection
+	phase string
+}
+
+// Inject strikes, or returns a *MissedError.
+func (a *aimed) Inject(ctx context.Context, c *Case) error {
+	if !keepsStopped(a.Injection) {
+		done, err := c.Guardian.Continue(c.Victim.PID)
+		if err != nil {
+			return err
+		}
+		defer done()
+	}
+	looks := 0
+	for deadline := time.Now().Add(aimFor); time.Now().Before(deadline); looks++ {
+		if hit, err := a.try(ctx, c); hit || err != nil {
+			return err
+		}
+		// A random moment, so that the looks do not fall in step with the victim's work.
+		if err := sleep(ctx, 50*time.Microsecond+rand.N(2*time.Millisecond)); err != nil {
+			return err
+		}
+	}
+	return &MissedError{fmt.Sprintf("the victim was not in phase %s at any of %d looks", a.phase, looks)}
+}
+
+// try stops, looks, and strikes or lets go.
+func (a *aimed) try(ctx context.Context, c *Case) (hit bool, err error) {
+	defer func() {
+		if hit && err == nil && keepsStopped(a.Injection) {
+			return
+		}
+		if resumeErr := c.Victim.resume(); err == nil {
+			err = resumeErr
+		}
+	}()
+	if err := c.Victim.stop(ctx); err != nil {
+		return false, err
+	}
+	m, err := c.Victim.now(ctx, c.Target)
+	if err != nil || m.Phase != a.phase {
+		return false, err
+	}
+	c.Victim.Phase = m.Phase
+	return true, a.Injection.Inject(ctx, c)
+}
+
+// keepsStopped tells whether a fault wants its victim to stay stopped.
+func keepsStopped(i Injection) bool {
+	if r, ok := i.(*recorded); ok {
+		i = r.Injection
+	}
+	_, ok := i.(interface{ staysStopped() })
+	return ok
+}

@@ -1,0 +1,90 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// Case is what the steps of one injection know and may use.
+type Case struct {
+	Target   Target
+	Victim   *Victim // nil for a fault of the target as a whole
+	Guardian Guardian
+	Until    time.Duration // when the chaos stage is planned to end, for faults that last as long
+
+	clock  *clock
+	exit   *exitWatch // the target's word on the victim's end; nil without a victim
+	ownOOM func(n int64)
+}
+
+// Now is the time since the start of the run, as in the history.
+func (c *Case) Now() time.Duration { return c.clock.now() }
+
+// CountOOM tells the run that a fault made the kernel's OOM killer kill n times, so that the host's counter growing is
+// not taken for trouble from elsewhere.
+func (c *Case) CountOOM(n int64) { c.ownOOM(n) }
+
+// Exit waits for the target's own record of the victim's end, which has the wait status when the target is its parent.
+// The error is ctx's; a target that does not tell exits never does.
+func (c *Case) Exit(ctx context.Context) (history.Member, error) {
+	select {
+	case m := <-c.exit.seen:
+		c.exit.seen <- m // for the next one who asks
+		return m, nil
+	case <-ctx.Done():
+		return history.Member{}, ctx.Err()
+	}
+}
+
+// Tells says whether the target tells that of itself: see history.Target.Can.
+func (c *Case) Tells(what string) bool {
+	for _, can := range c.Target.Describe().Can {
+		if can == what {
+			return true
+		}
+	}
+	return false
+}
+
+// Capability gives the target as T, or refuses the injection by the name of what the target lacks.
+func Capability[T any](c *Case, what string) (T, error) {
+	t, ok := c.Target.(T)
+	if !ok {
+		return t, refuse("the %s target cannot %s", c.Target.Describe().Kind, what)
+	}
+	return t, nil
+}
+
+// hold waits for d, or until the victim ends or ctx is done. It reports whether the victim ended.
+func (c *Case) hold(ctx context.Context, d time.Duration) (ended bool, err error) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return false, nil
+	case <-c.Victim.Exited():
+		return true, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+// Guardian undoes what lasts when the harness itself is killed. pool.Guardian is one.
+type Guardian interface {
+	// Continue sends SIGCONT to pid once this process is gone, until done is called.
+	Continue(pid int) (done func(), err error)
+	// Undo writes value to the file once this process is gone, until done is called.
+	Undo(path, value string) (done func(), err error)
+}
+
+// noGuardian is for runs without one.
+type noGuardian struct{}
+
+func (noGuardian) Continue(int) (func(), error)        { return func() {}, nil }
+func (noGuardian) Undo(string, string) (func(), error) { return func() {}, nil }
+
+// say formats a fact for a receipt.
+func say(v any) string { return fmt.Sprint(v) }

@@ -1,0 +1,159 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// Fault is one kind of harm with its parameters: a value such as Signal{Name: "KILL"} or Pause{For: time.Second}. It is
+// immutable and can be injected any number of times, also at once. [Kinds] lists those that are built in.
+type Fault interface {
+	// String is its one-line form for people and for replay: "signal KILL", "pause 1s".
+	String() string
+	// Validate says what is wrong with its parameters, and what would be right.
+	Validate() error
+	// Begin makes the state of one injection.
+	Begin() Injection
+}
+
+// Injection is one fault on its way through its life. Its steps are called one after the other from one goroutine:
+//
+//	Setup ──ok──▶ Inject ──ok──▶ Confirm ──▶ Heal ──▶ Cleanup
+//	  │             │                         ▲         ▲
+//	  │             └── error, panic, cancel ─┘         │
+//	  └──────────────── error, panic, cancel ───────────┘
+//
+// Heal always follows Inject and Cleanup always follows Setup, whatever happened in between, an error, a panic, an abort
+// condition or an interruption. They get a context that is not cancelled with the run. The outcome is decided by the
+// first error: none gives Confirmed; [ErrGone] AlreadyGone; a *[RefusedError] Refused; a *[MissedError] Missed; any
+// other Unconfirmed. Embed [Steps] for the steps that a fault does not need.
+type Injection interface {
+	// Setup prepares what the injection needs and finds out whether it is possible at all. Nothing is harmed yet.
+	Setup(ctx context.Context, c *Case) error
+	// Inject does the harm.
+	Inject(ctx context.Context, c *Case) error
+	// Confirm gathers the evidence that it really happened, for as long as the fault lasts.
+	Confirm(ctx context.Context, c *Case) (history.Receipt, error)
+	// Heal takes the harm back, where it lasts. A harness that cannot heal fails the run with ERROR.
+	Heal(ctx context.Context, c *Case) error
+	// Cleanup removes what Setup made.
+	Cleanup(ctx context.Context, c *Case) error
+}
+
+// Steps is embedded in injections for the steps that they leave out.
+type Steps struct{}
+
+// Setup does nothing.
+func (Steps) Setup(context.Context, *Case) error { return nil }
+
+// Heal has nothing to heal.
+func (Steps) Heal(context.Context, *Case) error { return errNothingToHeal }
+
+// Cleanup does nothing.
+func (Steps) Cleanup(context.Context, *Case) error { return nil }
+
+// errNothingToHeal keeps "healed" out of the history of faults that cannot be taken back.
+var errNothingToHeal = errors.New("nothing to heal")
+
+// Outcome is how an injection ended.
+type Outcome string
+
+// The outcomes of an injection.
+const (
+	Confirmed   Outcome = "confirmed"    // evidence shows that it happened
+	AlreadyGone Outcome = "already_gone" // the victim ended before it took effect
+	Refused     Outcome = "refused"      // no privilege, not supported, floor reached
+	Unconfirmed Outcome = "unconfirmed"  // no evidence, or evidence of something else
+	Missed      Outcome = "missed"       // no victim was in the wanted state or phase
+)
+
+// ErrGone says that the victim ended before the fault took effect.
+var ErrGone = errors.New("the victim was gone before the fault took effect")
+
+// RefusedError says why an injection was not attempted.
+type RefusedError struct{ Reason string }
+
+func (e *RefusedError) Error() string { return e.Reason }
+
+func refuse(format string, args ...any) error { return &RefusedError{fmt.Sprintf(format, args...)} }
+
+// MissedError says why no victim was hit.
+type MissedError struct{ Reason string }
+
+func (e *MissedError) Error() string { return e.Reason }
+
+// PanicError is a step of an injection that panicked: a mistake in the harness.
+type PanicError struct {
+	Step  string
+	Value any
+	Stack string
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("%s panicked: %v", e.Step, e.Value) }
+
+// outcomeOf decides an injection's outcome by its first error.
+func outcomeOf(err error) Outcome {
+	var refused *RefusedError
+	var missed *MissedError
+	switch {
+	case err == nil:
+		return Confirmed
+	case errors.Is(err, ErrGone):
+		return AlreadyGone
+	case errors.As(err, &refused):
+		return Refused
+	case errors.As(err, &missed):
+		return Missed
+	}
+	return Unconfirmed
+}
+
+// healTimeout bounds Heal and Cleanup.
+const healTimeout = 10 * time.Second
+
+// live leads an injection through its life. settled is called between Confirm and Heal, with what Confirm found; the
+// error it returns is Heal's and Cleanup's.
+func live(ctx context.Context, inj Injection, c *Case, settled func(history.Receipt, error)) (healErr error) {
+	var receipt history.Receipt
+	injected := false
+	err := step("setup", func() error { return inj.Setup(ctx, c) })
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
+		injected = true
+		err = step("inject", func() error { return inj.Inject(ctx, c) })
+	}
+	if err == nil {
+		err = step("confirm", func() (err error) { receipt, err = inj.Confirm(ctx, c); return err })
+	}
+	settled(receipt, err)
+
+	healing, cancel := context.WithTimeout(context.WithoutCancel(ctx), healTimeout)
+	defer cancel()
+	if injected {
+		healErr = step("heal", func() error { return inj.Heal(healing, c) })
+	} else {
+		healErr = errNothingToHeal
+	}
+	cleanErr := step("cleanup", func() error { return inj.Cleanup(healing, c) })
+	if cleanErr != nil && errors.Is(healErr, errNothingToHeal) {
+		return cleanErr
+	}
+	return errors.Join(healErr, cleanErr)
+}
+
+// step calls one step and turns its panic into an error.
+func step(name string, do func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Step: name, Value: v, Stack: string(debug.Stack())}
+		}
+	}()
+	return do()
+}

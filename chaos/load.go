@@ -1,0 +1,194 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// Load is the tasks that run during a run. One of Concurrency, Rate and Map is set.
+type Load struct {
+	Task string         // a built-in, verifiable task: sleep, square, hash, primes, echo, alloc
+	Args map[string]any // its arguments
+
+	Concurrency int     // closed loop: so many callers, each with one task at a time
+	Rate        float64 // open loop: so many submissions per second, whatever comes back
+	Map         int     // one ordered map over so many inputs
+	Count       int     // stop after so many tasks and wait for them; 0: until the faults are over
+}
+
+func (l *Load) validate(t Target) error {
+	ways := 0
+	for _, set := range []bool{l.Concurrency != 0, l.Rate != 0, l.Map != 0} {
+		if set {
+			ways++
+		}
+	}
+	_, canRun := t.(Runner)
+	_, canMap := t.(Mapper)
+	switch {
+	case ways != 1:
+		return fmt.Errorf("chaos: Load has %d of Concurrency, Rate and Map: want one", ways)
+	case l.Concurrency < 0 || l.Rate < 0 || l.Map < 0 || l.Count < 0:
+		return errors.New("chaos: Load has a negative number")
+	case t != nil && !canRun:
+		return fmt.Errorf("chaos: the %s target cannot run tasks: leave Load out", t.Describe().Kind)
+	case t != nil && l.Map > 0 && !canMap:
+		return fmt.Errorf("chaos: the %s target has no ordered map: use Concurrency", t.Describe().Kind)
+	}
+	return nil
+}
+
+// loader runs a load.
+type loader struct {
+	x        *experiment
+	load     *Load
+	submit   context.Context // ended: no more submissions
+	quit     context.CancelFunc
+	wait     context.Context // ended: what is in flight is given up
+	giveUp   context.CancelFunc
+	wg       sync.WaitGroup
+	ids      atomic.Uint64
+	progress atomic.Uint64 // tasks that have ended
+}
+
+// startLoad begins to submit. Without a load it gives a loader that has nothing to do.
+func (x *experiment) startLoad(ctx context.Context) *loader {
+	l := &loader{x: x, load: x.Load}
+	l.submit, l.quit = context.WithCancel(ctx)
+	l.wait, l.giveUp = context.WithCancel(ctx)
+	switch {
+	case l.load == nil:
+	case l.load.Map > 0:
+		l.wg.Go(l.runMap)
+	case l.load.Rate > 0:
+		l.wg.Go(l.openLoop)
+	default:
+		for range l.load.Concurrency {
+			l.wg.Go(l.closedLoop)
+		}
+	}
+	return l
+}
+
+// next gives the number of the next task, until the load is over.
+func (l *loader) next() (id uint64, ok bool) {
+	if l.submit.Err() != nil {
+		return 0, false
+	}
+	id = l.ids.Add(1)
+	return id, l.load.Count == 0 || id <= uint64(l.load.Count)
+}
+
+func (l *loader) closedLoop() {
+	for {
+		id, ok := l.next()
+		if !ok {
+			return
+		}
+		if l.run(id) == history.Rejected && sleep(l.submit, 10*time.Millisecond) != nil {
+			return // a closed target rejects at once: asking it a million times a second is no load
+		}
+	}
+}
+
+func (l *loader) openLoop() {
+	began := time.Now()
+	for n := 1; ; n++ {
+		id, ok := l.next()
+		if !ok {
+			return
+		}
+		l.wg.Go(func() { l.run(id) })
+		due := time.Duration(float64(n) / l.load.Rate * float64(time.Second))
+		if sleep(l.submit, due-time.Since(began)) != nil {
+			return
+		}
+	}
+}
+
+// run submits one task and records how it ended.
+func (l *loader) run(id uint64) history.Outcome {
+	runner, _ := l.x.Target.(Runner)
+	began := l.submitted(id)
+	s := runner.Do(l.wait, l.task(id))
+	l.ended(id, began, s)
+	return s.Outcome
+}
+
+func (l *loader) runMap() {
+	mapper, _ := l.x.Target.(Mapper)
+	tasks := make([]Task, l.load.Map)
+	began := make([]time.Duration, len(tasks))
+	for i := range tasks {
+		id := l.ids.Add(1)
+		tasks[i], began[i] = l.task(id), l.submitted(id)
+	}
+	mapper.Map(l.wait, tasks, func(i int, s Settled) { l.ended(tasks[i].ID, began[i], s) })
+}
+
+func (l *loader) task(id uint64) Task { return Task{ID: id, Name: l.load.Task, Args: l.load.Args} }
+
+func (l *loader) submitted(id uint64) (at time.Duration) {
+	l.x.record(history.Event{Task: &history.Task{ID: id, Op: "submitted"}})
+	return l.x.clock.now()
+}
+
+func (l *loader) ended(id uint64, began time.Duration, s Settled) {
+	l.progress.Add(1)
+	l.x.record(history.Event{Task: &history.Task{
+		ID: id, Op: "settled", Outcome: s.Outcome, Latency: l.x.clock.now() - began, Attempts: s.Attempts, PID: s.PID, Err: s.Err,
+	}})
+}
+
+// idle waits until nothing is in flight any more, at most until no task has ended for so long. It reports whether that
+// came to be; the error is ctx's.
+func (l *loader) idle(ctx context.Context, still time.Duration) (bool, error) {
+	done := make(chan struct{})
+	go func() { l.wg.Wait(); close(done) }()
+	for last, since := l.progress.Load(), time.Now(); time.Since(since) < still; {
+		tick, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+		select {
+		case <-done:
+			cancel()
+			return true, nil
+		case <-tick.Done():
+			cancel()
+		}
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		if now := l.progress.Load(); now != last {
+			last, since = now, time.Now()
+		}
+	}
+	return false, nil
+}
+
+// finish waits for a load of a given number of tasks to come to its end.
+func (l *loader) finish(ctx context.Context, still time.Duration) error {
+	if l.load == nil || l.load.Count == 0 && l.load.Map == 0 {
+		return nil
+	}
+	_, err := l.idle(ctx, still)
+	return err
+}
+
+// drain ends the load and waits for what is in flight; what does not end is given up and counted as hung.
+func (l *loader) drain(still time.Duration) {
+	l.quit()
+	_, _ = l.idle(l.wait, still)
+	l.abandon()
+}
+
+// abandon ends the load and gives up what is in flight. Abandoning twice is fine.
+func (l *loader) abandon() {
+	l.quit()
+	l.giveUp()
+	l.wg.Wait()
+}

@@ -1,0 +1,106 @@
+package chaos_test
+
+import (
+	"context"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/pool"
+	"github.com/respawn-go/respawn/scenarios/targets"
+)
+
+func TestMain(m *testing.M) {
+	pool.Main()
+	os.Exit(m.Run())
+}
+
+// tape is a history in memory.
+type tape struct {
+	mu     sync.Mutex
+	header history.Header
+	events []history.Event
+	closed bool
+	abort  bool
+}
+
+func (t *tape) open(h history.Header) (chaos.Recorder, error) { t.header = h; return t, nil }
+
+func (t *tape) Append(e history.Event) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e.T = time.Since(t.header.Started)
+	t.events = append(t.events, e)
+	return nil
+}
+
+func (t *tape) Close(aborted bool) error {
+	t.closed, t.abort = true, aborted
+	return nil
+}
+
+// count counts the events that are.
+func (t *tape) count(is func(history.Event) bool) (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range t.events {
+		if is(e) {
+			n++
+		}
+	}
+	return n
+}
+
+// settled counts the injections by outcome.
+func (t *tape) settled() map[string]int {
+	m := map[string]int{}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range t.events {
+		if e.Fault != nil && e.Fault.Op == "settled" {
+			m[e.Fault.Outcome]++
+		}
+	}
+	return m
+}
+
+// faults lists the steps of injections with that op.
+func (t *tape) faults(op string) (list []history.Fault) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range t.events {
+		if e.Fault != nil && e.Fault.Op == op {
+			list = append(list, *e.Fault)
+		}
+	}
+	return list
+}
+
+// outcomes counts the tasks by outcome.
+func (t *tape) outcomes() map[history.Outcome]int {
+	m := map[history.Outcome]int{}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range t.events {
+		if e.Task != nil && e.Task.Op == "settled" {
+			m[e.Task.Outcome]++
+		}
+	}
+	return m
+}
+
+// start makes a pool fit for chaos, which is gone at the end of the test.
+func start(t *testing.T, cfg pool.Config) *targets.Started {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	p, err := targets.Start(ctx, cfg, t.TempDir())
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { _ = p.Terminate() })
+	return p
+}

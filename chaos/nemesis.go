@@ -1,0 +1,257 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/procfs"
+)
+
+// patience is how long a shot waits for a member that can be picked: the one it wants may just be booting.
+const patience = time.Second
+
+// fire strikes once: it picks the victims and injects the fault into each of them at the same time.
+func (x *experiment) fire(ctx, probeCtx context.Context, s Shot, due time.Duration) {
+	if kindOf(s.Fault).Whole {
+		x.inject(ctx, probeCtx, s, nil, due)
+		return
+	}
+	victims, err := x.pick(ctx, s)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for _, v := range victims {
+		wg.Go(func() {
+			defer x.letGo(v)
+			x.inject(ctx, probeCtx, s, v, due)
+		})
+	}
+	if err != nil && ctx.Err() == nil {
+		n := x.planned(s, nil, due)
+		x.settled(n, s, nil, history.Receipt{}, err)
+	}
+}
+
+// pick takes hold of the victims of a shot. It may return some and an error that says why there are not more.
+func (x *experiment) pick(ctx context.Context, s Shot) ([]*Victim, error) {
+	for deadline := time.Now().Add(patience); ; {
+		victims, err := x.tryPick(ctx, s)
+		if len(victims) > 0 || err != nil {
+			return victims, err
+		}
+		if time.Now().After(deadline) {
+			return nil, &MissedError{fmt.Sprintf("within %v no member could be picked: %s", patience, x.Chaos[s.Nemesis].Pick)}
+		}
+		if err := sleep(ctx, time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// tryPick is pick at this moment; nothing and no error means that there was nobody.
+func (x *experiment) tryPick(ctx context.Context, s Shot) (victims []*Victim, err error) {
+	x.pickMu.Lock()
+	defer x.pickMu.Unlock()
+	members, err := x.Target.Members(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list the target's members: %w", err)
+	}
+	for _, c := range x.choose(s, members) {
+		if x.MinAlive > 0 && x.spare(members)-1 < x.MinAlive {
+			return victims, refuse("floor reached: no more than %d members are alive and unharmed", x.MinAlive)
+		}
+		v, err := hold(ctx, x.Target, c.Member, c.rank, x.clock)
+		if errors.Is(err, ErrGone) {
+			continue
+		}
+		if err != nil {
+			return victims, err
+		}
+		x.mu.Lock()
+		x.held[v] = true
+		x.mu.Unlock()
+		victims = append(victims, v)
+	}
+	return victims, nil
+}
+
+// choose lists whom a shot would hit at this moment.
+func (x *experiment) choose(s Shot, members []Member) (chosen []candidate) {
+	pick := x.Chaos[s.Nemesis].Pick
+	list := pick.candidates(members, x.taken)
+	if len(list) == 0 {
+		return nil
+	}
+	for _, rank := range s.Ranks {
+		chosen = append(chosen, list[rank%len(list)])
+	}
+	if s.Ranks == nil {
+		turn := s.Turn % max(x.Target.Want(), 1)
+		chosen = pick.choose(list, turn, rand.New(rand.NewPCG(x.Seed, s.Draw)))
+	}
+	return chosen
+}
+
+// taken tells whether a member is somebody's victim already.
+func (x *experiment) taken(m Member) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for v := range x.held {
+		if v.PID == m.PID && v.Slot == m.Slot && v.Generation == m.Generation {
+			return true
+		}
+	}
+	return false
+}
+
+// spare counts the members that are alive and nobody's victim.
+func (x *experiment) spare(members []Member) (n int) {
+	for _, m := range members {
+		if p, err := procfs.Read(m.PID); err == nil && p.Alive() && !x.taken(m) {
+			n++
+		}
+	}
+	return n
+}
+
+func (x *experiment) letGo(v *Victim) {
+	x.mu.Lock()
+	delete(x.held, v)
+	x.mu.Unlock()
+	v.release()
+}
+
+// inject leads one injection through its life, and sends a probe to the slot of a victim that ends of it.
+func (x *experiment) inject(ctx, probeCtx context.Context, s Shot, v *Victim, due time.Duration) {
+	n := x.planned(s, v, due)
+	c := &Case{Target: x.Target, Victim: v, Guardian: x.Guardian, Until: x.planEnd, clock: x.clock, ownOOM: x.countOOM}
+	if v != nil {
+		c.exit = x.exits.watch(v.Member)
+		defer x.exits.forget(c.exit)
+		defer x.probeAfterDeath(probeCtx, n, v)()
+	}
+	var inj Injection = &recorded{s.Fault.Begin(), func() { x.injected(n, s, v) }}
+	if phase := x.Chaos[s.Nemesis].Pick.Phase; phase != "" && v != nil {
+		inj = &aimed{Injection: inj, phase: phase}
+	}
+	err := live(ctx, inj, c, func(r history.Receipt, err error) { x.settled(n, s, v, r, err) })
+	switch {
+	case err == nil:
+		x.record(history.Event{Fault: &history.Fault{N: n, Nemesis: s.Nemesis, Op: "healed"}})
+	case !errors.Is(err, errNothingToHeal):
+		x.record(history.Event{Fault: &history.Fault{N: n, Nemesis: s.Nemesis, Op: "heal-failed", Err: err.Error()}})
+		x.fail(fmt.Errorf("injection %d (%s) could not be healed: %w", n, s.Fault, err))
+	}
+}
+
+// recorded tells when the harm begins: before it does, so that its effects come after it in the history.
+type recorded struct {
+	Injection
+	begin func()
+}
+
+func (r *recorded) Inject(ctx context.Context, c *Case) error {
+	r.begin()
+	return r.Injection.Inject(ctx, c)
+}
+
+func (x *experiment) planned(s Shot, v *Victim, due time.Duration) (n int) {
+	x.mu.Lock()
+	x.lastN++
+	n = x.lastN
+	x.mu.Unlock()
+	f := &history.Fault{N: n, Nemesis: s.Nemesis, Op: "planned", Fault: s.Fault.String(), Due: due}
+	if v != nil {
+		f.Victim = v.record()
+	}
+	x.record(history.Event{Fault: f})
+	return n
+}
+
+func (x *experiment) injected(n int, s Shot, v *Victim) {
+	f := &history.Fault{N: n, Nemesis: s.Nemesis, Op: "injected", Fault: s.Fault.String()}
+	if v != nil {
+		f.Victim = v.record()
+	}
+	x.record(history.Event{Fault: f})
+}
+
+func (x *experiment) settled(n int, s Shot, v *Victim, r history.Receipt, err error) {
+	f := &history.Fault{N: n, Nemesis: s.Nemesis, Op: "settled", Fault: s.Fault.String(), Outcome: string(outcomeOf(err))}
+	if v != nil {
+		f.Victim = v.record()
+		f.Fatal = err == nil && v.Gone()
+	}
+	if r.Tier != "" {
+		f.Receipt = &r
+	}
+	if err != nil {
+		f.Err = err.Error()
+	}
+	x.record(history.Event{Fault: f})
+	var panicked *PanicError
+	if errors.As(err, &panicked) {
+		x.fail(fmt.Errorf("injection %d (%s): %w\n%s", n, s.Fault, panicked, panicked.Stack))
+	}
+}
+
+func (x *experiment) countOOM(n int64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.ownOOM += n
+}
+
+// Trace reads the resolved plan out of a history's events, for Run.Shots: the same times, faults and ranks again. chaos
+// is the run's list of nemeses, by which the faults are found.
+func Trace(events []history.Event, chaos []Nemesis) (shots []Shot, err error) {
+	var began time.Duration
+	for _, e := range events {
+		if e.Stage != nil && e.Stage.Name == "chaos" {
+			began = e.T
+		}
+		f := e.Fault
+		if f == nil || f.Op != "planned" {
+			continue
+		}
+		if f.Nemesis < 0 || f.Nemesis >= len(chaos) {
+			return nil, fmt.Errorf("injection %d is of nemesis %d, and there are %d", f.N, f.Nemesis, len(chaos))
+		}
+		fault := faultNamed(chaos[f.Nemesis].Fault, f.Fault)
+		if fault == nil {
+			return nil, fmt.Errorf("injection %d is %q, which nemesis %d does not do", f.N, f.Fault, f.Nemesis)
+		}
+		s := Shot{Nemesis: f.Nemesis, Turn: len(shots), At: f.Due - began, Fault: fault, Draw: uint64(f.N)}
+		same := slices.IndexFunc(shots, func(o Shot) bool {
+			return o.Nemesis == s.Nemesis && o.At == s.At && o.Fault.String() == f.Fault
+		})
+		switch {
+		case f.Victim != nil && same >= 0:
+			shots[same].Ranks = append(shots[same].Ranks, f.Victim.Rank)
+			continue
+		case f.Victim != nil:
+			s.Ranks = []int{f.Victim.Rank}
+		}
+		shots = append(shots, s)
+	}
+	return shots, nil
+}
+
+// faultNamed finds the fault with that one-line form, in a mix too.
+func faultNamed(f Fault, name string) Fault {
+	if mix, ok := f.(Mixed); ok {
+		for _, w := range mix {
+			if found := faultNamed(w.Fault, name); found != nil {
+				return found
+			}
+		}
+	}
+	if f.String() == name {
+		return f
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/procfs"
+)
+
+// Pause stops the victim by SIGSTOP and continues it after a while, unless it has been killed by then: pools that watch
+// their workers take one that does not move for hung. The evidence is the state T of all its threads from the beginning
+// to the end. The guardian continues it if the harness is killed meanwhile.
+type Pause struct {
+	For time.Duration `doc:"How long it is stopped. Default 1s."`
+}
+
+func (p Pause) length() time.Duration {
+	if p.For == 0 {
+		return time.Second
+	}
+	return p.For
+}
+
+func (p Pause) String() string { return "pause " + p.length().String() }
+
+// Validate wants a duration that is not negative.
+func (p Pause) Validate() error {
+	if p.For < 0 {
+		return fmt.Errorf("pause for %v: want a positive duration, or 0 for 1s", p.For)
+	}
+	return nil
+}
+
+// Begin makes an injection.
+func (p Pause) Begin() Injection { return &pausing{Pause: p} }
+
+// pausing is a pause on its way.
+type pausing struct {
+	Steps
+	Pause
+	done func() // tells the guardian that it is not needed any more
+}
+
+func (p *pausing) staysStopped() {}
+
+func (p *pausing) Setup(_ context.Context, c *Case) (err error) {
+	p.done, err = c.Guardian.Continue(c.Victim.PID)
+	return err
+}
+
+func (p *pausing) Inject(ctx context.Context, c *Case) error { return c.Victim.stop(ctx) }
+
+func (p *pausing) Confirm(ctx context.Context, c *Case) (history.Receipt, error) {
+	r := history.Receipt{Tier: "/proc state", At: c.Now(), Evidence: map[string]string{"at the beginning": "T"}}
+	ended, err := c.hold(ctx, p.length())
+	if err != nil {
+		return r, err
+	}
+	if !ended {
+		stopped, err := procfs.Stopped(c.Victim.PID)
+		if err == nil && stopped {
+			r.Evidence["at the end"] = "T"
+			return r, nil
+		}
+		if ended = c.Victim.Gone() || pidfdReadable(c.Victim.pidfd); !ended {
+			return r, errors.Join(errors.New("somebody else continued the victim"), err)
+		}
+	}
+	e, err := c.Ending(ctx)
+	r.Evidence["at the end"] = "gone: " + e.String()
+	if e.Reason != "" {
+		r.Evidence["reason"] = e.Reason
+	}
+	return r, err
+}
+
+func (p *pausing) Heal(ctx context.Context, c *Case) error {
+	if err := c.Victim.resume(); err != nil {
+		return err
+	}
+	for {
+		stopped, err := procfs.Stopped(c.Victim.PID)
+		if err != nil || !stopped || c.Victim.Gone() {
+			return nil // an error here means that it is gone
+		}
+		if err := sleep(ctx, time.Millisecond); err != nil {
+			return fmt.Errorf("pid %d is stopped although it was continued: %w", c.Victim.PID, err)
+		}
+	}
+}
+
+func (p *pausing) Cleanup(context.Context, *Case) error {
+	if p.done != nil {
+		p.done()
+	}
+	return nil
+}

@@ -1,0 +1,225 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// Run is one experiment: a target under load, faults on a schedule, and a history of everything. Fill in the fields and
+// call Do. Its stages are
+//
+//	boot     wait until the target has the members it wants
+//	warmup   load without faults, not judged
+//	steady   load without faults, to compare with
+//	chaos    the faults; the load goes on
+//	settle   no more faults; ends once every slot has recovered, at the latest after Settle
+//	verify   no more load; what is in flight is waited for and every slot is probed
+//	stop     the target is closed, if Close is set, and its leftovers are looked for
+//
+// Cancelling Do's context ends the run early and cleanly: faults are healed and cleaned up, the target is closed and the
+// history ends as aborted.
+type Run struct {
+	Target Target
+	// Open is called once with the finished header, whose Started is T = 0, and returns where the events go: see
+	// history.NewWriter.
+	Open func(history.Header) (Recorder, error)
+	// Header is what the caller knows: scenario, rules, floors, environment. Do fills in the rest.
+	Header history.Header
+
+	Seed  uint64    // makes the plan repeatable
+	Load  *Load     // nil: the target is idle
+	Chaos []Nemesis // side by side
+	Shots []Shot    // in place of Plan(Seed, Chaos): a replay; see Trace
+
+	MinAlive int           // injections that would leave fewer members alive are refused
+	Boot     time.Duration // bounds the stage boot; default 30s
+	Warmup   time.Duration // length of the stage; default 0
+	Steady   time.Duration // length of the stage, and of the calm at the end of settling; default 500ms
+	Settle   time.Duration // bounds settling, the wait for tasks in flight and the probes; default 10s
+	Sample   time.Duration // how often the target is looked at; default 100ms, longer where a look takes long
+
+	Abort    []Abort             // conditions that end the run early
+	Guardian Guardian            // undoes what lasts if this process is killed; nil: nobody does
+	Progress func(history.Event) // sees every event as it is recorded, for a live display; must not block
+	// Close closes the target in the stage stop. nil: it stays open, and what it leaves behind is not known.
+	Close func() error
+	// Witness reads what the tasks themselves recorded, their times on CLOCK_MONOTONIC, and calls add for each execution.
+	// It is called once, after Close. nil: there is no witness.
+	Witness func(add func(history.Run)) error
+}
+
+// Recorder is where a run's events go: a *history.Writer. It stamps them.
+type Recorder interface {
+	Append(history.Event) error
+	Close(aborted bool) error
+}
+
+// Abort is a condition that ends a run early, as a failure of the target.
+type Abort struct {
+	Text    string                   // as written, for the alarm
+	For     time.Duration            // it must have held for so long; 0: at once
+	Tripped func(history.Event) bool // looks at every event; the last answer counts
+}
+
+// ErrInterrupted is returned by Do when its context ended before the run.
+var ErrInterrupted = errors.New("chaos: the run was interrupted")
+
+// ErrAborted is returned by Do when an abort condition tripped.
+var ErrAborted = errors.New("chaos: an abort condition ended the run")
+
+// errHistory ends a run whose history cannot be written: what cannot be judged need not go on.
+var errHistory = errors.New("chaos: the history cannot be written")
+
+// Validate reports every mistake, joined.
+func (r *Run) Validate() error {
+	var errs []error
+	if r.Target == nil {
+		errs = append(errs, errors.New("chaos: Run.Target is missing"))
+	}
+	if r.Open == nil {
+		errs = append(errs, errors.New("chaos: Run.Open is missing: the history has to go somewhere"))
+	}
+	for i, n := range r.Chaos {
+		if err := n.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("chaos: Run.Chaos[%d]: %w", i, err))
+		}
+	}
+	for _, s := range r.Shots {
+		if s.Nemesis < 0 || s.Nemesis >= len(r.Chaos) || s.Fault == nil {
+			errs = append(errs, fmt.Errorf("chaos: Run.Shots has one of nemesis %d with fault %v", s.Nemesis, s.Fault))
+		}
+	}
+	if r.Load != nil {
+		errs = append(errs, r.Load.validate(r.Target))
+	}
+	return errors.Join(errs...)
+}
+
+// Do runs the experiment. It returns nil when the run came to its end, whatever the target did: that is for the history
+// to tell and for check to judge. Errors: mistakes in the fields; ErrInterrupted; ErrAborted; what broke in the harness.
+func (r *Run) Do(ctx context.Context) error {
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	x := newExperiment(r)
+	if err := x.open(); err != nil {
+		return err
+	}
+	return x.run(ctx)
+}
+
+// experiment is a run that is going on.
+type experiment struct {
+	*Run
+	clock   *clock
+	exits   exits
+	shots   []Shot
+	loader  *loader
+	sampler *sampler
+	probes  sync.WaitGroup
+	planEnd time.Duration // when the chaos is planned to be over
+
+	recMu  sync.Mutex
+	rec    Recorder
+	recErr error             // the history could not be written
+	aborts map[int]time.Time // since when the condition of that index holds
+	cancel context.CancelCauseFunc
+
+	pickMu sync.Mutex // held while victims are picked, so that two picks keep the floor together
+
+	mu       sync.Mutex
+	lastN    int              // number of the last injection
+	held     map[*Victim]bool // victims of injections that are not over
+	probing  int              // probes that may be on their way
+	ownOOM   int64            // OOM kills that faults caused
+	failures []error          // of the harness
+}
+
+func newExperiment(r *Run) *experiment {
+	def := func(v *time.Duration, d time.Duration) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	filled := *r
+	def(&filled.Boot, 30*time.Second)
+	def(&filled.Steady, 500*time.Millisecond)
+	def(&filled.Settle, 10*time.Second)
+	def(&filled.Sample, 100*time.Millisecond)
+	if filled.Guardian == nil {
+		filled.Guardian = noGuardian{}
+	}
+	x := &experiment{Run: &filled, held: map[*Victim]bool{}, aborts: map[int]time.Time{}, shots: filled.Shots}
+	if x.shots == nil {
+		x.shots = Plan(r.Seed, r.Chaos)
+	}
+	return x
+}
+
+// open finishes the header and starts the clock.
+func (x *experiment) open() (err error) {
+	h := x.Header
+	x.clock = newClock()
+	h.SchemaVersion, h.Seed, h.Cores = history.SchemaVersion, x.Seed, runtime.NumCPU()
+	h.Started, h.Clock, h.Target = x.clock.started, x.clock.base, x.Target.Describe()
+	if l := x.Load; l != nil {
+		h.Load = &history.Load{Task: l.Task, Concurrency: l.Concurrency, Rate: l.Rate, Count: l.Count + l.Map}
+	}
+	h.Nemesis = nil
+	for _, n := range x.Chaos {
+		h.Nemesis = append(h.Nemesis, n.record())
+	}
+	x.rec, err = x.Open(h)
+	return err
+}
+
+// record stamps an event and hands it to the history, the live display and the abort conditions.
+func (x *experiment) record(e history.Event) {
+	x.recMu.Lock()
+	defer x.recMu.Unlock()
+	if err := x.rec.Append(e); err != nil && x.recErr == nil {
+		x.recErr = fmt.Errorf("%w: %w", errHistory, err)
+		x.cancel(x.recErr)
+	}
+	e.T = x.clock.now()
+	if x.Progress != nil {
+		x.Progress(e)
+	}
+	for i, a := range x.Abort {
+		x.watch(i, a, e)
+	}
+}
+
+// watch trips an abort condition that has held for long enough.
+func (x *experiment) watch(i int, a Abort, e history.Event) {
+	if !a.Tripped(e) {
+		delete(x.aborts, i)
+		return
+	}
+	since, ok := x.aborts[i]
+	if !ok {
+		since = time.Now()
+		x.aborts[i] = since
+	}
+	if time.Since(since) >= a.For {
+		x.cancel(fmt.Errorf("%w: %s", ErrAborted, a.Text))
+	}
+}
+
+// fail notes that the harness broke.
+func (x *experiment) fail(err error) {
+	x.record(history.Event{Alarm: &history.Alarm{Kind: "error", Text: err.Error()}})
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.failures = append(x.failures, err)
+}
+
+func (x *experiment) note(format string, args ...any) {
+	x.record(history.Event{Note: &history.Note{Text: fmt.Sprintf(format, args...)}})
+}

@@ -1,0 +1,55 @@
+package chaos_test
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/pool"
+)
+
+// Random busy workers are killed under load: every injection has a receipt, every slot answers a probe, every task its
+// value, and nothing is left.
+func TestKillUnderLoad(t *testing.T) {
+	g := NewWithT(t)
+	p := start(t, pool.Config{Size: 4})
+	var rec tape
+	run := chaos.Run{
+		Target: p, Open: rec.open, Seed: 42, Close: p.Close, Witness: p.Witnesses,
+		Load: &chaos.Load{Task: "sleep", Args: map[string]any{"duration": 5 * time.Millisecond}, Concurrency: 16},
+		Chaos: []chaos.Nemesis{{
+			Fault: chaos.Signal{Name: "KILL"}, Pick: chaos.Pick{State: "busy"},
+			When: chaos.When{Every: 100 * time.Millisecond, Jitter: 0.2, For: 2 * time.Second},
+		}},
+		Steady: 200 * time.Millisecond,
+	}
+	g.Expect(run.Do(t.Context())).To(Succeed())
+
+	g.Expect(rec.closed).To(BeTrue())
+	g.Expect(rec.settled()["confirmed"]).To(BeNumerically(">=", 15), "%v", rec.settled())
+	for _, f := range rec.faults("settled") {
+		g.Expect(f.Outcome).To(Equal("confirmed"), f.Err)
+		g.Expect(f.Receipt.Tier).To(Equal(chaos.TierWaitStatus))
+		g.Expect(f.Receipt.Evidence).To(HaveKeyWithValue("ended", "signal SIGKILL"))
+		g.Expect(f.Fatal).To(BeTrue())
+		g.Expect(rec.count(func(e history.Event) bool {
+			return e.Probe != nil && e.Probe.For == f.N && e.Probe.Op == "answered" && e.Probe.PID != f.Victim.PID
+		})).To(Equal(1), "probe after injection %d", f.N)
+	}
+	outcomes := rec.outcomes()
+	g.Expect(outcomes).To(HaveLen(1), "%v", outcomes)
+	g.Expect(outcomes[history.OK]).To(BeNumerically(">", 1000))
+	runs := rec.count(func(e history.Event) bool { return e.Run != nil && e.Run.End > 0 })
+	g.Expect(runs).To(BeNumerically(">=", outcomes[history.OK]))
+	last := history.Sample{}
+	for _, e := range rec.events {
+		if e.Sample != nil {
+			last = *e.Sample
+		}
+	}
+	g.Expect(last.Want).To(BeZero())
+	g.Expect(last.Orphans + last.Zombies + last.Alive).To(BeZero())
+}

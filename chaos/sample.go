@@ -1,0 +1,130 @@
+package chaos
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/procfs"
+)
+
+// A look at every process of the host is made more rarely than one at the members.
+const fullLookEvery = time.Second
+
+// sampler looks at the target from outside.
+type sampler struct {
+	x      *experiment
+	parent int   // the process that the members descend from
+	oom0   int64 // the host's OOM kills at the start
+	table  procfs.Table
+	fullAt time.Time
+}
+
+func (x *experiment) newSampler() *sampler {
+	s := &sampler{x: x, parent: os.Getpid()}
+	if t, ok := x.Target.(Supervised); ok {
+		s.parent = t.Supervisor()
+	}
+	s.oom0, _ = procfs.HostOOMKills()
+	return s
+}
+
+// sample looks again and again until stop is called. A look never takes more than a tenth of the time.
+func (x *experiment) sample(ctx context.Context) (stop func()) {
+	x.sampler = x.newSampler()
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			began := time.Now()
+			m := x.sampler.take(ctx, false)
+			x.record(history.Event{Sample: &m})
+			took := time.Since(began)
+			if sleep(ctx, max(x.Sample-took, 10*took)) != nil {
+				return
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
+// lastLook records what there is once nothing changes any more: what dies is given a second to be gone.
+func (x *experiment) lastLook() {
+	for deadline := time.Now().Add(time.Second); ; {
+		m := x.sampler.take(context.Background(), true)
+		if m.Zombies+m.Orphans == 0 || time.Now().After(deadline) {
+			x.record(history.Event{Sample: &m})
+			return
+		}
+		_ = sleep(context.Background(), 10*time.Millisecond)
+	}
+}
+
+// take makes one sample; full also looks at every process of the host.
+func (s *sampler) take(ctx context.Context, full bool) history.Sample {
+	members, err := s.x.Target.Members(ctx)
+	m := history.Sample{Want: s.x.Target.Want(), Goroutines: runtime.NumGoroutine(), HostOOM: s.hostOOM()}
+	if err != nil {
+		return m
+	}
+	for _, member := range members {
+		switch member.State {
+		case Ready:
+			m.Ready++
+		case Starting:
+			m.Starting++
+		}
+		if p, err := procfs.Read(member.PID); err == nil && p.Alive() {
+			m.Alive++
+			m.RSS += p.RSS
+			m.CPU += p.CPU
+		}
+	}
+	if p, err := procfs.Read(s.parent); err == nil {
+		m.ParentRSS = p.RSS
+	}
+	m.FDs, _ = procfs.Files(s.parent)
+	if full || time.Since(s.fullAt) >= fullLookEvery {
+		s.fullAt = time.Now()
+		s.table, _ = procfs.Snapshot()
+	}
+	m.Zombies, m.Orphans = s.census(members)
+	return m
+}
+
+// census counts the target's zombies, and its orphans: processes that carry its marker and descend neither from its
+// parent nor from a member.
+func (s *sampler) census(members []Member) (zombies, orphans int) {
+	pids := map[int]bool{s.parent: true}
+	for _, m := range members {
+		pids[m.PID] = true
+	}
+	family := func(pid int) bool { return pids[pid] }
+	marked, isMarked := s.x.Target.(Marked)
+	for pid, p := range s.table {
+		switch {
+		case pid == s.parent:
+		case p.State == 'Z':
+			if s.table.Has(pid, family) {
+				zombies++
+			}
+		case isMarked && p.Alive() && !s.table.Has(pid, family) && procfs.Marked(pid, MarkerEntry(marked.Marker())):
+			orphans++
+		}
+	}
+	return zombies, orphans
+}
+
+// hostOOM counts the OOM kills of this host since the start but for those that were the victims' own.
+func (s *sampler) hostOOM() int64 {
+	now, err := procfs.HostOOMKills()
+	if err != nil {
+		return 0
+	}
+	s.x.mu.Lock()
+	defer s.x.mu.Unlock()
+	return max(now-s.oom0-s.x.ownOOM, 0)
+}

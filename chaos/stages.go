@@ -1,0 +1,252 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/procfs"
+)
+
+// run goes through the stages and ends the history, whatever happens on the way.
+func (x *experiment) run(outer context.Context) error {
+	ctx, cancel := context.WithCancelCause(outer)
+	defer cancel(nil)
+	x.cancel = cancel
+
+	unwatch := x.watchTarget()
+	stopSampling := x.sample(context.WithoutCancel(ctx))
+	cause := x.stages(ctx)
+	x.explain(ctx, cause)
+	stopSampling()
+	x.stop()
+	if dropped := unwatch(); dropped > 0 {
+		x.record(history.Event{Note: &history.Note{Text: "the target's events came faster than they were taken", Dropped: dropped}})
+	}
+	return errors.Join(cause, x.end(cause != nil))
+}
+
+// explain records why a run ended early.
+func (x *experiment) explain(ctx context.Context, cause error) {
+	switch {
+	case cause == nil:
+	case errors.Is(cause, ErrAborted):
+		x.record(history.Event{Alarm: &history.Alarm{Kind: "abort", Text: cause.Error()}})
+	case errors.Is(cause, ErrInterrupted):
+		x.record(history.Event{Alarm: &history.Alarm{Kind: "interrupt", Text: cause.Error()}})
+	default:
+		x.fail(cause)
+	}
+}
+
+// stages runs everything from boot to verify. Injections, load and probes are over when it returns.
+func (x *experiment) stages(ctx context.Context) error {
+	x.stage("boot")
+	if err := x.boot(ctx); err != nil {
+		return x.cause(ctx, err)
+	}
+	x.stage("warmup")
+	x.loader = x.startLoad(ctx)
+	defer x.loader.abandon()
+	probeCtx, endProbes := context.WithCancel(ctx)
+	defer x.probes.Wait()
+	defer endProbes()
+
+	err := sleep(ctx, x.Warmup)
+	if err == nil {
+		x.stage("steady")
+		err = sleep(ctx, x.Steady)
+	}
+	if err == nil {
+		x.stage("chaos")
+		err = x.strike(ctx, probeCtx)
+	}
+	if err == nil {
+		x.stage("settle")
+		err = x.settle(ctx)
+	}
+	if err == nil {
+		x.stage("verify")
+		x.loader.drain(x.Settle)
+		x.verify(ctx)
+	}
+	return x.cause(ctx, err)
+}
+
+// cause is why a stage ended early, in the words of whoever ended it.
+func (x *experiment) cause(ctx context.Context, err error) error {
+	why := context.Cause(ctx)
+	switch {
+	case err == nil || why == nil:
+		return err
+	case errors.Is(why, ErrAborted), errors.Is(why, errHistory):
+		return why
+	}
+	return fmt.Errorf("%w: %w", ErrInterrupted, why)
+}
+
+func (x *experiment) stage(name string) {
+	x.record(history.Event{Stage: &history.Stage{Name: name}})
+}
+
+// watchTarget records the target's life events from now on.
+func (x *experiment) watchTarget() (stop func() uint64) {
+	return x.Target.Watch(func(m history.Member) {
+		m.At = x.clock.since(m.At)
+		x.record(history.Event{Member: &m})
+		if m.Op == "exited" {
+			x.exits.see(m)
+		}
+	})
+}
+
+// boot waits until the target has what it wants, and records the members that there are.
+func (x *experiment) boot(ctx context.Context) error {
+	late := time.Now().Add(x.Boot)
+	for {
+		members, err := x.Target.Members(ctx)
+		if err != nil {
+			return fmt.Errorf("list the target's members: %w", err)
+		}
+		ready := 0
+		for _, m := range members {
+			if m.State == Ready {
+				ready++
+			}
+		}
+		if ready == x.Target.Want() && ready > 0 {
+			x.introduce(members)
+			return nil
+		}
+		if time.Now().After(late) && len(members) == 0 {
+			return fmt.Errorf("the target has no members after %v", x.Boot)
+		} else if time.Now().After(late) {
+			return fmt.Errorf("the target was not whole within %v: %d of %d members are ready", x.Boot, ready, x.Target.Want())
+		}
+		if err := sleep(ctx, 5*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// introduce records the members that were there before the target was watched.
+func (x *experiment) introduce(members []Member) {
+	for _, m := range members {
+		for _, op := range []string{"started", "ready"} {
+			e := history.Member{Op: op, Slot: m.Slot, Gen: m.Generation, PID: m.PID, Name: m.Name}
+			if !m.Started.IsZero() && op == "started" {
+				e.At = x.clock.since(Monotonic(m.Started))
+			}
+			x.record(history.Event{Member: &e})
+		}
+	}
+}
+
+// strike fires every shot when it is due and waits until the last injection is over.
+func (x *experiment) strike(ctx, probeCtx context.Context) error {
+	began := x.clock.now()
+	x.planEnd = began
+	for _, s := range x.shots {
+		x.planEnd = max(x.planEnd, began+s.At)
+	}
+	if x.Shots == nil {
+		for _, n := range x.Chaos {
+			x.planEnd = max(x.planEnd, began+n.When.After+n.When.For)
+		}
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for i := range x.Chaos {
+		wg.Go(func() {
+			for _, s := range x.shots {
+				if s.Nemesis != i {
+					continue
+				}
+				if sleep(ctx, began+s.At-x.clock.now()) != nil {
+					return
+				}
+				wg.Go(func() { x.fire(ctx, probeCtx, s, began+s.At) })
+			}
+		})
+	}
+	if err := sleep(ctx, x.planEnd-x.clock.now()); err != nil {
+		return err
+	}
+	wg.Wait()
+	return x.loader.finish(ctx, x.Settle)
+}
+
+// settle waits until nothing is left to recover and it has been calm for a while, at most for Settle.
+func (x *experiment) settle(ctx context.Context) error {
+	deadline := time.Now().Add(x.Settle)
+	for calm := time.Now(); time.Now().Before(deadline) && time.Since(calm) < x.Steady; {
+		if !x.recovered(ctx) {
+			calm = time.Now()
+		}
+		if err := sleep(ctx, 5*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recovered tells whether every probe was answered and the target has the members it wants.
+func (x *experiment) recovered(ctx context.Context) bool {
+	x.mu.Lock()
+	probing := x.probing
+	x.mu.Unlock()
+	if probing > 0 {
+		return false
+	}
+	members, err := x.Target.Members(ctx)
+	ready := 0
+	for _, m := range members {
+		if p, statErr := procfs.Read(m.PID); m.State == Ready && statErr == nil && p.Alive() {
+			ready++
+		}
+	}
+	return err == nil && ready == x.Target.Want()
+}
+
+// verify probes every slot.
+func (x *experiment) verify(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, x.Settle)
+	defer cancel()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for slot := range x.Target.Want() {
+		wg.Go(func() { x.probe(ctx, slot, 0) })
+	}
+}
+
+// stop closes the target and looks for what is left of it.
+func (x *experiment) stop() {
+	x.lastLook()
+	x.stage("stop")
+	if x.Close != nil {
+		if err := x.Close(); err != nil {
+			x.note("closing the target: %v", err)
+		}
+		x.lastLook()
+	}
+	if x.Witness != nil {
+		err := x.Witness(func(r history.Run) {
+			r.Start, r.End = x.clock.since(r.Start), x.clock.since(r.End)
+			x.record(history.Event{Run: &r})
+		})
+		if err != nil {
+			x.fail(fmt.Errorf("read the witnesses' file: %w", err))
+		}
+	}
+}
+
+// end closes the history.
+func (x *experiment) end(aborted bool) error {
+	if err := x.rec.Close(aborted); err != nil {
+		x.failures = append(x.failures, fmt.Errorf("write the history: %w", err))
+	}
+	return errors.Join(x.failures...)
+}

@@ -1,0 +1,28 @@
+//go:build !linux
+
+package procfs
+
+import "errors"
+
+var errNotLinux = errors.New("there is no /proc on this operating system")
+
+// Read is not supported here.
+func Read(int) (Proc, error) { return Proc{}, errNotLinux }
+
+// Snapshot is not supported here.
+func Snapshot() (Table, error) { return nil, errNotLinux }
+
+// Stopped is not supported here.
+func Stopped(int) (bool, error) { return false, errNotLinux }
+
+// Marked is not supported here.
+func Marked(int, string) bool { return false }
+
+// Files is not supported here.
+func Files(int) (int, error) { return 0, errNotLinux }
+
+// ReadDispositions is not supported here.
+func ReadDispositions(int) (Dispositions, error) { return Dispositions{}, errNotLinux }
+
+// HostOOMKills is not supported here.
+func HostOOMKills() (int64, error) { return 0, errNotLinux }

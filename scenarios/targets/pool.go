@@ -1,0 +1,247 @@
+package targets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/pool"
+)
+
+// Pool is a pool of this project as a target. Adapt or Start makes it. Safe for concurrent use.
+type Pool struct {
+	*pool.Pool
+	cfg     pool.Config
+	witness string
+	closed  atomic.Bool
+}
+
+var (
+	_ chaos.Target    = (*Pool)(nil)
+	_ chaos.Runner    = (*Pool)(nil)
+	_ chaos.Mapper    = (*Pool)(nil)
+	_ chaos.Stresser  = (*Pool)(nil)
+	_ chaos.Crasher   = (*Pool)(nil)
+	_ chaos.Operator  = (*Pool)(nil)
+	_ chaos.Marked    = (*Pool)(nil)
+	_ chaos.Stallable = (*Pool)(nil)
+	_ chaos.Booter    = (*Started)(nil)
+)
+
+// Adapt makes a target of a pool that the caller made and closes. The built-in tasks record their executions in a file
+// in dir, which the caller removes.
+func Adapt(p *pool.Pool, cfg pool.Config, dir string) *Pool {
+	return &Pool{Pool: p, cfg: cfg, witness: filepath.Join(dir, "witness")}
+}
+
+// Started is a pool that Start made, which can be told to boot badly.
+type Started struct {
+	*Pool
+	*bootControl
+}
+
+// Start makes a pool with the config, whose Initializer must be nil: it is used to let boots fail. ctx bounds the boot.
+// dir holds the witnesses' file and the control files; the caller removes it after the pool is closed.
+func Start(ctx context.Context, cfg pool.Config, dir string) (*Started, error) {
+	if cfg.Initializer != nil {
+		return nil, errors.New("targets: Config.Initializer is taken by the harness: adapt a pool of your own instead")
+	}
+	boots, err := newBootControl(filepath.Join(dir, "boot"))
+	if err != nil {
+		return nil, err
+	}
+	cfg.Initializer = bootInit.With(boots.dir)
+	p, err := pool.New(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Started{Adapt(p, cfg, dir), boots}, nil
+}
+
+// Describe implements chaos.Target.
+func (t *Pool) Describe() history.Target {
+	return history.Target{
+		Kind: "pool", Name: "respawn", Size: t.Size(),
+		Can: []string{"events", "phases", "exits", "attempts", "slots", "witness", "marker"},
+	}
+}
+
+// Want implements chaos.Target.
+func (t *Pool) Want() int {
+	if t.closed.Load() {
+		return 0
+	}
+	return t.Size()
+}
+
+// Marker implements chaos.Marked.
+func (t *Pool) Marker() string { return t.ID() }
+
+// Heartbeat implements chaos.Stallable.
+func (t *Pool) Heartbeat() time.Duration {
+	if t.cfg.Heartbeat == 0 {
+		return 10 * time.Second
+	}
+	return t.cfg.Heartbeat
+}
+
+// Members implements chaos.Target.
+func (t *Pool) Members(context.Context) ([]chaos.Member, error) {
+	var list []chaos.Member
+	for _, w := range t.Workers() {
+		if w.PID == 0 || w.State > pool.Retiring {
+			continue
+		}
+		list = append(list, chaos.Member{
+			Slot: w.Slot, Generation: w.Generation, Name: w.Name, PID: w.PID, Started: w.Started, Cgroup: w.Cgroup,
+			State: memberStates[w.State], Phase: w.Phase.String(),
+		})
+	}
+	return list, nil
+}
+
+var memberStates = map[pool.State]chaos.State{pool.Starting: chaos.Starting, pool.Ready: chaos.Ready, pool.Retiring: chaos.Stopping}
+
+// Probe implements chaos.Target.
+func (t *Pool) Probe(ctx context.Context, slot int) (pid int, err error) {
+	n := uint64(slot) + 7
+	a, err := probeTask.Call(ctx, t.Pool, n, pool.OnSlot(slot))
+	if err == nil && a.Value != n*n {
+		err = fmt.Errorf("the probe of slot %d answered %d, want %d", slot, a.Value, n*n)
+	}
+	return a.PID, err
+}
+
+// Do implements chaos.Runner.
+func (t *Pool) Do(ctx context.Context, task chaos.Task) chaos.Settled {
+	b, w, err := t.prepare(task)
+	if err != nil {
+		return chaos.Settled{Outcome: history.Rejected, Err: err.Error()}
+	}
+	f := b.task.Submit(ctx, t.Pool, w)
+	a, err := f.Result(ctx)
+	s := verdict(ctx, b, &w, a, err)
+	if f.TaskID() == 0 && s.Outcome == history.Failed {
+		s.Outcome = history.Rejected
+	}
+	select {
+	case <-f.Done():
+		o := f.Outcome()
+		s.Attempts, s.PID = o.Attempts, o.PID
+	default:
+	}
+	return s
+}
+
+// Map implements chaos.Mapper.
+func (t *Pool) Map(ctx context.Context, tasks []chaos.Task, ended func(int, chaos.Settled)) {
+	inputs := make([]work, len(tasks))
+	var b builtin
+	for i, task := range tasks {
+		var err error
+		if b, inputs[i], err = t.prepare(task); err != nil {
+			ended(i, chaos.Settled{Outcome: history.Rejected, Err: err.Error()})
+			return
+		}
+	}
+	i := 0
+	for a, err := range b.task.Stream(ctx, t.Pool, pool.Slice(inputs)) {
+		if i < len(tasks) {
+			ended(i, verdict(ctx, b, &inputs[i], a, err))
+		}
+		i++
+	}
+	for ; i < len(tasks); i++ {
+		ended(i, chaos.Settled{Outcome: history.Hung})
+	}
+}
+
+// prepare finds the built-in task and makes its argument.
+func (t *Pool) prepare(task chaos.Task) (builtin, work, error) {
+	b, ok := builtins[task.Name]
+	if !ok {
+		return b, work{}, fmt.Errorf("there is no built-in task %q", task.Name)
+	}
+	w := work{ID: task.ID, Witness: t.witness}
+	if err := w.take(task.Args); err != nil {
+		return b, w, fmt.Errorf("task %s: %w", task.Name, err)
+	}
+	if b.prompt != nil {
+		b.prompt(&w)
+	}
+	return b, w, nil
+}
+
+// take sets the arguments of a scenario.
+func (w *work) take(args map[string]any) error {
+	for name, value := range args {
+		ok := false
+		switch name {
+		case "duration":
+			w.Duration, ok = value.(time.Duration)
+		case "rounds":
+			w.Rounds, ok = value.(int)
+		case "below":
+			w.Below, ok = value.(int)
+		case "bytes":
+			w.Bytes, ok = value.(int64)
+		case "keep":
+			w.Keep, ok = value.(bool)
+		}
+		if !ok {
+			return fmt.Errorf("argument %s is a %T: want a duration, or rounds and below as int, bytes as int64, keep as bool", name, value)
+		}
+	}
+	return nil
+}
+
+// verdict says how a task ended for its submitter.
+func verdict(ctx context.Context, b builtin, w *work, a answer, err error) chaos.Settled {
+	var lost *pool.WorkerLostError
+	switch {
+	case err == nil && a.ID == w.ID && b.expect(w, a):
+		return chaos.Settled{Outcome: history.OK, PID: a.PID}
+	case err == nil:
+		return chaos.Settled{Outcome: history.Wrong, PID: a.PID, Err: fmt.Sprintf("task %d was answered for task %d with %d", w.ID, a.ID, a.Value)}
+	case errors.As(err, &lost):
+		return chaos.Settled{Outcome: history.Lost, Err: err.Error()}
+	case ctx.Err() != nil:
+		return chaos.Settled{Outcome: history.Hung, Err: err.Error()}
+	}
+	return chaos.Settled{Outcome: history.Failed, Err: err.Error()}
+}
+
+// Resize implements chaos.Operator, with Restart, Close and Terminate.
+func (t *Pool) Resize(n int) error { return t.Pool.Resize(n) }
+
+// Close finishes what was submitted and stops the pool.
+func (t *Pool) Close() error {
+	t.closed.Store(true)
+	return t.Pool.Close()
+}
+
+// Terminate stops the pool now.
+func (t *Pool) Terminate() error {
+	t.closed.Store(true)
+	t.Pool.Terminate()
+	return nil
+}
+
+// Witnesses reads what the built-in tasks recorded of themselves: for chaos.Run.Witness.
+func (t *Pool) Witnesses(add func(history.Run)) error { return readWitnesses(t.witness, add) }
+
+// ArmCrashPoint implements chaos.Crasher.
+func (t *Pool) ArmCrashPoint(_ context.Context, slot int, point string) error {
+	for at := pool.CrashNone; at <= pool.CrashDuringDrain; at++ {
+		if at.String() == point {
+			_, err := t.Pool.ArmCrashPoint(slot, at)
+			return err
+		}
+	}
+	return fmt.Errorf("the pool has no crash point %q", point)
+}

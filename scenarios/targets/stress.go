@@ -1,0 +1,67 @@
+package targets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/pool"
+)
+
+// strain is the argument of the stress task: chaos.Stress.
+type strain struct {
+	PID     int
+	Kind    string
+	Text    string
+	Bytes   int64
+	Count   int
+	Hold    time.Duration
+	Confine bool
+}
+
+// notMe is the answer of a worker that is not the victim: the victim's replacement.
+const notMe = "not the victim"
+
+// stressTask makes a worker do harm to itself. It runs at most once: the replacement of a worker that died of it is left
+// in peace.
+var stressTask = pool.Register("respawn.stress", func(ctx context.Context, s strain) (string, error) {
+	if s.PID != 0 && s.PID != os.Getpid() {
+		return notMe, nil
+	}
+	do, ok := strains[s.Kind]
+	if !ok {
+		return "", fmt.Errorf("stress of kind %q is not known", s.Kind)
+	}
+	return do(ctx, s)
+})
+
+// strains are the kinds of stress. What is fatal leaves a marker on stderr first, by which it is recognised.
+var strains = map[string]func(context.Context, strain) (string, error){
+	"exit": func(_ context.Context, s strain) (string, error) {
+		fmt.Fprintf(os.Stderr, "respawn stress: exit %d\n", s.Count)
+		os.Exit(s.Count)
+		return "", nil
+	},
+	"panic": func(ctx context.Context, s strain) (string, error) {
+		go panic("respawn stress: " + s.Text) // outside the task's goroutine, so that nothing recovers it
+		<-ctx.Done()
+		return "", ctx.Err()
+	},
+}
+
+// Stress implements chaos.Stresser.
+func (t *Pool) Stress(ctx context.Context, slot int, s chaos.Stress) (string, error) {
+	in := strain{PID: s.PID, Kind: s.Kind, Text: s.Text, Bytes: s.Bytes, Count: s.Count, Hold: s.Hold, Confine: s.Confine}
+	answer, err := stressTask.Call(ctx, t.Pool, in, pool.OnSlot(slot), pool.WithDelivery(pool.AtMostOnce))
+	var lost *pool.WorkerLostError
+	switch {
+	case errors.As(err, &lost):
+		return "", nil
+	case err == nil && answer == notMe:
+		return "", chaos.ErrGone
+	}
+	return answer, err
+}

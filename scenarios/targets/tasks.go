@@ -1,0 +1,172 @@
+// Package targets makes pools into targets of the chaos engine.
+package targets
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/respawn-go/respawn/pool"
+)
+
+// work is the argument of every built-in task. Each takes some of the fields.
+type work struct {
+	ID       uint64        `cbor:"1,keyasint"`
+	Witness  string        `cbor:"2,keyasint,omitempty"` // the file to record the execution in
+	Duration time.Duration `cbor:"3,keyasint,omitempty"`
+	Rounds   int           `cbor:"4,keyasint,omitempty"`
+	Below    int           `cbor:"5,keyasint,omitempty"`
+	Bytes    int64         `cbor:"6,keyasint,omitempty"`
+	Keep     bool          `cbor:"7,keyasint,omitempty"`
+	Payload  []byte        `cbor:"8,keyasint,omitempty"`
+}
+
+// answer is what every built-in task returns. It names its task, so that an answer to another one is found out.
+type answer struct {
+	ID      uint64 `cbor:"1,keyasint"`
+	PID     int    `cbor:"2,keyasint"`
+	Value   uint64 `cbor:"3,keyasint"`
+	Payload []byte `cbor:"4,keyasint,omitempty"`
+}
+
+// builtin is one task: what workers compute, and what the answer must be.
+type builtin struct {
+	task   pool.Task[work, answer]
+	prompt func(w *work)                       // completes the argument in the parent; may be nil
+	expect func(w *work, got answer) (ok bool) // checks the value
+}
+
+// builtins are the verifiable tasks by name.
+var builtins = map[string]builtin{
+	"sleep": {task: register("sleep", func(ctx context.Context, w work) (answer, error) {
+		return answer{Value: w.ID * w.ID}, pause(ctx, w.Duration)
+	}), expect: squared},
+	"square": {task: register("square", func(_ context.Context, w work) (answer, error) {
+		return answer{Value: w.ID * w.ID}, nil
+	}), expect: squared},
+	"hash": {task: register("hash", func(_ context.Context, w work) (answer, error) {
+		return answer{Value: hashChain(w.ID%seeds, w.Rounds)}, nil
+	}), expect: func(w *work, got answer) bool { return got.Value == rightHash(w.ID%seeds, w.Rounds) }},
+	"primes": {task: register("primes", func(_ context.Context, w work) (answer, error) {
+		return answer{Value: primesBelow(0, w.Below)}, nil
+	}), expect: func(w *work, got answer) bool { return got.Value == rightPrimes(0, w.Below) }},
+	"echo": {
+		task: register("echo", func(_ context.Context, w work) (answer, error) {
+			return answer{Payload: w.Payload}, nil
+		}),
+		prompt: func(w *work) { w.Payload = pattern(w.ID, int(w.Bytes)) },
+		expect: func(w *work, got answer) bool { return bytes.Equal(got.Payload, w.Payload) },
+	},
+	"alloc": {task: register("alloc", func(ctx context.Context, w work) (answer, error) {
+		block := touch(w.Bytes)
+		if w.Keep {
+			leaked = append(leaked, block)
+		}
+		return answer{Value: w.ID * w.ID}, pause(ctx, w.Duration)
+	}), expect: squared},
+}
+
+// seeds bounds the different hash chains, so that the parent computes each only once.
+const seeds = 16
+
+var leaked [][]byte // by alloc with keep, in a worker
+
+// probeTask answers with its process's pid and the square of its argument.
+var probeTask = pool.Register("respawn.probe", func(_ context.Context, n uint64) (answer, error) {
+	return answer{PID: os.Getpid(), Value: n * n}, nil
+})
+
+// register names a built-in task, which records its execution with the witness.
+func register(name string, run func(context.Context, work) (answer, error)) pool.Task[work, answer] {
+	return pool.Register("respawn."+name, func(ctx context.Context, w work) (answer, error) {
+		end, err := testify(w.Witness, w.ID, pool.Attempt(ctx))
+		if err != nil {
+			return answer{}, fmt.Errorf("the witnesses' file: %w", err)
+		}
+		a, err := run(ctx, w)
+		a.ID, a.PID = w.ID, os.Getpid()
+		end()
+		return a, err
+	})
+}
+
+func squared(w *work, got answer) bool { return got.Value == w.ID*w.ID }
+
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// hashChain is the first eight bytes of SHA-256 applied so often to the seed.
+func hashChain(seed uint64, rounds int) uint64 {
+	var sum [sha256.Size]byte
+	binary.LittleEndian.PutUint64(sum[:], seed)
+	for range rounds {
+		sum = sha256.Sum256(sum[:])
+	}
+	return binary.LittleEndian.Uint64(sum[:])
+}
+
+// primesBelow counts the primes below n by the sieve of Eratosthenes.
+func primesBelow(_ uint64, n int) (count uint64) {
+	composite := make([]bool, max(n, 0))
+	root := int(math.Sqrt(float64(max(n, 0))))
+	for i := 2; i < n; i++ {
+		if composite[i] {
+			continue
+		}
+		count++
+		for j := i * i; i <= root && j < n; j += i {
+			composite[j] = true
+		}
+	}
+	return count
+}
+
+// pattern is n bytes that depend on the seed.
+func pattern(seed uint64, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(seed>>(i%8*8)) ^ byte(i)
+	}
+	return b
+}
+
+// touch allocates n bytes and writes to every page of them.
+func touch(n int64) []byte {
+	b := make([]byte, n)
+	for i := 0; i < len(b); i += 4096 {
+		b[i] = 1
+	}
+	return b
+}
+
+// remembered makes compute remember its values: the parent would otherwise be as busy with checking as the workers.
+func remembered(compute func(uint64, int) uint64) func(uint64, int) uint64 {
+	var known sync.Map
+	return func(seed uint64, n int) uint64 {
+		key := [2]uint64{seed, uint64(n)}
+		v, ok := known.Load(key)
+		if !ok {
+			v, _ = known.LoadOrStore(key, compute(seed, n))
+		}
+		return v.(uint64) //nolint:forcetypeassert // only uint64s are stored
+	}
+}
+
+var rightHash, rightPrimes = remembered(hashChain), remembered(primesBelow)
