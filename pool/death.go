@@ -70,7 +70,7 @@ func (w *worker) exitRecord(quarantined bool) Exit {
 		x.Code, x.Signal, x.UserTime, x.SystemTime, x.MaxRSS = st.code, st.signal, st.user, st.system, st.maxRSS
 		x.Stderr = w.stderr
 	}
-	x.classify(w.asked, w.oom)
+	x.classify(w.asked, w.oom, w.p.cfg.HardMemory > 0 && w.proc.cgroup() == "")
 	return x
 }
 

@@ -25,7 +25,7 @@ var deaths = []struct {
 }{
 	{"exit 0", 0, 0, pool.KindCrashed, ""},
 	{"exit 42", 42, 0, pool.KindCrashed, ""},
-	{"fatal", 2, 0, pool.KindCrashed, "fatal error: concurrent map writes"},
+	{"fatal", 2, 0, pool.KindCrashed, "fatal error: concurrent map"},
 	{"goroutine panic", 2, 0, pool.KindCrashed, "panic: not recovered"},
 	{"SIGSEGV", 2, 0, pool.KindCrashed, "SIGSEGV: segmentation violation"},
 	{"SIGABRT", 2, 0, pool.KindCrashed, "SIGABRT: abort"},

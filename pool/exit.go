@@ -105,8 +105,9 @@ func lastLine(s string) string {
 	return last[:min(len(last), 200)]
 }
 
-// classify sets Kind and OOM from the wait status, our own reason and the evidence.
-func (x *Exit) classify(asked bool, oomKills uint64) {
+// classify sets Kind and OOM from the wait status, our own reason and the evidence; limited says that RLIMIT_DATA stood
+// in for a memory cgroup.
+func (x *Exit) classify(asked bool, oomKills uint64, limited bool) {
 	switch {
 	case x.Code == unknownCode:
 		x.Kind = KindUnknown
@@ -122,6 +123,8 @@ func (x *Exit) classify(asked bool, oomKills uint64) {
 		x.Kind = KindKilled
 	case x.Code == 2 && goOutOfMemory(x.Stderr):
 		x.Kind, x.OOM = KindOOM, "runtime: out of memory"
+	case x.Code == 2 && limited && goRuntimeCrashed(x.Stderr):
+		x.Kind, x.OOM = KindOOM, "RLIMIT_DATA: the Go runtime itself crashed"
 	default:
 		x.Kind = KindCrashed
 	}
@@ -135,4 +138,11 @@ func goOutOfMemory(stderr string) bool {
 	return strings.Contains(stderr, "runtime: out of memory") ||
 		strings.Contains(stderr, "runtime: cannot allocate memory") ||
 		strings.Contains(stderr, "fatal error: out of memory")
+}
+
+// goRuntimeCrashed recognises a crash on a system stack: of the runtime, not of Go code that it runs. Under RLIMIT_DATA
+// that is how it ends when it cannot get memory for itself, or for the stack of a new thread.
+func goRuntimeCrashed(stderr string) bool {
+	return strings.Contains(stderr, "goroutine 0 gp=") || strings.Contains(stderr, "runtime: g 0 gp=") ||
+		strings.Contains(stderr, "runtime/cgo: pthread_create failed") || strings.Contains(stderr, "failed to create new OS thread")
 }

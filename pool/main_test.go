@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
@@ -83,6 +84,16 @@ var (
 		}
 		leaked = append(leaked, b)
 		return os.Getpid(), nil
+	})
+	// spawnAway starts a process in a session of its own, which outlives its parent unless somebody ends it.
+	spawnAway = pool.Register("spawn-away", func(context.Context, int) (int, error) {
+		cmd := exec.Command("sleep", "600")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		err := cmd.Start()
+		if err != nil {
+			return 0, err
+		}
+		return cmd.Process.Pid, nil
 	})
 	getenv = pool.Register("getenv", func(_ context.Context, k string) (string, error) {
 		dir, err := os.Getwd()

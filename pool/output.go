@@ -18,7 +18,7 @@ const (
 )
 
 // crashMarks begin the Go runtime's reports of a crash (runtime/panic.go, runtime/signal_unix.go).
-var crashMarks = []string{"panic: ", "fatal error: ", "SIGSEGV: ", "SIGABRT: ", "SIGBUS: ", "SIGFPE: ", "SIGQUIT: "}
+var crashMarks = []string{"panic: ", "fatal error: ", "runtime/cgo: ", "SIGSEGV: ", "SIGABRT: ", "SIGBUS: ", "SIGFPE: ", "SIGQUIT: "}
 
 func isCrashMark[S []byte | string](line S) bool {
 	return slices.ContainsFunc(crashMarks, func(mark string) bool { return len(line) >= len(mark) && string(line[:len(mark)]) == mark })
@@ -37,18 +37,13 @@ type tail struct {
 func (t *tail) add(line []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if isCrashMark(line) {
+	if isCrashMark(line) && t.since >= causeSize { // another one; what is near belongs to the same report
 		t.cause, t.since = t.cause[:0], 0
-	} else if t.since == 0 {
-		t.keep(line)
-		return
 	}
-	t.cause = append(t.cause, line[:min(len(line), causeSize-len(t.cause))]...)
-	t.since += len(line)
-	t.keep(line)
-}
-
-func (t *tail) keep(line []byte) {
+	if t.since > 0 || isCrashMark(line) {
+		t.cause = append(t.cause, line[:min(len(line), causeSize-len(t.cause))]...)
+		t.since += len(line)
+	}
 	t.buf = append(t.buf, line[max(0, len(line)-tailSize):]...)
 	if n := len(t.buf); n > tailSize {
 		t.buf = append(t.buf[:0], t.buf[n-tailSize:]...)
