@@ -3,7 +3,6 @@ package reports
 import (
 	"encoding/json"
 	"fmt"
-	"iter"
 	"os"
 	"path/filepath"
 	"time"
@@ -35,6 +34,9 @@ type Report struct {
 	Capabilities map[string]string  `json:"capabilities,omitempty"`
 	// Truncated says what was left out of Faults and Exits, "" when nothing was. The metrics count everything.
 	Truncated string `json:"truncated,omitempty"`
+
+	source string
+	plots  plots
 }
 
 // Injection is one line of the fault ledger.
@@ -63,101 +65,6 @@ type Exit struct {
 	Reason string  `json:"reason,omitempty"` // the target's own
 	Fault  int     `json:"fault,omitempty"`  // the injection that it is a consequence of, 0: none
 	history.Exit
-}
-
-// maxLedger bounds the ledgers of one report.
-const maxLedger = 5000
-
-// Build makes the report of a history that was judged.
-func Build(h history.Header, events iter.Seq2[history.Event, error], result check.Result) (*Report, error) {
-	r := &Report{
-		SchemaVersion: SchemaVersion, Scenario: h.Scenario, Description: h.Description, Seed: h.Seed, Command: h.Command,
-		Started: h.Started, Target: h.Target, Result: result, Floors: h.Floors, Environment: h.Environment,
-		Capabilities: h.Capabilities, Faults: []Injection{}, Exits: []Exit{},
-	}
-	b := ledger{r: r, faults: map[int]int{}, killed: map[int]int{}}
-	for e, err := range events {
-		if err != nil {
-			break // judging has said so; what was read is shown
-		}
-		b.add(e)
-	}
-	if b.left > 0 {
-		r.Truncated = fmt.Sprintf("the first %d of each ledger are shown; %d lines are left out", maxLedger, b.left)
-	}
-	return r, nil
-}
-
-// ledger fills a report's lists.
-type ledger struct {
-	r      *Report
-	faults map[int]int // injection → index in r.Faults
-	killed map[int]int // pid → the injection that killed it
-	left   int
-}
-
-func (b *ledger) add(e history.Event) {
-	b.r.DurationS = max(b.r.DurationS, e.T.Seconds())
-	switch {
-	case e.Fault != nil:
-		b.fault(e.T, e.Fault)
-	case e.Member != nil && e.Member.Op == "exited":
-		b.exit(e.T, e.Member)
-	}
-}
-
-func (b *ledger) fault(t time.Duration, f *history.Fault) {
-	i, ok := b.faults[f.N]
-	if !ok {
-		if len(b.r.Faults) >= maxLedger {
-			b.left++
-			return
-		}
-		i = len(b.r.Faults)
-		b.faults[f.N] = i
-		b.r.Faults = append(b.r.Faults, Injection{N: f.N, Nemesis: f.Nemesis, Fault: f.Fault, DueS: f.Due.Seconds()})
-	}
-	in := &b.r.Faults[i]
-	if f.Victim != nil {
-		in.Victim = f.Victim
-	}
-	switch f.Op {
-	case "settled":
-		in.AtS, in.Outcome, in.Receipt, in.Fatal, in.Err = t.Seconds(), f.Outcome, f.Receipt, f.Fatal, f.Err
-		if f.Receipt != nil && f.Receipt.At > 0 {
-			in.AtS = f.Receipt.At.Seconds()
-		}
-		if f.Fatal && in.Victim != nil {
-			b.killed[in.Victim.PID] = f.N
-			b.explain(in.Victim.PID, f.N)
-		}
-	case "healed":
-		in.HealedS = t.Seconds()
-	case "heal-failed":
-		in.HealFail = f.Err
-	}
-}
-
-// explain ties an exit that came before its receipt to the injection.
-func (b *ledger) explain(pid, n int) {
-	for i := len(b.r.Exits) - 1; i >= 0 && i >= len(b.r.Exits)-64; i-- {
-		if b.r.Exits[i].PID == pid && b.r.Exits[i].Fault == 0 {
-			b.r.Exits[i].Fault = n
-			return
-		}
-	}
-}
-
-func (b *ledger) exit(t time.Duration, m *history.Member) {
-	if len(b.r.Exits) >= maxLedger {
-		b.left++
-		return
-	}
-	x := Exit{AtS: t.Seconds(), Slot: m.Slot, Gen: m.Gen, PID: m.PID, Name: m.Name, Reason: m.Reason, Fault: b.killed[m.PID]}
-	if m.Exit != nil {
-		x.Exit = *m.Exit
-	}
-	b.r.Exits = append(b.r.Exits, x)
 }
 
 // Load reads a report.json.
@@ -193,3 +100,23 @@ func LoadAll(dir string) ([]*Report, error) {
 	}
 	return list, nil
 }
+
+// how is the end in words.
+func (x Exit) how() string {
+	s := fmt.Sprintf("exit code %d", x.Code)
+	if x.Signal != "" {
+		s = x.Signal
+	}
+	switch {
+	case x.OOM != "":
+		s += ", out of memory (" + x.OOM + ")"
+	case x.Fault > 0:
+		s += fmt.Sprintf(", by fault #%d", x.Fault)
+	case x.Reason != "":
+		s += ", by the target: " + x.Reason
+	}
+	return s
+}
+
+// unexplained tells whether nothing accounts for the end: no fault, no reason of the target's own, no clean stop.
+func (x Exit) unexplained() bool { return x.Fault == 0 && x.Reason == "" && x.Kind != "clean" }

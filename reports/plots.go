@@ -1,0 +1,261 @@
+package reports
+
+import (
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// plots is what the page's figures are drawn from, gathered in one pass.
+type plots struct {
+	stages   []stage
+	ready    bins[readyBin]
+	load     bins[loadBin]
+	host     bins[hostBin]
+	lanes    map[int]*lane
+	byPID    map[int]*lane
+	victims  map[int]int   // injection → slot, until it is settled
+	deaths   map[int]death // injection → the death that its slot has not recovered from
+	recover  []recovery
+	tasks    map[uint64]*taskLine
+	troubled []uint64
+	notes    []string
+	lost     uint64 // events that the recorder dropped
+}
+
+// stage is a part of the run.
+type stage struct {
+	name string
+	at   time.Duration
+}
+
+// readyBin is the fewest ready members, and the wanted number, in a bin.
+type readyBin struct {
+	seen        bool
+	ready, want int
+}
+
+// loadBin is what settled in a bin.
+type loadBin struct {
+	ok, bad int
+	latency latencies
+}
+
+// hostBin is the largest figures of the members and the harness in a bin; CPU is the last.
+type hostBin struct {
+	seen             bool
+	rss, parent      int64
+	fds, goroutines  int
+	cpu              time.Duration
+	orphans, zombies int
+}
+
+// lane is one slot's row of bars.
+type lane struct {
+	bars  []bar
+	ticks bins[int]
+	left  int
+}
+
+// bar is one member's life.
+type bar struct {
+	pid, gen        int
+	from, ready, to time.Duration // ready and to: -1 while it is not
+	exit            *history.Exit
+	reason          string
+}
+
+type death struct {
+	slot int
+	at   time.Duration
+}
+
+// recovery is one death and how long its slot took to be of use again; negative: it never was.
+type recovery struct {
+	fault, slot int
+	at          time.Duration
+	took        time.Duration
+}
+
+// taskLine is what is known of one submission until it has settled well.
+type taskLine struct {
+	id                 uint64
+	submitted, settled time.Duration
+	outcome            history.Outcome
+	attempts           int
+	err                string
+	runs               []history.Run
+}
+
+// What one page shows at most.
+const (
+	maxLanes    = 64
+	maxBars     = 200 // of a lane
+	maxPoints   = 2000
+	maxTroubled = 300
+	maxNotes    = 200
+)
+
+func newPlots() plots {
+	return plots{
+		ready: newBins(func(into *readyBin, b readyBin) {
+			if b.seen && (!into.seen || b.ready-b.want < into.ready-into.want) {
+				*into = b
+			}
+		}),
+		load: newBins(func(into *loadBin, b loadBin) {
+			into.ok += b.ok
+			into.bad += b.bad
+			into.latency.merge(b.latency)
+		}),
+		host:  newBins(func(into *hostBin, b hostBin) { into.grow(b) }),
+		lanes: map[int]*lane{}, byPID: map[int]*lane{}, deaths: map[int]death{}, victims: map[int]int{}, tasks: map[uint64]*taskLine{},
+	}
+}
+
+func (h *hostBin) grow(b hostBin) {
+	if !b.seen {
+		return
+	}
+	h.seen = true
+	h.rss, h.parent = max(h.rss, b.rss), max(h.parent, b.parent)
+	h.fds, h.goroutines = max(h.fds, b.fds), max(h.goroutines, b.goroutines)
+	h.orphans, h.zombies = max(h.orphans, b.orphans), max(h.zombies, b.zombies)
+	h.cpu = b.cpu
+}
+
+func (p *plots) add(e history.Event) {
+	switch {
+	case e.Task != nil:
+		p.task(e.T, e.Task)
+	case e.Run != nil:
+		p.run(e.Run)
+	case e.Member != nil:
+		p.member(e.T, e.Member)
+	case e.Fault != nil:
+		p.fault(e.T, e.Fault)
+	case e.Probe != nil:
+		p.probe(e.T, e.Probe)
+	case e.Sample != nil:
+		p.sample(e.T, e.Sample)
+	case e.Stage != nil:
+		p.stages = append(p.stages, stage{e.Stage.Name, e.T})
+	case e.Alarm != nil:
+		p.note(e.T, e.Alarm.Kind+": "+e.Alarm.Text)
+	case e.Note != nil:
+		p.lost += e.Note.Dropped
+		p.note(e.T, e.Note.Text)
+	}
+}
+
+func (p *plots) note(t time.Duration, text string) {
+	if len(p.notes) < maxNotes {
+		p.notes = append(p.notes, seconds(t.Seconds())+"  "+text)
+	}
+}
+
+func (p *plots) sample(t time.Duration, s *history.Sample) {
+	b := readyBin{true, min(s.Ready, s.Alive), s.Want}
+	p.ready.join(p.ready.at(t), b)
+	p.host.at(t).grow(hostBin{true, s.RSS, s.ParentRSS, s.FDs, s.Goroutines, s.CPU, s.Orphans, s.Zombies})
+}
+
+// task keeps the ledger to submissions that are open or came to a bad end.
+func (p *plots) task(t time.Duration, k *history.Task) {
+	if k.Op == "submitted" {
+		p.tasks[k.ID] = &taskLine{id: k.ID, submitted: t, settled: -1}
+		return
+	}
+	bin := p.load.at(t)
+	bin.latency.add(k.Latency)
+	if k.Outcome == history.OK {
+		bin.ok++
+	} else {
+		bin.bad++
+	}
+	l := p.tasks[k.ID]
+	if l == nil {
+		return
+	}
+	l.settled, l.outcome, l.attempts, l.err = t, k.Outcome, k.Attempts, k.Err
+	if k.Outcome == history.OK && k.Attempts <= 1 || len(p.troubled) >= maxTroubled {
+		delete(p.tasks, k.ID)
+		return
+	}
+	p.troubled = append(p.troubled, k.ID)
+}
+
+func (p *plots) run(r *history.Run) {
+	if l := p.tasks[r.Task]; l != nil && len(l.runs) < 20 {
+		l.runs = append(l.runs, *r)
+	}
+	if l := p.byPID[r.PID]; l != nil {
+		*l.ticks.at(r.Start)++
+	}
+}
+
+func (p *plots) lane(slot int) *lane {
+	l := p.lanes[slot]
+	if l == nil {
+		l = &lane{ticks: newBins(func(into *int, n int) { *into += n })}
+		p.lanes[slot] = l
+	}
+	return l
+}
+
+func (p *plots) member(t time.Duration, m *history.Member) {
+	if m.Slot < 0 || m.Slot >= 10*maxLanes {
+		return
+	}
+	l := p.lane(m.Slot)
+	p.byPID[m.PID] = l
+	last := len(l.bars) - 1
+	same := last >= 0 && l.bars[last].pid == m.PID && l.bars[last].to < 0
+	switch {
+	case m.PID == 0:
+	case (m.Op == "started" || m.Op == "ready") && !same && len(l.bars) >= maxBars:
+		l.left++
+	case m.Op == "started" || m.Op == "ready" && !same:
+		l.bars = append(l.bars, bar{pid: m.PID, gen: m.Gen, from: t, ready: -1, to: -1})
+		if m.Op == "ready" {
+			l.bars[len(l.bars)-1].ready = t
+		}
+	case m.Op == "ready":
+		l.bars[last].ready = t
+	case m.Op == "exited" && same:
+		l.bars[last].to, l.bars[last].exit, l.bars[last].reason = t, m.Exit, m.Reason
+	}
+}
+
+func (p *plots) fault(t time.Duration, f *history.Fault) {
+	if f.Victim != nil {
+		p.victims[f.N] = f.Victim.Slot
+	}
+	slot, ok := p.victims[f.N]
+	if f.Op != "settled" {
+		return
+	}
+	delete(p.victims, f.N)
+	if !f.Fatal || !ok || slot < 0 {
+		return
+	}
+	d := death{slot, t}
+	if f.Receipt != nil && f.Receipt.At > 0 {
+		d.at = f.Receipt.At
+	}
+	p.deaths[f.N] = d
+}
+
+// probe ends the recovery of the injection that it was sent for.
+func (p *plots) probe(t time.Duration, pr *history.Probe) {
+	d, ok := p.deaths[pr.For]
+	if !ok || pr.For == 0 || pr.Op == "sent" || len(p.recover) >= maxPoints {
+		return
+	}
+	r := recovery{fault: pr.For, slot: d.slot, at: d.at, took: t - d.at}
+	if pr.Op == "failed" {
+		r.took = -1
+	}
+	p.recover = append(p.recover, r)
+	delete(p.deaths, pr.For)
+}

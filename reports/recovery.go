@@ -1,0 +1,111 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/respawn-go/respawn/chaos/check"
+)
+
+// budget is the limit that a threshold puts on slot recovery, in seconds; 0 without one.
+func (r *Report) budget() (limit float64, text string) {
+	for _, t := range r.Thresholds {
+		if len(t.Metric) > 14 && t.Metric[:14] == "slot.recovery." && (t.Op == "<=" || t.Op == "<") && t.Limit > limit {
+			limit, text = t.Limit, t.Text
+		}
+	}
+	return limit, text
+}
+
+// recoveries are the samples, the slots that never came back last.
+func (r *Report) recoveries() []recovery {
+	list := slices.Clone(r.plots.recover)
+	for n, d := range r.plots.deaths {
+		list = append(list, recovery{fault: n, slot: d.slot, at: d.at, took: -1})
+	}
+	slices.SortFunc(list, func(a, b recovery) int { return int(a.at - b.at) })
+	return list
+}
+
+// recoveryFigure is a point for each death: when it was and how long its slot took.
+func (r *Report) recoveryFigure() *Figure {
+	list := r.recoveries()
+	if len(list) == 0 {
+		return nil
+	}
+	f := &Figure{
+		ID: "recovery", Title: "Slot recovery", Columns: []string{"fault", "slot", "death at", "recovered after"},
+		Desc:   "For each confirmed death, the time until its slot's replacement was ready and had answered a probe, against the budget.",
+		Legend: []Key{{"point", "recovered"}, {"never", "never came back"}, {"limit", "budget"}},
+	}
+	limit, text := r.budget()
+	most := limit
+	for _, x := range list {
+		most = max(most, x.took.Seconds())
+	}
+	c := newChart(200, 64, r.DurationS, most*1.15)
+	c.axes(seconds)
+	if limit > 0 {
+		c.across("limit", limit, text)
+	}
+	for _, x := range list {
+		took := "never"
+		if x.took >= 0 {
+			took = seconds(x.took.Seconds())
+			c.dot("point", x.at.Seconds(), x.took.Seconds(), fmt.Sprintf("#%d slot %d: %s", x.fault, x.slot, took))
+		} else {
+			c.dot("never", x.at.Seconds(), c.y1, fmt.Sprintf("#%d slot %d: never", x.fault, x.slot))
+		}
+		if len(f.Rows) < 500 {
+			f.Rows = append(f.Rows, []string{fmt.Sprint(x.fault), fmt.Sprint(x.slot), seconds(x.at.Seconds()), took})
+		}
+	}
+	if len(list) > len(f.Rows) {
+		f.Note = fmt.Sprintf("The table has the first %d of %d recoveries.", len(f.Rows), len(list))
+	}
+	f.SVG = c.svg(f.ID, f.Title, f.Desc)
+	return f
+}
+
+// spreadFigure is the cumulative distribution of the recoveries.
+func (r *Report) spreadFigure() *Figure {
+	var took []float64
+	all := r.recoveries()
+	for _, x := range all {
+		if x.took >= 0 {
+			took = append(took, x.took.Seconds())
+		}
+	}
+	if len(took) < 2 {
+		return nil
+	}
+	slices.Sort(took)
+	limit, text := r.budget()
+	f := &Figure{
+		ID: "spread", Title: "Slot recovery, cumulative", Columns: []string{"share of deaths", "recovered within"},
+		Desc: "Which share of the deaths had recovered within which time; a curve that ends below 1 has slots that never came back.",
+	}
+	c := newChart(200, 64, max(took[len(took)-1], limit)*1.05, 1.05)
+	c.axes(three)
+	xs, ys := make([]float64, len(took)), make([]float64, len(took))
+	for i, v := range took {
+		xs[i], ys[i] = v, float64(i+1)/float64(len(all))
+	}
+	c.steps("line", xs, ys, xs[len(xs)-1])
+	if limit > 0 {
+		c.mark("limit", limit, text)
+	}
+	for _, q := range []float64{0.5, 0.9, 0.95, 0.99, 1} {
+		i := int(math.Ceil(q*float64(len(all)))) - 1
+		v := "never"
+		if i < len(took) {
+			v = check.Seconds.Format(took[max(i, 0)])
+		}
+		if float64(len(all)) >= 1/(1-min(q, 0.5)) {
+			f.Rows = append(f.Rows, []string{three(q), v})
+		}
+	}
+	f.SVG = c.svg(f.ID, f.Title, f.Desc)
+	return f
+}

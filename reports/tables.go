@@ -1,0 +1,157 @@
+package reports
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/respawn-go/respawn/chaos/check"
+)
+
+// exitMatrix counts how members ended against what explains it.
+func (r *Report) exitMatrix() table {
+	type key struct{ end, cause string }
+	counts, ends, causes := map[key]int{}, map[string]bool{}, map[string]bool{}
+	for _, x := range r.Exits {
+		k := key{cmp.Or(x.Signal, fmt.Sprintf("exit %d", x.Code)), "the target itself"}
+		switch {
+		case x.OOM != "":
+			k.end += ", out of memory"
+		}
+		switch {
+		case x.Fault > 0:
+			k.cause = "a fault"
+		case x.unexplained():
+			k.cause = "nobody knows"
+		}
+		counts[k]++
+		ends[k.end], causes[k.cause] = true, true
+	}
+	t := table{Columns: append([]string{"ended by"}, slices.Sorted(maps.Keys(causes))...)}
+	for _, end := range slices.Sorted(maps.Keys(ends)) {
+		row := cells(end)
+		for _, cause := range t.Columns[1:] {
+			c := cell{"", "none"}
+			if n := counts[key{end, cause}]; n > 0 {
+				c = cell{fmt.Sprint(n), ""}
+				if cause == "nobody knows" {
+					c.Class = "bad"
+				}
+			}
+			row = append(row, c)
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// coverage counts confirmed injections by fault and by what the victim was doing.
+func (r *Report) coverage() table {
+	counts, phases := map[string]map[string]int{}, map[string]bool{}
+	for _, f := range r.Faults {
+		if f.Outcome != confirmed {
+			continue
+		}
+		phase := "the whole target"
+		if f.Victim != nil {
+			phase = cmp.Or(f.Victim.Phase, "not told")
+		}
+		if counts[f.Fault] == nil {
+			counts[f.Fault] = map[string]int{}
+		}
+		counts[f.Fault][phase]++
+		phases[phase] = true
+	}
+	t := table{Columns: append([]string{"fault"}, slices.Sorted(maps.Keys(phases))...)}
+	for _, fault := range slices.Sorted(maps.Keys(counts)) {
+		row := cells(fault)
+		for _, phase := range t.Columns[1:] {
+			c := cell{"", "none"}
+			if n := counts[fault][phase]; n > 0 {
+				c = cell{fmt.Sprint(n), "good"}
+			}
+			row = append(row, c)
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// maxLineage bounds the rows of the genealogy.
+const maxLineage = 500
+
+// lineage is each slot's processes, one after the other.
+func (r *Report) lineage() table {
+	t := table{Columns: []string{"slot", "processes, first to last"}}
+	slots := slices.Sorted(maps.Keys(r.plots.lanes))
+	for i, s := range slots {
+		if i == maxLineage {
+			t.Note = fmt.Sprintf("The first %d of %d slots are shown.", maxLineage, len(slots))
+			break
+		}
+		l := r.plots.lanes[s]
+		var steps []string
+		for _, b := range l.bars {
+			step := fmt.Sprintf("%d", b.pid)
+			if b.to >= 0 {
+				end, _ := r.endOf(b)
+				step += " († " + end + ")"
+			}
+			steps = append(steps, step)
+		}
+		if l.left > 0 {
+			steps = append(steps, fmt.Sprintf("and %d more", l.left))
+		}
+		t.Rows = append(t.Rows, cells(fmt.Sprint(s), strings.Join(steps, " → ")))
+	}
+	return t
+}
+
+// diffed are the metrics of the comparison with the baseline.
+var diffed = []string{
+	"slot.recovery.p50", "slot.recovery.p95", "slot.recovery.max", "pool.below.total", "tasks.throughput.during",
+	"tasks.latency.during.p50", "tasks.latency.during.p99", "memory.members.max", "memory.growth", "fds.growth",
+}
+
+// diff compares some metrics with the baseline's median and the spread of its runs.
+func (r *Report) diff(baseline []*Report) table {
+	t := table{Columns: []string{"metric", "this run", "baseline, median", "baseline, lowest to highest", "change"}}
+	for _, name := range diffed {
+		now, ok := r.Metrics[name]
+		var before []float64
+		for _, b := range baseline {
+			if v, ok := b.Metrics[name]; ok && b.Scenario == r.Scenario && !math.IsInf(v, 0) {
+				before = append(before, v)
+			}
+		}
+		if !ok || len(before) == 0 {
+			continue
+		}
+		slices.Sort(before)
+		mid, low, high := before[len(before)/2], before[0], before[len(before)-1]
+		change := cell{"within the baseline's noise", "none"}
+		if now < low || now > high || len(before) == 1 {
+			change = cell{fmt.Sprintf("%+.0f %%", 100*(now/mid-1)), ""}
+			if mid == 0 {
+				change.Text = "was 0"
+			}
+		}
+		row := cells(name, value(name, now), value(name, mid), value(name, low)+" to "+value(name, high))
+		t.Rows = append(t.Rows, append(row, change))
+	}
+	if len(t.Rows) > 0 {
+		t.Note = fmt.Sprintf("%d runs in the baseline. One run decides nothing: the gate compares many (respawn gate --baseline).", len(baseline))
+	}
+	return t
+}
+
+// verdictWord is what stands beside the verdict for those who do not see its colour.
+func verdictWord(v check.Verdict) string {
+	return map[check.Verdict]string{
+		check.Pass: "every promise held", check.Fail: "a promise was broken", check.Inconclusive: "the run proves nothing",
+		check.Aborted: "interrupted", check.Error: "the harness itself failed",
+	}[v]
+}
