@@ -32,6 +32,7 @@ func workerMain() {
 	h.down, _ = mapInherited(fdDown, unix.PROT_READ)
 	h.up, _ = mapInherited(fdUp, unix.PROT_READ|unix.PROT_WRITE)
 	signal.Notify(terminated, syscall.SIGTERM)
+	volunteer()
 	newServer(h).main()
 }
 
