@@ -24,7 +24,7 @@ race: ## every test under the race detector
 	$(GO) test -race $(PKG)
 
 sim: ## the pool's simulation over many seeds (SEEDS=100000)
-	$(GO) test -count=1 -timeout 0 -run '^TestSim' ./pool -args -sim.seeds=$(SEEDS)
+	$(GO) test -count=1 -timeout 0 -run '^TestSimulation$$' ./pool -args -seeds $(SEEDS)
 
 bench: ## the pool against floors measured in the same run
 	$(GO) run ./cmd/respawn bench

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/reports"
 )
 
@@ -19,13 +18,13 @@ type Decision struct {
 
 // Row is one scenario.
 type Row struct {
-	Scenario string          `json:"scenario"`
-	Runs     int             `json:"runs"`
-	Verdicts []check.Verdict `json:"verdicts"`
-	Green    bool            `json:"green"`
-	Skipped  bool            `json:"skipped,omitempty"`
-	Reason   string          `json:"reason"` // one line: why it is red, or what holds
-	Change   *Change         `json:"change,omitempty"`
+	Scenario string            `json:"scenario"`
+	Runs     int               `json:"runs"`
+	Verdicts []reports.Verdict `json:"verdicts"`
+	Green    bool              `json:"green"`
+	Skipped  bool              `json:"skipped,omitempty"`
+	Reason   string            `json:"reason"` // one line: why it is red, or what holds
+	Change   *Change           `json:"change,omitempty"`
 }
 
 // Exit is the command's exit code: 0 green; else the worst one of the runs' verdicts, and 1 for what is missing.
@@ -36,7 +35,7 @@ func (d Decision) Exit() int {
 	code := 1
 	for _, r := range d.Rows {
 		for _, v := range r.Verdicts {
-			if !r.Green && v == check.Error {
+			if !r.Green && v == reports.Error {
 				code = v.ExitCode()
 			}
 		}
@@ -98,13 +97,13 @@ func decideOne(name string, runs, before []*reports.Report, p Policy) Row {
 }
 
 // worse tells whether v is at least as bad as every verdict so far.
-func worse(v check.Verdict, list []check.Verdict) bool {
-	return slices.Index(precedence, v) <= slices.Index(precedence, slices.MinFunc(list, func(a, b check.Verdict) int {
+func worse(v reports.Verdict, list []reports.Verdict) bool {
+	return slices.Index(precedence, v) <= slices.Index(precedence, slices.MinFunc(list, func(a, b reports.Verdict) int {
 		return cmp.Compare(slices.Index(precedence, a), slices.Index(precedence, b))
 	}))
 }
 
-var precedence = []check.Verdict{check.Error, check.Fail, check.Aborted, check.Inconclusive, check.Pass}
+var precedence = []reports.Verdict{reports.Error, reports.Fail, reports.Aborted, reports.Inconclusive, reports.Pass}
 
 func group(list []*reports.Report) map[string][]*reports.Report {
 	by := map[string][]*reports.Report{}

@@ -15,7 +15,7 @@ import (
 )
 
 // run is a report with the given verdict and a median recovery of so many spawn floors.
-func run(name string, v check.Verdict, recovery float64) *reports.Report {
+func run(name string, v reports.Verdict, recovery float64) *reports.Report {
 	return &reports.Report{
 		Scenario: name, Result: check.Result{Verdict: v, Cause: "a cause\n::error::injected", Metrics: map[string]float64{"slot.recovery.p50": recovery * 0.006}},
 		Floors: map[string]float64{"respawn": 0.006},
@@ -29,16 +29,16 @@ func TestGateIsRedForWhateverDidNotPass(t *testing.T) {
 		green  bool
 		exit   int
 	}{
-		"all passed":               {[]*reports.Report{run("a", check.Pass, 2), run("b", check.Pass, 2)}, ci.Policy{}, true, 0},
-		"one failed":               {[]*reports.Report{run("a", check.Pass, 2), run("b", check.Fail, 2)}, ci.Policy{}, false, 1},
-		"one repetition failed":    {[]*reports.Report{run("a", check.Fail, 2), run("a", check.Pass, 2)}, ci.Policy{}, false, 1},
-		"inconclusive":             {[]*reports.Report{run("a", check.Inconclusive, 2)}, ci.Policy{}, false, 1},
-		"inconclusive, allowed":    {[]*reports.Report{run("a", check.Inconclusive, 2)}, ci.Policy{Allow: map[string][]check.Verdict{"a": {check.Inconclusive}}}, true, 0},
-		"the harness broke":        {[]*reports.Report{run("a", check.Error, 2)}, ci.Policy{}, false, 5},
-		"missing":                  {[]*reports.Report{run("a", check.Pass, 2)}, ci.Policy{Scenarios: []string{"b"}}, false, 1},
+		"all passed":               {[]*reports.Report{run("a", reports.Pass, 2), run("b", reports.Pass, 2)}, ci.Policy{}, true, 0},
+		"one failed":               {[]*reports.Report{run("a", reports.Pass, 2), run("b", reports.Fail, 2)}, ci.Policy{}, false, 1},
+		"one repetition failed":    {[]*reports.Report{run("a", reports.Fail, 2), run("a", reports.Pass, 2)}, ci.Policy{}, false, 1},
+		"inconclusive":             {[]*reports.Report{run("a", reports.Inconclusive, 2)}, ci.Policy{}, false, 1},
+		"inconclusive, allowed":    {[]*reports.Report{run("a", reports.Inconclusive, 2)}, ci.Policy{Allow: map[string][]reports.Verdict{"a": {reports.Inconclusive}}}, true, 0},
+		"the harness broke":        {[]*reports.Report{run("a", reports.Error, 2)}, ci.Policy{}, false, 5},
+		"missing":                  {[]*reports.Report{run("a", reports.Pass, 2)}, ci.Policy{Scenarios: []string{"b"}}, false, 1},
 		"nothing at all":           {nil, ci.Policy{}, false, 1},
-		"skipped":                  {[]*reports.Report{{Scenario: "a", Skipped: "no memory cgroup", Result: check.Result{Verdict: check.Inconclusive}}}, ci.Policy{}, true, 0},
-		"skipped, and that is red": {[]*reports.Report{{Scenario: "a", Skipped: "no memory cgroup", Result: check.Result{Verdict: check.Inconclusive}}}, ci.Policy{SkipsAreRed: true}, false, 1},
+		"skipped":                  {[]*reports.Report{{Scenario: "a", Skipped: "no memory cgroup", Result: check.Result{Verdict: reports.Inconclusive}}}, ci.Policy{}, true, 0},
+		"skipped, and that is red": {[]*reports.Report{{Scenario: "a", Skipped: "no memory cgroup", Result: check.Result{Verdict: reports.Inconclusive}}}, ci.Policy{SkipsAreRed: true}, false, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -56,7 +56,7 @@ func TestGateSeesTwiceTheRecoveryAndNeverNoise(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	sample := func(scale float64) (list []*reports.Report) {
 		for range 6 {
-			list = append(list, run("a", check.Pass, 2*scale*(0.9+0.2*rng.Float64())))
+			list = append(list, run("a", reports.Pass, 2*scale*(0.9+0.2*rng.Float64())))
 		}
 		return list
 	}
@@ -76,7 +76,7 @@ func TestWorkerTextNeverStartsALine(t *testing.T) {
 	summary := filepath.Join(t.TempDir(), "summary.md")
 	t.Setenv("GITHUB_ACTIONS", "true")
 	t.Setenv("GITHUB_STEP_SUMMARY", summary)
-	d := ci.Decide([]*reports.Report{run("a", check.Fail, 2)}, nil, ci.Policy{})
+	d := ci.Decide([]*reports.Report{run("a", reports.Fail, 2)}, nil, ci.Policy{})
 	var out bytes.Buffer
 	d.Print(&out)
 	g.Expect(out.String()).NotTo(MatchRegexp(`(?m)^::`))

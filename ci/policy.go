@@ -7,9 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/respawn-go/respawn/reports"
 	"go.yaml.in/yaml/v4"
-
-	"github.com/respawn-go/respawn/chaos/check"
 )
 
 // Policy says what the gate asks for. The zero value asks that every run there is passed, and that there is one.
@@ -17,7 +16,7 @@ type Policy struct {
 	// Scenarios must each have at least one run. Empty: whatever is there.
 	Scenarios []string `yaml:"scenarios"`
 	// Allow lists verdicts besides PASS that are green, by scenario; "*" is for all.
-	Allow map[string][]check.Verdict `yaml:"allow"`
+	Allow map[string][]reports.Verdict `yaml:"allow"`
 	// SkipsAreRed makes a scenario red that the host could not run.
 	SkipsAreRed bool `yaml:"skips_are_red"`
 	// Regression compares against the baseline; Off switches that off.
@@ -62,7 +61,7 @@ func ReadPolicy(path string) (Policy, error) {
 
 func (p Policy) validate(path string) error {
 	var errs []error
-	verdicts := []check.Verdict{check.Error, check.Fail, check.Aborted, check.Inconclusive, check.Pass}
+	verdicts := []reports.Verdict{reports.Error, reports.Fail, reports.Aborted, reports.Inconclusive, reports.Pass}
 	for name, list := range p.Allow {
 		for _, v := range list {
 			if !slices.Contains(verdicts, v) {
@@ -78,8 +77,8 @@ func (p Policy) validate(path string) error {
 }
 
 // allows tells whether a verdict is green for a scenario.
-func (p Policy) allows(scenario string, v check.Verdict) bool {
-	return v == check.Pass || slices.Contains(p.Allow[scenario], v) || slices.Contains(p.Allow["*"], v)
+func (p Policy) allows(scenario string, v reports.Verdict) bool {
+	return v == reports.Pass || slices.Contains(p.Allow[scenario], v) || slices.Contains(p.Allow["*"], v)
 }
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

@@ -83,7 +83,7 @@ func (p *Pool) take(w *worker, f *frame) error {
 		var err error
 		if body, err = p.collect(w, f.payload); err != nil {
 			w.forget(f.seq, c)
-			p.fail(c, &EncodeError{Task: c.name, What: "collect result", Err: err})
+			p.fail(c, &EncodeError{Task: c.def.name, What: "collect result", Err: err})
 			return err
 		}
 	case c.settled:
@@ -99,7 +99,7 @@ func (p *Pool) take(w *worker, f *frame) error {
 		p.publish(Event{Kind: LateResult, Worker: w.info(), TaskID: c.id})
 		return nil
 	}
-	c.result, c.raw, c.pid, c.ran = body, f.kind, int32(w.proc.pid()), time.Duration(f.run)
+	c.data, c.raw, c.pid, c.ran = body, f.kind, int32(w.proc.pid()), time.Duration(f.run)
 	if f.kind == frameValue {
 		p.stats.OK++
 	} else {

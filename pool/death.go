@@ -19,7 +19,7 @@ func (p *Pool) bury(w *worker, quarantined bool) Exit {
 	exit := w.exitRecord(quarantined)
 	guilty := w.guilty()
 	if guilty != nil {
-		exit.TaskID, exit.Task = guilty.id, guilty.name
+		exit.TaskID, exit.Task = guilty.id, guilty.def.name
 	}
 	guilty = p.cfg.mutant.shift(w, guilty)
 
@@ -101,11 +101,11 @@ func (p *Pool) bereave(c *call, exit Exit, started, guilty bool) {
 	if guilty {
 		switch exit.Reason {
 		case ReasonTimeout:
-			c.exits = append(c.exits, exit)
-			p.fail(c, &TimeoutError{Task: c.name, Timeout: p.timeout(c), Exit: exit})
+			c.blame(exit)
+			p.fail(c, &TimeoutError{Task: c.def.name, Timeout: p.timeout(c), Exit: exit})
 			return
 		case ReasonNone, ReasonStall, ReasonProtocol:
-			c.exits = append(c.exits, exit)
+			c.blame(exit)
 		}
 	}
 	if p.state == stateClosed {
@@ -113,10 +113,10 @@ func (p *Pool) bereave(c *call, exit Exit, started, guilty bool) {
 		return
 	}
 	if p.spent(c, exit, guilty) {
-		if len(c.exits) == 0 {
-			c.exits = append(c.exits, exit)
+		if len(c.exits()) == 0 {
+			c.blame(exit)
 		}
-		err := &WorkerLostError{Task: c.name, Attempts: int(c.attempt), Exits: c.exits}
+		err := &WorkerLostError{Task: c.def.name, Attempts: int(c.attempt), Exits: c.exits()}
 		p.stats.Lost++
 		p.publish(Event{Kind: TaskLost, TaskID: c.id, Exit: &exit, Err: err})
 		p.fail(c, err)
@@ -128,8 +128,8 @@ func (p *Pool) bereave(c *call, exit Exit, started, guilty bool) {
 // spent charges a death to the guilty task's budgets, and tells whether the task must not run again.
 func (p *Pool) spent(c *call, exit Exit, guilty bool) bool {
 	delivery := p.cfg.Delivery
-	if c.options.hasDel {
-		delivery = c.options.delivery
+	if o := c.options(); o.hasDel {
+		delivery = o.delivery
 	}
 	if delivery == AtMostOnce || c.attempt >= maxAttempts {
 		return true
@@ -137,19 +137,19 @@ func (p *Pool) spent(c *call, exit Exit, guilty bool) bool {
 	if !guilty {
 		return false
 	}
-	b := p.cfg.Budgets
+	b, n := p.cfg.Budgets, c.more()
 	switch {
 	case exit.Kind == KindOOM:
-		c.ooms++
+		n.ooms++
 	case exit.Reason == ReasonStall || exit.Reason == ReasonProtocol:
-		c.crashes++
+		n.crashes++
 	case exit.Reason != ReasonNone:
 	case exit.Kind == KindKilled:
-		c.kills++
+		n.kills++
 	default:
-		c.crashes++
+		n.crashes++
 	}
-	return int(c.crashes) >= b.Crashes || int(c.ooms) >= b.OOM || int(c.kills) >= b.Killed
+	return int(n.crashes) >= b.Crashes || int(n.ooms) >= b.OOM || int(n.kills) >= b.Killed
 }
 
 func (p *Pool) requeueEvent(c *call, blamed bool) {

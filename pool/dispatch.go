@@ -6,8 +6,8 @@ import (
 
 // enqueue puts a call that was accepted where its worker will take it from, and dispatches. Pool.mu is held.
 func (p *Pool) enqueue(c *call) {
-	if c.options.slot > 0 {
-		s := p.slots[c.options.slot-1]
+	if c.slot > 0 {
+		s := p.slots[c.slot-1]
 		s.pinned.pushBack(c)
 		if s.worker != nil {
 			p.feed(s.worker, 1)
@@ -76,11 +76,11 @@ func (p *Pool) dispatchQueue() {
 // requeue puts a call back to where it came from, first in line. Pool.mu is held.
 func (p *Pool) requeue(c *call) {
 	c.copied = false
-	if c.options.slot > 0 && int(c.options.slot) <= len(p.slots) {
-		p.slots[c.options.slot-1].pinned.pushFront(c)
+	if c.slot > 0 && int(c.slot) <= len(p.slots) {
+		p.slots[c.slot-1].pinned.pushFront(c)
 		return
 	}
-	c.options.slot = 0
+	c.slot = 0
 	p.queue.pushFront(c)
 }
 
@@ -161,8 +161,9 @@ func (p *Pool) send(w *worker, c *call) {
 	c.on, c.seq = w, seq
 	c.attempt++
 	w.board.offer(seq)
-	f := frame{kind: frameTask, handler: c.handler, id: c.id, seq: seq, attempt: c.attempt, keyLen: uint16(len(c.options.key))}
-	payload := c.payload
+	key := c.options().key
+	f := frame{kind: frameTask, handler: c.def.index, id: c.id, seq: seq, attempt: c.attempt, keyLen: uint16(len(key))}
+	payload := c.data
 	var ref [16]byte
 	down, _ := w.proc.arenas()
 	if len(payload) >= inlinePayload && down != nil {
@@ -170,8 +171,8 @@ func (p *Pool) send(w *worker, c *call) {
 		w.large = c
 		payload = appendArenaRef(ref[:0], arenaRef{0, uint64(len(payload))})
 	}
-	w.out = appendHeader(w.out, &f, len(c.options.key)+len(payload))
-	w.out = append(append(w.out, c.options.key...), payload...)
+	w.out = appendHeader(w.out, &f, len(key)+len(payload))
+	w.out = append(append(w.out, key...), payload...)
 	w.bytes += len(payload)
 	if w.flight.count == 1 {
 		w.headSince = time.Now()
@@ -190,7 +191,7 @@ func (w *worker) forget(seq uint32, c *call) {
 		w.large = nil
 		w.bytes -= 16
 	} else {
-		w.bytes -= len(c.payload)
+		w.bytes -= len(c.data)
 	}
 }
 

@@ -71,7 +71,7 @@ func (w *worker) write(o outgoing) {
 	for {
 		if o.large != nil {
 			down, _ := w.proc.arenas()
-			copy(down, o.large.payload)
+			copy(down, o.large.data)
 		}
 		n, err := w.proc.tryWrite(o.buf)
 		if err == nil && n < len(o.buf) {

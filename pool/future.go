@@ -9,8 +9,7 @@ import (
 
 // Future is the outcome of one submitted task. It settles exactly once. Safe for concurrent use.
 type Future[Out any] struct {
-	call  call
-	codec Codec
+	call call
 }
 
 // Done is closed when the task has settled.
@@ -32,7 +31,7 @@ func (f *Future[Out]) TaskID() uint64 { return f.call.id }
 // Outcome tells how the task came to its end; call it after Done is closed.
 func (f *Future[Out]) Outcome() Outcome {
 	<-f.Done()
-	return Outcome{Attempts: int(f.call.attempt), Exits: f.call.exits, PID: int(f.call.pid), Run: f.call.ran}
+	return Outcome{Attempts: int(f.call.attempt), Exits: f.call.exits(), PID: int(f.call.pid), Run: f.call.ran}
 }
 
 // Outcome tells how a task came to its end.
@@ -45,45 +44,76 @@ type Outcome struct {
 
 // value decodes the settled call.
 func (f *Future[Out]) value() (Out, error) {
-	var out Out
 	if f.call.err != nil {
-		return out, f.call.err
+		return *new(Out), f.call.err
 	}
-	if err := f.codec.Decode(f.call.result, &out); err != nil {
-		return out, &EncodeError{Task: f.call.name, What: "decode result", Err: err}
+	out, err := decode[Out](f.call.def.codec, f.call.data)
+	if err != nil {
+		return out, &EncodeError{Task: f.call.def.name, What: "decode result", Err: err}
 	}
 	return out, nil
 }
 
-// call is one submitted task, whatever its types. The fields up to the blank line are written by its submitter before
-// it is queued; the rest belong to Pool.mu until it has settled, and are immutable after.
+// call is one submitted task, whatever its types. It is small, because there are as many as tasks: what most do not need
+// is in extra. def, data, id and slot are written by its submitter before it is queued; the rest belongs to Pool.mu until
+// it has settled, and is immutable after.
 type call struct {
-	name    string
-	options options
-	payload []byte
-	id      uint64
-	handler uint16
+	def    *definition
+	data   []byte  // its argument, then the answer's payload
+	queue  *queue  // where it waits; nil when it does not
+	on     *worker // the worker it was last sent to
+	err    error
+	signal atomic.Pointer[waiting]
+	extra  *extra
 
-	settled bool   // has its outcome
-	copied  bool   // its large payload is in its worker's arena, or on the way
-	attempt uint16 // times sent and not taken back
+	id      uint64
+	ran     time.Duration
+	seq     uint32 // its number at the worker
 	pid     int32
-	queue   *queue  // where it waits; nil when it does not
-	on      *worker // the worker it was last sent to
-	seq     uint32  // its number there
+	slot    int32     // 1-based, 0: any
+	attempt uint16    // times sent and not taken back
+	raw     frameKind // what the worker answered, 0 if none did
+	settled bool      // has its outcome
+	copied  bool      // its large payload is in its worker's arena, or on the way
+
+	inline [24]byte // for small data
+}
+
+// extra is what only some calls have.
+type extra struct {
+	options
 	exits   []Exit
 	crashes uint16 // deaths blamed, by budget
 	ooms    uint16
 	kills   uint16
-	raw     frameKind // what the worker answered, 0 if none did
-	result  []byte    // the answer's payload
-	err     error
-	ran     time.Duration
 	detach  func() bool // from the submitter's context
 	settle  func()      // tells a stream; called once
-	signal  atomic.Pointer[waiting]
+}
 
-	inline [24]byte // the payload of a small argument, then its result
+// more is the call's extra, made if it has none.
+func (c *call) more() *extra {
+	if c.extra == nil {
+		c.extra = &extra{}
+	}
+	return c.extra
+}
+
+func (c *call) options() (o options) {
+	if c.extra != nil {
+		o = c.extra.options
+	}
+	return o
+}
+
+// blame adds a death.
+func (c *call) blame(x Exit) { c.more().exits = append(c.more().exits, x) }
+
+// exits are the deaths it was blamed for.
+func (c *call) exits() []Exit {
+	if c.extra == nil {
+		return nil
+	}
+	return c.extra.exits
 }
 
 // waiting is what waiters of a call block on. A nil pointer means that nobody waits yet; settledSignal that nobody needs to.
@@ -131,45 +161,44 @@ func (c *call) announce() {
 	if c.raw > frameValue {
 		c.err = c.failure()
 	}
-	if c.detach != nil {
-		c.detach()
+	x := c.extra
+	if x != nil && x.detach != nil {
+		x.detach()
 	}
-	defer func() {
-		if c.settle != nil {
-			c.settle()
-		}
-	}()
 	if old := c.signal.Swap(settledSignal); old != nil {
 		close(old.c)
+	}
+	if x != nil && x.settle != nil {
+		x.settle()
 	}
 }
 
 // failure decodes a worker's answer that is not a value.
 func (c *call) failure() error {
-	corrupt := func(err error) error { return &EncodeError{Task: c.name, What: "decode failure", Err: err} }
+	corrupt := func(err error) error { return &EncodeError{Task: c.def.name, What: "decode failure", Err: err} }
 	switch c.raw {
 	case frameError:
 		var w wireError
-		if err := CBOR.Decode(c.result, &w); err != nil {
+		if err := CBOR.Decode(c.data, &w); err != nil {
 			return corrupt(err)
 		}
-		return unpackError(c.name, w)
+		return unpackError(c.def.name, w)
 	case framePanic:
 		var w wirePanic
-		if err := CBOR.Decode(c.result, &w); err != nil {
+		if err := CBOR.Decode(c.data, &w); err != nil {
 			return corrupt(err)
 		}
-		return &PanicError{Task: c.name, Value: w.Value, Stack: w.Stack}
+		return &PanicError{Task: c.def.name, Value: w.Value, Stack: w.Stack}
 	case frameEncode:
 		var w wireEncode
-		if err := CBOR.Decode(c.result, &w); err != nil {
+		if err := CBOR.Decode(c.data, &w); err != nil {
 			return corrupt(err)
 		}
 		if w.TooLarge {
-			return fmt.Errorf("%w: result of task %q: %s", ErrPayloadTooLarge, c.name, w.Err.Message)
+			return fmt.Errorf("%w: result of task %q: %s", ErrPayloadTooLarge, c.def.name, w.Err.Message)
 		}
-		return &EncodeError{Task: c.name, What: w.What, Err: unpackError(c.name, w.Err)}
+		return &EncodeError{Task: c.def.name, What: w.What, Err: unpackError(c.def.name, w.Err)}
 	default:
-		return fmt.Errorf("%w: %q", ErrUnknownTask, c.name)
+		return fmt.Errorf("%w: %q", ErrUnknownTask, c.def.name)
 	}
 }

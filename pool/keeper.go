@@ -73,8 +73,8 @@ func (p *Pool) keeperWake() {
 
 // timeout is how long c may run; 0 is forever.
 func (p *Pool) timeout(c *call) time.Duration {
-	if c.options.timeout != 0 {
-		return c.options.timeout
+	if t := c.options().timeout; t != 0 {
+		return t
 	}
 	return p.cfg.TaskTimeout
 }

@@ -54,7 +54,7 @@ func (t Task[In, Out]) stream(ctx context.Context, p *Pool, in iter.Seq2[In, err
 					return err
 				}
 				f := t.make(v, opts)
-				f.call.settle = func() { s.settled(f) }
+				f.call.more().settle = func() { s.settled(f) }
 				if !submit(f) {
 					return nil
 				}
@@ -203,6 +203,6 @@ func (p *Pool) streamWindow() int {
 // submitWaiting is submit for streams: a full queue is waited for whatever Config.QueueBlock says, since a stream
 // bounds itself.
 func (p *Pool) submitWaiting(ctx context.Context, c *call) error {
-	c.options.wait = true
+	c.more().wait = true
 	return p.submit(ctx, c)
 }

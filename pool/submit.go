@@ -23,8 +23,8 @@ func (p *Pool) accept(ctx context.Context, c *call) error {
 		return c.err
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case Bytes(len(c.payload)) > p.cfg.MaxPayload:
-		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d", ErrPayloadTooLarge, c.name, len(c.payload), p.cfg.MaxPayload)
+	case Bytes(len(c.data)) > p.cfg.MaxPayload:
+		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d", ErrPayloadTooLarge, c.def.name, len(c.data), p.cfg.MaxPayload)
 	}
 	p.mu.Lock()
 	defer p.unlock()
@@ -45,13 +45,13 @@ func (p *Pool) admission(ctx context.Context, c *call) error {
 		switch {
 		case p.state != stateOpen:
 			return ErrClosed
-		case int(c.options.slot) > len(p.slots) || c.options.slot < 0:
-			return fmt.Errorf("%w: %d of %d", ErrNoSuchSlot, c.options.slot-1, len(p.slots))
+		case int(c.slot) > len(p.slots) || c.slot < 0:
+			return fmt.Errorf("%w: %d of %d", ErrNoSuchSlot, c.slot-1, len(p.slots))
 		case p.breaker.isOpen() && p.ready == 0:
 			return p.crashLoop()
 		case p.cfg.QueueLimit == 0 || p.queue.live < p.cfg.QueueLimit || len(p.idle) > 0:
 			return nil
-		case !p.cfg.QueueBlock && !c.options.wait:
+		case !p.cfg.QueueBlock && !c.options().wait:
 			return ErrQueueFull
 		}
 		p.blocked++
@@ -105,7 +105,7 @@ func (p *Pool) cancelWhenDone(ctx context.Context, c *call) {
 	p.mu.Lock()
 	settled := c.settled
 	if !settled { // else it is being announced, which reads detach
-		c.detach = detach
+		c.more().detach = detach
 	}
 	p.mu.Unlock()
 	if settled {

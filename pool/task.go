@@ -9,9 +9,12 @@ import (
 
 // Task is a registered function that runs in worker processes. Register makes it; the zero value is not usable. It is
 // immutable and safe for concurrent use, with any number of pools.
-type Task[In, Out any] struct {
+type Task[In, Out any] struct{ def *definition }
+
+// definition is what all calls of one task share.
+type definition struct {
 	name  string
-	index uint16
+	index uint16 // in the registry
 	codec Codec
 }
 
@@ -31,25 +34,25 @@ func Register[In, Out any](name string, handler func(ctx context.Context, in In)
 // RegisterCodec is Register with a codec of the caller's own.
 func RegisterCodec[In, Out any](name string, codec Codec, handler func(ctx context.Context, in In) (Out, error)) Task[In, Out] {
 	index := registry.addTask(name, func(ctx context.Context, arg, dst []byte) ([]byte, error) {
-		var in In
-		if err := codec.Decode(arg, &in); err != nil {
+		in, err := decode[In](codec, arg)
+		if err != nil {
 			return dst, &EncodeError{Task: name, What: "decode argument", Err: err}
 		}
 		out, err := handler(ctx, in)
 		if err != nil {
 			return dst, err
 		}
-		enc, err := codec.Append(dst, &out)
+		enc, err := encode(codec, dst, out)
 		if err != nil {
 			return dst, &EncodeError{Task: name, What: "encode result", Err: err}
 		}
 		return enc, nil
 	})
-	return Task[In, Out]{name: name, index: index, codec: codec}
+	return Task[In, Out]{&definition{name, index, codec}}
 }
 
 // Name is the name the task was registered with.
-func (t Task[In, Out]) Name() string { return t.name }
+func (t Task[In, Out]) Name() string { return t.def.name }
 
 // Call submits the task and waits for its outcome: Submit and Result in one, with ctx bounding both. When ctx ends
 // first, the task is cancelled and Call returns ctx's error.
@@ -98,17 +101,20 @@ func (t Task[In, Out]) Map(ctx context.Context, p *Pool, in []In, opts ...Option
 
 // make encodes the input into a new future. An encoding failure is kept in the call; submit settles it.
 func (t Task[In, Out]) make(in In, opts []Option) *Future[Out] {
-	f := &Future[Out]{codec: t.codec}
+	f := &Future[Out]{}
 	c := &f.call
-	c.name, c.handler = t.name, t.index
-	for _, o := range opts {
-		o(&c.options)
+	c.def = t.def
+	if len(opts) > 0 {
+		m := c.more()
+		for _, o := range opts {
+			o(&m.options)
+		}
+		c.slot = m.slot
 	}
-	payload, err := t.codec.Append(c.inline[:0], &in)
-	if err != nil {
-		c.err = &EncodeError{Task: t.name, What: "encode argument", Err: err}
+	var err error
+	if c.data, err = encode(t.def.codec, c.inline[:0], in); err != nil {
+		c.err = &EncodeError{Task: t.def.name, What: "encode argument", Err: err}
 	}
-	c.payload = payload
 	return f
 }
 

@@ -3,7 +3,7 @@ package pool
 import (
 	"context"
 	"fmt"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,25 +16,33 @@ type taskContext struct {
 	pool    string
 	key     string
 
-	mu        sync.Mutex
-	inner     context.Context
-	cancelFn  context.CancelFunc
-	cancelled bool
+	made      atomic.Pointer[cancellable]
+	cancelled atomic.Bool
+}
+
+// cancellable is the machinery.
+type cancellable struct {
+	context.Context
+	cancel context.CancelFunc
 }
 
 var _ context.Context = (*taskContext)(nil)
 
-// real makes the cancellable context behind this one.
+// real makes the cancellable context behind this one. Whichever of it and cancel comes second sees the other.
 func (t *taskContext) real() context.Context {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.inner == nil {
-		t.inner, t.cancelFn = context.WithCancel(context.Background())
-		if t.cancelled {
-			t.cancelFn()
+	c := t.made.Load()
+	if c == nil {
+		c = &cancellable{}
+		c.Context, c.cancel = context.WithCancel(context.Background())
+		if !t.made.CompareAndSwap(nil, c) {
+			c.cancel()
+			c = t.made.Load()
+		}
+		if t.cancelled.Load() {
+			c.cancel()
 		}
 	}
-	return t.inner
+	return c.Context
 }
 
 func (t *taskContext) Deadline() (time.Time, bool) { return time.Time{}, false }
@@ -51,20 +59,14 @@ func (t *taskContext) Value(key any) any {
 }
 
 func (t *taskContext) cancel() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.cancelled = true
-	if t.cancelFn != nil {
-		t.cancelFn()
-	}
+	t.cancelled.Store(true)
+	t.finish()
 }
 
 // finish releases what derived contexts attached; the handler has returned.
 func (t *taskContext) finish() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.cancelFn != nil {
-		t.cancelFn()
+	if c := t.made.Load(); c != nil {
+		c.cancel()
 	}
 }
 

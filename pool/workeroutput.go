@@ -16,22 +16,23 @@ func (s *server) resultBuffer() (dst []byte, inArena bool) {
 }
 
 // emit appends a result frame to the outgoing ones and writes them when there are many or they have waited.
-func (s *server) emit(r frame, now time.Time) {
+func (s *server) emit(r frame, at time.Duration) {
 	if s.up != nil && len(r.payload) >= inlinePayload {
 		s.toArena(&r)
 	}
 	s.outMu.Lock()
 	if len(s.out) == 0 {
-		s.outFrom = now
+		s.outFrom = at
 	}
 	s.out = appendFrame(s.out, &r)
-	full := len(s.out) >= flushBytes || now.Sub(s.outFrom) >= flushAfter
+	full := len(s.out) >= flushBytes || at-s.outFrom >= flushAfter
 	s.outMu.Unlock()
 	if s.page.word(offCrash).Load() != 0 {
 		s.crashWriting()
 	}
 	if full {
 		_ = s.flush() // an error means that the parent is gone, which fill finds out
+		s.clock = 0
 	}
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"runtime/pprof"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,6 +14,7 @@ import (
 func newBench() *cobra.Command {
 	var o bench.Options
 	var asJSON bool
+	var profile string
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure the pool against what this machine can do at best",
@@ -33,7 +36,12 @@ goal is missed: that depends on the machine too.`,
 			o.Tell = func(format string, args ...any) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "respawn bench: "+format+"\n", args...)
 			}
+			stop, err := startProfile(profile)
+			if err != nil {
+				return err
+			}
 			r, err := bench.Run(cmd.Context(), o)
+			stop()
 			if err != nil {
 				return err
 			}
@@ -52,7 +60,24 @@ goal is missed: that depends on the machine too.`,
 	f.StringArrayVar(&o.Only, "only", nil, "measure this group only (repeat for more): "+strings.Join(bench.Names(), ", "))
 	f.IntVar(&o.Runs, "runs", 5, "runs that each median is over")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the victims' order")
+	f.StringVar(&profile, "cpuprofile", "", "write a CPU profile of this process, the parent, to the file")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	_ = cmd.RegisterFlagCompletionFunc("only", cobra.FixedCompletions(bench.Names(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// startProfile profiles this process until stop is called; "" is for none.
+func startProfile(path string) (stop func(), err error) {
+	if path == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, usage("--cpuprofile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return func() { pprof.StopCPUProfile(); f.Close() }, nil
 }

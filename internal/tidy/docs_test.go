@@ -68,7 +68,8 @@ func TestDeadLinksAreFound(t *testing.T) {
 	g := NewWithT(t)
 	files, err := readTree(fstest.MapFS{
 		"README.md": {Data: []byte("# A\n\n[b](docs/b.md#two-words-here) [d](docs/) [web](https://example.com)\n" +
-			"[gone](docs/c.md) [part](docs/b.md#three) [self](#a)\n")},
+			"[gone](docs/c.md) [part](docs/b.md#three) [self](#a)\n`a.go` `b.go` `x/a.go`\n")},
+		"x/a.go":    {Data: []byte("package x\n")},
 		"docs/b.md": {Data: []byte("# B\n\n## Two words, `here`\n\n[up](../README.md) [out](../../x.md)\n")},
 	})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -77,22 +78,26 @@ func TestDeadLinksAreFound(t *testing.T) {
 		found = append(found, f.String())
 	}
 	g.Expect(found).To(ConsistOf(
-		"README.md:4: docs/c.md is not there", "README.md:4: docs/b.md#three is not there", "docs/b.md:5: ../../x.md is not there"))
+		"README.md:4: docs/c.md is not there", "README.md:4: docs/b.md#three is not there", "docs/b.md:5: ../../x.md is not there",
+		"README.md:5: b.go is not there"))
 }
 
 var (
 	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	source  = regexp.MustCompile("`([\\w/]+\\.go)`")
 	heading = regexp.MustCompile(`^#+ +(.*)`)
 	notSlug = regexp.MustCompile(`[^\w\- ]`)
 )
 
-// deadLinks finds the relative links between pages, with their anchors, that lead nowhere.
+// deadLinks finds the relative links between pages, with their anchors, that lead nowhere, and Go files that are named and
+// not there.
 func deadLinks(files []*file) (found []finding) {
 	there := map[string]bool{"": true}
 	for _, f := range files {
 		for dir := f.path; dir != "."; dir = path.Dir(dir) {
 			there[dir] = true
 		}
+		there[path.Base(f.path)] = true
 		if !strings.HasSuffix(f.path, ".md") {
 			continue
 		}
@@ -110,6 +115,11 @@ func deadLinks(files []*file) (found []finding) {
 		n := 0
 		for line := range strings.Lines(f.text) {
 			n++
+			for _, m := range source.FindAllStringSubmatch(line, -1) {
+				if !there[m[1]] {
+					found = append(found, finding{f.path, n, m[1] + " is not there"})
+				}
+			}
 			for _, m := range link.FindAllStringSubmatch(line, -1) {
 				to, anchor, _ := strings.Cut(m[1], "#")
 				switch {

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os/exec"
@@ -52,11 +53,15 @@ func (p program) find() (string, error) {
 	return "", errors.New("not installed")
 }
 
-// version is the first line that the program prints of itself; "" when it prints none in time.
+// version is the first line that the program prints of itself, on stderr if it prints none on stdout (nginx); "" when it
+// prints none in time.
 func (p program) version(ctx context.Context, path string) string {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	out, _ := exec.CommandContext(ctx, path, p.args...).CombinedOutput()
-	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	var stderr strings.Builder
+	cmd := exec.CommandContext(ctx, path, p.args...)
+	cmd.Stderr = &stderr
+	out, _ := cmd.Output()
+	line, _, _ := strings.Cut(cmp.Or(strings.TrimSpace(string(out)), strings.TrimSpace(stderr.String())), "\n")
 	return line
 }

@@ -1,0 +1,157 @@
+package pool
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// The types that small tasks are made of are encoded and decoded here: the bytes are the CBOR that the library would
+// write, but the value needs not escape to the heap, as everything does that is passed to a method of an interface.
+
+// encode appends v as the codec does.
+func encode[T any](codec Codec, dst []byte, v T) ([]byte, error) {
+	if codec == CBOR {
+		if out, ok := appendSimple(dst, &v); ok {
+			return out, nil
+		}
+	}
+	return encodeBy(codec, dst, v)
+}
+
+//go:noinline
+func encodeBy[T any](codec Codec, dst []byte, v T) ([]byte, error) { return codec.Append(dst, &v) }
+
+// decode reads data as the codec does.
+func decode[T any](codec Codec, data []byte) (T, error) {
+	if codec == CBOR {
+		var v T
+		if parseSimple(data, &v) {
+			return v, nil
+		}
+	}
+	return decodeBy[T](codec, data)
+}
+
+//go:noinline
+func decodeBy[T any](codec Codec, data []byte) (v T, err error) {
+	err = codec.Decode(data, &v)
+	return v, err
+}
+
+// The major types of RFC 8949 §3.1 that the fast paths below write and read.
+const (
+	cborUint  = 0 << 5
+	cborNeg   = 1 << 5
+	cborBytes = 2 << 5
+	cborText  = 3 << 5
+)
+
+// appendSimple appends what v points to, if it is of a simple type.
+func appendSimple(dst []byte, v any) (out []byte, ok bool) {
+	switch v := v.(type) {
+	case *int:
+		return appendInt(dst, int64(*v)), true
+	case *int64:
+		return appendInt(dst, *v), true
+	case *uint64:
+		return appendHead(dst, cborUint, *v), true
+	case *string:
+		return append(appendHead(dst, cborText, uint64(len(*v))), *v...), true
+	case *[]byte:
+		if *v != nil {
+			return append(appendHead(dst, cborBytes, uint64(len(*v))), *v...), true
+		}
+	}
+	return dst, false
+}
+
+// parseSimple sets what v points to, if it is of a simple type and data is its plain encoding.
+func parseSimple(data []byte, v any) bool {
+	switch v := v.(type) {
+	case *int:
+		n, ok := parseInt(data)
+		if ok {
+			*v = int(n)
+		}
+		return ok
+	case *int64:
+		n, ok := parseInt(data)
+		if ok {
+			*v = n
+		}
+		return ok
+	case *[]byte:
+		body, ok := parseBody(data, cborBytes)
+		if ok {
+			*v = append([]byte{}, body...)
+		}
+		return ok
+	}
+	return false
+}
+
+func appendInt(dst []byte, n int64) []byte {
+	if n < 0 {
+		return appendHead(dst, cborNeg, uint64(^n))
+	}
+	return appendHead(dst, cborUint, uint64(n))
+}
+
+// appendHead writes an initial byte and its argument in the shortest form, as the canonical encoding does.
+func appendHead(dst []byte, major byte, n uint64) []byte {
+	switch {
+	case n < 24:
+		return append(dst, major|byte(n))
+	case n <= math.MaxUint8:
+		return append(dst, major|24, byte(n))
+	case n <= math.MaxUint16:
+		return binary.BigEndian.AppendUint16(append(dst, major|25), uint16(n))
+	case n <= math.MaxUint32:
+		return binary.BigEndian.AppendUint32(append(dst, major|26), uint32(n))
+	default:
+		return binary.BigEndian.AppendUint64(append(dst, major|27), n)
+	}
+}
+
+// parseHead reads an initial byte and its argument; used is 0 when data is not a definite head.
+func parseHead(data []byte) (major byte, n uint64, used int) {
+	if len(data) == 0 {
+		return 0, 0, 0
+	}
+	major, info := data[0]&0xe0, data[0]&0x1f
+	switch {
+	case info < 24:
+		return major, uint64(info), 1
+	case info == 24 && len(data) >= 2:
+		return major, uint64(data[1]), 2
+	case info == 25 && len(data) >= 3:
+		return major, uint64(binary.BigEndian.Uint16(data[1:])), 3
+	case info == 26 && len(data) >= 5:
+		return major, uint64(binary.BigEndian.Uint32(data[1:])), 5
+	case info == 27 && len(data) >= 9:
+		return major, binary.BigEndian.Uint64(data[1:]), 9
+	}
+	return 0, 0, 0
+}
+
+func parseInt(data []byte) (int64, bool) {
+	major, n, used := parseHead(data)
+	if used == 0 || used != len(data) || n > math.MaxInt64 {
+		return 0, false
+	}
+	switch major {
+	case cborUint:
+		return int64(n), true
+	case cborNeg:
+		return ^int64(n), true
+	}
+	return 0, false
+}
+
+func parseBody(data []byte, want byte) ([]byte, bool) {
+	major, n, used := parseHead(data)
+	if used == 0 || major != want || n != uint64(len(data)-used) {
+		return nil, false
+	}
+	return data[used:], true
+}
