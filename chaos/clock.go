@@ -3,6 +3,8 @@ package chaos
 import (
 	"context"
 	"time"
+
+	"github.com/respawn-go/respawn/chaos/witness"
 )
 
 // clock is the one time base of a run: CLOCK_MONOTONIC, which every process of the host shares, less its value at the
@@ -12,9 +14,9 @@ type clock struct {
 	started time.Time
 }
 
-func newClock() *clock { return &clock{base: monotonic(), started: time.Now()} }
+func newClock() *clock { return &clock{base: witness.Now(), started: time.Now()} }
 
-func (c *clock) now() time.Duration { return time.Duration(monotonic() - c.base) }
+func (c *clock) now() time.Duration { return time.Duration(witness.Now() - c.base) }
 
 // since turns a moment on CLOCK_MONOTONIC into time since the start; 0 stays 0.
 func (c *clock) since(mono time.Duration) time.Duration {
@@ -27,7 +29,7 @@ func (c *clock) since(mono time.Duration) time.Duration {
 // Monotonic is the moment t on CLOCK_MONOTONIC: what Watch reports in Member.At. t must have come from time.Now in this
 // process.
 func Monotonic(t time.Time) time.Duration {
-	return time.Duration(monotonic()) - time.Since(t)
+	return time.Duration(witness.Now()) - time.Since(t)
 }
 
 // sleep waits for d, or until ctx is done, whose error it then returns.

@@ -49,9 +49,14 @@ type Run struct {
 	Progress func(history.Event) // sees every event as it is recorded, for a live display; must not block
 	// Close closes the target in the stage stop. nil: it stays open, and what it leaves behind is not known.
 	Close func() error
-	// Witness reads what the tasks themselves recorded, their times on CLOCK_MONOTONIC, and calls add for each execution.
-	// It is called once, after Close. nil: there is no witness.
-	Witness func(add func(history.Run)) error
+	// Witness is the file in which the tasks record their own executions: see chaos/witness. It is read once, after Close.
+	// "": there is none.
+	Witness string
+}
+
+// Create is for Run.Open: the history goes to a new file.
+func Create(path string) func(history.Header) (Recorder, error) {
+	return func(h history.Header) (Recorder, error) { return history.Create(path, h, history.Options{}) }
 }
 
 // Recorder is where a run's events go: a *history.Writer. It stamps them.

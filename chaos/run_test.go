@@ -18,7 +18,7 @@ func TestKillUnderLoad(t *testing.T) {
 	p := start(t, pool.Config{Size: 4})
 	var rec tape
 	run := chaos.Run{
-		Target: p, Open: rec.open, Seed: 42, Close: p.Close, Witness: p.Witnesses,
+		Target: p, Open: rec.open, Seed: 42, Close: p.Close, Witness: p.Witness(),
 		Load: &chaos.Load{Task: "sleep", Args: map[string]any{"duration": 5 * time.Millisecond}, Concurrency: 16},
 		Chaos: []chaos.Nemesis{{
 			Fault: chaos.Signal{Name: "KILL"}, Pick: chaos.Pick{State: "busy"},
@@ -52,4 +52,28 @@ func TestKillUnderLoad(t *testing.T) {
 	}
 	g.Expect(last.Want).To(BeZero())
 	g.Expect(last.Orphans + last.Zombies + last.Alive).To(BeZero())
+}
+
+// The probe after a death is answered by the replacement, also where the victim was idle and would have answered it.
+func TestIdleVictimsReplacementsAnswerTheProbe(t *testing.T) {
+	g := NewWithT(t)
+	p := start(t, pool.Config{Size: 3})
+	var rec tape
+	run := chaos.Run{
+		Target: p, Open: rec.open,
+		Chaos: []chaos.Nemesis{{
+			Fault: chaos.Signal{Name: "KILL"}, Pick: chaos.Pick{Each: true, State: "idle"},
+			When: chaos.When{Every: 100 * time.Millisecond, Times: 6},
+		}},
+		Steady: 50 * time.Millisecond,
+	}
+	g.Expect(run.Do(t.Context())).To(Succeed())
+	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 6}))
+	for i, f := range rec.faults("settled") {
+		g.Expect(f.Victim.Slot).To(Equal(i % 3))
+		g.Expect(f.Victim.Phase).To(Equal("idle"))
+		g.Expect(rec.count(func(e history.Event) bool {
+			return e.Probe != nil && e.Probe.For == f.N && e.Probe.Op == "answered" && e.Probe.PID != f.Victim.PID
+		})).To(Equal(1), "probe after injection %d", f.N)
+	}
 }

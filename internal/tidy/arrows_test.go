@@ -18,7 +18,7 @@ type arrow struct {
 var arrows = []arrow{
 	{"pool", []string{"internal/cgroup"}, []string{sys, cborCodec, float16}, "people link the pool into programs of their own: it brings nothing along, and knows nothing of what tests it"},
 	{"pool/pooltest", []string{"pool"}, []string{"*"}, "what a user's tests need beside the pool, and no more"},
-	{"chaos", []string{"chaos/history", "internal/cgroup", "internal/procfs"}, []string{sys}, "the engine knows a pool only as chaos.Target: anything else can be one too"},
+	{"chaos", []string{"chaos/history", "chaos/witness", "internal/cgroup", "internal/procfs"}, []string{sys}, "the engine knows a pool only as chaos.Target: anything else can be one too"},
 	{"chaos/history", nil, nil, "a leaf: everything after it can be run again from a saved file"},
 	{"chaos/check", []string{"chaos/history"}, nil, "pure: the same history gives the same verdict anywhere, offline"},
 	{"chaos/naive", []string{"chaos", "internal/procfs"}, []string{sys}, "a target like any other, and nothing of the engine's making: the checkers are checked on it"},

@@ -6,12 +6,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
+	"errors"
 	"math"
 	"os"
 	"sync"
 	"time"
 
+	"github.com/respawn-go/respawn/chaos/witness"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -87,13 +88,39 @@ func register(name string, run func(context.Context, work) (answer, error)) pool
 	return pool.Register("respawn."+name, func(ctx context.Context, w work) (answer, error) {
 		end, err := testify(w.Witness, w.ID, pool.Attempt(ctx))
 		if err != nil {
-			return answer{}, fmt.Errorf("the witnesses' file: %w", err)
+			return answer{}, err
 		}
 		a, err := run(ctx, w)
 		a.ID, a.PID = w.ID, os.Getpid()
-		end()
-		return a, err
+		return a, errors.Join(err, end())
 	})
+}
+
+// record is the witness that this worker writes to.
+var record struct {
+	sync.Mutex
+	path string
+	file *witness.File
+}
+
+// testify records the beginning of an execution and returns what records its end. Without a path it does nothing.
+func testify(path string, task uint64, attempt int) (end func() error, err error) {
+	if path == "" {
+		return func() error { return nil }, nil
+	}
+	record.Lock()
+	defer record.Unlock()
+	if record.path != path {
+		if record.file != nil {
+			_ = record.file.Close()
+		}
+		if record.file, err = witness.Open(path); err != nil {
+			record.file, record.path = nil, ""
+			return nil, err
+		}
+		record.path = path
+	}
+	return record.file.Start(task, attempt)
 }
 
 func squared(w *work, got answer) bool { return got.Value == w.ID*w.ID }
