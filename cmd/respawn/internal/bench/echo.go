@@ -6,8 +6,8 @@ import (
 	"errors"
 	"time"
 
-	"github.com/respawn-go/respawn/cmd/respawn/internal/floor"
 	"github.com/respawn-go/respawn/cmd/respawn/internal/work"
+	"github.com/respawn-go/respawn/internal/floor"
 	"github.com/respawn-go/respawn/pool"
 )
 

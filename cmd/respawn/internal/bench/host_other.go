@@ -5,7 +5,7 @@ package bench
 import (
 	"os/exec"
 
-	"github.com/respawn-go/respawn/cmd/respawn/internal/floor"
+	"github.com/respawn-go/respawn/internal/floor"
 )
 
 func confine(*exec.Cmd) {}

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/respawn-go/respawn/cmd/respawn/internal/floor"
 	"github.com/respawn-go/respawn/cmd/respawn/internal/work"
+	"github.com/respawn-go/respawn/internal/floor"
 	"github.com/respawn-go/respawn/pool"
 )
 

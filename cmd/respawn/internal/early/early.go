@@ -8,12 +8,12 @@
 package early
 
 import (
-	"github.com/respawn-go/respawn/cmd/respawn/internal/floor"
 	_ "github.com/respawn-go/respawn/cmd/respawn/internal/work" // its tasks
+	_ "github.com/respawn-go/respawn/internal/floor"
 	"github.com/respawn-go/respawn/pool"
+	_ "github.com/respawn-go/respawn/scenarios/targets" // its tasks
 )
 
 func init() {
-	floor.Main()
 	pool.Main()
 }

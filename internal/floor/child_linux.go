@@ -21,8 +21,9 @@ const (
 // childFD is the child's end of the socket pair.
 const childFD = 3
 
-// Main serves in a child and then never returns. Elsewhere it does nothing.
-func Main() {
+// init serves in a child and then never returns. It is no function for main to call, so that any program that measures
+// can be its own child: one that forgot the call would run itself over and over.
+func init() {
 	role := os.Getenv(envRole)
 	if role == "" {
 		return

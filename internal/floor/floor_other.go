@@ -7,9 +7,6 @@ import (
 	"time"
 )
 
-// Main does nothing here.
-func Main() {}
-
 // Spawn is not supported here.
 func Spawn(context.Context, int) ([]time.Duration, error) { return nil, ErrUnsupported }
 
