@@ -145,9 +145,6 @@ func (b *frameBuffer) next(f *frame) (ok bool, err error) {
 	return used > 0, err
 }
 
-// empty tells whether every byte was parsed: no frame is torn.
-func (b *frameBuffer) empty() bool { return b.start == b.end }
-
 // helloFrame is what a worker is told before it boots.
 type helloFrame struct {
 	Pool       string `cbor:"p"`
