@@ -23,6 +23,14 @@ type Kind struct {
 var kinds = []Kind{
 	{"signal", "Send the victim a signal.", "the wait status shows it; for TERM and the like, how the victim ended", "", false, Signal{}},
 	{"pause", "SIGSTOP, and SIGCONT after a while.", "state T of every thread until SIGCONT or death", "", false, Pause{}},
+	{"exit", "Make the victim exit in the middle of a task.", "its wait status, and the line it writes before", "Stresser", false, Exit{}},
+	{"panic", "Make the victim's program panic where nothing recovers it.", "its wait status, and the message on its stderr", "Stresser", false, Panic{}},
+	{"crashpoint", "Make the victim kill itself at an exact point of its protocol loop.", "its wait status, and the line with the point's name", "Crasher", false, Crashpoint{}},
+	{"poison", "Submit a task that ends its member each time it runs.", "the wait statuses of those that died of it", "Poisoner", true, Poison{}},
+	{"resize", "Change the target's size.", "as many members were ready", "Operator", true, Resize{}},
+	{"restart", "Replace every member, one after the other.", "none of the processes from before is a member", "Operator", true, Restart{}},
+	{"close", "Close the target: finish what is queued, then stop.", "it returned in time, and no process is left", "Operator", true, Close{}},
+	{"terminate", "Stop the target now.", "it returned in time, and no process is left", "Operator", true, Terminate{}},
 }
 
 // Kinds lists the built-in faults.

@@ -45,7 +45,7 @@ func (x *experiment) pick(ctx context.Context, s Shot) ([]*Victim, error) {
 			return victims, err
 		}
 		if time.Now().After(deadline) {
-			return nil, &MissedError{fmt.Sprintf("within %v no member could be picked: %s", patience, x.Chaos[s.Nemesis].Pick)}
+			return nil, &MissedError{fmt.Sprintf("within %v no member could be picked: %s", patience, x.pickFor(s))}
 		}
 		if err := sleep(ctx, time.Millisecond); err != nil {
 			return nil, err
@@ -82,7 +82,7 @@ func (x *experiment) tryPick(ctx context.Context, s Shot) (victims []*Victim, er
 
 // choose lists whom a shot would hit at this moment.
 func (x *experiment) choose(s Shot, members []Member) (chosen []candidate) {
-	pick := x.Chaos[s.Nemesis].Pick
+	pick := x.pickFor(s)
 	list := pick.candidates(members, x.taken)
 	if len(list) == 0 {
 		return nil
@@ -95,6 +95,15 @@ func (x *experiment) choose(s Shot, members []Member) (chosen []candidate) {
 		chosen = pick.choose(list, turn, rand.New(rand.NewPCG(x.Seed, s.Draw)))
 	}
 	return chosen
+}
+
+// pickFor is the pick of a shot's nemesis, in the phase that the fault insists on if it does.
+func (x *experiment) pickFor(s Shot) Pick {
+	pick := x.Chaos[s.Nemesis].Pick
+	if f, ok := s.Fault.(interface{ phase() string }); ok && f.phase() != "" {
+		pick.Phase = f.phase()
+	}
+	return pick
 }
 
 // taken tells whether a member is somebody's victim already.
@@ -136,7 +145,7 @@ func (x *experiment) inject(ctx, probeCtx context.Context, s Shot, v *Victim, du
 		defer x.probeAfterDeath(probeCtx, n, v)()
 	}
 	var inj Injection = &recorded{s.Fault.Begin(), func() { x.injected(n, s, v) }}
-	if phase := x.Chaos[s.Nemesis].Pick.Phase; phase != "" && v != nil {
+	if phase := x.pickFor(s).Phase; phase != "" && v != nil {
 		inj = &aimed{Injection: inj, phase: phase}
 	}
 	err := live(ctx, inj, c, func(r history.Receipt, err error) { x.settled(n, s, v, r, err) })

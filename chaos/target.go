@@ -101,9 +101,16 @@ type Stresser interface {
 }
 
 // Crasher arms a crash point in a member's protocol loop: before-read, after-read, mid-exec, mid-write, after-write,
-// during-boot, during-drain; "none" disarms.
+// during-drain; "none" disarms. The member writes "crash point NAME" to its stderr before it kills itself there. ErrGone
+// if the slot's member is not pid any more.
 type Crasher interface {
-	ArmCrashPoint(ctx context.Context, slot int, point string) error
+	ArmCrashPoint(ctx context.Context, slot, pid int, point string) error
+}
+
+// Poisoner runs one task that makes every member that runs it exit with the code, until the target gives it up. It
+// returns the pids that died of it, and what the target says of the task in the end.
+type Poisoner interface {
+	Poison(ctx context.Context, code int) (pids []int, verdict string, err error)
 }
 
 // Booter makes the next members that start fail n times, or take at least delay. Zero values heal.

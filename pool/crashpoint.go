@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"fmt"
 	"syscall"
 	"time"
 )
@@ -8,8 +9,14 @@ import (
 // crash kills the worker if it is armed for this point. When nothing is armed it costs one load of a shared word.
 func (s *server) crash(at CrashPoint) {
 	if CrashPoint(s.page.word(offCrash).Load()) == at {
-		s.die(syscall.SIGKILL)
+		s.perish(at)
 	}
+}
+
+// perish says where it happens and dies.
+func (s *server) perish(at CrashPoint) {
+	s.complain(fmt.Errorf("crash point %s", at))
+	s.die(syscall.SIGKILL)
 }
 
 // crashLater arranges for the worker to die 1 ms into its handler, if it is armed for that; the channel it returns then
@@ -18,7 +25,7 @@ func (s *server) crashLater() <-chan struct{} {
 	if CrashPoint(s.page.word(offCrash).Load()) != CrashMidExec {
 		return nil
 	}
-	time.AfterFunc(time.Millisecond, func() { s.die(syscall.SIGKILL) })
+	time.AfterFunc(time.Millisecond, func() { s.perish(CrashMidExec) })
 	return make(chan struct{})
 }
 
@@ -29,9 +36,9 @@ func (s *server) crashWriting() {
 		s.outMu.Lock()
 		torn := len(s.out) - headerSize/2 // everything before the last frame, and a part of its header
 		_ = s.write(s.out[:max(torn, 1)])
-		s.die(syscall.SIGKILL)
+		s.perish(CrashMidWrite)
 	case CrashAfterWrite:
 		_ = s.flush()
-		s.die(syscall.SIGKILL)
+		s.perish(CrashAfterWrite)
 	}
 }

@@ -27,6 +27,7 @@ var (
 	_ chaos.Mapper    = (*Pool)(nil)
 	_ chaos.Stresser  = (*Pool)(nil)
 	_ chaos.Crasher   = (*Pool)(nil)
+	_ chaos.Poisoner  = (*Pool)(nil)
 	_ chaos.Operator  = (*Pool)(nil)
 	_ chaos.Marked    = (*Pool)(nil)
 	_ chaos.Stallable = (*Pool)(nil)
@@ -236,12 +237,17 @@ func (t *Pool) Terminate() error {
 func (t *Pool) Witness() string { return t.witness }
 
 // ArmCrashPoint implements chaos.Crasher.
-func (t *Pool) ArmCrashPoint(_ context.Context, slot int, point string) error {
+func (t *Pool) ArmCrashPoint(_ context.Context, slot, pid int, point string) error {
 	for at := pool.CrashNone; at <= pool.CrashDuringDrain; at++ {
-		if at.String() == point {
-			_, err := t.Pool.ArmCrashPoint(slot, at)
-			return err
+		if at.String() != point {
+			continue
 		}
+		w, err := t.Pool.ArmCrashPoint(slot, at)
+		if err == nil && w.PID != pid {
+			_, err = t.Pool.ArmCrashPoint(slot, pool.CrashNone)
+			return errors.Join(chaos.ErrGone, err)
+		}
+		return err
 	}
 	return fmt.Errorf("the pool has no crash point %q", point)
 }

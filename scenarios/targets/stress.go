@@ -41,15 +41,35 @@ var stressTask = pool.Register("respawn.stress", func(ctx context.Context, s str
 // strains are the kinds of stress. What is fatal leaves a marker on stderr first, by which it is recognised.
 var strains = map[string]func(context.Context, strain) (string, error){
 	"exit": func(_ context.Context, s strain) (string, error) {
-		fmt.Fprintf(os.Stderr, "respawn stress: exit %d\n", s.Count)
+		fmt.Fprintln(os.Stderr, chaos.Stress{Kind: s.Kind, Count: s.Count}.Marker())
 		os.Exit(s.Count)
 		return "", nil
 	},
 	"panic": func(ctx context.Context, s strain) (string, error) {
-		go panic("respawn stress: " + s.Text) // outside the task's goroutine, so that nothing recovers it
+		go panic(chaos.Stress{Kind: s.Kind, Text: s.Text}.Marker()) // outside the task's goroutine, so that nothing recovers it
 		<-ctx.Done()
 		return "", ctx.Err()
 	},
+}
+
+// poisonTask ends every worker that runs it.
+var poisonTask = pool.Register("respawn.poison", func(_ context.Context, code int) (int, error) {
+	fmt.Fprintln(os.Stderr, "respawn poison: exit", code)
+	os.Exit(code)
+	return 0, nil
+})
+
+// Poison implements chaos.Poisoner.
+func (t *Pool) Poison(ctx context.Context, code int) (pids []int, verdict string, err error) {
+	_, err = poisonTask.Call(ctx, t.Pool, code)
+	var lost *pool.WorkerLostError
+	if !errors.As(err, &lost) {
+		return nil, "", fmt.Errorf("a deadly task was not given up: %w", err)
+	}
+	for _, x := range lost.Exits {
+		pids = append(pids, x.PID)
+	}
+	return pids, lost.Error(), nil
 }
 
 // Stress implements chaos.Stresser.

@@ -1,0 +1,94 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/procfs"
+)
+
+// Close closes the target: it finishes what is queued, and stops. The evidence is that it returned in time and that none
+// of its processes is left.
+type Close struct {
+	Within time.Duration `doc:"It must have returned in this time. Default 30s."`
+}
+
+// Terminate stops the target now. The evidence is the same.
+type Terminate struct {
+	Within time.Duration `doc:"It must have returned in this time. Default 30s."`
+}
+
+func (c Close) String() string     { return "close" }
+func (t Terminate) String() string { return "terminate" }
+
+// Validate wants a duration that is not negative.
+func (c Close) Validate() error { return validWithin("close", c.Within) }
+
+// Validate wants a duration that is not negative.
+func (t Terminate) Validate() error { return validWithin("terminate", t.Within) }
+
+// Begin makes an injection.
+func (c Close) Begin() Injection { return &closing{within: c.Within, end: Operator.Close} }
+
+// Begin makes an injection.
+func (t Terminate) Begin() Injection { return &closing{within: t.Within, end: Operator.Terminate} }
+
+type closing struct {
+	Steps
+	within   time.Duration
+	end      func(Operator) error
+	operator Operator
+	before   []Member
+	took     time.Duration
+	said     error
+}
+
+func (x *closing) Setup(ctx context.Context, c *Case) (err error) {
+	if x.operator, err = Capability[Operator](c, "be closed"); err != nil {
+		return err
+	}
+	x.before, err = c.Target.Members(ctx)
+	return err
+}
+
+func (x *closing) Inject(ctx context.Context, c *Case) error {
+	ctx, cancel := within(ctx, x.within)
+	defer cancel()
+	done := make(chan error, 1)
+	began := c.Now()
+	go func() { done <- x.end(x.operator) }()
+	select {
+	case x.said = <-done:
+		x.took = c.Now() - began
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (x *closing) Confirm(ctx context.Context, c *Case) (history.Receipt, error) {
+	r := history.Receipt{Tier: "/proc state", At: c.Now(), Evidence: map[string]string{"took": x.took.String()}}
+	if x.said != nil {
+		r.Evidence["said"] = x.said.Error()
+	}
+	members, err := c.Target.Members(ctx)
+	if err == nil && len(members) > 0 {
+		return r, fmt.Errorf("the target has %d members although it is closed", len(members))
+	}
+	left := 0
+	for _, m := range x.before {
+		if marked, ok := c.Target.(Marked); ok && !procfs.Marked(m.PID, MarkerEntry(marked.Marker())) {
+			continue // gone, or the number is somebody else's now
+		}
+		if p, err := procfs.Read(m.PID); err == nil && p.Alive() {
+			left++
+		}
+	}
+	if left > 0 {
+		return r, fmt.Errorf("%d of its processes are alive although it is closed", left)
+	}
+	r.Evidence["left"] = "0 processes"
+	return r, nil
+}

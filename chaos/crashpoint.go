@@ -1,0 +1,103 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// Crashpoint makes the victim kill itself at an exact point of its protocol loop. The evidence is the wait status, and
+// the line with the point's name that it writes before. Two points are not in the loop: during-drain asks the victim to
+// stop by SIGTERM, and during-boot hits a member that is booting, from outside.
+type Crashpoint struct {
+	At     string        `doc:"before-read, after-read, mid-exec, mid-write, after-write, during-boot or during-drain."`
+	Within time.Duration `doc:"How long the victim may take to come by. Default 10s."`
+}
+
+var crashpoints = []string{"before-read", "after-read", "mid-exec", "mid-write", "after-write", "during-boot", "during-drain"}
+
+func (p Crashpoint) String() string { return "crashpoint " + p.At }
+
+// Validate knows the points.
+func (p Crashpoint) Validate() error {
+	if !slices.Contains(crashpoints, p.At) {
+		return fmt.Errorf("crash point %q: want one of %s", p.At, strings.Join(crashpoints, ", "))
+	}
+	if p.Within < 0 {
+		return fmt.Errorf("crash point %s within %v: want a positive duration, or 0 for 10s", p.At, p.Within)
+	}
+	return nil
+}
+
+// phase is the phase in which the victim must be hit, in place of the pick's.
+func (p Crashpoint) phase() string {
+	if p.At == "during-boot" {
+		return "booting"
+	}
+	return ""
+}
+
+// Begin makes an injection.
+func (p Crashpoint) Begin() Injection {
+	if p.phase() != "" {
+		return Signal{Name: "KILL"}.Begin()
+	}
+	return &crashing{Crashpoint: p}
+}
+
+type crashing struct {
+	Steps
+	Crashpoint
+	crasher Crasher
+}
+
+func (p *crashing) Setup(_ context.Context, c *Case) (err error) {
+	p.crasher, err = Capability[Crasher](c, "arm crash points")
+	return err
+}
+
+func (p *crashing) Inject(ctx context.Context, c *Case) error {
+	if err := p.crasher.ArmCrashPoint(ctx, c.Victim.Slot, c.Victim.PID, p.At); err != nil {
+		return err
+	}
+	if p.At == "during-drain" {
+		return c.Victim.Send(syscall.SIGTERM)
+	}
+	return nil
+}
+
+func (p *crashing) Confirm(ctx context.Context, c *Case) (history.Receipt, error) {
+	within := p.Within
+	if within == 0 {
+		within = 10 * time.Second
+	}
+	if ended, err := c.hold(ctx, within); err != nil || !ended {
+		return history.Receipt{}, errors.Join(fmt.Errorf("the victim did not come by %s within %v", p.At, within), err)
+	}
+	e, err := c.Ending(ctx)
+	if err != nil {
+		return history.Receipt{}, err
+	}
+	r := e.Receipt()
+	if e.Known() && e.Signal != "SIGKILL" {
+		return r, fmt.Errorf("the victim was to die at %s, but ended with %s", p.At, e)
+	}
+	return r, e.marked("crash point "+p.At, &r)
+}
+
+// Heal disarms a victim that did not come by.
+func (p *crashing) Heal(ctx context.Context, c *Case) error {
+	if c.Victim.Gone() {
+		return errNothingToHeal
+	}
+	if err := p.crasher.ArmCrashPoint(ctx, c.Victim.Slot, c.Victim.PID, "none"); !errors.Is(err, ErrGone) {
+		return err
+	}
+	return nil
+}

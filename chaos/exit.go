@@ -1,0 +1,50 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// Exit makes the victim exit in the middle of a task. The evidence is its wait status, and the line it writes before.
+type Exit struct {
+	Code int `doc:"The exit code, 0 to 255. Exiting with 0 in the middle of a task is a death too."`
+}
+
+func (x Exit) String() string { return fmt.Sprintf("exit %d", x.Code) }
+
+// Validate wants a code that the kernel can carry.
+func (x Exit) Validate() error {
+	if x.Code < 0 || x.Code > 255 {
+		return fmt.Errorf("exit code %d: want 0 to 255", x.Code)
+	}
+	return nil
+}
+
+// Begin makes an injection.
+func (x Exit) Begin() Injection { return &exiting{Exit: x} }
+
+type exiting struct {
+	stressing
+	Exit
+}
+
+func (x *exiting) stress() Stress { return Stress{Kind: "exit", Count: x.Code} }
+
+func (x *exiting) Inject(ctx context.Context, c *Case) error {
+	x.begin(ctx, c, x.stress())
+	return nil
+}
+
+func (x *exiting) Confirm(ctx context.Context, c *Case) (history.Receipt, error) {
+	e, err := x.ending(ctx, c)
+	if err != nil {
+		return history.Receipt{}, err
+	}
+	r := e.Receipt()
+	if e.Known() && (e.Signal != "" || e.Code != x.Code) {
+		return r, fmt.Errorf("the victim was to exit with %d, but ended with %s", x.Code, e)
+	}
+	return r, e.marked(x.stress().Marker(), &r)
+}

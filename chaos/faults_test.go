@@ -1,0 +1,153 @@
+package chaos_test
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
+
+	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/pool"
+)
+
+// strike runs the nemeses against the target, under load, and returns the history.
+func strike(t *testing.T, target chaos.Target, chaosList ...chaos.Nemesis) *tape {
+	t.Helper()
+	var rec tape
+	run := chaos.Run{
+		Target: target, Open: rec.open, Chaos: chaosList, Steady: 50 * time.Millisecond, Seed: 7,
+		Load: &chaos.Load{Task: "sleep", Args: map[string]any{"duration": 3 * time.Millisecond}, Concurrency: 8},
+	}
+	NewWithT(t).Expect(run.Do(t.Context())).To(Succeed())
+	return &rec
+}
+
+// once is one injection into a random member.
+func once(f chaos.Fault) chaos.Nemesis { return chaos.Nemesis{Fault: f} }
+
+// ending is a receipt that says so.
+func ending(how string) types.GomegaMatcher {
+	return HaveKeyWithValue("ended", how)
+}
+
+// Every fault is confirmed on our pool, by the evidence that it must have.
+func TestFaultsAreConfirmed(t *testing.T) {
+	for _, c := range []struct {
+		fault    chaos.Fault
+		fatal    bool
+		evidence types.GomegaMatcher
+	}{
+		{chaos.Signal{Name: "KILL"}, true, And(ending("signal SIGKILL"), HaveKeyWithValue("how", "died of it"))},
+		{chaos.Signal{Name: "TERM"}, true, And(ending("exit 0"), HaveKeyWithValue("how", "drained and exited 0"))},
+		{chaos.Signal{Name: "INT"}, true, HaveKeyWithValue("how", "died of it")},
+		{chaos.Signal{Name: "SEGV"}, true, And(ending("exit 2"), HaveKeyWithValue("how", "died of it: its runtime says so"))},
+		{chaos.Signal{Name: "ABRT"}, true, And(ending("exit 2"), HaveKeyWithValue("how", "died of it: its runtime says so"))},
+		{chaos.Signal{Name: "WINCH"}, false, HaveKeyWithValue("how", "caught and survived")},
+		{chaos.Pause{For: 100 * time.Millisecond}, false, And(HaveKeyWithValue("at the beginning", "T"), HaveKeyWithValue("at the end", "T"))},
+		{chaos.Exit{Code: 3}, true, And(ending("exit 3"), HaveKeyWithValue("marker", "respawn stress: exit 3"))},
+		{chaos.Exit{}, true, And(ending("exit 0"), HaveKeyWithValue("marker", "respawn stress: exit 0"))},
+		{chaos.Panic{Text: "oh no"}, true, And(ending("exit 2"), HaveKeyWithValue("marker", "respawn stress: panic oh no"))},
+		{chaos.Crashpoint{At: "before-read"}, true, And(ending("signal SIGKILL"), HaveKeyWithValue("marker", "crash point before-read"))},
+		{chaos.Crashpoint{At: "after-read"}, true, HaveKeyWithValue("marker", "crash point after-read")},
+		{chaos.Crashpoint{At: "mid-exec"}, true, HaveKeyWithValue("marker", "crash point mid-exec")},
+		{chaos.Crashpoint{At: "mid-write"}, true, HaveKeyWithValue("marker", "crash point mid-write")},
+		{chaos.Crashpoint{At: "after-write"}, true, HaveKeyWithValue("marker", "crash point after-write")},
+		{chaos.Crashpoint{At: "during-drain"}, true, HaveKeyWithValue("marker", "crash point during-drain")},
+	} {
+		t.Run(c.fault.String(), func(t *testing.T) {
+			g := NewWithT(t)
+			p := start(t, pool.Config{Size: 2})
+			rec := strike(t, p, once(c.fault))
+			list := rec.faults("settled")
+			g.Expect(list).To(HaveLen(1))
+			f := list[0]
+			g.Expect(f.Outcome).To(Equal("confirmed"), f.Err)
+			g.Expect(f.Fatal).To(Equal(c.fatal))
+			g.Expect(f.Receipt.Evidence).To(c.evidence)
+			g.Expect(rec.outcomes()).To(And(HaveLen(1), HaveKey(history.OK)))
+		})
+	}
+}
+
+// A worker that stays stopped is killed by the pool: the pause ends with it, and that is in the receipt.
+func TestPausedVictimIsKilledByThePool(t *testing.T) {
+	g := NewWithT(t)
+	p := start(t, pool.Config{Size: 2, Heartbeat: 100 * time.Millisecond})
+	rec := strike(t, p, once(chaos.Pause{For: 10 * time.Second}))
+	f := rec.faults("settled")[0]
+	g.Expect(f.Outcome).To(Equal("confirmed"), f.Err)
+	g.Expect(f.Fatal).To(BeTrue())
+	g.Expect(f.Receipt.Evidence).To(HaveKeyWithValue("at the end", "gone: signal SIGKILL"))
+	g.Expect(f.Receipt.Evidence).To(HaveKeyWithValue("reason", "stall"))
+	g.Expect(rec.faults("healed")).To(HaveLen(1))
+}
+
+// A victim that is to be hit in a phase is in that phase when it is hit, or it is not hit.
+func TestPhasesAreHitExactly(t *testing.T) {
+	for _, phase := range []string{"idle", "reading", "running", "writing"} {
+		t.Run(phase, func(t *testing.T) {
+			g := NewWithT(t)
+			p := start(t, pool.Config{Size: 2})
+			rec := strike(t, p, chaos.Nemesis{
+				Fault: chaos.Signal{Name: "KILL"}, Pick: chaos.Pick{Phase: phase}, When: chaos.When{Every: 50 * time.Millisecond, Times: 3},
+			})
+			outcomes := rec.settled()
+			g.Expect(outcomes["confirmed"]+outcomes["missed"]).To(Equal(3), "%v", outcomes)
+			for _, f := range rec.faults("injected") {
+				g.Expect(f.Victim.Phase).To(Equal(phase))
+			}
+			if phase == "idle" || phase == "running" {
+				g.Expect(outcomes["confirmed"]).To(BeNumerically(">=", 1), "%v", outcomes)
+			}
+		})
+	}
+}
+
+// A booting member is hit while it boots.
+func TestDuringBoot(t *testing.T) {
+	g := NewWithT(t)
+	p := start(t, pool.Config{Size: 2})
+	g.Expect(p.SetBoot(0, 200*time.Millisecond)).To(Succeed())
+	rec := strike(t, p, once(chaos.Signal{Name: "KILL"}), once(chaos.Crashpoint{At: "during-boot"}))
+	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 2}), "%v", rec.faults("settled"))
+	for _, f := range rec.faults("injected") {
+		if f.Nemesis == 1 {
+			g.Expect(f.Victim.Phase).To(Equal("booting"))
+		}
+	}
+}
+
+// The target's own operations are confirmed by what there is afterwards.
+func TestOperations(t *testing.T) {
+	g := NewWithT(t)
+	p := start(t, pool.Config{Size: 2})
+	rec := strike(t, p, once(chaos.Resize{To: 4}))
+	g.Expect(rec.settled()).To(HaveKeyWithValue("confirmed", 1), "%v", rec.faults("settled"))
+	g.Expect(p.Want()).To(Equal(4))
+
+	rec = strike(t, p, once(chaos.Restart{}))
+	g.Expect(rec.settled()).To(HaveKeyWithValue("confirmed", 1), "%v", rec.faults("settled"))
+	g.Expect(rec.outcomes()).To(And(HaveLen(1), HaveKey(history.OK)))
+
+	rec = strike(t, p, once(chaos.Poison{Code: 9}))
+	f := rec.faults("settled")[0]
+	g.Expect(f.Outcome).To(Equal("confirmed"), f.Err)
+	g.Expect(f.Receipt.PIDs).To(HaveLen(3))
+	g.Expect(rec.outcomes()).To(And(HaveLen(1), HaveKey(history.OK)))
+
+	rec = strike(t, p, once(chaos.Close{}))
+	g.Expect(rec.settled()).To(HaveKeyWithValue("confirmed", 1), "%v", rec.faults("settled"))
+	g.Expect(rec.outcomes()).NotTo(HaveKey(history.Hung))
+	g.Expect(rec.outcomes()).To(HaveKey(history.Rejected))
+}
+
+// A pool that is terminated with tasks in flight settles every one of them.
+func TestTerminate(t *testing.T) {
+	g := NewWithT(t)
+	p := start(t, pool.Config{Size: 2})
+	rec := strike(t, p, once(chaos.Terminate{}))
+	g.Expect(rec.settled()).To(HaveKeyWithValue("confirmed", 1), "%v", rec.faults("settled"))
+	g.Expect(rec.outcomes()).NotTo(HaveKey(history.Hung))
+}

@@ -1,0 +1,61 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// Poison submits one task that ends its member each time it runs. The evidence is the target's own record of the deaths,
+// when it has given the task up.
+type Poison struct {
+	Code   int           `doc:"The exit code that its members die with, 1 to 255. Default 1."`
+	Within time.Duration `doc:"The task must have been given up in this time. Default 30s."`
+}
+
+func (p Poison) code() int { return max(p.Code, 1) }
+
+func (p Poison) String() string { return fmt.Sprintf("poison %d", p.code()) }
+
+// Validate wants a code that the kernel can carry.
+func (p Poison) Validate() error {
+	if p.Code < 0 || p.Code > 255 {
+		return fmt.Errorf("poison with exit code %d: want 1 to 255", p.Code)
+	}
+	return validWithin("poison", p.Within)
+}
+
+// Begin makes an injection.
+func (p Poison) Begin() Injection { return &poisoning{Poison: p} }
+
+type poisoning struct {
+	Steps
+	Poison
+	poisoner Poisoner
+	pids     []int
+	verdict  string
+}
+
+func (p *poisoning) Setup(_ context.Context, c *Case) (err error) {
+	p.poisoner, err = Capability[Poisoner](c, "run a deadly task")
+	return err
+}
+
+func (p *poisoning) Inject(ctx context.Context, _ *Case) (err error) {
+	ctx, cancel := within(ctx, p.Within)
+	defer cancel()
+	p.pids, p.verdict, err = p.poisoner.Poison(ctx, p.code())
+	return err
+}
+
+func (p *poisoning) Confirm(_ context.Context, c *Case) (history.Receipt, error) {
+	r := history.Receipt{Tier: TierWaitStatus, At: c.Now(), PIDs: p.pids, Evidence: map[string]string{
+		"deaths": say(len(p.pids)), "given up": p.verdict,
+	}}
+	if len(p.pids) == 0 {
+		return r, fmt.Errorf("nobody died of the task: %s", p.verdict)
+	}
+	return r, nil
+}

@@ -1,0 +1,64 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// Restart replaces every member, one after the other, as the target itself does it. The evidence is that none of the
+// processes from before is a member any more.
+type Restart struct {
+	Within time.Duration `doc:"It must have returned in this time. Default 30s."`
+}
+
+func (r Restart) String() string { return "restart" }
+
+// Validate wants a duration that is not negative.
+func (r Restart) Validate() error { return validWithin("restart", r.Within) }
+
+func validWithin(what string, d time.Duration) error {
+	if d < 0 {
+		return fmt.Errorf("%s within %v: want a positive duration, or 0 for 30s", what, d)
+	}
+	return nil
+}
+
+// Begin makes an injection.
+func (r Restart) Begin() Injection { return &restarting{Restart: r} }
+
+type restarting struct {
+	Steps
+	Restart
+	operator Operator
+	before   []Member
+}
+
+func (r *restarting) Setup(ctx context.Context, c *Case) (err error) {
+	if r.operator, err = Capability[Operator](c, "be restarted"); err != nil {
+		return err
+	}
+	r.before, err = c.Target.Members(ctx)
+	return err
+}
+
+func (r *restarting) Inject(ctx context.Context, _ *Case) error {
+	ctx, cancel := within(ctx, r.Within)
+	defer cancel()
+	return r.operator.Restart(ctx)
+}
+
+func (r *restarting) Confirm(ctx context.Context, c *Case) (history.Receipt, error) {
+	rec := history.Receipt{Tier: "member list", At: c.Now(), Evidence: map[string]string{"replaced": say(len(r.before))}}
+	members, err := c.Target.Members(ctx)
+	for _, old := range r.before {
+		for _, m := range members {
+			if m.PID == old.PID && m.Slot == old.Slot && m.Generation == old.Generation {
+				return rec, fmt.Errorf("slot %d has the same process as before, pid %d", m.Slot, m.PID)
+			}
+		}
+	}
+	return rec, err
+}

@@ -1,0 +1,92 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// Marker is the line by which a member announces on its stderr what it is about to die of, so that its end is not taken
+// for another's doing. Stressers write it for exit and panic.
+func (s Stress) Marker() string {
+	switch s.Kind {
+	case "exit":
+		return fmt.Sprintf("respawn stress: exit %d", s.Count)
+	case "panic":
+		return "respawn stress: panic " + s.Text
+	}
+	return "respawn stress: " + s.Kind
+}
+
+// fatalWait is how long a victim may take to come to a fatal task: it finishes what it is running first.
+const fatalWait = 30 * time.Second
+
+// stressing is embedded in injections that make their victim do something to itself.
+type stressing struct {
+	Steps
+	stresser Stresser
+	cancel   context.CancelFunc
+	done     chan struct{} // closed when the victim has answered or is dead
+	answer   string        // valid once done is closed
+	err      error
+}
+
+// Setup wants a target that can stress its members.
+func (s *stressing) Setup(_ context.Context, c *Case) (err error) {
+	s.stresser, err = Capability[Stresser](c, "make a member harm itself")
+	return err
+}
+
+// begin sends the stress to the victim and goes on.
+func (s *stressing) begin(ctx context.Context, c *Case, what Stress) {
+	ctx, s.cancel = context.WithCancel(ctx)
+	s.done = make(chan struct{})
+	what.PID = c.Victim.PID
+	go func() {
+		defer close(s.done)
+		s.answer, s.err = s.stresser.Stress(ctx, c.Victim.Slot, what)
+	}()
+}
+
+// ending waits for the victim to end of it; an answer instead is an error.
+func (s *stressing) ending(ctx context.Context, c *Case) (Ending, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, fatalWait, fmt.Errorf("the victim is alive after %v", fatalWait))
+	defer cancel()
+	select {
+	case <-c.Victim.Exited():
+	case <-s.done:
+		if s.err != nil {
+			return Ending{}, s.err
+		}
+		if s.answer != "" {
+			return Ending{}, fmt.Errorf("the victim survived and answered %q", s.answer)
+		}
+	case <-ctx.Done():
+		return Ending{}, context.Cause(ctx)
+	}
+	return c.Ending(ctx)
+}
+
+// Cleanup gives up what is not answered.
+func (s *stressing) Cleanup(context.Context, *Case) error {
+	if s.cancel != nil {
+		s.cancel()
+		<-s.done
+	}
+	return nil
+}
+
+// marked wants the marker in what the victim wrote, where the target tells that.
+func (e Ending) marked(marker string, r *history.Receipt) error {
+	if e.Target == nil {
+		return nil
+	}
+	if !strings.Contains(e.Stderr(), marker) {
+		return fmt.Errorf("the victim ended with %s, but did not write %q", e, marker)
+	}
+	r.Evidence["marker"] = marker
+	return nil
+}
