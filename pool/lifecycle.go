@@ -77,29 +77,34 @@ func (p *Pool) removeSlot() {
 	}
 }
 
-// Restart replaces every worker, one after the other: each finishes its task and exits, and its replacement is ready
-// before the next one is asked to. No task fails for it. It returns when all of them have been replaced, or ctx's error;
-// ErrClosed when the pool is closed meanwhile.
+// Restart replaces every worker that was started before the call, one slot after the other: each finishes its task and
+// exits, and its replacement is ready before the next one is asked to. No task fails for it. It returns when all of them
+// have been replaced, or ctx's error; ErrClosed when the pool is closed meanwhile.
 func (p *Pool) Restart(ctx context.Context) error {
+	called := time.Now()
 	for i := 0; ; i++ {
 		p.mu.Lock()
-		if p.state != stateOpen {
-			p.unlock()
+		state, slots := p.state, p.slots
+		p.unlock()
+		if state != stateOpen {
 			return ErrClosed
 		}
-		if i >= len(p.slots) {
-			p.unlock()
+		if i >= len(slots) {
 			return nil
 		}
-		s := p.slots[i]
-		old := s.worker
-		gen := s.gen
-		if old != nil {
-			p.retire(old, ReasonRestart)
-		}
-		p.unlock()
+		s := slots[i]
 		err := p.await(ctx, func() bool {
-			return p.state != stateOpen || s.removed || s.gen > gen && s.worker != nil && s.worker.state == Ready
+			if p.state != stateOpen || s.removed {
+				return true
+			}
+			if s.worker == nil || s.worker.state != Ready {
+				return false
+			}
+			if s.worker.started.After(called) {
+				return true
+			}
+			p.retire(s.worker, ReasonRestart) // a hot spare may be as old, and its turn comes next
+			return false
 		})
 		if err != nil {
 			return err

@@ -134,6 +134,9 @@ var (
 				return errors.New("not yet")
 			}
 		}
+		if path, ok := strings.CutPrefix(s, "exit-while-exists:"); ok && fileExists(path) {
+			os.Exit(3)
+		}
 		if path, ok := strings.CutPrefix(s, "exit-soon-while-exists:"); ok && fileExists(path) {
 			time.AfterFunc(5*time.Millisecond, func() { os.Exit(9) })
 		}

@@ -47,7 +47,7 @@ func TestAnOutputSinkThatUsesThePoolOrBlocksHoldsUpNoReplacement(t *testing.T) {
 				}
 			}})
 			used.Store(p)
-			for range 5 {
+			for range 2 {
 				g.Expect(dieOnce.Call(bound(t), p, "goroutine panic")).To(Equal(2))
 			}
 			whole(t, p)

@@ -1,0 +1,67 @@
+package pool_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/pool"
+)
+
+// lockedBuffer is a log that may be read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func TestTheLoggerGetsLivesAtInfoAndFailuresAtWarn(t *testing.T) {
+	g, log := NewWithT(t), &lockedBuffer{}
+	p := start(t, pool.Config{Size: 1, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	g.Expect(log.String()).To(MatchRegexp(`level=INFO msg="worker ready" worker=Worker-1 pid=\d+ slot=0 generation=1`))
+	g.Expect(dieOnce.Call(bound(t), p, "goroutine panic")).To(Equal(2))
+	g.Expect(log.String()).To(MatchRegexp(`level=WARN msg="worker exited" worker=Worker-1 .*panic: not recovered`))
+	g.Expect(p.Close()).To(Succeed())
+	g.Expect(log.String()).To(MatchRegexp(`level=INFO msg="worker exited" worker=Worker-2`))
+}
+
+func TestWithoutAHeartbeatAStoppedWorkerIsLeftAlone(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1, Heartbeat: -1})
+	before := pids(p)
+	kill(t, before[0], 19)
+	g.Consistently(func() map[int]int { return pids(p) }, 300*time.Millisecond).Should(Equal(before))
+	kill(t, before[0], 18)
+	whole(t, p)
+	g.Expect(pids(p)).To(Equal(before))
+}
+
+func TestANegativeCancelGraceNeverKills(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1, CancelGrace: -1})
+	gate, before := closedGate(t), pids(p)
+	ctx, cancel := context.WithCancel(t.Context())
+	f := gated.Submit(ctx, p, gate)
+	inPhase(t, p, 0, pool.PhaseRunning)
+	cancel()
+	_, err := f.Result(bound(t))
+	g.Expect(err).To(MatchError(context.Canceled))
+	g.Consistently(func() bool { return alive(before[0]) }, 100*time.Millisecond).Should(BeTrue())
+	open(t, gate)
+	whole(t, p)
+	g.Expect(pids(p)).To(Equal(before))
+}
