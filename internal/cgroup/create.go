@@ -66,9 +66,13 @@ func (t tree) makeUnified(name string, controllers []Controller) (string, error)
 	arranging.Lock()
 	defer arranging.Unlock()
 	own, top, _ := t.unified()
+	leaf := isLeaf(own)
+	if leaf {
+		own = filepath.Dir(own)
+	}
 	var first error
 	for dir := own; ; dir = filepath.Dir(dir) {
-		err := prepare(dir, dir == own, controllers)
+		err := prepare(dir, dir == own && !leaf, controllers)
 		if err == nil {
 			made := filepath.Join(dir, name)
 			if err = os.Mkdir(made, 0o755); err == nil {
@@ -88,48 +92,47 @@ func (t tree) makeUnified(name string, controllers []Controller) (string, error)
 	}
 }
 
-// prepare makes a version 2 group ready for children with these controllers.
-func prepare(dir string, mayVacate bool, controllers []Controller) error {
+// prepare makes a version 2 group ready for children with these controllers. A group that is our own is vacated first if
+// that helps.
+func prepare(dir string, own bool, controllers []Controller) error {
 	for _, c := range controllers {
 		if !offers(dir, available, c) {
 			return &UnsupportedError{c, "the controller is not enabled for " + dir, enabled}
 		}
-		err := enable(dir, c)
-		if errors.Is(err, syscall.EBUSY) && mayVacate {
-			if err = vacate(dir); err == nil {
-				err = enable(dir, c)
-			}
+	}
+	c := controllers[0]
+	// To move a process takes write access to the group above its old and its new one (cgroups(7), "delegation").
+	err := syscall.Access(filepath.Join(dir, "cgroup.procs"), 2)
+	if err == nil {
+		err = vacate(dir, own)
+	}
+	for _, c = range controllers {
+		if err == nil && !offers(dir, below, c) {
+			err = write(dir, below, "+"+string(c))
 		}
-		if err == nil { // to move a process takes write access to the group above both (cgroups(7), "delegation")
-			err = syscall.Access(filepath.Join(dir, "cgroup.procs"), 2)
-		}
-		if err != nil {
-			return refused(c, 2, fmt.Errorf("%s: %w", dir, err))
-		}
+	}
+	if err != nil {
+		return refused(c, 2, fmt.Errorf("%s: %w", dir, err))
 	}
 	return nil
 }
 
-// enable gives the children of a version 2 group the controller. The kernel answers EBUSY while the group itself holds
-// processes, unless it is the root.
-func enable(dir string, c Controller) error {
-	if offers(dir, below, c) {
-		return nil
+// vacate sees to it that a version 2 group holds no processes, unless it is the root, which may. The kernel itself would
+// refuse the memory controller to the children of a group that does, but with cpu and pids it makes them useless: "domain
+// invalid" (cgroups(7), "thread mode"). Our own group is vacated if it holds only us and our descendants, into a leaf
+// below it, as a program does that was started in a delegated group (systemd.resource-control(5), Delegate=).
+func vacate(dir string, own bool) error {
+	if _, err := os.Stat(filepath.Join(dir, "cgroup.type")); errors.Is(err, fs.ErrNotExist) {
+		return nil // the root
 	}
-	return write(dir, below, "+"+string(c))
-}
-
-// vacate moves this process and its descendants out of a version 2 group into a leaf below it, if they are alone in it:
-// what a program does that was started in a delegated group (systemd.resource-control(5), Delegate=).
-func vacate(dir string) error {
-	leaf := place{version: 2, dir: filepath.Join(dir, prefix(os.Getpid())+"self")}
+	leaf := place{version: 2, dir: filepath.Join(dir, prefix(os.Getpid())+leafName)}
 	for range 100 { // children may be forked meanwhile
 		pids, err := procs(dir)
 		if err != nil || len(pids) == 0 {
 			return err
 		}
 		for _, pid := range pids {
-			if !descends(pid, os.Getpid()) {
+			if !own || !descends(pid, os.Getpid()) {
 				return fmt.Errorf("it holds process %d, which is not of this program: %w", pid, syscall.EBUSY)
 			}
 		}
@@ -143,6 +146,14 @@ func vacate(dir string) error {
 		}
 	}
 	return fmt.Errorf("its processes fork too fast to be moved: %w", syscall.EBUSY)
+}
+
+const leafName = "self"
+
+// isLeaf tells whether vacate made the group, here or in the process that started this one.
+func isLeaf(dir string) bool {
+	_, ours := owner(filepath.Base(dir))
+	return ours && strings.HasSuffix(dir, "-"+leafName)
 }
 
 // descends tells whether pid is the ancestor itself or one of its descendants. A process that is gone does.

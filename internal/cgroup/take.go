@@ -99,7 +99,7 @@ func (p place) has(c Controller) error {
 	if p.version == 1 || offers(p.dir, available, c) {
 		return nil
 	}
-	return enable(filepath.Dir(p.dir), c)
+	return write(filepath.Dir(p.dir), below, "+"+string(c))
 }
 
 // Saved is what the limits were when the group was taken: what Release restores. Hand it to a dead man's switch before
