@@ -35,6 +35,11 @@ type Metric struct {
 	Signed bool
 	// Aside tells that the figure is about the host or the harness: an abort condition on it does not blame the target.
 	Aside bool
+	// Lasting tells that what is above a limit once stays there, so that it counts even if the run is cut short.
+	Lasting bool
+
+	of  func(*state) reading
+	now func(*state) reading // where it is another figure while the run goes on
 }
 
 // fractional tells whether a count may be something else than a whole number.

@@ -1,6 +1,13 @@
 package check
 
-import "slices"
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// forever is a time that did not end.
+var forever = math.Inf(1)
 
 // registry is every metric, in the order in which docs list them.
 var registry = slices.Concat(poolMetrics, memberMetrics, taskMetrics, faultMetrics, hostMetrics)
@@ -22,19 +29,25 @@ var quantiles = []struct {
 }{{"p50", 0.50, 2}, {"p90", 0.90, 10}, {"p95", 0.95, 20}, {"p99", 0.99, 100}}
 
 // distribution is the metrics of one: count, min, mean, the quantiles and max.
-func distribution(name, meaning, sample string) []Metric {
-	one := func(end, what, formula string) Metric {
-		return Metric{Name: name + "." + end, Unit: Seconds, Meaning: what + " of " + meaning, Formula: formula, Live: true}
+func distribution(name, meaning, sample string, of func(*state) *dist) []Metric {
+	one := func(end, what, formula string, value func(*dist) reading) Metric {
+		return Metric{
+			Name: name + "." + end, Unit: Seconds, Meaning: what + " of " + meaning + ".", Formula: formula, Live: true,
+			of: func(s *state) reading { return value(of(s)) },
+		}
 	}
 	all := []Metric{
-		one("count", "Number of samples", "One sample: "+sample+"."),
-		one("min", "Shortest", "The smallest sample."),
-		one("mean", "Mean", "The sum of the samples by their number."),
+		one("count", "Number", "One sample: "+sample+".", func(d *dist) reading { return reading{float64(len(d.samples)), max(1, len(d.samples))} }),
+		one("min", "Shortest", "The smallest sample.", (*dist).min),
+		one("mean", "Mean", "The sum of the samples by their number.", func(d *dist) reading { return d.of(d.sum / float64(len(d.samples))) }),
 	}
 	all[0].Unit = Count
 	for _, q := range quantiles {
-		all = append(all, one(q.name, q.name,
-			"The k-th smallest of n samples, k = ⌈q·n⌉; no data for fewer than 1/(1−q) samples."))
+		all = append(all, one(q.name, q.name, fmt.Sprintf(
+			"The k-th smallest of n samples, k = ⌈%v·n⌉; no data for fewer than %d samples.", q.q, q.need),
+			func(d *dist) reading { return d.quantile(q.q, q.need) }))
 	}
-	return append(all, one("max", "Longest", "The largest sample."))
+	all = append(all, one("max", "Longest", "The largest sample.", func(d *dist) reading { return d.of(d.worst) }))
+	all[len(all)-1].Lasting = true
+	return all
 }

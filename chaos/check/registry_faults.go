@@ -4,53 +4,78 @@ import "slices"
 
 // faultMetrics are about the injections, and whether the slots answer after them.
 var faultMetrics = slices.Concat([]Metric{
-	faults("planned", "that were planned", "Planned records."),
-	faults("injected", "that were begun", "Injected records."),
-	faults("confirmed", "that evidence proves", "Outcomes confirmed; in require, those of that entry of the chaos list."),
-	faults("already_gone", "whose victim was gone before", "Outcomes already_gone."),
-	faults("refused", "that could not be done, or not safely", "Outcomes refused."),
-	faults("unconfirmed", "without evidence", "Outcomes unconfirmed."),
-	faults("missed", "that did not meet their phase", "Outcomes missed."),
-	faults("fatal", "that ended their victim, by the evidence", "Outcomes confirmed that are marked fatal."),
-	faults("healed", "that were undone", "Healed records."),
-	faults("heal_failed", "that could not be undone", "Records heal-failed."),
+	injections("planned", "that were planned", "Planned records.",
+		func(s *state) reading { return s.injections(s.faults.planned) }),
+	injections("injected", "that were begun", "Injected records.",
+		func(s *state) reading { return s.injections(s.begun()) }),
+	injections("confirmed", "that evidence proves", "Outcomes confirmed; in require, those of that entry of the chaos list.",
+		func(s *state) reading { return s.faultsThat("confirmed") }),
+	injections("already_gone", "whose victim was gone before", "Outcomes already_gone.",
+		func(s *state) reading { return s.faultsThat("already_gone") }),
+	injections("refused", "that could not be done, or not safely", "Outcomes refused.",
+		func(s *state) reading { return s.faultsThat("refused") }),
+	injections("unconfirmed", "without evidence", "Outcomes unconfirmed.",
+		func(s *state) reading { return s.faultsThat("unconfirmed") }),
+	injections("missed", "that did not meet their phase", "Outcomes missed.",
+		func(s *state) reading { return s.faultsThat("missed") }),
+	injections("fatal", "that ended their victim, by the evidence", "Outcomes confirmed that are marked fatal.",
+		func(s *state) reading { return s.injections(s.faults.fatal) }),
+	injections("healed", "that were undone", "Healed records.",
+		func(s *state) reading { return s.injections(s.faults.healed) }),
+	injections("heal_failed", "that could not be undone", "Records heal-failed.",
+		func(s *state) reading { return s.injections(len(s.faults.unhealed)) }),
 },
 	distribution("faults.effect", "the times from an injection to its effect",
-		"from an injected record to the time that a confirmed receipt gives for the effect; an operation's duration"),
-	distribution("faults.detection", "the times from an injection to the end of its victim as the target reports it",
-		"from an injected record to the victim's exit"),
+		"from an injected record to the time that a confirmed receipt gives for the effect; an operation's duration",
+		func(s *state) *dist { return &s.faults.effect }),
+	late(distribution("faults.detection", "the times from an injection to the end of its victim as the target reports it",
+		"from an injected record to the victim's exit",
+		func(s *state) *dist { return &s.faults.detection })),
 	aside(distribution("faults.lag", "the delays of injections against the plan",
-		"from when the plan wanted an injection to its injected record")),
+		"from when the plan wanted an injection to its injected record",
+		func(s *state) *dist { return &s.faults.lag })),
 	[]Metric{
 		{
 			Name: "probes.answered", Unit: Count, Live: true,
 			Meaning: "Probe tasks that were answered right.", Formula: "Probe records answered.",
+			of: func(s *state) reading { return count(s.probes.answered, s.probes.answered+s.probes.failed) },
 		},
 		{
 			Name: "probes.failed", Unit: Count, Live: true,
 			Meaning: "Probe tasks that were not.", Formula: "Probe records failed.",
+			of: func(s *state) reading { return count(s.probes.failed, s.probes.answered+s.probes.failed) },
 		},
 		{
 			Name: "slots.answering", Unit: Count,
 			Meaning: "Slots that answered the probe at the end.",
 			Formula: "Distinct pids that answered the probes of the stage verify, one for each slot.",
+			of:      (*state).answering,
 		},
 		{
 			Name: "slots.silent", Unit: Count,
 			Meaning: "Slots that did not answer the probe at the end.",
 			Formula: "pool.want less slots.answering.",
+			of:      (*state).silent,
 		},
 	},
 )
 
-func faults(end, what, formula string) Metric {
-	return Metric{Name: "faults." + end, Unit: Count, Live: true, Meaning: "Injections " + what + ".", Formula: formula}
+func injections(end, what, formula string, of func(*state) reading) Metric {
+	return Metric{Name: "faults." + end, Unit: Count, Live: true, Meaning: "Injections " + what + ".", Formula: formula, of: of}
 }
 
 // aside marks metrics as those of the harness.
 func aside(ms []Metric) []Metric {
 	for i := range ms {
 		ms[i].Aside = true
+	}
+	return ms
+}
+
+// late marks metrics as known only at the end.
+func late(ms []Metric) []Metric {
+	for i := range ms {
+		ms[i].Live = false
 	}
 	return ms
 }

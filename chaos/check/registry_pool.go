@@ -1,6 +1,10 @@
 package check
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
 
 // poolMetrics are about the pool as a whole: is it there, and how long was it not.
 var poolMetrics = slices.Concat([]Metric{
@@ -8,35 +12,55 @@ var poolMetrics = slices.Concat([]Metric{
 		Name: "pool.ready", Unit: Count, Live: true,
 		Meaning: "Members ready for work at the last look.",
 		Formula: "Of the last sample, the smaller of what the target says is ready and what /proc shows alive.",
+		of:      func(s *state) reading { return s.looked(ready) },
 	},
 	{
 		Name: "pool.ready.min", Unit: Count, Live: true,
 		Meaning: "Fewest members ready at once, from the first fault to the end of settling.",
-		Formula: "The smallest pool.ready of the stages chaos and settle.",
+		Formula: "The smallest pool.ready of the stages chaos and settle, or number wanted less the slots that are down by the events.",
+		of:      func(s *state) reading { return count(s.looks.readyMin, s.looks.struck) },
 	},
 	{
 		Name: "pool.size", Unit: Count, Live: true,
 		Meaning: "Member processes at the last look.",
 		Formula: "Pids of members that are alive by /proc in the last sample.",
+		of:      func(s *state) reading { return s.looked(func(e *history.Sample) int { return e.Alive }) },
 	},
 	{
 		Name: "pool.want", Unit: Count, Live: true,
 		Meaning: "Members that there should be.",
 		Formula: "The wanted size in the last sample.",
+		of:      func(s *state) reading { return s.looked(func(e *history.Sample) int { return e.Want }) },
 	},
 	{
 		Name: "pool.below.total", Unit: Seconds, Live: true,
 		Meaning: "Time in all with fewer members ready than wanted.",
 		Formula: "The sum of the intervals of pool.below; +Inf if the last did not end.",
+		of:      func(s *state) reading { return reading{s.whole.total, s.looks.n} },
 	},
 },
-	distribution("pool.below", "the intervals with fewer members ready than wanted",
+	calm(distribution("pool.below", "the intervals with fewer members ready than wanted",
 		"from a member's exit or confirmed death that takes the ready members below the wanted number until they are "+
-			"all ready again, in the stages chaos and settle; +Inf if that did not happen by the end of settling; "+
-			"max is 0 if there was none"),
+			"all ready again, from the stage chaos on; +Inf if that did not happen before the stage stop; max is 0 if "+
+			"there was none", func(s *state) *dist { return &s.whole.below })),
 	distribution("pool.recovery", "the times from a confirmed death until the pool was whole again",
-		"from the death that a receipt proves until as many members are ready as are wanted; +Inf if never"),
+		"from the death that a receipt proves until as many members are ready as are wanted; +Inf if never",
+		func(s *state) *dist { return &s.whole.recover }),
 	distribution("slot.recovery", "the times from a confirmed death until its slot was of use again",
 		"from the death that a receipt proves until that slot's replacement is ready and has answered a probe; +Inf "+
-			"for a slot that did not come back; none for a slot that is no longer wanted"),
+			"for a slot that did not come back; none for a slot that is no longer wanted",
+		func(s *state) *dist { return &s.slots.recover }),
 )
+
+// calm makes the longest of no intervals at all 0: that there was none is what the samples say.
+func calm(ms []Metric) []Metric {
+	longest := &ms[len(ms)-1]
+	of := longest.of
+	longest.of = func(s *state) reading {
+		if r := of(s); r.samples > 0 {
+			return r
+		}
+		return count(0, s.looks.n)
+	}
+	return ms
+}

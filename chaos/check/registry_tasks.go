@@ -1,115 +1,148 @@
 package check
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
 
 // taskMetrics are about the work: the account of the submitter beside that of the tasks themselves.
 var taskMetrics = slices.Concat([]Metric{
-	tasks("submitted", "that were submitted", "Distinct ids of submitted tasks."),
-	tasks("settled", "that ended for their submitter, in whichever way", "Distinct ids of settled tasks, those hung not counted."),
-	tasks("ok", "that gave the right value", "Ids whose first outcome is ok."),
-	tasks("failed", "that ended with an error", "Ids whose first outcome is failed."),
-	tasks("wrong", "that gave a wrong value", "Ids with any outcome wrong."),
+	tasks("submitted", "that were submitted", "Distinct ids of submitted tasks.",
+		func(s *state) reading { return s.submittedTasks(s.load.count) }),
+	tasks("settled", "that ended for their submitter, in whichever way", "Distinct ids of settled tasks, those hung not counted.",
+		func(s *state) reading { return s.submittedTasks(s.account.settled) }),
+	tasks("ok", "that gave the right value", "Ids whose first outcome is ok.",
+		func(s *state) reading { return s.tasksThat(history.OK) }),
+	tasks("failed", "that ended with an error", "Ids whose first outcome is failed.",
+		func(s *state) reading { return s.tasksThat(history.Failed) }),
+	tasks("wrong", "that gave a wrong value", "Ids with any outcome wrong.",
+		func(s *state) reading { return s.submittedTasks(s.account.wrong) }),
 	tasks("lost", "that nobody will hear of again", "Ids whose first outcome is lost, and, if the run came to its end, "+
-		"those that were submitted and have none."),
-	tasks("hung", "that had no outcome by the end of the run", "Ids whose first outcome is hung."),
-	tasks("rejected", "that were not accepted", "Ids whose first outcome is rejected."),
+		"those that were submitted and have none.",
+		func(s *state) reading { return s.lost() }),
+	tasks("hung", "that had no outcome by the end of the run", "Ids whose first outcome is hung.",
+		func(s *state) reading { return s.tasksThat(history.Hung) }),
+	tasks("rejected", "that were not accepted", "Ids whose first outcome is rejected.",
+		func(s *state) reading { return s.tasksThat(history.Rejected) }),
 	{
-		Name: "tasks.duplicated", Unit: Count,
+		Name: "tasks.duplicated", Unit: Count, Lasting: true,
 		Meaning: "Tasks that ended or ran more often than there is a reason for.",
 		Formula: "Ids that settled twice, or that ran, as witnessed, more often than once and once again for each " +
 			"execution whose process died before the task was settled.",
+		of: func(s *state) reading { return s.submittedTasks(s.account.sums.duplicated) },
 	},
 	{
-		Name: "tasks.retried", Unit: Count,
+		Name: "tasks.retried", Unit: Count, Lasting: true,
 		Meaning: "Tasks that ran more than once.",
 		Formula: "Ids with several witnessed executions; without a witness, several attempts by the target's word.",
+		of:      func(s *state) reading { return s.submittedTasks(s.account.sums.retried) },
 	},
 	{
 		Name: "tasks.unwitnessed", Unit: Count,
 		Meaning: "Tasks that gave the right value though no execution of theirs was seen.",
 		Formula: "Ids with the outcome ok and no witnessed execution, where the target has a witness.",
+		of:      func(s *state) reading { return s.unwitnessed() },
 	},
 	{
 		Name: "tasks.executions.total", Unit: Count,
 		Meaning: "Executions of tasks.",
 		Formula: "Records of the tasks' own file.",
+		of:      func(s *state) reading { return s.witnessed(float64(s.account.runs)) },
 	},
 	{
-		Name: "tasks.executions.max", Unit: Count,
+		Name: "tasks.executions.max", Unit: Count, Lasting: true,
 		Meaning: "Most executions of one task.",
 		Formula: "The largest number of witnessed executions of an id.",
+		of:      func(s *state) reading { return s.witnessed(float64(s.account.sums.mostRuns)) },
 	},
 	{
 		Name: "tasks.executions.mean", Unit: Count,
 		Meaning: "Executions by the number of tasks that ran.",
 		Formula: "Witnessed executions by the ids among them.",
+		of: func(s *state) reading {
+			return s.witnessed(float64(s.account.runs) / float64(max(1, s.account.sums.ran)))
+		},
 	},
 	{
 		Name: "tasks.wall", Unit: Seconds, Live: true,
 		Meaning: "Time from the first submission to the last outcome.",
 		Formula: "The last settled record's time less the first submitted record's.",
+		of:      func(s *state) reading { return s.wall() },
 	},
 	{
 		Name: "tasks.throughput", Unit: PerSecond, Live: true,
 		Meaning: "Tasks done per second: in steady and abort over the last second, else from the stage steady to the end of settling.",
 		Formula: "Outcomes ok by the time; a stage counts as ended with its last outcome if nothing was in flight after it.",
+		of:      func(s *state) reading { return s.throughput(0, 1, 2) },
+		now:     (*state).throughputNow,
 	},
-	rate("before", "before the first fault", "The same for the stage steady."),
-	rate("during", "during the faults", "The same for the stage chaos."),
-	rate("after", "after the faults", "The same for the stage settle."),
-	share("kept", "during", "during the faults"),
-	share("regained", "after", "after the faults"),
+	rate("before", "before the first fault", "The same for the stage steady.", 0),
+	rate("during", "during the faults", "The same for the stage chaos.", 1),
+	rate("after", "after the faults", "The same for the stage settle.", 2),
+	share("kept", "during", "during the faults", 1),
+	share("regained", "after", "after the faults", 2),
 },
-	latency("", "all tasks that gave the right value"),
-	latency(".before", "the tasks that ended in the stage steady"),
-	latency(".during", "the tasks that ended in the stage chaos"),
-	latency(".after", "the tasks that ended in the stage settle"),
+	latency("", "all tasks that gave the right value", 0),
+	latency(".before", "the tasks that ended in the stage steady", 1),
+	latency(".during", "the tasks that ended in the stage chaos", 2),
+	latency(".after", "the tasks that ended in the stage settle", 3),
 	[]Metric{
 		{
 			Name: "load.achieved", Unit: Ratio, Live: true, Aside: true,
 			Meaning: "How much of the stated load there really was.",
-			Formula: "Of a count, the share submitted; of an open loop, submissions during the stage chaos by rate and time; " +
-				"of a closed loop, the mean number in flight during the stage chaos by the concurrency.",
+			Formula: "Of a count, the share submitted; else from the stage steady to the end of settling: of an open loop, submissions " +
+				"by rate and time; of a closed loop, the mean number in flight by the concurrency.",
+			of: func(s *state) reading { return s.achieved() },
 		},
 		{
-			Name: "blame.bystanders", Unit: Count,
+			Name: "blame.bystanders", Unit: Count, Lasting: true,
 			Meaning: "Tasks that were charged with a death that was not theirs.",
 			Formula: "Ids whose outcome is lost though no witnessed execution of theirs was cut short by a death, and " +
 				"requeued tasks that the target blames though its exit record names another as running.",
+			of: func(s *state) reading { return s.bystanders() },
 		},
 		{
-			Name: "results.late", Unit: Count, Live: true,
+			Name: "results.late", Unit: Count, Live: true, Lasting: true,
 			Meaning: "Results that came for tasks settled before.",
 			Formula: "The target's late events.",
+			of:      func(s *state) reading { return s.told(s.crew.lateResults) },
 		},
 		{
-			Name: "results.rejected", Unit: Count, Live: true,
+			Name: "results.rejected", Unit: Count, Live: true, Lasting: true,
 			Meaning: "Frames from members that no member should send.",
 			Formula: "The target's rejected events.",
+			of:      func(s *state) reading { return s.told(s.crew.badResults) },
 		},
 	},
 )
 
-func tasks(end, what, formula string) Metric {
-	return Metric{Name: "tasks." + end, Unit: Count, Live: true, Meaning: "Tasks " + what + ".", Formula: formula}
-}
-
-func rate(end, when, formula string) Metric {
+func tasks(end, what, formula string, of func(*state) reading) Metric {
 	return Metric{
-		Name: "tasks.throughput." + end, Unit: PerSecond, Live: true,
-		Meaning: "Tasks done per second " + when + ".", Formula: formula,
+		Name: "tasks." + end, Unit: Count, Live: true, Lasting: end != "hung",
+		Meaning: "Tasks " + what + ".", Formula: formula, of: of,
 	}
 }
 
-func share(end, of, when string) Metric {
+func rate(end, when, formula string, window int) Metric {
+	return Metric{
+		Name: "tasks.throughput." + end, Unit: PerSecond, Live: true,
+		Meaning: "Tasks done per second " + when + ".", Formula: formula,
+		of: func(s *state) reading { return s.throughput(window) },
+	}
+}
+
+func share(end, of, when string, window int) Metric {
 	return Metric{
 		Name: "tasks.throughput." + end, Unit: Ratio, Live: true,
 		Meaning: "Throughput " + when + " as a share of that before.",
 		Formula: "tasks.throughput." + of + " by tasks.throughput.before.",
+		of:      func(s *state) reading { return s.kept(window) },
 	}
 }
 
-func latency(end, of string) []Metric {
+func latency(end, of string, window int) []Metric {
 	return distribution("tasks.latency"+end, "the latencies of "+of,
-		"the latency that the submitter measured of a task with outcome ok; warm-up not counted")
+		"the latency that the submitter measured of a task with outcome ok; warm-up not counted",
+		func(s *state) *dist { return &s.account.latency[window] })
 }

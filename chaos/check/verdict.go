@@ -49,7 +49,8 @@ type Finding struct {
 
 // Threshold is one rule and what became of it.
 type Threshold struct {
-	Group   string  `json:"group"`
+	Group   string  `json:"group"`          // steady, expect, abort, require; promise: what every scenario requires
+	When    string  `json:"when,omitempty"` // steady: before or after the faults
 	Text    string  `json:"text"`
 	Metric  string  `json:"metric"`
 	Op      string  `json:"op"`

@@ -1,0 +1,156 @@
+package check
+
+import (
+	"slices"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// account is the ledger of tasks: what the submitter saw of each, beside what the tasks witnessed themselves.
+type account struct {
+	tasks     map[uint64]entry
+	more      map[uint64][]run // the executions of a task after the first
+	outcomes  map[history.Outcome]int
+	firstOf   map[history.Outcome]sighting
+	wrong     int
+	settled   int
+	settles   int // beyond the first of a task
+	runs      int
+	submitted time.Duration // the first
+	last      time.Duration // the last outcome
+
+	latency [4]dist // all, and by window
+	sums    sums
+}
+
+// entry is one task. Its lines are kept as 32 bits, for there are many.
+type entry struct {
+	at       time.Duration // when it was settled
+	first    run
+	line     int32
+	attempts int32
+	runs     int32
+	settles  uint8
+	wrong    bool
+	outcome  outcome
+	counted  bool // submitted or settled: known to the submitter
+}
+
+// run is one execution as witnessed.
+type run struct {
+	start, end time.Duration
+	pid        int32
+}
+
+// outcome is a history.Outcome in one byte; 0 is none.
+type outcome uint8
+
+var outcomes = []history.Outcome{"", history.OK, history.Wrong, history.Failed, history.Lost, history.Hung, history.Rejected}
+
+// sighting is a task that shows something.
+type sighting struct {
+	id   uint64
+	line int
+	err  string
+}
+
+// sums is what can be told of the tasks only when all executions are known.
+type sums struct {
+	unsettled, duplicated, retried, unwitnessed, mostRuns, ran int
+	bystanders                                                 int
+	firstUnsettled, firstDuplicated, firstBystander            sighting
+	firstUnwitnessed                                           sighting
+}
+
+func (a *account) init() {
+	a.tasks, a.more = map[uint64]entry{}, map[uint64][]run{}
+	a.outcomes, a.firstOf = map[history.Outcome]int{}, map[history.Outcome]sighting{}
+}
+
+func (s *state) task(t *history.Task) {
+	a := &s.account
+	e := a.tasks[t.ID]
+	switch t.Op {
+	case "submitted":
+		if !e.counted {
+			s.load.submitted(s)
+			if e.line == 0 {
+				e.line = int32(s.line)
+			}
+		}
+		e.counted = true
+	case "settled":
+		e = s.settled(e, t)
+	}
+	a.tasks[t.ID] = e
+}
+
+func (s *state) settled(e entry, t *history.Task) entry {
+	a := &s.account
+	if !e.counted { // its submission is not in the record
+		s.load.submitted(s)
+		e.counted = true
+	}
+	if t.Outcome == history.Wrong && !e.wrong {
+		e.wrong = true
+		a.wrong++
+		a.sight(t, s.line)
+	}
+	e.attempts = max(e.attempts, int32(t.Attempts))
+	if e.outcome != 0 {
+		if outcomes[e.outcome] != history.Hung {
+			e.settles++
+			a.settles++
+		}
+		return e
+	}
+	e.outcome = outcome(max(0, slices.Index(outcomes, t.Outcome)))
+	e.at, e.line, e.settles = s.now, int32(s.line), 1
+	a.outcomes[t.Outcome]++
+	a.sight(t, s.line)
+	a.last = s.now
+	if t.Outcome != history.Hung {
+		a.settled++
+	}
+	s.load.done(t, s)
+	if t.Outcome == history.OK && s.stage >= steady {
+		a.latency[0].add(t.Latency, s.line)
+		if w := int(s.stage-steady) + 1; w < len(a.latency) {
+			a.latency[w].add(t.Latency, s.line)
+		}
+	}
+	return e
+}
+
+func (a *account) sight(t *history.Task, line int) {
+	if _, ok := a.firstOf[t.Outcome]; !ok && t.Outcome != history.OK {
+		a.firstOf[t.Outcome] = sighting{t.ID, line, t.Err}
+	}
+}
+
+func (a *account) run(r *history.Run) {
+	e := a.tasks[r.Task]
+	one := run{r.Start, r.End, int32(r.PID)}
+	if e.runs == 0 {
+		e.first = one
+	} else {
+		a.more[r.Task] = append(a.more[r.Task], one)
+	}
+	e.runs++
+	a.runs++
+	a.tasks[r.Task] = e
+}
+
+// submittedTasks is a number of tasks of those that were submitted.
+func (s *state) submittedTasks(n int) reading { return count(n, s.load.count) }
+
+func (s *state) tasksThat(o history.Outcome) reading { return s.submittedTasks(s.account.outcomes[o]) }
+
+// wall is from the first submission to the last outcome.
+func (s *state) wall() reading {
+	if s.account.last == 0 {
+		return reading{}
+	}
+	return reading{(s.account.last - s.account.submitted).Seconds(), s.load.count}
+}

@@ -1,0 +1,216 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// breach says in one sentence how the threshold was broken, and which line of the history shows it.
+func (s *state) breach(t Threshold) (text string, line int) {
+	if explain, ok := explanations[t.Metric]; ok && t.Group != "require" && t.Actual > t.Limit {
+		if text, line := explain(s, int(t.Actual)); text != "" {
+			return text, line
+		}
+	}
+	if t.Group == "require" && t.Metric == "faults.confirmed" {
+		return s.tooFewFaults(t), 0
+	}
+	text = t.short()
+	if t.Samples > 1 {
+		text += fmt.Sprintf(" (%d samples)", t.Samples)
+	}
+	if d, of := s.distOf(t.Metric); d != nil && bounds(t.Op) && len(d.samples) > 0 {
+		return text + of(d.line), d.line
+	}
+	return text, 0
+}
+
+// explanations are the sentences for breaches that are best told by their first case.
+var explanations = map[string]func(s *state, n int) (string, int){
+	"tasks.lost":         (*state).sayLost,
+	"tasks.hung":         func(s *state, n int) (string, int) { return s.sayOutcome(n, history.Hung, "had no outcome by the end") },
+	"tasks.failed":       func(s *state, n int) (string, int) { return s.sayOutcome(n, history.Failed, "failed") },
+	"tasks.wrong":        func(s *state, n int) (string, int) { return s.sayOutcome(n, history.Wrong, "gave a wrong value") },
+	"tasks.duplicated":   (*state).sayDuplicated,
+	"blame.bystanders":   (*state).sayBystanders,
+	"exits.unexplained":  (*state).sayUnexplained,
+	"exits.collateral":   (*state).sayCollateral,
+	"slots.silent":       (*state).saySilent,
+	"processes.orphaned": (*state).sayOrphaned,
+	"processes.zombies":  func(s *state, n int) (string, int) { return sayLeft(s, n, "zombie", "zombies", "that nobody reaped") },
+	"cgroups.leaked":     func(s *state, n int) (string, int) { return sayLeft(s, n, "cgroup", "cgroups", "of the target") },
+}
+
+func (s *state) sayOutcome(n int, o history.Outcome, what string) (string, int) {
+	first := s.account.firstOf[o]
+	return s.ofTasks(n) + " " + what + "; " + theFirst(n) + first.String(), first.line
+}
+
+func (s *state) sayLost(n int) (string, int) {
+	first, ok := s.account.firstOf[history.Lost]
+	if !ok {
+		first = s.account.sums.firstUnsettled
+		first.err = "it was submitted and never heard of again"
+	}
+	return s.ofTasks(n) + " " + wereLost(n) + "; " + theFirst(n) + first.String(), first.line
+}
+
+func (s *state) sayDuplicated(n int) (string, int) {
+	first := s.account.sums.firstDuplicated
+	e := s.account.tasks[first.id]
+	if e.settles > 1 {
+		return s.ofTasks(n) + " ended twice for their submitter; " + theFirst(n) + first.String() + fmt.Sprintf(", with %d outcomes", e.settles), first.line
+	}
+	runs := s.account.runsOf(first.id, e)
+	by := make([]string, len(runs))
+	for i, r := range runs {
+		by[i] = "pid " + strconv.Itoa(int(r.pid))
+	}
+	often := times(len(runs))
+	if n > 1 {
+		often = "more often than there is a reason for"
+	}
+	return s.ofTasks(n) + " " + wasWere(n) + " run " + often + "; " + theFirst(n) + first.String() + ", run by " + and(by), first.line
+}
+
+func (s *state) sayBystanders(n int) (string, int) {
+	first := s.account.sums.firstBystander
+	if first.err == "" {
+		first.err = "it was given up as lost, though no death cut an execution of it short"
+	}
+	return number(n, "task", "tasks") + " paid for the death of a member that " + theyDidNot(n) + "; " + theFirst(n) + first.String(), first.line
+}
+
+func (s *state) sayUnexplained(n int) (string, int) {
+	return s.sayExit(n, s.unexplained, "died though nobody caused it")
+}
+
+func (s *state) sayCollateral(n int) (string, int) {
+	return s.sayExit(n, s.collateral, "that no fault was aimed at "+wasWere(n)+" ended by the target")
+}
+
+func (s *state) sayExit(n int, is func(*exit) bool, what string) (string, int) {
+	at := slices.IndexFunc(s.crew.exits, func(x exit) bool { return is(&x) })
+	if at < 0 {
+		return "", 0
+	}
+	x := &s.crew.exits[at]
+	why := x.how()
+	if x.Reason != "" {
+		why += ", for the reason " + strconv.Quote(x.Reason)
+	}
+	return fmt.Sprintf("%s %s; %sslot %d, pid %d: %s", number(n, "member", "members"), what, theFirst(n), x.Slot, x.PID, why), x.line
+}
+
+func (s *state) saySilent(n int) (string, int) {
+	silent := []string{}
+	for slot := 0; slot < min(s.whole.want, maxSlots) && len(silent) <= 5; slot++ {
+		if _, ok := s.probes.final[slot]; !ok {
+			silent = append(silent, strconv.Itoa(slot))
+		}
+	}
+	text := fmt.Sprintf("%d of %d slots %s not answer at the end", n, s.whole.want, doDoes(n))
+	switch {
+	case len(silent) > 5:
+		text += ": slots " + strings.Join(silent[:5], ", ") + ", …"
+	case len(silent) > 0:
+		text += ": slot " + and(silent)
+	default:
+		text += ": some slots were answered for by the same process"
+	}
+	if l := &s.looks.last; s.looks.n > 0 && l.Ready > l.Alive {
+		text += fmt.Sprintf("; the target says that %d members are ready, /proc shows %d alive", l.Ready, l.Alive)
+	}
+	return text, max(s.probes.failedLine, s.looks.lastLine)
+}
+
+func (s *state) sayOrphaned(n int) (string, int) {
+	return number(n, "process", "processes") + " of the target " + isAre(n) + " left that " + isAre(n) + " no member's", s.looks.endLine
+}
+
+func sayLeft(s *state, n int, one, many, of string) (string, int) {
+	return number(n, one, many) + " " + of + " " + isAre(n) + " left at the end", s.looks.endLine
+}
+
+// tooFewFaults says what became of the injections of an entry of the chaos list.
+func (s *state) tooFewFaults(t Threshold) string {
+	if s.faults.outcomes["confirmed"] == 0 {
+		return "no fault was confirmed" + s.otherOutcomes()
+	}
+	return fmt.Sprintf("only %d of at least %s faults were confirmed%s", int(t.Actual), formatNumber(t.Limit), s.otherOutcomes())
+}
+
+// otherOutcomes is ": 2 refused (no privilege), 1 missed".
+func (s *state) otherOutcomes() string {
+	why := map[string]string{}
+	for _, n := range sortedKeys(s.faults.all) {
+		if i := s.faults.all[n]; i.err != "" && why[i.outcome] == "" {
+			why[i.outcome] = " (" + i.err + ")"
+		}
+	}
+	parts := []string{}
+	for _, o := range []string{"already_gone", "refused", "unconfirmed", "missed"} {
+		if n := s.faults.outcomes[o]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s%s", n, strings.ReplaceAll(o, "_", " "), why[o]))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(parts, ", ")
+}
+
+// distOf is the distribution that a metric is of, and how to name what its largest sample comes from.
+func (s *state) distOf(metric string) (*dist, func(line int) string) {
+	injection := func(line int) string {
+		for _, n := range sortedKeys(s.faults.all) {
+			if i := s.faults.all[n]; i.line == line {
+				return "; the worst is after injection " + i.String()
+			}
+		}
+		return ""
+	}
+	nothing := func(int) string { return "" }
+	for _, d := range []struct {
+		family string
+		dist   *dist
+		name   func(int) string
+	}{
+		{"slot.recovery.", &s.slots.recover, injection},
+		{"pool.recovery.", &s.whole.recover, injection},
+		{"pool.below.", &s.whole.below, nothing},
+		{"faults.effect.", &s.faults.effect, injection},
+		{"faults.detection.", &s.faults.detection, nothing},
+		{"faults.lag.", &s.faults.lag, nothing},
+		{"tasks.latency.before.", &s.account.latency[1], nothing},
+		{"tasks.latency.during.", &s.account.latency[2], nothing},
+		{"tasks.latency.after.", &s.account.latency[3], nothing},
+		{"tasks.latency.", &s.account.latency[0], nothing},
+	} {
+		if strings.HasPrefix(metric, d.family) {
+			return d.dist, d.name
+		}
+	}
+	return nil, nil
+}
+
+// missing says why a rule has no data.
+func (s *state) missing(r history.Rule) string {
+	name := r.Metric
+	if s.read(name, false).samples > 0 && r.Than != "" {
+		name = r.Than
+	}
+	if _, ok := Lookup(name); !ok {
+		return "there is no metric " + strconv.Quote(name)
+	}
+	for _, q := range quantiles {
+		if d, _ := s.distOf(name); d != nil && strings.HasSuffix(name, "."+q.name) && len(d.samples) > 0 {
+			return fmt.Sprintf("a %s needs %d samples, there are %d", q.name, q.need, len(d.samples))
+		}
+	}
+	return "there is no data for " + name
+}

@@ -1,0 +1,163 @@
+package check
+
+import (
+	"errors"
+	"iter"
+	"slices"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// Judge reads a history once and says what it shows. It asks neither the clock nor the host: the same history gives the
+// same result. An error among the events is a finding, and what was read before it still counts.
+func Judge(h history.Header, events iter.Seq2[history.Event, error]) Result {
+	s := newState(h)
+	line := 1
+	for e, err := range events {
+		line++
+		if err != nil {
+			s.broken, s.line = err, line
+			break
+		}
+		s.add(line, &e)
+	}
+	s.finish()
+	return s.result()
+}
+
+// JudgeFile judges the history in a file. The error is that of opening it or of its header; see [history.Open].
+func JudgeFile(path string) (history.Header, Result, error) {
+	r, err := history.Open(path)
+	if err != nil {
+		return history.Header{}, Result{}, err
+	}
+	defer r.Close()
+	return r.Header, Judge(r.Header, r.Events()), nil
+}
+
+// verdict is what the findings come to while they are collected.
+type verdict struct {
+	s          *state
+	complete   bool
+	findings   []Finding
+	thresholds []Threshold
+}
+
+func (v *verdict) find(of Verdict, line int, text string) {
+	v.findings = append(v.findings, Finding{Verdict: of, Text: text, Event: line})
+}
+
+var precedence = []Verdict{Error, Fail, Aborted, Inconclusive}
+
+func (s *state) result() Result {
+	v := &verdict{s: s, complete: s.complete()}
+	v.harness()
+	v.promises()
+	v.group("expect")
+	v.steady()
+	v.abort()
+	v.require()
+	v.record()
+	slices.SortStableFunc(v.findings, func(a, b Finding) int {
+		return slices.Index(precedence, a.Verdict) - slices.Index(precedence, b.Verdict)
+	})
+	v.hostOOM()
+	r := Result{Verdict: Pass, Findings: v.findings, Thresholds: v.thresholds, Metrics: s.metrics(false)}
+	if r.Findings == nil {
+		r.Findings, r.Cause = []Finding{}, s.praise()
+	} else {
+		r.Verdict, r.Cause = r.Findings[0].Verdict, r.Findings[0].Text
+	}
+	return r
+}
+
+// metrics is every metric that has data.
+func (s *state) metrics(live bool) map[string]float64 {
+	all := make(map[string]float64, len(registry))
+	for i := range registry {
+		if r := s.read(registry[i].Name, live); r.samples > 0 {
+			all[registry[i].Name] = r.value
+		}
+	}
+	return all
+}
+
+// harness finds what broke in the harness itself.
+func (v *verdict) harness() {
+	for _, a := range v.s.alarms {
+		if a.Kind == "error" {
+			v.find(Error, a.line, "the harness failed: "+a.Text)
+		}
+	}
+	for _, i := range v.s.faults.unhealed {
+		v.find(Error, i.line, "injection "+i.String()+" could not be undone: "+i.err)
+	}
+}
+
+// record finds what the record itself lacks.
+func (v *verdict) record() {
+	s := v.s
+	for _, a := range s.alarms {
+		if a.Kind == "interrupt" {
+			v.find(Aborted, a.line, "the run was interrupted: "+a.Text)
+		}
+	}
+	var at *history.LineError
+	switch {
+	case errors.As(s.broken, &at):
+		v.find(Inconclusive, at.Line, s.broken.Error())
+	case s.broken != nil:
+		v.find(Inconclusive, s.line, "the history could not be read to its end: "+s.broken.Error())
+	case s.end == nil:
+		v.find(Inconclusive, s.line, "the history has no end: the harness did not live to write it")
+	case s.end.Aborted && len(s.alarms) == 0:
+		v.find(Aborted, s.line, "the run was ended early")
+	}
+	if s.dropped > 0 {
+		v.find(Inconclusive, 0, number(int(s.dropped), "event", "events")+" of the run "+wereLost(int(s.dropped)))
+	}
+	if !v.complete {
+		return
+	}
+	if s.looks.n == 0 {
+		v.find(Inconclusive, 0, "nobody looked at the target from outside: the history has no sample")
+	}
+	if n := s.account.sums.unwitnessed; n > 0 && s.can("witness") {
+		first := s.account.sums.firstUnwitnessed
+		v.find(Inconclusive, first.line, number(n, "task", "tasks")+" gave a value though nobody witnessed an execution; the first is "+first.String())
+	}
+	if len(s.h.Nemesis) == 0 && !slices.ContainsFunc(s.h.Rules, func(r history.Rule) bool { return r.Group == "expect" }) {
+		v.find(Inconclusive, 1, "the scenario has neither faults nor expectations: the run proves nothing")
+	}
+	v.thinLoad()
+}
+
+// thinLoad finds that there was less than half of the load that the scenario states.
+func (v *verdict) thinLoad() {
+	r := v.s.achieved()
+	if r.samples == 0 || r.value >= 0.5 || v.stated("load.achieved") {
+		return
+	}
+	v.find(Inconclusive, 0, "too little load to judge by: "+percent(r.value)+" of what the scenario states")
+}
+
+// stated tells whether the scenario has its own rule about the metric.
+func (v *verdict) stated(metric string) bool {
+	return slices.ContainsFunc(v.s.h.Rules, func(r history.Rule) bool {
+		return r.Metric == metric && (r.Group == "expect" || r.Group == "require" && metric != "faults.confirmed")
+	})
+}
+
+// hostOOM puts in front that the host ran out of memory, when deaths that nobody caused may come from that.
+func (v *verdict) hostOOM() {
+	killed, dead := v.s.hostOOM(), v.s.exitsThat(v.s.unexplained)
+	if killed.value <= 0 || dead.value <= 0 || len(v.findings) > 0 && v.findings[0].Verdict == Error {
+		return
+	}
+	v.findings = slices.Insert(v.findings, 0, Finding{
+		Verdict: Inconclusive,
+		Text: "the host ran out of memory: the kernel killed " + number(int(killed.value), "process", "processes") +
+			" beside the victims, and " + number(int(dead.value), "member", "members") + " died that nobody aimed at",
+		Event: v.s.looks.lastLine,
+	})
+}

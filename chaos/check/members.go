@@ -1,0 +1,205 @@
+package check
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// crew is the members' lives, as the target tells them.
+type crew struct {
+	events   int
+	starting map[int]bool          // pids
+	ready    map[int]time.Duration // of living members: since when
+	up       map[int]int           // slot to the pid that is ready there
+	waiting  map[int]int           // slot to the number of its dead, once ready, that nobody followed yet
+	exits    []exit
+	ends     map[int][]time.Duration // by pid, its exits: a number can be given out again
+	deaths   map[int][]time.Duration // the same with those that receipts prove, and those of the stage stop
+	running  map[int][]uint64        // by pid, the task of each of its exit records
+	blamed   []blame
+	maxRSS   int64
+	rssLine  int
+
+	turnover, replaced, starts, mostStarting                          int
+	bootsFailed, quarantined, opened, closed, lateResults, badResults int
+}
+
+// exit is the end of a member before the stage stop.
+type exit struct {
+	history.Member
+	at    time.Duration
+	line  int
+	ready bool // it had been
+}
+
+// blame is a task that the target charged with the death of a member.
+type blame struct {
+	pid, line int
+	task      uint64
+}
+
+func (c *crew) init() {
+	c.starting, c.ready = map[int]bool{}, map[int]time.Duration{}
+	c.up, c.waiting = map[int]int{}, map[int]int{}
+	c.ends = map[int][]time.Duration{}
+	c.deaths, c.running = map[int][]time.Duration{}, map[int][]uint64{}
+}
+
+// begin is called when the stage chaos begins.
+func (c *crew) begin() { c.mostStarting = len(c.starting) }
+
+// kind is how the target classifies the exit, or what its code and signal alone say.
+func (x *exit) kind() string {
+	switch e := x.Exit; {
+	case e == nil:
+		return "unknown"
+	case e.Kind != "":
+		return e.Kind
+	case e.OOM != "":
+		return "oom"
+	case e.Signal == "SIGKILL" || e.Signal == "SIGTERM":
+		return "killed"
+	case e.Signal == "" && e.Code == 0:
+		return "clean"
+	}
+	return "crashed"
+}
+
+// how is the exit in words: SIGKILL, exit code 3.
+func (x *exit) how() string {
+	switch {
+	case x.Exit == nil:
+		return "nobody saw of what"
+	case x.Exit.Signal != "":
+		return x.Exit.Signal
+	}
+	return "exit code " + strconv.Itoa(x.Exit.Code)
+}
+
+func (s *state) member(m *history.Member) {
+	c := &s.crew
+	c.events++
+	at := m.At
+	if at == 0 {
+		at = s.now
+	}
+	counted := s.stage >= chaos && s.stage < stop
+	switch m.Op {
+	case "started":
+		if m.Slot >= 0 { // of a hot spare nobody tells when it is up
+			c.starting[m.PID] = true
+		}
+		if counted {
+			c.starts++
+			c.mostStarting = max(c.mostStarting, len(c.starting))
+		}
+	case "ready":
+		s.memberReady(m, at, counted)
+	case "retiring":
+		s.memberDown(m, at)
+	case "exited":
+		s.memberExited(m, at)
+	case "quarantined":
+		c.quarantined++
+		delete(c.starting, m.PID)
+		s.memberDown(m, at)
+	case "boot-failed":
+		c.bootsFailed++
+		delete(c.starting, m.PID)
+	case "breaker-opened":
+		c.opened++
+	case "breaker-closed":
+		c.closed++
+	case "late":
+		c.lateResults++
+	case "rejected":
+		c.badResults++
+	case "requeued":
+		if m.Blamed {
+			c.blamed = append(c.blamed, blame{m.PID, s.line, m.Task})
+		}
+	}
+}
+
+func (s *state) memberReady(m *history.Member, at time.Duration, counted bool) {
+	c := &s.crew
+	delete(c.starting, m.PID)
+	c.ready[m.PID] = at
+	if m.Slot < 0 {
+		return
+	}
+	c.up[m.Slot] = m.PID
+	if counted {
+		c.turnover++
+		c.replaced += c.waiting[m.Slot]
+	}
+	delete(c.waiting, m.Slot)
+	if s.can("events") {
+		s.whole.rise(m.Slot, at, s)
+	}
+	s.slots.ready(m.Slot, m.PID, at)
+}
+
+// memberDown takes the member from its slot, if it is there.
+func (s *state) memberDown(m *history.Member, at time.Duration) {
+	if pid, ok := s.crew.up[m.Slot]; !ok || pid != m.PID {
+		return
+	}
+	delete(s.crew.up, m.Slot)
+	if s.can("events") {
+		s.whole.fall(m.Slot, at, s)
+	}
+}
+
+func (s *state) memberExited(m *history.Member, at time.Duration) {
+	c := &s.crew
+	c.deaths[m.PID] = append(c.deaths[m.PID], at)
+	if m.Exit != nil {
+		c.running[m.PID] = append(c.running[m.PID], m.Exit.Task)
+		if m.Exit.MaxRSS > c.maxRSS {
+			c.maxRSS, c.rssLine = m.Exit.MaxRSS, s.line
+		}
+	}
+	wasReady := !c.starting[m.PID] // of members older than the record, nobody saw the start
+	delete(c.starting, m.PID)
+	if s.stage < stop {
+		c.exits = append(c.exits, exit{*m, at, s.line, wasReady})
+		c.ends[m.PID] = append(c.ends[m.PID], at)
+	}
+	since := c.ready[m.PID]
+	delete(c.ready, m.PID)
+	s.memberDown(m, at)
+	if !wasReady || m.Slot < 0 || s.stage >= stop {
+		return
+	}
+	if next, ok := c.up[m.Slot]; ok && next != m.PID && c.ready[next] >= since { // its successor was ready before it ended
+		if s.stage >= chaos {
+			c.replaced++
+		}
+		return
+	}
+	c.waiting[m.Slot]++
+}
+
+// exitsThat counts the exits for which is says so.
+func (s *state) exitsThat(is func(*exit) bool) reading {
+	n := 0
+	for i := range s.crew.exits {
+		if is(&s.crew.exits[i]) {
+			n++
+		}
+	}
+	return s.told(n)
+}
+
+// told is a number of things that only the target can tell: without any event from one that has events to tell, it is
+// not known.
+func (s *state) told(n int) reading {
+	records := s.crew.events
+	if records == 0 && s.can("events") {
+		records = 1
+	}
+	return count(n, records)
+}

@@ -1,0 +1,133 @@
+package check
+
+import (
+	"slices"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// state is all that is told from the events so far. Every event goes through it once, in order; what it keeps grows with
+// the tasks, deaths and samples of the run, by a few dozen bytes each.
+type state struct {
+	h       history.Header
+	line    int // of the event at hand
+	now     time.Duration
+	stage   stage
+	stopped bool // an alarm ended the run early: what the target does from then on says nothing about it
+	end     *history.End
+	alarms  []alarm
+	dropped uint64
+	broken  error // what reading the history failed with
+
+	crew    crew
+	whole   whole
+	slots   slots
+	probes  probes
+	faults  faults
+	account account
+	load    load
+	looks   looks
+	watch   watch
+}
+
+type alarm struct {
+	history.Alarm
+	line int
+}
+
+// stage is a part of the run; they are in order.
+type stage int
+
+const (
+	boot stage = iota
+	warmup
+	steady
+	chaos
+	settle
+	verify
+	stop
+)
+
+var stages = []string{"boot", "warmup", "steady", "chaos", "settle", "verify", "stop"}
+
+func newState(h history.Header) *state {
+	s := &state{h: h}
+	s.crew.init()
+	s.whole.init(h.Target.Size)
+	s.slots.init()
+	s.probes.init()
+	s.faults.init()
+	s.account.init()
+	s.watch.init(h.Rules)
+	return s
+}
+
+// can tells whether the target says this of itself.
+func (s *state) can(what string) bool { return slices.Contains(s.h.Target.Can, what) }
+
+// add takes the next event.
+func (s *state) add(line int, e *history.Event) {
+	s.line, s.now = line, e.T
+	switch {
+	case e.Run != nil:
+		s.account.run(e.Run)
+	case e.Fault != nil:
+		s.fault(e.Fault)
+	case e.Alarm != nil:
+		s.alarms = append(s.alarms, alarm{*e.Alarm, line})
+		s.stopped = true
+	case e.Note != nil:
+		s.dropped += e.Note.Dropped
+	case e.End != nil:
+		s.end = e.End
+	case s.stopped:
+	case e.Stage != nil:
+		s.enter(e.Stage.Name)
+	case e.Task != nil:
+		s.task(e.Task)
+	case e.Member != nil:
+		s.member(e.Member)
+	case e.Probe != nil:
+		s.probe(e.Probe)
+	case e.Sample != nil:
+		s.sample(e.Sample)
+	}
+}
+
+func (s *state) enter(name string) {
+	next := stage(slices.Index(stages, name))
+	if next < 0 {
+		return
+	}
+	s.load.enter(next, s.now)
+	if next == chaos {
+		s.whole.begin(s.now)
+		s.crew.begin()
+	}
+	if next == stop && s.stage < stop {
+		s.close()
+	}
+	s.stage = next
+}
+
+// close ends what is still open when the target is about to be stopped: what has not happened by now never will.
+func (s *state) close() {
+	s.whole.close()
+	s.slots.close()
+}
+
+// complete tells whether the run came to its own end, so that what is missing is missing.
+func (s *state) complete() bool {
+	return s.broken == nil && !s.stopped && s.end != nil && !s.end.Aborted
+}
+
+// finish is called after the last event.
+func (s *state) finish() {
+	if s.stage < stop && s.complete() {
+		s.close()
+	}
+	s.load.enter(stop, s.now)
+	s.detect()
+	s.account.finish(s)
+}

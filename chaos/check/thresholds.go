@@ -1,0 +1,168 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// promises judges what every scenario requires.
+func (v *verdict) promises() {
+	for _, p := range promises {
+		if v.stated(p.metric) || p.applies != nil && !p.applies(v.s) {
+			continue
+		}
+		v.judge(history.Rule{Group: "promise", Text: p.metric + " == 0", Metric: p.metric, Op: "=="}, Fail)
+	}
+}
+
+// group judges the rules of expect, or those of require beside the number of confirmed injections.
+func (v *verdict) group(name string) {
+	for _, r := range v.s.h.Rules {
+		if r.Group == name {
+			v.judge(r, map[string]Verdict{"expect": Fail, "require": Inconclusive}[name])
+		}
+	}
+}
+
+// judge evaluates a rule over the whole run. Of a run that was cut short, only what cannot be mended any more counts.
+func (v *verdict) judge(r history.Rule, breach Verdict) {
+	t := v.s.evaluate(r, false)
+	if r.For > 0 {
+		t = v.held(r, t)
+	}
+	m, _ := Lookup(r.Metric)
+	beyondMending := !t.NoData && m.Lasting && r.Than == "" && r.For == 0 && bounds(r.Op) && t.Actual > t.Limit
+	switch {
+	case v.complete && t.NoData:
+		v.find(Inconclusive, 0, r.Text+" cannot be judged: "+v.s.missing(r))
+	case v.complete && !t.OK, beyondMending:
+		text, line := v.s.breach(t)
+		v.find(breach, line, text)
+	case !v.complete:
+		t.OK, t.NoData = false, true
+	}
+	v.thresholds = append(v.thresholds, t)
+}
+
+// bounds tells whether the comparison bounds the metric from above.
+func bounds(op string) bool { return op == "==" || op == "<" || op == "<=" }
+
+// held is the threshold of an expectation with "for", which the samples have watched.
+func (v *verdict) held(r history.Rule, t Threshold) Threshold {
+	for _, w := range v.s.watch.expect {
+		if w.rule == r && w.last.Metric != "" {
+			return w.last
+		}
+	}
+	t.OK, t.NoData = false, true
+	return t
+}
+
+// steady judges the steady state on either side of the faults.
+func (v *verdict) steady() {
+	w := &v.s.watch
+	for side, when := range []string{"before", "after"} {
+		if !w.looked[side] {
+			for _, r := range w.steady {
+				t := v.s.evaluate(r.rule, true)
+				t.When, t.OK, t.NoData, t.Samples = when, false, true, 0
+				v.thresholds = append(v.thresholds, t)
+			}
+			if len(w.steady) > 0 && v.complete {
+				v.find(Inconclusive, 0, "nobody looked whether the target was steady "+when+" the faults")
+			}
+			continue
+		}
+		v.thresholds = append(v.thresholds, w.shown[side]...)
+		if w.reached[side] || !v.complete {
+			continue
+		}
+		wrong := []string{}
+		for _, t := range w.shown[side] {
+			if !t.OK {
+				wrong = append(wrong, t.short())
+			}
+		}
+		if side == 0 {
+			v.find(Inconclusive, v.s.looks.lastLine, "the target was not steady before the first fault: "+strings.Join(wrong, ", "))
+		} else {
+			v.find(Fail, v.s.looks.lastLine, "the target did not get back to its steady state: "+strings.Join(wrong, ", "))
+		}
+	}
+}
+
+// abort judges the conditions that end a run: as the samples show, and as the harness said.
+func (v *verdict) abort() {
+	w := &v.s.watch
+	for _, c := range w.abort {
+		t := c.last
+		if t.Metric == "" {
+			t = v.s.evaluate(c.rule, true)
+			t.NoData = true
+		}
+		t.OK = !t.OK && !t.NoData
+		if w.tripped != nil && t.Text == w.tripped.Text {
+			t = w.tripped.Threshold
+		}
+		v.thresholds = append(v.thresholds, t)
+	}
+	tripped := ""
+	if w.tripped != nil {
+		tripped = w.tripped.Text
+		v.tripped(w.tripped.Metric, w.tripped.line, "the abort condition "+tripped+" held: "+w.tripped.short())
+	}
+	for _, a := range v.s.alarms {
+		if a.Kind == "abort" && (tripped == "" || !strings.HasPrefix(a.Text, tripped)) {
+			r, _ := ParseRule(a.Text)
+			v.tripped(r.Metric, a.line, "the abort condition "+a.Text+" held")
+		}
+	}
+}
+
+// tripped blames the target for an abort condition, unless the metric is the host's or the harness's.
+func (v *verdict) tripped(metric string, line int, text string) {
+	if m, _ := Lookup(metric); !m.Aside {
+		v.find(Fail, line, text)
+	} else if len(v.s.alarms) > 0 {
+		v.find(Aborted, line, text)
+	}
+}
+
+// require judges whether enough happened for the run to prove something: by default, of each entry of the chaos list as
+// many confirmed injections as it requires, at least one.
+func (v *verdict) require() {
+	explicit := map[int]bool{}
+	for _, r := range v.s.h.Rules {
+		if r.Group == "require" && r.Metric == "faults.confirmed" {
+			explicit[r.Nemesis] = true
+		}
+	}
+	for i, n := range v.s.h.Nemesis {
+		if explicit[i] {
+			continue
+		}
+		r := history.Rule{Group: "require", Metric: "faults.confirmed", Op: ">=", Limit: float64(max(1, n.Require)), Nemesis: i}
+		r.Text = fmt.Sprintf("faults.confirmed >= %d", max(1, n.Require))
+		v.judge(r, Inconclusive)
+	}
+	v.group("require")
+}
+
+// short is the threshold in a few words: pool.ready is 3, not == 4.
+func (t Threshold) short() string {
+	m, _ := Lookup(t.Metric)
+	if t.NoData {
+		return t.Metric + " is not known"
+	}
+	text := t.Metric + " is " + m.Unit.Show(t.Actual)
+	if t.Group == "abort" {
+		return text
+	}
+	text += ", not " + strings.TrimPrefix(t.Text, t.Metric+" ")
+	if !strings.Contains(t.Text, m.Unit.Format(t.Limit)) { // it depends on the host or on another metric
+		text += " (" + m.Unit.Show(t.Limit) + ")"
+	}
+	return text
+}

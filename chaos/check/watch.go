@@ -1,0 +1,159 @@
+package check
+
+import (
+	"math"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// watch looks at the rules that are about a moment, each time a sample is taken.
+type watch struct {
+	steady, abort, expect []watched
+	// reached tells that all steady conditions held at once: in the stage steady, and in settle or verify.
+	reached [2]bool
+	looked  [2]bool
+	shown   [2][]Threshold // the steady conditions when they held, or as they were last
+	tripped *trip
+}
+
+// watched is a rule and since when it has held without a break.
+type watched struct {
+	rule  history.Rule
+	holds bool
+	since time.Duration
+	last  Threshold
+}
+
+// trip is an abort condition that held.
+type trip struct {
+	Threshold
+	line int
+}
+
+func (w *watch) init(rules []history.Rule) {
+	for _, r := range rules {
+		switch r.Group {
+		case "steady":
+			w.steady = append(w.steady, watched{rule: r})
+		case "abort":
+			w.abort = append(w.abort, watched{rule: r})
+		case "expect":
+			w.expect = append(w.expect, watched{rule: r})
+		}
+	}
+}
+
+// look is called after each sample.
+func (s *state) look() {
+	w := &s.watch
+	for i := range w.expect {
+		if w.expect[i].rule.For > 0 {
+			w.expect[i].look(s)
+		}
+	}
+	if s.stage == chaos || s.stage == settle {
+		for i := range w.abort {
+			if w.abort[i].look(s) && w.tripped == nil {
+				t := w.abort[i].last
+				t.OK = false
+				w.tripped = &trip{t, s.line}
+			}
+		}
+	}
+	if side := sideOf(s.stage); side >= 0 && len(w.steady) > 0 {
+		s.lookSteady(side)
+	}
+}
+
+// sideOf is 0 before the faults, 1 after them, -1 where nobody asks for the steady state.
+func sideOf(st stage) int {
+	switch st {
+	case steady:
+		return 0
+	case settle, verify:
+		return 1
+	}
+	return -1
+}
+
+func (s *state) lookSteady(side int) {
+	w := &s.watch
+	all := true
+	shown := make([]Threshold, len(w.steady))
+	for i := range w.steady {
+		all = w.steady[i].look(s) && all
+		shown[i] = w.steady[i].last
+		shown[i].When = [...]string{"before", "after"}[side]
+	}
+	w.looked[side] = true
+	if !w.reached[side] {
+		w.shown[side] = shown
+	}
+	w.reached[side] = w.reached[side] || all
+}
+
+// look evaluates the rule at this moment.
+func (w *watched) look(s *state) bool {
+	w.last = s.evaluate(w.rule, true)
+	switch {
+	case !w.last.OK:
+		w.holds = false
+	case !w.holds:
+		w.holds, w.since = true, s.now
+	}
+	w.last.OK = w.holds && s.now-w.since >= w.rule.For
+	return w.last.OK
+}
+
+// evaluate compares the rule's metric with its limit, without regard to how long it has been so.
+func (s *state) evaluate(r history.Rule, live bool) Threshold {
+	t := Threshold{Group: r.Group, Text: r.Text, Metric: r.Metric, Op: r.Op, Limit: r.Limit}
+	have := s.read(r.Metric, live)
+	if r.Group == "require" && r.Metric == "faults.confirmed" {
+		have = s.injections(s.faults.confirmed[r.Nemesis])
+	}
+	t.Actual, t.Samples = have.value, have.samples
+	if r.Than != "" {
+		than := s.read(r.Than, live)
+		t.Limit, t.Samples = than.value, min(have.samples, than.samples)
+	}
+	if t.Samples == 0 {
+		t.NoData, t.Actual = true, 0
+		return t
+	}
+	t.OK = compare(t.Actual, t.Op, t.Limit)
+	t.Margin = margin(t.Actual, t.Op, t.Limit)
+	return t
+}
+
+// margin is how far the actual value is on the good side of the limit; negative on the bad one.
+func margin(actual float64, op string, limit float64) float64 {
+	switch {
+	case actual == limit:
+		return 0
+	case op == "<" || op == "<=":
+		return limit - actual
+	case op == ">" || op == ">=":
+		return actual - limit
+	case op == "!=":
+		return math.Abs(actual - limit)
+	}
+	return -math.Abs(actual - limit)
+}
+
+// read is the value of a metric, now or over the whole run. A name that is not in the registry has no data.
+func (s *state) read(metric string, live bool) reading {
+	i, ok := index[metric]
+	if !ok {
+		return reading{}
+	}
+	m := &registry[i]
+	if live && m.now != nil {
+		return m.now(s)
+	}
+	if live && !m.Live {
+		return reading{}
+	}
+	return m.of(s)
+}
