@@ -34,8 +34,12 @@ type Guardian struct {
 }
 
 // StartGuardian starts a guardian that ends everything whose environment carries RESPAWN_POOL=id, and what it is told to
-// watch, once this process is gone. Close it. Only the process that will be guarded may call it, after Main.
+// watch, once this process is gone. Close it. Only the process that will be guarded may call it, after Main; before, the
+// error is ErrMainNotCalled, since the guardian is a copy of this program.
 func StartGuardian(id string) (*Guardian, error) {
+	if !mainCalled.Load() {
+		return nil, ErrMainNotCalled
+	}
 	g := &Guardian{id: id, lines: make(map[string]string), gone: make(chan struct{})}
 	exited, err := g.start()
 	if err != nil {

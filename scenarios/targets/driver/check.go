@@ -1,0 +1,163 @@
+package driver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+const checkSize = 2
+
+// exam is a check in progress.
+type exam struct {
+	*Driver
+	command Command
+	workers []int
+	id      uint64
+	good    map[uint64]bool // tasks that were answered with a value
+}
+
+// sitting is a step of the check. It may note violations itself; what it returns ends the check.
+type sitting struct {
+	name string
+	sit  func(*exam, context.Context) error
+}
+
+var sittings = []sitting{
+	{"hello", (*exam).sitHello},
+	{"start", (*exam).sitStart},
+	{"square", (*exam).sitSquare},
+	{"failing tasks", (*exam).sitFailing},
+	{"many at once", (*exam).sitMany},
+	{"side by side", (*exam).sitOverlap},
+	{"every worker", (*exam).sitEveryWorker},
+	{"unknown op", (*exam).sitUnknownOp},
+	{"witness", (*exam).sitWitness},
+	{"stop", func(e *exam, ctx context.Context) error { _ = e.Stop(ctx); return nil }},
+}
+
+// Check tries everything that a driver must be able to do and lists what it does wrong. It starts the driver twice: the
+// second time its standard input just ends, as it does when the harness is killed. Nothing of it is left afterwards. The
+// error says that the check could not be made at all: [*foreign.NotInstalledError], or ctx's.
+func Check(ctx context.Context, c Command) (Report, error) {
+	r := Report{Argv: c.Argv}
+	dir, err := os.MkdirTemp("", "respawn-check-")
+	if err != nil {
+		return r, err
+	}
+	defer os.RemoveAll(dir)
+	c.Size, c.Witness = checkSize, filepath.Join(dir, "witness")
+	d, err := open(c)
+	if err != nil {
+		return r, err
+	}
+	defer d.Close()
+	e := &exam{Driver: d, command: c, good: map[uint64]bool{}}
+	skip := ""
+	for _, s := range sittings {
+		skip, err = e.sitOne(ctx, &r, s, skip)
+		if err != nil {
+			return r, err
+		}
+	}
+	r.Hello = d.hello
+	r.Stderr = d.Stderr()
+	if skip != "" {
+		r.Steps = append(r.Steps, Step{Name: "end of input", Skipped: skip})
+		return r, d.Close()
+	}
+	if err := d.Close(); err != nil {
+		return r, err
+	}
+	return checkEndOfInput(ctx, r, c)
+}
+
+// sitOne runs one step and says why the following ones cannot be.
+func (e *exam) sitOne(ctx context.Context, r *Report, s sitting, skip string) (string, error) {
+	if skip != "" {
+		r.Steps = append(r.Steps, Step{Name: s.name, Skipped: skip})
+		return skip, nil
+	}
+	before, began := len(e.Violations()), time.Now()
+	err := s.sit(e, ctx)
+	if notInstalled(err) {
+		return "", err
+	}
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	if err != nil || e.isGone() && s.name != "stop" {
+		skip = fmt.Sprintf("not tried after %q failed", s.name)
+		_ = e.Close()
+	}
+	r.Steps = append(r.Steps, Step{Name: s.name, Found: e.Violations()[before:], Took: time.Since(began)})
+	return skip, nil
+}
+
+// checkEndOfInput starts the driver again, gives it a task and hangs up.
+func checkEndOfInput(ctx context.Context, r Report, c Command) (Report, error) {
+	began := time.Now()
+	d, err := open(c)
+	if err != nil {
+		return r, err
+	}
+	defer d.Close()
+	e := &exam{Driver: d, command: c}
+	if err = e.greet(ctx); err == nil {
+		err = e.boot(ctx, c)
+	}
+	if err == nil {
+		_, err = e.submit("sleep", map[string]any{"ms": 500, "n": 1})
+	}
+	if err == nil {
+		d.hangUp(ctx)
+	}
+	err = d.Close()
+	r.Steps = append(r.Steps, Step{Name: "end of input", Found: d.Violations(), Took: time.Since(began)})
+	return r, errors.Join(err, ctx.Err())
+}
+
+func (e *exam) isGone() bool {
+	select {
+	case <-e.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// submit sends a task under the next id.
+func (e *exam) submit(task string, arg map[string]any) (*Future, error) {
+	e.id++
+	return e.Submit(e.id, task, arg)
+}
+
+// result waits for a task that must have an outcome soon.
+func (e *exam) result(ctx context.Context, f *Future) (Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.limits.Task)
+	defer cancel()
+	a, err := f.Result(ctx)
+	if ctx.Err() != nil {
+		return a, e.wrong(NoAnswer, 0, "submit", "a task has no outcome after %v: answer each with a result or an error", e.limits.Task)
+	}
+	if err == nil {
+		e.good[f.id] = true
+	}
+	return a, err
+}
+
+// right notes an answer that is not what it should be. n is the task's number, whose square it must be.
+func (e *exam) right(a Answer, n int) {
+	var got float64
+	if err := json.Unmarshal(a.Value, &got); err != nil || got != float64(n*n) {
+		e.wrong(WrongValue, a.Line, "result", "%s for n = %d: want %d", a.Value, n, n*n)
+	}
+	if e.Can("pid") && !slices.Contains(e.workers, a.PID) {
+		e.wrong(ForeignPID, a.Line, "result", "process %d answered, but the workers are %v: name the process that ran the task", a.PID, e.workers)
+	}
+}

@@ -1,0 +1,77 @@
+package driver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// Answer is what a driver said of a task that succeeded.
+type Answer struct {
+	// Value is the task's value, as JSON.
+	Value json.RawMessage
+	// PID is the process that says it ran the task; 0 when the driver does not tell.
+	PID int
+	// Line is the line of the driver's output that says so.
+	Line int
+}
+
+// Future is a submitted task. Safe for concurrent use.
+type Future struct {
+	id     uint64
+	done   chan struct{}
+	answer Answer
+	err    error
+}
+
+// Done is closed when the task has its outcome.
+func (f *Future) Done() <-chan struct{} { return f.done }
+
+// Result waits for the outcome. Errors: [*TaskError]; [*GoneError]; [ErrClosed]; ctx's error, and then the task goes on.
+func (f *Future) Result(ctx context.Context) (Answer, error) {
+	select {
+	case <-f.done:
+		return f.answer, f.err
+	default:
+	}
+	select {
+	case <-f.done:
+		return f.answer, f.err
+	case <-ctx.Done():
+		return Answer{}, ctx.Err()
+	}
+}
+
+// settle may be called once.
+func (f *Future) settle(a Answer, err error) {
+	f.answer, f.err = a, err
+	close(f.done)
+}
+
+// TaskError is the error that the pool behind the driver gave for a task.
+type TaskError struct{ Text string }
+
+func (e *TaskError) Error() string { return e.Text }
+
+// GoneError says that the driver's process ended, or had to be ended, without being asked to stop.
+type GoneError struct {
+	Violation *Violation
+	// Stderr is the end of what it wrote to its standard error.
+	Stderr string
+}
+
+func (e *GoneError) Error() string {
+	text := "driver: " + e.Violation.Error()
+	if last := lastLine(e.Stderr); last != "" {
+		text += fmt.Sprintf("; its last words: %s", quote([]byte(last)))
+	}
+	return text
+}
+
+func (e *GoneError) Unwrap() error { return e.Violation }
+
+func lastLine(s string) string {
+	s = strings.TrimRight(s, "\r\n \t")
+	return s[strings.LastIndexByte(s, '\n')+1:]
+}

@@ -1,0 +1,92 @@
+package driver
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Report is what a conformance check found.
+type Report struct {
+	Argv  []string
+	Hello Hello
+	Steps []Step
+	// Stderr is the end of what the driver wrote to its standard error.
+	Stderr string
+}
+
+// Step is one part of the check.
+type Step struct {
+	Name  string
+	Found []*Violation
+	// Skipped says why the step was not tried; "" when it was.
+	Skipped string
+	Took    time.Duration
+}
+
+// OK tells whether the driver keeps the whole protocol.
+func (r Report) OK() bool {
+	for _, s := range r.Steps {
+		if len(s.Found) > 0 || s.Skipped != "" {
+			return false
+		}
+	}
+	return len(r.Steps) > 0
+}
+
+// Violations lists everything that was found, in order.
+func (r Report) Violations() (all []*Violation) {
+	for _, s := range r.Steps {
+		all = append(all, s.Found...)
+	}
+	return all
+}
+
+// String is the report for people: a line a step, and below it a line for each thing that is wrong.
+func (r Report) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "driver check: %s\n", strings.Join(r.Argv, " "))
+	if r.Hello.Name != "" {
+		fmt.Fprintf(&b, "%s %s (can: %s)\n", plain(r.Hello.Name), plain(r.Hello.Version), plain(strings.Join(r.Hello.Can, ", ")))
+	}
+	for _, s := range r.Steps {
+		switch {
+		case s.Skipped != "":
+			fmt.Fprintf(&b, "  skip  %-14s %s\n", s.Name, s.Skipped)
+		case len(s.Found) > 0:
+			fmt.Fprintf(&b, "  FAIL  %s\n", s.Name)
+		default:
+			fmt.Fprintf(&b, "  ok    %-14s %4d ms\n", s.Name, s.Took.Milliseconds())
+		}
+		const shown = 10
+		for i, v := range s.Found {
+			if i == shown {
+				fmt.Fprintf(&b, "        … and %d more\n", len(s.Found)-shown)
+				break
+			}
+			fmt.Fprintf(&b, "        %s\n", v)
+		}
+	}
+	if !r.OK() && r.Stderr != "" {
+		fmt.Fprintf(&b, "its standard error ended with:\n")
+		for line := range strings.Lines(tailLines(r.Stderr, 10)) {
+			fmt.Fprintf(&b, "        %s\n", plain(strings.TrimRight(line, "\r\n")))
+		}
+	}
+	return b.String()
+}
+
+// plain makes text of a driver safe to print: no control characters, so nothing that steers a terminal or starts a line.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}
+
+func tailLines(s string, n int) string {
+	lines := strings.SplitAfter(strings.TrimRight(s, "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "")
+}

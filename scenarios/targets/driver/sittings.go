@@ -1,0 +1,221 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/witness"
+	"github.com/respawn-go/respawn/scenarios/targets/foreign"
+)
+
+// abilities is what hello's "can" may list.
+var abilities = []string{"workers", "pid", "witness"}
+
+func notInstalled(err error) bool {
+	var missing *foreign.NotInstalledError
+	return errors.As(err, &missing)
+}
+
+func (e *exam) sitHello(ctx context.Context) error {
+	if err := e.greet(ctx); err != nil {
+		return err
+	}
+	if e.hello.Name == "" {
+		e.wrong(BadField, 1, "hello", "the name is empty: say which pool it is")
+	}
+	for _, c := range e.hello.Can {
+		if !slices.Contains(abilities, c) {
+			e.wrong(BadField, 1, "hello", "can %s: want some of %s", quote([]byte(c)), strings.Join(abilities, ", "))
+		}
+	}
+	return nil
+}
+
+func (e *exam) sitStart(ctx context.Context) error {
+	if err := e.boot(ctx, e.command); err != nil {
+		return err
+	}
+	e.workers = e.ready
+	if len(e.workers) != checkSize {
+		e.wrong(BadField, 0, "ready", "%d living workers of its own for size %d: say ready when all of them are there", len(e.workers), checkSize)
+	}
+	now, err := e.Workers(ctx)
+	if err == nil && e.Can("workers") && !sameSet(now, e.workers) {
+		e.wrong(BadField, 0, "workers", "%v, but ready said %v and nothing has died", now, e.workers)
+	}
+	return err
+}
+
+func sameSet(a, b []int) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+func (e *exam) sitSquare(ctx context.Context) error {
+	f, err := e.submit("square", map[string]any{"n": 7})
+	if err != nil {
+		return err
+	}
+	a, err := e.result(ctx, f)
+	if failed(err) {
+		e.wrong(Refused, 0, "submit", "square of 7: %v", err)
+		return nil
+	}
+	if err == nil {
+		e.right(a, 7)
+	}
+	return err
+}
+
+// sitFailing asks for what cannot be done: the task fails, the driver goes on.
+func (e *exam) sitFailing(ctx context.Context) error {
+	for _, bad := range []struct {
+		task string
+		arg  map[string]any
+	}{{"no-such-task", map[string]any{"n": 7}}, {"square", map[string]any{"n": "seven"}}} {
+		f, err := e.submit(bad.task, bad.arg)
+		if err != nil {
+			return err
+		}
+		a, err := e.result(ctx, f)
+		switch {
+		case err == nil:
+			e.wrong(WrongValue, a.Line, "result", "%s for task %q with %v: want an error with the task's id", quote(a.Value), bad.task, bad.arg)
+		case !failed(err):
+			return err
+		}
+	}
+	return nil
+}
+
+func failed(err error) bool {
+	var task *TaskError
+	return errors.As(err, &task)
+}
+
+// sitMany sends many tasks without waiting in between.
+func (e *exam) sitMany(ctx context.Context) error {
+	const many = 200
+	var futures []*Future
+	for n := range many {
+		f, err := e.submit("square", map[string]any{"n": n})
+		if err != nil {
+			return err
+		}
+		futures = append(futures, f)
+	}
+	for n, f := range futures {
+		a, err := e.result(ctx, f)
+		switch {
+		case failed(err):
+			e.wrong(Refused, 0, "submit", "square of %d: %v", n, err)
+		case err != nil:
+			return err
+		default:
+			e.right(a, n)
+		}
+	}
+	return nil
+}
+
+// sitOverlap asks while a long task runs: neither the list of workers nor a short task may wait for it.
+func (e *exam) sitOverlap(ctx context.Context) error {
+	long, err := e.submit("sleep", map[string]any{"ms": 1000, "n": 3})
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if _, err := e.Workers(ctx); err != nil {
+		return err
+	}
+	short, err := e.submit("square", map[string]any{"n": 2})
+	if err != nil {
+		return err
+	}
+	if _, err := e.result(ctx, short); err != nil && !failed(err) {
+		return err
+	}
+	select {
+	case <-long.Done():
+		e.wrong(NoAnswer, 0, "submit", "a request waited for the end of a running task: answer while tasks run, and each task when it is done")
+	default:
+	}
+	a, err := e.result(ctx, long)
+	if err == nil {
+		e.right(a, 3)
+		if took := time.Since(began); took < 950*time.Millisecond {
+			e.wrong(WrongValue, a.Line, "result", "sleep of 1000 ms took %v: it must last that long", took.Round(time.Millisecond))
+		}
+	}
+	return err
+}
+
+// sitEveryWorker sends overlapping sleeps until each worker has answered one.
+func (e *exam) sitEveryWorker(ctx context.Context) error {
+	if !e.Can("pid") {
+		return nil
+	}
+	silent := slices.Clone(e.workers)
+	for deadline := time.Now().Add(e.limits.Task); len(silent) > 0; {
+		if time.Now().After(deadline) {
+			e.wrong(NoAnswer, 0, "submit", "workers %v answered no task in %v: ready must list processes that run tasks", silent, e.limits.Task)
+			return nil
+		}
+		var futures []*Future
+		for range 2 * checkSize {
+			f, err := e.submit("sleep", map[string]any{"ms": 50, "n": 5})
+			if err != nil {
+				return err
+			}
+			futures = append(futures, f)
+		}
+		for _, f := range futures {
+			a, err := e.result(ctx, f)
+			if err != nil {
+				return err
+			}
+			silent = slices.DeleteFunc(silent, func(pid int) bool { return pid == a.PID })
+		}
+	}
+	return nil
+}
+
+// sitUnknownOp sends what a later version of the protocol might.
+func (e *exam) sitUnknownOp(ctx context.Context) error {
+	r, err := e.exchange(ctx, request{Op: "no-such-op"}, "error", 2*time.Second)
+	if err == nil && r.ID != nil {
+		e.wrong(BadField, r.line, "error", "an id in the answer to a request that had none")
+	}
+	return err
+}
+
+// sitWitness looks whether each task that was answered has put itself on record, once and to its end.
+func (e *exam) sitWitness(context.Context) error {
+	if !e.Can("witness") {
+		return nil
+	}
+	runs, torn, err := witness.ReadFile(e.command.Witness, 0)
+	if err != nil || torn > 0 {
+		e.wrong(BadField, 0, "witness", "%d lines are not whole (%v): want S TASK ATTEMPT PID START and E TASK ATTEMPT PID START END, each in one write", torn, err)
+		return nil
+	}
+	ended := map[uint64]int{}
+	for _, r := range runs {
+		if r.End > 0 {
+			ended[r.Task]++
+		}
+	}
+	for id, n := range ended {
+		if !e.good[id] || n != 1 {
+			e.wrong(WrongValue, 0, "witness", "task %d ran to its end %d times by the file of witnesses", id, n)
+		}
+	}
+	for id := range e.good {
+		if ended[id] == 0 {
+			e.wrong(WrongValue, 0, "witness", "task %d was answered but is not in the file of witnesses", id)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+// Package foreign runs programs that other people wrote, and leaves nothing of them behind.
+//
+// A program is started in a session and a process group of its own, with the environment entry RESPAWN_POOL=id, which
+// all its descendants inherit. So they are found by three independent signs (their session, their chain of parents, that
+// entry), and ending the program ends them all. A guardian does the same should this process be killed before it could.
+package foreign
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+)
+
+// Command is a program to start.
+type Command struct {
+	// Argv is the program and its arguments. It is never given to a shell. A name without a slash is looked up in PATH.
+	Argv []string
+	// Dir is its working directory. Default: this process's.
+	Dir string
+	// Env is added to this process's environment; later entries win.
+	Env []string
+	// Stdin and Stdout are the program's. Default: the null device, and where its standard error goes.
+	Stdin, Stdout *os.File
+	// Unprivileged starts it as the user nobody when this process is root. Otherwise it changes nothing.
+	Unprivileged bool
+	// Install is the command that installs the program, for the error when it is missing. May be empty.
+	Install string
+}
+
+// nobody is the number of the user and the group nobody in most distributions.
+const nobody = 65534
+
+// NotInstalledError says that something is missing on this host, and how to get it.
+type NotInstalledError struct {
+	What    string // a program or a library
+	Install string // the command; "" when it is not known
+}
+
+func (e *NotInstalledError) Error() string {
+	if e.Install == "" {
+		return e.What + " is not installed"
+	}
+	return fmt.Sprintf("%s is not installed: %s", e.What, e.Install)
+}
+
+// Find looks a program up in PATH and in the directories of the system's daemons, which are often not in it. The error
+// is a [*NotInstalledError].
+func Find(name, install string) (string, error) {
+	path, err := exec.LookPath(name)
+	for _, dir := range []string{"/usr/sbin/", "/usr/local/sbin/", "/sbin/"} {
+		if err == nil {
+			return path, nil
+		}
+		if name[0] != '/' {
+			path, err = exec.LookPath(dir + name)
+		}
+	}
+	if err != nil {
+		return "", &NotInstalledError{What: name, Install: install}
+	}
+	return path, nil
+}
+
+// validate finds the program.
+func (c *Command) validate() (path string, err error) {
+	if len(c.Argv) == 0 || c.Argv[0] == "" {
+		return "", errors.New("no command: want the program and its arguments")
+	}
+	path, err = exec.LookPath(c.Argv[0])
+	switch {
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
+		return "", &NotInstalledError{What: c.Argv[0], Install: c.Install}
+	case err != nil:
+		return "", fmt.Errorf("start %s: %w", c.Argv[0], err)
+	}
+	return path, nil
+}

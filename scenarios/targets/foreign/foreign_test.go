@@ -1,0 +1,187 @@
+package foreign_test
+
+import (
+	"bufio"
+	"errors"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/pool"
+	"github.com/respawn-go/respawn/scenarios/targets/foreign"
+)
+
+func TestMain(m *testing.M) {
+	pool.Main()
+	if len(os.Args) > 1 && os.Args[1] == "harness" {
+		harness()
+	}
+	os.Exit(m.Run())
+}
+
+// family is a program that starts one process of each kind that a harness must find, says their pids, and waits.
+const family = `
+ready=$(mktemp -u); mkfifo $ready; exec 3<>$ready; rm $ready
+sleep 3600 & echo child=$!; echo >&3
+sh -c 'sleep 3600 & echo orphan=$!'; echo >&3 # its parent is gone, but it is in the program's session
+setsid sh -c 'echo session=$$; echo >&3; exec sleep 3600' & # in a session of its own
+setsid env -i /bin/sh -c 'echo stray=$$; echo >&3; exec /bin/sleep 3600' & # and without the environment
+for i in 1 2 3 4; do read -r _ <&3; done
+echo done
+exec sleep 3600
+`
+
+// start starts a shell script and returns the pids that it says.
+func start(t *testing.T, script string) (*foreign.Program, map[string]int) {
+	t.Helper()
+	g := NewWithT(t)
+	r, w, err := os.Pipe()
+	g.Expect(err).NotTo(HaveOccurred())
+	p, err := foreign.Start(foreign.Command{Argv: []string{"sh", "-c", script}, Stdout: w})
+	w.Close()
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { r.Close(); g.Expect(p.End()).To(Succeed()) })
+	return p, readPIDs(bufio.NewScanner(r))
+}
+
+func readPIDs(lines *bufio.Scanner) map[string]int {
+	pids := map[string]int{}
+	for lines.Scan() && lines.Text() != "done" {
+		name, number, _ := strings.Cut(lines.Text(), "=")
+		pids[name], _ = strconv.Atoi(number)
+	}
+	return pids
+}
+
+func alive(pid int) bool {
+	p, err := procfs.Read(pid)
+	return err == nil && p.Alive()
+}
+
+func TestEveryDescendantIsFoundAndEnded(t *testing.T) {
+	g := NewWithT(t)
+	p, pids := start(t, family)
+	g.Expect(pids).To(HaveLen(4))
+	found, err := p.Family()
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, pid := range pids {
+		g.Expect(found).To(HaveKey(pid))
+		g.Expect(p.Owns(pid)).To(BeTrue())
+	}
+	g.Expect(found).NotTo(HaveKey(p.PID()))
+	g.Expect(p.End()).To(Succeed())
+	pids["program"] = p.PID()
+	for name, pid := range pids {
+		g.Expect(alive(pid)).To(BeFalse(), name)
+	}
+}
+
+func TestNobodyElseIsOwned(t *testing.T) {
+	g := NewWithT(t)
+	p, _ := start(t, "echo done; exec sleep 3600")
+	other, pids := start(t, family)
+	pids["other"] = other.PID()
+	foreigners := slices.Collect(maps.Values(pids))
+	for _, pid := range append(foreigners, 0, 1, -1, os.Getpid(), os.Getppid(), p.PID()) {
+		g.Expect(p.Owns(pid)).To(BeFalse(), "%d", pid)
+	}
+	g.Expect(p.End()).To(Succeed())
+	for name, pid := range pids {
+		g.Expect(alive(pid)).To(BeTrue(), name)
+	}
+}
+
+func TestTheExitIsTold(t *testing.T) {
+	for script, want := range map[string]string{
+		"echo oh no >&2; exit 3": "exited with code 3",
+		"kill -SEGV $$":          "ended by SIGSEGV",
+	} {
+		g := NewWithT(t)
+		p, _ := start(t, script)
+		g.Eventually(p.Exited()).WithTimeout(10 * time.Second).Should(BeClosed())
+		g.Expect(p.Exit().String()).To(Equal(want))
+		if strings.Contains(script, "oh no") {
+			g.Eventually(p.Stderr).Should(Equal("oh no\n"))
+		}
+	}
+}
+
+func TestALongStderrKeepsItsEnd(t *testing.T) {
+	g := NewWithT(t)
+	p, _ := start(t, `yes 0123456789 | head -c 1000000 >&2; echo the end >&2; echo done; exec sleep 3600`)
+	g.Eventually(p.Stderr).WithTimeout(10 * time.Second).Should(HaveSuffix("the end\n"))
+	g.Expect(len(p.Stderr())).To(BeNumerically("<=", 16<<10))
+}
+
+func TestWhatIsMissingIsNamed(t *testing.T) {
+	g := NewWithT(t)
+	_, err := foreign.Start(foreign.Command{Argv: []string{"no-such-server", "-v"}, Install: "apt-get install no-such-server"})
+	var missing *foreign.NotInstalledError
+	g.Expect(errors.As(err, &missing)).To(BeTrue())
+	g.Expect(err).To(MatchError("no-such-server is not installed: apt-get install no-such-server"))
+	_, err = foreign.Start(foreign.Command{})
+	g.Expect(err).To(MatchError("no command: want the program and its arguments"))
+	_, err = foreign.Start(foreign.Command{Argv: []string{"sh"}, Dir: "/nowhere"})
+	g.Expect(err).To(MatchError(os.ErrNotExist))
+	_, err = foreign.Find("no-such-server", "make it")
+	g.Expect(err).To(MatchError("no-such-server is not installed: make it"))
+}
+
+func TestRootStepsDown(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("not root: there is nothing to step down from")
+	}
+	g := NewWithT(t)
+	r, w, err := os.Pipe()
+	g.Expect(err).NotTo(HaveOccurred())
+	defer r.Close()
+	p, err := foreign.Start(foreign.Command{Argv: []string{"id", "-u"}, Dir: "/", Stdout: w, Unprivileged: true})
+	w.Close()
+	g.Expect(err).NotTo(HaveOccurred())
+	defer p.End()
+	g.Expect(bufio.NewReader(r).ReadString('\n')).To(Equal("65534\n"))
+}
+
+// harness is a process that starts the family and waits to be killed.
+func harness() {
+	r, w, err := os.Pipe()
+	if err != nil {
+		panic(err)
+	}
+	if _, err := foreign.Start(foreign.Command{Argv: []string{"sh", "-c", family}, Stdout: w}); err != nil {
+		panic(err)
+	}
+	w.Close()
+	for lines := bufio.NewScanner(r); lines.Scan(); {
+		os.Stdout.WriteString(lines.Text() + "\n")
+	}
+	select {}
+}
+
+// When the harness itself is killed, its guardian ends the program. Only the process that shed both its session and its
+// environment is out of its reach: nothing tells any more whose it was.
+func TestAKilledHarnessLeavesNothing(t *testing.T) {
+	g := NewWithT(t)
+	c := exec.Command(os.Args[0], "harness")
+	out, err := c.StdoutPipe()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(c.Start()).To(Succeed())
+	pids := readPIDs(bufio.NewScanner(out))
+	g.Expect(pids).To(HaveLen(4))
+	defer syscall.Kill(pids["stray"], syscall.SIGKILL)
+	delete(pids, "stray")
+	g.Expect(c.Process.Kill()).To(Succeed())
+	_ = c.Wait()
+	for name, pid := range pids {
+		g.Eventually(func() bool { return alive(pid) }).WithTimeout(10*time.Second).Should(BeFalse(), name)
+	}
+}

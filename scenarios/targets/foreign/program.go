@@ -1,0 +1,145 @@
+package foreign
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/respawn-go/respawn/internal/procfs"
+)
+
+// endTimeout bounds how long End waits for killed processes to be gone; one in the kernel's uninterruptible sleep is not.
+const endTimeout = 5 * time.Second
+
+// Program is a started program with all its descendants. Safe for concurrent use.
+//
+// Its process is not reaped before End, so that the numbers of its session and group cannot pass to someone else.
+type Program struct {
+	pid      int
+	marker   string
+	guardian deadMansSwitch
+	pidfd    *os.File
+	stderr   *tail
+	pipe     *os.File // the reading end of its standard error
+	exited   chan struct{}
+	exit     Exit // set before exited is closed
+
+	end    sync.Once
+	endErr error
+}
+
+// deadMansSwitch is what a program needs of a pool.Guardian, which is there on Linux only.
+type deadMansSwitch interface {
+	Watch(pid int, cgroupDir string) error
+	Forget(pid int)
+	Close() error
+}
+
+// Exit is how a program ended.
+type Exit struct {
+	Code   int // -1 when a signal ended it
+	Signal unix.Signal
+}
+
+func (e Exit) String() string {
+	if e.Signal != 0 {
+		return "ended by " + unix.SignalName(e.Signal)
+	}
+	return fmt.Sprintf("exited with code %d", e.Code)
+}
+
+// PID is the program's process, which leads its session and its group.
+func (p *Program) PID() int { return p.pid }
+
+// Marker is the id in the environment entry RESPAWN_POOL=id of every descendant.
+func (p *Program) Marker() string { return p.marker }
+
+// Exited is closed when the program itself has ended. Its descendants may live on.
+func (p *Program) Exited() <-chan struct{} { return p.exited }
+
+// Exit is how the program ended; the zero value before Exited is closed.
+func (p *Program) Exit() Exit {
+	select {
+	case <-p.exited:
+		return p.exit
+	default:
+		return Exit{}
+	}
+}
+
+// Stderr is the end of what the program and its descendants wrote to their standard error, at most 16 KiB.
+func (p *Program) Stderr() string { return p.stderr.String() }
+
+// Family lists the living descendants, the program itself not included, by pid.
+func (p *Program) Family() (procfs.Table, error) {
+	all, err := procfs.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	family := procfs.Table{}
+	for pid, proc := range all {
+		if pid == p.pid || pid == os.Getpid() || !proc.Alive() {
+			continue
+		}
+		if p.carriesSign(pid) || all.Has(pid, func(ancestor int) bool { return ancestor == p.pid }) {
+			family[pid] = proc
+		}
+	}
+	return family, nil
+}
+
+// Children lists the living processes whose parent is the program.
+func (p *Program) Children() ([]int, error) {
+	all, err := procfs.Snapshot()
+	var pids []int
+	for pid, proc := range all {
+		if proc.PPID == p.pid && proc.Alive() {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, err
+}
+
+// Owns tells whether pid is a living descendant: only then may it be signalled.
+func (p *Program) Owns(pid int) bool {
+	if pid <= 1 || pid == p.pid || pid == os.Getpid() {
+		return false
+	}
+	proc, err := procfs.Read(pid)
+	if err != nil || !proc.Alive() {
+		return false
+	}
+	if p.carriesSign(pid) {
+		return true
+	}
+	for range 64 { // a deeper family than this is not believed
+		if proc.PPID == p.pid {
+			return true
+		}
+		if proc.PPID <= 1 {
+			return false
+		}
+		if proc, err = procfs.Read(proc.PPID); err != nil {
+			return false
+		}
+	}
+	return false
+}
+
+// carriesSign tells whether pid is in the program's session or carries its marker. A server that writes over its
+// environment to set its title has only the first sign, a daemon that makes a session of its own only the second.
+func (p *Program) carriesSign(pid int) bool {
+	session, err := unix.Getsid(pid)
+	return err == nil && session == p.pid || procfs.Marked(pid, "RESPAWN_POOL="+p.marker)
+}
+
+// Name is the name of a process's program, at most 15 bytes; "" when it is gone.
+func Name(pid int) string {
+	name, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+	return strings.TrimSpace(string(name))
+}

@@ -1,0 +1,182 @@
+package foreign
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/respawn-go/respawn/pool"
+)
+
+// Start starts the program. The binary must call pool.Main first thing, since the guardian is a copy of it. The caller
+// closes its copies of Stdin and Stdout. Errors: [*NotInstalledError]; pool.ErrMainNotCalled; what the kernel says.
+func Start(c Command) (*Program, error) {
+	path, err := c.validate()
+	if err != nil {
+		return nil, err
+	}
+	p := &Program{marker: rand.Text()[:16], stderr: &tail{}, exited: make(chan struct{})}
+	guardian, err := pool.StartGuardian(p.marker)
+	if err != nil {
+		return nil, err
+	}
+	p.guardian = guardian
+	if err := p.spawn(path, c); err != nil {
+		p.guardian.Close()
+		return nil, fmt.Errorf("start %s: %w", path, err)
+	}
+	_ = p.guardian.Watch(p.pid, "")
+	go p.stderr.read(p.pipe)
+	go p.await()
+	return p, nil
+}
+
+// spawn starts the process with a pidfd that is held from its birth on.
+func (p *Program) spawn(path string, c Command) error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	in, out := c.Stdin, c.Stdout
+	if in == nil {
+		in = null
+	}
+	if out == nil {
+		out = w
+	}
+	pidfd := -1
+	attr := &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd}
+	if c.Unprivileged && os.Geteuid() == 0 {
+		attr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	}
+	env := slices.Concat(os.Environ(), c.Env, []string{"RESPAWN_POOL=" + p.marker})
+	proc, err := os.StartProcess(path, c.Argv, &os.ProcAttr{Dir: c.Dir, Env: env, Files: []*os.File{in, out, w}, Sys: attr})
+	if err != nil {
+		r.Close()
+		return err
+	}
+	p.pid = proc.Pid
+	_ = proc.Release()
+	_ = unix.SetNonblock(pidfd, true)
+	p.pidfd, p.pipe = os.NewFile(uintptr(pidfd), "pidfd"), r
+	return nil
+}
+
+// await closes exited when the process has ended, and leaves it unreaped.
+func (p *Program) await() {
+	defer close(p.exited)
+	raw, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Read(func(fd uintptr) bool {
+		polled := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(polled, 0)
+		return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
+	})
+	_ = raw.Control(func(fd uintptr) {
+		var info unix.Siginfo
+		if err := unix.Waitid(unix.P_PIDFD, int(fd), &info, unix.WEXITED|unix.WNOWAIT, nil); err == nil {
+			p.exit = exitOf(&info)
+		}
+	})
+}
+
+// exitOf reads the fields that sigaction(2) calls si_code and si_status.
+func exitOf(info *unix.Siginfo) Exit {
+	const killed, dumped = 2, 3
+	raw := unsafe.Slice((*byte)(unsafe.Pointer(info)), unsafe.Sizeof(*info))
+	status := int(int32(binary.NativeEndian.Uint32(raw[24:])))
+	if info.Code == killed || info.Code == dumped {
+		return Exit{Code: -1, Signal: unix.Signal(status)}
+	}
+	return Exit{Code: status}
+}
+
+// Signal sends a signal to the program's own process, which is held since its birth.
+func (p *Program) Signal(signal unix.Signal) error {
+	err := os.ErrProcessDone
+	raw, connErr := p.pidfd.SyscallConn()
+	if connErr != nil {
+		return connErr
+	}
+	_ = raw.Control(func(fd uintptr) { err = unix.PidfdSendSignal(int(fd), signal, nil, 0) })
+	return err
+}
+
+// End kills the program and every descendant, and waits until they are gone. Ending twice is fine. The error names what
+// is left, which is only what the kernel does not let go within five seconds.
+func (p *Program) End() error {
+	p.end.Do(func() { p.endErr = p.endAll() })
+	return p.endErr
+}
+
+func (p *Program) endAll() error {
+	deadline := time.Now().Add(endTimeout)
+	_ = p.Signal(unix.SIGSTOP) // it starts nothing more, and stays the parent by which some are known
+	p.killOnce()
+	_ = unix.Kill(-p.pid, unix.SIGKILL) // not reaped, so the group's number is its own
+	left := p.killFamily(deadline)
+	select {
+	case <-p.exited:
+		p.guardian.Forget(p.pid)
+		_, _ = unix.Wait4(p.pid, nil, 0, nil)
+		p.pidfd.Close()
+	case <-time.After(time.Until(deadline)):
+		left = append(left, p.pid)
+	}
+	_ = p.pipe.SetReadDeadline(time.Now())
+	_ = p.guardian.Close()
+	if len(left) > 0 {
+		return fmt.Errorf("processes %v were killed but are not gone after %v", left, endTimeout)
+	}
+	return nil
+}
+
+// killFamily kills descendants until two looks in a row find none, since one may fork while it is looked for.
+func (p *Program) killFamily(deadline time.Time) (left []int) {
+	for clean := 0; clean < 2 && time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+		if left = p.killOnce(); len(left) > 0 {
+			clean = 0
+		} else {
+			clean++
+		}
+	}
+	return left
+}
+
+// killOnce kills the descendants that are found now. All of them are held by a pidfd before the first is killed, and
+// looked at again then: a number may have passed on, and whose parent is killed may lose the sign by which it is known.
+func (p *Program) killOnce() (found []int) {
+	family, _ := p.Family()
+	var held []int
+	for pid := range family {
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			continue
+		}
+		defer unix.Close(fd)
+		if p.Owns(pid) {
+			held = append(held, fd)
+		}
+	}
+	for _, fd := range held {
+		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+	}
+	return slices.Sorted(maps.Keys(family))
+}

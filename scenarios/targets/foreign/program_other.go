@@ -1,0 +1,22 @@
+//go:build !linux
+
+package foreign
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// Start is not supported here.
+func Start(Command) (*Program, error) {
+	return nil, fmt.Errorf("running other people's pools is not supported on %s: %w", runtime.GOOS, errors.ErrUnsupported)
+}
+
+// Signal is not supported here.
+func (p *Program) Signal(unix.Signal) error { return errors.ErrUnsupported }
+
+// End is not supported here.
+func (p *Program) End() error { return errors.ErrUnsupported }
