@@ -41,7 +41,7 @@ var journal = pool.Register("journal", func(ctx context.Context, in entry) (int,
 	}
 	defer f.Close()
 	_, err = fmt.Fprintf(f, "%d %d %d\n", in.Task, pool.Attempt(ctx), os.Getpid())
-	time.Sleep(in.Work)
+	<-time.After(in.Work)
 	return in.Task * in.Task, err
 })
 
