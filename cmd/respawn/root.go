@@ -12,6 +12,7 @@ import (
 var commands = []func() *cobra.Command{
 	newDemo,
 	newBench,
+	newDriver,
 	newDoctor,
 }
 

@@ -62,9 +62,10 @@ func (t Timeouts) withDefaults() Timeouts {
 
 // Hello is what a driver says of itself.
 type Hello struct {
-	Name, Version string
+	Name    string `json:"name"`
+	Version string `json:"version"`
 	// Can lists what it tells beyond the least: "workers", "pid", "witness".
-	Can []string
+	Can []string `json:"can"`
 }
 
 // Driver is a started driver. Safe for concurrent use. Close it.

@@ -8,20 +8,20 @@ import (
 
 // Report is what a conformance check found.
 type Report struct {
-	Argv  []string
-	Hello Hello
-	Steps []Step
+	Argv  []string `json:"argv"`
+	Hello Hello    `json:"hello"`
+	Steps []Step   `json:"steps"`
 	// Stderr is the end of what the driver wrote to its standard error.
-	Stderr string
+	Stderr string `json:"stderr,omitempty"`
 }
 
 // Step is one part of the check.
 type Step struct {
-	Name  string
-	Found []*Violation
+	Name  string       `json:"name"`
+	Found []*Violation `json:"found,omitempty"`
 	// Skipped says why the step was not tried; "" when it was.
-	Skipped string
-	Took    time.Duration
+	Skipped string        `json:"skipped,omitempty"`
+	Took    time.Duration `json:"took_ns"`
 }
 
 // OK tells whether the driver keeps the whole protocol.

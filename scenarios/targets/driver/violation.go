@@ -32,13 +32,13 @@ const (
 
 // Violation is one thing that a driver did wrong.
 type Violation struct {
-	Kind Kind
+	Kind Kind `json:"kind"`
 	// Line is the line of the driver's output that shows it, from 1; 0 when none does.
-	Line int
+	Line int `json:"line,omitempty"`
 	// Op is the request or the answer that it is about; "" when it is about none.
-	Op string
+	Op string `json:"op,omitempty"`
 	// Text says what was wrong and what would be right.
-	Text string
+	Text string `json:"text"`
 }
 
 func (v *Violation) Error() string {
