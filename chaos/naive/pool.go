@@ -32,9 +32,10 @@ type Pool struct {
 	watching int
 	done     []*job // finished, for RerunsDone
 	count    int
-	spoil    bool // the next value is wrong
-	struck   bool // Collateral has happened
-	dead     bool // DeadAfterKill has happened
+	spoil    bool       // the next value is wrong
+	struck   bool       // Collateral has happened
+	dead     bool       // DeadAfterKill has happened
+	unreaped []*process // by Zombies
 }
 
 // slot is one place; its fields belong to Pool.mu.
@@ -233,6 +234,9 @@ func (p *Pool) bury(s *slot) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.has(Zombies) {
+		p.unreaped = append(p.unreaped, s.proc)
+	}
 	s.ready, s.busy = false, nil
 	p.tell(s, "exited", exit)
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"syscall"
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/procfs"
 )
 
 var (
@@ -28,6 +31,26 @@ func (p *Pool) Want() int { return len(p.slots) }
 
 // Marker implements chaos.Marked.
 func (p *Pool) Marker() string { return p.marker }
+
+// Sweep ends everything that the pool left behind on purpose, and reaps it. Call it after Close and after the last look.
+func (p *Pool) Sweep() error {
+	err := p.Close()
+	table, tableErr := procfs.Snapshot()
+	for pid := range table {
+		if pid != os.Getpid() && procfs.Marked(pid, "RESPAWN_POOL="+p.marker) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+	for _, s := range p.slots {
+		if s.proc != nil && (p.has(Orphans) || p.has(Zombies)) {
+			_ = s.proc.cmd.Wait()
+		}
+	}
+	for _, proc := range p.unreaped {
+		_ = proc.cmd.Wait()
+	}
+	return errors.Join(err, tableErr)
+}
 
 // Members implements chaos.Target.
 func (p *Pool) Members(context.Context) ([]chaos.Member, error) {

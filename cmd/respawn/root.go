@@ -10,6 +10,11 @@ import (
 
 // commands makes the subcommands, in the order of the help text. A new one is a file of its own and a line here.
 var commands = []func() *cobra.Command{
+	newRun,
+	newValidate,
+	newSchema,
+	newReport,
+	newGate,
 	newDemo,
 	newBench,
 	newDriver,

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/term"
+
+	"github.com/respawn-go/respawn/reports"
+	"github.com/respawn-go/respawn/scenarios"
+)
+
+// display shows a run as it goes on: on a terminal a bar under the news, elsewhere a line a second.
+type display struct {
+	w        io.Writer
+	name     string
+	live     bool // a terminal: the bar is drawn over itself
+	colours  bool
+	lastLine time.Duration
+	last     scenarios.Progress
+}
+
+func newDisplay(w io.Writer, name string) *display {
+	d := &display{w: w, name: name, lastLine: -time.Second}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		d.live = true
+		d.colours = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	}
+	return d
+}
+
+const barWidth = 24
+
+// update takes the next state of the run.
+func (d *display) update(p scenarios.Progress) {
+	d.last = p
+	if d.live {
+		if p.News != "" {
+			fmt.Fprintf(d.w, "\r\x1b[K%8s  %s\n", clock(p.At), d.paint(p.News))
+		}
+		full := int(p.Done * barWidth)
+		fmt.Fprintf(d.w, "\r\x1b[K%s %s%s %s", d.name, strings.Repeat("█", full), strings.Repeat("░", barWidth-full), figures(p))
+		return
+	}
+	if p.At-d.lastLine >= time.Second || strings.HasPrefix(p.News, "stage ") {
+		d.lastLine = p.At
+		fmt.Fprintf(d.w, "%s %8s  %-7s %s\n", d.name, clock(p.At), p.Stage, figures(p))
+	}
+}
+
+// end clears the bar.
+func (d *display) end() {
+	if d.live {
+		fmt.Fprint(d.w, "\r\x1b[K")
+	}
+}
+
+// verdict tells how the run was judged and where its report is.
+func (d *display) verdict(r *reports.Report, dir string) {
+	word := string(r.Verdict)
+	if r.Skipped != "" {
+		word = "SKIPPED"
+	}
+	fmt.Fprintf(d.w, "%s %s: %s\n", d.shade(word), d.name, printable(r.Cause))
+	if r.Skipped != "" {
+		return
+	}
+	for _, t := range r.Thresholds {
+		if !t.OK {
+			fmt.Fprintf(d.w, "  broken: %s (%s)\n", printable(t.Text), t.Group)
+		}
+	}
+	fmt.Fprintf(d.w, "  seed %d, repeat with: %s\n", r.Seed, printable(r.Command))
+	fmt.Fprintf(d.w, "  report: %s\n", filepath.Join(dir, "report.html"))
+}
+
+// figures is the state of the run in numbers.
+func figures(p scenarios.Progress) string {
+	s := fmt.Sprintf("ready %d/%d, %d faults confirmed", p.Ready, p.Want, p.Confirmed)
+	if p.Failed > 0 {
+		s += fmt.Sprintf(", %d not", p.Failed)
+	}
+	s += fmt.Sprintf(", %d recovered", p.Recovered)
+	if p.Waiting > 0 {
+		s += fmt.Sprintf(", %d waiting", p.Waiting)
+	}
+	s += fmt.Sprintf(", %d tasks", p.Tasks)
+	if p.Bad > 0 {
+		s += fmt.Sprintf(", %d of them bad", p.Bad)
+	}
+	return s
+}
+
+func clock(d time.Duration) string { return fmt.Sprintf("%.2fs", d.Seconds()) }
+
+// paint colours a piece of news.
+func (d *display) paint(news string) string {
+	news = printable(news)
+	switch {
+	case !d.colours:
+	case strings.Contains(news, " is back "):
+		return "\x1b[32m" + news + "\x1b[0m"
+	case strings.HasSuffix(news, "confirmed"):
+		return "\x1b[33m" + news + "\x1b[0m"
+	case strings.HasPrefix(news, "#"):
+		return "\x1b[31m" + news + "\x1b[0m"
+	}
+	return news
+}
+
+// shade colours a verdict.
+func (d *display) shade(verdict string) string {
+	if !d.colours {
+		return verdict
+	}
+	colour := map[string]string{"PASS": "32", "FAIL": "31", "ERROR": "31"}[verdict]
+	if colour == "" {
+		colour = "33"
+	}
+	return "\x1b[1;" + colour + "m" + verdict + "\x1b[0m"
+}
+
+// printable keeps what a worker wrote from steering the terminal or a CI runner: one line, no control characters.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/respawn-go/respawn/reports"
+	"github.com/respawn-go/respawn/scenarios"
+)
+
+func newReport() *cobra.Command {
+	var out, baseline string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "report HISTORY",
+		Short: "Judge a saved history again and write its reports",
+		Long: `Judge a history that 'respawn run' left (DIR/NAME/history.jsonl) and write report.html,
+report.json, junit.xml and summary.md beside it. The same history gives the same verdict,
+on any machine. Exits with the verdict's code.`,
+		Example: "  respawn report respawn-out/random-kill/history.jsonl",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := scenarios.Judge(args[0])
+			if err != nil {
+				return usage("%w", err)
+			}
+			var before []*reports.Report
+			if baseline != "" {
+				if before, err = reports.LoadAll(baseline); err != nil {
+					return usage("%w", err)
+				}
+			}
+			if out == "" {
+				out = filepath.Dir(args[0])
+			}
+			if err := r.Write(out, before); err != nil {
+				return usage("%w", err)
+			}
+			if asJSON {
+				err = writeJSON(cmd.OutOrStdout(), r)
+			} else {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s: %s\n  report: %s\n", r.Verdict, printable(r.Scenario), printable(r.Cause), filepath.Join(out, "report.html"))
+			}
+			if code := exitOf(r); err == nil && code != 0 {
+				return &exitError{code: code}
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "directory for the reports (default: the history's)")
+	cmd.Flags().StringVar(&baseline, "baseline", "", "directory of earlier reports to compare with")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
+	return cmd
+}

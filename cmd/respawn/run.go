@@ -1,0 +1,231 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/respawn-go/respawn/reports"
+	"github.com/respawn-go/respawn/scenarios"
+)
+
+// runFlags is what the command line of run says.
+type runFlags struct {
+	out      string
+	seed     uint64
+	repeat   int
+	set      []string
+	short    bool
+	baseline string
+	noExec   bool
+	asJSON   bool
+}
+
+func newRun() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run FILE|NAME…",
+		Short: "Run scenarios, judge them, and write their reports",
+		Long: `Run scenario files, or scenarios of the library by their names ('respawn list'), one after
+the other. Each leaves DIR/NAME/{history.jsonl,report.html,report.json,junit.xml,summary.md},
+and DIR/index.html lists them all.
+
+Ctrl-C heals what was injected, ends every process, and still writes the report.
+Several scenarios exit with the code of the worst verdict. Exit codes: 0 pass, 1 fail,
+2 usage or scenario error, 3 inconclusive, 4 aborted, 5 harness error, 130 interrupted.`,
+		Example: `  respawn run random-kill
+  respawn run my.yaml --set chaos.0.when.for=5s --seed 7
+  respawn run tutorial kill-busy --out reports --repeat 6`,
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: completeScenario,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runAll(cmd, args, f)
+		},
+	}
+	cmd.Flags().StringVar(&f.out, "out", "respawn-out", "directory for the reports")
+	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "seed in place of the scenario's")
+	cmd.Flags().IntVar(&f.repeat, "repeat", 1, "run each scenario so often; the later ones are NAME.2, NAME.3, …")
+	cmd.Flags().StringArrayVar(&f.set, "set", nil, "change a key: path=value, such as chaos.0.when.for=5s")
+	cmd.Flags().BoolVar(&f.short, "short", false, "run the scenarios' short forms")
+	cmd.Flags().StringVar(&f.baseline, "baseline", "", "directory of earlier reports to compare with")
+	cmd.Flags().BoolVar(&f.noExec, "no-exec", false, "refuse scenarios that start a program of their own")
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print the reports as JSON, one object a line, and no progress")
+	return cmd
+}
+
+func completeScenario(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return scenarios.Library(), cobra.ShellCompDirectiveDefault
+}
+
+// runAll reads every scenario before the first one is run, so that a mistake in the last does not come after an hour.
+func runAll(cmd *cobra.Command, args []string, f runFlags) error {
+	if f.repeat < 1 {
+		return usage("--repeat is %d: want 1 or more", f.repeat)
+	}
+	list, err := readScenarios(cmd.ErrOrStderr(), args, scenarios.Options{Short: f.short, Set: f.set})
+	if err != nil {
+		return err
+	}
+	var baseline []*reports.Report
+	if f.baseline != "" {
+		if baseline, err = reports.LoadAll(f.baseline); err != nil {
+			return usage("%w", err)
+		}
+	}
+	if err := writable(f.out); err != nil {
+		return usage("--out: %w", err)
+	}
+	var entries []reports.IndexEntry
+	worst := 0
+	for i, s := range list {
+		for n := range f.repeat {
+			dir := s.Name
+			if n > 0 {
+				dir = fmt.Sprintf("%s.%d", s.Name, n+1)
+			}
+			r, err := runOne(cmd, s, filepath.Join(f.out, dir), repeatCommand(args[i], f), f, baseline)
+			if err != nil {
+				return err
+			}
+			entries = append(entries, reports.IndexEntry{Report: r, Dir: dir})
+			worst = worse(worst, exitOf(r))
+			if cmd.Context().Err() != nil {
+				break
+			}
+		}
+	}
+	index := filepath.Join(f.out, "index.html")
+	if err := reports.WriteFile(index, func(w io.Writer) error { return reports.Index(w, entries) }); err != nil {
+		return fmt.Errorf("write the index page: %w", err)
+	}
+	if !f.asJSON && len(entries) > 1 {
+		fmt.Fprintf(cmd.OutOrStdout(), "all runs: %s\n", index)
+	}
+	if worst != 0 {
+		return &exitError{code: worst}
+	}
+	return nil
+}
+
+// runOne runs one scenario and tells about it.
+func runOne(cmd *cobra.Command, s *scenarios.Scenario, dir, repeat string, f runFlags, baseline []*reports.Report) (*reports.Report, error) {
+	show := newDisplay(cmd.OutOrStdout(), s.Name)
+	if f.asJSON {
+		show = newDisplay(io.Discard, s.Name)
+	}
+	r, err := s.Run(cmd.Context(), scenarios.RunOptions{
+		Dir: dir, Seed: f.seed, Command: repeat, Progress: show.update, NoExec: f.noExec, Baseline: baseline,
+	})
+	show.end()
+	if err != nil {
+		if problems := scenarios.Problems(nil); errors.As(err, &problems) {
+			return nil, usage("%w", err)
+		}
+		return nil, fmt.Errorf("%s: %w", s.Name, err)
+	}
+	if f.asJSON {
+		return r, writeJSON(cmd.OutOrStdout(), r)
+	}
+	show.verdict(r, dir)
+	return r, nil
+}
+
+// repeatCommand is the command line that repeats a run.
+func repeatCommand(arg string, f runFlags) string {
+	words := []string{"respawn", "run", arg}
+	if f.seed != 0 {
+		words = append(words, fmt.Sprintf("--seed %d", f.seed))
+	}
+	if f.short {
+		words = append(words, "--short")
+	}
+	for _, s := range f.set {
+		words = append(words, "--set", quoted(s))
+	}
+	return strings.Join(words, " ")
+}
+
+// quoted is a word as a shell would have it.
+func quoted(s string) string {
+	if strings.ContainsAny(s, " \t\n'\"\\$`*?[]{}()<>|&;!#~") {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
+}
+
+// readScenarios reads files and library names. Mistakes are printed, a line each; the error then only carries the code.
+func readScenarios(stderr io.Writer, args []string, o scenarios.Options) ([]*scenarios.Scenario, error) {
+	var list []*scenarios.Scenario
+	var problems scenarios.Problems
+	for _, arg := range args {
+		s, err := readScenario(arg, o)
+		var found scenarios.Problems
+		switch {
+		case errors.As(err, &found):
+			problems = append(problems, found...)
+		case err != nil:
+			problems = append(problems, scenarios.Problem{File: arg, Text: cause(err)})
+		default:
+			list = append(list, s)
+		}
+	}
+	if len(problems) > 0 {
+		fmt.Fprintln(stderr, problems.Error())
+		return nil, &exitError{code: exitUsage}
+	}
+	return list, nil
+}
+
+// readScenario takes what looks like a path for a file, and anything else for a name unless there is such a file.
+func readScenario(arg string, o scenarios.Options) (*scenarios.Scenario, error) {
+	if _, err := os.Stat(arg); err == nil || strings.ContainsRune(arg, filepath.Separator) || filepath.Ext(arg) != "" {
+		if !slices.Contains(scenarios.Library(), arg) {
+			return scenarios.ReadFile(arg, o)
+		}
+	}
+	return scenarios.ReadNamed(arg, o)
+}
+
+// cause is an error of the file system without the path, which is told beside it.
+func cause(err error) string {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err.Error()
+	}
+	return err.Error()
+}
+
+// writable makes the directory and a file in it, so that a run does not end without a place for its report.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".respawn-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// exitOf is the code of one run: skipped is neither red nor proof.
+func exitOf(r *reports.Report) int {
+	if r.Skipped != "" {
+		return exitPass
+	}
+	return r.Verdict.ExitCode()
+}
+
+// worse is the worse of two exit codes by the verdicts' precedence.
+func worse(a, b int) int {
+	order := []int{exitHarness, exitFail, exitAborted, exitInconclusive, exitPass}
+	if slices.Index(order, b) < slices.Index(order, a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,74 @@
+package reports
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"net/url"
+	"path/filepath"
+)
+
+//go:embed index.html
+var indexText string
+
+var index = template.Must(template.New("index").Funcs(template.FuncMap{
+	"seconds": seconds, "lower": lower, "safe": safe, "word": verdictWord,
+}).Parse(indexText))
+
+// IndexEntry is one run of the index page.
+type IndexEntry struct {
+	*Report
+	Dir string // of its files, relative to the index page
+}
+
+// Link is the address of the run's page.
+func (e IndexEntry) Link() string {
+	return (&url.URL{Path: "./" + filepath.ToSlash(filepath.Join(e.Dir, "report.html"))}).String()
+}
+
+// Recovery is the median slot recovery, "" without one.
+func (e IndexEntry) Recovery() string {
+	if v, ok := e.Metrics["slot.recovery.p50"]; ok {
+		return seconds(v)
+	}
+	return ""
+}
+
+// Confirmed counts the confirmed injections in the ledger.
+func (e IndexEntry) Confirmed() int {
+	n := 0
+	for _, f := range e.Faults {
+		if f.Outcome == confirmed {
+			n++
+		}
+	}
+	return n
+}
+
+// Index writes the page over many runs, one line each, in the given order.
+func Index(w io.Writer, entries []IndexEntry) error {
+	counts := map[string]int{}
+	for _, e := range entries {
+		if e.Skipped != "" {
+			counts["skipped"]++
+		} else {
+			counts[string(e.Verdict)]++
+		}
+	}
+	summary := ""
+	for _, k := range []string{"PASS", "FAIL", "ERROR", "ABORTED", "INCONCLUSIVE", "skipped"} {
+		if counts[k] > 0 {
+			summary += fmt.Sprintf(" · %d %s", counts[k], k)
+		}
+	}
+	return index.Execute(w, struct {
+		Entries []IndexEntry
+		Summary string
+		Style   template.CSS
+		Policy  string
+	}{
+		entries, fmt.Sprintf("%d runs%s", len(entries), summary), template.CSS(pageStyle), //nolint:gosec // our own file
+		fmt.Sprintf("default-src 'none'; style-src '%s'; base-uri 'none'; form-action 'none'", digest(pageStyle)),
+	})
+}

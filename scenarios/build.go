@@ -1,0 +1,119 @@
+package scenarios
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos"
+)
+
+// faultOf is the engine's fault of one in a file: the set field's key is its name, and the fields of its struct are its
+// parameters. Zero values are left to the engine's defaults.
+func faultOf(f Fault) (chaos.Fault, error) {
+	if len(f.Mixed) > 0 {
+		var mixed chaos.Mixed
+		for _, w := range f.Mixed {
+			one, err := faultOf(w.Fault)
+			if err != nil {
+				return nil, err
+			}
+			mixed = append(mixed, chaos.Weighted{Fault: one, Weight: max(int(w.Weight), 1)})
+		}
+		return mixed, nil
+	}
+	set := chosen(f)
+	if len(set) != 1 {
+		return nil, fmt.Errorf("want one fault, got %d", len(set))
+	}
+	fields := fieldsOf(reflect.TypeOf(f))
+	v := reflect.ValueOf(f).Field(fields[set[0]].index).Elem()
+	params := map[string]any{}
+	for key, p := range fieldsOf(v.Type()) {
+		if value := v.Field(p.index); !value.IsZero() {
+			params[key] = native(value.Interface())
+		}
+	}
+	return chaos.Make(set[0], params)
+}
+
+// native is a scalar of the format as the type that the engine takes.
+func native(v any) any {
+	switch v := v.(type) {
+	case Duration:
+		return v.Std()
+	case Bytes:
+		return int64(v)
+	case Count:
+		return int(v)
+	case Percent:
+		return float64(v)
+	case Rate:
+		return float64(v)
+	}
+	return v
+}
+
+func (p Pick) engine() chaos.Pick {
+	c := chaos.Pick{
+		Random: int(p.Random), Percent: float64(p.Percent) * 100, All: p.All, Oldest: int(p.Oldest), Newest: int(p.Newest),
+		Each: p.Each, State: p.State, Phase: p.Phase,
+	}
+	if p.Slot != nil {
+		c.Slots = []int{int(*p.Slot)}
+	}
+	return c
+}
+
+func (w When) engine() chaos.When {
+	c := chaos.When{
+		After: w.After.Std(), Every: w.Every.Std(), Jitter: float64(w.Jitter), Poisson: float64(w.Poisson), Burst: int(w.Burst),
+		For: w.For.Std(), Times: int(w.Times),
+	}
+	for _, at := range w.Sequence {
+		c.Sequence = append(c.Sequence, at.Std())
+	}
+	return c
+}
+
+// engine is the chaos list for the engine.
+func (s *Scenario) engine() ([]chaos.Nemesis, error) {
+	list := make([]chaos.Nemesis, len(s.Chaos))
+	for i, n := range s.Chaos {
+		fault, err := faultOf(n.Fault)
+		if err != nil {
+			return nil, fmt.Errorf("chaos.%d.fault: %w", i, err)
+		}
+		list[i] = chaos.Nemesis{Fault: fault, Pick: n.Pick.engine(), When: n.When.engine(), Require: max(int(n.Require.Confirmed), 1)}
+	}
+	return list, nil
+}
+
+// engine is the load for the engine; nil when the target is to be idle.
+func (l *Load) engine() *chaos.Load {
+	if l == nil {
+		return nil
+	}
+	c := &chaos.Load{
+		Task: l.Task, Args: map[string]any{}, Concurrency: int(l.Concurrency), Rate: float64(l.Rate), Map: int(l.Map), Count: int(l.Count),
+	}
+	if c.Concurrency == 0 && c.Rate == 0 && c.Map == 0 {
+		c.Concurrency = 1
+	}
+	v := reflect.ValueOf(l.Args)
+	for key, f := range fieldsOf(v.Type()) {
+		if value := v.Field(f.index); !value.IsZero() {
+			c.Args[key] = native(value.Interface())
+		}
+	}
+	return c
+}
+
+// ideal is the time that a load of known size takes if nothing goes wrong; 0 when it is not known.
+func (l *Load) ideal(size int) time.Duration {
+	if l == nil || l.Count == 0 || l.Args.Duration == 0 || size == 0 {
+		return 0
+	}
+	lanes := min(max(int(l.Concurrency), 1), size)
+	return time.Duration((int(l.Count)+lanes-1)/lanes) * l.Args.Duration.Std()
+}

@@ -1,0 +1,87 @@
+package scenarios
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/internal/cgroup"
+	"github.com/respawn-go/respawn/reports"
+)
+
+// environment is what a report shows of the host: an allowlist, since the environment of a CI job holds secrets.
+func environment() map[string]string {
+	env := map[string]string{
+		"os": runtime.GOOS + "/" + runtime.GOARCH, "go": runtime.Version(), "cpus": fmt.Sprint(runtime.NumCPU()),
+	}
+	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
+		env["kernel"] = strings.TrimSpace(string(release))
+	}
+	for line := range strings.Lines(readFile("/proc/meminfo")) {
+		if name, value, ok := strings.Cut(line, ":"); ok && (name == "MemTotal" || name == "SwapTotal") {
+			env[strings.ToLower(name)] = strings.Join(strings.Fields(value), " ")
+		}
+	}
+	return env
+}
+
+// capabilities is what this host offers to faults, or why not.
+func capabilities() map[string]string {
+	can := map[string]string{"root": fmt.Sprint(os.Geteuid() == 0)}
+	for _, c := range cgroup.Probe() {
+		name := string(c.Controller) + "-cgroup"
+		can[name] = fmt.Sprintf("yes, version %d", c.Version)
+		if c.Err != nil {
+			can[name] = c.Err.Error()
+		}
+	}
+	return can
+}
+
+// missing names what the scenario needs and the host lacks, "" when it has everything.
+func (s *Scenario) missing() string {
+	var lacks []string
+	have := capabilities()
+	for _, need := range s.Needs {
+		switch need {
+		case "root":
+			if os.Geteuid() != 0 {
+				lacks = append(lacks, "root")
+			}
+		case "swap-off":
+			if swap := environment()["swaptotal"]; swap != "0 kB" && swap != "" {
+				lacks = append(lacks, "swap-off ("+swap+" of swap are on)")
+			}
+		case "cgroups":
+			lacks = append(lacks, lacking(have, "memory-cgroup", "pids-cgroup", "cpu-cgroup")...)
+		default:
+			lacks = append(lacks, lacking(have, need)...)
+		}
+	}
+	return strings.Join(lacks, "; ")
+}
+
+func lacking(have map[string]string, needs ...string) (lacks []string) {
+	for _, n := range needs {
+		if !strings.HasPrefix(have[n], "yes") {
+			lacks = append(lacks, n+": "+have[n])
+		}
+	}
+	return lacks
+}
+
+// skipped is the report of a scenario that this host cannot run.
+func (s *Scenario) skipped(missing string) *reports.Report {
+	return &reports.Report{
+		SchemaVersion: reports.SchemaVersion, Scenario: s.Name, Description: s.Description, Skipped: missing,
+		Result:      check.Result{Verdict: check.Inconclusive, Cause: "Skipped: this host lacks " + missing},
+		Environment: environment(), Faults: []reports.Injection{}, Exits: []reports.Exit{},
+	}
+}
+
+func readFile(path string) string {
+	data, _ := os.ReadFile(path) // what cannot be read is not shown
+	return string(data)
+}

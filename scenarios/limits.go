@@ -1,0 +1,79 @@
+package scenarios
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/internal/floor"
+)
+
+// floorRuns is how often each floor is measured for a run; the median counts.
+const floorRuns = 5
+
+// measureFloors measures what a limit may be a multiple of, in seconds by name. Where it cannot be measured there are none,
+// and a rule that needs one says so.
+func measureFloors(ctx context.Context) (map[string]float64, error) {
+	floors := map[string]float64{}
+	for name, measure := range map[string]func(context.Context, int) ([]time.Duration, error){
+		"spawn": floor.Spawn, "reap": floor.Reap, "respawn": floor.Respawn,
+	} {
+		took, err := measure(ctx, floorRuns)
+		if err != nil || len(took) == 0 {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			continue
+		}
+		slices.Sort(took)
+		floors[name] = took[len(took)/2].Seconds()
+	}
+	return floors, nil
+}
+
+// resolve turns the scenario's conditions into rules with numbers, for this host and this target.
+func (s *Scenario) resolve(run *chaos.Run) error {
+	floors := run.Header.Floors
+	if ideal := s.Load.ideal(run.Target.Want()); ideal > 0 {
+		floors["ideal"] = ideal.Seconds()
+	}
+	if t, ok := run.Target.(chaos.Stallable); ok && t.Heartbeat() > 0 {
+		floors["heartbeat"] = t.Heartbeat().Seconds()
+	}
+	if p := s.Target.Pool; p != nil {
+		floors["grace"] = cmp.Or(p.StopGrace.Std(), 5*time.Second).Seconds()
+	}
+	var problems Problems
+	for _, group := range []struct {
+		name string
+		list []Condition
+	}{{"steady", s.Steady}, {"expect", s.Expect}, {"abort", s.Abort}} {
+		for i, c := range group.list {
+			rule, err := c.rule(group.name)
+			if err != nil {
+				return err // parsed before
+			}
+			h, err := rule.Resolve(floors, runtime.NumCPU())
+			if err != nil {
+				problems = append(problems, s.problemAt(fmt.Sprintf("%s.%d", group.name, i), err))
+				continue
+			}
+			h.Group = group.name
+			run.Header.Rules = append(run.Header.Rules, h)
+		}
+	}
+	return problems.err()
+}
+
+// problemAt is a mistake at what a path of the file names.
+func (s *Scenario) problemAt(path string, err error) Problem {
+	p := Problem{File: s.file, Text: err.Error()}
+	if n := s.at[path]; n != nil {
+		p.Line, p.Column = n.Line, n.Column
+	}
+	return p
+}

@@ -1,0 +1,93 @@
+package scenarios
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/scenarios/targets"
+)
+
+// TargetMaker makes the target of a run of the caller's own. dir is a scratch directory that lives as long as the run; size
+// is what the scenario wants, 0 if it does not say. witness is the file in which tasks record their executions, "" without.
+type TargetMaker func(ctx context.Context, dir string, size int) (target chaos.Target, witness string, err error)
+
+// opened is a target that is up.
+type opened struct {
+	chaos.Target
+	witness string
+	closing func() error // for the run; nil for a target that stays open
+	end     func() error // always called
+}
+
+// close sees to it that nothing of the target is left, whatever became of the run.
+func (t *opened) close() {
+	if t.end != nil {
+		_ = t.end()
+	}
+}
+
+// marker is what the target's descendants carry in their environment; one that nobody carries when it marks none.
+func (t *opened) marker() string {
+	if m, ok := t.Target.(chaos.Marked); ok {
+		return m.Marker()
+	}
+	return "run-" + rand.Text()
+}
+
+// open starts the scenario's target, or the caller's.
+func (s *Scenario) open(ctx context.Context, dir string, o RunOptions) (*opened, error) {
+	if o.Target != nil {
+		t, witness, err := o.Target(ctx, dir, s.size())
+		return &opened{Target: t, witness: witness}, err
+	}
+	switch t := s.Target; {
+	case t.Pool != nil:
+		p, err := targets.Start(ctx, t.Pool.config(), dir)
+		if err != nil {
+			return nil, err
+		}
+		return &opened{p, p.Witness(), p.Close, p.Terminate}, nil
+	case t.Naive != nil:
+		n, err := targets.StartNaive(max(int(t.Naive.Size), 1), t.Naive.Bugs, dir)
+		if err != nil {
+			return nil, err
+		}
+		return &opened{n, n.Witness(), n.Close, n.Sweep}, nil
+	case o.NoExec:
+		return nil, errors.New("the scenario starts a program of its own, and --no-exec forbids that")
+	}
+	return nil, fmt.Errorf("target %s is not supported yet", chosen(s.Target)[0])
+}
+
+// size is how many members the scenario wants, 0 if it does not say.
+func (s *Scenario) size() int {
+	switch t := s.Target; {
+	case t.Pool != nil:
+		return int(t.Pool.Size)
+	case t.Naive != nil:
+		return int(t.Naive.Size)
+	case t.Driver != nil:
+		return int(t.Driver.Size)
+	case t.Server != nil:
+		return int(t.Server.Size)
+	}
+	return 0
+}
+
+func (s *Scenario) settle() time.Duration {
+	if s.Settle == 0 {
+		return defaultSettle
+	}
+	return s.Settle.Std()
+}
+
+func (s *Scenario) timeout() time.Duration {
+	if s.Timeout == 0 {
+		return defaultTimeout
+	}
+	return s.Timeout.Std()
+}

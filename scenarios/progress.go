@@ -1,0 +1,136 @@
+package scenarios
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// Progress is how far a run is, for a live display.
+type Progress struct {
+	At        time.Duration
+	Stage     string
+	Done      float64 // of the run's planned length, 0 to 1; it may go back when a stage takes longer than planned
+	Ready     int
+	Want      int
+	Confirmed int // injections
+	Failed    int // injections that were not confirmed
+	Recovered int // slots, after a death
+	Waiting   int // slots that are not back yet
+	Tasks     int // settled
+	Bad       int // settled, and not with the right value
+	// News is what just happened, in a line: a kill, a recovery, an alarm. "" when it is only figures that changed.
+	News string
+}
+
+// tracker turns a run's events into progress.
+type tracker struct {
+	Progress
+	planned time.Duration
+	deaths  map[int]time.Duration // by injection
+	victims map[int]*history.Victim
+	tell    func(Progress)
+	told    time.Duration
+}
+
+// tellEvery bounds how often figures alone are told.
+const tellEvery = 100 * time.Millisecond
+
+func newTracker(planned time.Duration, tell func(Progress)) *tracker {
+	return &tracker{planned: max(planned, time.Second), tell: tell, deaths: map[int]time.Duration{}, victims: map[int]*history.Victim{}, told: -tellEvery}
+}
+
+// add is for chaos.Run.Progress: it is called with one event at a time.
+func (t *tracker) add(e history.Event) {
+	t.At, t.News = e.T, ""
+	t.Done = min(float64(e.T)/float64(t.planned), 1)
+	switch {
+	case e.Stage != nil:
+		t.Stage = e.Stage.Name
+		t.News = "stage " + e.Stage.Name
+	case e.Sample != nil:
+		t.Ready, t.Want = min(e.Sample.Ready, e.Sample.Alive), e.Sample.Want
+	case e.Task != nil && e.Task.Op == "settled":
+		t.Tasks++
+		if e.Task.Outcome != history.OK {
+			t.Bad++
+		}
+	case e.Fault != nil:
+		t.fault(e.T, e.Fault)
+	case e.Probe != nil && e.Probe.For > 0 && e.Probe.Op != "sent":
+		t.probe(e.T, e.Probe)
+	case e.Alarm != nil:
+		t.News = e.Alarm.Kind + ": " + e.Alarm.Text
+	}
+	if t.News != "" || e.T-t.told >= tellEvery {
+		t.told = e.T
+		t.tell(t.Progress)
+	}
+}
+
+func (t *tracker) fault(at time.Duration, f *history.Fault) {
+	if f.Victim != nil {
+		t.victims[f.N] = f.Victim
+	}
+	if f.Op != "settled" {
+		return
+	}
+	who := "the target"
+	if v := t.victims[f.N]; v != nil {
+		who = fmt.Sprintf("slot %d pid %d", v.Slot, v.PID)
+		if v.Phase != "" {
+			who += " (" + v.Phase + ")"
+		}
+	}
+	delete(t.victims, f.N)
+	if f.Outcome != "confirmed" {
+		t.Failed++
+		t.News = fmt.Sprintf("#%d %s on %s: %s %s", f.N, f.Fault, who, f.Outcome, f.Err)
+		return
+	}
+	t.Confirmed++
+	t.News = fmt.Sprintf("#%d %s on %s: confirmed", f.N, f.Fault, who)
+	if f.Fatal {
+		if f.Receipt != nil && f.Receipt.At > 0 {
+			at = f.Receipt.At
+		}
+		t.deaths[f.N] = at
+		t.Waiting = len(t.deaths)
+	}
+}
+
+func (t *tracker) probe(at time.Duration, p *history.Probe) {
+	death, ok := t.deaths[p.For]
+	if !ok {
+		return
+	}
+	delete(t.deaths, p.For)
+	t.Waiting = len(t.deaths)
+	if p.Op != "answered" {
+		t.News = fmt.Sprintf("#%d slot %d does not answer: %s", p.For, p.Slot, p.Err)
+		return
+	}
+	t.Recovered++
+	t.News = fmt.Sprintf("#%d slot %d is back as pid %d after %v", p.For, p.Slot, p.PID, (at - death).Round(100*time.Microsecond))
+}
+
+// planned is how long the run is expected to take.
+func (s *Scenario) planned() time.Duration {
+	longest := time.Duration(0)
+	for _, n := range s.Chaos {
+		w := n.When
+		d := w.After.Std() + w.For.Std()
+		if w.For == 0 && w.Times > 0 {
+			d += time.Duration(w.Times) * w.Every.Std()
+		}
+		if len(w.Sequence) > 0 {
+			d += w.Sequence[len(w.Sequence)-1].Std()
+		}
+		longest = max(longest, d)
+	}
+	if s.Load != nil {
+		longest += s.Load.Warmup.Std()
+	}
+	return longest + 2*time.Second // steady, settling, probes
+}

@@ -1,0 +1,152 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/pool"
+	"github.com/respawn-go/respawn/reports"
+)
+
+// HistoryFile is the name of the history in the directory of a run.
+const HistoryFile = "history.jsonl"
+
+// RunOptions says how a scenario is run.
+type RunOptions struct {
+	// Dir is where the run's files go; it is made. The history appears in it as things happen, the reports at the end.
+	Dir string
+	// Seed is used in place of the scenario's; 0: the scenario's, or 1.
+	Seed uint64
+	// Command repeats the run, for the report.
+	Command string
+	// Target is tested in place of the scenario's own. It stays open: whoever made it closes it.
+	Target TargetMaker
+	// Shots are injected in place of the seed's plan: a replay.
+	Shots []chaos.Shot
+	// Progress is called as the run goes on, from one goroutine at a time; it must not block.
+	Progress func(Progress)
+	// NoExec refuses scenarios that start a program of their own: drivers and servers.
+	NoExec bool
+	// Baseline is earlier reports, for the comparison on the page.
+	Baseline []*reports.Report
+}
+
+// Run runs the scenario and judges it. The report tells the verdict; the error tells that there is none: the options or the
+// host forbid the run, or the harness broke before the target was up. When ctx ends the run is healed, judged as ABORTED and
+// reported all the same.
+func (s *Scenario) Run(ctx context.Context, o RunOptions) (*reports.Report, error) {
+	if missing := s.missing(); missing != "" {
+		r := s.skipped(missing)
+		return r, r.Write(o.Dir, o.Baseline)
+	}
+	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make the directory of the run: %w", err)
+	}
+	path := filepath.Join(o.Dir, HistoryFile)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("replace the last run: %w", err)
+	}
+	if err := s.record(ctx, path, o); err != nil {
+		return nil, err
+	}
+	r, err := Judge(path)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.Write(o.Dir, o.Baseline)
+}
+
+// record runs the scenario and leaves its history. An error means that there is no history worth judging.
+func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error {
+	scratch, err := os.MkdirTemp("", "respawn-run-")
+	if err != nil {
+		return fmt.Errorf("make a scratch directory: %w", err)
+	}
+	defer os.RemoveAll(scratch)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout())
+	defer cancel()
+
+	run, err := s.prepare(o)
+	if err != nil {
+		return err
+	}
+	if run.Header.Floors, err = measureFloors(ctx); err != nil {
+		return err
+	}
+	t, err := s.open(ctx, scratch, o)
+	if err != nil {
+		return fmt.Errorf("start the target: %w", err)
+	}
+	defer t.close()
+	run.Target, run.Witness, run.Close = t.Target, t.witness, t.closing
+	if err := s.resolve(run); err != nil {
+		return err
+	}
+	guardian, err := pool.StartGuardian(t.marker())
+	if err != nil {
+		return err
+	}
+	defer guardian.Close()
+	run.Guardian = guardian
+
+	s.watchAborts(run)
+	run.Open = chaos.Create(path)
+	err = run.Do(ctx)
+	if _, statErr := os.Stat(path); statErr == nil {
+		return nil // the history tells what went wrong: an interruption, an abort condition, the harness
+	}
+	return err
+}
+
+// prepare is the part of the engine's run that the file decides.
+func (s *Scenario) prepare(o RunOptions) (*chaos.Run, error) {
+	list, err := s.engine()
+	if err != nil {
+		return nil, Problems{{File: s.file, Text: err.Error()}}
+	}
+	seed := o.Seed
+	if seed == 0 {
+		seed = max(s.Seed, 1)
+	}
+	run := &chaos.Run{
+		Seed: seed, Chaos: list, Shots: o.Shots, Load: s.Load.engine(), MinAlive: int(s.MinAlive), Settle: s.settle(),
+		Header: history.Header{
+			Scenario: s.Name, Description: s.Description, Seed: seed, Command: o.Command, Source: string(s.text),
+			Environment: environment(), Capabilities: capabilities(),
+		},
+	}
+	if o.Progress != nil {
+		run.Progress = newTracker(s.planned(), o.Progress).add
+	}
+	if s.Load != nil {
+		run.Warmup = s.Load.Warmup.Std()
+	}
+	return run, nil
+}
+
+// watchAborts ends the run as soon as an abort condition of the scenario holds.
+func (s *Scenario) watchAborts(run *chaos.Run) {
+	if len(s.Abort) == 0 {
+		return
+	}
+	texts := make([]string, len(s.Abort))
+	for i, c := range s.Abort {
+		texts[i] = string(c)
+	}
+	header := run.Header
+	header.Target = run.Target.Describe()
+	live, line := check.NewLive(header), 1
+	run.Abort = []chaos.Abort{{Text: strings.Join(texts, " or "), Tripped: func(e history.Event) bool {
+		line++
+		live.Add(line, e)
+		_, tripped := live.Tripped()
+		return tripped
+	}}}
+}
