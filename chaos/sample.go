@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
@@ -18,6 +19,7 @@ type sampler struct {
 	x      *experiment
 	parent int   // the process that the members descend from
 	oom0   int64 // the host's OOM kills at the start
+	mu     sync.Mutex
 	table  procfs.Table
 	fullAt time.Time
 }
@@ -40,8 +42,7 @@ func (x *experiment) sample(ctx context.Context) (stop func()) {
 		defer close(done)
 		for {
 			began := time.Now()
-			m := x.sampler.take(ctx, false)
-			x.record(history.Event{Sample: &m})
+			x.look(ctx)
 			took := time.Since(began)
 			if sleep(ctx, max(x.Sample-took, 10*took)) != nil {
 				return
@@ -49,6 +50,15 @@ func (x *experiment) sample(ctx context.Context) (stop func()) {
 		}
 	}()
 	return func() { cancel(); <-done }
+}
+
+// look records one sample. Stages that must not pass unseen end with one, for on a loaded host the next may be long in
+// coming.
+func (x *experiment) look(ctx context.Context) {
+	x.sampler.mu.Lock()
+	defer x.sampler.mu.Unlock()
+	m := x.sampler.take(ctx, false)
+	x.record(history.Event{Sample: &m})
 }
 
 // lastLook records what there is once nothing changes any more: what dies is given a second to be gone.

@@ -60,6 +60,7 @@ func (x *experiment) stages(ctx context.Context) error {
 	if err == nil {
 		x.stage("steady")
 		err = sleep(ctx, x.Steady)
+		x.look(ctx)
 	}
 	if err == nil {
 		x.stage("chaos")

@@ -17,8 +17,7 @@ import (
 // run is a report with the given verdict and a median recovery of so many spawn floors.
 func run(name string, v reports.Verdict, recovery float64) *reports.Report {
 	return &reports.Report{
-		Scenario: name, Result: check.Result{Verdict: v, Cause: "a cause\n::error::injected", Metrics: map[string]float64{"slot.recovery.p50": recovery * 0.006}},
-		Floors: map[string]float64{"respawn": 0.006},
+		Facts: reports.Facts{Scenario: name, Floors: map[string]float64{"respawn": 0.006}}, Result: check.Result{Verdict: v, Cause: "a cause\n::error::injected", Metrics: map[string]float64{"slot.recovery.p50": recovery * 0.006}},
 	}
 }
 
@@ -37,8 +36,8 @@ func TestGateIsRedForWhateverDidNotPass(t *testing.T) {
 		"the harness broke":        {[]*reports.Report{run("a", reports.Error, 2)}, ci.Policy{}, false, 5},
 		"missing":                  {[]*reports.Report{run("a", reports.Pass, 2)}, ci.Policy{Scenarios: []string{"b"}}, false, 1},
 		"nothing at all":           {nil, ci.Policy{}, false, 1},
-		"skipped":                  {[]*reports.Report{{Scenario: "a", Skipped: "no memory cgroup", Result: check.Result{Verdict: reports.Inconclusive}}}, ci.Policy{}, true, 0},
-		"skipped, and that is red": {[]*reports.Report{{Scenario: "a", Skipped: "no memory cgroup", Result: check.Result{Verdict: reports.Inconclusive}}}, ci.Policy{SkipsAreRed: true}, false, 1},
+		"skipped":                  {[]*reports.Report{{Facts: reports.Facts{Scenario: "a", Skipped: "no memory cgroup"}, Result: check.Result{Verdict: reports.Inconclusive}}}, ci.Policy{}, true, 0},
+		"skipped, and that is red": {[]*reports.Report{{Facts: reports.Facts{Scenario: "a", Skipped: "no memory cgroup"}, Result: check.Result{Verdict: reports.Inconclusive}}}, ci.Policy{SkipsAreRed: true}, false, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

@@ -18,11 +18,11 @@ type Collector struct {
 
 // NewCollector makes a collector for the history with that header.
 func NewCollector(h history.Header) *Collector {
-	r := &Report{
+	r := &Report{source: h.Source, Facts: Facts{
 		SchemaVersion: SchemaVersion, Scenario: h.Scenario, Description: h.Description, Seed: h.Seed, Command: h.Command,
 		Started: h.Started, Target: h.Target, Floors: h.Floors, Environment: h.Environment, Capabilities: h.Capabilities,
-		Faults: []Injection{}, Exits: []Exit{}, source: h.Source,
-	}
+		Faults: []Injection{}, Exits: []Exit{},
+	}}
 	return &Collector{r: r, ledger: ledger{r: r, faults: map[int]int{}, killed: map[int]int{}}, plots: newPlots()}
 }
 

@@ -16,6 +16,15 @@ const SchemaVersion = 1
 
 // Report is report.json: what a run showed, without its events.
 type Report struct {
+	Facts
+	check.Result
+
+	source string
+	plots  plots
+}
+
+// Facts is what a report tells beside the judgement.
+type Facts struct {
 	SchemaVersion int            `json:"schema_version"`
 	Scenario      string         `json:"scenario"`
 	Description   string         `json:"description,omitempty"`
@@ -24,7 +33,6 @@ type Report struct {
 	Started       time.Time      `json:"started"`
 	DurationS     float64        `json:"duration_s"`
 	Target        history.Target `json:"target"`
-	check.Result
 	// Skipped names what the host lacks, for a scenario that was not run; its verdict is INCONCLUSIVE.
 	Skipped      string             `json:"skipped,omitempty"`
 	Faults       []Injection        `json:"faults"`
@@ -34,9 +42,27 @@ type Report struct {
 	Capabilities map[string]string  `json:"capabilities,omitempty"`
 	// Truncated says what was left out of Faults and Exits, "" when nothing was. The metrics count everything.
 	Truncated string `json:"truncated,omitempty"`
+}
 
-	source string
-	plots  plots
+// MarshalJSON writes the facts and the judgement as one object.
+func (r Report) MarshalJSON() ([]byte, error) {
+	facts, err := json.Marshal(r.Facts)
+	if err != nil {
+		return nil, err
+	}
+	result, err := json.Marshal(r.Result)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(facts[:len(facts)-1], ','), result[1:]...), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (r *Report) UnmarshalJSON(data []byte) error {
+	if err := json.Unmarshal(data, &r.Facts); err != nil {
+		return err
+	}
+	return json.Unmarshal(data, &r.Result)
 }
 
 // Injection is one line of the fault ledger.

@@ -75,9 +75,11 @@ func lacking(have map[string]string, needs ...string) (lacks []string) {
 // skipped is the report of a scenario that this host cannot run.
 func (s *Scenario) skipped(missing string) *reports.Report {
 	return &reports.Report{
-		SchemaVersion: reports.SchemaVersion, Scenario: s.Name, Description: s.Description, Skipped: missing,
-		Result:      check.Result{Verdict: check.Inconclusive, Cause: "Skipped: this host lacks " + missing},
-		Environment: environment(), Faults: []reports.Injection{}, Exits: []reports.Exit{},
+		Facts: reports.Facts{
+			SchemaVersion: reports.SchemaVersion, Scenario: s.Name, Description: s.Description, Skipped: missing,
+			Environment: environment(), Faults: []reports.Injection{}, Exits: []reports.Exit{},
+		},
+		Result: check.Result{Verdict: check.Inconclusive, Cause: "Skipped: this host lacks " + missing},
 	}
 }
 
