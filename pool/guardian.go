@@ -28,7 +28,7 @@ import (
 type guardianOrders struct {
 	watched map[int]guarded
 	undo    map[string]string // by path
-	cont    map[int]bool
+	cont    map[int]io.Closer // held likewise
 	bye     bool
 }
 
@@ -42,7 +42,7 @@ type guarded struct {
 // readOrders reads lines until the end of the pipe or bye; lines it does not understand are passed over. open is called
 // for every process named.
 func readOrders(r io.Reader, open func(pid int) io.Closer) guardianOrders {
-	o := guardianOrders{watched: map[int]guarded{}, undo: map[string]string{}, cont: map[int]bool{}}
+	o := guardianOrders{watched: map[int]guarded{}, undo: map[string]string{}, cont: map[int]io.Closer{}}
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		verb, rest, _ := strings.Cut(lines.Text(), " ")
@@ -67,9 +67,12 @@ func readOrders(r io.Reader, open func(pid int) io.Closer) guardianOrders {
 		case verb == "undo" && first != "":
 			o.undo[first] = second
 		case verb == "cont" && pid > 1:
-			o.cont[pid] = true
+			o.cont[pid] = open(pid)
 		case verb == "done":
 			delete(o.undo, first)
+			if hold := o.cont[pid]; hold != nil {
+				hold.Close()
+			}
 			delete(o.cont, pid)
 		case verb == "bye":
 			o.bye = true

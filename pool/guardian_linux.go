@@ -239,16 +239,12 @@ func (o guardianOrders) carryOut(id string) {
 	for path, value := range o.undo {
 		_ = os.WriteFile(path, []byte(value), 0)
 	}
-	for pid := range o.cont {
-		_ = unix.Kill(pid, unix.SIGCONT)
+	for _, hold := range o.cont {
+		_ = signalHeld(hold, unix.SIGCONT, 0)
 	}
 	marker := []byte(envPool + "=" + id)
 	for pid, g := range o.watched {
-		// While its leader is held and not reaped, a group's number is its own. After that it is only if some member
-		// carries the marker, since a number is not given out again while a group has it.
-		if g.hold != nil && alive(g.hold) || groupHas(pid, marker) {
-			_ = unix.Kill(-pid, unix.SIGKILL)
-		}
+		killGroup(pid, g.hold, marker)
 		if g.dir != "" {
 			_ = cgroup.KillDir(g.dir, g.version)
 			_ = os.Remove(g.dir)
@@ -268,9 +264,27 @@ func (o guardianOrders) carryOut(id string) {
 	}
 }
 
-func alive(hold io.Closer) bool {
+// killGroup kills the process group that the held process leads or led. From Linux 6.9 on the pidfd names the group even
+// when the leader is dead and its number somebody else's. Before, the number is the group's own while the leader is held
+// and not reaped; after that it is only if some member carries the marker, since a number is not given out again while a
+// group has it.
+func killGroup(pid int, hold io.Closer, marker []byte) {
+	err := signalHeld(hold, unix.SIGKILL, unix.PIDFD_SIGNAL_PROCESS_GROUP)
+	if err == nil || errors.Is(err, unix.ESRCH) {
+		return
+	}
+	if signalHeld(hold, 0, 0) == nil || groupHas(pid, marker) {
+		_ = unix.Kill(-pid, unix.SIGKILL)
+	}
+}
+
+// signalHeld signals what holdProcess gave.
+func signalHeld(hold io.Closer, sig unix.Signal, flags int) error {
 	f, ok := hold.(*os.File)
-	return ok && unix.PidfdSendSignal(int(f.Fd()), 0, nil, 0) == nil
+	if !ok {
+		return os.ErrInvalid
+	}
+	return unix.PidfdSendSignal(int(f.Fd()), sig, nil, flags)
 }
 
 // markedProcesses lists the processes whose initial environment carries the marker, but for this one.

@@ -60,7 +60,7 @@ func TestANegativeCancelGraceNeverKills(t *testing.T) {
 	cancel()
 	_, err := f.Result(bound(t))
 	g.Expect(err).To(MatchError(context.Canceled))
-	g.Consistently(func() bool { return alive(before[0]) }, 100*time.Millisecond).Should(BeTrue())
+	g.Consistently(func() bool { return isAlive(before[0]) }, 100*time.Millisecond).Should(BeTrue())
 	open(t, gate)
 	whole(t, p)
 	g.Expect(pids(p)).To(Equal(before))

@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 		select {}
 	}
 	pool.Main()
+	if scene := os.Getenv(envParent); scene != "" {
+		parentMain(scene)
+	}
 	os.Exit(m.Run())
 }
 
@@ -85,12 +88,14 @@ var (
 		leaked = append(leaked, b)
 		return os.Getpid(), nil
 	})
-	// spawnAway starts a process in a session of its own, which outlives its parent unless somebody ends it.
-	spawnAway = pool.Register("spawn-away", func(context.Context, int) (int, error) {
-		cmd := exec.Command("sleep", "600")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-		err := cmd.Start()
-		if err != nil {
+	// spawn starts a process that outlives its parent unless somebody ends it, and returns its pid.
+	spawn = pool.Register("spawn", func(_ context.Context, how string) (int, error) {
+		cmd := exec.Command("sh", "-c", "trap '' HUP; exec sleep 600") // a stopped group that is orphaned gets SIGHUP
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: strings.HasPrefix(how, "in a session of its own")}
+		if strings.HasSuffix(how, ", without the marker") {
+			cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+		}
+		if err := cmd.Start(); err != nil {
 			return 0, err
 		}
 		return cmd.Process.Pid, nil

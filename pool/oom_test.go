@@ -2,9 +2,9 @@ package pool_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"testing"
 
@@ -21,14 +21,15 @@ const (
 	flood = int(4 * hard)
 )
 
-// needMemoryCgroup skips a test where no memory cgroup can be had.
-func needMemoryCgroup(t *testing.T) {
+// needMemoryCgroup skips a test where no memory cgroup can be had; else it returns the directory that they are made in.
+func needMemoryCgroup(t *testing.T) (parent string) {
 	t.Helper()
 	g, err := cgroup.Create("test", cgroup.Memory)
 	if err != nil {
 		t.Skipf("needs a memory cgroup of its own: %v", err)
 	}
 	NewWithT(t).Expect(g.Remove()).To(Succeed())
+	return filepath.Dir(g.Dir(cgroup.Memory))
 }
 
 // needDataLimit skips a test where RLIMIT_DATA cannot hold a Go program.
@@ -78,12 +79,12 @@ func TestASIGKILLFromOutsideInAMemoryCgroupIsNotOOM(t *testing.T) {
 func TestAHardLimitEndsWhatTheWorkerStartedToo(t *testing.T) {
 	needMemoryCgroup(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, HardMemory: hard})
-	child, err := spawnAway.Call(bound(t), p, 0)
+	child, err := spawn.Call(bound(t), p, "in a session of its own, without the marker")
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(alive(child)).To(BeTrue())
+	g.Expect(isAlive(child)).To(BeTrue())
 	kill(t, pids(p)[0], syscall.SIGKILL)
 	whole(t, p)
-	g.Eventually(func() bool { return alive(child) }).WithTimeout(patience).Should(BeFalse(),
+	g.Eventually(func() bool { return isAlive(child) }).WithTimeout(patience).Should(BeFalse(),
 		"a grandchild in a session of its own is in the worker's cgroup")
 }
 
@@ -117,19 +118,14 @@ func TestALimitedWorkerStillMovesLargePayloads(t *testing.T) {
 }
 
 func TestNoCgroupIsLeftBehind(t *testing.T) {
-	needMemoryCgroup(t)
+	parent := needMemoryCgroup(t)
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 3, HardMemory: hard})
-	parent := filepath.Dir(p.Workers()[0].Cgroup)
 	for _, pid := range pids(p) {
 		kill(t, pid, syscall.SIGKILL)
 	}
 	whole(t, p)
 	g.Expect(p.Resize(1)).To(Succeed())
 	g.Expect(p.Close()).To(Succeed())
-	left, err := filepath.Glob(filepath.Join(parent, "respawn-*"))
-	g.Expect(err).NotTo(HaveOccurred())
-	for _, dir := range left { // other test programs may be at work beside this one
-		g.Expect(dir).NotTo(HavePrefix(filepath.Join(parent, "respawn-"+strconv.Itoa(os.Getpid())+"-")))
-	}
+	g.Expect(filepath.Glob(filepath.Join(parent, fmt.Sprintf("respawn-%d-*", os.Getpid())))).To(BeEmpty())
 }

@@ -19,7 +19,7 @@ func descendants(id string) (pids []int) {
 		}
 		env, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 		for kv := range bytes.SplitSeq(env, []byte{0}) {
-			if bytes.Equal(kv, marker) && alive(pid) {
+			if bytes.Equal(kv, marker) && isAlive(pid) {
 				pids = append(pids, pid)
 			}
 		}
@@ -28,7 +28,7 @@ func descendants(id string) (pids []int) {
 }
 
 // procState is the state letter of /proc/PID/stat, "" when there is no such process.
-func procState(pid int) string {
+func procStateOf(pid int) string {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return ""
@@ -37,13 +37,15 @@ func procState(pid int) string {
 	return fields[0]
 }
 
-func alive(pid int) bool {
-	s := procState(pid)
+func isAlive(pid int) bool {
+	s := procStateOf(pid)
 	return s != "" && s != "Z" && s != "X"
 }
 
 // children lists this process's children, dead or alive.
-func children() (pids []int) {
+func children() (pids []int) { return childrenOf(os.Getpid()) }
+
+func childrenOf(parent int) (pids []int) {
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
@@ -52,7 +54,7 @@ func children() (pids []int) {
 		}
 		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		if len(fields) > 1 && fields[1] == strconv.Itoa(os.Getpid()) {
+		if len(fields) > 1 && fields[1] == strconv.Itoa(parent) {
 			pids = append(pids, pid)
 		}
 	}
@@ -62,7 +64,7 @@ func children() (pids []int) {
 // zombies lists this process's children that are dead and not reaped.
 func zombies() (pids []int) {
 	for _, pid := range children() {
-		if procState(pid) == "Z" {
+		if procStateOf(pid) == "Z" {
 			pids = append(pids, pid)
 		}
 	}

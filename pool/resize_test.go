@@ -75,7 +75,7 @@ func TestShrinkNeverKillsABusyWorker(t *testing.T) {
 	}
 	g.Expect(p.Resize(1)).To(Succeed())
 	g.Expect(p.Workers()).To(HaveLen(1))
-	g.Consistently(func() bool { return alive(before[1]) && alive(before[2]) }, 200*time.Millisecond).Should(BeTrue())
+	g.Consistently(func() bool { return isAlive(before[1]) && isAlive(before[2]) }, 200*time.Millisecond).Should(BeTrue())
 	open(t, gate)
 	for slot, f := range held {
 		v, err := f.Result(bound(t))
@@ -83,7 +83,7 @@ func TestShrinkNeverKillsABusyWorker(t *testing.T) {
 		g.Expect(v.PID).To(Equal(before[slot]))
 	}
 	for slot := 1; slot < 3; slot++ {
-		g.Eventually(func() bool { return alive(before[slot]) }).WithTimeout(patience).Should(BeFalse())
+		g.Eventually(func() bool { return isAlive(before[slot]) }).WithTimeout(patience).Should(BeFalse())
 	}
 	_, err := square.Call(bound(t), p, 1, pool.OnSlot(2))
 	g.Expect(err).To(MatchError(pool.ErrNoSuchSlot))

@@ -85,7 +85,7 @@ func TestAShortPauseCostsNothing(t *testing.T) {
 	f := gated.Submit(bound(t), p, gate)
 	inPhase(t, p, 0, pool.PhaseRunning)
 	kill(t, before[0], syscall.SIGSTOP)
-	g.Eventually(func() string { return procState(before[0]) }).WithTimeout(patience).Should(Equal("T"))
+	g.Eventually(func() string { return procStateOf(before[0]) }).WithTimeout(patience).Should(Equal("T"))
 	kill(t, before[0], syscall.SIGCONT)
 	open(t, gate)
 	v, err := f.Result(bound(t))
@@ -156,7 +156,7 @@ func TestAWorkerThatIgnoresSIGTERMAndHangsIsStoppedByCloseInTime(t *testing.T) {
 	g.Expect(time.Since(began)).To(BeNumerically("<", loaded(time.Second)))
 	_, err := f.Result(bound(t))
 	g.Expect(err).To(MatchError(pool.ErrClosed))
-	g.Expect(alive(w.PID)).To(BeFalse())
+	g.Expect(isAlive(w.PID)).To(BeFalse())
 }
 
 // busySlot is the slot that has a task.
