@@ -6,7 +6,7 @@ PKG   ?= ./...
 SEEDS ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race sim bench fmt lint vet tidy vuln ci clean
+.PHONY: help build demo test race sim bench v2 fmt lint vet tidy vuln ci clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ sim: ## the pool's simulation over many seeds (SEEDS=100000)
 
 bench: ## the pool against floors measured in the same run
 	$(GO) run ./cmd/respawn bench
+
+v2: ## the cgroup tests on a real kernel with cgroup version 2
+	ci/v2/run.sh
 
 fmt: ## format with gofumpt
 	$(TOOL) gofumpt -l -w .

@@ -74,7 +74,7 @@ func run(dir string, out, errs *os.File) (int, error) {
 	}
 	defer home.Close()
 	attr := &os.ProcAttr{
-		Env:   append(j.Env, "TMPDIR="+tmp, "RESPAWN_CGROUP=2"),
+		Env:   append([]string{"TMPDIR=" + tmp, "GOTMPDIR=" + tmp, "RESPAWN_CGROUP=2"}, j.Env...), // of two, the first counts
 		Files: []*os.File{nil, out, errs},
 		Sys:   inGroup(home),
 	}
