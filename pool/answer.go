@@ -13,6 +13,7 @@ func (w *worker) receive(in *frameBuffer) bool {
 	var ran time.Duration
 	p.mu.Lock()
 	defer p.unlock()
+	w.awaited = 0
 	for {
 		ok, err := in.next(&f)
 		if err != nil {
@@ -36,6 +37,10 @@ func (w *worker) receive(in *frameBuffer) bool {
 		w.learn(batch, max(ran, 0))
 		p.cost += (w.cost - p.cost) / 8
 		p.held = false
+		p.notSlow(w)
+		if w.awaited > 1 && !p.gathering {
+			p.gather()
+		}
 		w.headSince = time.Now()
 		p.afterBatch(w)
 	}
@@ -53,7 +58,7 @@ func (p *Pool) afterBatch(w *worker) {
 	if w.state == Retiring && w.flight.count == 0 {
 		p.stopWorker(w)
 	}
-	p.feed(w, max(1, p.share(w)))
+	p.feed(w, p.share(w))
 	p.countBusy(w)
 }
 
@@ -104,6 +109,9 @@ func (p *Pool) take(w *worker, f *frame) error {
 		p.stats.OK++
 	} else {
 		p.stats.Failed++
+	}
+	if c.signal.Load() != nil {
+		w.awaited++
 	}
 	p.settle(c)
 	if p.cfg.mutant == mutantSettleTwice {

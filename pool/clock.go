@@ -4,6 +4,6 @@ import "time"
 
 var clockBase = time.Now()
 
-// now is a monotonic clock for measuring inside one process. It is read far more often than the time of day, and costs
+// monotonic is a clock for measuring inside this process. It is read far more often than the time of day, and costs
 // half as much: one call of the vDSO in place of two.
-func now() time.Duration { return time.Since(clockBase) }
+func monotonic() time.Duration { return time.Since(clockBase) }

@@ -1,8 +1,6 @@
 package pool
 
-import (
-	"time"
-)
+import "time"
 
 // enqueue puts a call that was accepted where its worker will take it from, and dispatches. Pool.mu is held.
 func (p *Pool) enqueue(c *call) {
@@ -10,66 +8,13 @@ func (p *Pool) enqueue(c *call) {
 		s := p.slots[c.slot-1]
 		s.pinned.pushBack(c)
 		if s.worker != nil {
-			p.feed(s.worker, 1)
+			p.feed(s.worker, 0)
 		}
 		return
 	}
 	p.queue.pushBack(c)
-	if len(p.idle) == 0 {
-		return
-	}
-	if now := time.Now(); now.Sub(p.lastSubmit) >= rapid {
-		p.lastSubmit, p.rapid = now, 0
-	} else {
-		p.lastSubmit = now
-		p.rapid++
-	}
-	switch {
-	case p.rapid < rapidRun:
-		p.dispatch()
-		return
-	case p.busy > 0 && p.cost < tinyTask && p.queue.live < holdUnder:
-		p.hold()
-		return
-	}
-	select {
-	case p.dispatchKick <- struct{}{}:
-	default:
-	}
-}
-
-// Submitters that follow each other faster than a write to a socket takes are better served together: after rapidRun
-// submissions, each within rapid of the one before, calls are left in the queue for the dispatcher's goroutine, which
-// finds several when it gets to run, or when tasks are tiny for a worker that is about to answer. Submitters at leisure
-// write to an idle worker themselves.
-const (
-	rapid     = 5 * time.Microsecond
-	rapidRun  = 8
-	tinyTask  = 5 * time.Microsecond
-	holdUnder = 32 // more than so many are not held back
-)
-
-// hold leaves the queue to the next worker that answers, and to the keeper should that take long. Pool.mu is held.
-func (p *Pool) hold() {
-	if !p.held {
-		p.held = true
-		if p.keeperNext.After(p.lastSubmit.Add(2 * keeperTick)) {
-			p.keeperWake()
-		}
-	}
-}
-
-// dispatchQueue gives queued calls to idle workers whenever a submitter left that to it, until the pool has stopped.
-func (p *Pool) dispatchQueue() {
-	for {
-		select {
-		case <-p.dispatchKick:
-			p.mu.Lock()
-			p.dispatch()
-			p.unlock()
-		case <-p.stopped:
-			return
-		}
+	if len(p.idle) > 0 && !p.gathering {
+		p.pace()
 	}
 }
 
@@ -95,30 +40,26 @@ func (p *Pool) dispatch() {
 }
 
 // share is how many of the queued calls w may take now, so that the others get theirs; but tasks so short that waking
-// another worker takes longer than running them are kept together.
+// another worker takes longer than running them are kept together. While callers are about to come back, a few tiny ones
+// wait for theirs.
 func (p *Pool) share(w *worker) int {
+	if p.gathering && p.cost < tinyTask && p.queue.live < holdUnder {
+		return 0
+	}
 	fair := (p.queue.live + p.ready - 1) / max(p.ready, 1)
-	return max(fair, w.short())
+	return max(fair, w.short(), 1)
 }
 
-// feed sends up to most calls to w: its slot's own first. It reports whether it sent any. Pool.mu is held.
+// feed sends up to most calls to w, and before them what is pinned to its slot. It reports whether it sent any. Pool.mu is held.
 func (p *Pool) feed(w *worker, most int) bool {
 	if w.state != Ready {
 		return false
 	}
 	sent := 0
-	for ; sent < most || sent == 0; sent++ {
-		q := &p.queue
-		if w.slot != nil && w.slot.pinned.front() != nil {
-			q = &w.slot.pinned
-		}
-		c := q.front()
-		if c == nil || !w.room(c) {
-			break
-		}
-		q.pop()
-		p.send(w, c)
+	if w.slot != nil {
+		sent = p.feedFrom(&w.slot.pinned, w, maxWindow)
 	}
+	sent += p.feedFrom(&p.queue, w, most)
 	p.countBusy(w)
 	switch {
 	case w.flight.count > 0:
@@ -133,6 +74,18 @@ func (p *Pool) feed(w *worker, most int) bool {
 	return sent > 0
 }
 
+func (p *Pool) feedFrom(q *queue, w *worker, most int) (sent int) {
+	for ; sent < most; sent++ {
+		c := q.front()
+		if c == nil || !w.room(c) {
+			break
+		}
+		q.pop()
+		p.send(w, c)
+	}
+	return sent
+}
+
 // countBusy keeps Pool.busy, the number of workers that have tasks.
 func (p *Pool) countBusy(w *worker) {
 	if busy := w.flight.count > 0; busy != w.busy {
@@ -141,7 +94,16 @@ func (p *Pool) countBusy(w *worker) {
 			p.busy++
 		} else {
 			p.busy--
+			p.notSlow(w)
 		}
+	}
+}
+
+// notSlow takes back what the keeper found: w has answered. Pool.mu is held.
+func (p *Pool) notSlow(w *worker) {
+	if w.slow {
+		w.slow = false
+		p.slow--
 	}
 }
 

@@ -117,7 +117,10 @@ func (c *call) exits() []Exit {
 }
 
 // waiting is what waiters of a call block on. A nil pointer means that nobody waits yet; settledSignal that nobody needs to.
-type waiting struct{ c chan struct{} }
+type waiting struct {
+	c    chan struct{}
+	once bool // for a single waiter: c gets a token in place of being closed, and is used again
+}
 
 var settledSignal = func() *waiting {
 	s := &waiting{c: make(chan struct{})}
@@ -165,7 +168,9 @@ func (c *call) announce() {
 	if x != nil && x.detach != nil {
 		x.detach()
 	}
-	if old := c.signal.Swap(settledSignal); old != nil {
+	if old := c.signal.Swap(settledSignal); old != nil && old.once {
+		old.c <- struct{}{}
+	} else if old != nil {
 		close(old.c)
 	}
 	if x != nil && x.settle != nil {

@@ -34,6 +34,7 @@ type worker struct {
 	headSince time.Time     // since when the oldest task in flight can have been running
 	seen      uint32        // the running task at the keeper's last look
 	seenAt    time.Time     // and since when it runs; zero: none was running
+	awaited   int           // of the batch being received, how many results somebody waits for
 	collected uint64        // large results copied out of the up arena
 
 	lookedAt time.Time // the keeper's last look
@@ -43,6 +44,7 @@ type worker struct {
 	out      []byte // frames to write
 	spareOut []byte
 	busy     bool // counted in Pool.busy
+	slow     bool // counted in Pool.slow
 	dirty    bool // in Pool.eff
 	writing  bool // somebody writes; only he takes out
 	released bool // buried; the writer, if there is one, closes proc

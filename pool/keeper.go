@@ -29,8 +29,9 @@ func (p *Pool) keep() {
 			next = earliest(next, p.lookAfter(w, now))
 		}
 		if p.held {
-			if now.Sub(p.lastSubmit) >= keeperTick {
+			if monotonic()-p.heldAt >= keeperTick {
 				p.held = false
+				p.findSlow(now)
 				p.dispatch()
 			}
 			next = earliest(next, now.Add(keeperTick))
@@ -38,6 +39,16 @@ func (p *Pool) keep() {
 		p.keeperNext = next
 		p.unlock()
 		timer.Reset(max(time.Until(next), 0))
+	}
+}
+
+// findSlow marks the workers that were expected to answer soon and did not, so that nothing is held for them.
+func (p *Pool) findSlow(now time.Time) {
+	for w := range p.workers {
+		if w.busy && !w.slow && now.Sub(w.headSince) >= keeperTick {
+			w.slow = true
+			p.slow++
+		}
 	}
 }
 

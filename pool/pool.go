@@ -24,6 +24,7 @@ type Pool struct {
 	real     bool // real processes, not fakes
 	bus      eventBus
 	effPool  sync.Pool // of *effects
+	waiters  sync.Pool // of *waiting
 
 	keeperKick   chan struct{}
 	dispatchKick chan struct{}
@@ -43,13 +44,16 @@ type Pool struct {
 	eff         *effects
 	keeperNext  time.Time     // when the keeper looks next
 	changed     chan struct{} // closed and replaced when something that await waits for changed
-	lastSubmit  time.Time
+	lastSubmit  time.Duration
 	rapid       int           // submissions in a row that followed at once
 	busy        int           // workers that have tasks
+	slow        int           // of these, workers that are not about to answer
 	cost        time.Duration // moving average of what a task takes to run
 	held        bool          // the queue waits for a worker that is about to answer
-	blocked     int           // submitters that wait for room in the queue
-	live        int           // accepted and not settled
+	heldAt      time.Duration
+	gathering   bool // the queue waits for callers that are about to come
+	blocked     int  // submitters that wait for room in the queue
+	live        int  // accepted and not settled
 	nextID      uint64
 	workerCount int
 	stats       Stats

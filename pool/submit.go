@@ -7,6 +7,14 @@ import (
 	"time"
 )
 
+// waiter is for a caller that waits alone.
+func (p *Pool) waiter() *waiting {
+	if w, ok := p.waiters.Get().(*waiting); ok {
+		return w
+	}
+	return &waiting{c: make(chan struct{}, 1), once: true}
+}
+
 // submit accepts a call or settles it with the reason why not.
 func (p *Pool) submit(ctx context.Context, c *call) error {
 	err := p.accept(ctx, c)

@@ -58,12 +58,18 @@ func (t Task[In, Out]) Name() string { return t.def.name }
 // first, the task is cancelled and Call returns ctx's error.
 func (t Task[In, Out]) Call(ctx context.Context, p *Pool, in In, opts ...Option) (Out, error) {
 	f := t.make(in, opts)
+	w := p.waiter()
+	defer p.waiters.Put(w)
+	f.call.signal.Store(w)
 	if err := p.submit(ctx, &f.call); err != nil {
+		<-w.c
 		return *new(Out), err
 	}
-	if f.call.wait(ctx) != nil {
+	select {
+	case <-w.c:
+	case <-ctx.Done():
 		p.cancel(&f.call, ctx)
-		<-f.call.done()
+		<-w.c
 	}
 	return f.value()
 }

@@ -213,10 +213,10 @@ func (s *server) run(f *frame) {
 	crashed := s.crashLater()
 	began := s.clock // reading the clock costs as much as a small handler: tasks in a row share a reading
 	if began == 0 {
-		began = now()
+		began = monotonic()
 	}
 	result := s.handle(tc, f)
-	ended := now()
+	ended := monotonic()
 	s.clock = ended
 	if crashed != nil {
 		<-crashed // the handler was faster than the crash that was asked for
