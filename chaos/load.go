@@ -20,6 +20,7 @@ type Load struct {
 	Rate        float64 // open loop: so many submissions per second, whatever comes back
 	Map         int     // one ordered map over so many inputs
 	Count       int     // stop after so many tasks and wait for them; 0: until the faults are over
+	// A load of a given number of tasks, Count or Map, begins when the chaos does; others with the stage warmup.
 }
 
 func (l *Load) validate(t Target) error {
@@ -57,13 +58,21 @@ type loader struct {
 	progress atomic.Uint64 // tasks that have ended
 }
 
-// startLoad begins to submit. Without a load it gives a loader that has nothing to do.
-func (x *experiment) startLoad(ctx context.Context) *loader {
+// newLoader makes a loader. Without a load it has nothing to do.
+func (x *experiment) newLoader(ctx context.Context) *loader {
 	l := &loader{x: x, load: x.Load}
 	l.submit, l.quit = context.WithCancel(ctx)
 	l.wait, l.giveUp = context.WithCancel(ctx)
+	return l
+}
+
+// bounded tells whether the load is a given number of tasks.
+func (l *Load) bounded() bool { return l.Count > 0 || l.Map > 0 }
+
+// begin begins to submit, a load of a given number of tasks when the faults begin, others before.
+func (l *loader) begin(faults bool) {
 	switch {
-	case l.load == nil:
+	case l.load == nil || l.load.bounded() != faults:
 	case l.load.Map > 0:
 		l.wg.Go(l.runMap)
 	case l.load.Rate > 0:
@@ -73,7 +82,6 @@ func (x *experiment) startLoad(ctx context.Context) *loader {
 			l.wg.Go(l.closedLoop)
 		}
 	}
-	return l
 }
 
 // next gives the number of the next task, until the load is over.
@@ -172,7 +180,7 @@ func (l *loader) idle(ctx context.Context, still time.Duration) (bool, error) {
 
 // finish waits for a load of a given number of tasks to come to its end.
 func (l *loader) finish(ctx context.Context, still time.Duration) error {
-	if l.load == nil || l.load.Count == 0 && l.load.Map == 0 {
+	if l.load == nil || !l.load.bounded() {
 		return nil
 	}
 	_, err := l.idle(ctx, still)

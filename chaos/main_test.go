@@ -17,6 +17,9 @@ import (
 
 func TestMain(m *testing.M) {
 	pool.Main()
+	if os.Getenv(harnessRole) != "" {
+		harness()
+	}
 	os.Exit(m.Run())
 }
 

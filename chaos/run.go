@@ -15,8 +15,8 @@ import (
 // call Do. Its stages are
 //
 //	boot     wait until the target has the members it wants
-//	warmup   load without faults, not judged
-//	steady   load without faults, to compare with
+//	warmup   load without faults, not judged (none if the load is a given number of tasks)
+//	steady   the same, to compare with
 //	chaos    the faults; the load goes on
 //	settle   no more faults; ends once every slot has recovered, at the latest after Settle
 //	verify   no more load; what is in flight is waited for and every slot is probed

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/cgroup"
 	"github.com/respawn-go/respawn/internal/procfs"
 )
 
@@ -16,12 +17,13 @@ const fullLookEvery = time.Second
 
 // sampler looks at the target from outside.
 type sampler struct {
-	x      *experiment
-	parent int   // the process that the members descend from
-	oom0   int64 // the host's OOM kills at the start
-	mu     sync.Mutex
-	table  procfs.Table
-	fullAt time.Time
+	x       *experiment
+	parent  int   // the process that the members descend from
+	oom0    int64 // the host's OOM kills at the start
+	mu      sync.Mutex
+	table   procfs.Table
+	cgroups int // that the parent and the harness made
+	fullAt  time.Time
 }
 
 func (x *experiment) newSampler() *sampler {
@@ -65,7 +67,7 @@ func (x *experiment) look(ctx context.Context) {
 func (x *experiment) lastLook() {
 	for deadline := time.Now().Add(time.Second); ; {
 		m := x.sampler.take(context.Background(), true)
-		if m.Zombies+m.Orphans == 0 || time.Now().After(deadline) {
+		if m.Zombies+m.Orphans == 0 && (m.Want > 0 || m.Cgroups == 0) || time.Now().After(deadline) {
 			x.record(history.Event{Sample: &m})
 			return
 		}
@@ -100,8 +102,13 @@ func (s *sampler) take(ctx context.Context, full bool) history.Sample {
 	if full || time.Since(s.fullAt) >= fullLookEvery {
 		s.fullAt = time.Now()
 		s.table, _ = procfs.Snapshot()
+		s.cgroups = len(cgroup.Owned(s.parent))
+		if s.parent != os.Getpid() {
+			s.cgroups += len(cgroup.Owned(os.Getpid()))
+		}
 	}
 	m.Zombies, m.Orphans = s.census(members)
+	m.Cgroups = s.cgroups
 	return m
 }
 

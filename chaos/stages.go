@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,33 +50,28 @@ func (x *experiment) stages(ctx context.Context) error {
 	if err := x.boot(ctx); err != nil {
 		return x.cause(ctx, err)
 	}
-	x.stage("warmup")
-	x.loader = x.startLoad(ctx)
+	x.loader = x.newLoader(ctx)
 	defer x.loader.abandon()
 	probeCtx, endProbes := context.WithCancel(ctx)
 	defer x.probes.Wait()
 	defer endProbes()
 
-	err := sleep(ctx, x.Warmup)
-	if err == nil {
-		x.stage("steady")
-		err = sleep(ctx, x.Steady)
-		x.look(ctx)
+	for _, stage := range []struct {
+		name string
+		run  func() error
+	}{
+		{"warmup", func() error { x.loader.begin(false); return sleep(ctx, x.Warmup) }},
+		{"steady", func() error { defer x.look(ctx); return sleep(ctx, x.Steady) }},
+		{"chaos", func() error { return x.strike(ctx, probeCtx) }},
+		{"settle", func() error { return x.settle(ctx) }},
+		{"verify", func() error { x.loader.drain(x.Settle); x.verify(ctx); return nil }},
+	} {
+		x.stage(stage.name)
+		if err := errors.Join(stage.run(), ctx.Err()); err != nil {
+			return x.cause(ctx, err)
+		}
 	}
-	if err == nil {
-		x.stage("chaos")
-		err = x.strike(ctx, probeCtx)
-	}
-	if err == nil {
-		x.stage("settle")
-		err = x.settle(ctx)
-	}
-	if err == nil {
-		x.stage("verify")
-		x.loader.drain(x.Settle)
-		x.verify(ctx)
-	}
-	return x.cause(ctx, err)
+	return nil
 }
 
 // cause is why a stage ended early, in the words of whoever ended it.
@@ -100,9 +96,18 @@ func (x *experiment) watchTarget() (stop func() uint64) {
 		m.At = x.clock.since(m.At)
 		x.record(history.Event{Member: &m})
 		if m.Op == "exited" {
-			x.exits.see(m)
+			x.countExit(m)
 		}
 	})
+}
+
+// countExit hands on a member's end. The kernel's OOM kills of members are the victims' own: their group's limit was the
+// target's or a fault's.
+func (x *experiment) countExit(m history.Member) {
+	if m.Exit != nil && strings.Contains(m.Exit.OOM, "cgroup") {
+		x.countOOM(1)
+	}
+	x.exits.see(m)
 }
 
 // boot waits until the target has what it wants, and records the members that there are.
@@ -159,6 +164,7 @@ func (x *experiment) strike(ctx, probeCtx context.Context) error {
 			x.planEnd = max(x.planEnd, began+n.When.After+n.When.For)
 		}
 	}
+	x.loader.begin(true)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for i := range x.Chaos {

@@ -1,0 +1,222 @@
+package chaos_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
+
+	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/pool"
+)
+
+// tinyPIDs is the pid_max of the namespace in which the tests of this file run: numbers come around after as many forks.
+const (
+	tinyPIDs     = 400
+	reservedPIDs = 300 // RESERVED_PIDS of the kernel
+)
+
+// TestPIDsAreReused runs the specs of this file in a pid namespace of their own, where the kernel gives out numbers again
+// within a second.
+func TestPIDsAreReused(t *testing.T) {
+	if os.Getpid() == 1 {
+		t.Skip("this is the namespace")
+	}
+	cmd := exec.Command("/proc/self/exe", "-test.run=^TestInTinyNamespace$", "-test.v")
+	cmd.Env = append(os.Environ(), "RESPAWN_TEST_NAMESPACE=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}
+	if os.Getuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
+	}
+	out, err := cmd.CombinedOutput()
+	switch {
+	case err != nil && len(out) == 0:
+		t.Skipf("needs a pid namespace: root, or user namespaces for plain users: %v", err)
+	case strings.Contains(string(out), "needs a pid_max per namespace"):
+		t.Skip("needs a pid_max per namespace: Linux 6.14 or later")
+	}
+	NewWithT(t).Expect(err).NotTo(HaveOccurred(), "%s", out)
+	NewWithT(t).Expect(strings.Count(string(out), "--- PASS: TestInTinyNamespace/")).To(Equal(4), "%s", out)
+}
+
+// TestInTinyNamespace is the inside of TestPIDsAreReused.
+func TestInTinyNamespace(t *testing.T) {
+	if os.Getenv("RESPAWN_TEST_NAMESPACE") == "" {
+		t.Skip("runs inside the namespace of TestPIDsAreReused")
+	}
+	g := NewWithT(t)
+	g.Expect(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")).To(Succeed())
+	g.Expect(unix.Mount("proc", "/proc", "proc", 0, "")).To(Succeed())
+	if os.WriteFile("/proc/sys/kernel/pid_max", []byte(fmt.Sprint(tinyPIDs)), 0) != nil {
+		t.Skip("needs a pid_max per namespace")
+	}
+	for last := 0; last <= reservedPIDs; { // those below are given out only once
+		cmd := exec.Command("true")
+		g.Expect(cmd.Run()).To(Succeed())
+		last = cmd.Process.Pid
+	}
+	t.Run("the listing is a moment old", func(t *testing.T) { staleListing(t, false) })
+	t.Run("the target has not noticed yet", func(t *testing.T) { staleListing(t, true) })
+	t.Run("the victim dies while it is held", diesWhileHeld)
+	t.Run("a pool in a storm among strangers", stormAmongStrangers)
+}
+
+// recycle ends the process and starts others until the kernel gives its number to one of them, which it returns.
+func recycle(t *testing.T, old *exec.Cmd, marker string) *exec.Cmd {
+	t.Helper()
+	g := NewWithT(t)
+	pid := old.Process.Pid
+	g.Expect(old.Process.Kill()).To(Succeed())
+	_ = old.Wait()
+	for range 10 * tinyPIDs {
+		cmd := exec.Command("sleep", "1000")
+		if marker != "" {
+			cmd.Env = append(os.Environ(), chaos.MarkerEntry(marker))
+		}
+		g.Expect(cmd.Start()).To(Succeed())
+		if cmd.Process.Pid == pid {
+			t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+			return cmd
+		}
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	t.Fatalf("pid %d was not given out again", pid)
+	return nil
+}
+
+// staleListing gives the engine a member whose number is a bystander's by the time that it reads the listing, either only
+// in the listing by which it picks or in all of them.
+func staleListing(t *testing.T, always bool) {
+	g := NewWithT(t)
+	p := &procs{marker: "test"}
+	victim := sleeper(t, p.marker)
+	p.list = []chaos.Member{member(0, victim.Process.Pid)}
+	var bystander *exec.Cmd
+	armed := false
+	p.listing = func(_ int, list []chaos.Member) []chaos.Member {
+		switch {
+		case !armed:
+		case bystander == nil:
+			bystander = recycle(t, victim, "")
+		case !always:
+			return nil
+		}
+		return list
+	}
+	var rec tape
+	run := chaos.Run{Target: p, Open: rec.open, Chaos: []chaos.Nemesis{once(chaos.Signal{Name: "KILL"})}, Settle: 1, Steady: 1}
+	run.Progress = func(e history.Event) {
+		if e.Stage != nil && e.Stage.Name == "chaos" {
+			p.mu.Lock()
+			armed = true
+			p.mu.Unlock()
+		}
+	}
+	g.Expect(run.Do(t.Context())).To(Succeed())
+	g.Expect(bystander).NotTo(BeNil())
+	unharmed(t, bystander)
+	g.Expect(rec.settled()).NotTo(HaveKey("confirmed"))
+}
+
+// late ends its victim and has its number given away before it injects.
+type late struct {
+	chaos.Signal
+	do func()
+}
+
+func (l late) Begin() chaos.Injection { return &lateInjection{l.Signal.Begin(), l.do} }
+
+type lateInjection struct {
+	chaos.Injection
+	do func()
+}
+
+func (l *lateInjection) Inject(ctx context.Context, c *chaos.Case) error {
+	l.do()
+	if err := c.Victim.Send(unix.SIGKILL); err != nil { // also without the look that comes first
+		return err
+	}
+	return l.Injection.Inject(ctx, c)
+}
+
+// diesWhileHeld has the number given away between the pick and the signal.
+func diesWhileHeld(t *testing.T) {
+	g := NewWithT(t)
+	p := &procs{marker: "test"}
+	victim := sleeper(t, p.marker)
+	p.list = []chaos.Member{member(0, victim.Process.Pid)}
+	var bystander *exec.Cmd
+	var rec tape
+	run := chaos.Run{Target: p, Open: rec.open, Settle: 1, Steady: 1, Chaos: []chaos.Nemesis{once(late{
+		chaos.Signal{Name: "KILL"}, func() { bystander = recycle(t, victim, p.marker) },
+	})}}
+	g.Expect(run.Do(t.Context())).To(Succeed())
+	unharmed(t, bystander)
+	g.Expect(rec.settled()).To(Equal(map[string]int{"already_gone": 1}))
+}
+
+// stormAmongStrangers kills the workers of a pool as fast as they come while other processes come and go, so that each
+// number belongs now to the one and now to the other.
+func stormAmongStrangers(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(os.WriteFile("/proc/sys/kernel/pid_max", []byte("700"), 0)).To(Succeed()) // a worker has ten threads
+	ctx, cancel := context.WithCancel(t.Context())
+	var strangers sync.WaitGroup
+	var mu sync.Mutex
+	var pids []int
+	for range 4 {
+		strangers.Go(func() {
+			for ctx.Err() == nil {
+				cmd := exec.Command("sleep", "0.01")
+				if !NewWithT(t).Expect(cmd.Run()).To(Succeed(), "a stranger was hit") {
+					return
+				}
+				mu.Lock()
+				pids = append(pids, cmd.Process.Pid)
+				mu.Unlock()
+			}
+		})
+	}
+	p := start(t, pool.Config{Size: 4, MaxTasks: 5})
+	var rec tape
+	run := chaos.Run{
+		Target: p, Open: rec.open, Steady: 1, Close: p.Close,
+		Load: &chaos.Load{Task: "square", Concurrency: 4},
+		Chaos: []chaos.Nemesis{
+			{Fault: chaos.Signal{Name: "KILL"}, When: chaos.When{Every: 10 * time.Millisecond, For: 1500 * time.Millisecond}},
+			{Fault: chaos.Pause{For: time.Millisecond}, When: chaos.When{Every: 10 * time.Millisecond, For: 1500 * time.Millisecond}},
+		},
+	}
+	err := run.Do(t.Context())
+	cancel()
+	strangers.Wait()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(rec.settled()["confirmed"]).To(BeNumerically(">", 20), "%v", rec.settled())
+	workers := map[int]bool{}
+	for _, f := range rec.faults("injected") {
+		workers[f.Victim.PID] = true
+	}
+	g.Expect(pids).To(ContainElement(Satisfy(func(pid int) bool { return workers[pid] })), "no number was used for both")
+}
+
+// unharmed makes sure that nobody has signalled the process: it ends of the signal that is sent here.
+func unharmed(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	g := NewWithT(t)
+	g.Expect(cmd.Process.Signal(unix.SIGTERM)).To(Succeed())
+	_ = cmd.Wait() // an error says that it was signalled
+	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	g.Expect(status.Signal()).To(Equal(unix.SIGTERM), "the bystander was hit")
+}
