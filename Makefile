@@ -53,4 +53,4 @@ ci: ## everything that must hold before a change lands
 	.ci/run
 
 clean: ## remove what the build made
-	rm -rf bin out
+	rm -rf bin out respawn-out

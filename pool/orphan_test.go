@@ -58,7 +58,7 @@ var scenes = map[string]struct {
 	}},
 	"with spares": {cfg: pool.Config{Spares: 2}, setup: func(_ context.Context, p *pool.Pool) []int {
 		for p.Stats().Spares < 2 {
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 		}
 		return nil
 	}},
@@ -97,7 +97,7 @@ func parentMain(scene string) {
 	for _, w := range p.Workers() {
 		pids = append(pids, w.PID)
 		for strings.HasPrefix(scene, "stopped") && procStateOf(w.PID) != "T" {
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 		}
 	}
 	fmt.Println(p.ID(), strings.Trim(fmt.Sprint(pids), "[]"))
