@@ -29,7 +29,7 @@ func TestKillUnderLoad(t *testing.T) {
 	g.Expect(run.Do(t.Context())).To(Succeed())
 
 	g.Expect(rec.closed).To(BeTrue())
-	g.Expect(rec.settled()["confirmed"]).To(BeNumerically(">=", 15), "%v", rec.settled())
+	g.Expect(rec.settled()["confirmed"]).To(BeNumerically(">=", 10), "%v", rec.settled())
 	for _, f := range rec.faults("settled") {
 		g.Expect(f.Outcome).To(Equal("confirmed"), f.Err)
 		g.Expect(f.Receipt.Tier).To(Equal(chaos.TierWaitStatus))
@@ -41,7 +41,7 @@ func TestKillUnderLoad(t *testing.T) {
 	}
 	outcomes := rec.outcomes()
 	g.Expect(outcomes).To(HaveLen(1), "%v", outcomes)
-	g.Expect(outcomes[history.OK]).To(BeNumerically(">", 1000))
+	g.Expect(outcomes[history.OK]).To(BeNumerically(">", 100))
 	runs := rec.count(func(e history.Event) bool { return e.Run != nil && e.Run.End > 0 })
 	g.Expect(runs).To(BeNumerically(">=", outcomes[history.OK]))
 	last := history.Sample{}
