@@ -23,6 +23,12 @@ type Kind struct {
 var kinds = []Kind{
 	{"signal", "Send the victim a signal.", "the wait status shows it; for TERM and the like, how the victim ended", "", false, Signal{}},
 	{"pause", "SIGSTOP, and SIGCONT after a while.", "state T of every thread until SIGCONT or death", "", false, Pause{}},
+	{"oom", "Exhaust the victim's memory until the kernel's OOM killer, or a limit, ends it.", "wait status SIGKILL and the cgroup's oom_kill +1; by rlimit the allocator's message; by RSS its size", "Stresser", false, OOM{}},
+	{"memory", "Hold the victim's memory near its limit without ending it.", "the cgroup's usage over the time, oom_kill +0", "Stresser", false, Memory{}},
+	{"cpu", "Throttle the victim's CPU.", "the cgroup's nr_throttled grew", "", false, CPU{}},
+	{"fds", "Use up the victim's file descriptors.", "EMFILE, as the victim saw it", "Stresser", false, FDs{}},
+	{"pids", "Use up the processes that the victim may have.", "EAGAIN, as the victim saw it, and the cgroup's count of refusals", "Stresser", false, PIDs{}},
+	{"spawn", "Make new members fail to boot, or boot slowly.", "so many boots failed, or were slow", "Booter", true, Spawn{}},
 	{"exit", "Make the victim exit in the middle of a task.", "its wait status, and the line it writes before", "Stresser", false, Exit{}},
 	{"panic", "Make the victim's program panic where nothing recovers it.", "its wait status, and the message on its stderr", "Stresser", false, Panic{}},
 	{"crashpoint", "Make the victim kill itself at an exact point of its protocol loop.", "its wait status, and the line with the point's name", "Crasher", false, Crashpoint{}},

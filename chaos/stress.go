@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -68,6 +69,26 @@ func (s *stressing) ending(ctx context.Context, c *Case) (Ending, error) {
 		return Ending{}, context.Cause(ctx)
 	}
 	return c.Ending(ctx)
+}
+
+// errDied is returned for a victim that ended where it was to answer.
+var errDied = errors.New("the victim ended")
+
+// answered waits for the victim's answer.
+func (s *stressing) answered(ctx context.Context, c *Case) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, fatalWait, fmt.Errorf("no answer after %v", fatalWait))
+	defer cancel()
+	select {
+	case <-s.done:
+		if s.err == nil && s.answer == "" {
+			return "", errDied
+		}
+		return s.answer, s.err
+	case <-c.Victim.Exited():
+		return "", errDied
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
 }
 
 // Cleanup gives up what is not answered.

@@ -44,6 +44,26 @@ func (g *Group) SetMemoryMax(n int64) error {
 	return err
 }
 
+// MemoryMax is the group's limit on memory in bytes, 0 when it has none.
+func (g *Group) MemoryMax() (int64, error) {
+	at := g.at[Memory]
+	if at.version == 2 {
+		data, err := os.ReadFile(filepath.Join(at.dir, "memory.max"))
+		if text := strings.TrimSpace(string(data)); err != nil || text == "max" {
+			return 0, err
+		}
+		return number(at.dir, "memory.max")
+	}
+	n, err := number(at.dir, v1Limit)
+	if n >= unlimited {
+		n = 0
+	}
+	return n, err
+}
+
+// unlimited is about what version 1 gives for no limit: the largest number of whole pages.
+const unlimited = 1 << 62
+
 // The limits of version 1 on memory, and on memory and swap together, which must be no less.
 const (
 	v1Limit = "memory.limit_in_bytes"

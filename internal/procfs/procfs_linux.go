@@ -42,6 +42,21 @@ func parseStat(pid int, stat []byte) (Proc, error) {
 	}, nil
 }
 
+// Data is what RLIMIT_DATA counts of the process: its private writable memory, in bytes (proc_pid_status(5), VmData).
+func Data(pid int) (int64, error) {
+	status, err := os.ReadFile(file(pid, "status"))
+	if err != nil {
+		return 0, gone(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "VmData:" {
+			kib, err := strconv.ParseInt(f[1], 10, 64)
+			return kib << 10, err
+		}
+	}
+	return 0, fmt.Errorf("/proc/%d/status has no VmData", pid)
+}
+
 // Snapshot lists every process. Processes that end meanwhile are left out.
 func Snapshot() (Table, error) {
 	dir, err := os.Open("/proc")

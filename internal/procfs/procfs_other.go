@@ -26,3 +26,6 @@ func ReadDispositions(int) (Dispositions, error) { return Dispositions{}, errNot
 
 // HostOOMKills is not supported here.
 func HostOOMKills() (int64, error) { return 0, errNotLinux }
+
+// Data is not supported here.
+func Data(int) (int64, error) { return 0, errNotLinux }

@@ -50,6 +50,9 @@ var strains = map[string]func(context.Context, strain) (string, error){
 		<-ctx.Done()
 		return "", ctx.Err()
 	},
+	"alloc": strainAlloc,
+	"fds":   strainFDs,
+	"pids":  strainPIDs,
 }
 
 // poisonTask ends every worker that runs it.

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package chaos
+
+type exhaustingFDs struct {
+	FDs
+	notHere
+}

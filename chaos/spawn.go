@@ -1,0 +1,85 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// Spawn makes the members to come fail to boot, or boot slowly. Something else has to end members meanwhile. The evidence
+// is the count of boots that failed, or were slow, because of it.
+type Spawn struct {
+	Fail  int           `doc:"So many boots fail."`
+	Delay time.Duration `doc:"Boots take at least so long."`
+	For   time.Duration `doc:"How long boots are slow. Default: to the end of the chaos stage."`
+}
+
+func (s Spawn) String() string {
+	switch {
+	case s.Fail > 0 && s.Delay > 0:
+		return fmt.Sprintf("spawn fail %d, delay %v", s.Fail, s.Delay)
+	case s.Fail > 0:
+		return fmt.Sprintf("spawn fail %d", s.Fail)
+	}
+	return fmt.Sprintf("spawn delay %v", s.Delay)
+}
+
+// Validate wants something to happen.
+func (s Spawn) Validate() error {
+	if s.Fail < 0 || s.Delay < 0 || s.For < 0 || s.Fail == 0 && s.Delay == 0 {
+		return errors.New("spawn: want fail (so many boots) or delay (how long they take), not negative")
+	}
+	return nil
+}
+
+// Begin makes an injection.
+func (s Spawn) Begin() Injection { return &spoiling{Spawn: s} }
+
+type spoiling struct {
+	Steps
+	Spawn
+	booter         Booter
+	failed, slowed int // before
+}
+
+func (s *spoiling) Setup(_ context.Context, c *Case) (err error) {
+	s.booter, err = Capability[Booter](c, "let boots fail")
+	return err
+}
+
+func (s *spoiling) Inject(context.Context, *Case) error {
+	s.failed, s.slowed = s.booter.Boots()
+	return s.booter.SetBoot(s.Fail, s.Delay)
+}
+
+// spawnWait is how long after the chaos the boots may take to fail that are to fail: a pool backs off between them.
+const spawnWait = 30 * time.Second
+
+func (s *spoiling) Confirm(ctx context.Context, c *Case) (history.Receipt, error) {
+	end := c.Until
+	if s.For > 0 {
+		end = c.Now() + s.For
+	}
+	for {
+		failed, slowed := s.booter.Boots()
+		failed, slowed = failed-s.failed, slowed-s.slowed
+		r := history.Receipt{Tier: "boots", At: c.Now(), Evidence: map[string]string{"failed": say(failed), "slowed": say(slowed)}}
+		over := c.Now() >= end
+		switch {
+		case s.Delay == 0 && failed >= s.Fail, over && s.Delay > 0 && slowed > 0 && failed >= s.Fail:
+			return r, nil
+		case over && s.Delay > 0 && slowed == 0:
+			return r, errors.New("no member booted meanwhile")
+		case c.Now() >= end+spawnWait:
+			return r, fmt.Errorf("%d of %d boots failed", failed, s.Fail)
+		}
+		if err := sleep(ctx, 5*time.Millisecond); err != nil {
+			return r, err
+		}
+	}
+}
+
+func (s *spoiling) Heal(context.Context, *Case) error { return s.booter.SetBoot(0, 0) }
