@@ -1,7 +1,9 @@
 package pool
 
 import (
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/respawn-go/respawn/internal/cgroup"
 )
@@ -12,27 +14,52 @@ func (p *osProcess) confineCgroup(limit Bytes) error {
 	if err != nil {
 		return err
 	}
-	if err = g.Add(p.id); err == nil {
-		err = g.SetMemoryMax(int64(limit))
+	if err = g.SetMemoryMax(int64(limit)); err == nil {
+		err = g.Add(p.id)
 	}
 	if err != nil {
 		_ = g.Remove()
 		return err
 	}
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.left { // it died meanwhile: the kernel takes a zombie in and does nothing
+		return errors.Join(errors.New("it is dead"), g.Remove())
+	}
 	p.group = g
-	p.mu.Unlock()
 	return nil
+}
+
+// leaveCgroup is called when the worker is dead: it ends everything that it left in its cgroup, keeps the evidence, and
+// removes the group. It waits for those processes and so must not be called with Pool.mu held.
+func (p *osProcess) leaveCgroup() {
+	p.mu.Lock()
+	g := p.group
+	p.left = true
+	p.mu.Unlock()
+	if g == nil {
+		return
+	}
+	_ = g.Kill()
+	ooms, _ := g.OOMKills()
+	p.mu.Lock()
+	p.ooms = ooms
+	p.mu.Unlock()
+	removed := make(chan struct{})
+	go func() {
+		_ = g.Remove()
+		close(removed)
+	}()
+	select {
+	case <-removed:
+	case <-time.After(10 * time.Millisecond): // somebody holds on to it: not a reason to keep the slot waiting
+	}
 }
 
 func (p *osProcess) oomKills() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.group == nil {
-		return 0
-	}
-	n, _ := p.group.OOMKills()
-	return n
+	return p.ooms
 }
 
 func (p *osProcess) cgroup() string {

@@ -31,7 +31,9 @@ type osProcess struct {
 	tail    tail
 
 	mu     sync.Mutex
-	group  *cgroup.Group
+	group  *cgroup.Group // nil without one
+	left   bool          // leaveCgroup was called
+	ooms   uint64        // the kernel's OOM kills in the group, once it was
 	reaped bool
 }
 
@@ -108,9 +110,6 @@ func (p *osProcess) kill() {
 	}
 	_ = unix.Kill(-p.id, unix.SIGKILL)
 	_ = p.signal(unix.SIGKILL) // a worker may have left its group
-	if p.group != nil {
-		_ = p.group.Kill()
-	}
 }
 
 // withPidfd calls fn with the raw pidfd.
@@ -138,6 +137,7 @@ func awaitExit(pidfd *os.File) error {
 func (p *osProcess) wait() waitStatus {
 	_ = awaitExit(p.pidfd)
 	p.kill() // the leader is a zombie now, so its group's number is still ours
+	p.leaveCgroup()
 	st := p.reap()
 	for _, o := range p.outputs {
 		o.stop()
@@ -232,7 +232,4 @@ func (p *osProcess) close() {
 		}
 	}
 	p.board.mem, p.down, p.up = nil, nil, nil
-	if p.group != nil {
-		_ = p.group.Remove()
-	}
 }

@@ -21,7 +21,8 @@ import (
 )
 
 // host runs argv in a guest and returns its exit code. Settings come by the environment, since go test leaves no room for
-// flags: V2_KERNEL, V2_AS (root or user), V2_TIMEOUT (10m), V2_MEMORY (512M).
+// flags: V2_KERNEL, V2_AS (root or user), V2_TIMEOUT (10m), V2_MEMORY (1G), and V2_TMPDIR, where the guest's memory is
+// (/dev/shm).
 func host(argv []string) (code int, err error) {
 	limit, err := time.ParseDuration(cmp.Or(os.Getenv("V2_TIMEOUT"), "10m"))
 	if err != nil {
@@ -83,11 +84,14 @@ func boot(ctx context.Context, dir string) error {
 	nanny := exec.CommandContext(ctx, self)
 	nanny.Args = []string{
 		nannyArg, os.Getenv("V2_KERNEL"),
-		"rootfstype=hostfs", "ro", "init=" + self, "mem=" + cmp.Or(os.Getenv("V2_MEMORY"), "512M"),
+		"rootfstype=hostfs", "ro", "init=" + self, "mem=" + cmp.Or(os.Getenv("V2_MEMORY"), "1G"),
 		"cgroup_no_v1=all", "quiet", "uml_dir=" + dir, jobParam + "=" + dir,
 		"con=null", "con0=null,fd:2", "con1=null,fd:1",
 	}
-	nanny.Env = []string{"HOME=" + dir} // without TMPDIR the kernel takes its memory from /dev/shm
+	nanny.Env = []string{"HOME=" + dir}
+	if shm := os.Getenv("V2_TMPDIR"); shm != "" {
+		nanny.Env = append(nanny.Env, "TMPDIR="+shm)
+	}
 	nanny.Stdout, nanny.Stderr = os.Stdout, os.Stderr
 	nanny.WaitDelay = 5 * time.Second
 	nanny.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}

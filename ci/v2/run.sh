@@ -9,7 +9,8 @@
 #
 # V2_AS       root, user, or both (default)
 # V2_KERNEL   a User-Mode Linux kernel; default: Debian's, fetched once and kept in the user's cache directory
-# V2_TIMEOUT  for one package, 10m;  V2_MEMORY  of the guest, 512M
+# V2_TIMEOUT  for one package; default: 10m
+# V2_MEMORY   of the guest; default: 1G. It is taken as it is used, from /dev/shm, or from V2_TMPDIR where that is small
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

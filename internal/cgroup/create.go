@@ -125,7 +125,7 @@ func vacate(dir string, own bool) error {
 	if _, err := os.Stat(filepath.Join(dir, "cgroup.type")); errors.Is(err, fs.ErrNotExist) {
 		return nil // the root
 	}
-	leaf := place{version: 2, dir: filepath.Join(dir, prefix(os.Getpid())+leafName)}
+	leaf := place{version: 2, dir: filepath.Join(dir, fmt.Sprintf("%s%d", leafPrefix, os.Getpid()))}
 	for range 100 { // children may be forked meanwhile
 		pids, err := procs(dir)
 		if err != nil || len(pids) == 0 {
@@ -148,13 +148,11 @@ func vacate(dir string, own bool) error {
 	return fmt.Errorf("its processes fork too fast to be moved: %w", syscall.EBUSY)
 }
 
-const leafName = "self"
+// leafPrefix begins the name of a leaf: not that of a group that was made to be removed, since its maker is in it.
+const leafPrefix = "respawn-self-"
 
 // isLeaf tells whether vacate made the group, here or in the process that started this one.
-func isLeaf(dir string) bool {
-	_, ours := owner(filepath.Base(dir))
-	return ours && strings.HasSuffix(dir, "-"+leafName)
-}
+func isLeaf(dir string) bool { return strings.HasPrefix(filepath.Base(dir), leafPrefix) }
 
 // descends tells whether pid is the ancestor itself or one of its descendants. A process that is gone does.
 func descends(pid, ancestor int) bool {

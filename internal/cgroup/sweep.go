@@ -68,12 +68,16 @@ func sweepDir(parent string) (removed []string, err error) {
 	return removed, err
 }
 
-// owner is the pid in the name of a group.
+// owner is the pid in the name of a group that Create or vacate made.
 func owner(name string) (pid int, ok bool) {
-	rest, ours := strings.CutPrefix(name, "respawn-")
-	number, _, named := strings.Cut(rest, "-")
+	number, ok := strings.CutPrefix(name, leafPrefix)
+	if !ok {
+		if number, ok = strings.CutPrefix(name, "respawn-"); ok {
+			number, _, ok = strings.Cut(number, "-")
+		}
+	}
 	pid, err := strconv.Atoi(number)
-	return pid, ours && named && err == nil && pid > 0
+	return pid, ok && err == nil && pid > 0
 }
 
 func running(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }

@@ -176,7 +176,7 @@ func TestCreateLeavesNothingWhenOneControllerIsMissing(t *testing.T) {
 
 func TestOwnerOfAGroup(t *testing.T) {
 	for name, want := range map[string]int{
-		"respawn-12-worker-13": 12, "respawn-12-": 12, "respawn-12": 0, "respawn--1": 0, "respawn-x-1": 0, "other-12-1": 0,
+		"respawn-12-worker-13": 12, "respawn-12-": 12, "respawn-self-12": 12, "respawn-self-": 0, "respawn-12": 0, "respawn--1": 0, "respawn-x-1": 0, "other-12-1": 0,
 	} {
 		pid, ok := owner(name)
 		NewWithT(t).Expect(ok).To(Equal(want > 0), name)

@@ -1,0 +1,30 @@
+package pool_test
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/internal/cgroup"
+	"github.com/respawn-go/respawn/pool"
+)
+
+func TestACgroupThatSomebodyHoldsOnToDoesNotHoldUpThePool(t *testing.T) {
+	needMemoryCgroup(t)
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1, HardMemory: hard})
+	worker := p.Workers()[0]
+	cg, err := cgroup.Of(worker.PID, cgroup.Memory)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(cg.Dir(cgroup.Memory)).To(Equal(worker.Cgroup))
+	unpin, err := cg.Pin() // as a fault does that reads its counters
+	g.Expect(err).NotTo(HaveOccurred())
+
+	kill(t, worker.PID, syscall.SIGKILL)
+
+	whole(t, p)
+	g.Expect(cg.OOMKills()).To(BeZero(), "the counters of the dead can be read")
+	g.Expect(unpin()).To(Succeed())
+	g.Eventually(worker.Cgroup).WithTimeout(5*time.Second).ShouldNot(BeADirectory(), "it is removed then")
+}
