@@ -236,8 +236,10 @@ func holdProcess(pid int) io.Closer {
 
 // carryOut does what a guardian is for.
 func (o guardianOrders) carryOut(id string) {
-	for path, value := range o.undo {
-		_ = os.WriteFile(path, []byte(value), 0)
+	for range 2 { // in any order: of two limits one may have to wait for the other (cgroup version 1, memory and memsw)
+		for path, value := range o.undo {
+			_ = os.WriteFile(path, []byte(value), 0)
+		}
 	}
 	for _, hold := range o.cont {
 		_ = signalHeld(hold, unix.SIGCONT, 0)
