@@ -177,7 +177,7 @@ func inGroup(home *os.File) *syscall.SysProcAttr {
 func leftovers() (err error) {
 	_ = filepath.WalkDir(cgroups, func(path string, d fs.DirEntry, e error) error {
 		name := d.Name()
-		if e == nil && d.IsDir() && strings.HasPrefix(name, "respawn-") && !strings.HasSuffix(name, "-self") {
+		if e == nil && d.IsDir() && strings.HasPrefix(name, "respawn-") && !strings.HasPrefix(name, "respawn-self-") {
 			err = errors.Join(err, fmt.Errorf("the cgroup %s is left", path))
 		}
 		return nil
