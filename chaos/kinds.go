@@ -33,6 +33,7 @@ var kinds = []Kind{
 	{"panic", "Make the victim's program panic where nothing recovers it.", "its wait status, and the message on its stderr", "Stresser", false, Panic{}},
 	{"crashpoint", "Make the victim kill itself at an exact point of its protocol loop.", "its wait status, and the line with the point's name", "Crasher", false, Crashpoint{}},
 	{"poison", "Submit a task that ends its member each time it runs.", "the wait statuses of those that died of it", "Poisoner", true, Poison{}},
+	{"supervisor", "End the parent of all members.", "the parent is gone, and a census of the descendants that it left", "Supervised", true, Supervisor{}},
 	{"resize", "Change the target's size.", "as many members were ready", "Operator", true, Resize{}},
 	{"restart", "Replace every member, one after the other.", "none of the processes from before is a member", "Operator", true, Restart{}},
 	{"close", "Close the target: finish what is queued, then stop.", "it returned in time, and no process is left", "Operator", true, Close{}},

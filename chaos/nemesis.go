@@ -175,27 +175,29 @@ func (x *experiment) planned(s Shot, v *Victim, due time.Duration) (n int) {
 	n = x.lastN
 	x.mu.Unlock()
 	f := &history.Fault{N: n, Nemesis: s.Nemesis, Op: "planned", Fault: s.Fault.String(), Due: due}
-	if v != nil {
-		f.Victim = v.record()
-	}
+	f.Victim = x.victimOf(s, v)
 	x.record(history.Event{Fault: f})
 	return n
 }
 
+// victimOf is whom a shot is aimed at: a member, the target's parent, or nobody in particular.
+func (x *experiment) victimOf(s Shot, v *Victim) *history.Victim {
+	if v == nil {
+		return parentOf(x.Target, s.Fault)
+	}
+	return v.record()
+}
+
 func (x *experiment) injected(n int, s Shot, v *Victim) {
 	f := &history.Fault{N: n, Nemesis: s.Nemesis, Op: "injected", Fault: s.Fault.String()}
-	if v != nil {
-		f.Victim = v.record()
-	}
+	f.Victim = x.victimOf(s, v)
 	x.record(history.Event{Fault: f})
 }
 
 func (x *experiment) settled(n int, s Shot, v *Victim, r history.Receipt, err error) {
 	f := &history.Fault{N: n, Nemesis: s.Nemesis, Op: "settled", Fault: s.Fault.String(), Outcome: string(outcomeOf(err))}
-	if v != nil {
-		f.Victim = v.record()
-		f.Fatal = err == nil && v.Gone()
-	}
+	f.Victim = x.victimOf(s, v)
+	f.Fatal = err == nil && (v != nil && v.Gone() || v == nil && f.Victim != nil)
 	if r.Tier != "" {
 		f.Receipt = &r
 	}

@@ -1,0 +1,129 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/procfs"
+)
+
+// Supervisor ends the parent of all members by a signal, SIGKILL unless it says otherwise. The evidence is that the parent
+// is gone, and a census of the descendants that it left: a pool that keeps its word has none after a second.
+type Supervisor struct {
+	Signal string `doc:"The signal without SIG. Default KILL."`
+}
+
+func (s Supervisor) signal() string {
+	if s.Signal == "" {
+		return "KILL"
+	}
+	return s.Signal
+}
+
+func (s Supervisor) String() string { return "supervisor " + s.signal() }
+
+// Validate wants a signal that there is.
+func (s Supervisor) Validate() error { return Signal{Name: s.signal()}.Validate() }
+
+// Begin makes an injection.
+func (s Supervisor) Begin() Injection { return &orphaning{Supervisor: s} }
+
+// orphanGrace is how long the descendants of a parent that was killed may live.
+const orphanGrace = time.Second
+
+type orphaning struct {
+	Steps
+	Supervisor
+	marker string
+	pid    int
+	pidfd  *os.File
+}
+
+func (o *orphaning) Setup(_ context.Context, c *Case) error {
+	t, err := Capability[Supervised](c, "lose its parent: it is this process")
+	if err != nil {
+		return err
+	}
+	m, err := Capability[Marked](c, "tell its descendants")
+	if err != nil {
+		return err
+	}
+	o.marker, o.pid = MarkerEntry(m.Marker()), t.Supervisor()
+	if o.pid == os.Getpid() || o.pid <= 1 {
+		return refuse("pid %d must not be a victim: it is this process or init", o.pid)
+	}
+	o.pidfd, err = openPidfd(o.pid)
+	return err
+}
+
+func (o *orphaning) Inject(context.Context, *Case) error {
+	parent := Victim{Member: Member{PID: o.pid}, pidfd: o.pidfd}
+	return parent.Send(unix.SignalNum("SIG" + o.signal()))
+}
+
+func (o *orphaning) Confirm(ctx context.Context, c *Case) (history.Receipt, error) {
+	r := history.Receipt{Tier: TierReadable, Evidence: map[string]string{"parent": say(o.pid)}}
+	gone := make(chan error, 1)
+	go func() { gone <- awaitPidfd(o.pidfd) }()
+	select {
+	case err := <-gone:
+		if err != nil {
+			return r, err
+		}
+	case <-time.After(fatalWait):
+		return r, errors.New("the parent is alive")
+	case <-ctx.Done():
+		return r, ctx.Err()
+	}
+	r.At = c.Now()
+	died := time.Now()
+	left := o.descendants()
+	for ; left > 0 && time.Since(died) < orphanGrace; left = o.descendants() {
+		if err := sleep(ctx, 5*time.Millisecond); err != nil {
+			return r, err
+		}
+	}
+	r.Evidence["descendants"] = say(left)
+	if left == 0 {
+		r.Evidence["none left after"] = time.Since(died).Round(time.Millisecond).String()
+	} else {
+		r.Evidence["left after"] = orphanGrace.String()
+	}
+	return r, nil
+}
+
+// descendants counts the processes that carry the target's marker and live; zombies do not.
+func (o *orphaning) descendants() (n int) {
+	table, err := procfs.Snapshot()
+	if err != nil {
+		return 0
+	}
+	for pid, p := range table {
+		if p.Alive() && pid != o.pid && procfs.Marked(pid, o.marker) {
+			n++
+		}
+	}
+	return n
+}
+
+func (o *orphaning) Cleanup(context.Context, *Case) error {
+	if o.pidfd != nil {
+		return o.pidfd.Close()
+	}
+	return nil
+}
+
+// parentOf is the target's parent process as the victim of a fault that ends it; nil for other faults.
+func parentOf(t Target, f Fault) *history.Victim {
+	s, ok := t.(Supervised)
+	if _, ends := f.(Supervisor); !ok || !ends {
+		return nil
+	}
+	return &history.Victim{Slot: -1, PID: s.Supervisor(), Name: fmt.Sprintf("the parent of %s", t.Describe().Name)}
+}
