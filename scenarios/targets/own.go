@@ -1,0 +1,189 @@
+package targets
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/respawn-go/respawn/pool"
+	"github.com/respawn-go/respawn/scenarios/targets/driver"
+)
+
+// envOwn makes this program a driver around our own pool.
+const envOwn = "RESPAWN_DRIVER"
+
+// OwnDriver is a driver around our own pool: this program, executed again. The pool's parent is then another process,
+// which can be killed, and the pool is reached by the same protocol as those written elsewhere.
+func OwnDriver(size int, witness string) driver.Command {
+	return driver.Command{Argv: []string{"/proc/self/exe"}, Env: []string{envOwn + "=1"}, Size: size, Witness: witness}
+}
+
+// init serves as the driver, before main: see the init for naive workers.
+func init() {
+	if os.Getenv(envOwn) == "" {
+		return
+	}
+	os.Unsetenv(envOwn) // the pool's workers are this program too
+	pool.Main()
+	if err := serveDriver(os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "respawn driver:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// driven is the argument of the tasks of the protocol.
+type driven struct {
+	ID      uint64
+	Witness string
+	Hold    time.Duration
+	N       int64
+}
+
+// drivenTask is square, and sleep with something to hold.
+var drivenTask = pool.Register("respawn.driven", func(ctx context.Context, d driven) (int64, error) {
+	end, err := testify(d.Witness, d.ID, pool.Attempt(ctx))
+	if err != nil {
+		return 0, err
+	}
+	return d.N * d.N, errors.Join(pause(ctx, d.Hold), end())
+})
+
+// ownRequest and ownAnswer are the lines of docs/drivers.md.
+type ownRequest struct {
+	Op      string          `json:"op"`
+	Size    int             `json:"size"`
+	Witness string          `json:"witness"`
+	ID      uint64          `json:"id"`
+	Task    string          `json:"task"`
+	Arg     json.RawMessage `json:"arg"`
+}
+
+type ownAnswer struct {
+	Op       string   `json:"op"`
+	Protocol int      `json:"protocol,omitempty"`
+	Name     string   `json:"name,omitempty"`
+	Version  string   `json:"version,omitempty"`
+	Can      []string `json:"can,omitempty"`
+	PIDs     []int    `json:"pids,omitempty"`
+	ID       *uint64  `json:"id,omitempty"`
+	Value    *int64   `json:"value,omitempty"`
+	PID      int      `json:"pid,omitempty"`
+	Error    string   `json:"error,omitempty"`
+}
+
+// ownDriver is the driver's side of the protocol.
+type ownDriver struct {
+	pool    *pool.Pool
+	witness string
+	mu      sync.Mutex
+	out     *json.Encoder
+}
+
+// serveDriver answers requests until the input ends or asks to stop.
+func serveDriver(in io.Reader, out io.Writer) error {
+	d := &ownDriver{out: json.NewEncoder(out)}
+	defer func() {
+		if d.pool != nil {
+			d.pool.Terminate()
+		}
+	}()
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var q ownRequest
+		if err := json.Unmarshal(lines.Bytes(), &q); err != nil {
+			return fmt.Errorf("not a request: %w", err)
+		}
+		over, err := d.answer(q)
+		if over || err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+func (d *ownDriver) say(a ownAnswer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_ = d.out.Encode(a) // a harness that is gone does not listen: the input ends next
+}
+
+func (d *ownDriver) answer(q ownRequest) (over bool, err error) {
+	switch {
+	case q.Op == "hello":
+		d.say(ownAnswer{Op: "hello", Protocol: 1, Name: "respawn", Version: ownVersion(), Can: []string{"workers", "pid", "witness"}})
+	case q.Op == "start":
+		d.witness = q.Witness
+		if d.pool, err = pool.New(context.Background(), pool.Config{Size: q.Size}); err != nil {
+			return true, err
+		}
+		d.say(ownAnswer{Op: "ready", PIDs: d.pids()})
+	case d.pool == nil:
+		d.say(ownAnswer{Op: "error", Error: q.Op + " before start"})
+	case q.Op == "submit":
+		d.submit(q)
+	case q.Op == "workers":
+		d.say(ownAnswer{Op: "workers", PIDs: d.pids()})
+	case q.Op == "stop":
+		err := d.pool.Close()
+		d.say(ownAnswer{Op: "stopped"})
+		return true, err
+	default:
+		d.say(ownAnswer{Op: "error", Error: fmt.Sprintf("unknown op %q", q.Op)})
+	}
+	return false, nil
+}
+
+func (d *ownDriver) submit(q ownRequest) {
+	var arg struct {
+		MS float64 `json:"ms"`
+		N  *int64  `json:"n"`
+	}
+	err := json.Unmarshal(q.Arg, &arg)
+	switch {
+	case q.Task != "square" && q.Task != "sleep":
+		err = fmt.Errorf("unknown task %q: want square or sleep", q.Task)
+	case err == nil && arg.N == nil:
+		err = errors.New("the argument has no n")
+	}
+	if err != nil {
+		d.say(ownAnswer{Op: "error", ID: &q.ID, Error: err.Error()})
+		return
+	}
+	hold := time.Duration(arg.MS * float64(time.Millisecond))
+	go d.settle(q.ID, drivenTask.Submit(context.Background(), d.pool, driven{ID: q.ID, Witness: d.witness, Hold: hold, N: *arg.N}))
+}
+
+func (d *ownDriver) settle(id uint64, f *pool.Future[int64]) {
+	v, err := f.Result(context.Background())
+	if err != nil {
+		d.say(ownAnswer{Op: "error", ID: &id, Error: err.Error()})
+		return
+	}
+	d.say(ownAnswer{Op: "result", ID: &id, Value: &v, PID: f.Outcome().PID})
+}
+
+func (d *ownDriver) pids() (list []int) {
+	for _, w := range d.pool.Workers() {
+		if w.State <= pool.Ready && w.PID != 0 {
+			list = append(list, w.PID)
+		}
+	}
+	return list
+}
+
+// ownVersion is the version of the module that this program was built from.
+func ownVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

@@ -1,0 +1,28 @@
+package targets_test
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/pool"
+	"github.com/respawn-go/respawn/scenarios/targets"
+	"github.com/respawn-go/respawn/scenarios/targets/driver"
+)
+
+func TestMain(m *testing.M) {
+	pool.Main()
+	os.Exit(m.Run())
+}
+
+func TestOurOwnPoolKeepsTheDriverProtocol(t *testing.T) {
+	g := NewWithT(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	r, err := driver.Check(ctx, targets.OwnDriver(4, ""))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r.OK()).To(BeTrue(), "%s", r)
+}
