@@ -41,10 +41,11 @@ func (x *experiment) fire(ctx, probeCtx context.Context, s Shot, due time.Durati
 func (x *experiment) pick(ctx context.Context, s Shot) ([]*Victim, error) {
 	for deadline := time.Now().Add(patience); ; {
 		victims, err := x.tryPick(ctx, s)
-		if len(victims) > 0 || err != nil {
+		late := time.Now().After(deadline)
+		if len(victims) > 0 || err != nil && (late || !errors.Is(err, ErrGone)) {
 			return victims, err
 		}
-		if time.Now().After(deadline) {
+		if late {
 			return nil, &MissedError{fmt.Sprintf("within %v no member could be picked: %s", patience, x.pickFor(s))}
 		}
 		if err := sleep(ctx, time.Millisecond); err != nil {
@@ -53,7 +54,8 @@ func (x *experiment) pick(ctx context.Context, s Shot) ([]*Victim, error) {
 	}
 }
 
-// tryPick is pick at this moment; nothing and no error means that there was nobody.
+// tryPick is pick at this moment; nothing and no error means that there was nobody, ErrGone that those who were listed
+// are dead.
 func (x *experiment) tryPick(ctx context.Context, s Shot) (victims []*Victim, err error) {
 	x.pickMu.Lock()
 	defer x.pickMu.Unlock()
@@ -61,12 +63,14 @@ func (x *experiment) tryPick(ctx context.Context, s Shot) (victims []*Victim, er
 	if err != nil {
 		return nil, fmt.Errorf("list the target's members: %w", err)
 	}
+	var gone error
 	for _, c := range x.choose(s, members) {
 		if x.MinAlive > 0 && x.spare(members)-1 < x.MinAlive {
 			return victims, refuse("floor reached: no more than %d members are alive and unharmed", x.MinAlive)
 		}
 		v, err := hold(ctx, x.Target, c.Member, c.rank, x.clock)
 		if errors.Is(err, ErrGone) {
+			gone = err
 			continue
 		}
 		if err != nil {
@@ -77,7 +81,10 @@ func (x *experiment) tryPick(ctx context.Context, s Shot) (victims []*Victim, er
 		x.mu.Unlock()
 		victims = append(victims, v)
 	}
-	return victims, nil
+	if len(victims) > 0 {
+		return victims, nil
+	}
+	return nil, gone
 }
 
 // choose lists whom a shot would hit at this moment.

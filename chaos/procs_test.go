@@ -12,6 +12,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/procfs"
 )
 
 // procs is a target of plain processes that do nothing: what the engine does to them is all that happens to them.
@@ -76,4 +77,13 @@ func (p *procs) Probe(ctx context.Context, slot int) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.list[slot].PID, ctx.Err()
+}
+
+// state is the letter of a process's state.
+func state(pid int) string {
+	p, err := procfs.Read(pid)
+	if err != nil {
+		return ""
+	}
+	return string(p.State)
 }

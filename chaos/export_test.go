@@ -1,0 +1,4 @@
+package chaos
+
+// HasExitInfo tells whether this kernel remembers how a reaped process ended.
+func HasExitInfo() bool { return hasExitInfo() }

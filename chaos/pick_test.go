@@ -1,0 +1,112 @@
+package chaos
+
+import (
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+)
+
+// crowd is four members: booting, idle, running and draining, the oldest last.
+func crowd() []Member {
+	at := func(age int) time.Time { return time.Unix(1000-int64(age), 0) }
+	return []Member{
+		{Slot: 0, PID: 100, State: Starting, Phase: "booting", Started: at(1)},
+		{Slot: 1, PID: 101, State: Ready, Phase: "idle", Started: at(2)},
+		{Slot: 2, PID: 102, State: Ready, Phase: "running", Started: at(3)},
+		{Slot: 3, PID: 103, State: Stopping, Phase: "draining", Started: at(4)},
+	}
+}
+
+func TestPicks(t *testing.T) {
+	for _, c := range []struct {
+		pick  Pick
+		text  string
+		slots []int
+	}{
+		{Pick{All: true}, "all", []int{1, 2}},
+		{Pick{All: true, State: "idle"}, "all idle", []int{1}},
+		{Pick{State: "busy"}, "random 1 busy", []int{2}},
+		{Pick{State: "starting"}, "random 1 starting", []int{0}},
+		{Pick{Random: 5}, "random 5", []int{1, 2}},
+		{Pick{Percent: 50}, "percent 50%", []int{0}}, // one, whichever
+		{Pick{Oldest: 1}, "oldest 1", []int{2}},
+		{Pick{Newest: 1}, "newest 1", []int{0}},
+		{Pick{Newest: 1, State: "ready"}, "newest 1 ready", []int{1}},
+		{Pick{Slots: []int{0, 2}}, "slot 0 2", []int{0, 2}},
+		{Pick{Slots: []int{9}}, "slot 9", nil},
+		{Pick{Each: true}, "each", []int{2}}, // turn 2
+		{Pick{Phase: "booting"}, "random 1 in phase booting", []int{0}},
+	} {
+		g := gomega.NewWithT(t)
+		g.Expect(c.pick.Validate()).To(gomega.Succeed(), c.text)
+		g.Expect(c.pick.String()).To(gomega.Equal(c.text))
+		list := c.pick.candidates(crowd(), func(Member) bool { return false })
+		var slots []int
+		for _, chosen := range c.pick.choose(list, 2, seeded(1)) {
+			slots = append(slots, chosen.Slot)
+			g.Expect(list[chosen.rank].Slot).To(gomega.Equal(chosen.Slot), "the rank is the place among the candidates")
+		}
+		if c.pick.Percent > 0 {
+			g.Expect(slots).To(gomega.HaveLen(1))
+			continue
+		}
+		g.Expect(slots).To(gomega.ConsistOf(c.slots), c.text)
+	}
+}
+
+// A member that is somebody's victim already is nobody else's.
+func TestTakenMembersAreNotPicked(t *testing.T) {
+	list := Pick{All: true}.candidates(crowd(), func(m Member) bool { return m.Slot == 1 })
+	gomega.NewWithT(t).Expect(list).To(gomega.HaveLen(1))
+}
+
+func TestRandomPicksEverybodyInTheEnd(t *testing.T) {
+	g := gomega.NewWithT(t)
+	list := Pick{}.candidates(crowd(), func(Member) bool { return false })
+	seen := map[int]int{}
+	for seed := range uint64(100) {
+		for _, c := range (Pick{}).choose(list, 0, seeded(seed)) {
+			seen[c.Slot]++
+		}
+	}
+	g.Expect(seen).To(gomega.HaveLen(2))
+	g.Expect(seen[1]).To(gomega.BeNumerically("~", 50, 25))
+}
+
+func TestPickMistakesAreNamed(t *testing.T) {
+	for text, p := range map[string]Pick{
+		"want at most one":        {All: true, Random: 1},
+		"a negative number":       {Oldest: -1},
+		"want 0% to 100%":         {Percent: 101},
+		"slots are counted":       {Slots: []int{-1}},
+		`state "lazy"`:            {State: "lazy"},
+		`phase "eating": want on`: {Phase: "eating"},
+	} {
+		gomega.NewWithT(t).Expect(p.Validate()).To(gomega.MatchError(gomega.ContainSubstring(text)))
+	}
+}
+
+// The table of faults and the faults agree.
+func TestKinds(t *testing.T) {
+	g := gomega.NewWithT(t)
+	for _, k := range Kinds() {
+		g.Expect(kindOf(k.Zero).Name).To(gomega.Equal(k.Name))
+		g.Expect(k.Doc).To(gomega.HaveSuffix("."))
+		g.Expect(k.Receipt).NotTo(gomega.BeEmpty())
+		for _, p := range k.Params() {
+			g.Expect(p.Doc).NotTo(gomega.BeEmpty())
+		}
+	}
+	f, err := Make("pause", map[string]any{"for": time.Second})
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(f).To(gomega.Equal(Pause{For: time.Second}))
+	_, err = Make("pause", map[string]any{"for": 3})
+	g.Expect(err).To(gomega.MatchError("fault pause: parameter for is a int, want duration"))
+	_, err = Make("pause", map[string]any{"during": 3})
+	g.Expect(err).To(gomega.MatchError(`fault pause has no parameter "during"`))
+	_, err = Make("pawse", nil)
+	g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring(`there is no fault "pawse": want one of signal, pause`)))
+	_, err = Make("signal", map[string]any{"name": "STOP"})
+	g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring("use the fault pause")))
+}

@@ -1,0 +1,163 @@
+package chaos_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// assault runs the nemeses against an idle target and returns the history.
+func assault(t *testing.T, run chaos.Run, list ...chaos.Nemesis) *tape {
+	t.Helper()
+	var rec tape
+	run.Open, run.Chaos, run.Settle, run.Steady = rec.open, list, time.Nanosecond, time.Nanosecond
+	NewWithT(t).Expect(run.Do(t.Context())).To(Succeed())
+	return &rec
+}
+
+// reasons lists why the injections did not happen.
+func (t *tape) reasons() (list []string) {
+	for _, f := range t.faults("settled") {
+		if f.Err != "" {
+			list = append(list, f.Outcome+": "+f.Err)
+		}
+	}
+	return list
+}
+
+var killAll = chaos.Nemesis{Fault: chaos.Signal{Name: "KILL"}, Pick: chaos.Pick{All: true}}
+
+func TestFloorIsKept(t *testing.T) {
+	g := NewWithT(t)
+	p := sleepers(t, 3)
+	rec := assault(t, chaos.Run{Target: p, MinAlive: 2}, killAll)
+	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 1, "refused": 1}))
+	g.Expect(rec.reasons()).To(ConsistOf(ContainSubstring("floor reached")))
+}
+
+// Two lists that strike at the same moment keep the floor together, and no member is hit twice.
+func TestSideBySideListsKeepTheFloor(t *testing.T) {
+	g := NewWithT(t)
+	p := sleepers(t, 4)
+	rec := assault(t, chaos.Run{Target: p, MinAlive: 1}, killAll, killAll)
+	g.Expect(rec.settled()["confirmed"]).To(Equal(3))
+	hit := map[int]int{}
+	for _, f := range rec.faults("injected") {
+		hit[f.Victim.PID]++
+	}
+	g.Expect(hit).To(HaveLen(3))
+}
+
+func TestProtectedProcessesAreNoVictims(t *testing.T) {
+	for _, pid := range []int{1, os.Getpid(), os.Getppid()} {
+		g := NewWithT(t)
+		p := &procs{list: []chaos.Member{member(0, pid)}, marker: "none"}
+		rec := assault(t, chaos.Run{Target: p}, once(chaos.Signal{Name: "WINCH"}))
+		g.Expect(rec.reasons()).To(ConsistOf(HavePrefix("refused: pid ")))
+		g.Expect(rec.faults("injected")).To(BeEmpty())
+	}
+}
+
+// A signal can be sent to a zombie, and proves nothing.
+func TestZombiesAreAlreadyGone(t *testing.T) {
+	g := NewWithT(t)
+	p := &procs{marker: "zombie"}
+	cmd := sleeper(t, p.marker)
+	p.list = []chaos.Member{member(0, cmd.Process.Pid)}
+	g.Expect(cmd.Process.Kill()).To(Succeed())
+	g.Eventually(func() string { return state(cmd.Process.Pid) }).Should(Equal("Z"))
+	rec := assault(t, chaos.Run{Target: p}, once(chaos.Signal{Name: "KILL"}))
+	g.Expect(rec.settled()).To(Equal(map[string]int{"already_gone": 1}))
+}
+
+func TestNobodyToPickIsMissed(t *testing.T) {
+	g := NewWithT(t)
+	rec := assault(t, chaos.Run{Target: sleepers(t, 1)}, chaos.Nemesis{Fault: chaos.Pause{}, Pick: chaos.Pick{State: "busy"}})
+	g.Expect(rec.reasons()).To(ConsistOf("missed: within 1s no member could be picked: random 1 busy"))
+}
+
+func TestTargetWithoutMembersIsNamed(t *testing.T) {
+	g := NewWithT(t)
+	var rec tape
+	run := chaos.Run{Target: &procs{}, Open: rec.open, Boot: time.Millisecond}
+	g.Expect(run.Do(t.Context())).To(MatchError(ContainSubstring("the target has no members after 1ms")))
+	g.Expect(rec.count(func(e history.Event) bool { return e.Alarm != nil && e.Alarm.Kind == "error" })).To(Equal(1))
+	g.Expect(rec.abort).To(BeTrue())
+}
+
+func TestFaultsThatATargetCannotDoAreRefusedByName(t *testing.T) {
+	g := NewWithT(t)
+	rec := assault(t, chaos.Run{Target: sleepers(t, 1)}, once(chaos.Exit{}), once(chaos.Resize{To: 2}), once(chaos.Crashpoint{At: "mid-exec"}))
+	g.Expect(rec.reasons()).To(ConsistOf(
+		"refused: the procs target cannot make a member harm itself", "refused: the procs target cannot be resized",
+		"refused: the procs target cannot arm crash points"))
+}
+
+// Where the target does not tell how its members end, the kernel does once somebody has reaped the victim; else all that
+// is known is that it is gone.
+func TestTiersOfEvidence(t *testing.T) {
+	g := NewWithT(t)
+	p := &procs{marker: "tiers"}
+	reaped, left := sleeper(t, p.marker), sleeper(t, p.marker)
+	p.list = []chaos.Member{member(0, reaped.Process.Pid), member(1, left.Process.Pid)}
+	go func() { _ = reaped.Wait() }()
+	rec := assault(t, chaos.Run{Target: p}, killAll)
+	tiers := map[int]string{}
+	for _, f := range rec.faults("settled") {
+		tiers[f.Victim.Slot] = f.Receipt.Tier
+	}
+	want := chaos.TierExitInfo
+	if !chaos.HasExitInfo() {
+		want = chaos.TierReadable
+	}
+	g.Expect(tiers).To(Equal(map[int]string{0: want, 1: chaos.TierReadable}))
+}
+
+// What was planned is read back out of the history: times, faults out of a mix, and the ranks of the victims, those of one
+// shot together. Injected again, it hits the same members.
+func TestReplay(t *testing.T) {
+	g := NewWithT(t)
+	winch := chaos.Signal{Name: "WINCH", Grace: time.Millisecond}
+	list := []chaos.Nemesis{
+		{Fault: chaos.Mixed{{Fault: winch}, {Fault: chaos.Pause{For: time.Millisecond}}}},
+		{Fault: chaos.Signal{Name: "CONT", Grace: time.Millisecond}},
+	}
+	planned := func(n, nemesis, rank int, fault string, due time.Duration) history.Event {
+		f := &history.Fault{N: n, Nemesis: nemesis, Op: "planned", Fault: fault, Due: due}
+		if rank >= 0 {
+			f.Victim = &history.Victim{Rank: rank}
+		}
+		return history.Event{Fault: f}
+	}
+	events := []history.Event{
+		{T: time.Second, Stage: &history.Stage{Name: "chaos"}},
+		planned(1, 0, 3, "signal WINCH", time.Second),
+		planned(2, 1, 2, "signal CONT", time.Second+50*time.Millisecond),
+		planned(3, 1, 0, "signal CONT", time.Second+50*time.Millisecond),
+		planned(4, 0, 1, "pause 1ms", time.Second+100*time.Millisecond),
+	}
+	shots, err := chaos.Trace(events, list)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(shots).To(HaveLen(3))
+	g.Expect(shots[1]).To(And(
+		HaveField("At", 50*time.Millisecond), HaveField("Ranks", []int{2, 0}), HaveField("Fault", list[1].Fault)))
+	g.Expect(shots[2].Fault).To(Equal(chaos.Pause{For: time.Millisecond}))
+
+	rec := assault(t, chaos.Run{Target: sleepers(t, 4), Shots: shots}, list...)
+	var hit []string
+	for _, f := range rec.faults("injected") {
+		hit = append(hit, fmt.Sprintf("%s in slot %d", f.Fault, f.Victim.Slot))
+	}
+	g.Expect(hit).To(ConsistOf("signal WINCH in slot 3", "signal CONT in slot 2", "signal CONT in slot 0", "pause 1ms in slot 1"))
+
+	_, err = chaos.Trace([]history.Event{planned(1, 0, 0, "exit 3", 0)}, list)
+	g.Expect(err).To(MatchError(`injection 1 is "exit 3", which nemesis 0 does not do`))
+	_, err = chaos.Trace([]history.Event{planned(1, 7, 0, "exit 3", 0)}, list)
+	g.Expect(err).To(MatchError("injection 1 is of nemesis 7, and there are 2"))
+}
