@@ -104,7 +104,7 @@ func (p *Pool) take(w *worker, f *frame) error {
 		p.publish(Event{Kind: LateResult, Worker: w.info(), TaskID: c.id})
 		return nil
 	}
-	c.data, c.raw, c.pid, c.ran = body, f.kind, int32(w.proc.pid()), time.Duration(f.run)
+	c.data, c.head, c.raw, c.pid, c.ran = body, 0, f.kind, int32(w.proc.pid()), time.Duration(f.run)
 	if f.kind == frameValue {
 		p.stats.OK++
 	} else {

@@ -125,17 +125,17 @@ func (p *Pool) send(w *worker, c *call) {
 	w.board.offer(seq)
 	key := c.options().key
 	f := frame{kind: frameTask, handler: c.def.index, id: c.id, seq: seq, attempt: c.attempt, keyLen: uint16(len(key))}
-	payload := c.data
+	head, payload := c.inline[:c.head], c.data
 	var ref [16]byte
-	down, _ := w.proc.arenas()
-	if len(payload) >= inlinePayload && down != nil {
+	if down, _ := w.proc.arenas(); c.size() >= inlinePayload && down != nil {
 		f.flags |= flagArena
 		w.large = c
-		payload = appendArenaRef(ref[:0], arenaRef{0, uint64(len(payload))})
+		head, payload = nil, appendArenaRef(ref[:0], arenaRef{0, uint64(c.size())})
 	}
-	w.out = appendHeader(w.out, &f, len(key)+len(payload))
-	w.out = append(append(w.out, key...), payload...)
-	w.bytes += len(payload)
+	size := len(head) + len(payload)
+	w.out = appendHeader(w.out, &f, len(key)+size)
+	w.out = append(append(append(w.out, key...), head...), payload...)
+	w.bytes += size
 	if w.flight.count == 1 {
 		w.headSince = time.Now()
 	}
@@ -153,7 +153,7 @@ func (w *worker) forget(seq uint32, c *call) {
 		w.large = nil
 		w.bytes -= 16
 	} else {
-		w.bytes -= len(c.data)
+		w.bytes -= c.size()
 	}
 }
 

@@ -1,5 +1,7 @@
 package pool
 
+import "slices"
+
 // effects is what a critical section leaves to be done after it: calls whose waiters must be woken, and workers that
 // have frames to be written.
 type effects struct {
@@ -13,6 +15,8 @@ type outgoing struct {
 	w     *worker
 	buf   []byte
 	large *call
+	head  []byte // large's payload, as it was when the lock was held
+	bytes []byte
 }
 
 // unlock ends a critical section and does what it left to do.
@@ -59,7 +63,9 @@ func (w *worker) beginWrite() (outgoing, bool) {
 	o := outgoing{w: w, buf: w.out}
 	if w.large != nil && !w.large.copied {
 		w.large.copied = true
-		o.large = w.large
+		o.large, o.bytes = w.large, w.large.data
+		o.head = slices.Clone(w.large.inline[:w.large.head])
+		o.large.copying++
 	}
 	w.writing = true
 	w.out, w.spareOut = w.spareOut[:0], nil
@@ -71,7 +77,7 @@ func (w *worker) write(o outgoing) {
 	for {
 		if o.large != nil {
 			down, _ := w.proc.arenas()
-			copy(down, o.large.data)
+			copy(down[copy(down, o.head):], o.bytes)
 		}
 		n, err := w.proc.tryWrite(o.buf)
 		if err == nil && n < len(o.buf) {
@@ -96,6 +102,11 @@ func (w *worker) endWrite(o outgoing) (outgoing, bool) {
 	w.p.mu.Lock()
 	defer w.p.mu.Unlock()
 	w.writing, w.spareOut = false, o.buf[:0]
+	if o.large != nil {
+		if o.large.copying--; o.large.borrowed {
+			w.p.notify() // its caller may be waiting to have it back
+		}
+	}
 	if w.released {
 		w.proc.close()
 		return outgoing{}, false

@@ -22,7 +22,7 @@ func (f *Future[Out]) Result(ctx context.Context) (Out, error) {
 	if err := f.call.wait(ctx); err != nil {
 		return *new(Out), err
 	}
-	return f.value()
+	return f.value(false)
 }
 
 // TaskID is the task's number within its pool, counting up from 1: events and exits name it. 0 if it was not accepted.
@@ -42,13 +42,15 @@ type Outcome struct {
 	Run      time.Duration // how long the handler ran, as that worker says
 }
 
-// value decodes the settled call.
-func (f *Future[Out]) value() (Out, error) {
+// value decodes the settled call. Its bytes may become the value's if nobody else will ask.
+func (f *Future[Out]) value(last bool) (out Out, err error) {
 	if f.call.err != nil {
-		return *new(Out), f.call.err
+		return out, f.call.err
 	}
-	out, err := decode[Out](f.call.def.codec, f.call.data)
-	if err != nil {
+	if last && len(f.call.data) >= inlinePayload && f.call.def.codec == CBOR && lend(f.call.data, &out) {
+		return out, nil
+	}
+	if out, err = decode[Out](f.call.def.codec, f.call.data); err != nil {
 		return out, &EncodeError{Task: f.call.def.name, What: "decode result", Err: err}
 	}
 	return out, nil
@@ -59,7 +61,7 @@ func (f *Future[Out]) value() (Out, error) {
 // it has settled, and is immutable after.
 type call struct {
 	def    *definition
-	data   []byte  // its argument, then the answer's payload
+	data   []byte  // its argument, after head bytes of inline; then the answer's payload
 	queue  *queue  // where it waits; nil when it does not
 	on     *worker // the worker it was last sent to
 	err    error
@@ -76,7 +78,10 @@ type call struct {
 	settled bool      // has its outcome
 	copied  bool      // its large payload is in its worker's arena, or on the way
 
-	inline [24]byte // for small data
+	head     uint8
+	borrowed bool     // data is the caller's, who waits until nobody copies it
+	copying  uint8    // writers that copy it into an arena now
+	inline   [24]byte // for small data
 }
 
 // extra is what only some calls have.

@@ -76,10 +76,10 @@ func (w *worker) room(c *call) bool {
 	if limit := w.p.cfg.MaxTasks; limit > 0 && w.settled+w.flight.count >= limit {
 		return false
 	}
-	if len(c.data) >= inlinePayload && w.large != nil {
+	if c.size() >= inlinePayload && w.large != nil {
 		return false
 	}
-	return w.flight.count == 0 || w.bytes+len(c.data) <= maxBytes
+	return w.flight.count == 0 || w.bytes+c.size() <= maxBytes
 }
 
 // learn adapts the window to what tasks cost: it grows at most twofold a batch.

@@ -53,7 +53,7 @@ func (t Task[In, Out]) stream(ctx context.Context, p *Pool, in iter.Seq2[In, err
 				if err != nil {
 					return err
 				}
-				f := t.make(v, opts)
+				f := t.make(v, opts, false)
 				f.call.more().settle = func() { s.settled(f) }
 				if !submit(f) {
 					return nil
@@ -72,7 +72,7 @@ func (t Task[In, Out]) stream(ctx context.Context, p *Pool, in iter.Seq2[In, err
 				}
 				return
 			}
-			v, err := f.value()
+			v, err := f.value(false)
 			if !yield(v, err) {
 				return
 			}

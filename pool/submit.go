@@ -31,8 +31,8 @@ func (p *Pool) accept(ctx context.Context, c *call) error {
 		return c.err
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case Bytes(len(c.data)) > p.cfg.MaxPayload:
-		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d", ErrPayloadTooLarge, c.def.name, len(c.data), p.cfg.MaxPayload)
+	case Bytes(c.size()) > p.cfg.MaxPayload:
+		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d", ErrPayloadTooLarge, c.def.name, c.size(), p.cfg.MaxPayload)
 	}
 	p.mu.Lock()
 	defer p.unlock()

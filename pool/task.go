@@ -57,7 +57,7 @@ func (t Task[In, Out]) Name() string { return t.def.name }
 // Call submits the task and waits for its outcome: Submit and Result in one, with ctx bounding both. When ctx ends
 // first, the task is cancelled and Call returns ctx's error.
 func (t Task[In, Out]) Call(ctx context.Context, p *Pool, in In, opts ...Option) (Out, error) {
-	f := t.make(in, opts)
+	f := t.make(in, opts, true)
 	w := p.waiter()
 	defer p.waiters.Put(w)
 	f.call.signal.Store(w)
@@ -71,7 +71,10 @@ func (t Task[In, Out]) Call(ctx context.Context, p *Pool, in In, opts ...Option)
 		p.cancel(&f.call, ctx)
 		<-w.c
 	}
-	return f.value()
+	if f.call.borrowed {
+		_ = p.await(context.Background(), func() bool { return f.call.copying == 0 })
+	}
+	return f.value(true)
 }
 
 // Submit hands the task to the pool and returns its future at once. ctx cancels the task: before it starts it never
@@ -79,7 +82,7 @@ func (t Task[In, Out]) Call(ctx context.Context, p *Pool, in In, opts ...Option)
 // Submit itself meets (ErrClosed, ErrQueueFull, *EncodeError, …) settles the future too, so that it can be ignored here
 // and found there.
 func (t Task[In, Out]) Submit(ctx context.Context, p *Pool, in In, opts ...Option) *Future[Out] {
-	f := t.make(in, opts)
+	f := t.make(in, opts, false)
 	if p.submit(ctx, &f.call) == nil && ctx.Done() != nil {
 		p.cancelWhenDone(ctx, &f.call)
 	}
@@ -105,8 +108,9 @@ func (t Task[In, Out]) Map(ctx context.Context, p *Pool, in []In, opts ...Option
 	return out, errors.Join(errs...)
 }
 
-// make encodes the input into a new future. An encoding failure is kept in the call; submit settles it.
-func (t Task[In, Out]) make(in In, opts []Option) *Future[Out] {
+// make encodes the input into a new future, borrowing its bytes if the caller will wait. An encoding failure is kept in
+// the call; submit settles it.
+func (t Task[In, Out]) make(in In, opts []Option, borrow bool) *Future[Out] {
 	f := &Future[Out]{}
 	c := &f.call
 	c.def = t.def
@@ -116,6 +120,9 @@ func (t Task[In, Out]) make(in In, opts []Option) *Future[Out] {
 			o(&m.options)
 		}
 		c.slot = m.slot
+	}
+	if c.borrow(t.def.codec, &in, borrow) {
+		return f
 	}
 	var err error
 	if c.data, err = encode(t.def.codec, c.inline[:0], in); err != nil {

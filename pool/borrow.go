@@ -1,0 +1,55 @@
+package pool
+
+import (
+	"slices"
+	"unsafe"
+)
+
+// Large byte slices and strings are copied as seldom as can be: once into the arena and once out of it on each side. The
+// copies out are there because the memory is the other side's to change.
+
+// borrow makes a large simple value the call's data without encoding it: its head goes to inline. A slice is used as it
+// is when the caller waits for the outcome, else copied, since its owner may go on to change it; a string is never
+// changed. It reports whether v was of that kind.
+func (c *call) borrow(codec Codec, v any, waits bool) bool {
+	if codec != CBOR {
+		return false
+	}
+	major := byte(cborBytes)
+	switch v := v.(type) {
+	case *[]byte:
+		if len(*v) < inlinePayload {
+			return false
+		}
+		if c.data = *v; !waits {
+			c.data = slices.Clone(*v)
+		}
+		c.borrowed = waits
+	case *string:
+		if len(*v) < inlinePayload {
+			return false
+		}
+		major = cborText
+		c.data = unsafe.Slice(unsafe.StringData(*v), len(*v))
+	default:
+		return false
+	}
+	c.head = uint8(len(appendHead(c.inline[:0], major, uint64(len(c.data)))))
+	return true
+}
+
+// size is that of its encoded argument.
+func (c *call) size() int { return int(c.head) + len(c.data) }
+
+// lend sets what v points to to the byte slice in data without a copy; false if it is not of that type.
+func lend(data []byte, v any) bool {
+	p, ok := v.(*[]byte)
+	if !ok {
+		return false
+	}
+	body, ok := parseBody(data, cborBytes)
+	if ok {
+		*p = body[:len(body):len(body)]
+	}
+	return ok
+}
