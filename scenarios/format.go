@@ -26,15 +26,20 @@ func Format(file string, text []byte) ([]byte, error) {
 	if !aliased(root) { // an anchor must come before its aliases: such a document keeps its order
 		arrange(root, reflect.TypeFor[Scenario]())
 	}
+	return dump(root)
+}
+
+// dump writes a document in the canonical layout.
+func dump(root *yaml.Node) ([]byte, error) {
 	var out bytes.Buffer
-	dump, err := yaml.NewDumper(&out, yaml.WithIndent(2), yaml.WithLineWidth(-1))
+	d, err := yaml.NewDumper(&out, yaml.WithIndent(2), yaml.WithLineWidth(-1))
 	if err != nil {
 		return nil, err
 	}
-	if err := dump.Dump(root); err != nil {
+	if err := d.Dump(root); err != nil {
 		return nil, err
 	}
-	if err := dump.Close(); err != nil {
+	if err := d.Close(); err != nil {
 		return nil, err
 	}
 	return out.Bytes(), nil

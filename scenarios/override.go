@@ -138,3 +138,12 @@ func clone(n *yaml.Node) *yaml.Node {
 	}
 	return &c
 }
+
+// effectiveText is a scenario after its overrides, without them: what a history keeps, so that a replay runs the same.
+func effectiveText(root *yaml.Node) ([]byte, error) {
+	root = clone(root)
+	if i, short := lookup(root, shortKey); short != nil {
+		root.Content = append(root.Content[:i:i], root.Content[i+2:]...)
+	}
+	return dump(root)
+}

@@ -55,22 +55,24 @@ func Parse(file string, text []byte, opts Options) (*Scenario, error) {
 		return nil, d.problems
 	}
 	full := d.scenario(root)
-	short := shortOf(root)
-	shortRoot := root
-	if short != nil && len(d.problems) == 0 {
-		shortRoot = d.override(root, short)
-		if s := d.scenario(shortRoot); opts.Short {
-			full = s
+	base := root
+	if short := shortOf(root); short != nil && len(d.problems) == 0 {
+		shortRoot := d.override(root, short)
+		s := d.scenario(shortRoot) // checked whether or not it is asked for
+		if opts.Short {
+			full, base = s, shortRoot
 		}
 	}
 	if len(opts.Set) > 0 && len(d.problems) == 0 {
-		base := root
-		if opts.Short {
-			base = shortRoot
-		}
-		full = d.scenario(d.set(base, opts.Set))
+		base = d.set(base, opts.Set)
+		full = d.scenario(base)
 	}
 	full.file, full.text = file, text
+	if base != root && len(d.problems) == 0 {
+		if effective, err := effectiveText(base); err == nil {
+			full.text = effective
+		}
+	}
 	return full, d.problems.err()
 }
 

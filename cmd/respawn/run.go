@@ -89,7 +89,9 @@ func runAll(cmd *cobra.Command, args []string, f runFlags) error {
 			if n > 0 {
 				dir = fmt.Sprintf("%s.%d", s.Name, n+1)
 			}
-			r, err := runOne(cmd, s, filepath.Join(f.out, dir), repeatCommand(args[i], f), f, baseline)
+			r, err := runOne(cmd, s, scenarios.RunOptions{
+				Dir: filepath.Join(f.out, dir), Seed: f.seed, Command: repeatCommand(args[i], f), NoExec: f.noExec, Baseline: baseline,
+			}, f.asJSON)
 			if err != nil {
 				return err
 			}
@@ -114,14 +116,13 @@ func runAll(cmd *cobra.Command, args []string, f runFlags) error {
 }
 
 // runOne runs one scenario and tells about it.
-func runOne(cmd *cobra.Command, s *scenarios.Scenario, dir, repeat string, f runFlags, baseline []*reports.Report) (*reports.Report, error) {
+func runOne(cmd *cobra.Command, s *scenarios.Scenario, o scenarios.RunOptions, asJSON bool) (*reports.Report, error) {
 	show := newDisplay(cmd.OutOrStdout(), s.Name)
-	if f.asJSON {
+	if asJSON {
 		show = newDisplay(io.Discard, s.Name)
 	}
-	r, err := s.Run(cmd.Context(), scenarios.RunOptions{
-		Dir: dir, Seed: f.seed, Command: repeat, Progress: show.update, NoExec: f.noExec, Baseline: baseline,
-	})
+	o.Progress = show.update
+	r, err := s.Run(cmd.Context(), o)
 	show.end()
 	if err != nil {
 		if problems := scenarios.Problems(nil); errors.As(err, &problems) {
@@ -129,10 +130,10 @@ func runOne(cmd *cobra.Command, s *scenarios.Scenario, dir, repeat string, f run
 		}
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
-	if f.asJSON {
+	if asJSON {
 		return r, writeJSON(cmd.OutOrStdout(), r)
 	}
-	show.verdict(r, dir)
+	show.verdict(r, o.Dir)
 	return r, nil
 }
 

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/respawn-go/respawn/scenarios"
+)
+
+func newList() *cobra.Command {
+	var asJSON bool
+	kinds := []string{"scenarios", "faults", "metrics", "floors", "tasks", "bugs"}
+	cmd := &cobra.Command{
+		Use:       "list [scenarios|faults|metrics|floors|tasks|bugs]",
+		Short:     "List the library, and everything a scenario can name",
+		Long:      "List the scenarios of the library, the faults, the metrics for conditions, the floors that limits may be\nmultiples of, the built-in tasks, and the bugs of the naive pool.",
+		Example:   "  respawn list\n  respawn list metrics",
+		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: kinds,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l, err := scenarios.List()
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), l)
+			}
+			for _, section := range []struct {
+				name string
+				list []scenarios.Entry
+			}{
+				{"scenarios", l.Scenarios},
+				{"faults", l.Faults},
+				{"metrics", l.Metrics},
+				{"floors", l.Floors},
+				{"tasks", l.Tasks},
+				{"bugs", l.Bugs},
+			} {
+				if len(args) == 0 || args[0] == section.name {
+					printEntries(cmd.OutOrStdout(), section.name, section.list)
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+func printEntries(w io.Writer, title string, list []scenarios.Entry) {
+	fmt.Fprintf(w, "%s:\n", title)
+	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, e := range list {
+		doc := e.Doc
+		if e.Unit != "" {
+			doc = "(" + e.Unit + ") " + doc
+		}
+		fmt.Fprintf(tab, "  %s\t%s\n", e.Name, printable(doc))
+	}
+	_ = tab.Flush()
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/respawn-go/respawn/scenarios"
+)
+
+func newReplay() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "replay HISTORY",
+		Short: "Inject the recorded trace of a run again",
+		Long: `Run the scenario of a history again with its recorded trace: the same faults at the same
+times on the same ranks, whatever the seed would plan now. The reports go to DIR/NAME.`,
+		Example: "  respawn replay respawn-out/random-kill/history.jsonl --out replayed",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, shots, seed, err := scenarios.ReadReplay(args[0])
+			if err != nil {
+				return usage("%w", err)
+			}
+			if err := writable(f.out); err != nil {
+				return usage("--out: %w", err)
+			}
+			r, err := runOne(cmd, s, scenarios.RunOptions{
+				Dir: filepath.Join(f.out, s.Name), Seed: seed, Shots: shots, Command: "respawn replay " + quoted(args[0]), NoExec: f.noExec,
+			}, f.asJSON)
+			if err != nil {
+				return err
+			}
+			if code := exitOf(r); code != 0 {
+				return &exitError{code: code}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&f.out, "out", "respawn-replay", "directory for the reports")
+	cmd.Flags().BoolVar(&f.noExec, "no-exec", false, "refuse scenarios that start a program of their own")
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print the report as JSON, and no progress")
+	return cmd
+}
