@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -222,54 +221,4 @@ func (x *experiment) countOOM(n int64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.ownOOM += n
-}
-
-// Trace reads the resolved plan out of a history's events, for Run.Shots: the same times, faults and ranks again. chaos
-// is the run's list of nemeses, by which the faults are found.
-func Trace(events []history.Event, chaos []Nemesis) (shots []Shot, err error) {
-	var began time.Duration
-	for _, e := range events {
-		if e.Stage != nil && e.Stage.Name == "chaos" {
-			began = e.T
-		}
-		f := e.Fault
-		if f == nil || f.Op != "planned" {
-			continue
-		}
-		if f.Nemesis < 0 || f.Nemesis >= len(chaos) {
-			return nil, fmt.Errorf("injection %d is of nemesis %d, and there are %d", f.N, f.Nemesis, len(chaos))
-		}
-		fault := faultNamed(chaos[f.Nemesis].Fault, f.Fault)
-		if fault == nil {
-			return nil, fmt.Errorf("injection %d is %q, which nemesis %d does not do", f.N, f.Fault, f.Nemesis)
-		}
-		s := Shot{Nemesis: f.Nemesis, Turn: len(shots), At: f.Due - began, Fault: fault, Draw: uint64(f.N)}
-		same := slices.IndexFunc(shots, func(o Shot) bool {
-			return o.Nemesis == s.Nemesis && o.At == s.At && o.Fault.String() == f.Fault
-		})
-		switch {
-		case f.Victim != nil && same >= 0:
-			shots[same].Ranks = append(shots[same].Ranks, f.Victim.Rank)
-			continue
-		case f.Victim != nil:
-			s.Ranks = []int{f.Victim.Rank}
-		}
-		shots = append(shots, s)
-	}
-	return shots, nil
-}
-
-// faultNamed finds the fault with that one-line form, in a mix too.
-func faultNamed(f Fault, name string) Fault {
-	if mix, ok := f.(Mixed); ok {
-		for _, w := range mix {
-			if found := faultNamed(w.Fault, name); found != nil {
-				return found
-			}
-		}
-	}
-	if f.String() == name {
-		return f
-	}
-	return nil
 }
