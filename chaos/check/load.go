@@ -10,10 +10,8 @@ import (
 type load struct {
 	count    int // tasks submitted
 	inflight int
-	at       time.Duration // of the last change of inflight
-	last     time.Duration // of the last outcome
-	now      int           // index of the open window, -1 without one
-	opened   bool
+	at       time.Duration   // of the last change of inflight
+	last     time.Duration   // of the last outcome
 	windows  [3]window       // steady, chaos, settle
 	recent   []time.Duration // of the outcomes ok within the last second
 }
