@@ -3,7 +3,6 @@ package pool_test
 import (
 	"syscall"
 	"testing"
-	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -26,5 +25,5 @@ func TestACgroupThatSomebodyHoldsOnToDoesNotHoldUpThePool(t *testing.T) {
 	whole(t, p)
 	g.Expect(cg.OOMKills()).To(BeZero(), "the counters of the dead can be read")
 	g.Expect(unpin()).To(Succeed())
-	g.Eventually(worker.Cgroup).WithTimeout(5*time.Second).ShouldNot(BeADirectory(), "it is removed then")
+	g.Eventually(worker.Cgroup).WithTimeout(patience).ShouldNot(BeADirectory(), "it is removed then")
 }

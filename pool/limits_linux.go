@@ -47,8 +47,12 @@ func (p *osProcess) leaveCgroup() {
 	p.mu.Unlock()
 	removed := make(chan struct{})
 	go func() {
-		_ = g.Remove()
-		close(removed)
+		defer close(removed)
+		for range 10 { // a second each
+			if g.Remove() == nil {
+				return
+			}
+		}
 	}()
 	select {
 	case <-removed:

@@ -2,7 +2,7 @@
 # Runs Go tests on a real kernel with cgroup version 2, whatever this host has: as root there, and as a plain user with a
 # delegated subtree.
 #
-# usage: ci/v2/run.sh [ARGUMENTS OF go test…]     default: ./internal/cgroup
+# usage: ci/v2/run.sh [ARGUMENTS OF go test…]     default: all of ./internal/cgroup, and of ./pool what needs cgroups
 #
 #   ci/v2/run.sh -v ./internal/cgroup
 #   V2_AS=user ci/v2/run.sh -run OOM ./pool
@@ -48,19 +48,24 @@ trap 'rm -rf "$work"' EXIT
 [ -x "$V2_KERNEL" ] || fetch_kernel "$V2_KERNEL"
 export V2_KERNEL CGO_ENABLED=0 TMPDIR=$work
 go build -o "$work/v2" ./ci/v2
-[ $# -gt 0 ] || set -- ./internal/cgroup
-
 case ${V2_AS:=both} in
-both) set -- "root user" "$@" ;;
-root | user) set -- "$V2_AS" "$@" ;;
+both) users="root user" ;;
+root | user) users=$V2_AS ;;
 *) die "V2_AS is $V2_AS: want root, user or both" ;;
 esac
-users=$1
-shift
+
 failed=0
-for V2_AS in $users; do
-	export V2_AS
+tests() {
 	echo "cgroup v2, as $V2_AS: go test $*"
 	go test -count=1 -p 1 -exec "$work/v2" "$@" || failed=1
+}
+for V2_AS in $users; do
+	export V2_AS
+	if [ $# -gt 0 ]; then
+		tests "$@"
+	else
+		tests ./internal/cgroup
+		tests -run 'OOM|Cgroup|HardLimit' ./pool
+	fi
 done
 exit $failed

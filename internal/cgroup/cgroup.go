@@ -6,8 +6,8 @@
 // subtree (or root). There a group that holds processes cannot have limited children (cgroups(7), the "no internal
 // processes" rule), so the group is made where that rule allows it, see [Create].
 //
-// What the kernel does and does not do is written down in docs/decisions/0010-cgroups.md, and tried on version 2 by
-// ci/v2/run.sh.
+// What the kernel does and does not do is written down in docs/decisions/0014-where-groups-are-made.md, and tried on
+// version 2 by ci/v2/run.sh.
 package cgroup
 
 import (

@@ -138,8 +138,8 @@ func (p place) empty() error {
 var pins atomic.Int64
 
 // Pin keeps the group from being removed, by whoever else may want to, so that its counters can be read after the death
-// of its last process: a group with another below it cannot be removed. Unpin within a second: that is how long Remove
-// goes on trying.
+// of its last process: a group with another below it cannot be removed. Unpin soon: Remove tries for a second, the pool
+// for ten.
 func (g *Group) Pin() (unpin func() error, err error) {
 	pinned := &Group{at: make(map[Controller]place)}
 	name := fmt.Sprintf("%spin-%d", prefix(os.Getpid()), pins.Add(1))
