@@ -261,7 +261,7 @@ func (o guardianOrders) carryOut(id string) {
 	}
 	for _, g := range o.watched {
 		if g.dir != "" {
-			_ = os.Remove(g.dir)
+			_ = cgroup.RemoveDir(g.dir, time.Second)
 		}
 	}
 }

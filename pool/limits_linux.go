@@ -45,18 +45,8 @@ func (p *osProcess) leaveCgroup() {
 	p.mu.Lock()
 	p.ooms = ooms
 	p.mu.Unlock()
-	removed := make(chan struct{})
-	go func() {
-		defer close(removed)
-		for range 10 { // a second each
-			if g.Remove() == nil {
-				return
-			}
-		}
-	}()
-	select {
-	case <-removed:
-	case <-time.After(10 * time.Millisecond): // somebody holds on to it: not a reason to keep the slot waiting
+	if g.RemoveWithin(50*time.Millisecond) != nil { // somebody holds on to it: not a reason to keep the slot waiting
+		go g.RemoveWithin(10 * time.Second)
 	}
 }
 

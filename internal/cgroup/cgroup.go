@@ -146,23 +146,29 @@ func (g *Group) Kill() error {
 
 // Remove removes the directories that were made for this group, waiting up to a second for its last processes to be
 // gone. Removing twice is fine.
-func (g *Group) Remove() error {
+func (g *Group) Remove() error { return g.RemoveWithin(time.Second) }
+
+// RemoveWithin is Remove with another time to wait, for each directory.
+func (g *Group) RemoveWithin(wait time.Duration) error {
 	var errs []error
 	for _, at := range g.places() {
 		if at.made {
-			errs = append(errs, removeDir(at.dir))
+			errs = append(errs, RemoveDir(at.dir, wait))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func removeDir(dir string) error {
-	for pause := time.Millisecond; ; pause *= 2 {
+// RemoveDir removes the group of that directory, which may be gone already. While processes are in it, or on their way
+// out of it (version 1 no longer lists those), it tries again, for as long as wait.
+func RemoveDir(dir string, wait time.Duration) error {
+	deadline := time.Now().Add(wait)
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		err := syscall.Rmdir(dir)
 		if err == nil || errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		if pause > 500*time.Millisecond || !errors.Is(err, syscall.EBUSY) {
+		if !errors.Is(err, syscall.EBUSY) || time.Now().Add(pause).After(deadline) {
 			return fmt.Errorf("remove cgroup %s: %w", dir, err)
 		}
 		time.Sleep(pause)
