@@ -5,10 +5,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/scenarios/targets"
+	"github.com/respawn-go/respawn/scenarios/targets/driver"
 )
 
 // TargetMaker makes the target of a run of the caller's own. dir is a scratch directory that lives as long as the run; size
@@ -59,6 +61,13 @@ func (s *Scenario) open(ctx context.Context, dir string, o RunOptions) (*opened,
 		return &opened{n, n.Witness(), n.Close, n.Sweep}, nil
 	case o.NoExec:
 		return nil, errors.New("the scenario starts a program of its own, and --no-exec forbids that")
+	case t.Driver != nil:
+		c := driver.Command{Argv: t.Driver.Command, Dir: filepath.Dir(s.file), Size: max(int(t.Driver.Size), 1)}
+		d, err := targets.StartDriver(ctx, c, dir)
+		if err != nil {
+			return nil, err
+		}
+		return &opened{d, d.Witness(), d.Close, d.Close}, nil
 	}
 	return nil, fmt.Errorf("target %s is not supported yet", chosen(s.Target)[0])
 }

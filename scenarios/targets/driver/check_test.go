@@ -128,7 +128,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		{"torn", "square", driver.Rubbish, "has no end"},
 		{"anonymous error", "failing tasks", driver.Unasked, "the error of a task carries its id"},
 		{"accepts anything", "failing tasks", driver.WrongValue, "want an error with the task's id"},
-		{"serial", "side by side", driver.NoAnswer, "a request waited for the end of a running task"},
+		{"serial", "side by side", driver.NoAnswer, "requests waited for the end of a running task"},
 		{"sleepless", "side by side", driver.WrongValue, "it must last that long"},
 		{"deaf to unknown ops", "unknown op", driver.NoAnswer, "none within 2s"},
 		{"keeps no record", "witness", driver.BadField, "no such file"},
@@ -151,7 +151,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 				HaveField("Kind", c.kind), WithTransform((*driver.Violation).Error, ContainSubstring(c.text)))), r.String())
 			for _, s := range r.Steps {
 				if len(s.Found) > 0 && c.step != "" {
-					g.Expect(s.Name).To(Equal(c.step), "the first step that fails\n%s", r)
+					g.Expect(s.Name).To(Equal(c.step), "the first step that fails\n%s", r.Report)
 					break
 				}
 			}

@@ -36,6 +36,8 @@ type Command struct {
 	Witness string
 	// Timeouts bound its answers.
 	Timeouts Timeouts
+	// Violated is told what the driver does wrong, as it happens; it must not block. May be nil.
+	Violated func(*Violation)
 }
 
 // Timeouts bound how long a driver may take to answer. A zero field means its default.
@@ -76,6 +78,7 @@ type Driver struct {
 	output  *os.File // the reading end of the driver's descriptor 1
 	gone    chan struct{}
 	broken  violations
+	told    func(*Violation)
 
 	writing sync.Mutex
 	input   *os.File // the writing end of its descriptor 0
@@ -112,7 +115,10 @@ func Start(ctx context.Context, c Command) (*Driver, error) {
 
 // open starts the process.
 func open(c Command) (*Driver, error) {
-	d := &Driver{limits: c.Timeouts.withDefaults(), gone: make(chan struct{}), pending: map[uint64]*Future{}, settled: map[uint64]struct{}{}}
+	d := &Driver{
+		limits: c.Timeouts.withDefaults(), gone: make(chan struct{}),
+		pending: map[uint64]*Future{}, settled: map[uint64]struct{}{},
+	}
 	in, input, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -124,7 +130,10 @@ func open(c Command) (*Driver, error) {
 		return nil, err
 	}
 	defer out.Close()
-	d.input, d.output = input, output
+	d.input, d.output, d.told = input, output, c.Violated
+	if d.told == nil {
+		d.told = func(*Violation) {}
+	}
 	if d.program, err = foreign.Start(foreign.Command{Argv: c.Argv, Dir: c.Dir, Env: c.Env, Stdin: in, Stdout: out}); err != nil {
 		input.Close()
 		output.Close()
@@ -183,6 +192,16 @@ func (d *Driver) Stderr() string { return d.program.Stderr() }
 
 // Violations lists what the driver did wrong so far, at most the first hundred of it.
 func (d *Driver) Violations() []*Violation { return d.broken.list() }
+
+// Owns tells whether pid is a living descendant of the driver: only then may it be signalled.
+func (d *Driver) Owns(pid int) bool { return d.program.Owns(pid) }
+
+// Ready lists the workers that the driver named when it was ready.
+func (d *Driver) Ready() []int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.ready)
+}
 
 // Family lists the driver's living descendants, workers or not.
 func (d *Driver) Family() (procfs.Table, error) { return d.program.Family() }

@@ -68,7 +68,7 @@ func (d *Driver) accept(r *reply, op string) (*reply, error) {
 	case r.Install != "":
 		return nil, &foreign.NotInstalledError{What: strings.TrimPrefix(*r.Error, "not installed: "), Install: r.Install}
 	default:
-		return nil, d.violate(&Violation{Refused, r.line, op, quote([]byte(*r.Error))})
+		return nil, d.violate(newViolation(Refused, r.line, op, quote([]byte(*r.Error))))
 	}
 }
 
@@ -89,9 +89,9 @@ func (d *Driver) write(r request) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		d.giveUp(&Violation{Deaf, 0, r.Op, fmt.Sprintf("it did not read a request within %v", d.limits.Read)})
+		d.giveUp(newViolation(Deaf, 0, r.Op, fmt.Sprintf("it did not read a request within %v", d.limits.Read)))
 	case !errors.Is(err, os.ErrClosed) && !d.exits(exitGrace):
-		d.giveUp(&Violation{Deaf, 0, r.Op, "it closed its standard input: read requests until it ends"})
+		d.giveUp(newViolation(Deaf, 0, r.Op, "it closed its standard input: read requests until it ends"))
 	}
 	<-d.gone
 	return d.ending()

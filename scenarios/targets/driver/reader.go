@@ -34,7 +34,7 @@ func (d *Driver) read() {
 			}
 		case err != nil:
 			if len(line) > 0 {
-				d.violate(&Violation{Rubbish, number, "", quote(line) + " has no end: finish each line with a line feed, in one write"})
+				d.violate(newViolation(Rubbish, number, "", quote(line)+" has no end: finish each line with a line feed, in one write"))
 			}
 			return
 		case len(bytes.TrimSpace(line)) > 0:
@@ -54,7 +54,7 @@ func (d *Driver) skipLine(in *bufio.Reader, number int) bool {
 		case !errors.Is(err, bufio.ErrBufferFull):
 			return false
 		case n > maxRun:
-			d.giveUp(&Violation{Flood, number, "", fmt.Sprintf("more than %d bytes without a line feed", maxRun)})
+			d.giveUp(newViolation(Flood, number, "", fmt.Sprintf("more than %d bytes without a line feed", maxRun)))
 			return false
 		}
 	}
@@ -79,7 +79,7 @@ func (d *Driver) take(line []byte, number int) {
 	}
 	d.mu.Unlock()
 	if i < 0 && r.Op == "error" {
-		d.violate(&Violation{Unasked, number, r.Op, quote(line) + ": the error of a task carries its id, any other answers a request"})
+		d.violate(newViolation(Unasked, number, r.Op, quote(line)+": the error of a task carries its id, any other answers a request"))
 	} else if i < 0 {
 		d.wrong(Unasked, number, r.Op, "answer each request once")
 	}
@@ -98,7 +98,9 @@ func (d *Driver) settle(r *reply) {
 	d.mu.Unlock()
 	switch {
 	case was:
-		d.wrong(AnsweredTwice, r.line, r.Op, "task %d has its outcome already: answer each task once", id)
+		v := newViolation(AnsweredTwice, r.line, r.Op, fmt.Sprintf("task %d has its outcome already: answer each task once", id))
+		v.Task = id
+		d.violate(v)
 	case !waits:
 		d.wrong(UnknownID, r.line, r.Op, "task %d was never submitted: answer with the id of the request", id)
 	case r.Op == "error":
@@ -110,20 +112,29 @@ func (d *Driver) settle(r *reply) {
 
 // wrong notes a violation.
 func (d *Driver) wrong(kind Kind, line int, op, format string, args ...any) error {
-	return d.violate(&Violation{kind, line, op, fmt.Sprintf(format, args...)})
+	return d.violate(newViolation(kind, line, op, fmt.Sprintf(format, args...)))
+}
+
+// note keeps a violation and tells it.
+func (d *Driver) note(v *Violation) (total int) {
+	total, kept := d.broken.add(v)
+	if kept {
+		d.told(v)
+	}
+	return total
 }
 
 // violate notes a violation, and ends a driver that does nothing else.
 func (d *Driver) violate(v *Violation) error {
-	if d.broken.add(v) == maxViolations {
-		d.giveUp(&Violation{Flood, v.Line, "", fmt.Sprintf("%d violations, the last one: %s", maxViolations, v)})
+	if d.note(v) == maxViolations {
+		d.giveUp(newViolation(Flood, v.Line, "", fmt.Sprintf("%d violations, the last one: %s", maxViolations, v)))
 	}
 	return v
 }
 
 // giveUp ends a driver with which nothing more can be done.
 func (d *Driver) giveUp(v *Violation) {
-	d.broken.add(v)
+	d.note(v)
 	d.mu.Lock()
 	if d.fatal == nil {
 		d.fatal = v
@@ -164,10 +175,10 @@ func (d *Driver) cause() error {
 	case closing:
 		return ErrClosed
 	case d.exits(exitGrace):
-		fatal = &Violation{Died, 0, "", d.program.Exit().String() + ": a driver ends after stop, or when its standard input does"}
-		d.broken.add(fatal)
+		fatal = newViolation(Died, 0, "", d.program.Exit().String()+": a driver ends after stop, or when its standard input does")
+		d.note(fatal)
 	default:
-		fatal = &Violation{Mute, 0, "", "its output is closed: keep the copy of descriptor 1 open until stop"}
+		fatal = newViolation(Mute, 0, "", "its output is closed: keep the copy of descriptor 1 open until stop")
 		d.giveUp(fatal)
 	}
 	return &GoneError{Violation: fatal, Stderr: d.program.Stderr()}

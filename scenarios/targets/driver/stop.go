@@ -25,7 +25,7 @@ func (d *Driver) Stop(ctx context.Context) error {
 	before := len(d.Violations())
 	_, err := d.ask(ctx, request{Op: "stop"}, "stopped", d.limits.Stop)
 	if err == ErrClosed { //nolint:errorlint // it is returned as it is
-		d.violate(&Violation{NoAnswer, 0, "stop", "it ended without a word: want " + wanted["stopped"]})
+		d.violate(newViolation(NoAnswer, 0, "stop", "it ended without a word: want "+wanted["stopped"]))
 	}
 	d.closeInput()
 	d.awaitEnd(ctx)
@@ -59,7 +59,7 @@ func (d *Driver) awaitEnd(ctx context.Context) {
 		return
 	}
 	if exit := d.program.Exit(); exit != (foreign.Exit{}) {
-		d.violate(&Violation{Died, 0, "stop", exit.String() + ": want code 0"})
+		d.violate(newViolation(Died, 0, "stop", exit.String()+": want code 0"))
 	}
 	d.countChildren(ctx)
 }
@@ -77,7 +77,7 @@ func (d *Driver) countChildren(ctx context.Context) {
 			for _, pid := range slices.Sorted(maps.Keys(family)) {
 				names = append(names, fmt.Sprintf("%d (%s)", pid, foreign.Name(pid)))
 			}
-			d.violate(&Violation{ChildrenLeft, 0, "stop", strings.Join(names, ", ") + " still run: end and reap every worker before the driver ends"})
+			d.violate(newViolation(ChildrenLeft, 0, "stop", strings.Join(names, ", ")+" still run: end and reap every worker before the driver ends"))
 			return
 		}
 		time.Sleep(10 * time.Millisecond)

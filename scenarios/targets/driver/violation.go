@@ -39,6 +39,12 @@ type Violation struct {
 	Op string `json:"op,omitempty"`
 	// Text says what was wrong and what would be right.
 	Text string `json:"text"`
+	// Task is the task that was answered twice; 0 for any other violation.
+	Task uint64 `json:"task,omitempty"`
+}
+
+func newViolation(kind Kind, line int, op, text string) *Violation {
+	return &Violation{Kind: kind, Line: line, Op: op, Text: text}
 }
 
 func (v *Violation) Error() string {
@@ -65,15 +71,15 @@ type violations struct {
 	total int
 }
 
-// add returns how many there are now.
-func (l *violations) add(v *Violation) int {
+// add returns how many there are now, and whether this one was kept.
+func (l *violations) add(v *Violation) (total int, kept bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.kept) < keptViolations || v.Kind == Flood {
+	if kept = len(l.kept) < keptViolations || v.Kind == Flood; kept {
 		l.kept = append(l.kept, v)
 	}
 	l.total++
-	return l.total
+	return l.total, kept
 }
 
 // list returns those that are kept, in order.

@@ -3,7 +3,6 @@ package foreign
 import (
 	"crypto/rand"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -80,15 +79,13 @@ func (p *Program) spawn(path string, c Command) error {
 // await closes exited when the process has ended, and leaves it unreaped.
 func (p *Program) await() {
 	defer close(p.exited)
+	if awaitExit(p.pidfd) != nil {
+		return
+	}
 	raw, err := p.pidfd.SyscallConn()
 	if err != nil {
 		return
 	}
-	_ = raw.Read(func(fd uintptr) bool {
-		polled := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		n, err := unix.Poll(polled, 0)
-		return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
-	})
 	_ = raw.Control(func(fd uintptr) {
 		var info unix.Siginfo
 		if err := unix.Waitid(unix.P_PIDFD, int(fd), &info, unix.WEXITED|unix.WNOWAIT, nil); err == nil {

@@ -1,0 +1,61 @@
+package foreign
+
+import (
+	"errors"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Held is a process that is held by a pidfd: as long as it has not exited, its number is its own. Release it.
+type Held struct {
+	pidfd  *os.File
+	exited chan struct{}
+	once   sync.Once
+}
+
+// Hold takes hold of a process. What was known of the number before has to be looked at again afterwards.
+func Hold(pid int) (*Held, error) {
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return nil, os.NewSyscallError("pidfd_open", err)
+	}
+	h := &Held{pidfd: os.NewFile(uintptr(fd), "pidfd"), exited: make(chan struct{})}
+	go func() {
+		if awaitExit(h.pidfd) == nil {
+			close(h.exited)
+		}
+	}()
+	return h, nil
+}
+
+// Exited is closed when the process has ended, reaped or not; never after Release.
+func (h *Held) Exited() <-chan struct{} { return h.exited }
+
+// Gone tells whether the process has ended.
+func (h *Held) Gone() bool {
+	select {
+	case <-h.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+// Release lets go of the process. Releasing twice is fine.
+func (h *Held) Release() { h.once.Do(func() { h.pidfd.Close() }) }
+
+// awaitExit blocks until the process has ended: its pidfd is readable then (pidfd_open(2)). The error says that the pidfd
+// was closed before.
+func awaitExit(pidfd *os.File) error {
+	raw, err := pidfd.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Read(func(fd uintptr) bool {
+		polled := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(polled, 0)
+		return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
+	})
+}

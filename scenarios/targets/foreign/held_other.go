@@ -1,0 +1,20 @@
+//go:build !linux
+
+package foreign
+
+import "errors"
+
+// Held is not supported here.
+type Held struct{}
+
+// Hold is not supported here.
+func Hold(int) (*Held, error) { return nil, errors.ErrUnsupported }
+
+// Exited is not supported here.
+func (h *Held) Exited() <-chan struct{} { return nil }
+
+// Gone is not supported here.
+func (h *Held) Gone() bool { return true }
+
+// Release is not supported here.
+func (h *Held) Release() {}

@@ -1,0 +1,90 @@
+package targets
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// outside is what all pools that run outside this process have in common as targets: their members come from listings
+// and from /proc, and a slot is probed by overlapping tasks.
+type outside struct {
+	*roster
+	prober *prober
+	phases phases
+	what   history.Target
+	end    context.CancelFunc
+}
+
+// firstProbe is the number of the first task that is a probe. A run's own tasks count from 1.
+const firstProbe = 1 << 52
+
+// probeFor is how long a probing task takes: long enough that as many as there are slots overlap.
+const probeFor = 20 * time.Millisecond
+
+// newOutside begins to watch a pool that is up. witness is "" when its tasks are no witnesses.
+func newOutside(what history.Target, r *roster, witness string, send func(context.Context) (int, error)) *outside {
+	life, end := context.WithCancel(context.Background())
+	what.Can = []string{"events", "slots", "marker"}
+	if witness != "" {
+		what.Can = append(what.Can, "witness", "phases")
+	}
+	return &outside{
+		roster: r, what: what, end: end, phases: phases{path: witness},
+		prober: &prober{life: life, roster: r, lanes: what.Size, send: send},
+	}
+}
+
+// stop ends the watching. The pool goes on.
+func (o *outside) stop() {
+	o.end()
+	o.roster.close()
+}
+
+// Describe implements chaos.Target.
+func (o *outside) Describe() history.Target { return o.what }
+
+// Want implements chaos.Target.
+func (o *outside) Want() int { return o.what.Size }
+
+// Members implements chaos.Target. Each member is held by a pidfd since it was listed, so that one that is listed here
+// is the process that it was then.
+func (o *outside) Members(context.Context) ([]chaos.Member, error) {
+	if err := o.phases.refresh(); err != nil {
+		return nil, fmt.Errorf("read the file of witnesses: %w", err)
+	}
+	return o.members(o.phases.of), nil
+}
+
+// Probe implements chaos.Target.
+func (o *outside) Probe(ctx context.Context, slot int) (int, error) { return o.prober.probe(ctx, slot) }
+
+// Witness is the file that the tasks record their executions in, for chaos.Run.Witness; "" without one.
+func (o *outside) Witness() string { return o.phases.path }
+
+// factor is the number that a task is about: small, so that its square fits every language's integers.
+func factor(id uint64) int { return int(id % 10_000) }
+
+// plainTask is a built-in task as those outside know it: how long it takes.
+func plainTask(kind string, t chaos.Task) (ms int64, err error) {
+	switch t.Name {
+	case "square":
+		return 0, nil
+	case "sleep":
+		d, _ := t.Args["duration"].(time.Duration)
+		return d.Milliseconds(), nil
+	}
+	return 0, fmt.Errorf("the %s target cannot run the task %s: it knows sleep and square", kind, t.Name)
+}
+
+// rightAnswer says how a task ended that was answered with a value.
+func rightAnswer(t chaos.Task, value string, pid int) chaos.Settled {
+	n := factor(t.ID)
+	if want := fmt.Sprint(n * n); value != want {
+		return chaos.Settled{Outcome: history.Wrong, PID: pid, Err: fmt.Sprintf("task %d was answered with %.80q, want %s", t.ID, value, want)}
+	}
+	return chaos.Settled{Outcome: history.OK, PID: pid}
+}

@@ -1,0 +1,207 @@
+package targets_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/chaos/witness"
+	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/scenarios/targets"
+	"github.com/respawn-go/respawn/scenarios/targets/driver"
+	"github.com/respawn-go/respawn/scenarios/targets/foreign"
+)
+
+// external is what a driver and a server have in common as targets.
+type external interface {
+	chaos.Target
+	chaos.Runner
+	chaos.Marked
+	chaos.Supervised
+	Witness() string
+	Close() error
+}
+
+// events collects what a target tells.
+type events struct {
+	mu   sync.Mutex
+	list []history.Member
+}
+
+func (e *events) add(m history.Member) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.list = append(e.list, m)
+}
+
+// of lists the ops of a slot, in order.
+func (e *events) of(slot int) (ops []string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, m := range e.list {
+		if m.Slot == slot {
+			ops = append(ops, m.Op)
+		}
+	}
+	return ops
+}
+
+func bound(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// installed skips the test when what it needs is not on this host.
+func installed(t *testing.T, err error) {
+	t.Helper()
+	var missing *foreign.NotInstalledError
+	if errors.As(err, &missing) {
+		t.Skip(missing)
+	}
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+}
+
+// startPool starts this project's pool behind a driver.
+func startPool(t *testing.T, size int) *targets.Driver {
+	t.Helper()
+	d, err := targets.StartDriver(bound(t), targets.OwnDriver(size, ""), t.TempDir())
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return d
+}
+
+func TestADriverIsATarget(t *testing.T) { isATarget(t, startPool(t, 3), 3) }
+
+// isATarget goes through everything that the engine asks of a target.
+func isATarget(t *testing.T, target external, size int) {
+	t.Helper()
+	g := NewWithT(t)
+	ctx := bound(t)
+	var seen events
+	unwatch := target.Watch(seen.add)
+	defer func() { g.Expect(unwatch()).To(BeZero()) }()
+
+	g.Expect(target.Want()).To(Equal(size))
+	members, err := target.Members(ctx)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(members).To(HaveLen(size))
+	for slot, m := range members {
+		g.Expect(m).To(And(HaveField("Slot", slot), HaveField("Generation", 1), HaveField("State", chaos.Ready), HaveField("Phase", "idle")))
+		g.Expect(procfs.Ancestors(m.PID)).To(ContainElement(target.Supervisor()))
+		g.Expect(target.Probe(ctx, slot)).To(Equal(m.PID), "probe of slot %d", slot)
+	}
+
+	victim := members[1]
+	g.Expect(syscall.Kill(victim.PID, syscall.SIGKILL)).To(Succeed())
+	pid, err := target.Probe(ctx, victim.Slot)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(pid).NotTo(Equal(victim.PID))
+	g.Eventually(func() []string { return seen.of(victim.Slot) }).Should(Equal([]string{"exited", "started", "ready"}))
+	members, err = target.Members(ctx)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(members).To(ContainElement(And(HaveField("Slot", victim.Slot), HaveField("Generation", 2), HaveField("PID", pid))))
+
+	for id := range uint64(20) {
+		s := target.Do(ctx, chaos.Task{ID: id + 1, Name: "square"})
+		g.Expect(s.Outcome).To(Equal(history.OK), s.Err)
+	}
+	s := target.Do(ctx, chaos.Task{ID: 21, Name: "primes"})
+	g.Expect(s).To(And(HaveField("Outcome", history.Rejected), HaveField("Err", ContainSubstring("it knows sleep and square"))))
+	busyWhileItRuns(t, target)
+
+	g.Expect(target.Close()).To(Succeed())
+	for _, m := range members {
+		p, err := procfs.Read(m.PID)
+		g.Expect(err != nil || !p.Alive()).To(BeTrue(), "process %d is left", m.PID)
+	}
+	runs, torn, err := witness.ReadFile(target.Witness(), 0)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(torn).To(BeZero())
+	g.Expect(runs).To(HaveLen(21), "20 squares and a sleep, and no probes")
+	g.Expect(target.Close()).To(Succeed(), "twice")
+}
+
+// busyWhileItRuns looks for a member that is busy while one task runs.
+func busyWhileItRuns(t *testing.T, target external) {
+	t.Helper()
+	g := NewWithT(t)
+	done := make(chan chaos.Settled, 1)
+	go func() {
+		done <- target.Do(bound(t), chaos.Task{ID: 1000, Name: "sleep", Args: map[string]any{"duration": 500 * time.Millisecond}})
+	}()
+	busy := 0
+	g.Eventually(func() bool {
+		members, _ := target.Members(bound(t))
+		for _, m := range members {
+			if m.Busy() {
+				busy = m.PID
+			}
+		}
+		return busy != 0
+	}).WithTimeout(10 * time.Second).WithPolling(5 * time.Millisecond).Should(BeTrue())
+	s := <-done
+	g.Expect(s.Outcome).To(Equal(history.OK), s.Err)
+	g.Expect(s.PID).To(Equal(busy))
+}
+
+// A task that is lost stays hung, the probe of a pool that answers nothing ends with its context, and Close ends it all.
+func TestADeadPoolIsGivenUpOn(t *testing.T) {
+	g := NewWithT(t)
+	d := startPool(t, 1)
+	g.Expect(syscall.Kill(d.Supervisor(), syscall.SIGSTOP)).To(Succeed())
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	g.Expect(d.Do(ctx, chaos.Task{ID: 1, Name: "square"})).To(HaveField("Outcome", history.Hung))
+	_, err := d.Probe(ctx, 0)
+	g.Expect(err).To(MatchError(context.DeadlineExceeded))
+	g.Expect(d.Close()).To(MatchError(ContainSubstring("no answer")))
+	_, err = procfs.Read(d.Supervisor())
+	g.Expect(err).To(HaveOccurred(), "the driver is left")
+}
+
+// What a driver does wrong is in the history.
+func TestADriversBreachesAreTold(t *testing.T) {
+	g := NewWithT(t)
+	script := filepath.Join(t.TempDir(), "driver.sh")
+	g.Expect(os.WriteFile(script, []byte(`
+read -r hello; echo '{"op":"hello","protocol":1,"name":"sh","version":"1","can":["pid","workers"]}'
+sleep 3600 & pid=$!
+read -r start; echo "{\"op\":\"ready\",\"pids\":[$pid]}"
+while read -r line; do
+	case $line in
+	*submit*'"n":1}'*) for i in 1 2; do echo "{\"op\":\"result\",\"id\":1,\"value\":1,\"pid\":$pid}"; done; echo rubbish ;;
+	*workers*) echo "{\"op\":\"workers\",\"pids\":[$pid]}" ;;
+	*stop*) kill -9 $pid; echo '{"op":"stopped"}'; exit 0 ;;
+	esac
+done
+`), 0o600)).To(Succeed())
+	d, err := targets.StartDriver(bound(t), driver.Command{Argv: []string{"sh", script}, Size: 1}, t.TempDir())
+	g.Expect(err).NotTo(HaveOccurred())
+	var seen events
+	d.Watch(seen.add)
+	g.Expect(d.Do(bound(t), chaos.Task{ID: 1, Name: "square"})).To(HaveField("Outcome", history.OK))
+	g.Eventually(func() []string { return seen.of(-1) }).Should(Equal([]string{"late", "rejected"}))
+	seen.mu.Lock()
+	defer seen.mu.Unlock()
+	g.Expect(seen.list[0].Task).To(BeEquivalentTo(1))
+	g.Expect(seen.list[1].Err).To(ContainSubstring(`rubbish: "rubbish" is no JSON object`))
+	g.Expect(d.Close()).To(Succeed())
+}
+
+func TestADriverThatHidesWhoAnswersIsRefused(t *testing.T) {
+	script := `read h; echo '{"op":"hello","protocol":1,"name":"sh","version":"1","can":[]}'; read s; echo '{"op":"ready","pids":[]}'; read x`
+	_, err := targets.StartDriver(bound(t), driver.Command{Argv: []string{"sh", "-c", script}, Size: 1}, t.TempDir())
+	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("it does not tell which process answers")))
+	NewWithT(t).Expect(strings.Contains(err.Error(), "sh")).To(BeTrue())
+}

@@ -1,0 +1,102 @@
+package targets
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"sync"
+)
+
+// phases tells from the file of witnesses which processes are in the middle of a task: the pool is not asked. Safe for
+// concurrent use.
+type phases struct {
+	path string // "" when the tasks are no witnesses
+
+	mu      sync.Mutex
+	offset  int64
+	running map[int]int // by pid, executions that have begun and not ended
+}
+
+// of is "running" or "idle"; "" when it is not known.
+func (p *phases) of(pid int) string {
+	if p.path == "" {
+		return ""
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running[pid] > 0 {
+		return "running"
+	}
+	return "idle"
+}
+
+// refresh reads what has been appended. A line that is not whole yet is left for the next time.
+func (p *phases) refresh() error {
+	if p.path == "" {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f, err := os.Open(p.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // nothing has run yet
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.Seek(p.offset, io.SeekStart); err != nil {
+		return err
+	}
+	for lines := bufio.NewReader(f); ; {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			return nil
+		}
+		p.offset += int64(len(line))
+		p.take(bytes.Fields(line))
+	}
+}
+
+// take counts a line: see the package witness.
+func (p *phases) take(fields [][]byte) {
+	if len(fields) < 5 {
+		return
+	}
+	pid, err := strconv.Atoi(string(fields[3]))
+	if err != nil {
+		return
+	}
+	if p.running == nil {
+		p.running = map[int]int{}
+	}
+	switch string(fields[0]) {
+	case "S":
+		p.running[pid]++
+	case "E":
+		p.running[pid]--
+	}
+}
+
+// omitFrom takes the lines of tasks with that number or a higher one out of the file: those of probes, which are no part
+// of the load. Call it when nothing writes any more.
+func omitFrom(path string, first uint64) error {
+	data, err := os.ReadFile(path)
+	if err != nil || len(data) == 0 {
+		return nil //nolint:nilerr // nothing has run
+	}
+	var kept bytes.Buffer
+	for line := range bytes.Lines(data) {
+		fields := bytes.Fields(line)
+		if len(fields) > 1 {
+			if id, err := strconv.ParseUint(string(fields[1]), 10, 64); err == nil && id >= first {
+				continue
+			}
+		}
+		kept.Write(line)
+	}
+	return os.WriteFile(path, kept.Bytes(), 0o644)
+}

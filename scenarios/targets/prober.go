@@ -1,0 +1,137 @@
+package targets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// A pool of somebody else's gives a task to whichever worker it likes. So a slot is probed by short tasks that overlap,
+// as many at a time as there are slots, until the process that is in the slot has answered one. A task of the load that
+// it answers counts as well.
+type prober struct {
+	life   context.Context // of the target
+	roster *roster
+	lanes  int
+	send   func(context.Context) (pid int, err error) // runs one short task
+
+	mu      sync.Mutex
+	waiting map[*probing]bool
+	sending int       // tasks on their way that have not been given up
+	failing time.Time // since when every task fails; zero: the last one did not
+}
+
+// probing is one probe.
+type probing struct {
+	slot  int
+	ended chan struct{}
+	pid   int
+	err   error
+}
+
+const (
+	// probeLate is when a probing task counts as lost, and another is sent in its place.
+	probeLate = time.Second
+	// probeFailing is how long every task must have failed before a probe fails with that error.
+	probeFailing = time.Second
+	probePause   = 20 * time.Millisecond
+)
+
+// probe waits until the process that is in the slot has answered a task. The error is what the pool says to every task,
+// or that nobody answered before ctx ended.
+func (p *prober) probe(ctx context.Context, slot int) (int, error) {
+	w := &probing{slot: slot, ended: make(chan struct{})}
+	p.mu.Lock()
+	if p.waiting == nil {
+		p.waiting = map[*probing]bool{}
+	}
+	p.waiting[w] = true
+	p.mu.Unlock()
+	p.top()
+	select {
+	case <-w.ended:
+		return w.pid, w.err
+	case <-ctx.Done():
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.waiting, w)
+	if w.pid != 0 || w.err != nil {
+		return w.pid, w.err
+	}
+	if pid := p.roster.occupant(slot); pid != 0 {
+		return 0, fmt.Errorf("process %d in slot %d has answered nothing: %w", pid, slot, ctx.Err())
+	}
+	return 0, fmt.Errorf("there is no process in slot %d: %w", slot, ctx.Err())
+}
+
+// top keeps as many tasks on their way as there are slots while somebody waits.
+func (p *prober) top() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for ; len(p.waiting) > 0 && p.sending < p.lanes && p.life.Err() == nil; p.sending++ {
+		go p.lane()
+	}
+}
+
+// lane sends one task and takes its answer, and begins again while somebody waits.
+func (p *prober) lane() {
+	send, cancel := context.WithTimeout(p.life, probeLate)
+	pid, err := p.send(send)
+	cancel()
+	switch {
+	case err == nil:
+		p.answered(pid)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	default:
+		p.failed(err)
+		_ = pause(p.life, probePause)
+	}
+	p.mu.Lock()
+	p.sending--
+	p.mu.Unlock()
+	p.top()
+}
+
+// answered tells the probes that this process has answered a task just now.
+func (p *prober) answered(pid int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failing = time.Time{}
+	if len(p.waiting) == 0 {
+		return
+	}
+	if !p.roster.knows(pid) {
+		p.roster.lookNow()
+		return
+	}
+	for w := range p.waiting {
+		if p.roster.occupant(w.slot) == pid {
+			w.pid = pid
+			p.end(w)
+		}
+	}
+}
+
+// failed ends the probes once nothing but errors has come for a while.
+func (p *prober) failed(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.failing.IsZero() {
+		p.failing = time.Now()
+	}
+	if time.Since(p.failing) < probeFailing {
+		return
+	}
+	for w := range p.waiting {
+		w.err = err
+		p.end(w)
+	}
+}
+
+func (p *prober) end(w *probing) {
+	delete(p.waiting, w)
+	close(w.ended)
+}

@@ -1,0 +1,272 @@
+package targets
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/scenarios/targets/foreign"
+)
+
+// rosterEvery is how often the workers of a pool that tells no events are listed. A death is noticed at once all the
+// same, by a pidfd.
+const rosterEvery = 20 * time.Millisecond
+
+// roster derives slots, generations and life events from listings of pids, for pools that tell nothing else. A process
+// gets the slot that has been empty for longest and keeps it until it ends or is no longer listed. Safe for concurrent
+// use.
+type roster struct {
+	list func(context.Context) ([]int, error) // the living workers
+	owns func(pid int) bool                   // whether a process is the pool's
+	wake chan struct{}
+	died chan *worker
+	seen chan []int
+	stop context.CancelFunc
+	done sync.WaitGroup
+
+	mu       sync.Mutex
+	slots    []slot
+	leaving  []*worker // alive, but not listed any more
+	watchers map[int]func(history.Member)
+	watched  int // watchers so far
+}
+
+// slot is a place in the pool. worker is nil while it is empty.
+type slot struct {
+	worker     *worker
+	generation int
+	emptySince time.Time
+}
+
+// worker is one process of the pool, held by a pidfd since it was first listed.
+type worker struct {
+	slot, generation, pid int
+	started               time.Time
+	held                  *foreign.Held
+}
+
+// newRoster starts to watch the workers, whose first listing is given. Close it.
+func newRoster(size int, first []int, list func(context.Context) ([]int, error), owns func(int) bool) *roster {
+	ctx, stop := context.WithCancel(context.Background())
+	r := &roster{
+		list: list, owns: owns, stop: stop, wake: make(chan struct{}, 1), died: make(chan *worker), seen: make(chan []int),
+		slots: make([]slot, size), watchers: map[int]func(history.Member){},
+	}
+	r.update(ctx, first)
+	r.done.Go(func() { r.look(ctx) })
+	r.done.Go(func() { r.follow(ctx) })
+	return r
+}
+
+func (r *roster) close() {
+	r.stop()
+	r.done.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, w := range r.all() {
+		w.held.Release()
+	}
+}
+
+// all is every worker that is held.
+func (r *roster) all() []*worker {
+	list := slices.Clone(r.leaving)
+	for _, s := range r.slots {
+		if s.worker != nil {
+			list = append(list, s.worker)
+		}
+	}
+	return list
+}
+
+// look lists the workers again and again. A listing that cannot be had changes nothing.
+func (r *roster) look(ctx context.Context) {
+	tick := time.NewTicker(rosterEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-r.wake:
+		}
+		pids, err := r.list(ctx)
+		if err != nil {
+			continue
+		}
+		select {
+		case r.seen <- pids:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// lookNow makes the next listing come at once: something points to a worker that is not known yet.
+func (r *roster) lookNow() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// follow is the goroutine that changes the roster and tells the events, so that they come in order.
+func (r *roster) follow(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case w := <-r.died:
+			r.bury(w)
+			r.lookNow()
+		case pids := <-r.seen:
+			r.update(ctx, pids)
+		}
+	}
+}
+
+// bury notes the end of a worker.
+func (r *roster) bury(w *worker) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.leaving = slices.DeleteFunc(r.leaving, func(o *worker) bool { return o == w })
+	if s := &r.slots[w.slot]; s.worker == w {
+		s.worker, s.emptySince = nil, time.Now()
+	}
+	w.held.Release()
+	r.tell(w, "exited")
+}
+
+// update compares a listing with what is known.
+func (r *roster) update(ctx context.Context, pids []int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.slots {
+		s := &r.slots[i]
+		if s.worker == nil || s.worker.held.Gone() || slices.Contains(pids, s.worker.pid) {
+			continue
+		}
+		r.tell(s.worker, "retiring")
+		r.leaving = append(r.leaving, s.worker)
+		s.worker, s.emptySince = nil, time.Now()
+	}
+	for _, pid := range pids {
+		if !slices.ContainsFunc(r.all(), func(w *worker) bool { return w.pid == pid && !w.held.Gone() }) {
+			r.seat(ctx, pid)
+		}
+	}
+}
+
+// seat gives a new worker its slot. One for which there is no room yet, since the death of its predecessor has not been
+// noticed, is left to the next listing; a pool that is really larger than it should be gets more slots.
+func (r *roster) seat(ctx context.Context, pid int) {
+	held, err := foreign.Hold(pid)
+	if err != nil {
+		return // gone again
+	}
+	if !r.owns(pid) { // or another process by now
+		held.Release()
+		return
+	}
+	free := -1
+	for i, s := range r.slots {
+		if s.worker != nil && s.worker.held.Gone() {
+			held.Release()
+			return
+		}
+		if s.worker == nil && (free < 0 || s.emptySince.Before(r.slots[free].emptySince)) {
+			free = i
+		}
+	}
+	if free < 0 {
+		free = len(r.slots)
+		r.slots = append(r.slots, slot{})
+	}
+	s := &r.slots[free]
+	s.generation++
+	w := &worker{slot: free, generation: s.generation, pid: pid, started: time.Now(), held: held}
+	s.worker = w
+	r.tell(w, "started")
+	r.tell(w, "ready")
+	r.done.Go(func() {
+		select {
+		case <-held.Exited():
+			select {
+			case r.died <- w:
+			case <-ctx.Done():
+			}
+		case <-ctx.Done():
+		}
+	})
+}
+
+// tell sends an event to everybody who watches; mu is held.
+func (r *roster) tell(w *worker, op string) {
+	r.send(history.Member{Op: op, Slot: w.slot, Gen: w.generation, PID: w.pid})
+}
+
+func (r *roster) send(m history.Member) {
+	m.At = chaos.Monotonic(time.Now())
+	for _, fn := range r.watchers {
+		fn(m)
+	}
+}
+
+// announce tells an event that is about no slot.
+func (r *roster) announce(m history.Member) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m.Slot = -1
+	r.send(m)
+}
+
+// Watch implements chaos.Target.
+func (r *roster) Watch(fn func(history.Member)) (stop func() uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.watched++
+	id := r.watched
+	r.watchers[id] = fn
+	return func() uint64 {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.watchers, id)
+		return 0
+	}
+}
+
+// members lists the workers that are alive and listed. phase tells what a process does.
+func (r *roster) members(phase func(pid int) string) (list []chaos.Member) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.slots {
+		if w := s.worker; w != nil && !w.held.Gone() {
+			list = append(list, chaos.Member{
+				Slot: w.slot, Generation: w.generation, PID: w.pid, Started: w.started, State: chaos.Ready, Phase: phase(w.pid),
+			})
+		}
+	}
+	return list
+}
+
+// occupant is the pid of the living worker in the slot; 0 without one.
+func (r *roster) occupant(slot int) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if slot < 0 || slot >= len(r.slots) {
+		return 0
+	}
+	if w := r.slots[slot].worker; w != nil && !w.held.Gone() {
+		return w.pid
+	}
+	return 0
+}
+
+// knows tells whether pid is a living worker in a slot.
+func (r *roster) knows(pid int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.slots, func(s slot) bool { return s.worker != nil && s.worker.pid == pid && !s.worker.held.Gone() })
+}
