@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -69,6 +70,9 @@ func (p *Pool) take(w *worker, f *frame) error {
 	case f.kind == frameReady || f.kind == frameBootFailed:
 		return w.booted(f)
 	case f.kind == frameGoodbye:
+		if w.asked {
+			return errors.New("goodbye twice")
+		}
 		w.asked = true
 		p.retire(w, ReasonNone)
 		return nil
@@ -90,6 +94,9 @@ func (p *Pool) take(w *worker, f *frame) error {
 			w.forget(f.seq, c)
 			p.fail(c, &EncodeError{Task: c.def.name, What: "collect result", Err: err})
 			return err
+		}
+		if w.flight.get(f.seq) != c {
+			return fmt.Errorf("result for task %d, which was taken back as not started meanwhile", f.id)
 		}
 	case c.settled:
 	case len(f.payload) <= len(c.inline):

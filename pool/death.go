@@ -74,20 +74,20 @@ func (w *worker) exitRecord(quarantined bool) Exit {
 	return x
 }
 
-// guilty is the task that was running when w died. A worker that lies about it is charged for the oldest task that it
-// has not answered.
-func (w *worker) guilty() *call {
+// guilty is the task that was running when w died. A worker that lies about it, or says that nothing runs, is charged for
+// the oldest task that it has started and not answered.
+func (w *worker) guilty() (c *call) {
 	phase, seq := w.board.running()
-	if phase != PhaseRunning && phase != PhaseWriting {
-		return nil
+	if phase == PhaseRunning || phase == PhaseWriting {
+		if c = w.flight.get(seq); c != nil {
+			return c
+		}
 	}
-	if c := w.flight.get(seq); c != nil {
-		return c
-	}
-	if phase == PhaseWriting { // its answer was delivered; what is left was not started
-		return nil
-	}
-	_, c := w.flight.oldest()
+	w.flight.newestFirst(func(seq uint32, started *call) {
+		if !w.board.unstarted(seq) {
+			c = started
+		}
+	})
 	return c
 }
 

@@ -235,12 +235,14 @@ func (w *worker) booted(f *frame) error {
 	} else if n, hash := registry.fingerprint(int(f.seq)); n != int(f.seq) || hash != f.id {
 		result = errors.New("the worker registered other tasks than the parent: register in package-level variables, whatever the environment")
 	}
-	select {
-	case w.ready <- result:
-		return nil
-	default:
-		return errors.New("ready twice")
+	if w.state == Starting {
+		select {
+		case w.ready <- result:
+			return nil
+		default:
+		}
 	}
+	return errors.New("ready twice")
 }
 
 // install makes a booted worker take tasks, or sit on the spare bench. It reports whether it is still wanted.

@@ -1,0 +1,274 @@
+package pool_test
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unsafe"
+
+	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
+
+	"github.com/respawn-go/respawn/pool"
+)
+
+// The descriptors that a worker inherits, the frames it may send, and where its scoreboard has what: all as in the
+// package, written here again because a hostile worker knows them too.
+const (
+	fdTasks, fdControl, fdPage, fdDown, fdUp = 3, 4, 5, 6, 7
+
+	kindHello, kindTask, kindReady, kindBootFailed, kindValue, kindError, kindGoodbye = 1, 2, 3, 4, 5, 6, 10
+
+	atPong, atCrash, atConsumed, atClaims, claims = 64, 192, 256, 320, 1024
+)
+
+// wire makes a frame.
+func wire(kind, flags byte, id uint64, seq uint32, payload string) []byte {
+	var b [32]byte
+	binary.LittleEndian.PutUint32(b[0:], uint32(len(payload)))
+	b[4], b[5] = kind, flags
+	binary.LittleEndian.PutUint64(b[8:], id)
+	binary.LittleEndian.PutUint32(b[16:], seq)
+	return append(b[:], payload...)
+}
+
+func post(frames ...[]byte) {
+	for _, b := range frames {
+		for len(b) > 0 {
+			n, err := unix.Write(fdTasks, b)
+			if err != nil {
+				return
+			}
+			b = b[n:]
+		}
+	}
+}
+
+func reference(offset, size uint64) string {
+	return string(binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, offset), size))
+}
+
+// mapped is the worker's own view of its scoreboard.
+func mapped() (word func(off int) *atomic.Uint64) {
+	mem, err := unix.Mmap(fdPage, 0, atClaims+8*claims, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		panic(err)
+	}
+	return func(off int) *atomic.Uint64 { return (*atomic.Uint64)(unsafe.Pointer(&mem[off])) }
+}
+
+// crimes are what a worker does to its host while it runs the task with that id, as its seq-th one. It has committed
+// them all when it returns; most of those that the host takes for an offence end the worker before.
+var crimes = map[string]func(id uint64, seq uint32){
+	"garbage":              func(uint64, uint32) { post([]byte("this is not a frame, nor will it ever be one; it is long enough")) },
+	"a frame of 4 GiB":     func(uint64, uint32) { b := wire(kindValue, 0, 1, 1, ""); b[3] = 0xff; post(b) },
+	"a foreign id":         func(id uint64, seq uint32) { post(wire(kindValue, 0, id-1, seq, "\x07")) },
+	"an unknown number":    func(id uint64, seq uint32) { post(wire(kindValue, 0, id, seq+77, "\x07")) },
+	"a number far away":    func(id uint64, seq uint32) { post(wire(kindValue, 0, id, seq+1<<31, "\x07")) },
+	"hello":                func(uint64, uint32) { post(wire(kindHello, 0, 0, 0, "")) },
+	"a task for the host":  func(id uint64, seq uint32) { post(wire(kindTask, 0, id, seq, "\x07")) },
+	"ready again":          func(uint64, uint32) { post(wire(kindReady, 0, 1, 1, "")) },
+	"boot failed":          func(uint64, uint32) { post(wire(kindBootFailed, 0, 0, 0, "\xa0")) },
+	"goodbye twice":        func(uint64, uint32) { post(wire(kindGoodbye, 0, 0, 0, ""), wire(kindGoodbye, 0, 0, 0, "")) },
+	"a key beyond its end": func(id uint64, seq uint32) { b := wire(kindValue, 0, id, seq, "\x07"); b[22] = 9; post(b) },
+	"a flood of frames": func(id uint64, seq uint32) {
+		for {
+			post(wire(kindValue, 0, id, seq+99, "\x07"))
+		}
+	},
+	"a flood on stderr": func(uint64, uint32) {
+		line := make([]byte, 1<<20)
+		for range 16 {
+			os.Stderr.Write(line)
+		}
+		post(wire(kindHello, 0, 0, 0, ""))
+	},
+	"its control socket filled, its task socket closed": func(uint64, uint32) {
+		_ = unix.SetNonblock(fdControl, true)
+		for {
+			if _, err := unix.Write(fdControl, make([]byte, 1<<16)); err != nil {
+				break
+			}
+		}
+		unix.Close(fdTasks)
+		select {}
+	},
+	"lies in the scoreboard": func(uint64, uint32) {
+		word := mapped()
+		word(atPong).Store(1 << 40)
+		word(atConsumed).Store(1 << 50)
+		for i := range claims {
+			word(atClaims + 8*i).Store(^uint64(0) - uint64(i))
+		}
+		word(0).Store(uint64(12345)<<8 | 3) // running a task that is not there
+		unix.Kill(os.Getpid(), unix.SIGKILL)
+	},
+	"holes in the shared memory": func(uint64, uint32) {
+		for _, fd := range []int{fdPage, fdDown, fdUp} {
+			_ = unix.Fallocate(fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, 1<<20)
+		}
+		post([]byte("and then some garbage, so that this is an offence of its own"))
+	},
+}
+
+// misbehave commits a crime on its first attempt.
+var misbehave = pool.Register("misbehave", func(ctx context.Context, crime string) (int, error) {
+	if pool.Attempt(ctx) == 1 {
+		crimes[crime](pool.TaskID(ctx), uint32(mapped()(0).Load()>>8))
+		time.Sleep(time.Minute)
+	}
+	return 42, nil
+})
+
+func TestAHostileWorkerHurtsOnlyItself(t *testing.T) {
+	for crime := range crimes {
+		t.Run(crime, func(t *testing.T) {
+			g, p := NewWithT(t), start(t, pool.Config{Size: 2, Heartbeat: 2 * time.Second})
+			whole(t, p)
+			before, gate := pids(p), closedGate(t)
+			bystander := gated.Submit(bound(t), p, gate, pool.OnSlot(1))
+			inPhase(t, p, 1, pool.PhaseRunning)
+
+			f := misbehave.Submit(bound(t), p, crime)
+			g.Expect(f.Result(bound(t))).To(Equal(42), "the task is run again elsewhere")
+			g.Expect(f.Outcome().Attempts).To(Equal(2))
+			g.Expect(f.Outcome().Exits).To(HaveLen(1), "and its worker's end is on its account")
+			g.Expect(f.Outcome().Exits[0].PID).To(Equal(before[0]))
+			if f.Outcome().Exits[0].Reason == pool.ReasonProtocol && crime != "its control socket filled, its task socket closed" {
+				g.Expect(p.Stats().Rejected).To(BeNumerically(">=", 1))
+			}
+
+			open(t, gate)
+			v, err := bystander.Result(bound(t))
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(v.Attempt).To(Equal(1))
+			g.Expect(v.PID).To(Equal(before[1]))
+			whole(t, p)
+			s := p.Stats()
+			g.Expect(s.Submitted).To(Equal(s.Settled))
+			g.Expect(s.OK).To(Equal(s.Settled))
+			g.Expect(s.Ready).To(Equal(2))
+		})
+	}
+}
+
+func TestASharedSegmentCannotBeResizedOrWrittenAgainstTheHostsWill(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	g.Expect(vandalise.Call(bound(t), p, 0)).To(Equal([]string{}), "what succeeded")
+	g.Expect(echo.Call(bound(t), p, make([]byte, 1<<20))).To(HaveLen(1 << 20))
+	whole(t, p)
+}
+
+// vandalise tries what would kill the host with SIGBUS or change what it sent, and returns what was let through.
+var vandalise = pool.Register("vandalise", func(context.Context, int) ([]string, error) {
+	let := []string{}
+	try := func(what string, fd int, err error) {
+		if err == nil {
+			let = append(let, fmt.Sprintf("%s of %d", what, fd))
+		}
+	}
+	for _, fd := range []int{fdPage, fdDown, fdUp} {
+		try("shrink", fd, unix.Ftruncate(fd, 0))
+		try("grow", fd, unix.Ftruncate(fd, 4<<30))
+		_, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_WRITE)
+		try("seal", fd, err)
+	}
+	mem, err := unix.Mmap(fdDown, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	try("map for writing", fdDown, err)
+	if err == nil {
+		_ = unix.Munmap(mem)
+	}
+	_, err = unix.Pwrite(fdDown, []byte("x"), 0)
+	try("write", fdDown, err)
+	return let, nil
+})
+
+// treason is answered for by the traitor's own result, so it settles at once: with what, is its own affair.
+var treason = pool.Register("treason", func(ctx context.Context, how string) (int, error) {
+	id, word := pool.TaskID(ctx), mapped()
+	seq := uint32(word(0).Load() >> 8)
+	switch how {
+	case "twice":
+		post(wire(kindValue, 0, id, seq, "\x18\x2a"), wire(kindValue, 0, id, seq, "\x07"))
+	case "outside the arena":
+		post(wire(kindValue, 1, id, seq, reference(1<<62, 1<<62)))
+	case "wrapping around the arena":
+		post(wire(kindValue, 1, id, seq, reference(^uint64(0)-7, 16)))
+	case "a reference that is none":
+		post(wire(kindValue, 1, id, seq, "short"))
+	case "no CBOR":
+		post(wire(kindValue, 0, id, seq, "\xff\xff"))
+	case "an error that is none":
+		post(wire(kindError, 0, id, seq, "\xff\xff"))
+	case "the next one, unstarted":
+		post(wire(kindValue, 0, id+1, seq+1, "\x07"))
+	}
+	time.Sleep(time.Minute)
+	return 0, nil
+})
+
+func TestACorruptResultFailsThatTaskAndRecyclesThatWorker(t *testing.T) {
+	for _, how := range []string{"outside the arena", "wrapping around the arena", "a reference that is none"} {
+		g, p := NewWithT(t), start(t, pool.Config{Size: 2})
+		before := pids(p)
+		_, err := treason.Call(bound(t), p, how, pool.OnSlot(0))
+		var enc *pool.EncodeError
+		g.Expect(err).To(BeAssignableToTypeOf(enc), how)
+		g.Expect(err).To(MatchError(ContainSubstring("outside the arena")))
+		whole(t, p)
+		g.Expect(pids(p)[0]).NotTo(Equal(before[0]))
+		g.Expect(pids(p)[1]).To(Equal(before[1]))
+		g.Expect(p.Workers()[0].LastExit.Reason).To(Equal(pool.ReasonProtocol))
+		g.Expect(p.Stats().Rejected).To(BeEquivalentTo(1))
+	}
+}
+
+func TestAResultThatCannotBeDecodedFailsThatTaskOnly(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1, Heartbeat: -1})
+	for _, how := range []string{"no CBOR", "an error that is none"} {
+		_, err := treason.Call(bound(t), p, how)
+		var enc *pool.EncodeError
+		g.Expect(err).To(BeAssignableToTypeOf(enc), how)
+		kill(t, pids(p)[0], 9) // it still sleeps
+		whole(t, p)
+	}
+}
+
+func TestASecondResultIsDroppedCountedAndRecyclesTheWorker(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	events := p.Subscribe(100)
+	f := treason.Submit(bound(t), p, "twice")
+	g.Expect(f.Result(bound(t))).To(Equal(42), "the first one counts")
+	e, _ := next(t, events, pool.FrameRejected)
+	g.Expect(e.Err).To(MatchError(ContainSubstring("which is not there")))
+	e, _ = next(t, events, pool.WorkerExited)
+	g.Expect(e.Exit.Reason).To(Equal(pool.ReasonProtocol))
+	g.Expect(f.Result(bound(t))).To(Equal(42))
+	g.Expect(p.Stats().Rejected).To(BeEquivalentTo(1))
+	whole(t, p)
+}
+
+func TestAResultForATaskThatWasNotStartedIsRejected(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1, Budgets: pool.Budgets{Crashes: 1}})
+	for round := 0; p.Stats().Rejected < 3; round++ { // with tasks sent ahead, and with none there
+		g.Expect(round).To(BeNumerically("<", 20))
+		var futures []*pool.Future[int]
+		for i := range 500 {
+			futures = append(futures, square.Submit(bound(t), p, i))
+		}
+		traitor := treason.Submit(bound(t), p, "the next one, unstarted")
+		for i := range 500 {
+			futures = append(futures, square.Submit(bound(t), p, i))
+		}
+		_, err := traitor.Result(bound(t))
+		g.Expect(err).To(BeAssignableToTypeOf(&pool.WorkerLostError{}))
+		for i, f := range futures {
+			g.Expect(f.Result(bound(t))).To(Equal(i % 500 * (i % 500)))
+		}
+	}
+	whole(t, p)
+}
