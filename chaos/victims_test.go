@@ -1,6 +1,7 @@
 package chaos_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -30,6 +31,8 @@ func (t *tape) reasons() (list []string) {
 	}
 	return list
 }
+
+var errNoSpace = errors.New("no space")
 
 var killAll = chaos.Nemesis{Fault: chaos.Signal{Name: "KILL"}, Pick: chaos.Pick{All: true}}
 

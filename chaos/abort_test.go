@@ -1,0 +1,87 @@
+package chaos_test
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// An abort condition trips once it has held for long enough, and not if it lapses in between.
+func TestAbortConditionsMustHold(t *testing.T) {
+	lapsed := time.Now()
+	for name, c := range map[string]struct {
+		tripped func() bool
+		aborts  bool
+	}{
+		"it holds": {func() bool { return true }, true},
+		"it lapses": {func() bool {
+			holds := time.Since(lapsed) < 100*time.Millisecond
+			if !holds {
+				lapsed = time.Now()
+			}
+			return holds
+		}, false},
+		"never": {func() bool { return false }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			var rec tape
+			run := chaos.Run{
+				Target: sleepers(t, 1), Open: rec.open, Steady: time.Second, Settle: time.Nanosecond, Sample: time.Millisecond,
+				Abort: []chaos.Abort{{Text: "pool.ready < 1 for 400ms", For: 400 * time.Millisecond, Tripped: func(history.Event) bool {
+					return c.tripped()
+				}}},
+			}
+			err := run.Do(t.Context())
+			alarms := rec.count(func(e history.Event) bool { return e.Alarm != nil && e.Alarm.Kind == "abort" })
+			if !c.aborts {
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(alarms).To(BeZero())
+				return
+			}
+			g.Expect(err).To(MatchError(chaos.ErrAborted))
+			g.Expect(err).To(MatchError(ContainSubstring("pool.ready < 1 for 400ms")))
+			g.Expect(alarms).To(Equal(1))
+			g.Expect(rec.abort).To(BeTrue())
+		})
+	}
+}
+
+// A history that cannot be written ends the run: what cannot be judged need not go on.
+func TestUnwritableHistoryEndsTheRun(t *testing.T) {
+	g := NewWithT(t)
+	rec := &full{}
+	run := chaos.Run{Target: sleepers(t, 1), Open: rec.open, Steady: time.Hour}
+	g.Expect(run.Do(t.Context())).To(MatchError(ContainSubstring("the history cannot be written: no space")))
+}
+
+// full is a history on a disk without room.
+type full struct{ tape }
+
+func (f *full) open(h history.Header) (chaos.Recorder, error) {
+	f.header = h
+	return f, nil
+}
+
+func (f *full) Append(e history.Event) error {
+	if e.Stage != nil && e.Stage.Name == "steady" {
+		return errNoSpace
+	}
+	return f.tape.Append(e)
+}
+
+// A run with mistakes in it says all of them, and does nothing.
+func TestMistakesAreNamed(t *testing.T) {
+	g := NewWithT(t)
+	run := chaos.Run{Chaos: []chaos.Nemesis{once(chaos.Signal{Name: "NOPE"}), {}}, Load: &chaos.Load{Concurrency: 1, Rate: 1}}
+	g.Expect(run.Do(t.Context())).To(MatchError(And(
+		ContainSubstring("Run.Target is missing"), ContainSubstring("Run.Open is missing"),
+		ContainSubstring(`signal "NOPE" is not known`), ContainSubstring("a nemesis without a fault"),
+		ContainSubstring("2 of Concurrency, Rate and Map"))))
+	run = chaos.Run{Target: sleepers(t, 1), Open: (&tape{}).open, Load: &chaos.Load{Concurrency: 1}}
+	g.Expect(run.Do(t.Context())).To(MatchError(ContainSubstring("the procs target cannot run tasks")))
+}
