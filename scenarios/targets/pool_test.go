@@ -27,14 +27,6 @@ func start(t *testing.T, cfg pool.Config) *targets.Started {
 	return p
 }
 
-// bound is a context that ends long after anything here should have.
-func bound(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 // pids are the ready members' by slot.
 func pids(g *WithT, p chaos.Target) map[int]int {
 	list, err := p.Members(context.Background())
