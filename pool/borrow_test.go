@@ -5,6 +5,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -15,10 +16,11 @@ var repeat = pool.Register("repeat", func(_ context.Context, s string) (string, 
 
 // Large bytes and strings are lent rather than copied where nobody can notice: this is for those who would.
 func TestLargeValuesKeepTheirBytesWhateverTheirOwnersDoNext(t *testing.T) {
-	g, p := NewWithT(t), start(t, pool.Config{Size: 2})
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	want := bytes.Repeat([]byte("0123456789abcdef"), 64<<10)
 
 	arg := bytes.Clone(want)
+	stubborn.Submit(bound(t), p, 20*time.Millisecond) // keeps the next one in the queue
 	f := echo.Submit(bound(t), p, arg)
 	clear(arg) // the submitter has its slice back at once
 	first, err := f.Result(bound(t))
@@ -42,11 +44,12 @@ func TestLargeValuesKeepTheirBytesWhateverTheirOwnersDoNext(t *testing.T) {
 func TestACancelledCallGivesItsLargeArgumentBack(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	arg := make([]byte, 8<<20)
-	for range 20 { // cancelled at a different moment of the copying each time; the race detector looks on
+	for range 8 { // cancelled at a different moment of the copying each time; the race detector looks on
 		ctx, cancel := context.WithCancel(t.Context())
-		go cancel()
+		before := echo.Submit(bound(t), p, make([]byte, 1<<20)) // has the arena
+		go func() { <-before.Done(); cancel() }()               // while its answer's receiver copies the next argument
 		_, _ = echo.Call(ctx, p, arg)
-		clear(arg)
+		arg[0]++ // it is its owner's again
 	}
 	g.Expect(echo.Call(bound(t), p, []byte("still here"))).To(Equal([]byte("still here")))
 }

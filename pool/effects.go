@@ -36,13 +36,20 @@ func (p *Pool) unlock() {
 	p.eff = p.spareEffects()
 	p.mu.Unlock()
 
-	for i, o := range e.writes {
-		o.w.write(o)
-		e.writes[i] = outgoing{}
+	for _, o := range e.writes {
+		if o.large == nil {
+			o.w.write(o)
+		}
 	}
 	for i, c := range e.settled {
 		c.announce()
 		e.settled[i] = nil
+	}
+	for i, o := range e.writes {
+		if o.large != nil { // takes long enough to let everybody else go first
+			o.w.write(o)
+		}
+		e.writes[i] = outgoing{}
 	}
 	e.writes, e.settled = e.writes[:0], e.settled[:0]
 	p.effPool.Put(e)
