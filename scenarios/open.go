@@ -4,13 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/scenarios/targets"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
+	"github.com/respawn-go/respawn/scenarios/targets/server"
 )
 
 // TargetMaker makes the target of a run of the caller's own. dir is a scratch directory that lives as long as the run; size
@@ -68,8 +68,14 @@ func (s *Scenario) open(ctx context.Context, dir string, o RunOptions) (*opened,
 			return nil, err
 		}
 		return &opened{d, d.Witness(), d.Close, d.Close}, nil
+	case t.Server != nil:
+		w, err := targets.StartServer(ctx, server.Config{Kind: t.Server.Kind, Size: max(int(t.Server.Size), 1), Dir: dir})
+		if err != nil {
+			return nil, err
+		}
+		return &opened{w, w.Witness(), w.Close, w.Close}, nil
 	}
-	return nil, fmt.Errorf("target %s is not supported yet", chosen(s.Target)[0])
+	return nil, errors.New("the scenario names no target")
 }
 
 // size is how many members the scenario wants, 0 if it does not say.

@@ -20,6 +20,7 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
+	"github.com/respawn-go/respawn/scenarios/targets/server"
 )
 
 // external is what a driver and a server have in common as targets.
@@ -63,16 +64,6 @@ func bound(t *testing.T) context.Context {
 	return ctx
 }
 
-// installed skips the test when what it needs is not on this host.
-func installed(t *testing.T, err error) {
-	t.Helper()
-	var missing *foreign.NotInstalledError
-	if errors.As(err, &missing) {
-		t.Skip(missing)
-	}
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-}
-
 // startPool starts this project's pool behind a driver.
 func startPool(t *testing.T, size int) *targets.Driver {
 	t.Helper()
@@ -82,6 +73,23 @@ func startPool(t *testing.T, size int) *targets.Driver {
 }
 
 func TestADriverIsATarget(t *testing.T) { isATarget(t, startPool(t, 3), 3) }
+
+func TestAServerIsATarget(t *testing.T) {
+	for _, kind := range server.Kinds() {
+		t.Run(kind, func(t *testing.T) {
+			dir, err := os.MkdirTemp("", "respawn-server-")
+			NewWithT(t).Expect(err).NotTo(HaveOccurred())
+			defer os.RemoveAll(dir)
+			s, err := targets.StartServer(bound(t), server.Config{Kind: kind, Size: 3, Dir: dir})
+			var missing *foreign.NotInstalledError
+			if errors.As(err, &missing) {
+				t.Skip(missing)
+			}
+			NewWithT(t).Expect(err).NotTo(HaveOccurred())
+			isATarget(t, s, 3)
+		})
+	}
+}
 
 // isATarget goes through everything that the engine asks of a target.
 func isATarget(t *testing.T, target external, size int) {

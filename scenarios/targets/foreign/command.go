@@ -28,8 +28,8 @@ type Command struct {
 	Install string
 }
 
-// nobody is the number of the user and the group nobody in most distributions.
-const nobody = 65534
+// Nobody is the number of the user and the group nobody in most distributions.
+const Nobody = 65534
 
 // NotInstalledError says that something is missing on this host, and how to get it.
 type NotInstalledError struct {

@@ -61,7 +61,7 @@ func (p *Program) spawn(path string, c Command) error {
 	pidfd := -1
 	attr := &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd}
 	if c.Unprivileged && os.Geteuid() == 0 {
-		attr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+		attr.Credential = &syscall.Credential{Uid: Nobody, Gid: Nobody}
 	}
 	env := slices.Concat(os.Environ(), c.Env, []string{"RESPAWN_POOL=" + p.marker})
 	proc, err := os.StartProcess(path, c.Argv, &os.ProcAttr{Dir: c.Dir, Env: env, Files: []*os.File{in, out, w}, Sys: attr})

@@ -1,0 +1,39 @@
+package server
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/respawn-go/respawn/scenarios/targets/foreign"
+)
+
+// startGunicorn starts gunicorn with sync workers, its default.
+func startGunicorn(s *Server, c Config) error {
+	program, err := foreign.Find("gunicorn", "apt-get install gunicorn")
+	if err != nil {
+		return err
+	}
+	s.version = versionOf(program, "--version")
+	if err := s.place("app.py", nil); err != nil {
+		return err
+	}
+	return s.run([]string{"HOME=" + s.dir, "PYTHONDONTWRITEBYTECODE=1"}, program,
+		"--bind", fmt.Sprintf("127.0.0.1:%d", s.port), "--workers", strconv.Itoa(c.Size),
+		"--chdir", s.dir, "--worker-tmp-dir", s.dir, "--backlog", "1024", "--timeout", "60",
+		"--log-level", "warning", "app:app")
+}
+
+// versionOf is the first word with a digit and a dot in what a program says of its version.
+func versionOf(program string, args ...string) string {
+	out, _ := exec.Command(program, args...).CombinedOutput()
+	for word := range strings.FieldsSeq(string(out)) {
+		word = strings.Trim(word[strings.LastIndexByte(word, '/')+1:], "()")
+		if strings.Contains(word, ".") && word[0] >= '0' && word[0] <= '9' {
+			return word
+		}
+	}
+	return filepath.Base(program)
+}
