@@ -138,7 +138,7 @@ func (s *state) spent(i *injection, x *exit) bool {
 // did tells whether the injection was really tried, or is about to be.
 func (i *injection) did() bool {
 	switch i.outcome {
-	case "already_gone", "refused":
+	case "already_gone", "refused", "missed":
 		return false
 	case "":
 		return true

@@ -1,9 +1,11 @@
 package check
 
 import (
+	"cmp"
 	"errors"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/respawn-go/respawn/chaos/history"
 )
@@ -99,7 +101,8 @@ func (v *verdict) record() {
 	s := v.s
 	for _, a := range s.alarms {
 		if a.Kind == "interrupt" {
-			v.find(Aborted, a.line, "the run was interrupted: "+a.Text)
+			_, why, _ := strings.Cut(": "+a.Text, "interrupted: ")
+			v.find(Aborted, a.line, "the run was interrupted: "+cmp.Or(why, a.Text))
 		}
 	}
 	var at *history.LineError

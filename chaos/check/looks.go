@@ -26,6 +26,7 @@ type looks struct {
 	parentLine, membersLine int
 	orphans                 time.Duration // since when there are some
 	haveOrphans             bool
+	cgroups                 bool // there were some
 	orphaned                dist
 }
 
@@ -68,6 +69,7 @@ func (l *looks) outside(e *history.Sample, s *state) {
 		l.any, l.firstOOM = true, e.HostOOM
 	}
 	l.lastOOM = max(l.lastOOM, e.HostOOM)
+	l.cgroups = l.cgroups || e.Cgroups > 0
 	if e.ParentRSS > l.parentMax {
 		l.parentMax, l.parentLine = e.ParentRSS, s.line
 	}
@@ -121,14 +123,15 @@ func (s *state) orphanTime() reading {
 	return l.orphaned.of(l.orphaned.worst)
 }
 
-// cgroupsLeaked compares with what the members accounted for before the first fault.
+// cgroupsLeaked compares with what the members accounted for before the first fault. It is not known for a target of which
+// no sample ever had a cgroup.
 func (s *state) cgroupsLeaked() reading {
 	l := &s.looks
 	end := l.gone
 	if end == nil {
 		end = l.verified
 	}
-	if end == nil || end.Want > 0 && l.base == nil {
+	if end == nil || !l.cgroups || end.Want > 0 && l.base == nil {
 		return reading{}
 	}
 	due := 0

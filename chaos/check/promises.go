@@ -17,7 +17,7 @@ var promises = []struct {
 	{"tasks.failed", (*state).hasLoad},
 	{"processes.orphaned", (*state).hasMarker},
 	{"processes.zombies", nil},
-	{"cgroups.leaked", nil},
+	{"cgroups.leaked", func(s *state) bool { return s.looks.cgroups }},
 }
 
 // Promises lists the metrics that must be 0 in every scenario that does not say otherwise.

@@ -1,6 +1,8 @@
 package check
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
@@ -8,33 +10,32 @@ import (
 
 // slots follows each confirmed death until its slot is of use again: the replacement is ready and has answered a probe.
 type slots struct {
-	pending map[int][]death   // by slot
-	answers map[int]answer    // the last of each slot
-	since   map[int]readiness // the last of each slot
+	pending map[int][]death       // by slot
+	answers map[int][]answer      // by slot
+	since   map[int]time.Duration // by pid, when it became ready
+	rises   map[int][]answer      // by slot, the same
 	recover dist
-	never   []death // did not come back
 }
 
-// answer is that of a probe.
+// answer is that of a probe, or that somebody is ready.
 type answer struct {
 	pid int
 	at  time.Duration
 }
 
-// readiness is when which pid became ready.
-type readiness answer
-
 func (l *slots) init() {
-	l.pending, l.answers, l.since = map[int][]death{}, map[int]answer{}, map[int]readiness{}
+	l.pending, l.answers = map[int][]death{}, map[int][]answer{}
+	l.since, l.rises = map[int]time.Duration{}, map[int][]answer{}
 }
 
 func (l *slots) ready(slot, pid int, at time.Duration) {
-	l.since[slot] = readiness{pid, at}
+	l.since[pid] = at
+	l.rises[slot] = append(l.rises[slot], answer{pid, at})
 	l.settle(slot, true)
 }
 
 func (l *slots) answered(slot, pid int, at time.Duration, events bool) {
-	l.answers[slot] = answer{pid, at}
+	l.answers[slot] = append(l.answers[slot], answer{pid, at})
 	l.settle(slot, events)
 }
 
@@ -43,29 +44,47 @@ func (l *slots) died(d death, events bool) {
 	l.settle(d.slot, events)
 }
 
-// settle takes the deaths of the slot that are recovered from. A target that tells its events must have said that the
-// process that answered is ready.
+// settle takes the deaths of the slot that are recovered from. The answer, and the next ones, may come before the death
+// is confirmed. A target that tells its events must have said that the process that answered is ready.
 func (l *slots) settle(slot int, events bool) {
-	a, ok := l.answers[slot]
-	r := l.since[slot]
-	if !ok || events && r.pid != a.pid {
-		return
-	}
 	left := l.pending[slot][:0]
 	for _, d := range l.pending[slot] {
-		if a.pid == d.pid || a.at < d.at {
+		if back, ok := l.back(d, events); ok {
+			l.recover.add(back-d.at, d.line)
+		} else {
 			left = append(left, d)
-			continue
 		}
-		back := a.at
-		if events {
-			back = max(back, r.at)
-		}
-		l.recover.add(back-d.at, d.line)
 	}
 	if l.pending[slot] = left; len(left) == 0 {
 		delete(l.pending, slot)
 	}
+}
+
+// back is when the slot was of use again after the death.
+func (l *slots) back(d death, events bool) (time.Duration, bool) {
+	for _, a := range from(l.answers[d.slot], d.at) {
+		ready, told := l.since[a.pid]
+		if a.pid != d.pid && (told || !events) {
+			return max(a.at, ready), true
+		}
+	}
+	return 0, false
+}
+
+// rose is when somebody was ready in the slot again after the death, if that was already told; else 0.
+func (l *slots) rose(d death) time.Duration {
+	for _, r := range from(l.rises[d.slot], d.at) {
+		if r.pid != d.pid {
+			return r.at
+		}
+	}
+	return 0
+}
+
+// from is the answers since then.
+func from(list []answer, at time.Duration) []answer {
+	i, _ := slices.BinarySearchFunc(list, at, func(a answer, at time.Duration) int { return cmp.Compare(a.at, at) })
+	return list[i:]
 }
 
 // look forgets the deaths of slots that are not wanted any more.
@@ -81,7 +100,6 @@ func (l *slots) close() {
 	for _, slot := range sortedKeys(l.pending) {
 		for _, d := range l.pending[slot] {
 			l.recover.never(d.line)
-			l.never = append(l.never, d)
 		}
 	}
 	clear(l.pending)

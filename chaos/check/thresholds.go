@@ -114,10 +114,12 @@ func (v *verdict) abort() {
 		v.tripped(w.tripped.Metric, w.tripped.line, "the abort condition "+tripped+" held: "+w.tripped.short())
 	}
 	for _, a := range v.s.alarms {
-		if a.Kind == "abort" && (tripped == "" || !strings.HasPrefix(a.Text, tripped)) {
-			r, _ := ParseRule(a.Text)
-			v.tripped(r.Metric, a.line, "the abort condition "+a.Text+" held")
+		if a.Kind != "abort" || tripped != "" && strings.Contains(a.Text, tripped) {
+			continue
 		}
+		rule := a.Text[strings.LastIndex(a.Text, ": ")+1:] // a harness may say more than the condition
+		r, _ := ParseRule(rule)
+		v.tripped(r.Metric, a.line, "the abort condition "+strings.TrimSpace(rule)+" held")
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 // watch looks at the rules that are about a moment, each time a sample is taken.
 type watch struct {
 	steady, abort, expect []watched
-	// reached tells that all steady conditions held at once: in the stage steady, and in settle or verify.
+	// reached tells that all steady conditions held at once: before the faults, and in settle or verify.
 	reached [2]bool
 	looked  [2]bool
 	shown   [2][]Threshold // the steady conditions when they held, or as they were last
@@ -66,10 +66,11 @@ func (s *state) look() {
 	}
 }
 
-// sideOf is 0 before the faults, 1 after them, -1 where nobody asks for the steady state.
+// sideOf is 0 before the faults, 1 after them, -1 where nobody asks for the steady state. The stage steady may be too short
+// for a sample: then those of the warm-up tell.
 func sideOf(st stage) int {
 	switch st {
-	case steady:
+	case warmup, steady:
 		return 0
 	case settle, verify:
 		return 1
@@ -87,6 +88,9 @@ func (s *state) lookSteady(side int) {
 		shown[i].When = [...]string{"before", "after"}[side]
 	}
 	w.looked[side] = true
+	if s.stage == warmup { // not sticky: it is the last such sample that counts
+		w.reached[side] = false
+	}
 	if !w.reached[side] {
 		w.shown[side] = shown
 	}

@@ -1,6 +1,9 @@
 package check
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // whole follows whether the pool has all the members that it should have, from the events of members where the target
 // tells them, else from the samples.
@@ -8,10 +11,10 @@ type whole struct {
 	want    int
 	looked  bool // want is from a sample
 	down    map[int]bool
-	since   time.Duration // down is not empty since then
-	line    int           // what began it
-	last    time.Duration // when the pool became whole
-	from    time.Duration // of the stage chaos
+	since   time.Duration   // down is not empty since then
+	line    int             // what began it
+	whole   []time.Duration // when the pool became whole
+	from    time.Duration   // of the stage chaos
 	begun   bool
 	over    bool
 	below   dist
@@ -63,7 +66,7 @@ func (w *whole) rise(slot int, at time.Duration, s *state) {
 	if len(w.down) > 0 {
 		return
 	}
-	w.last = at
+	w.whole = append(w.whole, at)
 	if !w.begun || w.over {
 		return
 	}
@@ -87,12 +90,14 @@ func (w *whole) died(d death, s *state) {
 		delete(s.crew.up, slot)
 		w.fall(slot, d.at, s)
 	}
+	rose := max(d.at, s.slots.rose(d))
+	back := slices.IndexFunc(w.whole, func(at time.Duration) bool { return at >= rose })
 	switch {
 	case w.over || d.slot >= w.want:
+	case back >= 0:
+		w.recover.add(w.whole[back]-d.at, d.line)
 	case len(w.down) > 0:
 		w.deaths = append(w.deaths, d)
-	case w.last >= d.at:
-		w.recover.add(w.last-d.at, d.line)
 	}
 }
 

@@ -1,0 +1,155 @@
+package check_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// metric is one metric of the judged story, NaN-free: -1 stands for no data.
+func (s *story) metric(name string) float64 {
+	v, ok := s.judge().Metrics[name]
+	if !ok {
+		return -1
+	}
+	return v
+}
+
+const ms = 0.001
+
+func TestSlotRecoveryIsFromTheDeathToTheAnswerOfTheReplacement(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().strike(2, "confirmed", true) // the death is at the settled record
+	died := s.now
+	s.exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"}).wait(40*tick).start(2).wait(50*tick).probe(2, 1)
+	want := (s.now - died).Seconds()
+	g.Expect(s.verify(4).stop().end().metric("slot.recovery.max")).To(BeNumerically("~", want, 1e-9))
+}
+
+func TestAnswerOfTheVictimItselfIsNoRecovery(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().strike(2, "confirmed", true).probe(2, 1).expect("slots.silent >= 0")
+	s.exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"}).stage("settle").work(0).sample(4).stage("verify").sample(4).stop().end()
+	g.Expect(s.judge().Metrics).To(HaveKeyWithValue("slot.recovery.max", BeNumerically(">", 1e300)))
+}
+
+func TestAnswerOfAProcessThatNeverBecameReadyIsNoRecovery(t *testing.T) {
+	g := NewWithT(t)
+	s := good()
+	s.events = slices.DeleteFunc(s.events, func(e history.Event) bool {
+		return e.Member != nil && e.Member.Op == "ready" && e.Member.PID == 408
+	})
+	g.Expect(s.metric("slot.recovery.max")).To(BeNumerically(">", 1e300))
+}
+
+func TestDeathThatIsConfirmedAfterTheRecoveryCounts(t *testing.T) {
+	g := NewWithT(t)
+	s := calm()
+	s.add(history.Event{Fault: &history.Fault{N: 1, Op: "injected", Victim: &history.Victim{Slot: 2, PID: s.pids[2]}}})
+	died := s.now
+	s.exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"}).start(2)
+	whole := s.now
+	s.probe(2, 1)
+	back := s.now
+	s.wait(500*tick).probe(2, 0) // a later answer is not the recovery
+	s.add(history.Event{Fault: &history.Fault{N: 1, Op: "settled", Outcome: "confirmed", Fatal: true, Receipt: &history.Receipt{At: died}}})
+	s.verify(4).stop().end()
+	g.Expect(s.metric("slot.recovery.max")).To(BeNumerically("~", (back - died).Seconds(), 1e-9))
+	g.Expect(s.metric("pool.recovery.max")).To(BeNumerically("~", (whole - died).Seconds(), 1e-9))
+}
+
+func TestReplacementThatIsKilledTooLeavesBothDeathsToTheNext(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().strike(2, "confirmed", true)
+	first := s.now
+	s.exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"}).start(2).strike(2, "confirmed", true)
+	second := s.now
+	s.exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"}).start(2).probe(2, 1)
+	back := s.now
+	r := s.verify(4).stop().end().judge()
+	g.Expect(r.Verdict).To(Equal(check.Pass), show(r))
+	g.Expect(r.Metrics["slot.recovery.max"]).To(BeNumerically("~", (back - first).Seconds(), 1e-9))
+	g.Expect(r.Metrics["slot.recovery.min"]).To(BeNumerically("~", (back - second).Seconds(), 1e-9))
+	g.Expect(r.Metrics["pids.turnover"]).To(Equal(2.0))
+	g.Expect(r.Metrics["exits.replaced"]).To(Equal(2.0))
+}
+
+func TestSlotsThatOverlapMakeOneIntervalBelow(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().strike(1, "confirmed", true)
+	from := s.now
+	s.strike(2, "confirmed", true)
+	for slot := 1; slot <= 2; slot++ {
+		s.exit(slot, "", history.Exit{Code: -1, Signal: "SIGKILL"})
+	}
+	s.wait(100 * tick).start(1).start(2)
+	want := (s.now - from).Seconds()
+	s.probe(1, 1).probe(2, 2).verify(4).stop().end()
+	g.Expect(s.metric("pool.below.count")).To(Equal(1.0))
+	g.Expect(s.metric("pool.below.max")).To(BeNumerically("~", want, 1e-9))
+	g.Expect(s.metric("pool.below.total")).To(BeNumerically("~", want, 1e-9))
+	g.Expect(s.metric("pool.ready.min")).To(Equal(2.0))
+	g.Expect(good().metric("pool.ready.min")).To(Equal(3.0))
+}
+
+func TestSlotThatIsNotWantedAnyMoreOwesNothing(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().kill(0).strike(3, "confirmed", true).exit(3, "", history.Exit{Code: -1, Signal: "SIGKILL"})
+	r := s.sample(2).verify(2).stop().end().judge()
+	g.Expect(r.Verdict).To(Equal(check.Pass), show(r))
+	g.Expect(r.Metrics["slot.recovery.count"]).To(Equal(1.0))
+	g.Expect(r.Metrics["slots.silent"]).To(Equal(0.0))
+}
+
+func TestPoolThatGrowsIsBelowUntilTheNewSlotsAreReady(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().kill(0).sample(5, func(e *history.Sample) { e.Ready = 4 })
+	from := s.now
+	s.wait(30 * tick).start(4)
+	want := (s.now - from).Seconds()
+	s.verify(5).stop().end()
+	g.Expect(s.metric("pool.below.max")).To(BeNumerically("~", want, 1e-9))
+	g.Expect(s.metric("pids.turnover")).To(Equal(2.0))
+	g.Expect(s.metric("exits.replaced")).To(Equal(1.0))
+}
+
+func TestTargetWithoutEventsIsJudgedBySamples(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().strike(1, "confirmed", true)
+	died := s.now
+	s.sample(4, func(e *history.Sample) { e.Ready = 3 }).wait(50 * tick)
+	s.pids[1] = 500
+	s.probe(1, 1).sample(4)
+	whole := s.now
+	s.h.Target.Can = nil
+	s.verify(4).stop().end().expect("exits.unexplained >= 0", "exits.collateral >= 0")
+	s.member(history.Member{Op: "exited", Slot: 1, PID: 402}) // after the end: only so that there is one
+	g.Expect(s.metric("slot.recovery.max")).To(BeNumerically("~", (whole - tick - died).Seconds(), 1e-9))
+	g.Expect(s.metric("pool.below.max")).To(BeNumerically("~", (whole - died).Seconds(), 1e-9))
+}
+
+func TestQuantilesNeedEnoughSamples(t *testing.T) {
+	g := NewWithT(t)
+	kills := func(n int) map[string]float64 {
+		s := calm()
+		for i := range n {
+			s.strike(1, "confirmed", true).exit(1, "", history.Exit{}).start(1).wait(time.Duration(i)*tick).probe(1, s.faults)
+		}
+		return s.verify(4).stop().end().judge().Metrics
+	}
+	m := kills(100)
+	g.Expect(m["slot.recovery.p99"]).To(BeNumerically("~", m["slot.recovery.max"]-ms, 1e-9), "the 99th of 100")
+	g.Expect(m["slot.recovery.p50"]).To(BeNumerically("~", m["slot.recovery.min"]+49*ms, 1e-9), "the 50th of 100")
+	g.Expect(m["slot.recovery.mean"]).To(BeNumerically("~", m["slot.recovery.min"]+49.5*ms, 1e-9))
+	m = kills(99)
+	g.Expect(m).NotTo(HaveKey("slot.recovery.p99"))
+	g.Expect(m).To(HaveKey("slot.recovery.p95"))
+	m = kills(1)
+	g.Expect(m).NotTo(HaveKey("slot.recovery.p50"))
+	g.Expect(m).To(HaveKey("slot.recovery.max"))
+}
