@@ -153,3 +153,44 @@ func TestQuantilesNeedEnoughSamples(t *testing.T) {
 	g.Expect(m).NotTo(HaveKey("slot.recovery.p50"))
 	g.Expect(m).To(HaveKey("slot.recovery.max"))
 }
+
+func TestPoolThatNeverIsWholeAgain(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().strike(1, "confirmed", true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"})
+	m := s.stage("settle").work(0).sample(4).stage("verify").sample(4).stop().end().judge().Metrics
+	for _, name := range []string{"pool.below.max", "pool.below.total", "pool.recovery.max", "slot.recovery.max"} {
+		g.Expect(m[name]).To(BeNumerically(">", 1e300), name)
+	}
+}
+
+func TestWhatIsDownBeforeTheFaultsCountsFromThem(t *testing.T) {
+	g := NewWithT(t)
+	s := newStory(4).boot().stage("steady").sample(4).exit(1, "", history.Exit{}).wait(time.Minute).stage("chaos")
+	from := s.now
+	s.exit(2, "", history.Exit{}).start(2).start(1)
+	g.Expect(s.metric("pool.below.max")).To(BeNumerically("~", (s.now - from).Seconds(), 1e-9))
+}
+
+func TestShrinkingEndsAnIntervalBelow(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().strike(3, "confirmed", true)
+	from := s.now
+	s.exit(3, "", history.Exit{Code: -1, Signal: "SIGKILL"}).wait(50 * tick).sample(3)
+	want := (s.now - from).Seconds()
+	s.strike(3, "confirmed", true) // confirmed only now that nobody wants the slot any more
+	s.wait(time.Minute).verify(3).stop().end()
+	g.Expect(s.metric("pool.below.max")).To(BeNumerically("~", want, 1e-9))
+	g.Expect(s.metric("slot.recovery.count")).To(BeZero())
+}
+
+func TestPoolIsNotWholeAgainBecauseAnotherSlotIs(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().exit(1, "", history.Exit{})
+	died := s.now
+	s.start(1) // whole, as far as the target has told
+	s.exit(2, "", history.Exit{}).wait(50 * tick).start(2)
+	whole := s.now
+	s.add(history.Event{Fault: &history.Fault{N: 1, Op: "injected", Victim: &history.Victim{Slot: 2, PID: 403}}})
+	s.add(history.Event{Fault: &history.Fault{N: 1, Op: "settled", Outcome: "confirmed", Fatal: true, Receipt: &history.Receipt{At: died}}})
+	g.Expect(s.metric("pool.recovery.max")).To(BeNumerically("~", (whole - died).Seconds(), 1e-9))
+}

@@ -55,8 +55,7 @@ func (d *dist) quantile(q float64, need int) reading {
 		return reading{}
 	}
 	d.sort()
-	k := int(math.Ceil(q*float64(n) - 1e-9)) // 0.95 × 20 is a little more than 19 in floating point
-	return reading{d.samples[k-1], n}
+	return reading{d.samples[int(math.Ceil(q*float64(n)))-1], n}
 }
 
 func (d *dist) of(v float64) reading {

@@ -343,6 +343,26 @@ func TestOwnRuleTakesThePlaceOfThePromise(t *testing.T) {
 	g.Expect(r.Cause).To(Equal("tasks.lost is 0, not == 1 (9 samples)"))
 }
 
+func TestOwnRequirementTakesThePlaceOfTheDefault(t *testing.T) {
+	g := NewWithT(t)
+	s := good()
+	s.h.Nemesis = append(s.h.Nemesis, history.Nemesis{Fault: "oom"})
+	s.rules("require", "faults.confirmed >= 0", "tasks.submitted >= 5")
+	s.h.Rules[0].Nemesis = 1
+	r := s.judge()
+	g.Expect(r.Verdict).To(Equal(check.Pass), show(r))
+}
+
+func TestSteadyStateIsReachedOnce(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().kill(0).stage("settle").work(0).sample(4).sample(4, func(e *history.Sample) { e.Ready = 3 }).stage("verify")
+	for slot := range 4 {
+		s.probe(slot, 0)
+	}
+	r := s.sample(4).stop().end().rules("steady", "pool.ready == 4").judge()
+	g.Expect(r.Verdict).To(Equal(check.Pass), show(r))
+}
+
 func TestUnreadableHistoryNeverPasses(t *testing.T) {
 	g := NewWithT(t)
 	s := good()

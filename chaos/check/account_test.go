@@ -1,0 +1,170 @@
+package check_test
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+func TestExecutionsAreExcusedByTheDeathsThatCutThemShort(t *testing.T) {
+	type runs func(s *story, id uint64)
+	for name, c := range map[string]struct {
+		runs       runs
+		duplicated float64
+	}{
+		"cut short, then run again": {func(s *story, id uint64) {
+			s.run(id, s.pids[1], s.now, 0).kill(1).run(id, s.pids[2], s.now, s.now+tick)
+			s.settle(id, history.OK, "")
+		}, 0},
+		"ended, but died before its result was out": {func(s *story, id uint64) {
+			s.run(id, s.pids[1], s.now, s.now+tick).wait(2*tick).kill(1).run(id, s.pids[2], s.now, s.now+tick)
+			s.settle(id, history.OK, "")
+		}, 0},
+		"run again after it was settled": {func(s *story, id uint64) {
+			s.run(id, s.pids[1], s.now, s.now+tick).settle(id, history.OK, "")
+			s.kill(1).run(id, s.pids[2], s.now, s.now+tick)
+		}, 1},
+		"one death excuses one execution": {func(s *story, id uint64) {
+			s.run(id, s.pids[1], s.now, 0).kill(1).run(id, s.pids[2], s.now, s.now+tick).run(id, s.pids[3], s.now, s.now+tick)
+			s.settle(id, history.OK, "")
+		}, 1},
+		"a death before the execution excuses nothing": {func(s *story, id uint64) {
+			old := s.pids[1]
+			s.kill(1).run(id, old, s.now, s.now+tick) // the number was given out again
+			s.run(id, s.pids[2], s.now, s.now+tick).settle(id, history.OK, "")
+		}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := calm().kill(0)
+			c.runs(s, s.submit())
+			g.Expect(s.verify(4).stop().end().metric("tasks.duplicated")).To(Equal(c.duplicated))
+		})
+	}
+}
+
+func TestTasksAreAccountedFor(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().kill(0) // 4 tasks ok
+	s.settle(s.submit(), history.Hung, "")
+	s.settle(s.task, history.OK, "") // it came after all: too late, but once
+	s.settle(s.submit(), history.Failed, "x")
+	s.settle(s.submit(), history.Rejected, "x")
+	s.settle(s.submit(), history.Lost, "x")
+	s.settle(s.submit(), history.Wrong, "x").settle(s.task, history.Wrong, "x")
+	s.submit()
+	m := s.verify(4).stop().end().judge().Metrics // 1 more
+	for name, want := range map[string]float64{
+		"submitted": 11, "settled": 9, "ok": 5, "hung": 1, "failed": 1, "rejected": 1, "lost": 2, "wrong": 1, "duplicated": 1,
+		"executions.total": 5, "executions.max": 1, "executions.mean": 1, "retried": 0,
+	} {
+		g.Expect(m["tasks."+name]).To(Equal(want), name)
+	}
+}
+
+func TestTheFirstTaskOfSeveralIsNamed(t *testing.T) {
+	g := NewWithT(t)
+	for range 20 { // maps have no order
+		s := calm().kill(0)
+		for range 5 {
+			s.work(1).settle(s.task, history.OK, "")
+		}
+		g.Expect(s.verify(4).stop().end().judge().Cause).To(Equal("5 tasks of 10 ended twice for their submitter; the first is task 5, with 2 outcomes"))
+	}
+}
+
+func TestRetriesAreCountedWithoutAWitness(t *testing.T) {
+	g := NewWithT(t)
+	s := newStory(4).boot().stage("chaos").sample(4)
+	s.h.Target.Can = []string{"events"}
+	s.submit()
+	s.add(history.Event{Task: &history.Task{ID: s.task, Op: "settled", Outcome: history.OK, Attempts: 2}})
+	m := s.judge().Metrics
+	g.Expect(m["tasks.retried"]).To(Equal(1.0))
+	g.Expect(m).NotTo(HaveKey("tasks.executions.max"))
+	g.Expect(m).NotTo(HaveKey("tasks.unwitnessed"))
+}
+
+func TestThroughputAndLatencyBeforeDuringAndAfter(t *testing.T) {
+	g := NewWithT(t)
+	s := newStory(4).boot().stage("warmup")
+	works := func(n int, pause time.Duration) {
+		for range n {
+			s.work(0).wait(pause)
+		}
+	}
+	works(3, 0)
+	s.stage("steady").sample(4)
+	works(100, 7*tick) // each takes 3 ms by itself
+	s.stage("chaos").sample(4)
+	works(50, 17*tick)
+	s.stage("settle").sample(4)
+	works(20, 7*tick)
+	s.wait(time.Minute) // nothing to do: not the target's fault
+	m := s.stage("verify").judge().Metrics
+	g.Expect(m["tasks.throughput.before"]).To(BeNumerically("~", 100, 2))
+	g.Expect(m["tasks.throughput.during"]).To(BeNumerically("~", 50, 2))
+	g.Expect(m["tasks.throughput.after"]).To(BeNumerically("~", 100, 6))
+	g.Expect(m["tasks.throughput.kept"]).To(BeNumerically("~", 0.5, 0.02))
+	g.Expect(m["tasks.latency.count"]).To(Equal(170.0), "the warm-up does not count")
+	g.Expect(m["tasks.latency.before.count"]).To(Equal(100.0))
+	g.Expect(m["tasks.latency.during.p50"]).To(BeNumerically("~", 5*ms, 1e-9))
+}
+
+func TestThroughputOfTheMomentStartsWithTheFirstTask(t *testing.T) {
+	g := NewWithT(t)
+	s := newStory(4).boot()
+	live, on := follow(s)
+	s.stage("steady").wait(time.Hour)
+	for range 50 {
+		s.work(0).wait(7 * tick)
+	}
+	s.sample(4)
+	on()
+	v, _ := live.Value("tasks.throughput")
+	g.Expect(v).To(BeNumerically("~", 100, 3), "half a second of 100 a second, not 50")
+	s.wait(10 * time.Second).sample(4)
+	on()
+	v, n := live.Value("tasks.throughput")
+	g.Expect(v).To(BeZero())
+	g.Expect(n).To(BeNumerically(">", 0))
+}
+
+func TestLoadIsComparedWithWhatIsStated(t *testing.T) {
+	for name, c := range map[string]struct {
+		load history.Load
+		want float64
+	}{
+		"closed loop": {history.Load{Concurrency: 2}, 0.25}, // one task in flight half of the time
+		"open loop":   {history.Load{Rate: 500}, 0.5},
+		"count":       {history.Load{Count: 100}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := newStory(4).boot()
+			s.h.Load = &c.load
+			s.stage("chaos")
+			for range 100 {
+				id := s.submit()
+				s.wait(tick).settle(id, history.OK, "").wait(tick)
+			}
+			s.stage("verify")
+			g.Expect(s.judge().Metrics["load.achieved"]).To(BeNumerically("~", c.want, 0.01))
+		})
+	}
+}
+
+func TestAbortedRunIsNotJudgedByItsEnd(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().strike(1, "confirmed", true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"})
+	s.submit()
+	s.add(history.Event{End: &history.End{Aborted: true}})
+	r := s.judge()
+	g.Expect(r.Verdict).To(Equal(check.Aborted))
+	g.Expect(r.Findings).To(HaveLen(1), show(r))
+	g.Expect(r.Metrics).NotTo(HaveKey("slot.recovery.max"))
+}

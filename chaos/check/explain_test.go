@@ -1,0 +1,128 @@
+package check_test
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// broadly is a fault without a victim of its own, or on the target's parent.
+func (s *story) broadly(v *history.Victim, pids ...int) *story {
+	s.faults++
+	s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "planned", Fault: "f", Victim: v}})
+	s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "injected", Victim: v}})
+	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "settled", Outcome: "confirmed", Receipt: &history.Receipt{PIDs: pids}}})
+}
+
+func (s *story) healed() *story {
+	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "healed"}})
+}
+
+func TestFaultOnTheWholeTargetExplainsWhatFollowsFromIt(t *testing.T) {
+	crash := history.Exit{Code: 3}
+	parent := &history.Victim{Slot: -1, PID: 99}
+	for name, c := range map[string]struct {
+		story                   *story
+		unexplained, collateral float64
+	}{
+		"a restart replaces members":        {calm().broadly(nil).exit(1, "restart", history.Exit{}).start(1), 0, 0},
+		"it does not crash them":            {calm().broadly(nil).exit(1, "", crash).start(1), 1, 0},
+		"poison ends those it lists":        {calm().broadly(nil, 402).exit(1, "", crash).start(1), 0, 0},
+		"boots that fail are never ready":   {calm().broadly(nil).member(history.Member{Op: "started", Slot: 1, PID: 900}).member(history.Member{Op: "exited", Slot: 1, PID: 900, Exit: &crash}), 0, 0},
+		"until it is healed":                {calm().broadly(nil).healed().wait(time.Minute).exit(1, "restart", history.Exit{}).start(1), 0, 1},
+		"not what came before":              {calm().exit(1, "restart", history.Exit{}).start(1).wait(time.Minute).broadly(nil), 0, 1},
+		"the parent takes everybody along":  {calm().broadly(parent).exit(1, "", crash).exit(2, "", crash), 0, 0},
+		"a member that never was ready":     {calm().kill(0).member(history.Member{Op: "started", Slot: 1, PID: 900}).member(history.Member{Op: "exited", Slot: 1, PID: 900, Exit: &crash}), 1, 0},
+		"ends while stopping are nobody's":  {calm().kill(0).stage("stop").exit(1, "", crash).exit(2, "stop", history.Exit{}), 0, 0},
+		"an unconfirmed kill may have been": {calm().strike(1, "unconfirmed", false).exit(1, "", crash).start(1), 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			m := c.story.judge().Metrics
+			g.Expect(m["exits.unexplained"]).To(Equal(c.unexplained))
+			g.Expect(m["exits.collateral"]).To(Equal(c.collateral))
+		})
+	}
+}
+
+func TestExitsAreCountedByKindAndReason(t *testing.T) {
+	g := NewWithT(t)
+	s := calm()
+	for _, x := range []struct {
+		reason string
+		exit   history.Exit
+	}{
+		{"", history.Exit{Code: 0}},
+		{"", history.Exit{Code: -1, Signal: "SIGTERM"}},
+		{"", history.Exit{Code: 2, OOM: "x"}},
+		{"", history.Exit{Code: -1, Signal: "SIGABRT"}},
+		{"stall", history.Exit{Code: -1, Signal: "SIGKILL", Kind: "ours"}},
+		{"recycle", history.Exit{Kind: "clean"}},
+		{"timeout", history.Exit{Kind: "ours"}},
+		{"", history.Exit{Kind: "unknown", MaxRSS: 7}},
+	} {
+		s.exit(1, x.reason, x.exit).start(1)
+	}
+	m := s.judge().Metrics
+	for name, want := range map[string]float64{
+		"total": 8, "replaced": 8, "clean": 2, "killed": 1, "oom": 1, "crashed": 1, "ours": 2, "unknown": 1,
+		"stalled": 1, "recycled": 1, "timed_out": 1, "unexplained": 5, "collateral": 3,
+	} {
+		g.Expect(m["exits."+name]).To(Equal(want), name)
+	}
+	g.Expect(m["memory.member.max"]).To(Equal(7.0))
+	g.Expect(m["starts.count"]).To(Equal(8.0))
+	g.Expect(m["starts.max_concurrent"]).To(Equal(1.0))
+}
+
+func TestStartsAreCountedAtOnceAndSparesAreNot(t *testing.T) {
+	g := NewWithT(t)
+	s := calm()
+	for pid := range 3 {
+		s.member(history.Member{Op: "started", Slot: pid, PID: 900 + pid})
+	}
+	s.member(history.Member{Op: "started", Slot: -1, PID: 950}) // on the bench
+	s.member(history.Member{Op: "boot-failed", Slot: 0, PID: 900})
+	s.member(history.Member{Op: "started", Slot: 3, PID: 903})
+	m := s.judge().Metrics
+	g.Expect(m["starts.max_concurrent"]).To(Equal(3.0))
+	g.Expect(m["starts.failed"]).To(Equal(1.0))
+}
+
+func TestSuccessorThatIsReadyBeforeItsPredecessorEndsReplacesIt(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().broadly(nil).member(history.Member{Op: "retiring", Slot: 1, PID: 402, Reason: "restart"}).start(1)
+	s.member(history.Member{Op: "exited", Slot: 1, PID: 402, Reason: "restart"})
+	m := s.verify(4).stop().end().judge().Metrics
+	g.Expect(m["exits.replaced"]).To(Equal(1.0))
+	g.Expect(m["pids.turnover"]).To(Equal(1.0))
+	g.Expect(m["slots.silent"]).To(Equal(0.0))
+}
+
+func TestDetectionIsFromTheInjectionToTheExit(t *testing.T) {
+	g := NewWithT(t)
+	s := calm()
+	s.add(history.Event{Fault: &history.Fault{N: 1, Op: "injected", Victim: &history.Victim{Slot: 1, PID: 402}, Due: s.now}})
+	from := s.now
+	s.wait(time.Second).exit(1, "stall", history.Exit{Code: -1, Signal: "SIGKILL", Kind: "ours"})
+	want := (s.now - from).Seconds()
+	s.start(1).verify(4).stop().end()
+	g.Expect(s.metric("faults.detection.max")).To(BeNumerically("~", want, 1e-9))
+	g.Expect(s.metric("faults.lag.max")).To(BeNumerically("~", 1*ms, 1e-9), "due at one record, injected at the next")
+}
+
+func TestBlameOfAnotherTaskThanTheOneThatRan(t *testing.T) {
+	g := NewWithT(t)
+	blamed := func(task uint64) *story {
+		s := calm().strike(1, "confirmed", true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL", Task: 7})
+		s.member(history.Member{Op: "requeued", Slot: 1, PID: 402, Task: task, Blamed: true})
+		return s.start(1).probe(1, 1).verify(4).stop().end()
+	}
+	g.Expect(blamed(7).judge().Verdict).To(Equal(check.Pass))
+	r := blamed(8).judge()
+	g.Expect(r.Cause).To(Equal("1 task paid for the death of a member that it did not cause; it is task 8 (it was charged with the death of a member that was running another)"))
+}
