@@ -17,7 +17,7 @@ type Case struct {
 
 	clock  *clock
 	exit   *exitWatch // the target's word on the victim's end; nil without a victim
-	ownOOM func(n int64)
+	ownOOM func(w who, n int64)
 }
 
 // Now is the time since the start of the run, as in the history.
@@ -25,7 +25,13 @@ func (c *Case) Now() time.Duration { return c.clock.now() }
 
 // CountOOM tells the run that a fault made the kernel's OOM killer kill n times, so that the host's counter growing is
 // not taken for trouble from elsewhere.
-func (c *Case) CountOOM(n int64) { c.ownOOM(n) }
+func (c *Case) CountOOM(n int64) {
+	var w who
+	if v := c.Victim; v != nil {
+		w = who{v.PID, v.Slot, v.Generation}
+	}
+	c.ownOOM(w, n)
+}
 
 // Exit waits for the target's own record of the victim's end, which has the wait status when the target is its parent.
 // The error is ctx's; a target that does not tell exits never does.

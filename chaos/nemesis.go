@@ -217,8 +217,13 @@ func (x *experiment) settled(n int, s Shot, v *Victim, r history.Receipt, err er
 	}
 }
 
-func (x *experiment) countOOM(n int64) {
+// who is one member in the course of a run.
+type who struct{ pid, slot, gen int }
+
+// countOOM notes that the kernel killed that member for memory, n times with what it had started. The target and a fault
+// may both tell of the same.
+func (x *experiment) countOOM(w who, n int64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.ownOOM += n
+	x.ownOOM[w] = max(x.ownOOM[w], n)
 }

@@ -138,12 +138,13 @@ type experiment struct {
 
 	pickMu sync.Mutex // held while victims are picked, so that two picks keep the floor together
 
-	mu       sync.Mutex
-	lastN    int              // number of the last injection
-	held     map[*Victim]bool // victims of injections that are not over
-	probing  int              // probes that may be on their way
-	ownOOM   int64            // OOM kills that faults caused
-	failures []error          // of the harness
+	mu        sync.Mutex
+	lastN     int                   // number of the last injection
+	held      map[*Victim]bool      // victims of injections that are not over
+	probing   int                   // probes that may be on their way
+	ownOOM    map[who]int64         // the kernel's OOM kills of members
+	announced map[announcement]bool // until the stage boot is over
+	failures  []error               // of the harness
 }
 
 func newExperiment(r *Run) *experiment {
@@ -160,7 +161,10 @@ func newExperiment(r *Run) *experiment {
 	if filled.Guardian == nil {
 		filled.Guardian = noGuardian{}
 	}
-	x := &experiment{Run: &filled, held: map[*Victim]bool{}, aborts: map[int]time.Time{}, shots: filled.Shots}
+	x := &experiment{
+		Run: &filled, held: map[*Victim]bool{}, aborts: map[int]time.Time{}, shots: filled.Shots,
+		ownOOM: map[who]int64{}, announced: map[announcement]bool{},
+	}
 	if x.shots == nil {
 		x.shots = Plan(r.Seed, r.Chaos)
 	}

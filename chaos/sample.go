@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"maps"
 	"os"
 	"runtime"
 	"sync"
@@ -143,5 +144,8 @@ func (s *sampler) hostOOM() int64 {
 	}
 	s.x.mu.Lock()
 	defer s.x.mu.Unlock()
-	return max(now-s.oom0-s.x.ownOOM, 0)
+	for n := range maps.Values(s.x.ownOOM) {
+		now -= n
+	}
+	return max(now-s.oom0, 0)
 }

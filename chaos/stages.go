@@ -22,7 +22,7 @@ func (x *experiment) run(outer context.Context) error {
 	unwatch := x.watchTarget()
 	stopSampling := x.sample(context.WithoutCancel(ctx))
 	cause := x.stages(ctx)
-	x.explain(ctx, cause)
+	x.explain(cause)
 	stopSampling()
 	x.stop()
 	if dropped := unwatch(); dropped > 0 {
@@ -32,7 +32,7 @@ func (x *experiment) run(outer context.Context) error {
 }
 
 // explain records why a run ended early.
-func (x *experiment) explain(ctx context.Context, cause error) {
+func (x *experiment) explain(cause error) {
 	switch {
 	case cause == nil:
 	case errors.Is(cause, ErrAborted):
@@ -95,19 +95,22 @@ func (x *experiment) watchTarget() (stop func() uint64) {
 	return x.Target.Watch(func(m history.Member) {
 		m.At = x.clock.since(m.At)
 		x.record(history.Event{Member: &m})
-		if m.Op == "exited" {
-			x.countExit(m)
+		switch m.Op {
+		case "started", "ready":
+			x.announce(m)
+		case "exited":
+			if m.Exit != nil && strings.Contains(m.Exit.OOM, "cgroup") {
+				x.countOOM(who{m.PID, m.Slot, m.Gen}, 1) // the limit was the target's or a fault's
+			}
+			x.exits.see(m)
 		}
 	})
 }
 
-// countExit hands on a member's end. The kernel's OOM kills of members are the victims' own: their group's limit was the
-// target's or a fault's.
-func (x *experiment) countExit(m history.Member) {
-	if m.Exit != nil && strings.Contains(m.Exit.OOM, "cgroup") {
-		x.countOOM(1)
-	}
-	x.exits.see(m)
+// announcement is an event of a member that the target told by itself.
+type announcement struct {
+	op  string
+	pid int
 }
 
 // boot waits until the target has what it wants, and records the members that there are.
@@ -139,10 +142,26 @@ func (x *experiment) boot(ctx context.Context) error {
 	}
 }
 
+// announce notes who was told of by the target, until all are introduced.
+func (x *experiment) announce(m history.Member) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.announced != nil {
+		x.announced[announcement{m.Op, m.PID}] = true
+	}
+}
+
 // introduce records the members that were there before the target was watched.
 func (x *experiment) introduce(members []Member) {
+	x.mu.Lock()
+	told := x.announced
+	x.announced = nil
+	x.mu.Unlock()
 	for _, m := range members {
 		for _, op := range []string{"started", "ready"} {
+			if told[announcement{op, m.PID}] {
+				continue
+			}
 			e := history.Member{Op: op, Slot: m.Slot, Gen: m.Generation, PID: m.PID, Name: m.Name}
 			if !m.Started.IsZero() && op == "started" {
 				e.At = x.clock.since(Monotonic(m.Started))
