@@ -429,14 +429,16 @@ func TestFullQueueFailsOrBlocksUntilTheContext(t *testing.T) {
 func TestEnvironmentDirectoryAndOutput(t *testing.T) {
 	g := NewWithT(t)
 	dir := t.TempDir()
+	t.Setenv("FLAVOUR", "cherry")
 	var mu sync.Mutex
 	var out, errs []string
 	p := start(t, pool.Config{
-		Size: 1, Env: []string{"FLAVOUR=plum"}, Dir: dir,
+		Size: 1, Env: []string{"FLAVOUR=plum", "RESPAWN_POOL=other"}, Dir: dir,
 		Stdout: func(w string, line []byte) { mu.Lock(); defer mu.Unlock(); out = append(out, w+" "+string(line)) },
 		Stderr: func(w string, line []byte) { mu.Lock(); defer mu.Unlock(); errs = append(errs, w+" "+string(line)) },
 	})
-	g.Expect(getenv.Call(bound(t), p, "FLAVOUR")).To(Equal("plum|" + dir))
+	g.Expect(getenv.Call(bound(t), p, "FLAVOUR")).To(Equal("plum|"+dir), "not the parent's")
+	g.Expect(getenv.Call(bound(t), p, "RESPAWN_POOL")).To(Equal(p.ID()+"|"+dir), "which is not for sale")
 	g.Expect(getenv.Call(bound(t), p, "RESPAWN_WORKER")).To(HavePrefix("|"), "a program that a handler starts is no worker")
 	g.Expect(say.Call(bound(t), p, "hello")).To(Equal(0))
 	lines := func() string { mu.Lock(); defer mu.Unlock(); return strings.Join(append(out, errs...), "\n") }

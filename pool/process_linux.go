@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -78,16 +80,11 @@ func (p *osProcess) exec(spec spawnSpec, files []*os.File) error {
 	return nil
 }
 
-// workerEnv is the environment of a worker: the parent's without markers, Config.Env, and ours.
+// workerEnv is the environment of a worker: the parent's, Config.Env, and ours, of which the later counts. The kernel
+// would pass a name that is there twice as it is, and most programs take the first.
 func workerEnv(base []string, spec spawnSpec) []string {
-	env := make([]string, 0, len(base)+len(spec.env)+2)
-	for _, kv := range base {
-		if !bytes.HasPrefix([]byte(kv), []byte(envPool+"=")) {
-			env = append(env, kv)
-		}
-	}
-	env = append(env, spec.env...)
-	return append(env, envWorker+"="+spec.worker, envPool+"="+spec.pool)
+	env := slices.Concat(base, spec.env, []string{envWorker + "=" + spec.worker, envPool + "=" + spec.pool})
+	return (&exec.Cmd{Env: env}).Environ()
 }
 
 func (p *osProcess) pid() int                  { return p.id }

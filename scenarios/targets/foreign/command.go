@@ -18,7 +18,7 @@ type Command struct {
 	Argv []string
 	// Dir is its working directory. Default: this process's.
 	Dir string
-	// Env is added to this process's environment; later entries win.
+	// Env is added to this process's environment; later entries win. TMPDIR is a directory that is removed in the end.
 	Env []string
 	// Stdin and Stdout are the program's. Default: the null device, and where its standard error goes.
 	Stdin, Stdout *os.File
@@ -61,6 +61,9 @@ func Find(name, install string) (string, error) {
 	}
 	return path, nil
 }
+
+// dropped tells whether the program is started as nobody.
+func (c *Command) dropped() bool { return c.Unprivileged && os.Geteuid() == 0 }
 
 // validate finds the program.
 func (c *Command) validate() (path string, err error) {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -184,4 +185,16 @@ func TestAKilledHarnessLeavesNothing(t *testing.T) {
 	for name, pid := range pids {
 		g.Eventually(func() bool { return alive(pid) }).WithTimeout(10*time.Second).Should(BeFalse(), name)
 	}
+}
+
+func TestTemporaryFilesOfAKilledProgramAreRemoved(t *testing.T) {
+	g := NewWithT(t)
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	p, _ := start(t, `mkdir "$TMPDIR/mine" && touch "$TMPDIR/mine/file"; echo done; exec sleep 3600`)
+	made, err := filepath.Glob(filepath.Join(dir, "*", "mine", "file"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(made).To(HaveLen(1))
+	g.Expect(p.End()).To(Succeed())
+	g.Expect(os.ReadDir(dir)).To(BeEmpty())
 }

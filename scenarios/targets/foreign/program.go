@@ -22,6 +22,7 @@ const endTimeout = 5 * time.Second
 type Program struct {
 	pid      int
 	marker   string
+	temp     string // its TMPDIR, removed by End
 	guardian deadMansSwitch
 	pidfd    *os.File
 	stderr   *tail

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"slices"
 	"syscall"
 	"time"
@@ -24,19 +25,33 @@ func Start(c Command) (*Program, error) {
 		return nil, err
 	}
 	p := &Program{marker: rand.Text()[:16], stderr: &tail{}, exited: make(chan struct{})}
+	if p.temp, err = tempDir(c); err != nil {
+		return nil, err
+	}
 	guardian, err := pool.StartGuardian(p.marker)
 	if err != nil {
+		os.RemoveAll(p.temp)
 		return nil, err
 	}
 	p.guardian = guardian
 	if err := p.spawn(path, c); err != nil {
 		p.guardian.Close()
+		os.RemoveAll(p.temp)
 		return nil, fmt.Errorf("start %s: %w", path, err)
 	}
 	_ = p.guardian.Watch(p.pid, "")
 	go p.stderr.read(p.pipe)
 	go p.await()
 	return p, nil
+}
+
+// tempDir makes the directory for the program's temporary files: one that is killed cannot remove them itself.
+func tempDir(c Command) (string, error) {
+	dir, err := os.MkdirTemp("", "respawn-foreign-")
+	if err == nil && c.dropped() {
+		err = os.Chown(dir, Nobody, Nobody)
+	}
+	return dir, err
 }
 
 // spawn starts the process with a pidfd that is held from its birth on.
@@ -60,10 +75,11 @@ func (p *Program) spawn(path string, c Command) error {
 	}
 	pidfd := -1
 	attr := &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd}
-	if c.Unprivileged && os.Geteuid() == 0 {
+	if c.dropped() {
 		attr.Credential = &syscall.Credential{Uid: Nobody, Gid: Nobody}
 	}
-	env := slices.Concat(os.Environ(), c.Env, []string{"RESPAWN_POOL=" + p.marker})
+	env := slices.Concat(os.Environ(), []string{"TMPDIR=" + p.temp}, c.Env, []string{"RESPAWN_POOL=" + p.marker})
+	env = (&exec.Cmd{Env: env}).Environ() // of two with one name the later counts
 	proc, err := os.StartProcess(path, c.Argv, &os.ProcAttr{Dir: c.Dir, Env: env, Files: []*os.File{in, out, w}, Sys: attr})
 	if err != nil {
 		r.Close()
@@ -139,6 +155,7 @@ func (p *Program) endAll() error {
 	}
 	_ = p.pipe.SetReadDeadline(time.Now())
 	_ = p.guardian.Close()
+	_ = os.RemoveAll(p.temp)
 	if len(left) > 0 {
 		return fmt.Errorf("processes %v were killed but are not gone after %v", left, endTimeout)
 	}
