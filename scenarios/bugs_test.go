@@ -1,0 +1,84 @@
+package scenarios_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos/naive"
+	"github.com/respawn-go/respawn/scenarios"
+	"github.com/respawn-go/respawn/scenarios/scenariotest"
+)
+
+// caughtBy says which scenario of the library finds each bug of the naive pool, and in which words it says so. It is the
+// proof that the checks work: a check that finds nothing proves nothing.
+var caughtBy = map[naive.Bug]struct{ scenario, cause string }{
+	naive.NoRespawn:     {"tutorial", "does not answer"},
+	naive.DropsInFlight: {"kill-busy", "no outcome"},
+	naive.RunsTwice:     {"random-kill", "more often"},
+	naive.WrongValue:    {"random-kill", "wrong"},
+	naive.LiesAboutSize: {"tutorial", "/proc shows 3 alive"},
+	naive.DeadAfterKill: {"kill-each-idle", "answer"},
+	naive.Collateral:    {"rolling-kill", "nobody"},
+	naive.Orphans:       {"tutorial", "no member"},
+	naive.Zombies:       {"tutorial", "zombie"},
+	naive.SlowRecovery:  {"tutorial", "slot.recovery.max"},
+	naive.RerunsDone:    {"random-kill", "more often"},
+	naive.BlamesOthers:  {"random-kill", "lost"},
+}
+
+// onNaive reads a scenario's short form for the naive pool with those bugs.
+func onNaive(g *WithT, name string, bugs ...naive.Bug) *scenarios.Scenario {
+	words := make([]string, len(bugs))
+	for i, b := range bugs {
+		words[i] = string(b)
+	}
+	list, err := scenariotest.Read([]string{name},
+		scenariotest.Set(fmt.Sprintf("target={naive: {size: 4, bugs: [%s]}}", strings.Join(words, ", "))),
+		scenariotest.Set("settle="+settle(bugs)), scenariotest.Set("steady=[pool.ready == 4]"))
+	g.Expect(err).NotTo(HaveOccurred())
+	return list[0]
+}
+
+// settle is how long the pool may take to recover: a bug that is slow must be seen to recover, late.
+func settle(bugs []naive.Bug) string {
+	if slices.Contains(bugs, naive.SlowRecovery) {
+		return "6s"
+	}
+	return "2500ms"
+}
+
+func TestEveryBugOfTheNaivePoolFailsTheScenarioThatGuardsAgainstIt(t *testing.T) {
+	for _, bug := range naive.Bugs() {
+		t.Run(string(bug), func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			want, ok := caughtBy[bug]
+			g.Expect(ok).To(BeTrue(), "no scenario guards against %s", bug)
+			r, dir, err := scenariotest.One(t.Context(), onNaive(g, want.scenario, bug), scenariotest.Out(t.TempDir()))
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(string(r.Verdict)).To(Equal("FAIL"), func() string { return scenariotest.Describe(r, dir) })
+			g.Expect(r.Cause).To(ContainSubstring(want.cause))
+		})
+	}
+}
+
+func TestNaivePoolWithoutBugsPasses(t *testing.T) {
+	var names []string
+	for _, c := range caughtBy {
+		names = append(names, c.scenario)
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			r, dir, err := scenariotest.One(t.Context(), onNaive(g, name))
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(string(r.Verdict)).To(Equal("PASS"), func() string { return scenariotest.Describe(r, dir) })
+		})
+	}
+}

@@ -1,0 +1,107 @@
+package scenarios_test
+
+import (
+	"context"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/pool"
+	"github.com/respawn-go/respawn/reports"
+	"github.com/respawn-go/respawn/scenarios"
+	"github.com/respawn-go/respawn/scenarios/scenariotest"
+)
+
+func TestMain(m *testing.M) {
+	pool.Main()
+	os.Exit(m.Run())
+}
+
+func TestLibrary(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "The scenario library, in its short form")
+}
+
+// sideBySide is how many scenarios run at once: they spend most of their time waiting.
+const sideBySide = 3
+
+// alone are the scenarios that look at the whole process, or want the machine for themselves.
+var alone = []string{"soak", "thousand", "cpu-throttle"}
+
+// outcome is one scenario's run, which goes on beside others.
+type outcome struct {
+	done   chan struct{}
+	report *reports.Report
+	dir    string
+	err    error
+}
+
+// runAhead runs the scenarios side by side, in their order; those that run alone come first.
+func runAhead(ctx context.Context, list []*scenarios.Scenario) map[string]*outcome {
+	all := make(map[string]*outcome, len(list))
+	for _, s := range list {
+		all[s.Name] = &outcome{done: make(chan struct{})}
+	}
+	run := func(s *scenarios.Scenario) {
+		o := all[s.Name]
+		defer close(o.done)
+		o.report, o.dir, o.err = scenariotest.One(ctx, s)
+	}
+	go func() {
+		for _, s := range list {
+			if slices.Contains(alone, s.Name) {
+				run(s)
+			}
+		}
+		room := make(chan struct{}, sideBySide)
+		var wg sync.WaitGroup
+		for _, s := range list {
+			if slices.Contains(alone, s.Name) {
+				continue
+			}
+			room <- struct{}{}
+			wg.Go(func() { run(s); <-room })
+		}
+		wg.Wait()
+	}()
+	return all
+}
+
+// Each file of the library is a spec, labelled as the file says: ginkgo --label-filter '!slow' leaves the long ones out.
+var _ = Describe("Our pool", Ordered, ContinueOnFailure, func() {
+	list, err := scenariotest.Read([]string{"library/*.yaml"})
+	if err != nil {
+		panic(err) // TestEveryLibraryScenarioIsValidInBothForms says it better
+	}
+	var runs map[string]*outcome
+	BeforeAll(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		DeferCleanup(cancel)
+		var chosen []*scenarios.Scenario
+		for _, s := range list {
+			if Label(s.Labels...).MatchesLabelFilter(GinkgoLabelFilter()) {
+				chosen = append(chosen, s)
+			}
+		}
+		runs = runAhead(ctx, chosen)
+	})
+	for _, s := range list {
+		It("passes "+s.Name, Label(s.Labels...), func(ctx SpecContext) {
+			o := runs[s.Name]
+			select {
+			case <-o.done:
+			case <-ctx.Done():
+				Fail("interrupted")
+			}
+			Expect(o.err).NotTo(HaveOccurred())
+			if o.report.Skipped != "" {
+				Skip(o.report.Cause)
+			}
+			Expect(string(o.report.Verdict)).To(Equal("PASS"), func() string { return scenariotest.Describe(o.report, o.dir) })
+		})
+	}
+})
