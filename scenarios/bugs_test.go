@@ -2,6 +2,7 @@ package scenarios_test
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -9,8 +10,6 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/chaos/naive"
-	"github.com/respawn-go/respawn/scenarios"
-	"github.com/respawn-go/respawn/scenarios/scenariotest"
 )
 
 // caughtBy says which scenario of the library finds each bug of the naive pool, and in which words it says so. It is the
@@ -30,17 +29,16 @@ var caughtBy = map[naive.Bug]struct{ scenario, cause string }{
 	naive.BlamesOthers:  {"random-kill", "lost"},
 }
 
-// onNaive reads a scenario's short form for the naive pool with those bugs.
-func onNaive(g *WithT, name string, bugs ...naive.Bug) *scenarios.Scenario {
+// onNaive are the settings that run a scenario on the naive pool with those bugs.
+func onNaive(bugs ...naive.Bug) []string {
 	words := make([]string, len(bugs))
 	for i, b := range bugs {
 		words[i] = string(b)
 	}
-	list, err := scenariotest.Read([]string{name},
-		scenariotest.Set(fmt.Sprintf("target={naive: {size: 4, bugs: [%s]}}", strings.Join(words, ", "))),
-		scenariotest.Set("settle="+settle(bugs)), scenariotest.Set("steady=[pool.ready == 4]"))
-	g.Expect(err).NotTo(HaveOccurred())
-	return list[0]
+	return []string{
+		fmt.Sprintf("target={naive: {size: 4, bugs: [%s]}}", strings.Join(words, ", ")), "settle=" + settle(bugs), "steady=[pool.ready == 4]",
+		"expect=[slot.recovery.max <= 2500ms]",
+	}
 }
 
 // settle is how long the pool may take to recover: a bug that is slow must be seen to recover, late.
@@ -58,10 +56,11 @@ func TestEveryBugOfTheNaivePoolFailsTheScenarioThatGuardsAgainstIt(t *testing.T)
 			g := NewWithT(t)
 			want, ok := caughtBy[bug]
 			g.Expect(ok).To(BeTrue(), "no scenario guards against %s", bug)
-			r, dir, err := scenariotest.One(t.Context(), onNaive(g, want.scenario, bug), scenariotest.Out(t.TempDir()))
+			r, dir, err := runApart(t.Context(), want.scenario, onNaive(bug)...)
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(string(r.Verdict)).To(Equal("FAIL"), func() string { return scenariotest.Describe(r, dir) })
+			g.Expect(string(r.Verdict)).To(Equal("FAIL"), describe(r, dir))
 			g.Expect(r.Cause).To(ContainSubstring(want.cause))
+			g.Expect(os.RemoveAll(dir)).To(Succeed())
 		})
 	}
 }
@@ -76,9 +75,9 @@ func TestNaivePoolWithoutBugsPasses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
-			r, dir, err := scenariotest.One(t.Context(), onNaive(g, name))
+			r, dir, err := runApart(t.Context(), name, onNaive()...)
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(string(r.Verdict)).To(Equal("PASS"), func() string { return scenariotest.Describe(r, dir) })
+			g.Expect(string(r.Verdict)).To(Equal("PASS"), describe(r, dir))
 		})
 	}
 }

@@ -2,24 +2,16 @@ package scenarios_test
 
 import (
 	"context"
-	"os"
-	"slices"
 	"sync"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios"
 	"github.com/respawn-go/respawn/scenarios/scenariotest"
 )
-
-func TestMain(m *testing.M) {
-	pool.Main()
-	os.Exit(m.Run())
-}
 
 func TestLibrary(t *testing.T) {
 	RegisterFailHandler(Fail)
@@ -29,9 +21,6 @@ func TestLibrary(t *testing.T) {
 // sideBySide is how many scenarios run at once: they spend most of their time waiting.
 const sideBySide = 3
 
-// alone are the scenarios that look at the whole process, or want the machine for themselves.
-var alone = []string{"soak", "thousand", "cpu-throttle"}
-
 // outcome is one scenario's run, which goes on beside others.
 type outcome struct {
 	done   chan struct{}
@@ -40,38 +29,30 @@ type outcome struct {
 	err    error
 }
 
-// runAhead runs the scenarios side by side, in their order; those that run alone come first.
+// runAhead runs scenarios side by side, in their order.
 func runAhead(ctx context.Context, list []*scenarios.Scenario) map[string]*outcome {
 	all := make(map[string]*outcome, len(list))
 	for _, s := range list {
 		all[s.Name] = &outcome{done: make(chan struct{})}
 	}
-	run := func(s *scenarios.Scenario) {
-		o := all[s.Name]
-		defer close(o.done)
-		o.report, o.dir, o.err = scenariotest.One(ctx, s)
-	}
 	go func() {
-		for _, s := range list {
-			if slices.Contains(alone, s.Name) {
-				run(s)
-			}
-		}
 		room := make(chan struct{}, sideBySide)
 		var wg sync.WaitGroup
+		defer wg.Wait()
 		for _, s := range list {
-			if slices.Contains(alone, s.Name) {
-				continue
-			}
 			room <- struct{}{}
-			wg.Go(func() { run(s); <-room })
+			wg.Go(func() {
+				o := all[s.Name]
+				defer close(o.done)
+				o.report, o.dir, o.err = runApart(ctx, s.Name)
+				<-room
+			})
 		}
-		wg.Wait()
 	}()
 	return all
 }
 
-// Each file of the library is a spec, labelled as the file says: ginkgo --label-filter '!slow' leaves the long ones out.
+// Each file of the library is a spec, labelled as the file says: --label-filter '!oom' leaves those with that label out.
 var _ = Describe("Our pool", Ordered, ContinueOnFailure, func() {
 	list, err := scenariotest.Read([]string{"library/*.yaml"})
 	if err != nil {
@@ -101,7 +82,7 @@ var _ = Describe("Our pool", Ordered, ContinueOnFailure, func() {
 			if o.report.Skipped != "" {
 				Skip(o.report.Cause)
 			}
-			Expect(string(o.report.Verdict)).To(Equal("PASS"), func() string { return scenariotest.Describe(o.report, o.dir) })
+			Expect(string(o.report.Verdict)).To(Equal("PASS"), describe(o.report, o.dir))
 		})
 	}
 })

@@ -1,0 +1,80 @@
+package scenarios_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/respawn-go/respawn/pool"
+	"github.com/respawn-go/respawn/reports"
+	"github.com/respawn-go/respawn/scenarios"
+	"github.com/respawn-go/respawn/scenarios/scenariotest"
+)
+
+// A scenario's run looks at the process that it is in: zombies, cgroups, goroutines. To run several side by side, each gets a
+// process of its own: this test binary with these in its environment.
+const (
+	envApart = "RESPAWN_TEST_SCENARIO" // its name
+	envSet   = "RESPAWN_TEST_SET"      // settings, a line each
+	envOut   = "RESPAWN_TEST_OUT"      // where the report goes
+)
+
+func TestMain(m *testing.M) {
+	pool.Main()
+	if name := os.Getenv(envApart); name != "" {
+		if err := serveApart(name); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// serveApart runs the short form of one scenario in this process.
+func serveApart(name string) error {
+	os.Unsetenv(envApart) // the workers are this program too
+	o := scenarios.Options{Short: true}
+	if sets := os.Getenv(envSet); sets != "" {
+		o.Set = strings.Split(sets, "\n")
+	}
+	s, err := scenarios.ReadNamed(name, o)
+	if err != nil {
+		return err
+	}
+	_, err = s.Run(context.Background(), scenarios.RunOptions{Dir: os.Getenv(envOut), Command: "respawn run --short " + name})
+	return err
+}
+
+// runApart runs the short form of a scenario in a process of its own. The directory, which has its files, is removed if the
+// run passed.
+func runApart(ctx context.Context, name string, set ...string) (r *reports.Report, dir string, err error) {
+	if dir, err = os.MkdirTemp("", "respawn-test-"); err != nil {
+		return nil, "", err
+	}
+	cmd := exec.CommandContext(ctx, "/proc/self/exe")
+	cmd.Env = append(os.Environ(), envApart+"="+name, envSet+"="+strings.Join(set, "\n"), envOut+"="+dir)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err != nil {
+		return nil, dir, fmt.Errorf("%s: %w: %s", name, err, stderr.String())
+	}
+	if r, err = reports.Load(filepath.Join(dir, "report.json")); err != nil {
+		return nil, dir, err
+	}
+	if r.Verdict.ExitCode() == 0 || r.Skipped != "" {
+		err = os.RemoveAll(dir)
+	}
+	return r, dir, err
+}
+
+// describe is why a run did not end as it should have.
+func describe(r *reports.Report, dir string) func() string {
+	return func() string { return scenariotest.Describe(r, dir) }
+}
