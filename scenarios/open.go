@@ -47,6 +47,12 @@ func (s *Scenario) open(ctx context.Context, dir string, o RunOptions) (*opened,
 		return &opened{Target: t, witness: witness}, err
 	}
 	switch t := s.Target; {
+	case t.Pool != nil && t.Pool.Supervised:
+		d, err := targets.StartDriver(ctx, targets.OwnDriver(max(int(t.Pool.Size), 1), ""), dir)
+		if err != nil {
+			return nil, err
+		}
+		return &opened{d, d.Witness(), d.Close, d.Close}, nil
 	case t.Pool != nil:
 		p, err := targets.Start(ctx, t.Pool.config(), dir)
 		if err != nil {

@@ -52,6 +52,7 @@ type PoolTarget struct {
 	Heartbeat   Duration `yaml:"heartbeat" doc:"A worker that leaves a ping unanswered for longer is replaced."`
 	StopGrace   Duration `yaml:"stop_grace" doc:"How long a stopping worker may take before SIGKILL."`
 	BootTimeout Duration `yaml:"boot_timeout" doc:"How long a worker may take to be ready."`
+	Supervised  bool     `yaml:"supervised" doc:"Put the pool into a process of its own, so that its parent can be killed. Goes with size alone."`
 	Backoff     *Backoff `yaml:"backoff" doc:"The pause between restarts of workers that do not come up."`
 }
 

@@ -99,6 +99,9 @@ func (s *Scenario) checkTarget(d *decoder) int {
 				d.fail("target.pool", "%s", strings.TrimPrefix(strings.TrimSpace(line), "pool: "))
 			}
 		}
+		if alone := (PoolTarget{Size: t.Pool.Size, Supervised: true}); t.Pool.Supervised && *t.Pool != alone {
+			d.fail("target.pool.supervised", "supervised goes with size alone: the pool in the other process takes no other key")
+		}
 		return int(t.Pool.Size)
 	case t.Naive != nil:
 		return int(t.Naive.Size)
