@@ -38,6 +38,7 @@ func TestFaultOnTheWholeTargetExplainsWhatFollowsFromIt(t *testing.T) {
 		"the parent takes everybody along":  {calm().broadly(parent).exit(1, "", crash).exit(2, "", crash), 0, 0},
 		"a member that never was ready":     {calm().kill(0).member(history.Member{Op: "started", Slot: 1, PID: 900}).member(history.Member{Op: "exited", Slot: 1, PID: 900, Exit: &crash}), 1, 0},
 		"ends while stopping are nobody's":  {calm().kill(0).stage("stop").exit(1, "", crash).exit(2, "stop", history.Exit{}), 0, 0},
+		"a missed one is let go unharmed":   {calm().strike(1, "missed", false).exit(1, "", crash).start(1), 1, 0},
 		"an unconfirmed kill may have been": {calm().strike(1, "unconfirmed", false).exit(1, "", crash).start(1), 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -104,7 +104,7 @@ func (s *state) faultSettled(i *injection, e *history.Fault) {
 		s.crew.deaths[v.PID] = append(s.crew.deaths[v.PID], at)
 		d := death{n: i.n, slot: v.Slot, pid: v.PID, at: at, line: s.line}
 		s.whole.died(d, s)
-		if v.Slot < s.whole.want && s.stage < stop && !s.stopped {
+		if s.stage < stop && !s.stopped {
 			s.slots.died(d, s.can("events"))
 		}
 	}

@@ -359,7 +359,8 @@ func TestSteadyStateIsReachedOnce(t *testing.T) {
 	for slot := range 4 {
 		s.probe(slot, 0)
 	}
-	r := s.sample(4).stop().end().rules("steady", "pool.ready == 4").judge()
+	s.sample(4, func(e *history.Sample) { e.Ready = 3 })
+	r := s.stop().end().rules("steady", "pool.ready == 4").judge()
 	g.Expect(r.Verdict).To(Equal(check.Pass), show(r))
 }
 

@@ -39,7 +39,7 @@ type death struct {
 func (w *whole) init(size int) { w.want, w.down = size, map[int]bool{} }
 
 func (w *whole) begin(now time.Duration) {
-	w.begun, w.from = true, now
+	w.begun = true
 	w.since = max(w.since, now)
 }
 
@@ -49,7 +49,7 @@ func (w *whole) fall(slot int, at time.Duration, s *state) {
 		return
 	}
 	if len(w.down) == 0 {
-		w.since, w.line = max(at, w.from), s.line
+		w.since, w.line = at, s.line
 	}
 	w.down[slot] = true
 	if w.begun && !w.over {
