@@ -70,6 +70,7 @@ func (p *pausing) Confirm(ctx context.Context, c *Case) (history.Receipt, error)
 		}
 	}
 	e, err := c.Ending(ctx)
+	r.At = e.At // recovery counts from the death, not from the pause
 	r.Evidence["at the end"] = "gone: " + e.String()
 	if e.Reason != "" {
 		r.Evidence["reason"] = e.Reason

@@ -118,7 +118,7 @@ func (s *state) saySilent(n int) (string, int) {
 	case len(silent) > 5:
 		text += ": slots " + strings.Join(silent[:5], ", ") + ", …"
 	case len(silent) > 0:
-		text += ": slot " + and(silent)
+		text += ": " + pick(len(silent), "slot ", "slots ") + and(silent)
 	default:
 		text += ": some slots were answered for by the same process"
 	}

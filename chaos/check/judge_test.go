@@ -111,7 +111,7 @@ var cases = map[string]struct {
 	"a pool lies about its size": {func() *story {
 		s := calm().kill(0).stage("settle").work(0).sample(4).stage("verify").probe(0, 0).probe(1, 0)
 		return s.sample(4, func(e *history.Sample) { e.Alive = 2 }).stop().end()
-	}, check.Fail, "2 of 4 slots do not answer at the end: slot 2 and 3; the target says that 4 members are ready, /proc shows 2 alive"},
+	}, check.Fail, "2 of 4 slots do not answer at the end: slots 2 and 3; the target says that 4 members are ready, /proc shows 2 alive"},
 	"one process answers for two slots": {func() *story {
 		s := calm().kill(0).stage("settle").work(0).sample(4).stage("verify").probe(0, 0).probe(1, 0).probe(2, 0)
 		s.pids[3] = s.pids[2]
@@ -293,6 +293,11 @@ func TestVerdictsHaveAnOrder(t *testing.T) {
 	drop := func(s *story) *story { return s.add(history.Event{Note: &history.Note{Dropped: 1}}) }
 	oom := func(s *story) *story {
 		s.exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"})
+		s.oom++
+		return s.sample(4)
+	}
+	ownOOM := func(s *story) *story { // a victim's, which is subtracted once it is confirmed
+		s.exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"})
 		return s.sample(4, func(e *history.Sample) { e.HostOOM = 1 })
 	}
 	for name, c := range map[string]struct {
@@ -307,6 +312,7 @@ func TestVerdictsHaveAnOrder(t *testing.T) {
 		"aborted over inconclusive":        {[]func(*story) *story{drop, interrupt}, check.Aborted},
 		"inconclusive over pass":           {[]func(*story) *story{drop}, check.Inconclusive},
 		"the host's own oom over fail":     {[]func(*story) *story{fail, oom}, check.Inconclusive},
+		"a victim's oom is not the host's": {[]func(*story) *story{ownOOM}, check.Fail},
 		"what came after an alarm is moot": {[]func(*story) *story{interrupt, fail}, check.Aborted},
 		"nothing wrong":                    {nil, check.Pass},
 	} {

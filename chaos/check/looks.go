@@ -68,7 +68,7 @@ func (l *looks) outside(e *history.Sample, s *state) {
 	if !l.any {
 		l.any, l.firstOOM = true, e.HostOOM
 	}
-	l.lastOOM = max(l.lastOOM, e.HostOOM)
+	l.lastOOM = e.HostOOM // not the largest: a victim's own kill is subtracted only once it is confirmed
 	l.cgroups = l.cgroups || e.Cgroups > 0
 	if e.ParentRSS > l.parentMax {
 		l.parentMax, l.parentLine = e.ParentRSS, s.line

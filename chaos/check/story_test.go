@@ -19,6 +19,7 @@ type story struct {
 	next   int   // the next pid
 	task   uint64
 	faults int
+	oom    int64 // the host's counter
 }
 
 const tick = time.Millisecond
@@ -101,7 +102,7 @@ func (s *story) probe(slot, after int) *story {
 
 // sample says that so many members are wanted and all are there.
 func (s *story) sample(want int, change ...func(*history.Sample)) *story {
-	e := history.Sample{Want: want, Ready: want, Alive: want, Cgroups: want, FDs: 20, Goroutines: 9, ParentRSS: 10 << 20, RSS: 40 << 20}
+	e := history.Sample{Want: want, Ready: want, Alive: want, Cgroups: want, FDs: 20, Goroutines: 9, ParentRSS: 10 << 20, RSS: 40 << 20, HostOOM: s.oom}
 	for _, c := range change {
 		c(&e)
 	}
