@@ -144,20 +144,23 @@ func isATarget(t *testing.T, target external, size int) {
 func busyWhileItRuns(t *testing.T, target external) {
 	t.Helper()
 	g := NewWithT(t)
-	done := make(chan chaos.Settled, 1)
-	go func() {
-		done <- target.Do(bound(t), chaos.Task{ID: 1000, Name: "sleep", Args: map[string]any{"duration": 500 * time.Millisecond}})
-	}()
 	busy := 0
-	g.Eventually(func() bool {
+	look := func() int {
 		members, _ := target.Members(bound(t))
+		busy = 0
 		for _, m := range members {
 			if m.Busy() {
 				busy = m.PID
 			}
 		}
-		return busy != 0
-	}).WithTimeout(10 * time.Second).WithPolling(5 * time.Millisecond).Should(BeTrue())
+		return busy
+	}
+	g.Eventually(look).Should(BeZero(), "tasks of probes may still run")
+	done := make(chan chaos.Settled, 1)
+	go func() {
+		done <- target.Do(bound(t), chaos.Task{ID: 1000, Name: "sleep", Args: map[string]any{"duration": 500 * time.Millisecond}})
+	}()
+	g.Eventually(look).WithTimeout(10 * time.Second).WithPolling(5 * time.Millisecond).ShouldNot(BeZero())
 	s := <-done
 	g.Expect(s.Outcome).To(Equal(history.OK), s.Err)
 	g.Expect(s.PID).To(Equal(busy))
