@@ -66,7 +66,7 @@ func (s *Scenario) open(ctx context.Context, dir string, o RunOptions) (*opened,
 		}
 		return &opened{n, n.Witness(), n.Close, n.Sweep}, nil
 	case o.NoExec:
-		return nil, errors.New("the scenario starts a program of its own, and --no-exec forbids that")
+		return nil, Problems{s.problemAt("target", errors.New("the scenario starts a program of its own, and --no-exec forbids that"))}
 	case t.Driver != nil:
 		c := driver.Command{Argv: t.Driver.Command, Dir: filepath.Dir(s.file), Size: max(int(t.Driver.Size), 1)}
 		d, err := targets.StartDriver(ctx, c, dir)

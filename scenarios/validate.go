@@ -181,7 +181,8 @@ func (w When) check(d *decoder, path string) {
 	if (w.Every > 0 || w.Poisson > 0) && w.For == 0 && w.Times == 0 {
 		d.fail(path, "no end: say for how long (for: 10s) or how often (times: 20)")
 	}
-	if kinds == 0 && (w.For > 0 || w.Times > 1) {
+	_, wrong := d.at[path+".every"] // it is there, and has been reported
+	if kinds == 0 && !wrong && (w.For > 0 || w.Times > 1) {
 		d.fail(path, "for and times need a rhythm: every, poisson or burst")
 	}
 	if !slices.IsSorted(w.Sequence) {

@@ -15,7 +15,7 @@ import (
 	"github.com/respawn-go/respawn/scenarios"
 )
 
-// display shows a run as it goes on: on a terminal a bar under the news, elsewhere a line a second.
+// display shows a run as it goes on, on standard error: on a terminal a bar under the news, elsewhere a line a second.
 type display struct {
 	w        io.Writer
 	name     string
@@ -26,13 +26,17 @@ type display struct {
 }
 
 func newDisplay(w io.Writer, name string) *display {
-	d := &display{w: w, name: name, lastLine: -time.Second}
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		d.live = true
-		d.colours = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	}
-	return d
+	live := isTerminal(w)
+	return &display{w: w, name: name, lastLine: -time.Second, live: live, colours: live && wantsColour()}
 }
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// wantsColour follows no-color.org.
+func wantsColour() bool { return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" }
 
 const barWidth = 24
 
@@ -60,23 +64,26 @@ func (d *display) end() {
 	}
 }
 
-// verdict tells how the run was judged and where its report is.
-func (d *display) verdict(r *reports.Report, dir string) {
+// printVerdict tells how a run was judged and where its report is.
+func printVerdict(w io.Writer, r *reports.Report, dir string) {
 	word := string(r.Verdict)
 	if r.Skipped != "" {
 		word = "SKIPPED"
 	}
-	fmt.Fprintf(d.w, "%s %s: %s\n", d.shade(word), d.name, printable(r.Cause))
+	if isTerminal(w) && wantsColour() {
+		word = shade(word)
+	}
+	fmt.Fprintf(w, "%s %s: %s\n", word, r.Scenario, printable(r.Cause))
 	if r.Skipped != "" {
 		return
 	}
 	for _, t := range r.Thresholds {
 		if !t.OK {
-			fmt.Fprintf(d.w, "  broken: %s (%s)\n", printable(t.Text), t.Group)
+			fmt.Fprintf(w, "  broken: %s (%s)\n", printable(t.Text), t.Group)
 		}
 	}
-	fmt.Fprintf(d.w, "  seed %d, repeat with: %s\n", r.Seed, printable(r.Command))
-	fmt.Fprintf(d.w, "  report: %s\n", filepath.Join(dir, "report.html"))
+	fmt.Fprintf(w, "  seed %d, repeat with: %s\n", r.Seed, printable(r.Command))
+	fmt.Fprintf(w, "  report: %s\n", filepath.Join(dir, "report.html"))
 }
 
 // figures is the state of the run in numbers.
@@ -114,10 +121,7 @@ func (d *display) paint(news string) string {
 }
 
 // shade colours a verdict.
-func (d *display) shade(verdict string) string {
-	if !d.colours {
-		return verdict
-	}
+func shade(verdict string) string {
 	colour := map[string]string{"PASS": "32", "FAIL": "31", "ERROR": "31"}[verdict]
 	if colour == "" {
 		colour = "33"

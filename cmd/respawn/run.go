@@ -117,7 +117,7 @@ func runAll(cmd *cobra.Command, args []string, f runFlags) error {
 
 // runOne runs one scenario and tells about it.
 func runOne(cmd *cobra.Command, s *scenarios.Scenario, o scenarios.RunOptions, asJSON bool) (*reports.Report, error) {
-	show := newDisplay(cmd.OutOrStdout(), s.Name)
+	show := newDisplay(cmd.ErrOrStderr(), s.Name)
 	if asJSON {
 		show = newDisplay(io.Discard, s.Name)
 	}
@@ -133,7 +133,7 @@ func runOne(cmd *cobra.Command, s *scenarios.Scenario, o scenarios.RunOptions, a
 	if asJSON {
 		return r, writeJSON(cmd.OutOrStdout(), r)
 	}
-	show.verdict(r, o.Dir)
+	printVerdict(cmd.OutOrStdout(), r, o.Dir)
 	return r, nil
 }
 
