@@ -66,7 +66,7 @@ func readOrders(r io.Reader, open func(pid int) io.Closer) guardianOrders {
 			delete(o.watched, pid)
 		case verb == "undo" && first != "":
 			o.undo[first] = second
-		case verb == "cont" && pid > 1:
+		case verb == "cont" && pid > 1 && o.cont[pid] == nil:
 			o.cont[pid] = open(pid)
 		case verb == "done":
 			delete(o.undo, first)

@@ -25,12 +25,13 @@ import (
 type Guardian struct {
 	id string
 
-	mu     sync.Mutex
-	lines  map[string]string // what the guardian must know, by key: sent again to a replacement
-	pipe   *os.File
-	pid    int
-	closed bool
-	gone   chan struct{} // closed when the last guardian has been reaped after Close
+	mu      sync.Mutex
+	lines   map[string]string // what the guardian must know, by key: sent again to a replacement
+	pipe    *os.File
+	pid     int
+	closed  bool
+	closing chan struct{} // closed by Close
+	gone    chan struct{} // closed when the last guardian has been reaped after Close
 }
 
 // StartGuardian starts a guardian that ends everything whose environment carries RESPAWN_POOL=id, and what it is told to
@@ -40,7 +41,7 @@ func StartGuardian(id string) (*Guardian, error) {
 	if !mainCalled.Load() {
 		return nil, ErrMainNotCalled
 	}
-	g := &Guardian{id: id, lines: make(map[string]string), gone: make(chan struct{})}
+	g := &Guardian{id: id, lines: make(map[string]string), closing: make(chan struct{}), gone: make(chan struct{})}
 	exited, err := g.start()
 	if err != nil {
 		return nil, fmt.Errorf("pool: start the guardian: %w", err)
@@ -89,28 +90,23 @@ func (g *Guardian) start() (*os.File, error) {
 // tend reaps the guardian, and unless it was closed starts another one, with a growing pause from the second on.
 func (g *Guardian) tend(pidfd *os.File) {
 	defer close(g.gone)
-	for pause := time.Duration(0); ; pause = min(2*pause+10*time.Millisecond, 5*time.Second) {
+	for pause := time.Duration(0); ; pause = longer(pause) {
 		_ = awaitExit(pidfd)
 		g.mu.Lock()
 		_, _ = unix.Wait4(g.pid, nil, 0, nil)
 		g.pid = 0
 		pidfd.Close()
 		g.pipe.Close()
-		closed := g.closed
 		g.mu.Unlock()
-		for {
-			if closed {
+		for started := false; !started; pause = longer(pause) {
+			select {
+			case <-g.closing:
 				return
+			case <-time.After(pause):
 			}
-			time.Sleep(pause)
 			var err error
-			if pidfd, err = g.start(); err == nil {
-				break
-			}
-			pause = min(2*pause+10*time.Millisecond, 5*time.Second)
-			g.mu.Lock()
-			closed = g.closed
-			g.mu.Unlock()
+			pidfd, err = g.start()
+			started = err == nil
 		}
 		g.mu.Lock()
 		if g.closed { // it was closed while there was no guardian to say bye to
@@ -118,6 +114,10 @@ func (g *Guardian) tend(pidfd *os.File) {
 		}
 		g.mu.Unlock()
 	}
+}
+
+func longer(pause time.Duration) time.Duration {
+	return min(2*pause+10*time.Millisecond, 5*time.Second)
 }
 
 // tell remembers a line under a key and sends it; an empty line forgets the key and sends last instead.
@@ -186,17 +186,28 @@ func (g *Guardian) PID() int {
 	return g.pid
 }
 
-// Close ends the guardian without it doing anything, and waits until it is gone. Closing twice is fine.
+// Close ends the guardian without it doing anything, and waits until it is gone; one that does not go within a second is
+// killed. Closing twice is fine.
 func (g *Guardian) Close() error {
 	g.mu.Lock()
 	if !g.closed {
 		g.closed = true
+		close(g.closing)
 		if g.pid != 0 {
 			g.send("bye\n")
 		}
 	}
 	g.mu.Unlock()
-	<-g.gone
+	select {
+	case <-g.gone:
+	case <-time.After(time.Second): // stopped, perhaps
+		g.mu.Lock()
+		if g.pid != 0 {
+			_ = unix.Kill(g.pid, unix.SIGKILL)
+		}
+		g.mu.Unlock()
+		<-g.gone
+	}
 	return nil
 }
 

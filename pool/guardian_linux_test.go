@@ -1,6 +1,15 @@
 package pool_test
 
 import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -8,6 +17,26 @@ import (
 
 	"github.com/respawn-go/respawn/pool"
 )
+
+// guardianOf is the pid of the guardian that a process has, 0 while there is none.
+func guardianOf(parent int) int {
+	for _, pid := range childrenOf(parent) {
+		argv, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if bytes.HasPrefix(argv, []byte("respawn-guardian")) && isAlive(pid) {
+			return pid
+		}
+	}
+	return 0
+}
+
+// ignores tells whether a process ignores the signal: SigIgn of proc_pid_status(5).
+func ignores(pid int, sig syscall.Signal) bool {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, rest, _ := strings.Cut(string(status), "SigIgn:\t")
+	mask, _, _ := strings.Cut(rest, "\n")
+	bits, _ := strconv.ParseUint(mask, 16, 64)
+	return bits&(1<<(sig-1)) != 0
+}
 
 func TestAGuardianThatWasLeftAloneForLongIsClosedAtOnce(t *testing.T) {
 	g := NewWithT(t)
@@ -17,7 +46,122 @@ func TestAGuardianThatWasLeftAloneForLongIsClosedAtOnce(t *testing.T) {
 	// Longer than a write to it may take: the deadline of the last one must not hit the next.
 	timer := time.NewTimer(1100 * time.Millisecond)
 	<-timer.C
+	pid, began := guardian.PID(), time.Now()
+	g.Expect(guardian.Close()).To(Succeed())
+	g.Expect(time.Since(began)).To(BeNumerically("<", 900*time.Millisecond), "it said bye, and was not waited for and killed")
+	g.Expect(isAlive(pid)).To(BeFalse())
+	g.Expect(guardian.Close()).To(Succeed())
+	g.Expect(guardian.Watch(2, "")).To(MatchError(pool.ErrClosed))
+}
+
+func TestAGuardianThatDiesIsReplaced(t *testing.T) {
+	g := NewWithT(t)
+	guardian, err := pool.StartGuardian("0123456789abcdef")
+	g.Expect(err).NotTo(HaveOccurred())
+	defer guardian.Close()
+	for range 3 {
+		old := guardian.PID()
+		kill(t, old, syscall.SIGKILL)
+		g.Eventually(guardian.PID).WithTimeout(patience).ShouldNot(Or(BeZero(), Equal(old)))
+	}
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} { // as a terminal sends to all
+		pid := guardian.PID()
+		g.Eventually(func() bool { return ignores(pid, sig) }).WithTimeout(patience).Should(BeTrue(), "it is up")
+		kill(t, pid, sig)
+		g.Consistently(func() bool { return isAlive(pid) }, 30*time.Millisecond).Should(BeTrue(), "%v", sig)
+	}
+}
+
+func TestAStoppedGuardianHoldsUpNoClose(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	kill(t, guardianOf(os.Getpid()), syscall.SIGSTOP)
 	closed := make(chan error, 1)
-	go func() { closed <- guardian.Close() }()
+	go func() { closed <- p.Close() }()
 	g.Eventually(closed).WithTimeout(patience).Should(Receive(BeNil()))
+	g.Expect(children()).To(BeEmpty())
+}
+
+func TestARefusedUndoIsAClearError(t *testing.T) {
+	g := NewWithT(t)
+	guardian, err := pool.StartGuardian("0123456789abcdef")
+	g.Expect(err).NotTo(HaveOccurred())
+	defer guardian.Close()
+	_, err = guardian.Undo("/a b", "1")
+	g.Expect(err).To(MatchError(ContainSubstring("no white space in the path")))
+	_, err = guardian.Undo("/ab", "1\n2")
+	g.Expect(err).To(HaveOccurred())
+}
+
+// envGuarded makes this program one that has given a guardian orders for that directory, for the tests to end.
+const envGuarded = "POOL_TEST_GUARDED"
+
+func init() { otherMains[envGuarded] = guardedMain }
+
+// guardedMain stops a process and gives orders. Then it ends with bye, or waits to be killed, having had its guardian
+// replaced first: as the name of a file in dir says.
+func guardedMain(dir string) {
+	must := func(err error) {
+		if err != nil {
+			panic(err)
+		}
+	}
+	guardian, err := pool.StartGuardian("fedcba9876543210")
+	must(err)
+	cmd := exec.Command("sleep", "600")
+	must(cmd.Start())
+	must(cmd.Process.Signal(syscall.SIGSTOP))
+	_, err = guardian.Continue(cmd.Process.Pid)
+	must(err)
+	done, err := guardian.Undo(filepath.Join(dir, "changed-back"), "mine")
+	must(err)
+	done()
+	_, err = guardian.Undo(filepath.Join(dir, "changed"), "as it was")
+	must(err)
+	if old := guardian.PID(); fileExists(filepath.Join(dir, "replaced")) {
+		must(syscall.Kill(old, syscall.SIGKILL))
+		for now := old; now == old || now == 0; now = guardian.PID() {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	fmt.Println(cmd.Process.Pid)
+	if fileExists(filepath.Join(dir, "bye")) {
+		must(guardian.Close())
+		os.Exit(0)
+	}
+	select {}
+}
+
+func TestTheGuardianCarriesOutItsOrdersWhenItsProcessIsKilledAndNotAfterBye(t *testing.T) {
+	for _, how := range []string{"killed", "replaced", "bye"} {
+		t.Run(how, func(t *testing.T) {
+			g, dir := NewWithT(t), t.TempDir()
+			for _, name := range []string{"changed", "changed-back"} {
+				g.Expect(os.WriteFile(filepath.Join(dir, name), []byte("other"), 0o600)).To(Succeed())
+			}
+			create(t, filepath.Join(dir, how))
+			cmd := exec.CommandContext(t.Context(), os.Args[0])
+			cmd.Env = append(os.Environ(), envGuarded+"="+dir)
+			out, err := cmd.StdoutPipe()
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(cmd.Start()).To(Succeed())
+			line, err := bufio.NewReader(out).ReadString('\n')
+			g.Expect(err).NotTo(HaveOccurred())
+			pid, err := strconv.Atoi(strings.TrimSpace(line))
+			g.Expect(err).NotTo(HaveOccurred())
+			defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }()
+
+			read := func(name string) string { b, _ := os.ReadFile(filepath.Join(dir, name)); return string(b) }
+			if how == "bye" {
+				g.Expect(cmd.Wait()).To(Succeed())
+				g.Consistently(func() string { return read("changed") }, 100*time.Millisecond).Should(Equal("other"))
+				g.Expect(procStateOf(pid)).To(Equal("T"))
+				return
+			}
+			g.Expect(cmd.Process.Kill()).To(Succeed())
+			_ = cmd.Wait()
+			g.Eventually(func() string { return read("changed") }).WithTimeout(patience).Should(Equal("as it was"))
+			g.Eventually(func() string { return procStateOf(pid) }).WithTimeout(patience).Should(Equal("S"))
+			g.Expect(read("changed-back")).To(Equal("other"), "that one was not needed any more")
+		})
+	}
 }

@@ -23,13 +23,18 @@ import (
 // envDeaf makes the worker a program that forgot to call pool.Main.
 const envDeaf = "POOL_TEST_DEAF"
 
+// otherMains make this program another one, by environment variable: a parent for a test to kill. They do not return.
+var otherMains = map[string]func(arg string){}
+
 func TestMain(m *testing.M) {
 	if os.Getenv(envDeaf) != "" {
 		select {}
 	}
 	pool.Main()
-	if scene := os.Getenv(envParent); scene != "" {
-		parentMain(scene)
+	for env, main := range otherMains {
+		if arg := os.Getenv(env); arg != "" {
+			main(arg)
+		}
 	}
 	os.Exit(m.Run())
 }

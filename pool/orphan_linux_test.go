@@ -22,6 +22,8 @@ import (
 // envParent makes this program the parent of a pool, in one of the scenes.
 const envParent = "POOL_TEST_PARENT"
 
+func init() { otherMains[envParent] = parentMain }
+
 // scenes are what a parent's workers are doing when it is killed. Each returns the processes that the marker in the
 // environment does not tell.
 var scenes = map[string]struct {
@@ -55,6 +57,15 @@ var scenes = map[string]struct {
 	}},
 	"with grandchildren in a cgroup": {cfg: pool.Config{HardMemory: hard}, setup: func(ctx context.Context, p *pool.Pool) []int {
 		return everyWorker(ctx, p, "in a session of its own, without the marker", nil)
+	}},
+	"with a new guardian": {setup: func(ctx context.Context, p *pool.Pool) []int {
+		pids := everyWorker(ctx, p, "in a session of its own", nil)
+		old := guardianOf(os.Getpid())
+		_ = syscall.Kill(old, syscall.SIGKILL)
+		for now := old; now == old || now == 0; now = guardianOf(os.Getpid()) {
+			time.Sleep(time.Millisecond)
+		}
+		return pids
 	}},
 	"with spares": {cfg: pool.Config{Spares: 2}, setup: func(_ context.Context, p *pool.Pool) []int {
 		for p.Stats().Spares < 2 {
