@@ -56,7 +56,7 @@ func (p *Pool) afterBatch(w *worker) {
 	if limit := p.cfg.MaxTasks; limit > 0 && w.settled >= limit {
 		p.retire(w, ReasonRecycle)
 	}
-	if w.state == Retiring && w.flight.count == 0 {
+	if w.state == Retiring && w.flight.count == 0 && !w.killed {
 		p.stopWorker(w)
 	}
 	p.feed(w, p.share(w))
@@ -148,8 +148,10 @@ func (p *Pool) collect(w *worker, payload []byte) ([]byte, error) {
 
 // reject notes that w sent what no worker should, and recycles it. Pool.mu is held.
 func (p *Pool) reject(w *worker, err error) {
-	p.stats.Rejected++
-	w.rejected = err
-	p.publish(Event{Kind: FrameRejected, Worker: w.info(), Err: err})
+	if w.rejected == nil { // what follows in its socket is likely to be wrong too
+		w.rejected = err
+		p.stats.Rejected++
+		p.publish(Event{Kind: FrameRejected, Worker: w.info(), Err: err})
+	}
 	w.kill(ReasonProtocol)
 }

@@ -32,7 +32,7 @@ func (p *Pool) breakerFail(cause error, probe bool) {
 	if probe {
 		b.probing = false
 	}
-	if !probe && (b.isOpen() || b.score < float64(cfg.Threshold)) {
+	if !probe && (b.isOpen() || b.score < float64(cfg.Threshold)) || p.cfg.mutant == mutantNoBreaker {
 		return
 	}
 	delay := p.jittered(cfg.delay(b.opened))
@@ -85,6 +85,15 @@ func (p *Pool) breakerClose(w *worker) {
 	p.notify()
 }
 
+// breakerRest closes the breaker when every place is filled, as it may be after a Resize: nobody would send a probe.
+// Pool.mu is held.
+func (p *Pool) breakerRest() {
+	if p.breaker.isOpen() && !p.breaker.probing && p.ready == len(p.slots) && len(p.bench) == p.cfg.Spares {
+		p.breaker = breaker{}
+		p.publish(Event{Kind: BreakerClosed})
+	}
+}
+
 // delay is Base·2ⁿ, at most Max.
 func (b Backoff) delay(n int) time.Duration {
 	d := b.Base
@@ -106,7 +115,7 @@ func (p *Pool) jittered(d time.Duration) time.Duration {
 // whether the worker is the breaker's probe, and false when the worker is not wanted any more.
 func (p *Pool) admit(failures int, wanted func() bool) (probe, ok bool) {
 	var notBefore time.Time
-	if failures >= 2 {
+	if failures >= 2 && p.cfg.mutant != mutantNoBackoff {
 		notBefore = time.Now().Add(p.jittered(p.cfg.Backoff.delay(failures - 2)))
 	}
 	p.mu.Lock()

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"errors"
+	"syscall"
 	"time"
 )
 
@@ -42,6 +43,7 @@ func (p *Pool) bury(w *worker, quarantined bool) Exit {
 	if p.cfg.mutant == mutantDropRequeue {
 		p.queue = queue{}
 	}
+	p.cfg.mutant.collateral(w)
 	p.countBusy(w)
 	delete(p.workers, w)
 	if w.slot != nil && w.slot.worker == w {
@@ -69,6 +71,9 @@ func (w *worker) exitRecord(quarantined bool) Exit {
 		st := w.status
 		x.Code, x.Signal, x.UserTime, x.SystemTime, x.MaxRSS = st.code, st.signal, st.user, st.system, st.maxRSS
 		x.Stderr = w.stderr
+		if killed := w.killed && st.signal == syscall.SIGKILL; !killed && !(w.stopSent && st.code == 0) {
+			x.Reason = ReasonNone // it ended by itself before the pool came to end it
+		}
 	}
 	x.classify(w.asked, w.oom, w.p.cfg.HardMemory > 0 && w.proc.cgroup() == "")
 	return x
@@ -93,7 +98,7 @@ func (w *worker) guilty() (c *call) {
 
 // bereave decides on a task whose worker died: run again or settled as lost.
 func (p *Pool) bereave(c *call, exit Exit, started, guilty bool) {
-	if !started {
+	if !started && p.cfg.mutant != mutantBlameAll {
 		c.attempt--
 		p.requeueEvent(c, false)
 		return
@@ -131,10 +136,10 @@ func (p *Pool) spent(c *call, exit Exit, guilty bool) bool {
 	if o := c.options(); o.hasDel {
 		delivery = o.delivery
 	}
-	if delivery == AtMostOnce || c.attempt >= maxAttempts {
+	if delivery == AtMostOnce && p.cfg.mutant != mutantResend || c.attempt >= maxAttempts {
 		return true
 	}
-	if !guilty {
+	if !guilty || p.cfg.mutant == mutantNoBudget {
 		return false
 	}
 	b, n := p.cfg.Budgets, c.more()
@@ -163,7 +168,7 @@ func (w *worker) release() {
 	w.p.mu.Lock()
 	defer w.p.mu.Unlock()
 	w.released = true
-	if !w.writing {
+	if !w.writing && w.p.cfg.mutant != mutantLeak {
 		w.proc.close()
 	}
 }

@@ -4,7 +4,7 @@ import "time"
 
 // enqueue puts a call that was accepted where its worker will take it from, and dispatches. Pool.mu is held.
 func (p *Pool) enqueue(c *call) {
-	if c.slot > 0 {
+	if c.slot > 0 && p.cfg.mutant != mutantAnySlot {
 		s := p.slots[c.slot-1]
 		s.pinned.pushBack(c)
 		if s.worker != nil {
@@ -21,12 +21,14 @@ func (p *Pool) enqueue(c *call) {
 // requeue puts a call back to where it came from, first in line. Pool.mu is held.
 func (p *Pool) requeue(c *call) {
 	c.copied = false
-	if c.slot > 0 && int(c.slot) <= len(p.slots) {
-		p.slots[c.slot-1].pinned.pushFront(c)
-		return
+	switch slot := int(c.slot); {
+	case slot == 0:
+		p.queue.pushFront(c)
+	case slot <= len(p.slots):
+		p.slots[slot-1].pinned.pushFront(c)
+	default:
+		p.fail(c, slotRemoved(slot-1))
 	}
-	c.slot = 0
-	p.queue.pushFront(c)
 }
 
 // dispatch gives queued calls to idle workers. Pool.mu is held.
@@ -160,7 +162,7 @@ func (w *worker) forget(seq uint32, c *call) {
 // revoke takes back everything that w has not started. It returns how many. Pool.mu is held.
 func (p *Pool) revoke(w *worker) (taken int) {
 	w.flight.newestFirst(func(seq uint32, c *call) {
-		if !w.board.revoke(seq) {
+		if !w.board.revoke(seq) && p.cfg.mutant != mutantDoubleRun {
 			return
 		}
 		w.forget(seq, c)

@@ -175,7 +175,7 @@ func (c *call) announce() {
 	}
 	if old := c.signal.Swap(settledSignal); old != nil && old.once {
 		old.c <- struct{}{}
-	} else if old != nil {
+	} else if old != nil && old != settledSignal {
 		close(old.c)
 	}
 	if x != nil && x.settle != nil {

@@ -16,9 +16,11 @@ type worker struct {
 	board page    // its scoreboard; memory that is gone after release
 
 	state    State
+	booting  bool   // has not said ready, or why it is not
 	reason   Reason // why the pool ends it
 	asked    bool   // SIGTERM from outside: it said goodbye
 	stopSent bool   // asked to exit
+	killed   bool   // by the pool
 	rejected error  // what it sent that no worker should
 	readyAt  time.Time
 	settled  int
@@ -33,7 +35,7 @@ type worker struct {
 	cost      time.Duration // moving average of a task's run time
 	headSince time.Time     // since when the oldest task in flight can have been running
 	seen      uint32        // the running task at the keeper's last look
-	seenAt    time.Time     // and since when it runs; zero: none was running
+	seenAt    time.Time     // the first look that found it running; zero: none was
 	awaited   int           // of the batch being received, how many results somebody waits for
 	collected uint64        // large results copied out of the up arena
 
@@ -127,10 +129,19 @@ func (w *worker) kill(reason Reason) {
 	if w.proc == nil || w.state >= Stopped {
 		return
 	}
-	if w.reason == ReasonNone || w.state != Retiring {
-		w.reason = reason
+	if !w.killed && (w.reason == ReasonNone || reason != ReasonStop) {
+		w.reason = reason // what asked it to stop before is why it is made to stop now
 	}
+	w.killed = true
 	w.proc.kill()
+	if w.state == Ready {
+		w.p.withdraw(w)
+		w.p.dispatch()
+		w.p.notify()
+	}
+	if w.p.cfg.mutant == mutantNoQuarantine {
+		return
+	}
 	time.AfterFunc(quarantineWait, func() {
 		select {
 		case <-w.exited:
@@ -178,6 +189,7 @@ func (w *worker) readLoop() {
 			break
 		}
 	}
+	w.p.cfg.mutant.wholeFrames(w, &in)
 	w.hungUp()
 }
 

@@ -68,7 +68,7 @@ func (p *Pool) watch(w *worker, c *call) {
 		p.keeperWake()
 		return
 	}
-	if t := p.timeout(c); t > 0 && w.headSince.Add(t).Before(p.keeperNext) {
+	if t := p.timeout(c); t > 0 && w.headSince.Add(t/8).Before(p.keeperNext) {
 		p.keeperWake()
 	}
 }
@@ -84,6 +84,9 @@ func (p *Pool) keeperWake() {
 
 // timeout is how long c may run; 0 is forever.
 func (p *Pool) timeout(c *call) time.Duration {
+	if p.cfg.mutant == mutantNoTimeout {
+		return 0
+	}
 	if t := c.options().timeout; t != 0 {
 		return t
 	}
@@ -140,10 +143,10 @@ func (p *Pool) lookAtTask(w *worker, now time.Time) (next time.Time) {
 	switch {
 	case running == nil:
 		w.seenAt = time.Time{}
-	case w.seen != seq || w.seenAt.IsZero():
-		w.seen, w.seenAt = seq, now
-		if seq == oldest {
-			w.seenAt = w.headSince
+	case w.seenAt.IsZero() || w.seen != seq:
+		w.seen, w.seenAt = seq, now // it started since the last look: its time is up rather late than early
+		if p.cfg.mutant == mutantEarlyTimeout {
+			w.seenAt = w.readyAt
 		}
 	}
 	if running != nil {
@@ -155,7 +158,11 @@ func (p *Pool) lookAtTask(w *worker, now time.Time) (next time.Time) {
 			}
 			next = due
 		}
-		if w.flight.count > 1 && now.Sub(w.seenAt) >= longTask {
+		since := w.seenAt
+		if seq == oldest {
+			since = w.headSince
+		}
+		if w.flight.count > 1 && now.Sub(since) >= longTask && p.cfg.mutant != mutantStrand {
 			p.unburden(w, seq)
 			return next
 		}
@@ -166,7 +173,7 @@ func (p *Pool) lookAtTask(w *worker, now time.Time) (next time.Time) {
 			w.kill(ReasonStall)
 			return time.Time{}
 		}
-		next = earliest2(due, now.Add(max(t/8, keeperTick)))
+		next = earliest(due, now.Add(max(min(now.Sub(w.headSince), t/8), keeperTick)))
 	}
 	if w.flight.count > 1 {
 		next = earliest2(next, now.Add(keeperTick))
@@ -191,7 +198,7 @@ func (p *Pool) unburden(w *worker, running uint32) {
 // process itself was running: a look that comes late starts the wait anew.
 func (p *Pool) lookAtPulse(w *worker, now time.Time) (next time.Time) {
 	limit := p.cfg.Heartbeat
-	if limit < 0 || w.slot == nil {
+	if limit < 0 || w.slot == nil || p.cfg.mutant == mutantNoHeartbeat {
 		return time.Time{}
 	}
 	every := limit / 4

@@ -13,16 +13,27 @@ func (p *Pool) retire(w *worker, reason Reason) {
 	if w.state != Ready {
 		return
 	}
-	w.state, w.reason = Retiring, reason
-	p.ready--
-	p.notIdle(w)
-	p.revoke(w)
+	w.reason = reason
+	p.withdraw(w)
 	p.publish(Event{Kind: WorkerRetiring, Worker: w.info(), Reason: reason})
 	if w.flight.count == 0 || w.asked {
 		p.stopWorker(w)
 	}
 	p.dispatch()
 	p.notify()
+}
+
+// withdraw takes a ready worker out of service: it gets nothing new, and what it has not started goes back to the queue.
+// The caller dispatches. Pool.mu is held.
+func (p *Pool) withdraw(w *worker) {
+	w.state = Retiring
+	if w.slot == nil {
+		p.offBench(w)
+	} else {
+		p.ready--
+	}
+	p.notIdle(w)
+	p.revoke(w)
 }
 
 // stopWorker tells a worker that has nothing left to do to exit, and kills it if it does not. Pool.mu is held.
@@ -59,6 +70,7 @@ func (p *Pool) Resize(n int) error {
 	for len(p.slots) > n {
 		p.removeSlot()
 	}
+	p.breakerRest()
 	p.dispatch()
 	p.notify()
 	return nil
@@ -71,10 +83,17 @@ func (p *Pool) removeSlot() {
 	s.removed = true
 	if s.worker != nil {
 		p.retire(s.worker, ReasonStop)
+		if p.cfg.mutant == mutantKillOnShrink {
+			s.worker.kill(ReasonStop)
+		}
 	}
 	for c := s.pinned.front(); c != nil; c = s.pinned.front() {
-		p.fail(c, fmt.Errorf("%w: %d was removed by Resize", ErrNoSuchSlot, s.index))
+		p.fail(c, slotRemoved(s.index))
 	}
+}
+
+func slotRemoved(index int) error {
+	return fmt.Errorf("%w: %d was removed by Resize", ErrNoSuchSlot, index)
 }
 
 // Restart replaces every worker that was started before the call, one slot after the other: each finishes its task and
@@ -119,7 +138,7 @@ func (p *Pool) Drain(ctx context.Context) error {
 	p.state = max(p.state, stateDraining)
 	p.notify()
 	p.unlock()
-	if err := p.await(ctx, func() bool { return p.live == 0 }); err != nil {
+	if err := p.await(ctx, func() bool { return p.live == 0 || p.cfg.mutant == mutantCloseAtOnce }); err != nil {
 		return err
 	}
 	p.mu.Lock()
@@ -139,11 +158,8 @@ func (p *Pool) Drain(ctx context.Context) error {
 // dismiss ends a worker of a pool that has nothing left to do. Pool.mu is held.
 func (p *Pool) dismiss(w *worker) {
 	switch {
-	case w.state == Ready && w.slot != nil:
+	case w.state == Ready:
 		p.retire(w, ReasonStop)
-	case w.state == Ready: // a spare
-		w.state, w.reason = Retiring, ReasonStop
-		p.stopWorker(w)
 	case w.state == Starting:
 		w.kill(ReasonStop)
 	}
@@ -168,8 +184,12 @@ func (p *Pool) Terminate() {
 	p.mu.Lock()
 	p.state = stateClosed
 	for w := range p.workers {
-		w.flight.newestFirst(func(_ uint32, c *call) { p.fail(c, ErrClosed) })
-		w.kill(ReasonStop)
+		w.flight.newestFirst(func(seq uint32, c *call) {
+			if w.board.revoke(seq) && !c.settled {
+				c.attempt--
+			}
+			p.fail(c, ErrClosed)
+		})
 	}
 	for c := p.queue.front(); c != nil; c = p.queue.front() {
 		p.fail(c, ErrClosed)
@@ -178,6 +198,9 @@ func (p *Pool) Terminate() {
 		for c := s.pinned.front(); c != nil; c = s.pinned.front() {
 			p.fail(c, ErrClosed)
 		}
+	}
+	for w := range p.workers {
+		w.kill(ReasonStop)
 	}
 	p.notify()
 	p.unlock()

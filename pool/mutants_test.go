@@ -33,7 +33,6 @@ func TestEachMutantIsKilled(t *testing.T) {
 	for mutant, test := range map[pool.Mutant]string{
 		pool.MutantShiftBlame:  "TestOnlyTheTaskThatWasRunningIsBlamed",
 		pool.MutantDropRequeue: "TestKillOfABusyWorkerRerunsItsTaskAndTouchesNoSibling",
-		pool.MutantSettleTwice: "TestCallEqualsThePlainCall",
 		pool.MutantNoRestart:   "TestKillOfABusyWorkerRerunsItsTaskAndTouchesNoSibling",
 	} {
 		t.Run(fmt.Sprintf("%d by %s", mutant, test), func(t *testing.T) {

@@ -48,6 +48,7 @@ type process interface {
 // spawnSpec is what a process is started with.
 type spawnSpec struct {
 	worker     string
+	slot       int // -1: for the spare bench
 	pool       string
 	env        []string
 	dir        string

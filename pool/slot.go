@@ -95,10 +95,11 @@ func (p *Pool) boot(s *slot, probe bool) *worker {
 	p.mu.Lock()
 	defer p.unlock()
 	var boot *BootError
-	if p.state >= stateStopping || errors.As(err, &boot) && boot.Exit.Kind == KindKilled {
+	if p.state >= stateStopping || s != nil && s.removed || errors.As(err, &boot) && boot.Exit.Kind == KindKilled {
 		if probe {
 			p.breaker.probing = false
 		}
+		p.breakerRest()
 		p.notify()
 		return nil
 	}
@@ -113,7 +114,7 @@ func (p *Pool) start(s *slot, probe bool) (*worker, error) {
 	p.mu.Lock()
 	w := &worker{
 		p: p, name: fmt.Sprintf("Worker-%d", p.number(s)), slot: s, started: time.Now(),
-		pos: -1, window: 1, probe: probe, ready: make(chan error, 1), drained: make(chan struct{}),
+		pos: -1, window: 1, probe: probe, booting: true, ready: make(chan error, 1), drained: make(chan struct{}),
 		exited: make(chan struct{}), stuck: make(chan struct{}), adopted: make(chan struct{}),
 	}
 	if s != nil {
@@ -235,12 +236,10 @@ func (w *worker) booted(f *frame) error {
 	} else if n, hash := registry.fingerprint(int(f.seq)); n != int(f.seq) || hash != f.id {
 		result = errors.New("the worker registered other tasks than the parent: register in package-level variables, whatever the environment")
 	}
-	if w.state == Starting {
-		select {
-		case w.ready <- result:
-			return nil
-		default:
-		}
+	if w.booting {
+		w.booting = false
+		w.ready <- result
+		return nil
 	}
 	return errors.New("ready twice")
 }
@@ -281,13 +280,17 @@ func (p *Pool) enlist(w *worker) {
 	p.publish(Event{Kind: WorkerReady, Worker: w.info()})
 	p.info("worker ready", "worker", w.name, "pid", w.proc.pid(), "slot", w.slot.index, "generation", w.gen)
 	p.feed(w, p.share(w))
+	p.breakerRest()
 	p.keeperWake()
 	p.notify()
 }
 
 // spec is what w's process is started with.
 func (p *Pool) spec(w *worker) spawnSpec {
-	s := spawnSpec{worker: w.name, pool: p.id, env: p.cfg.Env, dir: p.cfg.Dir, maxPayload: p.cfg.MaxPayload}
+	s := spawnSpec{worker: w.name, slot: -1, pool: p.id, env: p.cfg.Env, dir: p.cfg.Dir, maxPayload: p.cfg.MaxPayload}
+	if w.slot != nil {
+		s.slot = w.slot.index
+	}
 	if sink := p.cfg.Stdout; sink != nil {
 		s.stdout = func(line []byte) { sink(w.name, line) }
 	}

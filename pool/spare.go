@@ -1,5 +1,7 @@
 package pool
 
+import "slices"
+
 // adopt takes a worker from the spare bench for the slot; nil when there is none.
 func (p *Pool) adopt(s *slot) *worker {
 	p.mu.Lock()
@@ -33,24 +35,31 @@ func (p *Pool) keepSpare() {
 		failures = 0
 		select {
 		case <-w.adopted:
+			continue
 		case <-w.exited:
-			if p.leaveBench(w) {
-				p.tend(w)
-			}
+		case <-w.stuck:
+		}
+		if p.unadopted(w) {
+			p.tend(w)
 		}
 	}
 }
 
-// leaveBench takes a dead spare off the bench; false when a slot has adopted it meanwhile and tends it.
-func (p *Pool) leaveBench(w *worker) bool {
+// unadopted takes a spare that is at its end off the bench; false when a slot has adopted it meanwhile and tends it.
+func (p *Pool) unadopted(w *worker) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i, have := range p.bench {
-		if have == w {
-			p.bench = append(p.bench[:i:i], p.bench[i+1:]...)
-			w.state = Retiring // it was never counted as ready
-			return true
-		}
+	if w.slot != nil {
+		return false
 	}
-	return false
+	p.offBench(w)
+	w.state = Retiring // it was never counted as ready
+	return true
+}
+
+// offBench takes a spare off the bench, if it is there. Pool.mu is held.
+func (p *Pool) offBench(w *worker) {
+	if i := slices.Index(p.bench, w); i >= 0 {
+		p.bench = slices.Delete(p.bench, i, i+1)
+	}
 }

@@ -46,8 +46,8 @@ func (p *Pool) Stats() Stats {
 	for _, slot := range p.slots {
 		s.Queued += slot.pinned.live
 	}
+	s.InFlight = p.live - s.Queued // not what workers still run though its caller has given it up
 	for w := range p.workers {
-		s.InFlight += w.flight.count
 		if w.state == Starting {
 			s.Starting++
 		}

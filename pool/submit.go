@@ -88,19 +88,23 @@ func (p *Pool) cancel(c *call, ctx context.Context) {
 		p.fail(c, err)
 		return
 	}
-	if w.board.revoke(seq) {
+	if p.cfg.mutant != mutantRunCancelled && w.board.revoke(seq) {
 		w.forget(seq, c)
+		c.attempt--
 		p.fail(c, err)
 		p.afterBatch(w)
 		return
 	}
 	p.fail(c, err)
 	w.proc.control(controlMessage{kind: controlCancel, arg: seq})
-	if grace := p.cfg.CancelGrace; grace >= 0 {
+	if grace := p.cfg.CancelGrace; grace >= 0 && p.cfg.mutant != mutantNoGrace {
 		time.AfterFunc(grace, func() {
 			p.mu.Lock()
 			defer p.unlock()
-			if w.flight.get(seq) == c {
+			if w.flight.get(seq) != c {
+				return
+			}
+			if _, running := w.board.running(); running == seq { // otherwise it has returned, and its result is not written yet
 				w.kill(ReasonCancel)
 			}
 		})

@@ -95,6 +95,7 @@ func (t Task[In, Out]) Submit(ctx context.Context, p *Pool, in In, opts ...Optio
 func (t Task[In, Out]) Map(ctx context.Context, p *Pool, in []In, opts ...Option) ([]Out, error) {
 	out := make([]Out, len(in))
 	var errs []error
+	var last error
 	i := 0
 	for v, err := range t.Stream(ctx, p, Slice(in), opts...) {
 		if err != nil {
@@ -103,7 +104,11 @@ func (t Task[In, Out]) Map(ctx context.Context, p *Pool, in []In, opts ...Option
 		if i < len(out) {
 			out[i] = v
 		}
+		last = err
 		i++
+	}
+	for ; i < len(in); i++ { // a cancelled stream ends with one error for all that it did not begin
+		errs = append(errs, &ItemError{Index: i, Err: last})
 	}
 	return out, errors.Join(errs...)
 }
