@@ -1,0 +1,168 @@
+package pool
+
+import (
+	"math"
+	"time"
+)
+
+// opened tells whether the breaker had opened by then.
+func (s *simulation) opened(by time.Time) bool {
+	for _, e := range s.events {
+		if e.Kind == BreakerOpened && !e.At.After(by) {
+			return true
+		}
+	}
+	return s.plan.early
+}
+
+// checkBreaker looks for starts while the breaker was open, and for more than one probe at a time after that.
+func checkBreaker(s *simulation, violated func(string, ...any)) {
+	var opened, until time.Time
+	starts, next := 0, 0
+	count := func(by time.Time) {
+		for ; next < len(s.attempts) && s.attempts[next].at.Before(by); next++ {
+			at := s.attempts[next].at
+			if !opened.IsZero() && at.After(opened) {
+				starts++
+				if at.Before(until) {
+					violated("a start at %v, the breaker was open from %v to %v", at.Sub(s.start), opened.Sub(s.start), until.Sub(s.start))
+				}
+			}
+		}
+	}
+	for _, e := range s.events {
+		count(e.At)
+		switch e.Kind {
+		case BreakerOpened:
+			opened, until, starts = e.At, e.At.Add(e.Delay), 0
+		case BreakerClosed:
+			opened = time.Time{}
+		case WorkerExited:
+			if !opened.IsZero() && e.Worker.Started.After(opened) {
+				starts--
+			}
+		}
+		if starts > 1 {
+			violated("%d starts between two looks of the breaker, by %v", starts, e.At.Sub(s.start))
+		}
+	}
+}
+
+// checkScore counts the failures that the pool told of, and looks whether the breaker opened when there were too many.
+func checkScore(s *simulation, violated func(string, ...any)) {
+	b := s.plan.cfg.Backoff
+	var score float64
+	var last, due time.Time
+	open := s.plan.early // what New saw is in no event
+	for _, e := range s.events {
+		if !due.IsZero() && e.At.After(due) {
+			violated("the breaker is closed after failures worth %.1f of %d, at %v", score, b.Threshold, due.Sub(s.start))
+			return
+		}
+		switch e.Kind {
+		case BreakerOpened:
+			open, due = true, time.Time{}
+		case BreakerClosed:
+			open, score = false, 0
+		case BootFailed:
+			score = score*math.Exp2(-e.At.Sub(last).Seconds()/b.HalfLife.Seconds()) + 1
+			if last = e.At; !open && score > float64(b.Threshold)+.01 {
+				due = e.At
+			}
+		}
+	}
+}
+
+// checkBackoff looks for a start right after two failures of the same slot in a row.
+func checkBackoff(s *simulation, violated func(string, ...any)) {
+	if s.plan.cfg.Spares > 0 || s.resized || s.plan.early {
+		return // spares fill slots between two starts, a slot that was removed may come back, and of New there are no events
+	}
+	up := map[*simProcess]bool{}
+	for pid := range s.slotsOf() {
+		up[s.byPID[pid]] = true
+	}
+	var failures [simMaxSize]int
+	var last [simMaxSize]time.Time
+	for _, a := range s.attempts {
+		if gap := a.at.Sub(last[a.slot]); failures[a.slot] >= 2 && gap < s.plan.cfg.Backoff.Base/2 {
+			violated("slot %d: a start %v after %d failures in a row", a.slot, gap, failures[a.slot])
+		}
+		if failures[a.slot]++; up[a.w] {
+			failures[a.slot] = 0
+		}
+		if last[a.slot] = a.at; a.w.dead && !a.w.unreapable {
+			last[a.slot] = a.w.exitAt
+		}
+	}
+}
+
+// checkStalls looks for workers that were stopped for longer than the heartbeat allows.
+func checkStalls(s *simulation, violated func(string, ...any)) {
+	limit := s.plan.cfg.Heartbeat
+	for _, e := range s.events {
+		w := s.byPID[e.Worker.PID]
+		if e.Kind != WorkerReady || limit < 0 || w == nil {
+			continue
+		}
+		for _, stall := range w.stalls {
+			if span := stall[1].Sub(stall[0]); stall[0].After(e.At) && span > 5*limit/2 && w.killedAt.IsZero() {
+				violated("%v was stopped for %v with a heartbeat of %v", w, span, limit)
+			}
+		}
+	}
+}
+
+// checkQuarantine looks for workers that could not be reaped in time and were waited for.
+func checkQuarantine(s *simulation, violated func(string, ...any)) {
+	given := map[int]bool{}
+	for _, e := range s.events {
+		if e.Kind == WorkerQuarantined {
+			given[e.Worker.PID] = true
+		}
+	}
+	for _, w := range s.processes {
+		if late := w.exitAt.Sub(w.killedAt); !w.killedAt.IsZero() && late > quarantineWait+time.Millisecond && !given[w.pid()] && !s.plan.early {
+			violated("%v was waited for %v", w, late)
+		}
+	}
+}
+
+// lookForStranded looks now and then until nothing fails any more.
+func (s *simulation) lookForStranded() {
+	for s.untilHealed() > 0 {
+		<-time.After(s.plan.heal / 16)
+		if w := s.stranded(); w != "" {
+			s.violated("nobody is stranded", "behind a long task on %v, with an idle worker beside it", w)
+			return
+		}
+	}
+}
+
+// stranded tells of a task that waits behind a long one while another worker has nothing to do.
+func (s *simulation) stranded() string {
+	p := s.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.idle) == 0 {
+		return ""
+	}
+	for w := range p.workers {
+		if proc, ok := w.proc.(*simProcess); ok && w.flight.count > 1 {
+			if e := proc.latest(); e != nil && e.done.IsZero() && time.Since(e.began) > 25*time.Millisecond && w.board.unstarted(w.flight.next-1) {
+				return proc.String()
+			}
+		}
+	}
+	return ""
+}
+
+// latest is what the worker started last.
+func (w *simProcess) latest() *simExec {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.execs) == 0 {
+		return nil
+	}
+	return w.execs[len(w.execs)-1]
+}

@@ -1,0 +1,261 @@
+package pool
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// simPlan is everything that a seed decides before anything runs. The same seed makes the same plan. Times are from when
+// the pool is up.
+type simPlan struct {
+	seed    uint64
+	weather simWeather
+	cfg     Config
+	boot    time.Duration // what a boot takes, about
+	bulk    bool          // some payloads go by the arenas
+	tasks   []*simTask
+	probes  []*simTask
+	lanes   [][]simStep
+	admin   []simOrder
+	strikes []time.Duration
+	broken  [2]time.Duration // between these the initializer fails; both zero: never
+	early   bool             // faults strike from the start, so that New itself may fail
+	heal    time.Duration    // from then on nothing fails any more
+	ending  simEnding
+	endAt   time.Duration
+}
+
+// simTask is one task to be submitted, and what is known of its fate.
+type simTask struct {
+	n        int
+	work     time.Duration
+	fail     frameKind // frameValue, frameError or framePanic
+	poison   *waitStatus
+	obedient bool // returns when its context is cancelled
+	size     int  // of its payload
+	timeout  time.Duration
+	delivery Delivery // beside the pool's: AtMostOnce if either says so
+	slot     int      // -1: any
+	cancel   time.Duration
+	simFate
+}
+
+// simMaxSize is the most workers that a plan has.
+const simMaxSize = 5
+
+// simStep is one thing that a client does: it waits, then runs some tasks in one of the ways there are.
+type simStep struct {
+	wait  time.Duration
+	how   simHow
+	tasks []*simTask
+	after int // break out of the stream after so many; 0: never
+}
+
+type simHow int
+
+const (
+	bySubmit simHow = iota
+	byCall
+	byStream
+	byStreamUnordered
+	byMap
+)
+
+// simOrder is what the pool's owner does to it.
+type simOrder struct {
+	at   time.Duration
+	what simAct
+	n    int
+}
+
+type simAct int
+
+const (
+	audits simAct = iota
+	resizes
+	restarts
+)
+
+// simEnding is how the pool comes to its end.
+type simEnding int
+
+const (
+	endsQuiet simEnding = iota // when everything is done and healed
+	endsByClose
+	endsByDrain
+	endsByTerminate
+	endsByBoth // Close, and Terminate while it waits
+)
+
+func (e simEnding) String() string {
+	return [...]string{"quiet", "close", "drain", "terminate", "close and terminate"}[e]
+}
+
+func newSimPlan(seed uint64) *simPlan {
+	d := newDice(seed, dicePlan, 0)
+	p := &simPlan{seed: seed, boot: d.span(time.Millisecond, 8*time.Millisecond), bulk: d.chance(.05), early: d.chance(.1)}
+	p.weather = simWeathers[d.weighted(len(simWeathers), func(i int) int { return simWeathers[i].weight })]
+	p.heal = d.span(60*time.Millisecond, 400*time.Millisecond)
+	p.cfg = simConfig(d)
+	p.planTasks(d)
+	for slot := range simMaxSize {
+		p.probes = append(p.probes, &simTask{n: len(p.tasks), work: time.Microsecond, fail: frameValue, size: simArgSize, slot: slot, delivery: p.cfg.Delivery})
+		p.tasks = append(p.tasks, p.probes[slot])
+	}
+	for range d.IntN(5) {
+		o := simOrder{at: d.span(time.Millisecond, p.heal), n: d.from(1, simMaxSize)}
+		o.what = simAct(d.weighted(3, func(i int) int { return []int{4, 3, 2}[i] }))
+		p.admin = append(p.admin, o)
+	}
+	if gap := p.weather.strikes; gap > 0 {
+		for at := d.span(gap/4, 2*gap); at < p.heal; at += d.span(gap/4, 2*gap) {
+			p.strikes = append(p.strikes, at)
+		}
+	}
+	if p.weather.rate[atBoot] > 0 && d.chance(.3) {
+		p.broken[0] = d.span(time.Millisecond, p.heal)
+		p.broken[1] = p.broken[0] + d.span(time.Millisecond, p.heal)
+	}
+	if d.chance(.4) {
+		p.ending = simEnding(d.from(int(endsByClose), int(endsByBoth)))
+		p.endAt = d.span(time.Millisecond, p.heal)
+	}
+	return p
+}
+
+// simConfig draws a config. Every knob is off in most of them.
+func simConfig(d dice) Config {
+	maybe := func(p float64, low, high time.Duration) time.Duration {
+		if span := d.span(low, high); d.chance(p) {
+			return span
+		}
+		return 0
+	}
+	count := func(p float64, low, high int) int {
+		if n := d.from(low, high); d.chance(p) {
+			return n
+		}
+		return 0
+	}
+	ms := time.Millisecond
+	c := Config{
+		Size: d.from(1, 4), Spares: count(.3, 1, 2), MaxTasks: count(.3, 1, 20), MaxAge: maybe(.15, 60*ms, 500*ms),
+		TaskTimeout: maybe(.4, 5*ms, 60*ms), CancelGrace: d.span(5*ms, 50*ms), QueueLimit: count(.3, 1, 10),
+		Budgets:     Budgets{Crashes: count(.7, 1, 3), OOM: count(.7, 1, 3), Killed: count(.7, 1, 4)},
+		BootTimeout: d.span(30*ms, 100*ms), Heartbeat: d.span(50*ms, 200*ms), StopGrace: d.span(5*ms, 50*ms),
+		CloseTimeout: d.span(50*ms, time.Second), SoftMemory: Bytes(count(.1, 12, 30)) * MiB,
+		Backoff: Backoff{Base: d.span(ms, 5*ms), Max: d.span(20*ms, 100*ms), Threshold: d.from(2, 9), HalfLife: d.span(50*ms, 500*ms)},
+	}
+	c.QueueBlock = c.QueueLimit > 0 && d.chance(.5)
+	if d.chance(.2) {
+		c.HardMemory = 64 * MiB
+	}
+	if d.chance(.1) {
+		c.CancelGrace = -1
+	}
+	if d.chance(.15) {
+		c.Heartbeat = -1
+	}
+	if d.chance(.2) {
+		c.Delivery = AtMostOnce
+	}
+	return c
+}
+
+// planTasks spreads the tasks over a few clients.
+func (p *simPlan) planTasks(d dice) {
+	for range d.from(1, 4) {
+		var lane []simStep
+		longest := []time.Duration{20 * time.Microsecond, 2 * time.Millisecond, 30 * time.Millisecond}[d.IntN(3)]
+		for range d.from(1, 6) {
+			step := simStep{how: simHow(d.weighted(5, func(i int) int { return []int{8, 4, 1, 1, 1}[i] }))}
+			step.wait = d.span(10, 10*time.Microsecond)
+			if d.chance(.7) {
+				step.wait = d.span(10*time.Microsecond, 60*time.Millisecond)
+			}
+			for range d.from(1, 10) {
+				step.tasks = append(step.tasks, p.planTask(d, longest))
+			}
+			if step.how >= byStream {
+				alike(step.tasks)
+			}
+			if (step.how == byStream || step.how == byStreamUnordered) && d.chance(.4) {
+				step.after = d.from(1, len(step.tasks))
+			}
+			lane = append(lane, step)
+		}
+		p.lanes = append(p.lanes, lane)
+	}
+}
+
+// alike gives the tasks of a stream the options that they have in common.
+func alike(tasks []*simTask) {
+	first := tasks[0]
+	for _, t := range tasks {
+		t.timeout, t.delivery, t.slot, t.cancel = first.timeout, first.delivery, first.slot, first.cancel
+	}
+}
+
+func (p *simPlan) planTask(d dice, longest time.Duration) *simTask {
+	t := &simTask{
+		n: len(p.tasks), work: d.span(100, longest), fail: frameValue, obedient: d.chance(.5), size: simArgSize, slot: -1,
+		delivery: p.cfg.Delivery,
+	}
+	p.tasks = append(p.tasks, t)
+	switch {
+	case d.chance(.05):
+		t.fail = frameError
+	case d.chance(.05):
+		t.fail = framePanic
+	}
+	if p.bulk && d.chance(.3) {
+		t.size = d.from(inlinePayload-100, simArena-arenaSlack)
+	}
+	if d.chance(.1) {
+		t.timeout = d.span(3*time.Millisecond, 40*time.Millisecond)
+	}
+	if d.chance(.1) {
+		t.delivery = AtMostOnce
+	}
+	if d.chance(.08) {
+		t.slot = d.IntN(p.cfg.Size)
+	}
+	if d.chance(.15) {
+		t.cancel = d.span(time.Microsecond, 40*time.Millisecond)
+	}
+	if p.weather.rate[atExec] > 0 && d.chance(.03) {
+		how := []waitStatus{{code: 42}, {code: -1, signal: syscall.SIGKILL}, {code: -1, signal: syscall.SIGABRT}, {}}[d.IntN(4)]
+		t.poison = &how
+	}
+	return t
+}
+
+// String tells the plan in a few lines, for the report of a failure.
+func (p *simPlan) String() string {
+	var b strings.Builder
+	c := p.cfg
+	fmt.Fprintf(&b, "weather %q until %v, %d strikes, initializer broken %v, faults from the start: %v; ends %v at %v\n",
+		p.weather.name, p.heal, len(p.strikes), p.broken, p.early, p.ending, p.endAt)
+	c.start, c.jitter, c.Initializer, c.Logger = nil, nil, nil, nil
+	fmt.Fprintf(&b, "config %+v\n", c)
+	for _, t := range p.tasks {
+		fmt.Fprintf(&b, "task %d: work %v", t.n, t.work)
+		tell := func(cond bool, format string, args ...any) {
+			if cond {
+				fmt.Fprintf(&b, format, args...)
+			}
+		}
+		tell(t.fail == frameError, ", fails")
+		tell(t.fail == framePanic, ", panics")
+		tell(t.poison != nil, ", kills its worker")
+		tell(t.size > simArgSize, ", %d bytes", t.size)
+		tell(t.timeout > 0, ", timeout %v", t.timeout)
+		tell(t.delivery == AtMostOnce, ", at most once")
+		tell(t.slot >= 0, ", on slot %d", t.slot)
+		tell(t.cancel > 0, ", cancelled after %v (obedient: %v)", t.cancel, t.obedient)
+		b.WriteByte('\n')
+	}
+	return b.String()
+}

@@ -1,0 +1,182 @@
+package pool
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// simulation is one run of the real pool over fake processes in virtual time.
+type simulation struct {
+	plan   *simPlan
+	number uint64 // in simulations
+	start  time.Time
+	pool   *Pool
+	events []Event // what the pool told
+
+	mu              sync.Mutex
+	faulty          bool
+	up              time.Time // when New had returned
+	healAt          time.Time // from then on nothing fails any more
+	processes       []*simProcess
+	live            []*simProcess // not released
+	byPID           map[int]*simProcess
+	drained         bool                // Close or Drain said that everything settled by itself
+	attempts        []simAttempt        // to start a process
+	starts          [simMaxSize + 1]int // of these, by slot; the spares' come first
+	trace           []simLine
+	violations      []string
+	newFailed       error
+	closing         time.Time // when the end of the pool began; zero: it did not
+	resized, shrunk bool      // by Resize
+	restarted       bool
+	size            int
+	firstSlots      map[int]int // by pid, of the workers that New started
+}
+
+// simAttempt is one attempt of the pool to start a process.
+type simAttempt struct {
+	slot int
+	at   time.Time
+	w    *simProcess
+}
+
+var simCount atomic.Uint64
+
+func newSimulation(seed uint64, m mutant) *simulation {
+	s := &simulation{plan: newSimPlan(seed), number: simCount.Add(1), start: time.Now(), byPID: map[int]*simProcess{}}
+	s.faulty, s.up, s.healAt = s.plan.early, s.start, s.start.Add(s.plan.heal)
+	s.size = s.plan.cfg.Size
+	c := &s.plan.cfg
+	c.mutant, c.start = m, s.startProcess
+	c.jitter = newDice(seed, diceJitter, 0).Float64
+	c.Initializer = simInit.With(s.number)
+	return s
+}
+
+// startProcess is the process seam.
+func (s *simulation) startProcess(spec spawnSpec) (process, error) {
+	s.mu.Lock()
+	s.starts[spec.slot+1]++
+	w := newSimProcess(s, spec.slot, s.starts[spec.slot+1])
+	s.attempts = append(s.attempts, simAttempt{spec.slot, w.born, w})
+	s.mu.Unlock()
+	x := w.moment()
+	w.fault(atSpawn, x)
+	<-time.After(w.dice.span(200*time.Microsecond, 3*time.Millisecond))
+	if x.err != nil {
+		return nil, x.err
+	}
+	w.server = newServer(w.host())
+	s.mu.Lock()
+	s.byPID[w.pid()] = w
+	s.processes, s.live = append(s.processes, w), append(s.live, w)
+	s.mu.Unlock()
+	s.tell(w, "is started")
+	go w.run()
+	return w, nil
+}
+
+// moment is for a fault of the worker's own.
+func (w *simProcess) moment() *simMoment { return &simMoment{dice: w.dice} }
+
+// fault strikes the worker if the weather has it so.
+func (w *simProcess) fault(at simSite, x *simMoment) {
+	if x.dice.chance(w.sim.plan.weather.rate[at]) && w.sim.isFaulty() {
+		w.strike(at, x)
+	}
+	w.pass()
+}
+
+// strike picks one of the site's faults and does it.
+func (w *simProcess) strike(at simSite, x *simMoment) {
+	f := simFaults[x.dice.weighted(len(simFaults), func(i int) int {
+		if simFaults[i].at == at {
+			return simFaults[i].weight
+		}
+		return 0
+	})]
+	w.sim.tell(w, "fault: %s", f.name)
+	f.do(w, x)
+}
+
+func (s *simulation) isFaulty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.faulty && time.Now().Before(s.healAt)
+}
+
+func (s *simulation) untilHealed() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(time.Until(s.healAt), 0)
+}
+
+// initialize is the initializer of every worker.
+func (s *simulation) initialize() error {
+	s.mu.Lock()
+	since := time.Since(s.up)
+	s.mu.Unlock()
+	if s.isFaulty() && since >= s.plan.broken[0] && since < s.plan.broken[1] {
+		return errSimInit
+	}
+	return nil
+}
+
+// workerOf finds the process that runs the task of that context.
+func (s *simulation) workerOf(ctx *taskContext) *simProcess {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.live {
+		if w.server.current.Load() == ctx {
+			return w
+		}
+	}
+	panic("a handler runs in no worker")
+}
+
+// begin notes that the worker starts to run the task.
+func (w *simProcess) begin(t *simTask, ctx *taskContext) *simExec {
+	e := &simExec{task: t, w: w, id: ctx.id, seq: ctx.seq, attempt: ctx.attempt, began: time.Now()}
+	w.mu.Lock()
+	w.execs = append(w.execs, e)
+	w.mu.Unlock()
+	t.mu.Lock()
+	t.execs = append(t.execs, e)
+	t.mu.Unlock()
+	w.sim.tell(w, "runs task %d, attempt %d", t.n, e.attempt)
+	return e
+}
+
+func (s *simulation) released(w *simProcess) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, have := range s.live {
+		if have == w {
+			s.live = append(s.live[:i:i], s.live[i+1:]...)
+			return
+		}
+	}
+}
+
+// violated notes that a promise was broken.
+func (s *simulation) violated(promise, format string, args ...any) {
+	v := promise + ": " + fmt.Sprintf(format, args...)
+	s.tell(nil, "VIOLATED %s", v)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.violations = append(s.violations, v)
+}
+
+// await waits until cond, looking less and less often; false says that it did not come within the limit.
+func (s *simulation) await(limit time.Duration, cond func() bool) bool {
+	deadline := time.Now().Add(limit)
+	for pause := time.Millisecond; !cond(); pause += pause / 4 {
+		if time.Now().After(deadline) {
+			return false
+		}
+		<-time.After(pause)
+	}
+	return true
+}

@@ -1,0 +1,131 @@
+package pool
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	. "github.com/onsi/gomega"
+)
+
+var (
+	simSeeds = flag.Int("seeds", 500, "how many seeds TestSimulation runs")
+	simSeed  = flag.Uint64("seed", 0, "the one seed that TestSimulation runs; 0: -seeds of them")
+)
+
+// simHang is how long a seed may take in real time: many thousand times what it does take.
+const simHang = time.Minute
+
+// TestSimulation runs the pool over fake processes in virtual time, with faults by chance, and holds every run against
+// the pool's promises.
+func TestSimulation(t *testing.T) {
+	if *simSeed != 0 {
+		s := simulate(t, *simSeed, mutantNone)
+		t.Logf("%s\n%s", s.plan, s.story())
+		NewWithT(t).Expect(s.violations).To(BeEmpty())
+		return
+	}
+	began := time.Now()
+	eachSeed(t, *simSeeds, func(t *testing.T, seed uint64) bool {
+		s := simulate(t, seed, mutantNone)
+		if len(s.violations) > 0 {
+			t.Error(s.report())
+		}
+		return len(s.violations) == 0
+	})
+	t.Logf("%d seeds, %.0f/s", *simSeeds, float64(*simSeeds)/time.Since(began).Seconds())
+}
+
+// eachSeed runs seeds 1 to n on all CPUs, and stops after a handful of failures.
+func eachSeed(t *testing.T, n int, run func(t *testing.T, seed uint64) bool) {
+	var next atomic.Uint64
+	var failures atomic.Int64
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // short lives, much garbage
+	t.Run("all CPUs", func(t *testing.T) {            // returns when its parallel parts have
+		for cpu := range runtime.GOMAXPROCS(0) {
+			t.Run(fmt.Sprint(cpu), func(t *testing.T) {
+				t.Parallel()
+				for seed := next.Add(1); seed <= uint64(n) && failures.Load() < 5; seed = next.Add(1) {
+					if !run(t, seed) {
+						failures.Add(1)
+					}
+				}
+			})
+		}
+	})
+}
+
+// simulate runs one seed. Goroutines that are left at the end, or everything waiting for ever, are violations too.
+func simulate(t *testing.T, seed uint64, m mutant) (s *simulation) {
+	watchdog := time.AfterFunc(simHang, func() {
+		stacks := make([]byte, 1<<20)
+		fmt.Fprintf(os.Stderr, "seed %d hangs in real time: %s\n%s\n", seed, simCommand(seed), stacks[:runtime.Stack(stacks, true)])
+		os.Exit(1)
+	})
+	defer watchdog.Stop()
+	defer func() {
+		if v := recover(); v != nil {
+			s.violated("nothing is left", "%v", v)
+		}
+	}()
+	synctest.Test(t, func(*testing.T) {
+		s = newSimulation(seed, m)
+		s.run()
+	})
+	return s
+}
+
+func simCommand(seed uint64) string {
+	return fmt.Sprintf("go test ./pool -run 'TestSimulation$' -count=1 -v -seed=%d", seed)
+}
+
+// report tells what went wrong, how, and the command that shows it again.
+func (s *simulation) report() string {
+	return fmt.Sprintf("seed %d: %d violations; again: %s\n%s\n%s\n%q", s.plan.seed, len(s.violations), simCommand(s.plan.seed), s.plan, s.story(), s.violations)
+}
+
+// TestSimulationKillsEveryMutant breaks the pool on purpose, in one way at a time, and must notice each within so many
+// seeds.
+func TestSimulationKillsEveryMutant(t *testing.T) {
+	const patience = 2000
+	for m := mutantNone + 1; m < mutants; m++ {
+		if m == mutantNoGuardian {
+			continue // there are no real processes here: orphan_test.go has it
+		}
+		t.Run(m.String(), func(t *testing.T) {
+			t.Parallel()
+			for seed := uint64(1); seed <= patience; seed++ {
+				if s := simulate(t, seed, m); len(s.violations) > 0 {
+					t.Logf("by seed %d: %s", seed, s.violations[0])
+					return
+				}
+			}
+			t.Errorf("%d seeds keep every promise with this mutant", patience)
+		})
+	}
+}
+
+// TestSimulationIsRepeatable runs seeds twice: a seed makes the same plan every time, and most of them the same story too.
+// The pool is concurrent, and where two of its goroutines are woken at the same instant (the two sides of a stream that
+// is left, slots that wait for the breaker) the one that comes first is not told by the seed. A violation that does not
+// show again at once does so with -count=20.
+func TestSimulationIsRepeatable(t *testing.T) {
+	g := NewWithT(t)
+	seeds, same := *simSeeds/10, atomic.Int64{}
+	eachSeed(t, seeds, func(t *testing.T, seed uint64) bool {
+		first, again := simulate(t, seed, mutantNone), simulate(t, seed, mutantNone)
+		if slices.Equal(first.gist(), again.gist()) {
+			same.Add(1)
+		}
+		return NewWithT(t).Expect(first.plan.String()).To(Equal(again.plan.String()))
+	})
+	t.Logf("%d of %d seeds told the same story twice", same.Load(), seeds)
+	g.Expect(same.Load()).To(BeNumerically(">=", seeds*3/4))
+}
