@@ -185,8 +185,11 @@ func (p *Pool) Terminate() {
 	p.state = stateClosed
 	for w := range p.workers {
 		w.flight.newestFirst(func(seq uint32, c *call) {
-			if w.board.revoke(seq) && !c.settled {
-				c.attempt--
+			if w.board.revoke(seq) {
+				w.forget(seq, c)
+				if !c.settled {
+					c.attempt--
+				}
 			}
 			p.fail(c, ErrClosed)
 		})

@@ -94,7 +94,7 @@ func (s *simulation) client(lane []simStep) {
 // submit is Task.Submit with an eye on how often the task settles. The function it returns waits for the outcome.
 func (s *simulation) submit(t *simTask) (wait func()) {
 	ctx, cancel := t.context()
-	f := simWork.make(t.argument(s.number), t.options())
+	f := simWork.make(t.argument(s.number), t.options(), false)
 	f.call.more().settle = func() {
 		s.tell(nil, "task %d settles: %v", t.n, f.call.err)
 		t.settled()
