@@ -57,7 +57,7 @@ type Server struct {
 
 const (
 	bootTimeout = 20 * time.Second
-	stopTimeout = 5 * time.Second
+	stopTimeout = 20 * time.Second
 )
 
 // Start starts the server and waits until all its workers are there and a request was answered; ctx bounds that. On any
