@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -177,6 +178,9 @@ func (x *experiment) open() (err error) {
 	x.clock = newClock()
 	h.SchemaVersion, h.Seed, h.Cores = history.SchemaVersion, x.Seed, runtime.NumCPU()
 	h.Started, h.Clock, h.Target = x.clock.started, x.clock.base, x.Target.Describe()
+	if x.Witness == "" { // the tasks may be others than the built-in ones: nobody witnesses them
+		h.Target.Can = slices.DeleteFunc(slices.Clone(h.Target.Can), func(can string) bool { return can == "witness" })
+	}
 	if l := x.Load; l != nil {
 		h.Load = &history.Load{Task: l.Task, Concurrency: l.Concurrency, Rate: l.Rate, Count: l.Count + l.Map}
 	}

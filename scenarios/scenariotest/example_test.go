@@ -1,0 +1,56 @@
+package scenariotest_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/pool"
+	"github.com/respawn-go/respawn/scenarios/scenariotest"
+	"github.com/respawn-go/respawn/scenarios/targets"
+)
+
+// Shout is a task of this program: what its users run.
+var Shout = pool.Register("shout", func(_ context.Context, s string) (string, error) { return s + "!", nil })
+
+func TestMain(m *testing.M) {
+	pool.Main()
+	os.Exit(m.Run())
+}
+
+// The files in testdata, against the pool that they name and its built-in tasks.
+func TestResilience(t *testing.T) {
+	scenariotest.Run(t, "testdata/*.yaml")
+}
+
+// The same files against a pool of this program's own, loaded with a task of its own.
+func TestResilienceOfOurOwnPoolAndTask(t *testing.T) {
+	scenariotest.Run(t, "testdata/*.yaml", scenariotest.Against(func(ctx context.Context, size int) (chaos.Target, error) {
+		cfg := pool.Config{Size: size}
+		p, err := pool.New(ctx, cfg)
+		if err != nil {
+			return nil, err
+		}
+		t.Cleanup(func() { _ = p.Close() })
+		return shouting{targets.Adapt(p, cfg, t.TempDir())}, nil
+	}))
+}
+
+// shouting is the pool, with Shout in place of the built-in tasks.
+type shouting struct{ *targets.Pool }
+
+// Do implements chaos.Runner.
+func (s shouting) Do(ctx context.Context, task chaos.Task) chaos.Settled {
+	in := fmt.Sprint(task.ID)
+	out, err := Shout.Call(ctx, s.Pool.Pool, in)
+	switch {
+	case err != nil:
+		return chaos.Settled{Outcome: history.Failed, Err: err.Error()}
+	case out != in+"!":
+		return chaos.Settled{Outcome: history.Wrong, Err: out}
+	}
+	return chaos.Settled{Outcome: history.OK}
+}
