@@ -25,6 +25,12 @@ func Docs() string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", m.Name, m.Unit, live, m.Meaning, m.Formula)
 	}
+	b.WriteString("\n## What every scenario requires\n\nThat these are 0, unless `expect` or `require` has a rule of its own about " +
+		"the metric. Those about tasks need a load,\n`blame.bystanders` a witness, `processes.orphaned` a marker, " +
+		"`cgroups.leaked` cgroups.\n\n")
+	for _, p := range Promises() {
+		fmt.Fprintf(&b, "- `%s`\n", p)
+	}
 	b.WriteString("\n## Floors\n\nA limit on a time can be a multiple of one: `<= 3x floor.respawn`.\n\n| floor | meaning |\n| --- | --- |\n")
 	for _, f := range Floors() {
 		fmt.Fprintf(&b, "| `floor.%s` | %s |\n", f.Name, f.Meaning)

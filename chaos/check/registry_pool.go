@@ -17,7 +17,7 @@ var poolMetrics = slices.Concat([]Metric{
 	{
 		Name: "pool.ready.min", Unit: Count, Live: true,
 		Meaning: "Fewest members ready at once, from the first fault to the end of settling.",
-		Formula: "The smallest pool.ready of the stages chaos and settle, or number wanted less the slots that are down by the events.",
+		Formula: "The smallest pool.ready of the stages chaos and settle, or of the number wanted less the slots that are down by the events.",
 		of:      func(s *state) reading { return count(s.looks.readyMin, s.looks.struck) },
 	},
 	{
