@@ -145,15 +145,6 @@ func (b *frameBuffer) next(f *frame) (ok bool, err error) {
 	return used > 0, err
 }
 
-// helloFrame is what a worker is told before it boots.
-type helloFrame struct {
-	Pool       string `cbor:"p"`
-	Worker     string `cbor:"w"`
-	Init       string `cbor:"i,omitempty"`
-	InitArg    []byte `cbor:"a,omitempty"`
-	MaxPayload int64  `cbor:"m"`
-}
-
 // wirePanic is a recovered panic.
 type wirePanic struct {
 	Value string `cbor:"v"`

@@ -58,11 +58,14 @@ func (p *Pool) tend(w *worker) (stayed bool) {
 		quarantined = true
 	}
 	exit := p.bury(w, quarantined)
-	p.guardForget(w)
+	p.wg.Go(func() { // beside the replacement's start
+		p.guardForget(w)
+		if !quarantined {
+			w.release()
+		}
+	})
 	if quarantined {
 		go func() { <-w.exited; w.release() }()
-	} else {
-		w.release()
 	}
 
 	p.mu.Lock()
@@ -121,7 +124,7 @@ func (p *Pool) start(s *slot, probe bool) (*worker, error) {
 		s.gen++
 		w.gen, w.lastExit = s.gen, s.lastExit
 	}
-	hello := helloFrame{Pool: p.id, Worker: w.name, Init: p.initName, InitArg: p.initArg, MaxPayload: int64(p.cfg.MaxPayload)}
+	greeting := hello{pool: p.id, worker: w.name, init: p.initName, initArg: p.initArg, maxPayload: int64(p.cfg.MaxPayload)}
 	p.mu.Unlock()
 
 	proc, err := p.cfg.start(p.spec(w))
@@ -130,11 +133,10 @@ func (p *Pool) start(s *slot, probe bool) (*worker, error) {
 	}
 	p.guardWatch(proc)
 
-	payload, _ := CBOR.Append(nil, &hello)
 	p.mu.Lock()
 	defer p.unlock()
 	w.proc, w.board = proc, proc.page()
-	w.out = appendFrame(w.out, &frame{kind: frameHello, payload: payload})
+	w.out = appendFrame(w.out, &frame{kind: frameHello, payload: greeting.append(nil)})
 	w.dirty = true
 	p.eff.dirty = append(p.eff.dirty, w)
 	p.workers[w] = struct{}{}

@@ -51,7 +51,7 @@ type host struct {
 type server struct {
 	host
 	in      frameBuffer
-	hello   helloFrame
+	hello   hello
 	names   int
 	current atomic.Pointer[taskContext] // the running task's
 	spare   []taskContext               // made many at a time
@@ -77,7 +77,6 @@ func newServer(h host) *server { return &server{host: h, serving: make(chan stru
 // main is the life of a worker process. It does not return.
 func (s *server) main() {
 	booted := make(chan struct{})
-	go s.serveControl()
 	go func() {
 		<-s.terminated
 		select {
@@ -114,8 +113,12 @@ func (s *server) boot() error {
 	if f.kind != frameHello {
 		return fmt.Errorf("%w: want hello, got kind %d", errFrame, f.kind)
 	}
-	if err := CBOR.Decode(f.payload, &s.hello); err != nil {
+	if err := s.hello.parse(f.payload); err != nil {
 		return err
+	}
+	control := sync.OnceFunc(func() { go s.serveControl() })
+	if s.hello.init != "" {
+		control() // for an initializer that outlives the parent; else the thread that it takes can wait
 	}
 	if err := s.initialize(); err != nil {
 		w := packError(err)
@@ -127,23 +130,25 @@ func (s *server) boot() error {
 	s.names = n
 	s.page.setPhase(PhaseIdle, 0)
 	s.send(&frame{kind: frameReady, id: hash, seq: uint32(n)})
-	return s.flush()
+	err := s.flush()
+	control()
+	return err
 }
 
 func (s *server) initialize() (err error) {
-	if s.hello.Init == "" {
+	if s.hello.init == "" {
 		return nil
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("initializer %q panicked: %v\n%s", s.hello.Init, v, debug.Stack())
+			err = fmt.Errorf("initializer %q panicked: %v\n%s", s.hello.init, v, debug.Stack())
 		}
 	}()
-	init := registry.inits[s.hello.Init]
+	init := registry.inits[s.hello.init]
 	if init == nil {
-		return fmt.Errorf("initializer %q is not registered in the worker: register it in a package-level variable", s.hello.Init)
+		return fmt.Errorf("initializer %q is not registered in the worker: register it in a package-level variable", s.hello.init)
 	}
-	return init(context.Background(), s.hello.InitArg)
+	return init(context.Background(), s.hello.initArg)
 }
 
 // fill reads more bytes; at the end of the socket the parent is gone.
@@ -239,7 +244,7 @@ func (s *server) newContext(f *frame) *taskContext {
 	}
 	tc := &s.spare[0]
 	s.spare = s.spare[1:]
-	tc.id, tc.seq, tc.attempt, tc.pool = f.id, f.seq, int(f.attempt), s.hello.Pool
+	tc.id, tc.seq, tc.attempt, tc.pool = f.id, f.seq, int(f.attempt), s.hello.pool
 	if f.keyLen > 0 {
 		tc.key = f.key()
 	}
@@ -273,8 +278,8 @@ func (s *server) handle(tc *taskContext, f *frame) (r frame) {
 	if !inArena {
 		s.scratch = out[:0]
 	}
-	if int64(len(out)) > s.hello.MaxPayload {
-		return tooLarge(len(out), s.hello.MaxPayload)
+	if int64(len(out)) > s.hello.maxPayload {
+		return tooLarge(len(out), s.hello.maxPayload)
 	}
 	return frame{kind: frameValue, payload: out}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 	"github.com/respawn-go/respawn/scenarios/targets/server"
+	"github.com/respawn-go/respawn/scenarios/targets/server/web"
 )
 
 // TargetMaker makes the target of a run of the caller's own. dir is a scratch directory that lives as long as the run; size
@@ -75,7 +76,7 @@ func (s *Scenario) open(ctx context.Context, dir string, o RunOptions) (*opened,
 		}
 		return &opened{d, d.Witness(), d.Close, d.Close}, nil
 	case t.Server != nil:
-		w, err := targets.StartServer(ctx, server.Config{Kind: t.Server.Kind, Size: max(int(t.Server.Size), 1), Dir: dir})
+		w, err := targets.StartServer(ctx, server.Config{Kind: t.Server.Kind, Size: max(int(t.Server.Size), 1), Dir: dir, Net: web.Loopback{}})
 		if err != nil {
 			return nil, err
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 	"github.com/respawn-go/respawn/scenarios/targets/server"
+	"github.com/respawn-go/respawn/scenarios/targets/server/web"
 )
 
 // external is what a driver and a server have in common as targets.
@@ -80,7 +81,7 @@ func TestAServerIsATarget(t *testing.T) {
 			dir, err := os.MkdirTemp("", "respawn-server-")
 			NewWithT(t).Expect(err).NotTo(HaveOccurred())
 			defer os.RemoveAll(dir)
-			s, err := targets.StartServer(bound(t), server.Config{Kind: kind, Size: 3, Dir: dir})
+			s, err := targets.StartServer(bound(t), server.Config{Kind: kind, Size: 3, Dir: dir, Net: web.Loopback{}})
 			var missing *foreign.NotInstalledError
 			if errors.As(err, &missing) {
 				t.Skip(missing)

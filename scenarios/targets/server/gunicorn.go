@@ -17,7 +17,7 @@ func startGunicorn(s *Server, c Config) error {
 		return err
 	}
 	s.version = versionOf(program, "--version")
-	if err := s.place("app.py", nil); err != nil {
+	if err := s.place("app.py"); err != nil {
 		return err
 	}
 	return s.run([]string{"HOME=" + s.dir, "PYTHONDONTWRITEBYTECODE=1"}, program,

@@ -19,7 +19,7 @@ func startPHP(s *Server, _ Config) error {
 	}
 	s.version = versionOf(fpm, "-v") + " behind nginx " + versionOf(nginx, "-v")
 	for _, file := range []string{"app.php", "nginx.conf", "php-fpm.conf"} {
-		if err := s.place(file, map[string]any{"Dir": s.dir, "Port": s.port, "Size": s.size}); err != nil {
+		if err := s.place(file); err != nil {
 			return err
 		}
 	}

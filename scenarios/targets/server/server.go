@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,6 +28,17 @@ type Config struct {
 	// Dir is a directory for its files, which the caller removes after Close. It is made accessible to the user that the
 	// server runs as.
 	Dir string
+	// Net is how to reach it: web.Loopback.
+	Net Network
+}
+
+// Network is what a server target needs of the network. It is a seam because the packages behind it are heavy, and every
+// worker of a program pays for what the package of its tasks links.
+type Network interface {
+	// FreePort finds a TCP port of the loopback address that nobody listens at.
+	FreePort() (int, error)
+	// Get fetches a page. An error means that the connection was refused or broke, or is ctx's.
+	Get(ctx context.Context, url string) (status int, body []byte, err error)
 }
 
 // kind is a server that can be started.
@@ -52,6 +62,7 @@ type Server struct {
 	name, version string
 	size, port    int
 	dir           string
+	net           Network
 	programs      []*foreign.Program
 }
 
@@ -80,11 +91,11 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 }
 
 func start(ctx context.Context, k kind, c Config) (*Server, error) {
-	port, err := freePort()
+	port, err := c.Net.FreePort()
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{name: k.name, size: c.Size, port: port, dir: filepath.Join(c.Dir, k.name)}
+	s := &Server{name: k.name, size: c.Size, port: port, net: c.Net, dir: filepath.Join(c.Dir, k.name)}
 	if err = openTo(c.Dir, s.dir); err == nil {
 		err = k.start(s, c)
 	}
@@ -95,17 +106,6 @@ func start(ctx context.Context, k kind, c Config) (*Server, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
-}
-
-// freePort is a port of loopback that nobody listens on at this moment.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	addr, _ := l.Addr().(*net.TCPAddr)
-	return addr.Port, nil
 }
 
 // openTo makes the server's directory, with an empty file of witnesses, for the user that the server runs as.

@@ -33,11 +33,7 @@ func kill(p *pool.Pool, w pool.WorkerInfo) bool {
 
 // probe has the slot answer a task and returns the pid that did.
 func probe(ctx context.Context, p *pool.Pool, slot int) (pid int, err error) {
-	a, err := work.Probe.Call(ctx, p, slot, pool.OnSlot(slot))
-	if err == nil && a.Square != slot*slot {
-		err = fmt.Errorf("slot %d answered %d", slot, a.Square)
-	}
-	return a.PID, err
+	return work.PID.Call(ctx, p, slot, pool.OnSlot(slot))
 }
 
 // probeAll has every slot answer.

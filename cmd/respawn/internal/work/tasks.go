@@ -23,6 +23,8 @@ var (
 	Probe = pool.Register("work.probe", func(_ context.Context, n int) (Answer, error) {
 		return Answer{Square: n * n, PID: os.Getpid()}, nil
 	})
+	// PID is the smallest probe that tells one worker from another.
+	PID = pool.Register("work.pid", func(context.Context, int) (int, error) { return os.Getpid(), nil })
 	// Echo gives its argument back.
 	Echo = pool.Register("work.echo", func(_ context.Context, b []byte) ([]byte, error) { return b, nil })
 	// Nap sleeps and then squares, or gives up when it is cancelled.
