@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,6 +37,9 @@ func (c *Case) CountOOM(n int64) {
 // Exit waits for the target's own record of the victim's end, which has the wait status when the target is its parent.
 // The error is ctx's; a target that does not tell exits never does.
 func (c *Case) Exit(ctx context.Context) (history.Member, error) {
+	if c.exit == nil {
+		return history.Member{}, errNoVictim
+	}
 	select {
 	case m := <-c.exit.seen:
 		c.exit.seen <- m // for the next one who asks
@@ -44,6 +48,9 @@ func (c *Case) Exit(ctx context.Context) (history.Member, error) {
 		return history.Member{}, ctx.Err()
 	}
 }
+
+// errNoVictim is a fault's mistake: it befalls the target as a whole and asks how its victim ended.
+var errNoVictim = errors.New("chaos: a fault without a victim asks for its end")
 
 // Tells says whether the target tells that of itself: see history.Target.Can.
 func (c *Case) Tells(what string) bool {
