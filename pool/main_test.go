@@ -244,6 +244,7 @@ func open(t *testing.T, gate string) {
 // start makes a pool for the test and terminates it at the end, and then checks that nothing of it is left.
 func start(t *testing.T, cfg pool.Config) *pool.Pool {
 	t.Helper()
+	check := noLeaks(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	p, err := pool.New(ctx, cfg.Broken(broken))
@@ -251,6 +252,7 @@ func start(t *testing.T, cfg pool.Config) *pool.Pool {
 	t.Cleanup(func() {
 		p.Terminate()
 		NewWithT(t).Expect(descendants(p.ID())).To(BeEmpty(), "processes of the pool are left")
+		check()
 	})
 	return p
 }

@@ -39,13 +39,13 @@ func TestAnOutputSinkThatUsesThePoolOrBlocksHoldsUpNoReplacement(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			forever := make(chan struct{})
-			t.Cleanup(func() { close(forever) })
 			var used atomic.Pointer[pool.Pool]
 			p := start(t, pool.Config{Size: 1, Stderr: func(string, []byte) {
 				if p := used.Load(); p != nil {
 					sink(p, forever)
 				}
 			}})
+			t.Cleanup(func() { close(forever) }) // before the pool's own, which looks for goroutines that are left
 			used.Store(p)
 			for range 2 {
 				g.Expect(dieOnce.Call(bound(t), p, "goroutine panic")).To(Equal(2))

@@ -1,0 +1,160 @@
+package pool_test
+
+import (
+	"context"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gleak"
+
+	"github.com/respawn-go/respawn/pool"
+)
+
+// noLeaks notes what this process has, and returns a check that it has no more goroutines, files and children than that.
+func noLeaks(t *testing.T) (check func()) {
+	t.Helper()
+	goroutines, files, had := gleak.Goroutines(), openFiles(), len(children())
+	return func() {
+		t.Helper()
+		g := NewWithT(t)
+		g.Eventually(gleak.Goroutines).WithTimeout(patience).ShouldNot(gleak.HaveLeaked(goroutines))
+		g.Eventually(openFiles).WithTimeout(patience).Should(BeNumerically("<=", files), "open files")
+		g.Eventually(func() int { return len(children()) }).WithTimeout(patience).Should(BeNumerically("<=", had), "children")
+	}
+}
+
+func openFiles() int {
+	entries, _ := os.ReadDir("/proc/self/fd")
+	return len(entries)
+}
+
+// Stress starts things and ends them, many at once and each by several goroutines at once and more than once, and
+// then checks that nothing of them is left. begin returns what ends one thing, each of which must return in any order.
+func Stress(t *testing.T, begin func(i int) (ends []func())) {
+	t.Helper()
+	check := noLeaks(t)
+	var all sync.WaitGroup
+	for i := range 12 {
+		all.Go(func() {
+			var ending sync.WaitGroup
+			for range 2 {
+				for _, end := range begin(i) {
+					ending.Go(end)
+					ending.Go(end)
+				}
+			}
+			ending.Wait()
+		})
+	}
+	done := make(chan struct{})
+	go func() { all.Wait(); close(done) }()
+	NewWithT(t).Eventually(done).WithTimeout(patience).Should(BeClosed(), "an end that does not return")
+	check()
+}
+
+func TestPoolsStartAndEndInAnyOrder(t *testing.T) {
+	Stress(t, func(i int) []func() {
+		p, err := pool.New(t.Context(), pool.Config{Size: 1 + i%3, Spares: i % 2})
+		if err != nil {
+			t.Error(err)
+			return nil
+		}
+		var futures []*pool.Future[int]
+		for range 20 {
+			futures = append(futures, sleep.Submit(t.Context(), p, time.Millisecond))
+		}
+		events := p.Subscribe(10)
+		return []func(){
+			func() { _ = p.Close() },
+			p.Terminate,
+			func() { _ = p.Resize(1 + i%4) },
+			func() { _ = p.Restart(t.Context()) },
+			func() { _ = p.Drain(t.Context()) },
+			events.Close,
+			func() { p.Subscribe(1).Close(); p.Workers(); p.Stats() },
+			func() {
+				for _, f := range futures {
+					_, _ = f.Result(t.Context())
+				}
+			},
+		}
+	})
+}
+
+func TestPoolsThatAreGivenUpWhileTheyBootLeaveNothing(t *testing.T) {
+	Stress(t, func(i int) []func() {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*time.Millisecond)
+		p, err := pool.New(ctx, pool.Config{Size: 2, Spares: 1})
+		cancel()
+		if err != nil {
+			return nil
+		}
+		return []func(){p.Terminate}
+	})
+}
+
+func TestGuardiansStartAndEndInAnyOrder(t *testing.T) {
+	Stress(t, func(i int) []func() {
+		guardian, err := pool.StartGuardian("0123456789abcdef")
+		if err != nil {
+			t.Error(err)
+			return nil
+		}
+		return []func(){
+			func() { _ = guardian.Close() },
+			func() { _ = guardian.Watch(1<<22-1-i, "") },
+			func() { guardian.Forget(1<<22 - 1 - i) },
+			func() { guardian.PID() },
+			func() {
+				if done, err := guardian.Undo("/does/not/exist", "1"); err == nil {
+					done()
+				}
+			},
+		}
+	})
+}
+
+func TestSubscriptionsStartAndEndInAnyOrder(t *testing.T) {
+	p := start(t, pool.Config{Size: 2})
+	Stress(t, func(i int) []func() {
+		s := p.Subscribe(i)
+		return []func(){
+			s.Close,
+			func() {
+				for e := range s.C {
+					_ = e
+				}
+			},
+			func() { s.Dropped() },
+		}
+	})
+}
+
+func TestStreamsThatAreLeftEarlyLeaveNothing(t *testing.T) {
+	p := start(t, pool.Config{Size: 2})
+	whole(t, p)
+	endless := func(yield func(int, error) bool) {
+		for i := 0; yield(i, nil); i++ {
+		}
+	}
+	Stress(t, func(i int) []func() {
+		leave := func(ordered bool) func() {
+			return func() {
+				n := 0
+				stream := square.StreamUnordered
+				if ordered {
+					stream = square.Stream
+				}
+				for range stream(t.Context(), p, endless) {
+					if n++; n > 5*i {
+						break
+					}
+				}
+			}
+		}
+		return []func(){leave(true), leave(false)}
+	})
+}
