@@ -78,7 +78,7 @@ func printVerdict(w io.Writer, r *reports.Report, dir string) {
 		return
 	}
 	for _, t := range r.Thresholds {
-		if !t.OK {
+		if !t.OK && !t.NoData {
 			fmt.Fprintf(w, "  broken: %s (%s)\n", printable(t.Text), t.Group)
 		}
 	}
