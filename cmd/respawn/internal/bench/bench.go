@@ -38,7 +38,7 @@ var groups = []group{
 	{"scale", 3, measureScale},
 	{"soak", 1, measureSoak},
 	{"storm", 1, measureStorm},
-	{"report", 1, measureReport},
+	{"report", 3, measureReport},
 }
 
 // Names are what Options.Only can have.

@@ -1,0 +1,65 @@
+package bench
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/scenarios"
+)
+
+func TestTheHistoryOfTheReportGroupHasItsSizeAndPasses(t *testing.T) {
+	g := NewWithT(t)
+	path := filepath.Join(t.TempDir(), "history.jsonl")
+	g.Expect(writeHistory(path, 20_000)).To(Succeed())
+	r, err := scenarios.Judge(path)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r.Verdict).To(BeEquivalentTo("PASS"), r.Cause)
+
+	in, err := history.Open(path)
+	g.Expect(err).NotTo(HaveOccurred())
+	defer in.Close()
+	events := 0
+	for _, err := range in.Events() {
+		g.Expect(err).NotTo(HaveOccurred())
+		events++
+	}
+	g.Expect(events).To(BeNumerically("~", 20_000, 20))
+}
+
+func TestMedianAndQuantilesAreByNearestRank(t *testing.T) {
+	g := NewWithT(t)
+	samples := make([]float64, 101)
+	for i, n := range rand.New(rand.NewPCG(1, 1)).Perm(len(samples)) {
+		samples[i] = float64(n)
+	}
+	g.Expect(median(samples)).To(BeEquivalentTo(50))
+	g.Expect(quantile(samples, 0.99)).To(BeEquivalentTo(99))
+	g.Expect(median([]float64{7})).To(BeEquivalentTo(7))
+	g.Expect(median([]float64{})).To(BeZero())
+}
+
+func TestWhatWasNotMeasuredIsAbsentAndWhatWasZeroIsNot(t *testing.T) {
+	g := NewWithT(t)
+	r := &Result{Pool: Pool{TasksS: 2e6}, Storm: &Storm{Tasks: 400, OK: 400, WallS: 2.1, IdealS: 2}}
+	text, err := json.Marshal(r)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(text)).To(And(ContainSubstring(`"tasks_s":2e+06`), ContainSubstring(`"lost":0`), ContainSubstring(`"failed":0`)))
+	g.Expect(string(text)).NotTo(Or(ContainSubstring("echo_mb_s"), ContainSubstring("soak"), ContainSubstring("report")))
+
+	var table bytes.Buffer
+	g.Expect(r.Table(&table)).To(Succeed())
+	g.Expect(table.String()).To(And(ContainSubstring("2,000,000 /s"), ContainSubstring("400 ok / 0 failed / 0 lost / 0 duplicated of 400")))
+	g.Expect(table.String()).NotTo(ContainSubstring("echo"))
+}
+
+func TestUnknownGroupsAreNamed(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(Options{Only: []string{"tasks", "taks"}}.Validate()).To(MatchError(ContainSubstring(`no group "taks": want one of tasks, callers`)))
+	g.Expect(Options{Only: Names(), Runs: 1}.Validate()).To(Succeed())
+}
