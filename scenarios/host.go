@@ -11,8 +11,8 @@ import (
 	"github.com/respawn-go/respawn/reports"
 )
 
-// environment is what a report shows of the host: an allowlist, since the environment of a CI job holds secrets.
-func environment() map[string]string {
+// Environment is what a report shows of the host: an allowlist, since the environment of a CI job holds secrets.
+func Environment() map[string]string {
 	env := map[string]string{
 		"os": runtime.GOOS + "/" + runtime.GOARCH, "go": runtime.Version(), "cpus": fmt.Sprint(runtime.NumCPU()),
 	}
@@ -51,7 +51,7 @@ func (s *Scenario) missing() string {
 				lacks = append(lacks, "root")
 			}
 		case "swap-off":
-			if swap := environment()["swaptotal"]; swap != "0 kB" && swap != "" {
+			if swap := Environment()["swaptotal"]; swap != "0 kB" && swap != "" {
 				lacks = append(lacks, "swap-off ("+swap+" of swap are on)")
 			}
 		case "cgroups":
@@ -77,7 +77,7 @@ func (s *Scenario) skipped(missing string) *reports.Report {
 	return &reports.Report{
 		Facts: reports.Facts{
 			SchemaVersion: reports.SchemaVersion, Scenario: s.Name, Description: s.Description, Skipped: missing,
-			Environment: environment(), Faults: []reports.Injection{}, Exits: []reports.Exit{},
+			Environment: Environment(), Faults: []reports.Injection{}, Exits: []reports.Exit{},
 		},
 		Result: check.Result{Verdict: check.Inconclusive, Cause: "Skipped: this host lacks " + missing},
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -69,7 +70,7 @@ func (s *Scenario) open(ctx context.Context, dir string, o RunOptions) (*opened,
 	case o.NoExec:
 		return nil, Problems{s.problemAt("target", errors.New("the scenario starts a program of its own, and --no-exec forbids that"))}
 	case t.Driver != nil:
-		c := driver.Command{Argv: t.Driver.Command, Dir: filepath.Dir(s.file), Size: max(int(t.Driver.Size), 1)}
+		c := driver.Command{Argv: t.Driver.Command, Dir: s.dir(), Size: max(int(t.Driver.Size), 1)}
 		d, err := targets.StartDriver(ctx, c, dir)
 		if err != nil {
 			return nil, err
@@ -83,6 +84,14 @@ func (s *Scenario) open(ctx context.Context, dir string, o RunOptions) (*opened,
 		return &opened{w, w.Witness(), w.Close, w.Close}, nil
 	}
 	return nil, errors.New("the scenario names no target")
+}
+
+// dir is the directory that a driver's command is relative to: the file's, or this process's for one of the library.
+func (s *Scenario) dir() string {
+	if _, err := os.Stat(s.file); err != nil {
+		return ""
+	}
+	return filepath.Dir(s.file)
 }
 
 // size is how many members the scenario wants, 0 if it does not say.

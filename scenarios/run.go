@@ -119,7 +119,7 @@ func (s *Scenario) prepare(o RunOptions) (*chaos.Run, error) {
 		Seed: seed, Chaos: list, Shots: o.Shots, Load: s.Load.engine(), MinAlive: int(s.MinAlive), Settle: s.settle(),
 		Header: history.Header{
 			Scenario: s.Name, Description: s.Description, Seed: seed, Command: o.Command, Source: string(s.text),
-			Environment: environment(), Capabilities: capabilities(),
+			Environment: Environment(), Capabilities: capabilities(),
 		},
 	}
 	if o.Progress != nil {

@@ -19,6 +19,7 @@ var commands = []func() *cobra.Command{
 	newGate,
 	newDemo,
 	newBench,
+	newMatrix,
 	newDriver,
 	newDoctor,
 }

@@ -27,6 +27,8 @@ def import_or_missing(module, package):
 
 def serve(driver):
     """Answers requests from standard input until it ends or stop is asked for. Never returns."""
+    requests = os.fdopen(os.dup(0), "rb")
+    sys.stdin = open(os.devnull)  # a forked worker closes its own, and must not wait for the lock of who reads here
     out = os.dup(1)  # not inherited by programs that the pool starts
     os.dup2(2, 1)  # so that a stray print cannot corrupt the protocol
     lock = threading.Lock()
@@ -62,7 +64,7 @@ def serve(driver):
         except Exception as e:
             settle(e)
 
-    for line in sys.stdin:
+    for line in requests:
         try:
             request = json.loads(line)
             if request["op"] == "stop":

@@ -48,7 +48,12 @@ func (o *outside) stop() {
 func (o *outside) Describe() history.Target { return o.what }
 
 // Want implements chaos.Target.
-func (o *outside) Want() int { return o.what.Size }
+func (o *outside) Want() int {
+	if o.prober.life.Err() != nil {
+		return 0
+	}
+	return o.what.Size
+}
 
 // Members implements chaos.Target. Each member is held by a pidfd since it was listed, so that one that is listed here
 // is the process that it was then.

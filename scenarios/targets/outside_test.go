@@ -130,6 +130,8 @@ func isATarget(t *testing.T, target external, size int) {
 	busyWhileItRuns(t, target)
 
 	g.Expect(target.Close()).To(Succeed())
+	g.Expect(target.Want()).To(BeZero())
+	g.Expect(target.Members(ctx)).To(BeEmpty())
 	for _, m := range members {
 		p, err := procfs.Read(m.PID)
 		g.Expect(err != nil || !p.Alive()).To(BeTrue(), "process %d is left", m.PID)

@@ -69,6 +69,7 @@ func (r *roster) close() {
 	for _, w := range r.all() {
 		w.held.Release()
 	}
+	r.slots, r.leaving = nil, nil
 }
 
 // all is every worker that is held.

@@ -1,0 +1,105 @@
+package reports
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// matrixColumns are the columns of the matrix as text.
+var matrixColumns = []string{
+	"target", "scenario", "verdict", "size back", "new pids of kills", "slots answer", "ok / failed / hung / lost / dup", "recovery p50 / p99 or max", "usable after",
+}
+
+// rows is the matrix as text, without its header.
+func (m *Matrix) rows() (rows [][]string) {
+	for _, t := range m.Targets {
+		name := strings.TrimSpace(t.Pool + " " + t.Version)
+		if t.Missing != "" {
+			rows = append(rows, []string{name, t.Missing, "", "", "", "", "", "", ""})
+		}
+		for i := range t.Cells {
+			c := &t.Cells[i]
+			rows = append(rows, []string{
+				name, c.Scenario, string(c.Verdict()), c.Size(), c.Pids(), c.Answers(), c.Tasks(), c.Recovery(), c.Usable(),
+			})
+		}
+	}
+	return rows
+}
+
+// header says on what, and how often, the matrix was measured.
+func (m *Matrix) header() string {
+	var facts []string
+	for _, name := range slices.Sorted(maps.Keys(m.Environment)) {
+		facts = append(facts, name+" "+m.Environment[name])
+	}
+	runs := 0
+	var first, last uint64
+	for _, t := range m.Targets {
+		for _, c := range t.Cells {
+			if runs == 0 {
+				runs, first, last = len(c.Runs), c.Runs[0].Seed, c.Runs[len(c.Runs)-1].Seed
+			}
+		}
+	}
+	seeds := fmt.Sprintf("seed %d", first)
+	if first != last {
+		seeds = fmt.Sprintf("seeds %d to %d", first, last)
+	}
+	return fmt.Sprintf("%s; %s; %s, %d run a cell; made by %s", m.Started.UTC().Format("2006-01-02"), strings.Join(facts, ", "), seeds, runs, m.Command)
+}
+
+// Text writes the matrix as a table for a terminal.
+func (m *Matrix) Text(w io.Writer) error {
+	fmt.Fprintln(w, m.header())
+	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	last := ""
+	for _, row := range append([][]string{matrixColumns}, m.rows()...) {
+		cells := make([]string, len(row))
+		for i, c := range row {
+			cells[i] = oneLine(c)
+		}
+		if cells[0] == last {
+			cells[0] = ""
+		} else {
+			last = cells[0]
+		}
+		fmt.Fprintln(tab, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+	}
+	return tab.Flush()
+}
+
+// Markdown writes the matrix as a table for a README.
+func (m *Matrix) Markdown(w io.Writer) error {
+	fmt.Fprintf(w, "| %s |\n|%s\n", strings.Join(matrixColumns, " | "), strings.Repeat(" --- |", len(matrixColumns)))
+	last := ""
+	for _, row := range m.rows() {
+		cells := make([]string, len(row))
+		for i, c := range row {
+			cells[i] = inert(c)
+		}
+		if row[0] == last {
+			cells[0] = ""
+		}
+		last = row[0]
+		if _, err := fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | ")); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "\n%s\n", inert(m.header()))
+	return err
+}
+
+// oneLine keeps text of others from starting a line or steering the terminal.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, safe(s))
+}

@@ -1,0 +1,65 @@
+// Package drivers holds the drivers of pools written elsewhere: programs in other languages, described in
+// docs/drivers.md.
+package drivers
+
+import (
+	"embed"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+//go:embed *.py *.mjs package.json
+var files embed.FS
+
+// Driver is one of ours.
+type Driver struct {
+	// Name is short, for command lines: "executor".
+	Name string
+	// Pool is what it wraps.
+	Pool string
+	// File is the driver's, in the directory that Dir finds.
+	File string
+	// Program is what runs it: "python3", "node".
+	Program string
+}
+
+// All lists the drivers in the order of the documentation.
+func All() []Driver {
+	return []Driver{
+		{"multiprocessing", "CPython multiprocessing.Pool", "multiprocessing_pool.py", "python3"},
+		{"executor", "CPython ProcessPoolExecutor", "process_pool_executor.py", "python3"},
+		{"pebble", "pebble ProcessPool", "pebble_pool.py", "python3"},
+		{"loky", "joblib loky", "loky_executor.py", "python3"},
+		{"billiard", "billiard Pool", "billiard_pool.py", "python3"},
+		{"workerpool", "Node workerpool (process)", "workerpool.mjs", "node"},
+	}
+}
+
+// Argv is the command that starts the driver from that directory. The system's own python3 is preferred to another one in
+// PATH, since the distribution's packages are for it.
+func (d Driver) Argv(dir string) []string {
+	program := d.Program
+	if system := "/usr/bin/" + program; program == "python3" {
+		if _, err := os.Stat(system); err == nil {
+			program = system
+		}
+	}
+	return []string{program, filepath.Join(dir, d.File)}
+}
+
+// Dir finds the directory with the drivers: scenarios/drivers here or in a parent of the working directory, which has what
+// its install.sh installed. Elsewhere their files are written to scratch.
+func Dir(scratch string) (string, error) {
+	here, err := os.Getwd()
+	for ; err == nil; here = filepath.Dir(here) {
+		dir := filepath.Join(here, "scenarios", "drivers")
+		if _, err := os.Stat(filepath.Join(dir, "respawn_driver.py")); err == nil {
+			return dir, nil
+		}
+		if here == filepath.Dir(here) {
+			break
+		}
+	}
+	return scratch, os.CopyFS(scratch, fs.FS(files))
+}

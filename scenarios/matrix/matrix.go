@@ -1,0 +1,196 @@
+// Package matrix runs the same scenarios against every target that is installed: this project's pool, the pools behind our
+// drivers, and preforking servers.
+package matrix
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/respawn-go/respawn/reports"
+	"github.com/respawn-go/respawn/scenarios"
+	"github.com/respawn-go/respawn/scenarios/drivers"
+	"github.com/respawn-go/respawn/scenarios/targets/foreign"
+	"github.com/respawn-go/respawn/scenarios/targets/server"
+)
+
+// Options says what is run.
+type Options struct {
+	// Targets are names of Targets; none means all.
+	Targets []string
+	// Scenarios are names of the library; none means DefaultScenarios.
+	Scenarios []string
+	// Out is the directory for the reports and the matrix.
+	Out string
+	// Repeat is how often each cell is run, with one seed after another; 0 means once.
+	Repeat int
+	// Seed is the first run's; 0 means 1.
+	Seed uint64
+	// Command repeats it all, for the header.
+	Command string
+	// Progress is told of every run that begins and that has ended. May be nil.
+	Progress func(target, scenario string, r *reports.Report)
+}
+
+// DefaultScenarios are those that tell pools apart.
+var DefaultScenarios = []string{"tutorial", "kill-each-idle", "kill-busy", "kill-storm"}
+
+// settle bounds how long a pool may take to recover after the last fault, to finish what is in flight, and to answer the
+// last probes, each. A pool that hangs takes that long three times.
+const settle = "settle=4s"
+
+// target is one that can be tested.
+type target struct {
+	name, pool string
+	// yaml is the target of the scenario file; nil for the file's own, which is our pool.
+	yaml map[string]any
+}
+
+// Targets lists the names of all targets.
+func Targets() []string {
+	names := []string{"respawn"}
+	for _, d := range drivers.All() {
+		names = append(names, d.Name)
+	}
+	return append(names, server.Kinds()...)
+}
+
+// all makes the targets; dir has the drivers.
+func all(dir string, size int) []target {
+	list := []target{{"respawn", "respawn", nil}}
+	for _, d := range drivers.All() {
+		list = append(list, target{d.Name, d.Pool, map[string]any{"driver": map[string]any{"command": d.Argv(dir), "size": size}}})
+	}
+	for _, kind := range server.Kinds() {
+		list = append(list, target{kind, kind, map[string]any{"server": map[string]any{"kind": kind, "size": size}}})
+	}
+	return list
+}
+
+// poolSize is that of the library's scenarios that are run here.
+const poolSize = 4
+
+// Run runs every scenario against every target, one after the other, and writes matrix.json, matrix.md and matrix.html to
+// Out beside the runs' own reports. A target that is not installed is a row that says so. Errors: an unknown name; what
+// broke in the harness; ctx's, with the matrix as far as it came.
+func Run(ctx context.Context, o Options) (*reports.Matrix, error) {
+	if len(o.Scenarios) == 0 {
+		o.Scenarios = DefaultScenarios
+	}
+	o.Repeat, o.Seed = max(o.Repeat, 1), max(o.Seed, 1)
+	for _, name := range o.Targets {
+		if !slices.Contains(Targets(), name) {
+			return nil, &UnknownTargetError{Name: name}
+		}
+	}
+	scratch, err := os.MkdirTemp("", "respawn-drivers-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(scratch)
+	dir, err := drivers.Dir(scratch)
+	if err != nil {
+		return nil, err
+	}
+	m := &reports.Matrix{
+		SchemaVersion: reports.SchemaVersion, Started: time.Now(), Command: o.Command, Scenarios: o.Scenarios,
+		Environment: scenarios.Environment(),
+	}
+	for _, t := range all(dir, poolSize) {
+		if len(o.Targets) > 0 && !slices.Contains(o.Targets, t.name) {
+			continue
+		}
+		row, err := o.row(ctx, t)
+		m.Targets = append(m.Targets, row)
+		if err != nil {
+			return m, errors.Join(fmt.Errorf("%s: %w", t.name, err), o.write(m))
+		}
+	}
+	m.DurationS = time.Since(m.Started).Seconds()
+	return m, o.write(m)
+}
+
+// UnknownTargetError is about a name that is no target's.
+type UnknownTargetError struct{ Name string }
+
+func (e *UnknownTargetError) Error() string {
+	return fmt.Sprintf("there is no target %q: want some of %s", e.Name, strings.Join(Targets(), ", "))
+}
+
+// row tests one target.
+func (o *Options) row(ctx context.Context, t target) (reports.MatrixTarget, error) {
+	row := reports.MatrixTarget{Name: t.name, Pool: t.pool}
+	for _, name := range o.Scenarios {
+		s, err := t.scenario(name)
+		if err != nil {
+			return row, err
+		}
+		cell := reports.MatrixCell{Scenario: name}
+		for i := range o.Repeat {
+			dir := filepath.Join(t.name, name)
+			if i > 0 {
+				dir = fmt.Sprintf("%s.%d", dir, i+1)
+			}
+			r, err := o.run(ctx, t, s, dir, o.Seed+uint64(i))
+			var missing *foreign.NotInstalledError
+			switch {
+			case errors.As(err, &missing):
+				row.Missing = missing.Error()
+				return row, nil
+			case err != nil:
+				return row, fmt.Errorf("%s: %w", name, err)
+			}
+			row.Version = r.Target.Version
+			cell.Runs = append(cell.Runs, reports.NewMatrixRun(r, dir))
+			if ctx.Err() != nil {
+				row.Cells = append(row.Cells, cell)
+				return row, ctx.Err()
+			}
+		}
+		row.Cells = append(row.Cells, cell)
+	}
+	return row, nil
+}
+
+// scenario is one of the library, unchanged but for its target and for how long hanging is watched.
+func (t target) scenario(name string) (*scenarios.Scenario, error) {
+	set := []string{settle}
+	if t.yaml != nil {
+		text, err := json.Marshal(t.yaml) // which is YAML too
+		if err != nil {
+			return nil, err
+		}
+		set = append(set, "target="+string(text))
+	}
+	return scenarios.ReadNamed(name, scenarios.Options{Set: set})
+}
+
+func (o *Options) run(ctx context.Context, t target, s *scenarios.Scenario, dir string, seed uint64) (*reports.Report, error) {
+	tell := o.Progress
+	if tell == nil {
+		tell = func(string, string, *reports.Report) {}
+	}
+	tell(t.name, s.Name, nil)
+	r, err := s.Run(ctx, scenarios.RunOptions{
+		Dir: filepath.Join(o.Out, dir), Seed: seed,
+		Command: fmt.Sprintf("respawn matrix --targets %s --scenario %s --seed %d", t.name, s.Name, seed),
+	})
+	if err == nil {
+		tell(t.name, s.Name, r)
+	}
+	return r, err
+}
+
+func (o *Options) write(m *reports.Matrix) error {
+	return errors.Join(
+		reports.WriteFile(filepath.Join(o.Out, "matrix.json"), m.JSON),
+		reports.WriteFile(filepath.Join(o.Out, "matrix.md"), m.Markdown),
+		reports.WriteFile(filepath.Join(o.Out, "matrix.html"), m.HTML),
+	)
+}

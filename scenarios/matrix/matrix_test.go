@@ -1,0 +1,87 @@
+package matrix_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/pool"
+	"github.com/respawn-go/respawn/reports"
+	"github.com/respawn-go/respawn/scenarios/matrix"
+)
+
+func TestMain(m *testing.M) {
+	pool.Main()
+	os.Exit(m.Run())
+}
+
+// Our pool passes, and CPython's executor is broken by the death of one idle worker.
+func TestTheMatrixTellsPoolsApart(t *testing.T) {
+	g := NewWithT(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	out := t.TempDir()
+	told := 0
+	m, err := matrix.Run(ctx, matrix.Options{
+		Targets: []string{"respawn", "executor"}, Scenarios: []string{"tutorial"}, Out: out, Repeat: 2, Seed: 5, Command: "respawn matrix",
+		Progress: func(string, string, *reports.Report) { told++ },
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(m.Targets).To(HaveLen(2))
+
+	ours := &m.Targets[0].Cells[0]
+	g.Expect(ours.Verdict()).To(Equal(check.Pass), ours.Cause())
+	g.Expect(ours.Runs).To(HaveLen(2))
+	g.Expect(ours.Runs[1].Seed).To(BeEquivalentTo(6))
+	g.Expect(ours.Runs[1].Dir).To(Equal("respawn/tutorial.2"))
+	g.Expect([]string{ours.Size(), ours.Pids(), ours.Answers(), ours.Tasks(), ours.Usable()}).To(
+		Equal([]string{"4 of 4", "1 of 1", "4 of 4", "–", "yes"}))
+
+	if missing := m.Targets[1].Missing; missing != "" {
+		t.Skip(missing)
+	}
+	g.Expect(told).To(Equal(8), "the beginning and the end of four runs")
+	theirs := &m.Targets[1].Cells[0]
+	g.Expect(theirs.Verdict()).To(Equal(check.Fail))
+	g.Expect([]string{theirs.Size(), theirs.Answers(), theirs.Usable()}).To(Equal([]string{"0 of 4", "0 of 4", "no"}))
+	g.Expect(m.Targets[1].Version).To(HavePrefix("3."))
+
+	for _, file := range []string{"matrix.html", "matrix.md", "executor/tutorial/report.html", "executor/tutorial.2/history.jsonl"} {
+		g.Expect(filepath.Join(out, file)).To(BeARegularFile())
+	}
+	data, err := os.ReadFile(filepath.Join(out, "matrix.json"))
+	g.Expect(err).NotTo(HaveOccurred())
+	var read struct {
+		Targets []struct {
+			Cells []struct {
+				Runs []struct{ Figures map[string]any }
+			}
+		}
+	}
+	g.Expect(json.Unmarshal(data, &read)).To(Succeed())
+	g.Expect(read.Targets[1].Cells[0].Runs[0].Figures).To(HaveKeyWithValue("slot.recovery.max", "+Inf"))
+}
+
+func TestAnUnknownTargetIsNamed(t *testing.T) {
+	g := NewWithT(t)
+	_, err := matrix.Run(t.Context(), matrix.Options{Targets: []string{"celery"}, Out: t.TempDir()})
+	g.Expect(err).To(MatchError(HavePrefix(`there is no target "celery": want some of respawn, multiprocessing, executor`)))
+	_, err = matrix.Run(t.Context(), matrix.Options{Targets: []string{"respawn"}, Scenarios: []string{"tutorials"}, Out: t.TempDir()})
+	g.Expect(err).To(MatchError(ContainSubstring("tutorial")))
+}
+
+// A pool that is not installed is a row that says how to get it, and the other rows are measured all the same.
+func TestAMissingPoolIsARow(t *testing.T) {
+	g := NewWithT(t)
+	t.Setenv("PATH", t.TempDir()) // no node
+	m, err := matrix.Run(t.Context(), matrix.Options{Targets: []string{"workerpool"}, Scenarios: []string{"tutorial"}, Out: t.TempDir()})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(m.Targets[0].Missing).To(Equal("node is not installed"))
+	g.Expect(m.Targets[0].Cells).To(BeEmpty())
+}
