@@ -120,7 +120,7 @@ func guardedMain(dir string) {
 	if old := guardian.PID(); fileExists(filepath.Join(dir, "replaced")) {
 		must(syscall.Kill(old, syscall.SIGKILL))
 		for now := old; now == old || now == 0; now = guardian.PID() {
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 		}
 	}
 	fmt.Println(cmd.Process.Pid)

@@ -119,7 +119,7 @@ var crimes = map[string]func(id uint64, seq uint32){
 var misbehave = pool.Register("misbehave", func(ctx context.Context, crime string) (int, error) {
 	if pool.Attempt(ctx) == 1 {
 		crimes[crime](pool.TaskID(ctx), uint32(mapped()(0).Load()>>8))
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 	}
 	return 42, nil
 })
@@ -207,7 +207,7 @@ var treason = pool.Register("treason", func(ctx context.Context, how string) (in
 	case "the next one, unstarted":
 		post(wire(kindValue, 0, id+1, seq+1, "\x07"))
 	}
-	time.Sleep(time.Minute)
+	<-time.After(time.Minute)
 	return 0, nil
 })
 

@@ -63,7 +63,7 @@ var scenes = map[string]struct {
 		old := guardianOf(os.Getpid())
 		_ = syscall.Kill(old, syscall.SIGKILL)
 		for now := old; now == old || now == 0; now = guardianOf(os.Getpid()) {
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 		}
 		return pids
 	}},
