@@ -49,7 +49,7 @@ func TestWhatWasNotMeasuredIsAbsentAndWhatWasZeroIsNot(t *testing.T) {
 	r := &Result{Pool: Pool{TasksS: 2e6}, Storm: &Storm{Tasks: 400, OK: 400, WallS: 2.1, IdealS: 2}}
 	text, err := json.Marshal(r)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(string(text)).To(And(ContainSubstring(`"tasks_s":2e+06`), ContainSubstring(`"lost":0`), ContainSubstring(`"failed":0`)))
+	g.Expect(string(text)).To(And(ContainSubstring(`"tasks_s":2000000`), ContainSubstring(`"lost":0`), ContainSubstring(`"failed":0`)))
 	g.Expect(string(text)).NotTo(Or(ContainSubstring("echo_mb_s"), ContainSubstring("soak"), ContainSubstring("report")))
 
 	var table bytes.Buffer
