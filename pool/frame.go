@@ -158,6 +158,9 @@ type wireEncode struct {
 	TooLarge bool      `cbor:"l,omitempty"`
 }
 
+// arenaSlack is room for what an encoding adds to a payload of the largest size.
+const arenaSlack = 1 << 12
+
 // arenaRef says where in the arena a payload is.
 type arenaRef struct{ offset, size uint64 }
 

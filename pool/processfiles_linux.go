@@ -67,9 +67,6 @@ func (p *osProcess) openOutput(files []*os.File, keep *tail, sink func([]byte)) 
 	return append(files, w), nil
 }
 
-// arenaSlack is room for what an encoding adds to a payload of the largest size.
-const arenaSlack = 1 << 12
-
 // socketPair appends the child's end, which is blocking, to files and returns the parent's.
 func socketPair(files []*os.File, name string) (*os.File, []*os.File, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

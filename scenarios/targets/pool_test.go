@@ -97,6 +97,10 @@ func TestOutcomesOfTasksThatDoNotEndWell(t *testing.T) {
 	running(g, p)
 	cancel()
 	g.Eventually(done).Should(Receive(HaveField("Outcome", history.Hung)))
+	g.Eventually(func() bool { // else the next look could find the one that was cancelled
+		list, err := p.Members(t.Context())
+		return err == nil && len(list) == 1 && list[0].Idle()
+	}).WithTimeout(20 * time.Second).WithPolling(time.Millisecond).Should(BeTrue())
 
 	go func() { done <- p.Do(bound(t), long) }()
 	g.Expect(syscall.Kill(running(g, p), syscall.SIGKILL)).To(Succeed())
