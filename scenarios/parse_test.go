@@ -57,6 +57,8 @@ func TestEveryMistakeIsReportedWithItsPosition(t *testing.T) {
 		from, to string
 		want     []string
 	}{
+		"task of others":    {"pool: {size: 8}\nload:\n  task: sleep\n  args: {duration: 5ms}", "driver: {command: [d], size: 8}\nload:\n  task: hash\n  args: {rounds: 5}", []string{`x.yaml:8:9: a driver target cannot run the task hash: it knows sleep and square`}},
+		"map of others":     {"pool: {size: 8}\nload:\n  task: sleep\n  args: {duration: 5ms}\n  concurrency: 32", "server: {kind: gunicorn, size: 8}\nload:\n  task: square\n  map: 10", []string{`x.yaml:9:8: a server target has no ordered map: use concurrency`}},
 		"unknown key":       {"seed: 42", "sed: 42", []string{`x.yaml:4:1: unknown key "sed": did you mean "seed"?`}},
 		"no unit":           {"duration: 5ms", "duration: 5", []string{`x.yaml:9:20: 5 needs a unit: 5ms or 5s?`}},
 		"wrong unit":        {"jitter: 20%", "jitter: 20ms", []string{`x.yaml:17:34: "20ms" is not a percentage: want 0% to 100%, such as 20%`}},

@@ -137,11 +137,31 @@ func (s *Scenario) checkLoad(d *decoder) {
 			d.fail("load.args."+arg, "task %s takes no %s", l.Task, arg)
 		}
 	}
+	s.checkOutside(d)
 	if l.Concurrency > 0 && l.Rate > 0 {
 		d.fail("load.rate", "concurrency (closed loop) and rate (open loop) contradict each other: want one")
 	}
 	if l.Map > 0 && (l.Rate > 0 || l.Count > 0) {
 		d.fail("load.map", "map runs its own inputs: it goes with neither rate nor count")
+	}
+}
+
+// checkOutside refuses what a pool behind a driver, or a server, cannot run.
+func (s *Scenario) checkOutside(d *decoder) {
+	kind := ""
+	switch {
+	case s.Target.Driver != nil:
+		kind = "driver"
+	case s.Target.Server != nil:
+		kind = "server"
+	default:
+		return
+	}
+	if _, known := taskArgs[s.Load.Task]; known && s.Load.Task != "sleep" && s.Load.Task != "square" {
+		d.fail("load.task", "a %s target cannot run the task %s: it knows sleep and square", kind, s.Load.Task)
+	}
+	if s.Load.Map > 0 {
+		d.fail("load.map", "a %s target has no ordered map: use concurrency", kind)
 	}
 }
 
