@@ -198,6 +198,9 @@ func (p *Pool) fail(c *call, err error) {
 	}
 	if c.queue != nil {
 		c.queue.live--
+		if p.blocked > 0 {
+			p.notify() // a submitter waits for room in the queue
+		}
 	}
 	c.err = err
 	p.stats.Failed++

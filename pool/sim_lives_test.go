@@ -148,21 +148,20 @@ func (s *simulation) stranded() string {
 		return ""
 	}
 	for w := range p.workers {
-		if proc, ok := w.proc.(*simProcess); ok && w.flight.count > 1 {
-			if e := proc.latest(); e != nil && e.done.IsZero() && time.Since(e.began) > 25*time.Millisecond && w.board.unstarted(w.flight.next-1) {
-				return proc.String()
-			}
+		proc, ok := w.proc.(*simProcess)
+		if ok && w.flight.count > 1 && proc.running() > 25*time.Millisecond && w.board.unstarted(w.flight.next-1) {
+			return proc.String()
 		}
 	}
 	return ""
 }
 
-// latest is what the worker started last.
-func (w *simProcess) latest() *simExec {
+// running is how long the worker's handler has been running; 0 when none is.
+func (w *simProcess) running() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.execs) == 0 {
-		return nil
+	if n := len(w.execs); n > 0 && w.execs[n-1].done.IsZero() && !w.dead {
+		return time.Since(w.execs[n-1].began)
 	}
-	return w.execs[len(w.execs)-1]
+	return 0
 }

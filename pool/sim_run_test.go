@@ -27,6 +27,7 @@ func (s *simulation) run() {
 		if !s.plan.early || !errors.Is(err, ErrCrashLoop) {
 			s.violated("the pool comes up", "New: %v", err)
 		}
+		s.afterFailure()
 		s.afterwards()
 		return
 	}
@@ -50,6 +51,20 @@ func (s *simulation) run() {
 	s.afterwards()
 	events.Wait()
 	s.judge()
+}
+
+// afterFailure checks what New leaves behind when it fails.
+func (s *simulation) afterFailure() {
+	s.mu.Lock()
+	processes := slices.Clone(s.processes)
+	s.mu.Unlock()
+	for _, w := range processes {
+		select {
+		case <-w.gone:
+		default:
+			s.violated("nothing is left", "%v is alive after New has failed", w)
+		}
+	}
 }
 
 // listen collects what the pool tells until its end.
