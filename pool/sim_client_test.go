@@ -46,6 +46,12 @@ func (t *simTask) context() (context.Context, context.CancelFunc) {
 	return context.Background(), func() {}
 }
 
+func (t *simTask) submits() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.submitted = time.Now()
+}
+
 func (t *simTask) settled() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -69,13 +75,9 @@ func (s *simulation) client(lane []simStep) {
 	var waits []func()
 	for _, step := range lane {
 		<-time.After(step.wait)
-		for _, t := range step.tasks {
-			t.submitted = time.Now()
-		}
 		switch step.how {
 		case bySubmit:
 			for _, t := range step.tasks {
-				t.submitted = time.Now()
 				waits = append(waits, s.submit(t))
 			}
 		case byCall:
@@ -93,6 +95,7 @@ func (s *simulation) client(lane []simStep) {
 
 // submit is Task.Submit with an eye on how often the task settles. The function it returns waits for the outcome.
 func (s *simulation) submit(t *simTask) (wait func()) {
+	t.submits()
 	ctx, cancel := t.context()
 	f := simWork.make(t.argument(s.number), t.options(), false)
 	f.call.more().settle = func() {
@@ -106,7 +109,9 @@ func (s *simulation) submit(t *simTask) (wait func()) {
 	return func() {
 		v, err := f.Result(context.Background())
 		t.learned(v, err)
+		t.mu.Lock()
 		t.outcome, t.accepted = f.Outcome(), f.TaskID() > 0
+		t.mu.Unlock()
 		cancel()
 	}
 }
@@ -114,7 +119,7 @@ func (s *simulation) submit(t *simTask) (wait func()) {
 func (s *simulation) call(t *simTask) {
 	ctx, cancel := t.context()
 	defer cancel()
-	t.submitted = time.Now()
+	t.submits()
 	s.tell(nil, "task %d is called", t.n)
 	v, err := simWork.Call(ctx, s.pool, t.argument(s.number), t.options()...)
 	s.tell(nil, "task %d returns: %v", t.n, err)
@@ -128,6 +133,7 @@ func (s *simulation) stream(step simStep) {
 	defer cancel()
 	var args [][]byte
 	for _, t := range step.tasks {
+		t.submits()
 		args = append(args, t.argument(s.number))
 	}
 	opts := step.tasks[0].options()
@@ -153,7 +159,9 @@ func (s *simulation) stream(step simStep) {
 		s.violated("every task settles exactly once", "a stream of %d yields %d", len(args), i)
 	}
 	for _, t := range step.tasks {
+		t.mu.Lock()
 		t.loose = !t.known
+		t.mu.Unlock()
 	}
 }
 

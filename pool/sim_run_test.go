@@ -189,7 +189,6 @@ func (s *simulation) recover() {
 	s.audit()
 	var probes sync.WaitGroup
 	for _, t := range s.plan.probes[:s.size] {
-		t.submitted = time.Now()
 		probes.Go(s.submit(t))
 	}
 	s.waitFor(&probes, simLiveness, "the pool comes back", s.unsettled)
