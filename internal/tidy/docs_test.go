@@ -41,22 +41,6 @@ func TestTheReadmesProgramPrintsWhatItSays(t *testing.T) {
 	g.Expect(string(got)).To(Equal(output))
 }
 
-// TestTheReadmesScenarioIsValid asks the command about the first page's YAML.
-func TestTheReadmesScenarioIsValid(t *testing.T) {
-	g := NewWithT(t)
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
-	g.Expect(err).NotTo(HaveOccurred())
-	scenario, _, ok := between(string(readme), "```yaml\n", "```\n")
-	g.Expect(ok).To(BeTrue(), "README.md has a scenario")
-	file := filepath.Join(t.TempDir(), "readme.yaml")
-	g.Expect(os.WriteFile(file, []byte(scenario), 0o600)).To(Succeed())
-
-	cmd := exec.Command("go", "run", "./cmd/respawn", "validate", file)
-	cmd.Dir = root
-	said, err := cmd.CombinedOutput()
-	g.Expect(err).NotTo(HaveOccurred(), string(said))
-}
-
 // between is the text from the first opening to the closing after it, and what comes after that.
 func between(s, opening, closing string) (text, rest string, ok bool) {
 	_, s, ok = strings.Cut(s, opening)
