@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -64,4 +68,37 @@ func TestANegativeCancelGraceNeverKills(t *testing.T) {
 	open(t, gate)
 	whole(t, p)
 	g.Expect(pids(p)).To(Equal(before))
+}
+
+// A knob that nobody turns in a test or shows in an example is not one.
+func TestEachConfigFieldIsUsedInATestAndAnExample(t *testing.T) {
+	read := func(example bool) string {
+		var all strings.Builder
+		names, err := filepath.Glob("*_test.go")
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		for _, name := range names {
+			if strings.HasPrefix(name, "example_") != example {
+				continue
+			}
+			data, err := os.ReadFile(name)
+			NewWithT(t).Expect(err).NotTo(HaveOccurred())
+			all.Write(data)
+		}
+		return all.String()
+	}
+	tests, examples := read(false), read(true)
+	for _, typ := range []reflect.Type{reflect.TypeFor[pool.Config](), reflect.TypeFor[pool.Backoff](), reflect.TypeFor[pool.Budgets]()} {
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			if !f.IsExported() {
+				continue
+			}
+			if !strings.Contains(tests, f.Name+": ") {
+				t.Errorf("no test sets %s.%s", typ.Name(), f.Name)
+			}
+			if !strings.Contains(examples, f.Name+": ") {
+				t.Errorf("no example shows %s.%s", typ.Name(), f.Name)
+			}
+		}
+	}
 }

@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 			main(arg)
 		}
 	}
-	os.Exit(m.Run())
+	os.Exit(watchRaces(m.Run))
 }
 
 // The tasks of this package's tests.
