@@ -89,39 +89,40 @@ func TestTasksThatCannotBeAreRejected(t *testing.T) {
 func TestOutcomesOfTasksThatDoNotEndWell(t *testing.T) {
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 1, Budgets: pool.Budgets{Killed: 1}})
-	long := chaos.Task{ID: 1, Name: "sleep", Args: map[string]any{"duration": time.Minute}}
+	done := make(chan chaos.Settled, 1)
+	begin := func(ctx context.Context, id uint64) (pid int) {
+		go func() {
+			done <- p.Do(ctx, chaos.Task{ID: id, Name: "sleep", Args: map[string]any{"duration": time.Minute}})
+		}()
+		return running(g, p, id)
+	}
+	ended := func(how history.Outcome) {
+		g.Eventually(done).WithTimeout(20 * time.Second).Should(Receive(HaveField("Outcome", how)))
+	}
 
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan chaos.Settled, 1)
-	go func() { done <- p.Do(ctx, long) }()
-	running(g, p)
+	begin(ctx, 1)
 	cancel()
-	g.Eventually(done).Should(Receive(HaveField("Outcome", history.Hung)))
-	g.Eventually(func() bool { // else the next look could find the one that was cancelled
-		list, err := p.Members(t.Context())
-		return err == nil && len(list) == 1 && list[0].Idle()
-	}).WithTimeout(20 * time.Second).WithPolling(time.Millisecond).Should(BeTrue())
+	ended(history.Hung)
 
-	go func() { done <- p.Do(bound(t), long) }()
-	g.Expect(syscall.Kill(running(g, p), syscall.SIGKILL)).To(Succeed())
-	g.Eventually(done).WithTimeout(20 * time.Second).Should(Receive(HaveField("Outcome", history.Lost)))
+	g.Expect(syscall.Kill(begin(bound(t), 2), syscall.SIGKILL)).To(Succeed())
+	ended(history.Lost)
 
-	go func() { done <- p.Do(bound(t), long) }()
-	running(g, p)
+	begin(bound(t), 3)
 	g.Expect(p.Terminate()).To(Succeed())
-	g.Eventually(done).WithTimeout(20 * time.Second).Should(Receive(HaveField("Outcome", history.Failed)))
+	ended(history.Failed)
 }
 
-// running waits until the first slot's member runs a task, and gives its pid.
-func running(g *WithT, p chaos.Target) (pid int) {
+// running waits until the task itself says that it has begun, and gives the pid of its process.
+func running(g *WithT, p *targets.Started, task uint64) (pid int) {
 	g.Eventually(func() bool {
-		list, err := p.Members(context.Background())
-		for _, m := range list {
-			if m.Slot == 0 && m.Busy() {
-				pid = m.PID
+		runs, _, _ := witness.ReadFile(p.Witness(), 0) // an error: not there yet
+		for _, r := range runs {
+			if r.Task == task {
+				pid = r.PID
 			}
 		}
-		return err == nil && pid != 0
+		return pid != 0
 	}).WithTimeout(20 * time.Second).WithPolling(time.Millisecond).Should(BeTrue())
 	return pid
 }
