@@ -12,6 +12,7 @@ import (
 type Figure struct {
 	ID, Title, Desc string
 	SVG             template.HTML
+	Class           string // of its size: "", "half" or "small"
 	Columns         []string
 	Rows            [][]string
 	Note            string // what was left out
@@ -28,29 +29,34 @@ type chart struct {
 	width, height  float64
 	left, bottom   float64
 	x0, x1, y0, y1 float64 // of the data
-	log            bool    // the y axis
+	log, logX      bool    // an axis of powers of ten
 }
 
 const (
-	chartWidth = 960
-	topMargin  = 12
-	rightSpace = 28
+	wideChart  = 960
+	halfChart  = 470
+	topMargin  = 22
+	rightSpace = 24
 )
 
-func newChart(height, left, x1, y1 float64) *chart {
-	return &chart{width: chartWidth, height: height, left: left, bottom: 28, x1: max(x1, 1e-9), y1: max(y1, 1e-9)}
+func newChart(width, height, left, x1, y1 float64) *chart {
+	return &chart{width: width, height: height, left: left, bottom: 26, x1: max(x1, 1e-9), y1: max(y1, 1e-9)}
+}
+
+// part is where a value is between two bounds, from 0 to 1.
+func part(v, from, to float64, log bool) float64 {
+	if log {
+		return math.Log(max(v, from)/from) / math.Log(to/from)
+	}
+	return (v - from) / (to - from)
 }
 
 func (c *chart) px(x float64) float64 {
-	return c.left + (x-c.x0)/(c.x1-c.x0)*(c.width-c.left-rightSpace)
+	return c.left + part(x, c.x0, c.x1, c.logX)*(c.width-c.left-rightSpace)
 }
 
 func (c *chart) py(y float64) float64 {
-	part := (y - c.y0) / (c.y1 - c.y0)
-	if c.log {
-		part = math.Log(max(y, c.y0)/c.y0) / math.Log(c.y1/c.y0)
-	}
-	return c.height - c.bottom - part*(c.height-c.bottom-topMargin)
+	return c.height - c.bottom - part(y, c.y0, c.y1, c.log)*(c.height-c.bottom-topMargin)
 }
 
 func (c *chart) add(format string, args ...any) { fmt.Fprintf(&c.b, format, args...) }
@@ -97,44 +103,81 @@ func (c *chart) dot(class string, x, y float64, title string) {
 	c.add(`<circle class="%s" cx="%.1f" cy="%.1f" r="3">%s</circle>`, class, c.px(x), c.py(y), titled(title))
 }
 
-// across is a horizontal line over the whole plane, with a word at its end.
-func (c *chart) across(class string, y float64, word string) {
-	c.add(`<path class="%s" d="M%.1f %.1fH%.1f"/>`, class, c.left, c.py(y), c.width-rightSpace)
-	c.add(`<text class="word" x="%.1f" y="%.1f" text-anchor="end">%s</text>`, c.width-rightSpace, c.py(y)-3, html.EscapeString(word))
+// area fills what is between two lines; where either is NaN there is nothing.
+func (c *chart) area(class string, xs, low, high []float64) {
+	for i := 0; i < len(xs); {
+		j := i
+		for j < len(xs) && !math.IsNaN(low[j]) && !math.IsNaN(high[j]) {
+			j++
+		}
+		if j-i > 1 {
+			var path strings.Builder
+			pen := "M"
+			for k := i; k < j; k++ {
+				fmt.Fprintf(&path, "%s%.1f %.1f", pen, c.px(xs[k]), c.py(high[k]))
+				pen = "L"
+			}
+			for k := j - 1; k >= i; k-- {
+				fmt.Fprintf(&path, "L%.1f %.1f", c.px(xs[k]), c.py(low[k]))
+			}
+			c.add(`<path class="%s" d="%sZ"/>`, class, path.String())
+		}
+		i = j + 1
+	}
 }
 
-// mark is a vertical line at a time.
+// across is a horizontal line from one time to another, with a word above its end.
+func (c *chart) across(class string, from, to, y float64, word string) {
+	c.add(`<path class="%s" d="M%.1f %.1fH%.1f"/>`, class, c.px(from), c.py(y), c.px(to))
+	c.add(`<text class="word" x="%.1f" y="%.1f" text-anchor="end">%s</text>`, c.px(to), c.py(y)-4, escape(word))
+}
+
+// mark is a vertical line at a place of the x axis.
 func (c *chart) mark(class string, x float64, title string) {
-	c.add(`<path class="%s" d="M%.1f %.1fV%.1f">%s</path>`, class, c.px(x), float64(topMargin), c.height-c.bottom, titled(title))
+	c.add(`<path class="%s" d="M%.1f %dV%.1f">%s</path>`, class, c.px(x), topMargin, c.height-c.bottom, titled(title))
+}
+
+// marks are vertical lines in one path; those that would fall upon another are left out.
+func (c *chart) marks(class string, xs []float64) {
+	var path strings.Builder
+	last := math.Inf(-1)
+	for _, x := range xs {
+		if at := c.px(x); math.Abs(at-last) >= 0.5 {
+			fmt.Fprintf(&path, "M%.1f %dV%.1f", at, topMargin, c.height-c.bottom)
+			last = at
+		}
+	}
+	if path.Len() > 0 {
+		c.add(`<path class="%s" d="%s"/>`, class, path.String())
+	}
 }
 
 func (c *chart) label(x, y float64, anchor, text string) {
-	c.add(`<text x="%.1f" y="%.1f" text-anchor="%s">%s</text>`, x, y, anchor, html.EscapeString(text))
+	c.add(`<text x="%.1f" y="%.1f" text-anchor="%s">%s</text>`, x, y, anchor, escape(text))
 }
+
+// escape is text for SVG, without control characters.
+func escape(s string) string { return html.EscapeString(safe(s)) }
 
 func titled(s string) string {
 	if s == "" {
 		return ""
 	}
-	return "<title>" + html.EscapeString(s) + "</title>"
+	return "<title>" + escape(s) + "</title>"
 }
 
-// axes draws ticks and their lines: times below, values left.
-func (c *chart) axes(value func(float64) string) {
-	for _, x := range ticks(c.x0, c.x1, 8) {
-		c.add(`<path class="grid" d="M%.1f %.1fV%.1f"/>`, c.px(x), float64(topMargin), c.height-c.bottom)
-		c.label(c.px(x), c.height-c.bottom+16, "middle", seconds(x))
+// axes draws ticks and their lines: x below, values left.
+func (c *chart) axes(x, y axis) {
+	for _, v := range x.ticks(c.x0, c.x1, max(3, int(c.width/100)), c.logX) {
+		c.add(`<path class="grid" d="M%.1f %dV%.1f"/>`, c.px(v), topMargin, c.height-c.bottom)
+		c.label(c.px(v), c.height-c.bottom+16, "middle", x.text(v))
 	}
-	if value == nil {
+	if y.text == nil {
 		return
 	}
-	list := ticks(c.y0, c.y1, 4)
-	if c.log {
-		list = decades(c.y0, c.y1)
-	}
-	for _, y := range list {
-		c.add(`<path class="grid" d="M%.1f %.1fH%.1f"/>`, c.left, c.py(y), c.width-rightSpace)
-		c.label(c.left-6, c.py(y)+4, "end", value(y))
+	for _, v := range y.ticks(c.y0, c.y1, max(2, int(c.height/50)), c.log) {
+		c.add(`<path class="grid" d="M%.1f %.1fH%.1f"/>`, c.left, c.py(v), c.width-rightSpace)
+		c.label(c.left-6, c.py(v)+4, "end", y.text(v))
 	}
 }
 
@@ -142,32 +185,5 @@ func (c *chart) axes(value func(float64) string) {
 func (c *chart) svg(id, title, desc string) template.HTML {
 	return template.HTML(fmt.Sprintf( //nolint:gosec // every text in it was escaped
 		`<svg viewBox="0 0 %.0f %.0f" role="img" aria-labelledby="%s-t %s-d"><title id="%s-t">%s</title><desc id="%s-d">%s</desc>%s</svg>`,
-		c.width, c.height, id, id, id, html.EscapeString(title), id, html.EscapeString(desc), c.b.String()))
-}
-
-// ticks are round numbers between two bounds, about as many as wanted.
-func ticks(from, to float64, about int) (list []float64) {
-	if !(to > from) {
-		return nil
-	}
-	raw := (to - from) / float64(about)
-	unit := math.Pow(10, math.Floor(math.Log10(raw)))
-	for _, m := range []float64{1, 2, 5, 10} {
-		if unit*m >= raw {
-			unit *= m
-			break
-		}
-	}
-	for v := math.Ceil(from/unit) * unit; v <= to+unit/1e6; v += unit {
-		list = append(list, v)
-	}
-	return list
-}
-
-// decades are the powers of ten between two bounds.
-func decades(from, to float64) (list []float64) {
-	for v := math.Pow(10, math.Ceil(math.Log10(from)-1e-9)); v <= to*1.0001; v *= 10 {
-		list = append(list, v)
-	}
-	return list
+		c.width, c.height, id, id, id, escape(title), id, escape(desc), c.b.String()))
 }

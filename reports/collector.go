@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/chaos/history"
@@ -18,12 +19,15 @@ type Collector struct {
 
 // NewCollector makes a collector for the history with that header.
 func NewCollector(h history.Header) *Collector {
-	r := &Report{source: h.Source, Facts: Facts{
-		SchemaVersion: SchemaVersion, Scenario: h.Scenario, Description: h.Description, Seed: h.Seed, Command: h.Command,
-		Started: h.Started, Target: h.Target, Floors: h.Floors, Environment: h.Environment, Capabilities: h.Capabilities,
+	t := h.Target
+	t.Kind, t.Name, t.Version = clip(t.Kind, maxName), clip(t.Name, maxName), clip(t.Version, maxName)
+	r := &Report{source: clip(h.Source, 64<<10), Facts: Facts{
+		SchemaVersion: SchemaVersion, Scenario: clip(h.Scenario, maxName), Description: clip(h.Description, 2*maxText), Seed: h.Seed,
+		Command: clip(h.Command, 2*maxText), Started: h.Started, Target: t, Floors: h.Floors,
+		Environment: clipMap(h.Environment, 100), Capabilities: clipMap(h.Capabilities, 100),
 		Faults: []Injection{}, Exits: []Exit{},
 	}}
-	return &Collector{r: r, ledger: ledger{r: r, faults: map[int]int{}, killed: map[int]int{}}, plots: newPlots()}
+	return &Collector{r: r, ledger: ledger{r: r, faults: map[int]int{}, killed: map[int]int{}}, plots: newPlots(h.Target)}
 }
 
 // Tee passes events on and collects them.
@@ -49,6 +53,10 @@ func (c *Collector) Add(e history.Event) {
 
 // Report is the report of what was collected. The collector is not used after.
 func (c *Collector) Report(result check.Result) *Report {
+	result.Cause, result.Findings = clip(result.Cause, maxText), slices.Clone(result.Findings)
+	for i := range result.Findings {
+		result.Findings[i].Text = clip(result.Findings[i].Text, maxText)
+	}
 	c.r.Result = result
 	if c.ledger.left > 0 {
 		c.r.Truncated = fmt.Sprintf("the first %d of each ledger are shown; %d lines are left out", maxLedger, c.ledger.left)

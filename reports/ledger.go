@@ -2,6 +2,8 @@ package reports
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,8 +13,17 @@ import (
 // maxLedger bounds the ledgers of one report.
 const maxLedger = 5000
 
+// The most bytes of what a target, a task or a file may say at any length.
+const (
+	maxName = 200
+	maxText = 2 << 10
+)
+
 // maxStderr bounds the last words of one process, which a target may tell of at any length.
 const maxStderr = 16 << 10
+
+// allStderr bounds the last words of all processes together.
+const allStderr = 512 << 10
 
 // ledger fills a report's lists.
 type ledger struct {
@@ -20,6 +31,7 @@ type ledger struct {
 	faults map[int]int // injection → index in r.Faults
 	killed map[int]int // pid → the injection that killed it
 	left   int
+	stderr int // bytes kept
 }
 
 func (b *ledger) add(e history.Event) {
@@ -41,15 +53,17 @@ func (b *ledger) fault(t time.Duration, f *history.Fault) {
 		}
 		i = len(b.r.Faults)
 		b.faults[f.N] = i
-		b.r.Faults = append(b.r.Faults, Injection{N: f.N, Nemesis: f.Nemesis, Fault: f.Fault, DueS: f.Due.Seconds()})
+		b.r.Faults = append(b.r.Faults, Injection{N: f.N, Nemesis: f.Nemesis, Fault: clip(f.Fault, maxName), DueS: f.Due.Seconds()})
 	}
 	in := &b.r.Faults[i]
 	if f.Victim != nil {
-		in.Victim = f.Victim
+		v := *f.Victim
+		v.Name, v.Phase = clip(v.Name, maxName), clip(v.Phase, maxName)
+		in.Victim = &v
 	}
 	switch f.Op {
 	case "settled":
-		in.AtS, in.Outcome, in.Receipt, in.Fatal, in.Err = t.Seconds(), f.Outcome, f.Receipt, f.Fatal, f.Err
+		in.AtS, in.Outcome, in.Receipt, in.Fatal, in.Err = t.Seconds(), f.Outcome, clipReceipt(f.Receipt), f.Fatal, clip(f.Err, maxText)
 		if f.Receipt != nil && f.Receipt.At > 0 {
 			in.AtS = f.Receipt.At.Seconds()
 		}
@@ -60,7 +74,7 @@ func (b *ledger) fault(t time.Duration, f *history.Fault) {
 	case "healed":
 		in.HealedS = t.Seconds()
 	case "heal-failed":
-		in.HealFail = f.Err
+		in.HealFail = clip(f.Err, maxText)
 	}
 }
 
@@ -79,12 +93,52 @@ func (b *ledger) exit(t time.Duration, m *history.Member) {
 		b.left++
 		return
 	}
-	x := Exit{AtS: t.Seconds(), Slot: m.Slot, Gen: m.Gen, PID: m.PID, Name: m.Name, Reason: m.Reason, Fault: b.killed[m.PID]}
+	x := Exit{AtS: t.Seconds(), Slot: m.Slot, Gen: m.Gen, PID: m.PID, Name: clip(m.Name, maxName), Reason: clip(m.Reason, maxName), Fault: b.killed[m.PID]}
 	if m.Exit != nil {
 		x.Exit = *m.Exit
-		if n := len(x.Stderr) - maxStderr; n > 0 {
+		x.Signal, x.Kind, x.OOM = clip(x.Signal, maxName), clip(x.Kind, maxName), clip(x.OOM, maxText)
+		keep := min(maxStderr, max(0, allStderr-b.stderr))
+		if n := len(x.Stderr) - keep; n > 0 {
 			x.Stderr = fmt.Sprintf("… %d bytes before this are in the history\n", n) + strings.ToValidUTF8(x.Stderr[n:], "")
 		}
 	}
+	b.stderr += len(x.Stderr)
 	b.r.Exits = append(b.r.Exits, x)
+}
+
+// maxEvidence bounds the facts of one receipt.
+const maxEvidence = 32
+
+func clipReceipt(r *history.Receipt) *history.Receipt {
+	if r == nil {
+		return nil
+	}
+	c := *r
+	c.Tier, c.Mechanism, c.Evidence = clip(r.Tier, maxName), clip(r.Mechanism, maxName), clipMap(r.Evidence, maxEvidence)
+	c.PIDs = r.PIDs[:min(len(r.PIDs), maxText)]
+	return &c
+}
+
+// clipMap keeps the first entries by name, and the beginning of each.
+func clipMap(m map[string]string, most int) map[string]string {
+	if m == nil {
+		return nil
+	}
+	c := make(map[string]string, min(len(m), most))
+	for i, k := range slices.Sorted(maps.Keys(m)) {
+		if i == most {
+			c["…"] = fmt.Sprintf("%d more are in the history", len(m)-most)
+			break
+		}
+		c[clip(k, maxName)] = clip(m[k], maxText)
+	}
+	return c
+}
+
+// clip is the beginning of a text, which says so if there was more.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + fmt.Sprintf("… (%d bytes more)", len(s)-most)
 }

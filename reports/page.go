@@ -25,27 +25,32 @@ var pageStyle string
 var pageScript string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"seconds": seconds, "value": value, "cells": cells, "lower": lower, "safe": safe, "word": verdictWord,
+	"seconds": seconds, "value": value, "lower": lower, "safe": safe, "word": verdictWord, "plural": plural,
 }).Parse(pageText))
 
 // HTML writes the report as one page that needs nothing beside itself: no network, and for reading no JavaScript. baseline
 // is earlier reports of the same scenario, for the comparison; it may be empty.
 func (r *Report) HTML(w io.Writer, baseline []*Report) error {
-	data, err := json.Marshal(r)
+	data, err := r.embedded()
 	if err != nil {
 		return err
 	}
+	broken, held, promises := r.sortedThresholds()
 	v := pageView{
 		Report: r, Style: template.CSS(pageStyle), Script: template.JS(pageScript), //nolint:gosec // our own files
-		Policy:  fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'", digest(pageStyle), digest(pageScript)),
+		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'", digest(pageStyle), digest(pageScript)),
+		Tiles:  r.tiles(), Rules: append(broken, held...), Promises: promises,
 		Figures: r.figures(), Tasks: r.troubledTasks(), Matrix: r.exitMatrix(), Coverage: r.coverage(), Lineage: r.lineage(),
 		Diff: r.diff(baseline), Notes: r.plots.notes, Source: r.source, Data: data, Failed: r.Verdict != check.Pass,
-		Lost: r.plots.lost,
+		Lost: r.plots.lost, FaultsCut: max(0, len(r.Faults)-shownFaults), Outcomes: r.faultCounts(),
+		Shown:   r.Faults[:min(len(r.Faults), shownFaults)],
+		Reasons: r.Findings[:min(len(r.Findings), shownFindings)], ReasonsCut: max(0, len(r.Findings)-shownFindings),
 	}
-	if cut := len(r.Faults) - shownFaults; cut > 0 {
-		v.FaultsCut = cut
+	for _, x := range r.Exits {
+		if x.Stderr != "" && len(v.Words) < shownWords {
+			v.Words = append(v.Words, x)
+		}
 	}
-	v.Shown = r.Faults[:min(len(r.Faults), shownFaults)]
 	var out bytes.Buffer // a page that fails half-way must not look whole
 	if err := page.Execute(&out, v); err != nil {
 		return err
@@ -54,31 +59,72 @@ func (r *Report) HTML(w io.Writer, baseline []*Report) error {
 	return err
 }
 
-const shownFaults = 1000
+// What the page shows of a list at most.
+const (
+	shownFaults   = 500
+	shownFindings = 100
+	shownWords    = 100
+)
+
+// embedded is report.json within the page, with ledgers as short as the page's own.
+func (r *Report) embedded() (json.RawMessage, error) {
+	c := *r
+	c.Faults, c.Exits = r.Faults[:min(len(r.Faults), shownFaults)], slices.Clone(r.Exits[:min(len(r.Exits), shownFaults)])
+	for i := range c.Exits {
+		c.Exits[i].Stderr = "" // the page has it
+	}
+	if len(c.Faults)+len(c.Exits) < len(r.Faults)+len(r.Exits) {
+		c.Truncated = fmt.Sprintf("the first %d of each ledger are in the page, the rest is in report.json", shownFaults)
+	}
+	return json.Marshal(&c)
+}
+
+// sortedThresholds puts what was broken first. The promises that every scenario makes are apart while all of them hold.
+func (r *Report) sortedThresholds() (broken, held, promises []check.Threshold) {
+	for _, t := range r.Thresholds {
+		switch {
+		case !t.OK:
+			broken = append(broken, t)
+		case t.Group == "promise":
+			promises = append(promises, t)
+		default:
+			held = append(held, t)
+		}
+	}
+	return broken, held, promises
+}
 
 // pageView is what the template shows.
 type pageView struct {
 	*Report
-	Style     template.CSS
-	Script    template.JS
-	Policy    string
-	Figures   []Figure
-	Shown     []Injection
-	FaultsCut int
-	Tasks     taskTable
-	Matrix    table
-	Coverage  table
-	Lineage   table
-	Diff      table
-	Notes     []string
-	Lost      uint64
-	Source    string
-	Data      json.RawMessage
-	Failed    bool
+	Style      template.CSS
+	Script     template.JS
+	Policy     string
+	Tiles      []tile
+	Rules      []check.Threshold
+	Promises   []check.Threshold
+	Reasons    []check.Finding
+	ReasonsCut int
+	Figures    []Figure
+	Shown      []Injection
+	FaultsCut  int
+	Outcomes   string
+	Tasks      taskTable
+	Matrix     table
+	Words      []Exit
+	Coverage   table
+	Lineage    table
+	Diff       table
+	Notes      []string
+	Lost       uint64
+	Source     string
+	Data       json.RawMessage
+	Failed     bool
 }
 
 // table is a plain table: header and rows, and a note on what was left out.
 type table struct {
+	Name    string
 	Columns []string
 	Rows    [][]cell
 	Note    string
@@ -108,6 +154,10 @@ func value(metric string, v float64) string {
 		return seconds(v)
 	case check.Bytes:
 		return size(v)
+	case check.PerSecond:
+		return three(v) + "/s"
+	case check.Ratio:
+		return three(v)
 	default:
 		return u.Format(v)
 	}
@@ -133,54 +183,6 @@ func safe(s string) string {
 		}
 		return r
 	}, s)
-}
-
-// taskTable is the ledger of submissions that did not simply succeed.
-type taskTable struct {
-	Rows []taskRow
-	Note string
-}
-
-type taskRow struct {
-	ID                 uint64
-	Outcome            string
-	Submitted, Settled string
-	Attempts           int
-	Err                string
-	Runs               []string
-	Bad                bool
-}
-
-// troubledTasks lists what was retried, failed, or never settled.
-func (r *Report) troubledTasks() (t taskTable) {
-	var ids []uint64
-	for id := range r.plots.tasks {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	if n := len(ids) - maxTroubled; n > 0 {
-		ids = ids[:maxTroubled]
-		t.Note = fmt.Sprintf("The first %d are shown, %d are left out; report.json and the history have all.", maxTroubled, n)
-	}
-	for _, id := range ids {
-		l := r.plots.tasks[id]
-		row := taskRow{ID: id, Outcome: string(l.outcome), Submitted: seconds(l.submitted.Seconds()), Settled: "never", Attempts: l.attempts, Err: l.err}
-		if l.settled >= 0 {
-			row.Settled = seconds(l.settled.Seconds())
-		} else {
-			row.Outcome = "never settled"
-		}
-		row.Bad = l.outcome != "ok"
-		for _, run := range l.runs {
-			end := "did not end"
-			if run.End > 0 {
-				end = "to " + seconds(run.End.Seconds())
-			}
-			row.Runs = append(row.Runs, fmt.Sprintf("attempt %d on pid %d from %s %s", run.Attempt, run.PID, seconds(run.Start.Seconds()), end))
-		}
-		t.Rows = append(t.Rows, row)
-	}
-	return t
 }
 
 func lower(v check.Verdict) string { return strings.ToLower(string(v)) }

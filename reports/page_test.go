@@ -2,107 +2,39 @@ package reports_test
 
 import (
 	"bytes"
-	"iter"
-	"math/rand/v2"
-	"os"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/chaos/check"
-	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/reports"
+	"github.com/respawn-go/respawn/reports/storm"
 )
 
-// storm is a made-up run of eight slots over a minute, with kills, recoveries, samples and that many tasks: enough to
-// draw every figure.
-func storm(tasks int) iter.Seq2[history.Event, error] {
-	return func(yield func(history.Event, error) bool) {
-		rng := rand.New(rand.NewPCG(1, 2))
-		send := func(at time.Duration, e history.Event) bool { e.T = at; return yield(e, nil) }
-		pids := make([]int, 8)
-		for s := range pids {
-			pids[s] = 100 + s
-			send(0, history.Event{Member: &history.Member{Op: "started", Slot: s, PID: pids[s], Gen: 1}})
-			send(20*time.Millisecond, history.Event{Member: &history.Member{Op: "ready", Slot: s, PID: pids[s], Gen: 1}})
-		}
-		send(time.Second, history.Event{Stage: &history.Stage{Name: "chaos"}})
-		const length = time.Minute
-		n := 0
-		for i := range tasks {
-			at := time.Duration(float64(length) * float64(i) / float64(tasks))
-			for next := time.Duration(n+1) * 500 * time.Millisecond; at >= next && n < 100; next = time.Duration(n+1) * 500 * time.Millisecond {
-				n++
-				s := rng.IntN(8)
-				v := &history.Victim{Slot: s, PID: pids[s], Phase: []string{"idle", "running"}[rng.IntN(2)]}
-				send(next, history.Event{Fault: &history.Fault{N: n, Op: "planned", Fault: "signal KILL", Victim: v, Due: next}})
-				send(next+time.Millisecond, history.Event{Member: &history.Member{Op: "exited", Slot: s, PID: pids[s], Exit: &history.Exit{Code: -1, Signal: "SIGKILL", Kind: "killed"}}})
-				send(next+2*time.Millisecond, history.Event{Fault: &history.Fault{N: n, Op: "settled", Outcome: "confirmed", Fatal: true, Receipt: &history.Receipt{
-					Tier: "wait status", At: next + 900*time.Microsecond, Evidence: map[string]string{"signal": "SIGKILL"},
-				}}})
-				pids[s] = 1000 + n
-				took := time.Duration(8+rng.ExpFloat64()*6) * time.Millisecond
-				send(next+3*time.Millisecond, history.Event{Member: &history.Member{Op: "started", Slot: s, PID: pids[s], Gen: 2}})
-				send(next+took, history.Event{Member: &history.Member{Op: "ready", Slot: s, PID: pids[s], Gen: 2}})
-				send(next+took+time.Millisecond, history.Event{Probe: &history.Probe{Slot: s, Op: "answered", For: n, PID: pids[s]}})
-				send(next, history.Event{Sample: &history.Sample{Want: 8, Ready: 7, Alive: 7, RSS: 60 << 20, ParentRSS: 30 << 20, FDs: 80, Goroutines: 90, CPU: next / 4}})
-				send(next+took, history.Event{Sample: &history.Sample{Want: 8, Ready: 8, Alive: 8, RSS: 64 << 20, ParentRSS: 30 << 20, FDs: 84, Goroutines: 92, CPU: next / 4}})
-			}
-			id := uint64(i + 1)
-			latency := time.Duration(2+rng.ExpFloat64()*3) * time.Millisecond
-			end := history.Task{ID: id, Op: "settled", Outcome: history.OK, Latency: latency, Attempts: 1}
-			if i%997 == 0 {
-				end.Attempts = 2
-			}
-			if i == tasks/2 {
-				end.Outcome, end.Err = history.Failed, hostile
-			}
-			if !send(at, history.Event{Task: &history.Task{ID: id, Op: "submitted"}}) || !send(at+latency, history.Event{Task: &end}) {
-				return
-			}
-			send(at+latency, history.Event{Run: &history.Run{Task: id, Attempt: 1, PID: pids[i%8], Start: at, End: at + latency}})
-		}
-		send(length, history.Event{Member: &history.Member{Op: "exited", Slot: 3, PID: pids[3], Exit: &history.Exit{
-			Code: 3, Kind: "crashed", Stderr: hostile + string(bytes.Repeat([]byte("spam "), 200_000)),
-		}}})
-	}
+// judged is the report of a storm, judged like any history.
+func judged(s storm.Storm) *reports.Report {
+	c := reports.NewCollector(s.Header())
+	return c.Report(check.Judge(s.Header(), c.Tee(s.Complete())))
 }
 
-var stormHeader = history.Header{
-	Scenario: "random-kill", Seed: 42, Command: "respawn run random-kill --seed 42", Started: time.Unix(1_790_000_000, 0), Source: "name: random-kill\n",
-	Description: "A random worker is killed every half second.",
-	Target:      history.Target{Kind: "pool", Name: "respawn pool", Size: 8},
-	Environment: map[string]string{"kernel": "Linux 6.18", "evil": hostile}, Floors: map[string]float64{"respawn": 0.0062},
-}
-
-func stormResult(v check.Verdict) check.Result {
-	r := check.Result{
-		Verdict: v, Cause: "100 deaths, each slot back within 61 ms; 20,000 tasks settled once with the right value.",
-		Metrics:    map[string]float64{"slot.recovery.p50": 0.012, "tasks.ok": 20000, "memory.members.max": 64 << 20},
-		Thresholds: []check.Threshold{{Group: "expect", Text: "slot.recovery.max <= 250ms", Metric: "slot.recovery.max", Op: "<=", Limit: 0.25, Actual: 0.061, Margin: 0.189, Samples: 100, OK: true}},
-	}
-	if v != check.Pass {
-		r.Cause = "A worker ended and nobody knows why: slot 3, exit code 3."
-		r.Findings = []check.Finding{{Verdict: v, Text: r.Cause, Event: 17}, {Verdict: v, Text: hostile}}
-		r.Thresholds = append(r.Thresholds, check.Threshold{Group: "expect", Text: "tasks.lost == 0", Metric: "tasks.lost", Op: "==", Actual: 2, Margin: -2, Samples: 9})
-	}
-	return r
+// pageOf is its page.
+func pageOf(g *WithT, r *reports.Report) string {
+	var out bytes.Buffer
+	g.Expect(r.HTML(&out, []*reports.Report{r, r})).To(Succeed())
+	return out.String()
 }
 
 func TestPageHasItsElementsAndKeepsHostileTextInert(t *testing.T) {
 	g := NewWithT(t)
-	r := build(stormHeader, storm(5000), stormResult(check.Fail))
-	var out bytes.Buffer
-	g.Expect(r.HTML(&out, []*reports.Report{r, r})).To(Succeed())
-	if path := os.Getenv("RESPAWN_PAGE"); path != "" {
-		g.Expect(os.WriteFile(path, out.Bytes(), 0o644)).To(Succeed())
-	}
-	page := out.String()
+	r := judged(storm.Storm{Tasks: 5000, Kills: 50, Broken: true, Text: hostile})
+	g.Expect(r.Verdict).To(Equal(check.Fail))
+	page := pageOf(g, r)
 	for _, want := range []string{
-		`class="verdict">FAIL<`, "A worker ended and nobody knows why", "respawn run random-kill --seed 42", "slot.recovery.max &lt;= 250ms",
+		`class="verdict">FAIL<`, "died though nobody caused it", "respawn run made-up", "slot.recovery.max &lt;= 250ms",
 		"wait status", `id="fig-lanes"`, `id="fig-ready"`, `id="fig-recovery"`, `id="fig-spread"`, `id="fig-throughput"`, `id="fig-latency"`,
 		`id="fig-memory"`, "Task ledger", "Genealogy", "Against the baseline", "Coverage", "Environment", `id="failure"`, "Content-Security-Policy",
+		"promises that every scenario makes", "stderr of pid",
 	} {
 		g.Expect(page).To(ContainSubstring(want))
 	}
@@ -110,5 +42,43 @@ func TestPageHasItsElementsAndKeepsHostileTextInert(t *testing.T) {
 	g.Expect(page).NotTo(ContainSubstring("\x00"))
 	g.Expect(page).NotTo(ContainSubstring("\x1b"))
 	g.Expect(page).NotTo(MatchRegexp(`(?i)(src|href)="https?:`))
-	g.Expect(len(page)).To(BeNumerically("<", 5<<20))
+}
+
+func TestThresholdsLeadWithWhatIsBroken(t *testing.T) {
+	g := NewWithT(t)
+	page := pageOf(g, judged(storm.Storm{Tasks: 500, Kills: 5, Broken: true}))
+	g.Expect(page).To(MatchRegexp(`(?s)<section id="thresholds".*?<tbody>\s*<tr class="broken">`))
+	g.Expect(pageOf(g, judged(storm.Storm{Tasks: 500, Kills: 5}))).NotTo(ContainSubstring(`<tr class="broken">`))
+}
+
+func TestSameHistoryGivesTheSamePage(t *testing.T) {
+	g := NewWithT(t)
+	s := storm.Storm{Tasks: 2000, Kills: 20, Broken: true}
+	once, again := pageOf(g, judged(s)), pageOf(g, judged(s))
+	g.Expect(once == again).To(BeTrue(), "not Equal: the difference would be megabytes")
+}
+
+func TestSizesAreBoundedWhateverTheHistory(t *testing.T) {
+	long := string(bytes.Repeat([]byte("W"), 100_000))
+	for name, s := range map[string]storm.Storm{
+		"a million events":   {Tasks: 333_000, Kills: 200},
+		"many kills":         {Tasks: 20_000, Kills: 20_000},
+		"many slots":         {Tasks: 20_000, Kills: 2_000, Slots: 1000},
+		"long words":         {Tasks: 2_000, Kills: 200, Broken: true, Text: long},
+		"hours":              {Tasks: 20_000, Kills: 1_000, Length: 10 * time.Hour},
+		"everything retried": {Tasks: 30_000, Kills: 30_000, Slots: 64},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			began := time.Now()
+			r := judged(s)
+			page := pageOf(g, r)
+			t.Logf("%.2f MB in %.1f s", float64(len(page))/1e6, time.Since(began).Seconds())
+			g.Expect(len(page)).To(BeNumerically("<", 5_000_000))
+			g.Expect(time.Since(began)).To(BeNumerically("<", time.Minute), "six seconds are the goal: see respawn bench --only report")
+			if len(r.Faults) > 500 {
+				g.Expect(page).To(ContainSubstring("Truncated: "))
+			}
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"slices"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
@@ -18,9 +19,14 @@ type plots struct {
 	deaths   map[int]death // injection → the death that its slot has not recovered from
 	recover  []recovery
 	tasks    map[uint64]*taskLine
-	troubled []uint64
+	troubled map[string]int // how many were bad, how many only retried
 	notes    []string
-	lost     uint64 // events that the recorder dropped
+	lost     uint64      // events that the recorder dropped
+	up       map[int]int // slot → the pid that is ready in it
+	want     int
+	events   bool           // the target tells of its members: how many are ready is known at any time, not only by samples
+	stopped  bool           // the target is being stopped: what it has less from here on is meant so
+	ends     map[int][]Exit // by pid, once they are all known
 }
 
 // stage is a part of the run.
@@ -29,10 +35,10 @@ type stage struct {
 	at   time.Duration
 }
 
-// readyBin is the fewest ready members, and the wanted number, in a bin.
+// readyBin is how many members were ready in a bin: the fewest, and at its end.
 type readyBin struct {
-	seen        bool
-	ready, want int
+	seen               bool
+	fewest, last, want int
 }
 
 // loadBin is what settled in a bin.
@@ -90,17 +96,23 @@ type taskLine struct {
 // What one page shows at most.
 const (
 	maxLanes    = 64
-	maxBars     = 200 // of a lane
-	maxPoints   = 2000
-	maxTroubled = 300
+	maxBars     = 500 // of a lane
+	maxPoints   = 1500
+	maxTroubled = 200 // of a kind
 	maxNotes    = 200
+	maxStages   = 20
 )
 
-func newPlots() plots {
+func newPlots(t history.Target) plots {
 	return plots{
+		want: t.Size, events: slices.Contains(t.Can, "events"), up: map[int]int{},
 		ready: newBins(func(into *readyBin, b readyBin) {
-			if b.seen && (!into.seen || b.ready-b.want < into.ready-into.want) {
+			switch {
+			case !b.seen:
+			case !into.seen:
 				*into = b
+			default:
+				into.fewest, into.last, into.want = min(into.fewest, b.fewest), b.last, b.want
 			}
 		}),
 		load: newBins(func(into *loadBin, b loadBin) {
@@ -109,7 +121,7 @@ func newPlots() plots {
 			into.latency.merge(b.latency)
 		}),
 		host:  newBins(func(into *hostBin, b hostBin) { into.grow(b) }),
-		lanes: map[int]*lane{}, byPID: map[int]*lane{}, deaths: map[int]death{}, victims: map[int]int{}, tasks: map[uint64]*taskLine{},
+		lanes: map[int]*lane{}, byPID: map[int]*lane{}, deaths: map[int]death{}, victims: map[int]int{}, tasks: map[uint64]*taskLine{}, troubled: map[string]int{},
 	}
 }
 
@@ -138,8 +150,9 @@ func (p *plots) add(e history.Event) {
 		p.probe(e.T, e.Probe)
 	case e.Sample != nil:
 		p.sample(e.T, e.Sample)
-	case e.Stage != nil:
+	case e.Stage != nil && len(p.stages) < maxStages:
 		p.stages = append(p.stages, stage{e.Stage.Name, e.T})
+		p.stopped = e.Stage.Name == "stop"
 	case e.Alarm != nil:
 		p.note(e.T, e.Alarm.Kind+": "+e.Alarm.Text)
 	case e.Note != nil:
@@ -150,14 +163,39 @@ func (p *plots) add(e history.Event) {
 
 func (p *plots) note(t time.Duration, text string) {
 	if len(p.notes) < maxNotes {
-		p.notes = append(p.notes, seconds(t.Seconds())+"  "+text)
+		p.notes = append(p.notes, seconds(t.Seconds())+"  "+clip(text, maxText))
 	}
 }
 
 func (p *plots) sample(t time.Duration, s *history.Sample) {
-	b := readyBin{true, min(s.Ready, s.Alive), s.Want}
-	p.ready.join(p.ready.at(t), b)
+	if p.stopped {
+		return
+	}
+	if p.want = s.Want; !p.events {
+		p.count(t, min(s.Ready, s.Alive))
+	}
 	p.host.at(t).grow(hostBin{true, s.RSS, s.ParentRSS, s.FDs, s.Goroutines, s.CPU, s.Orphans, s.Zombies})
+}
+
+// count takes how many members are ready.
+func (p *plots) count(t time.Duration, n int) {
+	p.ready.join(p.ready.at(t), readyBin{true, n, n, p.want})
+}
+
+// turn follows who is ready.
+func (p *plots) turn(t time.Duration, m *history.Member) {
+	pid, was := p.up[m.Slot]
+	switch {
+	case m.Op == "ready":
+		p.up[m.Slot] = m.PID
+	case (m.Op == "exited" || m.Op == "retiring") && was && pid == m.PID:
+		delete(p.up, m.Slot)
+	default:
+		return
+	}
+	if p.events && !p.stopped {
+		p.count(t, len(p.up))
+	}
 }
 
 // task keeps the ledger to submissions that are open or came to a bad end.
@@ -177,12 +215,18 @@ func (p *plots) task(t time.Duration, k *history.Task) {
 	if l == nil {
 		return
 	}
-	l.settled, l.outcome, l.attempts, l.err = t, k.Outcome, k.Attempts, k.Err
-	if k.Outcome == history.OK && k.Attempts <= 1 || len(p.troubled) >= maxTroubled {
-		delete(p.tasks, k.ID)
-		return
+	l.settled, l.outcome, l.attempts, l.err = t, k.Outcome, k.Attempts, clip(k.Err, maxText)
+	kind := "bad"
+	if k.Outcome == history.OK {
+		kind = "retried"
+		if k.Attempts <= 1 {
+			delete(p.tasks, k.ID)
+			return
+		}
 	}
-	p.troubled = append(p.troubled, k.ID)
+	if p.troubled[kind]++; p.troubled[kind] > maxTroubled {
+		delete(p.tasks, k.ID)
+	}
 }
 
 func (p *plots) run(r *history.Run) {
@@ -207,6 +251,7 @@ func (p *plots) member(t time.Duration, m *history.Member) {
 	if m.Slot < 0 || m.Slot >= 10*maxLanes {
 		return
 	}
+	p.turn(t, m)
 	l := p.lane(m.Slot)
 	p.byPID[m.PID] = l
 	last := len(l.bars) - 1

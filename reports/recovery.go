@@ -35,19 +35,27 @@ func (r *Report) recoveryFigure() *Figure {
 		return nil
 	}
 	f := &Figure{
-		ID: "recovery", Title: "Slot recovery", Columns: []string{"fault", "slot", "death at", "recovered after"},
+		ID: "recovery", Class: "half", Title: "Slot recovery", Columns: []string{"fault", "slot", "death at", "recovered after"},
 		Desc:   "For each confirmed death, the time until its slot's replacement was ready and had answered a probe, against the budget.",
 		Legend: []Key{{"point", "recovered"}, {"never", "never came back"}, {"limit", "budget"}},
 	}
 	limit, text := r.budget()
-	most := limit
+	fewest, most := math.Inf(1), max(limit, 1e-3)
 	for _, x := range list {
-		most = max(most, x.took.Seconds())
+		if x.took > 0 {
+			fewest, most = min(fewest, x.took.Seconds()), max(most, x.took.Seconds())
+		}
 	}
-	c := newChart(200, 64, r.DurationS, most*1.15)
-	c.axes(seconds)
+	c := newChart(halfChart, 220, 64, r.DurationS, most*1.5)
+	if c.y0 = fewest / 1.5; fewest < most/4 {
+		c.log = true
+	} else {
+		c.y0 = 0
+	}
+	r.bands(c, false)
+	c.axes(times, times)
 	if limit > 0 {
-		c.across("limit", limit, text)
+		c.across("limit", c.x0, c.x1, limit, text)
 	}
 	for _, x := range list {
 		took := "never"
@@ -83,11 +91,15 @@ func (r *Report) spreadFigure() *Figure {
 	slices.Sort(took)
 	limit, text := r.budget()
 	f := &Figure{
-		ID: "spread", Title: "Slot recovery, cumulative", Columns: []string{"share of deaths", "recovered within"},
-		Desc: "Which share of the deaths had recovered within which time; a curve that ends below 1 has slots that never came back.",
+		ID: "spread", Class: "half", Title: "Slot recovery, cumulative", Columns: []string{"share of deaths", "recovered within"},
+		Desc:   "Which share of the deaths had recovered within which time; a curve that ends below 100 % has slots that never came back.",
+		Legend: []Key{{"line", "share recovered"}, {"limit", "budget"}},
 	}
-	c := newChart(200, 64, max(took[len(took)-1], limit)*1.05, 1.05)
-	c.axes(three)
+	c := newChart(halfChart, 220, 64, max(took[len(took)-1], limit)*1.3, 1.05)
+	if low := max(took[0], 1e-6); low < c.x1/4 {
+		c.logX, c.x0 = true, low/1.3
+	}
+	c.axes(times, axis{text: func(v float64) string { return three(100*v) + " %" }})
 	xs, ys := make([]float64, len(took)), make([]float64, len(took))
 	for i, v := range took {
 		xs[i], ys[i] = v, float64(i+1)/float64(len(all))
@@ -103,7 +115,7 @@ func (r *Report) spreadFigure() *Figure {
 			v = check.Seconds.Format(took[max(i, 0)])
 		}
 		if float64(len(all)) >= 1/(1-min(q, 0.5)) {
-			f.Rows = append(f.Rows, []string{three(q), v})
+			f.Rows = append(f.Rows, []string{three(100*q) + " %", v})
 		}
 	}
 	f.SVG = c.svg(f.ID, f.Title, f.Desc)

@@ -7,8 +7,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-
-	"github.com/respawn-go/respawn/chaos/check"
 )
 
 // exitMatrix counts how members ended against what explains it.
@@ -17,8 +15,7 @@ func (r *Report) exitMatrix() table {
 	counts, ends, causes := map[key]int{}, map[string]bool{}, map[string]bool{}
 	for _, x := range r.Exits {
 		k := key{cmp.Or(x.Signal, fmt.Sprintf("exit %d", x.Code)), "the target itself"}
-		switch {
-		case x.OOM != "":
+		if x.OOM != "" {
 			k.end += ", out of memory"
 		}
 		switch {
@@ -30,7 +27,7 @@ func (r *Report) exitMatrix() table {
 		counts[k]++
 		ends[k.end], causes[k.cause] = true, true
 	}
-	t := table{Columns: append([]string{"ended by"}, slices.Sorted(maps.Keys(causes))...)}
+	t := table{Name: "Exits by their cause", Columns: append([]string{"ended by"}, slices.Sorted(maps.Keys(causes))...)}
 	for _, end := range slices.Sorted(maps.Keys(ends)) {
 		row := cells(end)
 		for _, cause := range t.Columns[1:] {
@@ -65,7 +62,7 @@ func (r *Report) coverage() table {
 		counts[f.Fault][phase]++
 		phases[phase] = true
 	}
-	t := table{Columns: append([]string{"fault"}, slices.Sorted(maps.Keys(phases))...)}
+	t := table{Name: "Confirmed injections by fault and phase", Columns: append([]string{"fault"}, slices.Sorted(maps.Keys(phases))...)}
 	for _, fault := range slices.Sorted(maps.Keys(counts)) {
 		row := cells(fault)
 		for _, phase := range t.Columns[1:] {
@@ -80,12 +77,17 @@ func (r *Report) coverage() table {
 	return t
 }
 
-// maxLineage bounds the rows of the genealogy.
-const maxLineage = 500
+// The genealogy has this many rows, processes in one, and processes in all at most.
+const (
+	maxLineage   = 500
+	maxSteps     = 100
+	maxProcesses = 2000
+)
 
 // lineage is each slot's processes, one after the other.
 func (r *Report) lineage() table {
-	t := table{Columns: []string{"slot", "processes, first to last"}}
+	t := table{Name: "Processes of each slot", Columns: []string{"slot", "processes, first to last"}}
+	shown := 0
 	slots := slices.Sorted(maps.Keys(r.plots.lanes))
 	for i, s := range slots {
 		if i == maxLineage {
@@ -94,7 +96,12 @@ func (r *Report) lineage() table {
 		}
 		l := r.plots.lanes[s]
 		var steps []string
-		for _, b := range l.bars {
+		for j, b := range l.bars {
+			if j == maxSteps || shown == maxProcesses {
+				steps = append(steps, fmt.Sprintf("and %d more", len(l.bars)-j))
+				break
+			}
+			shown++
 			step := fmt.Sprintf("%d", b.pid)
 			if b.to >= 0 {
 				end, _ := r.endOf(b)
@@ -118,7 +125,7 @@ var diffed = []string{
 
 // diff compares some metrics with the baseline's median and the spread of its runs.
 func (r *Report) diff(baseline []*Report) table {
-	t := table{Columns: []string{"metric", "this run", "baseline, median", "baseline, lowest to highest", "change"}}
+	t := table{Name: "This run and the baseline", Columns: []string{"metric", "this run", "baseline, median", "baseline, lowest to highest", "change"}}
 	for _, name := range diffed {
 		now, ok := r.Metrics[name]
 		var before []float64
@@ -146,12 +153,4 @@ func (r *Report) diff(baseline []*Report) table {
 		t.Note = fmt.Sprintf("%d runs in the baseline. One run decides nothing: the gate compares many (respawn gate --baseline).", len(baseline))
 	}
 	return t
-}
-
-// verdictWord is what stands beside the verdict for those who do not see its colour.
-func verdictWord(v check.Verdict) string {
-	return map[check.Verdict]string{
-		check.Pass: "every promise held", check.Fail: "a promise was broken", check.Inconclusive: "the run proves nothing",
-		check.Aborted: "interrupted", check.Error: "the harness itself failed",
-	}[v]
 }

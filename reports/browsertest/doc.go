@@ -1,0 +1,2 @@
+// Package browsertest looks at the reports' pages in a real browser, headless Chromium. It has tests only.
+package browsertest

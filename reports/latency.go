@@ -1,0 +1,55 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+)
+
+// latencyFigure is quantiles of the latency over time, on a logarithmic axis.
+func (p *plots) latencyFigure(r *Report) *Figure {
+	f := &Figure{
+		ID: "latency", Title: "Latency", Columns: []string{"from", "samples", "p50", "p95", "p99"},
+		Desc:   "Median, 95th and 99th percentile of the latency of settled tasks over time, on a logarithmic axis.",
+		Legend: []Key{{"line", "p50"}, {"line2", "p95"}, {"line3", "p99"}},
+		Note:   "Quantiles in the figure are exact to 3.5 %; a quantile needs enough samples in its moment, or the line has a gap. The thresholds above are exact.",
+	}
+	qs := []struct {
+		q     float64
+		need  int
+		class string
+	}{{0.5, 2, "line"}, {0.95, 20, "line2"}, {0.99, 100, "line3"}}
+	lines := make([][]float64, len(qs))
+	var xs []float64
+	low, high := math.Inf(1), 0.0
+	for i, b := range p.load.list {
+		x := (float64(i) + 0.5) * p.load.width.Seconds()
+		xs = append(xs, x)
+		row := []string{seconds(float64(i) * p.load.width.Seconds()), fmt.Sprint(b.latency.n)}
+		for k, q := range qs {
+			v := math.NaN()
+			text := "–"
+			if b.latency.n >= q.need {
+				v = b.latency.quantile(q.q)
+				low, high = min(low, v), max(high, v)
+				text = seconds(v)
+			}
+			lines[k] = append(lines[k], v)
+			row = append(row, text)
+		}
+		f.Rows = append(f.Rows, row)
+	}
+	if high == 0 {
+		return nil
+	}
+	c := newChart(wideChart, 210, 64, r.DurationS, high*1.3)
+	c.log, c.y0 = true, min(low/1.3, high/10)
+	r.bands(c, false)
+	c.axes(times, times)
+	c.area("area2", xs, lines[1], lines[2])
+	c.area("area", xs, lines[0], lines[1])
+	for k, q := range qs {
+		c.line(q.class, xs, lines[k])
+	}
+	f.SVG = c.svg(f.ID, f.Title, f.Desc)
+	return f
+}

@@ -1,0 +1,64 @@
+package reports
+
+import (
+	"fmt"
+
+	"github.com/respawn-go/respawn/chaos/check"
+)
+
+// tile is one figure of the page's first look.
+type tile struct{ Value, Name, Note string }
+
+// tiles are the run in a few numbers; those without data are left out.
+func (r *Report) tiles() (list []tile) {
+	add := func(name, metric string, note string) {
+		if v, ok := r.Metrics[metric]; ok {
+			list = append(list, tile{value(metric, v), name, note})
+		}
+	}
+	if n := r.Metrics["faults.planned"]; n > 0 {
+		add("faults confirmed", "faults.confirmed", fmt.Sprintf("of %s injected", whole(n)))
+	}
+	note := "each once, with the right value"
+	if n := r.Metrics["tasks.retried"]; n > 0 {
+		note = whole(n) + " of them run again"
+	}
+	add("tasks gave their values", "tasks.ok", note)
+	if v, ok := r.Metrics["slot.recovery.max"]; ok {
+		note = "longest " + seconds(v)
+		if n := r.Metrics["slot.recovery.count"]; n == 1 {
+			note = "one death"
+		}
+	}
+	add("slot recovery, median", "slot.recovery.p50", note)
+	add("under the wanted size", "pool.below.total", "in all, with faults going on")
+	add("throughput under faults", "tasks.throughput.during", r.share("tasks.throughput.during", "tasks.throughput.before"))
+	if v := r.Metrics["exits.unexplained"]; v > 0 {
+		add("exits nobody explains", "exits.unexplained", "")
+	}
+	return list
+}
+
+// share is how much one metric is of another.
+func (r *Report) share(metric, of string) string {
+	if whole := r.Metrics[of]; whole > 0 {
+		return fmt.Sprintf("%.0f %% of that before", 100*r.Metrics[metric]/whole)
+	}
+	return ""
+}
+
+// plural is a number with its noun.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// verdictWord is what stands beside the verdict for those who do not see its colour.
+func verdictWord(v check.Verdict) string {
+	return map[check.Verdict]string{
+		check.Pass: "every promise held", check.Fail: "a promise was broken", check.Inconclusive: "the run proves nothing",
+		check.Aborted: "interrupted", check.Error: "the harness itself failed",
+	}[v]
+}
