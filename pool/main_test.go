@@ -223,7 +223,7 @@ func perish(how string) error {
 }
 
 // patience is how long a test waits for what must come; a failure is all that it delays.
-var patience = 30 * time.Second
+var patience = time.Minute
 
 // loaded stretches a limit that is part of a promise for a machine that is busy with other things.
 func loaded(d time.Duration) time.Duration { return 5 * d }

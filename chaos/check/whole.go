@@ -14,7 +14,6 @@ type whole struct {
 	since   time.Duration   // down is not empty since then
 	line    int             // what began it
 	whole   []time.Duration // when the pool became whole
-	from    time.Duration   // of the stage chaos
 	begun   bool
 	over    bool
 	below   dist
