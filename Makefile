@@ -6,7 +6,7 @@ PKG   ?= ./...
 SEEDS ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race sim bench v2 fmt lint vet tidy vuln ci clean
+.PHONY: help build demo test race sim bench picture v2 fmt lint vet tidy vuln ci clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,11 @@ bench: ## the pool against floors measured in the same run
 
 v2: ## the cgroup tests on a real kernel with cgroup version 2
 	ci/v2/run.sh
+
+picture: ## docs/report.png, from a real run; needs chromium
+	$(GO) run ./cmd/respawn run kill-storm --out respawn-out
+	RESPAWN_PICTURE_OF=$(CURDIR)/respawn-out/kill-storm/report.html RESPAWN_PICTURE=$(CURDIR)/docs/report.png \
+		$(GO) test -count=1 -run TestPicture ./reports/browsertest
 
 fmt: ## format with gofumpt
 	$(TOOL) gofumpt -l -w .

@@ -77,6 +77,9 @@ func (c *chart) line(class string, xs, ys []float64) {
 			continue
 		}
 		fmt.Fprintf(&path, "%s%.1f %.1f", pen, c.px(xs[i]), c.py(ys[i]))
+		if pen == "M" {
+			path.WriteString("h.1") // a point with none beside it is to be seen too
+		}
 		pen = "L"
 	}
 	c.add(`<path class="%s" d="%s"/>`, class, path.String())

@@ -110,7 +110,7 @@ func (p *plots) loadFigure(r *Report) *Figure {
 	}
 	for _, w := range [][2]string{{"steady", "before"}, {"chaos", "during"}, {"settle", "after"}} {
 		v, known := r.Metrics["tasks.throughput."+w[1]]
-		if from, to, there := r.stage(w[0]); known && there && v <= c.y1 {
+		if from, to, there := r.stage(w[0]); known && there && v > 0 && v <= c.y1 {
 			c.across("mean", from, to, v, three(v)+"/s "+w[1])
 		}
 	}

@@ -9,9 +9,8 @@ import (
 func (p *plots) latencyFigure(r *Report) *Figure {
 	f := &Figure{
 		ID: "latency", Title: "Latency", Columns: []string{"from", "samples", "p50", "p95", "p99"},
-		Desc:   "Median, 95th and 99th percentile of the latency of settled tasks over time, on a logarithmic axis.",
+		Desc:   "Median, 95th and 99th percentile of the latency of settled tasks over time, on a logarithmic axis, to 3.5 %; a gap has too few samples for its quantile.",
 		Legend: []Key{{"line", "p50"}, {"line2", "p95"}, {"line3", "p99"}},
-		Note:   "Quantiles in the figure are exact to 3.5 %; a quantile needs enough samples in its moment, or the line has a gap. The thresholds above are exact.",
 	}
 	qs := []struct {
 		q     float64

@@ -19,12 +19,16 @@ func (r *Report) Markdown(w io.Writer) error {
 		fmt.Fprintf(&b, "Repeat it: %s\n\n", code(r.Command))
 	}
 	fmt.Fprintf(&b, "| | threshold | actual | samples |\n| --- | --- | --- | --- |\n")
-	for _, t := range r.Thresholds {
+	broken, held, promises := r.sortedThresholds()
+	for _, t := range append(broken, held...) {
 		actual := unitOf(t.Metric).Format(t.Actual)
 		if t.NoData {
 			actual = "no data"
 		}
 		fmt.Fprintf(&b, "| %s | %s: %s | %s | %d |\n", mark(t.OK), t.Group, inert(t.Text), actual, t.Samples)
+	}
+	if n := len(promises); n > 0 {
+		fmt.Fprintf(&b, "| ✓ | %s that every scenario makes | kept | |\n", plural(n, "promise"))
 	}
 	fmt.Fprintf(&b, "\n%s\n", r.faultCounts())
 	if shown := r.Findings; r.Verdict != check.Pass && len(shown) > 0 {
@@ -63,7 +67,7 @@ func (r *Report) faultCounts() string {
 	if len(r.Faults) == 0 {
 		return "No fault was injected."
 	}
-	s := fmt.Sprintf("%d injections: %d confirmed", len(r.Faults), counts["confirmed"])
+	s := fmt.Sprintf("%s: %d confirmed", plural(len(r.Faults), "injection"), counts["confirmed"])
 	for _, o := range []string{"already_gone", "missed", "refused", "unconfirmed"} {
 		if counts[o] > 0 {
 			s += fmt.Sprintf(", %d %s", counts[o], strings.ReplaceAll(o, "_", " "))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/reports"
+	"github.com/respawn-go/respawn/reports/storm"
 )
 
 // hostile is what a worker might write: a script, a NUL, a terminal's escape, a CI command on a line of its own.
@@ -105,6 +107,45 @@ func TestJUnitFailsWithTheVerdictAndIsValidWithHostileText(t *testing.T) {
 	g.Expect(out.String()).NotTo(ContainSubstring("\x1b"))
 }
 
+// junitShape is what the Jenkins schema allows: the attributes and children of each element, those in capitals required.
+var junitShape = map[string]string{
+	"testsuite": "NAME TESTS FAILURES ERRORS skipped time timestamp properties testcase", "properties": "property", "property": "NAME VALUE",
+	"testcase": "NAME CLASSNAME time failure error skipped", "failure": "message type", "error": "message type", "skipped": "message",
+}
+
+func TestJUnitHasTheShapeThatJenkinsReads(t *testing.T) {
+	for _, r := range []*reports.Report{sample(t), judged(storm.Storm{Tasks: 500, Kills: 5, Broken: true, Text: hostile}), {Facts: reports.Facts{Skipped: "no cgroup"}}} {
+		g := NewWithT(t)
+		var out bytes.Buffer
+		g.Expect(r.JUnit(&out)).To(Succeed())
+		open := []string{"testsuites"}
+		for d := xml.NewDecoder(&out); ; {
+			token, err := d.Token()
+			if err == io.EOF {
+				break
+			}
+			g.Expect(err).NotTo(HaveOccurred())
+			switch e := token.(type) {
+			case xml.StartElement:
+				if parent, ok := junitShape[open[len(open)-1]]; ok {
+					g.Expect(strings.Fields(parent)).To(ContainElement(e.Name.Local))
+				}
+				open = append(open, e.Name.Local)
+				has := map[string]bool{}
+				for _, a := range e.Attr {
+					has[a.Name.Local] = true
+					g.Expect(strings.Fields(strings.ToLower(junitShape[e.Name.Local]))).To(ContainElement(a.Name.Local))
+				}
+				for _, want := range strings.Fields(junitShape[e.Name.Local]) {
+					g.Expect(want == strings.ToLower(want) || has[strings.ToLower(want)]).To(BeTrue(), "%s without %s", e.Name.Local, want)
+				}
+			case xml.EndElement:
+				open = open[:len(open)-1]
+			}
+		}
+	}
+}
+
 func TestMarkdownKeepsHostileTextInItsPlace(t *testing.T) {
 	g := NewWithT(t)
 	var out bytes.Buffer
@@ -112,7 +153,7 @@ func TestMarkdownKeepsHostileTextInItsPlace(t *testing.T) {
 	g.Expect(out.String()).To(HavePrefix("### FAIL: kill\n"))
 	g.Expect(out.String()).NotTo(ContainSubstring("<script>"))
 	g.Expect(out.String()).NotTo(MatchRegexp(`(?m)^::`))
-	g.Expect(out.String()).To(ContainSubstring("1 injections: 1 confirmed."))
+	g.Expect(out.String()).To(ContainSubstring("1 injection: 1 confirmed."))
 	for line := range strings.Lines(out.String()) {
 		if strings.HasPrefix(line, "| ✗") {
 			g.Expect(strings.Count(strings.ReplaceAll(line, `\|`, ""), "|")).To(Equal(5))

@@ -48,7 +48,7 @@ func TestContrastInLightAndDark(t *testing.T) {
 				b := open(t, path, media("", scheme))
 				ask[any](b, `document.querySelectorAll("details").forEach(d => d.open = true), 0`)
 				b.Expect(ask[[]string](b, contrast)).To(BeEmpty())
-			})
+			}, "fail", "index")
 		})
 	}
 }
@@ -62,7 +62,7 @@ func TestNothingOverflowsAPhoneOrADesk(t *testing.T) {
 				b.Expect(ask[int64](b, `document.documentElement.scrollWidth`)).To(Equal(width))
 				b.Expect(ask[[]string](b, `[...document.querySelectorAll("body *")].filter(e => !e.closest("svg, nav, .scroll, .skip, pre")
 					&& e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))`)).To(BeEmpty())
-			})
+			}, "fail", "hostile", "index")
 		})
 	}
 }

@@ -2,6 +2,7 @@ package browsertest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -19,10 +20,13 @@ var shapes = map[string]func(*testing.T) string{
 	"index":   func(t *testing.T) string { return indexOf(t, passing, failing, attacked) },
 }
 
-func each(t *testing.T, test func(*testing.T, string)) {
+// each runs a test on pages of some shapes; without names, on all.
+func each(t *testing.T, test func(*testing.T, string), names ...string) {
 	t.Helper()
-	for name, make := range shapes {
-		t.Run(name, func(t *testing.T) { test(t, make(t)) })
+	for name, page := range shapes {
+		if len(names) == 0 || slices.Contains(names, name) {
+			t.Run(name, func(t *testing.T) { test(t, page(t)) })
+		}
 	}
 }
 

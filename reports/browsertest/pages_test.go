@@ -29,8 +29,8 @@ func judged(s storm.Storm) *reports.Report {
 }
 
 var (
-	passing  = storm.Storm{Tasks: 5_000, Kills: 60}
-	failing  = storm.Storm{Tasks: 5_000, Kills: 60, Broken: true}
+	passing  = storm.Storm{Tasks: 2_000, Kills: 60}
+	failing  = storm.Storm{Tasks: 2_000, Kills: 60, Broken: true}
 	attacked = storm.Storm{Tasks: 2_000, Kills: 20, Broken: true, Text: hostile}
 )
 

@@ -47,9 +47,9 @@ type Soak struct {
 
 // Report is the rendering of a history.
 type Report struct {
-	Events  int     `json:"events"`
-	Seconds float64 `json:"seconds"`
-	HTMLMB  float64 `json:"html_mb"`
+	Events  int     `json:"events"`  // of the history
+	Seconds float64 `json:"seconds"` // from the history's file to the last of the report's files
+	HTMLMB  float64 `json:"html_mb"` // of the page
 }
 
 // Storm is tasks on four workers, one of which is killed every 50 ms.
