@@ -12,7 +12,7 @@ import (
 
 var spin = pool.Register("example-spin", func(context.Context, int) (int, error) {
 	for { // it never looks at its context, so only the end of its process stops it
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 	}
 })
 

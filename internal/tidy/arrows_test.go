@@ -26,7 +26,7 @@ var arrows = []arrow{
 	{"reports", []string{"reports", "chaos/history", "chaos/check"}, []string{"*"}, "a report is made from a history and its verdict, never from live processes"},
 	{"ci", []string{"ci", "reports"}, []string{"*"}, "the gate decides on what reports wrote"},
 	{"cmd", []string{"cmd", "pool", "scenarios", "reports", "ci", "internal/floor"}, []string{"*"}, "the command line only puts the parts together"},
-	{"cmd/respawn/internal/bench", []string{"cmd", "pool", "scenarios", "chaos/history", "internal/floor"}, []string{"*"}, "it writes the history that the report is measured on"},
+	{"cmd/respawn/internal/bench", []string{"cmd", "pool", "scenarios", "reports", "chaos/history", "internal/floor"}, []string{"*"}, "it writes the history that the report is measured on"},
 	{"cmd/respawn/internal/doctor", []string{"internal/cgroup"}, []string{sys}, "it tries what the pool and the faults use of a host, by the same means"},
 	{"internal/cgroup", nil, []string{sys}, "used by the pool: see there"},
 	{"internal/floor", nil, []string{sys}, "raw measurements that everything else is compared with: it uses none of it"},
