@@ -1,0 +1,12 @@
+// Package pooltest helps to test code that uses a pool: it kills workers, says in gomega's words what must be true after
+// that, and records what happened.
+//
+//	before := p.Workers()
+//	victim, err := pooltest.Kill(p, 2)
+//	Expect(err).NotTo(HaveOccurred())
+//	Expect(p).To(pooltest.RecoverWithin(5 * time.Second)) // the size is back, and every slot answers a probe
+//	Expect(p).To(pooltest.HaveTurnedOver(before, 1))      // one new worker, and the others are the same
+//	Eventually(p).Should(pooltest.HaveSettledAll())       // nothing is queued or in flight
+//
+// Importing it registers a task by which slots are probed, so import it from test files only.
+package pooltest
