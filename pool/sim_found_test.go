@@ -1,0 +1,192 @@
+package pool
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	. "github.com/onsi/gomega"
+)
+
+// What the simulation found, each as a story of its own: with fake processes, in virtual time, and without chance.
+
+// staged is a pool of fake processes on which nothing fails but what the test does to it.
+func staged(t *testing.T, cfg Config, play func(g *WithT, s *simulation, p *Pool)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(1, mutantNone)
+		simulations.Store(s.number, s)
+		defer simulations.Delete(s.number)
+		s.plan.weather, s.plan.bulk, s.plan.tasks = simWeather{}, false, nil
+		cfg.start, cfg.jitter, cfg.Initializer = s.startProcess, s.plan.cfg.jitter, s.plan.cfg.Initializer
+		s.plan.cfg = cfg
+		p, err := New(t.Context(), cfg)
+		g := NewWithT(t)
+		g.Expect(err).NotTo(HaveOccurred())
+		s.pool = p
+		defer func() {
+			p.Terminate()
+			s.afterwards()
+			g.Expect(s.violations).To(BeEmpty())
+		}()
+		play(g, s, p)
+	})
+}
+
+// task makes a task that takes so long, and submits it.
+func (s *simulation) task(work time.Duration, opts ...Option) *Future[[]byte] {
+	return s.taskIn(context.Background(), work, opts...)
+}
+
+func (s *simulation) taskIn(ctx context.Context, work time.Duration, opts ...Option) *Future[[]byte] {
+	t := &simTask{n: len(s.plan.tasks), work: work, fail: frameValue, size: simArgSize}
+	s.plan.tasks = append(s.plan.tasks, t)
+	return simWork.Submit(ctx, s.pool, t.argument(s.number), opts...)
+}
+
+// in is the process in the slot, or on the bench (-1).
+func (s *simulation) in(slot int) *simProcess {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	if slot < 0 {
+		return s.pool.bench[0].proc.(*simProcess)
+	}
+	return s.pool.slots[slot].worker.proc.(*simProcess)
+}
+
+// settle lets everything that is under way come to rest.
+func settle() {
+	<-time.After(10 * time.Millisecond)
+	synctest.Wait()
+}
+
+func TestASpareThatSaysGoodbyeIsNotCountedAndNotAdopted(t *testing.T) {
+	staged(t, Config{Size: 2, Spares: 1, StopGrace: time.Second}, func(g *WithT, s *simulation, p *Pool) {
+		settle()
+		s.in(-1).terminate()
+		settle()
+		g.Expect(p.Stats()).To(And(HaveField("Ready", 2), HaveField("Spares", 1)))
+	})
+}
+
+func TestASpareThatCannotBeReapedIsGivenUp(t *testing.T) {
+	staged(t, Config{Size: 1, Spares: 1}, func(g *WithT, s *simulation, p *Pool) {
+		settle()
+		w := s.in(-1)
+		w.unreapable = true
+		w.hangUpOnParent()
+		<-time.After(time.Second + quarantineWait)
+		settle()
+		g.Expect(p.Stats().Spares).To(Equal(1))
+		g.Expect(s.in(-1)).NotTo(Equal(w))
+	})
+}
+
+func TestAKilledWorkerGetsNoTasksWhileItCannotBeReaped(t *testing.T) {
+	staged(t, Config{Size: 2, Heartbeat: 100 * time.Millisecond}, func(g *WithT, s *simulation, p *Pool) {
+		w := s.in(0)
+		w.unreapable = true
+		killed(w, nil)
+		<-time.After(time.Second) // its silence was noticed, its end was not
+		g.Expect(p.Stats().Ready).To(Equal(1))
+		for range 8 {
+			_, err := s.task(time.Millisecond).Result(context.Background())
+			g.Expect(err).NotTo(HaveOccurred())
+		}
+		g.Expect(p.Stats().Requeued).To(BeZero())
+	})
+}
+
+func TestATaskIsNotTimedOutForTheTimeItsWorkerWasStoppedBefore(t *testing.T) {
+	staged(t, Config{Size: 1, TaskTimeout: 40 * time.Millisecond, Heartbeat: -1}, func(g *WithT, s *simulation, p *Pool) {
+		w := s.in(0)
+		w.pause()
+		f := s.task(30 * time.Millisecond)
+		<-time.After(300 * time.Millisecond)
+		w.resume()
+		_, err := f.Result(context.Background())
+		g.Expect(err).NotTo(HaveOccurred())
+	})
+}
+
+func TestTheFirstTaskOfAWorkerHasItsTime(t *testing.T) {
+	staged(t, Config{Size: 1, TaskTimeout: 40 * time.Millisecond, Heartbeat: minHeartbeat}, func(g *WithT, s *simulation, p *Pool) {
+		_, err := s.task(30 * time.Millisecond).Result(context.Background())
+		g.Expect(err).NotTo(HaveOccurred())
+	})
+}
+
+func TestAPinnedTaskDoesNotOutliveItsSlot(t *testing.T) {
+	staged(t, Config{Size: 2}, func(g *WithT, s *simulation, p *Pool) {
+		f := s.task(time.Second, OnSlot(1))
+		settle()
+		w := s.in(1)
+		g.Expect(p.Resize(1)).To(Succeed())
+		killed(w, nil)
+		_, err := f.Result(context.Background())
+		g.Expect(err).To(MatchError(ErrNoSuchSlot))
+	})
+}
+
+func TestACancelledTaskThatHasReturnedDoesNotCostTheNextOne(t *testing.T) {
+	staged(t, Config{Size: 1, CancelGrace: 50 * time.Millisecond, Heartbeat: -1}, func(g *WithT, s *simulation, p *Pool) {
+		for range 4 { // so tiny that several are sent at a time
+			_, err := s.task(time.Microsecond).Result(context.Background())
+			g.Expect(err).NotTo(HaveOccurred())
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		w := s.in(0)
+		s.task(time.Millisecond)
+		cancelled := s.taskIn(ctx, time.Microsecond) // sent together with
+		next := s.task(200*time.Millisecond, WithDelivery(AtMostOnce))
+		w.later(1900*time.Microsecond, w.pause) // while the result of the first waits to be written with the second's
+		w.later(2*time.Millisecond, cancel)
+		w.later(150*time.Millisecond, w.resume)
+		_, err := next.Result(context.Background())
+		g.Expect(err).NotTo(HaveOccurred())
+		<-cancelled.Done()
+		g.Expect(p.Stats().Exits).To(BeZero())
+	})
+}
+
+func TestAWorkerThatDiesWhileItRetiresIsReportedAsWhatItWas(t *testing.T) {
+	staged(t, Config{Size: 2}, func(g *WithT, s *simulation, p *Pool) {
+		f := s.task(time.Second, OnSlot(1), WithDelivery(AtMostOnce))
+		settle()
+		w := s.in(1)
+		g.Expect(p.Resize(1)).To(Succeed())
+		w.die(waitStatus{code: 42})
+		<-f.Done()
+		g.Expect(f.Outcome().Exits).To(ConsistOf(And(HaveField("Kind", KindCrashed), HaveField("Reason", ReasonNone), HaveField("Code", 42))))
+	})
+}
+
+func TestTheBreakerClosesWhenTheSlotThatOpenedItIsGone(t *testing.T) {
+	staged(t, Config{Size: 1, Backoff: Backoff{Threshold: 2, Base: 10 * time.Millisecond}}, func(g *WithT, s *simulation, p *Pool) {
+		s.mu.Lock()
+		s.plan.broken, s.faulty, s.healAt = [2]time.Duration{0, time.Hour}, true, time.Now().Add(time.Hour)
+		s.mu.Unlock()
+		g.Expect(p.Resize(2)).To(Succeed())
+		<-time.After(time.Second)
+		g.Expect(p.Stats().BreakerOpen).To(BeTrue())
+		g.Expect(p.Resize(1)).To(Succeed())
+		<-time.After(time.Second)
+		g.Expect(p.Stats()).To(And(HaveField("BreakerOpen", false), HaveField("Ready", 1)))
+	})
+}
+
+func TestMapNamesEveryInputThatACancellationLeftOut(t *testing.T) {
+	staged(t, Config{Size: 1}, func(g *WithT, s *simulation, p *Pool) {
+		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Millisecond)
+		defer cancel()
+		var args [][]byte
+		for n := range 10 {
+			task := &simTask{n: n, work: 10 * time.Millisecond, fail: frameValue, size: simArgSize}
+			s.plan.tasks = append(s.plan.tasks, task)
+			args = append(args, task.argument(s.number))
+		}
+		_, err := simWork.Map(ctx, p, args)
+		g.Expect(err).To(MatchError(And(ContainSubstring("item 1:"), ContainSubstring("item 9:"))))
+	})
+}
