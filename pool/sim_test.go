@@ -21,7 +21,7 @@ var (
 )
 
 // simHang is how long a seed may take in real time: many thousand times what it does take.
-const simHang = time.Minute
+const simHang = 5 * time.Minute
 
 // TestSimulation runs the pool over fake processes in virtual time, with faults by chance, and holds every run against
 // the pool's promises.
