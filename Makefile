@@ -34,7 +34,7 @@ v2: ## the cgroup tests on a real kernel with cgroup version 2
 
 picture: ## docs/report.png, from a real run; needs chromium
 	$(GO) run ./cmd/respawn run kill-storm --out respawn-out
-	RESPAWN_PICTURE_OF=$(CURDIR)/respawn-out/kill-storm/report.html RESPAWN_PICTURE=$(CURDIR)/docs/report.png \
+	RESPAWN_PICTURE_OF=$(CURDIR)/respawn-out/kill-storm/report.html RESPAWN_PICTURE=$(CURDIR)/docs/report.png RESPAWN_HEIGHT=1160 \
 		$(GO) test -count=1 -run TestPicture ./reports/browsertest
 
 fmt: ## format with gofumpt

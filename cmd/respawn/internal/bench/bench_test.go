@@ -4,33 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"math/rand/v2"
-	"path/filepath"
 	"testing"
 
 	. "github.com/onsi/gomega"
-
-	"github.com/respawn-go/respawn/chaos/history"
-	"github.com/respawn-go/respawn/scenarios"
 )
-
-func TestTheHistoryOfTheReportGroupHasItsSizeAndPasses(t *testing.T) {
-	g := NewWithT(t)
-	path := filepath.Join(t.TempDir(), "history.jsonl")
-	g.Expect(writeHistory(path, 20_000)).To(Succeed())
-	r, err := scenarios.Judge(path)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(r.Verdict).To(BeEquivalentTo("PASS"), r.Cause)
-
-	in, err := history.Open(path)
-	g.Expect(err).NotTo(HaveOccurred())
-	defer in.Close()
-	events := 0
-	for _, err := range in.Events() {
-		g.Expect(err).NotTo(HaveOccurred())
-		events++
-	}
-	g.Expect(events).To(BeNumerically("~", 20_000, 20))
-}
 
 func TestMedianAndQuantilesAreByNearestRank(t *testing.T) {
 	g := NewWithT(t)

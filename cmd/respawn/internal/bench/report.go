@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/reports/storm"
 	"github.com/respawn-go/respawn/scenarios"
 )
@@ -39,6 +40,9 @@ func measureReport(ctx context.Context, s *session) error {
 		}
 		if err := r.Write(dir, nil); err != nil {
 			return err
+		}
+		if r.Verdict != reports.Pass {
+			s.problem("report: a history in which all went well was judged %s: %s", r.Verdict, r.Cause)
 		}
 		took = append(took, time.Since(began).Seconds())
 		page, err := os.Stat(filepath.Join(dir, "report.html"))
