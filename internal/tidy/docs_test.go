@@ -64,6 +64,18 @@ func TestLinksInTheDocsLeadSomewhere(t *testing.T) {
 	}
 }
 
+func TestEveryDecisionIsInTheIndex(t *testing.T) {
+	g := NewWithT(t)
+	index, err := os.ReadFile(filepath.Join(root, "docs", "decisions", "README.md"))
+	g.Expect(err).NotTo(HaveOccurred())
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "decisions", "[0-9]*.md"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(pages).NotTo(BeEmpty())
+	for _, page := range pages {
+		g.Expect(string(index)).To(ContainSubstring("(" + filepath.Base(page) + ")"))
+	}
+}
+
 func TestDeadLinksAreFound(t *testing.T) {
 	g := NewWithT(t)
 	files, err := readTree(fstest.MapFS{
