@@ -15,7 +15,7 @@ class Driver:
         self.pool.apply_async(function, args, callback=settle, error_callback=failed(settle))
 
     def pids(self):
-        return [p.pid for p in billiard.active_children()]
+        return [p.pid for p in tuple(self.pool._pool)]
 
     def stop(self):
         self.pool.terminate()
