@@ -34,6 +34,10 @@ type probing struct {
 const (
 	// probeLate is when a probing task counts as lost, and another is sent in its place.
 	probeLate = time.Second
+	// probeQuiet is how long an empty slot is left alone for the pool to fill it. A pool that is idle when its worker is
+	// killed stays idle meanwhile: some break only then. One that replaces workers only when there is work to do is given
+	// some after that.
+	probeQuiet = 500 * time.Millisecond
 	// probeFailing is how long every task must have failed before a probe fails with that error.
 	probeFailing = time.Second
 	probePause   = 20 * time.Millisecond
@@ -42,6 +46,11 @@ const (
 // probe waits until the process that is in the slot has answered a task. The error is what the pool says to every task,
 // or that nobody answered before ctx ended.
 func (p *prober) probe(ctx context.Context, slot int) (int, error) {
+	for quiet := time.Now().Add(probeQuiet); p.roster.occupant(slot) == 0 && time.Now().Before(quiet); {
+		if err := pause(ctx, 2*time.Millisecond); err != nil {
+			return 0, fmt.Errorf("there is no process in slot %d: %w", slot, err)
+		}
+	}
 	w := &probing{slot: slot, ended: make(chan struct{})}
 	p.mu.Lock()
 	if p.waiting == nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/procfs"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 )
 
@@ -259,10 +260,14 @@ func (r *roster) occupant(slot int) int {
 	if slot < 0 || slot >= len(r.slots) {
 		return 0
 	}
-	if w := r.slots[slot].worker; w != nil && !w.held.Gone() {
-		return w.pid
+	w := r.slots[slot].worker
+	if w == nil || w.held.Gone() {
+		return 0
 	}
-	return 0
+	if p, err := procfs.Read(w.pid); err != nil || !p.Alive() { // its pidfd's word is on its way
+		return 0
+	}
+	return w.pid
 }
 
 // knows tells whether pid is a living worker in a slot.
