@@ -47,7 +47,7 @@ func TestAKilledWorkerIsRecordedReplacedAndProbed(t *testing.T) {
 	victim, err := pooltest.Kill(p, 1)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(victim.Name).To(Equal(before[1].Name))
-	g.Expect(recorder.Exits()).To(HaveLen(1), "Kill returns after the exit")
+	g.Eventually(recorder.Exits).WithTimeout(patience).Should(HaveLen(1))
 	g.Expect(recorder.Exits()[0].Signal).To(Equal(syscall.SIGKILL))
 
 	g.Expect(p).To(pooltest.RecoverWithin(patience))
