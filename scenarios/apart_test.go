@@ -58,7 +58,7 @@ func runApart(ctx context.Context, name string, set ...string) (r *reports.Repor
 		return nil, "", err
 	}
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
-	cmd.Env = append(os.Environ(), envApart+"="+name, envSet+"="+strings.Join(set, "\n"), envOut+"="+dir)
+	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", envApart+"="+name, envSet+"="+strings.Join(set, "\n"), envOut+"="+dir)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
