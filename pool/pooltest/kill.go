@@ -42,10 +42,14 @@ func Signal(p *pool.Pool, slot int, sig syscall.Signal) (pool.WorkerInfo, error)
 	if err != nil {
 		return w, err
 	}
-	err = signalHeld(w.PID, sig, func() bool {
-		now, err := ready(p, slot)
-		return err == nil && now.Name == w.Name
-	})
+	if crew, ok := crews.Load(p); ok {
+		err = crew.(*pool.Crew).Kill(w.PID, sig)
+	} else {
+		err = signalHeld(w.PID, sig, func() bool {
+			now, err := ready(p, slot)
+			return err == nil && now.Name == w.Name
+		})
+	}
 	if err != nil {
 		return w, fmt.Errorf("send %v to %v: %w", sig, w, err)
 	}
