@@ -108,4 +108,3 @@ func TestNothingIsLeftOfWorkersInThisProcess(t *testing.T) {
 }
 
 func busy(w pool.WorkerInfo) bool { return w.Phase == pool.PhaseRunning }
-
