@@ -84,6 +84,18 @@ func (t *tape) faults(op string) (list []history.Fault) {
 	return list
 }
 
+// exitOf is how the member with that pid ended, as the target told it.
+func (t *tape) exitOf(pid int) (x history.Exit) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range t.events {
+		if m := e.Member; m != nil && m.Op == "exited" && m.PID == pid && m.Exit != nil {
+			x = *m.Exit
+		}
+	}
+	return x
+}
+
 // outcomes counts the tasks by outcome.
 func (t *tape) outcomes() map[history.Outcome]int {
 	m := map[history.Outcome]int{}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/cgroup"
@@ -16,7 +15,8 @@ import (
 //
 //	cgroup   the kernel's OOM killer in a memory cgroup: the wait status shows SIGKILL and the group's oom_kill counter
 //	         has grown
-//	rlimit   RLIMIT_DATA: the allocator gives up, exit code 2 and its message on stderr
+//	rlimit   RLIMIT_DATA: exit code 2, and on stderr the allocator's message, or that of the Go runtime where it got no
+//	         memory for itself
 //	rss      this process watches the resident set and sends SIGKILL when it passes the limit
 type OOM struct {
 	Mechanism string `doc:"cgroup, rlimit, rss, or any for the first that this host offers. Default any."`
@@ -149,19 +149,4 @@ func (o *oomByCgroup) Cleanup(ctx context.Context, c *Case) error {
 		err = o.unpin()
 	}
 	return errors.Join(o.stressing.Cleanup(ctx, c), err, o.release())
-}
-
-// allocatorMarker is what an allocator says when it cannot go on: the Go runtime's, glibc's, CPython's.
-var allocatorMarkers = []string{"out of memory", "cannot allocate memory", "MemoryError", "bad_alloc"}
-
-// outOfMemory is the allocator's message in what the victim wrote.
-func outOfMemory(stderr string) string {
-	for line := range strings.Lines(stderr) {
-		for _, m := range allocatorMarkers {
-			if strings.Contains(line, m) {
-				return strings.TrimSpace(line)
-			}
-		}
-	}
-	return ""
 }

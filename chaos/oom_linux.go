@@ -57,11 +57,11 @@ func (o *oomByRlimit) Confirm(ctx context.Context, c *Case) (history.Receipt, er
 	}
 	r := e.Receipt()
 	r.Mechanism = "RLIMIT_DATA"
-	said := outOfMemory(e.Stderr())
-	r.Evidence["allocator"] = said
+	who, said := outOfMemory(e.Stderr())
 	if said == "" || e.Signal != "" {
-		return r, fmt.Errorf("the victim ended with %s, and its allocator did not complain", e)
+		return r, fmt.Errorf("the victim ended with %s, and neither its allocator nor its runtime complained: it wrote %q", e, firstLine(e.Stderr()))
 	}
+	r.Evidence[who] = said
 	return r, nil
 }
 

@@ -1,6 +1,9 @@
 package chaos_test
 
 import (
+	"fmt"
+	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -12,14 +15,24 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// needs skips where the host lacks a controller, and says which and what to do.
-func needs(t *testing.T, c cgroup.Controller) {
+// needs skips where the host lacks a controller, and says which and what to do. RESPAWN_CGROUP=1 or 2 says that it must be
+// there, on that version. It returns the mechanism that receipts are to name.
+func needs(t *testing.T, c cgroup.Controller) (mechanism string) {
 	t.Helper()
 	for _, can := range cgroup.Probe() {
-		if can.Controller == c && can.Err != nil {
+		if can.Controller != c {
+			continue
+		}
+		want := os.Getenv("RESPAWN_CGROUP")
+		switch {
+		case want != "" && (can.Err != nil || want != strconv.Itoa(can.Version)):
+			t.Fatalf("RESPAWN_CGROUP=%s: %v", want, can)
+		case can.Err != nil:
 			t.Skip(can)
 		}
+		mechanism = fmt.Sprintf("cgroup v%d", can.Version)
 	}
+	return mechanism
 }
 
 // Faults that exhaust something are confirmed by the kernel's own counters, or by what the victim saw, and only those end
@@ -29,22 +42,22 @@ func TestResourceFaultsAreConfirmed(t *testing.T) {
 		fault    chaos.Fault
 		needs    cgroup.Controller
 		config   pool.Config
-		fatal    bool
-		how      types.GomegaMatcher // the receipt's mechanism
+		how      string              // the receipt's mechanism, where it is not a cgroup
+		reported types.GomegaMatcher // the kind of the victim's end, as the pool tells; nil for one that lives
 		evidence types.GomegaMatcher
 		noRace   bool // measures the program's own memory
 	}{
-		{chaos.OOM{Mechanism: "cgroup"}, cgroup.Memory, pool.Config{}, true, HavePrefix("cgroup v"), And(ending("signal SIGKILL"), HaveKeyWithValue("oom_kill", "0 → 1")), false},
-		{chaos.OOM{}, cgroup.Memory, pool.Config{HardMemory: 96 * pool.MiB}, true, HavePrefix("cgroup v"), HaveKeyWithValue("oom_kill", "0 → 1"), false},
-		{chaos.OOM{Mechanism: "rlimit"}, "", pool.Config{}, true, Equal("RLIMIT_DATA"), And(ending("exit 2"), HaveKeyWithValue("allocator", ContainSubstring("out of memory"))), true},
-		{chaos.OOM{Mechanism: "rss"}, "", pool.Config{}, true, Equal("RSS"), ending("signal SIGKILL"), false},
-		{chaos.Memory{For: 300 * time.Millisecond}, cgroup.Memory, pool.Config{HardMemory: 128 * pool.MiB}, false, HavePrefix("cgroup v"), HaveKeyWithValue("oom_kill", "0 → 0"), true},
-		{chaos.FDs{}, "", pool.Config{}, false, BeEmpty(), HaveKeyWithValue("answer", HavePrefix("EMFILE after")), false},
-		{chaos.PIDs{Limit: 4}, cgroup.Pids, pool.Config{}, false, HavePrefix("cgroup v"), HaveKeyWithValue("answer", HavePrefix("EAGAIN")), false},
+		{chaos.OOM{Mechanism: "cgroup"}, cgroup.Memory, pool.Config{}, "", Equal("killed"), And(ending("signal SIGKILL"), HaveKeyWithValue("oom_kill", "0 → 1")), false},
+		{chaos.OOM{}, cgroup.Memory, pool.Config{HardMemory: 96 * pool.MiB}, "", Equal("oom"), HaveKeyWithValue("oom_kill", "0 → 1"), false},
+		{chaos.OOM{Mechanism: "rlimit"}, "", pool.Config{}, "RLIMIT_DATA", BeElementOf("oom", "crashed"), And(ending("exit 2"), Or(HaveKeyWithValue("allocator", ContainSubstring("out of memory")), HaveKey("runtime"))), true},
+		{chaos.OOM{Mechanism: "rss"}, "", pool.Config{}, "RSS", Equal("killed"), ending("signal SIGKILL"), false},
+		{chaos.Memory{For: 300 * time.Millisecond}, cgroup.Memory, pool.Config{HardMemory: 128 * pool.MiB}, "", nil, HaveKeyWithValue("oom_kill", "0 → 0"), true},
+		{chaos.FDs{}, "", pool.Config{}, "", nil, HaveKeyWithValue("answer", HavePrefix("EMFILE after")), false},
+		{chaos.PIDs{Limit: 4}, cgroup.Pids, pool.Config{}, "", nil, HaveKeyWithValue("answer", HavePrefix("EAGAIN")), false},
 	} {
 		t.Run(c.fault.String(), func(t *testing.T) {
 			if c.needs != "" {
-				needs(t, c.needs)
+				c.how = needs(t, c.needs)
 			}
 			if raceEnabled && c.noRace {
 				t.Skip("a worker without the race detector is needed: its shadow memory does not fit the limit")
@@ -56,10 +69,13 @@ func TestResourceFaultsAreConfirmed(t *testing.T) {
 			settled := rec.faults("settled")
 			g.Expect(settled).To(HaveLen(1))
 			g.Expect(settled[0].Outcome).To(Equal("confirmed"), "%s %v", settled[0].Err, settled[0].Receipt)
-			g.Expect(settled[0].Receipt.Mechanism).To(c.how)
+			g.Expect(settled[0].Receipt.Mechanism).To(Equal(c.how))
 			g.Expect(settled[0].Receipt.Evidence).To(c.evidence)
 			if _, mayDie := c.fault.(chaos.PIDs); !mayDie { // a runtime that is refused a thread may not live on
-				g.Expect(settled[0].Fatal).To(Equal(c.fatal))
+				g.Expect(settled[0].Fatal).To(Equal(c.reported != nil))
+			}
+			if c.reported != nil {
+				g.Expect(rec.exitOf(settled[0].Victim.PID).Kind).To(c.reported)
 			}
 			g.Expect(rec.faults("heal-failed")).To(BeEmpty())
 		})
@@ -68,7 +84,7 @@ func TestResourceFaultsAreConfirmed(t *testing.T) {
 
 // The throttled victim needs something to do.
 func TestThrottleIsConfirmedByTheKernelsCount(t *testing.T) {
-	needs(t, cgroup.CPU)
+	how := needs(t, cgroup.CPU)
 	g := NewWithT(t)
 	var rec tape
 	run := chaos.Run{
@@ -81,6 +97,7 @@ func TestThrottleIsConfirmedByTheKernelsCount(t *testing.T) {
 	g.Expect(settled).To(HaveLen(1))
 	g.Expect(settled[0].Outcome).To(Equal("confirmed"), settled[0].Err)
 	g.Expect(settled[0].Receipt.Tier).To(Equal("cgroup nr_throttled"))
+	g.Expect(settled[0].Receipt.Mechanism).To(Equal(how))
 	g.Expect(rec.faults("healed")).To(HaveLen(1))
 }
 
