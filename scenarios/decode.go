@@ -26,7 +26,6 @@ type decoder struct {
 	problems Problems
 	at       map[string]*yaml.Node // where each path was written
 	source   map[*yaml.Node]string // of those that are not from the file
-	nodes    int                   // visited, aliases expanded: bounded against bombs
 }
 
 const (
@@ -44,19 +43,19 @@ func (d *decoder) problem(n *yaml.Node, format string, args ...any) {
 	d.problems = append(d.problems, p)
 }
 
+// reported tells whether something is wrong at the node already.
+func (d *decoder) reported(n *yaml.Node) bool {
+	return slices.ContainsFunc(d.problems, func(p Problem) bool {
+		return p.Line == n.Line && p.Column == n.Column && p.File == cmp.Or(d.source[n], d.file)
+	})
+}
+
 // decode fills v, which is addressable, from n.
 func (d *decoder) decode(path string, n *yaml.Node, v reflect.Value, depth int) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	d.nodes++
-	switch {
-	case d.nodes > maxNodes:
-		if d.nodes == maxNodes+1 {
-			d.problem(n, "more than %d values once aliases are expanded: no scenario needs that", maxNodes)
-		}
-		return
-	case depth > maxDepth:
+	if depth > maxDepth {
 		d.problem(n, "nested deeper than %d levels", maxDepth)
 		return
 	}

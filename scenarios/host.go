@@ -6,9 +6,7 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/internal/cgroup"
-	"github.com/respawn-go/respawn/reports"
 )
 
 // Environment is what a report shows of the host: an allowlist, since the environment of a CI job holds secrets.
@@ -70,17 +68,6 @@ func lacking(have map[string]string, needs ...string) (lacks []string) {
 		}
 	}
 	return lacks
-}
-
-// skipped is the report of a scenario that this host cannot run.
-func (s *Scenario) skipped(missing string) *reports.Report {
-	return &reports.Report{
-		Facts: reports.Facts{
-			SchemaVersion: reports.SchemaVersion, Scenario: s.Name, Description: s.Description, Skipped: missing,
-			Environment: Environment(), Faults: []reports.Injection{}, Exits: []reports.Exit{},
-		},
-		Result: check.Result{Verdict: check.Inconclusive, Cause: "Skipped: this host lacks " + missing},
-	}
 }
 
 func readFile(path string) string {

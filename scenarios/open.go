@@ -67,8 +67,6 @@ func (s *Scenario) open(ctx context.Context, dir string, o RunOptions) (*opened,
 			return nil, err
 		}
 		return &opened{n, n.Witness(), n.Close, n.Sweep}, nil
-	case o.NoExec:
-		return nil, Problems{s.problemAt("target", errors.New("the scenario starts a program of its own, and --no-exec forbids that"))}
 	case t.Driver != nil:
 		c := driver.Command{Argv: t.Driver.Command, Dir: s.dir(), Size: max(int(t.Driver.Size), 1)}
 		d, err := targets.StartDriver(ctx, c, dir)

@@ -42,6 +42,9 @@ func (d *decoder) set(root *yaml.Node, settings []string) *yaml.Node {
 		}
 		if err := yaml.Load([]byte(text), &doc); err != nil || len(doc.Content) == 0 {
 			doc = yaml.Node{Kind: yaml.ScalarNode, Value: text}
+		} else if expanded(&doc, maxNodes) > maxNodes {
+			d.problems = append(d.problems, Problem{File: "--set " + s, Text: "the value has no end"})
+			continue
 		} else {
 			doc = *doc.Content[0]
 		}

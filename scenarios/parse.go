@@ -18,8 +18,9 @@ const maxSize = 1 << 20
 
 // Options changes a scenario as it is read.
 type Options struct {
-	Short bool     // apply the scenario's short form
-	Set   []string // "path=value", applied last, in order
+	Short  bool     // apply the scenario's short form
+	Set    []string // "path=value", applied last, in order
+	NoExec bool     // refuse scenarios that start a program of their own: drivers and servers
 }
 
 // ReadFile reads a scenario file. Mistakes come back as [Problems], all of them.
@@ -56,7 +57,7 @@ func Parse(file string, text []byte, opts Options) (*Scenario, error) {
 	}
 	full := d.scenario(root)
 	base := root
-	if short := shortOf(root); short != nil && len(d.problems) == 0 {
+	if short := shortOf(root); short != nil {
 		shortRoot := d.override(root, short)
 		s := d.scenario(shortRoot) // checked whether or not it is asked for
 		if opts.Short {
@@ -66,6 +67,9 @@ func Parse(file string, text []byte, opts Options) (*Scenario, error) {
 	if len(opts.Set) > 0 && len(d.problems) == 0 {
 		base = d.set(base, opts.Set)
 		full = d.scenario(base)
+	}
+	if t := full.Target; opts.NoExec && (t.Driver != nil || t.Server != nil) {
+		d.problem(d.at["target"], "the scenario starts a program of its own, and --no-exec forbids that")
 	}
 	full.file, full.text = file, text
 	if base != root && len(d.problems) == 0 {
@@ -78,7 +82,7 @@ func Parse(file string, text []byte, opts Options) (*Scenario, error) {
 
 // scenario decodes and checks one form of the document.
 func (d *decoder) scenario(root *yaml.Node) *Scenario {
-	d.at, d.nodes = map[string]*yaml.Node{}, 0
+	d.at = map[string]*yaml.Node{}
 	s := &Scenario{}
 	d.decode("", root, reflect.ValueOf(s).Elem(), 0)
 	s.at = d.at
@@ -97,11 +101,31 @@ func (d *decoder) document(text []byte) (*yaml.Node, bool) {
 	for n.Kind == yaml.DocumentNode && len(n.Content) == 1 {
 		n = n.Content[0]
 	}
+	if expanded(n, maxNodes) > maxNodes {
+		d.problem(nil, "more than %d values once aliases are expanded: no scenario needs that", maxNodes)
+		return nil, false
+	}
 	if n.Kind != yaml.MappingNode {
 		d.problem(n, "want a scenario's keys and values (name, target, chaos, …), got %s", kindName(n))
 		return nil, false
 	}
 	return n, true
+}
+
+// expanded counts the values below a node with each alias as what it stands for, up to just above the limit: nine aliases of
+// nine aliases make a file of ten lines larger than any memory, and one of itself has no end.
+func expanded(n *yaml.Node, limit int) int {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	count := 1
+	for _, c := range n.Content {
+		if count > limit {
+			break
+		}
+		count += expanded(c, limit-count)
+	}
+	return count
 }
 
 var (
@@ -114,13 +138,14 @@ func yamlProblem(file string, err error) Problem {
 	p := Problem{File: file, Line: 1, Column: 1}
 	var load *yaml.LoadError
 	if errors.As(err, &load) {
-		p.Line, p.Column = max(load.Mark.Line, 1), max(load.Mark.Column, 1)
+		p.Line, p.Column, p.Text = max(load.Mark.Line, 1), max(load.Mark.Column, 1), "not YAML: "+strings.ReplaceAll(load.Message, "\n", " ")
+		return p
 	}
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if m := yamlLine.FindStringSubmatch(text); m != nil && load == nil {
+	if m := yamlLine.FindStringSubmatch(text); m != nil {
 		p.Line, _ = strconv.Atoi(m[1])
 	}
-	if m := yamlColumn.FindStringSubmatch(text); m != nil && load == nil {
+	if m := yamlColumn.FindStringSubmatch(text); m != nil {
 		p.Column, _ = strconv.Atoi(m[1])
 	}
 	p.Text = "not YAML: " + strings.ReplaceAll(text, "\n", " ")

@@ -1,6 +1,7 @@
 package scenarios_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,6 +75,12 @@ func TestEveryMistakeIsReportedWithItsPosition(t *testing.T) {
 		"short misspelt":    {"chaos.0.when.for: 2s", "chaos.0.when.fro: 2s", []string{`x.yaml:22:3: unknown key "fro": did you mean "for"?`}},
 		"no end":            {", for: 10s", "", []string{"x.yaml:17:11: no end: say for how long (for: 10s) or how often (times: 20)"}},
 		"twice":             {"seed: 42", "seed: 42\nseed: 43", []string{`x.yaml:5:1: "seed" is here twice`}},
+		"never so many":     {"pool.ready == 8", "pool.ready == 9", []string{"x.yaml:13:5: this can never hold: the target has 8 members"}},
+		"more than all":     {"random: 1", "random: 9", []string{"x.yaml:16:20: random 9 of 8 members"}},
+		"no rhythm":         {"every: 200ms, jitter: 20%", "every: 0s", []string{"x.yaml:17:19: 0 is no rhythm: want a time between two faults, such as 200ms"}},
+		"too little time":   {"seed: 42", "timeout: 10s", []string{"x.yaml:4:10: timeout (10s) ends the run before its faults do (10.5s)"}},
+		"both forms":        {"for: 2s", "for: 2", []string{"x.yaml:22:21: 2 needs a unit: 2ms or 2s?"}},
+		"one in each form":  {"seed: 42", "sed: 42\nshort: {chaos.0.when.fr: 2s}", []string{`x.yaml:4:1: unknown key "sed": did you mean "seed"?`, `x.yaml:5:9: unknown key "fr": did you mean "for"?`, `x.yaml:22:1: "short" is here twice`}},
 		"no target":         {"target:\n  pool: {size: 8}", "", []string{`x.yaml:2:1: target is missing: want for example target: {pool: {size: 4}}`}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,14 +122,22 @@ func TestFilesThatAreNoScenarios(t *testing.T) {
 
 func TestBombIsDefused(t *testing.T) {
 	g := NewWithT(t)
-	text := "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+	bomb := "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
 	for i := range 9 {
-		prev := "a" + string(rune('0'+i))
-		text += "a" + string(rune('1'+i)) + ": &a" + string(rune('1'+i)) + " [" + strings.Repeat("*"+prev+", ", 8) + "*" + prev + "]\n"
+		bomb += fmt.Sprintf("  a%d: &a%d [%s*a%d]\n", i+1, i+1, strings.Repeat(fmt.Sprintf("*a%d, ", i), 8), i)
 	}
-	text += "labels: *a9\n"
-	_, err := scenarios.Parse("bomb.yaml", []byte(text), scenarios.Options{})
-	g.Expect(err).To(HaveOccurred())
+	const ok = "name: x\ntarget: {pool: {size: 2}}\nchaos: [{fault: {signal: KILL}}]\n"
+	for name, text := range map[string]string{
+		"unknown keys":         ok + strings.ReplaceAll(bomb, "  a", "a"),
+		"in the short form":    ok + "short:\n  " + bomb,
+		"without an end":       ok + "labels: &x [*x]\n",
+		"without one in short": ok + "short:\n  labels: &x [*x]\n",
+	} {
+		_, err := scenarios.Parse("bomb.yaml", []byte(text), scenarios.Options{Short: true})
+		g.Expect(err).To(MatchError(ContainSubstring("values once aliases are expanded")), name)
+	}
+	_, err := scenarios.Parse("x.yaml", []byte(ok), scenarios.Options{Set: []string{"labels=&x [*x]"}})
+	g.Expect(err).To(MatchError(ContainSubstring("has no end")))
 }
 
 func TestFormattingAgainChangesNothing(t *testing.T) {

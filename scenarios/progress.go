@@ -117,7 +117,11 @@ func (t *tracker) probe(at time.Duration, p *history.Probe) {
 
 // planned is how long the run is expected to take.
 func (s *Scenario) planned() time.Duration {
-	longest := time.Duration(0)
+	return s.scheduled() + 2*time.Second // steady, settling, probes
+}
+
+// scheduled is how long the schedules ask for, the warmup before them included.
+func (s *Scenario) scheduled() (longest time.Duration) {
 	for _, n := range s.Chaos {
 		w := n.When
 		d := w.After.Std() + w.For.Std()
@@ -132,5 +136,5 @@ func (s *Scenario) planned() time.Duration {
 	if s.Load != nil {
 		longest += s.Load.Warmup.Std()
 	}
-	return longest + 2*time.Second // steady, settling, probes
+	return longest
 }

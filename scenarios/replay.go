@@ -8,8 +8,9 @@ import (
 )
 
 // ReadReplay reads a run out of its history: the scenario as it was run, and its resolved trace for RunOptions.Shots, so that
-// the same faults strike the same ranks at the same times again. seed is the run's.
-func ReadReplay(path string) (s *Scenario, shots []chaos.Shot, seed uint64, err error) {
+// the same faults strike the same ranks at the same times again. seed is the run's. The text in the history is what was run:
+// opts is for NoExec.
+func ReadReplay(path string, opts Options) (s *Scenario, shots []chaos.Shot, seed uint64, err error) {
 	in, err := history.Open(path)
 	if err != nil {
 		return nil, nil, 0, err
@@ -18,7 +19,7 @@ func ReadReplay(path string) (s *Scenario, shots []chaos.Shot, seed uint64, err 
 	if in.Header.Source == "" {
 		return nil, nil, 0, fmt.Errorf("%s was not made from a scenario file: there is nothing to run again", path)
 	}
-	if s, err = Parse(path+" (its scenario)", []byte(in.Header.Source), Options{}); err != nil {
+	if s, err = Parse(path+" (its scenario)", []byte(in.Header.Source), opts); err != nil {
 		return nil, nil, 0, err
 	}
 	list, err := s.engine()

@@ -1,12 +1,14 @@
 package scenarios
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/check"
@@ -32,36 +34,64 @@ type RunOptions struct {
 	Shots []chaos.Shot
 	// Progress is called as the run goes on, from one goroutine at a time; it must not block.
 	Progress func(Progress)
-	// NoExec refuses scenarios that start a program of their own: drivers and servers.
-	NoExec bool
 	// Baseline is earlier reports, for the comparison on the page.
 	Baseline []*reports.Report
 }
 
-// Run runs the scenario and judges it. The report tells the verdict; the error tells that there is none: the options or the
-// host forbid the run, or the harness broke before the target was up. When ctx ends the run is healed, judged as ABORTED and
-// reported all the same.
+// Run runs the scenario, judges it, and leaves its files in place of those of an earlier run. The report tells the verdict:
+// ERROR if the target could not be started, ABORTED if ctx ended first. When ctx ends the run is healed, judged and reported
+// all the same. An error tells that there is no report: [Problems] of the scenario on this host, or files that cannot be
+// written.
 func (s *Scenario) Run(ctx context.Context, o RunOptions) (*reports.Report, error) {
-	if missing := s.missing(); missing != "" {
-		r := s.skipped(missing)
-		return r, r.Write(o.Dir, o.Baseline)
-	}
-	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make the directory of the run: %w", err)
+	if err := reports.Clear(o.Dir); err != nil {
+		return nil, err
 	}
 	path := filepath.Join(o.Dir, HistoryFile)
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("replace the last run: %w", err)
 	}
-	if err := s.record(ctx, path, o); err != nil {
-		return nil, err
-	}
-	r, err := Judge(path)
+	r, err := s.run(ctx, path, o)
 	if err != nil {
 		return nil, err
 	}
 	return r, r.Write(o.Dir, o.Baseline)
 }
+
+// run is Run without its files but the history.
+func (s *Scenario) run(ctx context.Context, path string, o RunOptions) (*reports.Report, error) {
+	if missing := s.missing(); missing != "" {
+		r := s.unstarted(o, check.Inconclusive, "Skipped: this host lacks "+missing)
+		r.Skipped = missing
+		return r, nil
+	}
+	if o.Progress != nil {
+		o.Progress(Progress{Stage: "start"})
+	}
+	err := s.record(ctx, path, o)
+	switch mistakes := Problems(nil); {
+	case err == nil:
+		return Judge(path)
+	case errors.As(err, &mistakes):
+		return nil, err
+	case ctx.Err() != nil:
+		return s.unstarted(o, check.Aborted, "Interrupted before the target was up"), nil
+	}
+	return s.unstarted(o, check.Error, "The run could not begin: "+err.Error()), nil
+}
+
+// unstarted is the report of a run without a history.
+func (s *Scenario) unstarted(o RunOptions, v check.Verdict, cause string) *reports.Report {
+	return &reports.Report{
+		Facts: reports.Facts{
+			SchemaVersion: reports.SchemaVersion, Scenario: s.Name, Description: s.Description, Seed: s.seed(o), Command: o.Command,
+			Started: time.Now(), Environment: Environment(), Capabilities: capabilities(), Faults: []reports.Injection{}, Exits: []reports.Exit{},
+		},
+		Result: check.Result{Verdict: v, Cause: cause},
+	}
+}
+
+// seed is what the run's plan is made from.
+func (s *Scenario) seed(o RunOptions) uint64 { return cmp.Or(o.Seed, s.Seed, 1) }
 
 // record runs the scenario and leaves its history. An error means that there is no history worth judging.
 func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error {
@@ -111,10 +141,7 @@ func (s *Scenario) prepare(o RunOptions) (*chaos.Run, error) {
 	if err != nil {
 		return nil, Problems{{File: s.file, Text: err.Error()}}
 	}
-	seed := o.Seed
-	if seed == 0 {
-		seed = max(s.Seed, 1)
-	}
+	seed := s.seed(o)
 	run := &chaos.Run{
 		Seed: seed, Chaos: list, Shots: o.Shots, Load: s.Load.engine(), MinAlive: int(s.MinAlive), Settle: s.settle(),
 		Header: history.Header{

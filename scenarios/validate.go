@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/respawn-go/respawn/chaos/check"
 )
 
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
@@ -48,12 +50,52 @@ func (s *Scenario) check(d *decoder) {
 	if len(s.Chaos) == 0 && len(s.Expect) == 0 {
 		d.fail("chaos", "neither chaos nor expect: the run would prove nothing")
 	}
+	s.checkReachable(d, size)
 	d.checkConditions("steady", s.Steady)
 	d.checkConditions("expect", s.Expect)
 	d.checkConditions("abort", s.Abort)
 	if s.Timeout > 0 && s.Settle > s.Timeout {
 		d.fail("settle", "settle (%v) is longer than the timeout of the whole run (%v)", s.Settle, s.Timeout)
 	}
+	if s.Timeout > 0 && s.scheduled() > s.Timeout.Std() {
+		d.fail("timeout", "timeout (%v) ends the run before its faults do (%v)", s.Timeout, s.scheduled())
+	}
+}
+
+// checkReachable refuses what a target of that size cannot be, or have, unless a fault changes its size.
+func (s *Scenario) checkReachable(d *decoder, size int) {
+	if size == 0 || slices.ContainsFunc(s.Chaos, func(n Nemesis) bool { return n.Fault.Resize != nil }) {
+		return
+	}
+	for i, n := range s.Chaos {
+		for _, k := range []struct {
+			key string
+			n   Count
+		}{{"random", n.Pick.Random}, {"oldest", n.Pick.Oldest}, {"newest", n.Pick.Newest}} {
+			if int(k.n) > size {
+				d.fail(fmt.Sprintf("chaos.%d.pick.%s", i, k.key), "%s %d of %d members", k.key, k.n, size)
+			}
+		}
+	}
+	for i, c := range s.Steady {
+		if r, err := c.rule("steady"); err == nil && r.Metric == "pool.ready" && !holdsUpTo(r, float64(size)) {
+			d.fail(fmt.Sprintf("steady.%d", i), "this can never hold: the target has %d members", size)
+		}
+	}
+}
+
+// holdsUpTo tells whether some value from 0 to most fulfils the rule, as far as that can be told without a host.
+func holdsUpTo(r check.Rule, most float64) bool {
+	limit := r.Limit.Number
+	switch {
+	case r.Limit.Metric != "" || r.Limit.Floor != "" || r.Limit.PerCore:
+		return true
+	case r.Op == "==" || r.Op == ">=":
+		return limit <= most
+	case r.Op == ">":
+		return limit < most
+	}
+	return true
 }
 
 // chosen names the fields of a struct of pointers and slices that are set.
@@ -179,6 +221,9 @@ func (n *Nemesis) check(d *decoder, path string, size int) {
 		d.fail(path+".pick.phase", "state and phase contradict each other: want one")
 	}
 	n.When.check(d, path+".when")
+	if _, there := d.at[path+".when.every"]; there && n.When.Every == 0 {
+		return // it has been reported, and without it there is nothing to count
+	}
 	if most := n.most(size); float64(n.Require.Confirmed) > most {
 		d.fail(path+".require.confirmed", "%d confirmed injections cannot be reached: the schedule makes at most %.0f", n.Require.Confirmed, most)
 	}
@@ -198,10 +243,14 @@ func (w When) check(d *decoder, path string) {
 	if w.Jitter > 0 && w.Every == 0 {
 		d.fail(path+".jitter", "jitter spreads every, which is missing")
 	}
-	if (w.Every > 0 || w.Poisson > 0) && w.For == 0 && w.Times == 0 {
+	_, ends := d.at[path+".for"] // if it is wrong, that has been reported
+	if (w.Every > 0 || w.Poisson > 0) && w.For == 0 && w.Times == 0 && !ends {
 		d.fail(path, "no end: say for how long (for: 10s) or how often (times: 20)")
 	}
-	_, wrong := d.at[path+".every"] // it is there, and has been reported
+	every, wrong := d.at[path+".every"] // it is there, and has been reported
+	if wrong && w.Every == 0 && !d.reported(every) {
+		d.problem(every, "0 is no rhythm: want a time between two faults, such as 200ms")
+	}
 	if kinds == 0 && !wrong && (w.For > 0 || w.Times > 1) {
 		d.fail(path, "for and times need a rhythm: every, poisson or burst")
 	}
