@@ -2,9 +2,11 @@ package reports
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/check"
@@ -109,20 +111,28 @@ func Load(path string) (*Report, error) {
 	return &r, nil
 }
 
-// LoadAll reads every DIR/*/report.json, by name.
+// LoadAll reads every DIR/*/report.json, by name. A run without a report, which was killed before it could write one, is an
+// error: what is left out is not to be taken for what never was.
 func LoadAll(dir string) ([]*Report, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, "*", "report.json"))
-	if err != nil {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	if len(paths) == 0 {
-		return nil, fmt.Errorf("no reports in %s: want %s, as respawn run --out %s leaves them", dir, filepath.Join(dir, "NAME", "report.json"), dir)
-	}
-	list := make([]*Report, len(paths))
-	for i, p := range paths {
-		if list[i], err = Load(p); err != nil {
+	var list []*Report
+	for _, e := range entries {
+		run := filepath.Join(dir, e.Name())
+		r, err := Load(filepath.Join(run, "report.json"))
+		switch _, cut := os.Stat(filepath.Join(run, "history.jsonl")); {
+		case err == nil:
+			list = append(list, r)
+		case !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
 			return nil, err
+		case cut == nil:
+			return nil, fmt.Errorf("%s has a history and no report: that run was killed; 'respawn report %s' judges it", run, filepath.Join(run, "history.jsonl"))
 		}
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("no reports in %s: want %s, as respawn run --out %s leaves them", dir, filepath.Join(dir, "NAME", "report.json"), dir)
 	}
 	return list, nil
 }

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,17 +15,28 @@ func (r *Report) Write(dir string, baseline []*Report) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
-	for _, f := range []struct {
-		name  string
-		write func(io.Writer) error
-	}{
-		{"report.html", func(w io.Writer) error { return r.HTML(w, baseline) }},
-		{"report.json", r.JSON},
-		{"junit.xml", r.JUnit},
-		{"summary.md", r.Markdown},
+	for i, write := range []func(io.Writer) error{
+		func(w io.Writer) error { return r.HTML(w, baseline) }, r.JUnit, r.Markdown, r.JSON,
 	} {
-		if err := WriteFile(filepath.Join(dir, f.name), f.write); err != nil {
+		if err := WriteFile(filepath.Join(dir, files[i]), write); err != nil {
 			return fmt.Errorf("write the report: %w", err)
+		}
+	}
+	return nil
+}
+
+// files is what Write leaves. The one that programs read is the last.
+var files = [...]string{"report.html", "junit.xml", "summary.md", "report.json"}
+
+// Clear makes the directory, and removes from it what an earlier Write has left: a run that then breaks must not be taken for
+// the one before it.
+func Clear(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("make the directory of the run: %w", err)
+	}
+	for _, name := range files {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("replace the last report: %w", err)
 		}
 	}
 	return nil

@@ -48,13 +48,32 @@ func (d *display) update(p scenarios.Progress) {
 			fmt.Fprintf(d.w, "\r\x1b[K%8s  %s\n", clock(p.At), d.paint(p.News))
 		}
 		full := int(p.Done * barWidth)
-		fmt.Fprintf(d.w, "\r\x1b[K%s %s%s %s", d.name, strings.Repeat("█", full), strings.Repeat("░", barWidth-full), figures(p))
+		bar := fmt.Sprintf("%s %s%s %s", d.name, strings.Repeat("█", full), strings.Repeat("░", barWidth-full), figures(p))
+		fmt.Fprintf(d.w, "\r\x1b[K%s", cut(bar, width(d.w)-1))
 		return
 	}
 	if p.At-d.lastLine >= time.Second || strings.HasPrefix(p.News, "stage ") {
 		d.lastLine = p.At
 		fmt.Fprintf(d.w, "%s %8s  %-7s %s\n", d.name, clock(p.At), p.Stage, figures(p))
 	}
+}
+
+// width is that of the terminal now, in columns.
+func width(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 1 {
+			return columns
+		}
+	}
+	return 80
+}
+
+// cut shortens a line that would not fit: a bar on two lines could not be drawn over.
+func cut(s string, columns int) string {
+	if r := []rune(s); len(r) > columns {
+		return string(r[:columns-1]) + "…"
+	}
+	return s
 }
 
 // end clears the bar.

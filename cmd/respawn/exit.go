@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 )
 
@@ -48,17 +49,20 @@ func usage(format string, args ...any) error {
 // is the harness's own.
 func exitCode(ctx context.Context, err error, stderr io.Writer) int {
 	var e *exitError
+	var stop stopped
 	switch {
 	case err == nil:
 		return exitPass
-	case ctx.Err() != nil:
-		fmt.Fprintln(stderr, "respawn: interrupted")
-		return exitInterrupted
+	case errors.As(context.Cause(ctx), &stop):
+		e = &exitError{exitAborted, stop}
+		if stop.by == os.Interrupt {
+			e.code = exitInterrupted
+		}
 	case !errors.As(err, &e):
 		e = &exitError{exitUsage, fmt.Errorf("%w: run 'respawn --help'", err)} // cobra's own: the command line
 	}
 	if e.err != nil {
-		fmt.Fprintln(stderr, "respawn:", strings.Join(strings.Fields(e.err.Error()), " ")) // one line
+		fmt.Fprintln(stderr, "respawn:", printable(strings.Join(strings.Fields(e.err.Error()), " "))) // one line
 	}
 	return e.code
 }

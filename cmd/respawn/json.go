@@ -5,6 +5,13 @@ import (
 	"io"
 )
 
+// writeJSONLine prints one value on a line of its own: there may be several.
+func writeJSONLine(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
 // writeJSON prints one indented value, with < and > as they are: it is read by programs and people, not by browsers.
 func writeJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)

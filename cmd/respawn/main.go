@@ -19,10 +19,20 @@ func main() {
 // run runs the command line and returns the exit code. The first Ctrl-C or SIGTERM ends what is running in order, the
 // second one at once.
 func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		s := <-signals
+		signal.Stop(signals) // the next one does what it does by default
+		cancel(stopped{s})
+	}()
 	root := newRoot()
 	root.SetArgs(args)
 	return exitCode(ctx, root.ExecuteContext(ctx), os.Stderr)
 }
+
+// stopped is why the context of a command ended.
+type stopped struct{ by os.Signal }
+
+func (s stopped) Error() string { return "stopped by " + s.by.String() }

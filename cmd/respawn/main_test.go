@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -28,7 +29,8 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":      exits,
-			"interrupts": interrupts,
+			"interrupts": signals(os.Interrupt),
+			"terminates": signals(syscall.SIGTERM),
 		},
 	})
 }
@@ -49,24 +51,27 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	expect(ts, args[0], cmd.Run())
 }
 
-// interrupts CODE PATTERN COMMAND…: gets SIGINT once a line of its stderr matches, and exits with that code.
-func interrupts(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 3 {
-		ts.Fatalf("usage: interrupts code pattern command...")
-	}
-	cmd := command(ts, args[2:])
-	stderr, err := cmd.StderrPipe()
-	ts.Check(err)
-	ts.Check(cmd.Start())
-	pattern, sent := regexp.MustCompile(args[1]), false
-	for lines := bufio.NewScanner(stderr); lines.Scan(); {
-		ts.Logf("%s", lines.Text())
-		if !sent && pattern.MatchString(lines.Text()) {
-			ts.Check(cmd.Process.Signal(os.Interrupt))
-			sent = true
+// signals makes the command that takes CODE PATTERN COMMAND…: COMMAND gets the signal once a line of its stderr matches, and
+// exits with that code.
+func signals(signal os.Signal) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) < 3 {
+			ts.Fatalf("usage: code pattern command...")
 		}
+		cmd := command(ts, args[2:])
+		stderr, err := cmd.StderrPipe()
+		ts.Check(err)
+		ts.Check(cmd.Start())
+		pattern, sent := regexp.MustCompile(args[1]), false
+		for lines := bufio.NewScanner(stderr); lines.Scan(); {
+			ts.Logf("%s", lines.Text())
+			if !sent && pattern.MatchString(lines.Text()) {
+				ts.Check(cmd.Process.Signal(signal))
+				sent = true
+			}
+		}
+		expect(ts, args[0], cmd.Wait())
 	}
-	expect(ts, args[0], cmd.Wait())
 }
 
 func command(ts *testscript.TestScript, args []string) *exec.Cmd {

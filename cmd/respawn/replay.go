@@ -18,7 +18,7 @@ times on the same ranks, whatever the seed would plan now. The reports go to DIR
 		Example: "  respawn replay respawn-out/random-kill/history.jsonl --out replayed",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, shots, seed, err := scenarios.ReadReplay(args[0])
+			s, shots, seed, err := scenarios.ReadReplay(args[0], scenarios.Options{NoExec: f.noExec})
 			if err != nil {
 				return usage("%w", err)
 			}
@@ -26,12 +26,12 @@ times on the same ranks, whatever the seed would plan now. The reports go to DIR
 				return usage("--out: %w", err)
 			}
 			r, err := runOne(cmd, s, scenarios.RunOptions{
-				Dir: filepath.Join(f.out, s.Name), Seed: seed, Shots: shots, Command: "respawn replay " + quoted(args[0]), NoExec: f.noExec,
+				Dir: filepath.Join(f.out, s.Name), Seed: seed, Shots: shots, Command: "respawn replay " + quoted(args[0]),
 			}, f.asJSON)
 			if err != nil {
 				return err
 			}
-			if code := exitOf(r); code != 0 {
+			if code := r.Verdict.ExitCode(); code != 0 {
 				return &exitError{code: code}
 			}
 			return nil

@@ -43,7 +43,7 @@ on any machine. Exits with the verdict's code.`,
 			} else {
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s: %s\n  report: %s\n", r.Verdict, printable(r.Scenario), printable(r.Cause), filepath.Join(out, "report.html"))
 			}
-			if code := exitOf(r); err == nil && code != 0 {
+			if code := r.Verdict.ExitCode(); err == nil && code != 0 {
 				return &exitError{code: code}
 			}
 			return err

@@ -68,9 +68,12 @@ func runAll(cmd *cobra.Command, args []string, f runFlags) error {
 	if f.repeat < 1 {
 		return usage("--repeat is %d: want 1 or more", f.repeat)
 	}
-	list, err := readScenarios(cmd.ErrOrStderr(), args, scenarios.Options{Short: f.short, Set: f.set})
+	list, err := readScenarios(cmd.ErrOrStderr(), args, scenarios.Options{Short: f.short, Set: f.set, NoExec: f.noExec})
 	if err != nil {
 		return err
+	}
+	if name := namesake(list); name != "" {
+		return usage("two of these scenarios are named %s, and their reports would go to the same place: rename one, or use --repeat", name)
 	}
 	var baseline []*reports.Report
 	if f.baseline != "" {
@@ -81,8 +84,29 @@ func runAll(cmd *cobra.Command, args []string, f runFlags) error {
 	if err := writable(f.out); err != nil {
 		return usage("--out: %w", err)
 	}
-	var entries []reports.IndexEntry
-	worst := 0
+	entries, err := runEach(cmd, args, list, baseline, f)
+	index := filepath.Join(f.out, "index.html")
+	if indexErr := reports.WriteFile(index, func(w io.Writer) error { return reports.Index(w, entries) }); err == nil && indexErr != nil {
+		err = fmt.Errorf("write the index page: %w", indexErr)
+	}
+	if err != nil {
+		return err
+	}
+	if !f.asJSON && len(entries) > 1 {
+		fmt.Fprintf(cmd.OutOrStdout(), "all runs: %s\n", index)
+	}
+	worst := exitPass
+	for _, e := range entries {
+		worst = worse(worst, e.Verdict.ExitCode())
+	}
+	if worst != exitPass {
+		return &exitError{code: worst}
+	}
+	return nil
+}
+
+// runEach runs the scenarios one after the other, until one has no report or somebody interrupts.
+func runEach(cmd *cobra.Command, args []string, list []*scenarios.Scenario, baseline []*reports.Report, f runFlags) (entries []reports.IndexEntry, err error) {
 	for i, s := range list {
 		for n := range f.repeat {
 			dir := s.Name
@@ -90,29 +114,18 @@ func runAll(cmd *cobra.Command, args []string, f runFlags) error {
 				dir = fmt.Sprintf("%s.%d", s.Name, n+1)
 			}
 			r, err := runOne(cmd, s, scenarios.RunOptions{
-				Dir: filepath.Join(f.out, dir), Seed: f.seed, Command: repeatCommand(args[i], f), NoExec: f.noExec, Baseline: baseline,
+				Dir: filepath.Join(f.out, dir), Seed: f.seed, Command: repeatCommand(args[i], f), Baseline: baseline,
 			}, f.asJSON)
 			if err != nil {
-				return err
+				return entries, err
 			}
 			entries = append(entries, reports.IndexEntry{Report: r, Dir: dir})
-			worst = worse(worst, exitOf(r))
-			if cmd.Context().Err() != nil {
-				break
+			if err := cmd.Context().Err(); err != nil {
+				return entries, err
 			}
 		}
 	}
-	index := filepath.Join(f.out, "index.html")
-	if err := reports.WriteFile(index, func(w io.Writer) error { return reports.Index(w, entries) }); err != nil {
-		return fmt.Errorf("write the index page: %w", err)
-	}
-	if !f.asJSON && len(entries) > 1 {
-		fmt.Fprintf(cmd.OutOrStdout(), "all runs: %s\n", index)
-	}
-	if worst != 0 {
-		return &exitError{code: worst}
-	}
-	return nil
+	return entries, nil
 }
 
 // runOne runs one scenario and tells about it.
@@ -131,7 +144,7 @@ func runOne(cmd *cobra.Command, s *scenarios.Scenario, o scenarios.RunOptions, a
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	if asJSON {
-		return r, writeJSON(cmd.OutOrStdout(), r)
+		return r, writeJSONLine(cmd.OutOrStdout(), r)
 	}
 	printVerdict(cmd.OutOrStdout(), r, o.Dir)
 	return r, nil
@@ -183,6 +196,18 @@ func readScenarios(stderr io.Writer, args []string, o scenarios.Options) ([]*sce
 	return list, nil
 }
 
+// namesake is a name that two scenarios have, "" when there is none.
+func namesake(list []*scenarios.Scenario) string {
+	seen := map[string]bool{}
+	for _, s := range list {
+		if seen[s.Name] {
+			return s.Name
+		}
+		seen[s.Name] = true
+	}
+	return ""
+}
+
 // readScenario takes what looks like a path for a file, and anything else for a name unless there is such a file.
 func readScenario(arg string, o scenarios.Options) (*scenarios.Scenario, error) {
 	if _, err := os.Stat(arg); err == nil || strings.ContainsRune(arg, filepath.Separator) || filepath.Ext(arg) != "" {
@@ -212,14 +237,6 @@ func writable(dir string) error {
 		return err
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
-}
-
-// exitOf is the code of one run: skipped is neither red nor proof.
-func exitOf(r *reports.Report) int {
-	if r.Skipped != "" {
-		return exitPass
-	}
-	return r.Verdict.ExitCode()
 }
 
 // worse is the worse of two exit codes by the verdicts' precedence.
