@@ -28,11 +28,15 @@ const (
 	floorName      = "respawn"
 )
 
-// compare returns nil when there is nothing to compare: no baseline, comparison off, or no recoveries in the scenario.
+// compare returns nil when comparison is off. What cannot be compared is told, and is not red: a new scenario has no baseline,
+// and one with a single kill no median.
 func compare(runs, before []*reports.Report, r Regression) *Change {
 	a, b := relative(before), relative(runs)
-	if r.Off || len(a) == 0 || len(b) == 0 {
+	switch {
+	case r.Off:
 		return nil
+	case len(a) == 0 || len(b) == 0:
+		return &Change{RunsBack: len(a), Runs: len(b), P: 1, Text: fmt.Sprintf("not compared: %d runs of the baseline and %d of these have a median slot recovery", len(a), len(b))}
 	}
 	r = r.withDefaults()
 	c := &Change{RunsBack: len(a), Runs: len(b), P: 1}

@@ -58,15 +58,15 @@ func Decide(runs, baseline []*reports.Report, p Policy) Decision {
 		d.Note = "no runs, and the policy names none: nothing was proved"
 	}
 	for _, n := range names {
-		row := decideOne(n, byName[n], before[n], p)
+		row := decideOne(n, byName[n], before[n], len(baseline) > 0, p)
 		d.Green = d.Green && row.Green
 		d.Rows = append(d.Rows, row)
 	}
 	return d
 }
 
-// decideOne judges one scenario.
-func decideOne(name string, runs, before []*reports.Report, p Policy) Row {
+// decideOne judges one scenario; compared tells that there is a baseline, of this or of other scenarios.
+func decideOne(name string, runs, before []*reports.Report, compared bool, p Policy) Row {
 	row := Row{Scenario: name, Runs: len(runs), Green: true, Reason: "passed"}
 	if len(runs) == 0 {
 		row.Green, row.Reason = false, "the policy asks for it and there is no run"
@@ -78,7 +78,7 @@ func decideOne(name string, runs, before []*reports.Report, p Policy) Row {
 		case r.Skipped != "":
 			row.Skipped = true
 			row.Reason = "skipped: " + r.Skipped
-			row.Green = row.Green && !p.SkipsAreRed
+			row.Green = row.Green && p.AllowSkips
 		case !p.allows(name, r.Verdict):
 			if row.Green || worse(r.Verdict, row.Verdicts) {
 				row.Reason = fmt.Sprintf("%s: %s", r.Verdict, r.Cause)
@@ -86,7 +86,7 @@ func decideOne(name string, runs, before []*reports.Report, p Policy) Row {
 			row.Green = false
 		}
 	}
-	if change := compare(runs, before, p.Regression); change != nil {
+	if change := compare(runs, before, p.Regression); change != nil && compared {
 		row.Change = change
 		if change.Red {
 			row.Green = false

@@ -28,16 +28,16 @@ func TestGateIsRedForWhateverDidNotPass(t *testing.T) {
 		green  bool
 		exit   int
 	}{
-		"all passed":               {[]*reports.Report{run("a", reports.Pass, 2), run("b", reports.Pass, 2)}, ci.Policy{}, true, 0},
-		"one failed":               {[]*reports.Report{run("a", reports.Pass, 2), run("b", reports.Fail, 2)}, ci.Policy{}, false, 1},
-		"one repetition failed":    {[]*reports.Report{run("a", reports.Fail, 2), run("a", reports.Pass, 2)}, ci.Policy{}, false, 1},
-		"inconclusive":             {[]*reports.Report{run("a", reports.Inconclusive, 2)}, ci.Policy{}, false, 1},
-		"inconclusive, allowed":    {[]*reports.Report{run("a", reports.Inconclusive, 2)}, ci.Policy{Allow: map[string][]reports.Verdict{"a": {reports.Inconclusive}}}, true, 0},
-		"the harness broke":        {[]*reports.Report{run("a", reports.Error, 2)}, ci.Policy{}, false, 5},
-		"missing":                  {[]*reports.Report{run("a", reports.Pass, 2)}, ci.Policy{Scenarios: []string{"b"}}, false, 1},
-		"nothing at all":           {nil, ci.Policy{}, false, 1},
-		"skipped":                  {[]*reports.Report{{Facts: reports.Facts{Scenario: "a", Skipped: "no memory cgroup"}, Result: check.Result{Verdict: reports.Inconclusive}}}, ci.Policy{}, true, 0},
-		"skipped, and that is red": {[]*reports.Report{{Facts: reports.Facts{Scenario: "a", Skipped: "no memory cgroup"}, Result: check.Result{Verdict: reports.Inconclusive}}}, ci.Policy{SkipsAreRed: true}, false, 1},
+		"all passed":            {[]*reports.Report{run("a", reports.Pass, 2), run("b", reports.Pass, 2)}, ci.Policy{}, true, 0},
+		"one failed":            {[]*reports.Report{run("a", reports.Pass, 2), run("b", reports.Fail, 2)}, ci.Policy{}, false, 1},
+		"one repetition failed": {[]*reports.Report{run("a", reports.Fail, 2), run("a", reports.Pass, 2)}, ci.Policy{}, false, 1},
+		"inconclusive":          {[]*reports.Report{run("a", reports.Inconclusive, 2)}, ci.Policy{}, false, 1},
+		"inconclusive, allowed": {[]*reports.Report{run("a", reports.Inconclusive, 2)}, ci.Policy{Allow: map[string][]reports.Verdict{"a": {reports.Inconclusive}}}, true, 0},
+		"the harness broke":     {[]*reports.Report{run("a", reports.Error, 2)}, ci.Policy{}, false, 5},
+		"missing":               {[]*reports.Report{run("a", reports.Pass, 2)}, ci.Policy{Scenarios: []string{"b"}}, false, 1},
+		"nothing at all":        {nil, ci.Policy{}, false, 1},
+		"skipped":               {[]*reports.Report{{Facts: reports.Facts{Scenario: "a", Skipped: "no memory cgroup"}, Result: check.Result{Verdict: reports.Inconclusive}}}, ci.Policy{}, false, 1},
+		"skipped, allowed":      {[]*reports.Report{{Facts: reports.Facts{Scenario: "a", Skipped: "no memory cgroup"}, Result: check.Result{Verdict: reports.Inconclusive}}}, ci.Policy{AllowSkips: true}, true, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -95,14 +95,14 @@ func TestPolicyFileIsReadStrictly(t *testing.T) {
 		g.Expect(os.WriteFile(path, []byte(text), 0o644)).To(Succeed())
 		return path
 	}
-	p, err := ci.ReadPolicy(write("scenarios: [a, b]\nskips_are_red: true\nallow: {a: [INCONCLUSIVE]}\nregression: {ratio: 2}\n"))
+	p, err := ci.ReadPolicy(write("scenarios: [a, b]\nallow_skips: true\nallow: {a: [INCONCLUSIVE]}\nregression: {ratio: 2}\n"))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(p.Scenarios).To(Equal([]string{"a", "b"}))
 	for text, want := range map[string]string{
 		"scenario: [a]\n":          "line 1",
 		"allow: {a: [MAYBE]}\n":    `"MAYBE" is no verdict`,
 		"regression: {ratio: 0.5}": "ratio > 1",
-		"skips_are_red: [a, b, c]": "line 1",
+		"allow_skips: [a, b, c]":   "line 1",
 	} {
 		_, err := ci.ReadPolicy(write(text))
 		g.Expect(err).To(MatchError(ContainSubstring(want)))

@@ -11,14 +11,15 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Policy says what the gate asks for. The zero value asks that every run there is passed, and that there is one.
+// Policy says what the gate asks for. The zero value asks that every run there is passed, and
+// that there is one: a scenario that was skipped proved nothing.
 type Policy struct {
 	// Scenarios must each have at least one run. Empty: whatever is there.
 	Scenarios []string `yaml:"scenarios"`
 	// Allow lists verdicts besides PASS that are green, by scenario; "*" is for all.
 	Allow map[string][]reports.Verdict `yaml:"allow"`
-	// SkipsAreRed makes a scenario red that the host could not run.
-	SkipsAreRed bool `yaml:"skips_are_red"`
+	// AllowSkips makes a scenario green that the host could not run.
+	AllowSkips bool `yaml:"allow_skips"`
 	// Regression compares against the baseline; Off switches that off.
 	Regression Regression `yaml:"regression"`
 }
