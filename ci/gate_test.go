@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -109,4 +110,12 @@ func TestPolicyFileIsReadStrictly(t *testing.T) {
 	}
 	_, err = ci.ReadPolicy("missing.yaml")
 	g.Expect(err).To(HaveOccurred())
+
+	readme, err := os.ReadFile("../README.md")
+	g.Expect(err).NotTo(HaveOccurred())
+	_, shown, _ := strings.Cut(string(readme), "```yaml\nscenarios: ")
+	shown, _, _ = strings.Cut("scenarios: "+shown, "```")
+	p, err = ci.ReadPolicy(write(shown))
+	g.Expect(err).NotTo(HaveOccurred(), shown)
+	g.Expect(p.Scenarios).To(HaveLen(3))
 }
