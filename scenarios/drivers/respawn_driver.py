@@ -4,14 +4,13 @@ A driver is an object with a name, a version, and start(size), submit(call, sett
 serve() does all the talking. See multiprocessing_pool.py for the shortest example.
 """
 
-import contextlib
 import importlib
 import json
 import os
-import signal
 import sys
 import threading
 
+import respawn_children
 import respawn_tasks
 
 
@@ -80,13 +79,11 @@ def serve(driver):
 
 
 def _stop(driver):
-    """Stops the pool, which may have nothing left or never come to its end, and kills the workers that remain."""
+    """Stops the pool, which may have nothing left or never come to its end, and ends every process that remains."""
     stopping = threading.Thread(target=driver.stop, daemon=True)
     stopping.start()
     stopping.join(3)
-    with contextlib.suppress(OSError):
-        for pid in driver.pids():
-            os.kill(pid, signal.SIGKILL)
+    respawn_children.end()
 
 
 def _send(fd, message):

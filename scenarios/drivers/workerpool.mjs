@@ -1,5 +1,6 @@
 // Drives Node's workerpool with processes as workers. See docs/drivers.md for the protocol.
 
+import { once } from "node:events";
 import { appendFileSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
@@ -9,7 +10,7 @@ import { fileURLToPath } from "node:url";
 // Whatever prints goes to standard error, so that it cannot corrupt the protocol: Node cannot redirect a descriptor.
 Object.defineProperty(process, "stdout", { get: () => process.stderr });
 
-const { workerpool, version } = load();
+const { workerpool, version } = await load();
 
 const tasks = {
   square: async ({ n }) => n ** 2,
@@ -33,11 +34,9 @@ function testify(line) {
 }
 
 let pool;
-
 const alive = ({ pid, exitCode, signalCode }) => pid && exitCode === null && signalCode === null;
-
-const pids = () => pool.workers.map((w) => w.worker).filter(alive).map((w) => w.pid);
-
+const workers = () => pool?.workers.map((w) => w.worker).filter(alive) ?? [];
+const pids = () => workers().map((w) => w.pid);
 const reason = (e) => `${e?.name ?? "Error"}: ${e?.message ?? e}`;
 
 const ops = {
@@ -56,7 +55,9 @@ const ops = {
     ),
   workers: () => ({ op: "workers", pids: pids() }),
   stop: async () => {
-    await pool?.terminate(true);
+    const last = workers();
+    await Promise.race([pool?.terminate(true), pause(3000)]); // which may never end
+    for (const worker of last.filter(alive)) worker.kill("SIGKILL");
     return { op: "stopped" };
   },
 };
@@ -77,11 +78,12 @@ function say(message) {
   writeSync(1, JSON.stringify(message) + "\n");
 }
 
-function load() {
+async function load() {
   const require = createRequire(import.meta.url);
   try {
     return { workerpool: require("workerpool"), version: require("workerpool/package.json").version };
   } catch {
+    await once(process.stdin, "data");
     say({ op: "error", error: "not installed: workerpool", install: "scenarios/drivers/install.sh" });
     process.exit(0);
   }
@@ -89,11 +91,7 @@ function load() {
 
 if (workerpool.isMainThread) {
   const requests = createInterface({ input: process.stdin });
-  requests.on("line", answer);
-  requests.on("close", async () => {
-    await pool?.terminate(true);
-    process.exit(0);
-  });
+  requests.on("line", answer).on("close", () => ops.stop().then(() => process.exit(0)));
 } else {
   workerpool.worker({ run, sleep: tasks.sleep });
 }

@@ -3,7 +3,10 @@ package driver_test
 import (
 	"errors"
 	"os"
+	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -29,6 +32,11 @@ func TestOurDriversKeepTheProtocol(t *testing.T) {
 		{python(), "billiard_pool.py"},
 		{"node", "workerpool.mjs"},
 	}
+	semaphores := func() []string { names, _ := filepath.Glob("/dev/shm/sem.loky-*"); return names }
+	before := semaphores()
+	added := func() []string {
+		return slices.DeleteFunc(semaphores(), func(name string) bool { return slices.Contains(before, name) })
+	}
 	results := checkAll(t, argvs, func(argv []string) driver.Command {
 		c := command(t, argv[1])
 		c.Argv, c.Dir, c.Timeouts = argv, "../../drivers", driver.Timeouts{}
@@ -47,4 +55,6 @@ func TestOurDriversKeepTheProtocol(t *testing.T) {
 			t.Log(r.Report)
 		})
 	}
+	// Semaphores are unlinked by a helper process, which a driver that kills all its children would kill too.
+	NewWithT(t).Eventually(added).WithTimeout(20 * time.Second).Should(BeEmpty())
 }
