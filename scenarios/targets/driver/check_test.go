@@ -2,6 +2,7 @@ package driver_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -161,10 +162,14 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 
 func TestCheckTellsHowToInstallWhatIsMissing(t *testing.T) {
 	g := NewWithT(t)
-	_, err := driver.Check(t.Context(), command(t, "not installed"))
-	g.Expect(err).To(MatchError("libpool is not installed: apt-get install libpool"))
+	// It speaks and ends before it has read a word, so that with many at once some end before a word was written.
+	modes := slices.Repeat([]string{"not installed"}, 50)
+	for _, result := range checkAll(t, modes, func(mode string) driver.Command { return command(t, mode) }) {
+		r := <-result
+		g.Expect(r.error).To(MatchError("libpool is not installed: apt-get install libpool"), r.String())
+	}
 
-	_, err = driver.Check(t.Context(), driver.Command{Argv: []string{"no-such-driver"}})
+	_, err := driver.Check(t.Context(), driver.Command{Argv: []string{"no-such-driver"}})
 	var missing *foreign.NotInstalledError
 	g.Expect(err).To(BeAssignableToTypeOf(missing))
 	g.Expect(err).To(MatchError("no-such-driver is not installed"))

@@ -76,6 +76,7 @@ type Driver struct {
 	limits  Timeouts
 	hello   Hello
 	output  *os.File // the reading end of the driver's descriptor 1
+	reading sync.Once
 	gone    chan struct{}
 	broken  violations
 	told    func(*Violation)
@@ -113,7 +114,7 @@ func Start(ctx context.Context, c Command) (*Driver, error) {
 	return d, nil
 }
 
-// open starts the process.
+// open starts the process. What it says is read once it is asked something, so that a driver that speaks first answers.
 func open(c Command) (*Driver, error) {
 	d := &Driver{
 		limits: c.Timeouts.withDefaults(), gone: make(chan struct{}),
@@ -139,7 +140,6 @@ func open(c Command) (*Driver, error) {
 		output.Close()
 		return nil, err
 	}
-	go d.read()
 	return d, nil
 }
 

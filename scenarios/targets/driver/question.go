@@ -38,8 +38,9 @@ func (d *Driver) exchange(ctx context.Context, r request, want string, limit tim
 	}
 	d.asked = append(d.asked, q)
 	d.mu.Unlock()
+	d.reading.Do(func() { go d.read() })
 	if err := d.write(r); err != nil {
-		return nil, err
+		return q.lastBreath(err)
 	}
 	late := time.NewTimer(limit)
 	defer late.Stop()
@@ -47,16 +48,21 @@ func (d *Driver) exchange(ctx context.Context, r request, want string, limit tim
 	case a := <-q.answer:
 		return a, nil
 	case <-d.gone:
-		select { // it may have answered with its last breath
-		case a := <-q.answer:
-			return a, nil
-		default:
-			return nil, d.ending()
-		}
+		return q.lastBreath(d.ending())
 	case <-late.C:
 		return nil, d.wrong(NoAnswer, 0, r.Op, "none within %v: want %s", limit, wanted[want])
 	case <-ctx.Done():
 		return nil, fmt.Errorf("driver: %s: %w", r.Op, ctx.Err())
+	}
+}
+
+// lastBreath is the answer that a driver gave before it ended, or else the error.
+func (q *question) lastBreath(err error) (*reply, error) {
+	select {
+	case a := <-q.answer:
+		return a, nil
+	default:
+		return nil, err
 	}
 }
 

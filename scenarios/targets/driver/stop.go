@@ -91,6 +91,7 @@ func (d *Driver) Close() error {
 	d.closing = true
 	d.mu.Unlock()
 	err := d.endProgram()
+	d.reading.Do(func() { go d.read() })
 	<-d.gone
 	d.closeInput()
 	return err
