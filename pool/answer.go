@@ -43,6 +43,7 @@ func (w *worker) receive(in *frameBuffer) bool {
 			p.gather()
 		}
 		w.headSince = time.Now()
+		p.answered = w.headSince
 		p.afterBatch(w)
 	}
 	return true

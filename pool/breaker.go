@@ -19,6 +19,39 @@ type breaker struct {
 	probing  bool      // a probe worker is on its way
 }
 
+// ending is what the end of a worker that had come up says about workers.
+type ending uint8
+
+const (
+	endGood ending = iota // they can be had: it stayed up or worked, or somebody ended it
+	endBad                // they do not stay up
+	endMute               // nothing: the task that it ran is to blame
+)
+
+// ending judges the end of a worker that was ready. One that lives for less than a second and settles nothing has not
+// come up, unless that is the doing of the task that it ran: of one that was blamed for a crash before, or of any while
+// other workers answer. Otherwise a few tasks that crash would take the pool down with all the others in it.
+func (w *worker) ending(x Exit) ending {
+	switch {
+	case x.Reason != ReasonNone, x.Kind == KindKilled, x.Kind == KindClean, x.Settled > 0, x.At.Sub(w.readyAt) >= readySettle:
+		return endGood
+	case w.excused && w.p.cfg.mutant != mutantPoisonCounts:
+		return endMute
+	}
+	return endBad
+}
+
+// excuses tells whether the task that a worker died of is what it died of, rather than the worker itself. Pool.mu is held.
+func (p *Pool) excuses(guilty *call) bool {
+	switch {
+	case guilty == nil:
+		return false
+	case p.cfg.mutant == mutantPoisonExcused:
+		return true
+	}
+	return guilty.crimes() > 1 || time.Since(p.answered) < readySettle
+}
+
 func (b *breaker) isOpen() bool { return !b.until.IsZero() }
 
 // breakerFail counts a failure and opens the breaker when there were too many, or when it was the probe's. Pool.mu is

@@ -40,6 +40,7 @@ func (p *Pool) bury(w *worker, quarantined bool) Exit {
 			p.bereave(c, exit, started, c == guilty)
 		}
 	})
+	w.excused = p.excuses(guilty)
 	if p.cfg.mutant == mutantDropRequeue {
 		p.queue = queue{}
 	}

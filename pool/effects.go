@@ -1,6 +1,9 @@
 package pool
 
-import "slices"
+import (
+	"slices"
+	"sync"
+)
 
 // effects is what a critical section leaves to be done after it: calls whose waiters must be woken, and workers that
 // have frames to be written.
@@ -32,8 +35,9 @@ func (p *Pool) unlock() {
 			e.writes = append(e.writes, o)
 		}
 	}
+	clear(e.dirty)
 	e.dirty = e.dirty[:0]
-	p.eff = p.spareEffects()
+	p.eff = spareEffects()
 	p.mu.Unlock()
 
 	for _, o := range e.writes {
@@ -52,11 +56,14 @@ func (p *Pool) unlock() {
 		e.writes[i] = outgoing{}
 	}
 	e.writes, e.settled = e.writes[:0], e.settled[:0]
-	p.effPool.Put(e)
+	effectsPool.Put(e)
 }
 
-func (p *Pool) spareEffects() *effects {
-	if e, ok := p.effPool.Get().(*effects); ok {
+// effectsPool is of empty *effects, for all pools. Whatever one of them pointed to would live on for two collections.
+var effectsPool sync.Pool
+
+func spareEffects() *effects {
+	if e, ok := effectsPool.Get().(*effects); ok {
 		return e
 	}
 	return &effects{}

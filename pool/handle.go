@@ -25,6 +25,7 @@ type worker struct {
 	readyAt  time.Time
 	settled  int
 	probe    bool // the breaker's: if it stays up, the breaker closes
+	excused  bool // it died of the task that it ran: see excuses
 	pos      int  // in Pool.idle, -1 outside
 	lastExit *Exit
 

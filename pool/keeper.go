@@ -25,6 +25,7 @@ func (p *Pool) keep() {
 		p.mu.Lock()
 		now := time.Now()
 		next := now.Add(time.Hour)
+		p.keeperNext = next // so that a task sent meanwhile, to a worker already looked at, has its time noticed
 		for w := range p.workers {
 			next = earliest(next, p.lookAfter(w, now))
 		}

@@ -23,8 +23,7 @@ type Pool struct {
 	guardian guardian
 	real     bool // real processes, not fakes
 	bus      eventBus
-	effPool  sync.Pool // of *effects
-	waiters  sync.Pool // of *waiting
+	waiters  *sync.Pool // of *waiting; apart, since the runtime holds a sync.Pool for two collections after its last use
 
 	keeperKick   chan struct{}
 	dispatchKick chan struct{}
@@ -41,6 +40,7 @@ type Pool struct {
 	bench       []*worker            // ready hot spares
 	ready       int                  // workers in slots that take tasks
 	breaker     breaker
+	answered    time.Time // when a worker last settled something
 	eff         *effects
 	keeperNext  time.Time     // when the keeper looks next
 	changed     chan struct{} // closed and replaced when something that await waits for changed
@@ -91,7 +91,7 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 		cfg.jitter = mathrand.Float64
 	}
 	p := &Pool{
-		cfg: cfg, id: newID(), pid: os.Getpid(), guardian: noGuardian{}, real: real, eff: &effects{}, workers: make(map[*worker]struct{}),
+		cfg: cfg, id: newID(), pid: os.Getpid(), guardian: noGuardian{}, real: real, eff: &effects{}, waiters: &sync.Pool{}, workers: make(map[*worker]struct{}),
 		keeperKick: make(chan struct{}, 1), dispatchKick: make(chan struct{}, 1), stopped: make(chan struct{}), changed: make(chan struct{}),
 	}
 	if err := p.prepare(); err != nil {

@@ -136,7 +136,7 @@ func (s *simulation) unjustified(x *Exit, w *simProcess) string {
 	case ReasonCancel:
 		return when(ran == 0 || w.execs[ran-1].task.cancel == 0 && !w.execs[ran-1].task.loose, "it ran nothing that was cancelled")
 	case ReasonStall:
-		return when(!w.unreapable && (w.stopped.IsZero() || w.killedAt.Sub(w.stopped) < c.Heartbeat/4), "it was not stopped")
+		return when(!w.unreapable && !w.lied && (w.stopped.IsZero() || w.killedAt.Sub(w.stopped) < c.Heartbeat/4), "it was not stopped")
 	case ReasonProtocol:
 		return when(!w.lied && !w.unreapable, "it had sent nothing wrong")
 	case ReasonBoot:

@@ -40,9 +40,21 @@ func (s *simulation) task(work time.Duration, opts ...Option) *Future[[]byte] {
 }
 
 func (s *simulation) taskIn(ctx context.Context, work time.Duration, opts ...Option) *Future[[]byte] {
-	t := &simTask{n: len(s.plan.tasks), work: work, fail: frameValue, size: simArgSize}
+	return simWork.Submit(ctx, s.pool, s.argument(&simTask{work: work}), opts...)
+}
+
+// poison submits a task that ends each worker that runs it, after a millisecond at most.
+func (s *simulation) poison(how waitStatus, opts ...Option) *Future[[]byte] {
+	return simWork.Submit(context.Background(), s.pool, s.argument(&simTask{work: time.Millisecond, poison: &how}), opts...)
+}
+
+// argument adds the task to the plan.
+func (s *simulation) argument(t *simTask) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t.n, t.fail, t.size = len(s.plan.tasks), frameValue, simArgSize
 	s.plan.tasks = append(s.plan.tasks, t)
-	return simWork.Submit(ctx, s.pool, t.argument(s.number), opts...)
+	return t.argument(s.number)
 }
 
 // in is the process in the slot, or on the bench (-1).
@@ -164,9 +176,7 @@ func TestAWorkerThatDiesWhileItRetiresIsReportedAsWhatItWas(t *testing.T) {
 
 func TestTheBreakerClosesWhenTheSlotThatOpenedItIsGone(t *testing.T) {
 	staged(t, Config{Size: 1, Backoff: Backoff{Threshold: 2, Base: 10 * time.Millisecond}}, func(g *WithT, s *simulation, p *Pool) {
-		s.mu.Lock()
-		s.plan.broken, s.faulty, s.healAt = [2]time.Duration{0, time.Hour}, true, time.Now().Add(time.Hour)
-		s.mu.Unlock()
+		s.bootsFail(time.Hour)
 		g.Expect(p.Resize(2)).To(Succeed())
 		<-time.After(time.Second)
 		g.Expect(p.Stats().BreakerOpen).To(BeTrue())
@@ -176,15 +186,32 @@ func TestTheBreakerClosesWhenTheSlotThatOpenedItIsGone(t *testing.T) {
 	})
 }
 
+func TestATaskThatIsTakenFromBehindALongOneHasItsTimeout(t *testing.T) {
+	for range 20 { // the keeper looks at the workers in any order
+		staged(t, Config{Size: 2, Heartbeat: -1}, func(g *WithT, s *simulation, p *Pool) {
+			for range 8 { // so tiny that several are sent at a time
+				g.Expect(s.answers(OnSlot(0))).To(Succeed())
+			}
+			s.task(20*time.Microsecond, OnSlot(0))
+			s.task(time.Millisecond, OnSlot(1))
+			s.task(time.Hour) // sent together with
+			f := s.task(time.Hour, WithTimeout(10*time.Millisecond))
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			_, err := f.Result(ctx)
+			g.Expect(p.Stats().Revoked).To(BeEquivalentTo(1))
+			g.Expect(err).To(BeAssignableToTypeOf(&TimeoutError{}))
+		})
+	}
+}
+
 func TestMapNamesEveryInputThatACancellationLeftOut(t *testing.T) {
 	staged(t, Config{Size: 1}, func(g *WithT, s *simulation, p *Pool) {
 		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Millisecond)
 		defer cancel()
 		var args [][]byte
-		for n := range 10 {
-			task := &simTask{n: n, work: 10 * time.Millisecond, fail: frameValue, size: simArgSize}
-			s.plan.tasks = append(s.plan.tasks, task)
-			args = append(args, task.argument(s.number))
+		for range 10 {
+			args = append(args, s.argument(&simTask{work: 10 * time.Millisecond}))
 		}
 		_, err := simWork.Map(ctx, p, args)
 		g.Expect(err).To(MatchError(And(ContainSubstring("item 1:"), ContainSubstring("item 9:"))))

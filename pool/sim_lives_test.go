@@ -59,18 +59,98 @@ func checkScore(s *simulation, violated func(string, ...any)) {
 			violated("the breaker is closed after failures worth %.1f of %d, at %v", score, b.Threshold, due.Sub(s.start))
 			return
 		}
-		switch e.Kind {
-		case BreakerOpened:
+		switch {
+		case e.Kind == BreakerOpened:
 			open, due = true, time.Time{}
-		case BreakerClosed:
+		case e.Kind == BreakerClosed:
 			open, score = false, 0
-		case BootFailed:
+		case e.Kind == BootFailed, e.Kind == WorkerExited && s.feeds(e, true):
 			score = score*math.Exp2(-e.At.Sub(last).Seconds()/b.HalfLife.Seconds()) + 1
 			if last = e.At; !open && score > float64(b.Threshold)+.01 {
 				due = e.At
 			}
 		}
 	}
+}
+
+// checkOpenings counts what may feed the breaker, and looks for openings for which that is not enough.
+func checkOpenings(s *simulation, violated func(string, ...any)) {
+	b := s.plan.cfg.Backoff
+	if s.plan.early {
+		return // of New there are no events
+	}
+	var score float64
+	var last time.Time
+	open := false
+	for _, e := range s.events {
+		switch {
+		case e.Kind == BreakerOpened:
+			if !open && score < float64(b.Threshold)-.01 {
+				violated("the breaker opens after failures worth %.1f of %d, at %v", score, b.Threshold, e.At.Sub(s.start))
+			}
+			open = true
+		case e.Kind == BreakerClosed:
+			open, score = false, 0
+		case e.Kind == BootFailed, e.Kind == WorkerExited && s.feeds(e, false):
+			score = score*math.Exp2(-e.At.Sub(last).Seconds()/b.HalfLife.Seconds()) + 1
+			last = e.At
+		}
+	}
+}
+
+// feeds tells whether the end of a worker that was ready must feed the breaker (sure), or may.
+func (s *simulation) feeds(e Event, sure bool) bool {
+	x, w := e.Exit, s.byPID[e.Exit.PID]
+	ready, ok := s.readyAt(w)
+	if !ok {
+		return !sure && s.plan.cfg.Spares > 0 // it may have been ready on the bench
+	}
+	limit := readySettle
+	if sure {
+		limit -= 100 * time.Millisecond // the first workers were ready before New returned
+	}
+	if x.Settled > 0 || x.Reason != ReasonNone || x.Kind == KindKilled || x.Kind == KindClean || x.At.Sub(ready) >= limit {
+		return false
+	}
+	g := w.guilty()
+	switch {
+	case w.lied: // who is to blame is not known
+		return !sure
+	case g == nil:
+		return true
+	}
+	for _, before := range g.task.execs {
+		if before == g {
+			return !sure || !s.answeredSince(x.At.Add(-readySettle))
+		}
+		if y := before.w.exit; y != nil && (charge(y) == "crash" || charge(y) == "oom") {
+			return false // the task was known
+		}
+	}
+	return !sure
+}
+
+// readyAt is when the worker took its slot; a spare has been ready for longer.
+func (s *simulation) readyAt(w *simProcess) (at time.Time, ok bool) {
+	for _, e := range s.events {
+		if e.Kind == WorkerReady && s.byPID[e.Worker.PID] == w {
+			return e.At, w != nil
+		}
+	}
+	_, first := s.firstSlots[w.pid()]
+	return s.up, first
+}
+
+// answeredSince tells whether a worker sent a result after that.
+func (s *simulation) answeredSince(at time.Time) bool {
+	for _, w := range s.processes {
+		for _, e := range w.execs {
+			if e.told && e.done.After(at) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // checkBackoff looks for a start right after two failures of the same slot in a row.

@@ -122,7 +122,21 @@ func newSimPlan(seed uint64) *simPlan {
 		p.ending = simEnding(d.from(int(endsByClose), int(endsByBoth)))
 		p.endAt = d.span(time.Millisecond, p.heal)
 	}
+	if p.weather.rate[atExec] > 0 && d.chance(.1) {
+		p.poisonAll()
+	}
 	return p
+}
+
+// poisonAll has every task end its worker.
+func (p *simPlan) poisonAll() {
+	for _, lane := range p.lanes {
+		for _, step := range lane {
+			for _, t := range step.tasks {
+				t.poison = &waitStatus{code: 42}
+			}
+		}
+	}
 }
 
 // simConfig draws a config. Every knob is off in most of them.

@@ -133,6 +133,7 @@ var simPromises = []struct {
 	}},
 	{"workers that do not come up are no fork loop", checkBreaker},
 	{"the breaker opens in time", checkScore},
+	{"the breaker opens for nothing else", checkOpenings},
 	{"restarts are spaced", checkBackoff},
 	{"a stall is noticed", checkStalls},
 	{"who cannot be reaped is given up", checkQuarantine},
@@ -253,7 +254,9 @@ func (s *simulation) overtime(e *simExec) string {
 	if t.loose { // it was cancelled, who knows when
 		return ""
 	}
-	if limit := s.timeoutOf(t); limit > 0 && end.Sub(e.began) > limit+limit/4+12*keeperTick && (settled.IsZero() || settled.Sub(e.began) > limit) {
+	limit := s.timeoutOf(t)
+	latest := limit + limit/4 + 12*keeperTick // when it is to be ended, unless it was settled before that, as by a cancellation
+	if limit > 0 && end.Sub(e.began) > latest && (settled.IsZero() || settled.Sub(e.began) > latest) {
 		return "it ran for " + end.Sub(e.began).String() + " with a timeout of " + limit.String()
 	}
 	if grace := s.plan.cfg.CancelGrace; grace >= 0 && errors.Is(t.err, context.DeadlineExceeded) && settled.After(e.began) && end.Sub(settled) > grace+time.Millisecond {

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"encoding/binary"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -134,6 +135,13 @@ func (s *simulation) workerOf(ctx *taskContext) *simProcess {
 		}
 	}
 	panic("a handler runs in no worker")
+}
+
+// taskOf is the task of that argument.
+func (s *simulation) taskOf(arg []byte) *simTask {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.plan.tasks[binary.LittleEndian.Uint64(arg[8:])]
 }
 
 // begin notes that the worker starts to run the task.

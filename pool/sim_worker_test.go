@@ -260,7 +260,7 @@ var (
 
 // handle is the handler of every simulated task.
 func (s *simulation) handle(ctx *taskContext, arg []byte) ([]byte, error) {
-	t, w := s.plan.tasks[binary.LittleEndian.Uint64(arg[8:])], s.workerOf(ctx)
+	t, w := s.taskOf(arg), s.workerOf(ctx)
 	e := w.begin(t, ctx)
 	w.pass()
 	x := w.moment()

@@ -35,9 +35,10 @@ func (s *slot) supervise() {
 				continue
 			}
 		}
-		if p.tend(w) {
+		switch p.tend(w) {
+		case endGood:
 			failures = 0
-		} else {
+		case endBad:
 			failures++
 		}
 		if p.cfg.mutant == mutantNoRestart {
@@ -49,8 +50,8 @@ func (s *slot) supervise() {
 // wanted tells whether the slot is to be filled. Pool.mu is held.
 func (s *slot) wanted() bool { return !s.removed && s.p.running() }
 
-// tend waits for the end of a worker that came up, and buries it. It reports whether the worker had stayed up.
-func (p *Pool) tend(w *worker) (stayed bool) {
+// tend waits for the end of a worker that came up, buries it, and reports what that end says about workers.
+func (p *Pool) tend(w *worker) ending {
 	quarantined := false
 	select {
 	case <-w.exited:
@@ -70,19 +71,21 @@ func (p *Pool) tend(w *worker) (stayed bool) {
 
 	p.mu.Lock()
 	defer p.unlock()
-	stayed = exit.Reason != ReasonNone || exit.Kind == KindKilled || exit.Kind == KindClean ||
-		exit.Settled > 0 || exit.At.Sub(w.readyAt) >= readySettle
-	if !stayed {
+	end := w.ending(exit)
+	switch {
+	case end == endBad:
 		p.breakerFail(&BootError{Worker: w.name, Reason: "died right after it was ready", Exit: exit}, w.probe)
-	} else if w.probe {
+	case w.probe && end == endGood:
 		p.breakerClose(w)
+	case w.probe:
+		p.breaker.probing = false // the next one tells
 	}
 	if w.slot != nil && w.slot.worker == w {
 		w.slot.worker = nil
 	}
 	p.failIfDeserted()
 	p.notify()
-	return stayed
+	return end
 }
 
 // boot starts a worker, for the slot or if that is nil for the spare bench, and waits until it is ready. nil means that
