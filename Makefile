@@ -4,12 +4,13 @@ GO    ?= go
 TOOL  := $(GO) tool -modfile=ci/tools/go.mod
 PKG   ?= ./...
 SEEDS ?= 100000
+PAIRS ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race sim bench picture v2 fmt lint vet tidy vuln ci clean
+.PHONY: help build demo test race sim gate-pairs bench picture v2 fmt lint vet tidy vuln ci clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## the command, in bin/respawn
 	$(GO) build -o bin/respawn ./cmd/respawn
@@ -25,6 +26,9 @@ race: ## every test under the race detector
 
 sim: ## the pool's simulation over many seeds (SEEDS=100000)
 	$(GO) test -count=1 -timeout 0 -run '^TestSimulation$$' ./pool -args -seeds $(SEEDS)
+
+gate-pairs: ## is the gate red on twice the recovery, and never on noise? (PAIRS=20)
+	$(GO) test -count=1 -timeout 0 -v -run '^TestGateOverPairs$$' ./cmd/respawn -pairs $(PAIRS)
 
 bench: ## the pool against floors measured in the same run
 	$(GO) run ./cmd/respawn bench
