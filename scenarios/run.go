@@ -70,7 +70,11 @@ func (s *Scenario) run(ctx context.Context, path string, o RunOptions) (*reports
 	err := s.record(ctx, path, o)
 	switch mistakes := Problems(nil); {
 	case err == nil:
-		return Judge(path)
+		r, err := Judge(path)
+		if r != nil {
+			return r, nil // if the history is cut short, the verdict tells
+		}
+		return nil, err
 	case errors.As(err, &mistakes):
 		return nil, err
 	case ctx.Err() != nil:
@@ -100,7 +104,7 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 		return fmt.Errorf("make a scratch directory: %w", err)
 	}
 	defer os.RemoveAll(scratch)
-	ctx, cancel := context.WithTimeout(ctx, s.timeout())
+	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout(), fmt.Errorf("its timeout of %v is over", s.timeout()))
 	defer cancel()
 
 	run, err := s.prepare(o)

@@ -35,4 +35,9 @@ func run(args []string) int {
 // stopped is why the context of a command ended.
 type stopped struct{ by os.Signal }
 
-func (s stopped) Error() string { return "stopped by " + s.by.String() }
+func (s stopped) Error() string {
+	if s.by == os.Interrupt {
+		return "stopped by Ctrl-C"
+	}
+	return "stopped by SIGTERM"
+}

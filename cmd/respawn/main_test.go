@@ -29,6 +29,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":      exits,
+			"shorten":    shorten,
 			"interrupts": signals(os.Interrupt),
 			"terminates": signals(syscall.SIGTERM),
 		},
@@ -72,6 +73,13 @@ func signals(signal os.Signal) func(*testscript.TestScript, bool, []string) {
 		}
 		expect(ts, args[0], cmd.Wait())
 	}
+}
+
+// shorten FILE: takes its last 9 bytes away.
+func shorten(ts *testscript.TestScript, _ bool, args []string) {
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Check(os.Truncate(ts.MkAbs(args[0]), info.Size()-9))
 }
 
 func command(ts *testscript.TestScript, args []string) *exec.Cmd {

@@ -18,15 +18,17 @@ func newReport() *cobra.Command {
 		Short: "Judge a saved history again and write its reports",
 		Long: `Judge a history that 'respawn run' left (DIR/NAME/history.jsonl) and write report.html,
 report.json, junit.xml and summary.md beside it. The same history gives the same verdict,
-on any machine. Exits with the verdict's code.`,
+on any machine. Exits with the verdict's code, and with 2 if the history is cut short or was
+edited: the report is then of what there is, and at best INCONCLUSIVE.`,
 		Example: "  respawn report respawn-out/random-kill/history.jsonl",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := scenarios.Judge(args[0])
-			if err != nil {
-				return usage("%w", err)
+			r, broken := scenarios.Judge(args[0])
+			if r == nil {
+				return usage("%w", broken)
 			}
 			var before []*reports.Report
+			var err error
 			if baseline != "" {
 				if before, err = reports.LoadAll(baseline); err != nil {
 					return usage("%w", err)
@@ -42,6 +44,9 @@ on any machine. Exits with the verdict's code.`,
 				err = writeJSON(cmd.OutOrStdout(), r)
 			} else {
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s: %s\n  report: %s\n", r.Verdict, printable(r.Scenario), printable(r.Cause), filepath.Join(out, "report.html"))
+			}
+			if err == nil && broken != nil {
+				return usage("%w: the report is of what there is", broken)
 			}
 			if code := r.Verdict.ExitCode(); err == nil && code != 0 {
 				return &exitError{code: code}

@@ -64,7 +64,7 @@ func (r Report) String() string {
 				fmt.Fprintf(&b, "        … and %d more\n", len(s.Found)-shown)
 				break
 			}
-			fmt.Fprintf(&b, "        %s\n", v)
+			fmt.Fprintf(&b, "        %s\n", plain(v.Error()))
 		}
 	}
 	if !r.OK() && r.Stderr != "" {
