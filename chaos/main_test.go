@@ -30,11 +30,15 @@ type tape struct {
 	events []history.Event
 	closed bool
 	abort  bool
+	seen   func(history.Event) // called with each event before it is recorded; may be nil
 }
 
 func (t *tape) open(h history.Header) (chaos.Recorder, error) { t.header = h; return t, nil }
 
 func (t *tape) Append(e history.Event) error {
+	if t.seen != nil {
+		t.seen(e)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e.T = time.Since(t.header.Started)

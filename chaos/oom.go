@@ -5,16 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/respawn-go/respawn/chaos/history"
-	"github.com/respawn-go/respawn/internal/cgroup"
 )
 
-// OOM lets the victim allocate memory until a limit ends it. There are three strengths, and the receipt names the one
-// that was used:
+// OOM exhausts the victim's memory until a limit ends it: the victim allocates by itself where the target can make it. There
+// are three strengths, and the receipt names the one that was used:
 //
 //	cgroup   the kernel's OOM killer in a memory cgroup: the wait status shows SIGKILL and the group's oom_kill counter
-//	         has grown
+//	         has grown. A victim that cannot be told to allocate shares its group with a hog for as long, and is made the
+//	         one that the kernel takes first
 //	rlimit   RLIMIT_DATA: exit code 2, and on stderr the allocator's message, or that of the Go runtime where it got no
 //	         memory for itself
 //	rss      this process watches the resident set and sends SIGKILL when it passes the limit
@@ -77,76 +75,4 @@ func (o *oomByAny) Setup(ctx context.Context, c *Case) error {
 		why = append(why, err, o.Injection.Cleanup(ctx, c))
 	}
 	return refuse("%v", errors.Join(why...))
-}
-
-// oomByCgroup is the kernel's OOM killer.
-type oomByCgroup struct {
-	OOM
-	stressing
-	limiting
-	kills uint64
-	unpin func() error
-}
-
-func (o *oomByCgroup) Setup(ctx context.Context, c *Case) error {
-	if err := o.stressing.Setup(ctx, c); err != nil {
-		return err
-	}
-	return o.take(c, cgroup.Memory)
-}
-
-func (o *oomByCgroup) Inject(ctx context.Context, c *Case) (err error) {
-	if o.kills, err = o.group.OOMKills(); err != nil {
-		return err
-	}
-	if o.unpin, err = o.group.Pin(); err != nil {
-		return err
-	}
-	own, err := o.group.MemoryMax()
-	if err != nil {
-		return err
-	}
-	if o.Limit > 0 || own == 0 {
-		limit := o.Limit
-		if limit == 0 {
-			used, err := o.group.MemoryCurrent()
-			if err != nil {
-				return err
-			}
-			limit = used + headroom
-		}
-		if err := o.group.SetMemoryMax(limit); err != nil {
-			return err
-		}
-	}
-	o.begin(ctx, c, Stress{Kind: "alloc"})
-	return nil
-}
-
-func (o *oomByCgroup) Confirm(ctx context.Context, c *Case) (history.Receipt, error) {
-	e, err := o.ending(ctx, c)
-	if err != nil {
-		return history.Receipt{}, err
-	}
-	r := e.Receipt()
-	after, err := o.group.OOMKills()
-	if err != nil {
-		return r, fmt.Errorf("read the OOM counter after the victim's end: %w", err)
-	}
-	c.CountOOM(int64(after - o.kills))
-	r.Tier, r.Mechanism = "cgroup oom_kill", o.mechanism(cgroup.Memory)
-	r.Evidence["oom_kill"] = fmt.Sprintf("%d → %d", o.kills, after)
-	if after == o.kills || e.Known() && e.Signal != "SIGKILL" {
-		return r, fmt.Errorf("the victim ended with %s, and the kernel's OOM killer had no part in it", e)
-	}
-	return r, nil
-}
-
-// Cleanup unpins before it releases: the group is removed then.
-func (o *oomByCgroup) Cleanup(ctx context.Context, c *Case) error {
-	var err error
-	if o.unpin != nil {
-		err = o.unpin()
-	}
-	return errors.Join(o.stressing.Cleanup(ctx, c), err, o.release())
 }

@@ -36,6 +36,9 @@ func (v *Victim) Gone() bool {
 	}
 }
 
+// alive asks the kernel; Gone may learn of an end later.
+func (v *Victim) alive() bool { return !pidfdReadable(v.pidfd) }
+
 // Await waits for the end of the victim's process and returns when it was seen; the error is ctx's.
 func (v *Victim) Await(ctx context.Context) (at time.Duration, err error) {
 	select {

@@ -1,0 +1,175 @@
+package chaos
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/respawn-go/respawn/internal/cgroup"
+)
+
+// hog is a process that uses up the memory of the group that it shares with a victim which cannot be told to do that. The
+// victim's oom_score_adj is raised to the highest, so that the kernel takes it first; the hog stops then. A victim that has
+// little memory in the group frees little, and without CAP_SYS_RESOURCE, which makes the hog exempt, the kernel may take the
+// hog after it: that is told by the hog's wait status and not counted as the victim's end. The hog is this program itself,
+// started again, and ends when this process does.
+type hog struct {
+	cmd    *exec.Cmd
+	in     io.Closer
+	order  io.Writer
+	ended  chan struct{} // closed when it was reaped
+	score  *os.File      // the victim's oom_score_adj
+	was    string        // what that was
+	done   func()        // tells the guardian that the score needs no mending any more
+	killed bool          // it was, and by the kernel unless stop did it. Valid once ended is closed
+}
+
+// hogEntry in the environment makes a program that has this package a hog.
+const hogEntry = "RESPAWN_HOG"
+
+const (
+	takeMeFirst = "1000"  // the victim's oom_score_adj
+	takeMeNever = "-1000" // the hog's, with CAP_SYS_RESOURCE
+)
+
+// startHog starts a hog that waits in the group.
+func startHog(ctx context.Context, group *cgroup.Group) (*hog, error) {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args, cmd.Env = []string{"respawn-hog"}, []string{hogEntry + "=1"}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start a hog: %w", err)
+	}
+	h := &hog{cmd: cmd, in: in, order: in, ended: make(chan struct{})}
+	ready := make(chan error, 1)
+	go func() {
+		_, err := bufio.NewReader(out).ReadString('\n')
+		ready <- err
+		_ = cmd.Wait()
+		status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
+		h.killed = status.Signal() == syscall.SIGKILL
+		close(h.ended)
+	}()
+	select {
+	case err = <-ready:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err == nil {
+		_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", cmd.Process.Pid), []byte(takeMeNever), 0) // without the privilege it may be taken second
+		err = group.Add(cmd.Process.Pid)
+	}
+	if err != nil {
+		h.stop()
+		return nil, fmt.Errorf("start a hog in the victim's cgroup: %w", err)
+	}
+	return h, nil
+}
+
+// feed lets the hog loose.
+func (h *hog) feed(c *Case) error {
+	path := fmt.Sprintf("/proc/%d/oom_score_adj", c.Victim.PID)
+	old, err := os.ReadFile(path)
+	if err == nil {
+		h.score, err = os.OpenFile(path, os.O_WRONLY, 0)
+	}
+	if errors.Is(err, os.ErrPermission) {
+		return refuse("no privilege to make the victim the one that the kernel takes first: %v", err)
+	}
+	if err != nil || c.Victim.Gone() || !c.Victim.alive() { // else the file was the victim's, and stays it
+		return ErrGone
+	}
+	h.was = strings.TrimSpace(string(old))
+	if h.done, err = c.Guardian.Undo(path, h.was); err != nil {
+		return err
+	}
+	if _, err := h.score.WriteString(takeMeFirst); err != nil {
+		if errors.Is(err, syscall.ESRCH) {
+			return ErrGone
+		}
+		return refuse("the victim cannot be made the one that the kernel takes first: %v", err)
+	}
+	if _, err = io.WriteString(h.order, "go\n"); err != nil {
+		return fmt.Errorf("the hog is gone: %w", err)
+	}
+	return nil
+}
+
+// ending waits for the victim to be killed because of the hog.
+func (h *hog) ending(ctx context.Context, c *Case) (Ending, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, fatalWait, fmt.Errorf("the victim is alive after %v", fatalWait))
+	defer cancel()
+	select {
+	case <-c.Victim.Exited():
+	case <-h.ended: // it stops at the first kill, which the victim's end may follow
+		ctx, cancel = context.WithTimeoutCause(ctx, hogWait, errors.New("the hog used up the memory, and the kernel did not take the victim"))
+		defer cancel()
+		select {
+		case <-c.Victim.Exited():
+		case <-ctx.Done():
+			return Ending{}, context.Cause(ctx)
+		}
+	case <-ctx.Done():
+		return Ending{}, context.Cause(ctx)
+	}
+	return c.Ending(ctx)
+}
+
+// hogWait is how long after the hog's end the victim may take to be gone.
+const hogWait = 5 * time.Second
+
+// finished waits for the hog to end after the victim's end, which it does by itself, and says how it did. Told to end, it
+// might be gone with exit code 0 although the kernel has counted it.
+func (h *hog) finished() string {
+	select {
+	case <-h.ended:
+	case <-time.After(hogWait):
+		h.stop()
+		return "had to be stopped"
+	}
+	if h.killed {
+		return "ended by the kernel's OOM killer too"
+	}
+	return "stopped at the first kill"
+}
+
+// stop ends the hog at once. Doing it again is fine.
+func (h *hog) stop() {
+	h.in.Close()
+	_ = h.cmd.Process.Kill() // it may have ended
+	<-h.ended
+}
+
+// spare stops the hog, and gives a victim that lives its oom_score_adj back.
+func (h *hog) spare(c *Case) error {
+	h.stop()
+	if h.score != nil {
+		defer h.score.Close()
+	}
+	if h.done == nil {
+		return errNothingToHeal
+	}
+	defer h.done()
+	_, err := h.score.WriteString(h.was)
+	switch {
+	case c.Victim.Gone(), errors.Is(err, syscall.ESRCH):
+		return errNothingToHeal
+	case err != nil:
+		return fmt.Errorf("restore the victim's oom_score_adj %s: %w", h.was, err)
+	}
+	return nil
+}

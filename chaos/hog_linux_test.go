@@ -1,0 +1,106 @@
+package chaos_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/cgroup"
+	"github.com/respawn-go/respawn/internal/procfs"
+)
+
+// oomScore is a process's oom_score_adj.
+func oomScore(pid int) string {
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid))
+	return strings.TrimSpace(string(data))
+}
+
+// hogs lists the hogs of this process.
+func hogs(t *testing.T) (pids []int) {
+	t.Helper()
+	table, err := procfs.Snapshot()
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	for _, pid := range table.Descendants(os.Getpid()) {
+		if argv, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); string(argv) == "respawn-hog\x00" {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// A process that cannot be told to allocate, and does nothing at all, is ended by the kernel's OOM killer all the same, and
+// it alone: a hog uses up the memory of its group.
+func TestOOMOfAVictimThatAllocatesNothing(t *testing.T) {
+	how := needs(t, cgroup.Memory)
+	g := NewWithT(t)
+	p := &procs{marker: "hog"}
+	for slot := range 2 {
+		cmd := sleeper(t, p.marker)
+		p.list = append(p.list, member(slot, cmd.Process.Pid))
+		go func() { _ = cmd.Wait() }()
+	}
+	rec := assault(t, chaos.Run{Target: p}, once(chaos.OOM{}))
+	settled := rec.faults("settled")
+	g.Expect(settled).To(HaveLen(1))
+	g.Expect(settled[0].Outcome).To(Equal("confirmed"), "%s %v", settled[0].Err, settled[0].Receipt)
+	g.Expect(settled[0].Fatal).To(BeTrue())
+	r := settled[0].Receipt
+	g.Expect(r.Mechanism).To(Equal(how))
+	g.Expect(r.Evidence).To(Or(
+		And(HaveKeyWithValue("oom_kill", "0 → 1"), HaveKeyWithValue("hog", "stopped at the first kill")),
+		And(HaveKeyWithValue("oom_kill", "0 → 2"), HaveKeyWithValue("hog", "ended by the kernel's OOM killer too"))), "the second without CAP_SYS_RESOURCE")
+	if chaos.HasExitInfo() {
+		g.Expect(r.Evidence).To(ending("signal SIGKILL"))
+	}
+	other := p.list[1-settled[0].Victim.Slot].PID
+	g.Expect(state(other)).To(Equal("S"))
+	g.Expect(oomScore(other)).To(Equal(oomScore(os.Getpid())))
+	g.Expect(hogs(t)).To(BeEmpty())
+}
+
+// A victim that lives because the run ended before the hog was done is as it was, and the hog is gone.
+func TestHogIsCalledOff(t *testing.T) {
+	needs(t, cgroup.Memory)
+	g := NewWithT(t)
+	p := sleepers(t, 1)
+	victim := p.list[0].PID
+	before, group := oomScore(victim), cgroupsOf(t, victim)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var rec tape
+	rec.seen = func(e history.Event) {
+		if e.Fault == nil || e.Fault.Op != "injected" {
+			return
+		}
+		for _, pid := range hogs(t) { // it is to eat nothing
+			_ = syscall.Kill(pid, syscall.SIGSTOP)
+		}
+		go func() {
+			defer cancel()
+			NewWithT(t).Eventually(func() string { return oomScore(victim) }).WithTimeout(20 * time.Second).Should(Equal("1000"))
+		}()
+	}
+	run := chaos.Run{Target: p, Open: rec.open, Steady: 1, Chaos: []chaos.Nemesis{once(chaos.OOM{Mechanism: "cgroup"})}}
+	g.Expect(run.Do(ctx)).To(MatchError(chaos.ErrInterrupted))
+	g.Expect(rec.settled()).To(Equal(map[string]int{"unconfirmed": 1}))
+	g.Expect(rec.faults("healed")).To(HaveLen(1))
+	g.Expect(oomScore(victim)).To(Equal(before))
+	g.Expect(cgroupsOf(t, victim)).To(Equal(group))
+	g.Expect(hogs(t)).To(BeEmpty())
+}
+
+// cgroupsOf is where the process is.
+func cgroupsOf(t *testing.T, pid int) string {
+	t.Helper()
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return string(data)
+}

@@ -1,0 +1,79 @@
+package targets_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/cgroup"
+	"github.com/respawn-go/respawn/scenarios/drivers"
+	"github.com/respawn-go/respawn/scenarios/targets"
+	"github.com/respawn-go/respawn/scenarios/targets/driver"
+	"github.com/respawn-go/respawn/scenarios/targets/foreign"
+)
+
+// A pool that knows nothing of chaos, and whose workers cannot be told to allocate, meets the kernel's own OOM killer: the
+// wait status and the counter say so, the one victim is gone, and the pool replaces it.
+func TestOOMOfAPoolThatIsNotOurs(t *testing.T) {
+	for _, can := range cgroup.Probe() {
+		if can.Controller == cgroup.Memory && can.Err != nil {
+			t.Skip(can)
+		}
+	}
+	for name, command := range map[string]driver.Command{
+		"respawn":         targets.OwnDriver(2, ""),
+		"multiprocessing": {Argv: drivers.All()[0].Argv("../drivers"), Size: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			d, err := targets.StartDriver(bound(t), command, t.TempDir())
+			var missing *foreign.NotInstalledError
+			if errors.As(err, &missing) {
+				t.Skip(missing)
+			}
+			g.Expect(err).NotTo(HaveOccurred())
+			defer d.Close()
+			settled := oomOnce(t, d)
+			g.Expect(settled).To(HaveLen(1))
+			g.Expect(settled[0].Outcome).To(Equal("confirmed"), "%s %v", settled[0].Err, settled[0].Receipt)
+			g.Expect(settled[0].Fatal).To(BeTrue())
+			g.Expect(settled[0].Receipt.Mechanism).To(HavePrefix("cgroup v"))
+			g.Expect(settled[0].Receipt.Evidence).To(And(HaveKeyWithValue("oom_kill", HavePrefix("0 → ")), HaveKey("hog")))
+			if kernel, ok := settled[0].Receipt.Evidence["kernel"]; ok {
+				g.Expect(kernel).To(Equal("signal SIGKILL"))
+			}
+			g.Eventually(func() ([]chaos.Member, error) { return d.Members(bound(t)) }).WithTimeout(20 * time.Second).Should(And(
+				HaveLen(2), Not(ContainElement(HaveField("PID", settled[0].Victim.PID)))))
+		})
+	}
+}
+
+// oomOnce injects one fault, and returns how it settled.
+func oomOnce(t *testing.T, target chaos.Target) (settled []history.Fault) {
+	t.Helper()
+	g := NewWithT(t)
+	file := filepath.Join(t.TempDir(), "history.jsonl")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	run := chaos.Run{
+		Target: target, Open: chaos.Create(file), Settle: time.Nanosecond, Steady: time.Nanosecond,
+		Chaos: []chaos.Nemesis{{Fault: chaos.OOM{}}},
+	}
+	g.Expect(run.Do(ctx)).To(Succeed())
+	r, err := history.Open(file)
+	g.Expect(err).NotTo(HaveOccurred())
+	defer r.Close()
+	for e, err := range r.Events() {
+		g.Expect(err).NotTo(HaveOccurred())
+		if e.Fault != nil && e.Fault.Op == "settled" {
+			settled = append(settled, *e.Fault)
+		}
+	}
+	return settled
+}
