@@ -30,7 +30,8 @@ var (
 )
 
 // StartDriver starts a driver and waits until its pool is ready; ctx bounds that. dir holds the witnesses' file; the caller
-// removes it after Close. Errors are driver.Start's, and one for a driver that cannot tell which process answers.
+// removes it after Close. Errors are driver.Start's, and one for a driver that cannot tell which process answers, or tells of
+// workers that are none.
 func StartDriver(ctx context.Context, c driver.Command, dir string) (*Driver, error) {
 	c.Witness = filepath.Join(dir, "witness")
 	if err := os.WriteFile(c.Witness, nil, 0o600); err != nil {
@@ -44,6 +45,9 @@ func StartDriver(ctx context.Context, c driver.Command, dir string) (*Driver, er
 	}
 	if !d.Can("pid") {
 		return nil, errors.Join(fmt.Errorf("the driver of %s cannot be a target: it does not tell which process answers (can: pid)", d.Hello().Name), d.Close())
+	}
+	if _, err := d.Prove(ctx, firstProof); err != nil {
+		return nil, errors.Join(fmt.Errorf("the driver of %s cannot be a target: %w", d.Hello().Name, err), d.Close())
 	}
 	witness := ""
 	if d.Can("witness") {

@@ -22,6 +22,9 @@ type outside struct {
 // firstProbe is the number of the first task that is a probe. A run's own tasks count from 1.
 const firstProbe = 1 << 52
 
+// firstProof is the number of the first task by which a driver proves that its workers are such.
+const firstProof = firstProbe<<1 - 1<<20
+
 // probeFor is how long a probing task takes: long enough that as many as there are slots overlap.
 const probeFor = 20 * time.Millisecond
 

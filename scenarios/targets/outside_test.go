@@ -222,3 +222,12 @@ func TestADriverThatHidesWhoAnswersIsRefused(t *testing.T) {
 	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("it does not tell which process answers")))
 	NewWithT(t).Expect(strings.Contains(err.Error(), "sh")).To(BeTrue())
 }
+
+// A driver that computes the tasks itself and says that some sleeping process did is no pool.
+func TestADriverWithoutAPoolIsRefused(t *testing.T) {
+	script := `sleep 3600 & pid=$!
+read h; echo '{"op":"hello","protocol":1,"name":"sh","version":"1","can":["pid"]}'; read s; echo "{\"op\":\"ready\",\"pids\":[$pid]}"
+while read line; do id=${line#*\"id\":}; echo "{\"op\":\"result\",\"id\":${id%%,*},\"value\":9,\"pid\":$pid}"; done`
+	_, err := targets.StartDriver(bound(t), driver.Command{Argv: []string{"sh", "-c", script}, Size: 1}, t.TempDir())
+	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("a task was answered while every worker was stopped")))
+}

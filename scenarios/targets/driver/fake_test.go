@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -26,12 +27,33 @@ func TestMain(m *testing.M) {
 // fake is the command of a driver that does one thing wrong, or none.
 func fake(mode string) []string { return []string{os.Args[0], "fake-driver", mode} }
 
-// fakeDriver is a driver whose pool is a few sleeping processes; it computes the tasks itself and says that they did.
+// fakeDriver is a driver whose pool is a few shells that square numbers.
 type faker struct {
 	mode    string
 	mu      sync.Mutex
-	workers []*exec.Cmd
+	workers []*fakeWorker
 	next    int
+}
+
+// fakeWorker is one of them. It runs one task at a time.
+type fakeWorker struct {
+	*exec.Cmd
+	mu    sync.Mutex
+	tasks io.Writer
+	out   *bufio.Reader
+}
+
+// squarer reads lines of how many seconds to wait and what to square.
+const squarer = `while read s n; do [ $s = 0 ] || sleep $s; echo $((n * n)); done`
+
+// square has a worker do a task.
+func (w *fakeWorker) square(ms, n int) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	fmt.Fprintf(w.tasks, "%g %d\n", float64(ms)/1000, n)
+	var square int
+	fmt.Fscanln(w.out, &square)
+	return square
 }
 
 func fakeDriver(mode string) {
@@ -170,17 +192,22 @@ func (f *faker) start(size int) {
 	}
 }
 
-// spawn starts a process that waits for the end of its standard input, which nobody closes.
-func (f *faker) spawn() *exec.Cmd {
-	c := exec.Command("sleep", "3600")
+// spawn starts a worker. It ends when its standard input does, unless it is one that stays.
+func (f *faker) spawn() *fakeWorker {
+	c := exec.Command("sh", "-c", squarer)
+	if f.mode == "abandons workers" || f.mode == "leaves children" {
+		c = exec.Command("sh", "-c", squarer+"; exec sleep 3600")
+	}
 	if f.mode == "leaves children" {
 		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	}
 	c.Stderr = os.Stderr
+	tasks, _ := c.StdinPipe()
+	out, _ := c.StdoutPipe()
 	if err := c.Start(); err != nil {
 		panic(err)
 	}
-	return c
+	return &fakeWorker{Cmd: c, tasks: tasks, out: bufio.NewReader(out)}
 }
 
 func (f *faker) pids() string {
@@ -218,14 +245,20 @@ func (f *faker) refuse(id uint64) {
 }
 
 func (f *faker) run(id uint64, task string, ms, n int) {
-	if task == "sleep" && f.mode != "sleepless" {
-		<-time.After(time.Duration(ms) * time.Millisecond)
+	if task == "square" || f.mode == "sleepless" {
+		ms = 0
 	}
 	f.mu.Lock()
-	pid := f.workers[f.next%len(f.workers)].Process.Pid
+	worker := f.workers[f.next%len(f.workers)]
 	f.next++
 	f.mu.Unlock()
-	result := fmt.Sprintf(`{"op":"result","id":%d,"value":%d,"pid":%d}`, id, n*n, pid)
+	pid, square := worker.Process.Pid, n*n
+	if f.mode == "has no pool" {
+		<-time.After(time.Duration(ms) * time.Millisecond)
+	} else {
+		square = worker.square(ms, n)
+	}
+	result := fmt.Sprintf(`{"op":"result","id":%d,"value":%d,"pid":%d}`, id, square, pid)
 	switch f.mode {
 	case "wrong value":
 		result = fmt.Sprintf(`{"op":"result","id":%d,"value":%d,"pid":%d}`, id, n*n+1, pid)

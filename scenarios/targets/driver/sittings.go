@@ -196,6 +196,20 @@ func (e *exam) sitEveryWorker(ctx context.Context) error {
 	return nil
 }
 
+// sitStopped stops all workers for a moment: no task is answered meanwhile, and all are afterwards.
+func (e *exam) sitStopped(ctx context.Context) error {
+	futures, err := e.Prove(ctx, e.id+1)
+	e.id += uint64(len(e.workers))
+	for _, f := range futures {
+		a, err := e.result(ctx, f)
+		if err != nil {
+			return err
+		}
+		e.right(a, 3)
+	}
+	return err
+}
+
 // sitUnknownOp sends what a later version of the protocol might.
 func (e *exam) sitUnknownOp(ctx context.Context) error {
 	r, err := e.exchange(ctx, request{Op: "no-such-op"}, "error", 2*time.Second)

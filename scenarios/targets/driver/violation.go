@@ -26,6 +26,7 @@ const (
 	ForeignPID    Kind = "foreign pid"    // names a process that is not its own as a worker
 	Refused       Kind = "refused"        // answered with an error where it must be able to
 	WrongValue    Kind = "wrong value"    // a value that is not the task's
+	Pretence      Kind = "pretence"       // answered in the name of workers that cannot have
 	Lingers       Kind = "lingers"        // lives on when it should have ended
 	ChildrenLeft  Kind = "children left"  // ended and left processes behind
 )

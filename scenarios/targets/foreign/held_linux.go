@@ -43,6 +43,19 @@ func (h *Held) Gone() bool {
 	}
 }
 
+// Signal sends it a signal. Errors: ESRCH for one that has ended; os.ErrClosed after Release.
+func (h *Held) Signal(signal unix.Signal) error {
+	raw, err := h.pidfd.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var sent error
+	if err := raw.Control(func(fd uintptr) { sent = unix.PidfdSendSignal(int(fd), signal, nil, 0) }); err != nil {
+		return err
+	}
+	return sent
+}
+
 // Release lets go of the process. Releasing twice is fine.
 func (h *Held) Release() { h.once.Do(func() { h.pidfd.Close() }) }
 

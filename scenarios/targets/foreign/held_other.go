@@ -2,7 +2,11 @@
 
 package foreign
 
-import "errors"
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
 
 // Held is not supported here.
 type Held struct{}
@@ -15,6 +19,9 @@ func (h *Held) Exited() <-chan struct{} { return nil }
 
 // Gone is not supported here.
 func (h *Held) Gone() bool { return true }
+
+// Signal is not supported here.
+func (h *Held) Signal(unix.Signal) error { return errors.ErrUnsupported }
 
 // Release is not supported here.
 func (h *Held) Release() {}
