@@ -1,7 +1,6 @@
 package ci
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -80,7 +79,7 @@ func decideOne(name string, runs, before []*reports.Report, compared bool, p Pol
 			row.Reason = "skipped: " + r.Skipped
 			row.Green = row.Green && p.AllowSkips
 		case !p.allows(name, r.Verdict):
-			if row.Green || worse(r.Verdict, row.Verdicts) {
+			if row.Green || r.Verdict == reports.Worst(row.Verdicts...) {
 				row.Reason = fmt.Sprintf("%s: %s", r.Verdict, r.Cause)
 			}
 			row.Green = false
@@ -95,15 +94,6 @@ func decideOne(name string, runs, before []*reports.Report, compared bool, p Pol
 	}
 	return row
 }
-
-// worse tells whether v is at least as bad as every verdict so far.
-func worse(v reports.Verdict, list []reports.Verdict) bool {
-	return slices.Index(precedence, v) <= slices.Index(precedence, slices.MinFunc(list, func(a, b reports.Verdict) int {
-		return cmp.Compare(slices.Index(precedence, a), slices.Index(precedence, b))
-	}))
-}
-
-var precedence = []reports.Verdict{reports.Error, reports.Fail, reports.Aborted, reports.Inconclusive, reports.Pass}
 
 func group(list []*reports.Report) map[string][]*reports.Report {
 	by := map[string][]*reports.Report{}

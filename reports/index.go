@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"path/filepath"
+	"strings"
 )
 
 //go:embed index.html
@@ -25,6 +26,14 @@ type IndexEntry struct {
 // Link is the address of the run's page.
 func (e IndexEntry) Link() string {
 	return (&url.URL{Path: "./" + filepath.ToSlash(filepath.Join(e.Dir, "report.html"))}).String()
+}
+
+// Name is the scenario, with what tells the run from others of it: NAME.2, NAME.3.
+func (e IndexEntry) Name() string {
+	if base := filepath.Base(e.Dir); strings.HasPrefix(base, e.Scenario+".") {
+		return base
+	}
+	return e.Scenario
 }
 
 // Recovery is the median slot recovery, "" without one.
@@ -49,7 +58,9 @@ func (e IndexEntry) Confirmed() int {
 // Index writes the page over many runs, one line each, in the given order.
 func Index(w io.Writer, entries []IndexEntry) error {
 	counts := map[string]int{}
+	var verdicts []Verdict
 	for _, e := range entries {
+		verdicts = append(verdicts, e.Verdict)
 		if e.Skipped != "" {
 			counts["skipped"]++
 		} else {
@@ -65,10 +76,11 @@ func Index(w io.Writer, entries []IndexEntry) error {
 	return index.Execute(w, struct {
 		Entries []IndexEntry
 		Summary string
+		Worst   Verdict
 		Style   template.CSS
 		Policy  string
 	}{
-		entries, fmt.Sprintf("%d runs%s", len(entries), summary), template.CSS(pageStyle), //nolint:gosec // our own file
+		entries, plural(len(entries), "run") + summary, Worst(verdicts...), template.CSS(pageStyle), //nolint:gosec // our own file
 		fmt.Sprintf("default-src 'none'; style-src '%s'; base-uri 'none'; form-action 'none'", digest(pageStyle)),
 	})
 }

@@ -7,13 +7,16 @@ import (
 )
 
 // tile is one figure of the page's first look.
-type tile struct{ Value, Name, Note string }
+type tile struct {
+	Value, Name, Note string
+	Bad               bool
+}
 
 // tiles are the run in a few numbers; those without data are left out.
 func (r *Report) tiles() (list []tile) {
 	add := func(name, metric string, note string) {
 		if v, ok := r.Metrics[metric]; ok {
-			list = append(list, tile{value(metric, v), name, note})
+			list = append(list, tile{Value: value(metric, v), Name: name, Note: note})
 		}
 	}
 	if n := r.Metrics["faults.planned"]; n > 0 {
@@ -34,7 +37,7 @@ func (r *Report) tiles() (list []tile) {
 	add("under the wanted size", "pool.below.total", "in all, with faults going on")
 	add("throughput under faults", "tasks.throughput.during", r.share("tasks.throughput.during", "tasks.throughput.before"))
 	if v := r.Metrics["exits.unexplained"]; v > 0 {
-		add("exits nobody explains", "exits.unexplained", "")
+		list = append(list, tile{Value: whole(v), Name: "exits nobody explains", Bad: true})
 	}
 	return list
 }

@@ -95,12 +95,12 @@ func runAll(cmd *cobra.Command, args []string, f runFlags) error {
 	if !f.asJSON && len(entries) > 1 {
 		fmt.Fprintf(cmd.OutOrStdout(), "all runs: %s\n", index)
 	}
-	worst := exitPass
+	var verdicts []reports.Verdict
 	for _, e := range entries {
-		worst = worse(worst, e.Verdict.ExitCode())
+		verdicts = append(verdicts, e.Verdict)
 	}
-	if worst != exitPass {
-		return &exitError{code: worst}
+	if code := reports.Worst(verdicts...).ExitCode(); code != exitPass {
+		return &exitError{code: code}
 	}
 	return nil
 }
@@ -237,13 +237,4 @@ func writable(dir string) error {
 		return err
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
-}
-
-// worse is the worse of two exit codes by the verdicts' precedence.
-func worse(a, b int) int {
-	order := []int{exitHarness, exitFail, exitAborted, exitInconclusive, exitPass}
-	if slices.Index(order, b) < slices.Index(order, a) {
-		return b
-	}
-	return a
 }
