@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
@@ -152,7 +151,7 @@ func live(ctx context.Context, inj Injection, c *Case, settled func(history.Rece
 func step(name string, do func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &PanicError{Step: name, Value: v, Stack: string(debug.Stack())}
+			err = &PanicError{Step: name, Value: v, Stack: string(stack())}
 		}
 	}()
 	return do()

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -66,7 +65,7 @@ func (g *Guardian) start() (*os.File, error) {
 	pidfd := -1
 	proc, err := os.StartProcess("/proc/self/exe", []string{"respawn-guardian"}, &os.ProcAttr{
 		Dir:   "/",
-		Env:   []string{envGuardian + "=" + g.id, "GOMAXPROCS=1", "GOGC=20"},
+		Env:   []string{envGuardian + "=" + g.id, "GOMAXPROCS=1", "GOGC=20", "GOMEMLIMIT=16MiB"},
 		Files: []*os.File{r, null, null},
 		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd},
 	})
@@ -227,7 +226,6 @@ func guardianMain() {
 	id := os.Getenv(envGuardian)
 	os.Unsetenv(envGuardian)
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGQUIT)
-	debug.SetMemoryLimit(16 << 20)
 	_ = unix.CloseRange(3, 1<<16, unix.CLOSE_RANGE_CLOEXEC)
 	orders := readOrders(os.Stdin, holdProcess)
 	if !orders.bye {

@@ -2,8 +2,9 @@ package pool
 
 import (
 	"bytes"
-	"os"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 )
 
 // oomScoreAdj makes the kernel prefer a worker to its host, and to most else, when the machine itself is out of memory: a
@@ -13,8 +14,14 @@ const oomScoreAdj = 500
 // volunteer raises this process's oom_score_adj, which what it starts inherits. Where it cannot be, nothing is lost.
 func volunteer() {
 	const file = "/proc/self/oom_score_adj"
-	now, err := os.ReadFile(file)
-	if n, parseErr := strconv.Atoi(string(bytes.TrimSpace(now))); err == nil && parseErr == nil && n < oomScoreAdj {
-		_ = os.WriteFile(file, strconv.AppendInt(nil, oomScoreAdj, 10), 0)
+	fd, err := unix.Open(file, unix.O_RDWR|unix.O_CLOEXEC, 0) // package os would set up its poller for it
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	var now [16]byte
+	n, _ := unix.Read(fd, now[:])
+	if adj, err := strconv.Atoi(string(bytes.TrimSpace(now[:max(n, 0)]))); err == nil && adj < oomScoreAdj {
+		_, _ = unix.Pwrite(fd, strconv.AppendInt(nil, oomScoreAdj, 10), 0)
 	}
 }

@@ -36,7 +36,7 @@ func (w *simProcess) run() {
 // host is what the worker's loop sees of its process.
 func (w *simProcess) host() host {
 	return host{
-		page: w.board, down: w.down, up: w.up, terminated: w.sigterm,
+		page: w.board, down: w.down, up: w.up, terminated: w.sigterm, settleIn: func() {},
 		read: func(b []byte) (int, error) {
 			n := w.read(w.toWorker, b)
 			if w.server.names > 0 {

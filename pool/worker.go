@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -40,7 +39,8 @@ type host struct {
 	read        func([]byte) (int, error) // blocks; 0, nil at the end
 	readControl func([]byte) (int, error) // likewise, the control socket
 	write       func([]byte) error        // blocks until everything is written
-	terminated  <-chan os.Signal          // SIGTERM from outside
+	settleIn    func()                    // what need not be done before ready
+	terminated  <-chan os.Signal          // SIGTERM from outside, once settled in; before that it just kills
 	die         func(syscall.Signal)      // by its own hand; does not return
 	exit        func(code int)            // does not return
 	orphaned    func()                    // the parent is gone; does not return
@@ -116,9 +116,12 @@ func (s *server) boot() error {
 	if err := s.hello.parse(f.payload); err != nil {
 		return err
 	}
-	control := sync.OnceFunc(func() { go s.serveControl() })
+	settle := sync.OnceFunc(func() {
+		s.settleIn()
+		go s.serveControl()
+	})
 	if s.hello.init != "" {
-		control() // for an initializer that outlives the parent; else the thread that it takes can wait
+		settle() // for an initializer that outlives the parent, or takes much memory; else it can wait
 	}
 	if err := s.initialize(); err != nil {
 		w := packError(err)
@@ -131,7 +134,7 @@ func (s *server) boot() error {
 	s.page.setPhase(PhaseIdle, 0)
 	s.send(&frame{kind: frameReady, id: hash, seq: uint32(n)})
 	err := s.flush()
-	control()
+	settle() // while the parent takes the news
 	return err
 }
 
@@ -141,7 +144,7 @@ func (s *server) initialize() (err error) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("initializer %q panicked: %v\n%s", s.hello.init, v, debug.Stack())
+			err = fmt.Errorf("initializer %q panicked: %v\n%s", s.hello.init, v, stack())
 		}
 	}()
 	init := registry.inits[s.hello.init]
@@ -265,7 +268,7 @@ func (s *server) handle(tc *taskContext, f *frame) (r frame) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			p := wirePanic{Value: fmt.Sprint(v), Stack: string(debug.Stack())}
+			p := wirePanic{Value: fmt.Sprint(v), Stack: string(stack())}
 			payload, _ := CBOR.Append(nil, &p)
 			r = frame{kind: framePanic, payload: payload}
 		}

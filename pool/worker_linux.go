@@ -20,10 +20,14 @@ func workerMain() {
 		readControl: func(b []byte) (int, error) { return readFull(fdControl, b) },
 		write:       func(b []byte) error { return writeAll(fdTasks, b) },
 		terminated:  terminated,
-		die:         die,
-		exit:        os.Exit,
-		orphaned:    orphaned,
-		complain:    func(err error) { os.Stderr.WriteString("respawn worker: " + err.Error() + "\n") },
+		settleIn: func() {
+			signal.Notify(terminated, syscall.SIGTERM)
+			volunteer()
+		},
+		die:      die,
+		exit:     os.Exit,
+		orphaned: orphaned,
+		complain: func(err error) { os.Stderr.WriteString("respawn worker: " + err.Error() + "\n") },
 	}
 	var err error
 	if h.page.mem, err = mapInherited(fdPage, unix.PROT_READ|unix.PROT_WRITE); err != nil {
@@ -31,8 +35,6 @@ func workerMain() {
 	}
 	h.down, _ = mapInherited(fdDown, unix.PROT_READ)
 	h.up, _ = mapInherited(fdUp, unix.PROT_READ|unix.PROT_WRITE)
-	signal.Notify(terminated, syscall.SIGTERM)
-	volunteer()
 	newServer(h).main()
 }
 

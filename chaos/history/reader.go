@@ -75,8 +75,8 @@ func NewReader(in io.Reader) (*Reader, error) {
 	} else if err != nil {
 		return nil, r.problem(ErrInvalid, "not a header: "+err.Error())
 	}
-	r.sum = crc32.Update(r.sum, castagnoli, line)
-	r.sum = crc32.Update(r.sum, castagnoli, newline)
+	r.sum = crc32.Update(r.sum, castagnoli(), line)
+	r.sum = crc32.Update(r.sum, castagnoli(), newline)
 	return r, nil
 }
 
@@ -126,8 +126,8 @@ func (r *Reader) event() (e Event, err error) {
 	if e.End != nil {
 		return e, r.end(e.End)
 	}
-	r.sum = crc32.Update(r.sum, castagnoli, line)
-	r.sum = crc32.Update(r.sum, castagnoli, newline)
+	r.sum = crc32.Update(r.sum, castagnoli(), line)
+	r.sum = crc32.Update(r.sum, castagnoli(), newline)
 	return e, nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/respawn-go/respawn/scenarios/targets"
 )
 
 // commands makes the subcommands, in the order of the help text. A new one is a file of its own and a line here.
@@ -25,6 +27,7 @@ var commands = []func() *cobra.Command{
 }
 
 func newRoot() *cobra.Command {
+	targets.Version = version()
 	root := &cobra.Command{
 		Use:   "respawn",
 		Short: "A process pool that loses nothing, and the chaos harness that proves it",
@@ -38,7 +41,7 @@ Exit codes: 0 pass, 1 fail, 2 usage or scenario error, 3 inconclusive, 4 aborted
   respawn doctor           what this host offers, and how to get what it lacks`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Version:       version(),
+		Version:       targets.Version,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%w: run '%s --help'", err, cmd.CommandPath())

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -16,20 +15,26 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 )
 
-// envOwn makes this program a driver around our own pool.
+// envOwn makes this program a driver around our own pool. Its value is the version that the driver tells.
 const envOwn = "RESPAWN_DRIVER"
+
+// Version is what the driver around our own pool says of itself. The program sets it at its start: runtime/debug, which
+// knows, would make this package, and so every worker of the command, wait for packages that they do not need.
+var Version = "(devel)"
 
 // OwnDriver is a driver around our own pool: this program, executed again. The pool's parent is then another process,
 // which can be killed, and the pool is reached by the same protocol as those written elsewhere.
 func OwnDriver(size int, witness string) driver.Command {
-	return driver.Command{Argv: []string{"/proc/self/exe"}, Env: []string{envOwn + "=1"}, Size: size, Witness: witness}
+	return driver.Command{Argv: []string{"/proc/self/exe"}, Env: []string{envOwn + "=" + Version}, Size: size, Witness: witness}
 }
 
 // init serves as the driver, before main: see the init for naive workers.
 func init() {
-	if os.Getenv(envOwn) == "" {
+	v := os.Getenv(envOwn)
+	if v == "" {
 		return
 	}
+	Version = v
 	os.Unsetenv(envOwn) // the pool's workers are this program too
 	pool.Main()
 	if err := serveDriver(os.Stdin, os.Stdout); err != nil {
@@ -119,7 +124,7 @@ func (d *ownDriver) say(a ownAnswer) {
 func (d *ownDriver) answer(q ownRequest) (over bool, err error) {
 	switch {
 	case q.Op == "hello":
-		d.say(ownAnswer{Op: "hello", Protocol: 1, Name: "respawn", Version: ownVersion(), Can: []string{"workers", "pid", "witness"}})
+		d.say(ownAnswer{Op: "hello", Protocol: 1, Name: "respawn", Version: Version, Can: []string{"workers", "pid", "witness"}})
 	case q.Op == "start":
 		d.witness = q.Witness
 		if d.pool, err = pool.New(context.Background(), pool.Config{Size: q.Size}); err != nil {
@@ -178,12 +183,4 @@ func (d *ownDriver) pids() (list []int) {
 		}
 	}
 	return list
-}
-
-// ownVersion is the version of the module that this program was built from.
-func ownVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }
