@@ -96,3 +96,29 @@ func TestBusyWorkersTaskIsRunAgainUnlessItIsDropped(t *testing.T) {
 		g.Expect((<-done).Outcome).To(Equal(history.Hung))
 	}
 }
+
+// Close ends workers that take the place of dead ones just then.
+func TestCloseEndsWorkersThatAreBeingStarted(t *testing.T) {
+	for range 10 {
+		g := NewWithT(t)
+		p, _ := start(t)
+		died := make(chan bool, 8)
+		p.Watch(func(m history.Member) {
+			if m.Op == "exited" {
+				died <- true
+			}
+		})
+		for slot := range 2 {
+			g.Expect(syscall.Kill(pid(t, p, slot), syscall.SIGKILL)).To(Succeed())
+		}
+		<-died
+		closed := make(chan error)
+		go func() { closed <- p.Close() }()
+		g.Eventually(closed).WithTimeout(20 * time.Second).Should(Receive(BeNil()))
+		list, err := p.Members(t.Context())
+		g.Expect(err).NotTo(HaveOccurred())
+		for _, m := range list {
+			g.Expect(syscall.Kill(m.PID, 0)).To(MatchError(syscall.ESRCH))
+		}
+	}
+}

@@ -312,6 +312,7 @@ func (p *Pool) Close() error {
 	p.wg.Wait()
 	for _, s := range p.slots {
 		if s.proc != nil && s.ready && !p.has(Orphans) && !p.has(Zombies) {
+			_ = s.proc.cmd.Process.Kill() // it may have been started after the others were
 			_ = s.proc.cmd.Wait()
 		}
 	}

@@ -33,7 +33,8 @@ does wrong with the line of its output that shows it. Nothing of it is left runn
 		RunE: func(cmd *cobra.Command, args []string) error {
 			report, err := driver.Check(cmd.Context(), driver.Command{Argv: args})
 			var missing *foreign.NotInstalledError
-			if errors.As(err, &missing) {
+			var wrong *foreign.CommandError
+			if errors.As(err, &missing) || errors.As(err, &wrong) {
 				return usage("%w", err)
 			}
 			if err != nil {

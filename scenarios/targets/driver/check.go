@@ -36,7 +36,7 @@ var sittings = []sitting{
 	{"many at once", (*exam).sitMany},
 	{"side by side", (*exam).sitOverlap},
 	{"every worker", (*exam).sitEveryWorker},
-	{"stopped workers", (*exam).sitStopped},
+	{"all stopped", (*exam).sitStopped},
 	{"unknown op", (*exam).sitUnknownOp},
 	{"witness", (*exam).sitWitness},
 	{"stop", func(e *exam, ctx context.Context) error { _ = e.Stop(ctx); return nil }},

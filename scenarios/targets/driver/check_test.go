@@ -131,7 +131,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		{"accepts anything", "failing tasks", driver.WrongValue, "want an error with the task's id"},
 		{"serial", "side by side", driver.NoAnswer, "requests waited for the end of a running task"},
 		{"sleepless", "side by side", driver.WrongValue, "it must last that long"},
-		{"has no pool", "stopped workers", driver.Pretence, "answered while every worker was stopped"},
+		{"has no pool", "all stopped", driver.Pretence, "answered while every worker was stopped"},
 		{"deaf to unknown ops", "unknown op", driver.NoAnswer, "none within 2s"},
 		{"keeps no record", "witness", driver.BadField, "no such file"},
 		{"never stops", "stop", driver.NoAnswer, "stop"},

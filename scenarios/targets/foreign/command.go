@@ -10,11 +10,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 )
 
 // Command is a program to start.
 type Command struct {
-	// Argv is the program and its arguments. It is never given to a shell. A name without a slash is looked up in PATH.
+	// Argv is the program and its arguments. It is never given to a shell. A name without a slash is looked up in PATH, any
+	// other is relative to Dir.
 	Argv []string
 	// Dir is its working directory. Default: this process's.
 	Dir string
@@ -65,17 +68,28 @@ func Find(name, install string) (string, error) {
 // dropped tells whether the program is started as nobody.
 func (c *Command) dropped() bool { return c.Unprivileged && os.Geteuid() == 0 }
 
+// CommandError says that a command names no program that can be started.
+type CommandError struct{ Problem string }
+
+func (e *CommandError) Error() string { return e.Problem + ": want a program and its arguments" }
+
 // validate finds the program.
 func (c *Command) validate() (path string, err error) {
 	if len(c.Argv) == 0 || c.Argv[0] == "" {
-		return "", errors.New("no command: want the program and its arguments")
+		return "", &CommandError{"no command"}
 	}
-	path, err = exec.LookPath(c.Argv[0])
+	path = c.Argv[0]
+	if c.Dir != "" && strings.Contains(path, "/") && !filepath.IsAbs(path) {
+		if path, err = filepath.Abs(filepath.Join(c.Dir, path)); err != nil {
+			return "", err
+		}
+	}
+	path, err = exec.LookPath(path)
 	switch {
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
 		return "", &NotInstalledError{What: c.Argv[0], Install: c.Install}
 	case err != nil:
-		return "", fmt.Errorf("start %s: %w", c.Argv[0], err)
+		return "", &CommandError{err.Error()}
 	}
 	return path, nil
 }

@@ -129,12 +129,30 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 	var missing *foreign.NotInstalledError
 	g.Expect(errors.As(err, &missing)).To(BeTrue())
 	g.Expect(err).To(MatchError("no-such-server is not installed: apt-get install no-such-server"))
-	_, err = foreign.Start(foreign.Command{})
-	g.Expect(err).To(MatchError("no command: want the program and its arguments"))
+	for problem, argv := range map[string][]string{
+		"no command": nil, `exec: "/": is a directory`: {"/"}, `exec: "/dev/null": permission denied`: {"/dev/null"},
+	} {
+		_, err = foreign.Start(foreign.Command{Argv: argv})
+		g.Expect(err).To(MatchError(&foreign.CommandError{Problem: problem}))
+	}
 	_, err = foreign.Start(foreign.Command{Argv: []string{"sh"}, Dir: "/nowhere"})
 	g.Expect(err).To(MatchError(os.ErrNotExist))
 	_, err = foreign.Find("no-such-server", "make it")
 	g.Expect(err).To(MatchError("no-such-server is not installed: make it"))
+}
+
+// A program that is named by a path is relative to the directory that it is started in.
+func TestAPathIsRelativeToTheDirectory(t *testing.T) {
+	g := NewWithT(t)
+	dir := t.TempDir()
+	g.Expect(os.WriteFile(filepath.Join(dir, "mine"), []byte("#!/bin/sh\nexit 3\n"), 0o755)).To(Succeed())
+	for _, name := range []string{"./mine", filepath.Join(dir, "mine")} {
+		p, err := foreign.Start(foreign.Command{Argv: []string{name}, Dir: dir})
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Eventually(p.Exited()).WithTimeout(10 * time.Second).Should(BeClosed())
+		g.Expect(p.Exit().Code).To(Equal(3))
+		g.Expect(p.End()).To(Succeed())
+	}
 }
 
 func TestRootStepsDown(t *testing.T) {
@@ -172,6 +190,7 @@ func harness() {
 // environment is out of its reach: nothing tells any more whose it was.
 func TestAKilledHarnessLeavesNothing(t *testing.T) {
 	g := NewWithT(t)
+	t.Setenv("TMPDIR", t.TempDir()) // whose killed owner removes nothing
 	c := exec.Command(os.Args[0], "harness")
 	out, err := c.StdoutPipe()
 	g.Expect(err).NotTo(HaveOccurred())

@@ -18,7 +18,7 @@ import (
 )
 
 // Start starts the program. The binary must call pool.Main first thing, since the guardian is a copy of it. The caller
-// closes its copies of Stdin and Stdout. Errors: [*NotInstalledError]; pool.ErrMainNotCalled; what the kernel says.
+// closes its copies of Stdin and Stdout. Errors: [*NotInstalledError]; [*CommandError]; pool.ErrMainNotCalled; what the kernel says.
 func Start(c Command) (*Program, error) {
 	path, err := c.validate()
 	if err != nil {
