@@ -111,11 +111,13 @@ func (s *sampler) take(ctx context.Context, full bool) history.Sample {
 }
 
 // census counts the target's zombies, and its orphans: processes that carry its marker and descend neither from its
-// parent nor from a member.
+// parent nor from a member. Once the parent is dead, members are orphans themselves.
 func (s *sampler) census(members []Member) (zombies, orphans int) {
 	pids := map[int]bool{s.parent: true}
-	for _, m := range members {
-		pids[m.PID] = true
+	if p, err := procfs.Read(s.parent); err == nil && p.Alive() {
+		for _, m := range members {
+			pids[m.PID] = true
+		}
 	}
 	family := func(pid int) bool { return pids[pid] }
 	marked, isMarked := s.x.Target.(Marked)

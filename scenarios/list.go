@@ -4,6 +4,7 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/chaos/naive"
+	"github.com/respawn-go/respawn/scenarios/targets"
 )
 
 // Listing is everything that a scenario can name.
@@ -13,7 +14,7 @@ type Listing struct {
 	Metrics   []Entry `json:"metrics"`
 	Floors    []Entry `json:"floors"`
 	Tasks     []Entry `json:"tasks"`
-	Bugs      []Entry `json:"bugs"` // of the naive pool
+	Bugs      []Entry `json:"bugs"` // of the naive pool, and at the edge of ours
 }
 
 // Entry is one name and what it is for.
@@ -46,7 +47,10 @@ func List() (Listing, error) {
 		l.Tasks = append(l.Tasks, Entry{Name: name})
 	}
 	for _, b := range naive.Bugs() {
-		l.Bugs = append(l.Bugs, Entry{Name: string(b)})
+		l.Bugs = append(l.Bugs, Entry{Name: string(b), Doc: "for target.naive.bugs"})
+	}
+	for _, b := range targets.EdgeBugs() {
+		l.Bugs = append(l.Bugs, Entry{Name: b, Doc: "for target.pool.bugs"})
 	}
 	return l, nil
 }

@@ -60,6 +60,13 @@ func (s *Scenario) open(ctx context.Context, dir string, o RunOptions) (*opened,
 		if err != nil {
 			return nil, err
 		}
+		if len(t.Pool.Bugs) > 0 {
+			b, err := targets.Break(p, t.Pool.Bugs)
+			if err != nil {
+				return nil, errors.Join(err, p.Terminate())
+			}
+			return &opened{b, b.Witness(), b.Close, b.End}, nil
+		}
 		return &opened{p, p.Witness(), p.Close, p.Terminate}, nil
 	case t.Naive != nil:
 		n, err := targets.StartNaive(max(int(t.Naive.Size), 1), t.Naive.Bugs, dir)

@@ -54,6 +54,7 @@ type PoolTarget struct {
 	BootTimeout Duration `yaml:"boot_timeout" doc:"How long a worker may take to be ready."`
 	Supervised  bool     `yaml:"supervised" doc:"Put the pool into a process of its own, so that its parent can be killed. Goes with size alone."`
 	Backoff     *Backoff `yaml:"backoff" doc:"The pause between restarts of workers that do not come up."`
+	Bugs        []string `yaml:"bugs" enum:"loses-tasks wrong-values runs-twice kills-others leaves-zombie leaves-orphan answers-late impatient" doc:"Break the pool at its edge in these ways, to see that a scenario would notice."`
 }
 
 // Budgets is pool.Budgets.

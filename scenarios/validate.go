@@ -141,7 +141,7 @@ func (s *Scenario) checkTarget(d *decoder) int {
 				d.fail("target.pool", "%s", strings.TrimPrefix(strings.TrimSpace(line), "pool: "))
 			}
 		}
-		if alone := (PoolTarget{Size: t.Pool.Size, Supervised: true}); t.Pool.Supervised && *t.Pool != alone {
+		if alone := (PoolTarget{Size: t.Pool.Size, Supervised: true}); t.Pool.Supervised && !reflect.DeepEqual(*t.Pool, alone) {
 			d.fail("target.pool.supervised", "supervised goes with size alone: the pool in the other process takes no other key")
 		}
 		return int(t.Pool.Size)

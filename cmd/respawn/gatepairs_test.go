@@ -31,10 +31,13 @@ func TestGateOverPairs(t *testing.T) {
 			g := NewWithT(t)
 			dir := t.TempDir()
 			before, again, slow := filepath.Join(dir, "before"), filepath.Join(dir, "again"), filepath.Join(dir, "slow")
-			repeated(g, before)
-			repeated(g, again)
+			file := filepath.Join(dir, "killed.yaml")
+			write(g, file, killed)
+			repeated(g, before, file)
+			repeated(g, again, file)
 			took := recovery(g, before).Round(100 * time.Microsecond)
-			repeated(g, slow, "--set", fmt.Sprintf("chaos=[{fault: {spawn: {delay: %v}}}, %s]", took, killing))
+			write(g, file, killed+fmt.Sprintf("  - fault: {spawn: {delay: %v}}\n", took))
+			repeated(g, slow, file)
 			noise, noiseCode := decision(g, again, before)
 			twice, twiceCode := decision(g, slow, before)
 			t.Logf("same again: %s", noise.Rows[0].Change.Text)
@@ -45,11 +48,19 @@ func TestGateOverPairs(t *testing.T) {
 	}
 }
 
-const killing = "{fault: {signal: KILL}, pick: {each: true, state: idle}, when: {every: 200ms, times: 4}, require: {confirmed: 4}}"
+// killed has enough kills for a median, and they are far enough apart for one not to slow the next.
+const killed = `name: killed
+target: {pool: {size: 4}}
+chaos:
+  - fault: {signal: KILL}
+    pick: {each: true, state: idle}
+    when: {every: 60ms, times: 20}
+    require: {confirmed: 16}
+`
 
-// repeated runs a scenario of four kills six times.
-func repeated(g *WithT, dir string, args ...string) {
-	out, err := respawnCommand(g, append([]string{"run", "kill-each-idle", "--short", "--repeat", "6", "--out", dir}, args...)...).CombinedOutput()
+// repeated runs the file six times.
+func repeated(g *WithT, dir, file string) {
+	out, err := respawnCommand(g, "run", file, "--repeat", "6", "--out", dir).CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred(), string(out))
 }
 

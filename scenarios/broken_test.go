@@ -1,0 +1,80 @@
+package scenarios_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/scenarios"
+)
+
+var every = flag.Bool("every", false, "run each scenario of the library on a pool with the bug that it guards against")
+
+// guards says on what pool each scenario of the library must fail, and in which words it says what broke.
+var guards = map[string]struct{ target, cause string }{
+	"tutorial":                   {"target={naive: {size: 4, bugs: [no-respawn]}}", "does not answer"},
+	"kill-each-idle":             {"target={naive: {size: 4, bugs: [dead-after-kill]}}", "answer"},
+	"kill-busy":                  {"target={naive: {size: 4, bugs: [drops-in-flight]}}", "no outcome"},
+	"kill-all":                   {"target={naive: {size: 8, bugs: [drops-in-flight]}}", "no outcome"},
+	"rolling-kill":               {"target={naive: {size: 8, bugs: [collateral]}}", "nobody"},
+	"random-kill":                {"target={naive: {size: 8, bugs: [wrong-value]}}", "wrong"},
+	"kill-storm":                 {"target={naive: {size: 4, bugs: [drops-in-flight]}}", "no outcome"},
+	"poisson-kill":               {"target={naive: {size: 8, bugs: [reruns-done]}}", "more often"},
+	"kill-during-map":            {"target.pool.bugs=[wrong-values]", "wrong"},
+	"kill-mid-write":             {"target.pool.bugs=[wrong-values]", "wrong"},
+	"kill-after-write":           {"target.pool.bugs=[runs-twice]", "more often"},
+	"kill-before-read":           {"target.pool.bugs=[runs-twice]", "more often"},
+	"term-graceful":              {"target.pool.bugs=[loses-tasks]", "no outcome"},
+	"term-ignored":               {"target.pool.bugs=[loses-tasks]", "no outcome"},
+	"pause":                      {"target.pool.bugs=[answers-late]", "answer"},
+	"pause-short":                {"target.pool.bugs=[impatient]", "exits.total"},
+	"oom-kill":                   {"target.pool.bugs=[kills-others]", "nobody"},
+	"oom-fallback":               {"target.pool.bugs=[loses-tasks]", "no outcome"},
+	"memory-pressure":            {"target.pool.bugs=[runs-twice]", "more often"},
+	"leak-recycle":               {"target.pool.bugs=[leaves-zombie]", "zombie"},
+	"max-tasks":                  {"target.pool.bugs=[loses-tasks]", "no outcome"},
+	"poison":                     {"target.pool.bugs=[wrong-values]", "wrong"},
+	"crash-loop":                 {"target.pool.bugs=[loses-tasks]", "no outcome"},
+	"slow-boot":                  {"target.pool.bugs=[kills-others]", "nobody"},
+	"kill-the-replacement":       {"target.pool.bugs=[answers-late]", "answer"},
+	"mixed":                      {"target.pool.bugs=[leaves-zombie]", "zombie"},
+	"fds":                        {"target.pool.bugs=[runs-twice]", "more often"},
+	"pids":                       {"target.pool.bugs=[runs-twice]", "more often"},
+	"cpu-throttle":               {"target.pool.bugs=[runs-twice]", "more often"},
+	"resize-under-kill":          {"target.pool.bugs=[wrong-values]", "wrong"},
+	"close-under-kill":           {"target.pool.bugs=[leaves-orphan]", "no member"},
+	"rolling-restart-under-load": {"target.pool.bugs=[kills-others]", "nobody"},
+	"supervisor-kill":            {"target={driver: {command: [sh, LEAVER], size: 4}}", "no member"},
+	"thousand":                   {"target.pool.bugs=[answers-late]", "answer"},
+	"soak":                       {"target.pool.bugs=[kills-others]", "nobody"},
+}
+
+// A scenario that nothing can fail proves nothing. The bugs' own table, which every run of the tests goes through, is
+// caughtBy; this one has every scenario.
+func TestEveryScenarioFailsOnAPoolWithTheBugThatItGuardsAgainst(t *testing.T) {
+	if !*every {
+		t.Skip("it takes a minute: .ci/run broken, or -every")
+	}
+	for _, name := range scenarios.Library() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			guard, ok := guards[name]
+			g.Expect(ok).To(BeTrue(), "nothing shows that %s can fail", name)
+			leaver, err := filepath.Abs("testdata/leaver.sh")
+			g.Expect(err).NotTo(HaveOccurred())
+			r, dir, err := runApart(t.Context(), name, strings.Replace(guard.target, "LEAVER", leaver, 1), "settle=2500ms")
+			g.Expect(err).NotTo(HaveOccurred())
+			if r.Skipped != "" {
+				t.Skip(r.Cause)
+			}
+			g.Expect(string(r.Verdict)).To(Equal("FAIL"), describe(r, dir))
+			g.Expect(r.Cause).To(ContainSubstring(guard.cause))
+			g.Expect(os.RemoveAll(dir)).To(Succeed())
+		})
+	}
+}
