@@ -16,6 +16,9 @@ func (c *call) borrow(codec Codec, v any, waits bool) bool {
 		return false
 	}
 	major := byte(cborBytes)
+	if b := bytesOf(v); b != nil {
+		v = b
+	}
 	switch v := v.(type) {
 	case *[]byte:
 		if len(*v) < inlinePayload {
@@ -43,8 +46,8 @@ func (c *call) size() int { return int(c.head) + len(c.data) }
 
 // lend sets what v points to to the byte slice in data without a copy; false if it is not of that type.
 func lend(data []byte, v any) bool {
-	p, ok := v.(*[]byte)
-	if !ok {
+	p := bytesOf(v)
+	if p == nil {
 		return false
 	}
 	body, ok := parseBody(data, cborBytes)
@@ -52,4 +55,33 @@ func lend(data []byte, v any) bool {
 		*p = body[:len(body):len(body)]
 	}
 	return ok
+}
+
+// bytesOf is the byte slice that v points to; nil if it is something else.
+func bytesOf(v any) *[]byte {
+	switch v := v.(type) {
+	case *[]byte:
+		return v
+	case *Lent:
+		return (*[]byte)(v)
+	}
+	return nil
+}
+
+// Lent is bytes that a handler may read until it returns, and must neither change nor keep. As the argument of a task it is
+// the memory that the task came in, where a []byte is a copy that is the handler's own: for large payloads the difference
+// is a copy and the garbage that it leaves. Changing a large one is a segmentation fault, which ends the worker; one that
+// is kept shows other tasks' bytes later. Nothing else changes: callers pass a []byte, it travels as one, and a result is
+// its receiver's, one of this type too. Only [CBOR] lends.
+type Lent []byte
+
+// decodeArgument reads a handler's argument as the codec does. What is lent points into data.
+func decodeArgument[T any](codec Codec, data []byte) (T, error) {
+	if codec == CBOR {
+		var v T
+		if p, ok := any(&v).(*Lent); ok && lend(data, p) {
+			return v, nil
+		}
+	}
+	return decode[T](codec, data)
 }

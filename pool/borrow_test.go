@@ -41,6 +41,51 @@ func TestLargeValuesKeepTheirBytesWhateverTheirOwnersDoNext(t *testing.T) {
 	g.Expect(repeat.Call(bound(t), p, strings.Repeat("ü", 100_000))).To(Equal(strings.Repeat("ü", 200_000)))
 }
 
+// keeper tells whether what it kept of the call before still is as it was, and keeps its argument.
+func keeper[T ~[]byte]() func(context.Context, T) (bool, error) {
+	var kept T
+	var was byte
+	return func(_ context.Context, arg T) (bool, error) {
+		same := len(kept) == 0 || kept[0] == was
+		kept, was = arg, arg[0]
+		return same, nil
+	}
+}
+
+var (
+	keepLent = pool.Register("keep-lent", keeper[pool.Lent]())
+	keepOwn  = pool.Register("keep-own", keeper[[]byte]())
+	echoLent = pool.Register("echo-lent", func(_ context.Context, b pool.Lent) (pool.Lent, error) { return b, nil })
+)
+
+func TestALentArgumentIsTheMemoryItCameInAndAnOwnOneIsACopy(t *testing.T) {
+	for _, size := range []int{100, 1 << 20} { // in the socket, and by the arena
+		g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+		one, two := bytes.Repeat([]byte{1}, size), bytes.Repeat([]byte{2}, size)
+		g.Expect(keepLent.Call(bound(t), p, one)).To(BeTrue())
+		g.Expect(keepLent.Call(bound(t), p, two)).To(BeFalse(), "%d bytes were copied", size)
+		g.Expect(keepOwn.Call(bound(t), p, one)).To(BeTrue())
+		g.Expect(keepOwn.Call(bound(t), p, two)).To(BeTrue(), "%d bytes were lent", size)
+	}
+}
+
+func TestLentBytesComeBackAsTheirReceiversOwn(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	for _, size := range []int{0, 1, 100, 100_000, 3 << 20} {
+		want := bytes.Repeat([]byte{7}, size)
+		back, err := echoLent.Call(bound(t), p, want)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect([]byte(back)).To(Equal(want))
+		clear(back)
+		f := echoLent.Submit(bound(t), p, want)
+		first, err := f.Result(bound(t))
+		g.Expect(err).NotTo(HaveOccurred())
+		clear(first)
+		g.Expect(f.Result(bound(t))).To(Equal(pool.Lent(want)))
+	}
+	g.Expect(echoLent.Call(bound(t), p, nil)).To(BeEmpty())
+}
+
 func TestACancelledCallGivesItsLargeArgumentBack(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	arg := make([]byte, 8<<20)

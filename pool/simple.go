@@ -57,9 +57,9 @@ func appendSimple(dst []byte, v any) (out []byte, ok bool) {
 		return appendHead(dst, cborUint, *v), true
 	case *string:
 		return append(appendHead(dst, cborText, uint64(len(*v))), *v...), true
-	case *[]byte:
-		if *v != nil {
-			return append(appendHead(dst, cborBytes, uint64(len(*v))), *v...), true
+	case *[]byte, *Lent:
+		if b := bytesOf(v); *b != nil {
+			return append(appendHead(dst, cborBytes, uint64(len(*b))), *b...), true
 		}
 	}
 	return dst, false
@@ -80,10 +80,10 @@ func parseSimple(data []byte, v any) bool {
 			*v = n
 		}
 		return ok
-	case *[]byte:
+	case *[]byte, *Lent:
 		body, ok := parseBody(data, cborBytes)
 		if ok {
-			*v = append([]byte{}, body...)
+			*bytesOf(v) = append([]byte{}, body...)
 		}
 		return ok
 	}

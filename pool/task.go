@@ -22,7 +22,8 @@ type definition struct {
 // program must register the same tasks before Main is called. It panics if the name is empty, longer than 255 bytes or
 // taken, or if Main has been called in a worker.
 //
-// In and Out travel as CBOR (see [CBOR]): exported fields of structs, maps, slices, numbers, strings, bytes, times.
+// In and Out travel as CBOR (see [CBOR]): exported fields of structs, maps, slices, numbers, strings, bytes, times. A
+// handler that reads large bytes and does not keep them takes them as [Lent].
 //
 // The handler's context carries its attempt number and idempotency key ([Attempt], [Key]) and is cancelled when the
 // submitter's is. An error it returns reaches the caller as *HandlerError, which errors.As and errors.Is see through
@@ -34,7 +35,7 @@ func Register[In, Out any](name string, handler func(ctx context.Context, in In)
 // RegisterCodec is Register with a codec of the caller's own.
 func RegisterCodec[In, Out any](name string, codec Codec, handler func(ctx context.Context, in In) (Out, error)) Task[In, Out] {
 	index := registry.addTask(name, func(ctx context.Context, arg, dst []byte) ([]byte, error) {
-		in, err := decode[In](codec, arg)
+		in, err := decodeArgument[In](codec, arg)
 		if err != nil {
 			return dst, &EncodeError{Task: name, What: "decode argument", Err: err}
 		}

@@ -25,8 +25,10 @@ var (
 	})
 	// PID is the smallest probe that tells one worker from another.
 	PID = pool.Register("work.pid", func(context.Context, int) (int, error) { return os.Getpid(), nil })
-	// Echo gives its argument back.
-	Echo = pool.Register("work.echo", func(_ context.Context, b []byte) ([]byte, error) { return b, nil })
+	// Echo gives its argument back, having only read it.
+	Echo = pool.Register("work.echo", func(_ context.Context, b pool.Lent) ([]byte, error) { return b, nil })
+	// EchoOwn gives its argument back, having had it for its own.
+	EchoOwn = pool.Register("work.echo-own", func(_ context.Context, b []byte) ([]byte, error) { return b, nil })
 	// Nap sleeps and then squares, or gives up when it is cancelled.
 	Nap = pool.Register("work.nap", func(ctx context.Context, n NapArg) (int, error) {
 		select {
