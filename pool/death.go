@@ -62,7 +62,7 @@ func (p *Pool) bury(w *worker, quarantined bool) Exit {
 // exitRecord makes the record of w's end.
 func (w *worker) exitRecord(quarantined bool) Exit {
 	x := Exit{
-		Worker: w.name, Generation: w.gen, Slot: -1, PID: w.proc.pid(), At: time.Now(), Reason: w.reason, Settled: w.settled,
+		Worker: w.name, Generation: w.gen, Slot: -1, PID: w.proc.pid(), At: time.Now(), Reason: w.reason, Asked: w.asked, Settled: w.settled,
 		Code: unknownCode,
 	}
 	if w.slot != nil {
@@ -76,7 +76,7 @@ func (w *worker) exitRecord(quarantined bool) Exit {
 			x.Reason = ReasonNone // it ended by itself before the pool came to end it
 		}
 	}
-	x.classify(w.asked, w.oom, w.p.cfg.HardMemory > 0 && w.proc.cgroup() == "")
+	x.classify(w.oom, w.p.cfg.HardMemory > 0 && w.proc.cgroup() == "")
 	return x
 }
 
@@ -112,6 +112,10 @@ func (p *Pool) bereave(c *call, exit Exit, started, guilty bool) {
 			return
 		case ReasonNone, ReasonStall, ReasonProtocol:
 			c.blame(exit)
+		case ReasonStop:
+			if exit.Asked {
+				c.blame(exit)
+			}
 		}
 	}
 	if p.state == stateClosed {
@@ -149,9 +153,9 @@ func (p *Pool) spent(c *call, exit Exit, guilty bool) bool {
 		n.ooms++
 	case exit.Reason == ReasonStall || exit.Reason == ReasonProtocol:
 		n.crashes++
-	case exit.Reason != ReasonNone:
-	case exit.Kind == KindKilled:
+	case exit.Kind == KindKilled, exit.Reason == ReasonStop && exit.Asked: // whoever sent SIGTERM wanted it dead
 		n.kills++
+	case exit.Reason != ReasonNone:
 	default:
 		n.crashes++
 	}

@@ -1,6 +1,7 @@
 package pool_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -322,4 +323,26 @@ func TestFiveHundredKillsLeaveNoZombieAndFlatFilesAndGoroutines(t *testing.T) {
 	g.Eventually(func() int { _, n := resources(); return n }).WithTimeout(patience).Should(BeNumerically("<=", goroutines+4))
 	g.Expect(p.Stats().Killed).To(BeNumerically(">=", 500))
 	g.Expect(p.Stats().BootFailures).To(BeZero(), "kills from outside are no failures to come up")
+}
+
+// heedless has SIGTERM sent to its worker and does not return for it.
+var heedless = pool.Register("heedless", func(_ context.Context, d time.Duration) (int, error) {
+	_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+	<-time.After(d)
+	return 0, nil
+})
+
+func TestATaskThatOutstaysTheGraceOfEachSIGTERMSpendsTheBudgetOfKills(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1, StopGrace: 20 * time.Millisecond, Budgets: pool.Budgets{Killed: 3}})
+	_, err := heedless.Call(bound(t), p, time.Minute)
+	var lost *pool.WorkerLostError
+	g.Expect(errors.As(err, &lost)).To(BeTrue(), "%v", err)
+	g.Expect(lost.Exits).To(HaveLen(3))
+	for _, x := range lost.Exits {
+		g.Expect(x.Kind).To(Equal(pool.KindOurs))
+		g.Expect(x.Reason).To(Equal(pool.ReasonStop))
+		g.Expect(x.Asked).To(BeTrue())
+		g.Expect(x.String()).To(HaveSuffix("exitcode=-SIGKILL by the pool: stop after SIGTERM from outside"))
+	}
+	whole(t, p)
 }

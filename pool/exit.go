@@ -56,6 +56,7 @@ type Exit struct {
 	Signal     syscall.Signal
 	Kind       Kind
 	Reason     Reason        // why the pool ended it
+	Asked      bool          // SIGTERM from outside had asked it to; with ReasonStop: and it did not heed that in StopGrace
 	OOM        string        // the evidence for KindOOM: "cgroup oom_kill +1", "runtime: out of memory"
 	UserTime   time.Duration // CPU time of the process and what it waited for
 	SystemTime time.Duration
@@ -84,6 +85,9 @@ func (x Exit) String() string {
 	case x.Reason != ReasonNone:
 		fmt.Fprintf(&b, " by the pool: %s", x.Reason)
 	}
+	if x.Asked && x.Code != 0 {
+		b.WriteString(" after SIGTERM from outside")
+	}
 	if line := lastLine(x.Stderr); line != "" && x.Kind == KindCrashed {
 		fmt.Fprintf(&b, " stderr: %q", line)
 	}
@@ -107,7 +111,7 @@ func lastLine(s string) string {
 
 // classify sets Kind and OOM from the wait status, our own reason and the evidence; limited says that RLIMIT_DATA stood
 // in for a memory cgroup.
-func (x *Exit) classify(asked bool, oomKills uint64, limited bool) {
+func (x *Exit) classify(oomKills uint64, limited bool) {
 	switch {
 	case x.Code == unknownCode:
 		x.Kind = KindUnknown
@@ -117,7 +121,7 @@ func (x *Exit) classify(asked bool, oomKills uint64, limited bool) {
 		x.Kind = KindClean
 	case x.Reason != ReasonNone:
 		x.Kind = KindOurs
-	case x.Code == 0 && asked:
+	case x.Code == 0 && x.Asked:
 		x.Kind = KindClean
 	case x.Signal == syscall.SIGKILL, x.Signal == syscall.SIGTERM:
 		x.Kind = KindKilled

@@ -33,10 +33,10 @@ func charge(x *Exit) string {
 		return "oom"
 	case x.Reason == ReasonStall, x.Reason == ReasonProtocol:
 		return "crash"
+	case x.Kind == KindKilled, x.Reason == ReasonStop && x.Asked:
+		return "kill"
 	case x.Reason != ReasonNone:
 		return ""
-	case x.Kind == KindKilled:
-		return "kill"
 	}
 	return "crash"
 }
@@ -153,6 +153,9 @@ func (w *simProcess) misreported(x *Exit) string {
 	}
 	if x.Code != w.status.code || x.Signal != w.status.signal {
 		return fmt.Sprintf("it ended with %d %v", w.status.code, w.status.signal)
+	}
+	if x.Asked && !w.termed && !w.lied {
+		return "nobody asked it to end"
 	}
 	var want Kind
 	switch {
