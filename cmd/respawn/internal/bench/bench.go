@@ -37,7 +37,7 @@ var groups = []group{
 	{"recovery", 0, measureRecovery},
 	{"scale", 3, measureScale},
 	{"soak", 1, measureSoak},
-	{"storm", 1, measureStorm},
+	{"storm", 0, measureStorm},
 	{"report", 3, measureReport},
 }
 

@@ -40,3 +40,18 @@ func TestUnknownGroupsAreNamed(t *testing.T) {
 	g.Expect(Options{Only: []string{"tasks", "taks"}}.Validate()).To(MatchError(ContainSubstring(`no group "taks": want one of tasks, callers`)))
 	g.Expect(Options{Only: Names(), Runs: 1}.Validate()).To(Succeed())
 }
+
+func TestTheStormsWorstRunIsTheOneThatIsTold(t *testing.T) {
+	g := NewWithT(t)
+	good := Storm{Tasks: 400, OK: 400, Kills: 40, WallS: 2.1, IdealS: 2, UsableAfter: true}
+	slow, lossy, broken := good, good, good
+	slow.WallS, slow.Kills = 2.9, 50
+	lossy.OK, lossy.Lost, lossy.Duplicated = 398, 2, 1
+	broken.UsableAfter = false
+	g.Expect(good.clean()).To(BeTrue())
+	g.Expect(lossy.clean() || broken.clean()).To(BeFalse())
+	g.Expect(*summary([]Storm{good, good, slow})).To(Equal(good))
+	g.Expect(*summary([]Storm{lossy, good, broken, slow, slow})).To(Equal(Storm{
+		Tasks: 400, OK: 398, Lost: 2, Duplicated: 1, Kills: 40, WallS: 2.1, IdealS: 2, UsableAfter: false,
+	}))
+}

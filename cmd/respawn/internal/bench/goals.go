@@ -107,8 +107,7 @@ func (r *Result) Table(w io.Writer) error {
 		return err
 	}
 	if s := r.Storm; s != nil {
-		fmt.Fprintf(w, "\nstorm of %d kills: %d ok / %d failed / %d lost / %d duplicated of %d, usable after: %t\n",
-			s.Kills, s.OK, s.Failed, s.Lost, s.Duplicated, s.Tasks, s.UsableAfter)
+		fmt.Fprintf(w, "\nstorm of %d kills: %v (goal: %d / 0 / 0 / 0, true)\n", s.Kills, s, s.Tasks)
 	}
 	for _, n := range r.Environment.Notes {
 		fmt.Fprintln(w, n)

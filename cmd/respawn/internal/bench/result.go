@@ -52,7 +52,8 @@ type Report struct {
 	HTMLMB  float64 `json:"html_mb"` // of the page
 }
 
-// Storm is tasks on four workers, one of which is killed every 50 ms.
+// Storm is tasks on four workers, one of which is killed every 50 ms. Of several runs: the median of kills and wall, and
+// the worst of the rest.
 type Storm struct {
 	Tasks       int     `json:"tasks"`
 	OK          int     `json:"ok"`
