@@ -43,6 +43,7 @@ func create(t *testing.T, path string) {
 }
 
 func TestABootLoopBacksOffOpensTheBreakerAndRecoversByItself(t *testing.T) {
+	beside(t)
 	for how, cause := range map[string]string{
 		"fail-while-exists:":      "initializer failed: not yet",
 		"exit-soon-while-exists:": "died right after it was ready",
@@ -113,6 +114,7 @@ func TestTheFirstRestartIsImmediateWhateverTheBackoff(t *testing.T) {
 }
 
 func TestSlowBootsAreNeverMoreThanTheSize(t *testing.T) {
+	beside(t)
 	g, path := NewWithT(t), fault(t)
 	p := start(t, pool.Config{Size: 3, Initializer: setState.With("hang-while-exists:" + path)})
 	create(t, path)
@@ -152,6 +154,7 @@ func TestAWorkerThatIsNotReadyInTimeIsAClearErrorAndLeavesNothing(t *testing.T) 
 }
 
 func TestAReplacementThatCannotBeSpawnedIsRetriedAndItsReasonTold(t *testing.T) {
+	beside(t)
 	for _, errno := range []syscall.Errno{syscall.EAGAIN, syscall.ENOMEM} {
 		t.Run(errno.Error(), func(t *testing.T) {
 			g := NewWithT(t)

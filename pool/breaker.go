@@ -49,7 +49,7 @@ func (p *Pool) excuses(guilty *call) bool {
 	case p.cfg.mutant == mutantPoisonExcused:
 		return true
 	}
-	return guilty.crimes() > 1 || time.Since(p.answered) < readySettle
+	return guilty.crimes() > 0 || time.Since(p.answered) < readySettle
 }
 
 func (b *breaker) isOpen() bool { return !b.until.IsZero() }

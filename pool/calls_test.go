@@ -92,6 +92,7 @@ func TestStreamUnorderedYieldsTheSameMultiset(t *testing.T) {
 }
 
 func TestStreamUnorderedDoesNotWaitForASlowItem(t *testing.T) {
+	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 2})
 	var order []int
 	in := []time.Duration{300 * time.Millisecond, time.Millisecond, time.Millisecond}
@@ -154,6 +155,7 @@ func TestStreamRaisesAPanicOfItsInputInTheConsumer(t *testing.T) {
 }
 
 func TestResultWithAnExpiringContextLeavesTheTaskRunning(t *testing.T) {
+	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	f := sleep.Submit(bound(t), p, 200*time.Millisecond)
 	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -358,6 +360,7 @@ func TestFailingInitializerMeansBoundedStartsAndItsErrorAsCause(t *testing.T) {
 }
 
 func TestCancelledBeforeItStartsATaskNeverRuns(t *testing.T) {
+	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	path := t.TempDir() + "/ran"
 	busy := sleep.Submit(bound(t), p, 200*time.Millisecond)
@@ -404,6 +407,7 @@ func TestCancelKillsTheWorkerOfAHandlerThatDoesNotReturn(t *testing.T) {
 }
 
 func TestFullQueueFailsOrBlocksUntilTheContext(t *testing.T) {
+	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, QueueLimit: 2})
 	release := sleep.Submit(bound(t), p, 300*time.Millisecond)
 	inPhase(t, p, 0, pool.PhaseRunning)

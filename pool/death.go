@@ -23,6 +23,7 @@ func (p *Pool) bury(w *worker, quarantined bool) Exit {
 		exit.TaskID, exit.Task = guilty.id, guilty.def.name
 	}
 	guilty = p.cfg.mutant.shift(w, guilty)
+	w.excused = p.excuses(guilty) // by what it was blamed for before
 
 	if w.state == Ready {
 		p.ready--
@@ -40,7 +41,6 @@ func (p *Pool) bury(w *worker, quarantined bool) Exit {
 			p.bereave(c, exit, started, c == guilty)
 		}
 	})
-	w.excused = p.excuses(guilty)
 	if p.cfg.mutant == mutantDropRequeue {
 		p.queue = queue{}
 	}

@@ -14,6 +14,7 @@ const (
 	MutantNoRestart   = mutantNoRestart
 	MutantDoubleRun   = mutantDoubleRun
 	MutantNoGuardian  = mutantNoGuardian
+	MutantUnsealed    = mutantUnsealed
 )
 
 // Broken returns the config of a pool broken in that way.

@@ -1,13 +1,11 @@
 package pool
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
-	"os/signal"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,6 +27,7 @@ type Guardian struct {
 	pipe    *os.File
 	pid     int
 	closed  bool
+	forced  bool          // one was killed, because it did not read or did not go
 	closing chan struct{} // closed by Close
 	gone    chan struct{} // closed when the last guardian has been reaped after Close
 }
@@ -145,6 +144,14 @@ func (g *Guardian) tell(key, line, last string) error {
 func (g *Guardian) send(line string) {
 	_ = g.pipe.SetWriteDeadline(time.Now().Add(time.Second))
 	if _, err := io.WriteString(g.pipe, line); errors.Is(err, os.ErrDeadlineExceeded) {
+		g.force()
+	}
+}
+
+// force kills a guardian that is there. The lock is held.
+func (g *Guardian) force() {
+	if g.pid != 0 {
+		g.forced = true
 		_ = unix.Kill(g.pid, unix.SIGKILL)
 	}
 }
@@ -201,9 +208,7 @@ func (g *Guardian) Close() error {
 	case <-g.gone:
 	case <-time.After(time.Second): // stopped, perhaps
 		g.mu.Lock()
-		if g.pid != 0 {
-			_ = unix.Kill(g.pid, unix.SIGKILL)
-		}
+		g.force()
 		g.mu.Unlock()
 		<-g.gone
 	}
@@ -219,127 +224,4 @@ func (p *Pool) startGuardian() error {
 		p.guardian = g
 	}
 	return err
-}
-
-// guardianMain is the guardian process. It never returns.
-func guardianMain() {
-	id := os.Getenv(envGuardian)
-	os.Unsetenv(envGuardian)
-	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGQUIT)
-	_ = unix.CloseRange(3, 1<<16, unix.CLOSE_RANGE_CLOEXEC)
-	orders := readOrders(os.Stdin, holdProcess)
-	if !orders.bye {
-		orders.carryOut(id)
-	}
-	os.Exit(0)
-}
-
-// holdProcess opens a pidfd, nil if the process is gone.
-func holdProcess(pid int) io.Closer {
-	fd, err := unix.PidfdOpen(pid, 0)
-	if err != nil {
-		return nil
-	}
-	return os.NewFile(uintptr(fd), "pidfd")
-}
-
-// carryOut does what a guardian is for.
-func (o guardianOrders) carryOut(id string) {
-	for range 2 { // in any order: of two limits one may have to wait for the other (cgroup version 1, memory and memsw)
-		for path, value := range o.undo {
-			_ = os.WriteFile(path, []byte(value), 0)
-		}
-	}
-	for _, hold := range o.cont {
-		_ = signalHeld(hold, unix.SIGCONT, 0)
-	}
-	marker := []byte(envPool + "=" + id)
-	for pid, g := range o.watched {
-		killGroup(pid, g.hold, marker)
-		if g.dir != "" {
-			_ = cgroup.KillDir(g.dir, g.version)
-			_ = os.Remove(g.dir)
-		}
-	}
-	for deadline, clean := time.Now().Add(time.Second), 0; clean < 2 && time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
-		clean++
-		for _, pid := range markedProcesses(marker) {
-			clean = 0
-			killMarked(pid, marker)
-		}
-	}
-	for _, g := range o.watched {
-		if g.dir != "" {
-			_ = cgroup.RemoveDir(g.dir, time.Second)
-		}
-	}
-}
-
-// killGroup kills the process group that the held process leads or led. From Linux 6.9 on the pidfd names the group even
-// when the leader is dead and its number somebody else's. Before, the number is the group's own while the leader is held
-// and not reaped; after that it is only if some member carries the marker, since a number is not given out again while a
-// group has it.
-func killGroup(pid int, hold io.Closer, marker []byte) {
-	err := signalHeld(hold, unix.SIGKILL, unix.PIDFD_SIGNAL_PROCESS_GROUP)
-	if err == nil || errors.Is(err, unix.ESRCH) {
-		return
-	}
-	if signalHeld(hold, 0, 0) == nil || groupHas(pid, marker) {
-		_ = unix.Kill(-pid, unix.SIGKILL)
-	}
-}
-
-// signalHeld signals what holdProcess gave.
-func signalHeld(hold io.Closer, sig unix.Signal, flags int) error {
-	f, ok := hold.(*os.File)
-	if !ok {
-		return os.ErrInvalid
-	}
-	return unix.PidfdSendSignal(int(f.Fd()), sig, nil, flags)
-}
-
-// markedProcesses lists the processes whose initial environment carries the marker, but for this one.
-func markedProcesses(marker []byte) (pids []int) {
-	entries, _ := os.ReadDir("/proc")
-	for _, e := range entries {
-		if pid, err := strconv.Atoi(e.Name()); err == nil && pid != os.Getpid() && isMarked(pid, marker) {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
-
-// isMarked is false for zombies: their environment is gone.
-func isMarked(pid int, marker []byte) bool {
-	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-	if err != nil {
-		return false
-	}
-	for kv := range bytes.SplitSeq(env, []byte{0}) {
-		if bytes.Equal(kv, marker) {
-			return true
-		}
-	}
-	return false
-}
-
-func groupHas(pgid int, marker []byte) bool {
-	for _, pid := range markedProcesses(marker) {
-		if got, err := unix.Getpgid(pid); err == nil && got == pgid {
-			return true
-		}
-	}
-	return false
-}
-
-// killMarked kills pid, looking at its environment again once it is held.
-func killMarked(pid int, marker []byte) {
-	fd, err := unix.PidfdOpen(pid, 0)
-	if err != nil {
-		return
-	}
-	defer unix.Close(fd)
-	if isMarked(pid, marker) {
-		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
-	}
 }

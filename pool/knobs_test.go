@@ -46,6 +46,7 @@ func TestTheLoggerGetsLivesAtInfoAndFailuresAtWarn(t *testing.T) {
 }
 
 func TestWithoutAHeartbeatAStoppedWorkerIsLeftAlone(t *testing.T) {
+	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, Heartbeat: -1})
 	before := pids(p)
 	kill(t, before[0], 19)

@@ -2,7 +2,11 @@ package pool_test
 
 import (
 	"context"
+	"flag"
+	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,6 +27,56 @@ func noLeaks(t *testing.T) (check func()) {
 		g.Eventually(gleak.Goroutines).WithTimeout(patience).ShouldNot(gleak.HaveLeaked(goroutines))
 		g.Eventually(openFiles).WithTimeout(patience).Should(BeNumerically("<=", files), "open files")
 		g.Eventually(func() int { return len(children()) }).WithTimeout(patience).Should(BeNumerically("<=", had), "children")
+	}
+}
+
+// watchLeaks checks after all tests that nothing of any of them is left.
+func watchLeaks(run func() int) (code int) {
+	if r, w, err := os.Pipe(); err == nil { // the runtime's poller has files of its own from the first one on
+		r.Close()
+		w.Close()
+	}
+	goroutines, files := gleak.Goroutines(), openFiles()
+	if code = run(); code != 0 {
+		return code // what failed has left what it pleased
+	}
+	g := NewGomega(func(message string, _ ...int) {
+		fmt.Printf("--- FAIL: after all tests:\n%s\n", message)
+		code = 1
+	})
+	real := func() []gleak.Goroutine { // a simulation looks for what it leaves by itself, and with a mutant there is some
+		return slices.DeleteFunc(gleak.Goroutines(), func(r gleak.Goroutine) bool { return strings.Contains(r.State, "synctest bubble") })
+	}
+	g.Eventually(real).WithTimeout(patience).ShouldNot(gleak.HaveLeaked(goroutines))
+	g.Eventually(openFiles).WithTimeout(patience).Should(BeNumerically("<=", files), "open files")
+	g.Eventually(children).WithTimeout(patience).Should(BeEmpty(), "children")
+	return code
+}
+
+// besides are the tests that run beside others, by name.
+var besides sync.Map
+
+// beside lets a test that mostly waits run beside others like it, after all the rest. Files and goroutines cannot be told
+// apart then: what is left of them is looked for after all tests, and start looks for processes of its own pool only.
+func beside(t *testing.T) {
+	t.Helper()
+	besides.Store(t.Name(), true)
+	t.Parallel()
+}
+
+func isBeside(t *testing.T) bool {
+	top, _, _ := strings.Cut(t.Name(), "/")
+	_, ok := besides.Load(top)
+	return ok
+}
+
+// waitBesideEachOther lets more tests run at a time than there are processors, unless -parallel says how many: they wait.
+func waitBesideEachOther() {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		_ = flag.Set("test.parallel", "8")
 	}
 }
 

@@ -55,6 +55,7 @@ func TestMaxTasksHoldsUnderPrefetchAndLosesNoLastResult(t *testing.T) {
 }
 
 func TestMaxAgeRecyclesAnIdleWorkerAndABusyOneAfterItsTask(t *testing.T) {
+	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 2, MaxAge: 300 * time.Millisecond})
 	before, gate := pids(p), closedGate(t)
 	f := gated.Submit(bound(t), p, gate, pool.OnSlot(0))
@@ -68,6 +69,7 @@ func TestMaxAgeRecyclesAnIdleWorkerAndABusyOneAfterItsTask(t *testing.T) {
 }
 
 func TestSoftMemoryRecyclesALeakingWorkerBetweenTasks(t *testing.T) {
+	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, SoftMemory: 128 * pool.MiB, Delivery: pool.AtMostOnce})
 	events := p.Subscribe(1000)
 	served := map[int]int{}

@@ -31,6 +31,7 @@ const (
 	mutantCloseAtOnce          // Close does not wait for what was submitted
 	mutantPoisonCounts         // each death of a poison task feeds the breaker
 	mutantPoisonExcused        // and none does
+	mutantUnsealed             // a worker can truncate the memory that the host has mapped
 	mutantLeak                 // a dead worker's resources are kept
 	mutants
 )
@@ -39,7 +40,7 @@ func (m mutant) String() string {
 	return [...]string{
 		"none", "skip drain", "shift blame", "drop requeue", "settle twice", "no restart", "double run", "no guardian", "torn frame",
 		"blame all", "no budget", "resend", "collateral", "no timeout", "early timeout", "no grace", "run cancelled", "no heartbeat",
-		"strand", "any slot", "no breaker", "no backoff", "no quarantine", "kill on shrink", "close at once", "poison counts", "poison excused", "leak",
+		"strand", "any slot", "no breaker", "no backoff", "no quarantine", "kill on shrink", "close at once", "poison counts", "poison excused", "unsealed", "leak",
 	}[m]
 }
 

@@ -34,8 +34,10 @@ func TestEachMutantIsKilled(t *testing.T) {
 		pool.MutantShiftBlame:  "TestOnlyTheTaskThatWasRunningIsBlamed",
 		pool.MutantDropRequeue: "TestKillOfABusyWorkerRerunsItsTaskAndTouchesNoSibling",
 		pool.MutantNoRestart:   "TestKillOfABusyWorkerRerunsItsTaskAndTouchesNoSibling",
+		pool.MutantUnsealed:    "TestASharedSegmentCannotBeResizedOrWrittenAgainstTheHostsWill",
 	} {
 		t.Run(fmt.Sprintf("%d by %s", mutant, test), func(t *testing.T) {
+			t.Parallel()
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+test+"$", "-test.timeout=1m")
 			cmd.Env = append(os.Environ(), envMutant+"="+strconv.Itoa(int(mutant)))
 			out, err := cmd.CombinedOutput()

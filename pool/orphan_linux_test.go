@@ -177,6 +177,7 @@ func TestNothingOutlivesAKilledParent(t *testing.T) {
 func TestWithoutTheGuardianDescendantsWouldOutliveTheParent(t *testing.T) {
 	for _, scene := range []string{"stopped with grandchildren", "with grandchildren", "dead with grandchildren"} {
 		t.Run(scene, func(t *testing.T) {
+			t.Parallel()
 			g := NewWithT(t)
 			cmd, alive := parent(t, scene, pool.MutantNoGuardian)
 			g.Expect(cmd.Process.Kill()).To(Succeed())

@@ -55,6 +55,7 @@ type spawnSpec struct {
 	maxPayload Bytes
 	stdout     func([]byte)
 	stderr     func([]byte)
+	unsealed   bool // the mutant: shared memory that a worker can truncate
 }
 
 // startFunc starts a worker process.

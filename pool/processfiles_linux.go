@@ -43,7 +43,7 @@ func (p *osProcess) open(spec spawnSpec) (files []*os.File, err error) {
 		{"down", int(spec.maxPayload) + arenaSlack, &p.down, unix.F_SEAL_FUTURE_WRITE},
 		{"up", int(spec.maxPayload) + arenaSlack, &p.up, 0},
 	} {
-		f, err := shared(m.name, m.size, m.mem, m.seal)
+		f, err := shared(m.name, m.size, m.mem, m.seal, spec.unsealed)
 		if err != nil {
 			return fail("make shared memory", err)
 		}
@@ -84,7 +84,7 @@ func socketPair(files []*os.File, name string) (*os.File, []*os.File, error) {
 // shared makes a sealed memfd and maps it: sealed, because a worker that truncates it would kill the parent with
 // SIGBUS at its next access (memfd_create(2), fcntl(2) "File Sealing"). The size is only a bound: memory is taken
 // page by page when it is first touched.
-func shared(name string, size int, mem *[]byte, seal int) (*os.File, error) {
+func shared(name string, size int, mem *[]byte, seal int, unsealed bool) (*os.File, error) {
 	fd, err := unix.MemfdCreate("respawn-"+name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return nil, fmt.Errorf("memfd_create: %w", err)
@@ -99,7 +99,9 @@ func shared(name string, size int, mem *[]byte, seal int) (*os.File, error) {
 		f.Close()
 		return nil, fmt.Errorf("mmap: %w", err)
 	}
-	*mem = m
+	if *mem = m; unsealed {
+		return f, nil
+	}
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|seal|unix.F_SEAL_SEAL); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("F_ADD_SEALS: %w", err)

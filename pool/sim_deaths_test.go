@@ -163,7 +163,7 @@ func (w *simProcess) misreported(x *Exit) string {
 		want = KindOOM
 	case w.byPool, x.Kind == KindOurs && !w.killedAt.IsZero() && w.status.signal == syscall.SIGKILL:
 		want = KindOurs // two kills at a time cannot be told apart
-	case w.status.code == 0 && (w.stops || w.termed):
+	case w.status.code == 0 && (w.stops || w.termed && !w.pending): // a stopped process has not seen its SIGTERM
 		want = KindClean
 	case w.status.signal == syscall.SIGKILL, w.status.signal == syscall.SIGTERM:
 		want = KindKilled

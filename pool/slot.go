@@ -293,6 +293,7 @@ func (p *Pool) enlist(w *worker) {
 // spec is what w's process is started with.
 func (p *Pool) spec(w *worker) spawnSpec {
 	s := spawnSpec{worker: w.name, slot: -1, pool: p.id, env: p.cfg.Env, dir: p.cfg.Dir, maxPayload: p.cfg.MaxPayload}
+	s.unsealed = p.cfg.mutant == mutantUnsealed
 	if w.slot != nil {
 		s.slot = w.slot.index
 	}

@@ -12,6 +12,7 @@ import (
 )
 
 func TestATaskTimeoutKillsOnlyThatWorker(t *testing.T) {
+	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 3, TaskTimeout: 300 * time.Millisecond})
 	before := pids(p)
 	f := stubborn.Submit(bound(t), p, time.Minute, pool.OnSlot(1))
@@ -31,22 +32,25 @@ func TestATaskTimeoutKillsOnlyThatWorker(t *testing.T) {
 }
 
 func TestATaskTimeoutDoesNotCountTheWaitInTheQueueAndYieldsToTheTasksOwn(t *testing.T) {
-	g, p := NewWithT(t), start(t, pool.Config{Size: 1, TaskTimeout: loaded(200 * time.Millisecond)})
-	var futures []*pool.Future[int]
-	for range 8 { // together twice the timeout
-		futures = append(futures, sleep.Submit(bound(t), p, loaded(50*time.Millisecond)))
+	beside(t)
+	limit := loaded(200 * time.Millisecond)
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1, TaskTimeout: limit})
+	long := sleep.Submit(bound(t), p, limit+limit/5, pool.WithTimeout(time.Minute))
+	var behind []*pool.Future[int]
+	for n := range 8 {
+		behind = append(behind, square.Submit(bound(t), p, n))
 	}
-	for _, f := range futures {
-		_, err := f.Result(bound(t))
-		g.Expect(err).NotTo(HaveOccurred())
+	for n, f := range behind {
+		g.Expect(f.Result(bound(t))).To(Equal(n * n))
 	}
-	_, err := sleep.Call(bound(t), p, loaded(300*time.Millisecond), pool.WithTimeout(time.Minute))
+	_, err := long.Result(bound(t))
 	g.Expect(err).NotTo(HaveOccurred())
 	_, err = sleep.Call(bound(t), p, time.Minute, pool.WithTimeout(50*time.Millisecond))
 	g.Expect(err).To(BeAssignableToTypeOf(&pool.TimeoutError{}))
 }
 
 func TestAStoppedWorkerIsDetectedWithinTheHeartbeatsBoundAndReplaced(t *testing.T) {
+	beside(t)
 	heartbeat := 500 * time.Millisecond
 	for _, busy := range []bool{true, false} {
 		g, p := NewWithT(t), start(t, pool.Config{Size: 2, Heartbeat: heartbeat})
@@ -95,6 +99,7 @@ func TestAShortPauseCostsNothing(t *testing.T) {
 }
 
 func TestATaskThatAlwaysStallsSpendsTheCrashBudget(t *testing.T) {
+	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, Heartbeat: 200 * time.Millisecond, Budgets: pool.Budgets{Crashes: 2}})
 	_, err := die.Call(bound(t), p, "stop")
 	var lost *pool.WorkerLostError
@@ -131,6 +136,7 @@ func TestSIGTERMFromOutsideFinishesTheRunningTaskAndLosesNothing(t *testing.T) {
 }
 
 func TestSIGTERMBeyondTheGraceIsSIGKILLWithoutBlame(t *testing.T) {
+	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, StopGrace: 100 * time.Millisecond, Budgets: pool.Budgets{Killed: 1, Crashes: 1}})
 	gate, pid := closedGate(t), pids(p)[0]
 	f := gated.Submit(bound(t), p, gate)
@@ -147,6 +153,7 @@ func TestSIGTERMBeyondTheGraceIsSIGKILLWithoutBlame(t *testing.T) {
 }
 
 func TestAWorkerThatIgnoresSIGTERMAndHangsIsStoppedByCloseInTime(t *testing.T) {
+	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 2, CloseTimeout: 200 * time.Millisecond})
 	f := die.Submit(bound(t), p, "ignore SIGTERM")
 	w := inPhase(t, p, busySlot(p), pool.PhaseRunning)
@@ -170,6 +177,7 @@ func busySlot(p *pool.Pool) int {
 }
 
 func TestAWorkerThatClosesItsSocketAndLingersIsReplaced(t *testing.T) {
+	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	f := dieOnce.Submit(bound(t), p, "hang up")
 	g.Expect(f.Result(bound(t))).To(Equal(2))

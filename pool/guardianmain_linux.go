@@ -1,0 +1,140 @@
+package pool
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/respawn-go/respawn/internal/cgroup"
+)
+
+// guardianMain is the guardian process. It never returns.
+func guardianMain() {
+	id := os.Getenv(envGuardian)
+	os.Unsetenv(envGuardian)
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGQUIT)
+	_ = unix.CloseRange(3, 1<<16, unix.CLOSE_RANGE_CLOEXEC)
+	orders := readOrders(os.Stdin, holdProcess)
+	if !orders.bye {
+		orders.carryOut(id)
+	}
+	os.Exit(0)
+}
+
+// holdProcess opens a pidfd, nil if the process is gone.
+func holdProcess(pid int) io.Closer {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return nil
+	}
+	return os.NewFile(uintptr(fd), "pidfd")
+}
+
+// carryOut does what a guardian is for.
+func (o guardianOrders) carryOut(id string) {
+	for range 2 { // in any order: of two limits one may have to wait for the other (cgroup version 1, memory and memsw)
+		for path, value := range o.undo {
+			_ = os.WriteFile(path, []byte(value), 0)
+		}
+	}
+	for _, hold := range o.cont {
+		_ = signalHeld(hold, unix.SIGCONT, 0)
+	}
+	marker := []byte(envPool + "=" + id)
+	for pid, g := range o.watched {
+		killGroup(pid, g.hold, marker)
+		if g.dir != "" {
+			_ = cgroup.KillDir(g.dir, g.version)
+			_ = os.Remove(g.dir)
+		}
+	}
+	for deadline, clean := time.Now().Add(time.Second), 0; clean < 2 && time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+		clean++
+		for _, pid := range markedProcesses(marker) {
+			clean = 0
+			killMarked(pid, marker)
+		}
+	}
+	for _, g := range o.watched {
+		if g.dir != "" {
+			_ = cgroup.RemoveDir(g.dir, time.Second)
+		}
+	}
+}
+
+// killGroup kills the process group that the held process leads or led. From Linux 6.9 on the pidfd names the group even
+// when the leader is dead and its number somebody else's. Before, the number is the group's own while the leader is held
+// and not reaped; after that it is only if some member carries the marker, since a number is not given out again while a
+// group has it.
+func killGroup(pid int, hold io.Closer, marker []byte) {
+	err := signalHeld(hold, unix.SIGKILL, unix.PIDFD_SIGNAL_PROCESS_GROUP)
+	if err == nil || errors.Is(err, unix.ESRCH) {
+		return
+	}
+	if signalHeld(hold, 0, 0) == nil || groupHas(pid, marker) {
+		_ = unix.Kill(-pid, unix.SIGKILL)
+	}
+}
+
+// signalHeld signals what holdProcess gave.
+func signalHeld(hold io.Closer, sig unix.Signal, flags int) error {
+	f, ok := hold.(*os.File)
+	if !ok {
+		return os.ErrInvalid
+	}
+	return unix.PidfdSendSignal(int(f.Fd()), sig, nil, flags)
+}
+
+// markedProcesses lists the processes whose initial environment carries the marker, but for this one.
+func markedProcesses(marker []byte) (pids []int) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil && pid != os.Getpid() && isMarked(pid, marker) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// isMarked is false for zombies: their environment is gone.
+func isMarked(pid int, marker []byte) bool {
+	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	if err != nil {
+		return false
+	}
+	for kv := range bytes.SplitSeq(env, []byte{0}) {
+		if bytes.Equal(kv, marker) {
+			return true
+		}
+	}
+	return false
+}
+
+func groupHas(pgid int, marker []byte) bool {
+	for _, pid := range markedProcesses(marker) {
+		if got, err := unix.Getpgid(pid); err == nil && got == pgid {
+			return true
+		}
+	}
+	return false
+}
+
+// killMarked kills pid, looking at its environment again once it is held.
+func killMarked(pid int, marker []byte) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	if isMarked(pid, marker) {
+		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+	}
+}
