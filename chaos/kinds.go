@@ -23,7 +23,7 @@ type Kind struct {
 var kinds = []Kind{
 	{"signal", "Send the victim a signal.", "the wait status shows it; for TERM and the like, how the victim ended", "", false, Signal{}},
 	{"pause", "SIGSTOP, and SIGCONT after a while.", "state T of every thread until SIGCONT or death", "", false, Pause{}},
-	{"oom", "Exhaust the victim's memory until the kernel's OOM killer, or a limit, ends it.", "wait status SIGKILL and the cgroup's oom_kill +1; by rlimit the message of the allocator or the runtime; by RSS its size", "", false, OOM{}},
+	{"oom", "Exhaust the victim's memory until the kernel's OOM killer, or a limit, ends it.", "wait status SIGKILL and the cgroup's oom_kill +1; by rlimit the message of the allocator or the runtime; by RSS its size", "Stresser", false, OOM{}},
 	{"memory", "Hold the victim's memory near its limit without ending it.", "the cgroup's usage over the time, oom_kill +0", "Stresser", false, Memory{}},
 	{"cpu", "Throttle the victim's CPU.", "the cgroup's nr_throttled grew", "", false, CPU{}},
 	{"fds", "Use up the victim's file descriptors.", "EMFILE, as the victim saw it", "Stresser", false, FDs{}},

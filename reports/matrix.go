@@ -39,8 +39,10 @@ type MatrixTarget struct {
 
 // MatrixCell is one scenario against one target, repeated.
 type MatrixCell struct {
-	Scenario string      `json:"scenario"`
-	Runs     []MatrixRun `json:"runs"`
+	Scenario string `json:"scenario"`
+	// Refused says why the target cannot be put through the scenario; "" when it was.
+	Refused string      `json:"refused,omitempty"`
+	Runs    []MatrixRun `json:"runs,omitempty"`
 }
 
 // MatrixRun is one run of a cell.

@@ -23,6 +23,10 @@ func (m *Matrix) rows() (rows [][]string) {
 		}
 		for i := range t.Cells {
 			c := &t.Cells[i]
+			if c.Refused != "" {
+				rows = append(rows, []string{name, c.Scenario, "not run: " + c.Refused, "", "", "", "", "", ""})
+				continue
+			}
 			rows = append(rows, []string{
 				name, c.Scenario, string(c.Verdict()), c.Size(), c.Pids(), c.Answers(), c.Tasks(), c.Recovery(), c.Usable(),
 			})
@@ -41,7 +45,7 @@ func (m *Matrix) header() string {
 	var first, last uint64
 	for _, t := range m.Targets {
 		for _, c := range t.Cells {
-			if runs == 0 {
+			if runs == 0 && len(c.Runs) > 0 {
 				runs, first, last = len(c.Runs), c.Runs[0].Seed, c.Runs[len(c.Runs)-1].Seed
 			}
 		}

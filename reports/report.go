@@ -36,7 +36,9 @@ type Facts struct {
 	DurationS     float64        `json:"duration_s"`
 	Target        history.Target `json:"target"`
 	// Skipped names what the host lacks, for a scenario that was not run; its verdict is INCONCLUSIVE.
-	Skipped      string             `json:"skipped,omitempty"`
+	Skipped string `json:"skipped,omitempty"`
+	// NotInstalled says how to get the target's program, for a run that could not begin without it; its verdict is ERROR.
+	NotInstalled string             `json:"not_installed,omitempty"`
 	Faults       []Injection        `json:"faults"`
 	Exits        []Exit             `json:"exits"`
 	Floors       map[string]float64 `json:"floors,omitempty"`

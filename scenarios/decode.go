@@ -142,7 +142,7 @@ func (d *decoder) structure(path string, n *yaml.Node, v reflect.Value, depth in
 		f, ok := fields[key.Value]
 		switch {
 		case !ok:
-			d.problem(key, "unknown key %q: %s", key.Value, meant(key.Value, keysOf(fields)))
+			d.problem(key, "unknown key %q: %s", key.Value, Meant(key.Value, keysOf(fields)))
 		case seen[key.Value]:
 			d.problem(key, "%q is here twice", key.Value)
 		default:
@@ -173,7 +173,7 @@ func (d *decoder) enum(n *yaml.Node, f field, v reflect.Value) {
 		}
 	}
 	if v.Kind() == reflect.String {
-		d.problem(n, "unknown %s %q: %s", f.key, v.String(), meant(v.String(), f.enum))
+		d.problem(n, "unknown %s %q: %s", f.key, v.String(), Meant(v.String(), f.enum))
 	}
 }
 

@@ -166,3 +166,21 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// What a target cannot have done to it is refused before anything is started, with the place in the file.
+func TestFaultsThatATargetCannotHaveAreRefused(t *testing.T) {
+	for target, c := range map[string]struct{ fault, want string }{
+		"driver: {command: [d], size: 8}":   {"{oom: {}}", "a driver target cannot have the fault oom: it can have signal, pause, cpu, supervisor"},
+		"server: {kind: gunicorn, size: 8}": {"{mixed: [{fault: {signal: KILL}}, {fault: {exit: 3}}]}", "a server target cannot have the fault exit: it can have signal, pause, cpu, supervisor"},
+		"naive: {size: 8}":                  {"{supervisor: KILL}", "a naive target cannot have the fault supervisor: it can have signal, pause, cpu"},
+	} {
+		g := NewWithT(t)
+		text := strings.Replace(strings.Replace(good, "pool: {size: 8}", target, 1), "{signal: KILL}", c.fault, 1)
+		_, err := scenarios.Parse("x.yaml", []byte(text), scenarios.Options{})
+		g.Expect(err).To(MatchError(And(HavePrefix("x.yaml:15:"), HaveSuffix(c.want))))
+		_, err = scenarios.Parse("x.yaml", []byte(strings.Replace(good, "{signal: KILL}", c.fault, 1)), scenarios.Options{})
+		if target != "naive: {size: 8}" { // the fault of the parent needs one beside this process
+			g.Expect(err).NotTo(HaveOccurred())
+		}
+	}
+}

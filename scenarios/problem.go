@@ -86,8 +86,8 @@ func distance(a, b string) int {
 	return last[len(b)]
 }
 
-// meant is the ending of an error about an unknown word: the nearest right one, or all of them.
-func meant(word string, known []string) string {
+// Meant is the ending of an error about an unknown word: the nearest right one, or all of them.
+func Meant(word string, known []string) string {
 	if n := nearest(word, known); n != "" {
 		return fmt.Sprintf("did you mean %q?", n)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/reports"
+	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 )
 
 // HistoryFile is the name of the history in the directory of a run.
@@ -80,7 +81,12 @@ func (s *Scenario) run(ctx context.Context, path string, o RunOptions) (*reports
 	case ctx.Err() != nil:
 		return s.unstarted(o, check.Aborted, "Interrupted before the target was up"), nil
 	}
-	return s.unstarted(o, check.Error, "The run could not begin: "+err.Error()), nil
+	r := s.unstarted(o, check.Error, "The run could not begin: "+err.Error())
+	var absent *foreign.NotInstalledError
+	if errors.As(err, &absent) {
+		r.NotInstalled = absent.Error()
+	}
+	return r, nil
 }
 
 // unstarted is the report of a run without a history.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/check"
 )
 
@@ -41,6 +42,7 @@ func (s *Scenario) check(d *decoder) {
 	}
 	size := s.checkTarget(d)
 	s.checkLoad(d)
+	s.checkAbilities(d)
 	for i := range s.Chaos {
 		s.Chaos[i].check(d, fmt.Sprintf("chaos.%d", i), size)
 	}
@@ -179,7 +181,6 @@ func (s *Scenario) checkLoad(d *decoder) {
 			d.fail("load.args."+arg, "task %s takes no %s", l.Task, arg)
 		}
 	}
-	s.checkOutside(d)
 	if l.Concurrency > 0 && l.Rate > 0 {
 		d.fail("load.rate", "concurrency (closed loop) and rate (open loop) contradict each other: want one")
 	}
@@ -188,15 +189,29 @@ func (s *Scenario) checkLoad(d *decoder) {
 	}
 }
 
-// checkOutside refuses what a pool behind a driver, or a server, cannot run.
-func (s *Scenario) checkOutside(d *decoder) {
-	kind := ""
-	switch {
-	case s.Target.Driver != nil:
-		kind = "driver"
-	case s.Target.Server != nil:
-		kind = "server"
+// checkAbilities refuses what a target other than this project's pool cannot do.
+func (s *Scenario) checkAbilities(d *decoder) {
+	kind, able := "", []string{""}
+	switch t := s.Target; {
+	case t.Driver != nil:
+		kind, able = "driver", append(able, "Supervised")
+	case t.Server != nil:
+		kind, able = "server", append(able, "Supervised")
+	case t.Naive != nil:
+		kind = "naive"
 	default:
+		return
+	}
+	var can []string
+	for _, k := range chaos.Kinds() {
+		if slices.Contains(able, k.Needs) {
+			can = append(can, k.Name)
+		}
+	}
+	for i, n := range s.Chaos {
+		n.Fault.checkAbility(d, fmt.Sprintf("chaos.%d.fault", i), kind, can)
+	}
+	if s.Load == nil || kind == "naive" {
 		return
 	}
 	if _, known := taskArgs[s.Load.Task]; known && s.Load.Task != "sleep" && s.Load.Task != "square" {
@@ -204,6 +219,18 @@ func (s *Scenario) checkOutside(d *decoder) {
 	}
 	if s.Load.Map > 0 {
 		d.fail("load.map", "a %s target has no ordered map: use concurrency", kind)
+	}
+}
+
+// checkAbility refuses a fault that is none of those that can be done to such a target.
+func (f *Fault) checkAbility(d *decoder, path, kind string, can []string) {
+	for i := range f.Mixed {
+		f.Mixed[i].Fault.checkAbility(d, fmt.Sprintf("%s.mixed.%d.fault", path, i), kind, can)
+	}
+	for _, name := range chosen(*f) {
+		if name != "mixed" && !slices.Contains(can, name) {
+			d.fail(path+"."+name, "a %s target cannot have the fault %s: it can have %s", kind, name, strings.Join(can, ", "))
+		}
 	}
 }
 
@@ -297,7 +324,7 @@ func (f Fault) check(d *decoder, path string) {
 	}
 	switch {
 	case f.Signal != nil && signalNumber(f.Signal.Name) == 0:
-		d.fail(path+".signal", "unknown signal %q: %s", f.Signal.Name, meant(f.Signal.Name, commonSignals))
+		d.fail(path+".signal", "unknown signal %q: %s", f.Signal.Name, Meant(f.Signal.Name, commonSignals))
 	case f.Spawn != nil && f.Spawn.Fail == 0 && f.Spawn.Delay == 0:
 		d.fail(path+".spawn", "want fail (so many boots) or delay")
 	case f.Resize != nil && f.Resize.To == 0:

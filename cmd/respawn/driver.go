@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/respawn-go/respawn/scenarios"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 )
@@ -14,7 +15,13 @@ func newDriver() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "driver",
 		Short: "Work with drivers of pools that were written elsewhere",
-		Args:  cobra.NoArgs,
+		Args:  cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("unknown command %q for %q: %s", args[0], cmd.CommandPath(), scenarios.Meant(args[0], []string{"check"}))
+			}
+			return cmd.Help()
+		},
 	}
 	cmd.AddCommand(newDriverCheck())
 	return cmd

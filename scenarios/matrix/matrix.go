@@ -16,7 +16,6 @@ import (
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios"
 	"github.com/respawn-go/respawn/scenarios/drivers"
-	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 	"github.com/respawn-go/respawn/scenarios/targets/server"
 )
 
@@ -24,7 +23,7 @@ import (
 type Options struct {
 	// Targets are names of Targets; none means all.
 	Targets []string
-	// Scenarios are names of the library; none means DefaultScenarios.
+	// Scenarios are names of the library, or files by a path that ends in .yaml; none means DefaultScenarios.
 	Scenarios []string
 	// Out is the directory for the reports and the matrix.
 	Out string
@@ -77,17 +76,16 @@ func all(dir string, size int) []target {
 const poolSize = 4
 
 // Run runs every scenario against every target, one after the other, and writes matrix.json, matrix.md and matrix.html to
-// Out beside the runs' own reports. A target that is not installed is a row that says so. Errors: an unknown name; what
-// broke in the harness; ctx's, with the matrix as far as it came.
+// Out beside the runs' own reports. A target that is not installed is a row that says so, and a scenario that it cannot be
+// put through a cell. Errors: a name that is unknown, before anything is run; what broke in the harness; ctx's, with the
+// matrix as far as it came.
 func Run(ctx context.Context, o Options) (*reports.Matrix, error) {
 	if len(o.Scenarios) == 0 {
 		o.Scenarios = DefaultScenarios
 	}
 	o.Repeat, o.Seed = max(o.Repeat, 1), max(o.Seed, 1)
-	for _, name := range o.Targets {
-		if !slices.Contains(Targets(), name) {
-			return nil, &UnknownTargetError{Name: name}
-		}
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	scratch, err := os.MkdirTemp("", "respawn-drivers-")
 	if err != nil {
@@ -116,11 +114,34 @@ func Run(ctx context.Context, o Options) (*reports.Matrix, error) {
 	return m, o.write(m)
 }
 
+// check finds the names that are unknown.
+func (o *Options) check() error {
+	for _, name := range o.Targets {
+		if !slices.Contains(Targets(), name) {
+			return &UnknownTargetError{Name: name}
+		}
+	}
+	for _, name := range o.Scenarios {
+		if _, err := read(name, scenarios.Options{Set: []string{settle}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read reads a scenario by its name in the library or by its path.
+func read(name string, o scenarios.Options) (*scenarios.Scenario, error) {
+	if strings.HasSuffix(name, ".yaml") {
+		return scenarios.ReadFile(name, o)
+	}
+	return scenarios.ReadNamed(name, o)
+}
+
 // UnknownTargetError is about a name that is no target's.
 type UnknownTargetError struct{ Name string }
 
 func (e *UnknownTargetError) Error() string {
-	return fmt.Sprintf("there is no target %q: want some of %s", e.Name, strings.Join(Targets(), ", "))
+	return fmt.Sprintf("there is no target %q: %s", e.Name, scenarios.Meant(e.Name, Targets()))
 }
 
 // row tests one target.
@@ -128,23 +149,27 @@ func (o *Options) row(ctx context.Context, t target) (reports.MatrixTarget, erro
 	row := reports.MatrixTarget{Name: t.name, Pool: t.pool}
 	for _, name := range o.Scenarios {
 		s, err := t.scenario(name)
+		var problems scenarios.Problems
+		if errors.As(err, &problems) {
+			row.Cells = append(row.Cells, reports.MatrixCell{Scenario: name, Refused: problems[0].Text})
+			continue
+		}
 		if err != nil {
 			return row, err
 		}
-		cell := reports.MatrixCell{Scenario: name}
+		cell := reports.MatrixCell{Scenario: s.Name}
 		for i := range o.Repeat {
-			dir := filepath.Join(t.name, name)
+			dir := filepath.Join(t.name, s.Name)
 			if i > 0 {
 				dir = fmt.Sprintf("%s.%d", dir, i+1)
 			}
 			r, err := o.run(ctx, t, s, dir, o.Seed+uint64(i))
-			var missing *foreign.NotInstalledError
 			switch {
-			case errors.As(err, &missing):
-				row.Missing = missing.Error()
-				return row, nil
 			case err != nil:
 				return row, fmt.Errorf("%s: %w", name, err)
+			case r.NotInstalled != "":
+				row.Missing = r.NotInstalled
+				return row, nil
 			}
 			row.Version = r.Target.Version
 			cell.Runs = append(cell.Runs, reports.NewMatrixRun(r, dir))
@@ -158,7 +183,7 @@ func (o *Options) row(ctx context.Context, t target) (reports.MatrixTarget, erro
 	return row, nil
 }
 
-// scenario is one of the library, unchanged but for its target and for how long hanging is watched.
+// scenario is that scenario, unchanged but for its target and for how long hanging is watched.
 func (t target) scenario(name string) (*scenarios.Scenario, error) {
 	set := []string{settle}
 	if t.yaml != nil {
@@ -168,7 +193,7 @@ func (t target) scenario(name string) (*scenarios.Scenario, error) {
 		}
 		set = append(set, "target="+string(text))
 	}
-	return scenarios.ReadNamed(name, scenarios.Options{Set: set})
+	return read(name, scenarios.Options{Set: set})
 }
 
 func (o *Options) run(ctx context.Context, t target, s *scenarios.Scenario, dir string, seed uint64) (*reports.Report, error) {

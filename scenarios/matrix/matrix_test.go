@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,9 +72,31 @@ func TestTheMatrixTellsPoolsApart(t *testing.T) {
 func TestAnUnknownTargetIsNamed(t *testing.T) {
 	g := NewWithT(t)
 	_, err := matrix.Run(t.Context(), matrix.Options{Targets: []string{"celery"}, Out: t.TempDir()})
-	g.Expect(err).To(MatchError(HavePrefix(`there is no target "celery": want some of respawn, multiprocessing, executor`)))
-	_, err = matrix.Run(t.Context(), matrix.Options{Targets: []string{"respawn"}, Scenarios: []string{"tutorials"}, Out: t.TempDir()})
-	g.Expect(err).To(MatchError(ContainSubstring("tutorial")))
+	g.Expect(err).To(MatchError(HavePrefix(`there is no target "celery": known are respawn, multiprocessing, executor`)))
+	_, err = matrix.Run(t.Context(), matrix.Options{Targets: []string{"guncorn"}, Out: t.TempDir()})
+	g.Expect(err).To(MatchError(`there is no target "guncorn": did you mean "gunicorn"?`))
+	_, err = matrix.Run(t.Context(), matrix.Options{
+		Targets: []string{"respawn"}, Scenarios: []string{"kill-busy", "tutorials"}, Out: t.TempDir(),
+		Progress: func(string, string, *reports.Report) { t.Error("something was run before every name was known") },
+	})
+	g.Expect(err).To(MatchError(HaveSuffix(`did you mean "tutorial"?`)))
+}
+
+// A scenario that a target cannot be put through is a cell that says why, and one that stands in a file is run.
+func TestAScenarioThatATargetCannotRunIsACell(t *testing.T) {
+	g := NewWithT(t)
+	file := filepath.Join(t.TempDir(), "mine.yaml")
+	g.Expect(os.WriteFile(file, []byte("name: my-own\ntarget: {pool: {size: 4}}\nload: {task: hash, count: 8}\nexpect: [tasks.ok == 8]\n"), 0o600)).To(Succeed())
+	m, err := matrix.Run(t.Context(), matrix.Options{Targets: []string{"respawn", "multiprocessing"}, Scenarios: []string{file}, Out: t.TempDir()})
+	g.Expect(err).NotTo(HaveOccurred())
+	ours, theirs := &m.Targets[0].Cells[0], &m.Targets[1].Cells[0]
+	g.Expect(ours.Scenario).To(Equal("my-own"))
+	g.Expect(ours.Verdict()).To(Equal(check.Pass), ours.Cause())
+	g.Expect(theirs.Refused).To(Equal("a driver target cannot run the task hash: it knows sleep and square"))
+	g.Expect(theirs.Runs).To(BeEmpty())
+	var text strings.Builder
+	g.Expect(m.Text(&text)).To(Succeed())
+	g.Expect(text.String()).To(ContainSubstring("not run: a driver target cannot run the task hash"))
 }
 
 // A pool that is not installed is a row that says how to get it, and the other rows are measured all the same.

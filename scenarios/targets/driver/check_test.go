@@ -115,6 +115,8 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		{"dies at start", "start", driver.Died, "ended by SIGKILL"},
 		{"too few", "start", driver.BadField, "1 living workers of its own for size 2"},
 		{"foreign pid", "start", driver.ForeignPID, "process 1 is not a descendant of the driver"},
+		{"no pid", "start", driver.BadField, "output line 2: ready: bad field: -1 is no process"},
+		{"one pid twice", "start", driver.BadField, "is listed twice"},
 		{"ready twice", "", driver.Unasked, "output line 3: ready: unasked"},
 		{"hides workers", "start", driver.NoAnswer, "workers"},
 		{"wrong type", "start", driver.BadField, `"pids" is a string`},

@@ -250,11 +250,16 @@ func (d *Driver) Workers(ctx context.Context) ([]int, error) {
 // ended since is no violation.
 func (d *Driver) ownPIDs(r *reply) []int {
 	own := make([]int, 0, len(r.PIDs))
-	for _, pid := range r.PIDs {
-		if d.program.Owns(pid) {
-			if !slices.Contains(own, pid) {
-				own = append(own, pid)
-			}
+	for i, pid := range r.PIDs {
+		switch {
+		case pid <= 0:
+			d.wrong(BadField, r.line, r.Op, "%d is no process: list the pids of the workers", pid)
+			continue
+		case slices.Contains(r.PIDs[:i], pid):
+			d.wrong(BadField, r.line, r.Op, "process %d is listed twice", pid)
+			continue
+		case d.program.Owns(pid):
+			own = append(own, pid)
 			continue
 		}
 		if p, err := procfs.Read(pid); err == nil && p.Alive() {

@@ -215,8 +215,13 @@ func (f *faker) pids() string {
 	for _, w := range f.workers {
 		pids = append(pids, w.Process.Pid)
 	}
-	if f.mode == "foreign pid" {
+	switch f.mode {
+	case "foreign pid":
 		pids[0] = 1
+	case "no pid":
+		pids[0] = -1
+	case "one pid twice":
+		pids[0] = pids[1]
 	}
 	b, _ := json.Marshal(pids)
 	return string(b)
