@@ -85,7 +85,7 @@ type goroutineWorker struct {
 // host is what the protocol loop sees of it.
 func (w *goroutineWorker) host() host {
 	return host{
-		page: w.board, terminated: w.sigterm,
+		page: w.board, settleIn: func() {}, terminated: w.sigterm,
 		read:        func(b []byte) (int, error) { return w.tasks.read(b), nil },
 		readControl: func(b []byte) (int, error) { return w.orders.read(b), nil },
 		write: func(b []byte) error {
