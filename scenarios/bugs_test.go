@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/chaos/naive"
+	"github.com/respawn-go/respawn/reports"
 )
 
 // caughtBy says which scenario of the library finds each bug of the naive pool, and in which words it says so. It is the
@@ -50,34 +51,40 @@ func settle(bugs []naive.Bug) string {
 }
 
 func TestEveryBugOfTheNaivePoolFailsTheScenarioThatGuardsAgainstIt(t *testing.T) {
+	t.Parallel()
+	runs := runAhead(naive.Bugs(), func(bug naive.Bug) (*reports.Report, string, error) {
+		return runApart(t.Context(), caughtBy[bug].scenario, onNaive(bug)...)
+	})
 	for _, bug := range naive.Bugs() {
 		t.Run(string(bug), func(t *testing.T) {
-			t.Parallel()
 			g := NewWithT(t)
-			want, ok := caughtBy[bug]
-			g.Expect(ok).To(BeTrue(), "no scenario guards against %s", bug)
-			r, dir, err := runApart(t.Context(), want.scenario, onNaive(bug)...)
-			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(string(r.Verdict)).To(Equal("FAIL"), describe(r, dir))
-			g.Expect(r.Cause).To(ContainSubstring(want.cause))
-			g.Expect(os.RemoveAll(dir)).To(Succeed())
+			g.Expect(caughtBy).To(HaveKey(bug), "no scenario guards against it")
+			o := runs[bug]
+			<-o.done
+			g.Expect(o.err).NotTo(HaveOccurred())
+			g.Expect(string(o.report.Verdict)).To(Equal("FAIL"), describe(o.report, o.dir))
+			g.Expect(o.report.Cause).To(ContainSubstring(caughtBy[bug].cause))
+			g.Expect(os.RemoveAll(o.dir)).To(Succeed())
 		})
 	}
 }
 
 func TestNaivePoolWithoutBugsPasses(t *testing.T) {
+	t.Parallel()
 	var names []string
 	for _, c := range caughtBy {
 		names = append(names, c.scenario)
 	}
 	slices.Sort(names)
-	for _, name := range slices.Compact(names) {
+	names = slices.Compact(names)
+	runs := runAhead(names, func(name string) (*reports.Report, string, error) { return runApart(t.Context(), name, onNaive()...) })
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			g := NewWithT(t)
-			r, dir, err := runApart(t.Context(), name, onNaive()...)
-			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(string(r.Verdict)).To(Equal("PASS"), describe(r, dir))
+			o := runs[name]
+			<-o.done
+			g.Expect(o.err).NotTo(HaveOccurred())
+			g.Expect(string(o.report.Verdict)).To(Equal("PASS"), describe(o.report, o.dir))
 		})
 	}
 }

@@ -3,26 +3,25 @@ package scenarios_test
 import (
 	"context"
 	"slices"
-	"sync"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/reports"
-	"github.com/respawn-go/respawn/scenarios"
 	"github.com/respawn-go/respawn/scenarios/scenariotest"
 )
 
 func TestLibrary(t *testing.T) {
+	t.Parallel()
 	RegisterFailHandler(Fail)
 	RunSpecs(t, "The scenario library, in its short form")
 }
 
-// sideBySide is how many scenarios run at once: they spend most of their time waiting.
+// sideBySide is how many runs of one test go on at once: they spend most of their time waiting.
 const sideBySide = 3
 
-// outcome is one scenario's run, which goes on beside others.
+// outcome is one run, which goes on beside others.
 type outcome struct {
 	done   chan struct{}
 	report *reports.Report
@@ -30,24 +29,22 @@ type outcome struct {
 	err    error
 }
 
-// runAhead runs scenarios side by side, in their order.
-func runAhead(ctx context.Context, list []*scenarios.Scenario) map[string]*outcome {
-	all := make(map[string]*outcome, len(list))
-	for _, s := range list {
-		all[s.Name] = &outcome{done: make(chan struct{})}
+// runAhead runs all of them side by side, in their order.
+func runAhead[K comparable](keys []K, run func(K) (*reports.Report, string, error)) map[K]*outcome {
+	all := make(map[K]*outcome, len(keys))
+	for _, k := range keys {
+		all[k] = &outcome{done: make(chan struct{})}
 	}
 	go func() {
 		room := make(chan struct{}, sideBySide)
-		var wg sync.WaitGroup
-		defer wg.Wait()
-		for _, s := range list {
+		for _, k := range keys {
 			room <- struct{}{}
-			wg.Go(func() {
-				o := all[s.Name]
+			go func() {
+				o := all[k]
 				defer close(o.done)
-				o.report, o.dir, o.err = runApart(ctx, s.Name)
+				o.report, o.dir, o.err = run(k)
 				<-room
-			})
+			}()
 		}
 	}()
 	return all
@@ -63,13 +60,13 @@ var _ = Describe("Our pool", Ordered, ContinueOnFailure, func() {
 	BeforeAll(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		DeferCleanup(cancel)
-		var chosen []*scenarios.Scenario
+		var chosen []string
 		for _, s := range list {
 			if Label(s.Labels...).MatchesLabelFilter(GinkgoLabelFilter()) && !(raceEnabled && slices.Contains(s.Labels, "oom")) {
-				chosen = append(chosen, s)
+				chosen = append(chosen, s.Name)
 			}
 		}
-		runs = runAhead(ctx, chosen)
+		runs = runAhead(chosen, func(name string) (*reports.Report, string, error) { return runApart(ctx, name) })
 	})
 	for _, s := range list {
 		It("passes "+s.Name, Label(s.Labels...), func(ctx SpecContext) {

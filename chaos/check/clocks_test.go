@@ -194,3 +194,19 @@ func TestPoolIsNotWholeAgainBecauseAnotherSlotIs(t *testing.T) {
 	s.add(history.Event{Fault: &history.Fault{N: 1, Op: "settled", Outcome: "confirmed", Fatal: true, Receipt: &history.Receipt{At: died}}})
 	g.Expect(s.metric("pool.recovery.max")).To(BeNumerically("~", (whole - died).Seconds(), 1e-9))
 }
+
+// A target that was told to close refuses what comes after, however long it takes: that says nothing of the load before.
+func TestLoadCountsUntilTheTargetIsToldToClose(t *testing.T) {
+	g := NewWithT(t)
+	s := newStory(1).boot().stage("steady").sample(1).stage("chaos")
+	s.h.Load = &history.Load{Task: "sleep", Concurrency: 1}
+	id := s.submit()
+	s.wait(time.Second).settle(id, history.OK, "")
+	g.Expect(s.metric("load.achieved")).To(BeNumerically(">", 0.9))
+	s.sample(0)
+	for range 10 {
+		id := s.submit()
+		s.settle(id, history.Rejected, "closed").wait(time.Second)
+	}
+	g.Expect(s.metric("load.achieved")).To(BeNumerically(">", 0.9))
+}

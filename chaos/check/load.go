@@ -14,6 +14,7 @@ type load struct {
 	last     time.Duration   // of the last outcome
 	windows  [3]window       // steady, chaos, settle
 	recent   []time.Duration // of the outcomes ok within the last second
+	over     bool            // the target wants no members any more: it takes no load
 }
 
 // window is one stage as the load saw it.
@@ -34,9 +35,18 @@ func (l *load) current(st stage) *window {
 	return &l.windows[st-steady]
 }
 
-// enter closes the open window and opens that of the stage. What came after the last outcome does not count if there
-// was nothing in flight: nobody can do work that is not there.
+// enter closes the open window and opens that of the stage.
 func (l *load) enter(next stage, now time.Duration) {
+	l.close(now)
+	l.at = now
+	if w := l.current(next); w != nil && w.to == 0 && !l.over {
+		*w = window{from: now, open: true}
+	}
+}
+
+// close ends the open window. What came after the last outcome does not count if there was nothing in flight: nobody can do
+// work that is not there.
+func (l *load) close(now time.Duration) {
 	for i := range l.windows {
 		w := &l.windows[i]
 		if !w.open {
@@ -48,9 +58,13 @@ func (l *load) enter(next stage, now time.Duration) {
 			w.to = max(w.from, min(now, l.last))
 		}
 	}
-	l.at = now
-	if w := l.current(next); w != nil && w.to == 0 {
-		*w = window{from: now, open: true}
+}
+
+// finish ends what there is to measure: a target that was told to close refuses everything.
+func (l *load) finish(now time.Duration) {
+	if !l.over {
+		l.close(now)
+		l.over = true
 	}
 }
 

@@ -68,6 +68,9 @@ func (l *looks) outside(e *history.Sample, s *state) {
 	if !l.any {
 		l.any, l.firstOOM = true, e.HostOOM
 	}
+	if e.Want == 0 {
+		s.load.finish(s.now)
+	}
 	l.lastOOM = e.HostOOM // not the largest: a victim's own kill is subtracted only once it is confirmed
 	l.cgroups = l.cgroups || e.Cgroups > 0
 	if e.ParentRSS > l.parentMax {
