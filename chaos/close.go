@@ -29,6 +29,12 @@ func (c Close) Validate() error { return validWithin("close", c.Within) }
 // Validate wants a duration that is not negative.
 func (t Terminate) Validate() error { return validWithin("terminate", t.Within) }
 
+// Ends implements Ender.
+func (c Close) Ends() []string { return []string{"stop"} }
+
+// Ends implements Ender.
+func (t Terminate) Ends() []string { return []string{"stop"} }
+
 // Begin makes an injection.
 func (c Close) Begin() Injection { return &closing{within: c.Within, end: Operator.Close} }
 

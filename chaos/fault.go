@@ -20,6 +20,12 @@ type Fault interface {
 	Begin() Injection
 }
 
+// Ender is a fault on the target as a whole that makes the target end members by itself, and says for which reasons: those of
+// history.Member. The reason "boot" stands for members that end before they are ready, whatever the target says of them.
+type Ender interface {
+	Ends() (reasons []string)
+}
+
 // Injection is one fault on its way through its life. Its steps are called one after the other from one goroutine:
 //
 //	Setup ──ok──▶ Inject ──ok──▶ Confirm ──▶ Heal ──▶ Cleanup

@@ -36,17 +36,24 @@ func hogs(t *testing.T) (pids []int) {
 	return pids
 }
 
+// reapedSleepers is sleepers whose zombies do not stay.
+func reapedSleepers(t *testing.T, n int) *procs {
+	t.Helper()
+	p := &procs{marker: "test-" + t.Name()}
+	for slot := range n {
+		cmd := sleeper(t, p.marker)
+		p.list = append(p.list, member(slot, cmd.Process.Pid))
+		go func() { _ = cmd.Wait() }()
+	}
+	return p
+}
+
 // A process that cannot be told to allocate, and does nothing at all, is ended by the kernel's OOM killer all the same, and
 // it alone: a hog uses up the memory of its group.
 func TestOOMOfAVictimThatAllocatesNothing(t *testing.T) {
 	how := needs(t, cgroup.Memory)
 	g := NewWithT(t)
-	p := &procs{marker: "hog"}
-	for slot := range 2 {
-		cmd := sleeper(t, p.marker)
-		p.list = append(p.list, member(slot, cmd.Process.Pid))
-		go func() { _ = cmd.Wait() }()
-	}
+	p := reapedSleepers(t, 2)
 	rec := assault(t, chaos.Run{Target: p}, once(chaos.OOM{}))
 	settled := rec.faults("settled")
 	g.Expect(settled).To(HaveLen(1))
@@ -64,6 +71,27 @@ func TestOOMOfAVictimThatAllocatesNothing(t *testing.T) {
 	g.Expect(state(other)).To(Equal("S"))
 	g.Expect(oomScore(other)).To(Equal(oomScore(os.Getpid())))
 	g.Expect(hogs(t)).To(BeEmpty())
+}
+
+// What the kernel kills in a group that has nothing to do with the target is no trouble of its host.
+func TestOOMKillsInOtherGroupsDoNotCount(t *testing.T) {
+	needs(t, cgroup.Memory)
+	g := NewWithT(t)
+	other := make(chan *tape, 1)
+	var rec tape
+	rec.seen = func(e history.Event) {
+		if e.Fault != nil && e.Fault.Op == "injected" {
+			other <- assault(t, chaos.Run{Target: reapedSleepers(t, 1)}, once(chaos.OOM{}))
+		}
+	}
+	run := chaos.Run{
+		Target: sleepers(t, 1), Open: rec.open, Steady: 1, Settle: 1,
+		Chaos: []chaos.Nemesis{once(chaos.Signal{Name: "WINCH", Grace: time.Millisecond})},
+	}
+	g.Expect(run.Do(t.Context())).To(Succeed())
+	g.Expect((<-other).settled()).To(Equal(map[string]int{"confirmed": 1}))
+	g.Expect(rec.count(func(e history.Event) bool { return e.Sample != nil })).To(BeNumerically(">", 1))
+	g.Expect(rec.count(func(e history.Event) bool { return e.Sample != nil && e.Sample.HostOOM != 0 })).To(BeZero())
 }
 
 // A victim that lives because the run ended before the hog was done is as it was, and the hog is gone.

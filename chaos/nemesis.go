@@ -197,6 +197,9 @@ func (x *experiment) victimOf(s Shot, v *Victim) *history.Victim {
 func (x *experiment) injected(n int, s Shot, v *Victim) {
 	f := &history.Fault{N: n, Nemesis: s.Nemesis, Op: "injected", Fault: s.Fault.String()}
 	f.Victim = x.victimOf(s, v)
+	if e, ok := s.Fault.(Ender); ok {
+		f.Ends = e.Ends()
+	}
 	x.record(history.Event{Fault: f})
 }
 

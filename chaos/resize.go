@@ -28,6 +28,9 @@ func (r Resize) Validate() error {
 	return nil
 }
 
+// Ends implements Ender.
+func (r Resize) Ends() []string { return []string{"stop"} }
+
 // Begin makes an injection.
 func (r Resize) Begin() Injection { return &resizing{Resize: r} }
 

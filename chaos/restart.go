@@ -26,6 +26,9 @@ func validWithin(what string, d time.Duration) error {
 	return nil
 }
 
+// Ends implements Ender.
+func (r Restart) Ends() []string { return []string{"restart"} }
+
 // Begin makes an injection.
 func (r Restart) Begin() Injection { return &restarting{Restart: r} }
 

@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"context"
-	"maps"
 	"os"
 	"runtime"
 	"sync"
@@ -19,8 +18,8 @@ const fullLookEvery = time.Second
 // sampler looks at the target from outside.
 type sampler struct {
 	x       *experiment
-	parent  int   // the process that the members descend from
-	oom0    int64 // the host's OOM kills at the start
+	parent  int // the process that the members descend from
+	oom     oomWatch
 	mu      sync.Mutex
 	table   procfs.Table
 	cgroups int // that the parent and the harness made
@@ -32,7 +31,8 @@ func (x *experiment) newSampler() *sampler {
 	if t, ok := x.Target.(Supervised); ok {
 		s.parent = t.Supervisor()
 	}
-	s.oom0, _ = procfs.HostOOMKills()
+	members, _ := x.Target.Members(context.Background())
+	s.oom.begin(s.parent, members)
 	return s
 }
 
@@ -79,7 +79,7 @@ func (x *experiment) lastLook() {
 // take makes one sample; full also looks at every process of the host.
 func (s *sampler) take(ctx context.Context, full bool) history.Sample {
 	members, _ := s.x.Target.Members(ctx) // a target that is gone lists none; what it left is looked for all the same
-	m := history.Sample{Want: s.x.Target.Want(), Goroutines: runtime.NumGoroutine(), HostOOM: s.hostOOM()}
+	m := history.Sample{Want: s.x.Target.Want(), Goroutines: runtime.NumGoroutine(), HostOOM: s.oom.kills(s.x)}
 	for _, member := range members {
 		switch member.State {
 		case Ready:
@@ -100,6 +100,7 @@ func (s *sampler) take(ctx context.Context, full bool) history.Sample {
 	if full || time.Since(s.fullAt) >= fullLookEvery {
 		s.fullAt = time.Now()
 		s.table, _ = procfs.Snapshot()
+		s.oom.follow(s.parent)
 		s.cgroups = len(cgroup.Owned(s.parent))
 		if s.parent != os.Getpid() {
 			s.cgroups += len(cgroup.Owned(os.Getpid()))
@@ -133,18 +134,4 @@ func (s *sampler) census(members []Member) (zombies, orphans int) {
 		}
 	}
 	return zombies, orphans
-}
-
-// hostOOM counts the OOM kills of this host since the start but for those that were the victims' own.
-func (s *sampler) hostOOM() int64 {
-	now, err := procfs.HostOOMKills()
-	if err != nil {
-		return 0
-	}
-	s.x.mu.Lock()
-	defer s.x.mu.Unlock()
-	for n := range maps.Values(s.x.ownOOM) {
-		now -= n
-	}
-	return max(now-s.oom0, 0)
 }

@@ -35,6 +35,9 @@ func (s Spawn) Validate() error {
 	return nil
 }
 
+// Ends implements Ender.
+func (s Spawn) Ends() []string { return []string{"boot"} }
+
 // Begin makes an injection.
 func (s Spawn) Begin() Injection { return &spoiling{Spawn: s} }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
 )
@@ -93,6 +94,8 @@ func (s *state) sayCollateral(n int) (string, int) {
 	return s.sayExit(n, s.collateral, "that no fault was aimed at "+wasWere(n)+" ended by the target")
 }
 
+// sayExit tells of the first of those exits, and of the injection that they followed at once, if one did: then they are
+// likely to be the target's own reaction to it.
 func (s *state) sayExit(n int, is func(*exit) bool, what string) (string, int) {
 	at := slices.IndexFunc(s.crew.exits, func(x exit) bool { return is(&x) })
 	if at < 0 {
@@ -102,6 +105,19 @@ func (s *state) sayExit(n int, is func(*exit) bool, what string) (string, int) {
 	why := x.how()
 	if x.Reason != "" {
 		why += ", for the reason " + strconv.Quote(x.Reason)
+	}
+	if i := s.provoked(x); i != nil {
+		followed, last := 0, time.Duration(0)
+		for k := range s.crew.exits {
+			if y := &s.crew.exits[k]; is(y) && s.provoked(y) == i {
+				followed++
+				last = max(last, y.at-i.took())
+			}
+		}
+		if what += ", "; followed < n {
+			what += strconv.Itoa(followed) + " of them "
+		}
+		what += "within " + Seconds.Show(last.Seconds()) + " of " + i.deed()
 	}
 	return fmt.Sprintf("%s %s; %sslot %d, pid %d: %s", number(n, "member", "members"), what, theFirst(n), x.Slot, x.PID, why), x.line
 }

@@ -11,15 +11,38 @@ import (
 )
 
 // broadly is a fault without a victim of its own, or on the target's parent.
-func (s *story) broadly(v *history.Victim, pids ...int) *story {
+func (s *story) broadly(v *history.Victim, ends string, pids ...int) *story {
+	s.begun(v, ends)
+	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "settled", Outcome: "confirmed", Receipt: &history.Receipt{PIDs: pids}}})
+}
+
+// begun is one that is not settled yet.
+func (s *story) begun(v *history.Victim, ends string) *story {
 	s.faults++
 	s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "planned", Fault: "f", Victim: v}})
-	s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "injected", Victim: v}})
-	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "settled", Outcome: "confirmed", Receipt: &history.Receipt{PIDs: pids}}})
+	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "injected", Victim: v, Ends: []string{ends}}})
 }
 
 func (s *story) healed() *story {
 	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "healed"}})
+}
+
+// done settles the fault that was begun.
+func (s *story) done() *story {
+	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "settled", Outcome: "confirmed", Receipt: &history.Receipt{}}})
+}
+
+func (s *story) retire(slot int) *story {
+	return s.member(history.Member{Op: "retiring", Slot: slot, PID: s.pids[slot], Reason: "restart"})
+}
+
+// starting begins a boot in slot 1, which failed ends.
+func (s *story) starting(pid int) *story {
+	return s.member(history.Member{Op: "started", Slot: 1, PID: pid})
+}
+
+func (s *story) failed(pid int) *story {
+	return s.member(history.Member{Op: "exited", Slot: 1, PID: pid, Exit: &history.Exit{Code: 3}})
 }
 
 func TestFaultOnTheWholeTargetExplainsWhatFollowsFromIt(t *testing.T) {
@@ -29,14 +52,24 @@ func TestFaultOnTheWholeTargetExplainsWhatFollowsFromIt(t *testing.T) {
 		story                   *story
 		unexplained, collateral float64
 	}{
-		"a restart replaces members":        {calm().broadly(nil).exit(1, "restart", history.Exit{}).start(1), 0, 0},
-		"it does not crash them":            {calm().broadly(nil).exit(1, "", crash).start(1), 1, 0},
-		"poison ends those it lists":        {calm().broadly(nil, 402).exit(1, "", crash).start(1), 0, 0},
-		"boots that fail are never ready":   {calm().broadly(nil).member(history.Member{Op: "started", Slot: 1, PID: 900}).member(history.Member{Op: "exited", Slot: 1, PID: 900, Exit: &crash}), 0, 0},
-		"until it is healed":                {calm().broadly(nil).healed().wait(time.Minute).exit(1, "restart", history.Exit{}).start(1), 0, 1},
-		"not what came before":              {calm().exit(1, "restart", history.Exit{}).start(1).wait(time.Minute).broadly(nil), 0, 1},
-		"the parent takes everybody along":  {calm().broadly(parent).exit(1, "", crash).exit(2, "", crash), 0, 0},
-		"a member that never was ready":     {calm().kill(0).member(history.Member{Op: "started", Slot: 1, PID: 900}).member(history.Member{Op: "exited", Slot: 1, PID: 900, Exit: &crash}), 1, 0},
+		"a restart replaces members":        {calm().broadly(nil, "restart").exit(1, "restart", history.Exit{}).start(1), 0, 0},
+		"it does not crash them":            {calm().broadly(nil, "restart").exit(1, "", crash).start(1), 1, 0},
+		"nor end them for other reasons":    {calm().broadly(nil, "restart").exit(1, "timeout", history.Exit{}).start(1), 0, 1},
+		"nor after it":                      {calm().broadly(nil, "restart").wait(time.Minute).exit(1, "restart", history.Exit{}).start(1), 0, 1},
+		"but those that take their time":    {calm().begun(nil, "restart").retire(1).done().wait(time.Minute).exit(1, "restart", history.Exit{}).start(1), 0, 0},
+		"as long as it is under way":        {calm().begun(nil, "restart").wait(time.Minute).exit(1, "restart", history.Exit{}).start(1).done(), 0, 0},
+		"poison ends those it lists":        {calm().broadly(nil, "", 402).exit(1, "", crash).start(1), 0, 0},
+		"and no others":                     {calm().broadly(nil, "", 402).exit(2, "", crash).start(2), 1, 0},
+		"boots that fail are never ready":   {calm().broadly(nil, "boot").starting(900).failed(900), 0, 0},
+		"if they began before it was over":  {calm().broadly(nil, "boot").starting(900).healed().wait(time.Minute).failed(900), 0, 0},
+		"and not after":                     {calm().broadly(nil, "boot").healed().wait(time.Minute).starting(900).failed(900), 1, 0},
+		"a restart fails no boots":          {calm().broadly(nil, "restart").starting(900).failed(900), 1, 0},
+		"until it is healed":                {calm().broadly(nil, "restart").healed().wait(time.Minute).exit(1, "restart", history.Exit{}).start(1), 0, 1},
+		"not what came before":              {calm().exit(1, "restart", history.Exit{}).start(1).wait(time.Minute).broadly(nil, "restart"), 0, 1},
+		"the parent takes everybody along":  {calm().broadly(parent, "").exit(1, "", crash).exit(2, "", crash), 0, 0},
+		"a pause that was survived is over": {calm().strike(1, "confirmed", false).wait(time.Minute).exit(1, "", crash).start(1), 1, 0},
+		"it may be the end at its end":      {calm().strike(1, "confirmed", false).exit(1, "stall", crash).start(1), 0, 0},
+		"a member that never was ready":     {calm().kill(0).starting(900).failed(900), 1, 0},
 		"ends while stopping are nobody's":  {calm().kill(0).stage("stop").exit(1, "", crash).exit(2, "stop", history.Exit{}), 0, 0},
 		"a missed one is let go unharmed":   {calm().strike(1, "missed", false).exit(1, "", crash).start(1), 1, 0},
 		"an unconfirmed kill may have been": {calm().strike(1, "unconfirmed", false).exit(1, "", crash).start(1), 0, 0},
@@ -96,7 +129,7 @@ func TestStartsAreCountedAtOnceAndSparesAreNot(t *testing.T) {
 
 func TestSuccessorThatIsReadyBeforeItsPredecessorEndsReplacesIt(t *testing.T) {
 	g := NewWithT(t)
-	s := calm().broadly(nil).member(history.Member{Op: "retiring", Slot: 1, PID: 402, Reason: "restart"}).start(1)
+	s := calm().broadly(nil, "restart").member(history.Member{Op: "retiring", Slot: 1, PID: 402, Reason: "restart"}).start(1)
 	s.member(history.Member{Op: "exited", Slot: 1, PID: 402, Reason: "restart"})
 	m := s.verify(4).stop().end().judge().Metrics
 	g.Expect(m["exits.replaced"]).To(Equal(1.0))
@@ -126,4 +159,25 @@ func TestBlameOfAnotherTaskThanTheOneThatRan(t *testing.T) {
 	g.Expect(blamed(7).judge().Verdict).To(Equal(check.Pass))
 	r := blamed(8).judge()
 	g.Expect(r.Cause).To(Equal("1 task paid for the death of a member that it did not cause; it is task 8 (it was charged with the death of a member that was running another)"))
+}
+
+// What a target does to members that nobody struck, because one was, is the target's failure, and the sentence says what it
+// was a reaction to.
+func TestDeathsThatTheTargetCausesInReactionAreToldWithTheirCause(t *testing.T) {
+	term := history.Exit{Code: -1, Signal: "SIGTERM"}
+	for want, s := range map[string]*story{
+		"3 members died though nobody caused it, within 12ms of the end of slot 0, pid 401, by injection 1 (signal KILL); the first is slot 1, pid 402: SIGTERM": calm().
+			kill(0).wait(5*time.Millisecond).exit(1, "", term).exit(2, "", term).exit(3, "", term),
+		"1 member died though nobody caused it, within 10ms of the end of slot 0, pid 401, by injection 1 (signal KILL); it is slot 1, pid 402: SIGTERM": calm().
+			kill(0).wait(5*time.Millisecond).exit(1, "", term),
+		"1 member died though nobody caused it; it is slot 1, pid 402: SIGTERM": calm().kill(0).wait(time.Minute).exit(1, "", term),
+		"2 members died though nobody caused it, 1 of them within 10ms of the end of slot 0, pid 401, by injection 1 (signal KILL); the first is slot 1, pid 402: SIGTERM": calm().
+			kill(0).wait(5*time.Millisecond).exit(1, "", term).wait(time.Minute).exit(2, "", term),
+		"1 member that no fault was aimed at was ended by the target, within 10ms of the end of slot 0, pid 401, by injection 1 (signal KILL); it is slot 1, pid 402: exit code 0, for the reason \"recycle\"": calm().
+			kill(0).wait(5*time.Millisecond).exit(1, "recycle", history.Exit{}),
+	} {
+		r := s.verify(4).stop().end().judge()
+		NewWithT(t).Expect(r.Verdict).To(Equal(check.Fail))
+		NewWithT(t).Expect(r.Cause).To(Equal(want))
+	}
 }

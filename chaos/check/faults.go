@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -36,7 +37,11 @@ type injection struct {
 	injected   bool
 	outcome    string
 	err        string
-	pids       []int // that its receipt lists
+	pids       []int    // that its receipt lists
+	ends       []string // the reasons that members end for because of it
+	fatal      bool
+	died       time.Duration // of a fatal one
+	settled    time.Duration
 	healed     time.Duration
 }
 
@@ -62,7 +67,7 @@ func (s *state) fault(e *history.Fault) {
 	case "planned":
 		f.planned++
 	case "injected":
-		i.injected, i.began = true, s.now
+		i.injected, i.began, i.ends = true, s.now, e.Ends
 		if e.Due > 0 {
 			f.lag.add(max(0, s.now-e.Due), s.line)
 		}
@@ -82,7 +87,7 @@ func (s *state) fault(e *history.Fault) {
 
 func (s *state) faultSettled(i *injection, e *history.Fault) {
 	f := &s.faults
-	i.outcome, i.line = e.Outcome, s.line
+	i.outcome, i.line, i.settled = e.Outcome, s.line, s.now
 	f.outcomes[e.Outcome]++
 	if e.Outcome != "confirmed" {
 		return
@@ -100,6 +105,7 @@ func (s *state) faultSettled(i *injection, e *history.Fault) {
 		return
 	}
 	f.fatal++
+	i.fatal, i.died = true, at
 	if v := i.victim; v != nil && v.Slot >= 0 {
 		s.crew.deaths[v.PID] = append(s.crew.deaths[v.PID], at)
 		d := death{n: i.n, slot: v.Slot, pid: v.PID, at: at, line: s.line}
@@ -116,18 +122,65 @@ const lateness = time.Second
 // cause is the injection that explains the exit, nil when nobody caused it.
 func (s *state) cause(x *exit) *injection {
 	for _, i := range s.faults.byPID[x.PID] {
-		if i.did() && i.first <= x.at+lateness && !s.spent(i, x) {
+		if i.did() && i.first <= x.at+lateness && x.since <= i.over() && !s.spent(i, x) {
 			return i
 		}
 	}
 	for _, i := range s.faults.broad {
-		switch {
-		case i.began > x.at+lateness || i.healed > 0 && x.at > i.healed+lateness || !i.did():
-		case i.victim != nil, x.Reason != "", !x.ready, slices.Contains(i.pids, x.PID):
+		if i.did() && i.began <= x.at+lateness && i.ended(x) {
 			return i
 		}
 	}
 	return nil
+}
+
+// ended tells whether a fault on the whole target, which had begun, ended that member: the death of the parent takes
+// everybody along, others only those that they name, and while they last.
+func (i *injection) ended(x *exit) bool {
+	switch {
+	case i.victim != nil:
+		return true
+	case x.since > i.over():
+		return false
+	case slices.Contains(i.pids, x.PID), x.Reason != "" && slices.Contains(i.ends, x.Reason):
+		return true
+	}
+	return !x.ready && slices.Contains(i.ends, "boot")
+}
+
+// over is until when the injection may have begun to end members: it was healed, or is known not to have been fatal to its
+// victim, or to be done with the target as a whole. What was not settled, or not confirmed, may have an effect for ever.
+func (i *injection) over() time.Duration {
+	switch {
+	case i.healed > 0:
+		return i.healed + lateness
+	case i.outcome == "confirmed" && !i.fatal, i.outcome != "" && i.victim == nil:
+		return i.settled + lateness
+	}
+	return math.MaxInt64
+}
+
+// reaction is how soon after an injection an exit that it does not explain is told together with it.
+const reaction = time.Second
+
+// provoked is the last injection on another member, or on the whole target, that had taken effect shortly before that exit;
+// nil when there is none.
+func (s *state) provoked(x *exit) (last *injection) {
+	for _, n := range sortedKeys(s.faults.all) {
+		i := s.faults.all[n]
+		if i.did() && i.injected && i.took() <= x.at && x.at-i.took() <= reaction && (last == nil || i.took() > last.took()) {
+			last = i
+		}
+	}
+	return last
+}
+
+// took is when the injection took effect.
+func (i *injection) took() time.Duration {
+	if i.fatal {
+		return i.died
+	}
+	return i.began
 }
 
 // spent tells whether the injection hit an earlier process with the same pid, which ended of it.

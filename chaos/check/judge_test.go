@@ -84,10 +84,10 @@ var cases = map[string]struct {
 		return s.settle(id, history.OK, "").verify(4).stop().end()
 	}, check.Fail, "1 task of 6 was run twice; it is task 5, run by pid 402 and pid 403"},
 	"a member dies of itself": {func() *story {
-		return calm().kill(0).exit(1, "", history.Exit{Code: -1, Signal: "SIGSEGV"}).start(1).verify(4).stop().end()
+		return calm().kill(0).wait(time.Minute).exit(1, "", history.Exit{Code: -1, Signal: "SIGSEGV"}).start(1).verify(4).stop().end()
 	}, check.Fail, "1 member died though nobody caused it; it is slot 1, pid 402: SIGSEGV"},
 	"a refused fault explains nothing": {func() *story {
-		return calm().kill(0).strike(1, "refused", false).exit(1, "", history.Exit{Code: 3}).start(1).verify(4).stop().end()
+		return calm().kill(0).strike(1, "refused", false).wait(time.Minute).exit(1, "", history.Exit{Code: 3}).start(1).verify(4).stop().end()
 	}, check.Fail, "1 member died though nobody caused it; it is slot 1, pid 402: exit code 3"},
 	"a fault explains only one death of its pid": {func() *story {
 		s := calm().kill(0).wait(time.Minute)
@@ -96,7 +96,7 @@ var cases = map[string]struct {
 			exit(1, "", history.Exit{Code: 3}).start(1).verify(4).stop().end()
 	}, check.Fail, "1 member died though nobody caused it; it is slot 1, pid 401: exit code 3"},
 	"a survivor is restarted": {func() *story {
-		return calm().kill(0).exit(1, "restart", history.Exit{Code: 0}).start(1).verify(4).stop().end()
+		return calm().kill(0).wait(time.Minute).exit(1, "restart", history.Exit{Code: 0}).start(1).verify(4).stop().end()
 	}, check.Fail, `1 member that no fault was aimed at was ended by the target; it is slot 1, pid 402: exit code 0, for the reason "restart"`},
 	"a bystander pays": {func() *story {
 		s := calm()

@@ -10,7 +10,8 @@ import (
 // crew is the members' lives, as the target tells them.
 type crew struct {
 	events   int
-	starting map[int]bool          // pids
+	starting map[int]time.Duration // pids: since when
+	retiring map[int]time.Duration // pids: since when
 	ready    map[int]time.Duration // of living members: since when
 	up       map[int]int           // slot to the pid that is ready there
 	waiting  map[int]int           // slot to the number of its dead, once ready, that nobody followed yet
@@ -31,7 +32,8 @@ type exit struct {
 	history.Member
 	at    time.Duration
 	line  int
-	ready bool // it had been
+	ready bool          // it had been
+	since time.Duration // when its end began: it was retired, or never was ready and started then; else its end
 }
 
 // blame is a task that the target charged with the death of a member.
@@ -41,7 +43,7 @@ type blame struct {
 }
 
 func (c *crew) init() {
-	c.starting, c.ready = map[int]bool{}, map[int]time.Duration{}
+	c.starting, c.retiring, c.ready = map[int]time.Duration{}, map[int]time.Duration{}, map[int]time.Duration{}
 	c.up, c.waiting = map[int]int{}, map[int]int{}
 	c.ends = map[int][]time.Duration{}
 	c.deaths, c.running = map[int][]time.Duration{}, map[int][]uint64{}
@@ -89,7 +91,7 @@ func (s *state) member(m *history.Member) {
 	switch m.Op {
 	case "started":
 		if m.Slot >= 0 { // of a hot spare nobody tells when it is up
-			c.starting[m.PID] = true
+			c.starting[m.PID] = at
 		}
 		if counted {
 			c.starts++
@@ -98,6 +100,7 @@ func (s *state) member(m *history.Member) {
 	case "ready":
 		s.memberReady(m, at, counted)
 	case "retiring":
+		c.retiring[m.PID] = at
 		s.memberDown(m, at)
 	case "exited":
 		s.memberExited(m, at)
@@ -162,19 +165,27 @@ func (s *state) memberExited(m *history.Member, at time.Duration) {
 			c.maxRSS, c.rssLine = m.Exit.MaxRSS, s.line
 		}
 	}
-	wasReady := !c.starting[m.PID] // of members older than the record, nobody saw the start
+	started, starting := c.starting[m.PID]
+	wasReady := !starting // of members older than the record, nobody saw the start
+	since := at
+	if retired, ok := c.retiring[m.PID]; ok {
+		since = retired
+	} else if starting {
+		since = started
+	}
 	delete(c.starting, m.PID)
+	delete(c.retiring, m.PID)
 	if s.stage < stop {
-		c.exits = append(c.exits, exit{*m, at, s.line, wasReady})
+		c.exits = append(c.exits, exit{*m, at, s.line, wasReady, since})
 		c.ends[m.PID] = append(c.ends[m.PID], at)
 	}
-	since := c.ready[m.PID]
+	readySince := c.ready[m.PID]
 	delete(c.ready, m.PID)
 	s.memberDown(m, at)
 	if !wasReady || m.Slot < 0 || s.stage >= stop {
 		return
 	}
-	if next, ok := c.up[m.Slot]; ok && next != m.PID && c.ready[next] >= since { // its successor was ready before it ended
+	if next, ok := c.up[m.Slot]; ok && next != m.PID && c.ready[next] >= readySince { // its successor was ready before it ended
 		if s.stage >= chaos {
 			c.replaced++
 		}

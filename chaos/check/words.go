@@ -71,6 +71,14 @@ func (i *injection) String() string {
 	return fmt.Sprintf("%d (%s)", i.n, text)
 }
 
+// deed is the injection as what was done: "the end of slot 3, pid 411, by injection 17 (signal KILL)", "injection 2 (resize 4)".
+func (i *injection) deed() string {
+	if v := i.victim; i.fatal && v != nil && v.Slot >= 0 {
+		return fmt.Sprintf("the end of slot %d, pid %d, by injection %d (%s)", v.Slot, v.PID, i.n, cmp.Or(i.text, "fault"))
+	}
+	return "injection " + i.String()
+}
+
 // praise is the sentence of a run that passed: what it proved.
 func (s *state) praise() string {
 	parts := []string{}

@@ -106,7 +106,7 @@ type Member struct {
 	Gen    int    `json:"gen,omitempty"`
 	PID    int    `json:"pid,omitempty"`
 	Name   string `json:"name,omitempty"`
-	Reason string `json:"reason,omitempty"` // why the target itself ended it: stop, recycle, restart, timeout, …
+	Reason string `json:"reason,omitempty"` // why the target itself ended it: stop, recycle, restart, timeout, boot, …
 	Exit   *Exit  `json:"exit,omitempty"`   // exited
 	Task   uint64 `json:"task,omitempty"`   // requeued, lost, late: the target's own number of it
 	Blamed bool   `json:"blamed,omitempty"` // requeued
@@ -137,9 +137,9 @@ type Victim struct {
 	Rank  int    `json:"rank"` // its place among those that could be picked, for replay
 }
 
-// Fault is one step in the life of one injection. One without a victim (resize, restart, close, spawn, poison) is aimed
-// at the whole target: it explains the exits that follow for which the target gives a reason, those of members that were
-// never ready, and those its receipt lists.
+// Fault is one step in the life of one injection. It explains the end of its victim, until it is healed or confirmed not to
+// have been fatal. One without a victim (resize, restart, close, spawn, poison) is aimed at the whole target: until it is
+// healed, or settled if there is nothing to heal, it explains the exits whose reason it names, and those its receipt lists.
 type Fault struct {
 	N       int           `json:"n"`       // the injection's number, from 1; one victim each
 	Nemesis int           `json:"nemesis"` // index into Header.Nemesis
@@ -150,6 +150,7 @@ type Fault struct {
 	Receipt *Receipt      `json:"receipt,omitempty"` // settled
 	Fatal   bool          `json:"fatal,omitempty"`   // the victim is dead of it
 	Due     time.Duration `json:"due,omitempty"`     // when the plan wanted it
+	Ends    []string      `json:"ends,omitempty"`    // injected, without a victim: the reasons that members end for because of it
 	Err     string        `json:"err,omitempty"`
 }
 

@@ -97,6 +97,14 @@ func (g *Group) OOMKills() (uint64, error) {
 	return field(at.dir, "memory.oom_control", "oom_kill")
 }
 
+// LocalOOMKills is OOMKills without those in the groups below it.
+func (g *Group) LocalOOMKills() (uint64, error) {
+	if at := g.at[Memory]; at.version == 2 {
+		return field(at.dir, "memory.events.local", "oom_kill")
+	}
+	return g.OOMKills()
+}
+
 // SetPidsMax limits how many processes and threads the group may have; 0 lifts the limit. A limit below what it has
 // already ends nothing, but refuses the next.
 func (g *Group) SetPidsMax(n int) error {

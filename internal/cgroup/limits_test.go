@@ -28,6 +28,7 @@ func TestKernelKillsAMemberAboveItsMemoryLimit(t *testing.T) {
 	g.Expect(status.Signaled()).To(BeTrue(), "status %x", status)
 	g.Expect(status.Signal()).To(Equal(syscall.SIGKILL))
 	g.Expect(cg.OOMKills()).To(BeEquivalentTo(1))
+	g.Expect(cg.LocalOOMKills()).To(BeEquivalentTo(1))
 }
 
 func TestMemberBelowItsMemoryLimitLives(t *testing.T) {
