@@ -92,6 +92,9 @@ func (s *state) settled(e entry, t *history.Task) entry {
 		s.load.submitted(s)
 		e.counted = true
 	}
+	if slices.Index(outcomes, t.Outcome) <= 0 {
+		s.odd("task %d ended with the outcome %q", t.ID, t.Outcome)
+	}
 	if t.Outcome == history.Wrong && !e.wrong {
 		e.wrong = true
 		a.wrong++

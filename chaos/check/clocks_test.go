@@ -100,7 +100,7 @@ func TestSlotsThatOverlapMakeOneIntervalBelow(t *testing.T) {
 func TestSlotThatIsNotWantedAnyMoreOwesNothing(t *testing.T) {
 	g := NewWithT(t)
 	s := calm().kill(0).strike(3, "confirmed", true).exit(3, "", history.Exit{Code: -1, Signal: "SIGKILL"})
-	r := s.sample(2).verify(2).stop().end().judge()
+	r := s.broadly(nil, "stop").sample(2).verify(2).stop().end().judge()
 	g.Expect(r.Verdict).To(Equal(check.Pass), show(r))
 	g.Expect(r.Metrics["slot.recovery.count"]).To(Equal(1.0))
 	g.Expect(r.Metrics["slots.silent"]).To(Equal(0.0))

@@ -87,17 +87,21 @@ func (s *state) fault(e *history.Fault) {
 
 func (s *state) faultSettled(i *injection, e *history.Fault) {
 	f := &s.faults
+	if i.outcome != "" {
+		s.odd("injection %d is settled twice", i.n)
+		return
+	}
 	i.outcome, i.line, i.settled = e.Outcome, s.line, s.now
-	f.outcomes[e.Outcome]++
-	if e.Outcome != "confirmed" {
+	if e.Outcome == "confirmed" && e.Receipt == nil {
+		i.outcome, i.err = "unconfirmed", "it has no receipt"
+	}
+	f.outcomes[i.outcome]++
+	if i.outcome != "confirmed" {
 		return
 	}
 	f.confirmed[e.Nemesis]++
-	at := s.now
-	if e.Receipt != nil {
-		i.pids = e.Receipt.PIDs
-		at = cmp.Or(e.Receipt.At, at)
-	}
+	i.pids = e.Receipt.PIDs
+	at := cmp.Or(e.Receipt.At, s.now)
 	if i.injected {
 		f.effect.add(max(0, at-i.began), s.line)
 	}

@@ -122,9 +122,7 @@ func (v *verdict) record() {
 	if !v.complete {
 		return
 	}
-	if s.looks.n == 0 {
-		v.find(Inconclusive, 0, "nobody looked at the target from outside: the history has no sample")
-	}
+	v.gaps()
 	if n := s.account.sums.unwitnessed; n > 0 && s.can("witness") {
 		first := s.account.sums.firstUnwitnessed
 		v.find(Inconclusive, first.line, number(n, "task", "tasks")+" gave a value though nobody witnessed an execution; the first is "+first.String())
@@ -133,6 +131,28 @@ func (v *verdict) record() {
 		v.find(Inconclusive, 1, "the scenario has neither faults nor expectations: the run proves nothing")
 	}
 	v.thinLoad()
+}
+
+// gaps finds what no whole record lacks or has: its stages, a look at the target in the last two, one outcome for each
+// injection.
+func (v *verdict) gaps() {
+	s := v.s
+	for stage, entered := range s.entered {
+		if !entered && stage >= int(verify) || !entered && stage == int(chaos) && len(s.h.Nemesis) > 0 {
+			v.find(Inconclusive, 0, "the record has no stage "+stages[stage])
+		}
+	}
+	switch {
+	case s.looks.n == 0:
+		v.find(Inconclusive, 0, "nobody looked at the target from outside: the history has no sample")
+	case s.looks.verified == nil && s.entered[verify]:
+		v.find(Inconclusive, 0, "nobody looked at the target from outside when the faults were over: the stage verify has no sample")
+	case s.looks.gone == nil && s.entered[stop]:
+		v.find(Inconclusive, 0, "nobody looked at what the target left behind: the stage stop has no sample")
+	}
+	if s.strange.line > 0 {
+		v.find(Inconclusive, s.strange.line, "the record is not one of a run: "+s.strange.err)
+	}
 }
 
 // thinLoad finds that there was less than half of the load that the scenario states.

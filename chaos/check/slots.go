@@ -141,7 +141,7 @@ func (s *state) probe(e *history.Probe) {
 func (s *state) answering() reading {
 	pids := map[int]bool{}
 	for slot, pid := range s.probes.final {
-		if slot < s.whole.want {
+		if slot >= 0 && slot < s.whole.want && pid > 0 {
 			pids[pid] = true
 		}
 	}

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -19,6 +20,8 @@ type state struct {
 	alarms  []alarm
 	dropped uint64
 	broken  error // what reading the history failed with
+	entered [stop + 1]bool
+	strange sighting // the first line that no harness writes
 
 	crew    crew
 	whole   whole
@@ -100,6 +103,10 @@ func (s *state) enter(name string) {
 	if next < 0 {
 		return
 	}
+	if slices.Contains(s.entered[next:], true) {
+		s.odd("the stage %s comes after %s", name, stages[s.stage])
+	}
+	s.entered[next] = true
 	s.load.enter(next, s.now)
 	if next == chaos {
 		s.whole.begin(s.now)
@@ -109,6 +116,13 @@ func (s *state) enter(name string) {
 		s.close()
 	}
 	s.stage = next
+}
+
+// odd notes that the line at hand is one that no harness writes.
+func (s *state) odd(format string, args ...any) {
+	if s.strange.line == 0 {
+		s.strange = sighting{line: s.line, err: fmt.Sprintf(format, args...)}
+	}
 }
 
 // close ends what is still open when the target is about to be stopped: what has not happened by now never will.

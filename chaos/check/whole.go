@@ -102,6 +102,9 @@ func (w *whole) died(d death, s *state) {
 
 // look takes what a sample says.
 func (w *whole) look(want, have int, s *state) {
+	if want != w.want && (w.looked || w.want > 0) && len(s.faults.broad) == 0 {
+		s.odd("the target was to have %d members and then %d, though no fault was aimed at it as a whole", w.want, want)
+	}
 	old := w.want
 	if w.want = want; !w.looked {
 		w.looked, old = true, want

@@ -238,6 +238,7 @@ type Note struct {
 type End struct {
 	Events  int  `json:"events"` // lines before this one, the header not counted
 	Aborted bool `json:"aborted,omitempty"`
-	// Sum is the CRC-32C of all lines before this one, each with its newline, as eight hexadecimal digits.
-	Sum string `json:"sum,omitempty"`
+	// Sum is the CRC-32C of all lines before this one, each with its newline, as eight hexadecimal digits. It finds accidents
+	// and careless hands; who means to deceive can compute it.
+	Sum string `json:"sum"`
 }

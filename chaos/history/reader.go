@@ -137,8 +137,8 @@ func (r *Reader) end(end *End) error {
 	if have := r.line - 2; end.Events != have {
 		return r.problem(ErrEdited, fmt.Sprintf("its end says %d events, %d are here", end.Events, have))
 	}
-	if have := fmt.Sprintf("%08x", r.sum); end.Sum != "" && end.Sum != have {
-		return r.problem(ErrEdited, fmt.Sprintf("its end says checksum %s, the lines have %s", end.Sum, have))
+	if have := fmt.Sprintf("%08x", r.sum); end.Sum != have {
+		return r.problem(ErrEdited, fmt.Sprintf("its end says checksum %q, the lines have %q", end.Sum, have))
 	}
 	return nil
 }
