@@ -145,6 +145,15 @@ func (c *MatrixCell) Tasks() string {
 	return strings.Join(parts, " / ")
 }
 
+// Brief is what a cell of the overview has room for: how many slots answer, and what became of the tasks.
+func (c *MatrixCell) Brief() string {
+	text := c.Answers() + " answer"
+	if tasks := c.Tasks(); tasks != "–" {
+		text += "; " + tasks
+	}
+	return text
+}
+
 // Recovery is the median time from a death until its slot answered again, and its 99th percentile, or the longest where
 // there are too few for that.
 func (c *MatrixCell) Recovery() string {

@@ -28,7 +28,7 @@ func hostile() *Matrix {
 		Targets: []MatrixTarget{
 			{Name: "evil", Pool: "<b>evil</b>\n::error::x", Version: "1|2", Cells: []MatrixCell{{Scenario: "tutorial", Runs: []MatrixRun{
 				run(1, 16, 4, 0.25), run(2, 15, 0, math.Inf(1)), run(3, 16, 4, 0.5),
-			}}}},
+			}}, {Scenario: "impossible", Refused: "it cannot <b>\n::error::"}}},
 			{Name: "absent", Pool: "absent", Missing: "absent is not installed: apt-get install absent"},
 		},
 	}
@@ -51,7 +51,7 @@ func TestAMatrixIsSafeAgainstHostileNames(t *testing.T) {
 	g.Expect(m.HTML(&html)).To(Succeed())
 	g.Expect(html.String()).NotTo(ContainSubstring("<script"))
 	g.Expect(html.String()).NotTo(ContainSubstring("<b>evil"))
-	g.Expect(html.String()).To(And(ContainSubstring(`href="./evil/tutorial/report.html"`), ContainSubstring("apt-get install absent")))
+	g.Expect(html.String()).To(And(ContainSubstring("seeds 1 to 3, 3 runs a cell"), ContainSubstring("not run: it cannot &lt;b&gt;"), ContainSubstring(`href="./evil/tutorial/report.html"`), ContainSubstring("apt-get install absent")))
 
 	g.Expect(m.Text(&text)).To(Succeed())
 	g.Expect(m.Markdown(&markdown)).To(Succeed())
@@ -60,7 +60,7 @@ func TestAMatrixIsSafeAgainstHostileNames(t *testing.T) {
 			g.Expect(line).NotTo(HavePrefix("::"))
 			g.Expect(line).NotTo(ContainSubstring("\x1b"))
 		}
-		g.Expect(out).To(And(ContainSubstring("kernel 6.1"), ContainSubstring("seeds 1 to 3, 3 run a cell"), ContainSubstring("apt-get install absent")))
+		g.Expect(out).To(And(ContainSubstring("kernel 6.1"), ContainSubstring("seeds 1 to 3, 3 runs a cell"), ContainSubstring("apt-get install absent")))
 	}
 	for line := range strings.Lines(markdown.String()) {
 		if strings.HasPrefix(line, "|") {

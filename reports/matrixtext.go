@@ -37,10 +37,20 @@ func (m *Matrix) rows() (rows [][]string) {
 
 // header says on what, and how often, the matrix was measured.
 func (m *Matrix) header() string {
+	return fmt.Sprintf("%s; %s; %s; made by %s", m.Started.UTC().Format("2006-01-02"), m.Host(), m.Seeds(), m.Command)
+}
+
+// Host is what is known of the machine, in one line.
+func (m *Matrix) Host() string {
 	var facts []string
 	for _, name := range slices.Sorted(maps.Keys(m.Environment)) {
 		facts = append(facts, name+" "+m.Environment[name])
 	}
+	return strings.Join(facts, ", ")
+}
+
+// Seeds says with which seeds each cell was run, and how often.
+func (m *Matrix) Seeds() string {
 	runs := 0
 	var first, last uint64
 	for _, t := range m.Targets {
@@ -50,11 +60,10 @@ func (m *Matrix) header() string {
 			}
 		}
 	}
-	seeds := fmt.Sprintf("seed %d", first)
-	if first != last {
-		seeds = fmt.Sprintf("seeds %d to %d", first, last)
+	if runs <= 1 {
+		return fmt.Sprintf("seed %d, 1 run a cell", first)
 	}
-	return fmt.Sprintf("%s; %s; %s, %d run a cell; made by %s", m.Started.UTC().Format("2006-01-02"), strings.Join(facts, ", "), seeds, runs, m.Command)
+	return fmt.Sprintf("seeds %d to %d, %d runs a cell", first, last, runs)
 }
 
 // Text writes the matrix as a table for a terminal.

@@ -105,6 +105,6 @@ func TestAMissingPoolIsARow(t *testing.T) {
 	t.Setenv("PATH", t.TempDir()) // no node
 	m, err := matrix.Run(t.Context(), matrix.Options{Targets: []string{"workerpool"}, Scenarios: []string{"tutorial"}, Out: t.TempDir()})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(m.Targets[0].Missing).To(Equal("node is not installed"))
+	g.Expect(m.Targets[0].Missing).To(Equal("node is not installed: apt-get install nodejs npm"))
 	g.Expect(m.Targets[0].Cells).To(BeEmpty())
 }

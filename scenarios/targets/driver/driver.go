@@ -135,12 +135,21 @@ func open(c Command) (*Driver, error) {
 	if d.told == nil {
 		d.told = func(*Violation) {}
 	}
-	if d.program, err = foreign.Start(foreign.Command{Argv: c.Argv, Dir: c.Dir, Env: c.Env, Stdin: in, Stdout: out}); err != nil {
+	d.program, err = foreign.Start(foreign.Command{Argv: c.Argv, Dir: c.Dir, Env: c.Env, Stdin: in, Stdout: out, Install: installs(c.Argv)})
+	if err != nil {
 		input.Close()
 		output.Close()
 		return nil, err
 	}
 	return d, nil
+}
+
+// installs is the command that installs the language that a driver is written in; "" for one that is not known here.
+func installs(argv []string) string {
+	if len(argv) == 0 {
+		return ""
+	}
+	return map[string]string{"python3": "apt-get install python3", "node": "apt-get install nodejs npm"}[argv[0]]
 }
 
 // greet says hello.
