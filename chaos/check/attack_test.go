@@ -107,7 +107,7 @@ func unproven(s *story) string {
 	settled := map[int]int{}
 	submitted, ended, ran := map[uint64]bool{}, map[uint64]int{}, map[uint64]bool{}
 	answered := map[int]bool{}
-	confirmed, verified, gone := 0, false, false
+	confirmed, verified := 0, false
 	for _, e := range s.events {
 		switch {
 		case e.Stage != nil:
@@ -129,7 +129,7 @@ func unproven(s *story) string {
 		case e.Probe != nil && e.Probe.Op == "answered" && e.Probe.For == 0 && stage == "verify" && e.Probe.PID > 0:
 			answered[e.Probe.Slot] = true
 		case e.Sample != nil:
-			verified, gone = verified || stage == "verify", gone || stage == "stop"
+			verified = verified || stage == "verify"
 		}
 	}
 	for _, name := range []string{"chaos", "verify", "stop"} {
@@ -152,8 +152,8 @@ func unproven(s *story) string {
 		return "no injection has a receipt"
 	case len(answered) < s.h.Target.Size:
 		return fmt.Sprintf("%d of %d slots answered at the end", len(answered), s.h.Target.Size)
-	case !verified || !gone:
-		return fmt.Sprintf("nobody looked at the end: %v, %v", verified, gone)
+	case !verified:
+		return "nobody looked at the end"
 	}
 	return ""
 }
