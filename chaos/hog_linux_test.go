@@ -36,24 +36,12 @@ func hogs(t *testing.T) (pids []int) {
 	return pids
 }
 
-// reapedSleepers is sleepers whose zombies do not stay.
-func reapedSleepers(t *testing.T, n int) *procs {
-	t.Helper()
-	p := &procs{marker: "test-" + t.Name()}
-	for slot := range n {
-		cmd := sleeper(t, p.marker)
-		p.list = append(p.list, member(slot, cmd.Process.Pid))
-		go func() { _ = cmd.Wait() }()
-	}
-	return p
-}
-
 // A process that cannot be told to allocate, and does nothing at all, is ended by the kernel's OOM killer all the same, and
 // it alone: a hog uses up the memory of its group.
 func TestOOMOfAVictimThatAllocatesNothing(t *testing.T) {
 	how := needs(t, cgroup.Memory)
 	g := NewWithT(t)
-	p := reapedSleepers(t, 2)
+	p := sleepers(t, 2)
 	rec := assault(t, chaos.Run{Target: p}, once(chaos.OOM{}))
 	settled := rec.faults("settled")
 	g.Expect(settled).To(HaveLen(1))
@@ -81,7 +69,7 @@ func TestOOMKillsInOtherGroupsDoNotCount(t *testing.T) {
 	var rec tape
 	rec.seen = func(e history.Event) {
 		if e.Fault != nil && e.Fault.Op == "injected" {
-			other <- assault(t, chaos.Run{Target: reapedSleepers(t, 1)}, once(chaos.OOM{}))
+			other <- assault(t, chaos.Run{Target: sleepers(t, 1)}, once(chaos.OOM{}))
 		}
 	}
 	run := chaos.Run{

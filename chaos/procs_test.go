@@ -40,12 +40,14 @@ func sleeper(t *testing.T, marker string) *exec.Cmd {
 	return cmd
 }
 
-// sleepers makes a target of n processes.
+// sleepers makes a target of n processes, which are reaped when they end.
 func sleepers(t *testing.T, n int) *procs {
 	t.Helper()
 	p := &procs{marker: "test-" + t.Name()}
 	for slot := range n {
-		p.list = append(p.list, member(slot, sleeper(t, p.marker).Process.Pid))
+		cmd := sleeper(t, p.marker)
+		p.list = append(p.list, member(slot, cmd.Process.Pid))
+		go func() { _ = cmd.Wait() }()
 	}
 	return p
 }

@@ -37,6 +37,7 @@ var errNoSpace = errors.New("no space")
 var killAll = chaos.Nemesis{Fault: chaos.Signal{Name: "KILL"}, Pick: chaos.Pick{All: true}}
 
 func TestFloorIsKept(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	p := sleepers(t, 3)
 	rec := assault(t, chaos.Run{Target: p, MinAlive: 2}, killAll)
@@ -46,6 +47,7 @@ func TestFloorIsKept(t *testing.T) {
 
 // Two lists that strike at the same moment keep the floor together, and no member is hit twice.
 func TestSideBySideListsKeepTheFloor(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	p := sleepers(t, 4)
 	rec := assault(t, chaos.Run{Target: p, MinAlive: 1}, killAll, killAll)
@@ -69,6 +71,7 @@ func TestProtectedProcessesAreNoVictims(t *testing.T) {
 
 // A signal can be sent to a zombie, and proves nothing.
 func TestZombiesAreAlreadyGone(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	p := &procs{marker: "zombie"}
 	cmd := sleeper(t, p.marker)
@@ -80,6 +83,7 @@ func TestZombiesAreAlreadyGone(t *testing.T) {
 }
 
 func TestNobodyToPickIsMissed(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	rec := assault(t, chaos.Run{Target: sleepers(t, 1)}, chaos.Nemesis{Fault: chaos.Pause{}, Pick: chaos.Pick{State: "busy"}})
 	g.Expect(rec.reasons()).To(ConsistOf("missed: within 1s no member could be picked: random 1 busy"))
@@ -105,6 +109,7 @@ func TestFaultsThatATargetCannotDoAreRefusedByName(t *testing.T) {
 // Where the target does not tell how its members end, the kernel does once somebody has reaped the victim; else all that
 // is known is that it is gone.
 func TestTiersOfEvidence(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	p := &procs{marker: "tiers"}
 	reaped, left := sleeper(t, p.marker), sleeper(t, p.marker)
