@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +21,27 @@ func python() string {
 		return "/usr/bin/python3"
 	}
 	return "python3"
+}
+
+// The driver that docs/drivers.md shows keeps the protocol that it explains.
+func TestTheDriverOfThePageKeepsTheProtocol(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	page, err := os.ReadFile("../../../docs/drivers.md")
+	g.Expect(err).NotTo(HaveOccurred())
+	_, code, _ := strings.Cut(string(page), "```python\n")
+	code, _, found := strings.Cut(code, "```")
+	g.Expect(found).To(BeTrue())
+	c := command(t, "page")
+	c.Argv, c.Timeouts = []string{python(), filepath.Join(t.TempDir(), "my_pool.py")}, driver.Timeouts{}
+	g.Expect(os.WriteFile(c.Argv[1], []byte(code), 0o600)).To(Succeed())
+	r, err := driver.Check(t.Context(), c)
+	var missing *foreign.NotInstalledError
+	if errors.As(err, &missing) {
+		t.Skip(missing)
+	}
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r.OK()).To(BeTrue(), r.String())
 }
 
 func TestOurDriversKeepTheProtocol(t *testing.T) {
