@@ -76,6 +76,7 @@ func TestEveryMistakeIsReportedWithItsPosition(t *testing.T) {
 		"no end":            {", for: 10s", "", []string{"x.yaml:17:11: no end: say for how long (for: 10s) or how often (times: 20)"}},
 		"twice":             {"seed: 42", "seed: 42\nseed: 43", []string{`x.yaml:5:1: "seed" is here twice`}},
 		"never so many":     {"pool.ready == 8", "pool.ready == 9", []string{"x.yaml:13:5: this can never hold: the target has 8 members"}},
+		"one or the other":  {"- tasks.lost == 0", "- slot.recovery.p99 <= 250ms\n  - slot.recovery.p99 >= 300ms", []string{"x.yaml:21:5: this cannot hold beside what stands above it on slot.recovery.p99"}},
 		"more than all":     {"random: 1", "random: 9", []string{"x.yaml:16:20: random 9 of 8 members"}},
 		"no rhythm":         {"every: 200ms, jitter: 20%", "every: 0s", []string{"x.yaml:17:19: 0 is no rhythm: want a time between two faults, such as 200ms"}},
 		"too little time":   {"seed: 42", "timeout: 10s", []string{"x.yaml:4:10: timeout (10s) ends the run before its faults do (10.5s)"}},

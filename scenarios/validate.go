@@ -56,6 +56,8 @@ func (s *Scenario) check(d *decoder) {
 	d.checkConditions("steady", s.Steady)
 	d.checkConditions("expect", s.Expect)
 	d.checkConditions("abort", s.Abort)
+	d.checkTogether("steady", s.Steady)
+	d.checkTogether("expect", s.Expect)
 	if s.Timeout > 0 && s.Settle > s.Timeout {
 		d.fail("settle", "settle (%v) is longer than the timeout of the whole run (%v)", s.Settle, s.Timeout)
 	}
