@@ -94,12 +94,14 @@ func TestHealAfterEverything(t *testing.T) {
 	}
 }
 
-// harnessRole makes TestMain a harness of its own, that pauses a process of the test's for an hour.
+// harnessRole makes TestMain a harness of its own: "PID,DIR" has it pause that process for an hour, and "PID,DIR,oom" lets
+// a hog that is stopped wait beside it.
 const harnessRole = "RESPAWN_TEST_HARNESS"
 
 // harness is a process that runs chaos against the process whose pid its environment names.
 func harness() {
 	spec, dir, _ := strings.Cut(os.Getenv(harnessRole), ",")
+	dir, fault, _ := strings.Cut(dir, ",")
 	pid, _ := strconv.Atoi(spec)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -111,6 +113,9 @@ func harness() {
 		Target: &procs{marker: "harness", list: []chaos.Member{member(0, pid)}}, Guardian: guardian, Steady: 1,
 		Open:  chaos.Create(filepath.Join(dir, "history.jsonl")),
 		Chaos: []chaos.Nemesis{once(chaos.Pause{For: time.Hour})},
+	}
+	if fault == "oom" {
+		run.Chaos, run.Progress = []chaos.Nemesis{once(chaos.OOM{Mechanism: "cgroup"})}, stopHogs
 	}
 	if err = run.Do(ctx); errors.Is(err, chaos.ErrInterrupted) {
 		err = nil

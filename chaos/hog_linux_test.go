@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,26 +15,12 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/cgroup"
-	"github.com/respawn-go/respawn/internal/procfs"
 )
 
 // oomScore is a process's oom_score_adj.
 func oomScore(pid int) string {
 	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid))
 	return strings.TrimSpace(string(data))
-}
-
-// hogs lists the hogs of this process.
-func hogs(t *testing.T) (pids []int) {
-	t.Helper()
-	table, err := procfs.Snapshot()
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	for _, pid := range table.Descendants(os.Getpid()) {
-		if argv, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); string(argv) == "respawn-hog\x00" {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
 }
 
 // A process that cannot be told to allocate, and does nothing at all, is ended by the kernel's OOM killer all the same, and
@@ -58,7 +45,7 @@ func TestOOMOfAVictimThatAllocatesNothing(t *testing.T) {
 	other := p.list[1-settled[0].Victim.Slot].PID
 	g.Expect(state(other)).To(Equal("S"))
 	g.Expect(oomScore(other)).To(Equal(oomScore(os.Getpid())))
-	g.Expect(hogs(t)).To(BeEmpty())
+	g.Expect(hogsOf(os.Getpid())).To(BeEmpty())
 }
 
 // What the kernel kills in a group that has nothing to do with the target is no trouble of its host.
@@ -93,16 +80,13 @@ func TestHogIsCalledOff(t *testing.T) {
 	defer cancel()
 	var rec tape
 	rec.seen = func(e history.Event) {
-		if e.Fault == nil || e.Fault.Op != "injected" {
-			return
+		stopHogs(e)
+		if e.Fault != nil && e.Fault.Op == "injected" {
+			go func() {
+				defer cancel()
+				NewWithT(t).Eventually(func() string { return oomScore(victim) }).WithTimeout(20 * time.Second).Should(Equal("1000"))
+			}()
 		}
-		for _, pid := range hogs(t) { // it is to eat nothing
-			_ = syscall.Kill(pid, syscall.SIGSTOP)
-		}
-		go func() {
-			defer cancel()
-			NewWithT(t).Eventually(func() string { return oomScore(victim) }).WithTimeout(20 * time.Second).Should(Equal("1000"))
-		}()
 	}
 	run := chaos.Run{Target: p, Open: rec.open, Steady: 1, Chaos: []chaos.Nemesis{once(chaos.OOM{Mechanism: "cgroup"})}}
 	g.Expect(run.Do(ctx)).To(MatchError(chaos.ErrInterrupted))
@@ -110,7 +94,7 @@ func TestHogIsCalledOff(t *testing.T) {
 	g.Expect(rec.faults("healed")).To(HaveLen(1))
 	g.Expect(oomScore(victim)).To(Equal(before))
 	g.Expect(cgroupsOf(t, victim)).To(Equal(group))
-	g.Expect(hogs(t)).To(BeEmpty())
+	g.Expect(hogsOf(os.Getpid())).To(BeEmpty())
 }
 
 // cgroupsOf is where the process is.
@@ -119,4 +103,43 @@ func cgroupsOf(t *testing.T, pid int) string {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	return string(data)
+}
+
+// If the harness is killed meanwhile, its guardian gives the victim's score and its group's limit back, and the hog ends.
+func TestHogOfAHarnessThatIsKilled(t *testing.T) {
+	needs(t, cgroup.Memory)
+	g := NewWithT(t)
+	var group *cgroup.Group
+	t.Cleanup(func() {
+		if group == nil {
+			return
+		}
+		// The harness's groups are left, and empty once victim and hog are gone.
+		NewWithT(t).Eventually(func() error {
+			_, _ = cgroup.Sweep()
+			_, err := os.Stat(group.Dir(cgroup.Memory))
+			return err
+		}).WithTimeout(20 * time.Second).Should(MatchError(os.ErrNotExist))
+	})
+	victim := sleeper(t, "harness").Process.Pid
+	before := oomScore(victim)
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d,%s,oom", harnessRole, victim, t.TempDir()))
+	cmd.Stderr = os.Stderr
+	g.Expect(cmd.Start()).To(Succeed())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	score := func() string { return oomScore(victim) }
+	g.Eventually(score).WithTimeout(20 * time.Second).Should(Equal("1000"))
+	hogs := hogsOf(cmd.Process.Pid)
+	g.Expect(hogs).To(HaveLen(1))
+	var err error
+	group, err = cgroup.Of(victim, cgroup.Memory)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(group.MemoryMax()).NotTo(BeZero())
+
+	g.Expect(cmd.Process.Kill()).To(Succeed())
+	g.Eventually(score).WithTimeout(20 * time.Second).Should(Equal(before))
+	g.Eventually(group.MemoryMax).WithTimeout(20 * time.Second).Should(BeZero())
+	g.Expect(syscall.Kill(hogs[0], syscall.SIGCONT)).To(Succeed())
+	g.Eventually(func() string { return state(hogs[0]) }).WithTimeout(20 * time.Second).Should(Or(BeEmpty(), Equal("Z")))
 }

@@ -2,10 +2,12 @@ package chaos_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -88,4 +90,25 @@ func state(pid int) string {
 		return ""
 	}
 	return string(p.State)
+}
+
+// hogsOf lists the hogs of a process.
+func hogsOf(parent int) (pids []int) {
+	table, _ := procfs.Snapshot()
+	for _, pid := range table.Descendants(parent) {
+		if argv, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); string(argv) == "respawn-hog\x00" {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// stopHogs lets a hog that is about to be fed eat nothing.
+func stopHogs(e history.Event) {
+	if e.Fault == nil || e.Fault.Op != "injected" {
+		return
+	}
+	for _, pid := range hogsOf(os.Getpid()) {
+		_ = syscall.Kill(pid, syscall.SIGSTOP)
+	}
 }
