@@ -141,6 +141,33 @@ func TestStreamGoesOnAfterAHandlersError(t *testing.T) {
 	g.Expect(errs).To(Equal(3))
 }
 
+func TestAStreamWhoseInputBlocksEndsWithItsContext(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	ctx, cancel := context.WithCancel(t.Context())
+	more := make(chan int)
+	defer close(more)
+	input := func(yield func(int, error) bool) {
+		for n := range more {
+			if !yield(n, nil) {
+				return
+			}
+		}
+	}
+	go func() { more <- 3 }()
+	ended := make(chan []error, 1)
+	go func() {
+		var errs []error
+		for _, err := range square.Stream(ctx, p, input) {
+			errs = append(errs, err)
+			cancel()
+		}
+		ended <- errs
+	}()
+	var errs []error
+	g.Eventually(ended).WithTimeout(patience).Should(Receive(&errs))
+	g.Expect(errs).To(HaveExactElements(BeNil(), MatchError(context.Canceled)))
+}
+
 func TestStreamRaisesAPanicOfItsInputInTheConsumer(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	in := func(yield func(int, error) bool) {
@@ -300,7 +327,7 @@ func (lyingCodec) Decode([]byte, any) error { return errors.New("gibberish") }
 
 func TestLargePayloadsArriveWhole(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 2})
-	for _, n := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 1 << 20, 100 << 20} {
+	for _, n := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 1 << 20, fewer(100, 20) << 20} {
 		b := bytes.Repeat([]byte{byte(n), 3, 5, 7}, n/4+1)[:n]
 		got, err := echo.Call(bound(t), p, b)
 		g.Expect(err).NotTo(HaveOccurred())

@@ -1,8 +1,8 @@
 package pool
 
-// Forced tells whether one of its processes was killed because it did not do as it was told.
-func (g *Guardian) Forced() bool {
+// Deaf tells whether one of its processes was killed because it did not read what it was told.
+func (g *Guardian) Deaf() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.forced
+	return g.deaf
 }

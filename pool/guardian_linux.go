@@ -27,7 +27,7 @@ type Guardian struct {
 	pipe    *os.File
 	pid     int
 	closed  bool
-	forced  bool          // one was killed, because it did not read or did not go
+	deaf    bool          // one was killed because it did not read
 	closing chan struct{} // closed by Close
 	gone    chan struct{} // closed when the last guardian has been reaped after Close
 }
@@ -144,14 +144,7 @@ func (g *Guardian) tell(key, line, last string) error {
 func (g *Guardian) send(line string) {
 	_ = g.pipe.SetWriteDeadline(time.Now().Add(time.Second))
 	if _, err := io.WriteString(g.pipe, line); errors.Is(err, os.ErrDeadlineExceeded) {
-		g.force()
-	}
-}
-
-// force kills a guardian that is there. The lock is held.
-func (g *Guardian) force() {
-	if g.pid != 0 {
-		g.forced = true
+		g.deaf = true
 		_ = unix.Kill(g.pid, unix.SIGKILL)
 	}
 }
@@ -208,7 +201,9 @@ func (g *Guardian) Close() error {
 	case <-g.gone:
 	case <-time.After(time.Second): // stopped, perhaps
 		g.mu.Lock()
-		g.force()
+		if g.pid != 0 {
+			_ = unix.Kill(g.pid, unix.SIGKILL)
+		}
 		g.mu.Unlock()
 		<-g.gone
 	}

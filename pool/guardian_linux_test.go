@@ -49,7 +49,7 @@ func TestAGuardianThatWasLeftAloneForLongIsClosedAtOnce(t *testing.T) {
 	<-timer.C
 	pid := guardian.PID()
 	g.Expect(guardian.Close()).To(Succeed())
-	g.Expect(guardian.Forced()).To(BeFalse(), "it was told bye and went")
+	g.Expect(guardian.Deaf()).To(BeFalse(), "it was told bye")
 	g.Expect(isAlive(pid)).To(BeFalse())
 	g.Expect(guardian.Close()).To(Succeed())
 	g.Expect(guardian.Watch(2, "")).To(MatchError(pool.ErrClosed))

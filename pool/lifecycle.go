@@ -102,17 +102,11 @@ func slotRemoved(index int) error {
 func (p *Pool) Restart(ctx context.Context) error {
 	called := time.Now()
 	for i := 0; ; i++ {
-		p.mu.Lock()
-		state, slots := p.state, p.slots
-		p.unlock()
-		if state != stateOpen {
-			return ErrClosed
+		s, err := p.slotAt(i)
+		if s == nil {
+			return err
 		}
-		if i >= len(slots) {
-			return nil
-		}
-		s := slots[i]
-		err := p.await(ctx, func() bool {
+		err = p.await(ctx, func() bool {
 			if p.state != stateOpen || s.removed {
 				return true
 			}
@@ -129,6 +123,19 @@ func (p *Pool) Restart(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// slotAt is the i-th slot; nil when there is none, with ErrClosed if the pool takes no tasks any more.
+func (p *Pool) slotAt(i int) (*slot, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.state != stateOpen:
+		return nil, ErrClosed
+	case i >= len(p.slots):
+		return nil, nil
+	}
+	return p.slots[i], nil
 }
 
 // Drain takes no new tasks (ErrClosed from now on), waits until every accepted one has settled, and stops the workers.

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -203,6 +204,22 @@ func TestATaskThatIsTakenFromBehindALongOneHasItsTimeout(t *testing.T) {
 			g.Expect(err).To(BeAssignableToTypeOf(&TimeoutError{}))
 		})
 	}
+}
+
+func TestRestartWhileSlotsComeAndGo(t *testing.T) {
+	staged(t, Config{Size: 3}, func(g *WithT, s *simulation, p *Pool) {
+		var resizing sync.WaitGroup
+		resizing.Go(func() {
+			for n := range 200 {
+				g.Expect(p.Resize(2 + n%2)).To(Succeed())
+				<-time.After(50 * time.Microsecond)
+			}
+		})
+		g.Expect(p.Restart(context.Background())).To(Succeed())
+		resizing.Wait()
+		settle()
+		g.Expect(p.Stats().Ready).To(Equal(3))
+	})
 }
 
 func TestMapNamesEveryInputThatACancellationLeftOut(t *testing.T) {

@@ -135,9 +135,9 @@ func TestSIGTERMFromOutsideFinishesTheRunningTaskAndLosesNothing(t *testing.T) {
 	g.Expect(p.Stats().Crashed + p.Stats().Killed + p.Stats().Lost).To(BeZero())
 }
 
-func TestSIGTERMBeyondTheGraceIsSIGKILLWithoutBlame(t *testing.T) {
+func TestSIGTERMBeyondTheGraceIsSIGKILLAndSpendsTheBudgetOfKillsOnly(t *testing.T) {
 	beside(t)
-	g, p := NewWithT(t), start(t, pool.Config{Size: 1, StopGrace: 100 * time.Millisecond, Budgets: pool.Budgets{Killed: 1, Crashes: 1}})
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1, StopGrace: 100 * time.Millisecond, Budgets: pool.Budgets{Killed: 2, Crashes: 1}})
 	gate, pid := closedGate(t), pids(p)[0]
 	f := gated.Submit(bound(t), p, gate)
 	inPhase(t, p, 0, pool.PhaseRunning)
@@ -147,9 +147,9 @@ func TestSIGTERMBeyondTheGraceIsSIGKILLWithoutBlame(t *testing.T) {
 	g.Expect(p.Workers()[0].LastExit.Reason).To(Equal(pool.ReasonStop))
 	open(t, gate)
 	v, err := f.Result(bound(t))
-	g.Expect(err).NotTo(HaveOccurred(), "a kill of our own making spends no budget")
+	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(v.Attempt).To(Equal(2))
-	g.Expect(f.Outcome().Exits).To(BeEmpty())
+	g.Expect(f.Outcome().Exits).To(ConsistOf(HaveField("PID", pid)))
 }
 
 func TestAWorkerThatIgnoresSIGTERMAndHangsIsStoppedByCloseInTime(t *testing.T) {

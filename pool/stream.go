@@ -62,7 +62,7 @@ func (t Task[In, Out]) stream(ctx context.Context, p *Pool, in iter.Seq2[In, err
 			return nil
 		})
 		for {
-			f, end := s.next()
+			f, end := s.next(ctx)
 			if end != nil {
 				if end.panicked != nil {
 					panic(end.panicked)
@@ -165,8 +165,9 @@ func (s *streamState[Out]) settled(f *Future[Out]) {
 	poke(s.wake)
 }
 
-// next waits for the next outcome to yield, or the end.
-func (s *streamState[Out]) next() (*Future[Out], *streamEnd) {
+// next waits for the next outcome to yield, or the end: the input's, or ctx's once everything submitted was yielded,
+// since an input that blocks in its own code does not see it.
+func (s *streamState[Out]) next(ctx context.Context) (*Future[Out], *streamEnd) {
 	for {
 		s.mu.Lock()
 		if len(s.order) > 0 && s.order[0].call.signal.Load() == settledSignal {
@@ -182,8 +183,16 @@ func (s *streamState[Out]) next() (*Future[Out], *streamEnd) {
 			defer s.mu.Unlock()
 			return nil, s.end
 		}
+		var given <-chan struct{}
+		if s.flying == 0 {
+			given = ctx.Done()
+		}
 		s.mu.Unlock()
-		<-s.wake
+		select {
+		case <-s.wake:
+		case <-given:
+			return nil, &streamEnd{err: context.Cause(ctx)}
+		}
 	}
 }
 
