@@ -175,12 +175,15 @@ func busyWhileItRuns(t *testing.T, target external) {
 // A task that is lost stays hung, the probe of a pool that answers nothing ends with its context, and Close ends it all.
 func TestADeadPoolIsGivenUpOn(t *testing.T) {
 	g := NewWithT(t)
-	d := startPool(t, 1)
+	command := targets.OwnDriver(1, "")
+	command.Timeouts.Stop = time.Second // it cannot answer in any time
+	d, err := targets.StartDriver(bound(t), command, t.TempDir())
+	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(syscall.Kill(d.Supervisor(), syscall.SIGSTOP)).To(Succeed())
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	g.Expect(d.Do(ctx, chaos.Task{ID: 1, Name: "square"})).To(HaveField("Outcome", history.Hung))
-	_, err := d.Probe(ctx, 0)
+	_, err = d.Probe(ctx, 0)
 	g.Expect(err).To(MatchError(context.DeadlineExceeded))
 	g.Expect(d.Close()).To(MatchError(ContainSubstring("no answer")))
 	_, err = procfs.Read(d.Supervisor())
