@@ -55,8 +55,9 @@ var hostMetrics = []Metric{
 	{
 		Name: "host.oom", Unit: Count, Live: true, Aside: true,
 		Meaning: "Processes that the kernel killed for memory beside the victims.",
-		Formula: "The growth of the enclosing oom_kill counter over the samples, the victims' own not counted.",
-		of:      (*state).hostOOM,
+		Formula: "The growth of oom_kill over the samples, of the memory cgroup that the members without one of their own are in; " +
+			"of the host, less the victims' own, where there is none.",
+		of: (*state).hostOOM,
 	},
 	{
 		Name: "events.dropped", Unit: Count, Live: true, Aside: true,

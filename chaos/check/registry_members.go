@@ -15,15 +15,15 @@ var memberMetrics = []Metric{
 	{
 		Name: "exits.unexplained", Unit: Count, Live: true, Lasting: true,
 		Meaning: "Deaths that nobody caused.",
-		Formula: "Exits before the stage stop for which the target gives no reason of its own, of pids that no " +
-			"injected fault was aimed at.",
+		Formula: "Exits before the stage stop for which the target gives no reason of its own and that no injection " +
+			"explains: see docs/chaos.md.",
 		of: func(s *state) reading { return s.exitsThat(s.unexplained) },
 	},
 	{
 		Name: "exits.collateral", Unit: Count, Live: true, Lasting: true,
 		Meaning: "Survivors that lost their pid: ended by the target though no fault was aimed at them.",
-		Formula: "Exits before the stage stop for which the target gives a reason of its own (recycle, restart, stop, …), " +
-			"of pids that no injected fault was aimed at.",
+		Formula: "Exits before the stage stop for which the target gives a reason of its own (recycle, restart, stop, …) " +
+			"and that no injection explains: see docs/chaos.md.",
 		of: func(s *state) reading { return s.exitsThat(s.collateral) },
 	},
 	exits("crashed", "that crashed", "Exits that the target classifies so, or with another code or signal than these.", ofKind("crashed")),

@@ -219,7 +219,7 @@ type Sample struct {
 	Goroutines int           `json:"goroutines,omitempty"`
 	CPU        time.Duration `json:"cpu,omitempty"`      // of the members, since their start
 	Cgroups    int           `json:"cgroups,omitempty"`  // of ours that exist
-	HostOOM    int64         `json:"host_oom,omitempty"` // the enclosing oom_kill counter, less the victims' own
+	HostOOM    int64         `json:"host_oom,omitempty"` // kills that may have hit members beside the faults': the enclosing group's oom_kill
 }
 
 // Alarm is an abort condition that tripped, or an interruption.
@@ -238,7 +238,7 @@ type Note struct {
 type End struct {
 	Events  int  `json:"events"` // lines before this one, the header not counted
 	Aborted bool `json:"aborted,omitempty"`
-	// Sum is the CRC-32C of all lines before this one, each with its newline, as eight hexadecimal digits. It finds accidents
-	// and careless hands; who means to deceive can compute it.
+	// Sum is the CRC-32C, as eight hexadecimal digits, of all lines before this one, each with its newline, and then of this
+	// one's t, events and aborted: "1500 12 false". It finds accidents and careless hands; who means to deceive can compute it.
 	Sum string `json:"sum"`
 }

@@ -157,6 +157,7 @@ func TestBrokenHistoriesAreNamedForWhatTheyAre(t *testing.T) {
 		"blank line":        {lines[0] + "\n" + lines[1], history.ErrInvalid, "line 2: this line is not of a history: EOF"},
 		"line removed":      {lines[0] + lines[1] + lines[3] + lines[4], history.ErrEdited, "line 4: the history was edited: its end says 3 events, 2 are here"},
 		"value changed":     {strings.Replace(whole, `"id":2`, `"id":4`, 1), history.ErrEdited, "line 5: the history was edited: its end says checksum"},
+		"end moved":         {regexp.MustCompile(`"t":\d+,"end"`).ReplaceAllString(whole, `"t":77000000,"end"`), history.ErrEdited, "line 5: the history was edited: its end says checksum"},
 		"checksum removed":  {regexp.MustCompile(`,"sum":"[0-9a-f]+"`).ReplaceAllString(whole, ""), history.ErrEdited, "line 5: the history was edited: its end says checksum"},
 		"header changed":    {strings.Replace(whole, `"seed":7`, `"seed":8`, 1), history.ErrEdited, "line 5: the history was edited: its end says checksum"},
 		"lines swapped":     {lines[0] + lines[2] + lines[1] + lines[3] + lines[4], history.ErrEdited, "line 3: the history was edited: t goes back from 2ms to 1ms"},

@@ -124,7 +124,7 @@ func (r *Reader) event() (e Event, err error) {
 	}
 	r.last = e.T
 	if e.End != nil {
-		return e, r.end(e.End)
+		return e, r.end(&e)
 	}
 	r.sum = crc32.Update(r.sum, castagnoli(), line)
 	r.sum = crc32.Update(r.sum, castagnoli(), newline)
@@ -132,12 +132,13 @@ func (r *Reader) event() (e Event, err error) {
 }
 
 // end compares what the End says with what was read.
-func (r *Reader) end(end *End) error {
+func (r *Reader) end(e *Event) error {
+	end := e.End
 	r.ended = true
 	if have := r.line - 2; end.Events != have {
 		return r.problem(ErrEdited, fmt.Sprintf("its end says %d events, %d are here", end.Events, have))
 	}
-	if have := fmt.Sprintf("%08x", r.sum); end.Sum != have {
+	if have := end.sum(r.sum, e.T); end.Sum != have {
 		return r.problem(ErrEdited, fmt.Sprintf("its end says checksum %q, the lines have %q", end.Sum, have))
 	}
 	return nil

@@ -102,6 +102,9 @@ func (w *Writer) append(e Event) error {
 		return w.err
 	}
 	e.T = max(w.o.Now(), w.last)
+	if e.End != nil {
+		e.End.Sum = e.End.sum(w.sum, e.T)
+	}
 	line, err := appendEvent(w.buf, &e)
 	if err != nil {
 		return err
@@ -131,6 +134,11 @@ func (w *Writer) take(buf []byte) {
 	case old == 0:
 		w.timer.Reset(flushAfter)
 	}
+}
+
+// sum is the checksum that an end at that time must have, after lines with that one.
+func (e *End) sum(lines uint32, t time.Duration) string {
+	return fmt.Sprintf("%08x", crc32.Update(lines, castagnoli(), fmt.Appendf(nil, "%d %d %t", t, e.Events, e.Aborted)))
 }
 
 // castagnoli is made at its first use: every worker of the command initialises this package, and none sums anything.
@@ -174,7 +182,7 @@ func (w *Writer) Close(aborted bool) error {
 		return w.err
 	}
 	w.closed = true
-	_ = w.append(Event{End: &End{Events: w.events, Aborted: aborted, Sum: fmt.Sprintf("%08x", w.sum)}}) // kept in w.err
+	_ = w.append(Event{End: &End{Events: w.events, Aborted: aborted}}) // kept in w.err
 	w.flush()
 	if c, ok := w.out.(io.Closer); ok {
 		if err := c.Close(); err != nil && w.err == nil {
