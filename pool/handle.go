@@ -133,6 +133,7 @@ func (w *worker) kill(reason Reason) {
 	if !w.killed && (w.reason == ReasonNone || reason != ReasonStop) {
 		w.reason = reason // what asked it to stop before is why it is made to stop now
 	}
+	again := w.killed
 	w.killed = true
 	w.proc.kill()
 	if w.state == Ready {
@@ -140,7 +141,7 @@ func (w *worker) kill(reason Reason) {
 		w.p.dispatch()
 		w.p.notify()
 	}
-	if w.p.cfg.mutant == mutantNoQuarantine {
+	if again || w.p.cfg.mutant == mutantNoQuarantine {
 		return
 	}
 	time.AfterFunc(quarantineWait, func() {
