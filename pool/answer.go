@@ -46,6 +46,7 @@ func (w *worker) receive(in *frameBuffer) bool {
 		p.answered = w.headSince
 		p.afterBatch(w)
 	}
+	w.leave = w.lonely()
 	return true
 }
 

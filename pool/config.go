@@ -117,6 +117,7 @@ type Config struct {
 	start  startFunc      // the process seam; nil: real processes
 	mutant mutant         // our own pool broken on purpose, for the tests
 	jitter func() float64 // randomness of the backoff in [0,1); nil: math/rand
+	lone   int            // calls in a row before a reader rests; 0: loneRun, below: none
 }
 
 // Backoff describes what happens when workers fail to come up. A failure is an exit before ready, or within a second
@@ -153,6 +154,7 @@ func (c Config) withDefaults() Config {
 			*v = d
 		}
 	}
+	def(&c.lone, loneRun)
 	def(&c.Size, runtime.GOMAXPROCS(0))
 	def(&c.Budgets.Crashes, 3)
 	def(&c.Budgets.OOM, 3)

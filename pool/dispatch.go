@@ -142,6 +142,9 @@ func (p *Pool) send(w *worker, c *call) {
 		w.headSince = time.Now()
 	}
 	p.watch(w, c)
+	if w.resting {
+		p.takePart(w, c)
+	}
 	if !w.dirty {
 		w.dirty = true
 		p.eff.dirty = append(p.eff.dirty, w)
@@ -205,4 +208,5 @@ func (p *Pool) fail(c *call, err error) {
 	c.err = err
 	p.stats.Failed++
 	p.settle(c)
+	c.relieve()
 }

@@ -28,6 +28,11 @@ func (p *Pool) pace() {
 	} else {
 		p.rapid = 0
 	}
+	if p.caller != nil && p.live == 1 && at-p.lastSubmit < loneGap {
+		p.lone++
+	} else {
+		p.lone = 0
+	}
 	p.lastSubmit = at
 	switch {
 	case p.hold():

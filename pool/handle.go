@@ -52,6 +52,16 @@ type worker struct {
 	writing  bool // somebody writes; only he takes out
 	released bool // buried; the writer, if there is one, closes proc
 
+	resting   bool          // nobody reads
+	restedAt  time.Duration // since when
+	gone      bool          // the process is dead: nobody rests any more
+	attention chan struct{} // calls the reader back, once a rest
+
+	in         frameBuffer // these are for whoever reads
+	readSize   int
+	unreadable bool // it sent what no worker should
+	leave      bool // the reader may rest
+
 	ready   chan error    // boot's outcome, one
 	drained chan struct{} // closed when the reader has read everything
 	exited  chan struct{} // closed when the process is reaped and drained
@@ -165,33 +175,40 @@ const (
 	maxRead = 64 << 10
 )
 
+// space is where the next bytes are read to.
+func (w *worker) space() []byte { return w.in.space(w.readSize) }
+
+// got takes what was read; false ends the reading.
+func (w *worker) got(n int) bool {
+	w.in.added(n)
+	if n >= w.readSize && w.readSize < maxRead {
+		w.readSize *= 2
+	}
+	w.unreadable = !w.receive(&w.in)
+	return !w.unreadable
+}
+
 // readLoop receives results until the worker is dead and its socket empty.
 func (w *worker) readLoop() {
 	defer close(w.drained)
-	var in frameBuffer
-	size := minRead
-	space := func() []byte { return in.space(size) }
-	_ = w.proc.receive(space, func(n int) bool {
-		in.added(n)
-		if n >= size && size < maxRead {
-			size *= 2
+	for !w.unreadable && w.proc.receive(w.space, func(n int) bool { return w.got(n) && !w.leave }) == nil {
+		if w.rest() {
+			<-w.attention
 		}
-		return w.receive(&in)
-	})
+	}
 	if w.p.cfg.mutant == mutantSkipDrain {
 		return
 	}
 	for {
-		n := w.proc.drain(space())
+		n := w.proc.drain(w.space())
 		if n == 0 {
 			break // what is left in the buffer is a torn frame
 		}
-		in.added(n)
-		if !w.receive(&in) {
+		if !w.got(n) {
 			break
 		}
 	}
-	w.p.cfg.mutant.wholeFrames(w, &in)
+	w.p.cfg.mutant.wholeFrames(w, &w.in)
 	w.hungUp()
 }
 
@@ -214,6 +231,10 @@ func (w *worker) hungUp() {
 // reap waits for the end of the process.
 func (w *worker) reap() {
 	w.status = w.proc.wait()
+	w.p.mu.Lock()
+	w.gone = true
+	w.attend()
+	w.p.mu.Unlock()
 	w.proc.stopReading()
 	w.proc.hangUp()
 	<-w.drained

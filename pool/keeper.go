@@ -37,6 +37,10 @@ func (p *Pool) keep() {
 			}
 			next = earliest(next, now.Add(keeperTick))
 		}
+		if p.rested { // and may again at any time: to be woken each time would cost what the rest saves
+			p.rested = false
+			next = earliest(next, now.Add(restFor))
+		}
 		p.keeperNext = next
 		p.unlock()
 		timer.Reset(max(time.Until(next), 0))
@@ -99,7 +103,7 @@ func (p *Pool) lookAfter(w *worker, now time.Time) (next time.Time) {
 	if w.board.mem == nil || w.state != Ready && w.state != Retiring {
 		return time.Time{}
 	}
-	next = p.lookAtTask(w, now)
+	next = earliest2(w.attendAfter(now), p.lookAtTask(w, now))
 	next = earliest2(next, p.lookAtPulse(w, now))
 	if w.state != Ready || w.slot == nil {
 		return next

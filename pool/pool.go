@@ -46,6 +46,9 @@ type Pool struct {
 	changed     chan struct{} // closed and replaced when something that await waits for changed
 	lastSubmit  time.Duration
 	rapid       int           // submissions in a row that followed at once
+	caller      *call         // the one being accepted, if its caller will wait
+	rested      bool          // some reader rested since the keeper's last look
+	lone        int           // calls in a row that were alone and followed soon
 	busy        int           // workers that have tasks
 	slow        int           // of these, workers that are not about to answer
 	cost        time.Duration // moving average of what a task takes to run

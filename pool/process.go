@@ -16,7 +16,7 @@ type process interface {
 
 	// receive reads the task socket into what space returns and tells got how many bytes came, until got returns
 	// false (nil), the socket ends (io.EOF), or stopReading was called, before or meanwhile (errReadStopped). One
-	// goroutine reads.
+	// goroutine reads at a time. See also interrupter.
 	receive(space func() []byte, got func(n int) bool) error
 	stopReading()
 	// drain reads without blocking; 0 means that nothing is left. Called by the reading goroutine after receive has returned.

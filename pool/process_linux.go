@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,6 +29,7 @@ type osProcess struct {
 	up      []byte
 	rawTask syscall.RawConn
 	rawCtl  syscall.RawConn
+	stopped atomic.Bool // stopReading was called
 	outputs []*output
 	copying sync.WaitGroup
 	tail    tail

@@ -31,13 +31,26 @@ func (p *osProcess) receive(space func() []byte, got func(n int) bool) error {
 			}
 		}
 	})
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return errors.Join(end, err)
+	}
+	if !p.stopped.Load() {
+		_ = p.tasks.SetReadDeadline(time.Time{})
+	}
+	if p.stopped.Load() { // perhaps since
+		p.interrupt()
 		return errReadStopped
 	}
-	return errors.Join(end, err)
+	return nil
 }
 
-func (p *osProcess) stopReading() { _ = p.tasks.SetReadDeadline(time.Unix(1, 0)) }
+// stopReading is an interrupt that stays.
+func (p *osProcess) stopReading() {
+	p.stopped.Store(true)
+	p.interrupt()
+}
+
+func (p *osProcess) interrupt() { _ = p.tasks.SetReadDeadline(time.Unix(1, 0)) }
 
 // drain goes around the deadline, which would hide bytes that are buffered already.
 func (p *osProcess) drain(b []byte) (n int) {

@@ -82,8 +82,8 @@ func (p *simPipe) hangUp() {
 	poke(p.more)
 }
 
-// get blocks until something has arrived (its size), the end (io.EOF), or stop is closed (errReadStopped).
-func (p *simPipe) get(b []byte, stop <-chan struct{}) (int, error) {
+// get blocks until something has arrived (its size), the end (io.EOF), stop is closed (errReadStopped), or there is a wake (0).
+func (p *simPipe) get(b []byte, stop, wake <-chan struct{}) (int, error) {
 	for {
 		select {
 		case <-stop:
@@ -102,6 +102,8 @@ func (p *simPipe) get(b []byte, stop <-chan struct{}) (int, error) {
 		case <-p.more:
 		case <-arrival:
 		case <-stop:
+		case <-wake:
+			return 0, nil
 		}
 	}
 }

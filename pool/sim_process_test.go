@@ -30,6 +30,7 @@ type simProcess struct {
 	gone   chan struct{} // closed at its death
 	exited chan struct{} // closed when it can be reaped
 	stop   chan struct{} // closed by stopReading
+	wake   chan struct{} // makes receive return
 	hung   chan struct{} // closed by hangUp
 	once   struct{ stop, hung sync.Once }
 
@@ -73,7 +74,7 @@ func newSimProcess(s *simulation, slot, nth int) *simProcess {
 		sim: s, slot: slot, nth: nth, dice: stream(diceFault), born: time.Now(), board: page{make([]byte, pageSize)},
 		toParent: newSimPipe(stream(diceToParent), 1<<30), orders: newSimPipe(stream(diceControl), 4<<10),
 		sigterm: make(chan os.Signal, 1), gone: make(chan struct{}), exited: make(chan struct{}),
-		stop: make(chan struct{}), hung: make(chan struct{}),
+		stop: make(chan struct{}), wake: make(chan struct{}, 1), hung: make(chan struct{}),
 	}
 	w.toWorker = newSimPipe(stream(diceToWorker), []int{200, 4 << 10, 200 << 10}[w.dice.IntN(3)])
 	if s.plan.bulk {
@@ -99,8 +100,8 @@ func (w *simProcess) cgroup() string            { return "" }
 
 func (w *simProcess) receive(space func() []byte, got func(n int) bool) error {
 	for {
-		n, err := w.toParent.get(space(), w.stop)
-		if err != nil {
+		n, err := w.toParent.get(space(), w.stop, w.wake)
+		if n == 0 || err != nil {
 			return err
 		}
 		if !got(n) {
@@ -109,6 +110,7 @@ func (w *simProcess) receive(space func() []byte, got func(n int) bool) error {
 	}
 }
 
+func (w *simProcess) interrupt()         { poke(w.wake) }
 func (w *simProcess) stopReading()       { w.once.stop.Do(func() { close(w.stop) }) }
 func (w *simProcess) hangUp()            { w.once.hung.Do(func() { close(w.hung) }) }
 func (w *simProcess) drain(b []byte) int { return w.toParent.drain(b) }

@@ -60,7 +60,7 @@ func (w *simProcess) host() host {
 
 func (w *simProcess) read(from *simPipe, b []byte) int {
 	w.pass()
-	n, _ := from.get(b, w.gone)
+	n, _ := from.get(b, w.gone, nil)
 	w.pass()
 	return n
 }

@@ -120,7 +120,7 @@ func (p *Pool) start(s *slot, probe bool) (*worker, error) {
 	p.mu.Lock()
 	w := &worker{
 		p: p, name: fmt.Sprintf("Worker-%d", p.number(s)), slot: s, started: time.Now(),
-		pos: -1, window: 1, probe: probe, booting: true, ready: make(chan error, 1), drained: make(chan struct{}),
+		pos: -1, window: 1, probe: probe, booting: true, ready: make(chan error, 1), drained: make(chan struct{}), attention: make(chan struct{}, 1), readSize: minRead,
 		exited: make(chan struct{}), stuck: make(chan struct{}), adopted: make(chan struct{}),
 	}
 	if s != nil {

@@ -43,6 +43,10 @@ func (p *Pool) accept(ctx context.Context, c *call) error {
 	p.live++
 	p.stats.Submitted++
 	c.id = p.nextID
+	if c.signal.Load() != nil {
+		p.caller = c
+		defer func() { p.caller = nil }() // before Pool.mu is released
+	}
 	p.enqueue(c)
 	return nil
 }

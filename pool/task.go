@@ -66,6 +66,9 @@ func (t Task[In, Out]) Call(ctx context.Context, p *Pool, in In, opts ...Option)
 		<-w.c
 		return *new(Out), err
 	}
+	if f.call.reads != nil {
+		f.call.read(ctx, w.c)
+	}
 	select {
 	case <-w.c:
 	case <-ctx.Done():
