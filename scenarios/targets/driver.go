@@ -18,7 +18,6 @@ import (
 type Driver struct {
 	*outside
 	driver *driver.Driver
-	probes atomic.Uint64
 	up     atomic.Bool
 }
 
@@ -88,6 +87,8 @@ func (t *Driver) Do(ctx context.Context, task chaos.Task) chaos.Settled {
 	if err != nil {
 		return chaos.Settled{Outcome: history.Rejected, Err: err.Error()}
 	}
+	t.prober.load.Add(1)
+	defer t.prober.load.Add(-1)
 	f, err := t.submit(task.ID, task.Name, ms)
 	if err != nil {
 		return chaos.Settled{Outcome: history.Rejected, Err: err.Error()}
@@ -116,7 +117,7 @@ func (t *Driver) submit(id uint64, task string, ms int64) (*driver.Future, error
 
 // sendProbe runs one short sleep.
 func (t *Driver) sendProbe(ctx context.Context) (pid int, err error) {
-	id := firstProbe + t.probes.Add(1)
+	id := t.nextProbe()
 	f, err := t.submit(id, "sleep", probeFor.Milliseconds())
 	if err != nil {
 		return 0, err

@@ -3,6 +3,7 @@ package targets
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos"
@@ -17,6 +18,7 @@ type outside struct {
 	phases phases
 	what   history.Target
 	end    context.CancelFunc
+	probes atomic.Uint64
 }
 
 // firstProbe is the number of the first task that is a probe. A run's own tasks count from 1.
@@ -65,6 +67,13 @@ func (o *outside) Members(context.Context) ([]chaos.Member, error) {
 		return nil, fmt.Errorf("read the file of witnesses: %w", err)
 	}
 	return o.members(o.phases.of), nil
+}
+
+// nextProbe numbers a probing task, and puts it into the history: to the pool it is a submission like any other.
+func (o *outside) nextProbe() (id uint64) {
+	id = firstProbe + o.probes.Add(1)
+	o.announce(history.Member{Op: "probed", Task: id})
+	return id
 }
 
 // Probe implements chaos.Target.

@@ -113,6 +113,7 @@ func isATarget(t *testing.T, target external, size int) {
 
 	victim := members[1]
 	g.Expect(syscall.Kill(victim.PID, syscall.SIGKILL)).To(Succeed())
+	g.Eventually(func() bool { p, err := procfs.Read(victim.PID); return err == nil && p.Alive() }).Should(BeFalse(), "until then it may answer")
 	pid, err := target.Probe(ctx, victim.Slot)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(pid).NotTo(Equal(victim.PID))
@@ -233,4 +234,53 @@ read h; echo '{"op":"hello","protocol":1,"name":"sh","version":"1","can":["pid"]
 while read line; do id=${line#*\"id\":}; echo "{\"op\":\"result\",\"id\":${id%%,*},\"value\":9,\"pid\":$pid}"; done`
 	_, err := targets.StartDriver(bound(t), driver.Command{Argv: []string{"sh", "-c", script}, Size: 1}, t.TempDir())
 	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("a task was answered while every worker was stopped")))
+}
+
+// lazy is a driver of a pool of one worker that is replaced only when something is submitted.
+const lazy = `
+mkfifo q; exec 3<>q
+work() { sh -c 'while read id n <&3; do sleep 0.3; echo "{\"op\":\"result\",\"id\":$id,\"value\":$((n * n)),\"pid\":$$}"; done' & pid=$!; }
+while read -r line; do
+	id=${line#*\"id\":}; id=${id%%,*}; n=${line##*\"n\":}; n=${n%%\}*}
+	case $line in
+	*hello*) echo '{"op":"hello","protocol":1,"name":"lazy","version":"1","can":["pid","workers"]}' ;;
+	*start*) work; echo "{\"op\":\"ready\",\"pids\":[$pid]}" ;;
+	*submit*) readlink /proc/$pid/exe >/dev/null || work; echo "$id $n" >&3 ;;
+	*workers*) echo "{\"op\":\"workers\",\"pids\":[$pid]}" ;;
+	*stop*) kill -9 $pid; echo '{"op":"stopped"}'; exit 0 ;;
+	esac
+done
+`
+
+// A pool that hangs must not be brought back to life by the harness, which would then report that nothing hung.
+func TestProbesDoNotReviveAPoolThatLeavesItsLoadWaiting(t *testing.T) {
+	g := NewWithT(t)
+	dir := t.TempDir()
+	d, err := targets.StartDriver(bound(t), driver.Command{Argv: []string{"sh", "-c", lazy}, Dir: dir, Size: 1}, dir)
+	g.Expect(err).NotTo(HaveOccurred())
+	defer d.Close()
+	var seen events
+	d.Watch(seen.add)
+	g.Expect(d.Probe(bound(t), 0)).To(BeNumerically(">", 0))
+	g.Expect(seen.of(-1)).NotTo(BeEmpty(), "every probing task is told")
+	g.Expect(seen.of(-1)).To(HaveEach("probed"))
+	before := len(seen.of(-1))
+
+	load, giveUp := context.WithTimeout(t.Context(), 4*time.Second)
+	defer giveUp()
+	members, err := d.Members(load)
+	g.Expect(err).NotTo(HaveOccurred())
+	outcomes := make(chan history.Outcome, 5)
+	for id := range uint64(5) {
+		go func() { outcomes <- d.Do(load, chaos.Task{ID: id + 1, Name: "square"}).Outcome }()
+	}
+	g.Expect(<-outcomes).To(Equal(history.OK), "then all have been submitted")
+	g.Expect(syscall.Kill(members[0].PID, syscall.SIGKILL)).To(Succeed())
+	_, err = d.Probe(load, 0)
+	g.Expect(err).To(MatchError(ContainSubstring("there is no process in slot 0")))
+	g.Expect(seen.of(-1)).To(HaveLen(before), "probes are submissions")
+	for range 4 {
+		g.Expect(<-outcomes).To(Equal(history.Hung))
+	}
+	g.Expect(d.Probe(bound(t), 0)).To(BeNumerically(">", 0), "when nothing waits, the probe is the work that it waits for")
 }

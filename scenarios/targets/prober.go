@@ -5,17 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // A pool of somebody else's gives a task to whichever worker it likes. So a slot is probed by short tasks that overlap,
 // as many at a time as there are slots, until the process that is in the slot has answered one. A task of the load that
 // it answers counts as well.
+//
+// A probing task is a submission, and some pools start workers, or look into their queue, only when something is submitted:
+// it would revive one that is dead, and hide that it hung. So none is sent while the load itself gives every worker work.
 type prober struct {
 	life   context.Context // of the target
 	roster *roster
 	lanes  int
 	send   func(context.Context) (pid int, err error) // runs one short task
+	load   atomic.Int64                               // tasks of the load that have no outcome yet
 
 	mu      sync.Mutex
 	waiting map[*probing]bool
@@ -85,8 +90,24 @@ func (p *prober) top() {
 	}
 }
 
+// needless tells whether more tasks of the load wait than there are workers: a pool that is alive is at work on them.
+func (p *prober) needless() bool { return p.load.Load() > int64(p.roster.living()) }
+
 // lane sends one task and takes its answer, and begins again while somebody waits.
 func (p *prober) lane() {
+	if p.needless() {
+		_ = pause(p.life, probePause)
+	} else {
+		p.one()
+	}
+	p.mu.Lock()
+	p.sending--
+	p.mu.Unlock()
+	p.top()
+}
+
+// one sends one task and takes its answer.
+func (p *prober) one() {
 	send, cancel := context.WithTimeout(p.life, probeLate)
 	pid, err := p.send(send)
 	cancel()
@@ -98,10 +119,6 @@ func (p *prober) lane() {
 		p.failed(err)
 		_ = pause(p.life, probePause)
 	}
-	p.mu.Lock()
-	p.sending--
-	p.mu.Unlock()
-	p.top()
 }
 
 // answered tells the probes that this process has answered a task just now.

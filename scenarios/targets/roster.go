@@ -270,6 +270,9 @@ func (r *roster) occupant(slot int) int {
 	return w.pid
 }
 
+// living counts the workers that are alive and listed.
+func (r *roster) living() int { return len(r.members(func(int) string { return "" })) }
+
 // knows tells whether pid is a living worker in a slot.
 func (r *roster) knows(pid int) bool {
 	r.mu.Lock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
@@ -16,7 +15,6 @@ import (
 type Server struct {
 	*outside
 	server *server.Server
-	probes atomic.Uint64
 }
 
 var (
@@ -56,6 +54,8 @@ func (t *Server) Do(ctx context.Context, task chaos.Task) chaos.Settled {
 	if err != nil {
 		return chaos.Settled{Outcome: history.Rejected, Err: err.Error()}
 	}
+	t.prober.load.Add(1)
+	defer t.prober.load.Add(-1)
 	a, err := t.server.Request(ctx, server.Task{ID: task.ID, Name: task.Name, N: factor(task.ID), MS: ms})
 	var status *server.StatusError
 	switch {
@@ -72,7 +72,7 @@ func (t *Server) Do(ctx context.Context, task chaos.Task) chaos.Settled {
 
 // sendProbe makes one short request.
 func (t *Server) sendProbe(ctx context.Context) (pid int, err error) {
-	id := firstProbe + t.probes.Add(1)
+	id := t.nextProbe()
 	n := factor(id)
 	a, err := t.server.Request(ctx, server.Task{ID: id, Name: "sleep", N: n, MS: probeFor.Milliseconds()})
 	if err == nil && a.Value.String() != fmt.Sprint(n*n) {
