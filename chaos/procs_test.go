@@ -37,7 +37,7 @@ func sleeper(t *testing.T, marker string) *exec.Cmd {
 	NewWithT(t).Expect(cmd.Start()).To(Succeed())
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill() // an error means that it was reaped
-		_ = cmd.Wait()
+		_, _ = cmd.Process.Wait()
 	})
 	return cmd
 }
@@ -49,7 +49,7 @@ func sleepers(t *testing.T, n int) *procs {
 	for slot := range n {
 		cmd := sleeper(t, p.marker)
 		p.list = append(p.list, member(slot, cmd.Process.Pid))
-		go func() { _ = cmd.Wait() }()
+		go func() { _, _ = cmd.Process.Wait() }()
 	}
 	return p
 }

@@ -114,7 +114,7 @@ func TestTiersOfEvidence(t *testing.T) {
 	p := &procs{marker: "tiers"}
 	reaped, left := sleeper(t, p.marker), sleeper(t, p.marker)
 	p.list = []chaos.Member{member(0, reaped.Process.Pid), member(1, left.Process.Pid)}
-	go func() { _ = reaped.Wait() }()
+	go func() { _, _ = reaped.Process.Wait() }()
 	rec := assault(t, chaos.Run{Target: p}, killAll)
 	tiers := map[int]string{}
 	for _, f := range rec.faults("settled") {
