@@ -32,6 +32,10 @@ const (
 	AtMostOnce
 )
 
+func (d Delivery) String() string {
+	return [...]string{"at least once", "at most once"}[min(d, AtMostOnce)]
+}
+
 // Budgets bounds how many worker deaths one task may be blamed for, by kind. A task whose count reaches its budget is
 // settled with *WorkerLostError. Zero fields take the defaults; 1 means that the first death of that kind settles it.
 type Budgets struct {

@@ -40,7 +40,7 @@ type WorkerLostError struct {
 
 func (e *WorkerLostError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "pool: task %q lost its worker after %d attempts:", e.Task, e.Attempts)
+	fmt.Fprintf(&b, "pool: task %q lost its worker after %s:", e.Task, attempts(e.Attempts))
 	for i, x := range e.Exits {
 		if i > 0 {
 			b.WriteByte(';')
@@ -50,7 +50,15 @@ func (e *WorkerLostError) Error() string {
 	return b.String()
 }
 
-// TimeoutError settles a task that ran longer than its timeout; its worker was killed.
+func attempts(n int) string {
+	if n == 1 {
+		return "1 attempt"
+	}
+	return fmt.Sprintf("%d attempts", n)
+}
+
+// TimeoutError settles a task that ran longer than its timeout; its worker was killed. It is not
+// context.DeadlineExceeded, which says that a caller's own context has ended.
 type TimeoutError struct {
 	Task    string
 	Timeout time.Duration

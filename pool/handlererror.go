@@ -25,9 +25,11 @@ func (e *HandlerError) Error() string { return e.Message }
 func (e *HandlerError) Unwrap() []error { return e.wrapped }
 
 // RegisterError names an error type so that values of it cross the process border (encoded by CBOR, so exported fields
-// only) and errors.As finds them in the parent. It belongs in a package-level variable or init function; it panics on a
-// name that is taken.
-func RegisterError[E error](name string) {
+// only) and errors.As finds them in the parent. It panics on a name that is taken. Like everything that is registered it
+// belongs where both sides come by, and returns something so that it can stand in a package-level variable:
+//
+//	var _ = pool.RegisterError[*QuotaError]("quota")
+func RegisterError[E error](name string) struct{} {
 	errorKinds.add(&errorKind{
 		name: name,
 		match: func(err error) ([]byte, bool) {
@@ -46,17 +48,21 @@ func RegisterError[E error](name string) {
 			return e, true
 		},
 	})
+	return struct{}{}
 }
 
 // RegisterSentinel names an error value so that errors.Is finds it in the parent. context.Canceled,
 // context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, fs.ErrNotExist, fs.ErrExist and fs.ErrPermission are
-// registered already. It panics on a name that is taken.
-func RegisterSentinel(name string, sentinel error) {
+// registered already. It panics on a name that is taken. It returns the sentinel:
+//
+//	var ErrQuota = pool.RegisterSentinel("quota", errors.New("quota exceeded"))
+func RegisterSentinel(name string, sentinel error) error {
 	errorKinds.add(&errorKind{
 		name:    name,
 		match:   func(err error) ([]byte, bool) { return nil, err == sentinel }, //nolint:errorlint // as above
 		restore: func([]byte) (error, bool) { return sentinel, true },
 	})
+	return sentinel
 }
 
 type errorKind struct {

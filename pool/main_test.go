@@ -161,13 +161,10 @@ var (
 		initState += s
 		return nil
 	})
-	errOwn = errors.New("our own sentinel")
+	errOwn = pool.RegisterSentinel("test.errOwn", errors.New("our own sentinel"))
 )
 
-func init() {
-	pool.RegisterError[*codeError]("test.codeError")
-	pool.RegisterSentinel("test.errOwn", errOwn)
-}
+var _ = pool.RegisterError[*codeError]("test.codeError")
 
 type seen struct {
 	Attempt int
