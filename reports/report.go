@@ -116,25 +116,35 @@ func Load(path string) (*Report, error) {
 // LoadAll reads every DIR/*/report.json, by name. A run without a report, which was killed before it could write one, is an
 // error: what is left out is not to be taken for what never was.
 func LoadAll(dir string) ([]*Report, error) {
+	runs, err := Standing(dir)
+	list := make([]*Report, len(runs))
+	for i, r := range runs {
+		list[i] = r.Report
+	}
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("no reports in %s: want %s, as respawn run --out %s leaves them", dir, filepath.Join(dir, "NAME", "report.json"), dir)
+	}
+	return list, err
+}
+
+// Standing is the runs whose reports stand in the directory, by name: what LoadAll reads, with where it is.
+func Standing(dir string) ([]IndexEntry, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	var list []*Report
+	var list []IndexEntry
 	for _, e := range entries {
 		run := filepath.Join(dir, e.Name())
 		r, err := Load(filepath.Join(run, "report.json"))
-		switch _, cut := os.Stat(filepath.Join(run, "history.jsonl")); {
+		switch _, cut := os.Stat(filepath.Join(run, historyFile)); {
 		case err == nil:
-			list = append(list, r)
+			list = append(list, IndexEntry{Report: r, Dir: e.Name()})
 		case !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
 			return nil, err
 		case cut == nil:
-			return nil, fmt.Errorf("%s has a history and no report: that run was killed; 'respawn report %s' judges it", run, filepath.Join(run, "history.jsonl"))
+			return nil, fmt.Errorf("%s has a history and no report: that run was killed; 'respawn report %s' judges it", run, filepath.Join(run, historyFile))
 		}
-	}
-	if len(list) == 0 {
-		return nil, fmt.Errorf("no reports in %s: want %s, as respawn run --out %s leaves them", dir, filepath.Join(dir, "NAME", "report.json"), dir)
 	}
 	return list, nil
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 )
 
 // Write puts report.html, report.json, junit.xml and summary.md into the directory, which it makes. Each file appears whole
@@ -28,6 +30,9 @@ func (r *Report) Write(dir string, baseline []*Report) error {
 // files is what Write leaves. The one that programs read is the last.
 var files = [...]string{"report.html", "junit.xml", "summary.md", "report.json"}
 
+// historyFile is the run's history, which Write is not for and which lies beside its files.
+const historyFile = "history.jsonl"
+
 // Clear makes the directory, and removes from it what an earlier Write has left: a run that then breaks must not be taken for
 // the one before it.
 func Clear(dir string) error {
@@ -38,6 +43,30 @@ func Clear(dir string) error {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("replace the last report: %w", err)
 		}
+	}
+	return nil
+}
+
+// Remove takes away what runs of the scenario have left in dir: NAME, NAME.2, NAME.3 and so on. Files that are no run's stay,
+// and so does their directory.
+func Remove(dir, scenario string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("replace the last runs: %w", err)
+	}
+	for _, e := range entries {
+		name, n, numbered := strings.Cut(e.Name(), ".")
+		if _, err := strconv.ParseUint(n, 10, 32); !e.IsDir() || name != scenario || numbered && err != nil {
+			continue
+		}
+		run := filepath.Join(dir, e.Name())
+		if err := Clear(run); err != nil {
+			return err
+		}
+		if err := os.Remove(filepath.Join(run, historyFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("replace the last run: %w", err)
+		}
+		_ = os.Remove(run) // it stays when somebody else has files there
 	}
 	return nil
 }

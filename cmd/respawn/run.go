@@ -34,7 +34,8 @@ func newRun() *cobra.Command {
 		Short: "Run scenarios, judge them, and write their reports",
 		Long: `Run scenario files, or scenarios of the library by their names ('respawn list'), one after
 the other. Each leaves DIR/NAME/{history.jsonl,report.html,report.json,junit.xml,summary.md},
-and DIR/index.html lists them all.
+and DIR/index.html lists them all. What earlier runs of these scenarios left in DIR is removed
+first; other scenarios' reports stay, and are listed too.
 
 Ctrl-C heals what was injected, ends every process, and still writes the report.
 Several scenarios exit with the code of the worst verdict. Exit codes: 0 pass, 1 fail,
@@ -84,9 +85,14 @@ func runAll(cmd *cobra.Command, args []string, f runFlags) error {
 	if err := writable(f.out); err != nil {
 		return usage("--out: %w", err)
 	}
+	for _, s := range list { // what is not run again must not stand beside what is
+		if err := reports.Remove(f.out, s.Name); err != nil {
+			return usage("--out: %w", err)
+		}
+	}
 	entries, err := runEach(cmd, args, list, baseline, f)
 	index := filepath.Join(f.out, "index.html")
-	if indexErr := reports.WriteFile(index, func(w io.Writer) error { return reports.Index(w, entries) }); err == nil && indexErr != nil {
+	if indexErr := reports.WriteFile(index, func(w io.Writer) error { return reports.Index(w, all(entries, f.out)) }); err == nil && indexErr != nil {
 		err = fmt.Errorf("write the index page: %w", indexErr)
 	}
 	if err != nil {
@@ -103,6 +109,17 @@ func runAll(cmd *cobra.Command, args []string, f runFlags) error {
 		return &exitError{code: code}
 	}
 	return nil
+}
+
+// all is these runs, and after them those of other scenarios that stand in the directory: what the gate would read there.
+func all(entries []reports.IndexEntry, dir string) []reports.IndexEntry {
+	standing, err := reports.Standing(dir)
+	if err != nil {
+		return entries // the gate tells what is wrong there
+	}
+	return append(slices.Clip(entries), slices.DeleteFunc(standing, func(e reports.IndexEntry) bool {
+		return slices.ContainsFunc(entries, func(own reports.IndexEntry) bool { return own.Dir == e.Dir })
+	})...)
 }
 
 // runEach runs the scenarios one after the other, until one has no report or somebody interrupts.
