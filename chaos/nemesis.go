@@ -93,14 +93,11 @@ func (x *experiment) choose(s Shot, members []Member) (chosen []candidate) {
 	if len(list) == 0 {
 		return nil
 	}
-	for _, rank := range s.Ranks {
-		chosen = append(chosen, list[rank%len(list)])
+	if s.Aims != nil {
+		return again(s.Aims, list)
 	}
-	if s.Ranks == nil {
-		turn := s.Turn % max(x.Target.Want(), 1)
-		chosen = pick.choose(list, turn, rand.New(rand.NewPCG(x.Seed, s.Draw)))
-	}
-	return chosen
+	turn := s.Turn % max(x.Target.Want(), 1)
+	return pick.choose(list, turn, rand.New(rand.NewPCG(x.Seed, s.Draw)))
 }
 
 // pickFor is the pick of a shot's nemesis, in the phase that the fault insists on if it does.

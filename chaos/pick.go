@@ -145,6 +145,23 @@ func (p Pick) choose(list []candidate, turn int, rng *rand.Rand) []candidate {
 	return list[:min(n, len(list))]
 }
 
+// again picks the recorded victims, nobody twice.
+func again(aims []Aim, list []candidate) (chosen []candidate) {
+	list = slices.Clone(list)
+	for _, a := range aims {
+		if len(list) == 0 {
+			break
+		}
+		i := slices.IndexFunc(list, func(c candidate) bool { return c.Slot == a.Slot })
+		if i < 0 {
+			i = a.Rank % len(list)
+		}
+		chosen = append(chosen, list[i])
+		list = slices.Delete(list, i, i+1)
+	}
+	return chosen
+}
+
 // nextSlot is the candidate in slot number turn, counting around.
 func (p Pick) nextSlot(list []candidate, turn int) []candidate {
 	for _, c := range list {

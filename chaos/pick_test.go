@@ -61,6 +61,21 @@ func TestTakenMembersAreNotPicked(t *testing.T) {
 	gomega.NewWithT(t).Expect(list).To(gomega.HaveLen(1))
 }
 
+// A replay on a late machine finds some victims still taken: the others are the recorded ones all the same.
+func TestAReplayPicksTheRecordedSlotsAndNobodyTwice(t *testing.T) {
+	g := gomega.NewWithT(t)
+	list := Pick{Slots: []int{0, 1, 2}}.candidates(crowd(), func(m Member) bool { return m.Slot == 1 })
+	slots := func(aims ...Aim) (slots []int) {
+		for _, c := range again(aims, list) {
+			slots = append(slots, c.Slot)
+		}
+		return slots
+	}
+	g.Expect(slots(Aim{Slot: 2, Rank: 2})).To(gomega.Equal([]int{2}), "it has rank 1 now")
+	g.Expect(slots(Aim{Slot: 1, Rank: 1})).To(gomega.Equal([]int{2}), "taken: another one, by rank")
+	g.Expect(slots(Aim{Slot: 0, Rank: 0}, Aim{Slot: 1, Rank: 1}, Aim{Slot: 2, Rank: 2})).To(gomega.Equal([]int{0, 2}))
+}
+
 func TestRandomPicksEverybodyInTheEnd(t *testing.T) {
 	g := gomega.NewWithT(t)
 	list := Pick{}.candidates(crowd(), func(Member) bool { return false })

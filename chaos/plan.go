@@ -101,9 +101,13 @@ type Shot struct {
 	At      time.Duration // since the beginning of the chaos stage
 	Fault   Fault         // of a mix, the one that was drawn
 	Draw    uint64        // seeds the choice of victims
-	// Ranks fixes the victims in place of Draw: their places among those that can be picked. Only a replay has it.
-	Ranks []int
+	// Aims fixes the victims in place of Draw. Only a replay has them.
+	Aims []Aim
 }
+
+// Aim is a victim as it was recorded: the member in that slot or, where that one cannot be picked just now, the one of that
+// rank (its place among those that can be, by slot).
+type Aim struct{ Slot, Rank int }
 
 // Plan resolves the nemeses into shots: the same seed gives the same ones.
 func Plan(seed uint64, chaos []Nemesis) (shots []Shot) {

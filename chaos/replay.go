@@ -8,7 +8,7 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// Trace reads the resolved plan out of a history's events, for Run.Shots: the same times, faults and ranks again. chaos
+// Trace reads the resolved plan out of a history's events, for Run.Shots: the same times, faults and victims again. chaos
 // is the run's list of nemeses, by which the faults are found.
 func Trace(events []history.Event, chaos []Nemesis) (shots []Shot, err error) {
 	var began time.Duration
@@ -33,10 +33,10 @@ func Trace(events []history.Event, chaos []Nemesis) (shots []Shot, err error) {
 		})
 		switch {
 		case f.Victim != nil && same >= 0:
-			shots[same].Ranks = append(shots[same].Ranks, f.Victim.Rank)
+			shots[same].Aims = append(shots[same].Aims, Aim{f.Victim.Slot, f.Victim.Rank})
 			continue
 		case f.Victim != nil:
-			s.Ranks = []int{f.Victim.Rank}
+			s.Aims = []Aim{{f.Victim.Slot, f.Victim.Rank}}
 		}
 		shots = append(shots, s)
 	}

@@ -139,7 +139,7 @@ func TestReplay(t *testing.T) {
 	planned := func(n, nemesis, rank int, fault string, due time.Duration) history.Event {
 		f := &history.Fault{N: n, Nemesis: nemesis, Op: "planned", Fault: fault, Due: due}
 		if rank >= 0 {
-			f.Victim = &history.Victim{Rank: rank}
+			f.Victim = &history.Victim{Slot: rank, Rank: rank} // everybody can be picked
 		}
 		return history.Event{Fault: f}
 	}
@@ -154,7 +154,7 @@ func TestReplay(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(shots).To(HaveLen(3))
 	g.Expect(shots[1]).To(And(
-		HaveField("At", 50*time.Millisecond), HaveField("Ranks", []int{2, 0}), HaveField("Fault", list[1].Fault)))
+		HaveField("At", 50*time.Millisecond), HaveField("Aims", []chaos.Aim{{2, 2}, {0, 0}}), HaveField("Fault", list[1].Fault)))
 	g.Expect(shots[2].Fault).To(Equal(chaos.Pause{For: time.Millisecond}))
 
 	rec := assault(t, chaos.Run{Target: sleepers(t, 4), Shots: shots}, list...)
