@@ -34,7 +34,7 @@ func (x *experiment) run(outer context.Context) error {
 // explain records why a run ended early.
 func (x *experiment) explain(cause error) {
 	switch {
-	case cause == nil:
+	case cause == nil, errors.Is(cause, ErrTargetGone): // recorded when it happened
 	case errors.Is(cause, ErrAborted):
 		x.record(history.Event{Alarm: &history.Alarm{Kind: "abort", Text: cause.Error()}})
 	case errors.Is(cause, ErrInterrupted):
@@ -46,6 +46,7 @@ func (x *experiment) explain(cause error) {
 
 // stages runs everything from boot to verify. Injections, load and probes are over when it returns.
 func (x *experiment) stages(ctx context.Context) error {
+	defer x.watchLife()()
 	x.stage("boot")
 	if err := x.boot(ctx); err != nil {
 		return x.cause(ctx, err)
@@ -80,7 +81,7 @@ func (x *experiment) cause(ctx context.Context, err error) error {
 	switch {
 	case err == nil || why == nil:
 		return err
-	case errors.Is(why, ErrAborted), errors.Is(why, errHistory):
+	case errors.Is(why, ErrAborted), errors.Is(why, errHistory), errors.Is(why, ErrTargetGone):
 		return why
 	}
 	return fmt.Errorf("%w: %w", ErrInterrupted, why)

@@ -133,6 +133,12 @@ type Supervised interface {
 	Supervisor() int // its pid
 }
 
+// Mortal is a target that can end as a whole, so that there is nothing left to test: one whose parent is another process.
+type Mortal interface {
+	Gone() <-chan struct{} // closed when it has ended
+	Epitaph() string       // what became of it, in one sentence; after Gone is closed
+}
+
 // Marked is a target whose every descendant carries RESPAWN_POOL=id in its environment, by which orphans are found.
 type Marked interface {
 	Marker() string // the id

@@ -91,6 +91,11 @@ func (v *verdict) harness() {
 			v.find(Error, a.line, "the harness failed: "+a.Text)
 		}
 	}
+	for _, a := range v.s.alarms {
+		if a.Kind == "gone" { // before all that came of it
+			v.find(Fail, a.line, a.Text)
+		}
+	}
 	for _, i := range v.s.faults.unhealed {
 		v.find(Error, i.line, "injection "+i.String()+" could not be undone: "+i.err)
 	}

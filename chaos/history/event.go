@@ -222,9 +222,9 @@ type Sample struct {
 	HostOOM    int64         `json:"host_oom,omitempty"` // kills that may have hit members beside the faults': the enclosing group's oom_kill
 }
 
-// Alarm is an abort condition that tripped, or an interruption.
+// Alarm is why a run ended early: an abort condition that tripped, an interruption, a target that ended as a whole.
 type Alarm struct {
-	Kind string `json:"kind"` // "abort", "interrupt", "error"
+	Kind string `json:"kind"` // "abort", "interrupt", "error", "gone"
 	Text string `json:"text"`
 }
 

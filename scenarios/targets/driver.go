@@ -26,6 +26,7 @@ var (
 	_ chaos.Runner     = (*Driver)(nil)
 	_ chaos.Marked     = (*Driver)(nil)
 	_ chaos.Supervised = (*Driver)(nil)
+	_ chaos.Mortal     = (*Driver)(nil)
 )
 
 // StartDriver starts a driver and waits until its pool is ready; ctx bounds that. dir holds the witnesses' file; the caller
@@ -76,6 +77,19 @@ func (t *Driver) Marker() string { return t.driver.Marker() }
 
 // Supervisor implements chaos.Supervised: the driver's own process.
 func (t *Driver) Supervisor() int { return t.driver.PID() }
+
+// Gone implements chaos.Mortal: the driver ended, or had to be ended, or was closed.
+func (t *Driver) Gone() <-chan struct{} { return t.driver.Gone() }
+
+// Epitaph implements chaos.Mortal.
+func (t *Driver) Epitaph() string {
+	err := t.driver.Err()
+	var gone *driver.GoneError
+	if errors.As(err, &gone) {
+		return gone.Headline(t.driver.Hello().Name)
+	}
+	return fmt.Sprintf("the driver of %s is gone: %v", t.driver.Hello().Name, err)
+}
 
 // Violations lists what the driver did wrong so far.
 func (t *Driver) Violations() []*driver.Violation { return t.driver.Violations() }

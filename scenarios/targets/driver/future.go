@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -62,16 +63,35 @@ type GoneError struct {
 }
 
 func (e *GoneError) Error() string {
-	text := "driver: " + e.Violation.Error()
-	if last := lastLine(e.Stderr); last != "" {
-		text += fmt.Sprintf("; its last words: %s", quote([]byte(last)))
+	return "driver: " + e.Violation.Error() + e.words()
+}
+
+// Headline says what became of the driver of that pool, with its last words.
+func (e *GoneError) Headline(pool string) string {
+	how := "was ended: " + e.Violation.Error()
+	if e.Violation.Kind == Died {
+		how = "died: " + e.Violation.Text
 	}
-	return text
+	return fmt.Sprintf("the driver of %s %s%s", plain(pool), how, e.words())
+}
+
+func (e *GoneError) words() string {
+	if words := lastWords(e.Stderr); words != "" {
+		return "; its last words: " + quote([]byte(words))
+	}
+	return ""
 }
 
 func (e *GoneError) Unwrap() error { return e.Violation }
 
-func lastLine(s string) string {
+// outcry is a line in which a runtime names what it dies of: an error or exception of Python or Node, a panic of Go.
+var outcry = regexp.MustCompile(`(?m)^(?:Uncaught )?(?:[\w.]*(?:Error|Exception)\b.*|(?:panic|fatal error): .*)$`)
+
+// lastWords is the line of a driver's standard error that is most likely to say why it ended: the last outcry, else the last.
+func lastWords(s string) string {
 	s = strings.TrimRight(s, "\r\n \t")
+	if cries := outcry.FindAllString(s, -1); len(cries) > 0 {
+		return strings.TrimRight(cries[len(cries)-1], "\r")
+	}
 	return s[strings.LastIndexByte(s, '\n')+1:]
 }

@@ -100,7 +100,7 @@ func decode(line []byte, into *map[string]json.RawMessage) error {
 
 // quote shows the beginning of a line that may hold anything.
 func quote(line []byte) string {
-	const shown = 80
+	const shown = 160
 	line = bytes.TrimRight(line, "\r\n")
 	if len(line) > shown {
 		return strconv.QuoteToASCII(string(line[:shown])) + "…"

@@ -48,7 +48,7 @@ func (d *Driver) exchange(ctx context.Context, r request, want string, limit tim
 	case a := <-q.answer:
 		return a, nil
 	case <-d.gone:
-		return q.lastBreath(d.ending())
+		return q.lastBreath(d.Err())
 	case <-late.C:
 		return nil, d.wrong(NoAnswer, 0, r.Op, "none within %v: want %s", limit, wanted[want])
 	case <-ctx.Done():
@@ -100,5 +100,5 @@ func (d *Driver) write(r request) error {
 		d.giveUp(newViolation(Deaf, 0, r.Op, "it closed its standard input: read requests until it ends"))
 	}
 	<-d.gone
-	return d.ending()
+	return d.Err()
 }

@@ -175,7 +175,7 @@ func (d *Driver) cause() error {
 	case closing:
 		return ErrClosed
 	case d.exits(exitGrace):
-		fatal = newViolation(Died, 0, "", d.program.Exit().String()+": a driver ends after stop, or when its standard input does")
+		fatal = newViolation(Died, 0, "", d.program.Exit().String()+" though nobody had asked it to stop")
 		d.note(fatal)
 	default:
 		fatal = newViolation(Mute, 0, "", "its output is closed: keep the copy of descriptor 1 open until stop")
@@ -184,8 +184,8 @@ func (d *Driver) cause() error {
 	return &GoneError{Violation: fatal, Stderr: d.program.Stderr()}
 }
 
-// ending is why there are no more answers; call it after gone.
-func (d *Driver) ending() error {
+// Err is why there are no more answers, once Gone is closed: [*GoneError], or [ErrClosed]; nil before.
+func (d *Driver) Err() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.end

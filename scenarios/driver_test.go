@@ -1,0 +1,73 @@
+package scenarios_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/reports"
+	"github.com/respawn-go/respawn/scenarios"
+)
+
+// oneWorker is a driver of a pool of one worker, a shell that squares. What it does when that is gone is put in for GONE, what
+// it can for CAN, and what it does with a task for SUBMIT.
+const oneWorker = `
+mkfifo q; exec 3<>q
+work() { sh -c 'while read id n <&3; do echo "{\"op\":\"result\",\"id\":$id,\"value\":$((n * n)),\"pid\":$$}"; done' & pid=$!; }
+while read -r line; do
+	id=${line#*\"id\":}; id=${id%%,*}; n=${line##*\"n\":}; n=${n%%\}*}
+	case $line in
+	*hello*) echo '{"op":"hello","protocol":1,"name":"one","version":"1","can":[CAN]}'; continue ;;
+	*start*) work; echo "{\"op\":\"ready\",\"pids\":[$pid]}"; continue ;;
+	*stop*) kill -9 $pid; echo '{"op":"stopped"}'; exit 0 ;;
+	esac
+	readlink /proc/$pid/exe >/dev/null || { GONE; }
+	case $line in
+	*submit*) SUBMIT ;;
+	*workers*) echo "{\"op\":\"workers\",\"pids\":[$pid]}" ;;
+	esac
+done
+`
+
+// runDriver runs a scenario of one SIGKILL against the driver.
+func runDriver(t *testing.T, can, gone, submit, pick string) *reports.Report {
+	t.Helper()
+	g := NewWithT(t)
+	script := strings.NewReplacer("CAN", can, "GONE", gone, "SUBMIT", submit, "\n", "\n    ").Replace(oneWorker)
+	file := filepath.Join(t.TempDir(), "x.yaml") // the driver runs beside it
+	text := []byte(`
+name: x
+target: {driver: {size: 1, command: [sh, -c, COMMAND]}}
+settle: 3s
+chaos:
+  - fault: {signal: KILL}
+    pick: ` + pick + `
+`)
+	g.Expect(os.WriteFile(file, text, 0o600)).To(Succeed())
+	s, err := scenarios.Parse(file, text, scenarios.Options{Set: []string{"target.driver.command.2=|\n    " + script}})
+	g.Expect(err).NotTo(HaveOccurred())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	r, err := s.Run(ctx, scenarios.RunOptions{Dir: t.TempDir()})
+	g.Expect(err).NotTo(HaveOccurred())
+	return r
+}
+
+const toWorker = `echo "$id $n" >&3`
+
+// A driver that dies is the cause, and not the workers that die with it; nobody waits for it to recover.
+func TestARunEndsWithTheDriverThatDies(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	began := time.Now()
+	r := runDriver(t, `"pid","workers"`, `echo "TypeError: no worker" >&2; echo "    at line 7" >&2; exit 3`, toWorker, "{random: 1}")
+	g.Expect(r.Verdict).To(Equal(check.Fail))
+	g.Expect(r.Cause).To(Equal(`the driver of one died: exited with code 3 though nobody had asked it to stop; its last words: "TypeError: no worker"`))
+	g.Expect(time.Since(began)).To(BeNumerically("<", 30*time.Second))
+}
