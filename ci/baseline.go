@@ -31,12 +31,25 @@ const (
 // compare returns nil when comparison is off. What cannot be compared is told, and is not red: a new scenario has no baseline,
 // and one with a single kill no median.
 func compare(runs, before []*reports.Report, r Regression) *Change {
-	a, b := relative(before), relative(runs)
-	switch {
-	case r.Off:
+	if r.Off || len(runs) == 0 {
 		return nil
+	}
+	list, why := runs[0].Comparable(before)
+	for _, other := range runs {
+		if other.Experiment != runs[0].Experiment {
+			list, why = nil, "these runs are of different experiments"
+		}
+	}
+	if len(list) == 0 {
+		return &Change{RunsBack: len(list), Runs: len(runs), P: 1, Text: "not compared: " + why}
+	}
+	if why != "" {
+		why = "; " + why
+	}
+	a, b := relative(list), relative(runs)
+	switch {
 	case len(a) == 0 || len(b) == 0:
-		return &Change{RunsBack: len(a), Runs: len(b), P: 1, Text: fmt.Sprintf("not compared: %d runs of the baseline and %d of these have a median slot recovery", len(a), len(b))}
+		return &Change{RunsBack: len(a), Runs: len(b), P: 1, Text: fmt.Sprintf("not compared: %d runs of the baseline and %d of these have a median slot recovery%s", len(a), len(b), why)}
 	}
 	r = r.withDefaults()
 	c := &Change{RunsBack: len(a), Runs: len(b), P: 1}
@@ -45,12 +58,12 @@ func compare(runs, before []*reports.Report, r Regression) *Change {
 	c.Ratio = c.After / c.Before
 	figures := fmt.Sprintf("slot recovery is %.2f× the baseline's (%.1f → %.1f spawn floors", c.Ratio, c.Before, c.After)
 	if len(a) < r.Runs || len(b) < r.Runs {
-		c.Text = fmt.Sprintf("%s; %d and %d runs, too few to judge: at least %d a side)", figures, len(a), len(b), r.Runs)
+		c.Text = fmt.Sprintf("%s; %d and %d runs, too few to judge: at least %d a side)%s", figures, len(a), len(b), r.Runs, why)
 		return c
 	}
 	c.P = benchmath.AssumeNothing.Compare(old, now).P
 	c.Red = c.Ratio >= r.Ratio && c.P < r.P
-	c.Text = fmt.Sprintf("%s, p=%.4f, %d and %d runs)", figures, c.P, len(a), len(b))
+	c.Text = fmt.Sprintf("%s, p=%.4f, %d and %d runs)%s", figures, c.P, len(a), len(b), why)
 	return c
 }
 

@@ -71,6 +71,40 @@ func TestGateSeesTwiceTheRecoveryAndNeverNoise(t *testing.T) {
 	g.Expect(d.Rows[0].Change.Text).To(ContainSubstring("too few"))
 }
 
+// A baseline counts only as far as it is of the same experiment on the same kind of target, and passed.
+func TestGateDoesNotCompareWhatIsNotTheSame(t *testing.T) {
+	g := NewWithT(t)
+	six := func(change func(*reports.Report)) (list []*reports.Report) {
+		for range 6 {
+			r := run("a", reports.Pass, 2)
+			r.Experiment = "one"
+			change(r)
+			list = append(list, r)
+		}
+		return list
+	}
+	slow := six(func(r *reports.Report) { r.Metrics["slot.recovery.p50"] *= 10 })
+	same := six(func(*reports.Report) {})
+	other := six(func(r *reports.Report) { r.Experiment = "another" })
+	failed := six(func(r *reports.Report) { r.Verdict = reports.Fail })
+	stranger := six(func(r *reports.Report) { r.Target.Name = "another" })
+	g.Expect(ci.Decide(slow, same, ci.Policy{}).Green).To(BeFalse())
+	for want, before := range map[string][]*reports.Report{
+		"not compared: the scenario or its target changed since the baseline": other,
+		"not compared: no run of the baseline passed":                         failed,
+		"not compared: the baseline has no run of this scenario":              {run("b", reports.Pass, 2)},
+	} {
+		d := ci.Decide(slow, before, ci.Policy{})
+		g.Expect(d.Green).To(BeTrue(), want)
+		g.Expect(d.Rows[0].Change.Text).To(Equal(want))
+	}
+	g.Expect(ci.Decide(slow, stranger, ci.Policy{}).Rows[0].Change.Text).To(HavePrefix("not compared: "))
+	d := ci.Decide(slow, append(same, other[0], failed[0]), ci.Policy{})
+	g.Expect(d.Green).To(BeFalse())
+	g.Expect(d.Rows[0].Reason).To(HaveSuffix("; 2 of the baseline's 8 runs left out: not passed, or of another experiment"))
+	g.Expect(ci.Decide(append(slow, other...), same, ci.Policy{}).Rows[0].Change.Text).To(Equal("not compared: these runs are of different experiments"))
+}
+
 func TestWorkerTextNeverStartsALine(t *testing.T) {
 	g := NewWithT(t)
 	summary := filepath.Join(t.TempDir(), "summary.md")

@@ -11,8 +11,9 @@ import (
 // mostShown bounds the lists of a summary.
 const mostShown = 20
 
-// Markdown writes the report as a summary for pull requests and job pages.
-func (r *Report) Markdown(w io.Writer) error {
+// Markdown writes the report as a summary for pull requests and job pages. baseline is earlier reports to
+// compare with; it may be empty.
+func (r *Report) Markdown(w io.Writer, baseline []*Report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### %s: %s\n\n%s\n\n", r.Verdict, inert(r.Scenario), inert(r.Cause))
 	if r.Command != "" {
@@ -31,6 +32,9 @@ func (r *Report) Markdown(w io.Writer) error {
 		fmt.Fprintf(&b, "| ✓ | %s that every scenario makes | kept | |\n", plural(n, "promise"))
 	}
 	fmt.Fprintf(&b, "\n%s\n", r.faultCounts())
+	if line := r.Against(baseline); line != "" {
+		fmt.Fprintf(&b, "\n%s.\n", inert(upper(line)))
+	}
 	if shown := r.Findings; r.Verdict != check.Pass && len(shown) > 0 {
 		fmt.Fprintf(&b, "\n| verdict | why | line of the history |\n| --- | --- | --- |\n")
 		for _, f := range shown[:min(len(shown), mostShown)] {

@@ -41,7 +41,7 @@ func (r *Report) HTML(w io.Writer, baseline []*Report) error {
 		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'", digest(pageStyle), digest(pageScript)),
 		Tiles:  r.tiles(), Rules: append(broken, held...), Promises: promises,
 		Figures: r.figures(), Tasks: r.troubledTasks(), Matrix: r.exitMatrix(), Coverage: r.coverage(), Lineage: r.lineage(),
-		Diff: r.diff(baseline), Notes: r.plots.notes, Source: r.source, Data: data, Failed: r.Verdict != check.Pass,
+		Diff: r.diff(baseline), Against: r.Against(baseline), Notes: r.plots.notes, Source: r.source, Data: data, Failed: r.Verdict != check.Pass,
 		Lost: r.plots.lost, FaultsCut: max(0, len(r.Faults)-shownFaults), Outcomes: r.faultCounts(),
 		Shown:   r.Faults[:min(len(r.Faults), shownFaults)],
 		Reasons: r.Findings[:min(len(r.Findings), shownFindings)], ReasonsCut: max(0, len(r.Findings)-shownFindings),
@@ -115,6 +115,7 @@ type pageView struct {
 	Coverage   table
 	Lineage    table
 	Diff       table
+	Against    string
 	Notes      []string
 	Lost       uint64
 	Source     string

@@ -35,6 +35,8 @@ type Facts struct {
 	Started       time.Time      `json:"started"`
 	DurationS     float64        `json:"duration_s"`
 	Target        history.Target `json:"target"`
+	// Experiment is a digest of what the scenario asks for: runs with another one are not to be compared.
+	Experiment string `json:"experiment,omitempty"`
 	// Skipped names what the host lacks, for a scenario that was not run; its verdict is INCONCLUSIVE.
 	Skipped string `json:"skipped,omitempty"`
 	// NotInstalled says how to get the target's program, for a run that could not begin without it; its verdict is ERROR.

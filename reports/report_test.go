@@ -149,7 +149,7 @@ func TestJUnitHasTheShapeThatJenkinsReads(t *testing.T) {
 func TestMarkdownKeepsHostileTextInItsPlace(t *testing.T) {
 	g := NewWithT(t)
 	var out bytes.Buffer
-	g.Expect(sample(t).Markdown(&out)).To(Succeed())
+	g.Expect(sample(t).Markdown(&out, nil)).To(Succeed())
 	g.Expect(out.String()).To(HavePrefix("### FAIL: kill\n"))
 	g.Expect(out.String()).NotTo(ContainSubstring("<script>"))
 	g.Expect(out.String()).NotTo(MatchRegexp(`(?m)^::`))

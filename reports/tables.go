@@ -9,6 +9,9 @@ import (
 	"strings"
 )
 
+// upper is a phrase as the beginning of a sentence.
+func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
 // exitMatrix counts how members ended against what explains it.
 func (r *Report) exitMatrix() table {
 	type key struct{ end, cause string }
@@ -126,21 +129,15 @@ var diffed = []string{
 // diff compares some metrics with the baseline's median and the spread of its runs.
 func (r *Report) diff(baseline []*Report) table {
 	t := table{Name: "This run and the baseline", Columns: []string{"metric", "this run", "baseline, median", "baseline, lowest to highest", "change"}}
+	list, why := r.Comparable(baseline)
 	for _, name := range diffed {
 		now, ok := r.Metrics[name]
-		var before []float64
-		for _, b := range baseline {
-			if v, ok := b.Metrics[name]; ok && b.Scenario == r.Scenario && !math.IsInf(v, 0) {
-				before = append(before, v)
-			}
-		}
-		if !ok || len(before) == 0 {
+		low, mid, high := spread(list, name)
+		if !ok || math.IsNaN(mid) {
 			continue
 		}
-		slices.Sort(before)
-		mid, low, high := before[len(before)/2], before[0], before[len(before)-1]
 		change := cell{"within the baseline's noise", "none"}
-		if now < low || now > high || len(before) == 1 {
+		if now < low || now > high || len(list) == 1 {
 			change = cell{fmt.Sprintf("%+.0f %%", 100*(now/mid-1)), ""}
 			if mid == 0 {
 				change.Text = "was 0"
@@ -150,7 +147,10 @@ func (r *Report) diff(baseline []*Report) table {
 		t.Rows = append(t.Rows, append(row, change))
 	}
 	if len(t.Rows) > 0 {
-		t.Note = fmt.Sprintf("%d runs in the baseline. One run decides nothing: the gate compares many (respawn gate --baseline).", len(baseline))
+		t.Note = plural(len(list), "run") + " of the baseline. One run decides nothing: the gate compares many (respawn gate --baseline)."
+		if why != "" {
+			t.Note += " " + upper(why) + "."
+		}
 	}
 	return t
 }

@@ -18,7 +18,7 @@ func (r *Report) Write(dir string, baseline []*Report) error {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	for i, write := range []func(io.Writer) error{
-		func(w io.Writer) error { return r.HTML(w, baseline) }, r.JUnit, r.Markdown, r.JSON,
+		func(w io.Writer) error { return r.HTML(w, baseline) }, r.JUnit, func(w io.Writer) error { return r.Markdown(w, baseline) }, r.JSON,
 	} {
 		if err := WriteFile(filepath.Join(dir, files[i]), write); err != nil {
 			return fmt.Errorf("write the report: %w", err)

@@ -3,6 +3,9 @@ package scenarios
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -100,6 +103,18 @@ func (s *Scenario) unstarted(o RunOptions, v check.Verdict, cause string) *repor
 	}
 }
 
+// experiment is a digest of what the scenario asks for. How it is named and described, and its seed, are no part of that.
+func (s *Scenario) experiment() string {
+	c := *s
+	c.Name, c.Description, c.Labels, c.Seed, c.Short = "", "", nil, 0, Overrides{}
+	text, err := json.Marshal(c)
+	if err != nil {
+		panic(err) // plain values
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
 // seed is what the run's plan is made from.
 func (s *Scenario) seed(o RunOptions) uint64 { return cmp.Or(o.Seed, s.Seed, 1) }
 
@@ -155,7 +170,7 @@ func (s *Scenario) prepare(o RunOptions) (*chaos.Run, error) {
 	run := &chaos.Run{
 		Seed: seed, Chaos: list, Shots: o.Shots, Load: s.Load.engine(), MinAlive: int(s.MinAlive), Settle: s.settle(),
 		Header: history.Header{
-			Scenario: s.Name, Description: s.Description, Seed: seed, Command: o.Command, Source: string(s.text),
+			Scenario: s.Name, Description: s.Description, Seed: seed, Command: o.Command, Source: string(s.text), Experiment: s.experiment(),
 			Environment: Environment(), Capabilities: capabilities(),
 		},
 	}

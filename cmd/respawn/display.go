@@ -84,7 +84,7 @@ func (d *display) end() {
 }
 
 // printVerdict tells how a run was judged and where its report is.
-func printVerdict(w io.Writer, r *reports.Report, dir string) {
+func printVerdict(w io.Writer, r *reports.Report, dir string, baseline []*reports.Report) {
 	word := string(r.Verdict)
 	if r.Skipped != "" {
 		word = "SKIPPED"
@@ -100,6 +100,9 @@ func printVerdict(w io.Writer, r *reports.Report, dir string) {
 		if !t.OK && !t.NoData {
 			fmt.Fprintf(w, "  broken: %s (%s)\n", printable(t.Text), t.Group)
 		}
+	}
+	if line := r.Against(baseline); line != "" {
+		fmt.Fprintf(w, "  %s\n", printable(line))
 	}
 	fmt.Fprintf(w, "  seed %d, repeat with: %s\n", r.Seed, printable(r.Command))
 	fmt.Fprintf(w, "  report: %s\n", filepath.Join(dir, "report.html"))

@@ -44,6 +44,9 @@ edited: the report is then of what there is, and at best INCONCLUSIVE.`,
 				err = writeJSON(cmd.OutOrStdout(), r)
 			} else {
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s: %s\n  report: %s\n", r.Verdict, printable(r.Scenario), printable(r.Cause), filepath.Join(out, "report.html"))
+				if line := r.Against(before); line != "" && err == nil {
+					_, err = fmt.Fprintf(cmd.OutOrStdout(), "  %s\n", printable(line))
+				}
 			}
 			if err == nil && broken != nil {
 				return usage("%w: the report is of what there is", broken)

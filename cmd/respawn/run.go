@@ -163,7 +163,7 @@ func runOne(cmd *cobra.Command, s *scenarios.Scenario, o scenarios.RunOptions, a
 	if asJSON {
 		return r, writeJSONLine(cmd.OutOrStdout(), r)
 	}
-	printVerdict(cmd.OutOrStdout(), r, o.Dir)
+	printVerdict(cmd.OutOrStdout(), r, o.Dir, o.Baseline)
 	return r, nil
 }
 

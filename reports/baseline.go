@@ -1,0 +1,75 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Comparable chooses the runs of a baseline that a run can be compared with: of the same scenario, which asked for the same
+// and tested the same target, and passed. why says what was left out, or "" if nothing was.
+func (r *Report) Comparable(baseline []*Report) (list []*Report, why string) {
+	named, changed, failed := 0, 0, 0
+	for _, b := range baseline {
+		switch {
+		case b.Scenario != r.Scenario:
+			continue
+		case b.Verdict != Pass:
+			failed++
+		case b.Experiment != r.Experiment || b.Target.Kind != r.Target.Kind || b.Target.Name != r.Target.Name:
+			changed++
+		default:
+			list = append(list, b)
+		}
+		named++
+	}
+	switch {
+	case named == 0:
+		return nil, "the baseline has no run of this scenario"
+	case changed == named:
+		return nil, "the scenario or its target changed since the baseline"
+	case failed == named:
+		return nil, "no run of the baseline passed"
+	case changed+failed > 0:
+		why = fmt.Sprintf("%d of the baseline's %s left out: not passed, or of another experiment", changed+failed, plural(named, "run"))
+	}
+	return list, why
+}
+
+// Against is the comparison with a baseline in one line, "" without one.
+func (r *Report) Against(baseline []*Report) string {
+	if len(baseline) == 0 || r.Skipped != "" {
+		return ""
+	}
+	list, why := r.Comparable(baseline)
+	if len(list) == 0 {
+		return "baseline: not compared: " + why
+	}
+	if why != "" {
+		why = "; " + why
+	}
+	const metric = "slot.recovery.p50"
+	now, ok := r.Metrics[metric]
+	low, mid, high := spread(list, metric)
+	if !ok || math.IsNaN(mid) {
+		return "baseline: not compared: slot recovery has no median on either side" + why
+	}
+	text := fmt.Sprintf("baseline: slot recovery, median, is %s, was %s (%s to %s over %s)",
+		seconds(now), seconds(mid), seconds(low), seconds(high), plural(len(list), "run"))
+	return text + why + "; respawn gate decides over several runs"
+}
+
+// spread is the lowest, the middle and the highest of a metric over the runs that have it; NaN when none has.
+func spread(list []*Report, metric string) (low, mid, high float64) {
+	var values []float64
+	for _, b := range list {
+		if v, ok := b.Metrics[metric]; ok && !math.IsInf(v, 0) {
+			values = append(values, v)
+		}
+	}
+	if len(values) == 0 {
+		return math.NaN(), math.NaN(), math.NaN()
+	}
+	slices.Sort(values)
+	return values[0], values[len(values)/2], values[len(values)-1]
+}
