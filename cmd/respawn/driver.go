@@ -27,6 +27,13 @@ func newDriver() *cobra.Command {
 	return cmd
 }
 
+func findings(n int) string {
+	if n == 1 {
+		return "1 finding"
+	}
+	return fmt.Sprint(n, " findings")
+}
+
 func newDriverCheck() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -53,7 +60,7 @@ does wrong with the line of its output that shows it. Nothing of it is left runn
 				_, err = fmt.Fprint(cmd.OutOrStdout(), report)
 			}
 			if err == nil && !report.OK() {
-				err = fail("the driver breaks the protocol: %d findings, see docs/drivers.md", len(report.Violations()))
+				err = fail("the driver breaks the protocol: %s, see docs/drivers.md", findings(len(report.Violations())))
 			}
 			return err
 		},

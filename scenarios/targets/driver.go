@@ -112,6 +112,9 @@ func (t *Driver) Do(ctx context.Context, task chaos.Task) chaos.Settled {
 	switch {
 	case err == nil:
 		t.prober.answered(a.PID)
+		if !t.knows(a.PID) {
+			t.driver.Foreign(a)
+		}
 		return rightAnswer(task, string(a.Value), a.PID)
 	case errors.As(err, &gone):
 		return chaos.Settled{Outcome: history.Lost, Err: err.Error()}

@@ -18,13 +18,13 @@ import (
 func hasty(mode string) (limits driver.Timeouts) {
 	const short = 2 * time.Second
 	switch mode {
-	case "never greets", "never reads", "half a hello":
+	case "never greets", "never reads":
 		limits.Hello = short
 	case "never ready":
 		limits.Ready = short
-	case "hides workers", "wrong type":
+	case "hides workers":
 		limits.Workers = short
-	case "hangs", "no value", "unknown op", "unknown id", "anonymous error", "own pid":
+	case "hangs", "unknown op", "unknown id", "anonymous error", "own pid":
 		limits.Task = short
 	case "never stops", "lingers", "ignores the end", "leaves children", "abandons workers":
 		limits.Stop = short
@@ -122,7 +122,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		{"wrong type", "start", driver.BadField, `"pids" is a string`},
 		{"wrong value", "square", driver.WrongValue, "result: wrong value: 50 for n = 7: want 49"},
 		{"no value", "square", driver.BadField, `"value" is missing`},
-		{"own pid", "square", driver.ForeignPID, "name the process that ran the task"},
+		{"own pid", "square", driver.ForeignPID, "name the process that ran it"},
 		{"hangs", "square", driver.NoAnswer, "a task has no outcome"},
 		{"unknown id", "square", driver.UnknownID, "task 1000001 was never submitted"},
 		{"unknown op", "square", driver.UnknownOp, `"progress"`},
@@ -135,7 +135,11 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		{"sleepless", "side by side", driver.WrongValue, "it must last that long"},
 		{"has no pool", "all stopped", driver.Pretence, "answered while every worker was stopped"},
 		{"deaf to unknown ops", "unknown op", driver.NoAnswer, "none within 2s"},
-		{"keeps no record", "witness", driver.BadField, "no such file"},
+		{"keeps no record", "witness", driver.BadField, "the witness file was never written"},
+		{"dies with a worker", "dead worker", driver.Died, "exited with code 2 though nobody had asked it to stop, after its worker"},
+		{"runs tasks itself", "square", driver.ForeignPID, "the driver itself): name the process that ran it"},
+		{"runs tasks itself", "square", driver.NoAnswer, "answered any of 4 tasks"},
+		{"runs tasks itself", "square", driver.Pretence, "while every worker was stopped (by process"},
 		{"never stops", "stop", driver.NoAnswer, "stop"},
 		{"ends without a word", "stop", driver.NoAnswer, "it ended without a word"},
 		{"lingers", "stop", driver.Lingers, "it lives on after 2s"},

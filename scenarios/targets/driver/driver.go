@@ -92,6 +92,8 @@ type Driver struct {
 	closing bool
 	fatal   *Violation // why the driver was ended by us
 	ready   []int
+	foreign map[int]bool // processes that answered and are no workers
+	blow    string       // what was last done to it that it has to survive
 }
 
 // Start starts a driver and its pool and waits until it is ready; ctx bounds that. On any error nothing is left of it.

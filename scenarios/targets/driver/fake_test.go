@@ -207,6 +207,9 @@ func (f *faker) spawn() *fakeWorker {
 	if err := c.Start(); err != nil {
 		panic(err)
 	}
+	if f.mode == "dies with a worker" {
+		go func() { _ = c.Wait(); panic("unhandled error of a worker") }()
+	}
 	return &fakeWorker{Cmd: c, tasks: tasks, out: bufio.NewReader(out)}
 }
 
@@ -258,7 +261,10 @@ func (f *faker) run(id uint64, task string, ms, n int) {
 	f.next++
 	f.mu.Unlock()
 	pid, square := worker.Process.Pid, n*n
-	if f.mode == "has no pool" {
+	if f.mode == "runs tasks itself" {
+		pid = os.Getpid()
+	}
+	if f.mode == "has no pool" || f.mode == "runs tasks itself" {
 		<-time.After(time.Duration(ms) * time.Millisecond)
 	} else {
 		square = worker.square(ms, n)

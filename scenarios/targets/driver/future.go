@@ -29,7 +29,7 @@ type Future struct {
 // Done is closed when the task has its outcome.
 func (f *Future) Done() <-chan struct{} { return f.done }
 
-// Result waits for the outcome. Errors: [*TaskError]; [*GoneError]; [ErrClosed]; ctx's error, and then the task goes on.
+// Result waits for the outcome. Errors: [*TaskError]; [*Violation] of an answer that makes no sense; [*GoneError]; [ErrClosed]; ctx's error, and then the task goes on.
 func (f *Future) Result(ctx context.Context) (Answer, error) {
 	select {
 	case <-f.done:

@@ -37,7 +37,8 @@ type reply struct {
 	Error    *string         `json:"error"`
 	Install  string          `json:"install"`
 
-	line int // its number
+	line int        // its number
+	bad  *Violation // what is wrong with it; its other fields may be there
 }
 
 // wanted says how each op looks when it is right.
@@ -51,10 +52,11 @@ var wanted = map[string]string{
 }
 
 // parse reads one line and checks what can be checked without knowing what was asked.
-func parse(line []byte, number int) (*reply, *Violation) {
+func parse(line []byte, number int) *reply {
 	r := &reply{line: number}
-	bad := func(kind Kind, format string, args ...any) (*reply, *Violation) {
-		return nil, &Violation{Kind: kind, Line: number, Op: r.Op, Text: fmt.Sprintf(format, args...)}
+	bad := func(kind Kind, format string, args ...any) *reply {
+		r.bad = &Violation{Kind: kind, Line: number, Op: r.Op, Text: fmt.Sprintf(format, args...)}
+		return r
 	}
 	fields := map[string]json.RawMessage{}
 	if err := decode(line, &fields); err != nil {
@@ -80,7 +82,7 @@ func parse(line []byte, number int) (*reply, *Violation) {
 			return bad(BadField, "%q is missing in %s: want %s", field, quote(line), want)
 		}
 	}
-	return r, nil
+	return r
 }
 
 // decode is json.Unmarshal for an object and nothing else.

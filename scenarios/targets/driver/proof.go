@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -18,7 +19,13 @@ const stillFor = 200 * time.Millisecond
 // nobody's of them: it is a [*Violation], and nothing that the driver says of its workers proves anything. The tasks, which
 // are numbered from first on, have their outcome once a worker has run them.
 func (d *Driver) Prove(ctx context.Context, first uint64) ([]*Future, error) {
-	workers := d.Ready()
+	workers, err := d.Workers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !d.Can("workers") {
+		workers = d.Ready() // its children may be others
+	}
 	defer d.still(workers)()
 	var futures []*Future
 	for i := range workers {
@@ -36,13 +43,50 @@ func (d *Driver) Prove(ctx context.Context, first uint64) ([]*Future, error) {
 	for _, f := range futures {
 		select {
 		case <-f.done:
-			if f.err == nil && (!d.Can("pid") || slices.Contains(workers, f.answer.PID)) {
-				return nil, d.wrong(Pretence, f.answer.Line, "result", "a task was answered while every worker was stopped: run tasks in the workers that ready names")
+			if f.err == nil && !d.isNew(ctx, f.answer.PID, workers) {
+				return nil, d.wrong(Pretence, f.answer.Line, "result", "a task was answered while every worker was stopped%s: run tasks in the workers that ready names", d.by(f.answer.PID))
 			}
 		default:
 		}
 	}
 	return futures, nil
+}
+
+// isNew tells whether pid is a worker that came after the others were stopped.
+func (d *Driver) isNew(ctx context.Context, pid int, stopped []int) bool {
+	if !d.Can("pid") || slices.Contains(stopped, pid) {
+		return false
+	}
+	now, err := d.Workers(ctx)
+	return err == nil && slices.Contains(now, pid)
+}
+
+// by says who answered.
+func (d *Driver) by(pid int) string {
+	switch {
+	case !d.Can("pid"):
+		return ""
+	case pid == d.PID():
+		return fmt.Sprintf(" (by process %d, the driver itself)", pid)
+	}
+	return fmt.Sprintf(" (by process %d)", pid)
+}
+
+// Foreign notes an answer from a process that lives and is neither a worker nor another descendant of the driver's.
+func (d *Driver) Foreign(a Answer) {
+	if p, err := procfs.Read(a.PID); err != nil || !p.Alive() || d.Owns(a.PID) {
+		return // one that has ended since may have been a worker
+	}
+	d.mu.Lock()
+	if d.foreign == nil {
+		d.foreign = map[int]bool{}
+	}
+	first := !d.foreign[a.PID]
+	d.foreign[a.PID] = true
+	d.mu.Unlock()
+	if first {
+		_ = d.wrong(ForeignPID, a.Line, "result", "a task was answered by no worker%s: name the process that ran the task", d.by(a.PID))
+	}
 }
 
 // still stops the workers and waits until they are. The function that it returns lets them go on.

@@ -69,6 +69,8 @@ func (q *question) lastBreath(err error) (*reply, error) {
 // accept turns an error answer into an error.
 func (d *Driver) accept(r *reply, op string) (*reply, error) {
 	switch {
+	case r.bad != nil:
+		return nil, r.bad
 	case r.Op != "error":
 		return r, nil
 	case r.Install != "":

@@ -62,10 +62,12 @@ func (d *Driver) skipLine(in *bufio.Reader, number int) bool {
 
 // take hands a line to whom it answers.
 func (d *Driver) take(line []byte, number int) {
-	r, v := parse(line, number)
-	if v != nil {
-		d.violate(v)
-		return
+	r := parse(line, number)
+	if r.bad != nil {
+		d.violate(r.bad)
+		if r.bad.Kind != BadField {
+			return
+		}
 	}
 	if r.ID != nil && (r.Op == "result" || r.Op == "error") {
 		d.settle(r)
@@ -78,6 +80,9 @@ func (d *Driver) take(line []byte, number int) {
 		d.asked = slices.Delete(d.asked, i, i+1)
 	}
 	d.mu.Unlock()
+	if r.bad != nil {
+		return
+	}
 	if i < 0 && r.Op == "error" {
 		d.violate(newViolation(Unasked, number, r.Op, quote(line)+": the error of a task carries its id, any other answers a request"))
 	} else if i < 0 {
@@ -103,6 +108,8 @@ func (d *Driver) settle(r *reply) {
 		d.violate(v)
 	case !waits:
 		d.wrong(UnknownID, r.line, r.Op, "task %d was never submitted: answer with the id of the request", id)
+	case r.bad != nil:
+		f.settle(Answer{}, r.bad)
 	case r.Op == "error":
 		f.settle(Answer{}, &TaskError{Text: *r.Error})
 	default:
@@ -168,14 +175,14 @@ func (d *Driver) finish() {
 // cause says why the output ended.
 func (d *Driver) cause() error {
 	d.mu.Lock()
-	fatal, closing := d.fatal, d.closing
+	fatal, closing, blow := d.fatal, d.closing, d.blow
 	d.mu.Unlock()
 	switch {
 	case fatal != nil:
 	case closing:
 		return ErrClosed
 	case d.exits(exitGrace):
-		fatal = newViolation(Died, 0, "", d.program.Exit().String()+" though nobody had asked it to stop")
+		fatal = newViolation(Died, 0, "", d.program.Exit().String()+" though nobody had asked it to stop"+blow)
 		d.note(fatal)
 	default:
 		fatal = newViolation(Mute, 0, "", "its output is closed: keep the copy of descriptor 1 open until stop")

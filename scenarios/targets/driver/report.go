@@ -19,6 +19,8 @@ type Report struct {
 type Step struct {
 	Name  string       `json:"name"`
 	Found []*Violation `json:"found,omitempty"`
+	// Notes are no breaches, but limit what a run with the driver can show.
+	Notes []string `json:"notes,omitempty"`
 	// Skipped says why the step was not tried; "" when it was.
 	Skipped string        `json:"skipped,omitempty"`
 	Took    time.Duration `json:"took_ns"`
@@ -65,6 +67,9 @@ func (r Report) String() string {
 				break
 			}
 			fmt.Fprintf(&b, "        %s\n", plain(v.Error()))
+		}
+		for _, n := range s.Notes {
+			fmt.Fprintf(&b, "        note: %s\n", plain(n))
 		}
 	}
 	if !r.OK() && r.Stderr != "" {

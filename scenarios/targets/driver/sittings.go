@@ -3,16 +3,28 @@ package driver
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/respawn-go/respawn/chaos/witness"
+	"github.com/respawn-go/respawn/internal/procfs"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 )
 
 // abilities is what hello's "can" may list.
 var abilities = []string{"workers", "pid", "witness"}
+
+// without says what is lost without an ability.
+var without = map[string]string{
+	"pid":     "no run can be made, since nobody can say which slot answered",
+	"workers": "all children of its process are taken for workers, helpers too",
+	"witness": "no run can pick idle or busy workers, or count executions",
+}
 
 func notInstalled(err error) bool {
 	var missing *foreign.NotInstalledError
@@ -31,6 +43,11 @@ func (e *exam) sitHello(ctx context.Context) error {
 			e.wrong(BadField, 1, "hello", "can %s: want some of %s", quote([]byte(c)), strings.Join(abilities, ", "))
 		}
 	}
+	for _, a := range abilities {
+		if !e.Can(a) {
+			e.note("it cannot %q: %s", a, without[a])
+		}
+	}
 	return nil
 }
 
@@ -40,7 +57,13 @@ func (e *exam) sitStart(ctx context.Context) error {
 	}
 	e.workers = e.ready
 	if len(e.workers) != checkSize {
-		e.wrong(BadField, 0, "ready", "%d living workers of its own for size %d: say ready when all of them are there", len(e.workers), checkSize)
+		e.wrong(BadField, 0, "ready", "%d living workers of its own for size %d, which start asked for: say ready when all of them are there", len(e.workers), checkSize)
+	}
+	for _, pid := range e.workers {
+		if !procfs.Marked(pid, "RESPAWN_POOL="+e.Marker()) {
+			e.note("worker %d has no RESPAWN_POOL=%s in its environment: pass it on, or it is not found once its parent is gone", pid, e.Marker())
+			break
+		}
 	}
 	now, err := e.Workers(ctx)
 	if err == nil && e.Can("workers") && !sameSet(now, e.workers) {
@@ -123,6 +146,9 @@ func (e *exam) sitMany(ctx context.Context) error {
 // sitOverlap asks while a long task runs: neither the list of workers nor a short task may wait for it. On a host that is
 // busy otherwise everything may be late, so that it is tried again with a much longer one before it is called wrong.
 func (e *exam) sitOverlap(ctx context.Context) error {
+	if len(e.workers) < 2 {
+		return nil // it has been said, and one alone cannot
+	}
 	for _, ms := range []int{1000, 3000} {
 		free, err := e.overlap(ctx, ms)
 		if free || err != nil {
@@ -177,6 +203,7 @@ func (e *exam) sitEveryWorker(ctx context.Context) error {
 			e.wrong(NoAnswer, 0, "submit", "workers %v answered no task in %v: ready must list processes that run tasks", silent, e.limits.Task)
 			return nil
 		}
+		heard := false
 		var futures []*Future
 		for range 2 * checkSize {
 			f, err := e.submit("sleep", map[string]any{"ms": 50, "n": 5})
@@ -190,7 +217,13 @@ func (e *exam) sitEveryWorker(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+			e.right(a, 5)
+			heard = heard || slices.Contains(e.workers, a.PID)
 			silent = slices.DeleteFunc(silent, func(pid int) bool { return pid == a.PID })
+		}
+		if !heard {
+			e.wrong(NoAnswer, 0, "submit", "no worker of %v answered any of %d tasks: ready must list processes that run tasks", e.workers, len(futures))
+			return nil
 		}
 	}
 	return nil
@@ -225,6 +258,10 @@ func (e *exam) sitWitness(context.Context) error {
 		return nil
 	}
 	runs, torn, err := witness.ReadFile(e.command.Witness, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		e.wrong(BadField, 0, "witness", "the witness file was never written: append the lines S and E to the file that start names, from the worker")
+		return nil
+	}
 	if err != nil || torn > 0 {
 		e.wrong(BadField, 0, "witness", "%d lines are not whole (%v): want S TASK ATTEMPT PID START and E TASK ATTEMPT PID START END, each in one write", torn, err)
 		return nil
@@ -247,3 +284,37 @@ func (e *exam) sitWitness(context.Context) error {
 	}
 	return nil
 }
+
+// sitDeadWorker kills a worker. What becomes of the pool is the pool's business; the driver lives on and keeps the protocol.
+func (e *exam) sitDeadWorker(ctx context.Context) error {
+	workers, err := e.Workers(ctx)
+	if err != nil || len(workers) == 0 {
+		return err
+	}
+	victim, err := foreign.Hold(workers[0])
+	if err != nil || !e.Owns(workers[0]) {
+		return nil //nolint:nilerr // it has just ended by itself
+	}
+	defer victim.Release()
+	e.mu.Lock()
+	e.blow = fmt.Sprintf(", after its worker %d was killed: the death of a worker must not end the driver, so handle the pool's error", workers[0])
+	e.mu.Unlock()
+	if err := victim.Signal(unix.SIGKILL); err != nil {
+		return nil //nolint:nilerr // the same
+	}
+	select {
+	case <-e.gone:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(reactsWithin):
+	}
+	if _, err := e.submit("square", map[string]any{"n": 2}); err != nil { // it need not be answered
+		return err
+	}
+	_, err = e.Workers(ctx)
+	return err
+}
+
+// reactsWithin is how long a driver that does not survive the death of a worker may take to show it.
+const reactsWithin = 500 * time.Millisecond
