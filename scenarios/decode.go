@@ -26,6 +26,7 @@ type decoder struct {
 	problems Problems
 	at       map[string]*yaml.Node // where each path was written
 	source   map[*yaml.Node]string // of those that are not from the file
+	form     string                // " in the short form" while that is checked
 }
 
 const (

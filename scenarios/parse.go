@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -59,7 +60,9 @@ func Parse(file string, text []byte, opts Options) (*Scenario, error) {
 	base := root
 	if short := shortOf(root); short != nil {
 		shortRoot := d.override(root, short)
+		d.form = " in the short form"
 		s := d.scenario(shortRoot) // checked whether or not it is asked for
+		d.form = ""
 		if opts.Short {
 			full, base = s, shortRoot
 		}
@@ -93,6 +96,10 @@ func (d *decoder) scenario(root *yaml.Node) *Scenario {
 // document parses YAML into the node of its one document.
 func (d *decoder) document(text []byte) (*yaml.Node, bool) {
 	var doc yaml.Node
+	if blank(text) {
+		d.problem(nil, "the file is empty: want a scenario's keys and values (name, target, chaos, …)")
+		return nil, false
+	}
 	if err := yaml.Load(text, &doc, yaml.WithUniqueKeys(false)); err != nil {
 		d.problems = append(d.problems, yamlProblem(d.file, err))
 		return nil, false
@@ -110,6 +117,16 @@ func (d *decoder) document(text []byte) (*yaml.Node, bool) {
 		return nil, false
 	}
 	return n, true
+}
+
+// blank tells whether there is nothing in the text but comments.
+func blank(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
+			return false
+		}
+	}
+	return true
 }
 
 // expanded counts the values below a node with each alias as what it stands for, up to just above the limit: nine aliases of

@@ -76,7 +76,15 @@ func TestEveryMistakeIsReportedWithItsPosition(t *testing.T) {
 		"no end":            {", for: 10s", "", []string{"x.yaml:17:11: no end: say for how long (for: 10s) or how often (times: 20)"}},
 		"twice":             {"seed: 42", "seed: 42\nseed: 43", []string{`x.yaml:5:1: "seed" is here twice`}},
 		"never so many":     {"pool.ready == 8", "pool.ready == 9", []string{"x.yaml:13:5: this can never hold: the target has 8 members"}},
-		"one or the other":  {"- tasks.lost == 0", "- slot.recovery.p99 <= 250ms\n  - slot.recovery.p99 >= 300ms", []string{"x.yaml:21:5: this cannot hold beside what stands above it on slot.recovery.p99"}},
+		"one or the other":  {"- tasks.lost == 0", "- slot.recovery.p90 <= 250ms\n  - slot.recovery.p90 >= 300ms", []string{"x.yaml:21:5: this cannot hold beside what stands above it on slot.recovery.p90"}},
+		"one word of many":  {"fault: {signal: KILL}", "fault: KILL", []string{`x.yaml:15:12: want keys and values (signal, pause, oom, memory, cpu, fds, pids, exit, panic, crashpoint, spawn, poison, supervisor, resize, restart, close, terminate, mixed), got "KILL"`}},
+		"never enough":      {"- tasks.lost == 0", "- slot.recovery.p99 <= 250ms", []string{"x.yaml:20:5: slot.recovery.p99 needs 100 samples: the schedule makes at most 63 injections", "x.yaml:20:5: slot.recovery.p99 needs 100 samples: the schedule makes at most 13 injections in the short form"}},
+		"never in short":    {"- tasks.lost == 0", "- slot.recovery.p95 <= 250ms", []string{"x.yaml:20:5: slot.recovery.p95 needs 20 samples: the schedule makes at most 13 injections in the short form"}},
+		"too few tasks":     {"warmup: 500ms\nsteady:\n  - pool.ready == 8\n", "count: 9\nsteady:\n  - tasks.latency.p90 < 1s\n", []string{"x.yaml:13:5: tasks.latency.p90 needs 10 samples: the load has 9 tasks", "x.yaml:13:5: tasks.latency.p90 needs 10 samples: the load has 9 tasks in the short form"}},
+		"require in short":  {"chaos.0.require.confirmed: 8", "chaos.0.require.confirmed: 14", []string{"x.yaml:23:30: 14 confirmed injections cannot be reached: the schedule makes at most 13 in the short form"}},
+		"unknown bug":       {"pool: {size: 8}", "naive: {size: 8, bugs: [zombie]}", []string{`x.yaml:6:27: unknown bugs "zombie": did you mean "zombies"?`}},
+		"nobody calls":      {"concurrency: 32", "concurrency: 0", []string{"x.yaml:10:16: concurrency of 0 is no load: want at least 1, or leave the key out"}},
+		"no rate":           {"concurrency: 32", "rate: 0/s", []string{"x.yaml:10:9: rate of 0 is no load: want at least 1, or leave the key out"}},
 		"more than all":     {"random: 1", "random: 9", []string{"x.yaml:16:20: random 9 of 8 members"}},
 		"no rhythm":         {"every: 200ms, jitter: 20%", "every: 0s", []string{"x.yaml:17:19: 0 is no rhythm: want a time between two faults, such as 200ms"}},
 		"too little time":   {"seed: 42", "timeout: 10s", []string{"x.yaml:4:10: timeout (10s) ends the run before its faults do (10.5s)"}},
@@ -112,12 +120,34 @@ func TestFilesThatAreNoScenarios(t *testing.T) {
 	_, err = scenarios.ReadFile(big, scenarios.Options{})
 	g.Expect(err).To(MatchError(ContainSubstring("is larger than")))
 
+	for _, text := range []string{"", "\n", "# nothing yet\n"} {
+		_, err = scenarios.Parse("x.yaml", []byte(text), scenarios.Options{})
+		g.Expect(err).To(MatchError(HavePrefix("x.yaml: the file is empty: ")))
+	}
 	for name, text := range map[string]string{
 		"not YAML": "name: [", "empty": "", "a list": "- a", "binary": "\x00\x01",
 	} {
 		_, err = scenarios.Parse(name, []byte(text), scenarios.Options{})
 		g.Expect(err).To(HaveOccurred(), name)
 		g.Expect(strings.Split(err.Error(), "\n")).To(HaveLen(1), name)
+	}
+}
+
+// Whatever a scenario can name is explained, and what is listed can be named.
+func TestListingExplainsEverything(t *testing.T) {
+	g := NewWithT(t)
+	l, err := scenarios.List()
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, list := range [][]scenarios.Entry{l.Scenarios, l.Faults, l.Metrics, l.Floors, l.Tasks, l.Bugs} {
+		for _, e := range list {
+			g.Expect(strings.TrimSuffix(e.Doc, ": ")).NotTo(BeElementOf("", "target.naive", "target.pool"), e.Name)
+		}
+	}
+	for _, b := range l.Bugs {
+		target, _, _ := strings.Cut(strings.TrimPrefix(b.Doc, "target."), ":")
+		text := fmt.Sprintf("name: x\ntarget: {%s: {size: 2, bugs: [%s]}}\nchaos: [{fault: {signal: KILL}}]\n", target, b.Name)
+		_, err := scenarios.Parse("x.yaml", []byte(text), scenarios.Options{})
+		g.Expect(err).NotTo(HaveOccurred(), b.Name)
 	}
 }
 

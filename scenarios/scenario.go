@@ -75,7 +75,7 @@ type Backoff struct {
 // NaiveTarget is the naive pool.
 type NaiveTarget struct {
 	Size Count    `yaml:"size" doc:"Workers."`
-	Bugs []string `yaml:"bugs" doc:"Switched on: see respawn list."`
+	Bugs []string `yaml:"bugs" enum:"no-respawn drops-in-flight runs-twice wrong-value lies-about-size dead-after-kill collateral orphans zombies slow-recovery reruns-done blames-others" doc:"Switched on: see respawn list bugs."`
 }
 
 // DriverTarget is a pool behind a driver program.
@@ -94,20 +94,20 @@ type ServerTarget struct {
 type Load struct {
 	Task        string   `yaml:"task" enum:"sleep square hash primes echo alloc" doc:"Built-in and verifiable: sleep, square, hash, primes, echo, alloc."`
 	Args        TaskArgs `yaml:"args" doc:"The task's arguments."`
-	Concurrency Count    `yaml:"concurrency" doc:"Closed loop: so many callers, each with one task at a time."`
-	Rate        Rate     `yaml:"rate" doc:"Open loop: so many submissions per second, whatever comes back."`
+	Concurrency Count    `yaml:"concurrency" doc:"Closed loop: so many callers, each with one task at a time, from 1. Default 1 without rate and map."`
+	Rate        Rate     `yaml:"rate" doc:"Open loop: so many submissions per second, whatever comes back. Default: a closed loop."`
 	Count       Count    `yaml:"count" doc:"Stop after so many tasks, and wait for them. Default: until the faults are over."`
-	Map         Count    `yaml:"map" doc:"One ordered map over so many inputs instead of single calls."`
-	Warmup      Duration `yaml:"warmup" doc:"Load before the first fault."`
+	Map         Count    `yaml:"map" doc:"One ordered map over so many inputs instead of single calls. Default: single calls."`
+	Warmup      Duration `yaml:"warmup" doc:"Load before the first fault, before steady is judged. Default: none."`
 }
 
 // TaskArgs is the arguments of the built-in tasks; each takes some of them.
 type TaskArgs struct {
-	Duration Duration `yaml:"duration" doc:"sleep: how long."`
-	Rounds   Count    `yaml:"rounds" doc:"hash: SHA-256 rounds."`
-	Below    Count    `yaml:"below" doc:"primes: counts the primes below it."`
-	Bytes    Bytes    `yaml:"bytes" doc:"echo: payload; alloc: memory to touch."`
-	Keep     bool     `yaml:"keep" doc:"alloc: leak it."`
+	Duration Duration `yaml:"duration" doc:"sleep: how long. Default: no time."`
+	Rounds   Count    `yaml:"rounds" doc:"hash: SHA-256 rounds. Default 0."`
+	Below    Count    `yaml:"below" doc:"primes: counts the primes below it. Default 0."`
+	Bytes    Bytes    `yaml:"bytes" doc:"echo: payload; alloc: memory to touch. Default 0B."`
+	Keep     bool     `yaml:"keep" doc:"alloc: leak it. Default false."`
 }
 
 // Nemesis is one entry of the chaos list.

@@ -49,10 +49,11 @@ func (s *Scenario) check(d *decoder) {
 	if s.MinAlive > 0 && size > 0 && int(s.MinAlive) >= size {
 		d.fail("min_alive", "min_alive of %d with %d members forbids every fault", s.MinAlive, size)
 	}
-	if len(s.Chaos) == 0 && len(s.Expect) == 0 {
+	if n, there := d.at["chaos"]; len(s.Chaos) == 0 && len(s.Expect) == 0 && (!there || !d.reported(n)) {
 		d.fail("chaos", "neither chaos nor expect: the run would prove nothing")
 	}
 	s.checkReachable(d, size)
+	s.checkSamples(d, size)
 	d.checkConditions("steady", s.Steady)
 	d.checkConditions("expect", s.Expect)
 	d.checkConditions("abort", s.Abort)
@@ -117,6 +118,9 @@ func chosen(v any) []string {
 
 // exactlyOne reports when none or several fields of v are set.
 func (d *decoder) exactlyOne(path string, v any) bool {
+	if n, there := d.at[path]; there && d.reported(n) {
+		return false
+	}
 	set := chosen(v)
 	switch known := keysOf(fieldsOf(reflect.TypeOf(v))); len(set) {
 	case 0:
@@ -181,6 +185,14 @@ func (s *Scenario) checkLoad(d *decoder) {
 	for _, arg := range chosen(l.Args) {
 		if ok && !slices.Contains(takes, arg) {
 			d.fail("load.args."+arg, "task %s takes no %s", l.Task, arg)
+		}
+	}
+	for _, k := range []struct {
+		key  string
+		zero bool
+	}{{"concurrency", l.Concurrency == 0}, {"rate", l.Rate == 0}, {"count", l.Count == 0}, {"map", l.Map == 0}} {
+		if n, there := d.at["load."+k.key]; there && k.zero && !d.reported(n) {
+			d.problem(n, "%s of 0 is no load: want at least 1, or leave the key out", k.key)
 		}
 	}
 	if l.Concurrency > 0 && l.Rate > 0 {
@@ -254,7 +266,7 @@ func (n *Nemesis) check(d *decoder, path string, size int) {
 		return // it has been reported, and without it there is nothing to count
 	}
 	if most := n.most(size); float64(n.Require.Confirmed) > most {
-		d.fail(path+".require.confirmed", "%d confirmed injections cannot be reached: the schedule makes at most %.0f", n.Require.Confirmed, most)
+		d.fail(path+".require.confirmed", "%d confirmed injections cannot be reached: the schedule makes at most %.0f%s", n.Require.Confirmed, most, d.form)
 	}
 }
 

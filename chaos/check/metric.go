@@ -37,6 +37,8 @@ type Metric struct {
 	Aside bool
 	// Lasting tells that what is above a limit once stays there, so that it counts even if the run is cut short.
 	Lasting bool
+	// Needs is the number of samples below which there is no such figure: 10 of a p90. 0 where one is enough.
+	Needs int
 
 	of  func(*state) reading
 	now func(*state) reading // where it is another figure while the run goes on

@@ -46,6 +46,7 @@ func distribution(name, meaning, sample string, of func(*state) *dist) []Metric 
 		all = append(all, one(q.name, q.name, fmt.Sprintf(
 			"The k-th smallest of n samples, k = ⌈%v·n⌉; no data for fewer than %d samples.", q.q, q.need),
 			func(d *dist) reading { return d.quantile(q.q, q.need) }))
+		all[len(all)-1].Needs = q.need
 	}
 	all = append(all, one("max", "Longest", "The largest sample.", func(d *dist) reading { return d.of(d.worst) }))
 	all[len(all)-1].Lasting = true

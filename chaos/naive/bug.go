@@ -11,21 +11,39 @@ import (
 // Bug is one way in which a pool can break its promises.
 type Bug string
 
-// The bugs, after defects of pools in daily use.
+// The bugs, after defects of pools in daily use. [Bug.Doc] says what each does.
 const (
-	NoRespawn     Bug = "no-respawn"      // a dead worker is not replaced
-	DropsInFlight Bug = "drops-in-flight" // the task of a dead worker never settles
-	RunsTwice     Bug = "runs-twice"      // some tasks are run on two workers at once
-	WrongValue    Bug = "wrong-value"     // after a death the next value is off by one
-	LiesAboutSize Bug = "lies-about-size" // a dead worker is not replaced, and still listed
-	DeadAfterKill Bug = "dead-after-kill" // after a death the size is back, the pid is new, and nothing answers
-	Collateral    Bug = "collateral"      // a death takes another worker with it
-	Orphans       Bug = "orphans"         // what workers started, and the workers, outlive the pool
-	Zombies       Bug = "zombies"         // dead workers are not reaped
-	SlowRecovery  Bug = "slow-recovery"   // a replacement takes three seconds
-	RerunsDone    Bug = "reruns-done"     // a death runs again what the dead worker had finished
-	BlamesOthers  Bug = "blames-others"   // a death fails the task of a worker that lives
+	NoRespawn     Bug = "no-respawn"
+	DropsInFlight Bug = "drops-in-flight"
+	RunsTwice     Bug = "runs-twice"
+	WrongValue    Bug = "wrong-value"
+	LiesAboutSize Bug = "lies-about-size"
+	DeadAfterKill Bug = "dead-after-kill"
+	Collateral    Bug = "collateral"
+	Orphans       Bug = "orphans"
+	Zombies       Bug = "zombies"
+	SlowRecovery  Bug = "slow-recovery"
+	RerunsDone    Bug = "reruns-done"
+	BlamesOthers  Bug = "blames-others"
 )
+
+var docs = map[Bug]string{
+	NoRespawn:     "a dead worker is not replaced",
+	DropsInFlight: "the task of a dead worker never settles",
+	RunsTwice:     "some tasks are run on two workers at once",
+	WrongValue:    "after a death the next value is off by one",
+	LiesAboutSize: "a dead worker is not replaced, and still listed",
+	DeadAfterKill: "after a death the size is back, the pid is new, and nothing answers",
+	Collateral:    "a death takes another worker with it",
+	Orphans:       "what workers started, and the workers, outlive the pool",
+	Zombies:       "dead workers are not reaped",
+	SlowRecovery:  "a replacement takes three seconds",
+	RerunsDone:    "a death runs again what the dead worker had finished",
+	BlamesOthers:  "a death fails the task of a worker that lives",
+}
+
+// Doc says what a pool with the bug does, "" for one that there is not.
+func (b Bug) Doc() string { return docs[b] }
 
 // Bugs lists every bug.
 func Bugs() []Bug {
