@@ -65,6 +65,8 @@ func (r *Report) JUnit(w io.Writer) error {
 	for _, t := range r.Thresholds {
 		c := junitCase{Name: plain(t.Group + ": " + t.Text), Class: "respawn." + r.Scenario, Time: "0"}
 		switch {
+		case t.NotJudged:
+			c.Skipped = &junitText{Message: "the run was cut short before this could be judged"}
 		case t.NoData:
 			c.Failure = &junitText{Message: "no data"}
 		case !t.OK:

@@ -19,17 +19,15 @@ func (r *Report) Markdown(w io.Writer, baseline []*Report) error {
 	if r.Command != "" {
 		fmt.Fprintf(&b, "Repeat it: %s\n\n", code(r.Command))
 	}
-	fmt.Fprintf(&b, "| | threshold | actual | samples |\n| --- | --- | --- | --- |\n")
 	broken, held, promises := r.sortedThresholds()
-	for _, t := range append(broken, held...) {
-		actual := unitOf(t.Metric).Format(t.Actual)
-		if t.NoData {
-			actual = "no data"
+	if rows := append(broken, held...); len(rows)+len(promises) > 0 {
+		fmt.Fprintf(&b, "| held | condition | actual | limit | samples |\n| --- | --- | --- | --- | --- |\n")
+		for _, t := range rows {
+			fmt.Fprintf(&b, "| %s | %s: %s | %s | %s | %d |\n", outcome(t).Text, group(t), inert(t.Text), actual(t), value(t.Metric, t.Limit), t.Samples)
 		}
-		fmt.Fprintf(&b, "| %s | %s: %s | %s | %d |\n", mark(t.OK), t.Group, inert(t.Text), actual, t.Samples)
 	}
 	if n := len(promises); n > 0 {
-		fmt.Fprintf(&b, "| ✓ | %s that every scenario makes | kept | |\n", plural(n, "promise"))
+		fmt.Fprintf(&b, "| ✓ yes | %s that every scenario makes | | | |\n", plural(n, "promise"))
 	}
 	fmt.Fprintf(&b, "\n%s\n", r.faultCounts())
 	if line := r.Against(baseline); line != "" {
@@ -48,11 +46,22 @@ func (r *Report) Markdown(w io.Writer, baseline []*Report) error {
 	return err
 }
 
-func mark(ok bool) string {
-	if ok {
-		return "✓"
+// group is the threshold's, and for a steady condition on which side of the faults it was looked at.
+func group(t check.Threshold) string {
+	if t.When == "" {
+		return t.Group
 	}
-	return "✗"
+	return t.Group + ", " + t.When
+}
+
+func actual(t check.Threshold) string {
+	switch {
+	case t.NotJudged:
+		return "–"
+	case t.NoData:
+		return "no data"
+	}
+	return value(t.Metric, t.Actual)
 }
 
 func lineNumber(n int) string {

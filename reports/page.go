@@ -25,7 +25,7 @@ var pageStyle string
 var pageScript string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"seconds": seconds, "value": value, "lower": lower, "safe": safe, "word": verdictWord, "plural": plural,
+	"seconds": seconds, "value": value, "lower": lower, "safe": safe, "word": verdictWord, "plural": plural, "outcome": outcome,
 }).Parse(pageText))
 
 // HTML writes the report as one page that needs nothing beside itself: no network, and for reading no JavaScript. baseline
@@ -83,15 +83,30 @@ func (r *Report) embedded() (json.RawMessage, error) {
 func (r *Report) sortedThresholds() (broken, held, promises []check.Threshold) {
 	for _, t := range r.Thresholds {
 		switch {
-		case !t.OK:
+		case !t.OK && !t.NotJudged:
 			broken = append(broken, t)
-		case t.Group == "promise":
+		case t.Group == "promise" && t.OK:
 			promises = append(promises, t)
 		default:
 			held = append(held, t)
 		}
 	}
 	return broken, held, promises
+}
+
+// outcome is what became of a threshold, in a word with its mark, and the class of its row.
+func outcome(t check.Threshold) cell {
+	switch {
+	case t.NotJudged:
+		return cell{"– not judged", "dimmed"}
+	case t.Group == "abort" && t.OK:
+		return cell{"✓ did not occur", "ok"}
+	case t.Group == "abort" && !t.NoData:
+		return cell{"✗ occurred", "broken"}
+	case t.OK:
+		return cell{"✓ yes", "ok"}
+	}
+	return cell{"✗ no", "broken"}
 }
 
 // pageView is what the template shows.

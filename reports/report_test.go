@@ -146,6 +146,23 @@ func TestJUnitHasTheShapeThatJenkinsReads(t *testing.T) {
 	}
 }
 
+// The summary's numbers are those of the page: for people, with the limit as it was on that host, and with the side of the
+// faults that a steady condition was looked at.
+func TestMarkdownsNumbersAreForPeople(t *testing.T) {
+	g := NewWithT(t)
+	r := build(history.Header{Scenario: "a"}, events(), check.Result{Verdict: check.Fail, Thresholds: []check.Threshold{
+		{Group: "steady", When: "before", Text: "tasks.throughput >= 50/s", Metric: "tasks.throughput", Limit: 50, Actual: 1447.4077021170076, Samples: 9, OK: true},
+		{Group: "expect", Text: "slot.recovery.max <= 300x floor.respawn", Metric: "slot.recovery.max", Limit: 0.06, Actual: 0.069194965, Samples: 3},
+	}})
+	var out bytes.Buffer
+	g.Expect(r.Markdown(&out, nil)).To(Succeed())
+	g.Expect(out.String()).To(ContainSubstring("| ✗ no | expect: slot.recovery.max &lt;= 300x floor.respawn | 69.2 ms | 60.0 ms | 3 |\n"))
+	g.Expect(out.String()).To(ContainSubstring("| ✓ yes | steady, before: tasks.throughput &gt;= 50/s | 1447/s | 50.0/s | 9 |\n"))
+	out.Reset()
+	g.Expect(build(history.Header{Scenario: "a"}, events(), check.Result{Verdict: check.Aborted}).Markdown(&out, nil)).To(Succeed())
+	g.Expect(out.String()).NotTo(ContainSubstring("| held |"))
+}
+
 func TestMarkdownKeepsHostileTextInItsPlace(t *testing.T) {
 	g := NewWithT(t)
 	var out bytes.Buffer
@@ -156,7 +173,7 @@ func TestMarkdownKeepsHostileTextInItsPlace(t *testing.T) {
 	g.Expect(out.String()).To(ContainSubstring("1 injection: 1 confirmed."))
 	for line := range strings.Lines(out.String()) {
 		if strings.HasPrefix(line, "| ✗") {
-			g.Expect(strings.Count(strings.ReplaceAll(line, `\|`, ""), "|")).To(Equal(5))
+			g.Expect(strings.Count(strings.ReplaceAll(line, `\|`, ""), "|")).To(Equal(6))
 		}
 	}
 }

@@ -20,6 +20,7 @@ type Progress struct {
 	Waiting   int // slots that are not back yet
 	Tasks     int // settled
 	Bad       int // settled, and not with the right value
+	Cancelled int // given up because the run was interrupted; not among Tasks and Bad
 	// News is what just happened, in a line: a kill, a recovery, an alarm. "" when it is only figures that changed.
 	News string
 }
@@ -32,13 +33,14 @@ type tracker struct {
 	victims map[int]*history.Victim
 	tell    func(Progress)
 	told    time.Duration
+	stopped func() bool // tells whether the run is interrupted
 }
 
 // tellEvery bounds how often figures alone are told.
 const tellEvery = 100 * time.Millisecond
 
-func newTracker(planned time.Duration, tell func(Progress)) *tracker {
-	return &tracker{planned: max(planned, time.Second), tell: tell, deaths: map[int]time.Duration{}, victims: map[int]*history.Victim{}, told: -tellEvery}
+func newTracker(planned time.Duration, stopped func() bool, tell func(Progress)) *tracker {
+	return &tracker{stopped: stopped, planned: max(planned, time.Second), tell: tell, deaths: map[int]time.Duration{}, victims: map[int]*history.Victim{}, told: -tellEvery}
 }
 
 // add is for chaos.Run.Progress: it is called with one event at a time.
@@ -51,6 +53,8 @@ func (t *tracker) add(e history.Event) {
 		t.News = "stage " + e.Stage.Name
 	case e.Sample != nil:
 		t.Ready, t.Want = min(e.Sample.Ready, e.Sample.Alive), e.Sample.Want
+	case e.Task != nil && e.Task.Op == "settled" && e.Task.Outcome != history.OK && t.stopped():
+		t.Cancelled++
 	case e.Task != nil && e.Task.Op == "settled":
 		t.Tasks++
 		if e.Task.Outcome != history.OK {

@@ -128,7 +128,7 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout(), fmt.Errorf("its timeout of %v is over", s.timeout()))
 	defer cancel()
 
-	run, err := s.prepare(o)
+	run, err := s.prepare(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 }
 
 // prepare is the part of the engine's run that the file decides.
-func (s *Scenario) prepare(o RunOptions) (*chaos.Run, error) {
+func (s *Scenario) prepare(ctx context.Context, o RunOptions) (*chaos.Run, error) {
 	list, err := s.engine()
 	if err != nil {
 		return nil, Problems{{File: s.file, Text: err.Error()}}
@@ -175,7 +175,7 @@ func (s *Scenario) prepare(o RunOptions) (*chaos.Run, error) {
 		},
 	}
 	if o.Progress != nil {
-		run.Progress = newTracker(s.planned(), o.Progress).add
+		run.Progress = newTracker(s.planned(), func() bool { return ctx.Err() != nil }, o.Progress).add
 	}
 	if s.Load != nil {
 		run.Warmup = s.Load.Warmup.Std()

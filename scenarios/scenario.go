@@ -1,6 +1,10 @@
 package scenarios
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	"go.yaml.in/yaml/v4"
 )
 
@@ -26,6 +30,37 @@ type Scenario struct {
 	file string
 	text []byte
 	at   map[string]*yaml.Node
+}
+
+// Argument is what names the scenario on the command line of respawn run: its file as it was given, or its name in the library.
+func (s *Scenario) Argument() string {
+	if name, ok := strings.CutPrefix(s.file, "library/"); ok && slices.Contains(Library(), strings.TrimSuffix(name, ".yaml")) {
+		return strings.TrimSuffix(name, ".yaml")
+	}
+	return s.file
+}
+
+// Repeat is the command line that runs the scenario of that argument again; a seed of 0 is the scenario's own.
+func Repeat(argument string, seed uint64, o Options) string {
+	words := []string{"respawn", "run", Quoted(argument)}
+	if seed != 0 {
+		words = append(words, fmt.Sprintf("--seed %d", seed))
+	}
+	if o.Short {
+		words = append(words, "--short")
+	}
+	for _, s := range o.Set {
+		words = append(words, "--set", Quoted(s))
+	}
+	return strings.Join(words, " ")
+}
+
+// Quoted is a word as a shell would have it.
+func Quoted(s string) string {
+	if strings.ContainsAny(s, " \t\n'\"\\$`*?[]{}()<>|&;!#~") {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
 }
 
 // Target is what is tested. Exactly one field is set.

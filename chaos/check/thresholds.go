@@ -41,7 +41,7 @@ func (v *verdict) judge(r history.Rule, breach Verdict) {
 		text, line := v.s.breach(t)
 		v.find(breach, line, text)
 	case !v.complete:
-		t.OK, t.NoData = false, true
+		t.OK, t.NoData, t.NotJudged = false, true, true
 	}
 	v.thresholds = append(v.thresholds, t)
 }
@@ -67,7 +67,7 @@ func (v *verdict) steady() {
 		if !w.looked[side] {
 			for _, r := range w.steady {
 				t := v.s.evaluate(r.rule, true)
-				t.When, t.OK, t.NoData, t.Samples = when, false, true, 0
+				t.When, t.OK, t.NoData, t.NotJudged, t.Samples = when, false, true, !v.complete, 0
 				v.thresholds = append(v.thresholds, t)
 			}
 			if len(w.steady) > 0 && v.complete {
@@ -102,9 +102,11 @@ func (v *verdict) abort() {
 			t = v.s.evaluate(c.rule, true)
 			t.NoData = true
 		}
-		t.OK = !t.OK && !t.NoData
+		t.OK, t.Margin = !t.OK && !t.NoData, -t.Margin // here the limit is what must not be reached
+		t.NotJudged = t.NoData && !v.complete
 		if w.tripped != nil && t.Text == w.tripped.Text {
 			t = w.tripped.Threshold
+			t.Margin = -t.Margin
 		}
 		v.thresholds = append(v.thresholds, t)
 	}

@@ -59,5 +59,7 @@ type Threshold struct {
 	Margin  float64 `json:"margin"`  // limit less actual, turned so that negative is bad
 	Samples int     `json:"samples"` // how many measurements Actual comes from
 	NoData  bool    `json:"no_data,omitempty"`
-	OK      bool    `json:"ok"`
+	// NotJudged tells that the run was cut short before the rule could be judged: OK says nothing then.
+	NotJudged bool `json:"not_judged,omitempty"`
+	OK        bool `json:"ok"`
 }

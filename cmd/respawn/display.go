@@ -97,7 +97,7 @@ func printVerdict(w io.Writer, r *reports.Report, dir string, baseline []*report
 		return
 	}
 	for _, t := range r.Thresholds {
-		if !t.OK && !t.NoData {
+		if !t.OK && !t.NoData && !t.NotJudged {
 			fmt.Fprintf(w, "  broken: %s (%s)\n", printable(t.Text), t.Group)
 		}
 	}
@@ -121,6 +121,9 @@ func figures(p scenarios.Progress) string {
 	s += fmt.Sprintf(", %d tasks", p.Tasks)
 	if p.Bad > 0 {
 		s += fmt.Sprintf(", %d of them bad", p.Bad)
+	}
+	if p.Cancelled > 0 {
+		s += fmt.Sprintf(", %d cancelled", p.Cancelled)
 	}
 	return s
 }

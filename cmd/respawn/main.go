@@ -16,12 +16,15 @@ func main() {
 	os.Exit(run(os.Args[1:]))
 }
 
-// run runs the command line and returns the exit code. The first Ctrl-C or SIGTERM ends what is running in order, the
-// second one at once.
+// run runs the command line and returns the exit code. The first Ctrl-C, SIGTERM or SIGHUP (the terminal was
+// closed) ends what is running in order, the second one at once.
 func run(args []string) int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		s := <-signals
 		signal.Stop(signals) // the next one does what it does by default
@@ -38,6 +41,9 @@ type stopped struct{ by os.Signal }
 func (s stopped) Error() string {
 	if s.by == os.Interrupt {
 		return "stopped by Ctrl-C"
+	}
+	if s.by == syscall.SIGHUP {
+		return "stopped by SIGHUP"
 	}
 	return "stopped by SIGTERM"
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,6 +33,7 @@ func TestScripts(t *testing.T) {
 			"shorten":    shorten,
 			"interrupts": signals(os.Interrupt),
 			"terminates": signals(syscall.SIGTERM),
+			"hangsup":    signals(syscall.SIGHUP),
 		},
 	})
 }
@@ -53,7 +55,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // signals makes the command that takes CODE PATTERN COMMAND…: COMMAND gets the signal once a line of its stderr matches, and
-// exits with that code.
+// exits with that code. What it printed there goes to stderr.txt.
 func signals(signal os.Signal) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		if neg || len(args) < 3 {
@@ -63,9 +65,13 @@ func signals(signal os.Signal) func(*testscript.TestScript, bool, []string) {
 		stderr, err := cmd.StderrPipe()
 		ts.Check(err)
 		ts.Check(cmd.Start())
+		told, err := os.Create(ts.MkAbs("stderr.txt"))
+		ts.Check(err)
+		defer told.Close()
 		pattern, sent := regexp.MustCompile(args[1]), false
 		for lines := bufio.NewScanner(stderr); lines.Scan(); {
 			ts.Logf("%s", lines.Text())
+			fmt.Fprintln(told, lines.Text())
 			if !sent && pattern.MatchString(lines.Text()) {
 				ts.Check(cmd.Process.Signal(signal))
 				sent = true

@@ -26,7 +26,7 @@ times on the same ranks, whatever the seed would plan now. The reports go to DIR
 				return usage("--out: %w", err)
 			}
 			r, err := runOne(cmd, s, scenarios.RunOptions{
-				Dir: filepath.Join(f.out, s.Name), Seed: seed, Shots: shots, Command: "respawn replay " + quoted(args[0]),
+				Dir: filepath.Join(f.out, s.Name), Seed: seed, Shots: shots, Command: "respawn replay " + scenarios.Quoted(args[0]),
 			}, f.asJSON)
 			if err != nil {
 				return err

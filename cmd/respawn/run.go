@@ -27,6 +27,11 @@ type runFlags struct {
 	asJSON   bool
 }
 
+// options is how the scenarios are read.
+func (f runFlags) options() scenarios.Options {
+	return scenarios.Options{Short: f.short, Set: f.set, NoExec: f.noExec}
+}
+
 func newRun() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
@@ -69,7 +74,7 @@ func runAll(cmd *cobra.Command, args []string, f runFlags) error {
 	if f.repeat < 1 {
 		return usage("--repeat is %d: want 1 or more", f.repeat)
 	}
-	list, err := readScenarios(cmd.ErrOrStderr(), args, scenarios.Options{Short: f.short, Set: f.set, NoExec: f.noExec})
+	list, err := readScenarios(cmd.ErrOrStderr(), args, f.options())
 	if err != nil {
 		return err
 	}
@@ -126,23 +131,43 @@ func all(entries []reports.IndexEntry, dir string) []reports.IndexEntry {
 func runEach(cmd *cobra.Command, args []string, list []*scenarios.Scenario, baseline []*reports.Report, f runFlags) (entries []reports.IndexEntry, err error) {
 	for i, s := range list {
 		for n := range f.repeat {
-			dir := s.Name
-			if n > 0 {
-				dir = fmt.Sprintf("%s.%d", s.Name, n+1)
-			}
+			dir := runName(s, n)
 			r, err := runOne(cmd, s, scenarios.RunOptions{
-				Dir: filepath.Join(f.out, dir), Seed: f.seed, Command: repeatCommand(args[i], f), Baseline: baseline,
+				Dir: filepath.Join(f.out, dir), Seed: f.seed, Command: scenarios.Repeat(args[i], f.seed, f.options()), Baseline: baseline,
 			}, f.asJSON)
 			if err != nil {
 				return entries, err
 			}
 			entries = append(entries, reports.IndexEntry{Report: r, Dir: dir})
 			if err := cmd.Context().Err(); err != nil {
+				if left := notRun(list[i:], n+1, f.repeat); left != "" {
+					fmt.Fprintln(cmd.ErrOrStderr(), "not run:", left)
+				}
 				return entries, err
 			}
 		}
 	}
 	return entries, nil
+}
+
+// runName is where the n-th run of a scenario, from 0, has its files.
+func runName(s *scenarios.Scenario, n int) string {
+	if n == 0 {
+		return s.Name
+	}
+	return fmt.Sprintf("%s.%d", s.Name, n+1)
+}
+
+// notRun names the runs that are left: of the first scenario from its n-th on, and all of the others.
+func notRun(list []*scenarios.Scenario, n, repeat int) string {
+	var left []string
+	for _, s := range list {
+		for ; n < repeat; n++ {
+			left = append(left, runName(s, n))
+		}
+		n = 0
+	}
+	return strings.Join(left, ", ")
 }
 
 // runOne runs one scenario and tells about it.
@@ -165,29 +190,6 @@ func runOne(cmd *cobra.Command, s *scenarios.Scenario, o scenarios.RunOptions, a
 	}
 	printVerdict(cmd.OutOrStdout(), r, o.Dir, o.Baseline)
 	return r, nil
-}
-
-// repeatCommand is the command line that repeats a run.
-func repeatCommand(arg string, f runFlags) string {
-	words := []string{"respawn", "run", arg}
-	if f.seed != 0 {
-		words = append(words, fmt.Sprintf("--seed %d", f.seed))
-	}
-	if f.short {
-		words = append(words, "--short")
-	}
-	for _, s := range f.set {
-		words = append(words, "--set", quoted(s))
-	}
-	return strings.Join(words, " ")
-}
-
-// quoted is a word as a shell would have it.
-func quoted(s string) string {
-	if strings.ContainsAny(s, " \t\n'\"\\$`*?[]{}()<>|&;!#~") {
-		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-	}
-	return s
 }
 
 // readScenarios reads files and library names. Mistakes are printed, a line each; the error then only carries the code.

@@ -109,20 +109,23 @@ func Read(patterns []string, opts ...Option) ([]*scenarios.Scenario, error) {
 }
 
 func collect(opts []Option) scenarios.Options {
-	var o Options
+	return gather(opts).reading()
+}
+
+func gather(opts []Option) (o Options) {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	return scenarios.Options{Short: !o.Full, Set: o.Set}
+	return o
 }
+
+// reading is how the files are read.
+func (o Options) reading() scenarios.Options { return scenarios.Options{Short: !o.Full, Set: o.Set} }
 
 // One runs one scenario and returns its report and the directory that has its files. That directory is removed if the run
 // passed and nobody asked for it.
 func One(ctx context.Context, s *scenarios.Scenario, opts ...Option) (r *reports.Report, dir string, err error) {
-	var o Options
-	for _, opt := range opts {
-		opt(&o)
-	}
+	o := gather(opts)
 	out := o.Out
 	if out == "" {
 		out = os.Getenv("RESPAWN_OUT")
@@ -138,15 +141,26 @@ func One(ctx context.Context, s *scenarios.Scenario, opts ...Option) (r *reports
 		}()
 	}
 	dir = filepath.Join(out, s.Name)
-	r, err = s.Run(ctx, scenarios.RunOptions{Dir: dir, Target: o.Target, Command: "respawn run " + s.Name})
+	command := scenarios.Repeat(s.Argument(), 0, o.reading())
+	if o.Target != nil {
+		command = "" // only the test can make that target
+	}
+	r, err = s.Run(ctx, scenarios.RunOptions{Dir: dir, Target: o.Target, Command: command})
 	return r, dir, err
 }
 
 // Describe is why a run did not pass, and where to read on.
 func Describe(r *reports.Report, dir string) string {
 	text := fmt.Sprintf("%s %s: %s\n", r.Verdict, r.Scenario, r.Cause)
-	for _, f := range r.Findings {
+	for i, f := range r.Findings {
+		if i == 0 && f.Text == r.Cause {
+			continue
+		}
 		text += fmt.Sprintf("  %s: %s\n", f.Verdict, f.Text)
 	}
-	return text + fmt.Sprintf("  seed %d, repeat with: %s\n  report: %s", r.Seed, r.Command, filepath.Join(dir, "report.html"))
+	repeat := r.Command
+	if repeat == "" {
+		repeat = "this test"
+	}
+	return text + fmt.Sprintf("  seed %d, repeat with: %s\n  report: %s", r.Seed, repeat, filepath.Join(dir, "report.html"))
 }
