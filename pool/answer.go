@@ -123,6 +123,9 @@ func (p *Pool) take(w *worker, f *frame) error {
 		w.awaited++
 	}
 	p.settle(c)
+	if c.reads != w {
+		c.relieve()
+	}
 	if p.cfg.mutant == mutantSettleTwice {
 		c.settled = false
 		p.live++
@@ -144,7 +147,9 @@ func (p *Pool) collect(w *worker, payload []byte) ([]byte, error) {
 	body := append([]byte(nil), shared...)
 	p.mu.Lock()
 	w.collected++
-	w.board.word(offConsumed).Store(w.collected)
+	if w.board.mem != nil { // else it was given up meanwhile
+		w.board.word(offConsumed).Store(w.collected)
+	}
 	return body, nil
 }
 

@@ -80,18 +80,21 @@ func (c *call) read(ctx context.Context, settled <-chan struct{}) {
 		defer context.AfterFunc(ctx, func() { p.cancel(c, ctx) })()
 	}
 	var err error
-	for len(settled) == 0 && err == nil && !w.unreadable {
+	for c.reads != nil {
 		err = w.proc.receive(w.space, func(n int) bool { return w.got(n) && len(settled) == 0 })
+		p.mu.Lock()
+		if err != nil || w.unreadable || c.settled { // settled may be empty yet, if somebody else has to announce it
+			c.reads = nil
+		}
+		p.mu.Unlock()
 	}
-	p.mu.Lock()
-	c.reads = nil
-	p.mu.Unlock()
 	if err != nil || !w.rest() {
 		w.attention <- struct{}{}
 	}
 }
 
-// relieve interrupts a caller who reads for what has been settled otherwise. Pool.mu is held.
+// relieve interrupts a caller who reads for what has been settled otherwise: by nobody's answer, or by that of another
+// worker than his. Pool.mu is held.
 func (c *call) relieve() {
 	if c.reads != nil {
 		c.reads.proc.(interrupter).interrupt()

@@ -110,7 +110,14 @@ func (w *simProcess) receive(space func() []byte, got func(n int) bool) error {
 	}
 }
 
-func (w *simProcess) interrupt()         { poke(w.wake) }
+// interrupt lets who it wakes run before who called it.
+func (w *simProcess) interrupt() {
+	poke(w.wake)
+	for range 10 {
+		runtime.Gosched()
+	}
+}
+
 func (w *simProcess) stopReading()       { w.once.stop.Do(func() { close(w.stop) }) }
 func (w *simProcess) hangUp()            { w.once.hung.Do(func() { close(w.hung) }) }
 func (w *simProcess) drain(b []byte) int { return w.toParent.drain(b) }

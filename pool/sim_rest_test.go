@@ -1,0 +1,82 @@
+package pool
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	. "github.com/onsi/gomega"
+)
+
+// Callers who read their worker's socket themselves, and what comes between: docs/decisions/0025.
+
+// alone is a config with which a reader rests after each task, and nobody finds out that a worker is stopped.
+func alone(size int) Config {
+	return Config{Size: size, lone: -1, Heartbeat: -1, StopGrace: time.Hour, CancelGrace: -1}
+}
+
+// calls gives the pool a task that slot 0 is stopped under, and returns what its caller, who reads, will have.
+func (s *simulation) calls(g *WithT, ctx context.Context) <-chan error {
+	_, err := s.task(time.Millisecond, OnSlot(0)).Result(ctx)
+	g.Expect(err).NotTo(HaveOccurred())
+	synctest.Wait() // its reader rests
+	s.in(0).pause()
+	outcome := make(chan error, 1)
+	go func() {
+		_, err := simWork.Call(ctx, s.pool, s.argument(&simTask{work: time.Microsecond}))
+		outcome <- err
+	}()
+	settle()
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	w := s.pool.slots[0].worker
+	_, c := w.flight.oldest()
+	g.Expect(c).NotTo(BeNil())
+	g.Expect(c.reads == w).To(BeTrue(), "the caller reads")
+	return outcome
+}
+
+func TestACancelledCallerWhoReadsIsWoken(t *testing.T) {
+	staged(t, alone(1), func(g *WithT, s *simulation, p *Pool) {
+		ctx, cancel := context.WithCancel(context.Background())
+		outcome := s.calls(g, ctx)
+		cancel()
+		settle()
+		g.Expect(outcome).To(Receive(MatchError(context.Canceled)))
+	})
+}
+
+func TestACallerWhoReadsFromAStoppedWorkerIsWokenWhenAnotherHasAnswered(t *testing.T) {
+	staged(t, alone(2), func(g *WithT, s *simulation, p *Pool) {
+		s.task(5*time.Millisecond, OnSlot(1))
+		outcome := s.calls(g, context.Background())
+		p.mu.Lock()
+		p.retire(p.slots[0].worker, ReasonRecycle)
+		p.unlock()
+		settle()
+		g.Expect(outcome).To(Receive(BeNil()))
+	})
+}
+
+func TestADeathIsNoticedThoughNobodyReads(t *testing.T) {
+	staged(t, alone(1), func(g *WithT, s *simulation, p *Pool) {
+		g.Expect(s.answers()).To(Succeed())
+		synctest.Wait()
+		killed(s.in(0), nil)
+		<-time.After(2 * simNotice) // sooner than the keeper would call the reader
+		g.Expect(p.Stats().Exits).To(BeEquivalentTo(1))
+	})
+}
+
+func TestAWorkerThatIsGivenUpWhileItsResultIsCopiedHarmsNobody(t *testing.T) {
+	staged(t, alone(1), func(g *WithT, s *simulation, p *Pool) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		w := p.slots[0].worker
+		board := w.board
+		w.board, w.proc.(*simProcess).up = page{}, []byte("a result") // as bury leaves it
+		defer func() { w.board, w.proc.(*simProcess).up = board, nil }()
+		g.Expect(p.collect(w, appendArenaRef(nil, arenaRef{0, 8}))).To(Equal([]byte("a result")))
+	})
+}
