@@ -69,11 +69,12 @@ func (e *TimeoutError) Error() string {
 	return fmt.Sprintf("pool: task %q exceeded its timeout of %v and its worker was killed", e.Task, e.Timeout)
 }
 
-// PanicError settles a task whose handler panicked. The worker survives: the panic is recovered there.
+// PanicError settles a task whose handler panicked, or called runtime.Goexit as t.FailNow does. The worker survives: the
+// panic is recovered there.
 type PanicError struct {
 	Task  string
 	Value string // the panic value, printed with %v
-	Stack string // the worker's stack at the panic
+	Stack string // the worker's stack at the panic; empty for runtime.Goexit
 }
 
 func (e *PanicError) Error() string {

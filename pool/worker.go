@@ -173,13 +173,19 @@ func (s *server) serve() {
 		}
 		s.crash(CrashBeforeRead)
 		s.serving <- struct{}{}
-		err := s.batch()
-		<-s.serving
-		if err != nil {
-			s.complain(err)
+		if !s.served(s.batch()) {
 			return
 		}
 	}
+}
+
+// served ends a batch, and tells whether there may be more.
+func (s *server) served(err error) bool {
+	<-s.serving
+	if err != nil {
+		s.complain(err)
+	}
+	return err == nil
 }
 
 // batch runs every whole task in the buffer, then writes what is not written of their results.
@@ -223,7 +229,10 @@ func (s *server) run(f *frame) {
 	if began == 0 {
 		began = monotonic()
 	}
+	returned := false
+	defer s.goOnUnless(&returned, tc)
 	result := s.handle(tc, f)
+	returned = true
 	ended := monotonic()
 	s.clock = ended
 	if crashed != nil {
