@@ -64,7 +64,7 @@ func (g *Guardian) start() (*os.File, error) {
 	pidfd := -1
 	proc, err := os.StartProcess("/proc/self/exe", []string{"respawn-guardian"}, &os.ProcAttr{
 		Dir:   "/",
-		Env:   []string{envGuardian + "=" + g.id, "GOMAXPROCS=1", "GOGC=20", "GOMEMLIMIT=16MiB"},
+		Env:   []string{envGuardian + "=" + g.id, "GOMAXPROCS=1", "GOGC=20", "GOMEMLIMIT=16MiB", "GORACE=atexit_sleep_ms=0 " + os.Getenv("GORACE")},
 		Files: []*os.File{r, null, null},
 		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd},
 	})
