@@ -81,7 +81,10 @@ func (x *experiment) lastLook() {
 // take makes one sample; full also looks at every process of the host.
 func (s *sampler) take(ctx context.Context, full bool) history.Sample {
 	members, _ := s.x.Target.Members(ctx) // a target that is gone lists none; what it left is looked for all the same
-	m := history.Sample{Want: s.x.Target.Want(), Goroutines: runtime.NumGoroutine(), HostOOM: s.oom.kills(s.x)}
+	m := history.Sample{Want: s.x.Target.Want(), HostOOM: s.oom.kills(s.x)}
+	if s.parent == os.Getpid() {
+		m.Goroutines = runtime.NumGoroutine() // of others nobody knows
+	}
 	for _, member := range members {
 		switch member.State {
 		case Ready:

@@ -27,7 +27,7 @@ func NewCollector(h history.Header) *Collector {
 		Environment: clipMap(h.Environment, 100), Capabilities: clipMap(h.Capabilities, 100),
 		Faults: []Injection{}, Exits: []Exit{},
 	}}
-	return &Collector{r: r, ledger: ledger{r: r, faults: map[int]int{}, killed: map[int]int{}}, plots: newPlots(h.Target)}
+	return &Collector{r: r, ledger: ledger{r: r, faults: map[int]int{}, killed: map[int]*history.Fault{}}, plots: newPlots(h.Target)}
 }
 
 // Tee passes events on and collects them.

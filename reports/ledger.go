@@ -28,8 +28,8 @@ const allStderr = 512 << 10
 // ledger fills a report's lists.
 type ledger struct {
 	r      *Report
-	faults map[int]int // injection → index in r.Faults
-	killed map[int]int // pid → the injection that killed it
+	faults map[int]int            // injection → index in r.Faults
+	killed map[int]*history.Fault // pid → the injection that killed it
 	left   int
 	stderr int // bytes kept
 }
@@ -68,8 +68,8 @@ func (b *ledger) fault(t time.Duration, f *history.Fault) {
 			in.AtS = f.Receipt.At.Seconds()
 		}
 		if f.Fatal && in.Victim != nil {
-			b.killed[in.Victim.PID] = f.N
-			b.explain(in.Victim.PID, f.N)
+			b.killed[in.Victim.PID] = f
+			b.explain(in.Victim.PID, f)
 		}
 	case "healed":
 		in.HealedS = t.Seconds()
@@ -79,10 +79,10 @@ func (b *ledger) fault(t time.Duration, f *history.Fault) {
 }
 
 // explain ties an exit that came before its receipt to the injection.
-func (b *ledger) explain(pid, n int) {
+func (b *ledger) explain(pid int, f *history.Fault) {
 	for i := len(b.r.Exits) - 1; i >= 0 && i >= len(b.r.Exits)-64; i-- {
 		if b.r.Exits[i].PID == pid && b.r.Exits[i].Fault == 0 {
-			b.r.Exits[i].Fault = n
+			b.r.Exits[i].blame(f)
 			return
 		}
 	}
@@ -93,7 +93,8 @@ func (b *ledger) exit(t time.Duration, m *history.Member) {
 		b.left++
 		return
 	}
-	x := Exit{AtS: t.Seconds(), Slot: m.Slot, Gen: m.Gen, PID: m.PID, Name: clip(m.Name, maxName), Reason: clip(m.Reason, maxName), Fault: b.killed[m.PID]}
+	x := Exit{AtS: t.Seconds(), Slot: m.Slot, Gen: m.Gen, PID: m.PID, Name: clip(m.Name, maxName), Reason: clip(m.Reason, maxName)}
+	x.Exit = history.Exit{Code: -1, Kind: unknown}
 	if m.Exit != nil {
 		x.Exit = *m.Exit
 		x.Signal, x.Kind, x.OOM = clip(x.Signal, maxName), clip(x.Kind, maxName), clip(x.OOM, maxText)
@@ -103,6 +104,9 @@ func (b *ledger) exit(t time.Duration, m *history.Member) {
 		}
 	}
 	b.stderr += len(x.Stderr)
+	if f := b.killed[m.PID]; f != nil {
+		x.blame(f)
+	}
 	b.r.Exits = append(b.r.Exits, x)
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -151,12 +153,39 @@ func Standing(dir string) ([]IndexEntry, error) {
 	return list, nil
 }
 
+// unknown is the kind of an end that the target did not see.
+const unknown = "unknown"
+
+// blame ties the end to the injection that it is a consequence of. If the target does not tell how it was, the receipt may.
+func (x *Exit) blame(f *history.Fault) {
+	x.Fault = f.N
+	if x.Kind != unknown || f.Receipt == nil {
+		return
+	}
+	ended := f.Receipt.Evidence["ended"]
+	if signal, ok := strings.CutPrefix(ended, "signal "); ok {
+		x.Signal = clip(signal, maxName)
+	} else if code, ok := strings.CutPrefix(ended, "exit "); ok {
+		if n, err := strconv.Atoi(code); err == nil {
+			x.Code = n
+		}
+	}
+}
+
+// end is the signal or the exit code.
+func (x Exit) end() string {
+	switch {
+	case x.Signal != "":
+		return x.Signal
+	case x.Code < 0 && x.Kind == unknown:
+		return "unknown end"
+	}
+	return fmt.Sprintf("exit code %d", x.Code)
+}
+
 // how is the end in words.
 func (x Exit) how() string {
-	s := fmt.Sprintf("exit code %d", x.Code)
-	if x.Signal != "" {
-		s = x.Signal
-	}
+	s := x.end()
 	switch {
 	case x.OOM != "":
 		s += ", out of memory (" + x.OOM + ")"

@@ -17,7 +17,7 @@ func (r *Report) exitMatrix() table {
 	type key struct{ end, cause string }
 	counts, ends, causes := map[key]int{}, map[string]bool{}, map[string]bool{}
 	for _, x := range r.Exits {
-		k := key{cmp.Or(x.Signal, fmt.Sprintf("exit %d", x.Code)), "the target itself"}
+		k := key{x.end(), "the target itself"}
 		if x.OOM != "" {
 			k.end += ", out of memory"
 		}

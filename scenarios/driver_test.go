@@ -2,6 +2,7 @@ package scenarios_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,8 +36,15 @@ while read -r line; do
 done
 `
 
-// runDriver runs a scenario of one SIGKILL against the driver.
+// runDriver runs a scenario of one SIGKILL against the driver, which must not be refused.
 func runDriver(t *testing.T, can, gone, submit, pick string) *reports.Report {
+	t.Helper()
+	r, err := tryDriver(t, can, gone, submit, pick)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return r
+}
+
+func tryDriver(t *testing.T, can, gone, submit, pick string) (*reports.Report, error) {
 	t.Helper()
 	g := NewWithT(t)
 	script := strings.NewReplacer("CAN", can, "GONE", gone, "SUBMIT", submit, "\n", "\n    ").Replace(oneWorker)
@@ -54,9 +62,7 @@ chaos:
 	g.Expect(err).NotTo(HaveOccurred())
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	r, err := s.Run(ctx, scenarios.RunOptions{Dir: t.TempDir()})
-	g.Expect(err).NotTo(HaveOccurred())
-	return r
+	return s.Run(ctx, scenarios.RunOptions{Dir: t.TempDir()})
 }
 
 const toWorker = `echo "$id $n" >&3`
@@ -70,4 +76,33 @@ func TestARunEndsWithTheDriverThatDies(t *testing.T) {
 	g.Expect(r.Verdict).To(Equal(check.Fail))
 	g.Expect(r.Cause).To(Equal(`the driver of one died: exited with code 3 though nobody had asked it to stop; its last words: "TypeError: no worker"`))
 	g.Expect(time.Since(began)).To(BeNumerically("<", 30*time.Second))
+}
+
+// What a scenario asks of a driver that cannot tell it is refused by name before the first fault.
+func TestWhatADriverDoesNotTellIsRefusedAtTheStart(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ can, submit, pick, want string }{
+		"idle":     {`"pid","workers"`, toWorker, "{state: idle}", "x.yaml:7:19: it picks idle workers, which the driver of one does not tell (can: witness, see docs/drivers.md)"},
+		"no pid":   {`"workers"`, toWorker, "{random: 1}", "the driver of one cannot be a target: it does not tell which process answers (can: pid)"},
+		"pretence": {`"pid","workers"`, `echo "{\"op\":\"result\",\"id\":$id,\"value\":$((n * n)),\"pid\":$$}"`, "{random: 1}", "the driver itself"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			r, err := tryDriver(t, c.can, "work", c.submit, c.pick)
+			g.Expect(r).To(BeNil())
+			problems := scenarios.Problems(nil)
+			g.Expect(errors.As(err, &problems)).To(BeTrue(), "%v", err)
+			g.Expect(err).To(MatchError(ContainSubstring(c.want)))
+		})
+	}
+}
+
+// How a worker ended that the driver's process reaped is what the kernel or the receipt tells, and no exit code of nobody's.
+func TestAnEndThatNobodySawIsNoExitCode(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	r := runDriver(t, `"pid","workers"`, "work", toWorker, "{random: 1}")
+	g.Expect(r.Verdict).To(Equal(check.Pass), r.Cause)
+	g.Expect(r.Exits).To(ContainElement(And(
+		HaveField("Fault", 1), HaveField("Code", -1), HaveField("Kind", "unknown"), HaveField("Signal", BeElementOf("SIGKILL", "")))))
 }

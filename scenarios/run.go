@@ -18,6 +18,7 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/reports"
+	"github.com/respawn-go/respawn/scenarios/targets"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 )
 
@@ -136,10 +137,16 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 		return err
 	}
 	t, err := s.open(ctx, scratch, o)
+	if unfit := (*targets.UnfitError)(nil); errors.As(err, &unfit) {
+		return Problems{s.problemAt("target.driver", unfit)}
+	}
 	if err != nil {
 		return fmt.Errorf("start the target: %w", err)
 	}
 	defer t.close()
+	if err := s.refuse(t.Describe()); err != nil {
+		return err
+	}
 	run.Target, run.Witness, run.Close = t.Target, t.witness, t.closing
 	if err := s.resolve(run); err != nil {
 		return err

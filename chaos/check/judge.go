@@ -42,6 +42,7 @@ type verdict struct {
 	s          *state
 	complete   bool
 	findings   []Finding
+	moot       []Finding // expectations of faults of which none was confirmed
 	thresholds []Threshold
 }
 
@@ -59,6 +60,7 @@ func (s *state) result() Result {
 	v.steady()
 	v.abort()
 	v.require()
+	v.findings = append(v.findings, v.moot...)
 	v.record()
 	slices.SortStableFunc(v.findings, func(a, b Finding) int {
 		return slices.Index(precedence, a.Verdict) - slices.Index(precedence, b.Verdict)

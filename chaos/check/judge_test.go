@@ -161,6 +161,13 @@ var cases = map[string]struct {
 	}, check.Fail, "the abort condition tasks.failed > 3 held"},
 
 	// It proved nothing.
+	"without a fault, what was expected of it proves nothing": {func() *story {
+		return calm().strike(0, "missed", false).verify(4).stop().end().expect("pids.turnover == 1")
+	}, check.Inconclusive, "no fault was confirmed: 1 missed"},
+	"without a fault, a promise is one all the same": {func() *story {
+		s := calm().strike(0, "missed", false)
+		return s.settle(s.submit(), history.Failed, "broken").verify(4).stop().end().expect("tasks.failed == 0")
+	}, check.Fail, "1 task of 6 failed; it is task 5 (broken)"},
 	"no fault was confirmed": {func() *story {
 		return calm().strike(1, "refused", false).strike(1, "missed", false).verify(4).stop().end()
 	}, check.Inconclusive, "no fault was confirmed: 1 refused, 1 missed"},

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/respawn-go/respawn/chaos/history"
@@ -21,9 +22,20 @@ func (v *verdict) promises() {
 func (v *verdict) group(name string) {
 	for _, r := range v.s.h.Rules {
 		if r.Group == name {
-			v.judge(r, map[string]Verdict{"expect": Fail, "require": Inconclusive}[name])
+			v.judge(r, v.breachOf(r))
 		}
 	}
+}
+
+// breachOf is what the breach of such a rule comes to. Where no fault was confirmed although there were to be some, what is
+// expected of their effect proves nothing; what every scenario promises holds all the same.
+func (v *verdict) breachOf(r history.Rule) Verdict {
+	struck := len(v.s.h.Nemesis) == 0 || v.s.faults.outcomes["confirmed"] > 0
+	promised := slices.Contains(Promises(), r.Metric)
+	if r.Group == "expect" && (struck || promised) {
+		return Fail
+	}
+	return Inconclusive
 }
 
 // judge evaluates a rule over the whole run. Of a run that was cut short, only what cannot be mended any more counts.
@@ -39,7 +51,11 @@ func (v *verdict) judge(r history.Rule, breach Verdict) {
 		v.find(Inconclusive, 0, r.Text+" cannot be judged: "+v.s.missing(r))
 	case v.complete && !t.OK, beyondMending:
 		text, line := v.s.breach(t)
-		v.find(breach, line, text)
+		if r.Group == "expect" && breach == Inconclusive {
+			v.moot = append(v.moot, Finding{Verdict: breach, Text: text, Event: line})
+		} else {
+			v.find(breach, line, text)
+		}
 	case !v.complete:
 		t.OK, t.NoData, t.NotJudged = false, true, true
 	}

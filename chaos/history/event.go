@@ -216,11 +216,11 @@ type Sample struct {
 	Orphans    int           `json:"orphans,omitempty"` // marked processes that are no member's
 	RSS        int64         `json:"rss,omitempty"`     // of the members, in bytes
 	ParentRSS  int64         `json:"parent_rss,omitempty"`
-	FDs        int           `json:"fds,omitempty"` // of the parent
-	Goroutines int           `json:"goroutines,omitempty"`
-	CPU        time.Duration `json:"cpu,omitempty"`      // of the members, since their start
-	Cgroups    int           `json:"cgroups,omitempty"`  // of ours that exist
-	HostOOM    int64         `json:"host_oom,omitempty"` // kills that may have hit members beside the faults': the enclosing group's oom_kill
+	FDs        int           `json:"fds,omitempty"`        // of the parent
+	Goroutines int           `json:"goroutines,omitempty"` // of the parent; 0: not known
+	CPU        time.Duration `json:"cpu,omitempty"`        // of the members, since their start
+	Cgroups    int           `json:"cgroups,omitempty"`    // of ours that exist
+	HostOOM    int64         `json:"host_oom,omitempty"`   // kills that may have hit members beside the faults': the enclosing group's oom_kill
 }
 
 // Alarm is why a run ended early: an abort condition that tripped, an interruption, a target that ended as a whole.

@@ -29,9 +29,21 @@ var (
 	_ chaos.Mortal     = (*Driver)(nil)
 )
 
+// UnfitError says that a driver keeps too little of its protocol, or of the truth, to be a target.
+type UnfitError struct {
+	Pool string // whose driver it is
+	Err  error
+}
+
+func (e *UnfitError) Error() string {
+	return fmt.Sprintf("the driver of %s cannot be a target: %v", e.Pool, e.Err)
+}
+
+func (e *UnfitError) Unwrap() error { return e.Err }
+
 // StartDriver starts a driver and waits until its pool is ready; ctx bounds that. dir holds the witnesses' file; the caller
-// removes it after Close. Errors are driver.Start's, and one for a driver that cannot tell which process answers, or tells of
-// workers that are none.
+// removes it after Close. Errors are driver.Start's, and [*UnfitError] for a driver that cannot tell which process answers, or tells
+// of workers that are none.
 func StartDriver(ctx context.Context, c driver.Command, dir string) (*Driver, error) {
 	c.Witness = filepath.Join(dir, "witness")
 	if err := os.WriteFile(c.Witness, nil, 0o600); err != nil {
@@ -44,10 +56,10 @@ func StartDriver(ctx context.Context, c driver.Command, dir string) (*Driver, er
 		return nil, err
 	}
 	if !d.Can("pid") {
-		return nil, errors.Join(fmt.Errorf("the driver of %s cannot be a target: it does not tell which process answers (can: pid)", d.Hello().Name), d.Close())
+		return nil, errors.Join(&UnfitError{d.Hello().Name, errors.New("it does not tell which process answers (can: pid)")}, d.Close())
 	}
 	if _, err := d.Prove(ctx, firstProof); err != nil {
-		return nil, errors.Join(fmt.Errorf("the driver of %s cannot be a target: %w", d.Hello().Name, err), d.Close())
+		return nil, errors.Join(&UnfitError{d.Hello().Name, err}, d.Close())
 	}
 	witness := ""
 	if d.Can("witness") {

@@ -74,7 +74,12 @@ func (p *Program) Exit() Exit {
 }
 
 // Stderr is the end of what the program and its descendants wrote to their standard error, at most 16 KiB.
-func (p *Program) Stderr() string { return p.stderr.String() }
+func (p *Program) Stderr() string {
+	if p.pipe != nil {
+		p.stderr.catchUp(p.pipe)
+	}
+	return p.stderr.String()
+}
 
 // Family lists the living descendants, the program itself not included, by pid.
 func (p *Program) Family() (procfs.Table, error) {
