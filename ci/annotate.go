@@ -14,7 +14,7 @@ func (d Decision) Print(w io.Writer) {
 		width = max(width, len(r.Scenario))
 	}
 	for _, r := range d.Rows {
-		fmt.Fprintf(w, "%-5s  %-*s  %d run(s)  %s\n", colour(r), width, r.Scenario, r.Runs, clean(r.Reason))
+		fmt.Fprintf(w, "%-5s  %-*s  %d %s  %s\n", colour(r), width, r.Scenario, r.Runs, map[bool]string{true: "run ", false: "runs"}[r.Runs == 1], clean(r.Reason))
 		if r.Change != nil && !r.Change.Red {
 			fmt.Fprintf(w, "       %-*s  %s\n", width, "", clean(r.Change.Text))
 		}

@@ -40,6 +40,9 @@ func (s *Scenario) Argument() string {
 	return s.file
 }
 
+// HasShort tells whether the scenario has a short form.
+func (s *Scenario) HasShort() bool { return s.Short.node != nil }
+
 // Repeat is the command line that runs the scenario of that argument again; a seed of 0 is the scenario's own.
 func Repeat(argument string, seed uint64, o Options) string {
 	words := []string{"respawn", "run", Quoted(argument)}

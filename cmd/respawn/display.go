@@ -22,7 +22,9 @@ type display struct {
 	live     bool // a terminal: the bar is drawn over itself
 	colours  bool
 	lastLine time.Duration
-	last     scenarios.Progress
+	second   time.Duration // since when news are counted
+	news     int           // told since then
+	quiet    int           // not told since then
 }
 
 func newDisplay(w io.Writer, name string) *display {
@@ -42,7 +44,6 @@ const barWidth = 24
 
 // update takes the next state of the run.
 func (d *display) update(p scenarios.Progress) {
-	d.last = p
 	if d.live {
 		if p.News != "" {
 			fmt.Fprintf(d.w, "\r\x1b[K%8s  %s\n", clock(p.At), d.paint(p.News))
@@ -52,10 +53,37 @@ func (d *display) update(p scenarios.Progress) {
 		fmt.Fprintf(d.w, "\r\x1b[K%s", cut(bar, width(d.w)-1))
 		return
 	}
-	if p.At-d.lastLine >= time.Second || strings.HasPrefix(p.News, "stage ") {
-		d.lastLine = p.At
-		fmt.Fprintf(d.w, "%s %8s  %-7s %s\n", d.name, clock(p.At), p.Stage, figures(p))
+	stage := strings.HasPrefix(p.News, "stage ")
+	if p.News != "" && !stage {
+		d.tell(p)
 	}
+	if stage || p.At-d.lastLine >= time.Second {
+		d.lastLine = p.At
+		d.line(p, figures(p))
+	}
+}
+
+// newsPerSecond bounds the lines of a log: a storm of kills is told in figures, and in how many lines were left out.
+const newsPerSecond = 10
+
+// tell writes what just happened on a line of its own.
+func (d *display) tell(p scenarios.Progress) {
+	if p.At-d.second >= time.Second {
+		if d.quiet > 0 {
+			d.line(p, fmt.Sprintf("%d more lines left out", d.quiet))
+		}
+		d.second, d.news, d.quiet = p.At, 0, 0
+	}
+	if d.news == newsPerSecond {
+		d.quiet++
+		return
+	}
+	d.news++
+	d.line(p, printable(p.News))
+}
+
+func (d *display) line(p scenarios.Progress, text string) {
+	fmt.Fprintf(d.w, "%s %8s  %-7s %s\n", d.name, clock(p.At), p.Stage, text)
 }
 
 // width is that of the terminal now, in columns.
@@ -78,8 +106,11 @@ func cut(s string, columns int) string {
 
 // end clears the bar.
 func (d *display) end() {
-	if d.live {
+	switch {
+	case d.live:
 		fmt.Fprint(d.w, "\r\x1b[K")
+	case d.quiet > 0:
+		fmt.Fprintf(d.w, "%s %d more lines left out\n", d.name, d.quiet)
 	}
 }
 
@@ -110,15 +141,17 @@ func printVerdict(w io.Writer, r *reports.Report, dir string, baseline []*report
 
 // figures is the state of the run in numbers.
 func figures(p scenarios.Progress) string {
-	s := fmt.Sprintf("ready %d/%d, %d faults confirmed", p.Ready, p.Want, p.Confirmed)
+	if p.Want == 0 {
+		return "not up yet"
+	}
+	s := fmt.Sprintf("ready %d/%d, %s confirmed", p.Ready, p.Want, counted(p.Confirmed, "fault"))
 	if p.Failed > 0 {
 		s += fmt.Sprintf(", %d not", p.Failed)
 	}
-	s += fmt.Sprintf(", %d recovered", p.Recovered)
-	if p.Waiting > 0 {
-		s += fmt.Sprintf(", %d waiting", p.Waiting)
+	if deaths := p.Recovered + p.Waiting; deaths > 0 {
+		s += fmt.Sprintf(", %d of %s recovered", p.Recovered, counted(deaths, "death"))
 	}
-	s += fmt.Sprintf(", %d tasks", p.Tasks)
+	s += ", " + counted(p.Tasks, "task")
 	if p.Bad > 0 {
 		s += fmt.Sprintf(", %d of them bad", p.Bad)
 	}
@@ -126,6 +159,14 @@ func figures(p scenarios.Progress) string {
 		s += fmt.Sprintf(", %d cancelled", p.Cancelled)
 	}
 	return s
+}
+
+// counted is a number with its noun.
+func counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 func clock(d time.Duration) string { return fmt.Sprintf("%.2fs", d.Seconds()) }

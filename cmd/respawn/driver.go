@@ -43,7 +43,7 @@ func newDriverCheck() *cobra.Command {
 does wrong with the line of its output that shows it. Nothing of it is left running. Exits with
 0 if nothing is wrong, 1 if something is, 2 if the driver or what it wraps is not installed.`,
 		Example: "  respawn driver check python3 scenarios/drivers/multiprocessing_pool.py",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    needs("which driver?", true),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			report, err := driver.Check(cmd.Context(), driver.Command{Argv: args})
 			var missing *foreign.NotInstalledError

@@ -19,7 +19,7 @@ spawn floor is compared by statistics; a single noisy figure decides nothing.
 
 In GitHub Actions it also writes annotations and the step summary.`,
 		Example: "  respawn gate respawn-out\n  respawn gate respawn-out --policy ci/gate.yaml --baseline baseline",
-		Args:    cobra.ExactArgs(1),
+		Args:    needs("which directory of reports?", false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			runs, err := reports.LoadAll(args[0])
 			if err != nil {

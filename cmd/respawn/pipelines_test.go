@@ -115,6 +115,13 @@ func TestPipelinesDecide(t *testing.T) {
 			ok, out = p.run(t, dir, set...)
 			g.Expect(ok).To(BeFalse())
 			g.Expect(out).NotTo(ContainSubstring("gate:"), "a mistake in a file ends it before the gate")
+
+			g.Expect(os.Remove(filepath.Join(bin, "respawn"))).To(Succeed())
+			write(g, filepath.Join(bin, "respawn"), "#!/bin/sh\necho \"respawn $1\"\nexit 127\n")
+			ok, out = p.run(t, dir, set...)
+			g.Expect(ok).To(BeFalse())
+			g.Expect(out).To(ContainSubstring("respawn run"))
+			g.Expect(out).NotTo(ContainSubstring("respawn gate"), "so does a respawn that is not there")
 		})
 	}
 }

@@ -11,13 +11,14 @@ import (
 func newReplay() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use:   "replay HISTORY",
+		Use:   "replay HISTORY|DIR",
 		Short: "Inject the recorded trace of a run again",
-		Long: `Run the scenario of a history again with its recorded trace: the same faults at the same
+		Long: `Run the scenario of a history, or of a run's directory, again with its recorded trace: the same faults at the same
 times on the same ranks, whatever the seed would plan now. The reports go to DIR/NAME.`,
 		Example: "  respawn replay respawn-out/random-kill/history.jsonl --out replayed",
-		Args:    cobra.ExactArgs(1),
+		Args:    needs("which history?", false),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			args[0] = historyIn(args[0])
 			s, shots, seed, err := scenarios.ReadReplay(args[0], scenarios.Options{NoExec: f.noExec})
 			if err != nil {
 				return usage("%w", err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -10,19 +11,28 @@ import (
 	"github.com/respawn-go/respawn/scenarios"
 )
 
+// historyIn is the history in the directory of a run, or the file itself.
+func historyIn(path string) string {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return filepath.Join(path, scenarios.HistoryFile)
+	}
+	return path
+}
+
 func newReport() *cobra.Command {
 	var out, baseline string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "report HISTORY",
+		Use:   "report HISTORY|DIR",
 		Short: "Judge a saved history again and write its reports",
-		Long: `Judge a history that 'respawn run' left (DIR/NAME/history.jsonl) and write report.html,
+		Long: `Judge a history that 'respawn run' left (DIR/NAME, or DIR/NAME/history.jsonl) and write report.html,
 report.json, junit.xml and summary.md beside it. The same history gives the same verdict,
 on any machine. Exits with the verdict's code, and with 2 if the history is cut short or was
 edited: the report is then of what there is, and at best INCONCLUSIVE.`,
-		Example: "  respawn report respawn-out/random-kill/history.jsonl",
-		Args:    cobra.ExactArgs(1),
+		Example: "  respawn report respawn-out/random-kill",
+		Args:    needs("which history?", false),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			args[0] = historyIn(args[0])
 			r, broken := scenarios.Judge(args[0])
 			if r == nil {
 				return usage("%w", broken)

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/respawn-go/respawn/scenarios"
 	"github.com/respawn-go/respawn/scenarios/targets"
 )
 
@@ -36,20 +40,52 @@ harness that kills workers on purpose and judges what comes of it.
 
 Exit codes: 0 pass, 1 fail, 2 usage or scenario error, 3 inconclusive, 4 aborted,
 5 harness error, 130 interrupted.`,
-		Example: `  respawn demo             kill a worker and watch the pool recover
-  respawn bench --json     the pool against what this machine can do at best
-  respawn doctor           what this host offers, and how to get what it lacks`,
+		Example: `  respawn demo                kill a worker and watch the pool recover
+  respawn list scenarios      the experiments that come with it
+  respawn run random-kill     run one, judge it, and write its report
+  respawn gate respawn-out    one decision over all reports there, for CI
+  respawn bench --json        the pool against what this machine can do at best
+  respawn doctor              what this host offers, and how to get what it lacks`,
+		Args:          cobra.ArbitraryArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       targets.Version,
 	}
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		var names []string
+		for _, c := range root.Commands() {
+			names = append(names, c.Name())
+		}
+		return usage("unknown command %q for %q: %s: run 'respawn --help'", args[0], cmd.CommandPath(), scenarios.Meant(args[0], names))
+	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		var bad *pflag.InvalidValueError
+		if errors.As(err, &bad) {
+			want := map[string]string{"uint64": "a whole number from 0", "int": "a whole number", "bool": "true or false"}[bad.GetFlag().Value.Type()]
+			return usage("--%s is %q: want %s: run '%s --help'", bad.GetFlag().Name, bad.GetValue(), cmp.Or(want, "another value"), cmd.CommandPath())
+		}
 		return usage("%w: run '%s --help'", err, cmd.CommandPath())
 	})
 	for _, make := range commands {
 		root.AddCommand(harnessed(make()))
 	}
 	return root
+}
+
+// needs asks for one argument, or for one at least; otherwise it puts the question, and says how to answer it.
+func needs(question string, several bool) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 || several && len(args) > 1 {
+			return nil
+		}
+		if len(args) > 1 {
+			question = "one argument is wanted, not " + fmt.Sprint(len(args))
+		}
+		return usage("%s %s: run '%s --help'", question, strings.TrimSuffix(cmd.UseLine(), " [flags]"), cmd.CommandPath())
+	}
 }
 
 // version is what the Go command recorded of the module when it built this program.

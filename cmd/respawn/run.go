@@ -48,7 +48,7 @@ Several scenarios exit with the code of the worst verdict. Exit codes: 0 pass, 1
 		Example: `  respawn run random-kill
   respawn run my.yaml --set chaos.0.when.for=5s --seed 7
   respawn run tutorial kill-busy --out reports --repeat 6`,
-		Args:              cobra.MinimumNArgs(1),
+		Args:              needs("which scenarios?", true),
 		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runAll(cmd, args, f)
@@ -77,6 +77,11 @@ func runAll(cmd *cobra.Command, args []string, f runFlags) error {
 	list, err := readScenarios(cmd.ErrOrStderr(), args, f.options())
 	if err != nil {
 		return err
+	}
+	for _, s := range list {
+		if f.short && !s.HasShort() {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s has no short form: it is run as it is\n", s.Name)
+		}
 	}
 	if name := namesake(list); name != "" {
 		return usage("two of these scenarios are named %s, and their reports would go to the same place: rename one, or use --repeat", name)

@@ -16,7 +16,7 @@ func newValidate() *cobra.Command {
 		Long: `Check scenario files, their short forms included. Every mistake is a line of its own:
 FILE:LINE:COLUMN: what is wrong and what would be right. Nothing is executed.`,
 		Example:           "  respawn validate scenarios/*.yaml",
-		Args:              cobra.MinimumNArgs(1),
+		Args:              needs("which scenarios?", true),
 		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			list, err := readScenarios(cmd.ErrOrStderr(), args, scenarios.Options{Set: set})
