@@ -133,15 +133,28 @@ func TestPolicyFileIsReadStrictly(t *testing.T) {
 	p, err := ci.ReadPolicy(write("scenarios: [a, b]\nallow_skips: true\nallow: {a: [INCONCLUSIVE]}\nregression: {ratio: 2}\n"))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(p.Scenarios).To(Equal([]string{"a", "b"}))
-	for text, want := range map[string]string{
-		"scenario: [a]\n":          "line 1",
-		"allow: {a: [MAYBE]}\n":    `"MAYBE" is no verdict`,
-		"regression: {ratio: 0.5}": "ratio > 1",
-		"allow_skips: [a, b, c]":   "line 1",
+	for text, want := range map[string][]string{
+		"scenario: [a]\n":                {`:1:1: unknown key "scenario": known are allow, allow_skips, regression, scenarios`},
+		"allow: {a: [MAYBE]}\n":          {`:1:13: "MAYBE" is no verdict to allow: want ERROR, FAIL, ABORTED or INCONCLUSIVE`},
+		"allow: {a: FAIL}\n":             {`:1:12: want a list of verdicts, such as [INCONCLUSIVE]`},
+		"regression: {ratio: 0.5}":       {`:1:21: want a ratio > 1`},
+		"regression: {p: 2, runs: many}": {`:1:17: want 0 < p < 1`, `:1:26: want a whole number from 2`},
+		"allow_skips: [a, b, c]":         {`:1:14: want true or false`},
+		"allow_skips: perhaps\nscenarios: [a, b, a]\nallow: {}\nallow: {}\n": {
+			`:1:14: want true or false`, `:2:19: "a" is here twice`, `:4:1: "allow" is here twice`,
+		},
+		"":                {`: the file is empty: want for example scenarios: [random-kill]`},
+		"# nothing\n":     {`: the file is empty: want for example scenarios: [random-kill]`},
+		"[a]":             {`:1:1: want keys and values`},
+		"scenarios: word": {`:1:12: want a list of scenarios' names`},
 	} {
-		_, err := ci.ReadPolicy(write(text))
-		g.Expect(err).To(MatchError(ContainSubstring(want)))
+		path := write(text)
+		_, err := ci.ReadPolicy(path)
+		g.Expect(err).To(HaveOccurred(), text)
+		g.Expect(strings.Split(strings.ReplaceAll(err.Error(), path, ""), "\n")).To(Equal(want), text)
 	}
+	_, err = ci.ReadPolicy(write("scenarios: ["))
+	g.Expect(err).To(MatchError(MatchRegexp(`policy.yaml:2:1: not YAML: `)))
 	_, err = ci.ReadPolicy("missing.yaml")
 	g.Expect(err).To(HaveOccurred())
 

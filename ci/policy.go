@@ -2,13 +2,10 @@ package ci
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/respawn-go/respawn/reports"
-	"go.yaml.in/yaml/v4"
 )
 
 // Policy says what the gate asks for. The zero value asks that every run there is passed, and
@@ -47,39 +44,18 @@ func (r Regression) withDefaults() Regression {
 	return r
 }
 
-// ReadPolicy reads a policy file. Every mistake is reported with its line.
+// ReadPolicy reads a policy file. The error has a line for each mistake: FILE:LINE:COLUMN: what is wrong and what would be right.
 func ReadPolicy(path string) (Policy, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return Policy{}, err
 	}
-	var p Policy
-	if err := yaml.Load(text, &p, yaml.WithKnownFields()); err != nil {
-		return Policy{}, fmt.Errorf("%s: %s", path, oneLine(err))
-	}
-	return p, p.validate(path)
-}
-
-func (p Policy) validate(path string) error {
-	var errs []error
-	verdicts := []reports.Verdict{reports.Error, reports.Fail, reports.Aborted, reports.Inconclusive, reports.Pass}
-	for name, list := range p.Allow {
-		for _, v := range list {
-			if !slices.Contains(verdicts, v) {
-				errs = append(errs, fmt.Errorf("%s: allow.%s: %q is no verdict: want ERROR, FAIL, ABORTED or INCONCLUSIVE", path, name, v))
-			}
-		}
-	}
-	r := p.Regression.withDefaults()
-	if r.Ratio <= 1 || r.P <= 0 || r.P >= 1 || r.Runs < 2 {
-		errs = append(errs, fmt.Errorf("%s: regression: want ratio > 1, 0 < p < 1, runs >= 2", path))
-	}
-	return errors.Join(errs...)
+	r := policyReader{path: path}
+	p := r.read(text)
+	return p, errors.Join(r.mistakes...)
 }
 
 // allows tells whether a verdict is green for a scenario.
 func (p Policy) allows(scenario string, v reports.Verdict) bool {
 	return v == reports.Pass || slices.Contains(p.Allow[scenario], v) || slices.Contains(p.Allow["*"], v)
 }
-
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

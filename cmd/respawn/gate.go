@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/respawn-go/respawn/ci"
@@ -28,7 +30,8 @@ In GitHub Actions it also writes annotations and the step summary.`,
 			var p ci.Policy
 			if policy != "" {
 				if p, err = ci.ReadPolicy(policy); err != nil {
-					return usage("%w", err)
+					fmt.Fprintln(cmd.ErrOrStderr(), err)
+					return &exitError{code: exitUsage}
 				}
 			}
 			var before []*reports.Report

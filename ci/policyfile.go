@@ -1,0 +1,167 @@
+package ci
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/respawn-go/respawn/reports"
+)
+
+// policyReader takes a policy from YAML nodes and collects every mistake with its place.
+type policyReader struct {
+	path     string
+	mistakes []error
+}
+
+func (r *policyReader) wrong(n *yaml.Node, format string, args ...any) {
+	at := ""
+	if n.Line > 0 {
+		at = fmt.Sprintf(":%d:%d", n.Line, n.Column)
+	}
+	r.mistakes = append(r.mistakes, fmt.Errorf("%s%s: %s", r.path, at, fmt.Sprintf(format, args...)))
+}
+
+// take reads the value; bad says what is wanted when it is another kind.
+func (r *policyReader) take(n *yaml.Node, into any, want string) bool {
+	err := n.Load(into)
+	if err != nil {
+		r.wrong(n, "want %s", want)
+	}
+	return err == nil
+}
+
+func (r *policyReader) read(text []byte) (p Policy) {
+	var doc yaml.Node
+	if blank(text) {
+		r.wrong(&doc, "the file is empty: want for example scenarios: [random-kill]")
+		return p
+	}
+	if err := yaml.Load(text, &doc); err != nil {
+		at, text := &yaml.Node{}, err.Error()
+		if load := (*yaml.LoadError)(nil); errors.As(err, &load) {
+			at.Line, at.Column, text = load.Mark.Line, load.Mark.Column, load.Message
+		}
+		r.wrong(at, "not YAML: %s", strings.Join(strings.Fields(text), " "))
+		return p
+	}
+	root := &doc
+	if doc.Kind == yaml.DocumentNode && len(doc.Content) > 0 {
+		root = doc.Content[0]
+	}
+	r.keys(root, map[string]func(*yaml.Node){
+		"scenarios":   func(n *yaml.Node) { p.Scenarios = r.names(n) },
+		"allow":       func(n *yaml.Node) { p.Allow = r.allow(n) },
+		"allow_skips": func(n *yaml.Node) { r.take(n, &p.AllowSkips, "true or false") },
+		"regression":  func(n *yaml.Node) { p.Regression = r.regression(n) },
+	})
+	return p
+}
+
+// blank tells whether there is nothing in the text but comments.
+func blank(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
+			return false
+		}
+	}
+	return true
+}
+
+// keys calls what reads each key of a mapping.
+func (r *policyReader) keys(n *yaml.Node, known map[string]func(*yaml.Node)) {
+	var names []string
+	for k := range known {
+		names = append(names, k)
+	}
+	slices.Sort(names)
+	r.each(n, func(key, value *yaml.Node) {
+		if read, ok := known[key.Value]; ok {
+			read(value)
+		} else {
+			r.wrong(key, "unknown key %q: known are %s", key.Value, strings.Join(names, ", "))
+		}
+	})
+}
+
+// each goes over the keys and values of a mapping.
+func (r *policyReader) each(n *yaml.Node, do func(key, value *yaml.Node)) {
+	if n.Kind != yaml.MappingNode {
+		r.wrong(n, "want keys and values")
+		return
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if seen[key.Value] {
+			r.wrong(key, "%q is here twice", key.Value)
+		}
+		seen[key.Value] = true
+		do(key, value)
+	}
+}
+
+// names reads the list of scenarios, each once.
+func (r *policyReader) names(n *yaml.Node) (list []string) {
+	if n.Kind != yaml.SequenceNode {
+		r.wrong(n, "want a list of scenarios' names")
+		return nil
+	}
+	for _, item := range n.Content {
+		var name string
+		switch ok := r.take(item, &name, "a scenario's name"); {
+		case ok && slices.Contains(list, name):
+			r.wrong(item, "%q is here twice", name)
+		case ok:
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// allow reads the verdicts that are green beside PASS.
+func (r *policyReader) allow(n *yaml.Node) map[string][]reports.Verdict {
+	verdicts := []reports.Verdict{reports.Error, reports.Fail, reports.Aborted, reports.Inconclusive}
+	all := map[string][]reports.Verdict{}
+	r.each(n, func(key, value *yaml.Node) {
+		if value.Kind != yaml.SequenceNode {
+			r.wrong(value, "want a list of verdicts, such as [INCONCLUSIVE]")
+			return
+		}
+		for _, item := range value.Content {
+			v := reports.Verdict(item.Value)
+			if !slices.Contains(verdicts, v) {
+				r.wrong(item, "%q is no verdict to allow: want ERROR, FAIL, ABORTED or INCONCLUSIVE", item.Value)
+			}
+			all[key.Value] = append(all[key.Value], v)
+		}
+	})
+	return all
+}
+
+// regression reads when a change against the baseline is red; what is there must make sense.
+func (r *policyReader) regression(n *yaml.Node) (c Regression) {
+	r.keys(n, map[string]func(*yaml.Node){
+		"off": func(n *yaml.Node) { r.take(n, &c.Off, "true or false") },
+		"ratio": func(n *yaml.Node) {
+			if r.take(n, &c.Ratio, "a number above 1") && c.Ratio <= 1 {
+				r.wrong(n, "want a ratio > 1")
+			}
+		},
+		"p": func(n *yaml.Node) {
+			if r.take(n, &c.P, "a number between 0 and 1") && (c.P <= 0 || c.P >= 1) {
+				r.wrong(n, "want 0 < p < 1")
+			}
+		},
+		"runs": func(n *yaml.Node) {
+			if r.take(n, &c.Runs, "a whole number from 2") && c.Runs < 2 {
+				r.wrong(n, "want runs >= 2")
+			}
+		},
+	})
+	return c
+}
