@@ -2,6 +2,8 @@ package driver_test
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -35,7 +37,7 @@ func hasty(mode string) (limits driver.Timeouts) {
 // command is a fake driver that leaves nothing: at the end of the test no process of it is there.
 func command(t *testing.T, mode string) driver.Command {
 	t.Helper()
-	mark := "RESPAWN_TEST_MARK=" + t.Name() + "/" + mode
+	mark := fmt.Sprintf("RESPAWN_TEST_MARK=%d/%s/%s", os.Getpid(), t.Name(), mode) // another run of this test has its own
 	t.Cleanup(func() {
 		var left []int
 		all, err := procfs.Snapshot()
