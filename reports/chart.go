@@ -5,6 +5,7 @@ import (
 	"html"
 	"html/template"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -30,6 +31,7 @@ type chart struct {
 	left, bottom   float64
 	x0, x1, y0, y1 float64 // of the data
 	log, logX      bool    // an axis of powers of ten
+	words          []place // that across has put down
 }
 
 const (
@@ -129,11 +131,31 @@ func (c *chart) area(class string, xs, low, high []float64) {
 	}
 }
 
-// across is a horizontal line from one time to another, with a word above its end.
+// across is a horizontal line from one time to another, with a word above its end, or higher where another word is.
 func (c *chart) across(class string, from, to, y float64, word string) {
+	const letter, line = 7.0, 13.0 // of the words, about, and rather too much
 	c.add(`<path class="%s" d="M%.1f %.1fH%.1f"/>`, class, c.px(from), c.py(y), c.px(to))
-	c.add(`<text class="word" x="%.1f" y="%.1f" text-anchor="end">%s</text>`, c.px(to), c.py(y)-4, escape(word))
+	width := letter * float64(len([]rune(word)))
+	w := place{x: max(c.left+2, c.px(to)-width), y: c.py(y) - 4, width: width}
+	for up, tries := true, 0; tries < 2*len(c.words)+2; tries++ {
+		i := slices.IndexFunc(c.words, func(o place) bool {
+			return math.Abs(o.y-w.y) < line && o.x < w.x+w.width && w.x < o.x+o.width
+		})
+		if i < 0 {
+			break
+		}
+		if up = up && c.words[i].y-line > topMargin; up {
+			w.y = c.words[i].y - line
+		} else {
+			w.y = c.words[i].y + line
+		}
+	}
+	c.words = append(c.words, w)
+	c.add(`<text class="word" x="%.1f" y="%.1f">%s</text>`, w.x, w.y, escape(word))
 }
+
+// place is where a word is: the left end of its base line, and its width.
+type place struct{ x, y, width float64 }
 
 // mark is a vertical line at a place of the x axis.
 func (c *chart) mark(class string, x float64, title string) {

@@ -2,6 +2,10 @@ package reports_test
 
 import (
 	"bytes"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +46,37 @@ func TestPageHasItsElementsAndKeepsHostileTextInert(t *testing.T) {
 	g.Expect(page).NotTo(ContainSubstring("\x00"))
 	g.Expect(page).NotTo(ContainSubstring("\x1b"))
 	g.Expect(page).NotTo(MatchRegexp(`(?i)(src|href)="https?:`))
+}
+
+// The means of short stages are beside each other, and their names must not be upon each other.
+func TestWordsOfAFigureDoNotOverlap(t *testing.T) {
+	g := NewWithT(t)
+	for _, length := range []time.Duration{50 * time.Millisecond, time.Second, time.Minute} {
+		page := pageOf(g, judged(storm.Storm{Tasks: 5000, Kills: 50, Length: length}))
+		words := regexp.MustCompile(`<text class="word" x="([0-9.]+)" y="([0-9.]+)"([^>]*)>([^<]*)<`).FindAllStringSubmatch(page, -1)
+		g.Expect(len(words)).To(BeNumerically(">", 1), "%v", length)
+		type box struct{ left, right, y float64 }
+		var boxes []box
+		for _, w := range words {
+			x, width := number(g, w[1]), 6*float64(len(w[4]))
+			if strings.Contains(w[3], "end") {
+				x -= width
+			}
+			b := box{x, x + width, number(g, w[2])}
+			g.Expect(b.left).To(BeNumerically(">=", 60), "%v: %q is upon the axis", length, w[4])
+			for i, o := range boxes {
+				apart := math.Abs(b.y-o.y) >= 12 || b.right <= o.left || o.right <= b.left
+				g.Expect(apart).To(BeTrue(), "%v: %q and %q", length, w[4], words[i][4])
+			}
+			boxes = append(boxes, b)
+		}
+	}
+}
+
+func number(g *WithT, s string) float64 {
+	v, err := strconv.ParseFloat(s, 64)
+	g.Expect(err).NotTo(HaveOccurred())
+	return v
 }
 
 func TestThresholdsLeadWithWhatIsBroken(t *testing.T) {

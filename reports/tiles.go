@@ -31,6 +31,8 @@ func (r *Report) tiles() (list []tile) {
 		note = "longest " + seconds(v)
 		if n := r.Metrics["slot.recovery.count"]; n == 1 {
 			note = "one death"
+		} else {
+			note += " of " + whole(n) + " deaths"
 		}
 	}
 	add("slot recovery, median", "slot.recovery.p50", note)

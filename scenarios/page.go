@@ -22,7 +22,7 @@ func Page() string {
 			f := t.Field(fields[key].index)
 			doc := f.Tag.Get("doc")
 			if fields[key].scalar {
-				doc += " A plain word in place of the mapping sets this key."
+				doc += fmt.Sprintf(" `{%[1]s: …}` is short for `{%[1]s: {%[2]s: …}}`.", title[strings.LastIndexByte(title, '.')+1:], key)
 			}
 			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", key, valueForm(f.Type, fields[key].enum), strings.ReplaceAll(doc, "|", "\\|"))
 		}

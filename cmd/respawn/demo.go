@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -119,6 +121,7 @@ func demonstrate(ctx context.Context, size int) (*demo, error) {
 		}
 		d.Probes = append(d.Probes, slotProbe{slot, arg, a.Square, a.PID})
 	}
+	slices.SortFunc(d.Probes, func(a, b slotProbe) int { return cmp.Compare(a.Slot, b.Slot) })
 	d.After = list(p.Workers()...)
 	d.judge()
 	return d, nil
