@@ -57,14 +57,14 @@ func (d *display) update(p scenarios.Progress) {
 	if p.News != "" && !stage {
 		d.tell(p)
 	}
-	if stage || p.At-d.lastLine >= time.Second {
+	if stage && p.Want > 0 || p.At-d.lastLine >= time.Second {
 		d.lastLine = p.At
 		d.line(p, figures(p))
 	}
 }
 
 // newsPerSecond bounds the lines of a log: a storm of kills is told in figures, and in how many lines were left out.
-const newsPerSecond = 10
+const newsPerSecond = 20
 
 // tell writes what just happened on a line of its own.
 func (d *display) tell(p scenarios.Progress) {
@@ -142,7 +142,7 @@ func printVerdict(w io.Writer, r *reports.Report, dir string, baseline []*report
 // figures is the state of the run in numbers.
 func figures(p scenarios.Progress) string {
 	if p.Want == 0 {
-		return "not up yet"
+		return "starting"
 	}
 	s := fmt.Sprintf("ready %d/%d, %s confirmed", p.Ready, p.Want, counted(p.Confirmed, "fault"))
 	if p.Failed > 0 {

@@ -19,6 +19,8 @@ func TestLogTellsKillsAndRecoveriesAsTheyHappen(t *testing.T) {
 	d := newDisplay(&out, "mine")
 	p := scenarios.Progress{Stage: "start"}
 	d.update(p)
+	p.At, p.Stage, p.News = 10*time.Millisecond, "boot", "stage boot"
+	d.update(p)
 	p = scenarios.Progress{At: 500 * time.Millisecond, Stage: "chaos", Ready: 2, Want: 2, News: "stage chaos"}
 	d.update(p)
 	p.At, p.Confirmed, p.Waiting, p.News = 600*time.Millisecond, 1, 1, "#1 signal KILL on slot 0 pid 7: confirmed"
@@ -30,7 +32,7 @@ func TestLogTellsKillsAndRecoveriesAsTheyHappen(t *testing.T) {
 	p.At, p.Tasks, p.News = 1600*time.Millisecond, 1, ""
 	d.update(p)
 	g.Expect(strings.Split(out.String(), "\n")).To(Equal([]string{
-		"mine    0.00s  start   not up yet",
+		"mine    0.00s  start   starting",
 		"mine    0.50s  chaos   ready 2/2, 0 faults confirmed, 0 tasks",
 		"mine    0.60s  chaos   #1 signal KILL on slot 0 pid 7: confirmed",
 		"mine    0.70s  chaos   #1 slot 0 is back as pid 8 after 5ms",
@@ -44,6 +46,6 @@ func TestLogTellsKillsAndRecoveriesAsTheyHappen(t *testing.T) {
 	}
 	d.end()
 	g.Expect(strings.Count(out.String(), ":error::")).To(Equal(newsPerSecond))
-	g.Expect(out.String()).To(HaveSuffix("mine 90 more lines left out\n"))
+	g.Expect(out.String()).To(HaveSuffix("mine 80 more lines left out\n"))
 	g.Expect(out.String()).NotTo(MatchRegexp(`(?m)^::`))
 }
