@@ -51,9 +51,52 @@ func (d *decoder) set(root *yaml.Node, settings []string) *yaml.Node {
 		d.foreign(&doc, "--set "+s)
 		key := &yaml.Node{Kind: yaml.ScalarNode, Value: path}
 		d.foreign(key, "--set "+s)
+		retarget(root, path, &doc)
 		d.put(root, key, &doc)
 	}
 	return root
+}
+
+// retarget makes room for another kind of target than the document's: to set target.driver.command means that driver and no
+// other target, with as many members unless a setting says how many.
+func retarget(root *yaml.Node, path string, value *yaml.Node) {
+	segments := strings.Split(path, ".")
+	_, target := lookup(root, "target")
+	if segments[0] != "target" || target == nil || target.Kind != yaml.MappingNode || len(target.Content) != 2 {
+		return
+	}
+	_, size := lookup(target.Content[1], "size")
+	switch {
+	case len(segments) == 1 && value.Kind == yaml.MappingNode && len(value.Content) == 2:
+		if others[value.Content[0].Value] {
+			keepSize(value.Content[1], size)
+		}
+	case len(segments) > 1 && others[segments[1]] && segments[1] != target.Content[0].Value:
+		settings := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: target.Line, Column: target.Column}
+		keepSize(settings, size)
+		target.Content = []*yaml.Node{word(segments[1], target), settings}
+		if len(segments) == 2 {
+			keepSize(value, size)
+		}
+	}
+}
+
+// keepSize adds the size to the settings of a target that have none.
+func keepSize(settings, size *yaml.Node) {
+	if size == nil || settings.Kind != yaml.MappingNode {
+		return
+	}
+	if _, own := lookup(settings, "size"); own == nil {
+		settings.Content = append(settings.Content, word("size", size), clone(size))
+	}
+}
+
+// others are the targets whose size a scenario of the library may leave to the one that they replace.
+var others = map[string]bool{"driver": true, "server": true, "naive": true}
+
+// word is a key at the place of another node.
+func word(text string, at *yaml.Node) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text, Line: at.Line, Column: at.Column}
 }
 
 // foreign marks a node, and all below it, as not from the file.

@@ -171,6 +171,27 @@ func TestBombIsDefused(t *testing.T) {
 	g.Expect(err).To(MatchError(ContainSubstring("has no end")))
 }
 
+// Whoever sets a driver's command wants that driver in place of the scenario's target, and as many workers.
+func TestSettingAnotherTargetReplacesTheOldOneAndKeepsItsSize(t *testing.T) {
+	const text = "name: x\ntarget: {pool: {size: 3, max_tasks: 7}}\nchaos: [{fault: {signal: KILL}}]\n"
+	for set, size := range map[string]int{
+		"target.driver.command=[node, x.mjs]":                       3,
+		"target.driver={command: [node, x.mjs]}":                    3,
+		"target={driver: {command: [node, x.mjs]}}":                 3,
+		"target={driver: {command: [node, x.mjs], size: 2}}":        2,
+		"target.driver.command=[node, x.mjs]\ntarget.driver.size=5": 5,
+	} {
+		g := NewWithT(t)
+		s, err := scenarios.Parse("x.yaml", []byte(text), scenarios.Options{Set: strings.Split(set, "\n")})
+		g.Expect(err).NotTo(HaveOccurred(), set)
+		g.Expect(s.Target.Pool).To(BeNil(), set)
+		g.Expect(*s.Target.Driver).To(Equal(scenarios.DriverTarget{Command: []string{"node", "x.mjs"}, Size: scenarios.Count(size)}), set)
+	}
+	s, err := scenarios.Parse("x.yaml", []byte(text), scenarios.Options{Set: []string{"target.pool.size=4"}})
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	NewWithT(t).Expect(s.Target.Pool.MaxTasks).To(BeEquivalentTo(7))
+}
+
 func TestFormattingAgainChangesNothing(t *testing.T) {
 	g := NewWithT(t)
 	once, err := scenarios.Format("x.yaml", []byte(good))

@@ -28,14 +28,15 @@ Leaves OUT/TARGET/SCENARIO/report.html for each cell, and OUT/matrix.{html,md,js
 Exits with 0 once everything was measured, whatever the other pools did, and with 1 if this
 project's pool broke a promise.`,
 		Example: `  respawn matrix
-  respawn matrix --targets respawn,multiprocessing --scenario kill-each-idle --repeat 5`,
+  respawn matrix --targets respawn,multiprocessing --scenario kill-each-idle --repeat 5
+  respawn matrix --targets 'respawn,mine=node my_pool.mjs'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runMatrix(cmd, o, asJSON)
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&o.Targets, "targets", nil, "some of "+strings.Join(matrix.Targets(), ", ")+" (default all)")
+	f.StringSliceVar(&o.Targets, "targets", nil, "some of "+strings.Join(matrix.Targets(), ", ")+" (default all), or NAME=COMMAND for a driver of your own")
 	f.StringSliceVar(&o.Scenarios, "scenario", nil, "scenarios of the library (default "+strings.Join(matrix.DefaultScenarios, ", ")+")")
 	f.StringVar(&o.Out, "out", "respawn-out/matrix", "directory for the reports")
 	f.IntVar(&o.Repeat, "repeat", 1, "run each cell so often, with one seed after another")
@@ -104,7 +105,7 @@ func ourVerdict(m *reports.Matrix) error {
 func matrixCommand(o matrix.Options) string {
 	words := []string{"respawn", "matrix"}
 	if len(o.Targets) > 0 {
-		words = append(words, "--targets", strings.Join(o.Targets, ","))
+		words = append(words, "--targets", scenarios.Quoted(strings.Join(o.Targets, ",")))
 	}
 	if len(o.Scenarios) > 0 {
 		words = append(words, "--scenario", strings.Join(o.Scenarios, ","))

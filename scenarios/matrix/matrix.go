@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -21,7 +22,8 @@ import (
 
 // Options says what is run.
 type Options struct {
-	// Targets are names of Targets; none means all.
+	// Targets are names of Targets, and NAME=COMMAND for a driver of the caller's own, whose words are split at spaces; none
+	// means all of Targets.
 	Targets []string
 	// Scenarios are names of the library, or files by a path that ends in .yaml; none means DefaultScenarios.
 	Scenarios []string
@@ -100,10 +102,7 @@ func Run(ctx context.Context, o Options) (*reports.Matrix, error) {
 		SchemaVersion: reports.SchemaVersion, Started: time.Now(), Command: o.Command, Scenarios: o.Scenarios,
 		Environment: scenarios.Environment(),
 	}
-	for _, t := range all(dir, poolSize) {
-		if len(o.Targets) > 0 && !slices.Contains(o.Targets, t.name) {
-			continue
-		}
+	for _, t := range o.chosen(dir) {
 		row, err := o.row(ctx, t)
 		m.Targets = append(m.Targets, row)
 		if err != nil {
@@ -114,11 +113,42 @@ func Run(ctx context.Context, o Options) (*reports.Matrix, error) {
 	return m, o.write(m)
 }
 
+// chosen are the targets that are asked for, in the order of Targets, and then the caller's own.
+func (o *Options) chosen(dir string) []target {
+	list := all(dir, poolSize)
+	if len(o.Targets) == 0 {
+		return list
+	}
+	list = slices.DeleteFunc(list, func(t target) bool { return !slices.Contains(o.Targets, t.name) })
+	for _, word := range o.Targets {
+		if name, argv, ok := own(word); ok {
+			list = append(list, target{name, name, map[string]any{"driver": map[string]any{"command": argv, "size": poolSize}}})
+		}
+	}
+	return list
+}
+
+// own is a driver of the caller's own, NAME=COMMAND.
+func own(word string) (name string, argv []string, ok bool) {
+	name, command, ok := strings.Cut(word, "=")
+	return name, strings.Fields(command), ok
+}
+
+// ownName is what such a driver may be called: its reports go into a directory of that name.
+var ownName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+
 // check finds the names that are unknown.
 func (o *Options) check() error {
-	for _, name := range o.Targets {
-		if !slices.Contains(Targets(), name) {
+	taken := Targets()
+	for _, word := range o.Targets {
+		name, argv, isOwn := own(word)
+		switch {
+		case !isOwn && !slices.Contains(Targets(), name):
 			return &UnknownTargetError{Name: name}
+		case isOwn && (!ownName.MatchString(name) || len(argv) == 0 || slices.Contains(taken, name)):
+			return &UnknownTargetError{Name: word, Own: true}
+		case isOwn:
+			taken = append(taken, name)
 		}
 	}
 	for _, name := range o.Scenarios {
@@ -138,9 +168,15 @@ func read(name string, o scenarios.Options) (*scenarios.Scenario, error) {
 }
 
 // UnknownTargetError is about a name that is no target's.
-type UnknownTargetError struct{ Name string }
+type UnknownTargetError struct {
+	Name string
+	Own  bool // it was to be NAME=COMMAND
+}
 
 func (e *UnknownTargetError) Error() string {
+	if e.Own {
+		return fmt.Sprintf("%q: want NAME=COMMAND with a name of lower-case letters, digits and dashes that no other target has, such as mine=node my_pool.mjs", e.Name)
+	}
 	return fmt.Sprintf("there is no target %q: %s", e.Name, scenarios.Meant(e.Name, Targets()))
 }
 
@@ -164,6 +200,10 @@ func (o *Options) row(ctx context.Context, t target) (reports.MatrixTarget, erro
 				dir = fmt.Sprintf("%s.%d", dir, i+1)
 			}
 			r, err := o.run(ctx, t, s, dir, o.Seed+uint64(i))
+			if errors.As(err, &problems) { // the driver cannot tell what the scenario asks
+				cell.Refused = problems[0].Text
+				break
+			}
 			switch {
 			case err != nil:
 				return row, fmt.Errorf("%s: %w", name, err)
@@ -204,12 +244,22 @@ func (o *Options) run(ctx context.Context, t target, s *scenarios.Scenario, dir 
 	tell(t.name, s.Name, nil)
 	r, err := s.Run(ctx, scenarios.RunOptions{
 		Dir: filepath.Join(o.Out, dir), Seed: seed,
-		Command: fmt.Sprintf("respawn matrix --targets %s --scenario %s --seed %d", t.name, s.Name, seed),
+		Command: fmt.Sprintf("respawn matrix --targets %s --scenario %s --seed %d", o.asked(t.name), s.Name, seed),
 	})
 	if err == nil {
 		tell(t.name, s.Name, r)
 	}
 	return r, err
+}
+
+// asked is how a target was asked for, as a word for a shell.
+func (o *Options) asked(name string) string {
+	for _, word := range o.Targets {
+		if strings.HasPrefix(word, name+"=") {
+			return scenarios.Quoted(word)
+		}
+	}
+	return name
 }
 
 func (o *Options) write(m *reports.Matrix) error {

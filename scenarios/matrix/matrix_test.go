@@ -109,6 +109,34 @@ func TestAScenarioThatATargetCannotRunIsACell(t *testing.T) {
 	g.Expect(text.String()).To(ContainSubstring("not run: a driver target cannot run the task hash"))
 }
 
+// A driver of the caller's own is a row like the others; what it cannot tell is a cell that says so.
+func TestADriverOfOnesOwnIsARow(t *testing.T) {
+	g := NewWithT(t)
+	script := filepath.Join(t.TempDir(), "own.sh")
+	g.Expect(os.WriteFile(script, []byte(`
+read h; echo '{"op":"hello","protocol":1,"name":"sh","version":"7","can":["pid"]}'
+read s; mkfifo "$0.q"; exec 3<>"$0.q"; pids=
+for i in 1 2 3 4; do sh -c 'while read id n <&3; do echo "{\"op\":\"result\",\"id\":$id,\"value\":$((n * n)),\"pid\":$$}"; done' & pids="$pids,$!"; done
+echo "{\"op\":\"ready\",\"pids\":[${pids#,}]}"
+while read -r line; do
+	id=${line#*\"id\":}; id=${id%%,*}; n=${line##*\"n\":}; n=${n%%\}*}
+	case $line in
+	*stop*) kill -9 $(echo $pids | tr , ' '); echo '{"op":"stopped"}'; exit 0 ;;
+	*) echo "$id $n" >&3 ;;
+	esac
+done
+`), 0o600)).To(Succeed())
+	m, err := matrix.Run(t.Context(), matrix.Options{Targets: []string{"mine=sh " + script}, Scenarios: []string{"tutorial"}, Out: t.TempDir()})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(m.Targets).To(HaveLen(1))
+	g.Expect(m.Targets[0].Name).To(Equal("mine"))
+	g.Expect(m.Targets[0].Cells[0].Refused).To(HavePrefix("it picks idle workers, which the driver of sh does not tell"))
+	for _, bad := range []string{"Mine=sh x", "mine=", "respawn=sh x", "../x=sh"} {
+		_, err = matrix.Run(t.Context(), matrix.Options{Targets: []string{bad}, Out: t.TempDir()})
+		g.Expect(err).To(MatchError(ContainSubstring("want NAME=COMMAND")), bad)
+	}
+}
+
 // A pool that is not installed is a row that says how to get it, and the other rows are measured all the same.
 func TestAMissingPoolIsARow(t *testing.T) {
 	g := NewWithT(t)

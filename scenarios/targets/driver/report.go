@@ -73,8 +73,12 @@ func (r Report) String() string {
 		}
 	}
 	if !r.OK() && r.Stderr != "" {
+		tail := tailLines(r.Stderr, 10)
 		fmt.Fprintf(&b, "its standard error ended with:\n")
-		for line := range strings.Lines(tailLines(r.Stderr, 10)) {
+		if words := lastWords(r.Stderr); !strings.Contains(tail, words) { // above the trace that follows it
+			fmt.Fprintf(&b, "        %s\n        …\n", plain(words))
+		}
+		for line := range strings.Lines(tail) {
 			fmt.Fprintf(&b, "        %s\n", plain(strings.TrimRight(line, "\r\n")))
 		}
 	}
