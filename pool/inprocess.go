@@ -162,6 +162,11 @@ func (w *goroutineWorker) signal(sig syscall.Signal) error {
 		w.end(waitStatus{code: -1, signal: sig})
 		return nil
 	}
+	w.crew.mu.Lock()
+	defer w.crew.mu.Unlock()
+	if w.crew.members[w.number] != w {
+		return nil // it has ended, and close may have been called
+	}
 	select {
 	case w.sigterm <- sig:
 	default: // it was told already
