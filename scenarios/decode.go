@@ -180,7 +180,7 @@ func (d *decoder) enum(n *yaml.Node, f field, v reflect.Value) {
 
 func (d *decoder) list(path string, n *yaml.Node, v reflect.Value, depth int) {
 	if n.Kind != yaml.SequenceNode {
-		d.problem(n, "want a list, got %s", kindName(n))
+		d.problem(n, "want a list, such as [a, b], got %s", kindName(n))
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))

@@ -113,6 +113,9 @@ func runAll(cmd *cobra.Command, args []string, f runFlags) error {
 	}
 	var verdicts []reports.Verdict
 	for _, e := range entries {
+		if e.NotInstalled != "" { // a mistake about this host, not the harness's
+			return usage("%s: %s", e.Scenario, e.NotInstalled)
+		}
 		verdicts = append(verdicts, e.Verdict)
 	}
 	if code := reports.Worst(verdicts...).ExitCode(); code != exitPass {
