@@ -202,6 +202,7 @@ read -r start; echo "{\"op\":\"ready\",\"pids\":[$pid]}"
 while read -r line; do
 	case $line in
 	*submit*'"n":1}'*) for i in 1 2; do echo "{\"op\":\"result\",\"id\":1,\"value\":1,\"pid\":$pid}"; done; echo rubbish ;;
+	*submit*'"n":2}'*) echo "{\"op\":\"result\",\"id\":2,\"value\":4,\"pid\":$$}" ;;
 	*workers*) echo "{\"op\":\"workers\",\"pids\":[$pid]}" ;;
 	*stop*) kill -9 $pid; echo '{"op":"stopped"}'; exit 0 ;;
 	esac
@@ -213,10 +214,13 @@ done
 	d.Watch(seen.add)
 	g.Expect(d.Do(bound(t), chaos.Task{ID: 1, Name: "square"})).To(HaveField("Outcome", history.OK))
 	g.Eventually(func() []string { return seen.of(-1) }).Should(Equal([]string{"late", "rejected"}))
+	g.Expect(d.Do(bound(t), chaos.Task{ID: 2, Name: "square"})).To(HaveField("Outcome", history.OK))
+	g.Eventually(func() []string { return seen.of(-1) }).Should(Equal([]string{"late", "rejected", "rejected"}))
 	seen.mu.Lock()
 	defer seen.mu.Unlock()
 	g.Expect(seen.list[0].Task).To(BeEquivalentTo(1))
 	g.Expect(seen.list[1].Err).To(ContainSubstring(`rubbish: "rubbish" is no JSON object`))
+	g.Expect(seen.list[2].Err).To(MatchRegexp(`foreign pid: a task was answered by no worker \(by process \d+, the driver itself\)`))
 	g.Expect(d.Close()).To(Succeed())
 }
 
