@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -14,11 +15,19 @@ func newList() *cobra.Command {
 	var asJSON bool
 	kinds := []string{"scenarios", "faults", "metrics", "floors", "tasks", "bugs"}
 	cmd := &cobra.Command{
-		Use:       "list [scenarios|faults|metrics|floors|tasks|bugs]",
-		Short:     "List the library, and everything a scenario can name",
-		Long:      "List the scenarios of the library, the faults, the metrics for conditions, the floors that limits may be\nmultiples of, the built-in tasks, and the bugs of the naive pool.",
-		Example:   "  respawn list\n  respawn list metrics",
-		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
+		Use:     "list [scenarios|faults|metrics|floors|tasks|bugs]",
+		Short:   "List the library, and everything a scenario can name",
+		Long:    "List the scenarios of the library, the faults, the metrics for conditions, the floors that limits may be\nmultiples of, the built-in tasks, and the bugs of the naive pool.",
+		Example: "  respawn list\n  respawn list metrics",
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) > 1:
+				return usage("one list at a time, or all of them without a word: run 'respawn list --help'")
+			case len(args) == 1 && !slices.Contains(kinds, args[0]):
+				return usage("there is no list %q: %s: run 'respawn list --help'", args[0], scenarios.Meant(args[0], kinds))
+			}
+			return nil
+		},
 		ValidArgs: kinds,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l, err := scenarios.List()
