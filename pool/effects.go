@@ -75,7 +75,7 @@ func (w *worker) beginWrite() (outgoing, bool) {
 		return outgoing{}, false
 	}
 	o := outgoing{w: w, buf: w.out}
-	if w.large != nil && !w.large.copied {
+	if w.large != nil && !w.large.copied && !w.large.settled { // else its owner may have it back
 		w.large.copied = true
 		o.large, o.bytes = w.large, w.large.data
 		o.head = slices.Clone(w.large.inline[:w.large.head])

@@ -80,3 +80,31 @@ func TestAWorkerThatIsGivenUpWhileItsResultIsCopiedHarmsNobody(t *testing.T) {
 		g.Expect(p.collect(w, appendArenaRef(nil, arenaRef{0, 8}))).To(Equal([]byte("a result")))
 	})
 }
+
+func TestALargeArgumentIsNotReadAnyMoreWhenItsOwnerHasItBack(t *testing.T) {
+	staged(t, alone(1), func(g *WithT, s *simulation, p *Pool) {
+		p.mu.Lock()
+		w := p.slots[0].worker
+		w.proc.(*simProcess).down = make([]byte, simArena)
+		w.writing = true // what is sent now is written later
+		p.mu.Unlock()
+		ctx, cancel := context.WithCancel(context.Background())
+		outcome := make(chan error, 1)
+		go func() {
+			_, err := simWork.Call(ctx, p, make([]byte, inlinePayload))
+			outcome <- err
+		}()
+		synctest.Wait()
+		seq, _ := w.flight.oldest()
+		g.Expect(w.board.start(seq)).To(BeTrue()) // as a worker may that lies
+		cancel()
+		g.Expect(<-outcome).To(MatchError(context.Canceled))
+		p.mu.Lock()
+		w.writing = false
+		o, ok := w.beginWrite()
+		w.writing, w.proc.(*simProcess).down = false, nil
+		p.unlock()
+		g.Expect(ok).To(BeTrue())
+		g.Expect(o.bytes).To(BeEmpty())
+	})
+}
