@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
+	"unicode"
 )
 
 // Answer is what a driver said of a task that succeeded.
@@ -84,14 +84,24 @@ func (e *GoneError) words() string {
 
 func (e *GoneError) Unwrap() error { return e.Violation }
 
-// outcry is a line in which a runtime names what it dies of: an error or exception of Python or Node, a panic of Go.
-var outcry = regexp.MustCompile(`(?m)^(?:Uncaught )?(?:[\w.]*(?:Error|Exception)\b.*|(?:panic|fatal error): .*)$`)
+// outcry tells whether a runtime names what it dies of in a line: an error or exception of Python or Node, a panic of Go.
+func outcry(line string) bool {
+	line = strings.TrimPrefix(line, "Uncaught ")
+	end := strings.IndexFunc(line, func(r rune) bool { return r != '.' && r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	if end < 0 {
+		end = len(line)
+	}
+	name := line[:end]
+	return strings.HasSuffix(name, "Error") || strings.HasSuffix(name, "Exception") ||
+		strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ")
+}
 
 // lastWords is the line of a driver's standard error that is most likely to say why it ended: the last outcry, else the last.
-func lastWords(s string) string {
-	s = strings.TrimRight(s, "\r\n \t")
-	if cries := outcry.FindAllString(s, -1); len(cries) > 0 {
-		return strings.TrimRight(cries[len(cries)-1], "\r")
+func lastWords(s string) (words string) {
+	for line := range strings.Lines(strings.TrimRight(s, "\r\n \t")) {
+		if line = strings.TrimRight(line, "\r\n"); outcry(line) || !outcry(words) {
+			words = line
+		}
 	}
-	return s[strings.LastIndexByte(s, '\n')+1:]
+	return words
 }
