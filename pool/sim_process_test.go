@@ -42,6 +42,7 @@ type simProcess struct {
 	confineErr error
 	unreapable bool // takes long to be reaped
 	held       bool // its socket outlives it
+	lazy       bool // who writes to it takes long; set before anybody does
 	reaped     bool
 	closed     bool
 	simRecord
@@ -110,9 +111,13 @@ func (w *simProcess) receive(space func() []byte, got func(n int) bool) error {
 	}
 }
 
-// interrupt lets who it wakes run before who called it.
 func (w *simProcess) interrupt() {
 	poke(w.wake)
+	letOthersRun()
+}
+
+// letOthersRun lets those who were woken run before who woke them.
+func letOthersRun() {
 	for range 10 {
 		runtime.Gosched()
 	}
@@ -124,6 +129,9 @@ func (w *simProcess) drain(b []byte) int { return w.toParent.drain(b) }
 
 func (w *simProcess) tryWrite(b []byte) (int, error) {
 	w.inUse("tryWrite")
+	if w.lazy {
+		letOthersRun()
+	}
 	if w.deaf() {
 		return 0, syscall.EPIPE
 	}

@@ -41,6 +41,8 @@ func TestACancelledCallerWhoReadsIsWoken(t *testing.T) {
 	staged(t, alone(1), func(g *WithT, s *simulation, p *Pool) {
 		ctx, cancel := context.WithCancel(context.Background())
 		outcome := s.calls(g, ctx)
+		s.task(time.Millisecond) // takes his task's place, and is written before he is told
+		s.in(0).lazy = true
 		cancel()
 		settle()
 		g.Expect(outcome).To(Receive(MatchError(context.Canceled)))
