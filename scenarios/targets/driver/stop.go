@@ -64,14 +64,20 @@ func (d *Driver) awaitEnd(ctx context.Context) {
 	d.countChildren(ctx)
 }
 
-// countChildren notes what an ended driver left running.
+// countChildren notes what an ended driver left running. One look that finds nobody is not enough: a process that is just
+// becoming another program (execve) has no environment to know it by for a moment.
 func (d *Driver) countChildren(ctx context.Context) {
 	deadline := time.Now().Add(d.limits.Stop)
-	for {
+	for nobody := 0; nobody < 2; time.Sleep(10 * time.Millisecond) {
 		family, err := d.program.Family()
-		if err != nil || len(family) == 0 {
+		if err != nil {
 			return
 		}
+		if len(family) == 0 {
+			nobody++
+			continue
+		}
+		nobody = 0
 		if time.Now().After(deadline) || ctx.Err() != nil {
 			var names []string
 			for _, pid := range slices.Sorted(maps.Keys(family)) {
@@ -80,7 +86,6 @@ func (d *Driver) countChildren(ctx context.Context) {
 			d.violate(newViolation(ChildrenLeft, 0, "stop", strings.Join(names, ", ")+" still run: end and reap every worker before the driver ends"))
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 }
 
