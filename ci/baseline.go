@@ -35,20 +35,19 @@ func compare(runs, before []*reports.Report, r Regression) *Change {
 		return nil
 	}
 	list, why := runs[0].Comparable(before)
+	if len(list) == 0 {
+		return &Change{Runs: len(runs), P: 1, Text: "not compared: " + why}
+	}
 	for _, other := range runs {
 		if other.Experiment != runs[0].Experiment {
-			list, why = nil, "these runs are of different experiments"
+			why = "these runs are of different experiments"
 		}
-	}
-	if len(list) == 0 {
-		return &Change{RunsBack: len(list), Runs: len(runs), P: 1, Text: "not compared: " + why}
 	}
 	if why != "" {
 		why = "; " + why
 	}
 	a, b := relative(list), relative(runs)
-	switch {
-	case len(a) == 0 || len(b) == 0:
+	if len(a) == 0 || len(b) == 0 {
 		return &Change{RunsBack: len(a), Runs: len(b), P: 1, Text: fmt.Sprintf("not compared: %d runs of the baseline and %d of these have a median slot recovery%s", len(a), len(b), why)}
 	}
 	r = r.withDefaults()

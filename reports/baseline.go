@@ -6,35 +6,40 @@ import (
 	"slices"
 )
 
-// Comparable chooses the runs of a baseline that a run can be compared with: of the same scenario, which asked for the same
-// and tested the same target, and passed. why says what was left out, or "" if nothing was.
+// Comparable chooses the runs of a baseline that a run is compared with: those of the same scenario that passed, and of
+// these the ones of the same experiment on the same target if there are any. why says what was left out, or that the
+// experiment or the target changed, or why there is nothing to compare with; "" is for a comparison of like with like.
 func (r *Report) Comparable(baseline []*Report) (list []*Report, why string) {
-	named, changed, failed := 0, 0, 0
+	var named int
+	var passed, same []*Report
 	for _, b := range baseline {
-		switch {
-		case b.Scenario != r.Scenario:
+		if b.Scenario != r.Scenario {
 			continue
-		case b.Verdict != Pass:
-			failed++
-		case b.Experiment != r.Experiment || b.Target.Kind != r.Target.Kind || b.Target.Name != r.Target.Name:
-			changed++
-		default:
-			list = append(list, b)
 		}
 		named++
+		if b.Verdict != Pass {
+			continue
+		}
+		passed = append(passed, b)
+		if b.Experiment == r.Experiment && b.Target.Kind == r.Target.Kind && b.Target.Name == r.Target.Name {
+			same = append(same, b)
+		}
 	}
 	switch {
 	case named == 0:
 		return nil, "the baseline has no run of this scenario"
-	case changed == named:
-		return nil, "the scenario or its target changed since the baseline"
-	case failed == named:
+	case len(passed) == 0:
 		return nil, "no run of the baseline passed"
-	case changed+failed > 0:
-		why = fmt.Sprintf("%d of the baseline's %s left out: not passed, or of another experiment", changed+failed, plural(named, "run"))
+	case len(same) == 0:
+		return passed, Changed
+	case len(same) < named:
+		why = fmt.Sprintf("%d of the baseline's %s left out: not passed, or of another experiment", named-len(same), plural(named, "run"))
 	}
-	return list, why
+	return same, why
 }
+
+// Changed is what Comparable says of runs that are compared although they asked for something else.
+const Changed = "the scenario or its target changed since the baseline: if that was meant, make a new one"
 
 // Against is the comparison with a baseline in one line, "" without one.
 func (r *Report) Against(baseline []*Report) string {
