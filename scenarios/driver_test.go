@@ -84,7 +84,7 @@ func TestWhatADriverDoesNotTellIsRefusedAtTheStart(t *testing.T) {
 	for name, c := range map[string]struct{ can, submit, pick, want string }{
 		"idle":     {`"pid","workers"`, toWorker, "{state: idle}", "x.yaml:7:19: it picks idle workers, which the driver of one does not tell (can: witness, see docs/drivers.md)"},
 		"no pid":   {`"workers"`, toWorker, "{random: 1}", "the driver of one cannot be a target: it does not tell which process answers (can: pid)"},
-		"pretence": {`"pid","workers"`, `echo "{\"op\":\"result\",\"id\":$id,\"value\":$((n * n)),\"pid\":$$}"`, "{random: 1}", "the driver itself"},
+		"pretence": {`"pid","workers"`, `sleep 0.5; echo "{\"op\":\"result\",\"id\":$id,\"value\":$((n * n)),\"pid\":$$}"`, "{random: 1}", "the driver itself"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

@@ -12,8 +12,12 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 )
 
-// stillFor is how long the workers are stopped. Whoever answers in their name does so within it, or is not found out.
-const stillFor = 200 * time.Millisecond
+// The workers are stopped until the driver has answered a question behind the tasks, which it does last if it runs them
+// itself, though for no longer than orderly; and then for stillFor. Who answers in their name later is not found out.
+const (
+	orderly  = 2 * time.Second
+	stillFor = 200 * time.Millisecond
+)
 
 // Prove stops all workers that the driver named, sends it tasks, and lets them go on. An answer that comes in between is
 // nobody's of them: it is a [*Violation], and nothing that the driver says of its workers proves anything. The tasks, which
@@ -35,6 +39,9 @@ func (d *Driver) Prove(ctx context.Context, first uint64) ([]*Future, error) {
 		}
 		futures = append(futures, f)
 	}
+	behind, cancel := context.WithTimeout(ctx, orderly)
+	_, _ = d.Workers(behind)
+	cancel()
 	select {
 	case <-time.After(stillFor):
 	case <-ctx.Done():
