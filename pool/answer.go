@@ -92,7 +92,7 @@ func (p *Pool) take(w *worker, f *frame) error {
 	switch {
 	case f.flags&flagArena != 0:
 		var err error
-		if body, err = p.collect(w, f.payload); err != nil {
+		if body, err = p.collect(w, c, f); err != nil {
 			w.forget(f.seq, c)
 			p.fail(c, &EncodeError{Task: c.def.name, What: "collect result", Err: err})
 			return err
@@ -134,23 +134,43 @@ func (p *Pool) take(w *worker, f *frame) error {
 	return nil
 }
 
-// collect copies a large result out of the worker's arena, without Pool.mu, and frees the arena. Only the reader calls
-// it, and the process is not released while the reader lives.
-func (p *Pool) collect(w *worker, payload []byte) ([]byte, error) {
-	_, up := w.proc.arenas()
-	ref, ok := parseArenaRef(payload)
+// collect copies a large result out of the worker's arena, or out of the argument that it is a part of, without Pool.mu,
+// and frees the arena. Only the reader calls it, and the process is not released while the reader lives.
+func (p *Pool) collect(w *worker, c *call, f *frame) ([]byte, error) {
+	down, up := w.proc.arenas()
+	ref, ok := parseArenaRef(f.payload)
 	shared := ref.slice(up)
+	if f.flags&flagPart != 0 {
+		if w.large != c || !c.copied {
+			return nil, fmt.Errorf("%w: a part of an argument outside the arena", errFrame)
+		}
+		shared = ref.part(down, c.size())
+	}
 	if !ok || shared == nil {
 		return nil, fmt.Errorf("%w: a result outside the arena", errFrame)
 	}
 	p.mu.Unlock()
 	body := append([]byte(nil), shared...)
 	p.mu.Lock()
-	w.collected++
-	if w.board.mem != nil { // else it was given up meanwhile
-		w.board.word(offConsumed).Store(w.collected)
+	if f.flags&flagPart == 0 {
+		w.collected++
+		if w.board.mem != nil { // else it was given up meanwhile
+			w.board.word(offConsumed).Store(w.collected)
+		}
 	}
 	return body, nil
+}
+
+// part is the encoding of bytes of an argument that is so long as a whole. Its head is written over what comes before it:
+// the argument is not needed any more, and has a head of its own that is no shorter.
+func (r arenaRef) part(arena []byte, whole int) []byte {
+	var head [9]byte
+	n := uint64(len(appendHead(head[:0], cborBytes, r.size)))
+	if r.offset < n || r.slice(arena[:min(whole, len(arena))]) == nil {
+		return nil
+	}
+	copy(arena[r.offset-n:], head[:n])
+	return arenaRef{r.offset - n, r.size + n}.slice(arena)
 }
 
 // reject notes that w sent what no worker should, and recycles it. Pool.mu is held.

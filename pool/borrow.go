@@ -71,8 +71,9 @@ func bytesOf(v any) *[]byte {
 // Lent is bytes that a handler may read until it returns, and must neither change nor keep. As the argument of a task it is
 // the memory that the task came in, where a []byte is a copy that is the handler's own: for large payloads the difference
 // is a copy and the garbage that it leaves. Changing a large one is a segmentation fault, which ends the worker; one that
-// is kept shows other tasks' bytes later. Nothing else changes: callers pass a []byte, it travels as one, and a result is
-// its receiver's, one of this type too. Only [CBOR] lends.
+// is kept shows other tasks' bytes later. A large result that is a part of it, or all of it, is not copied in the worker
+// either: the caller's copy is made from the memory that it came in. Nothing else changes: callers pass a []byte, it travels
+// as one, and a result is its receiver's, one of this type too. Only [CBOR] lends.
 type Lent []byte
 
 // decodeArgument reads a handler's argument as the codec does. What is lent points into data.
@@ -84,4 +85,28 @@ func decodeArgument[T any](codec Codec, data []byte) (T, error) {
 		}
 	}
 	return decode[T](codec, data)
+}
+
+// partOf is the large byte slice that v points to, if it lies in a large argument; else nil.
+func partOf(codec Codec, arg []byte, v any) []byte {
+	if len(arg) < inlinePayload || codec != CBOR {
+		return nil
+	}
+	b := bytesOf(v)
+	if b == nil || len(*b) < inlinePayload {
+		return nil
+	}
+	if _, ok := offsetIn(arg, *b); !ok {
+		return nil
+	}
+	return *b
+}
+
+// offsetIn is where in the memory of whole part begins, if all of it lies there. Both are not empty.
+func offsetIn(whole, part []byte) (offset uint64, ok bool) {
+	from, at := uintptr(unsafe.Pointer(unsafe.SliceData(whole))), uintptr(unsafe.Pointer(unsafe.SliceData(part)))
+	if at < from || at-from > uintptr(len(whole)) || uintptr(len(part)) > uintptr(len(whole))-(at-from) {
+		return 0, false
+	}
+	return uint64(at - from), true
 }

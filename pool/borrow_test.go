@@ -3,7 +3,9 @@ package pool_test
 import (
 	"bytes"
 	"context"
+	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,6 +86,37 @@ func TestLentBytesComeBackAsTheirReceiversOwn(t *testing.T) {
 		g.Expect(f.Result(bound(t))).To(Equal(pool.Lent(want)))
 	}
 	g.Expect(echoLent.Call(bound(t), p, nil)).To(BeEmpty())
+}
+
+// middle is what lies between the first and the last bytes of its argument.
+type middle struct{ First, Last int }
+
+var (
+	cutAt  atomic.Pointer[middle] // of the worker
+	setCut = pool.Register("set-cut", func(_ context.Context, m middle) (bool, error) { cutAt.Store(&m); return true, nil })
+	cut    = pool.Register("cut", func(_ context.Context, b pool.Lent) ([]byte, error) {
+		return b[cutAt.Load().First:cutAt.Load().Last], nil
+	})
+)
+
+// A part of a lent argument goes back without a copy, when it is large; which parts are is the parent's to work out again.
+func TestAPartOfALentArgumentComesBackWhole(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	const size = 1 << 20
+	arg := make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(arg)
+	before := bytes.Clone(arg)
+	for _, m := range []middle{{0, size}, {0, size - 1}, {1, size}, {5, size / 2}, {size / 2, size}, {7, 7 + 64<<10}, {7, 7 + 64<<10 - 1}, {9, 9}, {0, 70_000}} {
+		g.Expect(setCut.Call(bound(t), p, m)).To(BeTrue())
+		for range 2 {
+			back, err := cut.Call(bound(t), p, arg)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(bytes.Equal(back, arg[m.First:m.Last])).To(BeTrue(), "%v", m)
+			clear(back)
+		}
+	}
+	g.Expect(bytes.Equal(arg, before)).To(BeTrue())
+	g.Expect(p.Stats().Rejected).To(BeZero())
 }
 
 func TestACancelledCallGivesItsLargeArgumentBack(t *testing.T) {

@@ -26,6 +26,7 @@ const (
 
 const (
 	flagArena = 1 << 0 // the payload is arenaRef: the bytes are in the shared arena
+	flagPart  = 1 << 1 // of a value, with flagArena: the arena is that of the task's argument, and the bytes are not encoded
 
 	headerSize = 32
 	// inlinePayload is the largest payload that travels in the socket; larger ones use the arena.

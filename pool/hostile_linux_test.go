@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -187,11 +188,22 @@ var vandalise = pool.Register("vandalise", func(context.Context, int) ([]string,
 	return let, nil
 })
 
+// largeArgument is so long that it goes by the arena, with a head of five bytes.
+const largeArgument = 100_000
+
 // treason is answered for by the traitor's own result, so it settles at once: with what, is its own affair.
 var treason = pool.Register("treason", func(ctx context.Context, how string) (int, error) {
 	id, word := pool.TaskID(ctx), mapped()
 	seq := uint32(word(0).Load() >> 8)
-	switch how {
+	switch how, _, _ := strings.Cut(how, "|"); how {
+	case "a part of a small argument":
+		post(wire(kindValue, 3, id, seq, reference(5, 1)))
+	case "a part beyond the argument":
+		post(wire(kindValue, 3, id, seq, reference(6, largeArgument)))
+	case "a part that begins in its head":
+		post(wire(kindValue, 3, id, seq, reference(4, largeArgument)))
+	case "a part that wraps around":
+		post(wire(kindValue, 3, id, seq, reference(^uint64(0)-7, 16)))
 	case "twice":
 		post(wire(kindValue, 0, id, seq, "\x18\x2a"), wire(kindValue, 0, id, seq, "\x07"))
 	case "outside the arena":
@@ -212,7 +224,11 @@ var treason = pool.Register("treason", func(ctx context.Context, how string) (in
 })
 
 func TestACorruptResultFailsThatTaskAndRecyclesThatWorker(t *testing.T) {
-	for _, how := range []string{"outside the arena", "wrapping around the arena", "a reference that is none"} {
+	large := func(how string) string { return how + "|" + strings.Repeat(" ", largeArgument-len(how)-1) }
+	for _, how := range []string{
+		"outside the arena", "wrapping around the arena", "a reference that is none", "a part of a small argument",
+		large("a part beyond the argument"), large("a part that begins in its head"), large("a part that wraps around"),
+	} {
 		g, p := NewWithT(t), start(t, pool.Config{Size: 2})
 		before := pids(p)
 		_, err := treason.Call(bound(t), p, how, pool.OnSlot(0))

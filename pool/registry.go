@@ -8,8 +8,9 @@ import (
 	"sync/atomic"
 )
 
-// taskFunc decodes the argument, runs the handler and appends the encoded result to dst. It must not keep arg or dst.
-type taskFunc func(ctx context.Context, arg, dst []byte) ([]byte, error)
+// taskFunc decodes the argument, runs the handler and appends the encoded result to dst. A result that is bytes of the
+// argument, which was lent, it gives back as part instead, not encoded and not copied. It must not keep arg or dst.
+type taskFunc func(ctx context.Context, arg, dst []byte) (out, part []byte, err error)
 
 // registry is what this program registered. Parent and workers are the same program, so that a task's index means the
 // same on both sides; the ready frame carries a hash by which the parent checks that.

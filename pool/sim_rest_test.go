@@ -79,7 +79,7 @@ func TestAWorkerThatIsGivenUpWhileItsResultIsCopiedHarmsNobody(t *testing.T) {
 		board := w.board
 		w.board, w.proc.(*simProcess).up = page{}, []byte("a result") // as bury leaves it
 		defer func() { w.board, w.proc.(*simProcess).up = board, nil }()
-		g.Expect(p.collect(w, appendArenaRef(nil, arenaRef{0, 8}))).To(Equal([]byte("a result")))
+		g.Expect(p.collect(w, nil, &frame{payload: appendArenaRef(nil, arenaRef{0, 8})})).To(Equal([]byte("a result")))
 	})
 }
 

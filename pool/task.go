@@ -34,20 +34,22 @@ func Register[In, Out any](name string, handler func(ctx context.Context, in In)
 
 // RegisterCodec is Register with a codec of the caller's own.
 func RegisterCodec[In, Out any](name string, codec Codec, handler func(ctx context.Context, in In) (Out, error)) Task[In, Out] {
-	index := registry.addTask(name, func(ctx context.Context, arg, dst []byte) ([]byte, error) {
+	index := registry.addTask(name, func(ctx context.Context, arg, dst []byte) (enc, part []byte, err error) {
 		in, err := decodeArgument[In](codec, arg)
 		if err != nil {
-			return dst, &EncodeError{Task: name, What: "decode argument", Err: err}
+			return dst, nil, &EncodeError{Task: name, What: "decode argument", Err: err}
 		}
 		out, err := handler(ctx, in)
 		if err != nil {
-			return dst, err
+			return dst, nil, err
 		}
-		enc, err := encode(codec, dst, out)
-		if err != nil {
-			return dst, &EncodeError{Task: name, What: "encode result", Err: err}
+		if part = partOf(codec, arg, &out); part != nil {
+			return dst, part, nil
 		}
-		return enc, nil
+		if enc, err = encode(codec, dst, out); err != nil {
+			return dst, nil, &EncodeError{Task: name, What: "encode result", Err: err}
+		}
+		return enc, nil, nil
 	})
 	return Task[In, Out]{&definition{name, index, codec}}
 }

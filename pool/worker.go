@@ -283,9 +283,12 @@ func (s *server) handle(tc *taskContext, f *frame) (r frame) {
 		}
 	}()
 	dst, inArena := s.resultBuffer()
-	out, err := registry.funcs[f.handler](tc, arg, dst)
+	out, part, err := registry.funcs[f.handler](tc, arg, dst)
 	if err != nil {
 		return handlerFailure(err)
+	}
+	if part != nil {
+		return s.partFrame(part)
 	}
 	if !inArena {
 		s.scratch = out[:0]

@@ -55,6 +55,14 @@ func (s *server) toArena(r *frame) {
 	r.flags |= flagArena
 }
 
+// partFrame is the result that is a part of the task's argument: named where it lies in the arena, or else encoded.
+func (s *server) partFrame(part []byte) frame {
+	if at, ok := offsetIn(s.down, part); ok {
+		return frame{kind: frameValue, flags: flagArena | flagPart, payload: appendArenaRef(nil, arenaRef{at, uint64(len(part))})}
+	}
+	return frame{kind: frameValue, payload: append(appendHead(nil, cborBytes, uint64(len(part))), part...)}
+}
+
 // send appends a frame to the outgoing ones.
 func (s *server) send(f *frame) {
 	s.outMu.Lock()
