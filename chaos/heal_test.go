@@ -94,8 +94,8 @@ func TestHealAfterEverything(t *testing.T) {
 	}
 }
 
-// harnessRole makes TestMain a harness of its own: "PID,DIR" has it pause that process for an hour, and "PID,DIR,oom" lets
-// a hog that is stopped wait beside it.
+// harnessRole makes TestMain a harness of its own: "PID,DIR" has it pause that process for an hour, "PID,DIR,oom" lets a
+// hog that is stopped wait beside it, and "PID,DIR,cpu" throttles it for an hour with a guardian that ends it too.
 const harnessRole = "RESPAWN_TEST_HARNESS"
 
 // harness is a process that runs chaos against the process whose pid its environment names.
@@ -105,7 +105,11 @@ func harness() {
 	pid, _ := strconv.Atoi(spec)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	guardian, err := pool.StartGuardian("harness-of-" + spec)
+	id := "harness-of-" + spec
+	if fault == "cpu" {
+		id = ownHarness
+	}
+	guardian, err := pool.StartGuardian(id)
 	if err != nil {
 		panic(err)
 	}
@@ -114,8 +118,12 @@ func harness() {
 		Open:  chaos.Create(filepath.Join(dir, "history.jsonl")),
 		Chaos: []chaos.Nemesis{once(chaos.Pause{For: time.Hour})},
 	}
-	if fault == "oom" {
+	switch fault {
+	case "oom":
 		run.Chaos, run.Progress = []chaos.Nemesis{once(chaos.OOM{Mechanism: "cgroup"})}, stopHogs
+	case "cpu":
+		run.Target = &procs{marker: ownHarness, list: []chaos.Member{member(0, pid)}}
+		run.Chaos = []chaos.Nemesis{once(chaos.CPU{Quota: 0.05, For: time.Hour})}
 	}
 	if err = run.Do(ctx); errors.Is(err, chaos.ErrInterrupted) {
 		err = nil
@@ -163,3 +171,6 @@ func TestHealWhenTheHarnessEnds(t *testing.T) {
 		})
 	}
 }
+
+// ownHarness marks the victim that belongs to its harness, as a run's members do.
+const ownHarness = "harness-and-victim"

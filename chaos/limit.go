@@ -10,7 +10,8 @@ import (
 )
 
 // limiting is embedded in injections that limit their victim by a cgroup: the one that it has to itself, or a new one
-// that it is taken to for as long. The guardian restores what the limits were if the harness is killed meanwhile.
+// that it is taken to for as long. If the harness is killed meanwhile, the guardian restores what the limits were and removes
+// the new group, once nobody is in it.
 type limiting struct {
 	group *cgroup.Group
 	undos []func() // tell the guardian that it is not needed any more
@@ -30,13 +31,24 @@ func (l *limiting) take(c *Case, controllers ...cgroup.Controller) error {
 	}
 	l.group = g
 	for _, s := range g.Saved() {
-		done, err := c.Guardian.Undo(s.Path, s.Value)
-		if err != nil {
+		if err := l.entrust(c.Guardian.Undo(s.Path, s.Value)); err != nil {
 			return err
 		}
-		l.undos = append(l.undos, done)
+	}
+	for _, dir := range g.Made() {
+		if err := l.entrust(c.Guardian.Remove(dir)); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// entrust remembers how the guardian is told that it is not needed any more.
+func (l *limiting) entrust(done func(), err error) error {
+	if err == nil {
+		l.undos = append(l.undos, done)
+	}
+	return err
 }
 
 // release restores the limits and lets go of the group. It is harmless after a take that failed.

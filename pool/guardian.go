@@ -19,16 +19,19 @@ import (
 //	undo PATH VALUE         write VALUE to the file when the pool's process is gone
 //	cont PID                continue the process when the pool's process is gone
 //	done KEY                the undo of PATH, or the cont of PID, is not needed any more
+//	remove PATH             remove the directory, a cgroup's too, when the pool's process is gone; PATH may hold spaces
+//	keep PATH               do not
 //	bye                     a clean end: exit without doing anything
 //
 // At the end of the pipe without bye it undoes what is to be undone, and kills: every watched cgroup; every watched
-// process group; and every process whose environment carries the pool's marker, until no more are found.
+// process group; and every process whose environment carries the pool's marker, until no more are found. Last it removes.
 
 // guardianOrders is what a guardian has been told.
 type guardianOrders struct {
 	watched map[int]guarded
 	undo    map[string]string // by path
 	cont    map[int]io.Closer // held likewise
+	remove  map[string]bool   // directories, by absolute path
 	bye     bool
 }
 
@@ -42,7 +45,7 @@ type guarded struct {
 // readOrders reads lines until the end of the pipe or bye; lines it does not understand are passed over. open is called
 // for every process named.
 func readOrders(r io.Reader, open func(pid int) io.Closer) guardianOrders {
-	o := guardianOrders{watched: map[int]guarded{}, undo: map[string]string{}, cont: map[int]io.Closer{}}
+	o := guardianOrders{watched: map[int]guarded{}, undo: map[string]string{}, cont: map[int]io.Closer{}, remove: map[string]bool{}}
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		verb, rest, _ := strings.Cut(lines.Text(), " ")
@@ -74,6 +77,10 @@ func readOrders(r io.Reader, open func(pid int) io.Closer) guardianOrders {
 				hold.Close()
 			}
 			delete(o.cont, pid)
+		case verb == "remove" && strings.HasPrefix(rest, "/"):
+			o.remove[rest] = true
+		case verb == "keep":
+			delete(o.remove, rest)
 		case verb == "bye":
 			o.bye = true
 			return o

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -176,6 +177,21 @@ func (g *Guardian) Undo(path, value string) (done func(), err error) {
 		return nil, fmt.Errorf("pool: undo %q: no white space in the path, no line breaks in the value", path)
 	}
 	return func() { _ = g.tell("undo "+path, "", "done "+path+"\n") }, g.tell("undo "+path, "undo "+path+" "+value+"\n", "")
+}
+
+// Remove makes the guardian remove a directory with all that is in it when this process is gone and everything is killed,
+// until the returned function is called. The directory may be made later. One of a cgroup goes once no process is left in
+// it, and with it the pins whose makers are gone. After a second the guardian leaves what it cannot remove. The path must
+// not contain line breaks.
+func (g *Guardian) Remove(path string) (done func(), err error) {
+	if path == "" || strings.ContainsAny(path, "\r\n") {
+		return nil, fmt.Errorf("pool: remove %q: want a path without line breaks", path)
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, fmt.Errorf("pool: remove: %w", err)
+	}
+	key := "remove " + path
+	return func() { _ = g.tell(key, "", "keep "+path+"\n") }, g.tell(key, key+"\n", "")
 }
 
 // PID is the guardian's process now; 0 while it is being replaced.

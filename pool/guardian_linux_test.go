@@ -82,7 +82,7 @@ func TestAStoppedGuardianHoldsUpNoClose(t *testing.T) {
 	g.Expect(children()).To(BeEmpty())
 }
 
-func TestARefusedUndoIsAClearError(t *testing.T) {
+func TestARefusedOrderIsAClearError(t *testing.T) {
 	g := NewWithT(t)
 	guardian, err := pool.StartGuardian("0123456789abcdef")
 	g.Expect(err).NotTo(HaveOccurred())
@@ -91,6 +91,10 @@ func TestARefusedUndoIsAClearError(t *testing.T) {
 	g.Expect(err).To(MatchError(ContainSubstring("no white space in the path")))
 	_, err = guardian.Undo("/ab", "1\n2")
 	g.Expect(err).To(HaveOccurred())
+	for _, path := range []string{"", "/a\nb", "/a\rb"} {
+		_, err = guardian.Remove(path)
+		g.Expect(err).To(MatchError(ContainSubstring("without line breaks")), "%q", path)
+	}
 }
 
 // envGuarded makes this program one that has given a guardian orders for that directory, for the tests to end.
@@ -118,6 +122,14 @@ func guardedMain(dir string) {
 	done()
 	_, err = guardian.Undo(filepath.Join(dir, "changed"), "as it was")
 	must(err)
+	must(os.Chdir(dir))
+	for _, tree := range []string{"tree of mine", "tree of mine, kept"} {
+		must(os.MkdirAll(filepath.Join(tree, "below"), 0o700))
+		must(os.WriteFile(filepath.Join(tree, "below", "file"), nil, 0o600))
+		done, err = guardian.Remove(tree)
+		must(err)
+	}
+	done()
 	if old := guardian.PID(); fileExists(filepath.Join(dir, "replaced")) {
 		must(syscall.Kill(old, syscall.SIGKILL))
 		for now := old; now == old || now == 0; now = guardian.PID() {
@@ -152,9 +164,11 @@ func TestTheGuardianCarriesOutItsOrdersWhenItsProcessIsKilledAndNotAfterBye(t *t
 			defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }()
 
 			read := func(name string) string { b, _ := os.ReadFile(filepath.Join(dir, name)); return string(b) }
+			file, kept := filepath.Join(dir, "tree of mine", "below", "file"), filepath.Join(dir, "tree of mine, kept", "below", "file")
 			if how == "bye" {
 				g.Expect(cmd.Wait()).To(Succeed())
 				g.Consistently(func() string { return read("changed") }, 100*time.Millisecond).Should(Equal("other"))
+				g.Expect(file).To(BeARegularFile())
 				g.Expect(procStateOf(pid)).To(Equal("T"))
 				return
 			}
@@ -163,6 +177,8 @@ func TestTheGuardianCarriesOutItsOrdersWhenItsProcessIsKilledAndNotAfterBye(t *t
 			g.Eventually(func() string { return read("changed") }).WithTimeout(patience).Should(Equal("as it was"))
 			g.Eventually(func() string { return procStateOf(pid) }).WithTimeout(patience).Should(Equal("S"))
 			g.Expect(read("changed-back")).To(Equal("other"), "that one was not needed any more")
+			g.Eventually(filepath.Dir(filepath.Dir(file))).WithTimeout(patience).ShouldNot(BeADirectory())
+			g.Expect(kept).To(BeARegularFile(), "that one was taken back")
 		})
 	}
 }

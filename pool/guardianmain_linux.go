@@ -65,8 +65,25 @@ func (o guardianOrders) carryOut(id string) {
 	}
 	for _, g := range o.watched {
 		if g.dir != "" {
-			_ = cgroup.RemoveDir(g.dir, time.Second)
+			_ = cgroup.RemoveLeft(g.dir, removeWait)
 		}
+	}
+	for path := range o.remove {
+		if cgroup.IsGroup(path) {
+			_ = cgroup.RemoveLeft(path, removeWait)
+		} else {
+			removeAll(path)
+		}
+	}
+}
+
+// removeWait bounds how long a guardian tries to remove a directory.
+const removeWait = time.Second
+
+// removeAll tries until it is done: what another guardian is about to kill may still write there.
+func removeAll(dir string) {
+	for deadline := time.Now().Add(removeWait); os.RemoveAll(dir) != nil && time.Now().Before(deadline); {
+		time.Sleep(2 * time.Millisecond)
 	}
 }
 

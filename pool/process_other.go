@@ -30,6 +30,9 @@ func (g *Guardian) Continue(int) (done func(), err error) { return nil, ErrUnsup
 // Undo is not supported here.
 func (g *Guardian) Undo(string, string) (done func(), err error) { return nil, ErrUnsupported }
 
+// Remove answers ErrUnsupported.
+func (g *Guardian) Remove(string) (done func(), err error) { return nil, ErrUnsupported }
+
 // PID is 0.
 func (g *Guardian) PID() int { return 0 }
 

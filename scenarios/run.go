@@ -18,6 +18,7 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/reports"
+	"github.com/respawn-go/respawn/scenarios/scratch"
 	"github.com/respawn-go/respawn/scenarios/targets"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 )
@@ -121,11 +122,11 @@ func (s *Scenario) seed(o RunOptions) uint64 { return cmp.Or(o.Seed, s.Seed, 1) 
 
 // record runs the scenario and leaves its history. An error means that there is no history worth judging.
 func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error {
-	scratch, err := os.MkdirTemp("", "respawn-run-")
+	dir, remove, err := scratch.Dir("respawn-run-")
 	if err != nil {
-		return fmt.Errorf("make a scratch directory: %w", err)
+		return err
 	}
-	defer os.RemoveAll(scratch)
+	defer remove()
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout(), fmt.Errorf("its timeout of %v is over", s.timeout()))
 	defer cancel()
 
@@ -136,7 +137,7 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 	if run.Header.Floors, err = measureFloors(ctx); err != nil {
 		return err
 	}
-	t, err := s.open(ctx, scratch, o)
+	t, err := s.open(ctx, dir, o)
 	if unfit := (*targets.UnfitError)(nil); errors.As(err, &unfit) {
 		return Problems{s.problemAt("target.driver", unfit)}
 	}

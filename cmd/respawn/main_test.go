@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -34,6 +35,8 @@ func TestScripts(t *testing.T) {
 			"interrupts": signals(os.Interrupt),
 			"terminates": signals(syscall.SIGTERM),
 			"hangsup":    signals(syscall.SIGHUP),
+			"kills":      signals(syscall.SIGKILL),
+			"vanish":     vanish,
 		},
 	})
 }
@@ -81,6 +84,23 @@ func signals(signal os.Signal) func(*testscript.TestScript, bool, []string) {
 	}
 }
 
+// vanish PATTERN: nothing is left that matches, or will not be soon.
+func vanish(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: vanish pattern")
+	}
+	for deadline := time.Now().Add(time.Minute); ; <-time.After(5 * time.Millisecond) {
+		left, err := filepath.Glob(ts.MkAbs(args[0]))
+		ts.Check(err)
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%v are there still", left)
+		}
+	}
+}
+
 // shorten FILE: takes its last 9 bytes away.
 func shorten(ts *testscript.TestScript, _ bool, args []string) {
 	info, err := os.Stat(ts.MkAbs(args[0]))
@@ -93,6 +113,7 @@ func command(ts *testscript.TestScript, args []string) *exec.Cmd {
 	ts.Check(err)
 	cmd := exec.Command(path, args[1:]...)
 	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = append(os.Environ(), "TMPDIR="+ts.Getenv("TMPDIR"))
 	return cmd
 }
 

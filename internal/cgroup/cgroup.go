@@ -151,20 +151,41 @@ func (g *Group) Remove() error { return g.RemoveWithin(time.Second) }
 // RemoveWithin is Remove with another time to wait, for each directory.
 func (g *Group) RemoveWithin(wait time.Duration) error {
 	var errs []error
-	for _, at := range g.places() {
-		if at.made {
-			errs = append(errs, RemoveDir(at.dir, wait))
-		}
+	for _, dir := range g.Made() {
+		errs = append(errs, RemoveDir(dir, wait))
 	}
 	return errors.Join(errs...)
+}
+
+// Made lists the directories that were made for this group: what Remove removes.
+func (g *Group) Made() (dirs []string) {
+	for _, at := range g.places() {
+		if at.made {
+			dirs = append(dirs, at.dir)
+		}
+	}
+	return dirs
 }
 
 // RemoveDir removes the group of that directory, which may be gone already. While processes are in it, or on their way
 // out of it (version 1 no longer lists those), it tries again, for as long as wait.
 func RemoveDir(dir string, wait time.Duration) error {
+	return removeDir(dir, wait, func() error { return syscall.Rmdir(dir) })
+}
+
+// RemoveLeft is RemoveDir for a group whose maker is gone. The groups below it whose makers are gone too go first: pins.
+func RemoveLeft(dir string, wait time.Duration) error {
+	return removeDir(dir, wait, func() error {
+		_, _ = sweepDir(dir) // what stays keeps the group itself
+		return syscall.Rmdir(dir)
+	})
+}
+
+// removeDir tries to remove the directory until it is gone.
+func removeDir(dir string, wait time.Duration, remove func() error) error {
 	deadline := time.Now().Add(wait)
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		err := syscall.Rmdir(dir)
+		err := remove()
 		if err == nil || errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}

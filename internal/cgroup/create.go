@@ -164,12 +164,17 @@ func descends(pid, ancestor int) bool {
 		if err != nil {
 			return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH)
 		}
-		// "PID (NAME) STATE PARENT …", and a name may hold anything.
-		fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
-		if len(fields) < 2 {
-			return false
-		}
-		pid, _ = strconv.Atoi(fields[1])
+		_, pid = stateAndParent(string(data))
 	}
 	return true
+}
+
+// stateAndParent takes them from a stat file: "PID (NAME) STATE PARENT …", and a name may hold anything.
+func stateAndParent(stat string) (state string, parent int) {
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 2 {
+		return "", 0
+	}
+	parent, _ = strconv.Atoi(fields[1])
+	return fields[0], parent
 }

@@ -106,3 +106,23 @@ func TestSweepNamesAGroupThatHoldsProcesses(t *testing.T) {
 	removed, _ := cgroup.Sweep()
 	g.Expect(removed).To(ContainElement(left))
 }
+
+func TestRemoveLeftTakesThePinsOfTheDeadAlong(t *testing.T) {
+	need(t, cgroup.Pids)
+	g, dead := NewWithT(t), player(t, "leave pinned")
+	dead.tell(t)
+	left, _, _ := strings.Cut(dead.says(t), " ")
+	t.Cleanup(func() { _, _ = cgroup.Sweep() })
+	mine := filepath.Join(left, "respawn-"+strconv.Itoa(os.Getpid())+"-pin-0")
+	g.Expect(os.Mkdir(mine, 0o755)).To(Succeed())
+	dead.ended(t)
+	g.Expect(filepath.Glob(left + "/respawn-*-pin-*")).To(HaveLen(2))
+
+	g.Expect(cgroup.RemoveLeft(left, 0)).To(MatchError(syscall.EBUSY), "I live")
+	g.Expect(filepath.Glob(left + "/respawn-*-pin-*")).To(ConsistOf(mine))
+
+	g.Expect(syscall.Rmdir(mine)).To(Succeed())
+	g.Expect(cgroup.RemoveLeft(left, 0)).To(Succeed())
+	g.Expect(left).NotTo(BeADirectory())
+	g.Expect(cgroup.RemoveLeft(left, 0)).To(Succeed(), "twice is fine")
+}

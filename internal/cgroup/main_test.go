@@ -45,7 +45,11 @@ func play(role []string) {
 	case "leave": // a group, and go
 		g, err := cgroup.Create("left", cgroup.Pids)
 		fmt.Println(g.Dir(cgroup.Pids), err)
-		if len(role) > 1 { // with that process in it
+		switch {
+		case len(role) > 1 && role[1] == "pinned":
+			_, err = g.Pin()
+			fmt.Println(err)
+		case len(role) > 1: // with that process in it
 			pid, _ := strconv.Atoi(role[1])
 			fmt.Println(g.Add(pid))
 		}

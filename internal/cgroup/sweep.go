@@ -80,4 +80,12 @@ func owner(name string) (pid int, ok bool) {
 	return pid, ok && err == nil && pid > 0
 }
 
-func running(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
+// running is false for zombies.
+func running(pid int) bool {
+	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		return false
+	}
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // where it is not ours to read, the signal told enough
+	state, _ := stateAndParent(string(data))
+	return state != "Z"
+}

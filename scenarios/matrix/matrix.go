@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -17,6 +16,7 @@ import (
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios"
 	"github.com/respawn-go/respawn/scenarios/drivers"
+	"github.com/respawn-go/respawn/scenarios/scratch"
 	"github.com/respawn-go/respawn/scenarios/targets/server"
 )
 
@@ -89,12 +89,12 @@ func Run(ctx context.Context, o Options) (*reports.Matrix, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	scratch, err := os.MkdirTemp("", "respawn-drivers-")
+	dir, remove, err := scratch.Dir("respawn-drivers-")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(scratch)
-	dir, err := drivers.Dir(scratch)
+	defer remove()
+	dir, err = drivers.Dir(dir)
 	if err != nil {
 		return nil, err
 	}

@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/respawn-go/respawn/scenarios/scratch"
 )
 
 const checkSize = 2
@@ -50,11 +51,11 @@ var sittings = []sitting{
 // error says that the check could not be made at all: [*foreign.NotInstalledError], or ctx's.
 func Check(ctx context.Context, c Command) (Report, error) {
 	r := Report{Argv: c.Argv}
-	dir, err := os.MkdirTemp("", "respawn-check-")
+	dir, remove, err := scratch.Dir("respawn-check-")
 	if err != nil {
 		return r, err
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	c.Size, c.Witness = checkSize, filepath.Join(dir, "witness")
 	d, err := open(c)
 	if err != nil {

@@ -190,7 +190,8 @@ func harness() {
 // environment is out of its reach: nothing tells any more whose it was.
 func TestAKilledHarnessLeavesNothing(t *testing.T) {
 	g := NewWithT(t)
-	t.Setenv("TMPDIR", t.TempDir()) // whose killed owner removes nothing
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
 	c := exec.Command(os.Args[0], "harness")
 	out, err := c.StdoutPipe()
 	g.Expect(err).NotTo(HaveOccurred())
@@ -204,6 +205,7 @@ func TestAKilledHarnessLeavesNothing(t *testing.T) {
 	for name, pid := range pids {
 		g.Eventually(func() bool { return alive(pid) }).WithTimeout(10*time.Second).Should(BeFalse(), name)
 	}
+	g.Eventually(func() ([]os.DirEntry, error) { return os.ReadDir(temp) }).WithTimeout(10 * time.Second).Should(BeEmpty())
 }
 
 func TestTemporaryFilesOfAKilledProgramAreRemoved(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -25,18 +26,19 @@ func Start(c Command) (*Program, error) {
 		return nil, err
 	}
 	p := &Program{marker: rand.Text()[:16], stderr: &tail{}, exited: make(chan struct{})}
-	if p.temp, err = tempDir(c); err != nil {
-		return nil, err
-	}
 	guardian, err := pool.StartGuardian(p.marker)
 	if err != nil {
-		os.RemoveAll(p.temp)
 		return nil, err
 	}
-	p.guardian = guardian
-	if err := p.spawn(path, c); err != nil {
-		p.guardian.Close()
-		os.RemoveAll(p.temp)
+	p.guardian, p.temp = guardian, filepath.Join(os.TempDir(), "respawn-foreign-"+p.marker)
+	if _, err = guardian.Remove(p.temp); err == nil {
+		err = makeTemp(p.temp, c)
+	}
+	if err == nil {
+		err = p.spawn(path, c)
+	}
+	if err != nil {
+		p.removeTemp()
 		return nil, fmt.Errorf("start %s: %w", path, err)
 	}
 	_ = p.guardian.Watch(p.pid, "")
@@ -45,13 +47,19 @@ func Start(c Command) (*Program, error) {
 	return p, nil
 }
 
-// tempDir makes the directory for the program's temporary files: one that is killed cannot remove them itself.
-func tempDir(c Command) (string, error) {
-	dir, err := os.MkdirTemp("", "respawn-foreign-")
+// makeTemp makes the directory for the program's temporary files: one that is killed cannot remove them itself.
+func makeTemp(dir string, c Command) error {
+	err := os.Mkdir(dir, 0o700)
 	if err == nil && c.dropped() {
 		err = os.Chown(dir, Nobody, Nobody)
 	}
-	return dir, err
+	return err
+}
+
+// removeTemp removes it, and ends the guardian that would.
+func (p *Program) removeTemp() {
+	_ = os.RemoveAll(p.temp)
+	_ = p.guardian.Close()
 }
 
 // spawn starts the process with a pidfd that is held from its birth on.
@@ -154,8 +162,7 @@ func (p *Program) endAll() error {
 		left = append(left, p.pid)
 	}
 	_ = p.pipe.SetReadDeadline(time.Now())
-	_ = p.guardian.Close()
-	_ = os.RemoveAll(p.temp)
+	p.removeTemp()
 	if len(left) > 0 {
 		return fmt.Errorf("processes %v were killed but are not gone after %v", left, endTimeout)
 	}

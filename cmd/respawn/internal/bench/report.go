@@ -10,6 +10,7 @@ import (
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/reports/storm"
 	"github.com/respawn-go/respawn/scenarios"
+	"github.com/respawn-go/respawn/scenarios/scratch"
 )
 
 // reportTasks is how many tasks make a history of a million events: each is submitted, run and settled.
@@ -17,11 +18,11 @@ const reportTasks = 333_000
 
 // measureReport takes a history of a million events from its file to its page: read, judged, drawn and written.
 func measureReport(ctx context.Context, s *session) error {
-	dir, err := os.MkdirTemp("", "respawn-bench-")
+	dir, remove, err := scratch.Dir("respawn-bench-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	history := filepath.Join(dir, scenarios.HistoryFile)
 	if err := (storm.Storm{Tasks: reportTasks, Kills: 200}).Write(history); err != nil {
 		return err
