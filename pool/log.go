@@ -18,5 +18,12 @@ func (p *Pool) logExit(w *worker, x Exit) {
 	if x.Kind != KindClean && x.Reason != ReasonStop && x.Reason != ReasonRecycle && x.Reason != ReasonRestart {
 		tell = p.warn
 	}
-	tell("worker exited", "worker", x.Worker, "pid", x.PID, "exit", x.String(), "task", x.TaskID, "tail", lastLine(x.Stderr), "settled", w.settled)
+	args := []any{"worker", x.Worker, "pid", x.PID, "exit", x.String(), "settled", w.settled}
+	if x.TaskID != 0 {
+		args = append(args, "task", x.TaskID)
+	}
+	if tail := lastLine(x.Stderr); tail != "" {
+		args = append(args, "tail", tail)
+	}
+	tell("worker exited", args...)
 }

@@ -38,7 +38,7 @@ func HaveTurnedOver(before []pool.WorkerInfo, n int) types.GomegaMatcher {
 			}
 		}
 		return renewed == n && ready == len(before) && len(now) == len(before),
-			fmt.Sprintf("have %d new workers beside %d old ones; it has %d new ones, %d of all ready, in %v; before %v",
+			fmt.Sprintf("have %d new and %d old workers; it has %d new ones, %d of all ready, in %v; before %v",
 				n, len(before)-n, renewed, ready, now, before)
 	})
 }
