@@ -145,7 +145,7 @@ func TestPolicyFileIsReadStrictly(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(p.Scenarios).To(Equal([]string{"a", "b"}))
 	for text, want := range map[string][]string{
-		"scenario: [a]\n":                {`:1:1: unknown key "scenario": known are allow, allow_skips, regression, scenarios`},
+		"scenario: [a]\n":                {`:1:1: unknown key "scenario": did you mean "scenarios"?`},
 		"allow: {a: [MAYBE]}\n":          {`:1:13: "MAYBE" is no verdict to allow: want ERROR, FAIL, ABORTED or INCONCLUSIVE`},
 		"allow: {a: FAIL}\n":             {`:1:12: want a list of verdicts, such as [INCONCLUSIVE]`},
 		"regression: {ratio: 0.5}":       {`:1:21: want a ratio > 1`},

@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/respawn-go/respawn/internal/nearest"
 	"github.com/respawn-go/respawn/reports"
 )
 
@@ -83,7 +84,7 @@ func (r *policyReader) keys(n *yaml.Node, known map[string]func(*yaml.Node)) {
 		if read, ok := known[key.Value]; ok {
 			read(value)
 		} else {
-			r.wrong(key, "unknown key %q: known are %s", key.Value, strings.Join(names, ", "))
+			r.wrong(key, "unknown key %q: %s", key.Value, nearest.Meant(key.Value, names))
 		}
 	})
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/respawn-go/respawn/internal/nearest"
 )
 
 // decoder turns YAML nodes into the types of a scenario by their struct tags and collects every mistake instead of
@@ -143,7 +145,7 @@ func (d *decoder) structure(path string, n *yaml.Node, v reflect.Value, depth in
 		f, ok := fields[key.Value]
 		switch {
 		case !ok:
-			d.problem(key, "unknown key %q: %s", key.Value, Meant(key.Value, keysOf(fields)))
+			d.problem(key, "unknown key %q: %s", key.Value, nearest.Meant(key.Value, keysOf(fields)))
 		case seen[key.Value]:
 			d.problem(key, "%q is here twice", key.Value)
 		default:
@@ -174,7 +176,7 @@ func (d *decoder) enum(n *yaml.Node, f field, v reflect.Value) {
 		}
 	}
 	if v.Kind() == reflect.String {
-		d.problem(n, "unknown %s %q: %s", f.key, v.String(), Meant(v.String(), f.enum))
+		d.problem(n, "unknown %s %q: %s", f.key, v.String(), nearest.Meant(v.String(), f.enum))
 	}
 }
 

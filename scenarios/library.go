@@ -4,6 +4,8 @@ import (
 	"embed"
 	"io/fs"
 	"strings"
+
+	"github.com/respawn-go/respawn/internal/nearest"
 )
 
 //go:embed library/*.yaml
@@ -23,7 +25,7 @@ func Library() []string {
 func ReadNamed(name string, opts Options) (*Scenario, error) {
 	text, err := library.ReadFile("library/" + name + ".yaml")
 	if err != nil {
-		return nil, Problems{{File: name, Text: "is neither a file nor a scenario of the library: " + Meant(name, Library())}}
+		return nil, Problems{{File: name, Text: "is neither a file nor a scenario of the library: " + nearest.Meant(name, Library())}}
 	}
 	return Parse("library/"+name+".yaml", text, opts)
 }

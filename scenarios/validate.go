@@ -11,6 +11,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/internal/nearest"
 )
 
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
@@ -303,7 +304,7 @@ func (f Fault) check(d *decoder, path string) {
 	}
 	switch {
 	case f.Signal != nil && signalNumber(f.Signal.Name) == 0:
-		d.fail(path+".signal", "unknown signal %q: %s", f.Signal.Name, Meant(f.Signal.Name, commonSignals))
+		d.fail(path+".signal", "unknown signal %q: %s", f.Signal.Name, nearest.Meant(f.Signal.Name, commonSignals))
 	case f.Spawn != nil && f.Spawn.Fail == 0 && f.Spawn.Delay == 0:
 		d.fail(path+".spawn", "want fail (so many boots) or delay")
 	case f.Resize != nil && f.Resize.To == 0:

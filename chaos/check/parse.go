@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/respawn-go/respawn/internal/nearest"
 )
 
 // RuleError says what is wrong with the text of a rule, where, and what would be right.
@@ -145,7 +147,7 @@ func (p *ruleParser) floor(word string, at int) (l Limit, err error) {
 	}
 	name, at := p.word()
 	if !slices.Contains(known, name) {
-		return l, p.fail(at, "%sx of what? unknown floor %q: %s", formatNumber(l.Number), name, meant(name, known))
+		return l, p.fail(at, "%sx of what? unknown floor %q: %s", formatNumber(l.Number), name, nearest.Meant(name, known))
 	}
 	l.Floor = strings.TrimPrefix(name, "floor.")
 	return l, nil

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/respawn-go/respawn/scenarios"
+	"github.com/respawn-go/respawn/internal/nearest"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 )
@@ -18,7 +18,7 @@ func newDriver() *cobra.Command {
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage("unknown command %q for %q: %s", args[0], cmd.CommandPath(), scenarios.Meant(args[0], []string{"check"}))
+				return usage("unknown command %q for %q: %s", args[0], cmd.CommandPath(), nearest.Meant(args[0], []string{"check"}))
 			}
 			return cmd.Help()
 		},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/respawn-go/respawn/internal/nearest"
 	"github.com/respawn-go/respawn/scenarios"
 )
 
@@ -24,7 +25,7 @@ func newList() *cobra.Command {
 			case len(args) > 1:
 				return usage("one list at a time, or all of them without a word: run 'respawn list --help'")
 			case len(args) == 1 && !slices.Contains(kinds, args[0]):
-				return usage("there is no list %q: %s: run 'respawn list --help'", args[0], scenarios.Meant(args[0], kinds))
+				return usage("there is no list %q: %s: run 'respawn list --help'", args[0], nearest.Meant(args[0], kinds))
 			}
 			return nil
 		},

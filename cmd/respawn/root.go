@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/respawn-go/respawn/scenarios"
+	"github.com/respawn-go/respawn/internal/nearest"
 	"github.com/respawn-go/respawn/scenarios/targets"
 )
 
@@ -59,7 +59,7 @@ Exit codes: 0 pass, 1 fail, 2 usage or scenario error, 3 inconclusive, 4 aborted
 		for _, c := range root.Commands() {
 			names = append(names, c.Name())
 		}
-		return usage("unknown command %q for %q: %s: run 'respawn --help'", args[0], cmd.CommandPath(), scenarios.Meant(args[0], names))
+		return usage("unknown command %q for %q: %s: run 'respawn --help'", args[0], cmd.CommandPath(), nearest.Meant(args[0], names))
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		var bad *pflag.InvalidValueError

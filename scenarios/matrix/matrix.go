@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/nearest"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios"
 	"github.com/respawn-go/respawn/scenarios/drivers"
@@ -177,7 +178,7 @@ func (e *UnknownTargetError) Error() string {
 	if e.Own {
 		return fmt.Sprintf("%q: want NAME=COMMAND with a name of lower-case letters, digits and dashes that no other target has, such as mine=node my_pool.mjs", e.Name)
 	}
-	return fmt.Sprintf("there is no target %q: %s", e.Name, scenarios.Meant(e.Name, Targets()))
+	return fmt.Sprintf("there is no target %q: %s", e.Name, nearest.Meant(e.Name, Targets()))
 }
 
 // row tests one target.
