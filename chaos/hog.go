@@ -15,11 +15,14 @@ import (
 	"github.com/respawn-go/respawn/internal/cgroup"
 )
 
-// hog is a process that uses up the memory of the group that it shares with a victim which cannot be told to do that. The
-// victim's oom_score_adj is raised to the highest, so that the kernel takes it first; the hog stops then. A victim that has
-// little memory in the group frees little, and without CAP_SYS_RESOURCE, which makes the hog exempt, the kernel may take the
-// hog after it: that is told by the hog's wait status and not counted as the victim's end. The hog is this program itself,
-// started again, and ends when this process does.
+// hog is a process that uses memory of the group that it shares with a victim which cannot be told to do that. It is this
+// program itself, started again, and ends when this process does.
+//
+// To hold the usage it takes so much, and is the one that the kernel takes should that be too much after all. To get the
+// victim killed it uses all up, and the victim's oom_score_adj is raised to the highest, so that the kernel takes it first;
+// the hog stops then. A victim that has little memory in the group frees little, and without CAP_SYS_RESOURCE, which makes
+// the hog exempt, the kernel may take the hog after it: that is told by the hog's wait status and not counted as the victim's
+// end.
 type hog struct {
 	cmd    *exec.Cmd
 	in     io.Closer
@@ -34,13 +37,20 @@ type hog struct {
 // hogEntry in the environment makes a program that has this package a hog.
 const hogEntry = "RESPAWN_HOG"
 
+// An oom_score_adj for whom the kernel is to take.
 const (
-	takeMeFirst = "1000"  // the victim's oom_score_adj
-	takeMeNever = "-1000" // the hog's, with CAP_SYS_RESOURCE
+	takeMeFirst = "1000"
+	takeMeNever = "-1000" // with CAP_SYS_RESOURCE
 )
 
-// startHog starts a hog that waits in the group.
-func startHog(ctx context.Context, group *cgroup.Group) (*hog, error) {
+// What a hog is told, by a line on its standard input.
+const (
+	untilAKill = "until a kill" // take memory until the kernel has killed somebody
+	holdBytes  = "hold %d"      // take so many bytes and keep them
+)
+
+// startHog starts a hog that waits in the group, with that oom_score_adj.
+func startHog(ctx context.Context, group *cgroup.Group, score string) (*hog, error) {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args, cmd.Env = []string{"respawn-hog"}, []string{hogEntry + "=1"}
 	in, err := cmd.StdinPipe()
@@ -70,7 +80,7 @@ func startHog(ctx context.Context, group *cgroup.Group) (*hog, error) {
 		err = ctx.Err()
 	}
 	if err == nil {
-		_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", cmd.Process.Pid), []byte(takeMeNever), 0) // without the privilege it may be taken second
+		_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", cmd.Process.Pid), []byte(score), 0) // without the privilege for takeMeNever it may be taken second
 		err = group.Add(cmd.Process.Pid)
 	}
 	if err != nil {
@@ -80,8 +90,16 @@ func startHog(ctx context.Context, group *cgroup.Group) (*hog, error) {
 	return h, nil
 }
 
-// feed lets the hog loose.
-func (h *hog) feed(c *Case) error {
+// tell lets the hog loose.
+func (h *hog) tell(order string, args ...any) error {
+	if _, err := fmt.Fprintf(h.order, order+"\n", args...); err != nil {
+		return fmt.Errorf("the hog is gone: %w", err)
+	}
+	return nil
+}
+
+// attack makes the victim the one that the kernel takes first, and lets the hog loose.
+func (h *hog) attack(c *Case) error {
 	path := fmt.Sprintf("/proc/%d/oom_score_adj", c.Victim.PID)
 	old, err := os.ReadFile(path)
 	if err == nil {
@@ -103,10 +121,7 @@ func (h *hog) feed(c *Case) error {
 		}
 		return refuse("the victim cannot be made the one that the kernel takes first: %v", err)
 	}
-	if _, err = io.WriteString(h.order, "go\n"); err != nil {
-		return fmt.Errorf("the hog is gone: %w", err)
-	}
-	return nil
+	return h.tell(untilAKill)
 }
 
 // ending waits for the victim to be killed because of the hog.

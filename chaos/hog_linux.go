@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -24,19 +25,33 @@ func init() {
 // mouthful is how much the hog takes between two looks at the counter.
 const mouthful = 64 << 10
 
-// playHog says that it is ready, and at a line from its standard input takes memory until the kernel has killed somebody or
-// gives no more. It ends when its input does. What it takes is in a file without a name, since what a process has mapped
-// counts against it when the kernel chooses.
+// playHog says that it is ready, and does what a line from its standard input orders. It ends when its input does.
 func playHog() error {
 	fmt.Println("ready")
 	in := bufio.NewReader(os.Stdin)
-	if _, err := in.ReadString('\n'); err != nil {
+	order, err := in.ReadString('\n')
+	if err != nil {
 		return nil //nolint:nilerr // it is not wanted any more
 	}
+	unwanted := make(chan struct{})
 	go func() {
+		defer close(unwanted)
 		_, _ = io.Copy(io.Discard, in)
 		os.Exit(0)
 	}()
+	var bytes int64
+	if n, _ := fmt.Sscanf(order, holdBytes, &bytes); n == 0 {
+		return useUp()
+	}
+	if err := take(bytes, func() (bool, error) { return false, nil }); err != nil {
+		return err
+	}
+	<-unwanted
+	return nil
+}
+
+// useUp takes memory until the kernel has killed somebody or gives no more.
+func useUp() error {
 	group, err := cgroup.Of(os.Getpid(), cgroup.Memory)
 	if err != nil {
 		return err
@@ -45,17 +60,30 @@ func playHog() error {
 	if err != nil {
 		return err
 	}
+	return take(math.MaxInt64, func() (bool, error) {
+		now, err := group.OOMKills()
+		return now > before, err
+	})
+}
+
+// take takes so many bytes, by mouthfuls, unless enough says to stop, or the kernel gives no more: somebody was killed then,
+// or is about to be. They are in a file without a name, since what a process has mapped counts against it when the kernel
+// chooses; it stays open.
+func take(bytes int64, enough func() (bool, error)) error {
 	fd, err := unix.MemfdCreate("hog", unix.MFD_CLOEXEC)
 	if err != nil {
 		return err
 	}
 	piece := make([]byte, mouthful)
-	for {
-		if _, err := unix.Write(fd, piece); err != nil && err != unix.EINTR { //nolint:errorlint // a raw errno
-			return nil // no more: somebody was killed, or is about to be
+	for bytes > 0 {
+		n, err := unix.Write(fd, piece[:min(bytes, mouthful)])
+		if err != nil && err != unix.EINTR { //nolint:errorlint // a raw errno
+			return nil
 		}
-		if now, err := group.OOMKills(); err != nil || now > before {
+		bytes -= int64(max(n, 0))
+		if done, err := enough(); err != nil || done {
 			return err
 		}
 	}
+	return nil
 }

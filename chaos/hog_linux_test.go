@@ -48,6 +48,50 @@ func TestOOMOfAVictimThatAllocatesNothing(t *testing.T) {
 	g.Expect(hogsOf(os.Getpid())).To(BeEmpty())
 }
 
+// A process that cannot be told to allocate is under pressure all the same, for as long as that is to last, and lives: a hog
+// takes in its group what is missing.
+func TestMemoryOfAVictimThatAllocatesNothing(t *testing.T) {
+	how := needs(t, cgroup.Memory)
+	g := NewWithT(t)
+	p := sleepers(t, 1)
+	victim := p.list[0].PID
+	group, score := cgroupsOf(t, victim), oomScore(victim)
+	rec := assault(t, chaos.Run{Target: p}, once(chaos.Memory{For: 200 * time.Millisecond}))
+	settled := rec.faults("settled")
+	g.Expect(settled).To(HaveLen(1))
+	g.Expect(settled[0].Outcome).To(Equal("confirmed"), "%s %v", settled[0].Err, settled[0].Receipt)
+	g.Expect(settled[0].Fatal).To(BeFalse())
+	r := settled[0].Receipt
+	g.Expect(r.Mechanism).To(Equal(how))
+	g.Expect(r.Evidence).To(And(HaveKeyWithValue("oom_kill", "0 → 0"), HaveKeyWithValue("hog", MatchRegexp(`^took \d+ bytes$`))))
+	held, err := time.ParseDuration(r.Evidence["held"])
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(held).To(BeNumerically(">=", 200*time.Millisecond))
+	g.Expect(rec.faults("healed")).To(HaveLen(1))
+	g.Expect(state(victim)).To(Equal("S"))
+	g.Expect(cgroupsOf(t, victim)).To(Equal(group))
+	g.Expect(oomScore(victim)).To(Equal(score))
+	g.Expect(hogsOf(os.Getpid())).To(BeEmpty())
+}
+
+// A hog that ends too early is not taken for pressure.
+func TestMemoryWithAHogThatEnds(t *testing.T) {
+	needs(t, cgroup.Memory)
+	g := NewWithT(t)
+	var rec tape
+	rec.seen = func(e history.Event) {
+		if e.Fault != nil && e.Fault.Op == "injected" {
+			for _, pid := range hogsOf(os.Getpid()) {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+	}
+	run := chaos.Run{Target: sleepers(t, 1), Open: rec.open, Steady: 1, Settle: 1, Chaos: []chaos.Nemesis{once(chaos.Memory{For: time.Hour})}}
+	g.Expect(run.Do(t.Context())).To(Succeed())
+	g.Expect(rec.reasons()).To(ConsistOf(Or(ContainSubstring("the hog ended before"), ContainSubstring("the hog is gone"))))
+	g.Expect(hogsOf(os.Getpid())).To(BeEmpty())
+}
+
 // What the kernel kills in a group that has nothing to do with the target is no trouble of its host.
 func TestOOMKillsInOtherGroupsDoNotCount(t *testing.T) {
 	needs(t, cgroup.Memory)

@@ -25,7 +25,7 @@ func (o *oomByCgroup) Setup(ctx context.Context, c *Case) error {
 		return err
 	}
 	var err error
-	o.hog, err = startHog(ctx, o.group)
+	o.hog, err = startHog(ctx, o.group, takeMeNever)
 	return err
 }
 
@@ -40,7 +40,7 @@ func (o *oomByCgroup) Inject(ctx context.Context, c *Case) (err error) {
 		return err
 	}
 	if o.hog != nil {
-		return o.hog.feed(c)
+		return o.hog.attack(c)
 	}
 	o.begin(ctx, c, Stress{Kind: "alloc"})
 	return nil

@@ -103,7 +103,7 @@ func hogsOf(parent int) (pids []int) {
 	return pids
 }
 
-// stopHogs lets a hog that is about to be fed eat nothing.
+// stopHogs lets a hog that is about to be let loose eat nothing.
 func stopHogs(e history.Event) {
 	if e.Fault == nil || e.Fault.Op != "injected" {
 		return

@@ -66,7 +66,7 @@ for V2_AS in $users; do
 	else
 		tests ./internal/cgroup
 		tests -run 'OOM|Cgroup|HardLimit' ./pool
-		tests -run 'ResourceFaults|Throttle|OOM|Hog' ./chaos
+		tests -run 'ResourceFaults|Throttle|OOM|Hog|Memory|Harness' ./chaos
 	fi
 done
 exit $failed

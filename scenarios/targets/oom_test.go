@@ -21,11 +21,7 @@ import (
 // A pool that knows nothing of chaos, and whose workers cannot be told to allocate, meets the kernel's own OOM killer: the
 // wait status and the counter say so, the one victim is gone, and the pool replaces it.
 func TestOOMOfAPoolThatIsNotOurs(t *testing.T) {
-	for _, can := range cgroup.Probe() {
-		if can.Controller == cgroup.Memory && can.Err != nil {
-			t.Skip(can)
-		}
-	}
+	needsMemory(t)
 	for name, command := range map[string]driver.Command{
 		"respawn":         targets.OwnDriver(2, ""),
 		"multiprocessing": {Argv: drivers.All()[0].Argv("../drivers"), Size: 2},
@@ -39,7 +35,7 @@ func TestOOMOfAPoolThatIsNotOurs(t *testing.T) {
 			}
 			g.Expect(err).NotTo(HaveOccurred())
 			defer d.Close()
-			settled := oomOnce(t, d)
+			settled := strikeOnce(t, d, chaos.OOM{})
 			g.Expect(settled).To(HaveLen(1))
 			g.Expect(settled[0].Outcome).To(Equal("confirmed"), "%s %v", settled[0].Err, settled[0].Receipt)
 			g.Expect(settled[0].Fatal).To(BeTrue())
@@ -54,8 +50,32 @@ func TestOOMOfAPoolThatIsNotOurs(t *testing.T) {
 	}
 }
 
-// oomOnce injects one fault, and returns how it settled.
-func oomOnce(t *testing.T, target chaos.Target) (settled []history.Fault) {
+// Under pressure that is to leave it alive, such a worker goes on answering.
+func TestMemoryOfAPoolThatIsNotOurs(t *testing.T) {
+	needsMemory(t)
+	g := NewWithT(t)
+	d, err := targets.StartDriver(bound(t), targets.OwnDriver(2, ""), t.TempDir())
+	g.Expect(err).NotTo(HaveOccurred())
+	defer d.Close()
+	settled := strikeOnce(t, d, chaos.Memory{For: 100 * time.Millisecond})
+	g.Expect(settled).To(HaveLen(1))
+	g.Expect(settled[0].Outcome).To(Equal("confirmed"), "%s %v", settled[0].Err, settled[0].Receipt)
+	g.Expect(settled[0].Fatal).To(BeFalse())
+	g.Expect(settled[0].Receipt.Evidence).To(And(HaveKeyWithValue("oom_kill", "0 → 0"), HaveKey("hog")))
+	g.Expect(d.Probe(bound(t), settled[0].Victim.Slot)).To(Equal(settled[0].Victim.PID))
+}
+
+func needsMemory(t *testing.T) {
+	t.Helper()
+	for _, can := range cgroup.Probe() {
+		if can.Controller == cgroup.Memory && can.Err != nil {
+			t.Skip(can)
+		}
+	}
+}
+
+// strikeOnce injects one fault, and returns how it settled.
+func strikeOnce(t *testing.T, target chaos.Target, fault chaos.Fault) (settled []history.Fault) {
 	t.Helper()
 	g := NewWithT(t)
 	file := filepath.Join(t.TempDir(), "history.jsonl")
@@ -63,7 +83,7 @@ func oomOnce(t *testing.T, target chaos.Target) (settled []history.Fault) {
 	defer cancel()
 	run := chaos.Run{
 		Target: target, Open: chaos.Create(file), Settle: time.Nanosecond, Steady: time.Nanosecond,
-		Chaos: []chaos.Nemesis{{Fault: chaos.OOM{}}},
+		Chaos: []chaos.Nemesis{{Fault: fault}},
 	}
 	g.Expect(run.Do(ctx)).To(Succeed())
 	r, err := history.Open(file)
