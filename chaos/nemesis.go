@@ -121,10 +121,14 @@ func (x *experiment) taken(m Member) bool {
 	return false
 }
 
-// spare counts the members that are alive and nobody's victim.
+// spare counts the members that are nobody's victim and alive. A victim is let go of when it is dead, so that it is asked
+// for first whether somebody has it: the other way round one that dies in between would pass for both. pickMu is held.
 func (x *experiment) spare(members []Member) (n int) {
 	for _, m := range members {
-		if p, err := procfs.Read(m.PID); err == nil && p.Alive() && !x.taken(m) {
+		if x.taken(m) {
+			continue
+		}
+		if p, err := procfs.Read(m.PID); err == nil && p.Alive() {
 			n++
 		}
 	}
