@@ -21,10 +21,10 @@ const floorRuns = 21
 // and a rule that needs one says so.
 func measureFloors(ctx context.Context) (map[string]float64, error) {
 	floors := map[string]float64{}
-	for name, measure := range map[string]func(context.Context, int) ([]time.Duration, error){
+	for name, measure := range map[string]func(context.Context, int, time.Duration) ([]time.Duration, error){
 		"spawn": floor.Spawn, "reap": floor.Reap, "respawn": floor.Respawn,
 	} {
-		took, err := measure(ctx, floorRuns)
+		took, err := measure(ctx, floorRuns, 0)
 		if err != nil || len(took) == 0 {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()

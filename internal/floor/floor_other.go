@@ -8,13 +8,13 @@ import (
 )
 
 // Spawn is not supported here.
-func Spawn(context.Context, int) ([]time.Duration, error) { return nil, ErrUnsupported }
+func Spawn(context.Context, int, time.Duration) ([]time.Duration, error) { return nil, ErrUnsupported }
 
 // Reap is not supported here.
-func Reap(context.Context, int) ([]time.Duration, error) { return nil, ErrUnsupported }
+func Reap(context.Context, int, time.Duration) ([]time.Duration, error) { return nil, ErrUnsupported }
 
 // Respawn is not supported here.
-func Respawn(context.Context, int) ([]time.Duration, error) { return nil, ErrUnsupported }
+func Respawn(context.Context, int, time.Duration) ([]time.Duration, error) { return nil, ErrUnsupported }
 
 // PingPong is not supported here.
 func PingPong(context.Context, int) ([]time.Duration, error) { return nil, ErrUnsupported }

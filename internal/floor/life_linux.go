@@ -5,9 +5,11 @@ import (
 	"time"
 )
 
-// Spawn measures n times how long it takes from the fork to the first byte that the child wrote.
-func Spawn(ctx context.Context, n int) ([]time.Duration, error) {
+// Spawn measures n times how long it takes from the fork to the first byte that the child wrote. Before each time nothing
+// happens for rest, so that it does not pay for what the one before it left to do; 0 is back to back.
+func Spawn(ctx context.Context, n int, rest time.Duration) ([]time.Duration, error) {
 	return sample(ctx, n, func() (time.Duration, error) {
+		time.Sleep(rest)
 		began := time.Now()
 		c, err := start(roleHello)
 		took := time.Since(began)
@@ -18,14 +20,15 @@ func Spawn(ctx context.Context, n int) ([]time.Duration, error) {
 	})
 }
 
-// Reap measures n times how long it takes from SIGKILL until the child is reaped.
-func Reap(ctx context.Context, n int) ([]time.Duration, error) {
+// Reap measures n times how long it takes from SIGKILL until the child is reaped. For rest see Spawn.
+func Reap(ctx context.Context, n int, rest time.Duration) ([]time.Duration, error) {
 	return sample(ctx, n, func() (time.Duration, error) {
 		c, err := start(roleHello)
 		if err != nil {
 			return 0, err
 		}
 		defer c.conn.Close()
+		time.Sleep(rest)
 		began := time.Now()
 		_ = c.proc.Kill()
 		_, err = c.proc.Wait()
@@ -34,14 +37,15 @@ func Reap(ctx context.Context, n int) ([]time.Duration, error) {
 }
 
 // Respawn measures n times how long it takes from SIGKILL of a child until its replacement, started once the first one
-// is reaped, has written its first byte.
-func Respawn(ctx context.Context, n int) ([]time.Duration, error) {
+// is reaped, has written its first byte. For rest see Spawn.
+func Respawn(ctx context.Context, n int, rest time.Duration) ([]time.Duration, error) {
 	c, err := start(roleHello)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { c.end() }()
 	return sample(ctx, n, func() (time.Duration, error) {
+		time.Sleep(rest)
 		began := time.Now()
 		c.end()
 		next, err := start(roleHello)

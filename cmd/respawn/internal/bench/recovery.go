@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/respawn-go/respawn/cmd/respawn/internal/work"
@@ -27,77 +26,91 @@ func measureRecovery(ctx context.Context, s *session) error {
 	defer spared.Terminate()
 	figures := []struct {
 		into *float64
-		take func() ([]time.Duration, error)
+		take func(turn int) (time.Duration, error)
 		runs []float64
 	}{
-		{&s.Floor.SpawnMS, func() ([]time.Duration, error) { return floor.Spawn(ctx, killsPerRun) }, nil},
-		{&s.Floor.ReapMS, func() ([]time.Duration, error) { return floor.Reap(ctx, killsPerRun) }, nil},
-		{&s.Floor.RespawnMS, func() ([]time.Duration, error) { return floor.Respawn(ctx, killsPerRun) }, nil},
-		{&s.Pool.RespawnMS, func() ([]time.Duration, error) { return respawns(ctx, plain, 0) }, nil},
-		{&s.Pool.RespawnSpareMS, func() ([]time.Duration, error) { return respawns(ctx, spared, 1) }, nil},
-		{&s.Pool.RequeueMS, func() ([]time.Duration, error) { return requeues(ctx, plain) }, nil},
+		{&s.Floor.SpawnMS, one(ctx, floor.Spawn), nil},
+		{&s.Floor.ReapMS, one(ctx, floor.Reap), nil},
+		{&s.Floor.RespawnMS, one(ctx, floor.Respawn), nil},
+		{&s.Pool.RespawnMS, func(turn int) (time.Duration, error) { return respawn(ctx, plain, turn%workers, 0) }, nil},
+		{&s.Pool.RespawnSpareMS, func(turn int) (time.Duration, error) { return respawn(ctx, spared, turn%workers, 1) }, nil},
+		{&s.Pool.RequeueMS, func(int) (time.Duration, error) { return requeue(ctx, plain) }, nil},
 	}
 	return s.each(ctx, func() error {
+		samples := make([][]time.Duration, len(figures))
+		for turn := range killsPerRun { // in turns: whoever else uses the machine disturbs all of them alike
+			for i := range figures {
+				took, err := figures[i].take(turn)
+				if err != nil {
+					return err
+				}
+				samples[i] = append(samples[i], took)
+			}
+		}
 		for i := range figures {
 			f := &figures[i]
-			samples, err := f.take()
-			if err != nil {
-				return err
-			}
-			f.runs = append(f.runs, ms(median(samples)))
+			f.runs = append(f.runs, ms(median(samples[i])))
 			*f.into = median(f.runs)
 		}
 		return nil
 	})
 }
 
-// respawns times from SIGKILL of an idle worker until its slot's next one has answered.
-func respawns(ctx context.Context, p *pool.Pool, spares int) ([]time.Duration, error) {
-	samples := make([]time.Duration, 0, killsPerRun)
-	for i := range killsPerRun {
-		if err := settled(ctx, p, spares); err != nil {
-			return nil, err
-		}
-		slot := i % workers
-		w, _ := inSlot(p, slot)
-		began := time.Now()
-		if !kill(p, w) {
-			return nil, fmt.Errorf("could not kill %v", w)
-		}
-		for pid := w.PID; pid == w.PID; { // it may still have answered before it died
-			var err error
-			if pid, err = probe(ctx, p, slot); err != nil {
-				return nil, err
-			}
-		}
-		samples = append(samples, time.Since(began))
+// rest is how long nothing happens before each sample, so that none pays for what the one before it left to do.
+const rest = 5 * time.Millisecond
+
+// one takes a single sample of a floor.
+func one(ctx context.Context, measure func(context.Context, int, time.Duration) ([]time.Duration, error)) func(int) (time.Duration, error) {
+	return func(int) (time.Duration, error) {
+		samples, err := measure(ctx, 1, rest)
+		return median(samples), err
 	}
-	return samples, nil
 }
 
-// requeues times from SIGKILL of a busy worker until another one has started its task.
-func requeues(ctx context.Context, p *pool.Pool) ([]time.Duration, error) {
-	samples := make([]time.Duration, 0, killsPerRun)
-	for range killsPerRun {
-		if err := settled(ctx, p, 0); err != nil {
-			return nil, err
-		}
-		f := work.StartedAt.Submit(ctx, p, 0)
-		var busy pool.WorkerInfo
-		if err := until(ctx, func() bool { return running(p, &busy) }); err != nil {
-			return nil, err
-		}
-		began := work.Now()
-		if !kill(p, busy) {
-			return nil, fmt.Errorf("could not kill %v", busy)
-		}
-		at, err := f.Result(ctx)
-		if err != nil {
-			return nil, err
-		}
-		samples = append(samples, time.Duration(at-began))
+// respawn times from SIGKILL of an idle worker until its slot's next one has answered.
+func respawn(ctx context.Context, p *pool.Pool, slot, spares int) (time.Duration, error) {
+	if err := settled(ctx, p, spares); err != nil {
+		return 0, err
 	}
-	return samples, nil
+	w, _ := inSlot(p, slot)
+	kill, err := aim(p, w)
+	if err != nil {
+		return 0, err
+	}
+	time.Sleep(rest)
+	began := time.Now()
+	if err := kill(); err != nil {
+		return 0, err
+	}
+	for pid := w.PID; pid == w.PID; { // it may still have answered before it died
+		if pid, err = probe(ctx, p, slot); err != nil {
+			return 0, err
+		}
+	}
+	return time.Since(began), nil
+}
+
+// requeue times from SIGKILL of a busy worker until another one has started its task.
+func requeue(ctx context.Context, p *pool.Pool) (time.Duration, error) {
+	if err := settled(ctx, p, 0); err != nil {
+		return 0, err
+	}
+	f := work.StartedAt.Submit(ctx, p, 0)
+	var busy pool.WorkerInfo
+	if err := until(ctx, func() bool { return running(p, &busy) }); err != nil {
+		return 0, err
+	}
+	kill, err := aim(p, busy)
+	if err != nil {
+		return 0, err
+	}
+	time.Sleep(rest)
+	began := work.Now()
+	if err := kill(); err != nil {
+		return 0, err
+	}
+	at, err := f.Result(ctx)
+	return time.Duration(at - began), err
 }
 
 // running finds a worker that runs a task.

@@ -20,15 +20,27 @@ func inSlot(p *pool.Pool, slot int) (pool.WorkerInfo, bool) {
 	return pool.WorkerInfo{}, false
 }
 
-// kill sends SIGKILL to w. The process is held first and w looked for again, since a number alone may be another's by now.
-func kill(p *pool.Pool, w pool.WorkerInfo) bool {
+// aim takes hold of w's process and returns what sends SIGKILL to it, once. The process is held first and w looked for again,
+// since a number alone may be another's by now.
+func aim(p *pool.Pool, w pool.WorkerInfo) (kill func() error, err error) {
 	process, err := os.FindProcess(w.PID)
 	if err != nil {
-		return false
+		return nil, err
 	}
-	defer process.Release()
-	now, ok := inSlot(p, w.Slot)
-	return ok && now.PID == w.PID && process.Kill() == nil
+	if now, ok := inSlot(p, w.Slot); !ok || now.PID != w.PID {
+		_ = process.Release()
+		return nil, fmt.Errorf("kill %v: it is not there any more", w)
+	}
+	return func() error {
+		defer process.Release()
+		return process.Kill()
+	}, nil
+}
+
+// kill sends SIGKILL to w, and tells whether it was there still.
+func kill(p *pool.Pool, w pool.WorkerInfo) bool {
+	kill, err := aim(p, w)
+	return err == nil && kill() == nil
 }
 
 // probe has the slot answer a task and returns the pid that did.
