@@ -14,7 +14,9 @@ func Spawn(context.Context, int, time.Duration) ([]time.Duration, error) { retur
 func Reap(context.Context, int, time.Duration) ([]time.Duration, error) { return nil, ErrUnsupported }
 
 // Respawn is not supported here.
-func Respawn(context.Context, int, time.Duration) ([]time.Duration, error) { return nil, ErrUnsupported }
+func Respawn(context.Context, int, time.Duration) ([]time.Duration, error) {
+	return nil, ErrUnsupported
+}
 
 // PingPong is not supported here.
 func PingPong(context.Context, int) ([]time.Duration, error) { return nil, ErrUnsupported }
