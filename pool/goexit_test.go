@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -37,5 +38,19 @@ func TestAHandlerThatEndsItsGoroutineEndsItsTaskAlone(t *testing.T) {
 		}
 		g.Expect(p.Workers()[0].PID).To(Equal(before))
 		g.Expect(p.Close()).To(Succeed())
+	}
+}
+
+var quitAtBoot = pool.RegisterInit("quit-at-boot", func(context.Context, int) error { runtime.Goexit(); return nil })
+
+func TestAnInitializerThatEndsItsGoroutineFailsTheBootAtOnce(t *testing.T) {
+	inProcess, _ := pool.InProcess(pool.Config{})
+	for _, cfg := range []pool.Config{{}, inProcess} {
+		g := NewWithT(t)
+		cfg.Size, cfg.Initializer, cfg.BootTimeout = 1, quitAtBoot.With(0), time.Hour
+		cfg.Backoff = pool.Backoff{Base: time.Millisecond, Threshold: 2}
+		_, err := pool.New(bound(t), cfg)
+		g.Expect(err).To(MatchError(pool.ErrCrashLoop))
+		g.Expect(err).To(MatchError(ContainSubstring(`initializer "quit-at-boot" called runtime.Goexit`)))
 	}
 }

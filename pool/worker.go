@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -93,65 +92,6 @@ func (s *server) main() {
 	close(booted)
 	s.serve()
 	s.exit(1)
-}
-
-// boot reads the hello frame, runs the initializer and says ready.
-func (s *server) boot() error {
-	var f frame
-	for {
-		ok, err := s.in.next(&f)
-		if err != nil {
-			return err
-		}
-		if ok {
-			break
-		}
-		if err := s.fill(); err != nil {
-			return err
-		}
-	}
-	if f.kind != frameHello {
-		return fmt.Errorf("%w: want hello, got kind %d", errFrame, f.kind)
-	}
-	if err := s.hello.parse(f.payload); err != nil {
-		return err
-	}
-	settle := sync.OnceFunc(func() {
-		s.settleIn()
-		go s.serveControl()
-	})
-	if s.hello.init != "" {
-		settle() // for an initializer that outlives the parent, or takes much memory; else it can wait
-	}
-	if err := s.initialize(); err != nil {
-		w := packError(err)
-		payload, encErr := CBOR.Append(nil, &w)
-		s.send(&frame{kind: frameBootFailed, payload: payload})
-		return errors.Join(s.flush(), encErr, err)
-	}
-	n, hash := registry.fingerprint(-1)
-	s.names = n
-	s.page.setPhase(PhaseIdle, 0)
-	s.send(&frame{kind: frameReady, id: hash, seq: uint32(n)})
-	err := s.flush()
-	settle() // while the parent takes the news
-	return err
-}
-
-func (s *server) initialize() (err error) {
-	if s.hello.init == "" {
-		return nil
-	}
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("initializer %q panicked: %v\n%s", s.hello.init, v, stack())
-		}
-	}()
-	init := registry.inits[s.hello.init]
-	if init == nil {
-		return fmt.Errorf("initializer %q is not registered in the worker: register it in a package-level variable", s.hello.init)
-	}
-	return init(context.Background(), s.hello.initArg)
 }
 
 // fill reads more bytes; at the end of the socket the parent is gone.
