@@ -23,6 +23,7 @@ func (d *Driver) Stop(ctx context.Context) error {
 		return d.Close()
 	}
 	before := len(d.Violations())
+	_, _ = d.program.Family() // to know them again
 	_, err := d.ask(ctx, request{Op: "stop"}, "stopped", d.limits.Stop)
 	if err == ErrClosed { //nolint:errorlint // it is returned as it is
 		d.violate(newViolation(NoAnswer, 0, "stop", "it ended without a word: want "+wanted["stopped"]))
@@ -44,6 +45,7 @@ func (d *Driver) hangUp(ctx context.Context) {
 	d.mu.Lock()
 	d.closing = true
 	d.mu.Unlock()
+	_, _ = d.program.Family() // to know them again
 	d.closeInput()
 	d.awaitEnd(ctx)
 }
@@ -64,8 +66,8 @@ func (d *Driver) awaitEnd(ctx context.Context) {
 	d.countChildren(ctx)
 }
 
-// countChildren notes what an ended driver left running. One look that finds nobody is not enough: a process that is just
-// becoming another program (execve) has no environment to know it by for a moment.
+// countChildren notes what an ended driver left running. One look that finds nobody is not enough: what was started since the
+// last one may just be becoming another program (execve), and have no environment to know it by.
 func (d *Driver) countChildren(ctx context.Context) {
 	deadline := time.Now().Add(d.limits.Stop)
 	for nobody := 0; nobody < 2; time.Sleep(10 * time.Millisecond) {

@@ -86,6 +86,28 @@ func TestEveryDescendantIsFoundAndEnded(t *testing.T) {
 	}
 }
 
+// A process that becomes another program has no environment in between, and a session of its own and a dead parent are no signs.
+func TestADescendantThatWasSeenIsKnownAgainWithoutAnySign(t *testing.T) {
+	g, dir := NewWithT(t), t.TempDir()
+	for _, name := range []string{"forget", "end"} {
+		g.Expect(syscall.Mkfifo(filepath.Join(dir, name), 0o600)).To(Succeed())
+	}
+	say := func(to string) { g.Expect(os.WriteFile(filepath.Join(dir, to), []byte("now\n"), 0)).To(Succeed()) }
+	p, pids := start(t, "cd "+dir+`
+		setsid sh -c 'echo child=$$; echo done; read -r _ <forget; exec env -i /bin/sleep 3600' &
+		read -r _ <end`)
+	pid := pids["child"]
+	g.Expect(p.Family()).To(HaveKey(pid))
+	say("forget")
+	g.Eventually(func() string { return foreign.Name(pid) }).WithTimeout(10 * time.Second).Should(Equal("sleep"))
+	say("end")
+	g.Eventually(p.Exited()).WithTimeout(10 * time.Second).Should(BeClosed())
+	g.Expect(p.Owns(pid)).To(BeTrue())
+	g.Expect(p.Family()).To(HaveKey(pid))
+	g.Expect(p.End()).To(Succeed())
+	g.Expect(alive(pid)).To(BeFalse())
+}
+
 func TestNobodyElseIsOwned(t *testing.T) {
 	g := NewWithT(t)
 	p, _ := start(t, "echo done; exec sleep 3600")

@@ -30,6 +30,7 @@ type Program struct {
 	exited   chan struct{}
 	exit     Exit // set before exited is closed
 
+	kin    kin
 	end    sync.Once
 	endErr error
 }
@@ -81,24 +82,6 @@ func (p *Program) Stderr() string {
 	return p.stderr.String()
 }
 
-// Family lists the living descendants, the program itself not included, by pid.
-func (p *Program) Family() (procfs.Table, error) {
-	all, err := procfs.Snapshot()
-	if err != nil {
-		return nil, err
-	}
-	family := procfs.Table{}
-	for pid, proc := range all {
-		if pid == p.pid || pid == os.Getpid() || !proc.Alive() {
-			continue
-		}
-		if p.carriesSign(pid) || all.Has(pid, func(ancestor int) bool { return ancestor == p.pid }) {
-			family[pid] = proc
-		}
-	}
-	return family, nil
-}
-
 // Children lists the living processes whose parent is the program.
 func (p *Program) Children() ([]int, error) {
 	all, err := procfs.Snapshot()
@@ -109,39 +92,6 @@ func (p *Program) Children() ([]int, error) {
 		}
 	}
 	return pids, err
-}
-
-// Owns tells whether pid is a living descendant: only then may it be signalled.
-func (p *Program) Owns(pid int) bool {
-	if pid <= 1 || pid == p.pid || pid == os.Getpid() {
-		return false
-	}
-	proc, err := procfs.Read(pid)
-	if err != nil || !proc.Alive() {
-		return false
-	}
-	if p.carriesSign(pid) {
-		return true
-	}
-	for range 64 { // a deeper family than this is not believed
-		if proc.PPID == p.pid {
-			return true
-		}
-		if proc.PPID <= 1 {
-			return false
-		}
-		if proc, err = procfs.Read(proc.PPID); err != nil {
-			return false
-		}
-	}
-	return false
-}
-
-// carriesSign tells whether pid is in the program's session or carries its marker. A server that writes over its
-// environment to set its title has only the first sign, a daemon that makes a session of its own only the second.
-func (p *Program) carriesSign(pid int) bool {
-	session, err := unix.Getsid(pid)
-	return err == nil && session == p.pid || procfs.Marked(pid, "RESPAWN_POOL="+p.marker)
 }
 
 // Name is the name of a process's program, at most 15 bytes; "" when it is gone.

@@ -153,6 +153,7 @@ func (p *Program) endAll() error {
 	p.killOnce()
 	_ = unix.Kill(-p.pid, unix.SIGKILL) // not reaped, so the group's number is its own
 	left := p.killFamily(deadline)
+	p.kin.release()
 	select {
 	case <-p.exited:
 		p.guardian.Forget(p.pid)

@@ -1,0 +1,121 @@
+package foreign
+
+import (
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/respawn-go/respawn/internal/procfs"
+)
+
+// Family lists the living descendants, the program itself not included, by pid. Whom it has listed once it knows again: a
+// process that is just becoming another program (execve) has no environment to be known by for a moment, which on a busy
+// machine is long.
+func (p *Program) Family() (procfs.Table, error) {
+	all, err := procfs.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	family := procfs.Table{}
+	for pid, proc := range all {
+		if pid == p.pid || pid == os.Getpid() || !proc.Alive() {
+			continue
+		}
+		if p.kin.has(pid) || p.carriesSign(pid) || all.Has(pid, func(ancestor int) bool { return ancestor == p.pid }) {
+			family[pid] = proc
+		}
+	}
+	for pid := range family {
+		p.kin.add(pid, p.Owns)
+	}
+	return family, nil
+}
+
+// Owns tells whether pid is a living descendant: only then may it be signalled.
+func (p *Program) Owns(pid int) bool {
+	if pid <= 1 || pid == p.pid || pid == os.Getpid() {
+		return false
+	}
+	proc, err := procfs.Read(pid)
+	if err != nil || !proc.Alive() {
+		return false
+	}
+	if p.kin.has(pid) || p.carriesSign(pid) {
+		return true
+	}
+	for range 64 { // a deeper family than this is not believed
+		if proc.PPID == p.pid {
+			return true
+		}
+		if proc.PPID <= 1 {
+			return false
+		}
+		if proc, err = procfs.Read(proc.PPID); err != nil {
+			return false
+		}
+	}
+	return false
+}
+
+// carriesSign tells whether pid is in the program's session or carries its marker. A server that writes over its
+// environment to set its title has only the first sign, a daemon that makes a session of its own only the second.
+func (p *Program) carriesSign(pid int) bool {
+	session, err := unix.Getsid(pid)
+	return err == nil && session == p.pid || procfs.Marked(pid, "RESPAWN_POOL="+p.marker)
+}
+
+// kin are processes that were once known as descendants, held so that their numbers are their own. The zero value is ready.
+// Safe for concurrent use.
+type kin struct {
+	mu   sync.Mutex
+	held map[int]*Held
+}
+
+// has tells whether pid is one of them, and lives.
+func (k *kin) has(pid int) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	h := k.held[pid]
+	return h != nil && !h.Gone()
+}
+
+// add holds pid, if it is one still when it is held. The dead are let go of.
+func (k *kin) add(pid int, isOne func(pid int) bool) {
+	if k.has(pid) {
+		return
+	}
+	h, err := Hold(pid)
+	if err != nil {
+		return
+	}
+	if !isOne(pid) {
+		h.Release()
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for pid, old := range k.held {
+		if old.Gone() {
+			old.Release()
+			delete(k.held, pid)
+		}
+	}
+	if k.held == nil {
+		k.held = make(map[int]*Held)
+	}
+	if old := k.held[pid]; old != nil { // added meanwhile, or dead
+		old.Release()
+	}
+	k.held[pid] = h
+}
+
+// release lets go of them all.
+func (k *kin) release() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, h := range k.held {
+		h.Release()
+	}
+	k.held = nil
+}
