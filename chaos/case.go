@@ -91,8 +91,6 @@ type Guardian interface {
 	Continue(pid int) (done func(), err error)
 	// Undo writes value to the file once this process is gone, until done is called.
 	Undo(path, value string) (done func(), err error)
-	// Remove removes a directory, a cgroup's too, once this process is gone, until done is called.
-	Remove(path string) (done func(), err error)
 }
 
 // noGuardian is for runs without one.
@@ -100,7 +98,6 @@ type noGuardian struct{}
 
 func (noGuardian) Continue(int) (func(), error)        { return func() {}, nil }
 func (noGuardian) Undo(string, string) (func(), error) { return func() {}, nil }
-func (noGuardian) Remove(string) (func(), error)       { return func() {}, nil }
 
 // say formats a fact for a receipt.
 func say(v any) string { return fmt.Sprint(v) }

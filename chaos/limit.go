@@ -31,24 +31,13 @@ func (l *limiting) take(c *Case, controllers ...cgroup.Controller) error {
 	}
 	l.group = g
 	for _, s := range g.Saved() {
-		if err := l.entrust(c.Guardian.Undo(s.Path, s.Value)); err != nil {
+		done, err := c.Guardian.Undo(s.Path, s.Value)
+		if err != nil {
 			return err
 		}
-	}
-	for _, dir := range g.Made() {
-		if err := l.entrust(c.Guardian.Remove(dir)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// entrust remembers how the guardian is told that it is not needed any more.
-func (l *limiting) entrust(done func(), err error) error {
-	if err == nil {
 		l.undos = append(l.undos, done)
 	}
-	return err
+	return nil
 }
 
 // release restores the limits and lets go of the group. It is harmless after a take that failed.

@@ -19,12 +19,14 @@ import (
 //	undo PATH VALUE         write VALUE to the file when the pool's process is gone
 //	cont PID                continue the process when the pool's process is gone
 //	done KEY                the undo of PATH, or the cont of PID, is not needed any more
-//	remove PATH             remove the directory, a cgroup's too, when the pool's process is gone; PATH may hold spaces
+//	of PID                  the pool's process
+//	remove PATH             remove the directory when the pool's process is gone; PATH may hold spaces
 //	keep PATH               do not
 //	bye                     a clean end: exit without doing anything
 //
 // At the end of the pipe without bye it undoes what is to be undone, and kills: every watched cgroup; every watched
-// process group; and every process whose environment carries the pool's marker, until no more are found. Last it removes.
+// process group; and every process whose environment carries the pool's marker, until no more are found. Last it removes,
+// cgroups that the process made and that nobody is in any more included.
 
 // guardianOrders is what a guardian has been told.
 type guardianOrders struct {
@@ -32,6 +34,7 @@ type guardianOrders struct {
 	undo    map[string]string // by path
 	cont    map[int]io.Closer // held likewise
 	remove  map[string]bool   // directories, by absolute path
+	of      int               // the pool's process
 	bye     bool
 }
 
@@ -77,6 +80,8 @@ func readOrders(r io.Reader, open func(pid int) io.Closer) guardianOrders {
 				hold.Close()
 			}
 			delete(o.cont, pid)
+		case verb == "of":
+			o.of = pid
 		case verb == "remove" && strings.HasPrefix(rest, "/"):
 			o.remove[rest] = true
 		case verb == "keep":

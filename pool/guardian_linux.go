@@ -40,7 +40,7 @@ func StartGuardian(id string) (*Guardian, error) {
 	if !mainCalled.Load() {
 		return nil, ErrMainNotCalled
 	}
-	g := &Guardian{id: id, lines: make(map[string]string), closing: make(chan struct{}), gone: make(chan struct{})}
+	g := &Guardian{id: id, lines: map[string]string{"of": fmt.Sprintf("of %d\n", os.Getpid())}, closing: make(chan struct{}), gone: make(chan struct{})}
 	exited, err := g.start()
 	if err != nil {
 		return nil, fmt.Errorf("pool: start the guardian: %w", err)
@@ -180,9 +180,8 @@ func (g *Guardian) Undo(path, value string) (done func(), err error) {
 }
 
 // Remove makes the guardian remove a directory with all that is in it when this process is gone and everything is killed,
-// until the returned function is called. The directory may be made later. One of a cgroup goes once no process is left in
-// it, and with it the pins whose makers are gone. After a second the guardian leaves what it cannot remove. The path must
-// not contain line breaks.
+// until the returned function is called. The directory may be made later. After a second the guardian leaves what it cannot
+// remove. The path must not contain line breaks. Cgroups that this process made are removed without being named.
 func (g *Guardian) Remove(path string) (done func(), err error) {
 	if path == "" || strings.ContainsAny(path, "\r\n") {
 		return nil, fmt.Errorf("pool: remove %q: want a path without line breaks", path)

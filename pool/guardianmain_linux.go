@@ -68,12 +68,11 @@ func (o guardianOrders) carryOut(id string) {
 			_ = cgroup.RemoveLeft(g.dir, removeWait)
 		}
 	}
+	for _, dir := range cgroup.Owned(o.of) { // asked for, not told: whoever makes one may be killed before it can tell
+		_ = cgroup.RemoveLeft(dir, removeWait)
+	}
 	for path := range o.remove {
-		if cgroup.IsGroup(path) {
-			_ = cgroup.RemoveLeft(path, removeWait)
-		} else {
-			removeAll(path)
-		}
+		removeAll(path)
 	}
 }
 
