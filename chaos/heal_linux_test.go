@@ -26,7 +26,11 @@ func TestGroupOfAHarnessThatIsKilled(t *testing.T) {
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	g.Eventually(func() string { return cgroupsOf(t, victim.Process.Pid) }).WithTimeout(20 * time.Second).Should(ContainSubstring("-fault-"))
 	g.Expect(cgroup.Owned(cmd.Process.Pid)).NotTo(BeEmpty())
-	t.Cleanup(func() { _, _ = cgroup.Sweep() })
+	t.Cleanup(func() {
+		for _, dir := range cgroup.Owned(cmd.Process.Pid) {
+			_ = cgroup.RemoveLeft(dir, time.Second)
+		}
+	})
 
 	g.Expect(cmd.Process.Kill()).To(Succeed())
 	g.Eventually(gone).WithTimeout(20 * time.Second).Should(BeClosed())

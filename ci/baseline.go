@@ -29,19 +29,54 @@ const (
 )
 
 // compare returns nil when comparison is off. What cannot be compared is told, and is not red: a new scenario has no baseline,
-// and one with a single kill no median.
-func compare(runs, before []*reports.Report, r Regression) *Change {
+// and one with a single kill no median. Runs of several experiments are compared each with their own kind; what is told is the
+// comparison that is red, or else the worst.
+func compare(runs, before []*reports.Report, r Regression) (worst *Change) {
 	if r.Off || len(runs) == 0 {
 		return nil
 	}
-	list, why := runs[0].Comparable(before)
+	kinds := byKin(runs)
+	for _, alike := range kinds {
+		if c := compareAlike(alike, before, r.withDefaults()); worst == nil || c.worse(worst) {
+			worst = c
+		}
+	}
+	if len(kinds) > 1 {
+		worst.Text += fmt.Sprintf("; these runs are of %d experiments, each compared by itself", len(kinds))
+	}
+	return worst
+}
+
+// worse tells whether c is to be told rather than other.
+func (c *Change) worse(other *Change) bool {
+	switch {
+	case c.Red != other.Red:
+		return c.Red
+	case (c.P < 1) != (other.P < 1): // one was not judged
+		return c.P < 1
+	}
+	return c.Ratio > other.Ratio
+}
+
+// byKin is the runs by experiment and target, in the order of their first.
+func byKin(runs []*reports.Report) (list [][]*reports.Report) {
+	at := make(map[[3]string]int)
+	for _, r := range runs {
+		i, ok := at[r.Kin()]
+		if !ok {
+			i = len(list)
+			at[r.Kin()], list = i, append(list, nil)
+		}
+		list[i] = append(list[i], r)
+	}
+	return list
+}
+
+// compareAlike compares runs of one experiment.
+func compareAlike(runs, before []*reports.Report, r Regression) *Change {
+	list, why := runs[0].Comparable(before, r.Runs)
 	if len(list) == 0 {
 		return &Change{Runs: len(runs), P: 1, Text: "not compared: " + why}
-	}
-	for _, other := range runs {
-		if other.Experiment != runs[0].Experiment {
-			why = "these runs are of different experiments"
-		}
 	}
 	if why != "" {
 		why = "; " + why
@@ -50,7 +85,6 @@ func compare(runs, before []*reports.Report, r Regression) *Change {
 	if len(a) == 0 || len(b) == 0 {
 		return &Change{RunsBack: len(a), Runs: len(b), P: 1, Text: fmt.Sprintf("not compared: %d runs of the baseline and %d of these have a median slot recovery%s", len(a), len(b), why)}
 	}
-	r = r.withDefaults()
 	c := &Change{RunsBack: len(a), Runs: len(b), P: 1}
 	old, now := benchmath.NewSample(a, &benchmath.DefaultThresholds), benchmath.NewSample(b, &benchmath.DefaultThresholds)
 	c.Before, c.After = benchmath.AssumeNothing.Summary(old, 0.95).Center, benchmath.AssumeNothing.Summary(now, 0.95).Center
@@ -71,7 +105,7 @@ func relative(list []*reports.Report) (values []float64) {
 	for _, r := range list {
 		recovery, ok := r.Metrics[recoveryMetric]
 		floor := r.Floors[floorName]
-		if ok && floor > 0 && !math.IsInf(recovery, 0) && r.Skipped == "" {
+		if ok && floor > 0 && recovery > 0 && !math.IsInf(recovery, 0) && r.Skipped == "" {
 			values = append(values, recovery/floor)
 		}
 	}

@@ -2,6 +2,7 @@ package ci_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -113,7 +114,46 @@ func TestGateComparesLikeWithLikeWhereItCan(t *testing.T) {
 		g.Expect(d.Rows[0].Reason).To(MatchRegexp(c.want))
 	}
 	g.Expect(ci.Decide(same, other, ci.Policy{}).Green).To(BeTrue())
-	g.Expect(ci.Decide(append(slow, other...), same, ci.Policy{}).Rows[0].Change.Text).To(HaveSuffix("; these runs are of different experiments"))
+}
+
+// recovering are so many runs of an experiment, with about that median recovery.
+func recovering(n int, experiment string, recovery float64) (list []*reports.Report) {
+	for i := range n {
+		r := run("a", reports.Pass, recovery+float64(i)/100)
+		r.Experiment = experiment
+		list = append(list, r)
+	}
+	return list
+}
+
+func TestOneLikeRunInTheBaselineDoesNotSilenceTheGate(t *testing.T) {
+	g := NewWithT(t)
+	d := ci.Decide(recovering(6, "new", 4), append(recovering(1, "new", 2), recovering(6, "old", 2)...), ci.Policy{})
+	g.Expect(d.Green).To(BeFalse())
+	g.Expect(d.Rows[0].Reason).To(ContainSubstring("7 and 6 runs)"))
+}
+
+// Each kind of run is compared with its own.
+func TestGateComparesRunsOfSeveralExperimentsEachWithItsOwn(t *testing.T) {
+	g := NewWithT(t)
+	d := ci.Decide(slices.Concat(recovering(1, "e", 2), recovering(9, "f", 4)), slices.Concat(recovering(6, "e", 2), recovering(6, "f", 4)), ci.Policy{})
+	g.Expect(d.Green).To(BeTrue(), "nothing changed")
+	d = ci.Decide(slices.Concat(recovering(1, "g", 2), recovering(9, "f", 4)), slices.Concat(recovering(6, "f", 2), recovering(6, "h", 4)), ci.Policy{})
+	g.Expect(d.Green).To(BeFalse(), "f takes twice as long")
+	g.Expect(d.Rows[0].Reason).To(HaveSuffix("; these runs are of 2 experiments, each compared by itself"))
+}
+
+func TestABaselineWithoutATimeIsNotCompared(t *testing.T) {
+	g := NewWithT(t)
+	before := recovering(6, "e", 0)
+	for _, r := range before {
+		r.Metrics["slot.recovery.p50"] = 0
+	}
+	d := ci.Decide(recovering(6, "e", 2), before, ci.Policy{})
+	g.Expect(d.Green).To(BeTrue())
+	g.Expect(d.Rows[0].Change.Text).To(HavePrefix("not compared: 0 runs of the baseline"))
+	_, err := json.Marshal(d)
+	g.Expect(err).NotTo(HaveOccurred())
 }
 
 func TestWorkerTextNeverStartsALine(t *testing.T) {

@@ -119,6 +119,25 @@ func TestAPartOfALentArgumentComesBackWhole(t *testing.T) {
 	g.Expect(p.Stats().Rejected).To(BeZero())
 }
 
+// raw takes its own encoding and, against the rule, does not copy it.
+type raw struct{ encoding []byte }
+
+func (r *raw) UnmarshalCBOR(data []byte) error { r.encoding = data; return nil }
+func (r raw) MarshalCBOR() ([]byte, error)     { return r.encoding, nil }
+
+var encodingOf = pool.Register("encoding-of", func(_ context.Context, r raw) ([]byte, error) { return r.encoding, nil })
+
+// Before the bytes of a part its head is written: for the very first bytes of an argument there is no room.
+func TestAPartWithoutRoomForItsHeadIsCopied(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	encoding, err := pool.CBOR.Append(nil, &[][]byte{bytes.Repeat([]byte{7}, 100_000)})
+	g.Expect(err).NotTo(HaveOccurred())
+	back, err := encodingOf.Call(bound(t), p, raw{encoding})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(bytes.Equal(back, encoding)).To(BeTrue())
+	g.Expect(p.Stats().Rejected).To(BeZero())
+}
+
 func TestACancelledCallGivesItsLargeArgumentBack(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	arg := make([]byte, 8<<20)

@@ -49,9 +49,13 @@ type guarded struct {
 // for every process named.
 func readOrders(r io.Reader, open func(pid int) io.Closer) guardianOrders {
 	o := guardianOrders{watched: map[int]guarded{}, undo: map[string]string{}, cont: map[int]io.Closer{}, remove: map[string]bool{}}
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		verb, rest, _ := strings.Cut(lines.Text(), " ")
+	lines := bufio.NewReader(r)
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			return o // what is left is half a line, and no order
+		}
+		verb, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		first, second, _ := strings.Cut(rest, " ")
 		pid, _ := strconv.Atoi(first)
 		switch {
@@ -91,7 +95,6 @@ func readOrders(r io.Reader, open func(pid int) io.Closer) guardianOrders {
 			return o
 		}
 	}
-	return o
 }
 
 func watchLine(pid, version int, dir string) string {

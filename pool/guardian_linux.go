@@ -173,8 +173,8 @@ func (g *Guardian) Continue(pid int) (done func(), err error) {
 // Undo makes the guardian write value to the file when this process is gone, until the returned function is called. The
 // path must not contain white space.
 func (g *Guardian) Undo(path, value string) (done func(), err error) {
-	if strings.ContainsAny(path, " \t\n") || strings.Contains(value, "\n") {
-		return nil, fmt.Errorf("pool: undo %q: no white space in the path, no line breaks in the value", path)
+	if strings.ContainsAny(path, " \t\n") || strings.Contains(value, "\n") || len(path)+len(value) > unix.PathMax {
+		return nil, fmt.Errorf("pool: undo %.100q: no white space in the path, no line breaks in the value, and both shorter than %d bytes", path, unix.PathMax)
 	}
 	return func() { _ = g.tell("undo "+path, "", "done "+path+"\n") }, g.tell("undo "+path, "undo "+path+" "+value+"\n", "")
 }
@@ -183,11 +183,14 @@ func (g *Guardian) Undo(path, value string) (done func(), err error) {
 // until the returned function is called. The directory may be made later. After a second the guardian leaves what it cannot
 // remove. The path must not contain line breaks. Cgroups that this process made are removed without being named.
 func (g *Guardian) Remove(path string) (done func(), err error) {
-	if path == "" || strings.ContainsAny(path, "\r\n") {
-		return nil, fmt.Errorf("pool: remove %q: want a path without line breaks", path)
+	if path == "" || strings.ContainsAny(path, "\r\n") || len(path) > unix.PathMax {
+		return nil, fmt.Errorf("pool: remove %.100q: want a path without line breaks, of at most %d bytes", path, unix.PathMax)
 	}
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, fmt.Errorf("pool: remove: %w", err)
+	}
+	if here, err := os.Getwd(); err == nil && (path == "/" || here == path || strings.HasPrefix(here, path+"/")) {
+		return nil, fmt.Errorf("pool: remove %s: this process is in it", path)
 	}
 	key := "remove " + path
 	return func() { _ = g.tell(key, "", "keep "+path+"\n") }, g.tell(key, key+"\n", "")

@@ -95,6 +95,14 @@ func TestARefusedOrderIsAClearError(t *testing.T) {
 		_, err = guardian.Remove(path)
 		g.Expect(err).To(MatchError(ContainSubstring("without line breaks")), "%q", path)
 	}
+	for _, path := range []string{"/", ".", "..", "../.."} {
+		_, err = guardian.Remove(path)
+		g.Expect(err).To(MatchError(ContainSubstring("this process is in it")), "%q", path)
+	}
+	_, err = guardian.Remove("/" + strings.Repeat("x", 5000))
+	g.Expect(err).To(MatchError(ContainSubstring("of at most 4096 bytes")))
+	_, err = guardian.Undo("/ab", strings.Repeat("x", 5000))
+	g.Expect(err).To(HaveOccurred())
 }
 
 // envGuarded makes this program one that has given a guardian orders for that directory, for the tests to end.

@@ -57,10 +57,11 @@ func (s *server) toArena(r *frame) {
 
 // partFrame is the result that is a part of the task's argument: named where it lies in the arena, or else encoded.
 func (s *server) partFrame(part []byte) frame {
-	if at, ok := offsetIn(s.down, part); ok {
+	head := appendHead(nil, cborBytes, uint64(len(part)))
+	if at, ok := offsetIn(s.down, part); ok && at >= uint64(len(head)) { // the parent writes the head before it
 		return frame{kind: frameValue, flags: flagArena | flagPart, payload: appendArenaRef(nil, arenaRef{at, uint64(len(part))})}
 	}
-	return frame{kind: frameValue, payload: append(appendHead(nil, cborBytes, uint64(len(part))), part...)}
+	return frame{kind: frameValue, payload: append(head, part...)}
 }
 
 // send appends a frame to the outgoing ones.

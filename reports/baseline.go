@@ -7,9 +7,9 @@ import (
 )
 
 // Comparable chooses the runs of a baseline that a run is compared with: those of the same scenario that passed, and of
-// these the ones of the same experiment on the same target if there are any. why says what was left out, or that the
+// these the ones of the same experiment on the same target if there are enough. why says what was left out, or that the
 // experiment or the target changed, or why there is nothing to compare with; "" is for a comparison of like with like.
-func (r *Report) Comparable(baseline []*Report) (list []*Report, why string) {
+func (r *Report) Comparable(baseline []*Report, enough int) (list []*Report, why string) {
 	var named int
 	var passed, same []*Report
 	for _, b := range baseline {
@@ -21,7 +21,7 @@ func (r *Report) Comparable(baseline []*Report) (list []*Report, why string) {
 			continue
 		}
 		passed = append(passed, b)
-		if b.Experiment == r.Experiment && b.Target.Kind == r.Target.Kind && b.Target.Name == r.Target.Name {
+		if b.Kin() == r.Kin() {
 			same = append(same, b)
 		}
 	}
@@ -30,13 +30,16 @@ func (r *Report) Comparable(baseline []*Report) (list []*Report, why string) {
 		return nil, "the baseline has no run of this scenario"
 	case len(passed) == 0:
 		return nil, "no run of the baseline passed"
-	case len(same) == 0:
+	case len(same) == 0 || len(same) < enough && len(same) < len(passed):
 		return passed, Changed
 	case len(same) < named:
 		why = fmt.Sprintf("%d of the baseline's %s left out: not passed, or of another experiment", named-len(same), plural(named, "run"))
 	}
 	return same, why
 }
+
+// Kin is the same for runs that asked for the same of the same target.
+func (r *Report) Kin() [3]string { return [3]string{r.Experiment, r.Target.Kind, r.Target.Name} }
 
 // Changed is what Comparable says of runs that are compared although they asked for something else.
 const Changed = "the scenario or its target changed since the baseline: if that was meant, make a new one"
@@ -46,7 +49,7 @@ func (r *Report) Against(baseline []*Report) string {
 	if len(baseline) == 0 || r.Skipped != "" {
 		return ""
 	}
-	list, why := r.Comparable(baseline)
+	list, why := r.Comparable(baseline, 1)
 	if len(list) == 0 {
 		return "baseline: not compared: " + why
 	}

@@ -129,7 +129,7 @@ var diffed = []string{
 // diff compares some metrics with the baseline's median and the spread of its runs.
 func (r *Report) diff(baseline []*Report) table {
 	t := table{Name: "This run and the baseline", Columns: []string{"metric", "this run", "baseline, median", "baseline, lowest to highest", "change"}}
-	list, why := r.Comparable(baseline)
+	list, why := r.Comparable(baseline, 1)
 	for _, name := range diffed {
 		now, ok := r.Metrics[name]
 		low, mid, high := spread(list, name)

@@ -123,6 +123,25 @@ func TestNobodyElseIsOwned(t *testing.T) {
 	}
 }
 
+// Whoever sees in a listing that a process is gone must not hear that it is held and lives.
+func TestAProcessThatIsAZombieIsGone(t *testing.T) {
+	g := NewWithT(t)
+	for range 100 {
+		cmd := exec.Command("sleep", "3600")
+		g.Expect(cmd.Start()).To(Succeed())
+		held, err := foreign.Hold(cmd.Process.Pid)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(held.Gone()).To(BeFalse())
+		g.Expect(cmd.Process.Kill()).To(Succeed())
+		for alive(cmd.Process.Pid) { // to the moment, not to the next tick
+		}
+		gone := held.Gone()
+		_ = cmd.Wait()
+		held.Release()
+		g.Expect(gone).To(BeTrue())
+	}
+}
+
 func TestTheExitIsTold(t *testing.T) {
 	for script, want := range map[string]string{
 		"echo oh no >&2; exit 3": "exited with code 3",

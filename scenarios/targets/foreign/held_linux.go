@@ -33,14 +33,23 @@ func Hold(pid int) (*Held, error) {
 // Exited is closed when the process has ended, reaped or not; never after Release.
 func (h *Held) Exited() <-chan struct{} { return h.exited }
 
-// Gone tells whether the process has ended.
+// Gone tells whether the process has ended. It asks the kernel: Exited may be closed later.
 func (h *Held) Gone() bool {
 	select {
 	case <-h.exited:
 		return true
 	default:
+	}
+	raw, err := h.pidfd.SyscallConn()
+	if err != nil {
 		return false
 	}
+	gone := false
+	_ = raw.Control(func(fd uintptr) {
+		n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		gone = n > 0
+	})
+	return gone
 }
 
 // Signal sends it a signal. Errors: ESRCH for one that has ended; os.ErrClosed after Release.
