@@ -27,6 +27,7 @@ type hog struct {
 	cmd    *exec.Cmd
 	in     io.Closer
 	order  io.Writer
+	took   chan int64    // how many bytes it took, once it has what it was to hold or gets no more
 	ended  chan struct{} // closed when it was reaped
 	score  *os.File      // the victim's oom_score_adj
 	was    string        // what that was
@@ -46,8 +47,11 @@ const (
 // What a hog is told, by a line on its standard input.
 const (
 	untilAKill = "until a kill" // take memory until the kernel has killed somebody
-	holdBytes  = "hold %d"      // take so many bytes and keep them
+	holdBytes  = "hold %d"      // take so many bytes, say how many those are, and keep them
 )
+
+// tookBytes is the hog's answer to holdBytes, a line on its standard output.
+const tookBytes = "took %d"
 
 // startHog starts a hog that waits in the group, with that oom_score_adj.
 func startHog(ctx context.Context, group *cgroup.Group, score string) (*hog, error) {
@@ -64,11 +68,16 @@ func startHog(ctx context.Context, group *cgroup.Group, score string) (*hog, err
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start a hog: %w", err)
 	}
-	h := &hog{cmd: cmd, in: in, order: in, ended: make(chan struct{})}
+	h := &hog{cmd: cmd, in: in, order: in, took: make(chan int64, 1), ended: make(chan struct{})}
 	ready := make(chan error, 1)
 	go func() {
-		_, err := bufio.NewReader(out).ReadString('\n')
+		lines := bufio.NewReader(out)
+		_, err := lines.ReadString('\n')
 		ready <- err
+		var n int64
+		if _, err := fmt.Fscanf(lines, tookBytes+"\n", &n); err == nil {
+			h.took <- n
+		}
 		_ = cmd.Wait()
 		status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
 		h.killed = status.Signal() == syscall.SIGKILL

@@ -43,9 +43,11 @@ func playHog() error {
 	if n, _ := fmt.Sscanf(order, holdBytes, &bytes); n == 0 {
 		return useUp()
 	}
-	if err := take(bytes, func() (bool, error) { return false, nil }); err != nil {
+	taken, err := take(bytes, func() (bool, error) { return false, nil })
+	if err != nil {
 		return err
 	}
+	fmt.Printf(tookBytes+"\n", taken)
 	<-unwanted
 	return nil
 }
@@ -60,30 +62,31 @@ func useUp() error {
 	if err != nil {
 		return err
 	}
-	return take(math.MaxInt64, func() (bool, error) {
+	_, err = take(math.MaxInt64, func() (bool, error) {
 		now, err := group.OOMKills()
 		return now > before, err
 	})
+	return err
 }
 
 // take takes so many bytes, by mouthfuls, unless enough says to stop, or the kernel gives no more: somebody was killed then,
-// or is about to be. They are in a file without a name, since what a process has mapped counts against it when the kernel
-// chooses; it stays open.
-func take(bytes int64, enough func() (bool, error)) error {
+// or is about to be. It returns how many it took. They are in a file without a name, since what a process has mapped counts
+// against it when the kernel chooses; it stays open.
+func take(bytes int64, enough func() (bool, error)) (taken int64, err error) {
 	fd, err := unix.MemfdCreate("hog", unix.MFD_CLOEXEC)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	piece := make([]byte, mouthful)
-	for bytes > 0 {
-		n, err := unix.Write(fd, piece[:min(bytes, mouthful)])
+	for taken < bytes {
+		n, err := unix.Write(fd, piece[:min(bytes-taken, mouthful)])
 		if err != nil && err != unix.EINTR { //nolint:errorlint // a raw errno
-			return nil
+			return taken, nil
 		}
-		bytes -= int64(max(n, 0))
+		taken += int64(max(n, 0))
 		if done, err := enough(); err != nil || done {
-			return err
+			return taken, err
 		}
 	}
-	return nil
+	return taken, nil
 }

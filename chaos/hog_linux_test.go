@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
@@ -72,6 +74,139 @@ func TestMemoryOfAVictimThatAllocatesNothing(t *testing.T) {
 	g.Expect(cgroupsOf(t, victim)).To(Equal(group))
 	g.Expect(oomScore(victim)).To(Equal(score))
 	g.Expect(hogsOf(os.Getpid())).To(BeEmpty())
+}
+
+// Usage that was there and falls before the time is over is not confirmed, although the hog lives and nobody was killed.
+func TestMemoryThatIsGivenBackIsNotConfirmed(t *testing.T) {
+	needs(t, cgroup.Memory)
+	g := NewWithT(t)
+	p := sleepers(t, 1)
+	victim := p.list[0].PID
+	given := make(chan error, 1)
+	var rec tape
+	rec.seen = func(e history.Event) {
+		if e.Fault == nil || e.Fault.Op != "injected" {
+			return
+		}
+		group, err := cgroup.Of(victim, cgroup.Memory)
+		g.Expect(err).NotTo(HaveOccurred())
+		hogs := hogsOf(os.Getpid())
+		g.Expect(hogs).To(HaveLen(1))
+		go func() {
+			// The target is 80 % of 128 MiB. It is there for a part of the time, in which it is seen.
+			NewWithT(t).Eventually(group.MemoryCurrent).WithTimeout(20 * time.Second).Should(BeNumerically(">", 100<<20))
+			time.AfterFunc(200*time.Millisecond, func() { given <- giveBack(hogs[0]) })
+		}()
+	}
+	run := chaos.Run{Target: p, Open: rec.open, Steady: 1, Settle: 1, Chaos: []chaos.Nemesis{once(chaos.Memory{For: 3 * time.Second})}}
+	g.Expect(run.Do(t.Context())).To(Succeed())
+	g.Expect(<-given).To(Succeed())
+	g.Expect(rec.settled()).To(Equal(map[string]int{"unconfirmed": 1}), "%v", rec.faults("settled")[0].Receipt)
+	g.Expect(rec.reasons()).To(ConsistOf(MatchRegexp(`usage fell to \d+ bytes within the 3s`)))
+	g.Expect(rec.faults("settled")[0].Receipt.Evidence).To(HaveKeyWithValue("usage", MatchRegexp(`^\d+ to \d+ of \d+ bytes$`)))
+}
+
+// giveBack frees what a hog took, which goes on all the same.
+func giveBack(hog int) error {
+	dir := fmt.Sprintf("/proc/%d/fd/", hog)
+	fds, err := os.ReadDir(dir)
+	for _, fd := range fds {
+		if to, _ := os.Readlink(dir + fd.Name()); strings.HasPrefix(to, "/memfd:hog") {
+			return os.Truncate(dir+fd.Name(), 0)
+		}
+	}
+	return errors.Join(err, errors.New("the hog has no memory file"))
+}
+
+// nearTheTarget makes a target of one process whose group uses nine tenths of what the memory fault is to bring about, so that
+// the usage alone does not tell whether the hog has taken anything.
+func nearTheTarget(t *testing.T) *procs {
+	t.Helper()
+	g := NewWithT(t)
+	group, err := cgroup.Create("near", cgroup.Memory)
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { NewWithT(t).Expect(group.Remove()).To(Succeed()) })
+	p := sleepers(t, 1)
+	victim := p.list[0].PID
+	t.Cleanup(func() {
+		_ = syscall.Kill(victim, syscall.SIGKILL)
+		NewWithT(t).Eventually(group.Procs).WithTimeout(20 * time.Second).Should(BeEmpty())
+	})
+	g.Expect(group.SetMemoryMax(64 << 20)).To(Succeed())
+	fd, err := unix.MemfdCreate("near", unix.MFD_CLOEXEC)
+	g.Expect(err).NotTo(HaveOccurred())
+	file := os.NewFile(uintptr(fd), "near")
+	t.Cleanup(func() { file.Close() })
+	eater := exec.Command("sh", "-c", fmt.Sprintf("read go; head -c %d /dev/zero >&3", 49<<20)) // memory is its writer's
+	eater.ExtraFiles = []*os.File{file}
+	in, err := eater.StdinPipe()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(eater.Start()).To(Succeed())
+	g.Expect(group.Add(eater.Process.Pid)).To(Succeed())
+	g.Expect(in.Write([]byte("\n"))).To(Equal(1))
+	g.Expect(eater.Wait()).To(Succeed())
+	g.Expect(group.Add(victim)).To(Succeed())
+	g.Expect(group.MemoryCurrent()).To(BeNumerically(">", 48<<20), "0.9 of 0.8 of 64 MiB is 46 MiB")
+	return p
+}
+
+// A hog that gets less than it was to take is not confirmed, and its receipt says how much that was.
+func TestMemoryWithAHogThatGetsLess(t *testing.T) {
+	needs(t, cgroup.Memory)
+	g := NewWithT(t)
+	var rec tape
+	rec.seen = func(e history.Event) {
+		if e.Fault != nil && e.Fault.Op == "injected" {
+			for _, pid := range hogsOf(os.Getpid()) {
+				g.Expect(unix.Prlimit(pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 4096, Max: 4096}, nil)).To(Succeed())
+			}
+		}
+	}
+	run := chaos.Run{Target: nearTheTarget(t), Open: rec.open, Steady: 1, Settle: 1, Chaos: []chaos.Nemesis{once(chaos.Memory{For: 300 * time.Millisecond})}}
+	g.Expect(run.Do(t.Context())).To(Succeed())
+	settled := rec.faults("settled")
+	g.Expect(rec.settled()).To(Equal(map[string]int{"unconfirmed": 1}), "%v", settled[0].Receipt)
+	g.Expect(rec.reasons()).To(ConsistOf(MatchRegexp(`the hog took 4096 of \d+ bytes`)))
+	g.Expect(settled[0].Receipt.Evidence).To(HaveKeyWithValue("hog", "took 4096 bytes"))
+}
+
+// The time for which the memory is held begins when the hog has said that it has it, and not when the usage is high anyway.
+func TestMemoryIsHeldFromWhenTheHogHasIt(t *testing.T) {
+	needs(t, cgroup.Memory)
+	g := NewWithT(t)
+	var rec tape
+	resumed := make(chan time.Duration, 1)
+	rec.seen = func(e history.Event) {
+		stopHogs(e)
+		if e.Fault != nil && e.Fault.Op == "injected" {
+			hogs := hogsOf(os.Getpid())
+			time.AfterFunc(200*time.Millisecond, func() {
+				resumed <- time.Since(rec.header.Started)
+				for _, pid := range hogs {
+					_ = syscall.Kill(pid, syscall.SIGCONT)
+				}
+			})
+		}
+	}
+	run := chaos.Run{Target: nearTheTarget(t), Open: rec.open, Steady: 1, Settle: 1, Chaos: []chaos.Nemesis{once(chaos.Memory{For: 300 * time.Millisecond})}}
+	g.Expect(run.Do(t.Context())).To(Succeed())
+	settled := rec.faults("settled")
+	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 1}), "%s %v", settled[0].Err, settled[0].Receipt)
+	g.Expect(settled[0].Receipt.At).To(BeNumerically(">", <-resumed))
+}
+
+// hasty is a target whose members answer without having done what they were told to.
+type hasty struct{ *procs }
+
+func (hasty) Stress(context.Context, int, chaos.Stress) (string, error) { return "held it", nil }
+
+// A victim that answers too early has not held the memory, however high its usage is.
+func TestMemoryOfAVictimThatAnswersTooEarlyIsNotConfirmed(t *testing.T) {
+	needs(t, cgroup.Memory)
+	g := NewWithT(t)
+	rec := assault(t, chaos.Run{Target: hasty{nearTheTarget(t)}}, once(chaos.Memory{For: time.Hour}))
+	g.Expect(rec.settled()).To(Equal(map[string]int{"unconfirmed": 1}), "%v", rec.faults("settled")[0].Receipt)
+	g.Expect(rec.reasons()).To(ConsistOf(ContainSubstring(`the victim answered "held it" before`)))
 }
 
 // A hog that ends too early is not taken for pressure.
