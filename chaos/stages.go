@@ -64,7 +64,7 @@ func (x *experiment) stages(ctx context.Context) error {
 		{"warmup", func() error { x.loader.begin(false); return sleep(ctx, x.Warmup) }},
 		{"steady", func() error { defer x.look(ctx); return sleep(ctx, x.Steady) }},
 		{"chaos", func() error { return x.strike(ctx, probeCtx) }},
-		{"settle", func() error { return x.settle(ctx) }},
+		{"settle", func() error { defer x.look(ctx); return x.settle(ctx) }},
 		{"verify", func() error { x.loader.drain(x.Settle); x.verify(ctx); return nil }},
 	} {
 		x.stage(stage.name)

@@ -161,6 +161,10 @@ var cases = map[string]struct {
 	}, check.Fail, "the abort condition tasks.failed > 3 held"},
 
 	// It proved nothing.
+	"an abort condition that nobody looked at": {func() *story {
+		s := newStory(1).boot().stage("steady").work(0).sample(1).stage("chaos").work(0).kill(0)
+		return s.stage("settle").work(0).stage("verify").probe(0, 0).sample(1).stop().end().rules("abort", "pool.ready < 1 for 5s")
+	}, check.Inconclusive, "the abort condition pool.ready < 1 for 5s was never looked at: no sample was taken in chaos or settle"},
 	"without a fault, what was expected of it proves nothing": {func() *story {
 		return calm().strike(0, "missed", false).verify(4).stop().end().expect("pids.turnover == 1")
 	}, check.Inconclusive, "no fault was confirmed: 1 missed"},

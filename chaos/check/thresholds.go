@@ -117,6 +117,9 @@ func (v *verdict) abort() {
 		if t.Metric == "" {
 			t = v.s.evaluate(c.rule, true)
 			t.NoData = true
+			if v.complete {
+				v.find(Inconclusive, v.s.line, "the abort condition "+t.Text+" was never looked at: no sample was taken in chaos or settle")
+			}
 		}
 		t.OK, t.Margin = !t.OK && !t.NoData, -t.Margin // here the limit is what must not be reached
 		t.NotJudged = t.NoData && !v.complete
