@@ -168,3 +168,19 @@ func TestAbortedRunIsNotJudgedByItsEnd(t *testing.T) {
 	g.Expect(r.Findings).To(HaveLen(1), show(r))
 	g.Expect(r.Metrics).NotTo(HaveKey("slot.recovery.max"))
 }
+
+// A task that had not begun when the parent was killed is lost with the parent, and pays for nobody's death.
+func TestWhatIsLostWithTheParentIsNoBystander(t *testing.T) {
+	for outcome, want := range map[string]float64{"confirmed": 0, "refused": 1} {
+		g := NewWithT(t)
+		s := calm()
+		id := s.submit()
+		parent := &history.Victim{Slot: -1, PID: 99}
+		for _, op := range []string{"planned", "injected"} {
+			s.add(history.Event{Fault: &history.Fault{N: 1, Op: op, Fault: "supervisor KILL", Victim: parent}})
+		}
+		s.settle(id, history.Lost, "the parent is gone")
+		s.add(history.Event{Fault: &history.Fault{N: 1, Op: "settled", Outcome: outcome, Fatal: outcome == "confirmed", Victim: parent, Receipt: &history.Receipt{Tier: "wait status"}}})
+		g.Expect(s.verify(4).stop().end().judge().Metrics).To(HaveKeyWithValue("blame.bystanders", want), outcome)
+	}
+}

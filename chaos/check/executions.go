@@ -32,7 +32,7 @@ func (a *account) finish(s *state) {
 			u.unwitnessed++
 			u.firstUnwitnessed.earliest(id, e)
 		}
-		if witness && outcomes[e.outcome] == history.Lost && a.interrupted(id, e, s) == 0 {
+		if witness && outcomes[e.outcome] == history.Lost && a.interrupted(id, e, s) == 0 && !s.faults.endedParent(e.at) {
 			u.bystanders++
 			u.firstBystander.earliest(id, e)
 		}

@@ -240,3 +240,13 @@ func (s *state) injections(n int) reading {
 }
 
 func sortedKeys[V any](m map[int]V) []int { return slices.Sorted(maps.Keys(m)) }
+
+// endedParent tells whether an injection had ended the target's parent by then: what it had not begun ended with it.
+func (f *faults) endedParent(by time.Duration) bool {
+	for _, i := range f.all {
+		if i.victim != nil && i.victim.Slot < 0 && i.fatal && i.outcome == "confirmed" && i.began <= by {
+			return true
+		}
+	}
+	return false
+}

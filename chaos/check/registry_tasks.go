@@ -98,7 +98,7 @@ var taskMetrics = slices.Concat([]Metric{
 		{
 			Name: "blame.bystanders", Unit: Count, Lasting: true,
 			Meaning: "Tasks that were charged with a death that was not theirs.",
-			Formula: "Ids whose outcome is lost though no witnessed execution of theirs was cut short by a death, and " +
+			Formula: "Ids whose outcome is lost though no witnessed execution of theirs was cut short by a death and no fault had ended the parent, and " +
 				"requeued tasks that the target blames though its exit record names another as running.",
 			of: func(s *state) reading { return s.bystanders() },
 		},
