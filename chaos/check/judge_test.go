@@ -161,6 +161,9 @@ var cases = map[string]struct {
 	}, check.Fail, "the abort condition tasks.failed > 3 held"},
 
 	// It proved nothing.
+	"an abort condition on what nobody could know": {func() *story {
+		return calm().strike(0, "confirmed", false).verify(4).stop().end().rules("abort", "slot.recovery.max > 5s")
+	}, check.Inconclusive, "the abort condition slot.recovery.max > 5s had no data in chaos or settle: there is no data for slot.recovery.max"},
 	"an abort condition that nobody looked at": {func() *story {
 		s := newStory(1).boot().stage("steady").work(0).sample(1).stage("chaos").work(0).kill(0)
 		return s.stage("settle").work(0).stage("verify").probe(0, 0).sample(1).stop().end().rules("abort", "pool.ready < 1 for 5s")

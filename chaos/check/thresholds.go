@@ -109,16 +109,21 @@ func (v *verdict) steady() {
 	}
 }
 
-// abort judges the conditions that end a run: as the samples show, and as the harness said.
+// abort judges the conditions that end a run: as the samples show, and as the harness said. One that had no data all the
+// while guarded nothing.
 func (v *verdict) abort() {
 	w := &v.s.watch
 	for _, c := range w.abort {
-		t := c.last
+		t := c.known
 		if t.Metric == "" {
 			t = v.s.evaluate(c.rule, true)
-			t.NoData = true
-			if v.complete {
+			t.NoData, t.OK, t.Actual, t.Margin = true, false, 0, 0
+			switch {
+			case !v.complete:
+			case c.last.Metric == "":
 				v.find(Inconclusive, v.s.line, "the abort condition "+t.Text+" was never looked at: no sample was taken in chaos or settle")
+			default:
+				v.find(Inconclusive, v.s.line, "the abort condition "+t.Text+" had no data in chaos or settle: "+v.s.missing(c.rule))
 			}
 		}
 		t.OK, t.Margin = !t.OK && !t.NoData, -t.Margin // here the limit is what must not be reached

@@ -23,6 +23,7 @@ type watched struct {
 	holds bool
 	since time.Duration
 	last  Threshold
+	known Threshold // the last one with data; zero before there is one
 }
 
 // trip is an abort condition that held.
@@ -107,6 +108,9 @@ func (w *watched) look(s *state) bool {
 		w.holds, w.since = true, s.now
 	}
 	w.last.OK = w.holds && s.now-w.since >= w.rule.For
+	if !w.last.NoData {
+		w.known = w.last
+	}
 	return w.last.OK
 }
 
