@@ -10,7 +10,9 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 )
 
-// startGunicorn starts gunicorn with sync workers, its default.
+// startGunicorn starts gunicorn with sync workers, its default. A worker that was forked a moment before gunicorn is told to end
+// may lose the SIGTERM (https://github.com/benoitc/gunicorn/issues/1910); gunicorn kills it after the graceful timeout, which
+// is 30 s by default.
 func startGunicorn(s *Server, c Config) error {
 	program, err := foreign.Find("gunicorn", "apt-get install gunicorn")
 	if err != nil {
@@ -22,7 +24,7 @@ func startGunicorn(s *Server, c Config) error {
 	}
 	return s.run([]string{"HOME=" + s.dir, "PYTHONDONTWRITEBYTECODE=1"}, program,
 		"--bind", fmt.Sprintf("127.0.0.1:%d", s.port), "--workers", strconv.Itoa(c.Size),
-		"--chdir", s.dir, "--worker-tmp-dir", s.dir, "--backlog", "1024", "--timeout", "60",
+		"--chdir", s.dir, "--worker-tmp-dir", s.dir, "--backlog", "1024", "--timeout", "60", "--graceful-timeout", "5",
 		"--log-level", "warning", "app:app")
 }
 

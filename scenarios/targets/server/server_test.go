@@ -138,6 +138,18 @@ func TestStopLeavesNothing(t *testing.T) {
 	})
 }
 
+// A worker that does not hear that it is to end, as one of gunicorn's that was forked a moment before does not, is ended by
+// its server, not by the harness.
+func TestAServerWithADeafWorkerStops(t *testing.T) {
+	eachKind(t, func(t *testing.T, s *server.Server) {
+		g := NewWithT(t)
+		workers, err := s.Workers(t.Context())
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(syscall.Kill(workers[0], syscall.SIGSTOP)).To(Succeed())
+		g.Expect(s.Stop(bound(t))).To(Succeed())
+	})
+}
+
 func TestAServerRunsWithoutPrivileges(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("not root: there is nothing to step down from")
