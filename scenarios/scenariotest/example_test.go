@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
@@ -13,8 +14,15 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets"
 )
 
-// Shout is a task of this program: what its users run.
-var Shout = pool.Register("shout", func(_ context.Context, s string) (string, error) { return s + "!", nil })
+// Shout is a task of this program: what its users run. It takes as long as a victim must be busy to be caught at it.
+var Shout = pool.Register("shout", func(ctx context.Context, s string) (string, error) {
+	select {
+	case <-time.After(20 * time.Millisecond):
+		return s + "!", nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+})
 
 func TestMain(m *testing.M) {
 	pool.Main()
