@@ -182,6 +182,7 @@ func (g *Guardian) Undo(path, value string) (done func(), err error) {
 // Remove makes the guardian remove a directory with all that is in it when this process is gone and everything is killed,
 // until the returned function is called. The directory may be made later. After a second the guardian leaves what it cannot
 // remove. The path must not contain line breaks. Cgroups that this process made are removed without being named.
+// A path named twice is kept as soon as either function is called.
 func (g *Guardian) Remove(path string) (done func(), err error) {
 	if path == "" || strings.ContainsAny(path, "\r\n") || len(path) > unix.PathMax {
 		return nil, fmt.Errorf("pool: remove %.100q: want a path without line breaks, of at most %d bytes", path, unix.PathMax)

@@ -194,6 +194,9 @@ func runOne(cmd *cobra.Command, s *scenarios.Scenario, o scenarios.RunOptions, a
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	if asJSON {
+		if line := r.Against(o.Baseline); line != "" { // no part of the report: another baseline says something else
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", s.Name, printable(line))
+		}
 		return r, writeJSONLine(cmd.OutOrStdout(), r)
 	}
 	printVerdict(cmd.OutOrStdout(), r, o.Dir, o.Baseline)

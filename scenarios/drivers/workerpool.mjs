@@ -78,15 +78,17 @@ function say(message) {
   writeSync(1, JSON.stringify(message) + "\n");
 }
 
+// From beside this file, where install.sh puts it, or from the working directory.
 async function load() {
-  const require = createRequire(import.meta.url);
-  try {
-    return { workerpool: require("workerpool"), version: require("workerpool/package.json").version };
-  } catch {
-    await once(process.stdin, "data");
-    say({ op: "error", error: "not installed: workerpool", install: "scenarios/drivers/install.sh" });
-    process.exit(0);
+  for (const from of [import.meta.url, `${process.cwd()}/`]) {
+    const require = createRequire(from);
+    try {
+      return { workerpool: require("workerpool"), version: require("workerpool/package.json").version };
+    } catch {}
   }
+  await once(process.stdin, "data");
+  say({ op: "error", error: "not installed: workerpool", install: "npm install workerpool" });
+  process.exit(0);
 }
 
 if (workerpool.isMainThread) {

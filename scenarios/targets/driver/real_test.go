@@ -3,6 +3,7 @@ package driver_test
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -79,4 +80,31 @@ func TestOurDriversKeepTheProtocol(t *testing.T) {
 	}
 	// Semaphores are unlinked by a helper process, which a driver that kills all its children would kill too.
 	NewWithT(t).Eventually(added).WithTimeout(20 * time.Second).Should(BeEmpty())
+}
+
+// The pool of another directory's project is found from there.
+func TestTheWorkerpoolOfTheWorkingDirectoryIsFound(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip(err)
+	}
+	source, err := os.ReadFile("../../drivers/workerpool.mjs")
+	g.Expect(err).NotTo(HaveOccurred())
+	script := filepath.Join(t.TempDir(), "workerpool.mjs") // nothing is installed beside it
+	g.Expect(os.WriteFile(script, source, 0o600)).To(Succeed())
+	hello := func(dir string) string {
+		cmd := exec.Command("node", script)
+		cmd.Dir, cmd.Stdin = dir, strings.NewReader(`{"op":"hello","protocol":1}`+"\n")
+		out, err := cmd.Output()
+		g.Expect(err).NotTo(HaveOccurred())
+		return string(out)
+	}
+	dir := t.TempDir()
+	g.Expect(hello(dir)).To(ContainSubstring(`"install":"npm install workerpool"`))
+	of := filepath.Join(dir, "node_modules", "workerpool")
+	g.Expect(os.MkdirAll(of, 0o700)).To(Succeed())
+	g.Expect(os.WriteFile(filepath.Join(of, "package.json"), []byte(`{"version": "1.2.3"}`), 0o600)).To(Succeed())
+	g.Expect(os.WriteFile(filepath.Join(of, "index.js"), []byte(`exports.isMainThread = true`), 0o600)).To(Succeed())
+	g.Expect(hello(dir)).To(ContainSubstring(`"version":"1.2.3"`))
 }
