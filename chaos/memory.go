@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"time"
 
@@ -125,6 +126,8 @@ func (p *pressing) Confirm(ctx context.Context, c *Case) (history.Receipt, error
 	return r, nil
 }
 
+var errEndedUnderPressure = errors.New("the victim ended under pressure that was to leave it alive")
+
 // watch looks at the usage until the victim answers, which it does when it has held the memory, or until the hog has had
 // all for long enough. It tells the receipt when the pressure was there, and what the hog took.
 func (p *pressing) watch(ctx context.Context, c *Case, u *pressure, r *history.Receipt) error {
@@ -138,7 +141,7 @@ func (p *pressing) watch(ctx context.Context, c *Case, u *pressure, r *history.R
 	for held := false; !held; {
 		select {
 		case <-c.Victim.Exited():
-			return errors.New("the victim ended under pressure that was to leave it alive")
+			return errEndedUnderPressure
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-ended:
@@ -160,7 +163,10 @@ func (p *pressing) watch(ctx context.Context, c *Case, u *pressure, r *history.R
 		}
 		before := time.Now()
 		used, err := p.group.MemoryCurrent()
-		if err != nil {
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // its pool has removed the group by now
+			return errEndedUnderPressure
+		case err != nil:
 			return err
 		}
 		if now := time.Now(); p.hog != nil {
