@@ -102,11 +102,14 @@ func isATarget(t *testing.T, target external, size int) {
 	defer func() { g.Expect(unwatch()).To(BeZero()) }()
 
 	g.Expect(target.Want()).To(Equal(size))
-	members, err := target.Members(ctx)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(members).To(HaveLen(size))
+	var members []chaos.Member
+	g.Eventually(func() ([]chaos.Member, error) {
+		var err error
+		members, err = target.Members(ctx)
+		return members, err
+	}).WithTimeout(20*time.Second).Should(And(HaveLen(size), HaveEach(HaveField("Phase", "idle"))), "the proof's tasks may not be over yet")
 	for slot, m := range members {
-		g.Expect(m).To(And(HaveField("Slot", slot), HaveField("Generation", 1), HaveField("State", chaos.Ready), HaveField("Phase", "idle")))
+		g.Expect(m).To(And(HaveField("Slot", slot), HaveField("Generation", 1), HaveField("State", chaos.Ready)))
 		g.Expect(procfs.Ancestors(m.PID)).To(ContainElement(target.Supervisor()))
 		g.Expect(target.Probe(ctx, slot)).To(Equal(m.PID), "probe of slot %d", slot)
 	}
