@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/respawn-go/respawn/reports"
 )
 
 // Print writes the decision for people: a line a scenario.
@@ -59,6 +61,25 @@ func (d Decision) Annotate(w io.Writer) error {
 		err = closeErr
 	}
 	return err
+}
+
+// JUnit writes the decision as JUnit XML: a test case a scenario.
+func (d Decision) JUnit(w io.Writer) error {
+	var cases []reports.JUnitCase
+	for _, r := range d.Rows {
+		c := reports.JUnitCase{Name: r.Scenario}
+		switch {
+		case !r.Green:
+			c.Failure = r.Reason
+		case r.Skipped:
+			c.Skipped = r.Reason
+		}
+		cases = append(cases, c)
+	}
+	if d.Note != "" {
+		cases = append(cases, reports.JUnitCase{Name: "runs", Failure: d.Note})
+	}
+	return reports.WriteJUnit(w, "respawn gate", cases)
 }
 
 // Markdown is the decision as a table.

@@ -10,7 +10,7 @@ import (
 )
 
 // Change compares the runs of one scenario with those of the baseline: the median slot recovery of each run, divided by the
-// time that a bare process needed to come back on that host in that run. The rest of the metrics move too much from one
+// time from fork to the first byte of a bare process on that host in that run. The rest of the metrics move too much from one
 // machine or hour to the next to decide anything.
 type Change struct {
 	Before   float64 `json:"before"` // median over the baseline's runs
@@ -25,7 +25,7 @@ type Change struct {
 
 const (
 	recoveryMetric = "slot.recovery.p50"
-	floorName      = "respawn"
+	floorName      = "spawn"
 )
 
 // compare returns nil when comparison is off. What cannot be compared is told, and is not red: a new scenario has no baseline,

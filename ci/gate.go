@@ -42,22 +42,25 @@ func (d Decision) Exit() int {
 	return code
 }
 
-// Decide judges the runs by the policy; baseline may be empty, then nothing is compared.
-func Decide(runs, baseline []*reports.Report, p Policy) Decision {
+// Decide judges the runs by the policy; baseline may be empty, then nothing is compared. Runs that could not be read are red.
+func Decide(runs, baseline []*reports.Report, p Policy, unread ...*reports.UnreadError) Decision {
 	byName, before := group(runs), group(baseline)
-	names := slices.Collect(maps.Keys(byName))
-	for _, n := range p.Scenarios {
-		if _, ok := byName[n]; !ok {
-			names = append(names, n)
-		}
+	lost := map[string]*reports.UnreadError{}
+	for _, u := range unread {
+		lost[u.Run] = u
 	}
+	names := slices.Concat(p.Scenarios, slices.Collect(maps.Keys(byName)), slices.Collect(maps.Keys(lost)))
 	slices.Sort(names)
+	names = slices.Compact(names)
 	d := Decision{Green: len(names) > 0}
 	if len(names) == 0 {
 		d.Note = "no runs, and the policy names none: nothing was proved"
 	}
 	for _, n := range names {
 		row := decideOne(n, byName[n], before[n], len(baseline) > 0, p)
+		if u := lost[n]; u != nil {
+			row.Green, row.Reason = false, u.Error()
+		}
 		d.Green = d.Green && row.Green
 		d.Rows = append(d.Rows, row)
 	}

@@ -20,7 +20,7 @@ import (
 // run is a report with the given verdict and a median recovery of so many spawn floors.
 func run(name string, v reports.Verdict, recovery float64) *reports.Report {
 	return &reports.Report{
-		Facts: reports.Facts{Scenario: name, Floors: map[string]float64{"respawn": 0.006}}, Result: check.Result{Verdict: v, Cause: "a cause\n::error::injected", Metrics: map[string]float64{"slot.recovery.p50": recovery * 0.006}},
+		Facts: reports.Facts{Scenario: name, Floors: map[string]float64{"spawn": 0.006}}, Result: check.Result{Verdict: v, Cause: "a cause\n::error::injected", Metrics: map[string]float64{"slot.recovery.p50": recovery * 0.006}},
 	}
 }
 
@@ -189,6 +189,8 @@ func TestPolicyFileIsReadStrictly(t *testing.T) {
 		"allow: {a: [MAYBE]}\n":          {`:1:13: "MAYBE" is no verdict to allow: want ERROR, FAIL, ABORTED or INCONCLUSIVE`},
 		"allow: {a: FAIL}\n":             {`:1:12: want a list of verdicts, such as [INCONCLUSIVE]`},
 		"regression: {ratio: 0.5}":       {`:1:21: want a ratio > 1`},
+		"regression: {ratio: 010}":       {`:1:21: want a number above 1`},
+		"regression: {runs: 08}":         {`:1:20: want a whole number from 2`},
 		"regression: {p: 2, runs: many}": {`:1:17: want 0 < p < 1`, `:1:26: want a whole number from 2`},
 		"allow_skips: [a, b, c]":         {`:1:14: want true or false`},
 		"allow_skips: perhaps\nscenarios: [a, b, a]\nallow: {}\nallow: {}\n": {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -30,6 +31,10 @@ func (r *policyReader) wrong(n *yaml.Node, format string, args ...any) {
 // take reads the value; bad says what is wanted when it is another kind.
 func (r *policyReader) take(n *yaml.Node, into any, want string) bool {
 	err := n.Load(into)
+	_, text := into.(*string)
+	if rest := strings.TrimLeft(n.Value, "0"); !text && rest != n.Value && rest != "" && rest[0] != '.' {
+		err = strconv.ErrSyntax // YAML takes 010 for 8
+	}
 	if err != nil {
 		r.wrong(n, "want %s", want)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/respawn-go/respawn/chaos/check"
@@ -43,11 +44,13 @@ type (
 	}
 )
 
+const junitTime = "2006-01-02T15:04:05"
+
 // JUnit writes the report as JUnit XML. Only PASS has no failing case: FAIL and INCONCLUSIVE are failures, ERROR and
 // ABORTED errors, and a scenario that the host could not run is skipped.
 func (r *Report) JUnit(w io.Writer) error {
 	s := junitSuite{
-		Name: r.Scenario, Time: fmt.Sprintf("%.3f", r.DurationS), Timestamp: r.Started.UTC().Format("2006-01-02T15:04:05"),
+		Name: r.Scenario, Time: fmt.Sprintf("%.3f", r.DurationS), Timestamp: r.Started.UTC().Format(junitTime),
 		Props: []junitProp{{"seed", fmt.Sprint(r.Seed)}, {"command", plain(r.Command)}},
 	}
 	verdict := junitCase{Name: "verdict", Class: "respawn." + r.Scenario, Time: s.Time}
@@ -74,6 +77,31 @@ func (r *Report) JUnit(w io.Writer) error {
 		}
 		s.Cases = append(s.Cases, c)
 	}
+	return s.write(w)
+}
+
+// JUnitCase is a case of a JUnit file that is not about one run. At most one of Failure, Error and Skipped is set: why.
+type JUnitCase struct{ Name, Failure, Error, Skipped string }
+
+// WriteJUnit writes a suite of cases.
+func WriteJUnit(w io.Writer, suite string, cases []JUnitCase) error {
+	s := junitSuite{Name: plain(suite), Time: "0", Timestamp: time.Now().UTC().Format(junitTime)}
+	text := func(why string) *junitText {
+		if why == "" {
+			return nil
+		}
+		return &junitText{Message: plain(why)}
+	}
+	for _, c := range cases {
+		s.Cases = append(s.Cases, junitCase{
+			Name: plain(c.Name), Class: s.Name, Time: "0", Failure: text(c.Failure), Error: text(c.Error), Skipped: text(c.Skipped),
+		})
+	}
+	return s.write(w)
+}
+
+// write counts the cases and writes the file.
+func (s *junitSuite) write(w io.Writer) error {
 	for _, c := range s.Cases {
 		s.Tests++
 		s.Failures += btoi(c.Failure != nil)

@@ -52,8 +52,11 @@ type Facts struct {
 	Truncated string `json:"truncated,omitempty"`
 }
 
-// MarshalJSON writes the facts and the judgement as one object.
+// MarshalJSON writes the facts and the judgement as one object. A list with nothing in it, as of a run that never began, is a
+// list all the same.
 func (r Report) MarshalJSON() ([]byte, error) {
+	r.Faults, r.Exits = append([]Injection{}, r.Faults...), append([]Exit{}, r.Exits...)
+	r.Findings, r.Thresholds = append([]check.Finding{}, r.Findings...), append([]check.Threshold{}, r.Thresholds...)
 	facts, err := json.Marshal(r.Facts)
 	if err != nil {
 		return nil, err
@@ -117,8 +120,21 @@ func Load(path string) (*Report, error) {
 	return &r, nil
 }
 
-// LoadAll reads every DIR/*/report.json, by name. A run without a report, which was killed before it could write one, is an
-// error: what is left out is not to be taken for what never was.
+// ErrNoReports is LoadAll's of a directory without a run.
+var ErrNoReports = errors.New("no reports")
+
+// UnreadError is a run whose report cannot be read, or is not there though its history is: it was killed before it could
+// write one. What is left out is not to be taken for what never was.
+type UnreadError struct {
+	Run string // its directory's name: the scenario's, or with a number behind it
+	Err error
+}
+
+func (e *UnreadError) Error() string { return e.Err.Error() }
+func (e *UnreadError) Unwrap() error { return e.Err }
+
+// LoadAll reads every DIR/*/report.json, by name. Errors are [ErrNoReports], and an [*UnreadError] for each run that cannot be
+// read, joined; the others are returned with them.
 func LoadAll(dir string) ([]*Report, error) {
 	runs, err := Standing(dir)
 	list := make([]*Report, len(runs))
@@ -126,18 +142,18 @@ func LoadAll(dir string) ([]*Report, error) {
 		list[i] = r.Report
 	}
 	if err == nil && len(list) == 0 {
-		err = fmt.Errorf("no reports in %s: want %s, as respawn run --out %s leaves them", dir, filepath.Join(dir, "NAME", "report.json"), dir)
+		err = fmt.Errorf("%w in %s: want %s, as respawn run --out %s leaves them", ErrNoReports, dir, filepath.Join(dir, "NAME", "report.json"), dir)
 	}
 	return list, err
 }
 
 // Standing is the runs whose reports stand in the directory, by name: what LoadAll reads, with where it is.
-func Standing(dir string) ([]IndexEntry, error) {
+func Standing(dir string) (list []IndexEntry, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	var list []IndexEntry
+	var unread []error
 	for _, e := range entries {
 		run := filepath.Join(dir, e.Name())
 		r, err := Load(filepath.Join(run, "report.json"))
@@ -145,12 +161,12 @@ func Standing(dir string) ([]IndexEntry, error) {
 		case err == nil:
 			list = append(list, IndexEntry{Report: r, Dir: e.Name()})
 		case !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
-			return nil, err
+			unread = append(unread, &UnreadError{e.Name(), err})
 		case cut == nil:
-			return nil, fmt.Errorf("%s has a history and no report: that run was killed; 'respawn report %s' judges it", run, filepath.Join(run, historyFile))
+			unread = append(unread, &UnreadError{e.Name(), fmt.Errorf("%s has a history and no report: that run was killed; 'respawn report %s' judges it", run, filepath.Join(run, historyFile))})
 		}
 	}
-	return list, nil
+	return list, errors.Join(unread...)
 }
 
 // unknown is the kind of an end that the target did not see.

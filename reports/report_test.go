@@ -88,6 +88,15 @@ func TestReportSurvivesItsFile(t *testing.T) {
 	g.Expect(err).To(MatchError(ContainSubstring("schema version 99")))
 }
 
+// A program may go over the lists of any report: one of a run that never began has them too.
+func TestTheListsOfAnEmptyReportAreLists(t *testing.T) {
+	g := NewWithT(t)
+	data, err := json.Marshal(&reports.Report{})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(data)).To(And(ContainSubstring(`"thresholds":[]`), ContainSubstring(`"findings":[]`),
+		ContainSubstring(`"faults":[]`), ContainSubstring(`"exits":[]`)))
+}
+
 func TestJUnitFailsWithTheVerdictAndIsValidWithHostileText(t *testing.T) {
 	g := NewWithT(t)
 	var out bytes.Buffer
