@@ -60,7 +60,7 @@ func (m Mixed) String() string {
 // Validate wants at least one fault, and reports every mistake in them.
 func (m Mixed) Validate() error {
 	if len(m) == 0 {
-		return errors.New("mixed: no faults")
+		return errors.New("mixed: no fault: want at least one")
 	}
 	var errs []error
 	for _, w := range m {

@@ -3,6 +3,7 @@ package chaos
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -22,7 +23,7 @@ type When struct {
 	Times    int             // at most so many times; 0: no bound but For
 }
 
-// maxShots bounds a plan.
+// maxShots bounds a schedule, so that a plan fits into memory.
 const maxShots = 1_000_000
 
 // Validate reports every mistake, joined.
@@ -40,9 +41,30 @@ func (w When) Validate() error {
 	bad(w.Jitter != 0 && w.Every == 0, "jitter needs every")
 	bad(repeats && w.For == 0 && w.Times == 0, "for how long, or how many times? set for or times")
 	bad(!repeats && w.For != 0, "for needs every or poisson")
+	bad(!repeats && w.Times > 1 || w.Sequence != nil && w.Times > 0, "times needs every or poisson")
+	bad(w.Sequence != nil && len(w.Sequence) == 0, "a sequence without a time: want at least one")
 	bad(slices.ContainsFunc(w.Sequence, func(d time.Duration) bool { return d < 0 }), "a negative time in the sequence")
-	bad(w.Every > 0 && w.For/w.Every > maxShots || w.Poisson*w.For.Seconds() > maxShots, "more than %d times", maxShots)
+	bad(w.most() > maxShots, "%.0f injections are planned: want at most %d", w.most(), maxShots)
 	return errors.Join(errs...)
+}
+
+// most is how many injections the schedule makes: of a random one, in the mean.
+func (w When) most() float64 {
+	times := 1.0
+	switch {
+	case w.Sequence != nil:
+		times = float64(len(w.Sequence))
+	case w.Every > 0 && w.For > 0:
+		times = math.Ceil(float64(w.For) / float64(w.Every))
+	case w.Poisson > 0 && w.For > 0:
+		times = w.Poisson * w.For.Seconds()
+	case w.Every > 0 || w.Poisson > 0:
+		times = float64(w.Times)
+	}
+	if w.Times > 0 {
+		times = min(times, float64(w.Times))
+	}
+	return times * float64(max(w.Burst, 1))
 }
 
 // String is the one-line form: "every 200ms ±20% for 10s".
@@ -85,9 +107,9 @@ func (w When) times(rng *rand.Rand) (list []time.Duration) {
 		}
 		slices.Sort(list)
 	case w.Every > 0, w.Poisson > 0:
-		limit := maxShots
+		limit := maxShots / max(w.Burst, 1)
 		if w.Times > 0 {
-			limit = w.Times
+			limit = min(limit, w.Times)
 		}
 		for at := w.first(rng); (w.For == 0 || at < w.For) && len(list) < limit; at += w.pause(rng) {
 			list = append(list, w.After+at)

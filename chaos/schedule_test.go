@@ -64,7 +64,13 @@ func TestScheduleMistakesAreNamed(t *testing.T) {
 		"set for or times":                             {Every: time.Second},
 		"for needs every or poisson":                   {For: time.Second},
 		"a negative time in the sequence":              {Sequence: []time.Duration{-1}},
-		"more than 1000000 times":                      {Every: 1, For: time.Hour},
+		"3600000000000 injections are planned: want at most 1000000": {Every: 1, For: time.Hour},
+		"2000001 injections":           {Every: time.Second, Times: 2_000_001},
+		"1500000 injections":           {Poisson: 1, Times: 500_000, Burst: 3},
+		"300000000 injections":         {Burst: 300_000_000},
+		"1000002 injections":           {Sequence: make([]time.Duration, 3), Burst: 333_334},
+		"times needs every or poisson": {Burst: 2, Times: 4},
+		"a sequence without a time":    {Sequence: []time.Duration{}},
 	} {
 		gomega.NewWithT(t).Expect(w.Validate()).To(gomega.MatchError(gomega.ContainSubstring(text)))
 	}

@@ -11,7 +11,7 @@ import (
 // faultOf is the engine's fault of one in a file: the set field's key is its name, and the fields of its struct are its
 // parameters. Zero values are left to the engine's defaults.
 func faultOf(f Fault) (chaos.Fault, error) {
-	if len(f.Mixed) > 0 {
+	if f.Mixed != nil {
 		var mixed chaos.Mixed
 		for _, w := range f.Mixed {
 			one, err := faultOf(w.Fault)
@@ -20,7 +20,7 @@ func faultOf(f Fault) (chaos.Fault, error) {
 			}
 			mixed = append(mixed, chaos.Weighted{Fault: one, Weight: max(int(w.Weight), 1)})
 		}
-		return mixed, nil
+		return mixed, mixed.Validate()
 	}
 	set := chosen(f)
 	if len(set) != 1 {

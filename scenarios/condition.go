@@ -27,10 +27,10 @@ func (c Condition) rule(group string) (check.Rule, error) {
 func (d *decoder) checkConditions(group string, list []Condition) {
 	for i, c := range list {
 		_, err := c.rule(group)
-		if err == nil {
+		path := group + "." + Count(i).String()
+		if err == nil || d.broken(path) {
 			continue
 		}
-		path := group + "." + Count(i).String()
 		var bad *check.RuleError
 		if n := d.at[path]; n != nil && errors.As(err, &bad) {
 			at := *n

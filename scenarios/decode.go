@@ -2,8 +2,10 @@ package scenarios
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -20,6 +22,8 @@ import (
 //	yaml:"key"         the key
 //	yaml:"key,scalar"  a plain word in the struct's place sets this field: {signal: KILL} for {signal: {name: KILL}}
 //	enum:"a b c"       the words a string may be
+//	zero:"no …: want…" zero stands for "not set", so that to write it, or an empty list, is a mistake: what it would be, and
+//	                   what is right
 //	doc:"…"            what it means, for the schema and the format's page
 //
 // Which keys are required, and what contradicts what, is Scenario.check's to say.
@@ -46,11 +50,25 @@ func (d *decoder) problem(n *yaml.Node, format string, args ...any) {
 	d.problems = append(d.problems, p)
 }
 
-// reported tells whether something is wrong at the node already.
+// reported tells whether something is wrong at the node already; for one that is not from the file, anywhere in its source.
 func (d *decoder) reported(n *yaml.Node) bool {
+	source, foreign := d.source[n]
 	return slices.ContainsFunc(d.problems, func(p Problem) bool {
-		return p.Line == n.Line && p.Column == n.Column && p.File == cmp.Or(d.source[n], d.file)
+		if foreign {
+			return p.File == source
+		}
+		return p.Line == n.Line && p.Column == n.Column && p.File == d.file
 	})
+}
+
+// broken tells whether something is wrong at the path already, or below it, so that what is read there is not what is written.
+func (d *decoder) broken(path string) bool {
+	for at, n := range d.at {
+		if (at == path || strings.HasPrefix(at, path+".")) && d.reported(n) {
+			return true
+		}
+	}
+	return false
 }
 
 // decode fills v, which is addressable, from n.
@@ -113,7 +131,9 @@ func (d *decoder) plain(n *yaml.Node, v reflect.Value) {
 		v.SetBool(b)
 	case reflect.Uint64:
 		u, err := strconv.ParseUint(n.Value, 10, 64)
-		if err != nil || leadingZero.MatchString(n.Value) {
+		if errors.Is(err, strconv.ErrRange) {
+			d.problem(n, "%s is too large: want at most %d", n.Value, uint64(math.MaxUint64))
+		} else if err != nil || leadingZero.MatchString(n.Value) {
 			d.problem(n, "%q is not a whole number from 0 without a zero in front", n.Value)
 		}
 		v.SetUint(u)
@@ -131,6 +151,7 @@ func (d *decoder) structure(path string, n *yaml.Node, v reflect.Value, depth in
 			if f.scalar {
 				d.decode(join(path, f.key), n, v.Field(f.index), depth+1)
 				d.enum(n, f, v.Field(f.index))
+				d.zero(n, f, v.Field(f.index))
 				return
 			}
 		}
@@ -145,14 +166,15 @@ func (d *decoder) structure(path string, n *yaml.Node, v reflect.Value, depth in
 		f, ok := fields[key.Value]
 		switch {
 		case !ok:
+			d.at[join(path, key.Value)+"#unknown"] = key
 			d.problem(key, "unknown key %q: %s", key.Value, nearest.Meant(key.Value, keysOf(fields)))
 		case seen[key.Value]:
 			d.problem(key, "%q is here twice", key.Value)
 		default:
 			seen[key.Value] = true
-			d.at[join(path, f.key)+"#key"] = key
 			d.decode(join(path, f.key), value, v.Field(f.index), depth+1)
 			d.enum(value, f, v.Field(f.index))
+			d.zero(value, f, v.Field(f.index))
 		}
 	}
 }
@@ -178,6 +200,22 @@ func (d *decoder) enum(n *yaml.Node, f field, v reflect.Value) {
 	if v.Kind() == reflect.String {
 		d.problem(n, "unknown %s %q: %s", f.key, v.String(), nearest.Meant(v.String(), f.enum))
 	}
+}
+
+// zero refuses a value that would be taken for none, and replaced by the default.
+func (d *decoder) zero(n *yaml.Node, f field, v reflect.Value) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	list := v.Kind() == reflect.Slice
+	if f.zero == "" || list && v.Len() > 0 || !list && !v.IsZero() || d.reported(n) {
+		return
+	}
+	text := n.Value
+	if list {
+		text = "[]"
+	}
+	d.problem(n, "%s: %s is %s, or leave the key out", f.key, text, f.zero)
 }
 
 func (d *decoder) list(path string, n *yaml.Node, v reflect.Value, depth int) {
@@ -233,6 +271,7 @@ type field struct {
 	index  int
 	scalar bool
 	enum   []string
+	zero   string
 }
 
 func fieldsOf(t reflect.Type) map[string]field {
@@ -242,7 +281,8 @@ func fieldsOf(t reflect.Type) map[string]field {
 		if tag == "" || tag == "-" {
 			continue
 		}
-		fields[tag] = field{key: tag, index: i, scalar: opts == "scalar", enum: strings.Fields(t.Field(i).Tag.Get("enum"))}
+		says := t.Field(i).Tag
+		fields[tag] = field{key: tag, index: i, scalar: opts == "scalar", enum: strings.Fields(says.Get("enum")), zero: says.Get("zero")}
 	}
 	return fields
 }

@@ -29,35 +29,35 @@ type SignalFault struct {
 
 // PauseFault stops the victim for a while.
 type PauseFault struct {
-	For Duration `yaml:"for,scalar" doc:"Until SIGCONT. Default 1s."`
+	For Duration `yaml:"for,scalar" zero:"no pause: want a time such as 1s" doc:"Until SIGCONT. Default 1s."`
 }
 
 // OOMFault exhausts memory.
 type OOMFault struct {
-	Limit     Bytes  `yaml:"limit" doc:"The limit to run into. Default: the victim's own, else 64MiB above what it uses."`
+	Limit     Bytes  `yaml:"limit" zero:"no memory at all: want a size such as 64MiB" doc:"The limit to run into. Default: the victim's own, else 64MiB above what it uses."`
 	Mechanism string `yaml:"mechanism,scalar" enum:"any cgroup rlimit rss" doc:"Default any: the strongest that can be had here."`
 }
 
 // MemoryFault is memory pressure.
 type MemoryFault struct {
-	Of  Percent  `yaml:"of,scalar" doc:"Of the victim's limit. Default 80%."`
-	For Duration `yaml:"for" doc:"Default 1s."`
+	Of  Percent  `yaml:"of,scalar" zero:"no pressure: want up to 95%" doc:"Of the victim's limit. Default 80%."`
+	For Duration `yaml:"for" zero:"no time: want a time such as 1s" doc:"Default 1s."`
 }
 
 // CPUFault throttles.
 type CPUFault struct {
-	Quota Percent  `yaml:"quota,scalar" doc:"Of one CPU. Default 5%."`
-	For   Duration `yaml:"for" doc:"Default 1s."`
+	Quota Percent  `yaml:"quota,scalar" zero:"no CPU at all: want at least 1% (or the fault pause)" doc:"Of one CPU. Default 5%."`
+	For   Duration `yaml:"for" zero:"no time: want a time such as 1s" doc:"Default 1s."`
 }
 
 // FDsFault uses up descriptors.
 type FDsFault struct {
-	Limit Count `yaml:"limit,scalar" doc:"RLIMIT_NOFILE of the victim meanwhile. Default 64."`
+	Limit Count `yaml:"limit,scalar" zero:"no descriptor at all: want at least 1" doc:"RLIMIT_NOFILE of the victim meanwhile. Default 64."`
 }
 
 // PIDsFault uses up processes.
 type PIDsFault struct {
-	Limit Count `yaml:"limit,scalar" doc:"Processes and threads that the victim's cgroup may have more than it has. Default 2."`
+	Limit Count `yaml:"limit,scalar" zero:"no room at all: want at least 1" doc:"Processes and threads that the victim's cgroup may have more than it has. Default 2."`
 }
 
 // ExitFault exits.
@@ -79,12 +79,12 @@ type CrashpointFault struct {
 type SpawnFault struct {
 	Fail  Count    `yaml:"fail,scalar" doc:"So many boots fail."`
 	Delay Duration `yaml:"delay" doc:"Boots take at least so long."`
-	For   Duration `yaml:"for" doc:"How long slow boots last. Default: to the end of the chaos."`
+	For   Duration `yaml:"for" zero:"no time: want a time such as 5s" doc:"How long slow boots last. Default: to the end of the chaos."`
 }
 
 // PoisonFault submits a deadly task.
 type PoisonFault struct {
-	Code Count `yaml:"code,scalar" doc:"The exit code its workers die with. Default 1."`
+	Code Count `yaml:"code,scalar" zero:"no death: want 1 to 255" doc:"The exit code its workers die with. Default 1."`
 }
 
 // SupervisorFault kills the parent.
@@ -99,11 +99,11 @@ type ResizeFault struct {
 
 // OperationFault is an operation without parameters.
 type OperationFault struct {
-	Within Duration `yaml:"within" doc:"It must return in this time. Default 30s."`
+	Within Duration `yaml:"within" zero:"no time: want a time such as 30s" doc:"It must return in this time. Default 30s."`
 }
 
 // Weighted is one of several faults.
 type Weighted struct {
-	Weight Count `yaml:"weight" doc:"Default 1."`
+	Weight Count `yaml:"weight" zero:"never: want at least 1" doc:"Default 1."`
 	Fault  Fault `yaml:"fault" doc:"The fault."`
 }

@@ -21,14 +21,6 @@ func (s *Scenario) checkLoad(d *decoder) {
 			d.fail("load.args."+arg, "task %s takes no %s", l.Task, arg)
 		}
 	}
-	for _, k := range []struct {
-		key  string
-		zero bool
-	}{{"concurrency", l.Concurrency == 0}, {"rate", l.Rate == 0}, {"count", l.Count == 0}, {"map", l.Map == 0}} {
-		if n, there := d.at["load."+k.key]; there && k.zero && !d.reported(n) {
-			d.problem(n, "%s of 0 is no load: want at least 1, or leave the key out", k.key)
-		}
-	}
 	if l.Concurrency > 0 && l.Rate > 0 {
 		d.fail("load.rate", "concurrency (closed loop) and rate (open loop) contradict each other: want one")
 	}

@@ -123,22 +123,3 @@ func (t *tracker) probe(at time.Duration, p *history.Probe) {
 func (s *Scenario) planned() time.Duration {
 	return s.scheduled() + 2*time.Second // steady, settling, probes
 }
-
-// scheduled is how long the schedules ask for, the warmup before them included.
-func (s *Scenario) scheduled() (longest time.Duration) {
-	for _, n := range s.Chaos {
-		w := n.When
-		d := w.After.Std() + w.For.Std()
-		if w.For == 0 && w.Times > 0 {
-			d += time.Duration(w.Times) * w.Every.Std()
-		}
-		if len(w.Sequence) > 0 {
-			d += w.Sequence[len(w.Sequence)-1].Std()
-		}
-		longest = max(longest, d)
-	}
-	if s.Load != nil {
-		longest += s.Load.Warmup.Std()
-	}
-	return longest
-}

@@ -14,16 +14,16 @@ type Scenario struct {
 	Name        string      `yaml:"name" doc:"Identifies the scenario: lower-case letters, digits and dashes, at most 63."`
 	Description string      `yaml:"description" doc:"What happens and what it shows, for people."`
 	Labels      []string    `yaml:"labels" enum:"signal oom resource lifecycle slow external" doc:"For choosing scenarios: signal, oom, resource, lifecycle, slow, external."`
-	Seed        uint64      `yaml:"seed" doc:"Makes the plan repeatable: times and picks. Default 1; --seed overrides it."`
+	Seed        uint64      `yaml:"seed" zero:"no seed: want at least 1" doc:"Makes the plan repeatable: times and picks, from 1. Default 1; --seed overrides it."`
 	Target      Target      `yaml:"target" doc:"What is tested: one of pool, naive, driver, server."`
 	Load        *Load       `yaml:"load" doc:"The tasks that run meanwhile. Without it the target is idle."`
 	Steady      []Condition `yaml:"steady" doc:"Conditions that must hold before the first fault and again after settling."`
 	Chaos       []Nemesis   `yaml:"chaos" doc:"The faults, each list entry on a schedule of its own, side by side."`
-	Settle      Duration    `yaml:"settle" doc:"How long the target may take to recover after the last fault. Default 10s."`
+	Settle      Duration    `yaml:"settle" zero:"no time to recover: want a time such as 5s" doc:"How long the target may take to recover after the last fault. Default 10s."`
 	Expect      []Condition `yaml:"expect" doc:"Conditions on the whole run. A metric named here replaces the implicit promise about it."`
 	Abort       []Condition `yaml:"abort" doc:"Conditions that end the run early, as FAIL."`
 	MinAlive    Count       `yaml:"min_alive" doc:"No fault may leave fewer members alive: such injections are refused. Default 0."`
-	Timeout     Duration    `yaml:"timeout" doc:"Bounds the whole run. Default 5m."`
+	Timeout     Duration    `yaml:"timeout" zero:"no time to run: want a time such as 1m" doc:"Bounds the whole run. Default 5m."`
 	Needs       []string    `yaml:"needs" enum:"memory-cgroup pids-cgroup cpu-cgroup cgroups root swap-off" doc:"What the host must offer; without it the run is skipped by name."`
 	Short       Overrides   `yaml:"short" doc:"What the short form changes: dotted paths to any of the keys above."`
 
@@ -76,7 +76,7 @@ type Target struct {
 
 // PoolTarget configures our pool: see pool.Config for each key.
 type PoolTarget struct {
-	Size        Count    `yaml:"size" doc:"Workers. Default: one per CPU."`
+	Size        Count    `yaml:"size" zero:"no pool: want at least 1" doc:"Workers. Default: one per CPU."`
 	Spares      Count    `yaml:"spares" doc:"Hot spares."`
 	MaxTasks    Count    `yaml:"max_tasks" doc:"Recycle a worker after so many tasks."`
 	MaxAge      Duration `yaml:"max_age" doc:"Recycle a worker at this age."`
@@ -84,12 +84,12 @@ type PoolTarget struct {
 	HardMemory  Bytes    `yaml:"hard_memory" doc:"The kernel kills a worker that uses more."`
 	NoCgroup    bool     `yaml:"no_cgroup" doc:"Limit memory by RLIMIT_DATA even where a cgroup can be had."`
 	TaskTimeout Duration `yaml:"task_timeout" doc:"Kill the worker of a task that runs longer."`
-	QueueLimit  Count    `yaml:"queue_limit" doc:"Tasks that may wait."`
+	QueueLimit  Count    `yaml:"queue_limit" zero:"no queue: want at least 1" doc:"Tasks that may wait."`
 	Delivery    string   `yaml:"delivery" enum:"at-least-once at-most-once" doc:"Default at-least-once."`
 	Budgets     *Budgets `yaml:"budgets" doc:"Deaths one task may cause."`
-	Heartbeat   Duration `yaml:"heartbeat" doc:"A worker that leaves a ping unanswered for longer is replaced."`
-	StopGrace   Duration `yaml:"stop_grace" doc:"How long a stopping worker may take before SIGKILL."`
-	BootTimeout Duration `yaml:"boot_timeout" doc:"How long a worker may take to be ready."`
+	Heartbeat   Duration `yaml:"heartbeat" zero:"no time to answer: want at least 50ms" doc:"A worker that leaves a ping unanswered for longer is replaced."`
+	StopGrace   Duration `yaml:"stop_grace" zero:"no time to stop: want a time such as 1s" doc:"How long a stopping worker may take before SIGKILL."`
+	BootTimeout Duration `yaml:"boot_timeout" zero:"no time to boot: want a time such as 10s" doc:"How long a worker may take to be ready."`
 	Supervised  bool     `yaml:"supervised" doc:"Put the pool into a process of its own, so that its parent can be killed. Goes with size alone."`
 	Backoff     *Backoff `yaml:"backoff" doc:"The pause between restarts of workers that do not come up."`
 	Bugs        []string `yaml:"bugs" enum:"loses-tasks wrong-values runs-twice kills-others leaves-zombie leaves-orphan answers-late impatient" doc:"Break the pool at its edge in these ways, to see that a scenario would notice."`
@@ -97,45 +97,45 @@ type PoolTarget struct {
 
 // Budgets is pool.Budgets.
 type Budgets struct {
-	Crashes Count `yaml:"crashes" doc:"Default 3."`
-	OOM     Count `yaml:"oom" doc:"Default 3."`
-	Killed  Count `yaml:"killed" doc:"Default 16."`
+	Crashes Count `yaml:"crashes" zero:"no budget: want at least 1, the first death" doc:"Default 3."`
+	OOM     Count `yaml:"oom" zero:"no budget: want at least 1, the first death" doc:"Default 3."`
+	Killed  Count `yaml:"killed" zero:"no budget: want at least 1, the first death" doc:"Default 16."`
 }
 
 // Backoff is pool.Backoff.
 type Backoff struct {
-	Base      Duration `yaml:"base" doc:"Default 100ms."`
-	Max       Duration `yaml:"max" doc:"Default 10s."`
-	Threshold Count    `yaml:"threshold" doc:"Failures that open the breaker. Default 5 + size."`
-	HalfLife  Duration `yaml:"half_life" doc:"Default 10s."`
+	Base      Duration `yaml:"base" zero:"no pause: want a time such as 10ms" doc:"Default 100ms."`
+	Max       Duration `yaml:"max" zero:"no pause: want a time such as 1s" doc:"Default 10s."`
+	Threshold Count    `yaml:"threshold" zero:"no breaker: want at least 1" doc:"Failures that open the breaker. Default 5 + size."`
+	HalfLife  Duration `yaml:"half_life" zero:"no memory: want a time such as 1s" doc:"Default 10s."`
 }
 
 // NaiveTarget is the naive pool.
 type NaiveTarget struct {
-	Size Count    `yaml:"size" doc:"Workers."`
+	Size Count    `yaml:"size" zero:"no pool: want at least 1" doc:"Workers."`
 	Bugs []string `yaml:"bugs" enum:"no-respawn drops-in-flight runs-twice wrong-value lies-about-size dead-after-kill collateral orphans zombies slow-recovery reruns-done blames-others" doc:"Switched on: see respawn list bugs."`
 }
 
 // DriverTarget is a pool behind a driver program.
 type DriverTarget struct {
 	Command []string `yaml:"command" doc:"The driver and its arguments; never a shell. A relative path is relative to the file."`
-	Size    Count    `yaml:"size" doc:"Workers."`
+	Size    Count    `yaml:"size" zero:"no pool: want at least 1" doc:"Workers."`
 }
 
 // ServerTarget is a preforking server.
 type ServerTarget struct {
 	Kind string `yaml:"kind" enum:"gunicorn php-fpm" doc:"gunicorn, or php-fpm behind nginx."`
-	Size Count  `yaml:"size" doc:"Workers."`
+	Size Count  `yaml:"size" zero:"no pool: want at least 1" doc:"Workers."`
 }
 
 // Load is the tasks that run during the scenario.
 type Load struct {
 	Task        string   `yaml:"task" enum:"sleep square hash primes echo alloc" doc:"Built-in and verifiable: sleep, square, hash, primes, echo, alloc."`
 	Args        TaskArgs `yaml:"args" doc:"The task's arguments."`
-	Concurrency Count    `yaml:"concurrency" doc:"Closed loop: so many callers, each with one task at a time, from 1. Default 1 without rate and map."`
-	Rate        Rate     `yaml:"rate" doc:"Open loop: so many submissions per second, whatever comes back. Default: a closed loop."`
-	Count       Count    `yaml:"count" doc:"Stop after so many tasks, and wait for them. Default: until the faults are over."`
-	Map         Count    `yaml:"map" doc:"One ordered map over so many inputs instead of single calls. Default: single calls."`
+	Concurrency Count    `yaml:"concurrency" zero:"no load: want at least 1" doc:"Closed loop: so many callers, each with one task at a time, from 1. Default 1 without rate and map."`
+	Rate        Rate     `yaml:"rate" zero:"no load: want at least 1" doc:"Open loop: so many submissions per second, whatever comes back. Default: a closed loop."`
+	Count       Count    `yaml:"count" zero:"no load: want at least 1" doc:"Stop after so many tasks, and wait for them. Default: until the faults are over."`
+	Map         Count    `yaml:"map" zero:"no load: want at least 1" doc:"One ordered map over so many inputs instead of single calls. Default: single calls."`
 	Warmup      Duration `yaml:"warmup" doc:"Load before the first fault, before steady is judged. Default: none."`
 }
 
@@ -158,18 +158,18 @@ type Nemesis struct {
 
 // Require is what a nemesis must reach for the run to count.
 type Require struct {
-	Confirmed Count `yaml:"confirmed" doc:"Injections confirmed by evidence. Default 1."`
+	Confirmed Count `yaml:"confirmed" zero:"no proof: want at least 1" doc:"Injections confirmed by evidence. Default 1."`
 }
 
 // Pick chooses victims. At most one of random, percent, all, oldest, newest, slot, each is set.
 type Pick struct {
-	Random  Count   `yaml:"random" doc:"So many members at random."`
-	Percent Percent `yaml:"percent" doc:"This share of the members at random, rounded up."`
-	All     bool    `yaml:"all" doc:"Every member at once."`
-	Oldest  Count   `yaml:"oldest" doc:"The members that have lived longest."`
-	Newest  Count   `yaml:"newest" doc:"The members that were started last."`
+	Random  Count   `yaml:"random" zero:"nobody: want at least 1" doc:"So many members at random."`
+	Percent Percent `yaml:"percent" zero:"nobody: want more" doc:"This share of the members at random, rounded up."`
+	All     bool    `yaml:"all" zero:"nobody: want true" doc:"Every member at once."`
+	Oldest  Count   `yaml:"oldest" zero:"nobody: want at least 1" doc:"The members that have lived longest."`
+	Newest  Count   `yaml:"newest" zero:"nobody: want at least 1" doc:"The members that were started last."`
 	Slot    *Count  `yaml:"slot" doc:"The member in this slot, from 0."`
-	Each    bool    `yaml:"each" doc:"Slot after slot, one each time."`
+	Each    bool    `yaml:"each" zero:"nobody: want true" doc:"Slot after slot, one each time."`
 	State   string  `yaml:"state" enum:"idle busy starting ready" doc:"Only members that are idle, busy, starting or ready."`
 	Phase   string  `yaml:"phase" enum:"booting idle reading running writing draining" doc:"Hit in exactly this phase: stop, look, then strike, or let go and count it as missed."`
 }
@@ -177,11 +177,11 @@ type Pick struct {
 // When is a schedule: once, every, poisson, burst or sequence.
 type When struct {
 	After    Duration   `yaml:"after" doc:"Wait so long before the first."`
-	Every    Duration   `yaml:"every" doc:"One after another, so long apart."`
+	Every    Duration   `yaml:"every" zero:"no rhythm: want a time between two faults, such as 200ms" doc:"One after another, so long apart."`
 	Jitter   Percent    `yaml:"jitter" doc:"Spread each pause by up to this much either way."`
-	Poisson  Rate       `yaml:"poisson" doc:"At random, at this mean rate."`
-	Burst    Count      `yaml:"burst" doc:"So many at once, each time."`
-	Sequence []Duration `yaml:"sequence" doc:"At exactly these times."`
-	For      Duration   `yaml:"for" doc:"Over this long."`
-	Times    Count      `yaml:"times" doc:"At most so often."`
+	Poisson  Rate       `yaml:"poisson" zero:"never: want a rate such as 5/s" doc:"At random, at this mean rate."`
+	Burst    Count      `yaml:"burst" zero:"never: want at least 1" doc:"So many at once, each time."`
+	Sequence []Duration `yaml:"sequence" zero:"never: want at least one time" doc:"At exactly these times."`
+	For      Duration   `yaml:"for" zero:"no time: want a time such as 10s" doc:"Over this long."`
+	Times    Count      `yaml:"times" zero:"never: want at least 1" doc:"At most so often."`
 }

@@ -74,6 +74,14 @@ func refine(s *jsonschema.Schema, t reflect.Type, defs jsonschema.Definitions) {
 			continue
 		}
 		ft := t.Field(f.index).Type
+		switch {
+		case f.zero == "":
+		case p.Type == "array":
+			p.MinItems = new(uint64)
+			*p.MinItems = 1
+		case p.Type == "integer":
+			p.Minimum = "1"
+		}
 		if len(f.enum) > 0 {
 			words := make([]any, len(f.enum))
 			for i, w := range f.enum {

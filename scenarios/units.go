@@ -1,7 +1,9 @@
 package scenarios
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -133,6 +135,9 @@ func (c *Count) parse(text string) error {
 		return fmt.Errorf("%s has a zero in front: write %s", text, strings.TrimLeft(text, "+-0"))
 	}
 	v, err := strconv.Atoi(text)
+	if errors.Is(err, strconv.ErrRange) && v > 0 {
+		return fmt.Errorf("%s is too large: want at most %d", text, math.MaxInt)
+	}
 	if err != nil || v < 0 {
 		return fmt.Errorf("%q is not a whole number from 0", text)
 	}

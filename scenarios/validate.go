@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"fmt"
-	"math"
 	"reflect"
 	"regexp"
 	"slices"
@@ -60,11 +59,8 @@ func (s *Scenario) check(d *decoder) {
 	d.checkConditions("abort", s.Abort)
 	d.checkTogether("steady", s.Steady)
 	d.checkTogether("expect", s.Expect)
-	if s.Timeout > 0 && s.Settle > s.Timeout {
-		d.fail("settle", "settle (%v) is longer than the timeout of the whole run (%v)", s.Settle, s.Timeout)
-	}
-	if s.Timeout > 0 && s.scheduled() > s.Timeout.Std() {
-		d.fail("timeout", "timeout (%v) ends the run before its faults do (%v)", s.Timeout, s.scheduled())
+	if !d.broken("timeout") {
+		s.checkTimeout(d)
 	}
 }
 
@@ -227,82 +223,40 @@ func (n *Nemesis) check(d *decoder, path string, size int) {
 	if n.Pick.State != "" && n.Pick.Phase != "" {
 		d.fail(path+".pick.phase", "state and phase contradict each other: want one")
 	}
+	d.engine(path+".pick", path+".pick", n.Pick.engine().Validate())
 	n.When.check(d, path+".when")
-	if _, there := d.at[path+".when.every"]; there && n.When.Every == 0 {
-		return // it has been reported, and without it there is nothing to count
+	if d.broken(path + ".when") {
+		return // there is nothing to count
 	}
 	if most := n.most(size); float64(n.Require.Confirmed) > most {
 		d.fail(path+".require.confirmed", "%d confirmed injections cannot be reached: the schedule makes at most %.0f%s", n.Require.Confirmed, most, d.form)
 	}
 }
 
-func (w When) check(d *decoder, path string) {
-	kinds := 0
-	for _, set := range []bool{w.Every > 0 && w.Burst == 0, w.Poisson > 0, len(w.Sequence) > 0, w.Burst > 0} {
-		if set {
-			kinds++
-		}
-	}
-	if kinds > 1 {
-		d.fail(path, "every, poisson, burst and sequence contradict each other: want one (burst may have an every between bursts)")
+// engine reports what the engine would refuse in the part of the scenario at path, at the place in it that matters most, unless
+// something is known to be wrong there.
+func (d *decoder) engine(path, place string, err error) {
+	if err == nil || d.broken(path) {
 		return
 	}
-	if w.Jitter > 0 && w.Every == 0 {
-		d.fail(path+".jitter", "jitter spreads every, which is missing")
+	for line := range strings.Lines(err.Error()) {
+		d.fail(place, "%s", strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(line), "when: "), "pick: "))
 	}
-	_, ends := d.at[path+".for"] // if it is wrong, that has been reported
-	if (w.Every > 0 || w.Poisson > 0) && w.For == 0 && w.Times == 0 && !ends {
-		d.fail(path, "no end: say for how long (for: 10s) or how often (times: 20)")
-	}
-	every, wrong := d.at[path+".every"] // it is there, and has been reported
-	if wrong && w.Every == 0 && !d.reported(every) {
-		d.problem(every, "0 is no rhythm: want a time between two faults, such as 200ms")
-	}
-	if kinds == 0 && !wrong && (w.For > 0 || w.Times > 1) {
-		d.fail(path, "for and times need a rhythm: every, poisson or burst")
-	}
-	if !slices.IsSorted(w.Sequence) {
-		d.fail(path+".sequence", "sequence must not go back in time")
-	}
-}
-
-// most is the largest number of injections the schedule can make, generously.
-func (n *Nemesis) most(size int) float64 {
-	w, times := n.When, 1.0
-	switch {
-	case len(w.Sequence) > 0:
-		times = float64(len(w.Sequence))
-	case w.Every > 0 && w.For > 0:
-		times = math.Floor(float64(w.For)/(float64(w.Every)*(1-float64(w.Jitter)))) + 1
-	case w.Poisson > 0 && w.For > 0:
-		mean := float64(w.Poisson) * w.For.Std().Seconds()
-		times = mean + 6*math.Sqrt(mean) + 6
-	case w.Every > 0 || w.Poisson > 0:
-		times = math.Inf(1)
-	case w.Times > 0:
-		times = float64(w.Times)
-	}
-	if w.Times > 0 {
-		times = min(times, float64(w.Times))
-	}
-	victims := 1.0
-	switch p := n.Pick; {
-	case p.All, p.Percent > 0:
-		victims = max(float64(size), 1)
-		if size == 0 {
-			return math.Inf(1)
-		}
-	default:
-		victims = float64(max(p.Random, p.Oldest, p.Newest, 1))
-	}
-	return times * victims * float64(max(w.Burst, 1))
 }
 
 func (f Fault) check(d *decoder, path string) {
 	if !d.exactlyOne(path, f) {
 		return
 	}
+	key := chosen(f)[0]
+	place := join(path, key)
+	for _, p := range fieldsOf(reflect.TypeOf(f).Field(fieldsOf(reflect.TypeOf(f))[key].index).Type.Elem()) {
+		if p.scalar {
+			place = join(place, p.key)
+		}
+	}
 	switch {
+	case d.broken(join(path, key)) && f.Mixed == nil:
 	case f.Signal != nil && signalNumber(f.Signal.Name) == 0:
 		d.fail(path+".signal", "unknown signal %q: %s", f.Signal.Name, nearest.Meant(f.Signal.Name, commonSignals))
 	case f.Spawn != nil && f.Spawn.Fail == 0 && f.Spawn.Delay == 0:
@@ -311,6 +265,9 @@ func (f Fault) check(d *decoder, path string) {
 		d.fail(path+".resize", "to is missing: the new size, from 1")
 	case f.Crashpoint != nil && f.Crashpoint.At == "":
 		d.fail(path+".crashpoint", "at is missing: want a crash point such as mid-write")
+	case len(f.Mixed) == 0:
+		_, err := faultOf(f)
+		d.engine(join(path, key), place, err)
 	}
 	for i, w := range f.Mixed {
 		w.Fault.check(d, fmt.Sprintf("%s.mixed.%d.fault", path, i))
