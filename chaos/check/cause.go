@@ -41,6 +41,8 @@ var explanations = map[string]func(s *state, n int) (string, int){
 	"exits.unexplained":  (*state).sayUnexplained,
 	"exits.collateral":   (*state).sayCollateral,
 	"slots.silent":       (*state).saySilent,
+	"slots.lost":         (*state).sayNotBack,
+	"pool.missing":       (*state).sayMissing,
 	"processes.orphaned": (*state).sayOrphaned,
 	"processes.zombies":  func(s *state, n int) (string, int) { return sayLeft(s, n, "zombie", "zombies", "that nobody reaped") },
 	"cgroups.leaked":     func(s *state, n int) (string, int) { return sayLeft(s, n, "cgroup", "cgroups", "of the target") },
@@ -135,13 +137,39 @@ func (s *state) saySilent(n int) (string, int) {
 		text += ": slots " + strings.Join(silent[:5], ", ") + ", …"
 	case len(silent) > 0:
 		text += ": " + pick(len(silent), "slot ", "slots ") + and(silent)
+	case len(s.answersOfDead()) > 0:
+		text += ": " + s.answersOfDead()
 	default:
 		text += ": some slots were answered for by the same process"
 	}
-	if l := &s.looks.last; s.looks.n > 0 && l.Ready > l.Alive {
-		text += fmt.Sprintf("; the target says that %d members are ready, /proc shows %d alive", l.Ready, l.Alive)
+	return text + s.sizeLie(), max(s.probes.failedLine, s.looks.lastLine)
+}
+
+// answersOfDead tells of the first slot for which a process answered that was dead.
+func (s *state) answersOfDead() string {
+	for _, slot := range sortedKeys(s.probes.final) {
+		if a := s.probes.final[slot]; s.killed(a) {
+			return fmt.Sprintf("slot %d was answered for by pid %d, which had been ended before", slot, a.pid)
+		}
 	}
-	return text, max(s.probes.failedLine, s.looks.lastLine)
+	return ""
+}
+
+// sizeLie is what the target says of its size, where /proc shows fewer.
+func (s *state) sizeLie() string {
+	if l := &s.looks.last; s.looks.n > 0 && l.Ready > l.Alive {
+		return fmt.Sprintf("; the target says that %d members are ready, /proc shows %d alive", l.Ready, l.Alive)
+	}
+	return ""
+}
+
+func (s *state) sayNotBack(n int) (string, int) {
+	d, first := s.distOf("slot.recovery.max")
+	return number(n, "slot", "slots") + " did not come back" + strings.Replace(first(d.line), "the worst is", "the first is", 1), d.line
+}
+
+func (s *state) sayMissing(n int) (string, int) {
+	return fmt.Sprintf("%d of %d members %s not back when the faults were over", n, s.looks.last.Want, wasWere(n)) + s.sizeLie(), s.looks.lastLine
 }
 
 func (s *state) sayOrphaned(n int) (string, int) {

@@ -133,8 +133,44 @@ var cases = map[string]struct {
 		s := good().expect("slot.recovery.max <= 250ms")
 		s.events = slices.DeleteFunc(s.events, func(e history.Event) bool { return e.Probe != nil && e.Probe.For == 4 })
 		s.events = slices.DeleteFunc(s.events, func(e history.Event) bool { return e.Probe != nil && e.Probe.Slot == 3 })
-		return s.expect("slots.silent >= 0")
+		return s.expect("slots.silent >= 0", "slots.lost >= 0")
 	}, check.Fail, "slot.recovery.max is never, not <= 250ms (4 samples); the worst is after injection 4 (signal KILL on slot 3, pid 404)"},
+	"a slot never comes back, and nothing is expected of it": {func() *story {
+		s := good()
+		s.events = slices.DeleteFunc(s.events, func(e history.Event) bool { return e.Probe != nil && e.Probe.Slot == 3 })
+		return s.expect("slots.silent >= 0")
+	}, check.Fail, "1 slot did not come back; the first is after injection 4 (signal KILL on slot 3, pid 404)"},
+	"a dead process answers": {func() *story {
+		s := calm()
+		s.h.Target.Can = []string{"witness", "marker"}
+		alive := func(e *history.Sample) { e.Alive = 3 }
+		s.strike(1, "confirmed", true).probe(1, 1).sample(4, alive).stage("settle").work(0).sample(4).stage("verify")
+		for slot := range 4 {
+			s.probe(slot, 0)
+		}
+		return s.sample(4, alive).stop().end()
+	}, check.Fail, "1 of 4 slots does not answer at the end: slot 1 was answered for by pid 402, which had been ended before; " +
+		"the target says that 4 members are ready, /proc shows 3 alive"},
+	"nobody comes back after the parent": {func() *story {
+		s := calm()
+		s.faults++
+		v := &history.Victim{Slot: -1, PID: 300}
+		s.add(history.Event{Fault: &history.Fault{N: 1, Op: "injected", Victim: v}})
+		s.add(history.Event{Fault: &history.Fault{N: 1, Op: "settled", Outcome: "confirmed", Fatal: true, Victim: v, Receipt: &history.Receipt{At: s.now}}})
+		dead := func(e *history.Sample) { e.Alive = 0 }
+		s.stage("settle").sample(4, dead).stage("verify").add(history.Event{Probe: &history.Probe{Op: "failed", Err: "the parent is gone"}})
+		return s.sample(4, dead).stop().end().expect("slots.silent >= 0")
+	}, check.Pass, "1 fault confirmed, all 4 tasks gave their values"},
+	"the size does not come back": {func() *story {
+		s := calm()
+		s.h.Target.Can = []string{"witness", "marker"}
+		alive := func(e *history.Sample) { e.Alive = 3 }
+		s.kill(1).stage("settle").work(0).sample(4, alive).stage("verify")
+		for slot := range 4 {
+			s.probe(slot, 0)
+		}
+		return s.sample(4, alive).stop().end()
+	}, check.Fail, "1 of 4 members was not back when the faults were over; the target says that 4 members are ready, /proc shows 3 alive"},
 	"too slow": {func() *story {
 		s := calm().strike(1, "confirmed", true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"}).wait(time.Second)
 		return s.start(1).probe(1, 1).verify(4).stop().end().expect("slot.recovery.max <= 3x floor.respawn")
@@ -146,7 +182,7 @@ var cases = map[string]struct {
 		for slot := range 4 {
 			s.probe(slot, 0)
 		}
-		return s.sample(4, func(e *history.Sample) { e.Ready = 3 }).stop().end().rules("steady", "pool.ready == 4")
+		return s.sample(4, func(e *history.Sample) { e.Ready = 3 }).stop().end().rules("steady", "pool.ready == 4").expect("pool.missing >= 0")
 	}, check.Fail, "the target did not get back to its steady state: pool.ready is 3, not == 4"},
 	"an abort condition held": {func() *story {
 		s := calm().sample(4, func(e *history.Sample) { e.Ready = 0 }).wait(5 * time.Second)

@@ -21,6 +21,8 @@ type looks struct {
 	firstOOM  int64
 	lastOOM   int64
 	any       bool
+	missing   int // of settle and verify, the fewest
+	calm      int // how many numbers that is the smallest of
 
 	parentMax, membersMax   int64
 	parentLine, membersLine int
@@ -44,6 +46,9 @@ func (s *state) sample(e *history.Sample) {
 		l.verified, l.endLine = e, s.line
 	case s.stage == chaos || s.stage == settle:
 		l.fewest(ready(e), s.line)
+	}
+	if s.stage > chaos {
+		l.back(max(0, e.Want-ready(e)))
 	}
 	if s.stage < chaos {
 		l.base = e
@@ -91,6 +96,15 @@ func (l *looks) outside(e *history.Sample, s *state) {
 // looked is a figure of the last sample.
 func (s *state) looked(v func(*history.Sample) int) reading {
 	return count(v(&s.looks.last), s.looks.n)
+}
+
+// back takes how many are missing at a look after the faults. One look in time is enough: a member that is being recycled at
+// another is not missing.
+func (l *looks) back(missing int) {
+	if l.calm == 0 || missing < l.missing {
+		l.missing = missing
+	}
+	l.calm++
 }
 
 // left is a figure of what is left at the end: the larger of the last samples of verify and stop.

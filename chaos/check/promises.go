@@ -18,6 +18,8 @@ var promises = []struct {
 	{"processes.orphaned", (*state).hasMarker},
 	{"processes.zombies", nil},
 	{"cgroups.leaked", func(s *state) bool { return s.looks.cgroups }},
+	{"slots.lost", nil},
+	{"pool.missing", func(s *state) bool { return !s.faults.endedParent(s.now) }},
 }
 
 // Promises lists the metrics that must be 0 in every scenario that does not say otherwise.

@@ -48,14 +48,21 @@ var faultMetrics = slices.Concat([]Metric{
 		{
 			Name: "slots.answering", Unit: Count,
 			Meaning: "Slots that answered the probe at the end.",
-			Formula: "Distinct pids that answered the probes of the stage verify, one for each slot.",
-			of:      (*state).answering,
+			Formula: "Distinct pids that answered the probes of the stage verify, one for each slot; that of a process of " +
+				"which a receipt shows that it had ended is none.",
+			of: (*state).answering,
 		},
 		{
 			Name: "slots.silent", Unit: Count,
 			Meaning: "Slots that did not answer the probe at the end.",
 			Formula: "pool.want less slots.answering.",
 			of:      (*state).silent,
+		},
+		{
+			Name: "slots.lost", Unit: Count,
+			Meaning: "Deaths from which the slot did not come back.",
+			Formula: "The samples of slot.recovery that are +Inf.",
+			of:      func(s *state) reading { return count(s.slots.lost, max(1, len(s.slots.recover.samples))) },
 		},
 	},
 )

@@ -33,6 +33,12 @@ var poolMetrics = slices.Concat([]Metric{
 		of:      func(s *state) reading { return s.looked(func(e *history.Sample) int { return e.Want }) },
 	},
 	{
+		Name: "pool.missing", Unit: Count,
+		Meaning: "Members that were not back when the faults were over.",
+		Formula: "The smallest pool.want less pool.ready of the samples of the stages settle and verify.",
+		of:      func(s *state) reading { return count(s.looks.missing, s.looks.calm) },
+	},
+	{
 		Name: "pool.below.total", Unit: Seconds, Live: true,
 		Meaning: "Time in all with fewer members ready than wanted.",
 		Formula: "The sum of the intervals of pool.below; +Inf if the last did not end.",

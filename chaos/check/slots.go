@@ -11,6 +11,7 @@ import (
 // slots follows each confirmed death until its slot is of use again: the replacement is ready and has answered a probe.
 type slots struct {
 	pending map[int][]death       // by slot
+	lost    int                   // deaths that were never recovered from
 	answers map[int][]answer      // by slot
 	since   map[int]time.Duration // by pid, when it became ready
 	rises   map[int][]answer      // by slot, the same
@@ -100,6 +101,7 @@ func (l *slots) close() {
 	for _, slot := range sortedKeys(l.pending) {
 		for _, d := range l.pending[slot] {
 			l.recover.never(d.line)
+			l.lost++
 		}
 	}
 	clear(l.pending)
@@ -108,13 +110,13 @@ func (l *slots) close() {
 // probes counts them, and keeps who answered at the end.
 type probes struct {
 	answered, failed int
-	final            map[int]int // slot to pid, of the stage verify
-	asked            int         // records of the stage verify
+	final            map[int]answer // by slot, of the stage verify
+	asked            int            // records of the stage verify
 	failedLine       int
 	failedErr        string
 }
 
-func (p *probes) init() { p.final = map[int]int{} }
+func (p *probes) init() { p.final = map[int]answer{} }
 
 func (s *state) probe(e *history.Probe) {
 	p := &s.probes
@@ -127,7 +129,7 @@ func (s *state) probe(e *history.Probe) {
 		p.answered++
 		s.slots.answered(e.Slot, e.PID, s.now, s.can("events"))
 		if last {
-			p.final[e.Slot] = e.PID
+			p.final[e.Slot] = answer{e.PID, s.now}
 		}
 	case "failed":
 		p.failed++
@@ -137,12 +139,12 @@ func (s *state) probe(e *history.Probe) {
 	}
 }
 
-// answering counts the slots that answered the probe at the end, each by a process of its own.
+// answering counts the slots that answered the probe at the end, each by a living process of its own.
 func (s *state) answering() reading {
 	pids := map[int]bool{}
-	for slot, pid := range s.probes.final {
-		if slot >= 0 && slot < s.whole.want && pid > 0 {
-			pids[pid] = true
+	for slot, a := range s.probes.final {
+		if slot >= 0 && slot < s.whole.want && a.pid > 0 && !s.killed(a) {
+			pids[a.pid] = true
 		}
 	}
 	asked := s.probes.asked
@@ -150,6 +152,15 @@ func (s *state) answering() reading {
 		asked = 1 // nobody is there to be asked, as it should be
 	}
 	return count(len(pids), asked)
+}
+
+// killed tells whether a receipt shows that the process had ended before it is said to have answered, and nobody with its
+// number is told to have become ready since.
+func (s *state) killed(a answer) bool {
+	return slices.ContainsFunc(s.faults.byPID[a.pid], func(i *injection) bool {
+		ready, told := s.slots.since[a.pid]
+		return i.fatal && i.died < a.at && (!told || ready <= i.died)
+	})
 }
 
 func (s *state) silent() reading {
