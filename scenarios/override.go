@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -113,6 +114,10 @@ func (d *decoder) foreign(n *yaml.Node, source string) {
 // put sets what the path in key names to value; null takes it away.
 func (d *decoder) put(root, key, value *yaml.Node) {
 	segments := strings.Split(key.Value, ".")
+	if meant := meant(root, key.Value); meant != "" {
+		d.problem(key, "unknown key %q: did you mean %s?", key.Value, meant)
+		return
+	}
 	at := root
 	for i, s := range segments {
 		last := i == len(segments)-1
@@ -150,6 +155,36 @@ func (d *decoder) put(root, key, value *yaml.Node) {
 			return
 		}
 	}
+}
+
+// meant is the dotted path that somebody meant who wrote only its last key; "" when no path of the document ends in it, or
+// several do, and for a key that a scenario has at its top.
+func meant(root *yaml.Node, key string) string {
+	if _, known := fieldsOf(reflect.TypeFor[Scenario]())[key]; known {
+		return ""
+	}
+	var found []string
+	var walk func(path string, n *yaml.Node)
+	walk = func(path string, n *yaml.Node) {
+		for i, c := range n.Content {
+			switch {
+			case path == shortKey: // its keys are paths themselves
+			case n.Kind == yaml.SequenceNode:
+				walk(join(path, strconv.Itoa(i)), c)
+			case n.Kind == yaml.MappingNode && i%2 == 1:
+				at := join(path, n.Content[i-1].Value)
+				if n.Content[i-1].Value == key {
+					found = append(found, at)
+				}
+				walk(at, c)
+			}
+		}
+	}
+	walk("", root)
+	if len(found) != 1 {
+		return ""
+	}
+	return found[0]
 }
 
 // renamed is a key node for one segment of a path, at the path's position.

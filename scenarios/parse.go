@@ -101,7 +101,11 @@ func (d *decoder) document(text []byte) (*yaml.Node, bool) {
 		return nil, false
 	}
 	if err := yaml.Load(text, &doc, yaml.WithUniqueKeys(false)); err != nil {
-		d.problems = append(d.problems, yamlProblem(d.file, err))
+		p := yamlProblem(d.file, err)
+		if strings.Contains(p.Text, "found multiple") {
+			p.Line, p.Column, p.Text = secondDocument(text), 1, "a second YAML document begins here: want one scenario a file"
+		}
+		d.problems = append(d.problems, p)
 		return nil, false
 	}
 	n := &doc
@@ -127,6 +131,22 @@ func blank(text []byte) bool {
 		}
 	}
 	return true
+}
+
+// secondDocument is the line of the marker that ends the first document of several.
+func secondDocument(text []byte) int {
+	begun, number := false, 0
+	for line := range bytes.Lines(text) {
+		number++
+		line = bytes.TrimRight(line, " \t\r\n")
+		switch marker := bytes.Equal(line, []byte("...")) || bytes.Equal(line, []byte("---")) || bytes.HasPrefix(line, []byte("--- ")); {
+		case marker && begun:
+			return number
+		case len(line) > 0 && line[0] != '#' && line[0] != '%':
+			begun = true
+		}
+	}
+	return number
 }
 
 // expanded counts the values below a node with each alias as what it stands for, up to just above the limit: nine aliases of

@@ -110,6 +110,9 @@ func TestEveryMistakeIsReportedWithItsPosition(t *testing.T) {
 		"for after timeout": {"- tasks.lost == 0", "- tasks.lost == 0\nabort:\n  - pool.ready < 1 for 5h", []string{"x.yaml:22:5: for 5h is longer than the timeout of the whole run (5m)"}},
 		"too large":         {"size: 8", "size: 99999999999999999999", []string{"x.yaml:6:16: 99999999999999999999 is too large: want at most 9223372036854775807"}},
 		"no condition":      {"- tasks.lost == 0", "- {a: b}", []string{"x.yaml:20:5: want one value, got keys and values"}},
+		"two documents":     {"name: random-kill", "---\nname: random-kill\n...\n---", []string{"x.yaml:4:1: a second YAML document begins here: want one scenario a file"}},
+		"two by a dash":     {"steady:", "--- # of another\nsteady:", []string{"x.yaml:12:1: a second YAML document begins here: want one scenario a file"}},
+		"short by its end":  {"chaos.0.when.for: 2s", "jitter: 2%", []string{`x.yaml:22:3: unknown key "jitter": did you mean chaos.0.when.jitter?`}},
 		"both forms":        {"for: 2s", "for: 2", []string{"x.yaml:22:21: 2 needs a unit: 2ms or 2s?"}},
 		"one in each form":  {"seed: 42", "sed: 42\nshort: {chaos.0.when.fr: 2s}", []string{`x.yaml:4:1: unknown key "sed": did you mean "seed"?`, `x.yaml:5:9: unknown key "fr": did you mean "for"?`, `x.yaml:22:1: "short" is here twice`}},
 		"no target":         {"target:\n  pool: {size: 8}", "", []string{`x.yaml:2:1: target is missing: want for example target: {pool: {size: 4}}`}},
@@ -191,6 +194,16 @@ func TestBombIsDefused(t *testing.T) {
 	}
 	_, err := scenarios.Parse("x.yaml", []byte(ok), scenarios.Options{Set: []string{"labels=&x [*x]"}})
 	g.Expect(err).To(MatchError(ContainSubstring("has no end")))
+}
+
+// Whoever sets a key by its last word is told its path, if there is one.
+func TestSettingAKeyWithoutItsPathSuggestsThePath(t *testing.T) {
+	g := NewWithT(t)
+	_, err := scenarios.ReadNamed("soak", scenarios.Options{Set: []string{"for=5s"}})
+	g.Expect(err).To(MatchError(`--set for=5s: unknown key "for": did you mean chaos.0.when.for?`))
+	_, err = scenarios.ReadNamed("soak", scenarios.Options{Set: []string{"weight=5"}})
+	g.Expect(err).To(MatchError(HavePrefix(`--set weight=5: unknown key "weight": `)), "there are several")
+	g.Expect(err).NotTo(MatchError(ContainSubstring("chaos.")))
 }
 
 // Whoever sets a driver's command wants that driver in place of the scenario's target, and as many workers.
