@@ -32,8 +32,11 @@ func newDisplay(w io.Writer, name string) *display {
 	return &display{w: w, name: name, lastLine: -time.Second, live: live, colours: live && wantsColour()}
 }
 
+// described is a writer with a file descriptor.
+type described interface{ Fd() uintptr }
+
 func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := w.(described)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
@@ -88,7 +91,7 @@ func (d *display) line(p scenarios.Progress, text string) {
 
 // width is that of the terminal now, in columns.
 func width(w io.Writer) int {
-	if f, ok := w.(*os.File); ok {
+	if f, ok := w.(described); ok {
 		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 1 {
 			return columns
 		}

@@ -35,7 +35,7 @@ func newList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
+			if asJSON && len(args) == 0 {
 				return writeJSON(cmd.OutOrStdout(), l)
 			}
 			for _, section := range []struct {
@@ -49,7 +49,11 @@ func newList() *cobra.Command {
 				{"tasks", l.Tasks},
 				{"bugs", l.Bugs},
 			} {
-				if len(args) == 0 || args[0] == section.name {
+				switch {
+				case len(args) > 0 && args[0] != section.name:
+				case asJSON:
+					return writeJSON(cmd.OutOrStdout(), map[string][]scenarios.Entry{section.name: section.list})
+				default:
 					printEntries(cmd.OutOrStdout(), section.name, section.list)
 				}
 			}

@@ -32,7 +32,9 @@ func run(args []string) int {
 	}()
 	root := newRoot()
 	root.SetArgs(args)
-	return exitCode(ctx, root.ExecuteContext(ctx), os.Stderr)
+	out := &output{file: os.Stdout}
+	root.SetOut(out)
+	return exitCode(ctx, out.lost(root.ExecuteContext(ctx)), os.Stderr)
 }
 
 // stopped is why the context of a command ended.

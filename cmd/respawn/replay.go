@@ -23,7 +23,8 @@ times on the same ranks, whatever the seed would plan now. The reports go to DIR
 			if err != nil {
 				return usage("%w", err)
 			}
-			if err := writable(f.out); err != nil {
+			f.repeat = 1
+			if err := roomFor([]*scenarios.Scenario{s}, f); err != nil {
 				return usage("--out: %w", err)
 			}
 			r, err := runOne(cmd, s, scenarios.RunOptions{

@@ -47,6 +47,9 @@ edited: the report is then of what there is, and at best INCONCLUSIVE.`,
 			if out == "" {
 				out = filepath.Dir(args[0])
 			}
+			if err := writable(out); err != nil {
+				return usage("--out: %w", err)
+			}
 			if err := r.Write(out, before); err != nil {
 				return usage("%w", err)
 			}

@@ -82,7 +82,7 @@ func needs(question string, several bool) cobra.PositionalArgs {
 			return nil
 		}
 		if len(args) > 1 {
-			question = "one argument is wanted, not " + fmt.Sprint(len(args))
+			question = fmt.Sprintf("one argument is wanted, not %d:", len(args))
 		}
 		return usage("%s %s: run '%s --help'", question, strings.TrimSuffix(cmd.UseLine(), " [flags]"), cmd.CommandPath())
 	}

@@ -51,11 +51,14 @@ Several scenarios exit with the code of the worst verdict. Exit codes: 0 pass, 1
 		Args:              needs("which scenarios?", true),
 		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.seed == 0 && cmd.Flags().Changed("seed") {
+				return usage("--seed is 0: want 1 or more, or leave it out for the scenario's")
+			}
 			return runAll(cmd, args, f)
 		},
 	}
 	cmd.Flags().StringVar(&f.out, "out", "respawn-out", "directory for the reports")
-	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "seed in place of the scenario's")
+	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "seed in place of the scenario's, from 1")
 	cmd.Flags().IntVar(&f.repeat, "repeat", 1, "run each scenario so often; the later ones are NAME.2, NAME.3, …")
 	cmd.Flags().StringArrayVar(&f.set, "set", nil, "change a key: path=value, such as chaos.0.when.for=5s")
 	cmd.Flags().BoolVar(&f.short, "short", false, "run the scenarios' short forms")
@@ -92,7 +95,7 @@ func runAll(cmd *cobra.Command, args []string, f runFlags) error {
 			return usage("%w", err)
 		}
 	}
-	if err := writable(f.out); err != nil {
+	if err := roomFor(list, f); err != nil {
 		return usage("--out: %w", err)
 	}
 	for _, s := range list { // what is not run again must not stand beside what is
@@ -153,6 +156,25 @@ func runEach(cmd *cobra.Command, args []string, list []*scenarios.Scenario, base
 		}
 	}
 	return entries, nil
+}
+
+// roomFor sees to it that each run has a directory for its reports, or can make one.
+func roomFor(list []*scenarios.Scenario, f runFlags) error {
+	if err := writable(f.out); err != nil {
+		return err
+	}
+	for _, s := range list {
+		for n := range f.repeat {
+			dir := filepath.Join(f.out, runName(s, n))
+			if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+				continue
+			}
+			if err := writable(dir); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // runName is where the n-th run of a scenario, from 0, has its files.
@@ -256,12 +278,15 @@ func cause(err error) string {
 
 // writable makes the directory and a file in it, so that a run does not end without a place for its report.
 func writable(dir string) error {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return fmt.Errorf("%s is no directory, and the reports go into one: move it away, or name another directory", dir)
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(dir, ".respawn-*")
 	if err != nil {
-		return err
+		return fmt.Errorf("no file can be made in %s: %s", dir, cause(err))
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
