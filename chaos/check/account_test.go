@@ -137,20 +137,28 @@ func TestThroughputOfTheMomentStartsWithTheFirstTask(t *testing.T) {
 func TestLoadIsComparedWithWhatIsStated(t *testing.T) {
 	for name, c := range map[string]struct {
 		load history.Load
+		ends history.Outcome // of three tasks of four
 		want float64
 	}{
-		"closed loop": {history.Load{Concurrency: 2}, 0.25}, // one task in flight half of the time
-		"open loop":   {history.Load{Rate: 500}, 0.5},
-		"count":       {history.Load{Count: 100}, 1},
+		"closed loop":           {history.Load{Concurrency: 2}, history.OK, 0.25}, // one task in flight half of the time
+		"open loop":             {history.Load{Rate: 500}, history.OK, 0.5},
+		"count":                 {history.Load{Count: 100}, history.OK, 1},
+		"closed loop, rejected": {history.Load{Concurrency: 2}, history.Rejected, 0.25 / 4},
+		"open loop, rejected":   {history.Load{Rate: 500}, history.Rejected, 0.5 / 4},
+		"count, rejected":       {history.Load{Count: 100}, history.Rejected, 0.25},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			s := newStory(4).boot()
 			s.h.Load = &c.load
 			s.stage("chaos")
-			for range 100 {
-				id := s.submit()
-				s.wait(tick).settle(id, history.OK, "").wait(tick)
+			for i := range 100 {
+				id, o := s.submit(), history.OK
+				if i%4 > 0 {
+					o = c.ends
+				}
+				s.wait(tick).add(history.Event{Task: &history.Task{ID: id, Op: "settled", Outcome: o, Latency: 2 * tick}})
+				s.wait(tick)
 			}
 			s.stage("verify")
 			g.Expect(s.judge().Metrics["load.achieved"]).To(BeNumerically("~", c.want, 0.01))

@@ -166,7 +166,11 @@ func (v *verdict) thinLoad() {
 	if r.samples == 0 || r.value >= 0.5 || v.stated("load.achieved") {
 		return
 	}
-	v.find(Inconclusive, 0, "too little load to judge by: "+percent(r.value)+" of what the scenario states")
+	text := "too little load to judge by: " + percent(r.value) + " of what the scenario states"
+	if n := v.s.load.refused; n > 0 {
+		text += ", for " + v.s.ofTasks(n) + " " + wasWere(n) + " rejected"
+	}
+	v.find(Inconclusive, 0, text)
 }
 
 // stated tells whether the scenario has its own rule about the metric.

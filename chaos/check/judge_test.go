@@ -260,6 +260,23 @@ var cases = map[string]struct {
 		s.h.Load.Rate = 1000
 		return s
 	}, check.Inconclusive, "too little load to judge by: 17% of what the scenario states"},
+	"almost all of the load is rejected": {func() *story {
+		s := calm().kill(0)
+		s.h.Load.Count = 17
+		for range 12 {
+			s.settle(s.submit(), history.Rejected, "the queue is full")
+		}
+		return s.verify(4).stop().end()
+	}, check.Inconclusive, "too little load to judge by: 29% of what the scenario states, for 12 tasks of 17 were rejected"},
+	"it is told to close, and rejects": {func() *story {
+		s := calm().kill(0)
+		s.h.Load.Count = 17
+		s.add(history.Event{Fault: &history.Fault{N: 2, Op: "injected", Fault: "close", Ends: []string{"stop"}}})
+		for range 12 {
+			s.settle(s.submit(), history.Rejected, "closed")
+		}
+		return s.add(history.Event{Fault: &history.Fault{N: 2, Op: "settled", Outcome: "confirmed", Receipt: &history.Receipt{}}}).verify(4).stop().end()
+	}, check.Pass, "2 faults confirmed, every slot back within 4ms"},
 	"events were dropped": {func() *story {
 		return calm().kill(0).add(history.Event{Note: &history.Note{Text: "slow", Dropped: 3}}).verify(4).stop().end()
 	}, check.Inconclusive, "3 events of the run were lost"},

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
@@ -9,6 +10,7 @@ import (
 // load follows how much work there was, stage by stage.
 type load struct {
 	count    int // tasks submitted
+	refused  int // of those, tasks that the target rejected though nobody had told it to end
 	inflight int
 	at       time.Duration   // of the last change of inflight
 	last     time.Duration   // of the last outcome
@@ -22,6 +24,7 @@ type window struct {
 	from, to  time.Duration
 	open      bool
 	submitted int
+	refused   int // tasks that it rejected, though nobody had told it to end
 	ok        int
 	busy      float64 // tasks in flight, integrated over time, in seconds
 }
@@ -91,6 +94,13 @@ func (l *load) submitted(s *state) {
 func (l *load) done(t *history.Task, s *state) {
 	w := l.change(-1, s)
 	l.last = s.now
+	if t.Outcome == history.Rejected && !s.toldToEnd() {
+		l.refused++
+		if w != nil {
+			w.refused++
+			w.busy -= min(t.Latency, s.now-w.from).Seconds()
+		}
+	}
 	if t.Outcome != history.OK {
 		return
 	}
@@ -151,7 +161,14 @@ func (s *state) kept(i int) reading {
 	return reading{then.value / before.value, min(before.samples, then.samples)}
 }
 
-// achieved compares the load with what the scenario states.
+// toldToEnd tells whether the target was told to close by now, or has lost its parent: that it rejects tasks is then as it
+// should be.
+func (s *state) toldToEnd() bool {
+	return s.load.over || s.faults.endedParent(s.now) ||
+		slices.ContainsFunc(s.faults.broad, func(i *injection) bool { return slices.Contains(i.ends, "stop") })
+}
+
+// achieved compares the load with what the scenario states. What the target rejected is no load.
 func (s *state) achieved() reading {
 	stated := s.h.Load
 	if stated == nil {
@@ -163,12 +180,12 @@ func (s *state) achieved() reading {
 		w := s.during(i)
 		seconds += w.seconds()
 		busy += w.busy
-		submitted += w.submitted
+		submitted += w.submitted - w.refused
 	}
 	n := max(1, s.load.count)
 	switch {
 	case stated.Count > 0:
-		return reading{float64(s.load.count) / float64(stated.Count), n}
+		return reading{float64(s.load.count-s.load.refused) / float64(stated.Count), n}
 	case s.load.count == 0 || seconds == 0:
 		return reading{0, n}
 	case stated.Rate > 0:
@@ -177,7 +194,7 @@ func (s *state) achieved() reading {
 		}
 		return reading{1, n} // too short for even one
 	case stated.Concurrency > 0:
-		return reading{busy / seconds / float64(stated.Concurrency), n}
+		return reading{max(0, busy) / seconds / float64(stated.Concurrency), n}
 	}
 	return reading{1, n}
 }

@@ -91,7 +91,7 @@ var taskMetrics = slices.Concat([]Metric{
 		{
 			Name: "load.achieved", Unit: Ratio, Live: true, Aside: true,
 			Meaning: "How much of the stated load there really was.",
-			Formula: "Of a count, the share submitted; else from the stage steady to the end of settling, or until the target was told " +
+			Formula: "Of the tasks less those that the target rejected before it was told to close: of a count, the share; else from the stage steady to the end of settling, or until the target was told " +
 				"to close: of an open loop, submissions by rate and time; of a closed loop, the mean number in flight by the concurrency.",
 			of: func(s *state) reading { return s.achieved() },
 		},

@@ -88,7 +88,7 @@ func (s *state) praise() string {
 	if n := s.load.count; n > 0 && s.account.outcomes["ok"] == n {
 		parts = append(parts, pick(n, "the one task gave its value", fmt.Sprintf("all %d tasks gave their values", n)))
 	}
-	if d := &s.slots.recover; len(d.samples) > 0 {
+	if d := &s.slots.recover; len(d.samples) > 0 && s.slots.lost == 0 {
 		parts = append(parts, "every slot back within "+Seconds.Show(d.worst))
 	}
 	if len(parts) == 0 {
