@@ -134,7 +134,11 @@ func (v *verdict) record() {
 		first := s.account.sums.firstUnwitnessed
 		v.find(Inconclusive, first.line, number(n, "task", "tasks")+" gave a value though nobody witnessed an execution; the first is "+first.String())
 	}
-	if len(s.h.Nemesis) == 0 && !slices.ContainsFunc(s.h.Rules, func(r history.Rule) bool { return r.Group == "expect" }) {
+	switch expects := func(r history.Rule) bool { return r.Group == "expect" }; {
+	case len(s.h.Nemesis) > 0:
+	case !s.hasLoad():
+		v.find(Inconclusive, 1, "the scenario has neither faults nor a load: the run proves nothing")
+	case !slices.ContainsFunc(s.h.Rules, expects):
 		v.find(Inconclusive, 1, "the scenario has neither faults nor expectations: the run proves nothing")
 	}
 	v.thinLoad()

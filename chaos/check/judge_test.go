@@ -229,6 +229,11 @@ var cases = map[string]struct {
 		s.h.Nemesis = nil
 		return s
 	}, check.Inconclusive, "the scenario has neither faults nor expectations: the run proves nothing"},
+	"nothing is done to it, and it does nothing": {func() *story {
+		s := newStory(2).boot().stage("steady").sample(2).stage("chaos").sample(2).stage("settle").sample(2).stage("verify")
+		s.h.Load, s.h.Nemesis = nil, nil
+		return s.probe(0, 0).probe(1, 0).sample(2).stop().end().expect("pool.ready >= 0")
+	}, check.Inconclusive, "the scenario has neither faults nor a load: the run proves nothing"},
 	"too few samples for a quantile": {func() *story { return good().expect("slot.recovery.p99 <= 250ms") }, check.Inconclusive, "slot.recovery.p99 <= 250ms cannot be judged: a p99 needs 100 samples, there are 4"},
 	"no samples for a threshold":     {func() *story { return good().expect("tasks.latency.after.p50 <= 1s") }, check.Inconclusive, "tasks.latency.after.p50 <= 1s cannot be judged: a p50 needs 2 samples, there are 1"},
 	"an unknown metric": {func() *story {
