@@ -33,22 +33,8 @@ var files = [...]string{"report.html", "junit.xml", "summary.md", "report.json"}
 // historyFile is the run's history, which Write is not for and which lies beside its files.
 const historyFile = "history.jsonl"
 
-// Clear makes the directory, and removes from it what an earlier Write has left: a run that then breaks must not be taken for
-// the one before it.
-func Clear(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("make the directory of the run: %w", err)
-	}
-	for _, name := range files {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("replace the last report: %w", err)
-		}
-	}
-	return nil
-}
-
 // Remove takes away what runs of the scenario have left in dir: NAME, NAME.2, NAME.3 and so on. Files that are no run's stay,
-// and so does their directory.
+// and so does their directory. ErrTaken if one of them is going on.
 func Remove(dir, scenario string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -60,13 +46,12 @@ func Remove(dir, scenario string) error {
 			continue
 		}
 		run := filepath.Join(dir, e.Name())
-		if err := Clear(run); err != nil {
+		release, err := Take(run)
+		if err != nil {
 			return err
 		}
-		if err := os.Remove(filepath.Join(run, historyFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("replace the last run: %w", err)
-		}
 		_ = os.Remove(run) // it stays when somebody else has files there
+		release()
 	}
 	return nil
 }

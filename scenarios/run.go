@@ -46,17 +46,15 @@ type RunOptions struct {
 
 // Run runs the scenario, judges it, and leaves its files in place of those of an earlier run. The report tells the verdict:
 // ERROR if the target could not be started, ABORTED if ctx ended first. When ctx ends the run is healed, judged and reported
-// all the same. An error tells that there is no report: [Problems] of the scenario on this host, or files that cannot be
-// written.
+// all the same. An error tells that there is no report: [Problems] of the scenario on this host, files that cannot be
+// written, or [reports.ErrTaken].
 func (s *Scenario) Run(ctx context.Context, o RunOptions) (*reports.Report, error) {
-	if err := reports.Clear(o.Dir); err != nil {
+	release, err := reports.Take(o.Dir)
+	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(o.Dir, HistoryFile)
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("replace the last run: %w", err)
-	}
-	r, err := s.run(ctx, path, o)
+	defer release()
+	r, err := s.run(ctx, filepath.Join(o.Dir, HistoryFile), o)
 	if err != nil {
 		return nil, err
 	}

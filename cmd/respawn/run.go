@@ -210,6 +210,9 @@ func runOne(cmd *cobra.Command, s *scenarios.Scenario, o scenarios.RunOptions, a
 		if problems := scenarios.Problems(nil); errors.As(err, &problems) {
 			return nil, usage("%w", err)
 		}
+		if errors.Is(err, reports.ErrTaken) {
+			return nil, usage("--out: %w", err)
+		}
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	if asJSON {

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package reports
+
+import "os"
+
+// taken is not known here.
+func taken(*os.File) bool { return false }

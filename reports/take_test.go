@@ -1,0 +1,36 @@
+package reports_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/reports"
+)
+
+func TestTwoRunsDoNotShareADirectory(t *testing.T) {
+	g := NewWithT(t)
+	out := t.TempDir()
+	dir := filepath.Join(out, "storm")
+	release, err := reports.Take(dir)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(os.ReadDir(dir)).To(BeEmpty(), "a lock leaves no file")
+	written := filepath.Join(dir, "history.jsonl")
+	g.Expect(os.WriteFile(written, []byte("{}\n"), 0o600)).To(Succeed())
+
+	_, err = reports.Take(dir)
+	g.Expect(err).To(MatchError(reports.ErrTaken))
+	g.Expect(err).To(MatchError(HavePrefix(dir + ": another run is writing there")))
+	g.Expect(reports.Remove(out, "storm")).To(MatchError(reports.ErrTaken))
+	g.Expect(written).To(BeAnExistingFile())
+
+	release()
+	again, err := reports.Take(dir)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(written).NotTo(BeAnExistingFile())
+	again()
+	g.Expect(reports.Remove(out, "storm")).To(Succeed())
+	g.Expect(dir).NotTo(BeAnExistingFile())
+}
