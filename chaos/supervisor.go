@@ -1,13 +1,13 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/procfs"
@@ -16,20 +16,17 @@ import (
 // Supervisor ends the parent of all members by a signal, SIGKILL unless it says otherwise. The evidence is that the parent
 // is gone, and a census of the descendants that it left: a pool that keeps its word has none after a second.
 type Supervisor struct {
-	Signal string `doc:"The signal without SIG. Default KILL."`
+	Signal string `doc:"The signal's name, with or without SIG. Default KILL."`
 }
 
-func (s Supervisor) signal() string {
-	if s.Signal == "" {
-		return "KILL"
-	}
-	return s.Signal
-}
+func (s Supervisor) signal() Signal { return Signal{Name: cmp.Or(s.Signal, "KILL")} }
 
-func (s Supervisor) String() string { return "supervisor " + s.signal() }
+func (s Supervisor) String() string {
+	return "supervisor " + strings.TrimPrefix(s.signal().String(), "signal ")
+}
 
 // Validate wants a signal that there is.
-func (s Supervisor) Validate() error { return Signal{Name: s.signal()}.Validate() }
+func (s Supervisor) Validate() error { return s.signal().Validate() }
 
 // Begin makes an injection.
 func (s Supervisor) Begin() Injection { return &orphaning{Supervisor: s} }
@@ -64,7 +61,7 @@ func (o *orphaning) Setup(_ context.Context, c *Case) error {
 
 func (o *orphaning) Inject(context.Context, *Case) error {
 	parent := Victim{Member: Member{PID: o.pid}, pidfd: o.pidfd}
-	return parent.Send(unix.SignalNum("SIG" + o.signal()))
+	return parent.Send(o.Supervisor.signal().number())
 }
 
 func (o *orphaning) Confirm(ctx context.Context, c *Case) (history.Receipt, error) {

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios"
@@ -77,4 +80,13 @@ func runApart(ctx context.Context, name string, set ...string) (r *reports.Repor
 // describe is why a run did not end as it should have.
 func describe(r *reports.Report, dir string) func() string {
 	return func() string { return scenariotest.Describe(r, dir) }
+}
+
+// A signal has its name with and without SIG, in any case, for the parent too: signal 0 would end nobody.
+func TestTheParentIsEndedHoweverItsSignalIsSpelt(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	r, dir, err := runApart(t.Context(), "supervisor-kill", "chaos.0.fault={supervisor: SIGkill}")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r.Verdict).To(Equal(check.Pass), describe(r, dir))
 }
