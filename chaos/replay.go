@@ -9,8 +9,10 @@ import (
 )
 
 // Trace reads the resolved plan out of a history's events, for Run.Shots: the same times, faults and victims again. chaos
-// is the run's list of nemeses, by which the faults are found.
+// is the run's list of nemeses, by which the faults are found. Of a run in which nothing was planned it is empty, not nil: it
+// is no plan of the seed's.
 func Trace(events []history.Event, chaos []Nemesis) (shots []Shot, err error) {
+	shots = []Shot{}
 	var began time.Duration
 	for _, e := range events {
 		if e.Stage != nil && e.Stage.Name == "chaos" {

@@ -36,7 +36,7 @@ type Run struct {
 	Seed  uint64    // makes the plan repeatable
 	Load  *Load     // nil: the target is idle
 	Chaos []Nemesis // side by side
-	Shots []Shot    // in place of Plan(Seed, Chaos): a replay; see Trace
+	Shots []Shot    // a replay, see Trace; nil: Plan(Seed, Chaos)
 
 	MinAlive int           // injections that would leave fewer members alive are refused
 	Boot     time.Duration // bounds the stage boot; default 30s

@@ -168,6 +168,9 @@ func TestReplay(t *testing.T) {
 	}
 	g.Expect(hit).To(ConsistOf("signal WINCH in slot 3", "signal CONT in slot 2", "signal CONT in slot 0", "pause 1ms in slot 1"))
 
+	none, err := chaos.Trace(nil, list)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(none).To(And(BeEmpty(), Not(BeNil())), "nil would stand for the seed's plan")
 	_, err = chaos.Trace([]history.Event{planned(1, 0, 0, "exit 3", 0)}, list)
 	g.Expect(err).To(MatchError(`injection 1 is "exit 3", which nemesis 0 does not do`))
 	_, err = chaos.Trace([]history.Event{planned(1, 7, 0, "exit 3", 0)}, list)

@@ -36,7 +36,7 @@ type RunOptions struct {
 	Command string
 	// Target is tested in place of the scenario's own. It stays open: whoever made it closes it.
 	Target TargetMaker
-	// Shots are injected in place of the seed's plan: a replay.
+	// Shots are injected in place of the seed's plan: a replay. nil: the seed's plan.
 	Shots []chaos.Shot
 	// Progress is called as the run goes on, from one goroutine at a time; it must not block.
 	Progress func(Progress)
