@@ -82,3 +82,18 @@ func TestIdleVictimsReplacementsAnswerTheProbe(t *testing.T) {
 	}
 	g.Expect(hit).To(Equal(map[int]int{0: 2, 1: 2, 2: 2}))
 }
+
+// Where no task ever began there is no file of executions, and the harness is not to blame.
+func TestWitnessOfNothingIsNoError(t *testing.T) {
+	g := NewWithT(t)
+	p := start(t, pool.Config{Size: 2})
+	var rec tape
+	run := chaos.Run{
+		Target: p, Open: rec.open, Close: p.Close, Witness: p.Witness(),
+		Load:   &chaos.Load{Task: "unheard-of", Concurrency: 2, Count: 4},
+		Steady: time.Millisecond,
+	}
+	g.Expect(run.Do(t.Context())).To(Succeed())
+	g.Expect(rec.outcomes()).To(Equal(map[history.Outcome]int{history.Rejected: 4}))
+	g.Expect(rec.count(func(e history.Event) bool { return e.Alarm != nil })).To(BeZero())
+}

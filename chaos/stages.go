@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -275,7 +276,7 @@ func (x *experiment) hearWitness() {
 	if torn > 0 {
 		x.note("%d lines of the witness are torn", torn)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrNotExist) { // the first execution makes it: there was none
 		x.fail(err)
 	}
 }
