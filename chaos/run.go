@@ -91,10 +91,15 @@ func (r *Run) Validate() error {
 	if r.Open == nil {
 		errs = append(errs, errors.New("chaos: Run.Open is missing: the history has to go somewhere"))
 	}
+	shots := 0.0
 	for i, n := range r.Chaos {
 		if err := n.Validate(); err != nil {
 			errs = append(errs, fmt.Errorf("chaos: Run.Chaos[%d]: %w", i, err))
 		}
+		shots += n.When.Shots()
+	}
+	if shots > MaxShots {
+		errs = append(errs, fmt.Errorf("chaos: Run.Chaos plans %.0f injections: want at most %d", shots, MaxShots))
 	}
 	for _, s := range r.Shots {
 		if s.Nemesis < 0 || s.Nemesis >= len(r.Chaos) || s.Fault == nil {

@@ -23,8 +23,8 @@ type When struct {
 	Times    int             // at most so many times; 0: no bound but For
 }
 
-// maxShots bounds a schedule, so that a plan fits into memory.
-const maxShots = 1_000_000
+// MaxShots bounds a schedule, and the plan of all of a run's together, so that it fits into memory.
+const MaxShots = 1_000_000
 
 // Validate reports every mistake, joined.
 func (w When) Validate() error {
@@ -44,12 +44,12 @@ func (w When) Validate() error {
 	bad(!repeats && w.Times > 1 || w.Sequence != nil && w.Times > 0, "times needs every or poisson")
 	bad(w.Sequence != nil && len(w.Sequence) == 0, "a sequence without a time: want at least one")
 	bad(slices.ContainsFunc(w.Sequence, func(d time.Duration) bool { return d < 0 }), "a negative time in the sequence")
-	bad(w.most() > maxShots, "%.0f injections are planned: want at most %d", w.most(), maxShots)
+	bad(w.Shots() > MaxShots, "%.0f injections are planned: want at most %d", w.Shots(), MaxShots)
 	return errors.Join(errs...)
 }
 
-// most is how many injections the schedule makes: of a random one, in the mean.
-func (w When) most() float64 {
+// Shots is how many injections the schedule makes: of a random one, in the mean.
+func (w When) Shots() float64 {
 	times := 1.0
 	switch {
 	case w.Sequence != nil:
@@ -107,7 +107,7 @@ func (w When) times(rng *rand.Rand) (list []time.Duration) {
 		}
 		slices.Sort(list)
 	case w.Every > 0, w.Poisson > 0:
-		limit := maxShots / max(w.Burst, 1)
+		limit := MaxShots / max(w.Burst, 1)
 		if w.Times > 0 {
 			limit = min(limit, w.Times)
 		}

@@ -76,6 +76,14 @@ func TestScheduleMistakesAreNamed(t *testing.T) {
 	}
 }
 
+// Schedules that are in bounds one by one must be so together.
+func TestAPlanIsBounded(t *testing.T) {
+	n := Nemesis{Fault: Exit{}, When: When{Burst: MaxShots/2 + 1}}
+	g := gomega.NewWithT(t)
+	g.Expect(n.Validate()).To(gomega.Succeed())
+	g.Expect((&Run{Chaos: []Nemesis{n, n}}).Validate()).To(gomega.MatchError(gomega.ContainSubstring("plans 1000002 injections: want at most 1000000")))
+}
+
 // Several lists side by side have plans of their own, which depend on nothing but the seed.
 func TestPlanIsRepeatable(t *testing.T) {
 	g := gomega.NewWithT(t)

@@ -92,6 +92,7 @@ func TestEveryMistakeIsReportedWithItsPosition(t *testing.T) {
 		"no time of many":   {"every: 200ms, jitter: 20%, for: 10s", "sequence: []", []string{"x.yaml:17:22: sequence: [] is never: want at least one time, or leave the key out"}},
 		"too many at once":  {"every: 200ms, jitter: 20%, for: 10s", "burst: 300000000", []string{"x.yaml:17:19: 300000000 injections are planned: want at most 1000000"}},
 		"too often":         {"jitter: 20%, for: 10s", "times: 2000001", []string{"x.yaml:17:11: the timeout (5m unless you set it) ends the run before its faults do (111h6m40.7s): set timeout", "x.yaml:17:33: 2000001 injections are planned: want at most 1000000"}},
+		"too many together": {"require: {confirmed: 40}", "require: {confirmed: 40}\n  - {fault: {exit: 3}, when: {burst: 999990}}", []string{"x.yaml:19:30: 1000040 injections are planned with those above: want at most 1000000"}},
 		"times of a burst":  {"every: 200ms, jitter: 20%, for: 10s", "burst: 2, times: 9", []string{"x.yaml:17:11: for and times need a rhythm: every or poisson"}},
 		"stops for good":    {"{signal: KILL}", "{signal: STOP}", []string{"x.yaml:15:21: signal STOP would stop the victim for good: use the fault pause"}},
 		"exit code":         {"{signal: KILL}", "{exit: {code: 300}}", []string{"x.yaml:15:26: exit code 300: want 0 to 255"}},

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/respawn-go/respawn/chaos"
 )
 
 func (w When) check(d *decoder, path string) {
@@ -36,6 +38,18 @@ func (w When) check(d *decoder, path string) {
 		place = path + ".burst"
 	}
 	d.engine(path, place, w.engine().Validate())
+}
+
+// checkPlan reports the entry with which the schedules, each of them in bounds, are too many together.
+func (s *Scenario) checkPlan(d *decoder) {
+	shots := 0.0
+	for i, n := range s.Chaos {
+		path := fmt.Sprintf("chaos.%d.when", i)
+		if shots += n.When.engine().Shots(); shots > chaos.MaxShots && !d.broken(path) {
+			d.fail(path, "%.0f injections are planned with those above: want at most %d", shots, chaos.MaxShots)
+			return
+		}
+	}
 }
 
 // most is the largest number of injections the schedule can make, generously.

@@ -46,6 +46,7 @@ func (s *Scenario) check(d *decoder) {
 	for i := range s.Chaos {
 		s.Chaos[i].check(d, fmt.Sprintf("chaos.%d", i), size)
 	}
+	s.checkPlan(d)
 	if s.MinAlive > 0 && size > 0 && int(s.MinAlive) >= size {
 		d.fail("min_alive", "min_alive of %d with %d members forbids every fault", s.MinAlive, size)
 	}
