@@ -62,7 +62,12 @@ type loader struct {
 func (x *experiment) newLoader(ctx context.Context) *loader {
 	l := &loader{x: x, load: x.Load}
 	l.submit, l.quit = context.WithCancel(ctx)
-	l.wait, l.giveUp = context.WithCancel(ctx)
+	l.wait, l.giveUp = context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() {
+		if !errors.Is(context.Cause(ctx), ErrTimeout) {
+			l.giveUp()
+		}
+	})
 	return l
 }
 
@@ -187,11 +192,24 @@ func (l *loader) finish(ctx context.Context, still time.Duration) error {
 	return err
 }
 
-// drain ends the load and waits for what is in flight; what does not end is given up and counted as hung.
-func (l *loader) drain(still time.Duration) {
+// still ends the load and waits until nothing is in flight, or no task has ended for so long. It is false if tasks go on ending
+// for twice that.
+func (l *loader) still(long time.Duration) bool {
 	l.quit()
-	_, _ = l.idle(l.wait, still)
-	l.abandon()
+	ctx, cancel := context.WithTimeout(l.wait, 2*long)
+	defer cancel()
+	_, err := l.idle(ctx, long)
+	return err == nil
+}
+
+// drain ends the load and waits for what is in flight; what does not end is given up and counted as hung. The error is ctx's.
+func (l *loader) drain(ctx context.Context, still time.Duration) error {
+	l.quit()
+	_, err := l.idle(ctx, still)
+	if err == nil {
+		l.abandon()
+	}
+	return err
 }
 
 // abandon ends the load and gives up what is in flight. Abandoning twice is fine.

@@ -76,6 +76,10 @@ type Abort struct {
 // ErrInterrupted is returned by Do when its context ended before the run.
 var ErrInterrupted = errors.New("chaos: the run was interrupted")
 
+// ErrTimeout is to be the cause of the end of Do's context where that is for want of time, and is then returned by it. Nobody
+// interrupted the run: what is in flight is given Settle to end, and what does not move in it hangs.
+var ErrTimeout = errors.New("chaos: the run took too long")
+
 // ErrAborted is returned by Do when an abort condition tripped.
 var ErrAborted = errors.New("chaos: an abort condition ended the run")
 
@@ -113,7 +117,7 @@ func (r *Run) Validate() error {
 }
 
 // Do runs the experiment. It returns nil when the run came to its end, whatever the target did: that is for the history
-// to tell and for check to judge. Errors: mistakes in the fields; ErrInterrupted; ErrAborted; what broke in the harness.
+// to tell and for check to judge. Errors: mistakes in the fields; ErrInterrupted; ErrTimeout; ErrAborted; what broke in the harness.
 func (r *Run) Do(ctx context.Context) error {
 	if err := r.Validate(); err != nil {
 		return err

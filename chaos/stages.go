@@ -35,7 +35,7 @@ func (x *experiment) run(outer context.Context) error {
 // explain records why a run ended early.
 func (x *experiment) explain(cause error) {
 	switch {
-	case cause == nil, errors.Is(cause, ErrTargetGone): // recorded when it happened
+	case cause == nil, errors.Is(cause, ErrTargetGone), errors.Is(cause, ErrTimeout): // recorded when it happened
 	case errors.Is(cause, ErrAborted):
 		x.record(history.Event{Alarm: &history.Alarm{Kind: "abort", Text: cause.Error()}})
 	case errors.Is(cause, ErrInterrupted):
@@ -49,11 +49,11 @@ func (x *experiment) explain(cause error) {
 func (x *experiment) stages(ctx context.Context) error {
 	defer x.watchLife()()
 	x.stage("boot")
+	x.loader = x.newLoader(ctx)
+	defer x.loader.abandon()
 	if err := x.boot(ctx); err != nil {
 		return x.cause(ctx, err)
 	}
-	x.loader = x.newLoader(ctx)
-	defer x.loader.abandon()
 	probeCtx, endProbes := context.WithCancel(ctx)
 	defer x.probes.Wait()
 	defer endProbes()
@@ -66,7 +66,13 @@ func (x *experiment) stages(ctx context.Context) error {
 		{"steady", func() error { defer x.look(ctx); return sleep(ctx, x.Steady) }},
 		{"chaos", func() error { return x.strike(ctx, probeCtx) }},
 		{"settle", func() error { defer x.look(ctx); return x.settle(ctx) }},
-		{"verify", func() error { x.loader.drain(x.Settle); x.verify(ctx); return nil }},
+		{"verify", func() error {
+			if err := x.loader.drain(ctx, x.Settle); err != nil {
+				return err
+			}
+			x.verify(ctx)
+			return nil
+		}},
 	} {
 		x.stage(stage.name)
 		if err := errors.Join(stage.run(), ctx.Err()); err != nil {
@@ -84,8 +90,20 @@ func (x *experiment) cause(ctx context.Context, err error) error {
 		return err
 	case errors.Is(why, ErrAborted), errors.Is(why, errHistory), errors.Is(why, ErrTargetGone):
 		return why
+	case errors.Is(why, ErrTimeout):
+		x.timeOut(why)
+		return why
 	}
 	return fmt.Errorf("%w: %w", ErrInterrupted, why)
+}
+
+// timeOut ends a run that took too long. Tasks that do not move any more hang, and are given up before the alarm; what is given
+// up after it, because it has not come to its end although it moves, says nothing about the target.
+func (x *experiment) timeOut(why error) {
+	if x.loader.still(x.Settle) {
+		x.loader.abandon()
+	}
+	x.record(history.Event{Alarm: &history.Alarm{Kind: "timeout", Text: why.Error()}})
 }
 
 func (x *experiment) stage(name string) {

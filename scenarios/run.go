@@ -125,7 +125,7 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 		return err
 	}
 	defer remove()
-	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout(), fmt.Errorf("its timeout of %v is over", s.timeout()))
+	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout(), fmt.Errorf("%w: its timeout of %v is over", chaos.ErrTimeout, s.timeout()))
 	defer cancel()
 
 	run, err := s.prepare(ctx, o)

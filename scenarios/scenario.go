@@ -23,7 +23,7 @@ type Scenario struct {
 	Expect      []Condition `yaml:"expect" doc:"Conditions on the whole run. A metric named here replaces the implicit promise about it."`
 	Abort       []Condition `yaml:"abort" doc:"Conditions that end the run early, as FAIL."`
 	MinAlive    Count       `yaml:"min_alive" doc:"No fault may leave fewer members alive: such injections are refused. Default 0."`
-	Timeout     Duration    `yaml:"timeout" zero:"no time to run: want a time such as 1m" doc:"Bounds the whole run. Default 5m."`
+	Timeout     Duration    `yaml:"timeout" zero:"no time to run: want a time such as 1m" doc:"Bounds the whole run: one that is not over then is INCONCLUSIVE, or FAIL if tasks hang. Default 5m."`
 	Needs       []string    `yaml:"needs" enum:"memory-cgroup pids-cgroup cpu-cgroup cgroups root swap-off" doc:"What the host must offer; without it the run is skipped by name."`
 	Short       Overrides   `yaml:"short" doc:"What the short form changes: dotted paths to any of the keys above."`
 

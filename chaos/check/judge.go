@@ -107,9 +107,13 @@ func (v *verdict) harness() {
 func (v *verdict) record() {
 	s := v.s
 	for _, a := range s.alarms {
-		if a.Kind == "interrupt" {
+		switch a.Kind {
+		case "interrupt":
 			_, why, _ := strings.Cut(": "+a.Text, "interrupted: ")
 			v.find(Aborted, a.line, "the run was interrupted: "+cmp.Or(why, a.Text))
+		case "timeout":
+			_, why, _ := strings.Cut(a.Text, "too long: ")
+			v.find(Inconclusive, a.line, "the run did not come to its end in time: "+cmp.Or(why, a.Text))
 		}
 	}
 	var at *history.LineError

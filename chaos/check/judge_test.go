@@ -282,6 +282,19 @@ var cases = map[string]struct {
 		}
 		return s.add(history.Event{Fault: &history.Fault{N: 2, Op: "settled", Outcome: "confirmed", Receipt: &history.Receipt{}}}).verify(4).stop().end()
 	}, check.Pass, "2 faults confirmed, every slot back within 4ms"},
+	"it took too long": {func() *story {
+		s := calm().kill(0)
+		id := s.submit()
+		s.add(history.Event{Alarm: &history.Alarm{Kind: "timeout", Text: "chaos: the run took too long: its timeout of 3s is over"}})
+		s.settle(id, history.Hung, "").stop()
+		return s.add(history.Event{End: &history.End{Events: len(s.events), Aborted: true}})
+	}, check.Inconclusive, "the run did not come to its end in time: its timeout of 3s is over"},
+	"it took too long, for a task hung": {func() *story {
+		s := calm().kill(0)
+		s.settle(s.submit(), history.Hung, "")
+		s.add(history.Event{Alarm: &history.Alarm{Kind: "timeout", Text: "chaos: the run took too long: its timeout of 3s is over"}}).stop()
+		return s.add(history.Event{End: &history.End{Events: len(s.events), Aborted: true}})
+	}, check.Fail, "1 task of 5 had no outcome by the end; it is task 5"},
 	"events were dropped": {func() *story {
 		return calm().kill(0).add(history.Event{Note: &history.Note{Text: "slow", Dropped: 3}}).verify(4).stop().end()
 	}, check.Inconclusive, "3 events of the run were lost"},

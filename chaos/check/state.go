@@ -136,6 +136,11 @@ func (s *state) complete() bool {
 	return s.broken == nil && !s.stopped && s.end != nil && !s.end.Aborted
 }
 
+// timedOut tells whether the run ended for want of time.
+func (s *state) timedOut() bool {
+	return slices.ContainsFunc(s.alarms, func(a alarm) bool { return a.Kind == "timeout" })
+}
+
 // finish is called after the last event.
 func (s *state) finish() {
 	if s.stage < stop && s.complete() {

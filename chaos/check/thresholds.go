@@ -45,7 +45,8 @@ func (v *verdict) judge(r history.Rule, breach Verdict) {
 		t = v.held(r, t)
 	}
 	m, _ := Lookup(r.Metric)
-	beyondMending := !t.NoData && m.Lasting && r.Than == "" && r.For == 0 && bounds(r.Op) && t.Actual > t.Limit
+	lasting := m.Lasting || v.s.timedOut() && r.Metric == "tasks.hung" // they were given time
+	beyondMending := !t.NoData && lasting && r.Than == "" && r.For == 0 && bounds(r.Op) && t.Actual > t.Limit
 	switch {
 	case v.complete && t.NoData:
 		v.find(Inconclusive, 0, r.Text+" cannot be judged: "+v.s.missing(r))

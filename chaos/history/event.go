@@ -223,9 +223,9 @@ type Sample struct {
 	HostOOM    int64         `json:"host_oom,omitempty"`   // kills that may have hit members beside the faults': the enclosing group's oom_kill
 }
 
-// Alarm is why a run ended early: an abort condition that tripped, an interruption, a target that ended as a whole.
+// Alarm is why a run ended early: an abort condition that tripped, an interruption, want of time, a target that ended as a whole.
 type Alarm struct {
-	Kind string `json:"kind"` // "abort", "interrupt", "error", "gone"
+	Kind string `json:"kind"` // "abort", "interrupt", "timeout", "error", "gone"
 	Text string `json:"text"`
 }
 
