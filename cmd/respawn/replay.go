@@ -14,7 +14,8 @@ func newReplay() *cobra.Command {
 		Use:   "replay HISTORY|DIR",
 		Short: "Inject the recorded trace of a run again",
 		Long: `Run the scenario of a history, or of a run's directory, again with its recorded trace: the same faults at the same
-times on the same ranks, whatever the seed would plan now. The reports go to DIR/NAME.`,
+times on the same ranks, whatever the seed would plan now. The reports go to DIR/NAME. A history
+does not tell where its scenario lay: a driver's relative command is taken from here.`,
 		Example: "  respawn replay respawn-out/random-kill/history.jsonl --out replayed",
 		Args:    needs("which history?", false),
 		RunE: func(cmd *cobra.Command, args []string) error {
