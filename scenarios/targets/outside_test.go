@@ -243,16 +243,17 @@ while read line; do id=${line#*\"id\":}; echo "{\"op\":\"result\",\"id\":${id%%,
 	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("a task was answered while every worker was stopped")))
 }
 
-// lazy is a driver of a pool of one worker that is replaced only when something is submitted.
+// lazy is a driver of a pool of one worker that is replaced only when something is submitted. Tasks 2 to 5 take until something
+// is written to the fifo held; which have come is in the file submitted.
 const lazy = `
-mkfifo q; exec 3<>q
-work() { sh -c 'while read id n <&3; do sleep 0.3; echo "{\"op\":\"result\",\"id\":$id,\"value\":$((n * n)),\"pid\":$$}"; done' & pid=$!; }
+mkfifo q held; exec 3<>q 4<>held
+work() { sh -c 'while read id n <&3; do case $id in [2-5]) read line <&4 ;; esac; echo "{\"op\":\"result\",\"id\":$id,\"value\":$((n * n)),\"pid\":$$}"; done' & pid=$!; }
 while read -r line; do
 	id=${line#*\"id\":}; id=${id%%,*}; n=${line##*\"n\":}; n=${n%%\}*}
 	case $line in
 	*hello*) echo '{"op":"hello","protocol":1,"name":"lazy","version":"1","can":["pid","workers"]}' ;;
 	*start*) work; echo "{\"op\":\"ready\",\"pids\":[$pid]}" ;;
-	*submit*) readlink /proc/$pid/exe >/dev/null || work; echo "$id $n" >&3 ;;
+	*submit*) readlink /proc/$pid/exe >/dev/null || work; echo "$id $n" >&3; echo $id >>submitted ;;
 	*workers*) echo "{\"op\":\"workers\",\"pids\":[$pid]}" ;;
 	*stop*) kill -9 $pid; echo '{"op":"stopped"}'; exit 0 ;;
 	esac
@@ -273,21 +274,27 @@ func TestProbesDoNotReviveAPoolThatLeavesItsLoadWaiting(t *testing.T) {
 	g.Expect(seen.of(-1)).To(HaveEach("probed"))
 	before := len(seen.of(-1))
 
-	load, giveUp := context.WithTimeout(t.Context(), 4*time.Second)
+	load, giveUp := context.WithCancel(t.Context())
 	defer giveUp()
 	members, err := d.Members(load)
 	g.Expect(err).NotTo(HaveOccurred())
-	outcomes := make(chan history.Outcome, 5)
-	for id := range uint64(5) {
-		go func() { outcomes <- d.Do(load, chaos.Task{ID: id + 1, Name: "square"}).Outcome }()
+	g.Expect(d.Do(load, chaos.Task{ID: 1, Name: "square"}).Outcome).To(Equal(history.OK))
+	outcomes := make(chan history.Outcome, 4)
+	for id := uint64(2); id <= 5; id++ {
+		go func() { outcomes <- d.Do(load, chaos.Task{ID: id, Name: "square"}).Outcome }()
 	}
-	g.Expect(<-outcomes).To(Equal(history.OK), "then all have been submitted")
+	g.Eventually(func() ([]byte, error) { return os.ReadFile(filepath.Join(dir, "submitted")) }).WithTimeout(20 * time.Second).
+		Should(And(MatchRegexp(`(?m)^2$`), MatchRegexp(`(?m)^3$`), MatchRegexp(`(?m)^4$`), MatchRegexp(`(?m)^5$`)))
 	g.Expect(syscall.Kill(members[0].PID, syscall.SIGKILL)).To(Succeed())
-	_, err = d.Probe(load, 0)
+	soon, done := context.WithTimeout(load, 3*time.Second)
+	defer done()
+	_, err = d.Probe(soon, 0)
 	g.Expect(err).To(MatchError(ContainSubstring("there is no process in slot 0")))
 	g.Expect(seen.of(-1)).To(HaveLen(before), "probes are submissions")
+	giveUp()
 	for range 4 {
 		g.Expect(<-outcomes).To(Equal(history.Hung))
 	}
+	g.Expect(os.WriteFile(filepath.Join(dir, "held"), []byte("\n\n\n\n"), 0)).To(Succeed())
 	g.Expect(d.Probe(bound(t), 0)).To(BeNumerically(">", 0), "when nothing waits, the probe is the work that it waits for")
 }
