@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -230,6 +231,8 @@ func TestConfigReportsEveryMistakeAtOnce(t *testing.T) {
 		{CloseTimeout: -1},
 		{Backoff: pool.Backoff{Base: -1}},
 		{Delivery: 9},
+		{Initializer: &pool.Initializer{}},
+		{Initializer: pool.Init[string]{}.With("x")},
 	} {
 		g.Expect(cfg.Validate()).To(HaveOccurred(), "%+v", cfg)
 	}
@@ -283,6 +286,93 @@ func TestHandlerPanicArrivesWithTheWorkersStack(t *testing.T) {
 	g.Expect(panicked.Stack).To(ContainSubstring("main_test.go"))
 	whole(t, p)
 	g.Expect(pids(p)).To(Equal(before), "a panic costs no worker")
+}
+
+// What hostile input makes of an error arrives as an error, and costs no worker.
+func TestErrorsOfAnyLengthAndInNoEncodingCrossTheBorder(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1, MaxPayload: pool.MiB})
+	before := pids(p)
+	call := func(how string) error { _, err := fail.Call(bound(t), p, how); return err }
+
+	var code *codeError
+	err := call("in no encoding")
+	g.Expect(err).To(MatchError("bad \xff: code 2"))
+	g.Expect(errors.As(err, &code)).To(BeTrue())
+	g.Expect(code.Detail).To(Equal("\xfe"))
+
+	var handler *pool.HandlerError
+	g.Expect(errors.As(call("at length"), &handler)).To(BeTrue())
+	g.Expect(handler.Message).To(HavePrefix("€€€"))
+	g.Expect(errors.As(call("with a long detail"), &handler)).To(BeTrue())
+	g.Expect(handler.Message).To(Equal("code 1"))
+
+	var panicked *pool.PanicError
+	g.Expect(errors.As(call("panic at length"), &panicked)).To(BeTrue())
+	g.Expect(panicked.Value).To(HavePrefix("oh no oh no"))
+	g.Expect(pids(p)).To(Equal(before))
+
+	_, err = pool.New(bound(t), pool.Config{Size: 1, Initializer: setState.With("fail at length"), Backoff: pool.Backoff{Threshold: 1}})
+	g.Expect(err).To(And(MatchError(pool.ErrCrashLoop), MatchError(ContainSubstring("initializer failed: no \xff€€€"))))
+}
+
+func TestAnErrorThatCannotCrossTheBorderIsNotRegistered(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(func() { pool.RegisterError[*fs.PathError]("path") }).To(PanicWith(ContainSubstring("the field Err of *fs.PathError cannot cross")))
+	g.Expect(func() { pool.RegisterError[*deepError]("deep") }).To(PanicWith(ContainSubstring("the field List.Done of")))
+	g.Expect(func() { pool.RegisterError[*plainError]("plain") }).NotTo(Panic())
+}
+
+type (
+	deepError struct {
+		errorText
+		List []struct{ Done chan int }
+	}
+	plainError struct {
+		errorText
+		At    time.Time
+		Next  *plainError
+		Cause error `cbor:"-"`
+		Any   any
+	}
+	errorText struct{}
+)
+
+func (errorText) Error() string { return "" }
+
+func TestMapOverNothingReturnsAtOnceWhateverTheContext(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	g.Expect(square.Map(ctx, p, nil)).To(BeEmpty())
+}
+
+func TestStringsKeepTheirBytes(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	for _, s := range []string{"", "plain", "caf\xe9", "\x00\xff"} {
+		g.Expect(same.Call(bound(t), p, s)).To(Equal(s))
+		g.Expect(sameInside.Call(bound(t), p, []string{s})).To(Equal([]string{s}))
+	}
+}
+
+var (
+	same       = pool.Register("same", func(_ context.Context, s string) (string, error) { return s, nil })
+	sameInside = pool.Register("same-inside", func(_ context.Context, s []string) ([]string, error) { return s, nil })
+)
+
+func TestAKeyThatIsTooLongFailsTheTask(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	key := strings.Repeat("k", 255)
+	seen, err := gated.Call(bound(t), p, "", pool.WithKey(key))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(seen.Key).To(Equal(key))
+	_, err = gated.Call(bound(t), p, "", pool.WithKey(key+"k"))
+	g.Expect(err).To(MatchError(`pool: task gated: WithKey got 256 bytes: want at most 255`))
+	whole(t, p)
+}
+
+func TestAnInitializersArgumentThatIsTooLargeIsAClearErrorOfNew(t *testing.T) {
+	_, err := pool.New(bound(t), pool.Config{Size: 1, Initializer: setState.With(strings.Repeat("x", 5<<20))})
+	NewWithT(t).Expect(err).To(And(MatchError(pool.ErrPayloadTooLarge), MatchError(ContainSubstring(`initializer "set-state"`))))
 }
 
 func TestUnencodableValuesFailTheirCallersOnlyAndCostNoWorker(t *testing.T) {
@@ -497,6 +587,8 @@ func TestTaskRegisteredLateIsAClearError(t *testing.T) {
 
 func TestUnknownSlotIsAClearError(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
-	_, err := square.Call(bound(t), p, 0, pool.OnSlot(5))
-	g.Expect(err).To(MatchError(pool.ErrNoSuchSlot))
+	for _, slot := range []int{5, -1, 1 << 32, math.MaxInt, math.MinInt} {
+		_, err := square.Call(bound(t), p, 0, pool.OnSlot(slot))
+		g.Expect(err).To(MatchError(pool.ErrNoSuchSlot), "slot %d", slot)
+	}
 }

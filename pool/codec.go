@@ -18,7 +18,7 @@ type Codec interface {
 }
 
 // CBOR is the codec of [Register]: RFC 8949 by fxamacker/cbor. Field names follow `cbor` or else `json` struct tags;
-// times keep nanoseconds and their offset; unexported fields are ignored.
+// times keep nanoseconds and their offset; unexported fields are ignored. A string keeps its bytes, which need not be UTF-8.
 var CBOR Codec = cborCodec{}
 
 type cborCodec struct{}
@@ -32,7 +32,7 @@ var encMode = sync.OnceValue(func() cbor.EncMode {
 })
 
 var decMode = sync.OnceValue(func() cbor.DecMode {
-	m, err := cbor.DecOptions{MaxArrayElements: math.MaxInt32, MaxMapPairs: math.MaxInt32, MaxNestedLevels: 256}.DecMode()
+	m, err := cbor.DecOptions{UTF8: cbor.UTF8DecodeInvalid, MaxArrayElements: math.MaxInt32, MaxMapPairs: math.MaxInt32, MaxNestedLevels: 256}.DecMode()
 	if err != nil {
 		panic(err) // the options are constants
 	}

@@ -209,6 +209,8 @@ func (c Config) Validate() error {
 	bad(c.StopGrace < 0, "Config.StopGrace is %v: want a positive duration, or 0 for 5s", c.StopGrace)
 	bad(c.CloseTimeout < 0, "Config.CloseTimeout is %v: want a positive duration, or 0 for 30s", c.CloseTimeout)
 	bad(c.MaxPayload < 0 || c.MaxPayload > maxMaxPayload, "Config.MaxPayload is %d: want at most %d, or 0 for that", c.MaxPayload, maxMaxPayload)
+	bad(c.Initializer != nil && (c.Initializer.name == "" || c.Initializer.arg == nil),
+		"Config.Initializer has no function: want the result of RegisterInit(...).With(...), or nil for none")
 	for _, kv := range c.Env {
 		bad(strings.IndexByte(kv, '=') <= 0 || strings.ContainsRune(kv, 0), "Config.Env has %q: want KEY=value", kv)
 	}
@@ -242,7 +244,17 @@ func RegisterInit[Arg any](name string, fn func(ctx context.Context, arg Arg) er
 	return Init[Arg]{name: name}
 }
 
-// With binds the initializer to its argument, for [Config.Initializer]. The argument is encoded once, by New.
+// maxInitArg bounds an initializer's argument, which travels in one frame with the rest of what a worker is told.
+const maxInitArg = maxFrame - 64<<10
+
+// With binds the initializer to its argument, for [Config.Initializer]. The argument is encoded once, by New, to at most about
+// 4 MiB: put more into a file.
 func (i Init[Arg]) With(arg Arg) *Initializer {
-	return &Initializer{name: i.name, arg: func() ([]byte, error) { return CBOR.Append(nil, &arg) }}
+	return &Initializer{name: i.name, arg: func() ([]byte, error) {
+		data, err := CBOR.Append(nil, &arg)
+		if err == nil && len(data) > maxInitArg {
+			err = fmt.Errorf("%w: %d bytes, at most %d: put it into a file", ErrPayloadTooLarge, len(data), maxInitArg)
+		}
+		return data, err
+	}}
 }

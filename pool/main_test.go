@@ -81,6 +81,14 @@ var (
 			return 0, errors.Join(errors.New("first"), errOwn)
 		case "panic":
 			panic("oh no")
+		case "panic at length":
+			panic(strings.Repeat("oh no ", 1<<20))
+		case "at length":
+			return 0, fmt.Errorf("%s: %w", strings.Repeat("€", 2<<20), errOwn)
+		case "with a long detail":
+			return 0, &codeError{Code: 1, Detail: strings.Repeat("x", 5<<20)}
+		case "in no encoding":
+			return 0, fmt.Errorf("bad \xff: %w", &codeError{Code: 2, Detail: "\xfe"})
 		default:
 			return 0, errors.New("plain " + how)
 		}
@@ -139,6 +147,9 @@ var (
 		if s == "fail" {
 			return &codeError{Code: 7}
 		}
+		if s == "fail at length" {
+			return errors.New("no \xff" + strings.Repeat("€", 2<<20))
+		}
 		if s == "exit" {
 			os.Exit(3)
 		}
@@ -173,7 +184,10 @@ type seen struct {
 	ID      uint64
 }
 
-type codeError struct{ Code int }
+type codeError struct {
+	Code   int
+	Detail string
+}
 
 func (e *codeError) Error() string { return fmt.Sprintf("code %d", e.Code) }
 

@@ -100,6 +100,9 @@ func (t Task[In, Out]) Submit(ctx context.Context, p *Pool, in In, opts ...Optio
 // at once. ctx cancels what is not done.
 func (t Task[In, Out]) Map(ctx context.Context, p *Pool, in []In, opts ...Option) ([]Out, error) {
 	out := make([]Out, len(in))
+	if len(in) == 0 {
+		return out, nil
+	}
 	var errs []error
 	var last error
 	i := 0
@@ -131,6 +134,10 @@ func (t Task[In, Out]) make(in In, opts []Option, borrow bool) *Future[Out] {
 			o(&m.options)
 		}
 		c.slot = m.slot
+		if len(m.key) > maxKey {
+			c.err = fmt.Errorf("pool: task %s: WithKey got %d bytes: want at most %d", t.def.name, len(m.key), maxKey)
+			return f
+		}
 	}
 	if c.borrow(t.def.codec, &in, borrow) {
 		return f
@@ -172,10 +179,20 @@ func WithTimeout(d time.Duration) Option { return func(o *options) { o.timeout =
 // WithDelivery sets the task's delivery in place of Config.Delivery.
 func WithDelivery(d Delivery) Option { return func(o *options) { o.delivery, o.hasDel = d, true } }
 
-// WithKey sets the idempotency key that the handler reads with [Key], at most 255 bytes; by default each submission
-// has a key of its own, the same on every attempt.
-func WithKey(key string) Option { return func(o *options) { o.key = key[:min(len(key), 255)] } }
+// maxKey bounds an idempotency key, bytes.
+const maxKey = 255
+
+// WithKey sets the idempotency key that the handler reads with [Key], at most 255 bytes: a longer one fails the task. By default
+// each submission has a key of its own, the same on every attempt.
+func WithKey(key string) Option { return func(o *options) { o.key = key } }
 
 // OnSlot sends the task to the worker of that slot (0 to Size-1) and no other, waiting for its replacement if need be.
 // It is for probes; it goes before queued tasks.
-func OnSlot(slot int) Option { return func(o *options) { o.slot = int32(slot) + 1 } }
+func OnSlot(slot int) Option {
+	return func(o *options) {
+		if slot < 0 || slot > maxSize { // and not what they would be taken for
+			slot = maxSize
+		}
+		o.slot = int32(slot) + 1
+	}
+}

@@ -217,7 +217,7 @@ func (s *server) handle(tc *taskContext, f *frame) (r frame) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			p := wirePanic{Value: fmt.Sprint(v), Stack: string(stack())}
+			p := wirePanic{Value: beginning(fmt.Sprint(v)), Stack: string(stack())}
 			payload, _ := CBOR.Append(nil, &p)
 			r = frame{kind: framePanic, payload: payload}
 		}

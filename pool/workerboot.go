@@ -70,10 +70,8 @@ func (s *server) initialize() (err error) {
 	return err
 }
 
-// bootFailed tells the parent why. It returns the error, and what else went wrong with it.
+// bootFailed tells the parent why. It returns the error, and what went wrong in telling it.
 func (s *server) bootFailed(err error) error {
-	w := packError(err)
-	payload, encErr := CBOR.Append(nil, &w)
-	s.send(&frame{kind: frameBootFailed, payload: payload})
-	return errors.Join(s.flush(), encErr, err)
+	s.send(&frame{kind: frameBootFailed, payload: encodeError(err)})
+	return errors.Join(s.flush(), err)
 }

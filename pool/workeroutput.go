@@ -100,11 +100,24 @@ func handlerFailure(err error) frame {
 	if errors.As(err, &enc) {
 		return failure(enc.What, enc.Err)
 	}
+	return frame{kind: frameError, payload: encodeError(err)}
+}
+
+// encodeError is err for the wire. One that no frame can hold keeps the beginning of its message, and nothing that it wraps.
+func encodeError(err error) []byte {
 	w := packError(err)
 	payload, _ := CBOR.Append(nil, &w)
 	if len(payload) > maxFrame {
-		w = wireError{Message: w.Message[:inlinePayload] + "…", Type: w.Type}
+		w = wireError{Message: beginning(w.Message), Type: w.Type}
 		payload, _ = CBOR.Append(nil, &w)
 	}
-	return frame{kind: frameError, payload: payload}
+	return payload
+}
+
+// beginning is as much of a text as there is room for beside others.
+func beginning(text string) string {
+	if len(text) <= inlinePayload {
+		return text
+	}
+	return text[:inlinePayload] + "…"
 }
