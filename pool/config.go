@@ -115,7 +115,9 @@ type Config struct {
 	MaxPayload Bytes
 	// NoCgroup keeps the pool from making cgroups: HardMemory then uses RLIMIT_DATA.
 	NoCgroup bool
-	// Logger gets the workers' lives at Info and their failures at Warn. Default nil: nothing is logged.
+	// Logger gets the workers' lives at Info and their failures at Warn, from a goroutine of its own: its handler may call the
+	// pool, and one that blocks holds nothing up but the log, of which 1,000 records may wait. Close waits for the rest, at most
+	// a second. Default nil: nothing is logged.
 	Logger *slog.Logger
 
 	start  startFunc      // the process seam; nil: real processes

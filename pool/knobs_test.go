@@ -38,11 +38,50 @@ func (l *lockedBuffer) String() string {
 func TestTheLoggerGetsLivesAtInfoAndFailuresAtWarn(t *testing.T) {
 	g, log := NewWithT(t), &lockedBuffer{}
 	p := start(t, pool.Config{Size: 1, Logger: slog.New(slog.NewTextHandler(log, nil))})
-	g.Expect(log.String()).To(MatchRegexp(`level=INFO msg="worker ready" worker=Worker-1 pid=\d+ slot=0 generation=1`))
+	g.Eventually(log.String).Should(MatchRegexp(`level=INFO msg="worker ready" worker=Worker-1 pid=\d+ slot=0 generation=1`))
 	g.Expect(dieOnce.Call(bound(t), p, "goroutine panic")).To(Equal(2))
-	g.Expect(log.String()).To(MatchRegexp(`level=WARN msg="worker exited" worker=Worker-1 .*panic: not recovered`))
+	g.Eventually(log.String).Should(MatchRegexp(`level=WARN msg="worker exited" worker=Worker-1 .*panic: not recovered`))
 	g.Expect(p.Close()).To(Succeed())
 	g.Expect(log.String()).To(MatchRegexp(`level=INFO msg="worker exited" worker=Worker-2`))
+}
+
+func TestALogHandlerMayCallThePoolAndMayBlock(t *testing.T) {
+	g := NewWithT(t)
+	p := (*pool.Pool)(nil)
+	h := &callingHandler{Handler: slog.DiscardHandler, block: make(chan struct{}), blocked: make(chan struct{}, 1)}
+	h.call = func() { _ = p.Stats() }
+	p, err := pool.New(bound(t), pool.Config{Size: 1, Logger: slog.New(h)})
+	g.Expect(err).NotTo(HaveOccurred())
+	defer p.Terminate()
+	defer close(h.block)
+	kill(t, p.Workers()[0].PID, 9)
+	g.Eventually(h.blocked).WithTimeout(patience).Should(Receive())
+	for range 3 {
+		g.Expect(square.Call(bound(t), p, 3)).To(Equal(9))
+		kill(t, p.Workers()[0].PID, 9)
+		whole(t, p)
+	}
+}
+
+// callingHandler calls the pool with each record of an exit, and then blocks.
+type callingHandler struct {
+	slog.Handler
+	call           func()
+	block, blocked chan struct{}
+}
+
+func (h *callingHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *callingHandler) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "worker exited" {
+		h.call()
+		select {
+		case h.blocked <- struct{}{}:
+		default:
+		}
+		<-h.block
+	}
+	return nil
 }
 
 func TestWithoutAHeartbeatAStoppedWorkerIsLeftAlone(t *testing.T) {

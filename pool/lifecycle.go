@@ -224,6 +224,7 @@ func (p *Pool) finish() {
 		close(p.stopped)
 		p.guardian.Close()
 		p.bus.close()
+		p.journal.wait()
 	})
 	<-p.stopped
 }

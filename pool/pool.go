@@ -23,6 +23,7 @@ type Pool struct {
 	guardian guardian
 	real     bool // real processes, not fakes
 	bus      eventBus
+	journal  journal
 	waiters  *sync.Pool // of *waiting; apart, since the runtime holds a sync.Pool for two collections after its last use
 
 	keeperKick   chan struct{}
