@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -129,6 +130,23 @@ func TestStreamYieldsItemsBeforeAnInputErrorThenThatError(t *testing.T) {
 	}
 	g.Expect(got).To(Equal([]int{0, 1, 4, 9, 16}))
 	g.Expect(last).To(MatchError(broken))
+	whole(t, p)
+}
+
+func TestAStreamWhoseInputQuitsEndsWithAnError(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	var got []int
+	var last error
+	for v, err := range square.Stream(bound(t), p, pool.Seq(func(yield func(int) bool) {
+		yield(3)
+		runtime.Goexit()
+	})) {
+		if last = err; err == nil {
+			got = append(got, v)
+		}
+	}
+	g.Expect(got).To(Equal([]int{9}))
+	g.Expect(last).To(MatchError(ContainSubstring("called runtime.Goexit")))
 	whole(t, p)
 }
 

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"sync"
 )
@@ -92,6 +93,8 @@ type streamState[Out any] struct {
 	end    *streamEnd
 }
 
+var errInputQuit = errors.New("pool: the stream's input called runtime.Goexit, as t.FailNow does: it may not be all")
+
 // streamEnd is how the input ended.
 type streamEnd struct {
 	err      error
@@ -107,7 +110,7 @@ func poke(c chan struct{}) {
 
 // feed submits the input as long as there is room.
 func (s *streamState[Out]) feed(ctx context.Context, p *Pool, each func(submit func(*Future[Out]) bool) error) {
-	end := &streamEnd{}
+	end := &streamEnd{err: errInputQuit} // unless it returns
 	defer func() {
 		end.panicked = recover()
 		s.mu.Lock()
