@@ -49,7 +49,8 @@ type Budgets struct {
 type Config struct {
 	// Size is the number of workers, 1 to 100,000; 0 means runtime.GOMAXPROCS(0).
 	Size int
-	// Spares is the number of hot spares: booted, initialised workers that take the place of a dead one at once.
+	// Spares is the number of hot spares: booted, initialised workers that take the place of a dead one at once. New does not
+	// wait for them.
 	// Default 0. They are not counted in Size and are not listed by Workers until they take a slot.
 	Spares int
 
@@ -95,7 +96,9 @@ type Config struct {
 	// Heartbeat is how long a worker may leave a ping unanswered before it is taken for stalled, killed and
 	// replaced. Default 10 s; negative: no heartbeat. At least 50 ms.
 	Heartbeat time.Duration
-	// StopGrace is how long a worker that was asked to stop may take to finish its task before SIGKILL. Default 5 s.
+	// StopGrace is how long a worker may take to exit before SIGKILL: one that has nothing left to do, from when it is told
+	// to; one that got SIGTERM from outside, its running task included. Drain, Restart, Resize and recycling wait for the
+	// running task first, however long it takes: TaskTimeout bounds that. Default 5 s.
 	StopGrace time.Duration
 	// CloseTimeout bounds Close: after it, what is left is terminated. Default 30 s.
 	CloseTimeout time.Duration

@@ -34,7 +34,8 @@ func Slice[T any](in []T) iter.Seq2[T, error] {
 // handler's error is yielded for its item and the stream goes on. When the input itself yields an error, the items
 // before it are yielded, then that error, and the stream ends. Breaking out of the loop cancels what is in flight and
 // releases everything, except that an input blocked in its own code is left to return by itself. The input runs in a
-// goroutine of its own; a panic in it is raised again in the consumer.
+// goroutine of its own; a panic in it is raised again in the consumer. A pool that is closed, or whose breaker is open, settles
+// each item with that error: break out of the loop if the input is endless.
 func (t Task[In, Out]) Stream(ctx context.Context, p *Pool, in iter.Seq2[In, error], opts ...Option) iter.Seq2[Out, error] {
 	return t.stream(ctx, p, in, opts, true)
 }

@@ -173,7 +173,8 @@ type options struct {
 	wait     bool // for room in the queue
 }
 
-// WithTimeout sets the task's timeout in place of Config.TaskTimeout; see there for what counts.
+// WithTimeout sets the task's timeout in place of Config.TaskTimeout; see there for what counts. 0 leaves it at that, and less
+// means none.
 func WithTimeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
 
 // WithDelivery sets the task's delivery in place of Config.Delivery.
