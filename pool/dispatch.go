@@ -43,9 +43,9 @@ func (p *Pool) dispatch() {
 
 // share is how many of the queued calls w may take now, so that the others get theirs; but tasks so short that waking
 // another worker takes longer than running them are kept together. While callers are about to come back, a few tiny ones
-// wait for theirs.
+// wait for theirs, unless the queue is full and somebody waits for room.
 func (p *Pool) share(w *worker) int {
-	if p.gathering && p.cost < tinyTask && p.queue.live < holdUnder {
+	if p.gathering && p.blocked == 0 && p.cost < tinyTask && p.queue.live < holdUnder {
 		return 0
 	}
 	fair := (p.queue.live + p.ready - 1) / max(p.ready, 1)
@@ -194,19 +194,20 @@ func (p *Pool) settle(c *call) bool {
 	return true
 }
 
-// fail settles c with an error. If it is in a queue it stays there as a tombstone. Pool.mu is held.
+// fail settles c with an error. If it is in a queue it stays there for a while, without its payload. Pool.mu is held.
 func (p *Pool) fail(c *call, err error) {
 	if c.settled {
 		return
 	}
-	if c.queue != nil {
-		c.queue.live--
+	c.err = err
+	p.stats.Failed++
+	p.settle(c)
+	if q := c.queue; q != nil {
+		c.queue, c.data, c.head = nil, nil, 0
+		q.bury()
 		if p.blocked > 0 {
 			p.notify() // a submitter waits for room in the queue
 		}
 	}
-	c.err = err
-	p.stats.Failed++
-	p.settle(c)
 	c.relieve()
 }

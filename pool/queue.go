@@ -1,7 +1,7 @@
 package pool
 
 // queue is the tasks that wait for a worker: a ring that grows, open at both ends. Tasks of dead workers go back to the
-// front. A cancelled task stays until it is popped, marked settled; live does not count it.
+// front. A cancelled task stays for a while, marked settled; live does not count it.
 type queue struct {
 	ring []*call
 	head int
@@ -48,6 +48,29 @@ func (q *queue) drop() {
 	q.ring[q.head] = nil
 	q.head = (q.head + 1) & (len(q.ring) - 1)
 	q.size--
+}
+
+// maxBuried is how many cancelled tasks a queue keeps at most beyond as many as it has live ones.
+const maxBuried = 16
+
+// bury counts a task that was just settled in its place. When these outnumber the live ones they are swept out, so that
+// each costs a constant time.
+func (q *queue) bury() {
+	q.live--
+	if q.size <= 2*q.live+maxBuried {
+		return
+	}
+	kept := 0
+	for i := range q.size {
+		at := (q.head + i) & (len(q.ring) - 1)
+		c := q.ring[at]
+		q.ring[at] = nil
+		if !c.settled {
+			q.ring[(q.head+kept)&(len(q.ring)-1)] = c
+			kept++
+		}
+	}
+	q.size = kept
 }
 
 func (q *queue) grow() {

@@ -61,7 +61,7 @@ func (p *Pool) admission(ctx context.Context, c *call) error {
 			return fmt.Errorf("%w: %d of %d", ErrNoSuchSlot, c.slot-1, len(p.slots))
 		case p.breaker.isOpen() && p.ready == 0:
 			return p.crashLoop()
-		case p.cfg.QueueLimit == 0 || p.queue.live < p.cfg.QueueLimit || len(p.idle) > 0:
+		case p.cfg.QueueLimit == 0 || !p.full(c):
 			return nil
 		case !p.cfg.QueueBlock && !c.options().wait:
 			return ErrQueueFull
@@ -73,6 +73,20 @@ func (p *Pool) admission(ctx context.Context, c *call) error {
 			return err
 		}
 	}
+}
+
+// full tells whether as many tasks as Config.QueueLimit wait where c would. A slot's own queue counts for itself, so that a
+// probe finds room when the pool is busy. What was held back to travel together goes to idle workers first. Pool.mu is held.
+func (p *Pool) full(c *call) bool {
+	limit := p.cfg.QueueLimit
+	if c.slot > 0 {
+		return p.slots[c.slot-1].pinned.live >= limit
+	}
+	if p.queue.live >= limit && len(p.idle) > 0 {
+		p.gathering = false
+		p.dispatch()
+	}
+	return p.queue.live >= limit
 }
 
 // cancel settles c with ctx's error: before it starts it never runs; while it runs its handler's context is cancelled,

@@ -1,0 +1,123 @@
+package pool
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+)
+
+// refused tells whether the task was not accepted.
+func refused(f *Future[[]byte]) bool { return f.TaskID() == 0 }
+
+// A worker that has not answered yet takes one task. What is held back for a moment, to travel together, is no exception.
+func TestABurstIsAcceptedUpToTheQueueLimit(t *testing.T) {
+	for _, limit := range []int{1, 2, 10, 100} {
+		staged(t, Config{Size: 2, QueueLimit: limit}, func(g *WithT, s *simulation, p *Pool) {
+			accepted := 0
+			for range 5000 {
+				if !refused(s.task(time.Hour)) {
+					accepted++
+				}
+			}
+			g.Expect(accepted).To(Equal(limit+2), "limit %d", limit)
+			g.Expect(p.Stats().Queued).To(Equal(limit))
+		})
+	}
+}
+
+// Tiny tasks before it make the pool hold more tasks back, and the workers take more at once.
+func TestABurstOfTinyTasksKeepsToTheQueueLimit(t *testing.T) {
+	staged(t, Config{Size: 2, QueueLimit: 3}, func(g *WithT, s *simulation, p *Pool) {
+		for range 64 {
+			_, err := s.task(0).Result(context.Background())
+			g.Expect(err).NotTo(HaveOccurred())
+		}
+		for range 2000 {
+			s.task(0)
+			g.Expect(p.Stats().Queued).To(BeNumerically("<=", 3))
+		}
+	})
+}
+
+func TestSubmittersThatWaitForRoomKeepToTheQueueLimitAndAllGetIn(t *testing.T) {
+	staged(t, Config{Size: 2, QueueLimit: 1, QueueBlock: true}, func(g *WithT, s *simulation, p *Pool) {
+		var all sync.WaitGroup
+		for range 16 {
+			all.Go(func() {
+				for range 20 {
+					f := s.task(time.Microsecond)
+					g.Expect(p.Stats().Queued).To(BeNumerically("<=", 1))
+					g.Expect(refused(f)).To(BeFalse())
+				}
+			})
+		}
+		all.Wait()
+		g.Expect(p.Drain(context.Background())).To(Succeed())
+		g.Expect(p.Stats().OK).To(BeEquivalentTo(16 * 20))
+	})
+}
+
+func TestAProbeIsAcceptedWhileTheQueueIsFull(t *testing.T) {
+	staged(t, Config{Size: 1, QueueLimit: 2}, func(g *WithT, s *simulation, p *Pool) {
+		for range 3 {
+			g.Expect(refused(s.task(time.Second))).To(BeFalse())
+		}
+		g.Expect(refused(s.task(time.Second))).To(BeTrue())
+		began := time.Now()
+		probe, second, third := s.task(time.Millisecond, OnSlot(0)), s.task(time.Millisecond, OnSlot(0)), s.task(time.Millisecond, OnSlot(0))
+		_, err := probe.Result(context.Background())
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(time.Since(began)).To(BeNumerically("<", 2*time.Second), "not before the queued tasks")
+		g.Expect(refused(second)).To(BeFalse())
+		_, err = third.Result(context.Background())
+		g.Expect(err).To(MatchError(ErrQueueFull), "a slot's own queue has the limit too")
+	})
+}
+
+func TestACancelledQueuedTaskLeavesNothingBehind(t *testing.T) {
+	staged(t, Config{Size: 1, QueueLimit: 10}, func(g *WithT, s *simulation, p *Pool) {
+		s.task(time.Hour)
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		var alive []*Future[[]byte]
+		for range 5 {
+			alive = append(alive, s.task(time.Millisecond))
+		}
+		for i := range 5000 {
+			each, drop := context.WithCancel(ctx)
+			f := s.taskIn(each, time.Millisecond)
+			g.Expect(refused(f)).To(BeFalse(), "task %d", i)
+			drop()
+			<-f.Done()
+			g.Expect(f.call.data).To(BeNil())
+			p.mu.Lock()
+			size, ring := p.queue.size, len(p.queue.ring)
+			p.mu.Unlock()
+			g.Expect(size).To(BeNumerically("<=", 2*len(alive)+maxBuried))
+			g.Expect(ring).To(BeNumerically("<=", 64))
+		}
+		p.mu.Lock()
+		waiting := make([]*call, 0, len(alive))
+		for i := range p.queue.size {
+			if c := p.queue.ring[(p.queue.head+i)&(len(p.queue.ring)-1)]; !c.settled {
+				waiting = append(waiting, c)
+			}
+		}
+		p.mu.Unlock()
+		for i, f := range alive { // in their order
+			g.Expect(waiting[i]).To(BeIdenticalTo(&f.call))
+		}
+	})
+}
+
+// Callers are about to come back, but these wait for room already, and would be held up until a worker answers.
+func TestAnIdleWorkerTakesTinyTasksWhileSubmittersWaitForRoom(t *testing.T) {
+	g, p := NewWithT(t), &Pool{ready: 1, gathering: true}
+	p.queue.pushBack(&call{})
+	g.Expect(p.share(&worker{p: p})).To(BeZero())
+	p.blocked = 1
+	g.Expect(p.share(&worker{p: p})).To(Equal(1))
+}
