@@ -188,7 +188,7 @@ const maxKey = 255
 func WithKey(key string) Option { return func(o *options) { o.key = key } }
 
 // OnSlot sends the task to the worker of that slot (0 to Size-1) and no other, waiting for its replacement if need be.
-// It is for probes; it goes before queued tasks.
+// It is for probes: it goes before queued tasks, and a slot has a queue of its own, to which Config.QueueLimit applies by itself.
 func OnSlot(slot int) Option {
 	return func(o *options) {
 		if slot < 0 || slot > maxSize { // and not what they would be taken for
