@@ -7,12 +7,13 @@ import (
 
 // breaker keeps workers that cannot come up from becoming a fork loop. Its fields belong to Pool.mu.
 //
-//	closed --score reaches the threshold--> open --delay over--> probing --stays up--> closed
-//	                                          ^------------------probe fails-----------'
+//	closed --score or row reaches the threshold--> open --delay over--> probing --stays up--> closed
+//	                                                 ^------------------probe fails-----------'
 type breaker struct {
 	score    float64 // failures, halving every half-life
 	scored   time.Time
-	failures int // since the last success
+	row      int // failures that nobody was there to make up for, since a worker last stayed up or worked
+	failures int // since it last closed
 	cause    error
 	opened   int       // times in a row
 	until    time.Time // open until then; zero: closed
@@ -54,18 +55,25 @@ func (p *Pool) excuses(guilty *call) bool {
 
 func (b *breaker) isOpen() bool { return !b.until.IsZero() }
 
-// breakerFail counts a failure and opens the breaker when there were too many, or when it was the probe's. Pool.mu is
-// held.
+// breakerFail counts a failure and opens the breaker when there were too many, or when it was the probe's. Too many are a
+// rate of them; and, because failures that take long never get to that, a row of them while New or everybody else waits
+// for workers. Pool.mu is held.
 func (p *Pool) breakerFail(cause error, probe bool) {
 	b, cfg, now := &p.breaker, p.cfg.Backoff, time.Now()
 	b.score = b.score*math.Exp2(-now.Sub(b.scored).Seconds()/cfg.HalfLife.Seconds()) + 1
+	if p.answered.After(b.scored) {
+		b.row = 0
+	}
 	b.scored, b.cause = now, cause
 	b.failures++
+	if !p.up || p.deserted() {
+		b.row++
+	}
 	p.stats.BootFailures++
 	if probe {
 		b.probing = false
 	}
-	if !probe && (b.isOpen() || b.score < float64(cfg.Threshold)) || p.cfg.mutant == mutantNoBreaker {
+	if !probe && (b.isOpen() || b.score < float64(cfg.Threshold) && b.row < cfg.Threshold) || p.cfg.mutant == mutantNoBreaker {
 		return
 	}
 	delay := p.jittered(cfg.delay(b.opened))
@@ -79,7 +87,7 @@ func (p *Pool) breakerFail(cause error, probe bool) {
 
 // failIfDeserted fails every queued task when the breaker is open and no worker is left to run it. Pool.mu is held.
 func (p *Pool) failIfDeserted() {
-	if !p.breaker.isOpen() || p.ready > 0 || len(p.workers) > 0 && p.anyBusy() {
+	if !p.breaker.isOpen() || !p.deserted() {
 		return
 	}
 	err := p.crashLoop()
@@ -92,6 +100,9 @@ func (p *Pool) failIfDeserted() {
 		}
 	}
 }
+
+// deserted tells whether no worker is there that takes tasks or still runs some. Pool.mu is held.
+func (p *Pool) deserted() bool { return p.ready == 0 && !p.anyBusy() }
 
 // anyBusy tells whether some worker still runs tasks, though it takes no new ones.
 func (p *Pool) anyBusy() bool {

@@ -133,7 +133,8 @@ type Config struct {
 // after it without a settled task, unless the worker was killed from outside, or died of a task that was blamed for a
 // crash before, or of any task while other workers answer. The first restart is always immediate; the n-th one in a row
 // waits Base·2ⁿ⁻², jittered by ±50 %, at most Max. Failures of all slots add to one score that halves every HalfLife;
-// when it reaches Threshold the breaker opens: no worker is started for a delay that doubles each time (Base·2ⁿ, at
+// when it reaches Threshold the breaker opens; so it does at Threshold failures in a row, however far apart, while no worker
+// is there at all or New waits for the first ones. Then no worker is started for a delay that doubles each time (Base·2ⁿ, at
 // most Max), then a single probe worker is, and the breaker closes once it stays up.
 type Backoff struct {
 	Base      time.Duration // default 100 ms

@@ -41,6 +41,7 @@ type Pool struct {
 	bench       []*worker            // ready hot spares
 	ready       int                  // workers in slots that take tasks
 	breaker     breaker
+	up          bool      // New has seen every worker ready
 	answered    time.Time // when a worker last settled something
 	eff         *effects
 	keeperNext  time.Time     // when the keeper looks next
@@ -75,7 +76,7 @@ const (
 
 // New starts the workers and waits until all of them are ready; ctx bounds that wait and nothing after it. On any error
 // everything that was started is gone when New returns. Errors: what Config.Validate finds; ErrMainNotCalled;
-// ErrInWorker; ErrUnsupported; *CrashLoopError when workers do not come up; ctx's error.
+// ErrInWorker; ErrUnsupported; *CrashLoopError when workers do not come up; ctx's error, joined with the last *BootError if there is one.
 func New(ctx context.Context, cfg Config) (*Pool, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -115,9 +116,13 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 
 	err := p.await(ctx, func() bool { return p.ready == len(p.slots) || p.breaker.isOpen() })
 	p.mu.Lock()
-	if err == nil && p.ready < len(p.slots) {
+	switch cause := p.breaker.cause; {
+	case err != nil && cause != nil:
+		err = fmt.Errorf("%w; the last worker that did not come up: %w", err, cause)
+	case err == nil && p.ready < len(p.slots):
 		err = p.crashLoop()
 	}
+	p.up = err == nil
 	p.mu.Unlock()
 	if err != nil {
 		p.Terminate()

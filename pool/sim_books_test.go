@@ -1,6 +1,9 @@
 package pool
 
-import "errors"
+import (
+	"errors"
+	"maps"
+)
 
 // audit checks what the statistics promise to hold at any time.
 func (s *simulation) audit() {
@@ -75,7 +78,7 @@ func (s *simulation) noteSlots() {
 
 // slotsOf is the slot that each worker filled, by pid.
 func (s *simulation) slotsOf() map[int]int {
-	slots := s.firstSlots
+	slots := maps.Clone(s.firstSlots)
 	for _, e := range s.events {
 		if e.Kind == WorkerReady {
 			slots[e.Worker.PID] = e.Worker.Slot

@@ -54,21 +54,29 @@ func checkBreaker(s *simulation, violated func(string, ...any)) {
 func checkScore(s *simulation, violated func(string, ...any)) {
 	b := s.plan.cfg.Backoff
 	var score float64
-	var last, due time.Time
-	open := s.plan.early // what New saw is in no event
+	var last, due, alone time.Time
+	row, there := 0, s.there() // a row of failures that nobody was there to make up for
+	open := s.plan.early       // what New saw is in no event
 	for _, e := range s.events {
+		if len(there) > 0 {
+			row, alone = 0, e.At
+		}
+		there.see(e, true)
 		if !due.IsZero() && e.At.After(due) {
-			violated("the breaker is closed after failures worth %.1f of %d, at %v", score, b.Threshold, due.Sub(s.start))
+			violated("the breaker is closed after failures worth %.1f of %d, %d in a row, at %v", score, b.Threshold, row, due.Sub(s.start))
 			return
 		}
 		switch {
 		case e.Kind == BreakerOpened:
 			open, due = true, time.Time{}
 		case e.Kind == BreakerClosed:
-			open, score = false, 0
+			open, score, row = false, 0, 0
 		case e.Kind == BootFailed, e.Kind == WorkerExited && s.feeds(e, true):
 			score = score*math.Exp2(-e.At.Sub(last).Seconds()/b.HalfLife.Seconds()) + 1
-			if last = e.At; !open && score > float64(b.Threshold)+.01 {
+			if e.Kind == BootFailed && e.At.After(alone) && s.plan.cfg.Spares == 0 { // what spares do is in no event
+				row++
+			}
+			if last = e.At; !open && (score > float64(b.Threshold)+.01 || row >= b.Threshold) {
 				due = e.At
 			}
 		}
@@ -82,20 +90,64 @@ func checkOpenings(s *simulation, violated func(string, ...any)) {
 		return // of New there are no events
 	}
 	var score float64
-	var last time.Time
-	open := false
+	var last, good time.Time // of the last failure, and of the end of a worker that had worked
+	row, there, open := 0, s.there(), false
 	for _, e := range s.events {
+		there.see(e, false)
 		switch {
 		case e.Kind == BreakerOpened:
-			if !open && score < float64(b.Threshold)-.01 {
-				violated("the breaker opens after failures worth %.1f of %d, at %v", score, b.Threshold, e.At.Sub(s.start))
+			if !open && score < float64(b.Threshold)-.01 && (row < b.Threshold || s.takers(there, e.At) > 0) {
+				violated("the breaker opens after failures worth %.1f of %d, %d in a row with %d workers there, at %v",
+					score, b.Threshold, row, s.takers(there, e.At), e.At.Sub(s.start))
 			}
 			open = true
 		case e.Kind == BreakerClosed:
-			open, score = false, 0
+			open, score, row = false, 0, 0
 		case e.Kind == BootFailed, e.Kind == WorkerExited && s.feeds(e, false):
 			score = score*math.Exp2(-e.At.Sub(last).Seconds()/b.HalfLife.Seconds()) + 1
+			if good.After(last) && good.Before(e.At) {
+				row = 0
+			}
+			row++
 			last = e.At
+		case e.Kind == WorkerExited && e.Exit.Settled > 0:
+			good = e.At
+		}
+	}
+}
+
+// simThere is the workers, by pid, that take tasks.
+type simThere map[int]bool
+
+// there is those that were up when New returned.
+func (s *simulation) there() simThere {
+	there := simThere{}
+	for pid := range s.firstSlots {
+		there[pid] = true
+	}
+	return there
+}
+
+// takers counts those that the pool had not killed by then, which no event tells.
+func (s *simulation) takers(there simThere, by time.Time) (n int) {
+	for pid := range there {
+		if w := s.byPID[pid]; w != nil && (w.killedAt.IsZero() || w.killedAt.After(by)) {
+			n++
+		}
+	}
+	return n
+}
+
+// see follows the workers' lives. Those that retire may finish what they run, and count if they are to stay.
+func (there simThere) see(e Event, stay bool) {
+	switch e.Kind {
+	case WorkerReady:
+		there[e.Worker.PID] = true
+	case WorkerExited:
+		delete(there, e.Exit.PID)
+	case WorkerRetiring:
+		if !stay {
+			delete(there, e.Worker.PID)
 		}
 	}
 }

@@ -72,6 +72,9 @@ func (p *Pool) tend(w *worker) ending {
 	p.mu.Lock()
 	defer p.unlock()
 	end := w.ending(exit)
+	if end == endGood {
+		p.breaker.row = 0
+	}
 	switch {
 	case end == endBad:
 		p.breakerFail(&BootError{Worker: w.name, Reason: "died right after it was ready", Exit: exit}, w.probe)
@@ -266,15 +269,17 @@ func (p *Pool) install(w *worker) bool {
 		w.lastExit = w.slot.lastExit
 		p.enlist(w)
 	}
-	if w.probe {
-		time.AfterFunc(readySettle, func() {
-			p.mu.Lock()
-			defer p.unlock()
-			if w.probe && w.state == Ready {
-				p.breakerClose(w)
-			}
-		})
-	}
+	time.AfterFunc(readySettle, func() {
+		p.mu.Lock()
+		defer p.unlock()
+		if w.state != Ready {
+			return
+		}
+		p.breaker.row = 0
+		if w.probe {
+			p.breakerClose(w)
+		}
+	})
 	p.notify()
 	return true
 }
