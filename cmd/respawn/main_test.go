@@ -23,7 +23,8 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script/*.txtar: what each command prints, and with which code it exits.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		WorkdirRoot: t.TempDir(), // removed whichever scripts are run: its own goes only after all of them
+		Dir:         "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			drivers, err := filepath.Abs("../../scenarios/drivers")
 			e.Setenv("DRIVERS", drivers)
