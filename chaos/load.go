@@ -58,11 +58,12 @@ type loader struct {
 	progress atomic.Uint64 // tasks that have ended
 }
 
-// newLoader makes a loader. Without a load it has nothing to do.
-func (x *experiment) newLoader(ctx context.Context) *loader {
+// newLoader makes a loader, which submits until ctx ends. Tasks in flight outlive that where it is for want of time, but not
+// outer. Without a load it has nothing to do.
+func (x *experiment) newLoader(ctx, outer context.Context) *loader {
 	l := &loader{x: x, load: x.Load}
 	l.submit, l.quit = context.WithCancel(ctx)
-	l.wait, l.giveUp = context.WithCancel(context.WithoutCancel(ctx))
+	l.wait, l.giveUp = context.WithCancel(outer)
 	context.AfterFunc(ctx, func() {
 		if !errors.Is(context.Cause(ctx), ErrTimeout) {
 			l.giveUp()

@@ -43,6 +43,7 @@ type Run struct {
 	Warmup   time.Duration // length of the stage; default 0
 	Steady   time.Duration // length of the stage, and of the calm at the end of settling; default 500ms
 	Settle   time.Duration // bounds settling, the wait for tasks in flight and the probes; default 10s
+	Timeout  time.Duration // bounds the stages before stop, see ErrTimeout; default: nothing does
 	Sample   time.Duration // how often the target is looked at; default 100ms, longer where a look takes long
 
 	Abort    []Abort             // conditions that end the run early
@@ -76,8 +77,8 @@ type Abort struct {
 // ErrInterrupted is returned by Do when its context ended before the run.
 var ErrInterrupted = errors.New("chaos: the run was interrupted")
 
-// ErrTimeout is to be the cause of the end of Do's context where that is for want of time, and is then returned by it. Nobody
-// interrupted the run: what is in flight is given Settle to end, and what does not move in it hangs.
+// ErrTimeout is returned by Do when Timeout was over before the run. Nobody interrupted it: what is in flight is given Settle
+// to end, unless somebody interrupts that, and what does not move in it hangs.
 var ErrTimeout = errors.New("chaos: the run took too long")
 
 // ErrAborted is returned by Do when an abort condition tripped.

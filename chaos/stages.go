@@ -19,10 +19,14 @@ func (x *experiment) run(outer context.Context) error {
 	ctx, cancel := context.WithCancelCause(outer)
 	defer cancel(nil)
 	x.cancel = cancel
+	if x.Timeout > 0 {
+		late := time.AfterFunc(x.Timeout, func() { cancel(fmt.Errorf("%w: its timeout of %v is over", ErrTimeout, x.Timeout)) })
+		defer late.Stop()
+	}
 
 	unwatch := x.watchTarget()
 	stopSampling := x.sample(context.WithoutCancel(ctx))
-	cause := x.stages(ctx)
+	cause := x.stages(ctx, outer)
 	x.explain(cause)
 	stopSampling()
 	x.stop()
@@ -45,11 +49,12 @@ func (x *experiment) explain(cause error) {
 	}
 }
 
-// stages runs everything from boot to verify. Injections, load and probes are over when it returns.
-func (x *experiment) stages(ctx context.Context) error {
+// stages runs everything from boot to verify. Injections, load and probes are over when it returns. ctx is within outer, whose
+// end is an interruption.
+func (x *experiment) stages(ctx, outer context.Context) error {
 	defer x.watchLife()()
 	x.stage("boot")
-	x.loader = x.newLoader(ctx)
+	x.loader = x.newLoader(ctx, outer)
 	defer x.loader.abandon()
 	if err := x.boot(ctx); err != nil {
 		return x.cause(ctx, err)

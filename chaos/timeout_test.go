@@ -2,7 +2,6 @@ package chaos_test
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -51,11 +50,9 @@ func TestTimeoutTellsHungTasksFromSlowOnes(t *testing.T) {
 			var rec tape
 			run := chaos.Run{
 				Target: runners{sleepers(t, 1), c.do}, Open: rec.open, Load: &chaos.Load{Task: "any", Rate: 1000},
-				Steady: time.Hour, Settle: 500 * time.Millisecond,
+				Steady: time.Hour, Settle: 500 * time.Millisecond, Timeout: time.Second,
 			}
-			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, fmt.Errorf("%w: its timeout of 1s is over", chaos.ErrTimeout))
-			defer cancel()
-			g.Expect(run.Do(ctx)).To(MatchError(chaos.ErrTimeout))
+			g.Expect(run.Do(t.Context())).To(MatchError(chaos.ErrTimeout))
 			g.Expect(rec.abort).To(BeTrue())
 			alarm := slices.IndexFunc(rec.events, func(e history.Event) bool { return e.Alarm != nil })
 			g.Expect(alarm).To(BeNumerically(">", 0))
@@ -65,4 +62,25 @@ func TestTimeoutTellsHungTasksFromSlowOnes(t *testing.T) {
 			g.Expect(given < alarm).To(Equal(c.hung))
 		})
 	}
+}
+
+// Whoever interrupts a run does not wait for the time that its tasks are given after its timeout.
+func TestAnInterruptionIsHeardAfterTheTimeout(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	var rec tape
+	ctx, interrupt := context.WithCancel(t.Context())
+	run := chaos.Run{
+		Target: runners{sleepers(t, 1), func(ctx context.Context) history.Outcome { <-ctx.Done(); return history.Hung }},
+		Open:   rec.open, Load: &chaos.Load{Task: "any", Concurrency: 1},
+		Steady: time.Hour, Settle: time.Hour, Timeout: 300 * time.Millisecond,
+		Progress: func(e history.Event) {
+			if e.Task != nil && e.Task.Op == "submitted" {
+				time.AfterFunc(time.Second, interrupt)
+			}
+		},
+	}
+	done := make(chan error, 1)
+	go func() { done <- run.Do(ctx) }()
+	g.Eventually(done).WithTimeout(20 * time.Second).Should(Receive(MatchError(chaos.ErrTimeout)))
 }

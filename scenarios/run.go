@@ -125,17 +125,17 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 		return err
 	}
 	defer remove()
-	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout(), fmt.Errorf("%w: its timeout of %v is over", chaos.ErrTimeout, s.timeout()))
+	soon, cancel := context.WithTimeout(ctx, s.timeout())
 	defer cancel()
 
-	run, err := s.prepare(ctx, o)
+	run, err := s.prepare(soon, o)
 	if err != nil {
 		return err
 	}
-	if run.Header.Floors, err = measureFloors(ctx); err != nil {
+	if run.Header.Floors, err = measureFloors(soon); err != nil {
 		return err
 	}
-	t, err := s.open(ctx, dir, o)
+	t, err := s.open(soon, dir, o)
 	if unfit := (*targets.UnfitError)(nil); errors.As(err, &unfit) {
 		return Problems{s.problemAt("target.driver", unfit)}
 	}
@@ -157,6 +157,7 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 	defer guardian.Close()
 	run.Guardian = guardian
 
+	run.Timeout = s.timeout()
 	s.watchAborts(run)
 	run.Open = chaos.Create(path)
 	err = run.Do(ctx)
