@@ -2,6 +2,8 @@ package pool
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -28,7 +30,7 @@ func (p *Pool) sleepCtx(ctx context.Context, until time.Time) error {
 	case <-changed:
 	case <-timer:
 	case <-ctx.Done():
-		return ctx.Err()
+		return ended(ctx)
 	}
 	return nil
 }
@@ -43,4 +45,13 @@ func (p *Pool) await(ctx context.Context, cond func() bool) error {
 		}
 	}
 	return nil
+}
+
+// ended is the error of a context that is done, with its cause if it was given one.
+func ended(ctx context.Context) error {
+	err := ctx.Err()
+	if cause := context.Cause(ctx); !errors.Is(cause, err) {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
 }

@@ -610,3 +610,12 @@ func TestUnknownSlotIsAClearError(t *testing.T) {
 		g.Expect(err).To(MatchError(pool.ErrNoSuchSlot), "slot %d", slot)
 	}
 }
+
+func TestAFullQueueSaysWhichLimitAndWhatHelps(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1, QueueLimit: 1})
+	sleep.Submit(bound(t), p, time.Minute)
+	inPhase(t, p, 0, pool.PhaseRunning)
+	square.Submit(bound(t), p, 1)
+	_, err := square.Call(bound(t), p, 1)
+	g.Expect(err).To(And(MatchError(pool.ErrQueueFull), MatchError(ContainSubstring("QueueLimit is 1")), MatchError(ContainSubstring("QueueBlock"))))
+}

@@ -134,8 +134,8 @@ func (s *streamState[Out]) feed(ctx context.Context, p *Pool, each func(submit f
 		}
 		return true
 	})
-	if end.err == nil {
-		end.err = context.Cause(ctx)
+	if end.err == nil && ctx.Err() != nil {
+		end.err = ended(ctx)
 	}
 }
 
@@ -195,7 +195,12 @@ func (s *streamState[Out]) next(ctx context.Context) (*Future[Out], *streamEnd) 
 		select {
 		case <-s.wake:
 		case <-given:
-			return nil, &streamEnd{err: context.Cause(ctx)}
+			s.mu.Lock()
+			none := s.flying == 0 // and it is not that something was submitted meanwhile
+			s.mu.Unlock()
+			if none {
+				return nil, &streamEnd{err: ended(ctx)}
+			}
 		}
 	}
 }

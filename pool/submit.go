@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -30,7 +29,7 @@ func (p *Pool) accept(ctx context.Context, c *call) error {
 	case c.err != nil:
 		return c.err
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return ended(ctx)
 	case Bytes(c.size()) > p.cfg.MaxPayload:
 		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d", ErrPayloadTooLarge, c.def.name, c.size(), p.cfg.MaxPayload)
 	}
@@ -64,7 +63,7 @@ func (p *Pool) admission(ctx context.Context, c *call) error {
 		case p.cfg.QueueLimit == 0 || !p.full(c):
 			return nil
 		case !p.cfg.QueueBlock && !c.options().wait:
-			return ErrQueueFull
+			return fmt.Errorf("%w: Config.QueueLimit is %d: submit later, or set Config.QueueBlock to wait for room", ErrQueueFull, p.cfg.QueueLimit)
 		}
 		p.blocked++
 		err := p.sleepCtx(ctx, time.Time{})
@@ -97,11 +96,7 @@ func (p *Pool) cancel(c *call, ctx context.Context) {
 	if c.settled {
 		return
 	}
-	err := ctx.Err()
-	if cause := context.Cause(ctx); !errors.Is(cause, err) {
-		err = fmt.Errorf("%w: %w", err, cause)
-	}
-	w, seq := c.on, c.seq
+	err, w, seq := ended(ctx), c.on, c.seq
 	if c.queue != nil || w.state >= Stopped {
 		p.fail(c, err)
 		return

@@ -107,12 +107,13 @@ func (t Task[In, Out]) Map(ctx context.Context, p *Pool, in []In, opts ...Option
 	var last error
 	i := 0
 	for v, err := range t.Stream(ctx, p, Slice(in), opts...) {
+		if i == len(in) {
+			break // ctx ended after the last of them
+		}
 		if err != nil {
 			errs = append(errs, &ItemError{Index: i, Err: err})
 		}
-		if i < len(out) {
-			out[i] = v
-		}
+		out[i] = v
 		last = err
 		i++
 	}

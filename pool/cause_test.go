@@ -1,0 +1,106 @@
+package pool_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/pool"
+)
+
+// Whichever way a task is asked for, its caller learns that the context ended and why.
+func TestACancelledContextIsToldAlikeEverywhere(t *testing.T) {
+	p := start(t, pool.Config{Size: 1, QueueLimit: 1, QueueBlock: true})
+	item := func(s iter.Seq2[int, error]) (last error) {
+		for _, err := range s {
+			last = err
+		}
+		return last
+	}
+	for name, ask := range map[string]func(ctx context.Context) error{
+		"Call": func(ctx context.Context) error { _, err := sleep.Call(ctx, p, time.Minute); return err },
+		"Submit": func(ctx context.Context) error {
+			_, err := sleep.Submit(ctx, p, time.Minute).Result(t.Context())
+			return err
+		},
+		"Result":          func(ctx context.Context) error { return waitFor(ctx, t, p) },
+		"Map":             func(ctx context.Context) error { _, err := sleep.Map(ctx, p, make([]time.Duration, 1)); return err },
+		"Stream":          func(ctx context.Context) error { return item(sleep.Stream(ctx, p, endless)) },
+		"StreamUnordered": func(ctx context.Context) error { return item(sleep.StreamUnordered(ctx, p, endless)) },
+		"Drain": func(ctx context.Context) error {
+			q := start(t, pool.Config{Size: 1})
+			sleep.Submit(bound(t), q, time.Minute)
+			defer q.Terminate()
+			return q.Drain(ctx)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			done, cancel := context.WithCancelCause(t.Context())
+			cancel(errOwn)
+			g.Expect(ask(done)).To(And(MatchError(context.Canceled), MatchError(errOwn)), "cancelled before")
+
+			if name == "Map" {
+				return // it has no input that takes long
+			}
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(20*time.Millisecond, func() { cancel(errOwn) })
+			g.Expect(ask(ctx)).To(And(MatchError(context.Canceled), MatchError(errOwn)), "cancelled meanwhile")
+
+			bounded, cancelBounded := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			defer cancelBounded()
+			g.Expect(ask(bounded)).To(MatchError(context.DeadlineExceeded.Error()), "without a cause of its own")
+		})
+	}
+}
+
+// endless sleeps.
+func endless(yield func(time.Duration, error) bool) {
+	for yield(time.Minute, nil) {
+	}
+}
+
+// waitFor waits for a task that goes on when ctx ends.
+func waitFor(ctx context.Context, t *testing.T, p *pool.Pool) error {
+	run, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, err := sleep.Submit(run, p, time.Minute).Result(ctx)
+	return err
+}
+
+// The context ends while the last input is handed in, so that the stream may end with an error of its own after it.
+func TestMapNamesNoItemThatItWasNotGiven(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	for range 300 {
+		ctx, cancel := context.WithCancel(t.Context())
+		go cancel()
+		_, err := square.Map(ctx, p, []int{1})
+		var item *pool.ItemError
+		if errors.As(err, &item) {
+			g.Expect(item.Index).To(BeZero())
+		}
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			g.Expect(joined.Unwrap()).To(HaveLen(1))
+		}
+	}
+}
+
+// The consumer is waiting for the first outcome when the input hands in an item and ends the context.
+func TestACancelledStreamYieldsEveryItemThatWasSubmitted(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	for range 20 {
+		ctx, cancel := context.WithCancel(t.Context())
+		var got []error
+		for _, err := range sleep.Stream(ctx, p, func(yield func(time.Duration, error) bool) {
+			yield(time.Minute, nil)
+			cancel()
+		}) {
+			got = append(got, err)
+		}
+		g.Expect(got).To(HaveExactElements(MatchError(context.Canceled), MatchError(context.Canceled)), "the item's outcome, then the stream's")
+	}
+}
