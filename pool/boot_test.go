@@ -199,3 +199,11 @@ func TestAPoolThatCannotBeSpawnedAtAllIsAnErrorOfNew(t *testing.T) {
 	_, err := pool.New(bound(t), cfg.Refusing(func() syscall.Errno { return syscall.EAGAIN }))
 	g.Expect(err).To(And(MatchError(pool.ErrCrashLoop), MatchError(syscall.EAGAIN)))
 }
+
+func TestAWorkerThatRegisteredOtherTasksIsToldAsThat(t *testing.T) {
+	g := NewWithT(t)
+	_, err := pool.New(bound(t), pool.Config{Size: 1, Env: []string{envOther + "=1"}, Backoff: pool.Backoff{Threshold: 1}})
+	g.Expect(err).To(And(
+		MatchError(pool.ErrCrashLoop), MatchError(ContainSubstring("registered other tasks than the parent")),
+		Not(MatchError(ContainSubstring("initializer")))))
+}

@@ -9,7 +9,8 @@ import (
 
 // Sentinel errors: states of a pool or of the program. Match them with errors.Is.
 var (
-	// ErrClosed settles what a closed or terminated pool did not run, and is returned by every use after that.
+	// ErrClosed settles what a closed or terminated pool did not run, and is returned by every use after that; Drain and Close
+	// return it when Terminate ended tasks that they waited for.
 	ErrClosed = errors.New("pool: closed")
 	// ErrQueueFull is returned by Submit and Call when Config.QueueLimit tasks wait and Config.QueueBlock is off.
 	ErrQueueFull = errors.New("pool: queue full")
@@ -97,7 +98,7 @@ func (e *CrashLoopError) Unwrap() []error { return []error{ErrCrashLoop, e.Cause
 // BootError says how one worker failed to become ready.
 type BootError struct {
 	Worker string
-	Reason string // "could not be started", "exited before it was ready", "initializer failed", "not ready in time"
+	Reason string // in words: "could not be started", "exited before it was ready", "initializer failed", …
 	Exit   Exit   // zero when no process was started
 	Err    error  // the error of the start or of the initializer, if there is one
 }
@@ -119,7 +120,7 @@ func (e *BootError) Unwrap() error { return e.Err }
 // EncodeError settles a task whose argument or result could not be encoded or decoded.
 type EncodeError struct {
 	Task string
-	What string // "encode argument", "decode argument", "encode result", "decode result"
+	What string // "encode argument", "decode argument", "encode result", "decode result"; "decode failure": of an error or panic
 	Err  error
 }
 

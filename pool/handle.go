@@ -62,14 +62,14 @@ type worker struct {
 	unreadable bool // it sent what no worker should
 	leave      bool // the reader may rest
 
-	ready   chan error    // boot's outcome, one
-	drained chan struct{} // closed when the reader has read everything
-	exited  chan struct{} // closed when the process is reaped and drained
-	stuck   chan struct{} // closed when it could not be reaped in time
-	adopted chan struct{} // closed when a spare takes a slot
-	status  waitStatus    // valid once exited is closed
-	oom     uint64        // the cgroup's OOM kills, likewise
-	stderr  string        // likewise
+	ready   chan *BootError // boot's outcome, one: nil when it is ready
+	drained chan struct{}   // closed when the reader has read everything
+	exited  chan struct{}   // closed when the process is reaped and drained
+	stuck   chan struct{}   // closed when it could not be reaped in time
+	adopted chan struct{}   // closed when a spare takes a slot
+	status  waitStatus      // valid once exited is closed
+	oom     uint64          // the cgroup's OOM kills, likewise
+	stderr  string          // likewise
 }
 
 // windows bound how many tasks are at a worker: about targetBacklog of work, in at most maxBytes of socket buffer.

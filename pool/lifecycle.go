@@ -139,7 +139,8 @@ func (p *Pool) slotAt(i int) (*slot, error) {
 }
 
 // Drain takes no new tasks (ErrClosed from now on), waits until every accepted one has settled, and stops the workers.
-// When ctx ends first it returns ctx's error and the pool goes on draining; Close or Terminate end it.
+// When ctx ends first it returns ctx's error and the pool goes on draining; Close or Terminate end it. It returns ErrClosed
+// when Terminate ended tasks that had been accepted.
 func (p *Pool) Drain(ctx context.Context) error {
 	p.mu.Lock()
 	p.state = max(p.state, stateDraining)
@@ -159,6 +160,11 @@ func (p *Pool) Drain(ctx context.Context) error {
 		return err
 	}
 	p.finish()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cut {
+		return fmt.Errorf("%w: Terminate ended tasks that were not done", ErrClosed)
+	}
 	return nil
 }
 
@@ -178,11 +184,11 @@ func (p *Pool) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.CloseTimeout)
 	defer cancel()
 	err := p.Drain(ctx)
-	if err == nil {
-		return nil
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return err
 	}
 	p.Terminate()
-	return fmt.Errorf("pool: not drained within %v, the rest was terminated: %w", p.cfg.CloseTimeout, errors.Join(ErrClosed, err))
+	return fmt.Errorf("%w: not drained within Config.CloseTimeout, %v, and what was left was terminated: %w", ErrClosed, p.cfg.CloseTimeout, err)
 }
 
 // Terminate stops now: every worker and all it started is killed, and every unsettled future fails with ErrClosed. It
@@ -190,6 +196,7 @@ func (p *Pool) Close() error {
 func (p *Pool) Terminate() {
 	p.mu.Lock()
 	p.state = stateClosed
+	p.cut = p.cut || p.live > 0
 	for w := range p.workers {
 		w.flight.newestFirst(func(seq uint32, c *call) {
 			if w.board.revoke(seq) {

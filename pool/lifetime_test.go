@@ -1,6 +1,7 @@
 package pool_test
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -170,4 +171,39 @@ func TestAKilledWorkerIsListedAsStoppedUntilItsReplacementStarts(t *testing.T) {
 	kill(t, pids(p)[0], 9)
 	g.Eventually(func() string { return p.Workers()[0].String() }).WithTimeout(patience).
 		Should(MatchRegexp(`^<Worker-\d pid=\d+ parent=\d+ stopped exitcode=3>$`))
+}
+
+func TestDrainAndCloseSayWhenTerminateEndedTasks(t *testing.T) {
+	g := NewWithT(t)
+	for name, end := range map[string]func(*pool.Pool) error{
+		"Drain": func(p *pool.Pool) error { return p.Drain(bound(t)) },
+		"Close": (*pool.Pool).Close,
+	} {
+		p := start(t, pool.Config{Size: 1})
+		f := sleep.Submit(bound(t), p, time.Minute)
+		inPhase(t, p, 0, pool.PhaseRunning)
+		ended := make(chan error, 1)
+		go func() { ended <- end(p) }()
+		g.Eventually(func() error { return p.Resize(1) }).WithTimeout(patience).Should(MatchError(pool.ErrClosed))
+		p.Terminate()
+		var err error
+		g.Eventually(ended).WithTimeout(patience).Should(Receive(&err))
+		g.Expect(err).To(MatchError(pool.ErrClosed), name)
+		_, err = f.Result(bound(t))
+		g.Expect(err).To(MatchError(pool.ErrClosed))
+		g.Expect(p.Close()).To(MatchError(pool.ErrClosed), "and again, since it is still so")
+	}
+
+	idle := start(t, pool.Config{Size: 1})
+	idle.Terminate()
+	g.Expect(idle.Close()).To(Succeed(), "nothing was there to end")
+}
+
+func TestCloseThatHitsItsTimeoutSaysItInOneLine(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1, CloseTimeout: 20 * time.Millisecond})
+	sleep.Submit(bound(t), p, time.Minute)
+	inPhase(t, p, 0, pool.PhaseRunning)
+	err := p.Close()
+	g.Expect(err).To(And(MatchError(pool.ErrClosed), MatchError(context.DeadlineExceeded)))
+	g.Expect(err.Error()).NotTo(ContainSubstring("\n"))
 }

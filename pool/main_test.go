@@ -23,12 +23,18 @@ import (
 // envDeaf makes the worker a program that forgot to call pool.Main.
 const envDeaf = "POOL_TEST_DEAF"
 
+// envOther makes the worker a program with another task.
+const envOther = "POOL_TEST_OTHER"
+
 // otherMains make this program another one, by environment variable: a parent for a test to kill. They do not return.
 var otherMains = map[string]func(arg string){}
 
 func TestMain(m *testing.M) {
 	if os.Getenv(envDeaf) != "" {
 		select {}
+	}
+	if os.Getenv(envOther) != "" {
+		pool.Register("other", func(context.Context, int) (int, error) { return 0, nil })
 	}
 	pool.Main()
 	for env, main := range otherMains {

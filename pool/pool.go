@@ -59,6 +59,7 @@ type Pool struct {
 	gathering   bool // the queue waits for callers that are about to come
 	blocked     int  // submitters that wait for room in the queue
 	live        int  // accepted and not settled
+	cut         bool // Terminate ended accepted tasks
 	nextID      uint64
 	workerCount int
 	stats       Stats

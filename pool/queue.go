@@ -48,6 +48,16 @@ func (q *queue) drop() {
 	q.ring[q.head] = nil
 	q.head = (q.head + 1) & (len(q.ring) - 1)
 	q.size--
+	q.shrink()
+}
+
+// maxIdleRing is how many places an empty queue keeps, so that a peak does not cost memory for ever.
+const maxIdleRing = 1 << 12
+
+func (q *queue) shrink() {
+	if q.size == 0 && len(q.ring) > maxIdleRing {
+		q.ring, q.head = nil, 0
+	}
 }
 
 // maxBuried is how many cancelled tasks a queue keeps at most beyond as many as it has live ones.
@@ -71,6 +81,7 @@ func (q *queue) bury() {
 		}
 	}
 	q.size = kept
+	q.shrink()
 }
 
 func (q *queue) grow() {

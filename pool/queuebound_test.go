@@ -121,3 +121,26 @@ func TestAnIdleWorkerTakesTinyTasksWhileSubmittersWaitForRoom(t *testing.T) {
 	p.blocked = 1
 	g.Expect(p.share(&worker{p: p})).To(Equal(1))
 }
+
+func TestAPeakDoesNotCostTheQueueMemoryForEver(t *testing.T) {
+	g := NewWithT(t)
+	var popped, buried queue
+	calls := make([]call, 3*maxIdleRing)
+	for i := range calls {
+		popped.pushBack(&calls[i])
+	}
+	for popped.front() != nil {
+		popped.pop()
+	}
+	g.Expect(popped.ring).To(BeEmpty())
+	for i := range calls {
+		buried.pushBack(&calls[i])
+	}
+	for i := range calls {
+		calls[i].settled = true
+		buried.bury()
+	}
+	g.Expect(buried.ring).To(HaveLen(4 * maxIdleRing)) // some are buried in it yet
+	g.Expect(buried.front()).To(BeNil())
+	g.Expect(buried.ring).To(BeEmpty())
+}

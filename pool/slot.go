@@ -123,7 +123,7 @@ func (p *Pool) start(s *slot, probe bool) (*worker, error) {
 	p.mu.Lock()
 	w := &worker{
 		p: p, name: fmt.Sprintf("Worker-%d", p.number(s)), slot: s, started: time.Now(),
-		pos: -1, window: 1, probe: probe, booting: true, ready: make(chan error, 1), drained: make(chan struct{}), attention: make(chan struct{}, 1), readSize: minRead,
+		pos: -1, window: 1, probe: probe, booting: true, ready: make(chan *BootError, 1), drained: make(chan struct{}), attention: make(chan struct{}, 1), readSize: minRead,
 		exited: make(chan struct{}), stuck: make(chan struct{}), adopted: make(chan struct{}),
 	}
 	if s != nil {
@@ -175,14 +175,14 @@ func (p *Pool) awaitReady(w *worker) error {
 	defer timer.Stop()
 	boot := &BootError{Worker: w.name, Reason: "exited before it was ready"}
 	select {
-	case boot.Err = <-w.ready:
-		if boot.Err == nil {
+	case said := <-w.ready:
+		if said == nil {
 			if boot.Err = p.confine(w); boot.Err == nil && p.install(w) {
 				return nil
 			}
 			boot.Reason = "could not be limited or was not wanted any more"
 		} else {
-			boot.Reason = "initializer failed"
+			boot = said
 		}
 		p.kill(w, ReasonBoot)
 	case <-w.exited:
@@ -196,14 +196,15 @@ func (p *Pool) awaitReady(w *worker) error {
 	case <-w.stuck:
 		quarantined = true
 	}
-	boot.Exit = p.bury(w, quarantined)
+	exit := p.bury(w, quarantined)
 	select {
-	case err := <-w.ready: // it said why before it exited
-		if err != nil {
-			boot.Err, boot.Reason = err, "initializer failed"
+	case said := <-w.ready: // it said why before it exited
+		if said != nil {
+			boot = said
 		}
 	default:
 	}
+	boot.Exit = exit
 	p.guardForget(w)
 	go func() { <-w.exited; w.release() }()
 	p.mu.Lock()
@@ -234,15 +235,15 @@ func (p *Pool) kill(w *worker, reason Reason) {
 
 // booted handles what a worker says at the end of its boot. Pool.mu is held.
 func (w *worker) booted(f *frame) error {
-	var result error
+	var result *BootError
 	if f.kind == frameBootFailed {
 		var wire wireError
 		if err := CBOR.Decode(f.payload, &wire); err != nil {
 			return fmt.Errorf("boot failure: %w", err)
 		}
-		result = unpackError("initializer", wire)
+		result = &BootError{Worker: w.name, Reason: "initializer failed", Err: unpackError("initializer", wire)}
 	} else if n, hash := registry.fingerprint(int(f.seq)); n != int(f.seq) || hash != f.id {
-		result = errors.New("the worker registered other tasks than the parent: register in package-level variables, whatever the environment")
+		result = &BootError{Worker: w.name, Reason: "registered other tasks than the parent: register in package-level variables, whatever the environment"}
 	}
 	if w.booting {
 		w.booting = false
