@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v4"
 
@@ -43,6 +45,25 @@ func TestSchemaAcceptsTheLibraryAndRefusesMistakes(t *testing.T) {
 	}
 	g.Expect(schema.Validate(plain(g, []byte("name: x\ntarget: {pool: {size: 4}}\nsed: 1\n")))).NotTo(Succeed())
 	g.Expect(schema.Validate(plain(g, []byte("name: x\ntarget: {pool: {size: 4}}\nsettle: 1\n")))).NotTo(Succeed())
+	for zero, right := range map[string]string{ // what the loader takes for a mistake, and what not
+		"target: {pool: {size: 0}}":                              "target: {pool: {size: 1}}",
+		"settle: 0s":                                             "settle: 0.5s",
+		"load: {task: square, rate: 0/s}":                        "load: {task: square, rate: 10/s}",
+		"chaos: [{fault: {memory: 0%}}]":                         "chaos: [{fault: {memory: 10%}}]",
+		"chaos: [{fault: {oom: {limit: 0MiB}}}]":                 "chaos: [{fault: {oom: {limit: 100MiB}}}]",
+		"chaos: [{fault: {signal: KILL}, pick: {all: false}}]":   "chaos: [{fault: {signal: KILL}, pick: {all: true}}]",
+		"chaos: [{fault: {signal: KILL}, when: {sequence: []}}]": "chaos: [{fault: {signal: KILL}, when: {sequence: [0s]}}]",
+	} {
+		for text, matcher := range map[string]types.GomegaMatcher{zero: HaveOccurred(), right: Succeed()} {
+			text = "name: x\nexpect: [slots.lost == 0]\n" + text + "\n"
+			if !strings.Contains(text, "target") {
+				text += "target: {pool: {size: 4}}\n"
+			}
+			g.Expect(schema.Validate(plain(g, []byte(text)))).To(matcher, "%s", text)
+			_, err := scenarios.Parse("x.yaml", []byte(text), scenarios.Options{})
+			g.Expect(err).To(matcher, "%s", text)
+		}
+	}
 }
 
 // plain is YAML as JSON's types.

@@ -81,6 +81,10 @@ func refine(s *jsonschema.Schema, t reflect.Type, defs jsonschema.Definitions) {
 			*p.MinItems = 1
 		case p.Type == "integer":
 			p.Minimum = "1"
+		case p.Type == "boolean":
+			p.Const = true
+		case p.Pattern != "":
+			p.Not = &jsonschema.Schema{Pattern: `^[^1-9]*$`} // nothing but zeros and a unit
 		}
 		if len(f.enum) > 0 {
 			words := make([]any, len(f.enum))
