@@ -188,7 +188,8 @@ const maxKey = 255
 // each submission has a key of its own, the same on every attempt.
 func WithKey(key string) Option { return func(o *options) { o.key = key } }
 
-// OnSlot sends the task to the worker of that slot (0 to Size-1) and no other, waiting for its replacement if need be.
+// OnSlot sends the task to the worker of that slot (0 to Size-1) and no other, waiting for its replacement if need be, however
+// often that fails to boot while other slots answer: bound it with a context.
 // It is for probes: it goes before queued tasks, and a slot has a queue of its own, to which Config.QueueLimit applies by itself.
 func OnSlot(slot int) Option {
 	return func(o *options) {
