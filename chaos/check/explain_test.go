@@ -181,3 +181,16 @@ func TestDeathsThatTheTargetCausesInReactionAreToldWithTheirCause(t *testing.T) 
 		NewWithT(t).Expect(r.Cause).To(Equal(want))
 	}
 }
+
+// A member that is taken from the list and put back is no new one, and what it was taken away for is over.
+func TestMembersThatAreListedAgain(t *testing.T) {
+	g := NewWithT(t)
+	back := func(s *story, slot int) *story { return s.member(history.Member{Op: "ready", Slot: slot, PID: s.pids[slot]}) }
+	s := calm().kill(0).retire(1)
+	g.Expect(back(s, 1).verify(4).stop().end().metric("pids.turnover")).To(Equal(1.0))
+
+	s = calm().retire(1)
+	s.broadly(nil, "restart")
+	back(s, 1).wait(time.Minute).exit(1, "restart", history.Exit{Kind: "clean"}).start(1)
+	g.Expect(s.verify(4).stop().end().metric("exits.collateral")).To(Equal(1.0))
+}

@@ -129,13 +129,17 @@ func (s *state) member(m *history.Member) {
 func (s *state) memberReady(m *history.Member, at time.Duration, counted bool) {
 	c := &s.crew
 	delete(c.starting, m.PID)
+	delete(c.retiring, m.PID)
+	_, again := c.ready[m.PID]
 	c.ready[m.PID] = at
 	if m.Slot < 0 {
 		return
 	}
 	c.up[m.Slot] = m.PID
-	if counted {
+	if counted && !again {
 		c.turnover++
+	}
+	if counted {
 		c.replaced += c.waiting[m.Slot]
 	}
 	delete(c.waiting, m.Slot)

@@ -155,28 +155,22 @@ func (r *roster) update(ctx context.Context, pids []int) {
 		s.worker, s.emptySince = nil, time.Now()
 	}
 	for _, pid := range pids {
-		if !slices.ContainsFunc(r.all(), func(w *worker) bool { return w.pid == pid && !w.held.Gone() }) {
+		is := func(w *worker) bool { return w.pid == pid && !w.held.Gone() }
+		if i := slices.IndexFunc(r.leaving, is); i >= 0 {
+			r.seatAgain(i)
+		} else if !slices.ContainsFunc(r.slots, func(s slot) bool { return s.worker != nil && is(s.worker) }) {
 			r.seat(ctx, pid)
 		}
 	}
 }
 
-// seat gives a new worker its slot. One for which there is no room yet, since the death of its predecessor has not been
+// free is where a worker gets its slot. One for which there is no room yet, since the death of its predecessor has not been
 // noticed, is left to the next listing; a pool that is really larger than it should be gets more slots.
-func (r *roster) seat(ctx context.Context, pid int) {
-	held, err := foreign.Hold(pid)
-	if err != nil {
-		return // gone again
-	}
-	if !r.owns(pid) { // or another process by now
-		held.Release()
-		return
-	}
-	free := -1
+func (r *roster) free() (free int, ok bool) {
+	free = -1
 	for i, s := range r.slots {
 		if s.worker != nil && s.worker.held.Gone() {
-			held.Release()
-			return
+			return 0, false
 		}
 		if s.worker == nil && (free < 0 || s.emptySince.Before(r.slots[free].emptySince)) {
 			free = i
@@ -185,6 +179,40 @@ func (r *roster) seat(ctx context.Context, pid int) {
 	if free < 0 {
 		free = len(r.slots)
 		r.slots = append(r.slots, slot{})
+	}
+	return free, true
+}
+
+// seatAgain gives a leaving worker that is listed again its slot back, or another place if somebody had that meanwhile.
+func (r *roster) seatAgain(i int) {
+	w := r.leaving[i]
+	if r.slots[w.slot].generation != w.generation {
+		free, ok := r.free()
+		if !ok {
+			return
+		}
+		w.slot = free
+		r.slots[free].generation++
+		w.generation = r.slots[free].generation
+	}
+	r.slots[w.slot].worker = w
+	r.leaving = slices.Delete(r.leaving, i, i+1)
+	r.tell(w, "ready")
+}
+
+// seat gives a new worker its slot.
+func (r *roster) seat(ctx context.Context, pid int) {
+	held, err := foreign.Hold(pid)
+	if err != nil {
+		return // gone again
+	}
+	free, ok := 0, r.owns(pid) // or it is another process by now
+	if ok {
+		free, ok = r.free()
+	}
+	if !ok {
+		held.Release()
+		return
 	}
 	s := &r.slots[free]
 	s.generation++
