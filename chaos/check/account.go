@@ -15,7 +15,6 @@ type account struct {
 	firstOf   map[history.Outcome]sighting
 	wrong     int
 	settled   int
-	settles   int // beyond the first of a task
 	runs      int
 	submitted time.Duration // the first
 	last      time.Duration // the last outcome
@@ -104,12 +103,12 @@ func (s *state) settled(e entry, t *history.Task) entry {
 	if e.outcome != 0 {
 		if outcomes[e.outcome] != history.Hung {
 			e.settles++
-			a.settles++
 		}
 		return e
 	}
 	e.outcome = outcome(max(0, slices.Index(outcomes, t.Outcome)))
-	e.at, e.line, e.settles = s.now, int32(s.line), 1
+	e.at, e.line = s.now, int32(s.line)
+	e.settles++
 	a.outcomes[t.Outcome]++
 	a.sight(t, s.line)
 	a.last = s.now
@@ -124,6 +123,14 @@ func (s *state) settled(e entry, t *history.Task) entry {
 		}
 	}
 	return e
+}
+
+// again takes one more answer to a task, which its submitter cannot see. Probes are no tasks of the load.
+func (a *account) again(id uint64) {
+	if e := a.tasks[id]; e.counted {
+		e.settles++
+		a.tasks[id] = e
+	}
 }
 
 func (a *account) sight(t *history.Task, line int) {

@@ -66,6 +66,30 @@ func TestTasksAreAccountedFor(t *testing.T) {
 	}
 }
 
+// The second answer may be told before the first one is recorded. What a pool itself drops as late is not delivered twice, and
+// bears the pool's own number.
+func TestAnswersThatComeTwice(t *testing.T) {
+	told := func(op string, task uint64) history.Member { return history.Member{Op: op, Slot: -1, Task: task} }
+	for name, c := range map[string]struct {
+		story            *story
+		duplicated, late float64
+	}{
+		"after the outcome": {calm().member(told("answered-twice", 2)), 1, 1},
+		"before the outcome": {func() *story {
+			s := calm()
+			return s.member(told("answered-twice", s.submit())).settle(s.task, history.OK, "")
+		}(), 1, 1},
+		"of a probe":        {calm().member(told("answered-twice", 1<<52)), 0, 1},
+		"dropped by a pool": {calm().member(told("late", 2)), 0, 1},
+	} {
+		m := c.story.kill(0).verify(4).stop().end().judge().Metrics
+		NewWithT(t).Expect(m["tasks.duplicated"]).To(Equal(c.duplicated), name)
+		NewWithT(t).Expect(m["results.late"]).To(Equal(c.late), name)
+	}
+	r := calm().member(told("answered-twice", 2)).kill(0).verify(4).stop().end().judge()
+	NewWithT(t).Expect(r.Cause).To(Equal("1 task of 5 ended twice for their submitter; it is task 2, with 2 outcomes"))
+}
+
 func TestTheFirstTaskOfSeveralIsNamed(t *testing.T) {
 	g := NewWithT(t)
 	for range 20 { // maps have no order

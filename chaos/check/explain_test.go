@@ -185,7 +185,9 @@ func TestDeathsThatTheTargetCausesInReactionAreToldWithTheirCause(t *testing.T) 
 // A member that is taken from the list and put back is no new one, and what it was taken away for is over.
 func TestMembersThatAreListedAgain(t *testing.T) {
 	g := NewWithT(t)
-	back := func(s *story, slot int) *story { return s.member(history.Member{Op: "ready", Slot: slot, PID: s.pids[slot]}) }
+	back := func(s *story, slot int) *story {
+		return s.member(history.Member{Op: "ready", Slot: slot, PID: s.pids[slot]})
+	}
 	s := calm().kill(0).retire(1)
 	g.Expect(back(s, 1).verify(4).stop().end().metric("pids.turnover")).To(Equal(1.0))
 

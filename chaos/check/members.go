@@ -117,6 +117,9 @@ func (s *state) member(m *history.Member) {
 		c.closed++
 	case "late":
 		c.lateResults++
+	case "answered-twice":
+		c.lateResults++
+		s.account.again(m.Task)
 	case "rejected":
 		c.badResults++
 	case "requeued":

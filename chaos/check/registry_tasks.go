@@ -28,8 +28,8 @@ var taskMetrics = slices.Concat([]Metric{
 	{
 		Name: "tasks.duplicated", Unit: Count, Lasting: true,
 		Meaning: "Tasks that ended or ran more often than there is a reason for.",
-		Formula: "Ids that settled twice, or that ran, as witnessed, more often than once and once again for each " +
-			"execution whose process died before the task was settled.",
+		Formula: "Ids that settled twice, or had a second answer by the target's answered-twice events, or that ran, as witnessed, " +
+			"more often than once and once again for each execution whose process died before the task was settled.",
 		of: func(s *state) reading { return s.submittedTasks(s.account.sums.duplicated) },
 	},
 	{
@@ -105,7 +105,7 @@ var taskMetrics = slices.Concat([]Metric{
 		{
 			Name: "results.late", Unit: Count, Live: true, Lasting: true,
 			Meaning: "Results that came for tasks settled before.",
-			Formula: "The target's late events.",
+			Formula: "The target's late and answered-twice events. The latter are in tasks.duplicated too.",
 			of:      func(s *state) reading { return s.told(s.crew.lateResults) },
 		},
 		{

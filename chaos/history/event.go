@@ -102,14 +102,16 @@ type Stage struct {
 
 // Member is one event in the life of a target's member.
 type Member struct {
-	Op     string `json:"op"` // started, ready, retiring, exited, quarantined, boot-failed, breaker-opened, breaker-closed, requeued, lost, late, rejected, probed
+	Op     string `json:"op"` // started, ready, retiring, exited, quarantined, boot-failed, breaker-opened, breaker-closed, requeued, lost, late, answered-twice, rejected, probed
 	Slot   int    `json:"slot"`
 	Gen    int    `json:"gen,omitempty"`
 	PID    int    `json:"pid,omitempty"`
 	Name   string `json:"name,omitempty"`
 	Reason string `json:"reason,omitempty"` // why the target itself ended it: stop, recycle, restart, timeout, boot, …
 	Exit   *Exit  `json:"exit,omitempty"`   // exited
-	Task   uint64 `json:"task,omitempty"`   // requeued, lost, late, probed: the target's own number of it
+	// Task is the target's own number of it for requeued, lost and late; for answered-twice and probed the one that it was
+	// submitted with.
+	Task   uint64 `json:"task,omitempty"`
 	Blamed bool   `json:"blamed,omitempty"` // requeued
 	Err    string `json:"err,omitempty"`
 	// At is when the target says that it happened, if that is not when it was written.

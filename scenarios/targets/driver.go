@@ -79,7 +79,7 @@ func (t *Driver) violated(v *driver.Violation) {
 	}
 	op := "rejected"
 	if v.Kind == driver.AnsweredTwice {
-		op = "late"
+		op = "answered-twice"
 	}
 	t.announce(history.Member{Op: op, Task: v.Task, Err: v.Error()})
 }

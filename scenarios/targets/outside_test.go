@@ -216,9 +216,9 @@ done
 	var seen events
 	d.Watch(seen.add)
 	g.Expect(d.Do(bound(t), chaos.Task{ID: 1, Name: "square"})).To(HaveField("Outcome", history.OK))
-	g.Eventually(func() []string { return seen.of(-1) }).Should(Equal([]string{"late", "rejected"}))
+	g.Eventually(func() []string { return seen.of(-1) }).Should(Equal([]string{"answered-twice", "rejected"}))
 	g.Expect(d.Do(bound(t), chaos.Task{ID: 2, Name: "square"})).To(HaveField("Outcome", history.OK))
-	g.Eventually(func() []string { return seen.of(-1) }).Should(Equal([]string{"late", "rejected", "rejected"}))
+	g.Eventually(func() []string { return seen.of(-1) }).Should(Equal([]string{"answered-twice", "rejected", "rejected"}))
 	seen.mu.Lock()
 	defer seen.mu.Unlock()
 	g.Expect(seen.list[0].Task).To(BeEquivalentTo(1))
