@@ -49,7 +49,8 @@ type Run struct {
 	Abort    []Abort             // conditions that end the run early
 	Guardian Guardian            // undoes what lasts if this process is killed; nil: nobody does
 	Progress func(history.Event) // sees every event as it is recorded, for a live display; must not block
-	// Close closes the target in the stage stop. nil: it stays open, and what it leaves behind is not known.
+	// Close closes the target in the stage stop. What it had to end because the target left it counts as orphans if it returns
+	// a [*LeftError]. nil: the target stays open, and what it leaves behind is not known.
 	Close func() error
 	// Witness is the file in which the tasks record their own executions: see chaos/witness. It is read once, after Close.
 	// "": there is none.
@@ -72,6 +73,13 @@ type Abort struct {
 	Text    string                   // as written, for the alarm
 	For     time.Duration            // it must have held for so long; 0: at once
 	Tripped func(history.Event) bool // looks at every event; the last answer counts
+}
+
+// LeftError is for Run.Close: the target had come to its end and left processes running, which Close ended.
+type LeftError struct{ Processes int }
+
+func (e *LeftError) Error() string {
+	return fmt.Sprintf("the target left %d of its processes running, which were ended", e.Processes)
 }
 
 // ErrInterrupted is returned by Do when its context ended before the run.

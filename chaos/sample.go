@@ -66,11 +66,13 @@ func (x *experiment) look(ctx context.Context) {
 
 // lastLook records what there is once nothing changes any more: what dies is given a second to be gone, and what replaces
 // it to be ready. A member that has just been recycled is no reason to say that the target is not steady.
-func (x *experiment) lastLook() {
+// So many orphans as were ended already count as there.
+func (x *experiment) lastLook(ended int) {
 	for deadline := time.Now().Add(time.Second); ; {
 		m := x.sampler.take(context.Background(), true)
 		calm := m.Zombies+m.Orphans == 0 && m.Ready >= m.Want && (m.Want > 0 || m.Cgroups == 0)
 		if calm || time.Now().After(deadline) {
+			m.Orphans += ended
 			x.record(history.Event{Sample: &m})
 			return
 		}

@@ -276,13 +276,17 @@ func (x *experiment) verify(ctx context.Context) {
 
 // stop closes the target and looks for what is left of it.
 func (x *experiment) stop() {
-	x.lastLook()
+	x.lastLook(0)
 	x.stage("stop")
 	if x.Close != nil {
+		ended := 0
 		if err := x.Close(); err != nil {
 			x.note("closing the target: %v", err)
+			if left := (*LeftError)(nil); errors.As(err, &left) {
+				ended = left.Processes
+			}
 		}
-		x.lastLook()
+		x.lastLook(ended)
 	}
 	x.hearWitness()
 }

@@ -106,3 +106,12 @@ func TestAnEndThatNobodySawIsNoExitCode(t *testing.T) {
 	g.Expect(r.Exits).To(ContainElement(And(
 		HaveField("Fault", 1), HaveField("Code", -1), HaveField("Kind", "unknown"), HaveField("Signal", BeElementOf("SIGKILL", "")))))
 }
+
+// What a driver leaves running when it is stopped is ended by the harness, and counts as left all the same.
+func TestChildrenThatADriverLeavesAreOrphans(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	r := runDriver(t, `"pid","workers"`, "sleep 600 </dev/null >/dev/null 2>&1 & work", toWorker, "{random: 1}")
+	g.Expect(r.Verdict).To(Equal(check.Fail))
+	g.Expect(r.Cause).To(Equal("1 process of the target is left that is no member's"))
+}

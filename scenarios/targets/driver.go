@@ -163,9 +163,12 @@ func (t *Driver) sendProbe(ctx context.Context) (pid int, err error) {
 }
 
 // Close stops the pool and the driver and sees to it that nothing of them is left. Closing twice is fine. The error is the
-// first thing that the driver did wrong meanwhile.
+// first thing that the driver did wrong meanwhile, and a [*chaos.LeftError] if it left processes behind.
 func (t *Driver) Close() error {
 	t.stop()
 	err := t.driver.Stop(context.Background())
+	if n := t.driver.Left(); n > 0 {
+		err = errors.Join(&chaos.LeftError{Processes: n}, err)
+	}
 	return errors.Join(err, omitFrom(t.Witness(), firstProbe))
 }

@@ -148,10 +148,12 @@ func TestADriverThatDoesNotReadIsEnded(t *testing.T) {
 
 func TestStopNamesWhatWasLeft(t *testing.T) {
 	g := NewWithT(t)
-	err := start(t, "leaves children").Stop(bound(t))
+	d := start(t, "leaves children")
+	err := d.Stop(bound(t))
 	var v *driver.Violation
 	g.Expect(errors.As(err, &v)).To(BeTrue())
 	g.Expect(v.Kind).To(Equal(driver.ChildrenLeft))
+	g.Expect(d.Left()).To(BeNumerically(">=", 1))
 }
 
 func TestAWrongSizeStartsNothing(t *testing.T) {

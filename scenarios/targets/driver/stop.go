@@ -82,13 +82,24 @@ func (d *Driver) countChildren(ctx context.Context) {
 		nobody = 0
 		if time.Now().After(deadline) || ctx.Err() != nil {
 			var names []string
-			for _, pid := range slices.Sorted(maps.Keys(family)) {
+			left := slices.Sorted(maps.Keys(family))
+			for _, pid := range left {
 				names = append(names, fmt.Sprintf("%d (%s)", pid, foreign.Name(pid)))
 			}
+			d.mu.Lock()
+			d.left = len(left)
+			d.mu.Unlock()
 			d.violate(newViolation(ChildrenLeft, 0, "stop", strings.Join(names, ", ")+" still run: end and reap every worker before the driver ends"))
 			return
 		}
 	}
+}
+
+// Left is how many processes the driver had left running when it had ended, which Stop then killed.
+func (d *Driver) Left() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.left
 }
 
 // Close ends the driver and everything it started, at once, and waits until they are gone. Tasks without an outcome fail
