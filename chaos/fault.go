@@ -26,6 +26,12 @@ type Ender interface {
 	Ends() (reasons []string)
 }
 
+// Marker is a fault on the target as a whole of which members die by themselves, and says which line each of them writes to its
+// stderr first.
+type Marker interface {
+	Marker() string
+}
+
 // Injection is one fault on its way through its life. Its steps are called one after the other from one goroutine:
 //
 //	Setup ──ok──▶ Inject ──ok──▶ Confirm ──▶ Heal ──▶ Cleanup

@@ -1,6 +1,8 @@
 package chaos_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -135,6 +137,12 @@ func TestOperations(t *testing.T) {
 	f := rec.faults("settled")[0]
 	g.Expect(f.Outcome).To(Equal("confirmed"), f.Err)
 	g.Expect(f.Receipt.PIDs).To(HaveLen(3))
+	marker := rec.faults("injected")[0].Marker
+	g.Expect(marker).To(Equal("respawn poison: exit 9"))
+	g.Expect(rec.count(func(e history.Event) bool {
+		return e.Member != nil && e.Member.Op == "exited" && slices.Contains(f.Receipt.PIDs, e.Member.PID) &&
+			slices.Contains(strings.Split(e.Member.Exit.Stderr, "\n"), marker)
+	})).To(Equal(3))
 	g.Expect(rec.outcomes()).To(And(HaveLen(1), HaveKey(history.OK)))
 
 	rec = strike(t, p, once(chaos.Close{}))

@@ -201,6 +201,9 @@ func (x *experiment) injected(n int, s Shot, v *Victim) {
 	if e, ok := s.Fault.(Ender); ok {
 		f.Ends = e.Ends()
 	}
+	if m, ok := s.Fault.(Marker); ok {
+		f.Marker = m.Marker()
+	}
 	x.record(history.Event{Fault: f})
 }
 

@@ -27,6 +27,9 @@ func (p Poison) Validate() error {
 	return validWithin("poison", p.Within)
 }
 
+// Marker implements Marker: what a Poisoner's task writes to its member's stderr before it ends it.
+func (p Poison) Marker() string { return fmt.Sprintf("respawn poison: exit %d", p.code()) }
+
 // Begin makes an injection.
 func (p Poison) Begin() Injection { return &poisoning{Poison: p} }
 

@@ -107,8 +107,8 @@ type Crasher interface {
 	ArmCrashPoint(ctx context.Context, slot, pid int, point string) error
 }
 
-// Poisoner runs one task that makes every member that runs it exit with the code, until the target gives it up. It
-// returns the pids that died of it, and what the target says of the task in the end.
+// Poisoner runs one task that makes every member that runs it exit with the code, until the target gives it up. Each says so
+// on its stderr first, see Poison.Marker. It returns the pids that died of it, and what the target says of the task in the end.
 type Poisoner interface {
 	Poison(ctx context.Context, code int) (pids []int, verdict string, err error)
 }

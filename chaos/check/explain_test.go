@@ -23,6 +23,18 @@ func (s *story) begun(v *history.Victim, ends string) *story {
 	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "injected", Victim: v, Ends: []string{ends}}})
 }
 
+// poisoned is a deadly task that is on its way.
+func (s *story) poisoned() *story {
+	s.faults++
+	s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "planned", Fault: "poison 42"}})
+	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "injected", Fault: "poison 42", Marker: "respawn poison: exit 42"}})
+}
+
+// unconfirmed settles it without the pids of those that died of it.
+func (s *story) unconfirmed() *story {
+	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "settled", Outcome: "unconfirmed"}})
+}
+
 func (s *story) healed() *story {
 	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "healed"}})
 }
@@ -47,6 +59,8 @@ func (s *story) failed(pid int) *story {
 
 func TestFaultOnTheWholeTargetExplainsWhatFollowsFromIt(t *testing.T) {
 	crash := history.Exit{Code: 3}
+	dead := history.Exit{Code: 42, Stderr: "some words\nrespawn poison: exit 42\n"}
+	other := history.Exit{Code: 4, Stderr: "respawn poison: exit 421"}
 	parent := &history.Victim{Slot: -1, PID: 99}
 	for name, c := range map[string]struct {
 		story                   *story
@@ -60,6 +74,10 @@ func TestFaultOnTheWholeTargetExplainsWhatFollowsFromIt(t *testing.T) {
 		"as long as it is under way":        {calm().begun(nil, "restart").wait(time.Minute).exit(1, "restart", history.Exit{}).start(1).done(), 0, 0},
 		"poison ends those it lists":        {calm().broadly(nil, "", 402).exit(1, "", crash).start(1), 0, 0},
 		"and no others":                     {calm().broadly(nil, "", 402).exit(2, "", crash).start(2), 1, 0},
+		"its marker tells before that":      {calm().poisoned().exit(1, "", dead).start(1), 0, 0},
+		"and also if it is not confirmed":   {calm().poisoned().unconfirmed().wait(time.Minute).exit(1, "", dead).start(1), 0, 0},
+		"but not of another death":          {calm().poisoned().unconfirmed().exit(1, "", crash).exit(2, "", other).start(1).start(2), 2, 0},
+		"nor of one before it":              {calm().exit(1, "", dead).start(1).wait(time.Minute).poisoned(), 1, 0},
 		"boots that fail are never ready":   {calm().broadly(nil, "boot").starting(900).failed(900), 0, 0},
 		"if they began before it was over":  {calm().broadly(nil, "boot").starting(900).healed().wait(time.Minute).failed(900), 0, 0},
 		"and not after":                     {calm().broadly(nil, "boot").healed().wait(time.Minute).starting(900).failed(900), 1, 0},
@@ -195,4 +213,13 @@ func TestMembersThatAreListedAgain(t *testing.T) {
 	s.broadly(nil, "restart")
 	back(s, 1).wait(time.Minute).exit(1, "restart", history.Exit{Kind: "clean"}).start(1)
 	g.Expect(s.verify(4).stop().end().metric("exits.collateral")).To(Equal(1.0))
+}
+
+// What a run that was cut short says of the members that died of a deadly task meanwhile is that it was cut short.
+func TestPoisonInterrupted(t *testing.T) {
+	s := calm().poisoned().exit(1, "", history.Exit{Code: 42, Kind: "crashed", Stderr: "respawn poison: exit 42"}).start(1).unconfirmed()
+	s.add(history.Event{Alarm: &history.Alarm{Kind: "interrupt", Text: "x"}}).stop()
+	s.add(history.Event{End: &history.End{Events: len(s.events), Aborted: true}})
+	r := s.judge()
+	NewWithT(t).Expect(r.Verdict).To(Equal(check.Aborted), r.Cause)
 }

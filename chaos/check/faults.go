@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
@@ -39,6 +40,7 @@ type injection struct {
 	err        string
 	pids       []int    // that its receipt lists
 	ends       []string // the reasons that members end for because of it
+	marker     string   // on the stderr of members that die of it
 	fatal      bool
 	died       time.Duration // of a fatal one
 	settled    time.Duration
@@ -67,7 +69,7 @@ func (s *state) fault(e *history.Fault) {
 	case "planned":
 		f.planned++
 	case "injected":
-		i.injected, i.began, i.ends = true, s.now, e.Ends
+		i.injected, i.began, i.ends, i.marker = true, s.now, e.Ends, e.Marker
 		if e.Due > 0 {
 			f.lag.add(max(0, s.now-e.Due), s.line)
 		}
@@ -139,10 +141,10 @@ func (s *state) cause(x *exit) *injection {
 }
 
 // ended tells whether a fault on the whole target, which had begun, ended that member: the death of the parent takes
-// everybody along, others only those that they name, and while they last.
+// everybody along, others only those that say so themselves or that they name, and these while they last.
 func (i *injection) ended(x *exit) bool {
 	switch {
-	case i.victim != nil:
+	case i.victim != nil, i.marks(x):
 		return true
 	case x.since > i.over():
 		return false
@@ -150,6 +152,11 @@ func (i *injection) ended(x *exit) bool {
 		return true
 	}
 	return !x.ready && slices.Contains(i.ends, "boot")
+}
+
+// marks tells whether the member wrote, as a line of its own, that it dies of that fault.
+func (i *injection) marks(x *exit) bool {
+	return i.marker != "" && x.Exit != nil && slices.Contains(strings.Split(x.Exit.Stderr, "\n"), i.marker)
 }
 
 // over is until when the injection may have begun to end members: it was healed, or is known not to have been fatal to its

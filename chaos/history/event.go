@@ -142,7 +142,8 @@ type Victim struct {
 
 // Fault is one step in the life of one injection. It explains the end of its victim, until it is healed or confirmed not to
 // have been fatal. One without a victim (resize, restart, close, spawn, poison) is aimed at the whole target: until it is
-// healed, or settled if there is nothing to heal, it explains the exits whose reason it names, and those its receipt lists.
+// healed, or settled if there is nothing to heal, it explains the exits whose reason it names, and those its receipt lists; and
+// whenever they come, those that have its marker.
 type Fault struct {
 	N       int           `json:"n"`       // the injection's number, from 1; one victim each
 	Nemesis int           `json:"nemesis"` // index into Header.Nemesis
@@ -154,6 +155,7 @@ type Fault struct {
 	Fatal   bool          `json:"fatal,omitempty"`   // the victim is dead of it
 	Due     time.Duration `json:"due,omitempty"`     // when the plan wanted it
 	Ends    []string      `json:"ends,omitempty"`    // injected, without a victim: the reasons that members end for because of it
+	Marker  string        `json:"marker,omitempty"`  // injected, without a victim: the line on the stderr of members that die of it
 	Err     string        `json:"err,omitempty"`
 }
 

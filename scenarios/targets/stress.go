@@ -57,7 +57,7 @@ var strains = map[string]func(context.Context, strain) (string, error){
 
 // poisonTask ends every worker that runs it.
 var poisonTask = pool.Register("respawn.poison", func(_ context.Context, code int) (int, error) {
-	fmt.Fprintln(os.Stderr, "respawn poison: exit", code)
+	fmt.Fprintln(os.Stderr, chaos.Poison{Code: code}.Marker())
 	os.Exit(code)
 	return 0, nil
 })
