@@ -223,3 +223,25 @@ func TestPoisonInterrupted(t *testing.T) {
 	r := s.judge()
 	NewWithT(t).Expect(r.Verdict).To(Equal(check.Aborted), r.Cause)
 }
+
+// resize is one that is told at once, and seen by the next sample.
+func (s *story) resize() *story { return s.begun(nil, "stop") }
+
+// Slots that turn out not to be wanted any more were below what is wanted only if they were empty before that was asked for,
+// or together with one that is wanted.
+func TestResizeIsNotBelow(t *testing.T) {
+	clean := history.Exit{Kind: "clean"}
+	fewer := func(s *story) *story { return s.wait(90 * tick).sample(2).done().verify(2).stop().end() }
+	for name, c := range map[string]struct {
+		story *story
+		below float64 // ms
+	}{
+		"told to be fewer":            {fewer(calm().kill(0).resize().exit(2, "stop", clean).exit(3, "stop", clean)), 3},
+		"empty before":                {fewer(calm().kill(0).exit(3, "", clean).wait(50*tick).resize().exit(2, "stop", clean)), 144},
+		"empty before the last time":  {fewer(calm().kill(0).resize().done().sample(4).exit(3, "", clean).wait(50 * tick).resize()), 143},
+		"a wanted one is empty, too":  {fewer(calm().kill(0).resize().exit(3, "stop", clean).exit(1, "", clean).wait(20 * tick).start(1)), 114},
+		"a wanted one was empty only": {fewer(calm().kill(0).resize().exit(1, "", clean).wait(20*tick).start(1).exit(3, "stop", clean)), 22},
+	} {
+		NewWithT(t).Expect(c.story.metric("pool.below.max")*1000).To(BeNumerically("~", c.below, 1e-6), name)
+	}
+}

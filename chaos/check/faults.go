@@ -246,6 +246,16 @@ func (s *state) injections(n int) reading {
 	return count(n, max(1, s.faults.planned, len(s.faults.all)))
 }
 
+// shrunk is when the last injection began that makes the target end members that it is no longer to have.
+func (f *faults) shrunk() time.Duration {
+	for _, i := range slices.Backward(f.broad) {
+		if slices.Contains(i.ends, "stop") {
+			return i.began
+		}
+	}
+	return math.MaxInt64
+}
+
 func sortedKeys[V any](m map[int]V) []int { return slices.Sorted(maps.Keys(m)) }
 
 // endedParent tells whether an injection had ended the target's parent by then: what it had not begun ended with it.

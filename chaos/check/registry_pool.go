@@ -47,8 +47,8 @@ var poolMetrics = slices.Concat([]Metric{
 },
 	calm(distribution("pool.below", "the intervals with fewer members ready than wanted",
 		"from a member's exit or confirmed death that takes the ready members below the wanted number until they are "+
-			"all ready again, from the stage chaos on; +Inf if that did not happen before the stage stop; max is 0 if "+
-			"there was none", func(s *state) *dist { return &s.whole.below })),
+			"all ready again, from the stage chaos on; not of slots that a resize or a close has given up; +Inf if that "+
+			"did not happen before the stage stop; max is 0 if there was none", func(s *state) *dist { return &s.whole.below })),
 	distribution("pool.recovery", "the times from a confirmed death until the pool was whole again",
 		"from the death that a receipt proves until as many members are ready as are wanted; +Inf if never",
 		func(s *state) *dist { return &s.whole.recover }),

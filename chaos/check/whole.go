@@ -12,6 +12,7 @@ type whole struct {
 	looked  bool // want is from a sample
 	down    map[int]bool
 	since   time.Duration   // down is not empty since then
+	lowest  int             // of the slots that were down since then
 	line    int             // what began it
 	whole   []time.Duration // when the pool became whole
 	begun   bool
@@ -48,9 +49,9 @@ func (w *whole) fall(slot int, at time.Duration, s *state) {
 		return
 	}
 	if len(w.down) == 0 {
-		w.since, w.line = at, s.line
+		w.since, w.line, w.lowest = at, s.line, slot
 	}
-	w.down[slot] = true
+	w.down[slot], w.lowest = true, min(w.lowest, slot)
 	if w.begun && !w.over {
 		s.looks.fewest(w.want-len(w.down), s.line)
 	}
@@ -73,7 +74,8 @@ func (w *whole) rise(slot int, at time.Duration, s *state) {
 		w.recover.add(max(0, at-d.at), d.line)
 	}
 	w.deaths = w.deaths[:0]
-	if at > w.since {
+	unwanted := w.lowest >= w.want && w.since >= s.faults.shrunk() // that they are is told by the next sample
+	if at > w.since && !unwanted {
 		w.below.add(at-w.since, w.line)
 		w.total += (at - w.since).Seconds()
 	}
