@@ -1,6 +1,7 @@
 package chaos_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -96,4 +97,20 @@ func TestWitnessOfNothingIsNoError(t *testing.T) {
 	g.Expect(run.Do(t.Context())).To(Succeed())
 	g.Expect(rec.outcomes()).To(Equal(map[history.Outcome]int{history.Rejected: 4}))
 	g.Expect(rec.count(func(e history.Event) bool { return e.Alarm != nil })).To(BeZero())
+}
+
+// A harness that cannot look for what the target left does not say that there is nothing.
+func TestABlindHarnessSaysSo(t *testing.T) {
+	g := NewWithT(t)
+	p := start(t, pool.Config{Size: 1})
+	var rec tape
+	blind := errors.New("too many open files")
+	run := chaos.Run{Target: p, Open: rec.open, Steady: time.Millisecond, Close: func() error {
+		t.Cleanup(chaos.Blind(blind))
+		return p.Close()
+	}}
+	g.Expect(run.Do(t.Context())).To(MatchError(blind))
+	last := rec.events[len(rec.events)-1]
+	g.Expect(last.Alarm).To(HaveValue(HaveField("Kind", "error")))
+	g.Expect(last.Alarm.Text).To(ContainSubstring("too many open files"))
 }

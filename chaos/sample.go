@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"runtime"
 	"sync"
@@ -14,6 +15,9 @@ import (
 
 // A look at every process of the host is made more rarely than one at the members.
 const fullLookEvery = time.Second
+
+// snapshot is procfs.Snapshot, but for tests.
+var snapshot = procfs.Snapshot
 
 // sampler looks at the target from outside.
 type sampler struct {
@@ -60,7 +64,7 @@ func (x *experiment) sample(ctx context.Context) (stop func()) {
 func (x *experiment) look(ctx context.Context) {
 	x.sampler.mu.Lock()
 	defer x.sampler.mu.Unlock()
-	m := x.sampler.take(ctx, false)
+	m, _ := x.sampler.take(ctx, false) // the last look decides what is left
 	x.record(history.Event{Sample: &m})
 }
 
@@ -69,21 +73,26 @@ func (x *experiment) look(ctx context.Context) {
 // So many orphans as were ended already count as there.
 func (x *experiment) lastLook(ended int) {
 	for deadline := time.Now().Add(time.Second); ; {
-		m := x.sampler.take(context.Background(), true)
-		calm := m.Zombies+m.Orphans == 0 && m.Ready >= m.Want && (m.Want > 0 || m.Cgroups == 0)
+		m, err := x.sampler.take(context.Background(), true)
+		calm := err == nil && m.Zombies+m.Orphans == 0 && m.Ready >= m.Want && (m.Want > 0 || m.Cgroups == 0)
 		if calm || time.Now().After(deadline) {
 			m.Orphans += ended
-			x.record(history.Event{Sample: &m})
+			if err != nil {
+				x.fail(fmt.Errorf("look for what the target left: %w", err))
+			} else {
+				x.record(history.Event{Sample: &m})
+			}
 			return
 		}
 		_ = sleep(context.Background(), 10*time.Millisecond)
 	}
 }
 
-// take makes one sample; full also looks at every process of the host.
-func (s *sampler) take(ctx context.Context, full bool) history.Sample {
+// take makes one sample; full also looks at every process of the host. The error says why that could not be: zombies and
+// orphans are those of the look before then.
+func (s *sampler) take(ctx context.Context, full bool) (m history.Sample, err error) {
 	members, _ := s.x.Target.Members(ctx) // a target that is gone lists none; what it left is looked for all the same
-	m := history.Sample{Want: s.x.Target.Want(), HostOOM: s.oom.kills(s.x)}
+	m = history.Sample{Want: s.x.Target.Want(), HostOOM: s.oom.kills(s.x)}
 	if s.parent == os.Getpid() {
 		m.Goroutines = runtime.NumGoroutine() // of others nobody knows
 	}
@@ -106,7 +115,10 @@ func (s *sampler) take(ctx context.Context, full bool) history.Sample {
 	m.FDs, _ = procfs.Files(s.parent)
 	if full || time.Since(s.fullAt) >= fullLookEvery {
 		s.fullAt = time.Now()
-		s.table, _ = procfs.Snapshot()
+		var table procfs.Table
+		if table, err = snapshot(); err == nil {
+			s.table = table
+		}
 		s.oom.follow(s.parent)
 		s.cgroups = len(cgroup.Owned(s.parent))
 		if s.parent != os.Getpid() {
@@ -115,7 +127,7 @@ func (s *sampler) take(ctx context.Context, full bool) history.Sample {
 	}
 	m.Zombies, m.Orphans = s.census(members)
 	m.Cgroups = s.cgroups
-	return m
+	return m, err
 }
 
 // census counts the target's zombies, and its orphans: processes that carry its marker and descend neither from its

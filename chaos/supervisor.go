@@ -80,11 +80,14 @@ func (o *orphaning) Confirm(ctx context.Context, c *Case) (history.Receipt, erro
 	}
 	r.At = c.Now()
 	died := time.Now()
-	left := o.descendants()
-	for ; left > 0 && time.Since(died) < orphanGrace; left = o.descendants() {
+	left, err := o.descendants()
+	for ; err == nil && left > 0 && time.Since(died) < orphanGrace; left, err = o.descendants() {
 		if err := sleep(ctx, 5*time.Millisecond); err != nil {
 			return r, err
 		}
+	}
+	if err != nil {
+		return r, fmt.Errorf("look for the descendants: %w", err)
 	}
 	r.Evidence["descendants"] = say(left)
 	if left == 0 {
@@ -96,17 +99,17 @@ func (o *orphaning) Confirm(ctx context.Context, c *Case) (history.Receipt, erro
 }
 
 // descendants counts the processes that carry the target's marker and live; zombies do not.
-func (o *orphaning) descendants() (n int) {
-	table, err := procfs.Snapshot()
+func (o *orphaning) descendants() (n int, err error) {
+	table, err := snapshot()
 	if err != nil {
-		return 0
+		return 0, err
 	}
 	for pid, p := range table {
 		if p.Alive() && pid != o.pid && procfs.Marked(pid, o.marker) {
 			n++
 		}
 	}
-	return n
+	return n, nil
 }
 
 func (o *orphaning) Cleanup(context.Context, *Case) error {
