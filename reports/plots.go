@@ -15,8 +15,9 @@ type plots struct {
 	host     bins[hostBin]
 	lanes    map[int]*lane
 	byPID    map[int]*lane
-	victims  map[int]int   // injection → slot, until it is settled
-	deaths   map[int]death // injection → the death that its slot has not recovered from
+	victims  map[int]int           // injection → slot, until it is settled
+	deaths   map[int]death         // injection → the death that its slot has not recovered from
+	answers  map[int]time.Duration // injection that is not settled → when its probe was answered; negative: it failed
 	recover  []recovery
 	tasks    map[uint64]*taskLine
 	troubled map[string]int // how many were bad, how many only retried
@@ -121,7 +122,7 @@ func newPlots(t history.Target) plots {
 			into.latency.merge(b.latency)
 		}),
 		host:  newBins(func(into *hostBin, b hostBin) { into.grow(b) }),
-		lanes: map[int]*lane{}, byPID: map[int]*lane{}, deaths: map[int]death{}, victims: map[int]int{}, tasks: map[uint64]*taskLine{}, troubled: map[string]int{},
+		lanes: map[int]*lane{}, byPID: map[int]*lane{}, deaths: map[int]death{}, victims: map[int]int{}, answers: map[int]time.Duration{}, tasks: map[uint64]*taskLine{}, troubled: map[string]int{},
 	}
 }
 
@@ -280,7 +281,9 @@ func (p *plots) fault(t time.Duration, f *history.Fault) {
 	if f.Op != "settled" {
 		return
 	}
+	back, answered := p.answers[f.N]
 	delete(p.victims, f.N)
+	delete(p.answers, f.N)
 	if !f.Fatal || !ok || slot < 0 {
 		return
 	}
@@ -288,19 +291,37 @@ func (p *plots) fault(t time.Duration, f *history.Fault) {
 	if f.Receipt != nil && f.Receipt.At > 0 {
 		d.at = f.Receipt.At
 	}
-	p.deaths[f.N] = d
+	if answered {
+		p.recovered(f.N, d, back)
+	} else {
+		p.deaths[f.N] = d
+	}
 }
 
-// probe ends the recovery of the injection that it was sent for.
+// probe ends the recovery of the injection that it was sent for, which may be settled later.
 func (p *plots) probe(t time.Duration, pr *history.Probe) {
-	d, ok := p.deaths[pr.For]
-	if !ok || pr.For == 0 || pr.Op == "sent" || len(p.recover) >= maxPoints {
+	if pr.For == 0 || pr.Op == "sent" {
 		return
 	}
-	r := recovery{fault: pr.For, slot: d.slot, at: d.at, took: t - d.at}
 	if pr.Op == "failed" {
-		r.took = -1
+		t = -1
 	}
-	p.recover = append(p.recover, r)
-	delete(p.deaths, pr.For)
+	if d, ok := p.deaths[pr.For]; ok {
+		delete(p.deaths, pr.For)
+		p.recovered(pr.For, d, t)
+	} else if _, open := p.victims[pr.For]; open {
+		p.answers[pr.For] = t
+	}
+}
+
+// recovered keeps a recovery; back is negative if there was none.
+func (p *plots) recovered(n int, d death, back time.Duration) {
+	if len(p.recover) >= maxPoints {
+		return
+	}
+	took := back - d.at
+	if back < 0 {
+		took = -1
+	}
+	p.recover = append(p.recover, recovery{fault: n, slot: d.slot, at: d.at, took: took})
 }

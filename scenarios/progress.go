@@ -29,18 +29,25 @@ type Progress struct {
 type tracker struct {
 	Progress
 	planned time.Duration
-	deaths  map[int]time.Duration // by injection
-	victims map[int]*history.Victim
+	deaths  map[int]time.Duration   // by injection
+	victims map[int]*history.Victim // until the injection is settled
+	answers map[int]answer          // the same: its probe was answered already
 	tell    func(Progress)
 	told    time.Duration
 	stopped func() bool // tells whether the run is interrupted
+}
+
+// answer is the end of a probe.
+type answer struct {
+	*history.Probe
+	at time.Duration
 }
 
 // tellEvery bounds how often figures alone are told.
 const tellEvery = 100 * time.Millisecond
 
 func newTracker(planned time.Duration, stopped func() bool, tell func(Progress)) *tracker {
-	return &tracker{stopped: stopped, planned: max(planned, time.Second), tell: tell, deaths: map[int]time.Duration{}, victims: map[int]*history.Victim{}, told: -tellEvery}
+	return &tracker{stopped: stopped, planned: max(planned, time.Second), tell: tell, deaths: map[int]time.Duration{}, victims: map[int]*history.Victim{}, answers: map[int]answer{}, told: -tellEvery}
 }
 
 // add is for chaos.Run.Progress: it is called with one event at a time.
@@ -63,7 +70,7 @@ func (t *tracker) add(e history.Event) {
 	case e.Fault != nil:
 		t.fault(e.T, e.Fault)
 	case e.Probe != nil && e.Probe.For > 0 && e.Probe.Op != "sent":
-		t.probe(e.T, e.Probe)
+		t.probe(answer{e.Probe, e.T})
 	case e.Alarm != nil:
 		t.News = e.Alarm.Kind + ": " + e.Alarm.Text
 	}
@@ -87,7 +94,9 @@ func (t *tracker) fault(at time.Duration, f *history.Fault) {
 			who += " (" + v.Phase + ")"
 		}
 	}
+	early, answered := t.answers[f.N]
 	delete(t.victims, f.N)
+	delete(t.answers, f.N)
 	if f.Outcome != "confirmed" {
 		t.Failed++
 		t.News = fmt.Sprintf("#%d %s on %s: %s %s", f.N, f.Fault, who, f.Outcome, f.Err)
@@ -101,12 +110,21 @@ func (t *tracker) fault(at time.Duration, f *history.Fault) {
 		}
 		t.deaths[f.N] = at
 		t.Waiting = len(t.deaths)
+		if answered {
+			confirmed := t.News
+			t.probe(early)
+			t.News = confirmed + "; " + t.News
+		}
 	}
 }
 
-func (t *tracker) probe(at time.Duration, p *history.Probe) {
+// probe ends the recovery of the injection that it was sent for, which may be settled later.
+func (t *tracker) probe(p answer) {
 	death, ok := t.deaths[p.For]
 	if !ok {
+		if t.victims[p.For] != nil {
+			t.answers[p.For] = p
+		}
 		return
 	}
 	delete(t.deaths, p.For)
@@ -116,7 +134,7 @@ func (t *tracker) probe(at time.Duration, p *history.Probe) {
 		return
 	}
 	t.Recovered++
-	t.News = fmt.Sprintf("#%d slot %d is back as pid %d after %v", p.For, p.Slot, p.PID, (at - death).Round(100*time.Microsecond))
+	t.News = fmt.Sprintf("#%d slot %d is back as pid %d after %v", p.For, p.Slot, p.PID, (p.at - death).Round(100*time.Microsecond))
 }
 
 // planned is how long the run is expected to take.

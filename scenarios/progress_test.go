@@ -1,0 +1,29 @@
+package scenarios
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// With a spare at hand the replacement answers before the harness has its evidence together.
+func TestProgressCountsARecoveryThatComesBeforeItsDeathIsConfirmed(t *testing.T) {
+	g := NewWithT(t)
+	const ms = time.Millisecond
+	var last Progress
+	track := newTracker(time.Second, func() bool { return false }, func(p Progress) { last = p })
+	fault := history.Fault{N: 5, Fault: "signal KILL", Victim: &history.Victim{PID: 11, Slot: 2}}
+	planned, settled := fault, fault
+	planned.Op, settled.Op, settled.Outcome, settled.Fatal = "planned", "settled", "confirmed", true
+	settled.Receipt = &history.Receipt{At: 1005 * ms}
+
+	track.add(history.Event{T: 1000 * ms, Fault: &planned})
+	track.add(history.Event{T: 1060 * ms, Probe: &history.Probe{For: 5, Slot: 2, Op: "answered", PID: 12}})
+	g.Expect(last.Recovered).To(BeZero(), "it may have ended by itself")
+	track.add(history.Event{T: 1100 * ms, Fault: &settled})
+	g.Expect([]int{last.Confirmed, last.Recovered, last.Waiting}).To(Equal([]int{1, 1, 0}))
+	g.Expect(last.News).To(And(HavePrefix("#5 signal KILL on slot 2 pid 11: confirmed"), HaveSuffix("; #5 slot 2 is back as pid 12 after 55ms")))
+}
