@@ -48,7 +48,9 @@ func (b *ledger) fault(t time.Duration, f *history.Fault) {
 	i, ok := b.faults[f.N]
 	if !ok {
 		if len(b.r.Faults) >= maxLedger {
-			b.left++
+			if f.Op == "planned" {
+				b.left++
+			}
 			return
 		}
 		i = len(b.r.Faults)

@@ -73,17 +73,14 @@ func lineNumber(n int) string {
 
 // faultCounts is one sentence on the injections.
 func (r *Report) faultCounts() string {
-	counts := map[string]int{}
-	for _, f := range r.Faults {
-		counts[f.Outcome]++
-	}
-	if len(r.Faults) == 0 {
+	count := func(outcome string) int { return int(r.Metrics["faults."+outcome]) }
+	if count("planned") == 0 {
 		return "No fault was injected."
 	}
-	s := fmt.Sprintf("%s: %d confirmed", plural(len(r.Faults), "injection"), counts["confirmed"])
+	s := fmt.Sprintf("%s: %d confirmed", plural(count("planned"), "injection"), count(confirmed))
 	for _, o := range []string{"already_gone", "missed", "refused", "unconfirmed"} {
-		if counts[o] > 0 {
-			s += fmt.Sprintf(", %d %s", counts[o], strings.ReplaceAll(o, "_", " "))
+		if n := count(o); n > 0 {
+			s += fmt.Sprintf(", %d %s", n, strings.ReplaceAll(o, "_", " "))
 		}
 	}
 	return s + "."

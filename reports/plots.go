@@ -19,6 +19,7 @@ type plots struct {
 	deaths   map[int]death         // injection → the death that its slot has not recovered from
 	answers  map[int]time.Duration // injection that is not settled → when its probe was answered; negative: it failed
 	recover  []recovery
+	fatal    int // deaths in all
 	tasks    map[uint64]*taskLine
 	troubled map[string]int // how many were bad, how many only retried
 	notes    []string
@@ -97,9 +98,9 @@ type taskLine struct {
 // What one page shows at most.
 const (
 	maxLanes    = 64
-	maxBars     = 500 // of a lane
-	maxPoints   = 1500
-	maxTroubled = 200 // of a kind
+	maxBars     = 500  // of a lane
+	maxPoints   = 1500 // deaths
+	maxTroubled = 200  // of a kind
 	maxNotes    = 200
 	maxStages   = 20
 )
@@ -287,6 +288,7 @@ func (p *plots) fault(t time.Duration, f *history.Fault) {
 	if !f.Fatal || !ok || slot < 0 {
 		return
 	}
+	p.fatal++
 	d := death{slot, t}
 	if f.Receipt != nil && f.Receipt.At > 0 {
 		d.at = f.Receipt.At

@@ -1,7 +1,9 @@
 package reports_test
 
 import (
+	"bytes"
 	"iter"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,4 +46,43 @@ func TestAProbeThatIsAnsweredBeforeTheDeathIsConfirmedIsARecovery(t *testing.T) 
 	)))
 	g.Expect(page).To(ContainSubstring("#5 slot 2: 55.0 ms"))
 	g.Expect(page).To(ContainSubstring("#6 slot 2: never"))
+}
+
+// What a page cannot show is counted, not taken for what did not happen.
+func TestManyRecoveriesAreCountedWhole(t *testing.T) {
+	g := NewWithT(t)
+	const n = 6000
+	r := judgedAll(func(yield func(history.Event, error) bool) {
+		for i := range n {
+			at := time.Duration(i+1) * 10 * time.Millisecond
+			for _, e := range []history.Event{planned(i+1, at), settled(i+1, at+2e6, at+1e6), probed(i+1, "answered", at+5e6)} {
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
+	})
+	page := pageOf(g, r)
+	g.Expect(strings.Count(page, ": never")).To(BeZero())
+	g.Expect(page).To(ContainSubstring("The first 1500 of 6000 deaths are shown"))
+	var out bytes.Buffer
+	g.Expect(r.Markdown(&out, nil)).To(Succeed())
+	g.Expect(out.String()).To(ContainSubstring("6000 injections: 6000 confirmed."))
+	g.Expect(reports.Index(&out, []reports.IndexEntry{{Report: r}})).To(Succeed())
+	g.Expect(out.String()).To(ContainSubstring("<td>6000 confirmed</td>"))
+}
+
+// Slots that never came back are no fewer than the page can show either.
+func TestManyThatNeverCameBackAreBounded(t *testing.T) {
+	g := NewWithT(t)
+	page := pageOf(g, judgedAll(func(yield func(history.Event, error) bool) {
+		for i := range 6000 {
+			at := time.Duration(i+1) * 10 * time.Millisecond
+			if !yield(planned(i+1, at), nil) || !yield(settled(i+1, at+2e6, at+1e6), nil) {
+				return
+			}
+		}
+	}))
+	g.Expect(strings.Count(page, ": never")).To(Equal(1500))
+	g.Expect(page).To(ContainSubstring("The first 1500 of 6000 deaths are shown"))
 }

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -18,19 +19,23 @@ func (r *Report) budget() (limit float64, text string) {
 	return limit, text
 }
 
-// recoveries are the samples, the slots that never came back last.
-func (r *Report) recoveries() []recovery {
-	list := slices.Clone(r.plots.recover)
+// recoveries are the deaths by their time, those that the slot never came back from too, and a note if they are not all.
+func (r *Report) recoveries() (list []recovery, note string) {
+	list = slices.Clone(r.plots.recover)
 	for n, d := range r.plots.deaths {
 		list = append(list, recovery{fault: n, slot: d.slot, at: d.at, took: -1})
 	}
-	slices.SortFunc(list, func(a, b recovery) int { return int(a.at - b.at) })
-	return list
+	slices.SortFunc(list, func(a, b recovery) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.fault, b.fault)) })
+	list = list[:min(len(list), maxPoints)]
+	if len(list) < r.plots.fatal {
+		note = fmt.Sprintf("The first %d of %d deaths are shown. ", len(list), r.plots.fatal)
+	}
+	return list, note
 }
 
 // recoveryFigure is a point for each death: when it was and how long its slot took.
 func (r *Report) recoveryFigure() *Figure {
-	list := r.recoveries()
+	list, note := r.recoveries()
 	if len(list) == 0 {
 		return nil
 	}
@@ -69,8 +74,8 @@ func (r *Report) recoveryFigure() *Figure {
 			f.Rows = append(f.Rows, []string{fmt.Sprint(x.fault), fmt.Sprint(x.slot), seconds(x.at.Seconds()), took})
 		}
 	}
-	if len(list) > len(f.Rows) {
-		f.Note = fmt.Sprintf("The table has the first %d of %d recoveries.", len(f.Rows), len(list))
+	if f.Note = note; len(list) > len(f.Rows) {
+		f.Note += fmt.Sprintf("The table has the first %d of %d recoveries.", len(f.Rows), r.plots.fatal)
 	}
 	f.SVG = c.svg(f.ID, f.Title, f.Desc)
 	return f
@@ -79,7 +84,7 @@ func (r *Report) recoveryFigure() *Figure {
 // spreadFigure is the cumulative distribution of the recoveries.
 func (r *Report) spreadFigure() *Figure {
 	var took []float64
-	all := r.recoveries()
+	all, note := r.recoveries()
 	for _, x := range all {
 		if x.took >= 0 {
 			took = append(took, x.took.Seconds())
@@ -93,7 +98,7 @@ func (r *Report) spreadFigure() *Figure {
 	f := &Figure{
 		ID: "spread", Class: "half", Title: "Slot recovery, cumulative", Columns: []string{"share of deaths", "recovered within"},
 		Desc:   "Which share of the deaths had recovered within which time; a curve that ends below 100 % has slots that never came back.",
-		Legend: []Key{{"line", "share recovered"}, {"limit", "budget"}},
+		Legend: []Key{{"line", "share recovered"}, {"limit", "budget"}}, Note: note,
 	}
 	c := newChart(halfChart, 220, 64, max(took[len(took)-1], limit)*1.3, 1.05)
 	if low := max(took[0], 1e-6); low < c.x1/4 {

@@ -52,7 +52,7 @@ func sample(t *testing.T) *reports.Report {
 			history.Event{T: 2e9, Member: &history.Member{Op: "exited", PID: 12, Slot: 1, Exit: &history.Exit{Code: 3, Stderr: hostile}}},
 		),
 		check.Result{
-			Verdict: check.Fail, Cause: hostile,
+			Verdict: check.Fail, Cause: hostile, Metrics: map[string]float64{"faults.planned": 1, "faults.confirmed": 1},
 			Findings:   []check.Finding{{Verdict: check.Fail, Text: hostile, Event: 5}},
 			Thresholds: []check.Threshold{{Group: "expect", Text: "tasks.lost == 0", Metric: "tasks.lost", Actual: 2, Samples: 9}},
 		},
