@@ -12,7 +12,7 @@ func (p *plots) hostFigures(r *Report) (list []Figure) {
 		{"fds", "Descriptors of the parent", "Open file descriptors of the process that holds the pool.", func(h, _ hostBin) float64 { return float64(h.fds) }, counts},
 		{"goroutines", "Goroutines", "Goroutines of the process that holds the pool.", func(h, _ hostBin) float64 { return float64(h.goroutines) }, counts},
 		{"cpu", "CPU of the members", "CPUs in use by the members, from their CPU time between samples.", func(h, b hostBin) float64 {
-			return max(0, (h.cpu-b.cpu).Seconds()/p.host.width.Seconds())
+			return max(0, (h.cpu-b.cpu).Seconds()/(h.at-b.at).Seconds())
 		}, rates},
 	} {
 		f := Figure{ID: k.id, Class: "small", Title: k.title, Desc: k.desc, Columns: []string{"from", k.title}}

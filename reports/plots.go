@@ -49,12 +49,12 @@ type loadBin struct {
 	latency latencies
 }
 
-// hostBin is the largest figures of the members and the harness in a bin; CPU is the last.
+// hostBin is the largest figures of the members and the harness in a bin; CPU is the last, and at is when that was.
 type hostBin struct {
 	seen             bool
 	rss, parent      int64
 	fds, goroutines  int
-	cpu              time.Duration
+	cpu, at          time.Duration
 	orphans, zombies int
 }
 
@@ -135,7 +135,7 @@ func (h *hostBin) grow(b hostBin) {
 	h.rss, h.parent = max(h.rss, b.rss), max(h.parent, b.parent)
 	h.fds, h.goroutines = max(h.fds, b.fds), max(h.goroutines, b.goroutines)
 	h.orphans, h.zombies = max(h.orphans, b.orphans), max(h.zombies, b.zombies)
-	h.cpu = b.cpu
+	h.cpu, h.at = b.cpu, b.at
 }
 
 func (p *plots) add(e history.Event) {
@@ -176,7 +176,7 @@ func (p *plots) sample(t time.Duration, s *history.Sample) {
 	if p.want = s.Want; !p.events {
 		p.count(t, min(s.Ready, s.Alive))
 	}
-	p.host.at(t).grow(hostBin{true, s.RSS, s.ParentRSS, s.FDs, s.Goroutines, s.CPU, s.Orphans, s.Zombies})
+	p.host.at(t).grow(hostBin{true, s.RSS, s.ParentRSS, s.FDs, s.Goroutines, s.CPU, t, s.Orphans, s.Zombies})
 }
 
 // count takes how many members are ready.

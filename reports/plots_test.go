@@ -3,6 +3,7 @@ package reports_test
 import (
 	"bytes"
 	"iter"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -85,4 +86,26 @@ func TestManyThatNeverCameBackAreBounded(t *testing.T) {
 	}))
 	g.Expect(strings.Count(page, ": never")).To(Equal(1500))
 	g.Expect(page).To(ContainSubstring("The first 1500 of 6000 deaths are shown"))
+}
+
+// Samples come at longer intervals than the bins of a short run.
+func TestCPUsInUseAreCountedBetweenSamples(t *testing.T) {
+	for _, apart := range []time.Duration{10 * time.Millisecond, 100 * time.Millisecond, 700 * time.Millisecond} {
+		g := NewWithT(t)
+		page := pageOf(g, judgedAll(func(yield func(history.Event, error) bool) {
+			for i := range 20 {
+				at := time.Duration(i) * apart
+				if !yield(history.Event{T: at, Sample: &history.Sample{Want: 4, Ready: 4, Alive: 4, CPU: 2 * at}}, nil) {
+					return
+				}
+			}
+		}))
+		table := regexp.MustCompile(`(?s)id="fig-cpu".*?<tbody>(.*?)</tbody>`).FindStringSubmatch(page)
+		g.Expect(table).NotTo(BeNil())
+		rows := regexp.MustCompile(`<td>([0-9.]+)</td></tr>`).FindAllStringSubmatch(table[1], -1)
+		g.Expect(len(rows)).To(BeNumerically(">=", 10))
+		for _, row := range rows[1:] {
+			g.Expect(number(g, row[1])).To(BeNumerically("~", 2, 0.01), "samples %v apart", apart)
+		}
+	}
 }
