@@ -27,7 +27,7 @@ func NewCollector(h history.Header) *Collector {
 		Environment: clipMap(h.Environment, 100), Capabilities: clipMap(h.Capabilities, 100),
 		Faults: []Injection{}, Exits: []Exit{},
 	}}
-	return &Collector{r: r, ledger: ledger{r: r, faults: map[int]int{}, killed: map[int]*history.Fault{}}, plots: newPlots(h.Target)}
+	return &Collector{r: r, ledger: ledger{r: r, faults: map[int]int{}, line: 1}, plots: newPlots(h.Target)}
 }
 
 // Tee passes events on and collects them.
@@ -58,6 +58,7 @@ func (c *Collector) Report(result check.Result) *Report {
 		result.Findings[i].Text = clip(result.Findings[i].Text, maxText)
 	}
 	c.r.Result = result
+	c.ledger.explain(result.Causes)
 	if c.ledger.left > 0 {
 		c.r.Truncated = fmt.Sprintf("the first %d of each ledger are shown; %d lines are left out", maxLedger, c.ledger.left)
 	}

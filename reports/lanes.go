@@ -150,7 +150,7 @@ func (r *Report) endOf(b bar) (end, class string) {
 			continue
 		}
 		switch end = x.how(); {
-		case x.unexplained():
+		case x.unexplained:
 			return end, "bad"
 		case x.Fault > 0:
 			return end, "dead"

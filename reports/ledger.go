@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
@@ -28,14 +29,14 @@ const allStderr = 512 << 10
 // ledger fills a report's lists.
 type ledger struct {
 	r      *Report
-	faults map[int]int            // injection → index in r.Faults
-	killed map[int]*history.Fault // pid → the injection that killed it
+	faults map[int]int // injection → index in r.Faults
+	line   int         // of the event at hand
 	left   int
 	stderr int // bytes kept
 }
 
 func (b *ledger) add(e history.Event) {
-	b.r.DurationS = max(b.r.DurationS, e.T.Seconds())
+	b.line++
 	switch {
 	case e.Fault != nil:
 		b.fault(e.T, e.Fault)
@@ -69,10 +70,6 @@ func (b *ledger) fault(t time.Duration, f *history.Fault) {
 		if f.Receipt != nil && f.Receipt.At > 0 {
 			in.AtS = f.Receipt.At.Seconds()
 		}
-		if f.Fatal && in.Victim != nil {
-			b.killed[in.Victim.PID] = f
-			b.explain(in.Victim.PID, f)
-		}
 	case "healed":
 		in.HealedS = t.Seconds()
 	case "heal-failed":
@@ -80,12 +77,18 @@ func (b *ledger) fault(t time.Duration, f *history.Fault) {
 	}
 }
 
-// explain ties an exit that came before its receipt to the injection.
-func (b *ledger) explain(pid int, f *history.Fault) {
-	for i := len(b.r.Exits) - 1; i >= 0 && i >= len(b.r.Exits)-64; i-- {
-		if b.r.Exits[i].PID == pid && b.r.Exits[i].Fault == 0 {
-			b.r.Exits[i].blame(f)
-			return
+// explain ties the exits to what the judge found to have caused them.
+func (b *ledger) explain(causes map[int]int) {
+	for k := range b.r.Exits {
+		x := &b.r.Exits[k]
+		n := causes[x.line]
+		x.unexplained = n == check.Unexplained
+		if n <= 0 {
+			continue
+		}
+		x.Fault = n
+		if i, ok := b.faults[n]; ok {
+			x.complete(b.r.Faults[i].Receipt)
 		}
 	}
 }
@@ -95,7 +98,7 @@ func (b *ledger) exit(t time.Duration, m *history.Member) {
 		b.left++
 		return
 	}
-	x := Exit{AtS: t.Seconds(), Slot: m.Slot, Gen: m.Gen, PID: m.PID, Name: clip(m.Name, maxName), Reason: clip(m.Reason, maxName)}
+	x := Exit{AtS: t.Seconds(), Slot: m.Slot, Gen: m.Gen, PID: m.PID, Name: clip(m.Name, maxName), Reason: clip(m.Reason, maxName), line: b.line}
 	x.Exit = history.Exit{Code: -1, Kind: unknown}
 	if m.Exit != nil {
 		x.Exit = *m.Exit
@@ -106,9 +109,6 @@ func (b *ledger) exit(t time.Duration, m *history.Member) {
 		}
 	}
 	b.stderr += len(x.Stderr)
-	if f := b.killed[m.PID]; f != nil {
-		x.blame(f)
-	}
 	b.r.Exits = append(b.r.Exits, x)
 }
 

@@ -109,3 +109,41 @@ func TestCPUsInUseAreCountedBetweenSamples(t *testing.T) {
 		}
 	}
 }
+
+// The page blames for an exit whom the judge blames, and nobody but for those that the judge cannot explain.
+func TestTheExitsOfAPageHaveTheCausesOfTheJudge(t *testing.T) {
+	exit := func(at time.Duration, pid int) history.Event {
+		return history.Event{T: at, Member: &history.Member{Op: "exited", PID: pid, Slot: 1, Exit: &history.Exit{Code: 42, Kind: "crashed"}}}
+	}
+	fault := func(at time.Duration, f history.Fault) history.Event {
+		f.N = 1
+		return history.Event{T: at, Fault: &f}
+	}
+	whole, parent := history.Fault{Fault: "poison 42"}, history.Fault{Fault: "supervisor KILL", Victim: &history.Victim{Slot: -1, PID: 9}}
+	proof := &history.Receipt{Tier: "wait status", PIDs: []int{11, 12}}
+	op := func(f history.Fault, op string) history.Fault {
+		f.Op = op
+		if op == "settled" {
+			f.Outcome, f.Receipt, f.Fatal = "confirmed", proof, f.Victim != nil
+		}
+		return f
+	}
+	for name, f := range map[string]history.Fault{"those of a receipt": whole, "all of a parent": parent} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			r := judgedAll(events(
+				history.Event{Stage: &history.Stage{Name: "chaos"}},
+				exit(1e8, 10),
+				fault(2e9, op(f, "planned")), fault(2e9, op(f, "injected")),
+				exit(21e8, 11), exit(22e8, 12), fault(23e8, op(f, "settled")),
+				history.Event{T: 3e9, Stage: &history.Stage{Name: "stop"}},
+				exit(4e9, 13),
+			))
+			g.Expect(r.Metrics).To(HaveKeyWithValue("exits.unexplained", 1.0))
+			g.Expect([]int{r.Exits[0].Fault, r.Exits[1].Fault, r.Exits[2].Fault, r.Exits[3].Fault}).To(Equal([]int{0, 1, 1, 0}))
+			g.Expect(pageOf(g, r)).To(MatchRegexp(`(?s)<table><thead><tr><th scope="col">ended by</th><th scope="col">a fault</th>` +
+				`<th scope="col">nobody knows</th><th scope="col">the target itself</th></tr></thead><tbody>\s*<tr>` +
+				`<th scope="row">exit code 42</th><td class="">2</td><td class="bad">1</td><td class="">1</td></tr>`))
+		})
+	}
+}

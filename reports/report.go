@@ -102,6 +102,9 @@ type Exit struct {
 	Reason string  `json:"reason,omitempty"` // the target's own
 	Fault  int     `json:"fault,omitempty"`  // the injection that it is a consequence of, 0: none
 	history.Exit
+
+	line        int  // of the history
+	unexplained bool // nothing accounts for it
 }
 
 // Load reads a report.json.
@@ -172,13 +175,12 @@ func Standing(dir string) (list []IndexEntry, err error) {
 // unknown is the kind of an end that the target did not see.
 const unknown = "unknown"
 
-// blame ties the end to the injection that it is a consequence of. If the target does not tell how it was, the receipt may.
-func (x *Exit) blame(f *history.Fault) {
-	x.Fault = f.N
-	if x.Kind != unknown || f.Receipt == nil {
+// complete takes from the receipt how it was, if the target does not tell.
+func (x *Exit) complete(r *history.Receipt) {
+	if x.Kind != unknown || r == nil {
 		return
 	}
-	ended := f.Receipt.Evidence["ended"]
+	ended := r.Evidence["ended"]
 	if signal, ok := strings.CutPrefix(ended, "signal "); ok {
 		x.Signal = clip(signal, maxName)
 	} else if code, ok := strings.CutPrefix(ended, "exit "); ok {
@@ -212,6 +214,3 @@ func (x Exit) how() string {
 	}
 	return s
 }
-
-// unexplained tells whether nothing accounts for the end: no fault, no reason of the target's own, no clean stop.
-func (x Exit) unexplained() bool { return x.Fault == 0 && x.Reason == "" && x.Kind != "clean" }

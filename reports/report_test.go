@@ -55,6 +55,7 @@ func sample(t *testing.T) *reports.Report {
 			Verdict: check.Fail, Cause: hostile, Metrics: map[string]float64{"faults.planned": 1, "faults.confirmed": 1},
 			Findings:   []check.Finding{{Verdict: check.Fail, Text: hostile, Event: 5}},
 			Thresholds: []check.Threshold{{Group: "expect", Text: "tasks.lost == 0", Metric: "tasks.lost", Actual: 2, Samples: 9}},
+			Causes:     map[int]int{3: 1, 5: check.Unexplained},
 		},
 	)
 }

@@ -24,7 +24,7 @@ func (r *Report) exitMatrix() table {
 		switch {
 		case x.Fault > 0:
 			k.cause = "a fault"
-		case x.unexplained():
+		case x.unexplained:
 			k.cause = "nobody knows"
 		}
 		counts[k]++

@@ -214,6 +214,21 @@ func (i *injection) did() bool {
 func (s *state) unexplained(x *exit) bool { return x.Reason == "" && s.cause(x) == nil }
 func (s *state) collateral(x *exit) bool  { return x.Reason != "" && s.cause(x) == nil }
 
+// causes is what explains each exit, by its line.
+func (s *state) causes() map[int]int {
+	causes := make(map[int]int, len(s.crew.exits))
+	for k := range s.crew.exits {
+		x := &s.crew.exits[k]
+		causes[x.line] = 0
+		if i := s.cause(x); i != nil {
+			causes[x.line] = i.n
+		} else if x.Reason == "" {
+			causes[x.line] = Unexplained
+		}
+	}
+	return causes
+}
+
 // detect measures from each injection to the exit of its victim as the target told it.
 func (s *state) detect() {
 	for k := range s.crew.exits {

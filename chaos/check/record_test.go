@@ -201,6 +201,8 @@ func TestResultsSurviveJSON(t *testing.T) {
 	g.Expect(string(b)).To(ContainSubstring(`"actual":"+Inf","margin":"-Inf"`))
 	var back check.Result
 	g.Expect(json.Unmarshal(b, &back)).To(Succeed())
+	g.Expect(r.Causes).NotTo(BeEmpty())
+	r.Causes = nil // they are in the report's exits
 	g.Expect(back).To(Equal(r))
 	g.Expect(json.Unmarshal([]byte(`{"metrics":{"a":"x"}}`), &back)).NotTo(Succeed())
 }

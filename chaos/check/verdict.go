@@ -38,7 +38,13 @@ type Result struct {
 	// Metrics has every metric of the registry that has data, by name, in its unit: seconds, bytes, counts, per second.
 	Metrics    map[string]float64 `json:"metrics"`
 	Thresholds []Threshold        `json:"thresholds"`
+	// Causes tells of each exit before the stage stop, by its line, the injection that explains it: 0 where only the target's
+	// own reason does, [Unexplained] where nothing does. Not written: a report has them in its exits.
+	Causes map[int]int `json:"-"`
 }
+
+// Unexplained stands in Result.Causes for an exit that nobody caused.
+const Unexplained = -1
 
 // Finding is one reason for a verdict.
 type Finding struct {
