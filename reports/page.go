@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -165,6 +166,9 @@ func digest(text string) string {
 
 // value writes a metric's number with its unit.
 func value(metric string, v float64) string {
+	if strings.HasPrefix(metric, "pool.below.") && math.IsInf(v, 1) {
+		return "to the end"
+	}
 	switch u := unitOf(metric); u {
 	case check.Seconds:
 		return seconds(v)

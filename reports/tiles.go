@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/respawn-go/respawn/chaos/check"
 )
@@ -16,11 +17,11 @@ type tile struct {
 func (r *Report) tiles() (list []tile) {
 	add := func(name, metric string, note string) {
 		if v, ok := r.Metrics[metric]; ok {
-			list = append(list, tile{Value: value(metric, v), Name: name, Note: note})
+			list = append(list, tile{Value: value(metric, v), Name: name, Note: note, Bad: math.IsInf(v, 0)})
 		}
 	}
 	if n := r.Metrics["faults.planned"]; n > 0 {
-		add("faults confirmed", "faults.confirmed", fmt.Sprintf("of %s injected", whole(n)))
+		add("faults confirmed", "faults.confirmed", fmt.Sprintf("of %s planned", whole(n)))
 	}
 	note := "each once, with the right value"
 	if n := r.Metrics["tasks.retried"]; n > 0 {
