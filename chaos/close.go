@@ -20,8 +20,8 @@ type Terminate struct {
 	Within time.Duration `doc:"It must have returned in this time. Default 30s."`
 }
 
-func (c Close) String() string     { return "close" }
-func (t Terminate) String() string { return "terminate" }
+func (c Close) String() string     { return "close" + but("within", c.Within) }
+func (t Terminate) String() string { return "terminate" + but("within", t.Within) }
 
 // Validate wants a duration that is not negative.
 func (c Close) Validate() error { return validWithin("close", c.Within) }

@@ -22,7 +22,7 @@ type Crashpoint struct {
 
 var crashpoints = []string{"before-read", "after-read", "mid-exec", "mid-write", "after-write", "during-boot", "during-drain"}
 
-func (p Crashpoint) String() string { return "crashpoint " + p.At }
+func (p Crashpoint) String() string { return "crashpoint " + p.At + but("within", p.Within) }
 
 // Validate knows the points.
 func (p Crashpoint) Validate() error {

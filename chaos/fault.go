@@ -12,7 +12,8 @@ import (
 // Fault is one kind of harm with its parameters: a value such as Signal{Name: "KILL"} or Pause{For: time.Second}. It is
 // immutable and can be injected any number of times, also at once. [Kinds] lists those that are built in.
 type Fault interface {
-	// String is its one-line form for people and for replay: "signal KILL", "pause 1s".
+	// String is its one-line form for people and for replay, with every parameter that is not left to its default: "signal
+	// KILL", "pause 1s".
 	String() string
 	// Validate says what is wrong with its parameters, and what would be right.
 	Validate() error

@@ -108,6 +108,14 @@ func Make(name string, params map[string]any) (Fault, error) {
 	return fault, fault.Validate()
 }
 
+// but is a parameter in the one-line form of a fault, "" where it is left to its default.
+func but(name string, d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return " " + name + " " + d.String()
+}
+
 func kindNames() (names []string) {
 	for _, k := range kinds {
 		names = append(names, k.Name)

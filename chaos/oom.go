@@ -27,10 +27,14 @@ var oomMechanisms = []string{"", "any", "cgroup", "rlimit", "rss"}
 const headroom = 64 << 20
 
 func (o OOM) String() string {
-	if o.Mechanism == "" || o.Mechanism == "any" {
-		return "oom"
+	s := "oom"
+	if o.Mechanism != "" && o.Mechanism != "any" {
+		s += " " + o.Mechanism
 	}
-	return "oom " + o.Mechanism
+	if o.Limit != 0 {
+		s += fmt.Sprintf(" at %d bytes", o.Limit)
+	}
+	return s
 }
 
 // Validate knows the mechanisms.

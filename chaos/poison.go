@@ -17,7 +17,7 @@ type Poison struct {
 
 func (p Poison) code() int { return max(p.Code, 1) }
 
-func (p Poison) String() string { return fmt.Sprintf("poison %d", p.code()) }
+func (p Poison) String() string { return fmt.Sprintf("poison %d", p.code()) + but("within", p.Within) }
 
 // Validate wants a code that the kernel can carry.
 func (p Poison) Validate() error {

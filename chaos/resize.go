@@ -18,7 +18,7 @@ type Resize struct {
 // operationWithin is the default for how long an operation may take.
 const operationWithin = 30 * time.Second
 
-func (r Resize) String() string { return fmt.Sprintf("resize %d", r.To) }
+func (r Resize) String() string { return fmt.Sprintf("resize %d", r.To) + but("within", r.Within) }
 
 // Validate wants a size of at least one.
 func (r Resize) Validate() error {

@@ -14,7 +14,7 @@ type Restart struct {
 	Within time.Duration `doc:"It must have returned in this time. Default 30s."`
 }
 
-func (r Restart) String() string { return "restart" }
+func (r Restart) String() string { return "restart" + but("within", r.Within) }
 
 // Validate wants a duration that is not negative.
 func (r Restart) Validate() error { return validWithin("restart", r.Within) }

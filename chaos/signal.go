@@ -43,7 +43,9 @@ func (s Signal) full() string { return "SIG" + strings.TrimPrefix(strings.ToUppe
 // number is 0 for a name that is no signal here.
 func (s Signal) number() syscall.Signal { return unix.SignalNum(s.full()) }
 
-func (s Signal) String() string { return "signal " + strings.TrimPrefix(s.full(), "SIG") }
+func (s Signal) String() string {
+	return "signal " + strings.TrimPrefix(s.full(), "SIG") + but("grace", s.Grace)
+}
 
 // Validate knows the names of this platform's signals.
 func (s Signal) Validate() error {

@@ -18,13 +18,11 @@ type Spawn struct {
 }
 
 func (s Spawn) String() string {
-	switch {
-	case s.Fail > 0 && s.Delay > 0:
-		return fmt.Sprintf("spawn fail %d, delay %v", s.Fail, s.Delay)
-	case s.Fail > 0:
-		return fmt.Sprintf("spawn fail %d", s.Fail)
+	text := "spawn"
+	if s.Fail != 0 {
+		text += fmt.Sprintf(" fail %d", s.Fail)
 	}
-	return fmt.Sprintf("spawn delay %v", s.Delay)
+	return text + but("delay", s.Delay) + but("for", s.For)
 }
 
 // Validate wants something to happen.

@@ -149,9 +149,9 @@ func TestReplay(t *testing.T) {
 	}
 	events := []history.Event{
 		{T: time.Second, Stage: &history.Stage{Name: "chaos"}},
-		planned(1, 0, 3, "signal WINCH", time.Second),
-		planned(2, 1, 2, "signal CONT", time.Second+50*time.Millisecond),
-		planned(3, 1, 0, "signal CONT", time.Second+50*time.Millisecond),
+		planned(1, 0, 3, "signal WINCH grace 1ms", time.Second),
+		planned(2, 1, 2, "signal CONT grace 1ms", time.Second+50*time.Millisecond),
+		planned(3, 1, 0, "signal CONT grace 1ms", time.Second+50*time.Millisecond),
 		planned(4, 0, 1, "pause 1ms", time.Second+100*time.Millisecond),
 	}
 	shots, err := chaos.Trace(events, list)
@@ -166,7 +166,7 @@ func TestReplay(t *testing.T) {
 	for _, f := range rec.faults("injected") {
 		hit = append(hit, fmt.Sprintf("%s in slot %d", f.Fault, f.Victim.Slot))
 	}
-	g.Expect(hit).To(ConsistOf("signal WINCH in slot 3", "signal CONT in slot 2", "signal CONT in slot 0", "pause 1ms in slot 1"))
+	g.Expect(hit).To(ConsistOf("signal WINCH grace 1ms in slot 3", "signal CONT grace 1ms in slot 2", "signal CONT grace 1ms in slot 0", "pause 1ms in slot 1"))
 
 	none, err := chaos.Trace(nil, list)
 	g.Expect(err).NotTo(HaveOccurred())

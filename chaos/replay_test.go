@@ -1,0 +1,69 @@
+package chaos_test
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// A replay finds a fault again by its one-line form, in a mix too: two that do different things must not share one.
+func TestTheOneLineFormOfAFaultHasAllItsParameters(t *testing.T) {
+	set := func(v reflect.Value) {
+		switch v.Interface().(type) {
+		case string:
+			v.SetString("other")
+		case float64:
+			v.SetFloat(0.5)
+		default:
+			v.SetInt(7)
+		}
+	}
+	text := func(v reflect.Value) string { return v.Interface().(chaos.Fault).String() }
+	for _, k := range chaos.Kinds() {
+		zero := reflect.New(reflect.TypeOf(k.Zero)).Elem()
+		full := reflect.New(zero.Type()).Elem()
+		for i := range full.NumField() {
+			set(full.Field(i))
+		}
+		for i := range zero.NumField() {
+			g := NewWithT(t)
+			name := k.Name + "." + zero.Type().Field(i).Name
+			alone := reflect.New(zero.Type()).Elem()
+			set(alone.Field(i))
+			g.Expect(text(alone)).NotTo(Equal(text(zero)), name)
+			without := reflect.New(zero.Type()).Elem()
+			without.Set(full)
+			without.Field(i).SetZero()
+			g.Expect(text(without)).NotTo(Equal(text(full)), name)
+		}
+	}
+}
+
+// traced is what a replay of that plan injects.
+func traced(g *WithT, list []chaos.Nemesis, shots []chaos.Shot) []chaos.Shot {
+	var events []history.Event
+	for n, s := range shots {
+		f := &history.Fault{N: n + 1, Nemesis: s.Nemesis, Op: "planned", Fault: s.Fault.String(), Due: s.At, Victim: &history.Victim{}}
+		events = append(events, history.Event{Fault: f})
+	}
+	again, err := chaos.Trace(events, list)
+	g.Expect(err).NotTo(HaveOccurred())
+	return again
+}
+
+func TestAReplayInjectsTheFaultsOfAMixAsTheyWereDrawn(t *testing.T) {
+	g := NewWithT(t)
+	list := []chaos.Nemesis{{
+		Fault: chaos.Mixed{{1, chaos.OOM{Limit: 64 << 20}}, {1, chaos.OOM{Limit: 512 << 20}}, {1, chaos.Spawn{Delay: time.Second}}, {1, chaos.Spawn{Delay: time.Second, For: time.Minute}}},
+		When:  chaos.When{Every: time.Second, Times: 20},
+	}}
+	shots := chaos.Plan(1, list)
+	for i, s := range traced(g, list, shots) {
+		g.Expect(s.Fault).To(Equal(shots[i].Fault))
+	}
+}
