@@ -10,8 +10,8 @@ import (
 
 // Trace reads the resolved plan out of a history's events, for Run.Shots: the same times, faults and victims again. chaos
 // is the run's list of nemeses, by which the faults are found. Of a run in which nothing was planned it is empty, not nil: it
-// is no plan of the seed's.
-func Trace(events []history.Event, chaos []Nemesis) (shots []Shot, err error) {
+// is no plan of the seed's. left counts the injections that found no victim, which are left out.
+func Trace(events []history.Event, chaos []Nemesis) (shots []Shot, left int, err error) {
 	shots = []Shot{}
 	var began time.Duration
 	for _, e := range events {
@@ -23,11 +23,15 @@ func Trace(events []history.Event, chaos []Nemesis) (shots []Shot, err error) {
 			continue
 		}
 		if f.Nemesis < 0 || f.Nemesis >= len(chaos) {
-			return nil, fmt.Errorf("injection %d is of nemesis %d, and there are %d", f.N, f.Nemesis, len(chaos))
+			return nil, 0, fmt.Errorf("injection %d is of nemesis %d, and there are %d", f.N, f.Nemesis, len(chaos))
 		}
 		fault := faultNamed(chaos[f.Nemesis].Fault, f.Fault)
 		if fault == nil {
-			return nil, fmt.Errorf("injection %d is %q, which nemesis %d does not do", f.N, f.Fault, f.Nemesis)
+			return nil, 0, fmt.Errorf("injection %d is %q, which nemesis %d does not do", f.N, f.Fault, f.Nemesis)
+		}
+		if f.Victim == nil && !kindOf(fault).Whole {
+			left++ // replayed, it might find one
+			continue
 		}
 		s := Shot{Nemesis: f.Nemesis, Turn: len(shots), At: f.Due - began, Fault: fault, Draw: uint64(f.N)}
 		same := slices.IndexFunc(shots, func(o Shot) bool {
@@ -42,7 +46,7 @@ func Trace(events []history.Event, chaos []Nemesis) (shots []Shot, err error) {
 		}
 		shots = append(shots, s)
 	}
-	return shots, nil
+	return shots, left, nil
 }
 
 // faultNamed finds the fault with that one-line form, in a mix too.

@@ -51,7 +51,7 @@ func traced(g *WithT, list []chaos.Nemesis, shots []chaos.Shot) []chaos.Shot {
 		f := &history.Fault{N: n + 1, Nemesis: s.Nemesis, Op: "planned", Fault: s.Fault.String(), Due: s.At, Victim: &history.Victim{}}
 		events = append(events, history.Event{Fault: f})
 	}
-	again, err := chaos.Trace(events, list)
+	again, _, err := chaos.Trace(events, list)
 	g.Expect(err).NotTo(HaveOccurred())
 	return again
 }
@@ -66,4 +66,25 @@ func TestAReplayInjectsTheFaultsOfAMixAsTheyWereDrawn(t *testing.T) {
 	for i, s := range traced(g, list, shots) {
 		g.Expect(s.Fault).To(Equal(shots[i].Fault))
 	}
+}
+
+// What struck nobody is not planned again: it might strike somebody now. A fault on the target as a whole has no victim.
+func TestAReplayLeavesOutWhatHadNoVictim(t *testing.T) {
+	g := NewWithT(t)
+	list := []chaos.Nemesis{{Fault: chaos.Signal{Name: "KILL"}, Pick: chaos.Pick{Random: 2}}, {Fault: chaos.Resize{To: 2}}}
+	var events []history.Event
+	for n, f := range []history.Fault{
+		{Fault: "signal KILL", Victim: &history.Victim{Slot: 2}},
+		{Fault: "signal KILL"}, // the floor was reached
+		{Fault: "resize 2", Nemesis: 1},
+	} {
+		f.N, f.Op = n+1, "planned"
+		events = append(events, history.Event{Fault: &f})
+	}
+	shots, left, err := chaos.Trace(events, list)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(left).To(Equal(1))
+	g.Expect(shots).To(HaveLen(2))
+	g.Expect(shots[0].Aims).To(Equal([]chaos.Aim{{Slot: 2}}))
+	g.Expect(shots[1].Fault).To(Equal(list[1].Fault))
 }

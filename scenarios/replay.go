@@ -7,42 +7,57 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// ReadReplay reads a run out of its history: the scenario as it was run, and its resolved trace for RunOptions.Shots, so that
-// the same faults strike the same ranks at the same times again. seed is the run's. The text in the history is what was run:
-// opts is for NoExec. A record that was cut short, or has no faults, is an error.
-func ReadReplay(path string, opts Options) (s *Scenario, shots []chaos.Shot, seed uint64, err error) {
+// Replay is a run as its history has it: with its Seed and Shots as RunOptions, the same faults strike the same ranks at the
+// same times again.
+type Replay struct {
+	Scenario *Scenario
+	Seed     uint64
+	Shots    []chaos.Shot
+	Left     int // injections that found no victim: they are not among the shots
+}
+
+// ReadReplay reads a run out of its history. The text in the history is what was run: opts is for NoExec. A record that was
+// cut short, that has no faults, or of a run whose target only its caller can make, is an error.
+func ReadReplay(path string, opts Options) (*Replay, error) {
 	in, err := history.Open(path)
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, err
 	}
 	defer in.Close()
-	if in.Header.Source == "" {
-		return nil, nil, 0, fmt.Errorf("%s was not made from a scenario file: there is nothing to run again", path)
+	switch h := in.Header; {
+	case h.Source == "":
+		return nil, fmt.Errorf("%s was not made from a scenario file: there is nothing to run again", path)
+	case h.OwnTarget:
+		return nil, fmt.Errorf("%s is of a target that its caller made, not its scenario: only that test can run it again", path)
 	}
-	if s, err = Parse(path+" (its scenario)", []byte(in.Header.Source), opts); err != nil {
-		return nil, nil, 0, err
+	r := &Replay{Seed: in.Header.Seed}
+	if r.Scenario, err = Parse(path+" (its scenario)", []byte(in.Header.Source), opts); err != nil {
+		return nil, err
 	}
-	list, err := s.engine()
+	list, err := r.Scenario.engine()
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, err
 	}
 	var trace []history.Event
 	for e, err := range in.Events() {
 		if err != nil {
-			return nil, nil, 0, fmt.Errorf("%s: %w", path, err)
+			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		if e.Stage != nil || e.Fault != nil {
 			trace = append(trace, e)
 		}
 	}
 	if in.Truncated() {
-		return nil, nil, 0, fmt.Errorf("%s: line %d: %w: its run did not come to an end, nor may its trace", path, in.Line(), history.ErrCutShort)
+		return nil, fmt.Errorf("%s: line %d: %w: its run did not come to an end, nor may its trace", path, in.Line(), history.ErrCutShort)
 	}
-	if shots, err = chaos.Trace(trace, list); err != nil {
-		return nil, nil, 0, err
+	if r.Shots, r.Left, err = chaos.Trace(trace, list); err != nil {
+		return nil, err
 	}
-	if len(shots) == 0 {
-		return nil, nil, 0, fmt.Errorf("%s has no planned fault: there is nothing to inject again", path)
+	switch {
+	case len(r.Shots) == 0 && r.Left > 0:
+		return nil, fmt.Errorf("%s has no planned fault that found a victim: there is nothing to inject again", path)
+	case len(r.Shots) == 0:
+		return nil, fmt.Errorf("%s has no planned fault: there is nothing to inject again", path)
 	}
-	return s, shots, in.Header.Seed, nil
+	return r, nil
 }

@@ -19,11 +19,11 @@ chaos:
 `
 
 // recorded writes a history with those events, and closes it if it is to be whole.
-func recorded(t *testing.T, whole bool, events ...history.Event) (path string) {
+func recorded(t *testing.T, h history.Header, whole bool, events ...history.Event) (path string) {
 	t.Helper()
 	g := NewWithT(t)
 	path = filepath.Join(t.TempDir(), "history.jsonl")
-	w, err := history.Create(path, history.Header{Source: replayed, Seed: 7}, history.Options{})
+	w, err := history.Create(path, h, history.Options{})
 	g.Expect(err).NotTo(HaveOccurred())
 	for _, e := range events {
 		g.Expect(w.Append(e)).To(Succeed())
@@ -50,13 +50,22 @@ func TestOnlyAWholeTraceIsInjectedAgain(t *testing.T) {
 	g := NewWithT(t)
 	fault := history.Event{Fault: &history.Fault{N: 1, Op: "planned", Fault: "signal KILL", Victim: &history.Victim{}}}
 
-	_, shots, seed, err := scenarios.ReadReplay(recorded(t, true, fault), scenarios.Options{})
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(shots).To(HaveLen(1))
-	g.Expect(seed).To(BeEquivalentTo(7))
+	h := history.Header{Source: replayed, Seed: 7}
+	missed := history.Event{Fault: &history.Fault{N: 2, Op: "planned", Fault: "signal KILL"}}
 
-	_, _, _, err = scenarios.ReadReplay(recorded(t, false, fault), scenarios.Options{})
-	g.Expect(err).To(MatchError(history.ErrCutShort))
-	_, _, _, err = scenarios.ReadReplay(recorded(t, true), scenarios.Options{})
-	g.Expect(err).To(MatchError(HaveSuffix("has no planned fault: there is nothing to inject again")))
+	r, err := scenarios.ReadReplay(recorded(t, h, true, fault, missed), scenarios.Options{})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r.Shots).To(HaveLen(1))
+	g.Expect(r.Left).To(Equal(1))
+	g.Expect(r.Seed).To(BeEquivalentTo(7))
+
+	for path, why := range map[string]string{
+		recorded(t, h, false, fault): "its run did not come to an end",
+		recorded(t, h, true):         "has no planned fault: there is nothing to inject again",
+		recorded(t, h, true, missed): "has no planned fault that found a victim: there is nothing to inject again",
+		recorded(t, history.Header{Source: replayed, OwnTarget: true}, true, fault): "only that test can run it again",
+	} {
+		_, err = scenarios.ReadReplay(path, scenarios.Options{})
+		g.Expect(err).To(MatchError(ContainSubstring(why)))
+	}
 }

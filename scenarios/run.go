@@ -178,7 +178,7 @@ func (s *Scenario) prepare(ctx context.Context, o RunOptions) (*chaos.Run, error
 		Seed: seed, Chaos: list, Shots: o.Shots, Load: s.Load.engine(), MinAlive: int(s.MinAlive), Settle: s.settle(),
 		Header: history.Header{
 			Scenario: s.Name, Description: s.Description, Seed: seed, Command: o.Command, Source: string(s.text), Experiment: s.experiment(),
-			Environment: Environment(), Capabilities: capabilities(),
+			OwnTarget: o.Target != nil, Environment: Environment(), Capabilities: capabilities(),
 		},
 	}
 	if o.Progress != nil {

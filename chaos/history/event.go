@@ -28,6 +28,7 @@ type Header struct {
 	Environment   map[string]string  `json:"environment,omitempty"`  // an allowlist: kernel, go, cpu, cgroup, …
 	Capabilities  map[string]string  `json:"capabilities,omitempty"` // what this host offers, or why not
 	Source        string             `json:"source,omitempty"`       // the scenario's text
+	OwnTarget     bool               `json:"own_target,omitempty"`   // the caller made the target, not the text
 	Experiment    string             `json:"experiment,omitempty"`   // a digest of what the text asks for: equal runs can be compared
 }
 

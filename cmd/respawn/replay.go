@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -14,22 +15,26 @@ func newReplay() *cobra.Command {
 		Use:   "replay HISTORY|DIR",
 		Short: "Inject the recorded trace of a run again",
 		Long: `Run the scenario of a history, or of a run's directory, again with its recorded trace: the same faults at the same
-times on the same ranks, whatever the seed would plan now. The reports go to DIR/NAME. A history
-does not tell where its scenario lay: a driver's relative command is taken from here.`,
+times on the same ranks, whatever the seed would plan now. Injections that found no victim are left
+out. The reports go to DIR/NAME. A history does not tell where its scenario lay: a driver's relative
+command is taken from here. A run of a target that a test made itself cannot be replayed.`,
 		Example: "  respawn replay respawn-out/random-kill/history.jsonl --out replayed",
 		Args:    needs("which history?", false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			args[0] = historyIn(args[0])
-			s, shots, seed, err := scenarios.ReadReplay(args[0], scenarios.Options{NoExec: f.noExec})
+			run, err := scenarios.ReadReplay(args[0], scenarios.Options{NoExec: f.noExec})
 			if err != nil {
 				return usage("%w", err)
 			}
 			f.repeat = 1
-			if err := roomFor([]*scenarios.Scenario{s}, f); err != nil {
+			if err := roomFor([]*scenarios.Scenario{run.Scenario}, f); err != nil {
 				return usage("--out: %w", err)
 			}
-			r, err := runOne(cmd, s, scenarios.RunOptions{
-				Dir: filepath.Join(f.out, s.Name), Seed: seed, Shots: shots, Command: "respawn replay " + scenarios.Quoted(args[0]),
+			if run.Left > 0 {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s: %d of its injections found no victim: they are left out\n", run.Scenario.Name, run.Left)
+			}
+			r, err := runOne(cmd, run.Scenario, scenarios.RunOptions{
+				Dir: filepath.Join(f.out, run.Scenario.Name), Seed: run.Seed, Shots: run.Shots, Command: "respawn replay " + scenarios.Quoted(args[0]),
 			}, f.asJSON)
 			if err != nil {
 				return err

@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/pool"
+	"github.com/respawn-go/respawn/scenarios"
 	"github.com/respawn-go/respawn/scenarios/scenariotest"
 	"github.com/respawn-go/respawn/scenarios/targets"
 )
@@ -34,9 +37,10 @@ func TestResilience(t *testing.T) {
 	scenariotest.Run(t, "testdata/*.yaml")
 }
 
-// The same files against a pool of this program's own, loaded with a task of its own.
+// The same files against a pool of this program's own, loaded with a task of its own. Nobody else can run that again.
 func TestResilienceOfOurOwnPoolAndTask(t *testing.T) {
-	scenariotest.Run(t, "testdata/*.yaml", scenariotest.Against(func(ctx context.Context, size int) (chaos.Target, error) {
+	out := t.TempDir()
+	scenariotest.Run(t, "testdata/*.yaml", scenariotest.Out(out), scenariotest.Against(func(ctx context.Context, size int) (chaos.Target, error) {
 		cfg := pool.Config{Size: size}
 		p, err := pool.New(ctx, cfg)
 		if err != nil {
@@ -45,6 +49,10 @@ func TestResilienceOfOurOwnPoolAndTask(t *testing.T) {
 		t.Cleanup(func() { _ = p.Close() })
 		return shouting{targets.Adapt(p, cfg, t.TempDir())}, nil
 	}))
+	if _, err := scenarios.ReadReplay(filepath.Join(out, "kill-one", "history.jsonl"), scenarios.Options{}); err == nil ||
+		!strings.HasSuffix(err.Error(), "only that test can run it again") {
+		t.Fatal(err)
+	}
 }
 
 // shouting is the pool, with Shout in place of the built-in tasks.
