@@ -108,7 +108,7 @@ func matrixCommand(o matrix.Options) string {
 		words = append(words, "--targets", scenarios.Quoted(strings.Join(o.Targets, ",")))
 	}
 	if len(o.Scenarios) > 0 {
-		words = append(words, "--scenario", strings.Join(o.Scenarios, ","))
+		words = append(words, "--scenario", scenarios.Quoted(strings.Join(o.Scenarios, ",")))
 	}
 	if o.Repeat > 1 {
 		words = append(words, fmt.Sprintf("--repeat %d", o.Repeat))

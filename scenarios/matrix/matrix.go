@@ -245,7 +245,7 @@ func (o *Options) run(ctx context.Context, t target, s *scenarios.Scenario, dir 
 	tell(t.name, s.Name, nil)
 	r, err := s.Run(ctx, scenarios.RunOptions{
 		Dir: filepath.Join(o.Out, dir), Seed: seed,
-		Command: fmt.Sprintf("respawn matrix --targets %s --scenario %s --seed %d", o.asked(t.name), s.Name, seed),
+		Command: fmt.Sprintf("respawn matrix --targets %s --scenario %s --seed %d", o.asked(t.name), scenarios.Quoted(s.Argument()), seed),
 	})
 	if err == nil {
 		tell(t.name, s.Name, r)

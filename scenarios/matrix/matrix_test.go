@@ -95,13 +95,16 @@ func TestAnUnknownTargetIsNamed(t *testing.T) {
 // A scenario that a target cannot be put through is a cell that says why, and one that stands in a file is run.
 func TestAScenarioThatATargetCannotRunIsACell(t *testing.T) {
 	g := NewWithT(t)
-	file := filepath.Join(t.TempDir(), "mine.yaml")
+	out, file := t.TempDir(), filepath.Join(t.TempDir(), "mine too.yaml")
 	g.Expect(os.WriteFile(file, []byte("name: my-own\ntarget: {pool: {size: 4}}\nload: {task: hash, count: 8}\nexpect: [tasks.ok == 8]\n"), 0o600)).To(Succeed())
-	m, err := matrix.Run(t.Context(), matrix.Options{Targets: []string{"respawn", "multiprocessing"}, Scenarios: []string{file}, Out: t.TempDir()})
+	m, err := matrix.Run(t.Context(), matrix.Options{Targets: []string{"respawn", "multiprocessing"}, Scenarios: []string{file}, Out: out})
 	g.Expect(err).NotTo(HaveOccurred())
 	ours, theirs := &m.Targets[0].Cells[0], &m.Targets[1].Cells[0]
 	g.Expect(ours.Scenario).To(Equal("my-own"))
 	g.Expect(ours.Verdict()).To(Equal(check.Pass), ours.Cause())
+	r, err := reports.Load(filepath.Join(out, ours.Runs[0].Dir, "report.json"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r.Command).To(Equal("respawn matrix --targets respawn --scenario '" + file + "' --seed 1"))
 	g.Expect(theirs.Refused).To(Equal("a driver target cannot run the task hash: it knows sleep and square"))
 	g.Expect(theirs.Runs).To(BeEmpty())
 	var text strings.Builder
