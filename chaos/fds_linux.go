@@ -26,11 +26,11 @@ func (f *exhaustingFDs) Inject(ctx context.Context, c *Case) error {
 	if open >= f.limit() {
 		return refuse("the victim has %d descriptors open, not fewer than the limit of %d", open, f.limit())
 	}
-	if err := unix.Prlimit(c.Victim.PID, unix.RLIMIT_NOFILE, nil, &f.old); err != nil {
+	if f.old, err = c.Victim.limit(unix.RLIMIT_NOFILE, nil); err != nil {
 		return err
 	}
 	lower := unix.Rlimit{Cur: uint64(f.limit()), Max: f.old.Max}
-	if err := unix.Prlimit(c.Victim.PID, unix.RLIMIT_NOFILE, &lower, nil); err != nil {
+	if _, err := c.Victim.limit(unix.RLIMIT_NOFILE, &lower); err != nil {
 		return fmt.Errorf("limit the victim's descriptors: %w", err)
 	}
 	f.begin(ctx, c, Stress{Kind: "fds", Count: f.limit() + 1})
@@ -50,8 +50,8 @@ func (f *exhaustingFDs) Heal(_ context.Context, c *Case) error {
 	if c.Victim.Gone() || f.old.Cur == 0 {
 		return errNothingToHeal
 	}
-	if err := unix.Prlimit(c.Victim.PID, unix.RLIMIT_NOFILE, &f.old, nil); err != nil && !errors.Is(err, unix.ESRCH) {
+	if _, err := c.Victim.limit(unix.RLIMIT_NOFILE, &f.old); !errors.Is(err, ErrGone) {
 		return err
 	}
-	return nil
+	return errNothingToHeal
 }

@@ -30,6 +30,9 @@ func (l *limiting) take(c *Case, controllers ...cgroup.Controller) error {
 		return err
 	}
 	l.group = g
+	if !c.Victim.alive() { // it was taken by a number, which may be another's now: the cleanup takes that one back
+		return ErrGone
+	}
 	for _, s := range g.Saved() {
 		done, err := c.Guardian.Undo(s.Path, s.Value)
 		if err != nil {

@@ -26,10 +26,11 @@ func (o *oomByRlimit) Setup(ctx context.Context, c *Case) error {
 	if !c.Tells("exits") {
 		return refuse("the %s target does not tell what its members wrote: the allocator's message is the evidence", c.Target.Describe().Kind)
 	}
-	if err := unix.Prlimit(c.Victim.PID, unix.RLIMIT_DATA, nil, &o.old); err != nil {
+	var err error
+	if o.old, err = c.Victim.limit(unix.RLIMIT_DATA, nil); err != nil && !errors.Is(err, ErrGone) {
 		return refuse("RLIMIT_DATA of the victim cannot be read: %v", err)
 	}
-	return nil
+	return err
 }
 
 func (o *oomByRlimit) Inject(ctx context.Context, c *Case) error {
@@ -42,7 +43,7 @@ func (o *oomByRlimit) Inject(ctx context.Context, c *Case) error {
 			limit = data + headroom
 		}
 		lower := unix.Rlimit{Cur: uint64(limit), Max: o.old.Max}
-		if err := unix.Prlimit(c.Victim.PID, unix.RLIMIT_DATA, &lower, nil); err != nil {
+		if _, err := c.Victim.limit(unix.RLIMIT_DATA, &lower); err != nil {
 			return fmt.Errorf("limit the victim's memory: %w", err)
 		}
 	}
@@ -70,10 +71,10 @@ func (o *oomByRlimit) Heal(_ context.Context, c *Case) error {
 	if c.Victim.Gone() {
 		return errNothingToHeal
 	}
-	if err := unix.Prlimit(c.Victim.PID, unix.RLIMIT_DATA, &o.old, nil); err != nil && !errors.Is(err, unix.ESRCH) {
+	if _, err := c.Victim.limit(unix.RLIMIT_DATA, &o.old); !errors.Is(err, ErrGone) {
 		return err
 	}
-	return nil
+	return errNothingToHeal
 }
 
 // oomByRSS watches the resident set.

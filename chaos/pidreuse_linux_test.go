@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -48,7 +49,7 @@ func TestPIDsAreReused(t *testing.T) {
 		t.Skip("needs a pid_max per namespace: Linux 6.14 or later")
 	}
 	NewWithT(t).Expect(err).NotTo(HaveOccurred(), "%s", out)
-	NewWithT(t).Expect(strings.Count(string(out), "--- PASS: TestInTinyNamespace/")).To(Equal(4), "%s", out)
+	NewWithT(t).Expect(strings.Count(string(out), "--- PASS: TestInTinyNamespace/")).To(Equal(6), "%s", out)
 }
 
 // TestInTinyNamespace is the inside of TestPIDsAreReused.
@@ -70,6 +71,8 @@ func TestInTinyNamespace(t *testing.T) {
 	t.Run("the listing is a moment old", func(t *testing.T) { staleListing(t, false) })
 	t.Run("the target has not noticed yet", func(t *testing.T) { staleListing(t, true) })
 	t.Run("the victim dies while it is held", diesWhileHeld)
+	t.Run("the victim dies before its descriptors are limited", func(t *testing.T) { diesBeforeItIsLimited(t, chaos.FDs{}, false) })
+	t.Run("the victim dies before it is taken to a cgroup", func(t *testing.T) { diesBeforeItIsLimited(t, chaos.CPU{}, true) })
 	t.Run("a pool in a storm among strangers", stormAmongStrangers)
 }
 
@@ -166,6 +169,79 @@ func diesWhileHeld(t *testing.T) {
 	g.Expect(run.Do(t.Context())).To(Succeed())
 	unharmed(t, bystander)
 	g.Expect(rec.settled()).To(Equal(map[string]int{"already_gone": 1}))
+}
+
+// overtaken has its victim's number given away before the step that limits by it, and keeps that step's error.
+type overtaken struct {
+	chaos.Fault
+	atSetup bool
+	do      func()
+	err     *error
+}
+
+func (o overtaken) Begin() chaos.Injection { return &overtakenInjection{o.Fault.Begin(), o} }
+
+type overtakenInjection struct {
+	chaos.Injection
+	overtaken
+}
+
+func (o *overtakenInjection) Setup(ctx context.Context, c *chaos.Case) error {
+	return o.step(o.atSetup, func() error { return o.Injection.Setup(ctx, c) })
+}
+
+func (o *overtakenInjection) Inject(ctx context.Context, c *chaos.Case) error {
+	return o.step(!o.atSetup, func() error { return o.Injection.Inject(ctx, c) })
+}
+
+func (o *overtakenInjection) step(limits bool, do func() error) error {
+	if !limits {
+		return do()
+	}
+	o.do()
+	*o.err = do()
+	return *o.err
+}
+
+// deaf can be told to stress its members, and does not.
+type deaf struct{ *procs }
+
+func (deaf) Stress(ctx context.Context, _ int, _ chaos.Stress) (string, error) {
+	<-ctx.Done()
+	return "", ctx.Err()
+}
+
+// diesBeforeItIsLimited has the number given away before a limit is set by it.
+func diesBeforeItIsLimited(t *testing.T, f chaos.Fault, atSetup bool) {
+	g := NewWithT(t)
+	p := &procs{marker: "test"}
+	victim := sleeper(t, p.marker)
+	p.list = []chaos.Member{member(0, victim.Process.Pid)}
+	limits := func(pid int) (l unix.Rlimit, groups string) {
+		g.Expect(unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &l)).To(Succeed())
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+		g.Expect(err).NotTo(HaveOccurred())
+		return l, string(text)
+	}
+	var bystander *exec.Cmd
+	var before unix.Rlimit
+	var groups string
+	var failed error
+	var rec tape
+	run := chaos.Run{Target: deaf{p}, Open: rec.open, Settle: 1, Steady: 1, Chaos: []chaos.Nemesis{once(overtaken{f, atSetup, func() {
+		bystander = recycle(t, victim, p.marker)
+		before, groups = limits(bystander.Process.Pid)
+	}, &failed})}}
+	g.Expect(run.Do(t.Context())).To(Succeed())
+	if refused := (*chaos.RefusedError)(nil); errors.As(failed, &refused) {
+		t.Log(refused) // this host cannot limit anybody
+	} else {
+		g.Expect(failed).To(MatchError(chaos.ErrGone))
+	}
+	after, now := limits(bystander.Process.Pid)
+	g.Expect(after).To(Equal(before))
+	g.Expect(now).To(Equal(groups))
+	unharmed(t, bystander)
 }
 
 // stormAmongStrangers kills the workers of a pool as fast as they come while other processes come and go, so that each

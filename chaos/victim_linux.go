@@ -72,6 +72,19 @@ func (v *Victim) Send(sig syscall.Signal) error {
 	return err
 }
 
+// limit sets a limit of the victim's process, nil to leave it, and returns what it was. The call takes a number, not a pidfd:
+// a process that the number has passed to gets its own limit back. Errors: ErrGone.
+func (v *Victim) limit(resource int, to *unix.Rlimit) (was unix.Rlimit, err error) {
+	err = unix.Prlimit(v.PID, resource, to, &was)
+	if v.alive() { // then it was its number
+		return was, err
+	}
+	if err == nil && to != nil {
+		_ = unix.Prlimit(v.PID, resource, &was, nil)
+	}
+	return unix.Rlimit{}, ErrGone
+}
+
 // ExitInfo is the victim's wait status as the kernel remembers it for whoever holds a pidfd, whosever child it was. It
 // is there once the process has been reaped, on Linux 6.15 and later; ok is false without it.
 func (v *Victim) ExitInfo() (status syscall.WaitStatus, ok bool) {
