@@ -32,8 +32,8 @@ func (x *experiment) watchLife() (end func()) {
 
 // endsParent tells whether a fault of the run is to end the target's parent.
 func (x *experiment) endsParent() bool {
-	for _, n := range x.Chaos {
-		if _, ends := n.Fault.(Supervisor); ends {
+	for _, s := range x.shots {
+		if _, ends := s.Fault.(Supervisor); ends {
 			return true
 		}
 	}

@@ -82,11 +82,14 @@ func describe(r *reports.Report, dir string) func() string {
 	return func() string { return scenariotest.Describe(r, dir) }
 }
 
-// A signal has its name with and without SIG, in any case, for the parent too: signal 0 would end nobody.
-func TestTheParentIsEndedHoweverItsSignalIsSpelt(t *testing.T) {
+// A signal has its name with and without SIG, in any case, for the parent too: signal 0 would end nobody. A mix that is to end
+// the parent ends it as well.
+func TestTheParentIsEndedHoweverItsFaultIsSpelt(t *testing.T) {
 	t.Parallel()
-	g := NewWithT(t)
-	r, dir, err := runApart(t.Context(), "supervisor-kill", "chaos.0.fault={supervisor: SIGkill}")
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(r.Verdict).To(Equal(check.Pass), describe(r, dir))
+	for _, fault := range []string{"{supervisor: SIGkill}", "{mixed: [{fault: {supervisor: KILL}}]}"} {
+		g := NewWithT(t)
+		r, dir, err := runApart(t.Context(), "supervisor-kill", "chaos.0.fault="+fault)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(r.Verdict).To(Equal(check.Pass), describe(r, dir))
+	}
 }
