@@ -150,10 +150,25 @@ func (t *Pool) Map(ctx context.Context, tasks []chaos.Task, ended func(int, chao
 			return
 		}
 	}
+	taken := make(chan bool, len(tasks))
+	feed := func(yield func(work, error) bool) {
+		defer close(taken)
+		for _, w := range inputs {
+			more := yield(w, nil) // waits for room, then submits
+			taken <- !t.closed.Load()
+			if !more {
+				return
+			}
+		}
+	}
 	i := 0
-	for a, err := range b.task.Stream(ctx, t.Pool, pool.Slice(inputs)) {
+	for a, err := range b.task.Stream(ctx, t.Pool, feed) {
 		if i < len(tasks) {
-			ended(i, verdict(ctx, b, &inputs[i], a, err))
+			s := verdict(ctx, b, &inputs[i], a, err)
+			if !<-taken && s.Outcome == history.Failed {
+				s.Outcome = history.Rejected
+			}
+			ended(i, s)
 		}
 		i++
 	}

@@ -149,6 +149,29 @@ func TestMapEndsInOrder(t *testing.T) {
 	g.Expect(outcomes).To(Equal(map[history.Outcome]int{history.Hung: 100}))
 }
 
+// What a pool that is closed meanwhile never took of a map is rejected, as it is when it is submitted singly; what it had taken
+// and Terminate ended has failed.
+func TestMapTellsWhatAPoolThatEndsDidNotTake(t *testing.T) {
+	g := NewWithT(t)
+	p := start(t, pool.Config{Size: 1})
+	tasks := make([]chaos.Task, 100)
+	for i := range tasks {
+		tasks[i] = chaos.Task{ID: uint64(i + 1), Name: "sleep", Args: map[string]any{"duration": time.Minute}}
+	}
+	outcomes := map[history.Outcome]int{}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.Map(bound(t), tasks, func(_ int, s chaos.Settled) { outcomes[s.Outcome]++ })
+	}()
+	running(g, p, 1)
+	const ahead = 2 // of one worker that takes one task, a stream has twice that in flight
+	g.Eventually(func() uint64 { return p.Stats().Submitted }).WithTimeout(20 * time.Second).Should(BeEquivalentTo(ahead))
+	g.Expect(p.Terminate()).To(Succeed())
+	g.Eventually(done).WithTimeout(20 * time.Second).Should(BeClosed())
+	g.Expect(outcomes).To(Equal(map[history.Outcome]int{history.Failed: ahead, history.Rejected: len(tasks) - ahead}))
+}
+
 func TestProbeIsAnsweredByItsSlot(t *testing.T) {
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 3})
