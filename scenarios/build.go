@@ -114,6 +114,10 @@ func (l *Load) ideal(size int) time.Duration {
 	if l == nil || l.Count == 0 || l.Args.Duration == 0 || size == 0 {
 		return 0
 	}
-	lanes := min(max(int(l.Concurrency), 1), size)
-	return time.Duration((int(l.Count)+lanes-1)/lanes) * l.Args.Duration.Std()
+	lanes, arrivals := min(max(int(l.Concurrency), 1), size), time.Duration(0)
+	if l.Rate > 0 {
+		lanes, arrivals = size, time.Duration(float64(l.Count-1)/float64(l.Rate)*float64(time.Second))
+	}
+	one := l.Args.Duration.Std()
+	return max(time.Duration((int(l.Count)+lanes-1)/lanes)*one, arrivals+one)
 }
