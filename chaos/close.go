@@ -56,6 +56,9 @@ func (x *closing) Setup(ctx context.Context, c *Case) (err error) {
 		return err
 	}
 	x.before, err = c.Target.Members(ctx)
+	if err == nil && len(x.before) == 0 && c.Target.Want() == 0 {
+		return refuse("the target is closed already")
+	}
 	return err
 }
 

@@ -1,6 +1,7 @@
 package chaos_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -158,4 +159,21 @@ func TestTerminate(t *testing.T) {
 	rec := strike(t, p, once(chaos.Terminate{}))
 	g.Expect(rec.settled()).To(HaveKeyWithValue("confirmed", 1), "%v", rec.faults("settled"))
 	g.Expect(rec.outcomes()).NotTo(HaveKey(history.Hung))
+}
+
+// What changes nothing is refused, and not confirmed by a receipt of nothing.
+func TestOperationsThatWouldChangeNothingAreRefused(t *testing.T) {
+	p := start(t, pool.Config{Size: 2})
+	refused := func(f chaos.Fault, why string) {
+		t.Helper()
+		g := NewWithT(t)
+		var refusal *chaos.RefusedError
+		err := f.Begin().Setup(t.Context(), &chaos.Case{Target: p})
+		g.Expect(errors.As(err, &refusal)).To(BeTrue(), "%v", err)
+		g.Expect(refusal.Reason).To(Equal(why))
+	}
+	refused(chaos.Resize{To: 2}, "the target has a size of 2 already")
+	NewWithT(t).Expect(p.Close()).To(Succeed())
+	refused(chaos.Close{}, "the target is closed already")
+	refused(chaos.Terminate{}, "the target is closed already")
 }

@@ -43,7 +43,9 @@ type resizing struct {
 
 func (r *resizing) Setup(_ context.Context, c *Case) (err error) {
 	r.operator, err = Capability[Operator](c, "be resized")
-	r.from = c.Target.Want()
+	if r.from = c.Target.Want(); err == nil && r.from == r.To {
+		return refuse("the target has a size of %d already", r.To)
+	}
 	return err
 }
 
