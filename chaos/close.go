@@ -35,6 +35,9 @@ func (c Close) Ends() []string { return []string{"stop"} }
 // Ends implements Ender.
 func (t Terminate) Ends() []string { return []string{"stop"} }
 
+func (c Close) leaves() int     { return 0 }
+func (t Terminate) leaves() int { return 0 }
+
 // Begin makes an injection.
 func (c Close) Begin() Injection { return &closing{within: c.Within, end: Operator.Close} }
 

@@ -17,6 +17,11 @@ const patience = time.Second
 
 // fire strikes once: it picks the victims and injects the fault into each of them at the same time.
 func (x *experiment) fire(ctx, probeCtx context.Context, s Shot, due time.Duration) {
+	if f, ok := s.Fault.(interface{ leaves() int }); ok && f.leaves() < x.MinAlive {
+		n := x.planned(s, nil, due)
+		x.settled(n, s, nil, history.Receipt{}, refuse("floor reached: %s leaves fewer members alive than %d", s.Fault, x.MinAlive))
+		return
+	}
 	if kindOf(s.Fault).Whole {
 		x.inject(ctx, probeCtx, s, nil, due)
 		return

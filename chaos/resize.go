@@ -31,6 +31,8 @@ func (r Resize) Validate() error {
 // Ends implements Ender.
 func (r Resize) Ends() []string { return []string{"stop"} }
 
+func (r Resize) leaves() int { return r.To }
+
 // Begin makes an injection.
 func (r Resize) Begin() Injection { return &resizing{Resize: r} }
 

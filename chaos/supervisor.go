@@ -28,6 +28,8 @@ func (s Supervisor) String() string {
 // Validate wants a signal that there is.
 func (s Supervisor) Validate() error { return s.signal().Validate() }
 
+func (s Supervisor) leaves() int { return 0 }
+
 // Begin makes an injection.
 func (s Supervisor) Begin() Injection { return &orphaning{Supervisor: s} }
 

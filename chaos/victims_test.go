@@ -12,6 +12,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/pool"
 )
 
 // assault runs the nemeses against an idle target and returns the history.
@@ -44,6 +45,18 @@ func TestFloorIsKept(t *testing.T) {
 	rec := assault(t, chaos.Run{Target: p, MinAlive: 2}, killAll)
 	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 1, "refused": 1}))
 	g.Expect(rec.reasons()).To(ConsistOf(ContainSubstring("floor reached")))
+}
+
+// The floor holds for what befalls the target as a whole too.
+func TestFloorIsKeptByOperations(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	p := start(t, pool.Config{Size: 3})
+	rec := assault(t, chaos.Run{Target: p, MinAlive: 2}, once(chaos.Resize{To: 1}), once(chaos.Close{}), once(chaos.Terminate{}), once(chaos.Supervisor{}))
+	g.Expect(rec.reasons()).To(HaveEach(HavePrefix("refused: floor reached: ")))
+	g.Expect(rec.settled()).To(Equal(map[string]int{"refused": 4}))
+	rec = assault(t, chaos.Run{Target: p, MinAlive: 2}, once(chaos.Resize{To: 2}))
+	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 1}), "%v", rec.reasons())
 }
 
 // Lists that strike at the same moment keep the floor together, and no member is hit twice: also when those that the first

@@ -96,7 +96,7 @@ func TestEveryMistakeIsReportedWithItsPosition(t *testing.T) {
 		"times of a burst":  {"every: 200ms, jitter: 20%, for: 10s", "burst: 2, times: 9", []string{"x.yaml:17:11: for and times need a rhythm: every or poisson"}},
 		"stops for good":    {"{signal: KILL}", "{signal: STOP}", []string{"x.yaml:15:21: signal STOP would stop the victim for good: use the fault pause"}},
 		"exit code":         {"{signal: KILL}", "{exit: {code: 300}}", []string{"x.yaml:15:26: exit code 300: want 0 to 255"}},
-		"no such signal":    {"{signal: KILL}", "{supervisor: NOPE}", []string{`x.yaml:15:25: signal "NOPE" is not known: use a name such as KILL, TERM or SEGV`}},
+		"no such signal":    {"{signal: KILL}\n    pick: {random: 1}", "{supervisor: NOPE}", []string{`x.yaml:15:25: signal "NOPE" is not known: use a name such as KILL, TERM or SEGV`}},
 		"exit code in many": {"{signal: KILL}", "{mixed: [{fault: {exit: 300}}]}", []string{"x.yaml:15:36: exit code 300: want 0 to 255"}},
 		"nothing confirmed": {"confirmed: 40", "confirmed: 0", []string{"x.yaml:18:26: confirmed: 0 is no proof: want at least 1, or leave the key out"}},
 		"no share":          {"random: 1", "percent: 0%", []string{"x.yaml:16:21: percent: 0% is nobody: want more, or leave the key out"}},
@@ -116,6 +116,9 @@ func TestEveryMistakeIsReportedWithItsPosition(t *testing.T) {
 		"short by its end":  {"chaos.0.when.for: 2s", "jitter: 2%", []string{`x.yaml:22:3: unknown key "jitter": did you mean chaos.0.when.jitter?`}},
 		"both forms":        {"for: 2s", "for: 2", []string{"x.yaml:22:21: 2 needs a unit: 2ms or 2s?"}},
 		"one in each form":  {"seed: 42", "sed: 42\nshort: {chaos.0.when.fr: 2s}", []string{`x.yaml:4:1: unknown key "sed": did you mean "seed"?`, `x.yaml:5:9: unknown key "fr": did you mean "for"?`, `x.yaml:22:1: "short" is here twice`}},
+		"nobody to pick":    {"{signal: KILL}", "{restart: {}}", []string{"x.yaml:16:11: nobody is picked for restart, on the target as a whole: leave pick out"}},
+		"none of them":      {"{signal: KILL}", "{mixed: [{fault: {spawn: 1}}, {fault: {resize: 2}}]}", []string{"x.yaml:16:11: nobody is picked for spawn and resize, on the target as a whole: leave pick out"}},
+		"below the floor":   {"{signal: KILL}\n    pick: {random: 1}\n    when: {every: 200ms, jitter: 20%, for: 10s}\n    require: {confirmed: 40}", "{mixed: [{fault: {resize: 2}}, {fault: {close: {}}}, {fault: {resize: 3}}]}\n    when: {every: 200ms, jitter: 20%, for: 10s}\nmin_alive: 3", []string{"x.yaml:15:38: resize leaves fewer members alive than min_alive, 3", "x.yaml:15:59: close leaves fewer members alive than min_alive, 3"}},
 		"no target":         {"target:\n  pool: {size: 8}", "", []string{`x.yaml:2:1: target is missing: want for example target: {pool: {size: 4}}`}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -263,10 +266,10 @@ func TestFaultsThatATargetCannotHaveAreRefused(t *testing.T) {
 		"naive: {size: 8}":                  {"{supervisor: KILL}", "a naive target cannot have the fault supervisor: it can have signal, pause, cpu"},
 	} {
 		g := NewWithT(t)
-		text := strings.Replace(strings.Replace(good, "pool: {size: 8}", target, 1), "{signal: KILL}", c.fault, 1)
-		_, err := scenarios.Parse("x.yaml", []byte(text), scenarios.Options{})
+		text := strings.Replace(good, "{signal: KILL}\n    pick: {random: 1}", c.fault, 1)
+		_, err := scenarios.Parse("x.yaml", []byte(strings.Replace(text, "pool: {size: 8}", target, 1)), scenarios.Options{})
 		g.Expect(err).To(MatchError(And(HavePrefix("x.yaml:15:"), HaveSuffix(c.want))))
-		_, err = scenarios.Parse("x.yaml", []byte(strings.Replace(good, "{signal: KILL}", c.fault, 1)), scenarios.Options{})
+		_, err = scenarios.Parse("x.yaml", []byte(text), scenarios.Options{})
 		if target != "naive: {size: 8}" { // the fault of the parent needs one beside this process
 			g.Expect(err).NotTo(HaveOccurred())
 		}

@@ -151,7 +151,7 @@ type TaskArgs struct {
 // Nemesis is one entry of the chaos list.
 type Nemesis struct {
 	Fault   Fault   `yaml:"fault" doc:"What is done to the victim: exactly one key."`
-	Pick    Pick    `yaml:"pick" doc:"Who is the victim. Default: one member at random."`
+	Pick    Pick    `yaml:"pick" doc:"Who is the victim, of a fault that strikes members. Default: one at random."`
 	When    When    `yaml:"when" doc:"When. Default: once, at once."`
 	Require Require `yaml:"require" doc:"Without so much the run proves nothing."`
 }

@@ -46,6 +46,9 @@ func (s *Scenario) check(d *decoder) {
 	for i := range s.Chaos {
 		s.Chaos[i].check(d, fmt.Sprintf("chaos.%d", i), size)
 	}
+	for i, n := range s.Chaos {
+		n.Fault.checkFloor(d, fmt.Sprintf("chaos.%d.fault", i), s.MinAlive)
+	}
 	s.checkPlan(d)
 	if s.MinAlive > 0 && size > 0 && int(s.MinAlive) >= size {
 		d.fail("min_alive", "min_alive of %d with %d members forbids every fault", s.MinAlive, size)
@@ -213,6 +216,9 @@ func (f *Fault) checkAbility(d *decoder, path, kind string, can []string) {
 
 func (n *Nemesis) check(d *decoder, path string, size int) {
 	n.Fault.check(d, path+".fault")
+	if names := n.Fault.names(); n.Pick != (Pick{}) && len(names) > 0 && !slices.ContainsFunc(names, func(name string) bool { return !isWhole(name) }) {
+		d.fail(path+".pick", "nobody is picked for %s, on the target as a whole: leave pick out", strings.Join(names, " and "))
+	}
 	set := chosen(n.Pick)
 	set = slices.DeleteFunc(set, func(k string) bool { return k == "state" || k == "phase" })
 	if len(set) > 1 {
@@ -275,5 +281,17 @@ func (f Fault) check(d *decoder, path string) {
 		if len(w.Fault.Mixed) > 0 {
 			d.fail(fmt.Sprintf("%s.mixed.%d.fault", path, i), "mixed within mixed: one level is enough")
 		}
+	}
+}
+
+// checkFloor refuses what would leave fewer members alive than min_alive.
+func (f Fault) checkFloor(d *decoder, path string, least Count) {
+	for i, w := range f.Mixed {
+		w.Fault.checkFloor(d, fmt.Sprintf("%s.mixed.%d.fault", path, i), least)
+	}
+	ends := f.Close != nil || f.Terminate != nil || f.Supervisor != nil
+	if f.Resize != nil && f.Resize.To > 0 && f.Resize.To < least || ends && least > 0 {
+		name := chosen(f)[0]
+		d.fail(join(path, name), "%s leaves fewer members alive than min_alive, %d", name, least)
 	}
 }
