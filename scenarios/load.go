@@ -24,7 +24,10 @@ func (s *Scenario) checkLoad(d *decoder) {
 	if l.Concurrency > 0 && l.Rate > 0 {
 		d.fail("load.rate", "concurrency (closed loop) and rate (open loop) contradict each other: want one")
 	}
-	if l.Map > 0 && (l.Rate > 0 || l.Count > 0) {
-		d.fail("load.map", "map runs its own inputs: it goes with neither rate nor count")
+	if l.Map > 0 && (l.Concurrency > 0 || l.Rate > 0 || l.Count > 0) {
+		d.fail("load.map", "map runs its own inputs: it goes with none of concurrency, rate and count")
+	}
+	if l.Warmup > 0 && (l.Map > 0 || l.Count > 0) {
+		d.fail("load.warmup", "count and map begin with the chaos stage: they go without warmup")
 	}
 }

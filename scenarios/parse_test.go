@@ -59,7 +59,7 @@ func TestEveryMistakeIsReportedWithItsPosition(t *testing.T) {
 		want     []string
 	}{
 		"task of others":    {"pool: {size: 8}\nload:\n  task: sleep\n  args: {duration: 5ms}", "driver: {command: [d], size: 8}\nload:\n  task: hash\n  args: {rounds: 5}", []string{`x.yaml:8:9: a driver target cannot run the task hash: it knows sleep and square`}},
-		"map of others":     {"pool: {size: 8}\nload:\n  task: sleep\n  args: {duration: 5ms}\n  concurrency: 32", "server: {kind: gunicorn, size: 8}\nload:\n  task: square\n  map: 10", []string{`x.yaml:9:8: a server target has no ordered map: use concurrency`}},
+		"map of others":     {"pool: {size: 8}\nload:\n  task: sleep\n  args: {duration: 5ms}\n  concurrency: 32\n  warmup: 500ms", "server: {kind: gunicorn, size: 8}\nload:\n  task: square\n  map: 10", []string{`x.yaml:9:8: a server target has no ordered map: use concurrency`}},
 		"unknown key":       {"seed: 42", "sed: 42", []string{`x.yaml:4:1: unknown key "sed": did you mean "seed"?`}},
 		"no unit":           {"duration: 5ms", "duration: 5", []string{`x.yaml:9:20: 5 needs a unit: 5ms or 5s?`}},
 		"wrong unit":        {"jitter: 20%", "jitter: 20ms", []string{`x.yaml:17:34: "20ms" is not a percentage: want 0% to 100%, such as 20%`}},
@@ -116,6 +116,9 @@ func TestEveryMistakeIsReportedWithItsPosition(t *testing.T) {
 		"short by its end":  {"chaos.0.when.for: 2s", "jitter: 2%", []string{`x.yaml:22:3: unknown key "jitter": did you mean chaos.0.when.jitter?`}},
 		"both forms":        {"for: 2s", "for: 2", []string{"x.yaml:22:21: 2 needs a unit: 2ms or 2s?"}},
 		"one in each form":  {"seed: 42", "sed: 42\nshort: {chaos.0.when.fr: 2s}", []string{`x.yaml:4:1: unknown key "sed": did you mean "seed"?`, `x.yaml:5:9: unknown key "fr": did you mean "for"?`, `x.yaml:22:1: "short" is here twice`}},
+		"map by callers":    {"warmup: 500ms", "map: 10", []string{"x.yaml:11:8: map runs its own inputs: it goes with none of concurrency, rate and count"}},
+		"count after load":  {"warmup: 500ms", "warmup: 500ms\n  count: 100", []string{"x.yaml:11:11: count and map begin with the chaos stage: they go without warmup"}},
+		"map after load":    {"concurrency: 32", "map: 10", []string{"x.yaml:11:11: count and map begin with the chaos stage: they go without warmup"}},
 		"nobody to pick":    {"{signal: KILL}", "{restart: {}}", []string{"x.yaml:16:11: nobody is picked for restart, on the target as a whole: leave pick out"}},
 		"none of them":      {"{signal: KILL}", "{mixed: [{fault: {spawn: 1}}, {fault: {resize: 2}}]}", []string{"x.yaml:16:11: nobody is picked for spawn and resize, on the target as a whole: leave pick out"}},
 		"below the floor":   {"{signal: KILL}\n    pick: {random: 1}\n    when: {every: 200ms, jitter: 20%, for: 10s}\n    require: {confirmed: 40}", "{mixed: [{fault: {resize: 2}}, {fault: {close: {}}}, {fault: {resize: 3}}]}\n    when: {every: 200ms, jitter: 20%, for: 10s}\nmin_alive: 3", []string{"x.yaml:15:38: resize leaves fewer members alive than min_alive, 3", "x.yaml:15:59: close leaves fewer members alive than min_alive, 3"}},

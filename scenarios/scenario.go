@@ -136,7 +136,7 @@ type Load struct {
 	Rate        Rate     `yaml:"rate" zero:"no load: want at least 1" doc:"Open loop: so many submissions per second, whatever comes back. Default: a closed loop."`
 	Count       Count    `yaml:"count" zero:"no load: want at least 1" doc:"Stop after so many tasks, and wait for them. Default: until the faults are over."`
 	Map         Count    `yaml:"map" zero:"no load: want at least 1" doc:"One ordered map over so many inputs instead of single calls. Default: single calls."`
-	Warmup      Duration `yaml:"warmup" doc:"Load before the first fault, before steady is judged. Default: none."`
+	Warmup      Duration `yaml:"warmup" doc:"Load before the first fault, before steady is judged; goes with neither count nor map. Default: none."`
 }
 
 // TaskArgs is the arguments of the built-in tasks; each takes some of them.
