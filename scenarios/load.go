@@ -21,6 +21,10 @@ func (s *Scenario) checkLoad(d *decoder) {
 			d.fail("load.args."+arg, "task %s takes no %s", l.Task, arg)
 		}
 	}
+	if long := l.Args.Duration.Std(); long >= s.settle() && !s.endsTasks() {
+		d.fail("load.args.duration", "tasks of %v do not end within settle (%v) and would count as without an outcome: want a longer settle",
+			l.Args.Duration, Duration(s.settle()))
+	}
 	if l.Concurrency > 0 && l.Rate > 0 {
 		d.fail("load.rate", "concurrency (closed loop) and rate (open loop) contradict each other: want one")
 	}
@@ -30,4 +34,14 @@ func (s *Scenario) checkLoad(d *decoder) {
 	if l.Warmup > 0 && (l.Map > 0 || l.Count > 0) {
 		d.fail("load.warmup", "count and map begin with the chaos stage: they go without warmup")
 	}
+}
+
+// endsTasks tells whether something is to end tasks before they are done.
+func (s *Scenario) endsTasks() bool {
+	if p := s.Target.Pool; p != nil && p.TaskTimeout > 0 && p.TaskTimeout.Std() < s.settle() {
+		return true
+	}
+	return slices.ContainsFunc(s.Chaos, func(n Nemesis) bool {
+		return slices.ContainsFunc(n.Fault.names(), func(name string) bool { return name == "supervisor" || name == "terminate" })
+	})
 }

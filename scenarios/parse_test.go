@@ -119,6 +119,7 @@ func TestEveryMistakeIsReportedWithItsPosition(t *testing.T) {
 		"map by callers":    {"warmup: 500ms", "map: 10", []string{"x.yaml:11:8: map runs its own inputs: it goes with none of concurrency, rate and count"}},
 		"count after load":  {"warmup: 500ms", "warmup: 500ms\n  count: 100", []string{"x.yaml:11:11: count and map begin with the chaos stage: they go without warmup"}},
 		"map after load":    {"concurrency: 32", "map: 10", []string{"x.yaml:11:11: count and map begin with the chaos stage: they go without warmup"}},
+		"longer than end":   {"duration: 5ms", "duration: 10s", []string{"x.yaml:9:20: tasks of 10s do not end within settle (10s) and would count as without an outcome: want a longer settle"}},
 		"nobody to pick":    {"{signal: KILL}", "{restart: {}}", []string{"x.yaml:16:11: nobody is picked for restart, on the target as a whole: leave pick out"}},
 		"none of them":      {"{signal: KILL}", "{mixed: [{fault: {spawn: 1}}, {fault: {resize: 2}}]}", []string{"x.yaml:16:11: nobody is picked for spawn and resize, on the target as a whole: leave pick out"}},
 		"below the floor":   {"{signal: KILL}\n    pick: {random: 1}\n    when: {every: 200ms, jitter: 20%, for: 10s}\n    require: {confirmed: 40}", "{mixed: [{fault: {resize: 2}}, {fault: {close: {}}}, {fault: {resize: 3}}]}\n    when: {every: 200ms, jitter: 20%, for: 10s}\nmin_alive: 3", []string{"x.yaml:15:38: resize leaves fewer members alive than min_alive, 3", "x.yaml:15:59: close leaves fewer members alive than min_alive, 3"}},

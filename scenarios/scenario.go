@@ -19,7 +19,7 @@ type Scenario struct {
 	Load        *Load       `yaml:"load" doc:"The tasks that run meanwhile. Without it the target is idle."`
 	Steady      []Condition `yaml:"steady" doc:"Conditions that must hold before the first fault and again after settling."`
 	Chaos       []Nemesis   `yaml:"chaos" doc:"The faults, each list entry on a schedule of its own, side by side."`
-	Settle      Duration    `yaml:"settle" zero:"no time to recover: want a time such as 5s" doc:"How long the target may take to recover after the last fault. Default 10s."`
+	Settle      Duration    `yaml:"settle" zero:"no time to recover: want a time such as 5s" doc:"How long the target may take to recover after the last fault, and a task to end after that. Default 10s."`
 	Expect      []Condition `yaml:"expect" doc:"Conditions on the whole run. A metric named here replaces the implicit promise about it."`
 	Abort       []Condition `yaml:"abort" doc:"Conditions that end the run early, as FAIL."`
 	MinAlive    Count       `yaml:"min_alive" doc:"No fault may leave fewer members alive: such injections are refused. Default 0."`
