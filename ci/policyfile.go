@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -154,12 +155,12 @@ func (r *policyReader) regression(n *yaml.Node) (c Regression) {
 	r.keys(n, map[string]func(*yaml.Node){
 		"off": func(n *yaml.Node) { r.take(n, &c.Off, "true or false") },
 		"ratio": func(n *yaml.Node) {
-			if r.take(n, &c.Ratio, "a number above 1") && c.Ratio <= 1 {
+			if r.take(n, &c.Ratio, "a number above 1") && !(c.Ratio > 1 && c.Ratio <= math.MaxFloat64) {
 				r.wrong(n, "want a ratio > 1")
 			}
 		},
 		"p": func(n *yaml.Node) {
-			if r.take(n, &c.P, "a number between 0 and 1") && (c.P <= 0 || c.P >= 1) {
+			if r.take(n, &c.P, "a number between 0 and 1") && !(c.P > 0 && c.P < 1) {
 				r.wrong(n, "want 0 < p < 1")
 			}
 		},

@@ -63,6 +63,7 @@ func TestEveryMistakeIsReportedWithItsPosition(t *testing.T) {
 		"unknown key":       {"seed: 42", "sed: 42", []string{`x.yaml:4:1: unknown key "sed": did you mean "seed"?`}},
 		"no unit":           {"duration: 5ms", "duration: 5", []string{`x.yaml:9:20: 5 needs a unit: 5ms or 5s?`}},
 		"wrong unit":        {"jitter: 20%", "jitter: 20ms", []string{`x.yaml:17:34: "20ms" is not a percentage: want 0% to 100%, such as 20%`}},
+		"no number":         {"jitter: 20%", "jitter: NaN%", []string{`x.yaml:17:34: "NaN%" is not a percentage: want 0% to 100%, such as 20%`}},
 		"leading zero":      {"size: 8", "size: 010", []string{`x.yaml:6:16: 010 has a zero in front: write 10`}},
 		"bad name":          {"name: random-kill", "name: Random", []string{`x.yaml:2:7: name "Random": want lower-case letters, digits and dashes, at most 63`}},
 		"unknown signal":    {"signal: KILL", "signal: KLL", []string{`x.yaml:15:21: unknown signal "KLL": did you mean "KILL"?`}},

@@ -117,7 +117,7 @@ func (r Rate) String() string { return strconv.FormatFloat(float64(r), 'f', -1, 
 func (p *Percent) parse(text string) error {
 	n, ok := strings.CutSuffix(text, "%")
 	v, err := strconv.ParseFloat(strings.TrimSpace(n), 64)
-	if !ok || err != nil || v < 0 || v > 100 {
+	if within := v >= 0 && v <= 100; !ok || err != nil || !within {
 		return fmt.Errorf("%q is not a percentage: want 0%% to 100%%, such as 20%%", text)
 	}
 	*p = Percent(v / 100)
