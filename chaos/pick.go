@@ -132,7 +132,7 @@ func (p Pick) choose(list []candidate, turn int, rng *rand.Rand) []candidate {
 	case p.Each:
 		return p.nextSlot(list, turn)
 	case p.Percent > 0:
-		n = int(math.Ceil(p.Percent / 100 * float64(len(list))))
+		n = max(1, int(math.Ceil(p.Percent/100*float64(len(list))-1e-9))) // less what arithmetic adds
 	case p.Oldest > 0, p.Newest > 0:
 		n = p.Oldest + p.Newest
 		slices.SortStableFunc(list, func(a, b candidate) int { return a.Started.Compare(b.Started) })

@@ -55,6 +55,16 @@ func TestPicks(t *testing.T) {
 	}
 }
 
+// The share is rounded up, but not by the error of its arithmetic.
+func TestShareOfMembers(t *testing.T) {
+	for _, c := range []struct{ percent, of, want int }{{14, 50, 7}, {28, 25, 7}, {15, 50, 8}, {1, 50, 1}, {100, 7, 7}, {7, 100, 7}} {
+		list := make([]candidate, c.of)
+		share := float64(c.percent) / 100 * 100 // by way of a scenario
+		chosen := Pick{Percent: share}.choose(list, 0, seeded(1))
+		gomega.NewWithT(t).Expect(chosen).To(gomega.HaveLen(c.want), "%d%% of %d", c.percent, c.of)
+	}
+}
+
 // A member that is somebody's victim already is nobody else's.
 func TestTakenMembersAreNotPicked(t *testing.T) {
 	list := Pick{All: true}.candidates(crowd(), func(m Member) bool { return m.Slot == 1 })
