@@ -19,6 +19,9 @@ type Case struct {
 	clock  *clock
 	exit   *exitWatch // the target's word on the victim's end; nil without a victim
 	ownOOM func(w who, n int64)
+	// striking tells whether an injection that waits for no other is yet to come or going on, recovered whether the target is whole.
+	striking  func() bool
+	recovered func(context.Context) bool
 }
 
 // Now is the time since the start of the run, as in the history.

@@ -177,3 +177,17 @@ func TestOperationsThatWouldChangeNothingAreRefused(t *testing.T) {
 	refused(chaos.Close{}, "the target is closed already")
 	refused(chaos.Terminate{}, "the target is closed already")
 }
+
+// Boots that are slow without an end of their own are slow for the replacement of the last victim too.
+func TestSlowBootsLastUntilTheTargetHasRecovered(t *testing.T) {
+	g := NewWithT(t)
+	p := start(t, pool.Config{Size: 2})
+	rec := strike(t, p, once(chaos.Spawn{Delay: 200 * time.Millisecond}), chaos.Nemesis{
+		Fault: chaos.Signal{Name: "KILL"}, When: chaos.When{After: 300 * time.Millisecond},
+	})
+	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 2}), "%v", rec.reasons())
+	g.Expect(rec.faults("healed")).To(HaveLen(1))
+
+	rec = strike(t, p, once(chaos.Spawn{Delay: time.Millisecond})) // nobody boots, and nothing is left to wait for
+	g.Expect(rec.reasons()).To(Equal([]string{"unconfirmed: no member booted meanwhile"}))
+}

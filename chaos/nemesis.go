@@ -150,7 +150,10 @@ func (x *experiment) letGo(v *Victim) {
 // inject leads one injection through its life, and sends a probe to the slot of a victim that ends of it.
 func (x *experiment) inject(ctx, probeCtx context.Context, s Shot, v *Victim, due time.Duration) {
 	n := x.planned(s, v, due)
-	c := &Case{Target: x.Target, Victim: v, Guardian: x.Guardian, Until: x.planEnd, clock: x.clock, ownOOM: x.countOOM}
+	c := &Case{
+		Target: x.Target, Victim: v, Guardian: x.Guardian, Until: x.planEnd, clock: x.clock, ownOOM: x.countOOM,
+		striking: func() bool { return x.striking.Load() > 0 }, recovered: x.recovered,
+	}
 	if v != nil {
 		c.exit = x.exits.watch(v.Member)
 		defer x.exits.forget(c.exit)

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
@@ -148,6 +149,8 @@ type experiment struct {
 	sampler *sampler
 	probes  sync.WaitGroup
 	planEnd time.Duration // when the chaos is planned to be over
+
+	striking atomic.Int64 // shots that are not over, without those that wait for the others
 
 	recMu  sync.Mutex
 	rec    Recorder

@@ -14,7 +14,7 @@ import (
 type Spawn struct {
 	Fail  int           `doc:"So many boots fail."`
 	Delay time.Duration `doc:"Boots take at least so long."`
-	For   time.Duration `doc:"How long boots are slow. Default: to the end of the chaos stage."`
+	For   time.Duration `doc:"How long boots are slow. Default: until the other faults are over and the target has recovered."`
 }
 
 func (s Spawn) String() string {
@@ -56,25 +56,37 @@ func (s *spoiling) Inject(context.Context, *Case) error {
 	return s.booter.SetBoot(s.Fail, s.Delay)
 }
 
-// spawnWait is how long after the chaos the boots may take to fail that are to fail: a pool backs off between them.
+// isOpen tells whether the fault lasts until the others are over: slow boots without an end of their own.
+func isOpen(f Fault) bool {
+	s, ok := f.(Spawn)
+	return ok && s.Delay > 0 && s.For == 0
+}
+
+// spawnWait is how long after the chaos the boots may take to fail that are to fail, for a pool backs off between them, and the
+// target to recover from slow ones.
 const spawnWait = 30 * time.Second
 
 func (s *spoiling) Confirm(ctx context.Context, c *Case) (history.Receipt, error) {
-	end := c.Until
+	end, open := c.Until, isOpen(s.Spawn)
 	if s.For > 0 {
 		end = c.Now() + s.For
 	}
 	for {
-		failed, slowed := s.booter.Boots()
+		striking := open && c.striking()
+		if striking {
+			end = max(end, c.Now())
+		}
+		late := c.Now() >= end+spawnWait
+		over := late || c.Now() >= end && !striking && (!open || c.recovered(ctx))
+		failed, slowed := s.booter.Boots() // no sooner: the last one may boot just now
 		failed, slowed = failed-s.failed, slowed-s.slowed
 		r := history.Receipt{Tier: "boots", At: c.Now(), Evidence: map[string]string{"failed": say(failed), "slowed": say(slowed)}}
-		over := c.Now() >= end
 		switch {
 		case s.Delay == 0 && failed >= s.Fail, over && s.Delay > 0 && slowed > 0 && failed >= s.Fail:
 			return r, nil
 		case over && s.Delay > 0 && slowed == 0:
 			return r, errors.New("no member booted meanwhile")
-		case c.Now() >= end+spawnWait:
+		case late:
 			return r, fmt.Errorf("%d of %d boots failed", failed, s.Fail)
 		}
 		if err := sleep(ctx, 5*time.Millisecond); err != nil {

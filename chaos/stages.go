@@ -202,6 +202,7 @@ func (x *experiment) strike(ctx, probeCtx context.Context) error {
 	x.planEnd = began
 	for _, s := range x.shots {
 		x.planEnd = max(x.planEnd, began+s.At)
+		x.countShot(s, 1)
 	}
 	if x.Shots == nil {
 		for _, n := range x.Chaos {
@@ -220,7 +221,10 @@ func (x *experiment) strike(ctx, probeCtx context.Context) error {
 				if sleep(ctx, began+s.At-x.clock.now()) != nil {
 					return
 				}
-				wg.Go(func() { x.fire(ctx, probeCtx, s, began+s.At) })
+				wg.Go(func() {
+					defer x.countShot(s, -1)
+					x.fire(ctx, probeCtx, s, began+s.At)
+				})
 			}
 		})
 	}
@@ -229,6 +233,13 @@ func (x *experiment) strike(ctx, probeCtx context.Context) error {
 	}
 	wg.Wait()
 	return x.loader.finish(ctx, x.Settle)
+}
+
+// countShot counts the shots that those wait for whose faults last to the end of the others.
+func (x *experiment) countShot(s Shot, by int64) {
+	if !isOpen(s.Fault) {
+		x.striking.Add(by)
+	}
 }
 
 // settle waits until nothing is left to recover and it has been calm for a while, at most for Settle.

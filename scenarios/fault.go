@@ -79,7 +79,7 @@ type CrashpointFault struct {
 type SpawnFault struct {
 	Fail  Count    `yaml:"fail,scalar" doc:"So many boots fail."`
 	Delay Duration `yaml:"delay" doc:"Boots take at least so long."`
-	For   Duration `yaml:"for" zero:"no time: want a time such as 5s" doc:"How long slow boots last. Default: to the end of the chaos."`
+	For   Duration `yaml:"for" zero:"no time: want a time such as 5s" doc:"How long slow boots last. Default: until the other faults are over and the target has recovered."`
 }
 
 // PoisonFault submits a deadly task.
