@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
@@ -19,6 +20,7 @@ type Case struct {
 	clock  *clock
 	exit   *exitWatch // the target's word on the victim's end; nil without a victim
 	ownOOM func(w who, n int64)
+	spoilt *atomic.Bool // boots are, by an injection that is going on
 	// striking tells whether an injection that waits for no other is yet to come or going on, recovered whether the target is whole.
 	striking  func() bool
 	recovered func(context.Context) bool

@@ -191,3 +191,15 @@ func TestSlowBootsLastUntilTheTargetHasRecovered(t *testing.T) {
 	rec = strike(t, p, once(chaos.Spawn{Delay: time.Millisecond})) // nobody boots, and nothing is left to wait for
 	g.Expect(rec.reasons()).To(Equal([]string{"unconfirmed: no member booted meanwhile"}))
 }
+
+// Boots are spoilt by one injection at a time: another one would take its orders back.
+func TestBootsAreSpoiltByOneAtATime(t *testing.T) {
+	g := NewWithT(t)
+	p := start(t, pool.Config{Size: 2})
+	rec := strike(t, p, once(chaos.Spawn{Delay: 10 * time.Millisecond}), once(chaos.Spawn{Fail: 1}), chaos.Nemesis{
+		Fault: chaos.Signal{Name: "KILL"}, When: chaos.When{After: 300 * time.Millisecond},
+	})
+	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 2, "refused": 1}), "%v", rec.reasons())
+	g.Expect(rec.reasons()).To(Equal([]string{"refused: another spawn is going on: give it fail and delay together, or let this one begin later"}))
+	g.Expect(strike(t, p, once(chaos.Spawn{Delay: time.Millisecond})).settled()).To(Equal(map[string]int{"unconfirmed": 1}), "it is over")
+}

@@ -152,7 +152,7 @@ func (x *experiment) inject(ctx, probeCtx context.Context, s Shot, v *Victim, du
 	n := x.planned(s, v, due)
 	c := &Case{
 		Target: x.Target, Victim: v, Guardian: x.Guardian, Until: x.planEnd, clock: x.clock, ownOOM: x.countOOM,
-		striking: func() bool { return x.striking.Load() > 0 }, recovered: x.recovered,
+		spoilt: &x.spoilt, striking: func() bool { return x.striking.Load() > 0 }, recovered: x.recovered,
 	}
 	if v != nil {
 		c.exit = x.exits.watch(v.Member)

@@ -151,6 +151,7 @@ type experiment struct {
 	planEnd time.Duration // when the chaos is planned to be over
 
 	striking atomic.Int64 // shots that are not over, without those that wait for the others
+	spoilt   atomic.Bool  // boots are, by an injection that is going on
 
 	recMu  sync.Mutex
 	rec    Recorder

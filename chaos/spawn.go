@@ -43,12 +43,18 @@ type spoiling struct {
 	Steps
 	Spawn
 	booter         Booter
-	failed, slowed int // before
+	first          bool // no other is going on
+	failed, slowed int  // before
 }
 
 func (s *spoiling) Setup(_ context.Context, c *Case) (err error) {
-	s.booter, err = Capability[Booter](c, "let boots fail")
-	return err
+	if s.booter, err = Capability[Booter](c, "let boots fail"); err != nil {
+		return err
+	}
+	if s.first = c.spoilt.CompareAndSwap(false, true); !s.first {
+		return refuse("another spawn is going on: give it fail and delay together, or let this one begin later")
+	}
+	return nil
 }
 
 func (s *spoiling) Inject(context.Context, *Case) error {
@@ -96,3 +102,10 @@ func (s *spoiling) Confirm(ctx context.Context, c *Case) (history.Receipt, error
 }
 
 func (s *spoiling) Heal(context.Context, *Case) error { return s.booter.SetBoot(0, 0) }
+
+func (s *spoiling) Cleanup(_ context.Context, c *Case) error {
+	if s.first {
+		c.spoilt.Store(false)
+	}
+	return nil
+}
