@@ -44,6 +44,9 @@ func (w *worker) receive(in *frameBuffer) bool {
 		}
 		w.headSince = time.Now()
 		p.answered = w.headSince
+		if w.probe {
+			p.breakerClose(w)
+		}
 		p.afterBatch(w)
 	}
 	w.leave = w.lonely()
@@ -52,9 +55,6 @@ func (w *worker) receive(in *frameBuffer) bool {
 
 // afterBatch decides what w does next. Pool.mu is held.
 func (p *Pool) afterBatch(w *worker) {
-	if w.probe {
-		p.breakerClose(w)
-	}
 	if limit := p.cfg.MaxTasks; limit > 0 && w.settled >= limit {
 		p.retire(w, ReasonRecycle)
 	}
@@ -77,6 +77,9 @@ func (p *Pool) take(w *worker, f *frame) error {
 		}
 		w.asked = true
 		p.retire(w, ReasonNone)
+		if w.state == Retiring { // for another reason already, perhaps, which gives its task all the time that it takes
+			p.stopWorker(w)
+		}
 		return nil
 	case f.kind < frameValue || f.kind > frameUnknown:
 		return fmt.Errorf("%w: kind %d from a worker", errFrame, f.kind)

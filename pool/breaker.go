@@ -29,6 +29,16 @@ const (
 	endMute               // nothing: the task that it ran is to blame
 )
 
+// count goes on or begins anew with a row of failures.
+func (e ending) count(failures *int) {
+	switch e {
+	case endGood:
+		*failures = 0
+	case endBad:
+		*failures++
+	}
+}
+
 // ending judges the end of a worker that was ready. One that lives for less than a second and settles nothing has not
 // come up, unless that is the doing of the task that it ran: of one that was blamed for a crash before, or of any while
 // other workers answer. Otherwise a few tasks that crash would take the pool down with all the others in it.
@@ -101,8 +111,8 @@ func (p *Pool) failIfDeserted() {
 	}
 }
 
-// deserted tells whether no worker is there that takes tasks or still runs some. Pool.mu is held.
-func (p *Pool) deserted() bool { return p.ready == 0 && !p.anyBusy() }
+// deserted tells whether no worker is there that takes tasks, or will at once, or still runs some. Pool.mu is held.
+func (p *Pool) deserted() bool { return p.ready == 0 && len(p.bench) == 0 && !p.anyBusy() }
 
 // anyBusy tells whether some worker still runs tasks, though it takes no new ones.
 func (p *Pool) anyBusy() bool {
@@ -155,31 +165,37 @@ func (p *Pool) jittered(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.5 + p.cfg.jitter()))
 }
 
-// admit waits until slot may start a worker: its own backoff after failures in a row, then the breaker. It reports
-// whether the worker is the breaker's probe, and false when the worker is not wanted any more.
-func (p *Pool) admit(failures int, wanted func() bool) (probe, ok bool) {
+// admit waits until the slot, or if that is nil the spare bench, may start a worker: its own backoff after failures in a row,
+// then the breaker. It reports whether the worker is the breaker's probe, and false when the worker is not wanted any more.
+// A slot gets a spare in its place, at once and whenever one comes up.
+func (p *Pool) admit(s *slot, failures int) (spare *worker, probe, ok bool) {
 	var notBefore time.Time
 	if failures >= 2 && p.cfg.mutant != mutantNoBackoff {
 		notBefore = time.Now().Add(p.jittered(p.cfg.Backoff.delay(failures - 2)))
 	}
 	p.mu.Lock()
 	defer p.unlock()
-	for wanted() {
+	for s == nil && p.running() || s != nil && s.wanted() {
+		if s != nil {
+			if spare = p.adopt(s); spare != nil {
+				return spare, false, true
+			}
+		}
 		b, now := &p.breaker, time.Now()
 		wake := notBefore
 		switch {
 		case now.Before(notBefore):
 		case !b.isOpen():
-			return false, true
+			return nil, false, true
 		case now.Before(b.until):
 			wake = b.until
 		case !b.probing:
 			b.probing = true
-			return true, true
+			return nil, true, true
 		default:
 			wake = time.Time{}
 		}
 		p.sleep(wake)
 	}
-	return false, false
+	return nil, false, false
 }

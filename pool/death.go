@@ -19,6 +19,9 @@ func (p *Pool) bury(w *worker, quarantined bool) Exit {
 	defer p.unlock()
 	exit := w.exitRecord(quarantined)
 	guilty := w.guilty()
+	if exit.Reason == ReasonTimeout { // and not the one that it may have begun before the signal came
+		guilty = w.flight.get(w.overdue)
+	}
 	if guilty != nil {
 		exit.TaskID, exit.Task = guilty.id, guilty.def.name
 	}
@@ -29,6 +32,9 @@ func (p *Pool) bury(w *worker, quarantined bool) Exit {
 		p.ready--
 	}
 	p.notIdle(w)
+	if w.stopKill != nil {
+		w.stopKill.Stop()
+	}
 	w.state, w.lastExit = Stopped, &exit
 	if quarantined {
 		w.state = Quarantined
@@ -62,11 +68,14 @@ func (p *Pool) bury(w *worker, quarantined bool) Exit {
 // exitRecord makes the record of w's end.
 func (w *worker) exitRecord(quarantined bool) Exit {
 	x := Exit{
-		Worker: w.name, Generation: w.gen, Slot: -1, PID: w.proc.pid(), At: time.Now(), Reason: w.reason, Asked: w.asked, Settled: w.settled,
+		Worker: w.name, Generation: w.gen, Slot: -1, PID: w.proc.pid(), At: w.died, Reason: w.reason, Asked: w.asked, Settled: w.settled,
 		Code: unknownCode,
 	}
 	if w.slot != nil {
 		x.Slot = w.slot.index
+	}
+	if x.At.IsZero() {
+		x.At = time.Now()
 	}
 	if !quarantined {
 		st := w.status
@@ -112,7 +121,7 @@ func (p *Pool) bereave(c *call, exit Exit, started, guilty bool) {
 			return
 		case ReasonNone, ReasonStall, ReasonProtocol:
 			c.blame(exit)
-		case ReasonStop:
+		default:
 			if exit.Asked {
 				c.blame(exit)
 			}
@@ -141,7 +150,7 @@ func (p *Pool) spent(c *call, exit Exit, guilty bool) bool {
 	if o := c.options(); o.hasDel {
 		delivery = o.delivery
 	}
-	if delivery == AtMostOnce && p.cfg.mutant != mutantResend || c.attempt >= maxAttempts {
+	if delivery == AtMostOnce && p.cfg.mutant != mutantResend || !guilty && int(c.attempt)-len(c.exits()) >= maxAttempts {
 		return true
 	}
 	if !guilty || p.cfg.mutant == mutantNoBudget {
@@ -153,7 +162,7 @@ func (p *Pool) spent(c *call, exit Exit, guilty bool) bool {
 		n.ooms++
 	case exit.Reason == ReasonStall || exit.Reason == ReasonProtocol:
 		n.crashes++
-	case exit.Kind == KindKilled, exit.Reason == ReasonStop && exit.Asked: // whoever sent SIGTERM wanted it dead
+	case exit.Kind == KindKilled, exit.Reason != ReasonNone && exit.Asked: // whoever sent SIGTERM wanted it dead
 		n.kills++
 	case exit.Reason != ReasonNone:
 	default:

@@ -347,3 +347,47 @@ func TestATaskThatOutstaysTheGraceOfEachSIGTERMSpendsTheBudgetOfKills(t *testing
 	}
 	whole(t, p)
 }
+
+func TestABudgetOfManyKillsIsNotSpentByFewer(t *testing.T) {
+	g := NewWithT(t)
+	cfg, crew := pool.InProcess(pool.Config{Size: 1, Budgets: pool.Budgets{Killed: 150}})
+	p := start(t, cfg)
+	f := obeys.Submit(bound(t), p, 120)
+	for last := 0; ; {
+		w := p.Workers()
+		if len(w) == 1 && w[0].State == pool.Ready && w[0].Phase == pool.PhaseRunning && w[0].PID != last && w[0].Generation <= 120 {
+			last = w[0].PID
+			g.Expect(crew.Kill(last, syscall.SIGKILL)).To(Succeed())
+		}
+		select {
+		case <-f.Done():
+			g.Expect(f.Result(bound(t))).To(Equal(121))
+			return
+		case <-time.After(100 * time.Microsecond):
+		}
+	}
+}
+
+func TestKillsFromOutsideWhileItBootsDoNotMakeASlotWait(t *testing.T) {
+	g, path := NewWithT(t), fault(t)
+	cfg, crew := pool.InProcess(pool.Config{Size: 1, Initializer: holdBack.With(path), Backoff: pool.Backoff{Base: time.Hour, Max: time.Hour}})
+	p := start(t, cfg)
+	create(t, path)
+	events := p.Subscribe(1000)
+	g.Expect(crew.Kill(pids(p)[0], syscall.SIGKILL)).To(Succeed())
+	for range 5 {
+		e, _ := next(t, events, pool.WorkerStarted)
+		g.Expect(crew.Kill(e.Worker.PID, syscall.SIGKILL)).To(Succeed())
+	}
+	open(t, path)
+	whole(t, p)
+	g.Expect(p.Stats().BootFailures).To(BeZero())
+}
+
+// holdBack waits while the file exists.
+var holdBack = pool.RegisterInit("hold-back", func(_ context.Context, path string) error {
+	for fileExists(path) {
+		<-time.After(time.Millisecond)
+	}
+	return nil
+})

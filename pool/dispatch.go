@@ -25,7 +25,11 @@ func (p *Pool) requeue(c *call) {
 	case slot == 0:
 		p.queue.pushFront(c)
 	case slot <= len(p.slots):
-		p.slots[slot-1].pinned.pushFront(c)
+		s := p.slots[slot-1]
+		s.pinned.pushFront(c)
+		if s.worker != nil && s.worker != c.on { // Resize made the slot again
+			p.feed(s.worker, 0)
+		}
 	default:
 		p.fail(c, slotRemoved(slot-1))
 	}
@@ -154,6 +158,9 @@ func (p *Pool) send(w *worker, c *call) {
 // forget takes the task with that number out of w's hands. Pool.mu is held.
 func (w *worker) forget(seq uint32, c *call) {
 	w.flight.remove(seq)
+	if c.extra != nil && c.extra.grace != nil {
+		c.extra.grace.Stop()
+	}
 	if w.large == c {
 		w.large = nil
 		w.bytes -= 16
@@ -184,7 +191,7 @@ func (p *Pool) settle(c *call) bool {
 	if c.settled {
 		return false
 	}
-	c.settled = true
+	c.settled, c.on = true, nil
 	p.stats.Settled++
 	p.live--
 	if p.live == 0 {

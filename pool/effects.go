@@ -92,6 +92,8 @@ func (w *worker) write(o outgoing) {
 		if o.large != nil {
 			down, _ := w.proc.arenas()
 			copy(down[copy(down, o.head):], o.bytes)
+			w.copiedLarge(o.large)
+			o.large, o.bytes = nil, nil
 		}
 		n, err := w.proc.tryWrite(o.buf)
 		if err == nil && n < len(o.buf) {
@@ -111,16 +113,20 @@ func (w *worker) write(o outgoing) {
 	}
 }
 
+// copiedLarge tells that c's payload is in the arena, whatever becomes of the frame.
+func (w *worker) copiedLarge(c *call) {
+	w.p.mu.Lock()
+	defer w.p.mu.Unlock()
+	if c.copying--; c.borrowed {
+		w.p.notify() // its caller may be waiting to have it back
+	}
+}
+
 // endWrite gives the buffer back and takes what was added meanwhile.
 func (w *worker) endWrite(o outgoing) (outgoing, bool) {
 	w.p.mu.Lock()
 	defer w.p.mu.Unlock()
 	w.writing, w.spareOut = false, o.buf[:0]
-	if o.large != nil {
-		if o.large.copying--; o.large.borrowed {
-			w.p.notify() // its caller may be waiting to have it back
-		}
-	}
 	if w.released {
 		w.proc.close()
 		return outgoing{}, false

@@ -94,6 +94,7 @@ type extra struct {
 	kills   uint16
 	detach  func() bool // from the submitter's context
 	settle  func()      // tells a stream; called once
+	grace   *time.Timer // until a cancelled one's worker is killed
 }
 
 // more is the call's extra, made if it has none.
@@ -181,6 +182,7 @@ func (c *call) announce() {
 	x := c.extra
 	if x != nil && x.detach != nil {
 		x.detach()
+		x.detach = nil
 	}
 	if old := c.signal.Swap(settledSignal); old != nil && old.once {
 		old.c <- struct{}{}

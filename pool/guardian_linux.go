@@ -73,6 +73,12 @@ func (g *Guardian) start() (*os.File, error) {
 		w.Close()
 		return nil, err
 	}
+	if pidfd < 0 {
+		w.Close()
+		_ = proc.Kill()
+		_, _ = proc.Wait()
+		return nil, errNoPidfd
+	}
 	pid := proc.Pid
 	_ = proc.Release()
 	_ = unix.SetNonblock(pidfd, true)
@@ -91,6 +97,7 @@ func (g *Guardian) tend(pidfd *os.File) {
 	defer close(g.gone)
 	for pause := time.Duration(0); ; pause = longer(pause) {
 		_ = awaitExit(pidfd)
+		awaitReapable(g.PID())
 		g.mu.Lock()
 		_, _ = unix.Wait4(g.pid, nil, 0, nil)
 		g.pid = 0

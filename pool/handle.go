@@ -16,12 +16,13 @@ type worker struct {
 	board page    // its scoreboard; memory that is gone after release
 
 	state    State
-	booting  bool   // has not said ready, or why it is not
-	reason   Reason // why the pool ends it
-	asked    bool   // SIGTERM from outside: it said goodbye
-	stopSent bool   // asked to exit
-	killed   bool   // by the pool
-	rejected error  // what it sent that no worker should
+	booting  bool        // has not said ready, or why it is not
+	reason   Reason      // why the pool ends it
+	asked    bool        // SIGTERM from outside: it said goodbye
+	stopSent bool        // asked to exit
+	stopKill *time.Timer // kills it when it does not
+	killed   bool        // by the pool
+	rejected error       // what it sent that no worker should
 	readyAt  time.Time
 	settled  int
 	probe    bool // the breaker's: if it stays up, the breaker closes
@@ -37,6 +38,7 @@ type worker struct {
 	headSince time.Time     // since when the oldest task in flight can have been running
 	seen      uint32        // the running task at the keeper's last look
 	seenAt    time.Time     // the first look that found it running; zero: none was
+	overdue   uint32        // the task that it is killed for, if that is for a timeout
 	awaited   int           // of the batch being received, how many results somebody waits for
 	collected uint64        // large results copied out of the up arena
 
@@ -54,7 +56,7 @@ type worker struct {
 
 	resting   bool          // nobody reads
 	restedAt  time.Duration // since when
-	gone      bool          // the process is dead: nobody rests any more
+	died      time.Time     // when the process was found dead, if it is: nobody rests any more
 	attention chan struct{} // calls the reader back, once a rest
 
 	in         frameBuffer // these are for whoever reads
@@ -137,7 +139,7 @@ func (w *worker) info() WorkerInfo {
 // kill ends w and everything it started, for the pool's own reason; a worker that is not reaped in time after that is
 // quarantined. Pool.mu is held.
 func (w *worker) kill(reason Reason) {
-	if w.proc == nil || w.state >= Stopped {
+	if w.proc == nil || w.state >= Stopped || !w.died.IsZero() {
 		return
 	}
 	if !w.killed && (w.reason == ReasonNone || reason != ReasonStop) {
@@ -145,9 +147,12 @@ func (w *worker) kill(reason Reason) {
 	}
 	again := w.killed
 	w.killed = true
+	serving := w.state == Ready
+	if serving {
+		w.p.withdraw(w) // before it can start the next task
+	}
 	w.proc.kill()
-	if w.state == Ready {
-		w.p.withdraw(w)
+	if serving {
 		w.p.dispatch()
 		w.p.notify()
 	}
@@ -220,7 +225,7 @@ func (w *worker) hungUp() {
 		default:
 			w.p.mu.Lock()
 			defer w.p.unlock()
-			if w.rejected == nil {
+			if w.rejected == nil && w.died.IsZero() {
 				w.rejected = errHungUp
 			}
 			w.kill(ReasonProtocol)
@@ -228,13 +233,15 @@ func (w *worker) hungUp() {
 	})
 }
 
-// reap waits for the end of the process.
+// reap waits for the end of the process. From its death on the pool does not kill it any more, which would be what it died of
+// in the record, however long its output keeps that waiting.
 func (w *worker) reap() {
-	w.status = w.proc.wait()
+	w.proc.awaitDeath()
 	w.p.mu.Lock()
-	w.gone = true
+	w.died = time.Now()
 	w.attend()
 	w.p.mu.Unlock()
+	w.status = w.proc.wait()
 	w.proc.stopReading()
 	w.proc.hangUp()
 	<-w.drained

@@ -174,6 +174,8 @@ func (w *goroutineWorker) signal(sig syscall.Signal) error {
 	return nil
 }
 
+func (w *goroutineWorker) awaitDeath() { <-w.exited }
+
 func (w *goroutineWorker) wait() waitStatus {
 	<-w.exited
 	return w.status

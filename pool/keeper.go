@@ -158,6 +158,7 @@ func (p *Pool) lookAtTask(w *worker, now time.Time) (next time.Time) {
 		if t := p.timeout(running); t > 0 && !running.settled {
 			due := w.seenAt.Add(t)
 			if !now.Before(due) {
+				w.overdue = seq
 				w.kill(ReasonTimeout)
 				return time.Time{}
 			}

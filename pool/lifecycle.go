@@ -45,7 +45,7 @@ func (p *Pool) stopWorker(w *worker) {
 	if !w.asked {
 		w.proc.control(controlMessage{kind: controlStop})
 	}
-	time.AfterFunc(p.cfg.StopGrace, func() {
+	w.stopKill = time.AfterFunc(p.cfg.StopGrace, func() {
 		p.mu.Lock()
 		defer p.unlock()
 		w.kill(ReasonStop)

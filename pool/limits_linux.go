@@ -15,7 +15,7 @@ func (p *osProcess) confineCgroup(limit Bytes) error {
 		return err
 	}
 	if err = g.SetMemoryMax(int64(limit)); err == nil {
-		err = g.Add(p.id)
+		err = p.addTo(g)
 	}
 	if err != nil {
 		_ = g.Remove()
@@ -28,6 +28,18 @@ func (p *osProcess) confineCgroup(limit Bytes) error {
 	}
 	p.group = g
 	return nil
+}
+
+var errReaped = errors.New("it has been reaped")
+
+// addTo puts the process into a group while its number is its own.
+func (p *osProcess) addTo(g *cgroup.Group) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return errReaped
+	}
+	return g.Add(p.id)
 }
 
 // leaveCgroup is called when the worker is dead: it ends everything that it left in its cgroup, keeps the evidence, and

@@ -32,7 +32,9 @@ type process interface {
 	// signal goes to the process alone, kill (SIGKILL) to everything it started too.
 	signal(sig syscall.Signal) error
 	kill()
-	// wait blocks until the process has exited, kills what is left of its group and reaps it. Called once.
+	// awaitDeath blocks until the process is dead and can be reaped, which a tracer may put off. wait does too, then kills
+	// what is left of its group, reaps it, and waits a while for its output to be taken. Each is called once.
+	awaitDeath()
 	wait() waitStatus
 
 	// confine applies the hard memory limit; oomKills counts the kernel's OOM kills since. Called once ready.

@@ -41,6 +41,8 @@ type osProcess struct {
 	reaped bool
 }
 
+var errNoPidfd = errors.New("this kernel gives no pidfd: Linux 5.4 or later is needed")
+
 // startProcess re-executes this program as a worker.
 func startProcess(spec spawnSpec) (process, error) {
 	p := &osProcess{}
@@ -72,7 +74,7 @@ func (p *osProcess) exec(spec spawnSpec, files []*os.File) error {
 	if pidfd < 0 {
 		_ = proc.Kill()
 		_, _ = proc.Wait()
-		return errors.New("this kernel gives no pidfd: Linux 5.4 or later is needed")
+		return errNoPidfd
 	}
 	_ = proc.Release() // reaped here, by pid, while the pidfd says that it is still ours
 	if err := unix.SetNonblock(pidfd, true); err != nil {
@@ -133,8 +135,20 @@ func awaitExit(pidfd *os.File) error {
 	})
 }
 
-func (p *osProcess) wait() waitStatus {
+// awaitReapable blocks until the child of that number, which has exited, can be reaped. While somebody traces it and does
+// not wait for it, wait4(2) for it blocks (ptrace(2)), which must not be with a lock held.
+func awaitReapable(pid int) {
+	for errors.Is(unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil), unix.EINTR) {
+	}
+}
+
+func (p *osProcess) awaitDeath() {
 	_ = awaitExit(p.pidfd)
+	awaitReapable(p.id)
+}
+
+func (p *osProcess) wait() waitStatus {
+	p.awaitDeath()
 	p.kill() // the leader is a zombie now, so its group's number is still ours
 	p.leaveCgroup()
 	st := p.reap()
@@ -198,6 +212,11 @@ func (p *osProcess) confine(limit Bytes, cgroups bool) error {
 		if err := p.confineCgroup(limit); err == nil {
 			return nil
 		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return errReaped // its number may be somebody else's
 	}
 	rlimit := unix.Rlimit{Cur: uint64(limit), Max: uint64(limit)}
 	if err := unix.Prlimit(p.id, unix.RLIMIT_DATA, &rlimit, nil); err != nil {

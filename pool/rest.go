@@ -27,7 +27,7 @@ func (w *worker) rest() bool {
 	p := w.p
 	p.mu.Lock()
 	defer p.unlock()
-	if _, ok := w.proc.(interrupter); !ok || !w.lonely() || w.gone || w.unreadable || w.state != Ready || w.in.start != w.in.end {
+	if _, ok := w.proc.(interrupter); !ok || !w.lonely() || !w.died.IsZero() || w.unreadable || w.state != Ready || w.in.start != w.in.end {
 		return false
 	}
 	w.resting, w.restedAt, p.rested = true, monotonic(), true
@@ -81,9 +81,9 @@ func (c *call) read(ctx context.Context, settled <-chan struct{}) {
 	}
 	var err error
 	for c.reads != nil {
-		err = w.proc.receive(w.space, func(n int) bool { return w.got(n) && len(settled) == 0 })
+		err = w.proc.receive(w.space, func(n int) bool { return w.got(n) && len(settled) == 0 && !p.isSettled(c) })
 		p.mu.Lock()
-		if err != nil || w.unreadable || c.settled { // settled may be empty yet, if somebody else has to announce it
+		if err != nil || w.unreadable || c.settled {
 			c.reads = nil
 		}
 		p.mu.Unlock()
@@ -91,6 +91,13 @@ func (c *call) read(ctx context.Context, settled <-chan struct{}) {
 	if err != nil || !w.rest() {
 		w.attention <- struct{}{}
 	}
+}
+
+// isSettled tells whether c is, though settled may be empty yet if somebody else has to announce it.
+func (p *Pool) isSettled(c *call) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return c.settled
 }
 
 // relieve interrupts a caller who reads for what has been settled otherwise: by nobody's answer, or by that of another

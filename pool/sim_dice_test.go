@@ -34,6 +34,7 @@ const (
 	diceToWorker
 	diceToParent
 	diceControl
+	diceOutput
 )
 
 func newDice(seed uint64, stream, worker int) dice {

@@ -21,6 +21,7 @@ type simPlan struct {
 	admin   []simOrder
 	strikes []time.Duration
 	broken  [2]time.Duration // between these the initializer fails; both zero: never
+	sinks   time.Duration    // some workers' output is taken so late, at most
 	early   bool             // faults strike from the start, so that New itself may fail
 	heal    time.Duration    // from then on nothing fails any more
 	ending  simEnding
@@ -124,6 +125,12 @@ func newSimPlan(seed uint64) *simPlan {
 	}
 	if p.weather.rate[atExec] > 0 && d.chance(.1) {
 		p.poisonAll()
+	}
+	if d.chance(.5) {
+		p.sinks = time.Second
+		if limit := p.cfg.CloseTimeout; limit > 0 {
+			p.sinks = min(p.sinks, limit/8)
+		}
 	}
 	return p
 }

@@ -202,8 +202,14 @@ func (w *simProcess) kill() {
 	})
 }
 
+func (w *simProcess) awaitDeath() { <-w.exited }
+
+// wait takes a while longer when somebody is slow to take the output.
 func (w *simProcess) wait() waitStatus {
 	<-w.exited
+	if d := newDice(w.sim.plan.seed, diceOutput, w.pid()); w.sim.plan.sinks > 0 && d.chance(1./8) {
+		<-time.After(d.span(1000, w.sim.plan.sinks))
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.reaped {

@@ -24,23 +24,16 @@ func (s *slot) supervise() {
 	defer p.wg.Done()
 	failures := 0
 	for {
-		w := p.adopt(s)
+		w, probe, ok := p.admit(s, failures)
+		if !ok {
+			return
+		}
 		if w == nil {
-			probe, ok := p.admit(failures, s.wanted)
-			if !ok {
-				return
-			}
-			if w = p.boot(s, probe); w == nil {
-				failures++
+			if w = p.boot(s, probe, &failures); w == nil {
 				continue
 			}
 		}
-		switch p.tend(w) {
-		case endGood:
-			failures = 0
-		case endBad:
-			failures++
-		}
+		p.tend(w).count(&failures)
 		if p.cfg.mutant == mutantNoRestart {
 			return
 		}
@@ -92,8 +85,8 @@ func (p *Pool) tend(w *worker) ending {
 }
 
 // boot starts a worker, for the slot or if that is nil for the spare bench, and waits until it is ready. nil means that
-// it did not come up; that has been counted and told.
-func (p *Pool) boot(s *slot, probe bool) *worker {
+// it did not come up; that has been told and, unless somebody ended it, counted.
+func (p *Pool) boot(s *slot, probe bool, failures *int) *worker {
 	w, err := p.start(s, probe)
 	if err == nil {
 		err = p.awaitReady(w)
@@ -112,6 +105,7 @@ func (p *Pool) boot(s *slot, probe bool) *worker {
 		p.notify()
 		return nil
 	}
+	*failures++
 	p.publish(Event{Kind: BootFailed, Worker: w.info(), Err: err})
 	p.warn("a worker did not come up", "worker", w.name, "err", err)
 	p.breakerFail(err, probe)
@@ -273,7 +267,7 @@ func (p *Pool) install(w *worker) bool {
 	time.AfterFunc(readySettle, func() {
 		p.mu.Lock()
 		defer p.unlock()
-		if w.state != Ready {
+		if w.state != Ready || !w.died.IsZero() {
 			return
 		}
 		p.breaker.row = 0

@@ -2,11 +2,9 @@ package pool
 
 import "slices"
 
-// adopt takes a worker from the spare bench for the slot; nil when there is none.
+// adopt takes a worker from the spare bench for the slot; nil when there is none. Pool.mu is held.
 func (p *Pool) adopt(s *slot) *worker {
-	p.mu.Lock()
-	defer p.unlock()
-	if len(p.bench) == 0 || !s.wanted() {
+	if len(p.bench) == 0 {
 		return nil
 	}
 	w := p.bench[0]
@@ -23,24 +21,23 @@ func (p *Pool) keepSpare() {
 	defer p.wg.Done()
 	failures := 0
 	for {
-		probe, ok := p.admit(failures, p.running)
+		_, probe, ok := p.admit(nil, failures)
 		if !ok {
 			return
 		}
-		w := p.boot(nil, probe)
+		w := p.boot(nil, probe, &failures)
 		if w == nil {
-			failures++
 			continue
 		}
-		failures = 0
 		select {
 		case <-w.adopted:
+			failures = 0
 			continue
 		case <-w.exited:
 		case <-w.stuck:
 		}
 		if p.unadopted(w) {
-			p.tend(w)
+			p.tend(w).count(&failures)
 		}
 	}
 }

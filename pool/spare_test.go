@@ -72,3 +72,13 @@ func TestSparesAndWorkersKilledTogetherAllComeBack(t *testing.T) {
 	g.Expect(p.Close()).To(Succeed())
 	g.Expect(children()).To(BeEmpty())
 }
+
+// The breaker opens as the only worker dies, while a spare is ready to take its place.
+func TestTasksAreNotFailedWhileASpareIsReady(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1, Spares: 1, Backoff: pool.Backoff{Threshold: 1, Base: 20 * time.Second, Max: 20 * time.Second}})
+	g.Eventually(func() int { return p.Stats().Spares }).WithTimeout(patience).Should(Equal(1))
+	dying, behind := dieOnce.Submit(bound(t), p, "exit 42"), square.Submit(bound(t), p, 3)
+	g.Expect(dying.Result(bound(t))).To(Equal(2))
+	g.Expect(behind.Result(bound(t))).To(Equal(9))
+	whole(t, p)
+}

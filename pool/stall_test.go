@@ -1,6 +1,7 @@
 package pool_test
 
 import (
+	"context"
 	"errors"
 	"syscall"
 	"testing"
@@ -183,4 +184,20 @@ func TestAWorkerThatClosesItsSocketAndLingersIsReplaced(t *testing.T) {
 	g.Expect(f.Result(bound(t))).To(Equal(2))
 	g.Expect(f.Outcome().Exits[0].Reason).To(Equal(pool.ReasonProtocol))
 	whole(t, p)
+}
+
+// The frames of calls that were given up fill the socket of a worker that does not read.
+func TestACallWithALargeArgumentReturnsWhenItsContextEnds(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1, Heartbeat: -1})
+	pid := pids(p)[0]
+	kill(t, pid, syscall.SIGSTOP)
+	defer kill(t, pid, syscall.SIGCONT)
+	large := make([]byte, 64<<10)
+	for range 400 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		done := make(chan struct{})
+		go func() { defer close(done); _, _ = echo.Call(ctx, p, large) }()
+		g.Eventually(done).WithTimeout(patience).Should(BeClosed())
+		cancel()
+	}
 }

@@ -58,7 +58,7 @@ func (p *Pool) admission(ctx context.Context, c *call) error {
 			return ErrClosed
 		case int(c.slot) > len(p.slots) || c.slot < 0:
 			return fmt.Errorf("%w: %d of %d", ErrNoSuchSlot, c.slot-1, len(p.slots))
-		case p.breaker.isOpen() && p.ready == 0:
+		case p.breaker.isOpen() && p.ready == 0 && len(p.bench) == 0:
 			return p.crashLoop()
 		case p.cfg.QueueLimit == 0 || !p.full(c):
 			return nil
@@ -108,10 +108,8 @@ func (p *Pool) cancel(c *call, ctx context.Context) {
 		p.afterBatch(w)
 		return
 	}
-	p.fail(c, err)
-	w.proc.control(controlMessage{kind: controlCancel, arg: seq})
 	if grace := p.cfg.CancelGrace; grace >= 0 && p.cfg.mutant != mutantNoGrace {
-		time.AfterFunc(grace, func() {
+		c.more().grace = time.AfterFunc(grace, func() {
 			p.mu.Lock()
 			defer p.unlock()
 			if w.flight.get(seq) != c {
@@ -122,6 +120,8 @@ func (p *Pool) cancel(c *call, ctx context.Context) {
 			}
 		})
 	}
+	p.fail(c, err)
+	w.proc.control(controlMessage{kind: controlCancel, arg: seq})
 }
 
 // cancelWhenDone cancels c when ctx is done, until it has settled.
