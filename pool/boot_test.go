@@ -207,3 +207,26 @@ func TestAWorkerThatRegisteredOtherTasksIsToldAsThat(t *testing.T) {
 		MatchError(pool.ErrCrashLoop), MatchError(ContainSubstring("registered other tasks than the parent")),
 		Not(MatchError(ContainSubstring("initializer")))))
 }
+
+// killsItself is what the kernel does to an initializer that outgrows the memory that is there. It counts the boots.
+var killsItself = pool.RegisterInit("kills-itself", func(_ context.Context, path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, _ = f.Write([]byte{1})
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {}
+})
+
+func TestWorkersThatAreKilledAtEveryBootAreNotAForkLoop(t *testing.T) {
+	beside(t)
+	g, path := NewWithT(t), fault(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	_, err := pool.New(ctx, pool.Config{Size: 1, Initializer: killsItself.With(path)})
+	g.Expect(err).To(HaveOccurred())
+	boots, err := os.Stat(path)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(boots.Size()).To(BeNumerically("<", 12), "0, 0, 50, 100, 200, 400, 800 ms apart at least")
+}

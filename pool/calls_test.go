@@ -619,3 +619,24 @@ func TestAFullQueueSaysWhichLimitAndWhatHelps(t *testing.T) {
 	_, err := square.Call(bound(t), p, 1)
 	g.Expect(err).To(And(MatchError(pool.ErrQueueFull), MatchError(ContainSubstring("QueueLimit is 1")), MatchError(ContainSubstring("QueueBlock"))))
 }
+
+// touchy is an error whose decoder panics.
+type touchy struct{ b []byte }
+
+func (*touchy) Error() string                  { return "touchy" }
+func (*touchy) MarshalCBOR() ([]byte, error)   { return []byte{0x41, 7}, nil }
+func (t *touchy) UnmarshalCBOR(b []byte) error { t.b = b[9:]; return nil }
+
+var (
+	_       = pool.RegisterError[*touchy]("touchy")
+	touchIt = pool.Register("touch-it", func(context.Context, int) (int, error) { return 0, &touchy{} })
+)
+
+func TestAPanicInTheDecodingOfAnErrorDoesNotEndTheHost(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	_, err := touchIt.Call(bound(t), p, 0)
+	var handler *pool.HandlerError
+	g.Expect(errors.As(err, &handler)).To(BeTrue())
+	g.Expect(handler.Message).To(Equal("touchy"))
+	whole(t, p)
+}

@@ -37,12 +37,15 @@ func (d Delivery) String() string {
 }
 
 // Budgets bounds how many worker deaths one task may be blamed for, by kind. A task whose count reaches its budget is
-// settled with *WorkerLostError. Zero fields take the defaults; 1 means that the first death of that kind settles it.
+// settled with *WorkerLostError. Zero fields take the defaults; 1 means that the first death of that kind settles it, and 1,000
+// is the most, since the task's error has a record of each.
 type Budgets struct {
 	Crashes int // exit codes, SIGSEGV, SIGABRT, stalls, …; default 3
 	OOM     int // killed by the kernel's OOM killer or out of memory by a limit; default 3
 	Killed  int // SIGKILL or SIGTERM from outside without evidence of OOM; default 16
 }
+
+const maxBudget = 1000
 
 // Config says how a pool is made. The zero value works: one worker per CPU, no limits, at-least-once delivery.
 // A Config is copied by New; changing it later has no effect.
@@ -132,10 +135,11 @@ type Config struct {
 // Backoff describes what happens when workers fail to come up. A failure is an exit before ready, or within a second
 // after it without a settled task, unless the worker was killed from outside, or died of a task that was blamed for a
 // crash before, or of any task while other workers answer. The first restart is always immediate; the n-th one in a row
-// waits Base·2ⁿ⁻², jittered by ±50 %, at most Max. Failures of all slots add to one score that halves every HalfLife;
-// when it reaches Threshold the breaker opens; so it does at Threshold failures in a row, however far apart, while no worker
-// is there at all or New waits for the first ones. Then no worker is started for a delay that doubles each time (Base·2ⁿ, at
-// most Max), then a single probe worker is, and the breaker closes once it stays up.
+// waits Base·2ⁿ⁻², jittered by ±50 %, at most Max, and so it does after workers that were killed while they booted. Failures of
+// all slots add to one score that halves every HalfLife; when it reaches Threshold the breaker opens; so it does at Threshold
+// failures in a row, however far apart, while no worker is there at all or New waits for the first ones. Then no worker is
+// started for a delay that doubles each time (Base·2ⁿ, at most Max), then a single probe worker is, and the breaker closes once
+// it stays up.
 type Backoff struct {
 	Base      time.Duration // default 100 ms
 	Max       time.Duration // default 10 s
@@ -205,9 +209,12 @@ func (c Config) Validate() error {
 	bad(c.QueueLimit < 0, "Config.QueueLimit is %d: want a positive number, or 0 for no limit", c.QueueLimit)
 	bad(c.QueueBlock && c.QueueLimit == 0, "Config.QueueBlock needs a QueueLimit to block at")
 	bad(c.Delivery > AtMostOnce, "Config.Delivery is %d: want AtLeastOnce or AtMostOnce", c.Delivery)
-	bad(c.Budgets.Crashes < 0, "Config.Budgets.Crashes is %d: want a positive number, or 0 for 3", c.Budgets.Crashes)
-	bad(c.Budgets.OOM < 0, "Config.Budgets.OOM is %d: want a positive number, or 0 for 3", c.Budgets.OOM)
-	bad(c.Budgets.Killed < 0, "Config.Budgets.Killed is %d: want a positive number, or 0 for 16", c.Budgets.Killed)
+	for _, b := range []struct {
+		field   string
+		n, zero int
+	}{{"Crashes", c.Budgets.Crashes, 3}, {"OOM", c.Budgets.OOM, 3}, {"Killed", c.Budgets.Killed, 16}} {
+		bad(b.n < 0 || b.n > maxBudget, "Config.Budgets.%s is %d: want 1 to %d, or 0 for %d", b.field, b.n, maxBudget, b.zero)
+	}
 	bad(c.BootTimeout < 0, "Config.BootTimeout is %v: want a positive duration, or 0 for 30s", c.BootTimeout)
 	bad(c.Backoff.Base < 0 || c.Backoff.Max < 0 || c.Backoff.HalfLife < 0 || c.Backoff.Threshold < 0,
 		"Config.Backoff has a negative field: want positive ones, or 0 for the defaults")

@@ -19,14 +19,18 @@ func (s *server) perish(at CrashPoint) {
 	s.die(syscall.SIGKILL)
 }
 
-// crashLater arranges for the worker to die 1 ms into its handler, if it is armed for that; the channel it returns then
-// never delivers, so that a handler that is faster waits for the end.
+// crashLater arranges for the worker to die 1 ms into its handler, if it is armed for that; a handler that is faster waits for
+// the channel, which is closed after the end if anybody is left then.
 func (s *server) crashLater() <-chan struct{} {
 	if CrashPoint(s.page.word(offCrash).Load()) != CrashMidExec {
 		return nil
 	}
-	time.AfterFunc(time.Millisecond, func() { s.perish(CrashMidExec) })
-	return make(chan struct{})
+	over := make(chan struct{})
+	time.AfterFunc(time.Millisecond, func() {
+		defer close(over)
+		s.perish(CrashMidExec)
+	})
+	return over
 }
 
 // crashWriting dies in the middle of the outgoing frames, or after them, if it is armed for that.
@@ -34,6 +38,7 @@ func (s *server) crashWriting() {
 	switch CrashPoint(s.page.word(offCrash).Load()) {
 	case CrashMidWrite:
 		s.outMu.Lock()
+		defer s.outMu.Unlock()
 		torn := len(s.out) - headerSize/2 // everything before the last frame, and a part of its header
 		_ = s.write(s.out[:max(torn, 1)])
 		s.perish(CrashMidWrite)

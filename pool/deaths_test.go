@@ -367,27 +367,3 @@ func TestABudgetOfManyKillsIsNotSpentByFewer(t *testing.T) {
 		}
 	}
 }
-
-func TestKillsFromOutsideWhileItBootsDoNotMakeASlotWait(t *testing.T) {
-	g, path := NewWithT(t), fault(t)
-	cfg, crew := pool.InProcess(pool.Config{Size: 1, Initializer: holdBack.With(path), Backoff: pool.Backoff{Base: time.Hour, Max: time.Hour}})
-	p := start(t, cfg)
-	create(t, path)
-	events := p.Subscribe(1000)
-	g.Expect(crew.Kill(pids(p)[0], syscall.SIGKILL)).To(Succeed())
-	for range 5 {
-		e, _ := next(t, events, pool.WorkerStarted)
-		g.Expect(crew.Kill(e.Worker.PID, syscall.SIGKILL)).To(Succeed())
-	}
-	open(t, path)
-	whole(t, p)
-	g.Expect(p.Stats().BootFailures).To(BeZero())
-}
-
-// holdBack waits while the file exists.
-var holdBack = pool.RegisterInit("hold-back", func(_ context.Context, path string) error {
-	for fileExists(path) {
-		<-time.After(time.Millisecond)
-	}
-	return nil
-})

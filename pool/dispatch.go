@@ -58,7 +58,7 @@ func (p *Pool) share(w *worker) int {
 
 // feed sends up to most calls to w, and before them what is pinned to its slot. It reports whether it sent any. Pool.mu is held.
 func (p *Pool) feed(w *worker, most int) bool {
-	if w.state != Ready {
+	if w.state != Ready || !w.died.IsZero() {
 		return false
 	}
 	sent := 0

@@ -6,7 +6,9 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -64,8 +66,7 @@ func (g *Guardian) start() (*os.File, error) {
 	defer null.Close()
 	pidfd := -1
 	proc, err := os.StartProcess("/proc/self/exe", []string{"respawn-guardian"}, &os.ProcAttr{
-		Dir:   "/",
-		Env:   []string{envGuardian + "=" + g.id, "GOMAXPROCS=1", "GOGC=20", "GOMEMLIMIT=16MiB", "GORACE=atexit_sleep_ms=0 " + os.Getenv("GORACE")},
+		Env:   guardianEnv(os.Environ(), g.id),
 		Files: []*os.File{r, null, null},
 		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd},
 	})
@@ -90,6 +91,16 @@ func (g *Guardian) start() (*os.File, error) {
 		g.send(line)
 	}
 	return os.NewFile(uintptr(pidfd), "guardian"), nil
+}
+
+// guardianEnv is the environment of a guardian: this process's, which the program may need to start, and its own, without what
+// would make it a worker or part of a pool.
+func guardianEnv(base []string, id string) []string {
+	base = slices.DeleteFunc(slices.Clone(base), func(kv string) bool {
+		return strings.HasPrefix(kv, envPool+"=") || strings.HasPrefix(kv, envWorker+"=")
+	})
+	base = append(base, envGuardian+"="+id, "GOMAXPROCS=1", "GOGC=20", "GOMEMLIMIT=16MiB", "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	return (&exec.Cmd{Env: base}).Environ()
 }
 
 // tend reaps the guardian, and unless it was closed starts another one, with a growing pause from the second on.

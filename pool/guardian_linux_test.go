@@ -190,3 +190,32 @@ func TestTheGuardianCarriesOutItsOrdersWhenItsProcessIsKilledAndNotAfterBye(t *t
 		})
 	}
 }
+
+// The program may need what it was started with before it comes to Main.
+func TestAGuardianHasTheEnvironmentAndDirectoryThatTheProgramStartsWith(t *testing.T) {
+	g := NewWithT(t)
+	t.Setenv("POOL_TEST_NEEDED", "1")
+	t.Setenv("RESPAWN_POOL", "another")
+	t.Setenv(envNeedsItsDirectory, "guardian_linux_test.go")
+	guardian, err := pool.StartGuardian("fedcba9876543210")
+	g.Expect(err).NotTo(HaveOccurred())
+	defer guardian.Close()
+	pid := guardian.PID()
+	g.Eventually(func() (string, error) { return os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid)) }).WithTimeout(patience).Should(Equal("/"), "it got as far as Main")
+	g.Expect(guardian.PID()).To(Equal(pid))
+	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(env)).To(And(ContainSubstring("POOL_TEST_NEEDED=1\x00"), Not(ContainSubstring("RESPAWN_POOL="))))
+}
+
+// envNeedsItsDirectory makes this program one that reads a file beside it before Main.
+const envNeedsItsDirectory = "POOL_TEST_NEEDS"
+
+var _ = func() struct{} {
+	if file := os.Getenv(envNeedsItsDirectory); file != "" {
+		if _, err := os.ReadFile(file); err != nil {
+			os.Exit(9)
+		}
+	}
+	return struct{}{}
+}()

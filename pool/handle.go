@@ -233,13 +233,14 @@ func (w *worker) hungUp() {
 	})
 }
 
-// reap waits for the end of the process. From its death on the pool does not kill it any more, which would be what it died of
-// in the record, however long its output keeps that waiting.
+// reap waits for the end of the process. From its death on the pool sends it no more tasks, and does not kill it, which would be
+// what it died of in the record, however long its output keeps that waiting.
 func (w *worker) reap() {
 	w.proc.awaitDeath()
 	w.p.mu.Lock()
 	w.died = time.Now()
 	w.attend()
+	w.p.notIdle(w)
 	w.p.mu.Unlock()
 	w.status = w.proc.wait()
 	w.proc.stopReading()

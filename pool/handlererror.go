@@ -45,7 +45,12 @@ func RegisterError[E error](name string) struct{} {
 			data, encErr := CBOR.Append(nil, &e)
 			return data, encErr == nil
 		},
-		restore: func(data []byte) (error, bool) {
+		restore: func(data []byte) (err error, ok bool) {
+			defer func() {
+				if recover() != nil { // a decoder of the user's own, on bytes from a worker
+					err, ok = nil, false
+				}
+			}()
 			var e E
 			if err := CBOR.Decode(data, &e); err != nil || reflect.ValueOf(&e).Elem().IsZero() && reflect.TypeFor[E]().Kind() == reflect.Pointer {
 				return nil, false

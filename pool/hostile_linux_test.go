@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -286,5 +287,23 @@ func TestAResultForATaskThatWasNotStartedIsRejected(t *testing.T) {
 			g.Expect(f.Result(bound(t))).To(Equal(i % 500 * (i % 500)))
 		}
 	}
+	whole(t, p)
+}
+
+var closesFrom3 = pool.Register("closes-from-3", func(_ context.Context, _ int) (int, error) {
+	if err := unix.CloseRange(3, 1<<16, 0); err != nil {
+		return 0, err
+	}
+	select {}
+})
+
+// What it closes are the worker's sockets, which is a crash of its own and nobody's kill.
+func TestAHandlerThatClosesTheWorkersDescriptorsIsChargedWithACrash(t *testing.T) {
+	beside(t)
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1, Heartbeat: 300 * time.Millisecond})
+	_, err := closesFrom3.Call(bound(t), p, 0)
+	var lost *pool.WorkerLostError
+	g.Expect(errors.As(err, &lost)).To(BeTrue(), "%v", err)
+	g.Expect(lost.Attempts).To(Equal(3))
 	whole(t, p)
 }

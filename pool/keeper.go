@@ -158,7 +158,9 @@ func (p *Pool) lookAtTask(w *worker, now time.Time) (next time.Time) {
 		if t := p.timeout(running); t > 0 && !running.settled {
 			due := w.seenAt.Add(t)
 			if !now.Before(due) {
-				w.overdue = seq
+				if !w.killed {
+					w.overdue = seq
+				}
 				w.kill(ReasonTimeout)
 				return time.Time{}
 			}

@@ -92,7 +92,7 @@ func shared(name string, size int, mem *[]byte, seal int, unsealed bool) (*os.Fi
 	f := os.NewFile(uintptr(fd), name)
 	if err := unix.Ftruncate(fd, int64(size)); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("ftruncate: %w", err)
+		return nil, fmt.Errorf("ftruncate to %d bytes, of Config.MaxPayload and a few more, which a limit of the file size (ulimit -f) must allow: %w", size, err)
 	}
 	m, err := unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE)
 	if err != nil {

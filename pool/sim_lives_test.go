@@ -222,11 +222,8 @@ func checkBackoff(s *simulation, violated func(string, ...any)) {
 		if gap := a.at.Sub(last[a.slot]); failures[a.slot] >= 2 && gap < s.plan.cfg.Backoff.Base/2 {
 			violated("slot %d: a start %v after %d failures in a row", a.slot, gap, failures[a.slot])
 		}
-		switch x := a.w.exit; {
-		case up[a.w]:
+		if failures[a.slot]++; up[a.w] {
 			failures[a.slot] = 0
-		case x == nil || x.Kind != KindKilled: // to be killed from outside is no failure
-			failures[a.slot]++
 		}
 		if last[a.slot] = a.at; a.w.dead && !a.w.unreapable {
 			last[a.slot] = a.w.exitAt

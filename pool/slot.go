@@ -85,7 +85,7 @@ func (p *Pool) tend(w *worker) ending {
 }
 
 // boot starts a worker, for the slot or if that is nil for the spare bench, and waits until it is ready. nil means that
-// it did not come up; that has been told and, unless somebody ended it, counted.
+// it did not come up; that has been counted and, unless somebody ended it, told.
 func (p *Pool) boot(s *slot, probe bool, failures *int) *worker {
 	w, err := p.start(s, probe)
 	if err == nil {
@@ -96,6 +96,7 @@ func (p *Pool) boot(s *slot, probe bool, failures *int) *worker {
 	}
 	p.mu.Lock()
 	defer p.unlock()
+	*failures++ // spaces the next starts, those of killed ones too: who kills one may kill them all, as the kernel out of memory
 	var boot *BootError
 	if p.state >= stateStopping || s != nil && s.removed || errors.As(err, &boot) && boot.Exit.Kind == KindKilled {
 		if probe {
@@ -105,7 +106,6 @@ func (p *Pool) boot(s *slot, probe bool, failures *int) *worker {
 		p.notify()
 		return nil
 	}
-	*failures++
 	p.publish(Event{Kind: BootFailed, Worker: w.info(), Err: err})
 	p.warn("a worker did not come up", "worker", w.name, "err", err)
 	p.breakerFail(err, probe)

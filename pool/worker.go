@@ -1,9 +1,12 @@
 package pool
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -60,6 +63,7 @@ type server struct {
 	stopping atomic.Bool
 
 	outMu   sync.Mutex
+	broken  error  // of the first write that failed
 	out     []byte // finished results not yet written
 	outFrom time.Duration
 	scratch []byte
@@ -94,21 +98,30 @@ func (s *server) main() {
 	s.exit(1)
 }
 
-// fill reads more bytes; at the end of the socket the parent is gone.
+// fill reads more bytes.
 func (s *server) fill() error {
 	n, err := s.read(s.in.space(16 << 10))
-	if n == 0 {
-		s.orphaned()
-		return errors.Join(errors.New("the parent is gone"), err)
+	if n <= 0 {
+		return s.cutOff(err)
 	}
 	s.in.added(n)
 	return nil
+}
+
+// cutOff is called when a socket gives nothing more: its end, or a reset if something was not read, means that the parent is gone.
+// Anything else is this worker's own doing, such as a handler that closes what is not its own.
+func (s *server) cutOff(err error) error {
+	if err == nil || errors.Is(err, syscall.ECONNRESET) {
+		s.orphaned()
+	}
+	return fmt.Errorf("cannot read from the parent: %w", cmp.Or(err, io.EOF))
 }
 
 // serve runs tasks until the worker stops or its parent is gone.
 func (s *server) serve() {
 	for {
 		if err := s.fill(); err != nil {
+			s.complain(err)
 			return
 		}
 		s.crash(CrashBeforeRead)
@@ -177,6 +190,7 @@ func (s *server) run(f *frame) {
 	s.clock = ended
 	if crashed != nil {
 		<-crashed // the handler was faster than the crash that was asked for
+		runtime.Goexit()
 	}
 	s.page.setPhase(PhaseWriting, f.seq)
 	tc.finish()
@@ -260,7 +274,8 @@ func (s *server) serveControl() {
 	for {
 		n, err := s.readControl(buf[len(buf):cap(buf)])
 		if n <= 0 || err != nil {
-			s.orphaned()
+			s.complain(s.cutOff(err))
+			s.exit(1)
 		}
 		buf = buf[:len(buf)+n]
 		whole := len(buf) / controlSize * controlSize

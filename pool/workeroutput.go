@@ -31,7 +31,7 @@ func (s *server) emit(r frame, at time.Duration) {
 		s.crashWriting()
 	}
 	if full {
-		_ = s.flush() // an error means that the parent is gone, which fill finds out
+		_ = s.flush() // an error comes again at the end of the batch
 		s.clock = 0
 	}
 }
@@ -71,16 +71,15 @@ func (s *server) send(f *frame) {
 	s.outMu.Unlock()
 }
 
-// flush writes the outgoing frames.
+// flush writes the outgoing frames. Once that has failed the parent has lost some of them, and it fails ever after.
 func (s *server) flush() error {
 	s.outMu.Lock()
 	defer s.outMu.Unlock()
-	if len(s.out) == 0 {
-		return nil
+	if len(s.out) > 0 && s.broken == nil {
+		s.broken = s.write(s.out)
 	}
-	err := s.write(s.out)
 	s.out = s.out[:0]
-	return err
+	return s.broken
 }
 
 func failure(what string, err error) frame {

@@ -108,3 +108,18 @@ func TestNothingIsLeftOfWorkersInThisProcess(t *testing.T) {
 }
 
 func busy(w pool.WorkerInfo) bool { return w.Phase == pool.PhaseRunning }
+
+func TestNothingIsLeftOfAWorkerInThisProcessThatACrashPointEnded(t *testing.T) {
+	for _, at := range []pool.CrashPoint{pool.CrashBeforeRead, pool.CrashAfterRead, pool.CrashMidExec, pool.CrashMidWrite, pool.CrashAfterWrite} {
+		t.Run(at.String(), func(t *testing.T) {
+			before := gleak.Goroutines()
+			t.Run("pool", func(t *testing.T) {
+				g, p := NewWithT(t), pooltest.InProcess(t, pool.Config{Size: 1})
+				_, err := p.ArmCrashPoint(0, at)
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(double.Call(t.Context(), p, 4)).To(Equal(8))
+			})
+			NewWithT(t).Eventually(gleak.Goroutines).WithTimeout(patience).ShouldNot(gleak.HaveLeaked(before))
+		})
+	}
+}
