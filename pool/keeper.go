@@ -8,6 +8,7 @@ import "time"
 const (
 	keeperTick  = time.Millisecond
 	longTask    = 2 * time.Millisecond // a task that runs this long gives back what waits behind it
+	stoppedFor  = time.Second / 2      // a look that is so late tells that this process was not running
 	memoryEvery = 250 * time.Millisecond
 )
 
@@ -15,6 +16,7 @@ const (
 func (p *Pool) keep() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var due time.Time
 	for {
 		select {
 		case <-timer.C:
@@ -25,6 +27,7 @@ func (p *Pool) keep() {
 		p.mu.Lock()
 		now := time.Now()
 		next := now.Add(time.Hour)
+		p.keeperLate = !due.IsZero() && now.Sub(due) > stoppedFor
 		p.keeperNext = next // so that a task sent meanwhile, to a worker already looked at, has its time noticed
 		for w := range p.workers {
 			next = earliest(next, p.lookAfter(w, now))
@@ -41,7 +44,7 @@ func (p *Pool) keep() {
 			p.rested = false
 			next = earliest(next, now.Add(restFor))
 		}
-		p.keeperNext = next
+		p.keeperNext, due = next, next
 		p.unlock()
 		timer.Reset(max(time.Until(next), 0))
 	}
@@ -175,7 +178,11 @@ func (p *Pool) lookAtTask(w *worker, now time.Time) (next time.Time) {
 			return next
 		}
 	} else if t := p.timeout(c); t > 0 {
-		// It has not started as far as its scoreboard tells. That is not believed for ever.
+		// It has not started as far as its scoreboard tells. That is not believed for ever, but for so long while this process
+		// runs: its answer may not be read yet.
+		if p.keeperLate {
+			w.headSince = now
+		}
 		due := w.headSince.Add(t + max(p.cfg.Heartbeat, 0) + time.Second)
 		if !now.Before(due) {
 			w.kill(ReasonStall)

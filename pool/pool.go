@@ -45,6 +45,7 @@ type Pool struct {
 	answered    time.Time // when a worker last settled something
 	eff         *effects
 	keeperNext  time.Time     // when the keeper looks next
+	keeperLate  bool          // this look is: the process was stopped
 	changed     chan struct{} // closed and replaced when something that await waits for changed
 	lastSubmit  time.Duration
 	rapid       int           // submissions in a row that followed at once
