@@ -134,7 +134,10 @@ func (s *server) serve() {
 
 // served ends a batch, and tells whether there may be more.
 func (s *server) served(err error) bool {
-	<-s.serving
+	select {
+	case <-s.serving:
+	default: // a fake worker that is dead, whose close let go of who waits for the end of the batch
+	}
 	if err != nil {
 		s.complain(err)
 	}

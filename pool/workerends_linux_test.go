@@ -2,6 +2,7 @@ package pool
 
 import (
 	"errors"
+	"os"
 	"syscall"
 	"testing"
 
@@ -38,4 +39,13 @@ func TestASocketThatIsResetIsTheEndOfTheParent(t *testing.T) {
 	s = newServer(host{page: page{make([]byte, pageSize)}, read: func(b []byte) (int, error) { return -1, unix.EBADF }, orphaned: func() { orphaned++ }})
 	g.Expect(errors.Is(s.fill(), unix.EBADF)).To(BeTrue())
 	g.Expect(orphaned).To(Equal(1), "a descriptor that somebody closed says nothing about the parent")
+}
+
+func TestABatchEndsThoughItsWorkerWasClosedMeanwhile(t *testing.T) {
+	g, s := NewWithT(t), newServer(host{page: page{make([]byte, pageSize)}})
+	s.serving <- struct{}{}
+	ended := make(chan bool, 1)
+	(&goroutineWorker{server: s, sigterm: make(chan os.Signal)}).close()
+	go func() { ended <- s.served(nil) }()
+	g.Eventually(ended).Should(Receive(BeTrue()))
 }
