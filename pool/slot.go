@@ -251,7 +251,7 @@ func (w *worker) booted(f *frame) error {
 func (p *Pool) install(w *worker) bool {
 	p.mu.Lock()
 	defer p.unlock()
-	if p.state >= stateStopping || w.state != Starting || w.slot != nil && w.slot.removed {
+	if p.state >= stateStopping || w.state != Starting || w.killed || w.slot != nil && w.slot.removed {
 		w.kill(ReasonStop)
 		return false
 	}
