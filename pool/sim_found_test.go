@@ -187,6 +187,18 @@ func TestTheBreakerClosesWhenTheSlotThatOpenedItIsGone(t *testing.T) {
 	})
 }
 
+func TestTheBreakerClosesThatAWorkerOpensWhoseSlotIsGone(t *testing.T) {
+	staged(t, Config{Size: 2, Backoff: Backoff{Threshold: 1}}, func(g *WithT, s *simulation, p *Pool) {
+		s.task(time.Second, OnSlot(1))
+		settle()
+		w := s.in(1)
+		g.Expect(p.Resize(1)).To(Succeed())
+		w.die(waitStatus{code: 42})
+		settle()
+		g.Expect(p.Stats()).To(And(HaveField("BootFailures", BeEquivalentTo(1)), HaveField("BreakerOpen", false), HaveField("Ready", 1)))
+	})
+}
+
 func TestATaskThatIsTakenFromBehindALongOneHasItsTimeout(t *testing.T) {
 	for range 20 { // the keeper looks at the workers in any order
 		staged(t, Config{Size: 2, Heartbeat: -1}, func(g *WithT, s *simulation, p *Pool) {

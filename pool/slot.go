@@ -80,6 +80,7 @@ func (p *Pool) tend(w *worker) ending {
 		w.slot.worker = nil
 	}
 	p.failIfDeserted()
+	p.breakerRest() // of a slot that is gone nobody is to take the place
 	p.notify()
 	return end
 }

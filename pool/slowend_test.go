@@ -1,6 +1,8 @@
 package pool
 
 import (
+	"context"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -53,4 +55,61 @@ func TestNoCallWaitsForTheRecordOfADeadWorkerWhileAnotherIsIdle(t *testing.T) {
 		g.Eventually(f.Done()).WithTimeout(time.Minute).Should(BeClosed())
 	}
 	g.Expect(p.Stats().Exits).To(BeZero())
+}
+
+// slowDeath is a worker to which SIGKILL comes late.
+type slowDeath struct {
+	*goroutineWorker
+	due chan struct{}
+}
+
+func (w slowDeath) kill() {
+	go func() {
+		<-w.due
+		w.goroutineWorker.kill()
+	}()
+}
+
+// bootsHeld keeps boots from ending.
+var (
+	bootsHeld  atomic.Bool
+	unlessHeld = RegisterInit("boots-unless-bootsHeld", func(context.Context, int) error {
+		for bootsHeld.Load() {
+			<-time.After(time.Millisecond)
+		}
+		return nil
+	})
+)
+
+func TestAWorkerThatIsBeingKilledIsNotPutToWorkWhenItSaysReady(t *testing.T) {
+	g := NewWithT(t)
+	cfg, _ := InProcess(Config{Size: 1, Initializer: unlessHeld.With(0)})
+	inner, due := cfg.start, make(chan struct{})
+	cfg.start = func(s spawnSpec) (process, error) {
+		p, err := inner(s)
+		if err != nil {
+			return nil, err
+		}
+		return slowDeath{p.(*goroutineWorker), due}, nil
+	}
+	p, err := New(t.Context(), cfg)
+	g.Expect(err).NotTo(HaveOccurred())
+	defer p.Terminate()
+	bootsHeld.Store(true)
+	defer bootsHeld.Store(false)
+	g.Expect(p.Resize(2)).To(Succeed())
+	g.Eventually(func() int { return p.Stats().Starting }).WithTimeout(time.Minute).Should(Equal(1))
+	p.mu.Lock()
+	w := p.slots[1].worker
+	w.kill(ReasonProtocol)
+	p.mu.Unlock()
+	bootsHeld.Store(false)
+	g.Eventually(func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return w.booting
+	}).WithTimeout(time.Minute).Should(BeFalse())
+	g.Consistently(func() int { return p.Stats().Ready }, 50*time.Millisecond).Should(Equal(1))
+	close(due)
+	g.Eventually(func() int { return p.Stats().Ready }).WithTimeout(time.Minute).Should(Equal(2))
 }
