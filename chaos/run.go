@@ -50,7 +50,7 @@ type Run struct {
 	Abort    []Abort             // conditions that end the run early
 	Guardian Guardian            // undoes what lasts if this process is killed; nil: nobody does
 	Progress func(history.Event) // sees every event as it is recorded, for a live display; must not block
-	// Close closes the target in the stage stop. What it had to end because the target left it counts as orphans if it returns
+	// Close closes the target in the stage stop. What it had to end because the target did not counts as orphans if it returns
 	// a [*LeftError]. nil: the target stays open, and what it leaves behind is not known.
 	Close func() error
 	// Witness is the file in which the tasks record their own executions: see chaos/witness. It is read once, after Close.
@@ -76,7 +76,7 @@ type Abort struct {
 	Tripped func(history.Event) bool // looks at every event; the last answer counts
 }
 
-// LeftError is for Run.Close: the target had come to its end and left processes running, which Close ended.
+// LeftError is for Run.Close: processes of the target still ran when it should have come to its end, and Close ended them.
 type LeftError struct{ Processes int }
 
 func (e *LeftError) Error() string {

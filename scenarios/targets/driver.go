@@ -163,7 +163,7 @@ func (t *Driver) sendProbe(ctx context.Context) (pid int, err error) {
 }
 
 // Close stops the pool and the driver and sees to it that nothing of them is left. Closing twice is fine. The error is the
-// first thing that the driver did wrong meanwhile, and a [*chaos.LeftError] if it left processes behind.
+// first thing that the driver did wrong meanwhile, and a [*chaos.LeftError] if it left processes behind or did not end.
 func (t *Driver) Close() error {
 	t.stop()
 	err := t.driver.Stop(context.Background())

@@ -81,9 +81,13 @@ func (t *Server) sendProbe(ctx context.Context) (pid int, err error) {
 	return a.PID, err
 }
 
-// Close stops the server and sees to it that nothing of it is left but its files. Closing twice is fine.
+// Close stops the server and sees to it that nothing of it is left but its files. Closing twice is fine. The error is a
+// [*chaos.LeftError] if some of its processes did not end by themselves.
 func (t *Server) Close() error {
 	t.stop()
-	err := t.server.Stop(context.Background())
+	left, err := t.server.Stop(context.Background())
+	if left > 0 {
+		err = errors.Join(&chaos.LeftError{Processes: left}, err)
+	}
 	return errors.Join(err, omitFrom(t.Witness(), firstProbe))
 }

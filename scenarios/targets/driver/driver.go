@@ -90,7 +90,7 @@ type Driver struct {
 	settled map[uint64]struct{}
 	end     error // why there will be no more answers
 	closing bool
-	left    int        // processes that it left running when it ended
+	left    int        // processes that still ran when it should have ended
 	fatal   *Violation // why the driver was ended by us
 	ready   []int
 	foreign map[int]bool // processes that answered and are no workers

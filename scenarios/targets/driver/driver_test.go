@@ -156,6 +156,13 @@ func TestStopNamesWhatWasLeft(t *testing.T) {
 	g.Expect(d.Left()).To(BeNumerically(">=", 1))
 }
 
+func TestADriverThatDoesNotEndIsLeftItself(t *testing.T) {
+	g := NewWithT(t)
+	d := start(t, "lingers")
+	g.Expect(d.Stop(bound(t))).NotTo(Succeed())
+	g.Expect(d.Left()).To(BeNumerically(">=", 1))
+}
+
 func TestAWrongSizeStartsNothing(t *testing.T) {
 	_, err := driver.Start(t.Context(), driver.Command{Argv: fake("good")})
 	NewWithT(t).Expect(err).To(MatchError("driver: size 0: want at least 1"))

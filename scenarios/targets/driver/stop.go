@@ -57,6 +57,8 @@ func (d *Driver) awaitEnd(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	case <-time.After(d.limits.Stop):
+		family, _ := d.program.Family()
+		d.leaves(1 + len(family))
 		d.wrong(Lingers, 0, "stop", "it lives on after %v: end when stopped, and when standard input ends", d.limits.Stop)
 		return
 	}
@@ -66,36 +68,28 @@ func (d *Driver) awaitEnd(ctx context.Context) {
 	d.countChildren(ctx)
 }
 
-// countChildren notes what an ended driver left running. One look that finds nobody is not enough: what was started since the
-// last one may just be becoming another program (execve), and have no environment to know it by.
+// countChildren notes what an ended driver left running.
 func (d *Driver) countChildren(ctx context.Context) {
-	deadline := time.Now().Add(d.limits.Stop)
-	for nobody := 0; nobody < 2; time.Sleep(10 * time.Millisecond) {
-		family, err := d.program.Family()
-		if err != nil {
-			return
-		}
-		if len(family) == 0 {
-			nobody++
-			continue
-		}
-		nobody = 0
-		if time.Now().After(deadline) || ctx.Err() != nil {
-			var names []string
-			left := slices.Sorted(maps.Keys(family))
-			for _, pid := range left {
-				names = append(names, fmt.Sprintf("%d (%s)", pid, foreign.Name(pid)))
-			}
-			d.mu.Lock()
-			d.left = len(left)
-			d.mu.Unlock()
-			d.violate(newViolation(ChildrenLeft, 0, "stop", strings.Join(names, ", ")+" still run: end and reap every worker before the driver ends"))
-			return
-		}
+	left := d.program.Left(ctx, d.limits.Stop)
+	if len(left) == 0 {
+		return
 	}
+	var names []string
+	for _, pid := range slices.Sorted(maps.Keys(left)) {
+		names = append(names, fmt.Sprintf("%d (%s)", pid, foreign.Name(pid)))
+	}
+	d.leaves(len(left))
+	d.violate(newViolation(ChildrenLeft, 0, "stop", strings.Join(names, ", ")+" still run: end and reap every worker before the driver ends"))
 }
 
-// Left is how many processes the driver had left running when it had ended, which Stop then killed.
+// leaves notes how many processes still ran when they should have ended.
+func (d *Driver) leaves(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.left = n
+}
+
+// Left is how many processes still ran when it was time for the driver to have ended, itself included, which Stop then killed.
 func (d *Driver) Left() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -1,8 +1,10 @@
 package foreign
 
 import (
+	"context"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -30,6 +32,27 @@ func (p *Program) Family() (procfs.Table, error) {
 		p.kin.add(pid, p.Owns)
 	}
 	return family, nil
+}
+
+// Left waits until no descendant of the program, which has ended, is left, and returns those that are there after that time.
+// One look that finds nobody is not enough: what was started since the last one may just be becoming another program
+// (execve), and have no environment to know it by.
+func (p *Program) Left(ctx context.Context, within time.Duration) procfs.Table {
+	deadline := time.Now().Add(within)
+	for nobody := 0; nobody < 2; time.Sleep(10 * time.Millisecond) {
+		family, err := p.Family()
+		switch {
+		case err != nil:
+			return nil
+		case len(family) == 0:
+			nobody++
+		case time.Now().After(deadline) || ctx.Err() != nil:
+			return family
+		default:
+			nobody = 0
+		}
+	}
+	return nil
 }
 
 // Owns tells whether pid is a living descendant: only then may it be signalled.

@@ -8,10 +8,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -64,11 +66,13 @@ type Server struct {
 	dir           string
 	net           Network
 	programs      []*foreign.Program
+	ended         atomic.Bool // by Close: the numbers of its processes may pass to others
 }
 
 const (
 	bootTimeout = 20 * time.Second
 	stopTimeout = 20 * time.Second
+	leftTimeout = 5 * time.Second // for what is left to go once its program has ended
 )
 
 // Start starts the server and waits until all its workers are there and a request was answered; ctx bounds that. On any
@@ -195,23 +199,34 @@ func (s *Server) Owns(pid int) bool { return s.programs[0].Owns(pid) }
 // Workers lists the living workers: the children of the server's main process.
 func (s *Server) Workers(context.Context) ([]int, error) { return s.programs[0].Children() }
 
-// Stop asks the server to end, waits for that, and ends what has not. The error says what had to be killed.
-func (s *Server) Stop(ctx context.Context) error {
+// Stop asks the server to end, waits for that, and ends what has not. Left is how many processes that were; the error says
+// which. Stopping twice is fine.
+func (s *Server) Stop(ctx context.Context) (left int, err error) {
+	if s.ended.Load() {
+		return 0, s.Close()
+	}
 	var errs []error
 	for _, p := range slices.Backward(s.programs) {
 		_ = p.Signal(unix.SIGTERM)
 		select {
 		case <-p.Exited():
+			if pids := slices.Sorted(maps.Keys(p.Left(ctx, leftTimeout))); len(pids) > 0 {
+				left += len(pids)
+				errs = append(errs, fmt.Errorf("%s (process %d) ended and left processes %v running", s.name, p.PID(), pids))
+			}
 		case <-ctx.Done():
 		case <-time.After(stopTimeout):
+			family, _ := p.Family()
+			left += 1 + len(family)
 			errs = append(errs, fmt.Errorf("%s (process %d) lives on %v after SIGTERM", s.name, p.PID(), stopTimeout))
 		}
 	}
-	return errors.Join(append(errs, s.Close())...)
+	return left, errors.Join(append(errs, s.Close())...)
 }
 
 // Close ends the server and everything it started, at once. Closing twice is fine.
 func (s *Server) Close() error {
+	s.ended.Store(true)
 	var errs []error
 	for _, p := range s.programs {
 		errs = append(errs, p.End())

@@ -127,14 +127,14 @@ func TestStopLeavesNothing(t *testing.T) {
 		g := NewWithT(t)
 		workers, err := s.Workers(t.Context())
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(s.Stop(bound(t))).To(Succeed())
+		g.Expect(s.Stop(bound(t))).To(BeZero())
 		for _, pid := range append(workers, s.PID()) {
 			p, err := procfs.Read(pid)
 			g.Expect(err != nil || !p.Alive()).To(BeTrue(), "process %d is left", pid)
 		}
 		_, err = s.Request(bound(t), server.Task{Name: "square", N: 7})
 		g.Expect(err).To(MatchError(syscall.ECONNREFUSED))
-		g.Expect(s.Stop(bound(t))).To(Succeed(), "twice")
+		g.Expect(s.Stop(bound(t))).To(BeZero(), "twice")
 	})
 }
 
@@ -146,7 +146,24 @@ func TestAServerWithADeafWorkerStops(t *testing.T) {
 		workers, err := s.Workers(t.Context())
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(syscall.Kill(workers[0], syscall.SIGSTOP)).To(Succeed())
-		g.Expect(s.Stop(bound(t))).To(Succeed())
+		g.Expect(s.Stop(bound(t))).To(BeZero())
+	})
+}
+
+// A server that is killed cannot end its workers, and one that is stopped cannot end itself.
+func TestStopCountsWhatAServerLeft(t *testing.T) {
+	eachKind(t, func(t *testing.T, s *server.Server) {
+		g := NewWithT(t)
+		workers, err := s.Workers(t.Context())
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(syscall.Kill(workers[0], syscall.SIGSTOP)).To(Succeed())
+		g.Expect(syscall.Kill(s.PID(), syscall.SIGKILL)).To(Succeed())
+		left, err := s.Stop(bound(t))
+		g.Expect(left).To(BeNumerically(">=", 1))
+		g.Expect(err).To(MatchError(ContainSubstring(strconv.Itoa(workers[0]))))
+		left, err = s.Stop(bound(t))
+		g.Expect(err).NotTo(HaveOccurred(), "twice")
+		g.Expect(left).To(BeZero())
 	})
 }
 
