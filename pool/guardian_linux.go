@@ -23,7 +23,8 @@ import (
 // Guardian is the parent's handle on a guardian process. A guardian that dies is replaced. Safe for concurrent use.
 // A pool has one of its own; a harness that stops or throttles processes starts another as its dead man's switch.
 type Guardian struct {
-	id string
+	id   string
+	warn func(msg string, args ...any) // what its user should know
 
 	mu      sync.Mutex
 	lines   map[string]string // what the guardian must know, by key: sent again to a replacement
@@ -39,10 +40,17 @@ type Guardian struct {
 // watch, once this process is gone. Close it. Only the process that will be guarded may call it, after Main; before, the
 // error is ErrMainNotCalled, since the guardian is a copy of this program.
 func StartGuardian(id string) (*Guardian, error) {
+	return startGuardian(id, func(string, ...any) {})
+}
+
+func startGuardian(id string, warn func(msg string, args ...any)) (*Guardian, error) {
 	if !mainCalled.Load() {
 		return nil, ErrMainNotCalled
 	}
-	g := &Guardian{id: id, lines: map[string]string{"of": fmt.Sprintf("of %d\n", os.Getpid())}, closing: make(chan struct{}), gone: make(chan struct{})}
+	g := &Guardian{
+		id: id, warn: warn, lines: map[string]string{"of": fmt.Sprintf("of %d\n", os.Getpid())},
+		closing: make(chan struct{}), gone: make(chan struct{}),
+	}
 	exited, err := g.start()
 	if err != nil {
 		return nil, fmt.Errorf("pool: start the guardian: %w", err)
@@ -110,10 +118,14 @@ func (g *Guardian) tend(pidfd *os.File) {
 		_ = awaitExit(pidfd)
 		awaitReapable(g.PID())
 		g.mu.Lock()
-		_, _ = unix.Wait4(g.pid, nil, 0, nil)
+		pid, status := g.pid, unix.WaitStatus(0)
+		_, _ = unix.Wait4(pid, &status, 0, nil)
 		g.pid = 0
 		pidfd.Close()
 		g.pipe.Close()
+		if !g.closed {
+			g.warn("the guardian died, another is started", "pid", pid, "code", status.ExitStatus(), "signal", unix.SignalName(status.Signal()))
+		}
 		g.mu.Unlock()
 		for started := false; !started; pause = longer(pause) {
 			select {
@@ -123,7 +135,9 @@ func (g *Guardian) tend(pidfd *os.File) {
 			}
 			var err error
 			pidfd, err = g.start()
-			started = err == nil
+			if started = err == nil; !started {
+				g.warn("the guardian cannot be started: nobody ends the workers should this process be killed", "err", err)
+			}
 		}
 		g.mu.Lock()
 		if g.closed { // it was closed while there was no guardian to say bye to
@@ -251,7 +265,7 @@ func (p *Pool) startGuardian() error {
 	if p.cfg.mutant == mutantNoGuardian || !p.real {
 		return nil
 	}
-	g, err := StartGuardian(p.id)
+	g, err := startGuardian(p.id, p.warn)
 	if err == nil {
 		p.guardian = g
 	}

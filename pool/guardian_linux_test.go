@@ -4,16 +4,20 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
 
 	"github.com/respawn-go/respawn/pool"
 )
@@ -71,6 +75,38 @@ func TestAGuardianThatDiesIsReplaced(t *testing.T) {
 		kill(t, pid, sig)
 		g.Consistently(func() bool { return isAlive(pid) }, 30*time.Millisecond).Should(BeTrue(), "%v", sig)
 	}
+}
+
+// That a pool has no guardian shows nowhere but in the log.
+func TestThatTheGuardianDiedOrCannotBeStartedIsLogged(t *testing.T) {
+	g, log := NewWithT(t), &lockedBuffer{}
+	p := start(t, pool.Config{Size: 1, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	old := guardianOf(os.Getpid())
+	open := limitFiles(t)
+	kill(t, old, syscall.SIGKILL)
+	g.Eventually(log.String).WithTimeout(patience).Should(And(
+		MatchRegexp(`level=WARN msg="the guardian died[^\n]* pid=%d [^\n]*signal=SIGKILL`, old),
+		MatchRegexp(`level=WARN msg="the guardian cannot be started[^\n]* err="[^\n]*too many open files"`)))
+	open()
+	g.Eventually(func() int { return guardianOf(os.Getpid()) }).WithTimeout(patience).ShouldNot(Or(BeZero(), Equal(old)))
+	g.Expect(p.Close()).To(Succeed())
+	g.Expect(strings.Count(log.String(), "the guardian died")).To(Equal(1), "a guardian that is closed has not died")
+}
+
+// limitFiles lets this process open no more files, until the function that it returns is called. The limit is set past the
+// syscall package, which would hand it on to children from then on.
+func limitFiles(t *testing.T) (open func()) {
+	t.Helper()
+	set := func(l unix.Rlimit) {
+		_, _, errno := unix.RawSyscall6(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, uintptr(unsafe.Pointer(&l)), 0, 0, 0)
+		NewWithT(t).Expect(errno).To(BeZero())
+	}
+	var before unix.Rlimit
+	NewWithT(t).Expect(unix.Getrlimit(unix.RLIMIT_NOFILE, &before)).To(Succeed())
+	open = sync.OnceFunc(func() { set(before) })
+	t.Cleanup(open)
+	set(unix.Rlimit{Cur: 0, Max: before.Max})
+	return open
 }
 
 func TestAStoppedGuardianHoldsUpNoClose(t *testing.T) {
