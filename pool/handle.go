@@ -43,6 +43,7 @@ type worker struct {
 	collected uint64        // large results copied out of the up arena
 
 	lookedAt time.Time // the keeper's last look
+	weighAt  time.Time // when its memory is looked at next
 	pings    uint32
 	pingedAt time.Time // of the ping that is not answered; zero: none
 

@@ -120,11 +120,14 @@ func (p *Pool) lookAfter(w *worker, now time.Time) (next time.Time) {
 		next = earliest2(next, due)
 	}
 	if soft := p.cfg.SoftMemory; soft > 0 {
-		if w.proc.resident() > soft {
-			p.retire(w, ReasonRecycle)
-			return next
+		if !now.Before(w.weighAt) {
+			w.weighAt = now.Add(memoryEvery) // not at each look: with tasks in flight that is every keeperTick
+			if w.proc.resident() > soft {
+				p.retire(w, ReasonRecycle)
+				return next
+			}
 		}
-		next = earliest2(next, now.Add(memoryEvery))
+		next = earliest2(next, w.weighAt)
 	}
 	return next
 }

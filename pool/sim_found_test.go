@@ -199,6 +199,25 @@ func TestTheBreakerClosesThatAWorkerOpensWhoseSlotIsGone(t *testing.T) {
 	})
 }
 
+// The keeper looks at a worker with tasks in flight each millisecond, holding the lock; reading /proc takes longer than all else
+// that it does then.
+func TestMemoryIsLookedAtFourTimesASecondHoweverBusyAWorkerIs(t *testing.T) {
+	staged(t, Config{Size: 1, SoftMemory: GiB * 1024, Heartbeat: -1}, func(g *WithT, s *simulation, _ *Pool) {
+		w := s.in(0)
+		before, began := w.weighed.Load(), time.Now()
+		for time.Since(began) < time.Second {
+			var batch []*Future[[]byte]
+			for range 50 {
+				batch = append(batch, s.task(100*time.Microsecond))
+			}
+			for _, f := range batch {
+				<-f.Done()
+			}
+		}
+		g.Expect(w.weighed.Load() - before).To(And(BeNumerically(">=", 3), BeNumerically("<=", 6)))
+	})
+}
+
 func TestATaskThatIsTakenFromBehindALongOneHasItsTimeout(t *testing.T) {
 	for range 20 { // the keeper looks at the workers in any order
 		staged(t, Config{Size: 2, Heartbeat: -1}, func(g *WithT, s *simulation, p *Pool) {

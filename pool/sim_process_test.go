@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -33,6 +34,8 @@ type simProcess struct {
 	wake   chan struct{} // makes receive return
 	hung   chan struct{} // closed by hangUp
 	once   struct{ stop, hung sync.Once }
+
+	weighed atomic.Int64 // how often its memory was looked at
 
 	mu         sync.Mutex
 	dead       bool
@@ -225,7 +228,10 @@ func (w *simProcess) oomKills() uint64          { return w.oom }
 func (w *simProcess) stderrTail() string        { return w.stderr }
 
 // resident grows by a MiB with each task.
-func (w *simProcess) resident() Bytes { return 10*MiB + Bytes(w.board.word(offDone).Load())*MiB }
+func (w *simProcess) resident() Bytes {
+	w.weighed.Add(1)
+	return 10*MiB + Bytes(w.board.word(offDone).Load())*MiB
+}
 
 func (w *simProcess) close() {
 	w.inUse("close")
