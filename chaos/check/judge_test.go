@@ -282,6 +282,16 @@ var cases = map[string]struct {
 		}
 		return s.add(history.Event{Fault: &history.Fault{N: 2, Op: "settled", Outcome: "confirmed", Receipt: &history.Receipt{}}}).verify(4).stop().end()
 	}, check.Pass, "2 faults confirmed, every slot back within 4ms"},
+	"it is told to close, rejects, and takes long to close": {func() *story {
+		s := calm().kill(0)
+		s.h.Load.Concurrency = 1
+		id := s.submit()
+		s.wait(200*tick).settle(id, history.OK, "").run(id, s.pids[1], s.now-2*tick, s.now-tick).begun(nil, "stop")
+		for range 12 {
+			s.settle(s.submit(), history.Rejected, "closed").wait(100 * tick)
+		}
+		return s.done().verify(4).stop().end()
+	}, check.Pass, "2 faults confirmed, every slot back within 4ms"},
 	"it took too long": {func() *story {
 		s := calm().kill(0)
 		id := s.submit()

@@ -71,10 +71,13 @@ func (l *load) finish(now time.Duration) {
 	}
 }
 
-// change takes tasks in or out of flight.
+// change takes tasks in or out of flight. It returns the open window, if there is one.
 func (l *load) change(by int, s *state) *window {
 	w := l.current(s.stage)
-	if w != nil && w.open {
+	if w != nil && !w.open {
+		w = nil
+	}
+	if w != nil {
 		w.busy += float64(l.inflight) * (s.now - max(l.at, w.from)).Seconds()
 	}
 	l.inflight, l.at = max(0, l.inflight+by), s.now
@@ -94,20 +97,21 @@ func (l *load) submitted(s *state) {
 func (l *load) done(t *history.Task, s *state) {
 	w := l.change(-1, s)
 	l.last = s.now
-	if t.Outcome == history.Rejected && !s.toldToEnd() {
+	switch {
+	case t.Outcome == history.OK:
+		if w != nil {
+			w.ok++
+		}
+		l.recent = append(l.recent, s.now)
+	case t.Outcome == history.Rejected && s.toldToEnd():
+		l.finish(s.now)
+	case t.Outcome == history.Rejected:
 		l.refused++
 		if w != nil {
 			w.refused++
 			w.busy -= min(t.Latency, s.now-w.from).Seconds()
 		}
 	}
-	if t.Outcome != history.OK {
-		return
-	}
-	if w != nil {
-		w.ok++
-	}
-	l.recent = append(l.recent, s.now)
 }
 
 // trailing is how far back the rate of the moment looks.
