@@ -185,6 +185,11 @@ func TestOnlyTheTaskThatWasRunningIsBlamed(t *testing.T) {
 		if p.Stats().Requeued > deaths {
 			return // there were bystanders
 		}
+		if deaths == 20 && broken == 0 {
+			// On a busy host a process takes long to die, and what waits behind its task has been taken back by then.
+			g.Expect(p.Stats().Revoked).To(BeNumerically(">", 0), "nothing was ever sent ahead")
+			return
+		}
 		g.Expect(deaths).To(BeNumerically("<", 20), "no death had bystanders")
 	}
 }
