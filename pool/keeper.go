@@ -108,7 +108,7 @@ func (p *Pool) lookAfter(w *worker, now time.Time) (next time.Time) {
 	}
 	next = earliest2(w.attendAfter(now), p.lookAtTask(w, now))
 	next = earliest2(next, p.lookAtPulse(w, now))
-	if w.state != Ready || w.slot == nil {
+	if w.state != Ready || w.slot == nil || !w.died.IsZero() {
 		return next
 	}
 	if age := p.cfg.MaxAge; age > 0 {

@@ -38,7 +38,7 @@ func (p *Pool) withdraw(w *worker) {
 
 // stopWorker tells a worker that has nothing left to do to exit, and kills it if it does not. Pool.mu is held.
 func (p *Pool) stopWorker(w *worker) {
-	if w.stopSent {
+	if w.stopSent || !w.died.IsZero() {
 		return
 	}
 	w.stopSent = true

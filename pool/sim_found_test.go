@@ -199,6 +199,34 @@ func TestTheBreakerClosesThatAWorkerOpensWhoseSlotIsGone(t *testing.T) {
 	})
 }
 
+// It dies before it is due, and its record comes only after.
+func TestADeadWorkerIsNotRecycled(t *testing.T) {
+	staged(t, Config{Size: 1, MaxAge: time.Second}, func(g *WithT, s *simulation, p *Pool) {
+		events := p.Subscribe(100)
+		w := s.in(0)
+		w.slowOutput = 2 * time.Second
+		w.die(waitStatus{})
+		for e := range events.C {
+			g.Expect(e.Kind).NotTo(Equal(WorkerRetiring))
+			if e.Kind == WorkerExited {
+				g.Expect(e.Exit.Reason).To(Equal(ReasonNone))
+				return
+			}
+		}
+	})
+}
+
+func TestADeadWorkerDidNotEndBecauseItWasToldToAfterwards(t *testing.T) {
+	staged(t, Config{Size: 1}, func(g *WithT, s *simulation, p *Pool) {
+		w := s.in(0)
+		w.slowOutput = time.Second
+		w.die(waitStatus{})
+		settle()
+		g.Expect(p.Restart(context.Background())).To(Succeed())
+		g.Expect(p.Workers()[0].LastExit.Reason).To(Equal(ReasonNone))
+	})
+}
+
 // The keeper looks at a worker with tasks in flight each millisecond, holding the lock; reading /proc takes longer than all else
 // that it does then.
 func TestMemoryIsLookedAtFourTimesASecondHoweverBusyAWorkerIs(t *testing.T) {

@@ -43,9 +43,10 @@ type simProcess struct {
 	pending    bool          // SIGTERM came while it was stopped
 	status     waitStatus
 	confineErr error
-	unreapable bool // takes long to be reaped
-	held       bool // its socket outlives it
-	lazy       bool // who writes to it takes long; set before anybody does
+	unreapable bool          // takes long to be reaped
+	held       bool          // its socket outlives it
+	slowOutput time.Duration // somebody takes so long to take its output; set before its death
+	lazy       bool          // who writes to it takes long; set before anybody does
 	reaped     bool
 	closed     bool
 	simRecord
@@ -210,6 +211,7 @@ func (w *simProcess) awaitDeath() { <-w.exited }
 // wait takes a while longer when somebody is slow to take the output.
 func (w *simProcess) wait() waitStatus {
 	<-w.exited
+	<-time.After(w.slowOutput)
 	if d := newDice(w.sim.plan.seed, diceOutput, w.pid()); w.sim.plan.sinks > 0 && d.chance(1./8) {
 		<-time.After(d.span(1000, w.sim.plan.sinks))
 	}
