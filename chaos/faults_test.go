@@ -128,6 +128,7 @@ func TestOperations(t *testing.T) {
 	p := start(t, pool.Config{Size: 2})
 	rec := strike(t, p, once(chaos.Resize{To: 4}))
 	g.Expect(rec.settled()).To(HaveKeyWithValue("confirmed", 1), "%v", rec.faults("settled"))
+	g.Expect(rec.faults("injected")[0].Closes).To(BeFalse(), "it takes tasks as before")
 	g.Expect(p.Want()).To(Equal(4))
 
 	rec = strike(t, p, once(chaos.Restart{}))
@@ -150,6 +151,7 @@ func TestOperations(t *testing.T) {
 	g.Expect(rec.settled()).To(HaveKeyWithValue("confirmed", 1), "%v", rec.faults("settled"))
 	g.Expect(rec.outcomes()).NotTo(HaveKey(history.Hung))
 	g.Expect(rec.outcomes()).To(HaveKey(history.Rejected))
+	g.Expect(rec.faults("injected")[0].Closes).To(BeTrue())
 }
 
 // A pool that is terminated with tasks in flight settles every one of them.
@@ -159,6 +161,7 @@ func TestTerminate(t *testing.T) {
 	rec := strike(t, p, once(chaos.Terminate{}))
 	g.Expect(rec.settled()).To(HaveKeyWithValue("confirmed", 1), "%v", rec.faults("settled"))
 	g.Expect(rec.outcomes()).NotTo(HaveKey(history.Hung))
+	g.Expect(rec.faults("injected")[0].Closes).To(BeTrue())
 }
 
 // What changes nothing is refused, and not confirmed by a receipt of nothing.

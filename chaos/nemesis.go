@@ -15,9 +15,12 @@ import (
 // patience is how long a shot waits for a member that can be picked: the one it wants may just be booting.
 const patience = time.Second
 
+// leaver is a fault after which the target has so many members.
+type leaver interface{ leaves() int }
+
 // fire strikes once: it picks the victims and injects the fault into each of them at the same time.
 func (x *experiment) fire(ctx, probeCtx context.Context, s Shot, due time.Duration) {
-	if f, ok := s.Fault.(interface{ leaves() int }); ok && f.leaves() < x.MinAlive {
+	if f, ok := s.Fault.(leaver); ok && f.leaves() < x.MinAlive {
 		n := x.planned(s, nil, due)
 		x.settled(n, s, nil, history.Receipt{}, refuse("floor reached: %s leaves fewer members alive than %d", s.Fault, x.MinAlive))
 		return
@@ -208,6 +211,9 @@ func (x *experiment) injected(n int, s Shot, v *Victim) {
 	f.Victim = x.victimOf(s, v)
 	if e, ok := s.Fault.(Ender); ok {
 		f.Ends = e.Ends()
+	}
+	if l, ok := s.Fault.(leaver); ok {
+		f.Closes = f.Victim == nil && l.leaves() == 0
 	}
 	if m, ok := s.Fault.(Marker); ok {
 		f.Marker = m.Marker()

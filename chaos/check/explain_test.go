@@ -227,6 +227,13 @@ func TestPoisonInterrupted(t *testing.T) {
 // resize is one that is told at once, and seen by the next sample.
 func (s *story) resize() *story { return s.begun(nil, "stop") }
 
+// closing is a close that is not settled yet.
+func (s *story) closing() *story {
+	s.begun(nil, "stop")
+	s.events[len(s.events)-1].Fault.Closes = true
+	return s
+}
+
 // Slots that turn out not to be wanted any more were below what is wanted only if they were empty before that was asked for,
 // or together with one that is wanted.
 func TestResizeIsNotBelow(t *testing.T) {

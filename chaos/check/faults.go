@@ -40,6 +40,7 @@ type injection struct {
 	err        string
 	pids       []int    // that its receipt lists
 	ends       []string // the reasons that members end for because of it
+	closes     bool     // the target is to take no more tasks
 	marker     string   // on the stderr of members that die of it
 	fatal      bool
 	died       time.Duration // of a fatal one
@@ -69,7 +70,7 @@ func (s *state) fault(e *history.Fault) {
 	case "planned":
 		f.planned++
 	case "injected":
-		i.injected, i.began, i.ends, i.marker = true, s.now, e.Ends, e.Marker
+		i.injected, i.began, i.ends, i.closes, i.marker = true, s.now, e.Ends, e.Closes, e.Marker
 		if e.Due > 0 {
 			f.lag.add(max(0, s.now-e.Due), s.line)
 		}

@@ -276,22 +276,50 @@ var cases = map[string]struct {
 	"it is told to close, and rejects": {func() *story {
 		s := calm().kill(0)
 		s.h.Load.Count = 17
-		s.add(history.Event{Fault: &history.Fault{N: 2, Op: "injected", Fault: "close", Ends: []string{"stop"}}})
+		s.closing()
 		for range 12 {
 			s.settle(s.submit(), history.Rejected, "closed")
 		}
-		return s.add(history.Event{Fault: &history.Fault{N: 2, Op: "settled", Outcome: "confirmed", Receipt: &history.Receipt{}}}).verify(4).stop().end()
+		return s.done().verify(4).stop().end()
 	}, check.Pass, "2 faults confirmed, every slot back within 4ms"},
+	"it is told to be smaller, and rejects almost all of the load": {func() *story {
+		s := calm().kill(0)
+		s.h.Load.Count = 17
+		s.resize()
+		for range 12 {
+			s.settle(s.submit(), history.Rejected, "the queue is full")
+		}
+		return s.done().verify(4).stop().end()
+	}, check.Inconclusive, "too little load to judge by: 29% of what the scenario states, for 12 tasks of 17 were rejected"},
+	"it is told to be smaller, and rejects a closed loop": {func() *story {
+		s := calm().kill(0)
+		s.h.Load.Concurrency = 1
+		id := s.submit()
+		s.wait(200*tick).settle(id, history.OK, "").run(id, s.pids[1], s.now-2*tick, s.now-tick).resize()
+		for range 12 {
+			s.settle(s.submit(), history.Rejected, "the queue is full").wait(100 * tick)
+		}
+		return s.done().verify(4).stop().end()
+	}, check.Inconclusive, "too little load to judge by: 12% of what the scenario states, for 12 tasks of 18 were rejected"},
 	"it is told to close, rejects, and takes long to close": {func() *story {
 		s := calm().kill(0)
 		s.h.Load.Concurrency = 1
 		id := s.submit()
-		s.wait(200*tick).settle(id, history.OK, "").run(id, s.pids[1], s.now-2*tick, s.now-tick).begun(nil, "stop")
+		s.wait(200*tick).settle(id, history.OK, "").run(id, s.pids[1], s.now-2*tick, s.now-tick).closing()
 		for range 12 {
 			s.settle(s.submit(), history.Rejected, "closed").wait(100 * tick)
 		}
 		return s.done().verify(4).stop().end()
 	}, check.Pass, "2 faults confirmed, every slot back within 4ms"},
+	"it is told to close, and only then there is load": {func() *story {
+		s := calm().kill(0)
+		s.h.Load.Rate = 1000
+		s.closing()
+		for range 100 {
+			s.settle(s.submit(), history.Rejected, "closed")
+		}
+		return s.done().verify(4).stop().end()
+	}, check.Inconclusive, "too little load to judge by: 22% of what the scenario states"},
 	"it took too long": {func() *story {
 		s := calm().kill(0)
 		id := s.submit()

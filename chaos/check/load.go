@@ -169,7 +169,7 @@ func (s *state) kept(i int) reading {
 // should be.
 func (s *state) toldToEnd() bool {
 	return s.load.over || s.faults.endedParent(s.now) ||
-		slices.ContainsFunc(s.faults.broad, func(i *injection) bool { return slices.Contains(i.ends, "stop") })
+		slices.ContainsFunc(s.faults.broad, func(i *injection) bool { return i.closes })
 }
 
 // achieved compares the load with what the scenario states. What the target rejected is no load.

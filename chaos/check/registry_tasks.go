@@ -73,7 +73,7 @@ var taskMetrics = slices.Concat([]Metric{
 	{
 		Name: "tasks.throughput", Unit: PerSecond, Live: true,
 		Meaning: "Tasks done per second: in steady and abort over the last second, else from the stage steady to the end of settling.",
-		Formula: "Outcomes ok by the time; a stage counts as ended with its last outcome if nothing was in flight after it.",
+		Formula: "Outcomes ok by the time; a stage counts as ended with its last outcome if nothing was in flight after it, and when the target, told to close, rejects one.",
 		of:      func(s *state) reading { return s.throughput(0, 1, 2) },
 		now:     (*state).throughputNow,
 	},
@@ -91,8 +91,8 @@ var taskMetrics = slices.Concat([]Metric{
 		{
 			Name: "load.achieved", Unit: Ratio, Live: true, Aside: true,
 			Meaning: "How much of the stated load there really was.",
-			Formula: "Of the tasks less those that the target rejected before it was told to close: of a count, the share; else from the stage steady to the end of settling, or until the target was told " +
-				"to close: of an open loop, submissions by rate and time; of a closed loop, the mean number in flight by the concurrency.",
+			Formula: "Of the tasks less those that the target rejected before it was told to close: of a count, the share; else from the stage steady to the end of settling, or until the target, " +
+				"told to close, rejects one: of an open loop, submissions by rate and time; of a closed loop, the mean number in flight by the concurrency.",
 			of: func(s *state) reading { return s.achieved() },
 		},
 		{
