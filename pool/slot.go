@@ -80,7 +80,7 @@ func (p *Pool) tend(w *worker) ending {
 		w.slot.worker = nil
 	}
 	p.failIfDeserted()
-	p.breakerRest() // of a slot that is gone nobody is to take the place
+	p.breakerRest() // a slot that is gone sends no probe
 	p.notify()
 	return end
 }

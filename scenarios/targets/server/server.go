@@ -66,7 +66,8 @@ type Server struct {
 	dir           string
 	net           Network
 	programs      []*foreign.Program
-	ended         atomic.Bool // by Close: the numbers of its processes may pass to others
+	stopTimeout   time.Duration // for each of them to end once it is asked to
+	ended         atomic.Bool   // by Close: the numbers of its processes may pass to others
 }
 
 const (
@@ -99,7 +100,7 @@ func start(ctx context.Context, k kind, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{name: k.name, size: c.Size, port: port, net: c.Net, dir: filepath.Join(c.Dir, k.name)}
+	s := &Server{name: k.name, stopTimeout: stopTimeout, size: c.Size, port: port, net: c.Net, dir: filepath.Join(c.Dir, k.name)}
 	if err = openTo(c.Dir, s.dir); err == nil {
 		err = k.start(s, c)
 	}
@@ -215,10 +216,10 @@ func (s *Server) Stop(ctx context.Context) (left int, err error) {
 				errs = append(errs, fmt.Errorf("%s (process %d) ended and left processes %v running", s.name, p.PID(), pids))
 			}
 		case <-ctx.Done():
-		case <-time.After(stopTimeout):
+		case <-time.After(s.stopTimeout):
 			family, _ := p.Family()
 			left += 1 + len(family)
-			errs = append(errs, fmt.Errorf("%s (process %d) lives on %v after SIGTERM", s.name, p.PID(), stopTimeout))
+			errs = append(errs, fmt.Errorf("%s (process %d) lives on %v after SIGTERM", s.name, p.PID(), s.stopTimeout))
 		}
 	}
 	return left, errors.Join(append(errs, s.Close())...)

@@ -150,7 +150,7 @@ func TestAServerWithADeafWorkerStops(t *testing.T) {
 	})
 }
 
-// A server that is killed cannot end its workers, and one that is stopped cannot end itself.
+// A server that is killed cannot end its workers, and a worker that is stopped does not notice.
 func TestStopCountsWhatAServerLeft(t *testing.T) {
 	eachKind(t, func(t *testing.T, s *server.Server) {
 		g := NewWithT(t)
@@ -164,6 +164,17 @@ func TestStopCountsWhatAServerLeft(t *testing.T) {
 		left, err = s.Stop(bound(t))
 		g.Expect(err).NotTo(HaveOccurred(), "twice")
 		g.Expect(left).To(BeZero())
+	})
+}
+
+func TestStopCountsAServerThatDoesNotEnd(t *testing.T) {
+	eachKind(t, func(t *testing.T, s *server.Server) {
+		g := NewWithT(t)
+		s.StopWithin(time.Second)
+		g.Expect(syscall.Kill(s.PID(), syscall.SIGSTOP)).To(Succeed())
+		left, err := s.Stop(bound(t))
+		g.Expect(left).To(BeNumerically(">=", 1+3), "itself and its workers")
+		g.Expect(err).To(MatchError(ContainSubstring("lives on 1s after SIGTERM")))
 	})
 }
 
