@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"syscall"
+	"time"
 )
 
 // output is what a command prints to. It remembers the first write that failed, so that no command has to look at each: what
-// was asked for and got lost is the harness's own error.
+// was asked for and got lost is the harness's own error. That whoever read has gone is none: they want no more.
 type output struct {
 	file *os.File
 	err  error
@@ -18,10 +22,22 @@ func (o *output) Fd() uintptr { return o.file.Fd() }
 
 func (o *output) Write(p []byte) (int, error) {
 	n, err := o.file.Write(p)
+	if o.unread(err) {
+		return len(p), nil
+	}
 	if o.err == nil {
 		o.err = err
 	}
 	return n, err
+}
+
+// unread tells whether a write failed because the pipe's reader has gone, or the terminal was closed.
+func (o *output) unread(err error) bool {
+	if errors.Is(err, syscall.EPIPE) {
+		return true
+	}
+	info, statErr := o.file.Stat()
+	return errors.Is(err, syscall.EIO) && statErr == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // lost is how a command ends whose output got lost; another error that has words of its own comes first.
@@ -32,4 +48,48 @@ func (o *output) lost(err error) error {
 		return err
 	}
 	return &exitError{exitHarness, fmt.Errorf("print the result: %w", o.err)}
+}
+
+// screen is where progress is shown. Who writes to it never waits: what cannot be shown, because nobody reads or the terminal was
+// stopped, is left out, for a run that waited for its spectators would measure them.
+type screen struct {
+	io.Writer
+	parts chan []byte
+	shown chan struct{} // closed once everything was
+}
+
+// Fd lets those who draw ask whether it is a terminal.
+func (s *screen) Fd() uintptr {
+	if f, ok := s.Writer.(described); ok {
+		return f.Fd()
+	}
+	return ^uintptr(0)
+}
+
+func newScreen(w io.Writer) *screen {
+	s := &screen{Writer: w, parts: make(chan []byte, 1024), shown: make(chan struct{})}
+	go func() {
+		defer close(s.shown)
+		for p := range s.parts {
+			_, _ = w.Write(p)
+		}
+	}()
+	return s
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	select {
+	case s.parts <- bytes.Clone(p):
+	default:
+	}
+	return len(p), nil
+}
+
+// close waits until everything is shown, but not for long.
+func (s *screen) close() {
+	close(s.parts)
+	select {
+	case <-s.shown:
+	case <-time.After(time.Second):
+	}
 }

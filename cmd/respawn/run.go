@@ -42,7 +42,8 @@ the other. Each leaves DIR/NAME/{history.jsonl,report.html,report.json,junit.xml
 and DIR/index.html lists them all. What earlier runs of these scenarios left in DIR is removed
 first; other scenarios' reports stay, and are listed too.
 
-Ctrl-C heals what was injected, ends every process, and still writes the report.
+Ctrl-C, or a signal of a wrapper, heals what was injected, ends every process, and still writes
+the report, however many more come. Ctrl-C two seconds later or after that ends at once.
 Several scenarios exit with the code of the worst verdict. Exit codes: 0 pass, 1 fail,
 2 usage or scenario error, 3 inconclusive, 4 aborted, 5 harness error, 130 interrupted.`,
 		Example: `  respawn run random-kill
@@ -199,13 +200,18 @@ func notRun(list []*scenarios.Scenario, n, repeat int) string {
 
 // runOne runs one scenario and tells about it.
 func runOne(cmd *cobra.Command, s *scenarios.Scenario, o scenarios.RunOptions, asJSON bool) (*reports.Report, error) {
-	show := newDisplay(cmd.ErrOrStderr(), s.Name)
+	progress := cmd.ErrOrStderr()
 	if asJSON {
-		show = newDisplay(io.Discard, s.Name)
+		progress = io.Discard
 	}
+	shown := newScreen(progress)
+	show := newDisplay(shown, s.Name)
 	o.Progress = show.update
+	recorded := records(cmd.Context(), filepath.Join(o.Dir, scenarios.HistoryFile))
 	r, err := s.Run(cmd.Context(), o)
+	recorded()
 	show.end()
+	shown.close()
 	if err != nil {
 		if problems := scenarios.Problems(nil); errors.As(err, &problems) {
 			return nil, usage("%w", err)
@@ -219,7 +225,8 @@ func runOne(cmd *cobra.Command, s *scenarios.Scenario, o scenarios.RunOptions, a
 		if line := r.Against(o.Baseline); line != "" { // no part of the report: another baseline says something else
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", s.Name, printable(line))
 		}
-		return r, writeJSONLine(cmd.OutOrStdout(), r)
+		_ = writeJSONLine(cmd.OutOrStdout(), r) // output has the error: the other runs and their index are wanted all the same
+		return r, nil
 	}
 	printVerdict(cmd.OutOrStdout(), r, o.Dir, o.Baseline)
 	return r, nil
