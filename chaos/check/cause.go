@@ -40,6 +40,7 @@ var explanations = map[string]func(s *state, n int) (string, int){
 	"blame.bystanders":   (*state).sayBystanders,
 	"exits.unexplained":  (*state).sayUnexplained,
 	"exits.collateral":   (*state).sayCollateral,
+	"results.rejected":   (*state).sayRejected,
 	"slots.silent":       (*state).saySilent,
 	"slots.lost":         (*state).sayNotBack,
 	"pool.missing":       (*state).sayMissing,
@@ -124,6 +125,14 @@ func (s *state) sayExit(n int, is func(*exit) bool, what string) (string, int) {
 	return fmt.Sprintf("%s %s; %sslot %d, pid %d: %s", number(n, "member", "members"), what, theFirst(n), x.Slot, x.PID, why), x.line
 }
 
+func (s *state) sayRejected(n int) (string, int) {
+	first := s.crew.firstBad
+	if first.err == "" {
+		return "", 0
+	}
+	return number(n, "answer", "answers") + " came that should never come; " + theFirst(n) + first.err, first.line
+}
+
 func (s *state) saySilent(n int) (string, int) {
 	silent := []string{}
 	for slot := 0; slot < min(s.whole.want, maxSlots) && len(silent) <= 5; slot++ {
@@ -137,19 +146,22 @@ func (s *state) saySilent(n int) (string, int) {
 		text += ": slots " + strings.Join(silent[:5], ", ") + ", …"
 	case len(silent) > 0:
 		text += ": " + pick(len(silent), "slot ", "slots ") + and(silent)
-	case len(s.answersOfDead()) > 0:
-		text += ": " + s.answersOfDead()
+	case len(s.badAnswer()) > 0:
+		text += ": " + s.badAnswer()
 	default:
 		text += ": some slots were answered for by the same process"
 	}
 	return text + s.sizeLie(), max(s.probes.failedLine, s.looks.lastLine)
 }
 
-// answersOfDead tells of the first slot for which a process answered that was dead.
-func (s *state) answersOfDead() string {
+// badAnswer tells of the first slot for which a process answered that was dead, or never its member.
+func (s *state) badAnswer() string {
 	for _, slot := range sortedKeys(s.probes.final) {
-		if a := s.probes.final[slot]; s.killed(a) {
+		switch a := s.probes.final[slot]; {
+		case s.killed(a):
 			return fmt.Sprintf("slot %d was answered for by pid %d, which had been ended before", slot, a.pid)
+		case s.stranger(slot, a):
+			return fmt.Sprintf("slot %d was answered for by pid %d, which never was its member", slot, a.pid)
 		}
 	}
 	return ""

@@ -47,6 +47,65 @@ func TestAnswerOfAProcessThatNeverBecameReadyIsNoRecovery(t *testing.T) {
 	g.Expect(s.metric("slot.recovery.max")).To(BeNumerically(">", 1e300))
 }
 
+func TestAnswerOfAnotherSlotsMemberIsNoRecovery(t *testing.T) {
+	for name, of := range map[string]func(s *story) int{
+		"a sibling":             func(s *story) int { return s.pids[1] },
+		"a process from before": func(*story) int { return 399 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := calm().strike(2, "confirmed", true)
+			s.exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"}).start(2)
+			s.add(history.Event{Probe: &history.Probe{Slot: 2, Op: "answered", For: 1, PID: of(s)}})
+			s.stage("settle").work(0).sample(4).stage("verify").sample(4).stop().end()
+			g.Expect(s.metric("slot.recovery.max")).To(BeNumerically(">", 1e300))
+		})
+	}
+}
+
+func TestMemberThatIsMovedFromAnotherSlotIsNoReplacement(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().strike(2, "confirmed", true)
+	s.exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"})
+	s.pids[2] = s.pids[1]
+	s.member(history.Member{Op: "ready", Slot: 2, PID: s.pids[1]}).probe(2, 1)
+	g.Expect(s.verify(4).stop().end().metric("slot.recovery.max")).To(BeNumerically(">", 1e300))
+}
+
+func TestSuccessorThatWasReadyBeforeItsVictimDiedIsItsReplacement(t *testing.T) {
+	g := NewWithT(t)
+	s := calm()
+	old := s.pids[2]
+	s.start(2)
+	next := s.pids[2]
+	s.pids[2] = old
+	s.strike(2, "confirmed", true).exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"})
+	s.pids[2] = next
+	s.probe(2, 1)
+	g.Expect(s.verify(4).stop().end().metric("slot.recovery.max")).To(BeNumerically("<", 1))
+}
+
+func TestSlotThatNeverHadTheProcessThatAnswersForItIsSilent(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().kill(0)
+	s.stage("settle").work(0).sample(4).stage("verify")
+	for slot := range 3 {
+		s.probe(slot, 0)
+	}
+	s.add(history.Event{Probe: &history.Probe{Slot: 3, Op: "answered", PID: 9999}})
+	r := s.sample(4).stop().end().judge()
+	g.Expect(r.Verdict).To(Equal(check.Fail), show(r))
+	g.Expect(r.Cause).To(ContainSubstring("pid 9999, which never was its member"))
+}
+
+func TestWhatNoMemberShouldSendFailsEveryRun(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().kill(0).member(history.Member{Op: "rejected", Slot: -1, Err: "it named a stranger"})
+	r := s.verify(4).stop().end().judge()
+	g.Expect(r.Verdict).To(Equal(check.Fail), show(r))
+	g.Expect(r.Cause).To(ContainSubstring("it named a stranger"))
+}
+
 func TestDeathThatIsConfirmedAfterTheRecoveryCounts(t *testing.T) {
 	g := NewWithT(t)
 	s := calm()

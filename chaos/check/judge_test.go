@@ -116,7 +116,7 @@ var cases = map[string]struct {
 		s := calm().kill(0).stage("settle").work(0).sample(4).stage("verify").probe(0, 0).probe(1, 0).probe(2, 0)
 		s.pids[3] = s.pids[2]
 		return s.probe(3, 0).sample(4).stop().end()
-	}, check.Fail, "1 of 4 slots does not answer at the end: some slots were answered for by the same process"},
+	}, check.Fail, "1 of 4 slots does not answer at the end: slot 3 was answered for by pid 403, which never was its member"},
 	"orphans are left": {func() *story {
 		return calm().kill(0).verify(4).stage("stop").sample(0, func(e *history.Sample) { e.Orphans = 2 }).end()
 	}, check.Fail, "2 processes of the target are left that are no member's"},

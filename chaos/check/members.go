@@ -25,6 +25,7 @@ type crew struct {
 
 	turnover, replaced, starts, mostStarting                          int
 	bootsFailed, quarantined, opened, closed, lateResults, badResults int
+	firstBad                                                          sighting // of badResults
 }
 
 // exit is the end of a member before the stage stop.
@@ -90,6 +91,7 @@ func (s *state) member(m *history.Member) {
 	counted := s.stage >= chaos && s.stage < stop
 	switch m.Op {
 	case "started":
+		s.slots.started(m.Slot, m.PID)
 		if m.Slot >= 0 { // of a hot spare nobody tells when it is up
 			c.starting[m.PID] = at
 		}
@@ -121,7 +123,9 @@ func (s *state) member(m *history.Member) {
 		c.lateResults++
 		s.account.again(m.Task)
 	case "rejected":
-		c.badResults++
+		if c.badResults++; c.badResults == 1 {
+			c.firstBad = sighting{line: s.line, err: m.Err}
+		}
 	case "requeued":
 		if m.Blamed {
 			c.blamed = append(c.blamed, blame{m.PID, s.line, m.Task})

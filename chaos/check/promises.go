@@ -10,6 +10,7 @@ var promises = []struct {
 	{"exits.collateral", nil},
 	{"slots.silent", nil},
 	{"blame.bystanders", (*state).hasWitness},
+	{"results.rejected", (*state).hasEvents},
 	{"tasks.wrong", (*state).hasLoad},
 	{"tasks.duplicated", (*state).hasLoad},
 	{"tasks.lost", (*state).hasLoad},
@@ -33,4 +34,5 @@ func Promises() []string {
 
 func (s *state) hasWitness() bool { return s.can("witness") && s.hasLoad() }
 func (s *state) hasLoad() bool    { return s.h.Load != nil || s.load.count > 0 }
+func (s *state) hasEvents() bool  { return s.can("events") || s.crew.events > 0 }
 func (s *state) hasMarker() bool  { return s.can("marker") }

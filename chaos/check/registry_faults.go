@@ -49,7 +49,7 @@ var faultMetrics = slices.Concat([]Metric{
 			Name: "slots.answering", Unit: Count,
 			Meaning: "Slots that answered the probe at the end.",
 			Formula: "Distinct pids that answered the probes of the stage verify, one for each slot; that of a process of " +
-				"which a receipt shows that it had ended is none.",
+				"which a receipt shows that it had ended is none, nor that of one which never was ready in the slot.",
 			of: (*state).answering,
 		},
 		{

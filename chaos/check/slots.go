@@ -15,6 +15,7 @@ type slots struct {
 	answers map[int][]answer      // by slot
 	since   map[int]time.Duration // by pid, when it became ready
 	rises   map[int][]answer      // by slot, the same
+	homes   map[int]int           // by pid, the slot that it was started for
 	recover dist
 }
 
@@ -26,8 +27,11 @@ type answer struct {
 
 func (l *slots) init() {
 	l.pending, l.answers = map[int][]death{}, map[int][]answer{}
-	l.since, l.rises = map[int]time.Duration{}, map[int][]answer{}
+	l.since, l.rises, l.homes = map[int]time.Duration{}, map[int][]answer{}, map[int]int{}
 }
+
+// started takes a new member of the slot, -1 for one that waits to take any.
+func (l *slots) started(slot, pid int) { l.homes[pid] = slot }
 
 func (l *slots) ready(slot, pid int, at time.Duration) {
 	l.since[pid] = at
@@ -61,12 +65,33 @@ func (l *slots) settle(slot int, events bool) {
 	}
 }
 
-// back is when the slot was of use again after the death.
+// back is when the slot was of use again after the death: a member of that slot has answered that came after the victim.
+// Where the target tells no events, any other process counts.
 func (l *slots) back(d death, events bool) (time.Duration, bool) {
 	for _, a := range from(l.answers[d.slot], d.at) {
-		ready, told := l.since[a.pid]
-		if a.pid != d.pid && (told || !events) {
+		if !events {
+			if a.pid != d.pid {
+				return a.at, true
+			}
+		} else if ready, ok := l.follows(a.pid, d); ok {
 			return max(a.at, ready), true
+		}
+	}
+	return 0, false
+}
+
+// follows tells since when the process has been ready as the victim's successor in its slot: since the death, or before it if
+// it took over from a victim that was about to be replaced. A member of another slot is none.
+func (l *slots) follows(pid int, d death) (ready time.Duration, ok bool) {
+	if home, told := l.homes[pid]; told && home >= 0 && home != d.slot {
+		return 0, false
+	}
+	for _, r := range slices.Backward(l.rises[d.slot]) {
+		if r.pid == d.pid && r.at < d.at {
+			return 0, false // what was ready earlier is a predecessor
+		}
+		if r.pid == pid {
+			return r.at, true
 		}
 	}
 	return 0, false
@@ -139,11 +164,11 @@ func (s *state) probe(e *history.Probe) {
 	}
 }
 
-// answering counts the slots that answered the probe at the end, each by a living process of its own.
+// answering counts the slots that answered the probe at the end, each by a living member of its own.
 func (s *state) answering() reading {
 	pids := map[int]bool{}
 	for slot, a := range s.probes.final {
-		if slot >= 0 && slot < s.whole.want && a.pid > 0 && !s.killed(a) {
+		if slot >= 0 && slot < s.whole.want && a.pid > 0 && !s.killed(a) && !s.stranger(slot, a) {
 			pids[a.pid] = true
 		}
 	}
@@ -152,6 +177,11 @@ func (s *state) answering() reading {
 		asked = 1 // nobody is there to be asked, as it should be
 	}
 	return count(len(pids), asked)
+}
+
+// stranger tells whether the process that answered for the slot was never ready in it, where the target tells who was.
+func (s *state) stranger(slot int, a answer) bool {
+	return s.can("events") && !slices.ContainsFunc(s.slots.rises[slot], func(r answer) bool { return r.pid == a.pid })
 }
 
 // killed tells whether a receipt shows that the process had ended before it is said to have answered, and nobody with its

@@ -103,7 +103,7 @@ type Stage struct {
 
 // Member is one event in the life of a target's member.
 type Member struct {
-	Op     string `json:"op"` // started, ready, retiring, exited, quarantined, boot-failed, breaker-opened, breaker-closed, requeued, lost, late, answered-twice, rejected, probed
+	Op     string `json:"op"` // started, ready, retiring, exited, quarantined, boot-failed, breaker-opened, breaker-closed, requeued, lost, late, answered-twice, unanswered, rejected, probed
 	Slot   int    `json:"slot"`
 	Gen    int    `json:"gen,omitempty"`
 	PID    int    `json:"pid,omitempty"`

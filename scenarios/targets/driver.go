@@ -78,8 +78,11 @@ func (t *Driver) violated(v *driver.Violation) {
 		return // it will not come up, and the error says why
 	}
 	op := "rejected"
-	if v.Kind == driver.AnsweredTwice {
+	switch v.Kind {
+	case driver.AnsweredTwice:
 		op = "answered-twice"
+	case driver.NoAnswer, driver.Refused, driver.Deaf, driver.Mute, driver.Died, driver.Lingers, driver.ChildrenLeft:
+		op = "unanswered" // of what it did not do, or was ended by, the tasks and processes tell
 	}
 	t.announce(history.Member{Op: op, Task: v.Task, Err: v.Error()})
 }
