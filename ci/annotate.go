@@ -40,7 +40,7 @@ func colour(r Row) string {
 // Annotate writes GitHub's workflow commands, one error for each red scenario, and appends the step summary to the file
 // that GITHUB_STEP_SUMMARY names. It does nothing outside GitHub Actions.
 func (d Decision) Annotate(w io.Writer) error {
-	if os.Getenv("GITHUB_ACTIONS") != "true" {
+	if !onGitHub() {
 		return nil
 	}
 	for _, r := range d.Rows {
@@ -48,7 +48,7 @@ func (d Decision) Annotate(w io.Writer) error {
 			fmt.Fprintf(w, "::error title=%s::%s\n", property("respawn "+r.Scenario), data(r.Reason))
 		}
 	}
-	path := os.Getenv("GITHUB_STEP_SUMMARY")
+	path := StepSummary()
 	if path == "" {
 		return nil
 	}
@@ -61,6 +61,16 @@ func (d Decision) Annotate(w io.Writer) error {
 		err = closeErr
 	}
 	return err
+}
+
+func onGitHub() bool { return os.Getenv("GITHUB_ACTIONS") == "true" }
+
+// StepSummary is the file that Annotate appends to, "" outside GitHub Actions.
+func StepSummary() string {
+	if !onGitHub() {
+		return ""
+	}
+	return os.Getenv("GITHUB_STEP_SUMMARY")
 }
 
 // JUnit writes the decision as JUnit XML: a test case a scenario.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/url"
 	"path/filepath"
-	"strings"
 )
 
 //go:embed index.html
@@ -29,12 +28,7 @@ func (e IndexEntry) Link() string {
 }
 
 // Name is the scenario, with what tells the run from others of it: NAME.2, NAME.3.
-func (e IndexEntry) Name() string {
-	if base := filepath.Base(e.Dir); strings.HasPrefix(base, e.Scenario+".") {
-		return base
-	}
-	return e.Scenario
-}
+func (e IndexEntry) Name() string { return runIn(e.Dir, e.Scenario) }
 
 // Recovery is the median slot recovery, "" without one.
 func (e IndexEntry) Recovery() string {

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,7 +102,7 @@ func TestTheListsOfAnEmptyReportAreLists(t *testing.T) {
 func TestJUnitFailsWithTheVerdictAndIsValidWithHostileText(t *testing.T) {
 	g := NewWithT(t)
 	var out bytes.Buffer
-	g.Expect(sample(t).JUnit(&out)).To(Succeed())
+	g.Expect(sample(t).JUnit(&out, "kill")).To(Succeed())
 	var suite struct {
 		Tests    int `xml:"tests,attr"`
 		Failures int `xml:"failures,attr"`
@@ -117,6 +118,65 @@ func TestJUnitFailsWithTheVerdictAndIsValidWithHostileText(t *testing.T) {
 	g.Expect(out.String()).NotTo(ContainSubstring("\x1b"))
 }
 
+// cases are the classes and names of the test cases of a JUnit file, each with the message of its failure.
+func cases(g *WithT, r *reports.Report, run string) (classes []string, failures map[string]string) {
+	var out bytes.Buffer
+	g.Expect(r.JUnit(&out, run)).To(Succeed())
+	var suite struct {
+		Cases []struct {
+			Class   string `xml:"classname,attr"`
+			Name    string `xml:"name,attr"`
+			Failure *struct {
+				Message string `xml:"message,attr"`
+			} `xml:"failure"`
+		} `xml:"testcase"`
+	}
+	g.Expect(xml.Unmarshal(out.Bytes(), &suite)).To(Succeed())
+	failures = map[string]string{}
+	for _, c := range suite.Cases {
+		classes = append(classes, c.Class+": "+c.Name)
+		if c.Failure != nil {
+			failures[c.Name] = c.Failure.Message
+		}
+	}
+	return classes, failures
+}
+
+// GitLab shows one case of those that share class and name, over all files of a job.
+func TestEachJUnitCaseIsItsOwnInAFileAndOverTheRunsOfAScenario(t *testing.T) {
+	g := NewWithT(t)
+	rule := func(group, when, text string) check.Threshold {
+		return check.Threshold{Group: group, When: when, Text: text, Metric: "tasks.lost", OK: true, Samples: 1}
+	}
+	r := build(history.Header{Scenario: "kill"}, events(), check.Result{Verdict: check.Pass, Thresholds: []check.Threshold{
+		rule("steady", "before", "pool.ready == 8"), rule("steady", "after", "pool.ready == 8"),
+		rule("require", "", "faults.confirmed >= 4"), rule("require", "", "faults.confirmed >= 4"), rule("expect", "", "faults.confirmed >= 4"),
+	}})
+	var all []string
+	for _, run := range []string{"kill", "kill.2", "kill.3"} {
+		classes, _ := cases(g, r, run)
+		all = append(all, classes...)
+	}
+	r.Target = history.Target{Kind: "driver", Name: "multiprocessing.Pool"}
+	elsewhere, _ := cases(g, r, "kill")
+	all = append(all, elsewhere...)
+	g.Expect(all).To(HaveLen(4 * 6))
+	slices.Sort(all)
+	g.Expect(slices.Compact(all)).To(HaveLen(4 * 6))
+	g.Expect(all).To(ContainElements("respawn.kill: verdict", "respawn.kill_2: require: faults.confirmed >= 4 (2)",
+		"respawn.multiprocessing_Pool.kill: steady, after: pool.ready == 8"))
+}
+
+// A failure says what was, what should have been, and of how much.
+func TestAJUnitFailureHasTheFigureItsLimitAndTheSamples(t *testing.T) {
+	g := NewWithT(t)
+	r := build(history.Header{Scenario: "kill"}, events(), check.Result{Verdict: check.Fail, Thresholds: []check.Threshold{
+		{Group: "expect", Text: "slot.recovery.max <= 300x floor.respawn", Metric: "slot.recovery.max", Op: "<=", Limit: 0.06, Actual: 0.069194965, Samples: 3},
+	}})
+	_, failures := cases(g, r, "kill")
+	g.Expect(failures).To(HaveKeyWithValue("expect: slot.recovery.max <= 300x floor.respawn", "slot.recovery.max is 69.2 ms, not <= 60.0 ms, of 3 samples"))
+}
+
 // junitShape is what the Jenkins schema allows: the attributes and children of each element, those in capitals required.
 var junitShape = map[string]string{
 	"testsuite": "NAME TESTS FAILURES ERRORS skipped time timestamp properties testcase", "properties": "property", "property": "NAME VALUE",
@@ -127,7 +187,7 @@ func TestJUnitHasTheShapeThatJenkinsReads(t *testing.T) {
 	for _, r := range []*reports.Report{sample(t), judged(storm.Storm{Tasks: 500, Kills: 5, Broken: true, Text: hostile}), {Facts: reports.Facts{Skipped: "no cgroup"}}} {
 		g := NewWithT(t)
 		var out bytes.Buffer
-		g.Expect(r.JUnit(&out)).To(Succeed())
+		g.Expect(r.JUnit(&out, "kill")).To(Succeed())
 		open := []string{"testsuites"}
 		for d := xml.NewDecoder(&out); ; {
 			token, err := d.Token()

@@ -18,13 +18,24 @@ func (r *Report) Write(dir string, baseline []*Report) error {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	for i, write := range []func(io.Writer) error{
-		func(w io.Writer) error { return r.HTML(w, baseline) }, r.JUnit, func(w io.Writer) error { return r.Markdown(w, baseline) }, r.JSON,
+		func(w io.Writer) error { return r.HTML(w, baseline) },
+		func(w io.Writer) error { return r.JUnit(w, runIn(dir, r.Scenario)) },
+		func(w io.Writer) error { return r.Markdown(w, baseline) },
+		r.JSON,
 	} {
 		if err := WriteFile(filepath.Join(dir, files[i]), write); err != nil {
 			return fmt.Errorf("write the report: %w", err)
 		}
 	}
 	return nil
+}
+
+// runIn is what a run is called by its directory: the scenario's name, or with a number behind it.
+func runIn(dir, scenario string) string {
+	if abs, err := filepath.Abs(dir); err == nil && strings.HasPrefix(filepath.Base(abs), scenario+".") {
+		return filepath.Base(abs)
+	}
+	return scenario
 }
 
 // files is what Write leaves. The one that programs read is the last.
@@ -61,24 +72,4 @@ func (r *Report) JSON(w io.Writer) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(r)
-}
-
-// WriteFile makes a file that appears whole or not at all: it is written beside its place and moved there.
-func WriteFile(path string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // does nothing once it was moved
-	err = write(f)
-	if modeErr := f.Chmod(0o644); err == nil {
-		err = modeErr
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

@@ -32,6 +32,14 @@ In GitHub Actions it also writes annotations and the step summary; --junit is fo
 					return &exitError{code: exitUsage}
 				}
 			}
+			for flag, path := range map[string]string{"--junit": junit, "GITHUB_STEP_SUMMARY": ci.StepSummary()} {
+				if path == "" {
+					continue
+				}
+				if err := reports.Writable(path); err != nil {
+					return usage("%s: %w", flag, err)
+				}
+			}
 			runs, unread, err := read(args[0], p)
 			if err != nil {
 				return usage("%w", err)

@@ -33,6 +33,15 @@ edited: the report is then of what there is, and at best INCONCLUSIVE.`,
 		Args:    needs("which history?", false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			args[0] = historyIn(args[0])
+			if _, err := os.Stat(args[0]); err != nil {
+				return usage("%w", err)
+			}
+			if out == "" {
+				out = filepath.Dir(args[0])
+			}
+			if err := writable(out); err != nil {
+				return usage("--out: %w", err)
+			}
 			r, broken := scenarios.Judge(args[0])
 			if r == nil {
 				return usage("%w", broken)
@@ -43,12 +52,6 @@ edited: the report is then of what there is, and at best INCONCLUSIVE.`,
 				if before, err = reports.LoadAll(baseline); err != nil {
 					return usage("%w", err)
 				}
-			}
-			if out == "" {
-				out = filepath.Dir(args[0])
-			}
-			if err := writable(out); err != nil {
-				return usage("--out: %w", err)
 			}
 			if err := r.Write(out, before); err != nil {
 				return usage("%w", err)

@@ -164,6 +164,9 @@ func roomFor(list []*scenarios.Scenario, f runFlags) error {
 	if err := writable(f.out); err != nil {
 		return err
 	}
+	if err := reports.Writable(filepath.Join(f.out, "index.html")); err != nil {
+		return err
+	}
 	for _, s := range list {
 		for n := range f.repeat {
 			dir := filepath.Join(f.out, runName(s, n))
