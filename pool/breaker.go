@@ -12,8 +12,9 @@ import (
 type breaker struct {
 	score    float64 // failures, halving every half-life
 	scored   time.Time
-	row      int // failures that nobody was there to make up for, since a worker last stayed up or worked
-	failures int // since it last closed
+	counted  time.Time // the last failure
+	row      int       // failures that nobody was there to make up for, since a worker last stayed up or worked
+	failures int       // since it last closed
 	cause    error
 	opened   int       // times in a row
 	until    time.Time // open until then; zero: closed
@@ -40,27 +41,16 @@ func (e ending) count(failures *int) {
 }
 
 // ending judges the end of a worker that was ready. One that lives for less than a second and settles nothing has not
-// come up, unless that is the doing of the task that it ran: of one that was blamed for a crash before, or of any while
-// other workers answer. Otherwise a few tasks that crash would take the pool down with all the others in it.
+// come up, unless its end is charged to a task: that has a budget of its own, and tasks that crash would otherwise take the
+// pool down with all the others in it.
 func (w *worker) ending(x Exit) ending {
 	switch {
-	case x.Reason != ReasonNone, x.Kind == KindKilled, x.Kind == KindClean, x.Settled > 0, x.At.Sub(w.readyAt) >= readySettle:
+	case x.Reason != ReasonNone, x.fromOutside(), x.Kind == KindClean, x.Settled > 0, x.At.Sub(w.readyAt) >= readySettle:
 		return endGood
-	case w.excused && w.p.cfg.mutant != mutantPoisonCounts:
+	case w.charged && w.p.cfg.mutant != mutantPoisonCounts, w.p.cfg.mutant == mutantEachEndExcused:
 		return endMute
 	}
 	return endBad
-}
-
-// excuses tells whether the task that a worker died of is what it died of, rather than the worker itself. Pool.mu is held.
-func (p *Pool) excuses(guilty *call) bool {
-	switch {
-	case guilty == nil:
-		return false
-	case p.cfg.mutant == mutantPoisonExcused:
-		return true
-	}
-	return guilty.crimes() > 0 || time.Since(p.answered) < readySettle
 }
 
 func (b *breaker) isOpen() bool { return !b.until.IsZero() }
@@ -71,26 +61,56 @@ func (b *breaker) isOpen() bool { return !b.until.IsZero() }
 func (p *Pool) breakerFail(cause error, probe bool) {
 	b, cfg, now := &p.breaker, p.cfg.Backoff, time.Now()
 	b.score = b.score*math.Exp2(-now.Sub(b.scored).Seconds()/cfg.HalfLife.Seconds()) + 1
-	if p.answered.After(b.scored) {
+	b.scored = now
+	p.breakerCount(cause)
+	if probe || !b.isOpen() && (b.score >= float64(cfg.Threshold) || b.row >= cfg.Threshold) {
+		p.breakerOpen(probe)
+	}
+}
+
+// breakerKilled counts a worker that was killed from outside while it booted, which says nothing about workers unless nobody
+// else is there: then it is one of the row. Pool.mu is held.
+func (p *Pool) breakerKilled(cause error, probe bool) {
+	b := &p.breaker
+	if p.alone() {
+		p.breakerCount(cause)
+		if b.row >= p.cfg.Backoff.Threshold && (probe || !b.isOpen()) {
+			p.breakerOpen(probe)
+			return
+		}
+	}
+	b.probing = b.probing && !probe // the next one tells
+}
+
+// alone tells whether New still waits for the first workers, or nobody is there that takes tasks. Pool.mu is held.
+func (p *Pool) alone() bool { return !p.up || p.deserted() }
+
+// breakerCount notes a failure. Pool.mu is held.
+func (p *Pool) breakerCount(cause error) {
+	b := &p.breaker
+	if p.answered.After(b.counted) {
 		b.row = 0
 	}
-	b.scored, b.cause = now, cause
+	b.counted, b.cause = time.Now(), cause
 	b.failures++
-	if !p.up || p.deserted() {
+	p.stats.BootFailures++
+	if p.alone() {
 		b.row++
 	}
-	p.stats.BootFailures++
-	if probe {
-		b.probing = false
-	}
-	if !probe && (b.isOpen() || b.score < float64(cfg.Threshold) && b.row < cfg.Threshold) || p.cfg.mutant == mutantNoBreaker {
+}
+
+// breakerOpen lets nobody start for a while; again, if it was the probe that failed. Pool.mu is held.
+func (p *Pool) breakerOpen(probe bool) {
+	b, cfg, now := &p.breaker, p.cfg.Backoff, time.Now()
+	b.probing = b.probing && !probe
+	if p.cfg.mutant == mutantNoBreaker {
 		return
 	}
 	delay := p.jittered(cfg.delay(b.opened))
 	b.opened++
 	b.until = now.Add(delay)
-	p.publish(Event{Kind: BreakerOpened, Delay: delay, Err: cause})
-	p.warn("workers do not come up: waiting before the next start", "failures", b.failures, "delay", delay, "cause", cause)
+	p.publish(Event{Kind: BreakerOpened, Delay: delay, Err: b.cause})
+	p.warn("workers do not come up: waiting before the next start", "failures", b.failures, "delay", delay, "cause", b.cause)
 	p.failIfDeserted()
 	p.notify()
 }

@@ -133,13 +133,13 @@ type Config struct {
 }
 
 // Backoff describes what happens when workers fail to come up. A failure is an exit before ready, or within a second
-// after it without a settled task, unless the worker was killed from outside, or died of a task that was blamed for a
-// crash before, or of any task while other workers answer. The first restart is always immediate; the n-th one in a row
-// waits Base·2ⁿ⁻², jittered by ±50 %, at most Max, and so it does after workers that were killed while they booted. Failures of
-// all slots add to one score that halves every HalfLife; when it reaches Threshold the breaker opens; so it does at Threshold
-// failures in a row, however far apart, while no worker is there at all or New waits for the first ones. Then no worker is
-// started for a delay that doubles each time (Base·2ⁿ, at most Max), then a single probe worker is, and the breaker closes once
-// it stays up.
+// after it without a settled task, unless the worker was killed from outside or its end is charged to a task, which has
+// [Budgets] of its own. The first restart is always immediate; the n-th one in a row waits Base·2ⁿ⁻², jittered by ±50 %, at
+// most Max, and so it does after workers that were killed while they booted. Failures of all slots add to one score that halves
+// every HalfLife; when it reaches Threshold the breaker opens; so it does at Threshold failures in a row, however far apart,
+// while no worker is there at all or New waits for the first ones, and in that row boots that were killed from outside count
+// too. Then no worker is started for a delay that doubles each time (Base·2ⁿ, at most Max), then a single probe worker is, and
+// the breaker closes once it stays up.
 type Backoff struct {
 	Base      time.Duration // default 100 ms
 	Max       time.Duration // default 10 s

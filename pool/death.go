@@ -26,7 +26,7 @@ func (p *Pool) bury(w *worker, quarantined bool) Exit {
 		exit.TaskID, exit.Task = guilty.id, guilty.def.name
 	}
 	guilty = p.cfg.mutant.shift(w, guilty)
-	w.excused = p.excuses(guilty) // by what it was blamed for before
+	w.charged = guilty != nil
 
 	if w.state == Ready {
 		p.ready--

@@ -67,6 +67,9 @@ type Exit struct {
 	Settled    int    // tasks it settled in its life
 }
 
+// fromOutside tells whether somebody else ended the worker, or took its status away.
+func (x Exit) fromOutside() bool { return x.Kind == KindKilled || x.Kind == KindUnknown }
+
 // code is the exit code as the tutorial prints it: 0, 42, -SIGKILL.
 func (x Exit) code() string {
 	if x.Signal != 0 {

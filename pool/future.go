@@ -123,14 +123,6 @@ func (c *call) exits() []Exit {
 	return c.extra.exits
 }
 
-// crimes is how many deaths it was blamed for that nobody outside can have caused.
-func (c *call) crimes() int {
-	if c.extra == nil {
-		return 0
-	}
-	return int(c.extra.crashes) + int(c.extra.ooms)
-}
-
 // waiting is what waiters of a call block on. A nil pointer means that nobody waits yet; settledSignal that nobody needs to.
 type waiting struct {
 	c    chan struct{}

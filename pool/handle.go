@@ -26,7 +26,7 @@ type worker struct {
 	readyAt  time.Time
 	settled  int
 	probe    bool // the breaker's: if it stays up, the breaker closes
-	excused  bool // it died of the task that it ran: see excuses
+	charged  bool // its end is charged to the task that it ran
 	pos      int  // in Pool.idle, -1 outside
 	lastExit *Exit
 

@@ -189,9 +189,8 @@ func TestTheBreakerClosesWhenTheSlotThatOpenedItIsGone(t *testing.T) {
 
 func TestTheBreakerClosesThatAWorkerOpensWhoseSlotIsGone(t *testing.T) {
 	staged(t, Config{Size: 2, Backoff: Backoff{Threshold: 1}}, func(g *WithT, s *simulation, p *Pool) {
-		s.task(time.Second, OnSlot(1))
-		settle()
 		w := s.in(1)
+		w.pause() // before it can heed what it is told
 		g.Expect(p.Resize(1)).To(Succeed())
 		w.die(waitStatus{code: 42})
 		settle()

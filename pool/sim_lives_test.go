@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"errors"
 	"math"
 	"time"
 )
@@ -72,7 +73,7 @@ func checkScore(s *simulation, violated func(string, ...any)) {
 		case e.Kind == BreakerClosed:
 			open, score, row = false, 0, 0
 		case e.Kind == BootFailed, e.Kind == WorkerExited && s.feeds(e, true):
-			score = score*math.Exp2(-e.At.Sub(last).Seconds()/b.HalfLife.Seconds()) + 1
+			score = score*math.Exp2(-e.At.Sub(last).Seconds()/b.HalfLife.Seconds()) + weight(e)
 			if e.Kind == BootFailed && e.At.After(alone) && s.plan.cfg.Spares == 0 { // what spares do is in no event
 				row++
 			}
@@ -104,7 +105,7 @@ func checkOpenings(s *simulation, violated func(string, ...any)) {
 		case e.Kind == BreakerClosed:
 			open, score, row = false, 0, 0
 		case e.Kind == BootFailed, e.Kind == WorkerExited && s.feeds(e, false):
-			score = score*math.Exp2(-e.At.Sub(last).Seconds()/b.HalfLife.Seconds()) + 1
+			score = score*math.Exp2(-e.At.Sub(last).Seconds()/b.HalfLife.Seconds()) + weight(e)
 			if good.After(last) && good.Before(e.At) {
 				row = 0
 			}
@@ -114,6 +115,15 @@ func checkOpenings(s *simulation, violated func(string, ...any)) {
 			good = e.At
 		}
 	}
+}
+
+// weight is what a failure adds to the score: nothing if somebody else killed the worker while it booted.
+func weight(e Event) float64 {
+	var boot *BootError
+	if errors.As(e.Err, &boot) && boot.Exit.Kind == KindKilled {
+		return 0
+	}
+	return 1
 }
 
 // simThere is the workers, by pid, that take tasks.
@@ -166,22 +176,10 @@ func (s *simulation) feeds(e Event, sure bool) bool {
 	if x.Settled > 0 || x.Reason != ReasonNone || x.Kind == KindKilled || x.Kind == KindClean || x.At.Sub(ready) >= limit {
 		return false
 	}
-	g := w.guilty()
-	switch {
-	case w.lied: // who is to blame is not known
+	if w.lied { // who is to blame is not known
 		return !sure
-	case g == nil:
-		return true
 	}
-	for _, before := range g.task.execs {
-		if before == g {
-			return !sure || !s.answeredSince(x.At.Add(-readySettle))
-		}
-		if y := before.w.exit; y != nil && (charge(y) == "crash" || charge(y) == "oom") {
-			return false // the task was known
-		}
-	}
-	return !sure
+	return w.guilty() == nil
 }
 
 // readyAt is when the worker took its slot; a spare has been ready for longer.
@@ -193,18 +191,6 @@ func (s *simulation) readyAt(w *simProcess) (at time.Time, ok bool) {
 	}
 	_, first := s.firstSlots[w.pid()]
 	return s.up, first
-}
-
-// answeredSince tells whether a worker sent a result after that.
-func (s *simulation) answeredSince(at time.Time) bool {
-	for _, w := range s.processes {
-		for _, e := range w.execs {
-			if e.told && e.done.After(at) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // checkBackoff looks for a start right after two failures of the same slot in a row.

@@ -52,20 +52,37 @@ func TestPoisonBesideWorkingTasksDoesNotOpenTheBreakerHoweverMuchThereIs(t *test
 	})
 }
 
-func TestWorkersThatDieOfEveryTaskOpenTheBreaker(t *testing.T) {
-	staged(t, Config{Size: 2}, func(g *WithT, s *simulation, p *Pool) {
-		var all []*Future[[]byte]
-		for range 40 {
-			all = append(all, s.poison(waitStatus{code: 42}))
+func TestHoweverMuchPoisonIsAtTheHeadOfTheQueueWhatIsBehindItIsAnswered(t *testing.T) {
+	for _, how := range []waitStatus{{code: 9}, {code: 0}, {code: -1, signal: syscall.SIGSEGV}, {code: -1, signal: syscall.SIGKILL}} {
+		for _, size := range []int{1, 4} {
+			staged(t, Config{Size: size}, func(g *WithT, s *simulation, p *Pool) {
+				var poison, good []*Future[[]byte]
+				for range 40 {
+					poison = append(poison, s.poison(how))
+				}
+				for range 50 {
+					good = append(good, s.task(time.Millisecond))
+				}
+				began := time.Now()
+				for _, f := range good {
+					_, err := f.Result(context.Background())
+					g.Expect(err).NotTo(HaveOccurred())
+				}
+				budget := map[bool]int{true: 16, false: 3}[how.signal == syscall.SIGKILL]
+				for _, f := range poison {
+					_, err := f.Result(context.Background())
+					g.Expect(err).To(BeAssignableToTypeOf(&WorkerLostError{}))
+					g.Expect(f.Outcome().Exits).To(HaveLen(budget))
+				}
+				g.Expect(time.Since(began)).To(BeNumerically("<", time.Minute), "no start is put off for it")
+				g.Expect(p.Stats()).To(And(HaveField("BootFailures", BeZero()), HaveField("BreakerOpen", false)))
+				g.Expect(p.Stats().Started).To(BeNumerically("<=", size+40*budget+size), "the budgets bound the starts")
+			})
 		}
-		_, err := all[len(all)-1].Result(context.Background())
-		g.Expect(err).To(MatchError(ErrCrashLoop))
-		g.Expect(p.Stats().Started).To(BeNumerically("<=", 2+3*(5+2)), "a bounded number of starts")
-		g.Expect(s.answers()).To(MatchError(ErrCrashLoop))
-	})
+	}
 }
 
-func TestAProbeThatDiesOfATaskKnownAsPoisonTellsNothing(t *testing.T) {
+func TestAProbeThatDiesOfItsTaskTellsNothing(t *testing.T) {
 	cfg := Config{Size: 2, Heartbeat: -1, Backoff: Backoff{Threshold: 2, Base: 10 * time.Millisecond}, Budgets: Budgets{Crashes: 4}}
 	staged(t, cfg, func(g *WithT, s *simulation, p *Pool) {
 		long := s.task(time.Hour, OnSlot(1)) // keeps the pool from being deserted

@@ -18,6 +18,7 @@ type simulation struct {
 
 	mu              sync.Mutex
 	faulty          bool
+	bootKills       bool      // every worker is killed while it boots
 	up              time.Time // when New had returned
 	healAt          time.Time // from then on nothing fails any more
 	processes       []*simProcess

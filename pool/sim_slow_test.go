@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -26,6 +27,67 @@ func TestBootsThatFailSlowlyFailWhatWaitsForThem(t *testing.T) {
 			g.Expect(p.Stats().BootFailures).To(BeEquivalentTo(5 + 2))
 		})
 	}
+}
+
+func TestBootsThatAreKilledFailWhatWaitsForThemAndAreToldAsWhatTheyAre(t *testing.T) {
+	staged(t, Config{Size: 2}, func(g *WithT, s *simulation, p *Pool) {
+		events := p.Subscribe(1000)
+		s.bootsAreKilled(true)
+		for slot := range 2 {
+			killed(s.in(slot), nil)
+		}
+		settle()
+		_, err := s.task(time.Millisecond).Result(context.Background())
+		var loop *CrashLoopError
+		g.Expect(errors.As(err, &loop)).To(BeTrue(), "%v", err)
+		g.Expect(loop.Failures).To(Equal(5 + 2))
+		g.Expect(err).To(MatchError(ContainSubstring("exited before it was ready")))
+		var boot *BootError
+		g.Expect(errors.As(err, &boot)).To(BeTrue(), "%v", err)
+		g.Expect(boot.Exit).To(And(HaveField("Kind", KindKilled), HaveField("Signal", syscall.SIGKILL)))
+		<-time.After(time.Minute)
+		g.Expect(s.answers()).To(MatchError(ErrCrashLoop), "probes are killed too")
+		s.bootsAreKilled(false)
+		<-time.After(time.Minute)
+		g.Expect(s.answers()).To(Succeed(), "it recovers by itself")
+		p.Terminate()
+		told := 0
+		for e := range events.C {
+			if e.Kind == BootFailed {
+				told++
+			}
+		}
+		g.Expect(told).To(BeNumerically(">=", 5+2))
+	})
+}
+
+func TestBootsThatAreKilledBesideAWorkerThatWorksDoNotOpenTheBreaker(t *testing.T) {
+	staged(t, Config{Size: 2}, func(g *WithT, s *simulation, p *Pool) {
+		s.bootsAreKilled(true)
+		killed(s.in(1), nil)
+		<-time.After(30 * time.Minute)
+		g.Expect(p.Stats()).To(And(HaveField("Ready", 1), HaveField("BreakerOpen", false), HaveField("BootFailures", BeZero())))
+		g.Expect(s.answers()).To(Succeed())
+	})
+}
+
+func TestNewFailsWhenEveryBootIsKilled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, s := NewWithT(t), newSimulation(1, mutantNone)
+		simulations.Store(s.number, s)
+		defer simulations.Delete(s.number)
+		s.plan.weather, s.plan.bulk, s.plan.tasks = simWeather{}, false, nil
+		s.bootsAreKilled(true)
+		_, err := New(context.Background(), Config{Size: 2, jitter: s.plan.cfg.jitter, Initializer: s.plan.cfg.Initializer, start: s.startProcess})
+		g.Expect(err).To(And(MatchError(ErrCrashLoop), MatchError(ContainSubstring("exitcode=-SIGKILL"))))
+	})
+}
+
+// bootsAreKilled has every worker killed while it boots, as the kernel does where memory runs out.
+func (s *simulation) bootsAreKilled(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bootKills = on
 }
 
 func TestNewGivesUpOnASlotThatNeverBootsBesideOneThatDoes(t *testing.T) {

@@ -30,6 +30,13 @@ func (w *simProcess) run() {
 	x.wait = w.dice.span(w.sim.plan.boot/2, 2*w.sim.plan.boot)
 	w.fault(atBoot, x)
 	w.sleep(x.wait)
+	w.sim.mu.Lock()
+	kills := w.sim.bootKills
+	w.sim.mu.Unlock()
+	if kills {
+		killed(w, x)
+	}
+	w.pass()
 	w.server.main()
 }
 

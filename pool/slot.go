@@ -99,17 +99,24 @@ func (p *Pool) boot(s *slot, probe bool, failures *int) *worker {
 	defer p.unlock()
 	*failures++ // spaces the next starts, those of killed ones too: who kills one may kill them all, as the kernel out of memory
 	var boot *BootError
-	if p.state >= stateStopping || s != nil && s.removed || errors.As(err, &boot) && boot.Exit.Kind == KindKilled {
-		if probe {
-			p.breaker.probing = false
-		}
+	if p.state >= stateStopping || s != nil && s.removed {
+		p.breaker.probing = p.breaker.probing && !probe
 		p.breakerRest()
 		p.notify()
 		return nil
 	}
-	p.publish(Event{Kind: BootFailed, Worker: w.info(), Err: err})
-	p.warn("a worker did not come up", "worker", w.name, "err", err)
-	p.breakerFail(err, probe)
+	killed := errors.As(err, &boot) && boot.Exit.PID != 0 && boot.Exit.fromOutside()
+	if !killed || p.alone() {
+		p.publish(Event{Kind: BootFailed, Worker: w.info(), Err: err})
+		p.warn("a worker did not come up", "worker", w.name, "err", err)
+	}
+	if killed {
+		p.breakerKilled(err, probe)
+	} else {
+		p.breakerFail(err, probe)
+	}
+	p.breakerRest()
+	p.notify()
 	return nil
 }
 

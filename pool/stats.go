@@ -12,7 +12,7 @@ type Stats struct {
 	Late         uint64 // results of tasks that were settled already
 	Rejected     uint64 // messages that no worker should send
 	Started      uint64 // processes started
-	BootFailures uint64 // what fed the breaker: workers that did not become ready, or died within a second after it with nothing settled
+	BootFailures uint64 // what fed the breaker: see Backoff
 	Exits        uint64
 	Crashed      uint64 // exits by kind
 	OOM          uint64
