@@ -155,6 +155,9 @@ func (l *loader) submitted(id uint64) (at time.Duration) {
 
 func (l *loader) ended(id uint64, began time.Duration, s Settled) {
 	l.progress.Add(1)
+	if s.Outcome != history.OK && l.wait.Err() == nil {
+		l.x.doubt()
+	}
 	l.x.record(history.Event{Task: &history.Task{
 		ID: id, Op: "settled", Outcome: s.Outcome, Latency: l.x.clock.now() - began, Attempts: s.Attempts, PID: s.PID, Err: s.Err,
 	}})

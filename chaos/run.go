@@ -93,8 +93,8 @@ var ErrTimeout = errors.New("chaos: the run took too long")
 // ErrAborted is returned by Do when an abort condition tripped.
 var ErrAborted = errors.New("chaos: an abort condition ended the run")
 
-// errHistory ends a run whose history cannot be written: what cannot be judged need not go on.
-var errHistory = errors.New("chaos: the history cannot be written")
+// ErrHistory is returned by Do when the history could not be written: it is cut short, and need not go on.
+var ErrHistory = errors.New("chaos: the history cannot be written")
 
 // Validate reports every mistake, joined.
 func (r *Run) Validate() error {
@@ -150,8 +150,11 @@ type experiment struct {
 	probes  sync.WaitGroup
 	planEnd time.Duration // when the chaos is planned to be over
 
-	striking atomic.Int64 // shots that are not over, without those that wait for the others
-	spoilt   atomic.Bool  // boots are, by an injection that is going on
+	doubted   atomic.Int64 // when the harness last looked at itself
+	witnessed atomic.Bool  // the witness was there
+	troubled  atomic.Bool  // and that was why the run ended
+	striking  atomic.Int64 // shots that are not over, without those that wait for the others
+	spoilt    atomic.Bool  // boots are, by an injection that is going on
 
 	recMu  sync.Mutex
 	rec    Recorder
@@ -219,7 +222,7 @@ func (x *experiment) record(e history.Event) {
 	x.recMu.Lock()
 	defer x.recMu.Unlock()
 	if err := x.rec.Append(e); err != nil && x.recErr == nil {
-		x.recErr = fmt.Errorf("%w: %w", errHistory, err)
+		x.recErr = fmt.Errorf("%w: %w", ErrHistory, err)
 		x.cancel(x.recErr)
 	}
 	e.T = x.clock.now()

@@ -33,13 +33,14 @@ func (x *experiment) run(outer context.Context) error {
 	if dropped := unwatch(); dropped > 0 {
 		x.record(history.Event{Note: &history.Note{Text: "the target's events came faster than they were taken", Dropped: dropped}})
 	}
-	return errors.Join(cause, x.end(cause != nil))
+	return errors.Join(cause, x.end(cause))
 }
 
 // explain records why a run ended early.
 func (x *experiment) explain(cause error) {
 	switch {
 	case cause == nil, errors.Is(cause, ErrTargetGone), errors.Is(cause, ErrTimeout): // recorded when it happened
+	case errors.Is(cause, ErrHistory): // nothing can be recorded any more
 	case errors.Is(cause, ErrAborted):
 		x.record(history.Event{Alarm: &history.Alarm{Kind: "abort", Text: cause.Error()}})
 	case errors.Is(cause, ErrInterrupted):
@@ -90,10 +91,13 @@ func (x *experiment) stages(ctx, outer context.Context) error {
 // cause is why a stage ended early, in the words of whoever ended it.
 func (x *experiment) cause(ctx context.Context, err error) error {
 	why := context.Cause(ctx)
+	var trouble troubleError
 	switch {
+	case errors.As(why, &trouble):
+		return trouble
 	case err == nil || why == nil:
 		return err
-	case errors.Is(why, ErrAborted), errors.Is(why, errHistory), errors.Is(why, ErrTargetGone):
+	case errors.Is(why, ErrAborted), errors.Is(why, ErrHistory), errors.Is(why, ErrTargetGone):
 		return why
 	case errors.Is(why, ErrTimeout):
 		x.timeOut(why)
@@ -307,6 +311,9 @@ func (x *experiment) hearWitness() {
 	if x.Witness == "" || x.loader == nil || x.loader.ids.Load() == 0 {
 		return
 	}
+	if err := x.trouble(); err != nil && !x.troubled.Load() {
+		x.fail(err)
+	}
 	runs, torn, err := witness.ReadFile(x.Witness, x.clock.base)
 	for i := range runs {
 		x.record(history.Event{Run: &runs[i]})
@@ -320,9 +327,9 @@ func (x *experiment) hearWitness() {
 }
 
 // end closes the history.
-func (x *experiment) end(aborted bool) error {
-	if err := x.rec.Close(aborted); err != nil {
-		x.failures = append(x.failures, fmt.Errorf("write the history: %w", err))
+func (x *experiment) end(cause error) error {
+	if err := x.rec.Close(cause != nil); err != nil && !errors.Is(cause, ErrHistory) {
+		x.failures = append(x.failures, fmt.Errorf("%w: %w", ErrHistory, err))
 	}
 	return errors.Join(x.failures...)
 }

@@ -52,6 +52,12 @@ type Facts struct {
 	Truncated string `json:"truncated,omitempty"`
 }
 
+// Fail adds a reason for a verdict that the history does not tell, as the first.
+func (r *Report) Fail(v Verdict, text string) {
+	r.Verdict, r.Cause = v, text
+	r.Findings = append([]check.Finding{{Verdict: v, Text: text}}, r.Findings...)
+}
+
 // MarshalJSON writes the facts and the judgement as one object. A list with nothing in it, as of a run that never began, is a
 // list all the same.
 func (r Report) MarshalJSON() ([]byte, error) {

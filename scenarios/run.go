@@ -73,12 +73,15 @@ func (s *Scenario) run(ctx context.Context, path string, o RunOptions) (*reports
 	}
 	err := s.record(ctx, path, o)
 	switch mistakes := Problems(nil); {
-	case err == nil:
-		r, err := Judge(path)
-		if r != nil {
-			return r, nil // if the history is cut short, the verdict tells
+	case err == nil, errors.Is(err, chaos.ErrHistory):
+		r, judgeErr := Judge(path)
+		if r == nil {
+			return nil, errors.Join(err, judgeErr)
 		}
-		return nil, err
+		if err != nil { // what the history lacks it cannot tell
+			r.Fail(check.Error, "the harness failed: "+err.Error())
+		}
+		return r, nil // if the history is cut short, the verdict tells
 	case errors.As(err, &mistakes):
 		return nil, err
 	case ctx.Err() != nil:
@@ -161,7 +164,7 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 	s.watchAborts(run)
 	run.Open = chaos.Create(path)
 	err = run.Do(ctx)
-	if _, statErr := os.Stat(path); statErr == nil {
+	if _, statErr := os.Stat(path); statErr == nil && !errors.Is(err, chaos.ErrHistory) {
 		return nil // the history tells what went wrong: an interruption, an abort condition, the harness
 	}
 	return err

@@ -9,6 +9,7 @@
 package witness
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -46,6 +47,17 @@ func (f *File) Start(task uint64, attempt int) (end func() error, err error) {
 		b[1] = 'E'
 		return f.write(strconv.AppendInt(append(b, ' '), Now(), 10))
 	}, nil
+}
+
+// Try tells whether the record at the path, which must exist, can be written to still. It appends an empty line so long that
+// the file system has to find room for it; who reads the record passes over it.
+func Try(path string) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("witness: %w", err)
+	}
+	defer f.Close()
+	return (&File{f}).write(bytes.Repeat([]byte{'\n'}, 4096))
 }
 
 // write appends one line. Each has a newline at both ends, so that what a torn one leaves spoils nothing but itself.
