@@ -26,7 +26,8 @@ type sampler struct {
 	oom     oomWatch
 	mu      sync.Mutex
 	table   procfs.Table
-	cgroups int // that the parent and the harness made
+	cgroups int           // that the parent and the harness made
+	born    time.Duration // of the oldest member seen, since boot; 0: none was
 	fullAt  time.Time
 }
 
@@ -107,6 +108,9 @@ func (s *sampler) take(ctx context.Context, full bool) (m history.Sample, err er
 			m.Alive++
 			m.RSS += p.RSS
 			m.CPU += p.CPU
+			if s.born == 0 || p.Started < s.born {
+				s.born = p.Started
+			}
 		}
 	}
 	if p, err := procfs.Read(s.parent); err == nil {
@@ -130,6 +134,12 @@ func (s *sampler) take(ctx context.Context, full bool) (m history.Sample, err er
 	return m, err
 }
 
+// inherited tells of a child of this process that was there before the target: as process 1, or as a subreaper, it is handed
+// what others leave.
+func (s *sampler) inherited(p procfs.Proc) bool {
+	return s.parent == os.Getpid() && p.Started < s.born
+}
+
 // census counts the target's zombies, and its orphans: processes that carry its marker and descend neither from its
 // parent nor from a member. Once the parent is dead, members are orphans themselves.
 func (s *sampler) census(members []Member) (zombies, orphans int) {
@@ -145,7 +155,7 @@ func (s *sampler) census(members []Member) (zombies, orphans int) {
 		switch {
 		case pid == s.parent:
 		case p.State == 'Z':
-			if s.table.Has(pid, family) {
+			if s.table.Has(pid, family) && !s.inherited(p) {
 				zombies++
 			}
 		case isMarked && p.Alive() && !s.table.Has(pid, family) && procfs.Marked(pid, MarkerEntry(marked.Marker())):

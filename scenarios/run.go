@@ -49,6 +49,7 @@ type RunOptions struct {
 // all the same. An error tells that there is no report: [Problems] of the scenario on this host, files that cannot be
 // written, or [reports.ErrTaken].
 func (s *Scenario) Run(ctx context.Context, o RunOptions) (*reports.Report, error) {
+	reapInherited()
 	release, err := reports.Take(o.Dir)
 	if err != nil {
 		return nil, err
