@@ -36,7 +36,11 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	for _, dir := range built {
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(code)
 }
 
 // serveApart runs the short form of one scenario in this process.

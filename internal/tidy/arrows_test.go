@@ -23,6 +23,7 @@ var arrows = []arrow{
 	{"chaos/check", []string{"chaos/history", "internal/nearest"}, nil, "pure: the same history gives the same verdict anywhere, offline"},
 	{"chaos/naive", []string{"chaos", "internal/procfs"}, []string{sys}, "a target like any other, and nothing of the engine's making: the checkers are checked on it"},
 	{"scenarios", []string{"scenarios", "pool", "chaos", "reports", "internal/cgroup", "internal/floor", "internal/procfs", "internal/nearest"}, []string{"*"}, "where pool and chaos meet: the adapters to chaos.Target are in scenarios/targets"},
+	{"scenarios/internal/brokenpool", nil, []string{sys}, "it is judged: what it had of the judge's or the pool's own code would be wrong in both"},
 	{"reports", []string{"reports", "chaos/history", "chaos/check"}, []string{"*"}, "a report is made from a history and its verdict, never from live processes"},
 	{"ci", []string{"ci", "reports", "internal/nearest"}, []string{"*"}, "the gate decides on what reports wrote"},
 	{"cmd", []string{"cmd", "pool", "scenarios", "reports", "ci", "internal/floor", "internal/nearest"}, []string{"*"}, "the command line only puts the parts together"},

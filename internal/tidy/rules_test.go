@@ -20,17 +20,6 @@ type example struct {
 
 var rules = []rule{
 	{
-		name:    "short files",
-		why:     "a file is one idea, and is read whole",
-		instead: "split it by noun: the part that has a name of its own gets a file of that name",
-		check:   shortFiles,
-		bad:     []example{{"a/a.go", "package a\n" + lines(maxFileLines), maxFileLines + 1}},
-		good: []example{
-			{"a/a.go", "package a\n" + lines(maxFileLines-1), 0},
-			{"a/a_test.go", "package a\n" + lines(maxFileLines), 0},
-		},
-	},
-	{
 		name:    "short functions",
 		why:     "a function fits on a screen",
 		instead: "give the part that has a purpose of its own a name",

@@ -12,7 +12,6 @@ import (
 
 const (
 	module       = "github.com/respawn-go/respawn"
-	maxFileLines = 350
 	maxFuncLines = 70
 )
 
@@ -21,13 +20,6 @@ func lines(n int) string { return strings.Repeat("\n", n) }
 
 // ours tells whether f is Go that is not a test.
 func ours(f *file) bool { return f.syntax != nil && !f.isTest() }
-
-func shortFiles(f *file) []finding {
-	if n := strings.Count(f.text, "\n"); ours(f) && n > maxFileLines {
-		return []finding{{f.path, n, fmt.Sprintf("%d lines, at most %d", n, maxFileLines)}}
-	}
-	return nil
-}
 
 func shortFuncs(f *file) (found []finding) {
 	if !ours(f) {

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// job is what a worker is sent, a line of JSON on its standard input.
+type job struct {
+	Task    uint64
+	N       int64
+	MS      int64  // how long it takes
+	Witness string // the file that executions are recorded in, "" for none
+
+	Extra int // executions beyond the first
+}
+
+// reply is what a worker answers, a line of JSON on its standard output. The first tells that it is ready.
+type reply struct {
+	Task  uint64
+	Value int64
+}
+
+// What can be wrong with a worker: its arguments.
+const (
+	staying  = "staying"  // it outlives its parent
+	begetter = "begetter" // it starts a process of its own, and ends it only when it ends in order
+	sluggish = "sluggish" // it says that it is ready three seconds before it is
+)
+
+// work is the life of a worker. It ends with its standard input, whatever it is doing then; on SIGTERM it first finishes the
+// task that it runs.
+func work(traits []string) {
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	var child *exec.Cmd
+	if slices.Contains(traits, begetter) {
+		child = exec.Command("sleep", "600")
+		child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		_ = child.Start()
+	}
+	end := func(code int) {
+		if child != nil {
+			_ = child.Process.Kill()
+			_ = child.Wait()
+		}
+		os.Exit(code)
+	}
+	jobs := make(chan job)
+	go func() {
+		for in := json.NewDecoder(os.Stdin); ; {
+			var j job
+			if err := in.Decode(&j); err != nil {
+				if slices.Contains(traits, staying) {
+					select {}
+				}
+				end(0)
+			}
+			jobs <- j
+		}
+	}()
+	out := json.NewEncoder(os.Stdout)
+	_ = out.Encode(reply{})
+	if slices.Contains(traits, sluggish) {
+		time.Sleep(3 * time.Second)
+	}
+	for {
+		select {
+		case <-term:
+			end(0)
+		case j := <-jobs:
+			_ = out.Encode(reply{j.Task, j.run(os.Getpid())})
+		}
+		select {
+		case <-term: // before the next task, if both are there
+			end(0)
+		default:
+		}
+	}
+}
+
+// run executes the job in this process, and records that pid did.
+func (j job) run(pid int) int64 {
+	for range 1 + j.Extra {
+		began := monotonic()
+		j.record(fmt.Sprintf("S %d 0 %d %d", j.Task, pid, began))
+		time.Sleep(j.length())
+		j.record(fmt.Sprintf("E %d 0 %d %d %d", j.Task, pid, began, monotonic()))
+	}
+	return j.N * j.N
+}
+
+// record appends a line to the file of witnesses, in one write.
+func (j job) record(line string) {
+	if j.Witness == "" {
+		return
+	}
+	f, err := os.OpenFile(j.Witness, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	defer f.Close()
+	if _, err := f.WriteString("\n" + line + "\n"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// monotonic is CLOCK_MONOTONIC in nanoseconds.
+func monotonic() int64 {
+	var t unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t)
+	return t.Nano()
+}
