@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command brokenpool is a small process pool behind a driver (docs/drivers.md) that breaks its promises on request: each
 // word on its command line switches on one bug. Without any it is correct. It is the target that shows that verdicts are
 // right: the tests run every switch against the scenarios that must fail on it. Never use it for work.
