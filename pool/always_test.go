@@ -114,7 +114,7 @@ func TestAlwaysEachTaskSettlesOnceWhateverTheSchedule(t *testing.T) {
 			futures := make([]*pool.Future[int], n)
 			work := rand.New(rand.NewPCG(1, 1))
 			for i := range futures {
-				futures[i] = journal.Submit(t.Context(), p, entry{path, i, time.Duration(work.ExpFloat64() * float64(time.Millisecond))})
+				futures[i] = journal.Submit(t.Context(), via(p), entry{path, i, time.Duration(work.ExpFloat64() * float64(time.Millisecond))})
 			}
 			lost := 0
 			for i, f := range futures {

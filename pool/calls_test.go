@@ -24,7 +24,7 @@ import (
 func TestCallEqualsThePlainCall(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 2})
 	for _, n := range []int{0, 1, -7, 23, 24, 255, 256, 65536, -65537, 1 << 40, -1 << 31} {
-		g.Expect(square.Call(bound(t), p, n)).To(Equal(n * n))
+		g.Expect(square.Call(bound(t), via(p), n)).To(Equal(n * n))
 	}
 }
 
@@ -36,7 +36,7 @@ func TestMapKeepsTheOrderOfItsInputs(t *testing.T) {
 			for i := range in {
 				in[i] = i
 			}
-			out, err := square.Map(bound(t), p, in)
+			out, err := square.Map(bound(t), via(p), in)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(out).To(HaveLen(n))
 			for i, v := range out {
@@ -48,7 +48,7 @@ func TestMapKeepsTheOrderOfItsInputs(t *testing.T) {
 
 func TestMapReportsEachFailedItemAndRunsTheRest(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 2})
-	_, err := fail.Map(bound(t), p, []string{"a", "typed", "b"})
+	_, err := fail.Map(bound(t), via(p), []string{"a", "typed", "b"})
 	var item *pool.ItemError
 	g.Expect(errors.As(err, &item)).To(BeTrue())
 	g.Expect(err.Error()).To(And(ContainSubstring("item 0: plain a"), ContainSubstring("item 1"), ContainSubstring("item 2: plain b")))
@@ -63,7 +63,7 @@ func TestStreamIsOrderedLazyAndEndsCleanly(t *testing.T) {
 		}
 	}
 	got := 0
-	for _, err := range sleep.Stream(bound(t), p, endless) {
+	for _, err := range sleep.Stream(bound(t), via(p), endless) {
 		g.Expect(err).NotTo(HaveOccurred())
 		if got++; got == 20 {
 			break
@@ -72,7 +72,7 @@ func TestStreamIsOrderedLazyAndEndsCleanly(t *testing.T) {
 	g.Expect(pulled.Load()).To(BeNumerically("<", 200), "an endless input is not read ahead of its results")
 	whole(t, p)
 	next := 0
-	for v, err := range square.Stream(bound(t), p, pool.Slice([]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9})) {
+	for v, err := range square.Stream(bound(t), via(p), pool.Slice([]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9})) {
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(v).To(Equal(next * next))
 		next++
@@ -86,7 +86,7 @@ func TestStreamUnorderedYieldsTheSameMultiset(t *testing.T) {
 	for i := range 500 {
 		in, want = append(in, i), append(want, i*i)
 	}
-	for v, err := range square.StreamUnordered(bound(t), p, pool.Seq(slices.Values(in))) {
+	for v, err := range square.StreamUnordered(bound(t), via(p), pool.Seq(slices.Values(in))) {
 		g.Expect(err).NotTo(HaveOccurred())
 		out = append(out, v)
 	}
@@ -99,7 +99,7 @@ func TestStreamUnorderedDoesNotWaitForASlowItem(t *testing.T) {
 	var order []int
 	in := []time.Duration{300 * time.Millisecond, time.Millisecond, time.Millisecond}
 	i := 0
-	for _, err := range sleep.StreamUnordered(bound(t), p, pool.Slice(in)) {
+	for _, err := range sleep.StreamUnordered(bound(t), via(p), pool.Slice(in)) {
 		g.Expect(err).NotTo(HaveOccurred())
 		order = append(order, i)
 		i++
@@ -123,7 +123,7 @@ func TestStreamYieldsItemsBeforeAnInputErrorThenThatError(t *testing.T) {
 	}
 	var got []int
 	var last error
-	for v, err := range square.Stream(bound(t), p, in) {
+	for v, err := range square.Stream(bound(t), via(p), in) {
 		if last = err; err == nil {
 			got = append(got, v)
 		}
@@ -137,7 +137,7 @@ func TestAStreamWhoseInputQuitsEndsWithAnError(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	var got []int
 	var last error
-	for v, err := range square.Stream(bound(t), p, pool.Seq(func(yield func(int) bool) {
+	for v, err := range square.Stream(bound(t), via(p), pool.Seq(func(yield func(int) bool) {
 		yield(3)
 		runtime.Goexit()
 	})) {
@@ -153,7 +153,7 @@ func TestAStreamWhoseInputQuitsEndsWithAnError(t *testing.T) {
 func TestStreamGoesOnAfterAHandlersError(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 2})
 	errs := 0
-	for _, err := range fail.Stream(bound(t), p, pool.Slice([]string{"a", "panic", "b"})) {
+	for _, err := range fail.Stream(bound(t), via(p), pool.Slice([]string{"a", "panic", "b"})) {
 		g.Expect(err).To(HaveOccurred())
 		errs++
 	}
@@ -176,7 +176,7 @@ func TestAStreamWhoseInputBlocksEndsWithItsContext(t *testing.T) {
 	ended := make(chan []error, 1)
 	go func() {
 		var errs []error
-		for _, err := range square.Stream(ctx, p, input) {
+		for _, err := range square.Stream(ctx, via(p), input) {
 			errs = append(errs, err)
 			cancel()
 		}
@@ -194,7 +194,7 @@ func TestStreamRaisesAPanicOfItsInputInTheConsumer(t *testing.T) {
 		panic("input panicked")
 	}
 	g.Expect(func() {
-		for range square.Stream(bound(t), p, in) {
+		for range square.Stream(bound(t), via(p), in) {
 		}
 	}).To(PanicWith("input panicked"))
 	whole(t, p)
@@ -203,7 +203,7 @@ func TestStreamRaisesAPanicOfItsInputInTheConsumer(t *testing.T) {
 func TestResultWithAnExpiringContextLeavesTheTaskRunning(t *testing.T) {
 	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
-	f := sleep.Submit(bound(t), p, 200*time.Millisecond)
+	f := sleep.Submit(bound(t), via(p), 200*time.Millisecond)
 	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	_, err := f.Result(short)
@@ -213,7 +213,7 @@ func TestResultWithAnExpiringContextLeavesTheTaskRunning(t *testing.T) {
 
 func TestDoneFiresOnceAndResultRepeats(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
-	f := square.Submit(bound(t), p, 9)
+	f := square.Submit(bound(t), via(p), 9)
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() { <-f.Done() })
@@ -265,9 +265,9 @@ func TestUseAfterCloseAndTerminateIsErrClosed(t *testing.T) {
 			g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 			end(p)
 			end(p)
-			_, err := square.Call(bound(t), p, 1)
+			_, err := square.Call(bound(t), via(p), 1)
 			g.Expect(err).To(MatchError(pool.ErrClosed))
-			_, err = square.Submit(bound(t), p, 1).Result(bound(t))
+			_, err = square.Submit(bound(t), via(p), 1).Result(bound(t))
 			g.Expect(err).To(MatchError(pool.ErrClosed))
 			g.Expect(p.Resize(2)).To(MatchError(pool.ErrClosed))
 			g.Expect(p.Restart(bound(t))).To(MatchError(pool.ErrClosed))
@@ -277,7 +277,7 @@ func TestUseAfterCloseAndTerminateIsErrClosed(t *testing.T) {
 
 func TestHandlerErrorsCrossTheBorder(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
-	call := func(how string) error { _, err := fail.Call(bound(t), p, how); return err }
+	call := func(how string) error { _, err := fail.Call(bound(t), via(p), how); return err }
 
 	var code *codeError
 	err := call("typed")
@@ -297,7 +297,7 @@ func TestHandlerErrorsCrossTheBorder(t *testing.T) {
 func TestHandlerPanicArrivesWithTheWorkersStack(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	before := pids(p)
-	_, err := fail.Call(bound(t), p, "panic")
+	_, err := fail.Call(bound(t), via(p), "panic")
 	var panicked *pool.PanicError
 	g.Expect(errors.As(err, &panicked)).To(BeTrue())
 	g.Expect(panicked.Value).To(Equal("oh no"))
@@ -310,7 +310,7 @@ func TestHandlerPanicArrivesWithTheWorkersStack(t *testing.T) {
 func TestErrorsOfAnyLengthAndInNoEncodingCrossTheBorder(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, MaxPayload: pool.MiB})
 	before := pids(p)
-	call := func(how string) error { _, err := fail.Call(bound(t), p, how); return err }
+	call := func(how string) error { _, err := fail.Call(bound(t), via(p), how); return err }
 
 	var code *codeError
 	err := call("in no encoding")
@@ -361,14 +361,14 @@ func TestMapOverNothingReturnsAtOnceWhateverTheContext(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	g.Expect(square.Map(ctx, p, nil)).To(BeEmpty())
+	g.Expect(square.Map(ctx, via(p), nil)).To(BeEmpty())
 }
 
 func TestStringsKeepTheirBytes(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	for _, s := range []string{"", "plain", "caf\xe9", "\x00\xff"} {
-		g.Expect(same.Call(bound(t), p, s)).To(Equal(s))
-		g.Expect(sameInside.Call(bound(t), p, []string{s})).To(Equal([]string{s}))
+		g.Expect(same.Call(bound(t), via(p), s)).To(Equal(s))
+		g.Expect(sameInside.Call(bound(t), via(p), []string{s})).To(Equal([]string{s}))
 	}
 }
 
@@ -380,10 +380,10 @@ var (
 func TestAKeyThatIsTooLongFailsTheTask(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	key := strings.Repeat("k", 255)
-	seen, err := gated.Call(bound(t), p, "", pool.WithKey(key))
+	seen, err := gated.Call(bound(t), via(p), "", pool.WithKey(key))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(seen.Key).To(Equal(key))
-	_, err = gated.Call(bound(t), p, "", pool.WithKey(key+"k"))
+	_, err = gated.Call(bound(t), via(p), "", pool.WithKey(key+"k"))
 	g.Expect(err).To(MatchError(`pool: task gated: WithKey got 256 bytes: want at most 255`))
 	whole(t, p)
 }
@@ -399,8 +399,8 @@ func TestUnencodableValuesFailTheirCallersOnlyAndCostNoWorker(t *testing.T) {
 	var futures []*pool.Future[any]
 	var good []*pool.Future[int]
 	for i := range 100 {
-		futures = append(futures, unencodable.Submit(bound(t), p, i))
-		good = append(good, square.Submit(bound(t), p, i))
+		futures = append(futures, unencodable.Submit(bound(t), via(p), i))
+		good = append(good, square.Submit(bound(t), via(p), i))
 	}
 	var enc *pool.EncodeError
 	for i := range futures {
@@ -414,9 +414,9 @@ func TestUnencodableValuesFailTheirCallersOnlyAndCostNoWorker(t *testing.T) {
 func TestUndecodableArgumentFailsThatTaskOnly(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	wide := pool.WithKey("k")
-	_, err := picky.Call(bound(t), p, struct{ N uint8 }{7}, wide)
+	_, err := picky.Call(bound(t), via(p), struct{ N uint8 }{7}, wide)
 	g.Expect(err).NotTo(HaveOccurred())
-	_, err = disguised.Call(bound(t), p, 300)
+	_, err = disguised.Call(bound(t), via(p), 300)
 	var enc *pool.EncodeError
 	g.Expect(errors.As(err, &enc)).To(BeTrue(), "%v", err)
 	g.Expect(enc.What).To(Equal("decode argument"))
@@ -437,13 +437,13 @@ func TestLargePayloadsArriveWhole(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 2})
 	for _, n := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 1 << 20, fewer(100, 20) << 20} {
 		b := bytes.Repeat([]byte{byte(n), 3, 5, 7}, n/4+1)[:n]
-		got, err := echo.Call(bound(t), p, b)
+		got, err := echo.Call(bound(t), via(p), b)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(bytes.Equal(got, b)).To(BeTrue(), "%d bytes", n)
 	}
 	var futures []*pool.Future[[]byte]
 	for i := range 16 {
-		futures = append(futures, echo.Submit(bound(t), p, bytes.Repeat([]byte{byte(i)}, 1<<20)))
+		futures = append(futures, echo.Submit(bound(t), via(p), bytes.Repeat([]byte{byte(i)}, 1<<20)))
 	}
 	for i, f := range futures {
 		got, err := f.Result(bound(t))
@@ -454,9 +454,9 @@ func TestLargePayloadsArriveWhole(t *testing.T) {
 
 func TestOversizedPayloadIsAClearErrorOnBothSides(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, MaxPayload: pool.MiB})
-	_, err := echo.Call(bound(t), p, make([]byte, 2<<20))
+	_, err := echo.Call(bound(t), via(p), make([]byte, 2<<20))
 	g.Expect(err).To(And(MatchError(pool.ErrPayloadTooLarge), MatchError(ContainSubstring(`argument of task "echo"`))))
-	_, err = inflate.Call(bound(t), p, 2<<20)
+	_, err = inflate.Call(bound(t), via(p), 2<<20)
 	g.Expect(err).To(And(MatchError(pool.ErrPayloadTooLarge), MatchError(ContainSubstring("result"))))
 	whole(t, p)
 }
@@ -466,9 +466,9 @@ var inflate = pool.Register("inflate", func(_ context.Context, n int) ([]byte, e
 func TestInitializerRunsOncePerWorkerAndPerReplacement(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 2, Initializer: setState.With("x")})
 	for slot, pid := range pids(p) {
-		g.Expect(initialised.Call(bound(t), p, 0, pool.OnSlot(slot))).To(Equal("x"))
+		g.Expect(initialised.Call(bound(t), via(p), 0, pool.OnSlot(slot))).To(Equal("x"))
 		kill(t, pid, 9)
-		g.Expect(initialised.Call(bound(t), p, 0, pool.OnSlot(slot))).To(Equal("x"))
+		g.Expect(initialised.Call(bound(t), via(p), 0, pool.OnSlot(slot))).To(Equal("x"))
 	}
 }
 
@@ -498,9 +498,9 @@ func TestCancelledBeforeItStartsATaskNeverRuns(t *testing.T) {
 	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	path := t.TempDir() + "/ran"
-	busy := sleep.Submit(bound(t), p, 200*time.Millisecond)
+	busy := sleep.Submit(bound(t), via(p), 200*time.Millisecond)
 	ctx, cancel := context.WithCancel(t.Context())
-	f := touch.Submit(ctx, p, path)
+	f := touch.Submit(ctx, via(p), path)
 	cancel()
 	_, err := f.Result(bound(t))
 	g.Expect(err).To(MatchError(context.Canceled))
@@ -517,7 +517,7 @@ func TestCancelWhileItRunsCancelsTheHandlersContextAndKeepsTheWorker(t *testing.
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	before := pids(p)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	f := sleep.Submit(ctx, p, time.Minute)
+	f := sleep.Submit(ctx, via(p), time.Minute)
 	inPhase(t, p, 0, pool.PhaseRunning)
 	cancel(errOwn)
 	_, err := f.Result(bound(t))
@@ -531,7 +531,7 @@ func TestCancelKillsTheWorkerOfAHandlerThatDoesNotReturn(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, CancelGrace: 50 * time.Millisecond})
 	before := pids(p)
 	ctx, cancel := context.WithCancel(t.Context())
-	f := stubborn.Submit(ctx, p, time.Minute)
+	f := stubborn.Submit(ctx, via(p), time.Minute)
 	inPhase(t, p, 0, pool.PhaseRunning)
 	cancel()
 	_, err := f.Result(bound(t))
@@ -544,24 +544,24 @@ func TestCancelKillsTheWorkerOfAHandlerThatDoesNotReturn(t *testing.T) {
 func TestFullQueueFailsOrBlocksUntilTheContext(t *testing.T) {
 	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, QueueLimit: 2})
-	release := sleep.Submit(bound(t), p, 300*time.Millisecond)
+	release := sleep.Submit(bound(t), via(p), 300*time.Millisecond)
 	inPhase(t, p, 0, pool.PhaseRunning)
-	a, b := square.Submit(bound(t), p, 1), square.Submit(bound(t), p, 2)
-	_, err := square.Call(bound(t), p, 3)
+	a, b := square.Submit(bound(t), via(p), 1), square.Submit(bound(t), via(p), 2)
+	_, err := square.Call(bound(t), via(p), 3)
 	g.Expect(err).To(MatchError(pool.ErrQueueFull))
 	g.Expect(release.Result(bound(t))).To(BeNumerically(">", 0))
 	g.Expect(a.Result(bound(t))).To(Equal(1))
 	g.Expect(b.Result(bound(t))).To(Equal(4))
 
 	q := start(t, pool.Config{Size: 1, QueueLimit: 1, QueueBlock: true})
-	first := sleep.Submit(bound(t), q, 300*time.Millisecond)
+	first := sleep.Submit(bound(t), via(q), 300*time.Millisecond)
 	inPhase(t, q, 0, pool.PhaseRunning)
-	square.Submit(bound(t), q, 1)
+	square.Submit(bound(t), via(q), 1)
 	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	_, err = square.Call(short, q, 3)
+	_, err = square.Call(short, via(q), 3)
 	g.Expect(err).To(MatchError(context.DeadlineExceeded))
-	g.Expect(square.Call(bound(t), q, 4)).To(Equal(16), "room came in time")
+	g.Expect(square.Call(bound(t), via(q), 4)).To(Equal(16), "room came in time")
 	g.Expect(first.Result(bound(t))).To(BeNumerically(">", 0))
 }
 
@@ -576,17 +576,17 @@ func TestEnvironmentDirectoryAndOutput(t *testing.T) {
 		Stdout: func(w string, line []byte) { mu.Lock(); defer mu.Unlock(); out = append(out, w+" "+string(line)) },
 		Stderr: func(w string, line []byte) { mu.Lock(); defer mu.Unlock(); errs = append(errs, w+" "+string(line)) },
 	})
-	g.Expect(getenv.Call(bound(t), p, "FLAVOUR")).To(Equal("plum|"+dir), "not the parent's")
-	g.Expect(getenv.Call(bound(t), p, "RESPAWN_POOL")).To(Equal(p.ID()+"|"+dir), "which is not for sale")
-	g.Expect(getenv.Call(bound(t), p, "RESPAWN_WORKER")).To(HavePrefix("|"), "a program that a handler starts is no worker")
-	g.Expect(say.Call(bound(t), p, "hello")).To(Equal(0))
+	g.Expect(getenv.Call(bound(t), via(p), "FLAVOUR")).To(Equal("plum|"+dir), "not the parent's")
+	g.Expect(getenv.Call(bound(t), via(p), "RESPAWN_POOL")).To(Equal(p.ID()+"|"+dir), "which is not for sale")
+	g.Expect(getenv.Call(bound(t), via(p), "RESPAWN_WORKER")).To(HavePrefix("|"), "a program that a handler starts is no worker")
+	g.Expect(say.Call(bound(t), via(p), "hello")).To(Equal(0))
 	lines := func() string { mu.Lock(); defer mu.Unlock(); return strings.Join(append(out, errs...), "\n") }
 	g.Eventually(lines).Should(Equal("Worker-1 out: hello\nWorker-1 hello"))
 }
 
 func TestPoolInAWorkerIsAnError(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
-	_, err := nested.Call(bound(t), p, 0)
+	_, err := nested.Call(bound(t), via(p), 0)
 	g.Expect(err).To(MatchError(pool.ErrInWorker.Error()))
 }
 
@@ -598,7 +598,7 @@ var nested = pool.Register("nested", func(ctx context.Context, _ int) (int, erro
 func TestTaskRegisteredLateIsAClearError(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	late := pool.Register("late-"+t.Name(), func(context.Context, int) (int, error) { return 0, nil })
-	_, err := late.Call(bound(t), p, 0)
+	_, err := late.Call(bound(t), via(p), 0)
 	g.Expect(err).To(MatchError(pool.ErrUnknownTask))
 	whole(t, p)
 }
@@ -606,17 +606,17 @@ func TestTaskRegisteredLateIsAClearError(t *testing.T) {
 func TestUnknownSlotIsAClearError(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	for _, slot := range []int{5, -1, 1 << 32, math.MaxInt, math.MinInt} {
-		_, err := square.Call(bound(t), p, 0, pool.OnSlot(slot))
+		_, err := square.Call(bound(t), via(p), 0, pool.OnSlot(slot))
 		g.Expect(err).To(MatchError(pool.ErrNoSuchSlot), "slot %d", slot)
 	}
 }
 
 func TestAFullQueueSaysWhichLimitAndWhatHelps(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, QueueLimit: 1})
-	sleep.Submit(bound(t), p, time.Minute)
+	sleep.Submit(bound(t), via(p), time.Minute)
 	inPhase(t, p, 0, pool.PhaseRunning)
-	square.Submit(bound(t), p, 1)
-	_, err := square.Call(bound(t), p, 1)
+	square.Submit(bound(t), via(p), 1)
+	_, err := square.Call(bound(t), via(p), 1)
 	g.Expect(err).To(And(MatchError(pool.ErrQueueFull), MatchError(ContainSubstring("QueueLimit is 1")), MatchError(ContainSubstring("QueueBlock"))))
 }
 
@@ -634,7 +634,7 @@ var (
 
 func TestAPanicInTheDecodingOfAnErrorDoesNotEndTheHost(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
-	_, err := touchIt.Call(bound(t), p, 0)
+	_, err := touchIt.Call(bound(t), via(p), 0)
 	var handler *pool.HandlerError
 	g.Expect(errors.As(err, &handler)).To(BeTrue())
 	g.Expect(handler.Message).To(Equal("touchy"))

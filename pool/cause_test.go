@@ -21,18 +21,21 @@ func TestACancelledContextIsToldAlikeEverywhere(t *testing.T) {
 		return last
 	}
 	for name, ask := range map[string]func(ctx context.Context) error{
-		"Call": func(ctx context.Context) error { _, err := sleep.Call(ctx, p, time.Minute); return err },
+		"Call": func(ctx context.Context) error { _, err := sleep.Call(ctx, via(p), time.Minute); return err },
 		"Submit": func(ctx context.Context) error {
-			_, err := sleep.Submit(ctx, p, time.Minute).Result(t.Context())
+			_, err := sleep.Submit(ctx, via(p), time.Minute).Result(t.Context())
 			return err
 		},
-		"Result":          func(ctx context.Context) error { return waitFor(ctx, t, p) },
-		"Map":             func(ctx context.Context) error { _, err := sleep.Map(ctx, p, make([]time.Duration, 1)); return err },
-		"Stream":          func(ctx context.Context) error { return item(sleep.Stream(ctx, p, endless)) },
-		"StreamUnordered": func(ctx context.Context) error { return item(sleep.StreamUnordered(ctx, p, endless)) },
+		"Result": func(ctx context.Context) error { return waitFor(ctx, t, p) },
+		"Map": func(ctx context.Context) error {
+			_, err := sleep.Map(ctx, via(p), make([]time.Duration, 1))
+			return err
+		},
+		"Stream":          func(ctx context.Context) error { return item(sleep.Stream(ctx, via(p), endless)) },
+		"StreamUnordered": func(ctx context.Context) error { return item(sleep.StreamUnordered(ctx, via(p), endless)) },
 		"Drain": func(ctx context.Context) error {
 			q := start(t, pool.Config{Size: 1})
-			sleep.Submit(bound(t), q, time.Minute)
+			sleep.Submit(bound(t), via(q), time.Minute)
 			defer q.Terminate()
 			return q.Drain(ctx)
 		},
@@ -67,7 +70,7 @@ func endless(yield func(time.Duration, error) bool) {
 func waitFor(ctx context.Context, t *testing.T, p *pool.Pool) error {
 	run, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	_, err := sleep.Submit(run, p, time.Minute).Result(ctx)
+	_, err := sleep.Submit(run, via(p), time.Minute).Result(ctx)
 	return err
 }
 
@@ -79,7 +82,7 @@ func TestMapNamesNoItemThatItWasNotGiven(t *testing.T) {
 	for n := range 5000 {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Duration(n%200)*time.Microsecond, cancel)
-		_, err := square.Map(ctx, p, []int{1})
+		_, err := square.Map(ctx, via(p), []int{1})
 		if err != nil {
 			g.Expect(err.Error()).NotTo(ContainSubstring("item 1"))
 		}
@@ -93,7 +96,7 @@ func TestACancelledStreamYieldsEveryItemThatWasSubmitted(t *testing.T) {
 	for range 20 {
 		ctx, cancel := context.WithCancel(t.Context())
 		var got []error
-		for _, err := range sleep.Stream(ctx, p, func(yield func(time.Duration, error) bool) {
+		for _, err := range sleep.Stream(ctx, via(p), func(yield func(time.Duration, error) bool) {
 			yield(time.Minute, nil)
 			cancel()
 		}) {

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"errors"
 	"syscall"
 	"time"
@@ -156,19 +157,25 @@ func (p *Pool) spent(c *call, exit Exit, guilty bool) bool {
 	if !guilty || p.cfg.mutant == mutantNoBudget {
 		return false
 	}
-	b, n := p.cfg.Budgets, c.more()
+	x := c.more()
+	x.charge(exit)
+	b, own := p.cfg.Budgets, x.budgets
+	return int(x.crashes) >= cmp.Or(own.Crashes, b.Crashes) || int(x.ooms) >= cmp.Or(own.OOM, b.OOM) || int(x.kills) >= cmp.Or(own.Killed, b.Killed)
+}
+
+// charge counts a death against the budget of its kind.
+func (x *extra) charge(exit Exit) {
 	switch {
 	case exit.Kind == KindOOM:
-		n.ooms++
+		x.ooms++
 	case exit.Reason == ReasonStall || exit.Reason == ReasonProtocol:
-		n.crashes++
+		x.crashes++
 	case exit.Kind == KindKilled, exit.Reason != ReasonNone && exit.Asked: // whoever sent SIGTERM wanted it dead
-		n.kills++
+		x.kills++
 	case exit.Reason != ReasonNone:
 	default:
-		n.crashes++
+		x.crashes++
 	}
-	return int(n.crashes) >= b.Crashes || int(n.ooms) >= b.OOM || int(n.kills) >= b.Killed
 }
 
 func (p *Pool) requeueEvent(c *call, blamed bool) {

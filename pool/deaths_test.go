@@ -41,7 +41,7 @@ func TestEachWayToDieInTheMiddleOfATaskIsReportedAsWhatItWas(t *testing.T) {
 	for _, d := range deaths {
 		t.Run(d.how, func(t *testing.T) {
 			g := NewWithT(t)
-			f := die.Submit(bound(t), p, d.how, pool.WithDelivery(pool.AtMostOnce))
+			f := die.Submit(bound(t), via(p), d.how, pool.WithDelivery(pool.AtMostOnce))
 			_, err := f.Result(bound(t))
 			var lost *pool.WorkerLostError
 			g.Expect(errors.As(err, &lost)).To(BeTrue(), "%v", err)
@@ -54,7 +54,7 @@ func TestEachWayToDieInTheMiddleOfATaskIsReportedAsWhatItWas(t *testing.T) {
 			g.Expect(x.Reason).To(Equal(pool.ReasonNone), "the pool had no part in it")
 			g.Expect(x.Stderr).To(ContainSubstring(d.tail))
 			g.Expect(x.Task).To(Equal("die"))
-			g.Expect(x.TaskID).To(Equal(f.TaskID()))
+			g.Expect(x.TaskID).To(numbered(f.TaskID()))
 			whole(t, p)
 		})
 	}
@@ -65,7 +65,7 @@ func TestATaskWhoseWorkerDiedIsRunAgainAndGivesItsValue(t *testing.T) {
 	for _, d := range deaths {
 		t.Run(d.how, func(t *testing.T) {
 			g := NewWithT(t)
-			f := dieOnce.Submit(bound(t), p, d.how)
+			f := dieOnce.Submit(bound(t), via(p), d.how)
 			g.Expect(f.Result(bound(t))).To(Equal(2), "the second attempt's value")
 			g.Expect(f.Outcome().Attempts).To(Equal(2))
 			g.Expect(f.Outcome().Exits).To(HaveLen(1))
@@ -76,7 +76,7 @@ func TestATaskWhoseWorkerDiedIsRunAgainAndGivesItsValue(t *testing.T) {
 
 func TestKillOfABusyWorkerAtMostOnceNamesPidAndSignalWithinASecond(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 2, Delivery: pool.AtMostOnce})
-	f := sleep.Submit(bound(t), p, time.Minute, pool.OnSlot(1))
+	f := sleep.Submit(bound(t), via(p), time.Minute, pool.OnSlot(1))
 	w := inPhase(t, p, 1, pool.PhaseRunning)
 	kill(t, w.PID, syscall.SIGKILL)
 	g.Eventually(f.Done()).WithTimeout(loaded(time.Second)).Should(BeClosed())
@@ -95,14 +95,14 @@ func TestKillOfABusyWorkerRerunsItsTaskAndTouchesNoSibling(t *testing.T) {
 	gate := closedGate(t)
 	var held []*pool.Future[seen]
 	for range 4 {
-		held = append(held, gated.Submit(bound(t), p, gate))
+		held = append(held, gated.Submit(bound(t), via(p), gate))
 	}
 	for slot := range 4 {
 		inPhase(t, p, slot, pool.PhaseRunning)
 	}
 	var queued []*pool.Future[seen]
 	for range 100 {
-		queued = append(queued, attempt.Submit(bound(t), p, 0))
+		queued = append(queued, attempt.Submit(bound(t), via(p), 0))
 	}
 	kill(t, before[2], syscall.SIGKILL)
 	g.Eventually(func() int { return pids(p)[2] }).WithTimeout(patience).ShouldNot(Or(BeZero(), Equal(before[2])))
@@ -137,7 +137,7 @@ func crashAhead(t *testing.T, p *pool.Pool, at pool.CrashPoint) (futures []*pool
 	g := NewWithT(t)
 	submit := func() {
 		for range 1000 {
-			futures = append(futures, attempt.Submit(bound(t), p, 0))
+			futures = append(futures, attempt.Submit(bound(t), via(p), 0))
 		}
 	}
 	killed := p.Stats().Killed
@@ -178,7 +178,7 @@ func TestOnlyTheTaskThatWasRunningIsBlamed(t *testing.T) {
 			for _, x := range f.Outcome().Exits {
 				blamed++
 				g.Expect(x.PID).To(Equal(died))
-				g.Expect(x.TaskID).To(Equal(f.TaskID()))
+				g.Expect(x.TaskID).To(numbered(f.TaskID()))
 			}
 		}
 		g.Expect(blamed).To(Equal(1), "one death, one to blame")
@@ -201,7 +201,7 @@ func TestAWholeResultThatWasWrittenIsDeliveredAndNotRunAgain(t *testing.T) {
 		log := filepath.Join(t.TempDir(), "runs")
 		_, err := p.ArmCrashPoint(0, pool.CrashAfterWrite)
 		g.Expect(err).NotTo(HaveOccurred())
-		f := witness.Submit(bound(t), p, log)
+		f := witness.Submit(bound(t), via(p), log)
 		g.Expect(f.Result(bound(t))).To(Equal(1))
 		g.Expect(f.Outcome().Attempts).To(Equal(1))
 		whole(t, p)
@@ -216,7 +216,7 @@ func TestHalfAResultIsDiscardedAndTheTaskRunAgain(t *testing.T) {
 		log := filepath.Join(t.TempDir(), "runs")
 		_, err := p.ArmCrashPoint(0, pool.CrashMidWrite)
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(witness.Call(bound(t), p, log)).To(Equal(2))
+		g.Expect(witness.Call(bound(t), via(p), log)).To(Equal(2))
 		whole(t, p)
 		g.Expect(os.ReadFile(log)).To(HaveLen(2))
 	}
@@ -233,7 +233,7 @@ func TestDeathWhileReceivingAHundredMebibytesUnblocksTheWriter(t *testing.T) {
 			kill(t, w, syscall.SIGSTOP)
 		}
 		result := make(chan *pool.Future[[]byte], 1)
-		go func() { result <- echo.Submit(t.Context(), p, big) }()
+		go func() { result <- echo.Submit(t.Context(), via(p), big) }()
 		g.Eventually(func() int { return p.Stats().InFlight }).WithTimeout(patience).WithPolling(time.Millisecond).Should(Equal(1))
 		kill(t, w, syscall.SIGKILL)
 		var f *pool.Future[[]byte]
@@ -250,9 +250,9 @@ func TestATaskThatAlwaysKillsItsWorkerSpendsItsBudgetAndOthersComplete(t *testin
 	for how, budget := range map[string]int{"exit 42": 3, "SIGKILL": 16} {
 		t.Run(how, func(t *testing.T) {
 			g, p := NewWithT(t), start(t, pool.Config{Size: 2})
-			poison := die.Submit(bound(t), p, how)
+			poison := die.Submit(bound(t), via(p), how)
 			for i := range 200 {
-				g.Expect(square.Call(bound(t), p, i)).To(Equal(i * i))
+				g.Expect(square.Call(bound(t), via(p), i)).To(Equal(i * i))
 			}
 			_, err := poison.Result(bound(t))
 			var lost *pool.WorkerLostError
@@ -272,7 +272,7 @@ func TestATaskThatAlwaysKillsItsWorkerSpendsItsBudgetAndOthersComplete(t *testin
 func TestBudgetsOfOneEndATaskAtItsFirstDeath(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, Budgets: pool.Budgets{Crashes: 1, Killed: 1}})
 	for _, how := range []string{"exit 42", "SIGKILL"} {
-		_, err := dieOnce.Call(bound(t), p, how)
+		_, err := dieOnce.Call(bound(t), via(p), how)
 		var lost *pool.WorkerLostError
 		g.Expect(errors.As(err, &lost)).To(BeTrue(), "%s: %v", how, err)
 		g.Expect(lost.Exits).To(HaveLen(1))
@@ -291,7 +291,7 @@ func TestADeadWorkerNeverReceivesATask(t *testing.T) {
 		// The pool learns of the deaths while these are submitted: what it sends to the dead has not started there.
 		var futures []*pool.Future[seen]
 		for range 20 {
-			futures = append(futures, attempt.Submit(bound(t), p, 0))
+			futures = append(futures, attempt.Submit(bound(t), via(p), 0))
 		}
 		for _, f := range futures {
 			v, err := f.Result(bound(t))
@@ -341,7 +341,7 @@ var heedless = pool.Register("heedless", func(_ context.Context, d time.Duration
 
 func TestATaskThatOutstaysTheGraceOfEachSIGTERMSpendsTheBudgetOfKills(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, StopGrace: 20 * time.Millisecond, Budgets: pool.Budgets{Killed: 3}})
-	_, err := heedless.Call(bound(t), p, time.Minute)
+	_, err := heedless.Call(bound(t), via(p), time.Minute)
 	var lost *pool.WorkerLostError
 	g.Expect(errors.As(err, &lost)).To(BeTrue(), "%v", err)
 	g.Expect(lost.Exits).To(HaveLen(3))
@@ -358,7 +358,7 @@ func TestABudgetOfManyKillsIsNotSpentByFewer(t *testing.T) {
 	g := NewWithT(t)
 	cfg, crew := pool.InProcess(pool.Config{Size: 1, Budgets: pool.Budgets{Killed: 150}})
 	p := start(t, cfg)
-	f := obeys.Submit(bound(t), p, 120)
+	f := obeys.Submit(bound(t), via(p), 120)
 	for last := 0; ; {
 		w := p.Workers()
 		if len(w) == 1 && w[0].State == pool.Ready && w[0].Phase == pool.PhaseRunning && w[0].PID != last && w[0].Generation <= 120 {

@@ -92,6 +92,7 @@ type extra struct {
 	crashes uint16 // deaths blamed, by budget
 	ooms    uint16
 	kills   uint16
+	opaque  bool        // came by Send: its answer is for somebody else to decode
 	detach  func() bool // from the submitter's context
 	settle  func()      // tells a stream; called once
 	grace   *time.Timer // until a cancelled one's worker is killed
@@ -168,7 +169,7 @@ func (c *call) wait(ctx context.Context) error {
 
 // announce wakes the waiters of a call that was just settled. It is called once, after Pool.mu is released.
 func (c *call) announce() {
-	if c.raw > frameValue {
+	if c.raw > frameValue && (c.extra == nil || !c.extra.opaque) {
 		c.err = c.failure()
 	}
 	x := c.extra

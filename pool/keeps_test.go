@@ -34,7 +34,7 @@ func TestACancelledTaskIsNotKeptForItsGrace(t *testing.T) {
 	collected := make(chan struct{})
 	func() {
 		ctx, cancel := context.WithCancel(t.Context())
-		f := heeds.Submit(ctx, p, []byte("some argument of the task's own"))
+		f := heeds.Submit(ctx, via(p), []byte("some argument of the task's own"))
 		runtime.AddCleanup(f, func(int) { close(collected) }, 0)
 		g.Eventually(func() Phase { return p.Workers()[0].Phase }).Should(Equal(PhaseRunning))
 		cancel()
@@ -46,7 +46,7 @@ func TestACancelledTaskIsNotKeptForItsGrace(t *testing.T) {
 
 func TestASettledFutureDoesNotHoldItsWorker(t *testing.T) {
 	g, p := NewWithT(t), inGoroutines(t, Config{})
-	f := plainOne.Submit(t.Context(), p, 1)
+	f := plainOne.Submit(t.Context(), via(p), 1)
 	g.Expect(f.Result(t.Context())).To(Equal(1))
 	p.mu.Lock()
 	defer p.mu.Unlock()

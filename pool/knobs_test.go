@@ -39,7 +39,7 @@ func TestTheLoggerGetsLivesAtInfoAndFailuresAtWarn(t *testing.T) {
 	g, log := NewWithT(t), &lockedBuffer{}
 	p := start(t, pool.Config{Size: 1, Logger: slog.New(slog.NewTextHandler(log, nil))})
 	g.Eventually(log.String).Should(MatchRegexp(`level=INFO msg="worker ready" worker=Worker-1 pid=\d+ slot=0 generation=1`))
-	g.Expect(dieOnce.Call(bound(t), p, "goroutine panic")).To(Equal(2))
+	g.Expect(dieOnce.Call(bound(t), via(p), "goroutine panic")).To(Equal(2))
 	g.Eventually(log.String).Should(MatchRegexp(`level=WARN msg="worker exited" worker=Worker-1 .*panic: not recovered`))
 	g.Expect(p.Close()).To(Succeed())
 	g.Expect(log.String()).To(MatchRegexp(`level=INFO msg="worker exited" worker=Worker-2`))
@@ -57,7 +57,7 @@ func TestALogHandlerMayCallThePoolAndMayBlock(t *testing.T) {
 	kill(t, p.Workers()[0].PID, 9)
 	g.Eventually(h.blocked).WithTimeout(patience).Should(Receive())
 	for range 3 {
-		g.Expect(square.Call(bound(t), p, 3)).To(Equal(9))
+		g.Expect(square.Call(bound(t), via(p), 3)).To(Equal(9))
 		kill(t, p.Workers()[0].PID, 9)
 		whole(t, p)
 	}
@@ -99,7 +99,7 @@ func TestANegativeCancelGraceNeverKills(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, CancelGrace: -1})
 	gate, before := closedGate(t), pids(p)
 	ctx, cancel := context.WithCancel(t.Context())
-	f := gated.Submit(ctx, p, gate)
+	f := gated.Submit(ctx, via(p), gate)
 	inPhase(t, p, 0, pool.PhaseRunning)
 	cancel()
 	_, err := f.Result(bound(t))

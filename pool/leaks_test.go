@@ -118,7 +118,7 @@ func TestPoolsStartAndEndInAnyOrder(t *testing.T) {
 		}
 		var futures []*pool.Future[int]
 		for range 20 {
-			futures = append(futures, sleep.Submit(t.Context(), p, time.Millisecond))
+			futures = append(futures, sleep.Submit(t.Context(), via(p), time.Millisecond))
 		}
 		events := p.Subscribe(10)
 		return []func(){

@@ -17,7 +17,7 @@ func TestMaxTasksTurnsPidsOverExactly(t *testing.T) {
 	served := map[int]int{}
 	var order []int
 	for range 12 {
-		v, err := attempt.Call(bound(t), p, 0)
+		v, err := attempt.Call(bound(t), via(p), 0)
 		g.Expect(err).NotTo(HaveOccurred())
 		if served[v.PID]++; served[v.PID] == 1 {
 			order = append(order, v.PID)
@@ -34,7 +34,7 @@ func TestMaxTasksHoldsUnderPrefetchAndLosesNoLastResult(t *testing.T) {
 	events := p.Subscribe(10_000)
 	var futures []*pool.Future[seen]
 	for range 700 {
-		futures = append(futures, attempt.Submit(bound(t), p, 0))
+		futures = append(futures, attempt.Submit(bound(t), via(p), 0))
 	}
 	served := map[int]int{}
 	for _, f := range futures {
@@ -59,7 +59,7 @@ func TestMaxAgeRecyclesAnIdleWorkerAndABusyOneAfterItsTask(t *testing.T) {
 	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 2, MaxAge: 300 * time.Millisecond})
 	before, gate := pids(p), closedGate(t)
-	f := gated.Submit(bound(t), p, gate, pool.OnSlot(0))
+	f := gated.Submit(bound(t), via(p), gate, pool.OnSlot(0))
 	g.Eventually(func() int { return pids(p)[1] }).WithTimeout(patience).ShouldNot(Or(BeZero(), Equal(before[1])))
 	g.Eventually(func() pool.State { return p.Workers()[0].State }).WithTimeout(patience).Should(Equal(pool.Retiring))
 	open(t, gate)
@@ -75,7 +75,7 @@ func TestSoftMemoryRecyclesALeakingWorkerBetweenTasks(t *testing.T) {
 	events := p.Subscribe(1000)
 	served := map[int]int{}
 	for len(served) < 3 {
-		pid, err := leak.Call(bound(t), p, 8<<20)
+		pid, err := leak.Call(bound(t), via(p), 8<<20)
 		g.Expect(err).NotTo(HaveOccurred())
 		served[pid]++
 	}
@@ -90,7 +90,7 @@ func TestTerminateWithTenThousandQueuedTasksReturnsFastAndSettlesThem(t *testing
 	var settled atomic.Int64
 	var waiters sync.WaitGroup
 	for range 10_000 {
-		f := stubborn.Submit(t.Context(), p, time.Minute)
+		f := stubborn.Submit(t.Context(), via(p), time.Minute)
 		waiters.Go(func() {
 			if _, err := f.Result(t.Context()); err != nil {
 				settled.Add(1)
@@ -109,7 +109,7 @@ func TestCloseDrainsWhatWasSubmitted(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 3})
 	var futures []*pool.Future[int]
 	for range 50 {
-		futures = append(futures, sleep.Submit(bound(t), p, 5*time.Millisecond))
+		futures = append(futures, sleep.Submit(bound(t), via(p), 5*time.Millisecond))
 	}
 	g.Expect(p.Close()).To(Succeed())
 	for _, f := range futures {
@@ -122,11 +122,11 @@ func TestCloseDrainsWhatWasSubmitted(t *testing.T) {
 func TestDrainWhoseContextEndsGoesOnDraining(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	gate := closedGate(t)
-	f := gated.Submit(bound(t), p, gate)
+	f := gated.Submit(bound(t), via(p), gate)
 	ctx, cancel := contextThatEnded(t)
 	defer cancel()
 	g.Expect(p.Drain(ctx)).To(MatchError(ctx.Err()))
-	_, err := square.Call(bound(t), p, 1)
+	_, err := square.Call(bound(t), via(p), 1)
 	g.Expect(err).To(MatchError(pool.ErrClosed))
 	open(t, gate)
 	g.Expect(p.Drain(bound(t))).To(Succeed())
@@ -138,7 +138,7 @@ func TestACloseThatRunsOutOfTimeSettlesEveryFuture(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 2, CloseTimeout: 100 * time.Millisecond})
 	var futures []*pool.Future[int]
 	for range 20 {
-		futures = append(futures, stubborn.Submit(bound(t), p, time.Minute))
+		futures = append(futures, stubborn.Submit(bound(t), via(p), time.Minute))
 	}
 	g.Expect(p.Close()).To(MatchError(pool.ErrClosed))
 	for _, f := range futures {
@@ -180,7 +180,7 @@ func TestDrainAndCloseSayWhenTerminateEndedTasks(t *testing.T) {
 		"Close": (*pool.Pool).Close,
 	} {
 		p := start(t, pool.Config{Size: 1})
-		f := sleep.Submit(bound(t), p, time.Minute)
+		f := sleep.Submit(bound(t), via(p), time.Minute)
 		inPhase(t, p, 0, pool.PhaseRunning)
 		ended := make(chan error, 1)
 		go func() { ended <- end(p) }()
@@ -201,7 +201,7 @@ func TestDrainAndCloseSayWhenTerminateEndedTasks(t *testing.T) {
 
 func TestCloseThatHitsItsTimeoutSaysItInOneLine(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, CloseTimeout: 20 * time.Millisecond})
-	sleep.Submit(bound(t), p, time.Minute)
+	sleep.Submit(bound(t), via(p), time.Minute)
 	inPhase(t, p, 0, pool.PhaseRunning)
 	err := p.Close()
 	g.Expect(err).To(And(MatchError(pool.ErrClosed), MatchError(context.DeadlineExceeded)))

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
 
 	"github.com/respawn-go/respawn/pool"
 )
@@ -196,6 +197,17 @@ type codeError struct {
 }
 
 func (e *codeError) Error() string { return fmt.Sprintf("code %d", e.Code) }
+
+// via is what tests submit to; see pool.Via.
+func via(p *pool.Pool) pool.Runner { return pool.Via(p) }
+
+// numbered matches a task's number in what the pool tells of it. A Remote counts for itself.
+func numbered(id uint64) types.GomegaMatcher {
+	if pool.ThroughRemote() {
+		return Not(BeZero())
+	}
+	return Equal(id)
+}
 
 func fileExists(path string) bool {
 	_, err := os.Stat(path)

@@ -24,6 +24,7 @@ type Pool struct {
 	real     bool // real processes, not fakes
 	bus      eventBus
 	journal  journal
+	sent     sync.Map   // of *call by Message.ID: what came by Send and has not settled
 	waiters  *sync.Pool // of *waiting; apart, since the runtime holds a sync.Pool for two collections after its last use
 
 	keeperKick   chan struct{}

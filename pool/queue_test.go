@@ -15,14 +15,14 @@ func TestACancelledTaskMakesRoomInAFullQueue(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, QueueLimit: 1, QueueBlock: true})
 	busy, free := context.WithCancel(bound(t))
 	defer free()
-	running := sleep.Submit(busy, p, time.Minute)
+	running := sleep.Submit(busy, via(p), time.Minute)
 	inPhase(t, p, 0, pool.PhaseRunning)
 	ctx, cancel := context.WithCancel(bound(t))
-	waiting := square.Submit(ctx, p, 2)
+	waiting := square.Submit(ctx, via(p), 2)
 	g.Expect(p.Stats().Queued).To(Equal(1))
 
 	accepted := make(chan *pool.Future[int])
-	go func() { accepted <- square.Submit(bound(t), p, 3) }()
+	go func() { accepted <- square.Submit(bound(t), via(p), 3) }()
 	g.Consistently(accepted, 50*time.Millisecond).ShouldNot(Receive())
 	cancel()
 	var next *pool.Future[int]

@@ -19,6 +19,7 @@ var registry tasks
 type tasks struct {
 	mu     sync.Mutex
 	names  []string
+	byName map[string]uint16 // the index of each
 	funcs  []taskFunc
 	inits  map[string]func(context.Context, []byte) error
 	taken  map[string]bool
@@ -32,8 +33,12 @@ func (r *tasks) addTask(name string, fn taskFunc) uint16 {
 	if len(r.names) > 0xffff {
 		panic("pool: more than 65,536 registered tasks")
 	}
-	r.names, r.funcs = append(r.names, name), append(r.funcs, fn)
-	return uint16(len(r.names) - 1)
+	if r.byName == nil {
+		r.byName = make(map[string]uint16)
+	}
+	index := uint16(len(r.names))
+	r.names, r.funcs, r.byName[name] = append(r.names, name), append(r.funcs, fn), index
+	return index
 }
 
 func (r *tasks) addInit(name string, fn func(context.Context, []byte) error) {
@@ -60,6 +65,14 @@ func (r *tasks) claim(kind, name string) {
 		r.taken = make(map[string]bool)
 	}
 	r.taken[kind+name] = true
+}
+
+// index is the place of the task of that name.
+func (r *tasks) index(name string) (uint16, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i, ok := r.byName[name]
+	return i, ok
 }
 
 // fingerprint hashes the names of the first n tasks.

@@ -31,7 +31,7 @@ func load(t *testing.T, p *pool.Pool, callers int) (stop func() []seen) {
 	for range callers {
 		group.Go(func() {
 			for ctx.Err() == nil {
-				v, err := attempt.Call(t.Context(), p, time.Millisecond)
+				v, err := attempt.Call(t.Context(), via(p), time.Millisecond)
 				if err != nil {
 					t.Errorf("a task under load failed: %v", err)
 					return
@@ -72,7 +72,7 @@ func TestShrinkNeverKillsABusyWorker(t *testing.T) {
 	before, gate := pids(p), closedGate(t)
 	var held []*pool.Future[seen]
 	for slot := range 3 {
-		held = append(held, gated.Submit(bound(t), p, gate, pool.OnSlot(slot)))
+		held = append(held, gated.Submit(bound(t), via(p), gate, pool.OnSlot(slot)))
 		inPhase(t, p, slot, pool.PhaseRunning)
 	}
 	g.Expect(p.Resize(1)).To(Succeed())
@@ -87,7 +87,7 @@ func TestShrinkNeverKillsABusyWorker(t *testing.T) {
 	for slot := 1; slot < 3; slot++ {
 		g.Eventually(func() bool { return isAlive(before[slot]) }).WithTimeout(patience).Should(BeFalse())
 	}
-	_, err := square.Call(bound(t), p, 1, pool.OnSlot(2))
+	_, err := square.Call(bound(t), via(p), 1, pool.OnSlot(2))
 	g.Expect(err).To(MatchError(pool.ErrNoSuchSlot))
 	g.Expect(p.Resize(0)).NotTo(Succeed())
 }
@@ -152,7 +152,7 @@ func TestRestartOfAPoolThatIsBootingReturns(t *testing.T) {
 func TestRestartEndsWithItsContextOrThePool(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	gate := closedGate(t)
-	f := gated.Submit(bound(t), p, gate)
+	f := gated.Submit(bound(t), via(p), gate)
 	inPhase(t, p, 0, pool.PhaseRunning)
 	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
@@ -169,7 +169,7 @@ func TestAPinnedTaskThatComesBackToASlotThatWasMadeAgainRuns(t *testing.T) {
 	g := NewWithT(t)
 	cfg, crew := pool.InProcess(pool.Config{Size: 2})
 	p := start(t, cfg)
-	f := obeys.Submit(bound(t), p, 1, pool.OnSlot(1))
+	f := obeys.Submit(bound(t), via(p), 1, pool.OnSlot(1))
 	old := inPhase(t, p, 1, pool.PhaseRunning).PID
 	g.Expect(p.Resize(1)).To(Succeed())
 	g.Expect(p.Resize(2)).To(Succeed())
@@ -191,7 +191,7 @@ func TestSIGTERMToAWorkerThatRetiresAlreadyIsBoundedByStopGrace(t *testing.T) {
 	g := NewWithT(t)
 	cfg, crew := pool.InProcess(pool.Config{Size: 1, StopGrace: 200 * time.Millisecond, Budgets: pool.Budgets{Killed: 1}})
 	p := start(t, cfg)
-	f := obeys.Submit(bound(t), p, 9)
+	f := obeys.Submit(bound(t), via(p), 9)
 	pid := inPhase(t, p, 0, pool.PhaseRunning).PID
 	restarted := make(chan error, 1)
 	go func() { restarted <- p.Restart(bound(t)) }()

@@ -121,7 +121,7 @@ func (s *simulation) call(t *simTask) {
 	defer cancel()
 	t.submits()
 	s.tell(nil, "task %d is called", t.n)
-	v, err := simWork.Call(ctx, s.pool, t.argument(s.number), t.options()...)
+	v, err := simWork.Call(ctx, via(s.pool), t.argument(s.number), t.options()...)
 	s.tell(nil, "task %d returns: %v", t.n, err)
 	t.learned(v, err)
 	t.settled()
@@ -169,11 +169,11 @@ func (s *simulation) stream(step simStep) {
 func (s *simulation) outcomes(ctx context.Context, step simStep, args [][]byte, opts []Option) iter.Seq2[[]byte, error] {
 	switch step.how {
 	case byStream:
-		return simWork.Stream(ctx, s.pool, Slice(args), opts...)
+		return simWork.Stream(ctx, via(s.pool), Slice(args), opts...)
 	case byStreamUnordered:
-		return simWork.StreamUnordered(ctx, s.pool, Slice(args), opts...)
+		return simWork.StreamUnordered(ctx, via(s.pool), Slice(args), opts...)
 	}
-	values, err := simWork.Map(ctx, s.pool, args, opts...)
+	values, err := simWork.Map(ctx, via(s.pool), args, opts...)
 	errs := make([]error, len(values))
 	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // Map's own error
 		for _, e := range joined.Unwrap() {

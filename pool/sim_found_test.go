@@ -41,12 +41,12 @@ func (s *simulation) task(work time.Duration, opts ...Option) *Future[[]byte] {
 }
 
 func (s *simulation) taskIn(ctx context.Context, work time.Duration, opts ...Option) *Future[[]byte] {
-	return simWork.Submit(ctx, s.pool, s.argument(&simTask{work: work}), opts...)
+	return simWork.Submit(ctx, via(s.pool), s.argument(&simTask{work: work}), opts...)
 }
 
 // poison submits a task that ends each worker that runs it, after a millisecond at most.
 func (s *simulation) poison(how waitStatus, opts ...Option) *Future[[]byte] {
-	return simWork.Submit(context.Background(), s.pool, s.argument(&simTask{work: time.Millisecond, poison: &how}), opts...)
+	return simWork.Submit(context.Background(), via(s.pool), s.argument(&simTask{work: time.Millisecond, poison: &how}), opts...)
 }
 
 // argument adds the task to the plan.
@@ -288,7 +288,7 @@ func TestMapNamesEveryInputThatACancellationLeftOut(t *testing.T) {
 		for range 10 {
 			args = append(args, s.argument(&simTask{work: 10 * time.Millisecond}))
 		}
-		_, err := simWork.Map(ctx, p, args)
+		_, err := simWork.Map(ctx, via(p), args)
 		g.Expect(err).To(MatchError(And(ContainSubstring("item 1:"), ContainSubstring("item 9:"))))
 	})
 }

@@ -36,7 +36,7 @@ func TestNoCallWaitsForTheRecordOfADeadWorkerWhileAnotherIsIdle(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	defer p.Terminate()
 	defer close(taken)
-	last := plainOne.Submit(t.Context(), p, 1)
+	last := plainOne.Submit(t.Context(), via(p), 1)
 	victim := last.Outcome().PID // which would be sent the next one too
 	p.mu.Lock()
 	w := p.slots[0].worker
@@ -51,7 +51,7 @@ func TestNoCallWaitsForTheRecordOfADeadWorkerWhileAnotherIsIdle(t *testing.T) {
 		return !w.died.IsZero()
 	}).Should(BeTrue())
 	for range 20 {
-		f := plainOne.Submit(t.Context(), p, 1)
+		f := plainOne.Submit(t.Context(), via(p), 1)
 		g.Eventually(f.Done()).WithTimeout(time.Minute).Should(BeClosed())
 	}
 	g.Expect(p.Stats().Exits).To(BeZero())

@@ -16,7 +16,7 @@ func TestATaskTimeoutKillsOnlyThatWorker(t *testing.T) {
 	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 3, TaskTimeout: 300 * time.Millisecond})
 	before := pids(p)
-	f := stubborn.Submit(bound(t), p, time.Minute, pool.OnSlot(1))
+	f := stubborn.Submit(bound(t), via(p), time.Minute, pool.OnSlot(1))
 	_, err := f.Result(bound(t))
 	var late *pool.TimeoutError
 	g.Expect(errors.As(err, &late)).To(BeTrue(), "%v", err)
@@ -36,17 +36,17 @@ func TestATaskTimeoutDoesNotCountTheWaitInTheQueueAndYieldsToTheTasksOwn(t *test
 	beside(t)
 	limit := loaded(200 * time.Millisecond)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, TaskTimeout: limit})
-	long := sleep.Submit(bound(t), p, limit+limit/5, pool.WithTimeout(time.Minute))
+	long := sleep.Submit(bound(t), via(p), limit+limit/5, pool.WithTimeout(time.Minute))
 	var behind []*pool.Future[int]
 	for n := range 8 {
-		behind = append(behind, square.Submit(bound(t), p, n))
+		behind = append(behind, square.Submit(bound(t), via(p), n))
 	}
 	for n, f := range behind {
 		g.Expect(f.Result(bound(t))).To(Equal(n * n))
 	}
 	_, err := long.Result(bound(t))
 	g.Expect(err).NotTo(HaveOccurred())
-	_, err = sleep.Call(bound(t), p, time.Minute, pool.WithTimeout(50*time.Millisecond))
+	_, err = sleep.Call(bound(t), via(p), time.Minute, pool.WithTimeout(50*time.Millisecond))
 	g.Expect(err).To(BeAssignableToTypeOf(&pool.TimeoutError{}))
 }
 
@@ -57,7 +57,7 @@ func TestAStoppedWorkerIsDetectedWithinTheHeartbeatsBoundAndReplaced(t *testing.
 		g, p := NewWithT(t), start(t, pool.Config{Size: 2, Heartbeat: heartbeat})
 		before := pids(p)
 		gate := closedGate(t)
-		f := gated.Submit(bound(t), p, gate, pool.OnSlot(0))
+		f := gated.Submit(bound(t), via(p), gate, pool.OnSlot(0))
 		if !busy {
 			open(t, gate)
 			g.Eventually(f.Done()).WithTimeout(patience).Should(BeClosed())
@@ -87,7 +87,7 @@ func TestAStoppedWorkerIsDetectedWithinTheHeartbeatsBoundAndReplaced(t *testing.
 func TestAShortPauseCostsNothing(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, Heartbeat: time.Minute})
 	before, gate := pids(p), closedGate(t)
-	f := gated.Submit(bound(t), p, gate)
+	f := gated.Submit(bound(t), via(p), gate)
 	inPhase(t, p, 0, pool.PhaseRunning)
 	kill(t, before[0], syscall.SIGSTOP)
 	g.Eventually(func() string { return procStateOf(before[0]) }).WithTimeout(patience).Should(Equal("T"))
@@ -102,7 +102,7 @@ func TestAShortPauseCostsNothing(t *testing.T) {
 func TestATaskThatAlwaysStallsSpendsTheCrashBudget(t *testing.T) {
 	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, Heartbeat: 200 * time.Millisecond, Budgets: pool.Budgets{Crashes: 2}})
-	_, err := die.Call(bound(t), p, "stop")
+	_, err := die.Call(bound(t), via(p), "stop")
 	var lost *pool.WorkerLostError
 	g.Expect(errors.As(err, &lost)).To(BeTrue(), "%v", err)
 	g.Expect(lost.Exits).To(HaveLen(2))
@@ -115,9 +115,9 @@ func TestSIGTERMFromOutsideFinishesTheRunningTaskAndLosesNothing(t *testing.T) {
 	events := p.Subscribe(1000)
 	for range 5 {
 		gate, pid := closedGate(t), pids(p)[0]
-		running := gated.Submit(bound(t), p, gate)
+		running := gated.Submit(bound(t), via(p), gate)
 		inPhase(t, p, 0, pool.PhaseRunning)
-		waiting := attempt.Submit(bound(t), p, 0)
+		waiting := attempt.Submit(bound(t), via(p), 0)
 		kill(t, pid, syscall.SIGTERM)
 		next(t, events, pool.WorkerRetiring)
 		open(t, gate)
@@ -140,7 +140,7 @@ func TestSIGTERMBeyondTheGraceIsSIGKILLAndSpendsTheBudgetOfKillsOnly(t *testing.
 	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, StopGrace: 100 * time.Millisecond, Budgets: pool.Budgets{Killed: 2, Crashes: 1}})
 	gate, pid := closedGate(t), pids(p)[0]
-	f := gated.Submit(bound(t), p, gate)
+	f := gated.Submit(bound(t), via(p), gate)
 	inPhase(t, p, 0, pool.PhaseRunning)
 	kill(t, pid, syscall.SIGTERM)
 	g.Eventually(func() int { return pids(p)[0] }).WithTimeout(patience).ShouldNot(Or(BeZero(), Equal(pid)))
@@ -156,7 +156,7 @@ func TestSIGTERMBeyondTheGraceIsSIGKILLAndSpendsTheBudgetOfKillsOnly(t *testing.
 func TestAWorkerThatIgnoresSIGTERMAndHangsIsStoppedByCloseInTime(t *testing.T) {
 	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 2, CloseTimeout: 200 * time.Millisecond})
-	f := die.Submit(bound(t), p, "ignore SIGTERM")
+	f := die.Submit(bound(t), via(p), "ignore SIGTERM")
 	w := inPhase(t, p, busySlot(p), pool.PhaseRunning)
 	kill(t, w.PID, syscall.SIGTERM)
 	began := time.Now()
@@ -180,7 +180,7 @@ func busySlot(p *pool.Pool) int {
 func TestAWorkerThatClosesItsSocketAndLingersIsReplaced(t *testing.T) {
 	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
-	f := dieOnce.Submit(bound(t), p, "hang up")
+	f := dieOnce.Submit(bound(t), via(p), "hang up")
 	g.Expect(f.Result(bound(t))).To(Equal(2))
 	g.Expect(f.Outcome().Exits[0].Reason).To(Equal(pool.ReasonProtocol))
 	whole(t, p)
@@ -196,7 +196,7 @@ func TestACallWithALargeArgumentReturnsWhenItsContextEnds(t *testing.T) {
 	for range 400 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		done := make(chan struct{})
-		go func() { defer close(done); _, _ = echo.Call(ctx, p, large) }()
+		go func() { defer close(done); _, _ = echo.Call(ctx, via(p), large) }()
 		g.Eventually(done).WithTimeout(patience).Should(BeClosed())
 		cancel()
 	}

@@ -36,21 +36,21 @@ func Slice[T any](in []T) iter.Seq2[T, error] {
 // releases everything, except that an input blocked in its own code is left to return by itself. The input runs in a
 // goroutine of its own; a panic in it is raised again in the consumer. A pool that is closed, or whose breaker is open, settles
 // each item with that error: break out of the loop if the input is endless.
-func (t Task[In, Out]) Stream(ctx context.Context, p *Pool, in iter.Seq2[In, error], opts ...Option) iter.Seq2[Out, error] {
-	return t.stream(ctx, p, in, opts, true)
+func (t Task[In, Out]) Stream(ctx context.Context, r Runner, in iter.Seq2[In, error], opts ...Option) iter.Seq2[Out, error] {
+	return t.stream(ctx, r, in, opts, true)
 }
 
 // StreamUnordered is Stream with the outcomes in the order in which they settle.
-func (t Task[In, Out]) StreamUnordered(ctx context.Context, p *Pool, in iter.Seq2[In, error], opts ...Option) iter.Seq2[Out, error] {
-	return t.stream(ctx, p, in, opts, false)
+func (t Task[In, Out]) StreamUnordered(ctx context.Context, r Runner, in iter.Seq2[In, error], opts ...Option) iter.Seq2[Out, error] {
+	return t.stream(ctx, r, in, opts, false)
 }
 
-func (t Task[In, Out]) stream(ctx context.Context, p *Pool, in iter.Seq2[In, error], opts []Option, ordered bool) iter.Seq2[Out, error] {
+func (t Task[In, Out]) stream(ctx context.Context, r Runner, in iter.Seq2[In, error], opts []Option, ordered bool) iter.Seq2[Out, error] {
 	return func(yield func(Out, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		s := &streamState[Out]{wake: make(chan struct{}, 1), fed: make(chan struct{}, 1), ordered: ordered}
-		go s.feed(ctx, p, func(submit func(*Future[Out]) bool) error {
+		go s.feed(ctx, r, func(submit func(*Future[Out]) bool) error {
 			for v, err := range in {
 				if err != nil {
 					return err
@@ -110,7 +110,7 @@ func poke(c chan struct{}) {
 }
 
 // feed submits the input as long as there is room.
-func (s *streamState[Out]) feed(ctx context.Context, p *Pool, each func(submit func(*Future[Out]) bool) error) {
+func (s *streamState[Out]) feed(ctx context.Context, r Runner, each func(submit func(*Future[Out]) bool) error) {
 	end := &streamEnd{err: errInputQuit} // unless it returns
 	defer func() {
 		end.panicked = recover()
@@ -120,7 +120,7 @@ func (s *streamState[Out]) feed(ctx context.Context, p *Pool, each func(submit f
 		poke(s.wake)
 	}()
 	end.err = each(func(f *Future[Out]) bool {
-		if !s.room(ctx, p) {
+		if !s.room(ctx, r) {
 			return false
 		}
 		s.mu.Lock()
@@ -129,8 +129,8 @@ func (s *streamState[Out]) feed(ctx context.Context, p *Pool, each func(submit f
 			s.order = append(s.order, f)
 		}
 		s.mu.Unlock()
-		if p.submitWaiting(ctx, &f.call) == nil && ctx.Done() != nil {
-			p.cancelWhenDone(ctx, &f.call)
+		if r.submitWaiting(ctx, &f.call) == nil && ctx.Done() != nil {
+			r.cancelWhenDone(ctx, &f.call)
 		}
 		return true
 	})
@@ -140,7 +140,7 @@ func (s *streamState[Out]) feed(ctx context.Context, p *Pool, each func(submit f
 }
 
 // room waits until another task may be submitted; false when the stream is over.
-func (s *streamState[Out]) room(ctx context.Context, p *Pool) bool {
+func (s *streamState[Out]) room(ctx context.Context, r Runner) bool {
 	for {
 		s.mu.Lock()
 		flying := s.flying
@@ -148,11 +148,13 @@ func (s *streamState[Out]) room(ctx context.Context, p *Pool) bool {
 		if ctx.Err() != nil {
 			return false
 		}
-		if flying < p.streamWindow() {
+		changed := r.windowChanged() // before the look at the window, so that no growth is missed
+		if flying < r.streamWindow() {
 			return true
 		}
 		select {
 		case <-s.fed:
+		case <-changed:
 		case <-ctx.Done():
 			return false
 		}

@@ -30,6 +30,8 @@ func (p *Pool) accept(ctx context.Context, c *call) error {
 		return c.err
 	case ctx.Err() != nil:
 		return ended(ctx)
+	case c.extra != nil && c.extra.route != "":
+		return fmt.Errorf("pool: task %q has the route %q: a pool has one place only; submit it to what made that route", c.def.name, c.extra.route)
 	case Bytes(c.size()) > p.cfg.MaxPayload:
 		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d", ErrPayloadTooLarge, c.def.name, c.size(), p.cfg.MaxPayload)
 	}

@@ -59,7 +59,13 @@ func (t Task[In, Out]) Name() string { return t.def.name }
 
 // Call submits the task and waits for its outcome: Submit and Result in one, with ctx bounding both. When ctx ends
 // first, the task is cancelled and Call returns ctx's error.
-func (t Task[In, Out]) Call(ctx context.Context, p *Pool, in In, opts ...Option) (Out, error) {
+func (t Task[In, Out]) Call(ctx context.Context, r Runner, in In, opts ...Option) (Out, error) {
+	p, here := r.(*Pool)
+	if !here {
+		f := t.Submit(ctx, r, in, opts...)
+		<-f.Done()
+		return f.value(true)
+	}
 	f := t.make(in, opts, true)
 	w := p.waiter()
 	defer p.waiters.Put(w)
@@ -83,14 +89,14 @@ func (t Task[In, Out]) Call(ctx context.Context, p *Pool, in In, opts ...Option)
 	return f.value(true)
 }
 
-// Submit hands the task to the pool and returns its future at once. ctx cancels the task: before it starts it never
+// Submit hands the task to the pool, or whatever else runs it, and returns its future at once. ctx cancels the task: before it starts it never
 // runs; while it runs its handler's context is cancelled; either way the future settles with ctx's error. An error that
 // Submit itself meets (ErrClosed, ErrQueueFull, *EncodeError, …) settles the future too, so that it can be ignored here
 // and found there.
-func (t Task[In, Out]) Submit(ctx context.Context, p *Pool, in In, opts ...Option) *Future[Out] {
+func (t Task[In, Out]) Submit(ctx context.Context, r Runner, in In, opts ...Option) *Future[Out] {
 	f := t.make(in, opts, false)
-	if p.submit(ctx, &f.call) == nil && ctx.Done() != nil {
-		p.cancelWhenDone(ctx, &f.call)
+	if r.submit(ctx, &f.call) == nil && ctx.Done() != nil {
+		r.cancelWhenDone(ctx, &f.call)
 	}
 	return f
 }
@@ -98,7 +104,7 @@ func (t Task[In, Out]) Submit(ctx context.Context, p *Pool, in In, opts ...Optio
 // Map runs the task for every input and returns the values in the inputs' order. It always waits for all of them: the
 // error joins one *ItemError for each input that failed, and the failed inputs' values are zero. An empty input returns
 // at once. ctx cancels what is not done.
-func (t Task[In, Out]) Map(ctx context.Context, p *Pool, in []In, opts ...Option) ([]Out, error) {
+func (t Task[In, Out]) Map(ctx context.Context, r Runner, in []In, opts ...Option) ([]Out, error) {
 	out := make([]Out, len(in))
 	if len(in) == 0 {
 		return out, nil
@@ -106,7 +112,7 @@ func (t Task[In, Out]) Map(ctx context.Context, p *Pool, in []In, opts ...Option
 	var errs []error
 	var last error
 	i := 0
-	for v, err := range t.Stream(ctx, p, Slice(in), opts...) {
+	for v, err := range t.Stream(ctx, r, Slice(in), opts...) {
 		if i == len(in) {
 			break // ctx ended after the last of them
 		}
@@ -171,7 +177,9 @@ type options struct {
 	hasDel   bool
 	slot     int32 // 1-based; 0: any
 	key      string
-	wait     bool // for room in the queue
+	wait     bool    // for room in the queue
+	route    string  // where a Transport is to run it
+	budgets  Budgets // of a task that came from elsewhere; zero fields are the pool's
 }
 
 // WithTimeout sets the task's timeout in place of Config.TaskTimeout; see there for what counts. 0 leaves it at that, and less
