@@ -113,6 +113,11 @@ func (s *sampler) take(ctx context.Context, full bool) (m history.Sample, err er
 			}
 		}
 	}
+	if t, ok := s.x.Target.(Listed); ok {
+		for _, l := range t.Listings() {
+			m.Listings = append(m.Listings, history.Listing{Asked: s.x.clock.since(l.Asked), Answered: s.x.clock.since(l.Answered)})
+		}
+	}
 	if p, err := procfs.Read(s.parent); err == nil {
 		m.ParentRSS = p.RSS
 	}

@@ -308,7 +308,7 @@ func (x *experiment) stop() {
 
 // hearWitness adds what the tasks recorded of themselves.
 func (x *experiment) hearWitness() {
-	if x.Witness == "" || x.loader == nil || x.loader.ids.Load() == 0 {
+	if x.Witness == "" || x.loader == nil {
 		return
 	}
 	if err := x.trouble(); err != nil && !x.troubled.Load() {
@@ -319,7 +319,7 @@ func (x *experiment) hearWitness() {
 		x.record(history.Event{Run: &runs[i]})
 	}
 	if torn > 0 {
-		x.note("%d lines of the witness are torn", torn)
+		x.record(history.Event{Note: &history.Note{Text: fmt.Sprintf("%d lines of the witness are torn", torn), Torn: torn}})
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) { // the first execution makes it: there was none
 		x.fail(err)

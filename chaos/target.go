@@ -144,6 +144,13 @@ type Marked interface {
 	Marker() string // the id
 }
 
+// Listed is a target whose members come from listings: one that lived only between two of them is not told of.
+type Listed interface {
+	// Listings is when the members were listed since the last call, the last few where these are many. Times are on
+	// CLOCK_MONOTONIC: see Monotonic.
+	Listings() []history.Listing
+}
+
 // Stallable is a target that says within which time it detects a member that does not move.
 type Stallable interface {
 	Heartbeat() time.Duration

@@ -30,6 +30,7 @@ type entry struct {
 	line     int32
 	attempts int32
 	runs     int32
+	pid      int32 // who is said to have run it
 	settles  uint8
 	wrong    bool
 	outcome  outcome
@@ -107,7 +108,7 @@ func (s *state) settled(e entry, t *history.Task) entry {
 		return e
 	}
 	e.outcome = outcome(max(0, slices.Index(outcomes, t.Outcome)))
-	e.at, e.line = s.now, int32(s.line)
+	e.at, e.line, e.pid = s.now, int32(s.line), int32(t.PID)
 	e.settles++
 	a.outcomes[t.Outcome]++
 	a.sight(t, s.line)
@@ -139,9 +140,14 @@ func (a *account) sight(t *history.Task, line int) {
 	}
 }
 
-func (a *account) run(r *history.Run) {
-	e := a.tasks[r.Task]
+func (s *state) run(r *history.Run) {
 	one := run{r.Start, r.End, int32(r.PID)}
+	if r.Task >= history.FirstProbe {
+		s.evidence.runs[r.Task] = append(s.evidence.runs[r.Task], one)
+		return
+	}
+	a := &s.account
+	e := a.tasks[r.Task]
 	if e.runs == 0 {
 		e.first = one
 	} else {

@@ -33,6 +33,9 @@ func (s *state) breach(t Threshold) (text string, line int) {
 // explanations are the sentences for breaches that are best told by their first case.
 var explanations = map[string]func(s *state, n int) (string, int){
 	"tasks.lost":         (*state).sayLost,
+	"tasks.unwitnessed":  (*state).sayUnwitnessed,
+	"tasks.outside":      (*state).sayOutside,
+	"results.misnamed":   (*state).sayMisnamed,
 	"tasks.hung":         func(s *state, n int) (string, int) { return s.sayOutcome(n, history.Hung, "had no outcome by the end") },
 	"tasks.failed":       func(s *state, n int) (string, int) { return s.sayOutcome(n, history.Failed, "failed") },
 	"tasks.wrong":        func(s *state, n int) (string, int) { return s.sayOutcome(n, history.Wrong, "gave a wrong value") },
@@ -61,6 +64,21 @@ func (s *state) sayLost(n int) (string, int) {
 		first.err = "it was submitted and never heard of again"
 	}
 	return s.ofTasks(n) + " " + wereLost(n) + "; " + theFirst(n) + first.String(), first.line
+}
+
+func (s *state) sayUnwitnessed(n int) (string, int) {
+	first := s.account.sums.firstUnwitnessed
+	return s.ofTasks(n) + " gave a value though nobody witnessed an execution; " + theFirst(n) + first.String(), first.line
+}
+
+func (s *state) sayOutside(n int) (string, int) {
+	first := s.evidence.firstOutside
+	return number(n, "execution", "executions") + " of tasks " + wasWere(n) + " by processes that are no members; " + theFirst(n) + "of " + first.String(), first.line
+}
+
+func (s *state) sayMisnamed(n int) (string, int) {
+	first := s.evidence.firstMisnamed
+	return number(n, "answer", "answers") + " " + pick(n, "names", "name") + " a process that did not run the task; " + theFirst(n) + "to " + first.String(), first.line
 }
 
 func (s *state) sayDuplicated(n int) (string, int) {

@@ -49,11 +49,7 @@ func (a *account) finish(s *state) {
 }
 
 // earliest keeps the task whose line comes first, so that the order in which tasks are looked at does not matter.
-func (g *sighting) earliest(id uint64, e entry) {
-	if g.line == 0 || int(e.line) < g.line || int(e.line) == g.line && id < g.id {
-		*g = sighting{id: id, line: int(e.line)}
-	}
-}
+func (g *sighting) earliest(id uint64, e entry) { g.before(sighting{id: id, line: int(e.line)}) }
 
 // interrupted counts the executions of the task that a death of their process cut short, or that it could have robbed of
 // their result: each is a reason to run the task once more.

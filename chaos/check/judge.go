@@ -134,9 +134,14 @@ func (v *verdict) record() {
 		return
 	}
 	v.gaps()
-	if n := s.account.sums.unwitnessed; n > 0 && s.can("witness") {
-		first := s.account.sums.firstUnwitnessed
-		v.find(Inconclusive, first.line, number(n, "task", "tasks")+" gave a value though nobody witnessed an execution; the first is "+first.String())
+	if n := s.account.sums.unwitnessed; n > 0 && s.can("witness") && s.evidence.torn > 0 {
+		text, line := s.sayUnwitnessed(n)
+		v.find(Inconclusive, line, text+"; "+number(s.evidence.torn, "line", "lines")+" of the witness "+isAre(s.evidence.torn)+" torn")
+	}
+	if n := s.evidence.unseen; n > 0 {
+		first := s.evidence.firstUnseen
+		v.find(Inconclusive, first.line, number(n, "execution", "executions")+" "+wasWere(n)+
+			" by processes that lived between two listings of the members, if they were any; "+theFirst(n)+"of "+first.String())
 	}
 	switch expects := func(r history.Rule) bool { return r.Group == "expect" }; {
 	case len(s.h.Nemesis) > 0:

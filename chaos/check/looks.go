@@ -38,6 +38,9 @@ func ready(l *history.Sample) int { return min(l.Ready, l.Alive) }
 func (s *state) sample(e *history.Sample) {
 	l := &s.looks
 	l.outside(e, s)
+	for _, one := range e.Listings {
+		s.evidence.listings = append(s.evidence.listings, span{one.Asked, one.Answered})
+	}
 	switch {
 	case s.stage == stop:
 		l.gone, l.endLine = e, s.line

@@ -88,6 +88,7 @@ func (s *state) member(m *history.Member) {
 	if at == 0 {
 		at = s.now
 	}
+	s.evidence.member(m.Op, m.PID, at)
 	counted := s.stage >= chaos && s.stage < stop
 	switch m.Op {
 	case "started":
@@ -122,6 +123,8 @@ func (s *state) member(m *history.Member) {
 	case "answered-twice":
 		c.lateResults++
 		s.account.again(m.Task)
+	case "probe-answered":
+		s.evidence.named = append(s.evidence.named, named{m.Task, m.PID, s.line})
 	case "rejected":
 		if c.badResults++; c.badResults == 1 {
 			c.firstBad = sighting{line: s.line, err: m.Err}

@@ -11,11 +11,14 @@ var promises = []struct {
 	{"slots.silent", nil},
 	{"blame.bystanders", (*state).hasWitness},
 	{"results.rejected", (*state).hasEvents},
+	{"tasks.outside", (*state).hasRuns},
+	{"results.misnamed", (*state).hasRuns},
 	{"tasks.wrong", (*state).hasLoad},
 	{"tasks.duplicated", (*state).hasLoad},
 	{"tasks.lost", (*state).hasLoad},
 	{"tasks.hung", (*state).hasLoad},
 	{"tasks.failed", (*state).hasLoad},
+	{"tasks.unwitnessed", func(s *state) bool { return s.hasWitness() && s.evidence.torn == 0 }},
 	{"processes.orphaned", (*state).hasMarker},
 	{"processes.zombies", nil},
 	{"cgroups.leaked", func(s *state) bool { return s.looks.cgroups }},
@@ -33,6 +36,7 @@ func Promises() []string {
 }
 
 func (s *state) hasWitness() bool { return s.can("witness") && s.hasLoad() }
+func (s *state) hasRuns() bool    { return s.executions() > 0 }
 func (s *state) hasLoad() bool    { return s.h.Load != nil || s.load.count > 0 }
 func (s *state) hasEvents() bool  { return s.can("events") || s.crew.events > 0 }
 func (s *state) hasMarker() bool  { return s.can("marker") }

@@ -45,6 +45,13 @@ var taskMetrics = slices.Concat([]Metric{
 		of:      func(s *state) reading { return s.unwitnessed() },
 	},
 	{
+		Name: "tasks.outside", Unit: Count,
+		Meaning: "Executions of tasks and probes by processes that were no members.",
+		Formula: "Witnessed executions whose pid the target did not tell as a member's by then, or of one that had ended; where members come from " +
+			"listings, only if one was asked for and answered between the first and the last execution by that process.",
+		of: (*state).outside,
+	},
+	{
 		Name: "tasks.executions.total", Unit: Count,
 		Meaning: "Executions of tasks.",
 		Formula: "Records of the tasks' own file.",
@@ -107,6 +114,12 @@ var taskMetrics = slices.Concat([]Metric{
 			Meaning: "Results that came for tasks settled before.",
 			Formula: "The target's late and answered-twice events. The latter are in tasks.duplicated too.",
 			of:      func(s *state) reading { return s.told(s.crew.lateResults) },
+		},
+		{
+			Name: "results.misnamed", Unit: Count,
+			Meaning: "Answers to tasks and probes that name another process than ran the task.",
+			Formula: "Tasks with the outcome ok, and answered probing tasks, that have witnessed executions but none by the pid that the answer names.",
+			of:      (*state).misnamed,
 		},
 		{
 			Name: "results.rejected", Unit: Count, Live: true, Lasting: true,

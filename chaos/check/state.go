@@ -32,6 +32,8 @@ type state struct {
 	load    load
 	looks   looks
 	watch   watch
+
+	evidence evidence
 }
 
 type alarm struct {
@@ -62,6 +64,7 @@ func newState(h history.Header) *state {
 	s.probes.init()
 	s.faults.init()
 	s.account.init()
+	s.evidence.init()
 	s.watch.init(h.Rules)
 	return s
 }
@@ -74,7 +77,7 @@ func (s *state) add(line int, e *history.Event) {
 	s.line, s.now = line, e.T
 	switch {
 	case e.Run != nil:
-		s.account.run(e.Run)
+		s.run(e.Run)
 	case e.Fault != nil:
 		s.fault(e.Fault)
 	case e.Alarm != nil:
@@ -82,6 +85,7 @@ func (s *state) add(line int, e *history.Event) {
 		s.stopped = true
 	case e.Note != nil:
 		s.dropped += e.Note.Dropped
+		s.evidence.torn += e.Note.Torn
 	case e.End != nil:
 		s.end = e.End
 	case s.stopped:
@@ -113,6 +117,7 @@ func (s *state) enter(name string) {
 		s.crew.begin()
 	}
 	if next == stop && s.stage < stop {
+		s.evidence.closed = s.now
 		s.close()
 	}
 	s.stage = next
@@ -149,4 +154,5 @@ func (s *state) finish() {
 	s.load.enter(stop, s.now)
 	s.detect()
 	s.account.finish(s)
+	s.evidence.finish(s)
 }

@@ -103,15 +103,15 @@ type Stage struct {
 
 // Member is one event in the life of a target's member.
 type Member struct {
-	Op     string `json:"op"` // started, ready, retiring, exited, quarantined, boot-failed, breaker-opened, breaker-closed, requeued, lost, late, answered-twice, unanswered, rejected, probed
+	Op     string `json:"op"` // started, ready, retiring, exited, quarantined, boot-failed, breaker-opened, breaker-closed, requeued, lost, late, answered-twice, unanswered, rejected, probed, probe-answered
 	Slot   int    `json:"slot"`
 	Gen    int    `json:"gen,omitempty"`
 	PID    int    `json:"pid,omitempty"`
 	Name   string `json:"name,omitempty"`
 	Reason string `json:"reason,omitempty"` // why the target itself ended it: stop, recycle, restart, timeout, boot, …
 	Exit   *Exit  `json:"exit,omitempty"`   // exited
-	// Task is the target's own number of it for requeued, lost and late; for answered-twice and probed the one that it was
-	// submitted with.
+	// Task is the target's own number of it for requeued, lost and late; for answered-twice, probed and probe-answered the one
+	// that it was submitted with. PID is, for probe-answered, the process that the answer names.
 	Task   uint64 `json:"task,omitempty"`
 	Blamed bool   `json:"blamed,omitempty"` // requeued
 	Err    string `json:"err,omitempty"`
@@ -194,6 +194,9 @@ type Task struct {
 	Err      string        `json:"err,omitempty"`
 }
 
+// FirstProbe is the number from which on tasks are the harness's own, to see who answers, and no part of a load.
+const FirstProbe = 1 << 52
+
 // Run is one execution of a task as the task itself witnessed it, in the append-only file: the pool is not asked.
 type Run struct {
 	Task    uint64        `json:"task"`
@@ -227,6 +230,13 @@ type Sample struct {
 	CPU        time.Duration `json:"cpu,omitempty"`        // of the members, since their start
 	Cgroups    int           `json:"cgroups,omitempty"`    // of ours that exist
 	HostOOM    int64         `json:"host_oom,omitempty"`   // kills that may have hit members beside the faults': the enclosing group's oom_kill
+	Listings   []Listing     `json:"listings,omitempty"`   // of the members since the last sample, where these come from listings
+}
+
+// Listing is when the members were listed: who lived only between two is not told of.
+type Listing struct {
+	Asked    time.Duration `json:"asked"`
+	Answered time.Duration `json:"answered"`
 }
 
 // Alarm is why a run ended early: an abort condition that tripped, an interruption, want of time, a target that ended as a whole.
@@ -239,6 +249,7 @@ type Alarm struct {
 type Note struct {
 	Text    string `json:"text"`
 	Dropped uint64 `json:"dropped,omitempty"` // events that were lost: the run proves nothing then
+	Torn    int    `json:"torn,omitempty"`    // lines of the witness that are not whole: executions may be missing
 }
 
 // End is the last line.

@@ -21,11 +21,8 @@ type outside struct {
 	probes atomic.Uint64
 }
 
-// firstProbe is the number of the first task that is a probe. A run's own tasks count from 1.
-const firstProbe = 1 << 52
-
 // firstProof is the number of the first task by which a driver proves that its workers are such.
-const firstProof = firstProbe<<1 - 1<<20
+const firstProof = history.FirstProbe<<1 - 1<<20
 
 // probeFor is how long a probing task takes: long enough that as many as there are slots overlap.
 const probeFor = 20 * time.Millisecond
@@ -71,9 +68,14 @@ func (o *outside) Members(context.Context) ([]chaos.Member, error) {
 
 // nextProbe numbers a probing task, and puts it into the history: to the pool it is a submission like any other.
 func (o *outside) nextProbe() (id uint64) {
-	id = firstProbe + o.probes.Add(1)
+	id = history.FirstProbe + o.probes.Add(1)
 	o.announce(history.Member{Op: "probed", Task: id})
 	return id
+}
+
+// probeAnswered puts into the history who is said to have run a probing task.
+func (o *outside) probeAnswered(id uint64, pid int) {
+	o.announce(history.Member{Op: "probe-answered", Task: id, PID: pid})
 }
 
 // Probe implements chaos.Target.

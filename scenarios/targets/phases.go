@@ -80,23 +80,3 @@ func (p *phases) take(fields [][]byte) {
 		p.running[pid]--
 	}
 }
-
-// omitFrom takes the lines of tasks with that number or a higher one out of the file: those of probes, which are no part
-// of the load. Call it when nothing writes any more.
-func omitFrom(path string, first uint64) error {
-	data, err := os.ReadFile(path)
-	if err != nil || len(data) == 0 {
-		return nil //nolint:nilerr // nothing has run
-	}
-	var kept bytes.Buffer
-	for line := range bytes.Lines(data) {
-		fields := bytes.Fields(line)
-		if len(fields) > 1 {
-			if id, err := strconv.ParseUint(string(fields[1]), 10, 64); err == nil && id >= first {
-				continue
-			}
-		}
-		kept.Write(line)
-	}
-	return os.WriteFile(path, kept.Bytes(), 0o644)
-}

@@ -24,7 +24,7 @@ type roster struct {
 	owns func(pid int) bool                   // whether a process is the pool's
 	wake chan struct{}
 	died chan *worker
-	seen chan []int
+	seen chan listing
 	stop context.CancelFunc
 	done sync.WaitGroup
 
@@ -33,7 +33,17 @@ type roster struct {
 	leaving  []*worker // alive, but not listed any more
 	watchers map[int]func(history.Member)
 	watched  int // watchers so far
+	listings []history.Listing
 }
+
+// listing is what a look at the workers gave.
+type listing struct {
+	history.Listing
+	pids []int
+}
+
+// keptListings bounds what is kept of when the workers were listed.
+const keptListings = 64
 
 // slot is a place in the pool. worker is nil while it is empty.
 type slot struct {
@@ -53,7 +63,7 @@ type worker struct {
 func newRoster(size int, first []int, list func(context.Context) ([]int, error), owns func(int) bool) *roster {
 	ctx, stop := context.WithCancel(context.Background())
 	r := &roster{
-		list: list, owns: owns, stop: stop, wake: make(chan struct{}, 1), died: make(chan *worker), seen: make(chan []int),
+		list: list, owns: owns, stop: stop, wake: make(chan struct{}, 1), died: make(chan *worker), seen: make(chan listing),
 		slots: make([]slot, size), watchers: map[int]func(history.Member){},
 	}
 	r.update(ctx, first)
@@ -95,12 +105,13 @@ func (r *roster) look(ctx context.Context) {
 		case <-tick.C:
 		case <-r.wake:
 		}
+		asked := chaos.Monotonic(time.Now())
 		pids, err := r.list(ctx)
 		if err != nil {
 			continue
 		}
 		select {
-		case r.seen <- pids:
+		case r.seen <- listing{history.Listing{Asked: asked, Answered: chaos.Monotonic(time.Now())}, pids}:
 		case <-ctx.Done():
 		}
 	}
@@ -123,10 +134,22 @@ func (r *roster) follow(ctx context.Context) {
 		case w := <-r.died:
 			r.bury(w)
 			r.lookNow()
-		case pids := <-r.seen:
-			r.update(ctx, pids)
+		case l := <-r.seen:
+			r.update(ctx, l.pids)
+			r.mu.Lock()
+			r.listings = append(r.listings[max(0, len(r.listings)+1-keptListings):], l.Listing)
+			r.mu.Unlock()
 		}
 	}
+}
+
+// Listings implements chaos.Listed.
+func (r *roster) Listings() []history.Listing {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	taken := r.listings
+	r.listings = nil
+	return taken
 }
 
 // bury notes the end of a worker.

@@ -1,0 +1,144 @@
+package check_test
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// answer is a task of the load that ran in one process from now on for so long, and whose answer names another, or the same.
+func (s *story) answer(ran, named int, took time.Duration) *story {
+	id := s.submit()
+	start := s.now
+	s.wait(took).add(history.Event{Task: &history.Task{ID: id, Op: "settled", Outcome: history.OK, Latency: took, PID: named}})
+	return s.run(id, ran, start, start+took)
+}
+
+// probing is a probing task of the target's.
+func (s *story) probing(n uint64, ran, named int) *story {
+	id := history.FirstProbe + n
+	s.member(history.Member{Op: "probed", Slot: -1, Task: id}).run(id, ran, s.now, s.now+tick).wait(2 * tick)
+	return s.member(history.Member{Op: "probe-answered", Slot: -1, Task: id, PID: named})
+}
+
+// listed is a target whose members come from listings, which are made when the times say so.
+func (s *story) listed(at ...history.Listing) *story {
+	s.h.Target.Kind = "driver"
+	return s.sample(4, func(e *history.Sample) { e.Listings = at })
+}
+
+// over ends a run.
+func (s *story) over() check.Result { return s.verify(4).stop().end().judge() }
+
+const stranger = 7777
+
+func TestWorkOfAProcessThatIsNoMemberFails(t *testing.T) {
+	for name, work := range map[string]func(s *story){
+		"of a task":  func(s *story) { s.answer(stranger, stranger, 5*tick) },
+		"of a probe": func(s *story) { s.probing(1, stranger, stranger) },
+		"of one that had been a member until it died": func(s *story) {
+			old := s.pids[1]
+			s.kill(1).wait(10*tick).answer(old, old, 5*tick)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := calm().kill(0)
+			work(s)
+			r := s.over()
+			g.Expect(r.Verdict).To(Equal(check.Fail), show(r))
+			g.Expect(r.Cause).To(ContainSubstring("1 execution of tasks was by processes that are no members"))
+		})
+	}
+}
+
+func TestWorkOfAProcessThatNoListingNamesFailsOnlyIfOneWasMadeMeanwhile(t *testing.T) {
+	for name, c := range map[string]struct {
+		asked, answered time.Duration // after the start of the execution
+		want            check.Verdict
+	}{
+		"meanwhile":              {2 * tick, 4 * tick, check.Fail},
+		"begun before":           {-2 * tick, 4 * tick, check.Inconclusive},
+		"answered after its end": {4 * tick, 12 * tick, check.Inconclusive},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := calm().kill(0)
+			start := s.now + tick
+			s.answer(stranger, stranger, 10*tick).listed(history.Listing{Asked: start + c.asked, Answered: start + c.answered})
+			r := s.over()
+			g.Expect(r.Verdict).To(Equal(c.want), show(r))
+			g.Expect(r.Cause).To(ContainSubstring("it ran in process 7777"))
+		})
+	}
+}
+
+// Where the members come from listings, a worker is told of only after its first tasks.
+func TestMemberThatIsToldOfLateWasOneBefore(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().listed().strike(1, "confirmed", true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"})
+	next := s.next + 1
+	s.answer(next, next, 5*tick).start(1).probe(1, 1)
+	g.Expect(s.over().Verdict).To(Equal(check.Pass))
+}
+
+func TestOldHistoryOfADriverHasNoListingsToJudgeBy(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().kill(0).listed().answer(stranger, stranger, 5*tick)
+	g.Expect(s.over().Verdict).To(Equal(check.Pass))
+}
+
+func TestAnswerThatNamesAnotherProcessThanRanTheTaskFails(t *testing.T) {
+	for name, work := range map[string]func(s *story){
+		"to a task":  func(s *story) { s.answer(s.pids[1], s.pids[2], 5*tick) },
+		"to a probe": func(s *story) { s.probing(1, s.pids[1], s.pids[2]) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := calm().kill(0)
+			work(s)
+			r := s.over()
+			g.Expect(r.Verdict).To(Equal(check.Fail), show(r))
+			g.Expect(r.Cause).To(ContainSubstring("1 answer names a process that did not run the task"))
+		})
+	}
+}
+
+func TestTaskThatRanAgainIsAnsweredByTheLastProcess(t *testing.T) {
+	g := NewWithT(t)
+	s := calm()
+	id := s.submit()
+	s.run(id, s.pids[1], s.now, 0).kill(1).run(id, s.pids[1], s.now, s.now+tick).wait(2 * tick)
+	s.add(history.Event{Task: &history.Task{ID: id, Op: "settled", Outcome: history.OK, PID: s.pids[1], Attempts: 2}})
+	g.Expect(s.over().Verdict).To(Equal(check.Pass))
+}
+
+func TestProbingTasksAreNoTasksOfTheLoad(t *testing.T) {
+	g := NewWithT(t)
+	plain, probed := good(), calm()
+	for slot := range 4 {
+		probed.kill(slot).probing(uint64(slot), probed.pids[slot], probed.pids[slot]).work(slot)
+	}
+	r := probed.over()
+	g.Expect(r.Verdict).To(Equal(check.Pass), show(r))
+	for _, name := range []string{"tasks.submitted", "tasks.executions.total", "tasks.executions.mean", "tasks.retried", "tasks.duplicated"} {
+		g.Expect(r.Metrics[name]).To(Equal(plain.judge().Metrics[name]), name)
+	}
+}
+
+func TestValueThatNobodyComputedFailsUnlessTheWitnessIsTorn(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().kill(0)
+	s.settle(s.submit(), history.OK, "")
+	r := s.over()
+	g.Expect(r.Verdict).To(Equal(check.Fail), show(r))
+	s = calm().kill(0)
+	s.settle(s.submit(), history.OK, "").add(history.Event{Note: &history.Note{Text: "torn", Torn: 1}})
+	r = s.over()
+	g.Expect(r.Verdict).To(Equal(check.Inconclusive), show(r))
+	g.Expect(r.Cause).To(HaveSuffix("1 line of the witness is torn"))
+}
