@@ -165,6 +165,7 @@ func (d *decoder) structure(path string, n *yaml.Node, v reflect.Value, depth in
 		key, value := n.Content[i], n.Content[i+1]
 		f, ok := fields[key.Value]
 		switch {
+		case path == "" && isExtension(key.Value):
 		case !ok:
 			d.at[join(path, key.Value)+"#unknown"] = key
 			d.problem(key, "unknown key %q: %s", key.Value, nearest.Meant(key.Value, keysOf(fields)))
@@ -178,6 +179,9 @@ func (d *decoder) structure(path string, n *yaml.Node, v reflect.Value, depth in
 		}
 	}
 }
+
+// isExtension tells of a key at the top that holds what anchors are put on, and is no part of the scenario.
+func isExtension(key string) bool { return strings.HasPrefix(key, "x-") }
 
 // enum checks a string, or each of a list, against the field's words.
 func (d *decoder) enum(n *yaml.Node, f field, v reflect.Value) {

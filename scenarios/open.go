@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos"
@@ -91,9 +92,15 @@ func (s *Scenario) open(ctx context.Context, dir string, o RunOptions) (*opened,
 	return nil, errors.New("the scenario names no target")
 }
 
-// dir is the directory that a driver's command is relative to: the file's, or this process's for one of the library.
+// isStream tells of a path that names what a process has open, such as /dev/stdin or a shell's <(…), and no place.
+func isStream(path string) bool {
+	abs, err := filepath.Abs(path)
+	return err == nil && (strings.HasPrefix(abs, "/dev/") || strings.HasPrefix(abs, "/proc/"))
+}
+
+// dir is the directory that a driver's command is relative to: the file's, or this process's for one that has none.
 func (s *Scenario) dir() string {
-	if _, err := os.Stat(s.file); err != nil {
+	if _, err := os.Stat(s.file); err != nil || isStream(s.file) {
 		return ""
 	}
 	return filepath.Dir(s.file)

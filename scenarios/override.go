@@ -169,6 +169,7 @@ func meant(root *yaml.Node, key string) string {
 		for i, c := range n.Content {
 			switch {
 			case path == shortKey: // its keys are paths themselves
+			case path == "" && i%2 == 1 && isExtension(n.Content[i-1].Value):
 			case n.Kind == yaml.SequenceNode:
 				walk(join(path, strconv.Itoa(i)), c)
 			case n.Kind == yaml.MappingNode && i%2 == 1:

@@ -120,6 +120,9 @@ func (d *decoder) document(text []byte) (*yaml.Node, bool) {
 		d.problem(n, "want a scenario's keys and values (name, target, chaos, …), got %s", kindName(n))
 		return nil, false
 	}
+	if d.merge(n, map[*yaml.Node]bool{}); len(d.problems) > 0 {
+		return nil, false
+	}
 	return n, true
 }
 

@@ -40,12 +40,15 @@ func (s *Scenario) Argument() string {
 	return s.file
 }
 
+// Streamed tells whether the scenario came from what can be read only once, such as standard input: its text is in the history.
+func (s *Scenario) Streamed() bool { return isStream(s.file) }
+
 // HasShort tells whether the scenario has a short form.
 func (s *Scenario) HasShort() bool { return s.Short.node != nil }
 
 // Repeat is the command line that runs the scenario of that argument again; a seed of 0 is the scenario's own.
 func Repeat(argument string, seed uint64, o Options) string {
-	words := []string{"respawn", "run", Quoted(argument)}
+	words := []string{"respawn", "run", QuotedPath(argument)}
 	if seed != 0 {
 		words = append(words, fmt.Sprintf("--seed %d", seed))
 	}
@@ -64,6 +67,14 @@ func Quoted(s string) string {
 		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 	}
 	return s
+}
+
+// QuotedPath is the name of a file as a shell, and a command with flags, would have it.
+func QuotedPath(path string) string {
+	if strings.HasPrefix(path, "-") {
+		path = "./" + path
+	}
+	return Quoted(path)
 }
 
 // Target is what is tested. Exactly one field is set.

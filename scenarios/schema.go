@@ -26,6 +26,7 @@ func Schema() ([]byte, error) {
 	s.ID = "https://github.com/respawn-go/respawn/scenarios/scenario.schema.json"
 	s.Title = "respawn scenario"
 	s.Required = []string{"name", "target"}
+	s.PatternProperties = map[string]*jsonschema.Schema{"^x-": {Description: "Not read: a place for YAML anchors."}}
 	refine(s, reflect.TypeFor[Scenario](), s.Definitions)
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)

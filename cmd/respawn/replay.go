@@ -34,7 +34,7 @@ command is taken from here. A run of a target that a test made itself cannot be 
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s: %d of its injections found no victim: they are left out\n", run.Scenario.Name, run.Left)
 			}
 			r, err := runOne(cmd, run.Scenario, scenarios.RunOptions{
-				Dir: filepath.Join(f.out, run.Scenario.Name), Seed: run.Seed, Shots: run.Shots, Command: "respawn replay " + scenarios.Quoted(args[0]),
+				Dir: filepath.Join(f.out, run.Scenario.Name), Seed: run.Seed, Shots: run.Shots, Command: "respawn replay " + scenarios.QuotedPath(args[0]),
 			}, f.asJSON)
 			if err != nil {
 				return err

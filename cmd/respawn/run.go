@@ -37,8 +37,8 @@ func newRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run FILE|NAME…",
 		Short: "Run scenarios, judge them, and write their reports",
-		Long: `Run scenario files, or scenarios of the library by their names ('respawn list'), one after
-the other. Each leaves DIR/NAME/{history.jsonl,report.html,report.json,junit.xml,summary.md},
+		Long: `Run scenario files ("-" is standard input), or scenarios of the library by their names
+('respawn list'), one after the other. Each leaves DIR/NAME/{history.jsonl,report.html,report.json,junit.xml,summary.md},
 and DIR/index.html lists them all. What earlier runs of these scenarios left in DIR is removed
 first; other scenarios' reports stay, and are listed too.
 
@@ -141,9 +141,13 @@ func runEach(cmd *cobra.Command, args []string, list []*scenarios.Scenario, base
 	for i, s := range list {
 		for n := range f.repeat {
 			dir := runName(s, n)
-			r, err := runOne(cmd, s, scenarios.RunOptions{
+			o := scenarios.RunOptions{
 				Dir: filepath.Join(f.out, dir), Seed: f.seed, Command: scenarios.Repeat(args[i], f.seed, f.options()), Baseline: baseline,
-			}, f.asJSON)
+			}
+			if s.Streamed() {
+				o.Command = "respawn replay " + scenarios.QuotedPath(o.Dir)
+			}
+			r, err := runOne(cmd, s, o, f.asJSON)
 			if err != nil {
 				return entries, err
 			}
@@ -270,8 +274,11 @@ func namesake(list []*scenarios.Scenario) string {
 	return ""
 }
 
-// readScenario takes what looks like a path for a file, and anything else for a name unless there is such a file.
+// readScenario takes "-" for standard input, what looks like a path for a file, and anything else for a name unless there is such a file.
 func readScenario(arg string, o scenarios.Options) (*scenarios.Scenario, error) {
+	if arg == "-" {
+		arg = "/dev/stdin"
+	}
 	if _, err := os.Stat(arg); err == nil || strings.ContainsRune(arg, filepath.Separator) || filepath.Ext(arg) != "" {
 		if !slices.Contains(scenarios.Library(), arg) {
 			return scenarios.ReadFile(arg, o)

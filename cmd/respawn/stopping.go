@@ -68,7 +68,7 @@ func (s *stopping) watch(signals <-chan os.Signal) {
 			s.cancel(stopped{by})
 		case !slices.Contains(pressed, by) || time.Since(first) < patience:
 		case history != nil:
-			s.say("ended at once; for a report of what there is: respawn report %s", scenarios.Quoted(*history))
+			s.say("ended at once; for a report of what there is: respawn report %s", scenarios.QuotedPath(*history))
 			s.exit(exitInterrupted)
 		default:
 			s.say("ended at once")
