@@ -66,7 +66,9 @@ func (x *experiment) look(ctx context.Context) {
 	x.sampler.mu.Lock()
 	defer x.sampler.mu.Unlock()
 	m, _ := x.sampler.take(ctx, false) // the last look decides what is left
-	x.record(history.Event{Sample: &m})
+	if ctx.Err() == nil {              // else nobody may have been listed for that
+		x.record(history.Event{Sample: &m})
+	}
 }
 
 // lastLook records what there is once nothing changes any more: what dies is given a second to be gone, and what replaces

@@ -26,7 +26,12 @@ func (x *experiment) run(outer context.Context) error {
 
 	unwatch := x.watchTarget()
 	stopSampling := x.sample(context.WithoutCancel(ctx))
+	tell := sync.OnceFunc(func() { x.tell(context.Cause(ctx)) })
+	untold := context.AfterFunc(ctx, tell)
 	cause := x.stages(ctx, outer)
+	if !untold() || cause != nil && ctx.Err() != nil {
+		tell()
+	}
 	x.explain(cause)
 	stopSampling()
 	x.stop()
@@ -36,16 +41,26 @@ func (x *experiment) run(outer context.Context) error {
 	return errors.Join(cause, x.end(cause))
 }
 
-// explain records why a run ended early.
-func (x *experiment) explain(cause error) {
+// tell records that the run was interrupted or aborted as soon as it is: what the target does while the faults are healed and
+// its tasks are given up says nothing about it.
+func (x *experiment) tell(why error) {
 	switch {
-	case cause == nil, errors.Is(cause, ErrTargetGone), errors.Is(cause, ErrTimeout): // recorded when it happened
-	case errors.Is(cause, ErrHistory): // nothing can be recorded any more
-	case errors.Is(cause, ErrAborted):
-		x.record(history.Event{Alarm: &history.Alarm{Kind: "abort", Text: cause.Error()}})
-	case errors.Is(cause, ErrInterrupted):
-		x.record(history.Event{Alarm: &history.Alarm{Kind: "interrupt", Text: cause.Error()}})
+	case errors.Is(why, ErrTargetGone), errors.Is(why, ErrTimeout), errors.Is(why, ErrHistory): // told by whoever finds it
+	case errors.Is(why, ErrAborted):
+		x.record(history.Event{Alarm: &history.Alarm{Kind: "abort", Text: why.Error()}})
 	default:
+		x.record(history.Event{Alarm: &history.Alarm{Kind: "interrupt", Text: fmt.Errorf("%w: %w", ErrInterrupted, why).Error()}})
+	}
+}
+
+// explain records what broke, if something else than that ended the run.
+func (x *experiment) explain(cause error) {
+	for _, told := range []error{ErrTargetGone, ErrTimeout, ErrAborted, ErrInterrupted, ErrHistory} {
+		if errors.Is(cause, told) {
+			return
+		}
+	}
+	if cause != nil {
 		x.fail(cause)
 	}
 }

@@ -19,7 +19,8 @@ type account struct {
 	submitted time.Duration // the first
 	last      time.Duration // the last outcome
 
-	latency [4]dist // all, and by window
+	latency [4]dist            // all, and by window
+	open    map[uint64]ongoing // tasks that have not ended
 	sums    sums
 }
 
@@ -65,6 +66,7 @@ type sums struct {
 
 func (a *account) init() {
 	a.tasks, a.more = map[uint64]entry{}, map[uint64][]run{}
+	a.open = map[uint64]ongoing{}
 	a.outcomes, a.firstOf = map[history.Outcome]int{}, map[history.Outcome]sighting{}
 }
 
@@ -80,7 +82,11 @@ func (s *state) task(t *history.Task) {
 			}
 		}
 		e.counted = true
+		if e.outcome == 0 {
+			a.open[t.ID] = ongoing{s.now, s.line}
+		}
 	case "settled":
+		delete(a.open, t.ID)
 		e = s.settled(e, t)
 	}
 	a.tasks[t.ID] = e
@@ -117,7 +123,7 @@ func (s *state) settled(e entry, t *history.Task) entry {
 		a.settled++
 	}
 	s.load.done(t, s)
-	if t.Outcome == history.OK && s.stage >= steady {
+	if (t.Outcome == history.OK || t.Outcome == history.Hung) && s.stage >= steady {
 		a.latency[0].add(t.Latency, s.line)
 		if w := int(s.stage-steady) + 1; w < len(a.latency) {
 			a.latency[w].add(t.Latency, s.line)

@@ -24,7 +24,7 @@ func (s *state) breach(t Threshold) (text string, line int) {
 	if t.Samples > 1 {
 		text += fmt.Sprintf(" (%d samples)", t.Samples)
 	}
-	if d, of := s.distOf(t.Metric); d != nil && bounds(t.Op) && len(d.samples) > 0 {
+	if d, of := s.distOf(t.Metric); of != nil && bounds(t.Op) && d.n() > 0 {
 		return text + of(d.line), d.line
 	}
 	return text, 0
@@ -239,7 +239,7 @@ func (s *state) otherOutcomes() string {
 }
 
 // distOf is the distribution that a metric is of, and how to name what its largest sample comes from.
-func (s *state) distOf(metric string) (*dist, func(line int) string) {
+func (s *state) distOf(metric string) (view, func(line int) string) {
 	injection := func(line int) string {
 		for _, n := range sortedKeys(s.faults.all) {
 			if i := s.faults.all[n]; i.line == line {
@@ -251,25 +251,25 @@ func (s *state) distOf(metric string) (*dist, func(line int) string) {
 	nothing := func(int) string { return "" }
 	for _, d := range []struct {
 		family string
-		dist   *dist
+		dist   view
 		name   func(int) string
 	}{
-		{"slot.recovery.", &s.slots.recover, injection},
-		{"pool.recovery.", &s.whole.recover, injection},
-		{"pool.below.", &s.whole.below, nothing},
-		{"faults.effect.", &s.faults.effect, injection},
-		{"faults.detection.", &s.faults.detection, nothing},
-		{"faults.lag.", &s.faults.lag, nothing},
-		{"tasks.latency.before.", &s.account.latency[1], nothing},
-		{"tasks.latency.during.", &s.account.latency[2], nothing},
-		{"tasks.latency.after.", &s.account.latency[3], nothing},
-		{"tasks.latency.", &s.account.latency[0], nothing},
+		{"slot.recovery.", s.recovering(), injection},
+		{"pool.recovery.", s.pool().recover.now(), injection},
+		{"pool.below.", s.pool().below.now(), nothing},
+		{"faults.effect.", s.faults.effect.now(), injection},
+		{"faults.detection.", s.faults.detection.now(), nothing},
+		{"faults.lag.", s.faults.lag.now(), nothing},
+		{"tasks.latency.before.", s.latency(1), nothing},
+		{"tasks.latency.during.", s.latency(2), nothing},
+		{"tasks.latency.after.", s.latency(3), nothing},
+		{"tasks.latency.", s.latency(0), nothing},
 	} {
 		if strings.HasPrefix(metric, d.family) {
 			return d.dist, d.name
 		}
 	}
-	return nil, nil
+	return view{}, nil
 }
 
 // missing says why a rule has no data.
@@ -282,8 +282,8 @@ func (s *state) missing(r history.Rule) string {
 		return "there is no metric " + strconv.Quote(name)
 	}
 	for _, q := range quantiles {
-		if d, _ := s.distOf(name); d != nil && strings.HasSuffix(name, "."+q.name) && len(d.samples) > 0 {
-			return fmt.Sprintf("a %s needs %d samples, there are %d", q.name, q.need, len(d.samples))
+		if d, of := s.distOf(name); of != nil && strings.HasSuffix(name, "."+q.name) && d.n() > 0 {
+			return fmt.Sprintf("a %s needs %d samples, there are %d", q.name, q.need, d.n())
 		}
 	}
 	return "there is no data for " + name

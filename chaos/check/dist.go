@@ -48,30 +48,6 @@ func (d *dist) sort() {
 	d.sorted = len(d.samples)
 }
 
-// quantile is the k-th smallest sample, k = ⌈q·n⌉; there is none for fewer than need samples.
-func (d *dist) quantile(q float64, need int) reading {
-	n := len(d.samples)
-	if n < need {
-		return reading{}
-	}
-	d.sort()
-	return reading{d.samples[int(math.Ceil(q*float64(n)))-1], n}
-}
-
-func (d *dist) of(v float64) reading {
-	if len(d.samples) == 0 {
-		return reading{}
-	}
-	return reading{v, len(d.samples)}
-}
-
-func (d *dist) min() reading {
-	if len(d.samples) == 0 {
-		return reading{}
-	}
-	return reading{slices.Min(d.samples), len(d.samples)}
-}
-
 // reading is the value of a metric and how many measurements it comes from; without any there is no data.
 type reading struct {
 	value   float64

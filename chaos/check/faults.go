@@ -116,7 +116,7 @@ func (s *state) faultSettled(i *injection, e *history.Fault) {
 	if v := i.victim; v != nil && v.Slot >= 0 {
 		s.crew.deaths[v.PID] = append(s.crew.deaths[v.PID], at)
 		d := death{n: i.n, slot: v.Slot, pid: v.PID, at: at, line: s.line}
-		s.whole.died(d, s)
+		s.whole.add(change{at: at, kind: died, line: s.line, slot: v.Slot, n: v.PID})
 		if s.stage < stop && !s.stopped {
 			s.slots.died(d, s.can("events"))
 		}

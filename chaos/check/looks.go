@@ -8,21 +8,20 @@ import (
 
 // looks is what the samples show: the target from outside, and its process.
 type looks struct {
-	n         int
-	last      history.Sample // before the stage stop
-	lastLine  int
-	readyMin  int // of chaos and settle
-	readyLine int
-	struck    int             // how many numbers that is the smallest of
-	base      *history.Sample // the last before chaos
-	verified  *history.Sample // the last of the stage verify
-	gone      *history.Sample // the last of the stage stop
-	endLine   int
-	firstOOM  int64
-	lastOOM   int64
-	any       bool
-	missing   int // of settle and verify, the fewest
-	calm      int // how many numbers that is the smallest of
+	n        int
+	last     history.Sample // before the stage stop
+	lastLine int
+	readyMin int             // of chaos and settle
+	struck   int             // how many numbers that is the smallest of
+	base     *history.Sample // the last before chaos
+	verified *history.Sample // the last of the stage verify
+	gone     *history.Sample // the last of the stage stop
+	endLine  int
+	firstOOM int64
+	lastOOM  int64
+	any      bool
+	missing  int // of settle and verify, the fewest
+	calm     int // how many numbers that is the smallest of
 
 	parentMax, membersMax   int64
 	parentLine, membersLine int
@@ -48,7 +47,7 @@ func (s *state) sample(e *history.Sample) {
 	case s.stage == verify:
 		l.verified, l.endLine = e, s.line
 	case s.stage == chaos || s.stage == settle:
-		l.fewest(ready(e), s.line)
+		l.fewest(ready(e))
 	}
 	if s.stage > chaos {
 		l.back(max(0, e.Want-ready(e)))
@@ -63,10 +62,10 @@ func (s *state) sample(e *history.Sample) {
 	s.look()
 }
 
-// fewest takes a number of ready members, of a sample or as the events tell it.
-func (l *looks) fewest(ready, line int) {
+// fewest takes a number of ready members.
+func (l *looks) fewest(ready int) {
 	if l.struck == 0 || ready < l.readyMin {
-		l.readyMin, l.readyLine = ready, line
+		l.readyMin = ready
 	}
 	l.struck++
 }
@@ -135,12 +134,14 @@ func (s *state) orphanTime() reading {
 	switch {
 	case !l.any || !s.can("marker"):
 		return reading{}
-	case l.haveOrphans:
+	case l.haveOrphans && s.complete():
 		return reading{forever, 1}
+	case l.haveOrphans:
+		return l.orphaned.with([]ongoing{{since: l.orphans}}, s.until()).max()
 	case len(l.orphaned.samples) == 0:
 		return reading{0, 1}
 	}
-	return l.orphaned.of(l.orphaned.worst)
+	return l.orphaned.now().max()
 }
 
 // cgroupsLeaked compares with what the members accounted for before the first fault. It is not known for a target of which

@@ -1,6 +1,8 @@
 package check
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -18,12 +20,15 @@ type crew struct {
 	exits    []exit
 	ends     map[int][]time.Duration // by pid, its exits: a number can be given out again
 	deaths   map[int][]time.Duration // the same with those that receipts prove, and those of the stage stop
-	running  map[int][]uint64        // by pid, the task of each of its exit records
+	boots    []startup
+	booting  map[int]int      // by pid, the index of its boot
+	struck   time.Duration    // when the stage chaos began
+	running  map[int][]uint64 // by pid, the task of each of its exit records
 	blamed   []blame
 	maxRSS   int64
 	rssLine  int
 
-	turnover, replaced, starts, mostStarting                          int
+	turnover, replaced, starts                                        int
 	bootsFailed, quarantined, opened, closed, lateResults, badResults int
 	firstBad                                                          sighting // of badResults
 }
@@ -44,14 +49,55 @@ type blame struct {
 }
 
 func (c *crew) init() {
+	c.booting = map[int]int{}
 	c.starting, c.retiring, c.ready = map[int]time.Duration{}, map[int]time.Duration{}, map[int]time.Duration{}
 	c.up, c.waiting = map[int]int{}, map[int]int{}
 	c.ends = map[int][]time.Duration{}
 	c.deaths, c.running = map[int][]time.Duration{}, map[int][]uint64{}
 }
 
-// begin is called when the stage chaos begins.
-func (c *crew) begin() { c.mostStarting = len(c.starting) }
+// startup is the time that a member takes to be ready, or to end.
+type startup struct {
+	from, to time.Duration
+	going    bool
+}
+
+// booted ends the boot of the member.
+func (c *crew) booted(pid int, at time.Duration) {
+	delete(c.starting, pid)
+	if i, ok := c.booting[pid]; ok {
+		c.boots[i].to, c.boots[i].going = max(at, c.boots[i].from), false
+		delete(c.booting, pid)
+	}
+}
+
+// mostStarting is the most boots at one time, from the stage chaos on.
+func (c *crew) mostStarting() (most int) {
+	if c.struck == 0 {
+		return 0
+	}
+	type step struct {
+		at time.Duration
+		by int
+	}
+	steps := []step{}
+	for _, b := range c.boots {
+		if !b.going && b.to <= c.struck {
+			continue
+		}
+		steps = append(steps, step{max(b.from, c.struck), +1})
+		if !b.going {
+			steps = append(steps, step{b.to, -1})
+		}
+	}
+	slices.SortFunc(steps, func(a, b step) int { return cmp.Or(cmp.Compare(a.at, b.at), a.by-b.by) })
+	now := 0
+	for _, s := range steps {
+		now += s.by
+		most = max(most, now)
+	}
+	return most
+}
 
 // kind is how the target classifies the exit, or what its code and signal alone say.
 func (x *exit) kind() string {
@@ -93,12 +139,13 @@ func (s *state) member(m *history.Member) {
 	switch m.Op {
 	case "started":
 		s.slots.started(m.Slot, m.PID)
-		if m.Slot >= 0 { // of a hot spare nobody tells when it is up
+		if m.Slot >= 0 && s.stage < stop { // of a hot spare nobody tells when it is up
 			c.starting[m.PID] = at
+			c.booting[m.PID] = len(c.boots)
+			c.boots = append(c.boots, startup{from: at, going: true})
 		}
 		if counted {
 			c.starts++
-			c.mostStarting = max(c.mostStarting, len(c.starting))
 		}
 	case "ready":
 		s.memberReady(m, at, counted)
@@ -109,11 +156,11 @@ func (s *state) member(m *history.Member) {
 		s.memberExited(m, at)
 	case "quarantined":
 		c.quarantined++
-		delete(c.starting, m.PID)
+		c.booted(m.PID, at)
 		s.memberDown(m, at)
 	case "boot-failed":
 		c.bootsFailed++
-		delete(c.starting, m.PID)
+		c.booted(m.PID, at)
 	case "breaker-opened":
 		c.opened++
 	case "breaker-closed":
@@ -138,7 +185,7 @@ func (s *state) member(m *history.Member) {
 
 func (s *state) memberReady(m *history.Member, at time.Duration, counted bool) {
 	c := &s.crew
-	delete(c.starting, m.PID)
+	c.booted(m.PID, at)
 	delete(c.retiring, m.PID)
 	_, again := c.ready[m.PID]
 	c.ready[m.PID] = at
@@ -153,20 +200,15 @@ func (s *state) memberReady(m *history.Member, at time.Duration, counted bool) {
 		c.replaced += c.waiting[m.Slot]
 	}
 	delete(c.waiting, m.Slot)
-	if s.can("events") {
-		s.whole.rise(m.Slot, at, s)
-	}
+	s.whole.risen(m.Slot, m.PID, at, s.line)
 	s.slots.ready(m.Slot, m.PID, at)
 }
 
 // memberDown takes the member from its slot, if it is there.
 func (s *state) memberDown(m *history.Member, at time.Duration) {
-	if pid, ok := s.crew.up[m.Slot]; !ok || pid != m.PID {
-		return
-	}
-	delete(s.crew.up, m.Slot)
-	if s.can("events") {
-		s.whole.fall(m.Slot, at, s)
+	s.whole.fallen(m.Slot, m.PID, at, s.line)
+	if pid, ok := s.crew.up[m.Slot]; ok && pid == m.PID {
+		delete(s.crew.up, m.Slot)
 	}
 }
 
@@ -187,7 +229,7 @@ func (s *state) memberExited(m *history.Member, at time.Duration) {
 	} else if starting {
 		since = started
 	}
-	delete(c.starting, m.PID)
+	c.booted(m.PID, at)
 	delete(c.retiring, m.PID)
 	if s.stage < stop {
 		c.exits = append(c.exits, exit{*m, at, s.line, wasReady, since})

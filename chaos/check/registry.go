@@ -29,26 +29,26 @@ var quantiles = []struct {
 }{{"p50", 0.50, 2}, {"p90", 0.90, 10}, {"p95", 0.95, 20}, {"p99", 0.99, 100}}
 
 // distribution is the metrics of one: count, min, mean, the quantiles and max.
-func distribution(name, meaning, sample string, of func(*state) *dist) []Metric {
-	one := func(end, what, formula string, value func(*dist) reading) Metric {
+func distribution(name, meaning, sample string, of func(*state) view) []Metric {
+	one := func(end, what, formula string, value func(view) reading) Metric {
 		return Metric{
 			Name: name + "." + end, Unit: Seconds, Meaning: what + " of " + meaning + ".", Formula: formula, Live: true,
 			of: func(s *state) reading { return value(of(s)) },
 		}
 	}
 	all := []Metric{
-		one("count", "Number", "One sample: "+sample+".", func(d *dist) reading { return reading{float64(len(d.samples)), max(1, len(d.samples))} }),
-		one("min", "Shortest", "The smallest sample.", (*dist).min),
-		one("mean", "Mean", "The sum of the samples by their number.", func(d *dist) reading { return d.of(d.sum / float64(len(d.samples))) }),
+		one("count", "Number", "One sample: "+sample+".", view.count),
+		one("min", "Shortest", "The smallest sample.", view.min),
+		one("mean", "Mean", "The sum of the samples by their number.", view.mean),
 	}
 	all[0].Unit = Count
 	for _, q := range quantiles {
 		all = append(all, one(q.name, q.name, fmt.Sprintf(
 			"The k-th smallest of n samples, k = ⌈%v·n⌉; no data for fewer than %d samples.", q.q, q.need),
-			func(d *dist) reading { return d.quantile(q.q, q.need) }))
+			func(v view) reading { return v.quantile(q.q, q.need) }))
 		all[len(all)-1].Needs = q.need
 	}
-	all = append(all, one("max", "Longest", "The largest sample.", func(d *dist) reading { return d.of(d.worst) }))
+	all = append(all, one("max", "Longest", "The largest sample.", view.max))
 	all[len(all)-1].Lasting = true
 	return all
 }

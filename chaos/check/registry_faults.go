@@ -27,13 +27,13 @@ var faultMetrics = slices.Concat([]Metric{
 },
 	distribution("faults.effect", "the times from an injection to its effect",
 		"from an injected record to the time that a confirmed receipt gives for the effect; an operation's duration",
-		func(s *state) *dist { return &s.faults.effect }),
+		func(s *state) view { return s.faults.effect.now() }),
 	late(distribution("faults.detection", "the times from an injection to the end of its victim as the target reports it",
 		"from an injected record to the victim's exit",
-		func(s *state) *dist { return &s.faults.detection })),
+		func(s *state) view { return s.faults.detection.now() })),
 	aside(distribution("faults.lag", "the delays of injections against the plan",
 		"from when the plan wanted an injection to its injected record",
-		func(s *state) *dist { return &s.faults.lag })),
+		func(s *state) view { return s.faults.lag.now() })),
 	[]Metric{
 		{
 			Name: "probes.answered", Unit: Count, Live: true,

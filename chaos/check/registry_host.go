@@ -13,7 +13,7 @@ var hostMetrics = []Metric{
 	{
 		Name: "processes.orphaned.time", Unit: Seconds, Live: true, Lasting: true,
 		Meaning: "Longest time that there were such processes.",
-		Formula: "The longest run of samples with orphans, from the first of them to the sample after the last; +Inf if there are some in the last sample.",
+		Formula: "The longest run of samples with orphans, from the first of them to the sample after the last; +Inf if there are some in the last sample of a run that came to its end, up to now until then.",
 		of:      (*state).orphanTime,
 	},
 	{

@@ -51,7 +51,7 @@ var memberMetrics = []Metric{
 		Name: "starts.max_concurrent", Unit: Count, Live: true, Lasting: true,
 		Meaning: "Most members starting at once.",
 		Formula: "The largest number of pids started and neither ready nor ended yet, from the stage chaos on.",
-		of:      func(s *state) reading { return s.told(s.crew.mostStarting) },
+		of:      func(s *state) reading { return s.told(s.crew.mostStarting()) },
 	},
 	{
 		Name: "members.quarantined", Unit: Count, Live: true, Lasting: true,

@@ -18,7 +18,7 @@ var poolMetrics = slices.Concat([]Metric{
 		Name: "pool.ready.min", Unit: Count, Live: true,
 		Meaning: "Fewest members ready at once, from the first fault to the end of settling.",
 		Formula: "The smallest pool.ready of the stages chaos and settle, or of the number wanted less the slots that are down by the events.",
-		of:      func(s *state) reading { return count(s.looks.readyMin, s.looks.struck) },
+		of:      (*state).readyMin,
 	},
 	{
 		Name: "pool.size", Unit: Count, Live: true,
@@ -41,21 +41,21 @@ var poolMetrics = slices.Concat([]Metric{
 	{
 		Name: "pool.below.total", Unit: Seconds, Live: true,
 		Meaning: "Time in all with fewer members ready than wanted.",
-		Formula: "The sum of the intervals of pool.below; +Inf if the last did not end.",
-		of:      func(s *state) reading { return reading{s.whole.total, s.looks.n} },
+		Formula: "The sum of the intervals of pool.below; +Inf if one is.",
+		of:      func(s *state) reading { return reading{s.pool().total, s.looks.n} },
 	},
 },
 	calm(distribution("pool.below", "the intervals with fewer members ready than wanted",
 		"from a member's exit or confirmed death that takes the ready members below the wanted number until they are "+
-			"all ready again, from the stage chaos on; not of slots that a resize or a close has given up; +Inf if that "+
-			"did not happen before the stage stop; max is 0 if there was none", func(s *state) *dist { return &s.whole.below })),
+			"all ready again, or up to now, from the stage chaos on; not of slots that a resize or a close has given up; +Inf if that "+
+			"did not happen before the stage stop of a run that came to its end; max is 0 if there was none", func(s *state) view { return s.pool().below.now() })),
 	distribution("pool.recovery", "the times from a confirmed death until the pool was whole again",
-		"from the death that a receipt proves until as many members are ready as are wanted; +Inf if never",
-		func(s *state) *dist { return &s.whole.recover }),
+		"from the death that a receipt proves until as many members are ready as are wanted, or up to now; +Inf if never",
+		func(s *state) view { return s.pool().recover.now() }),
 	distribution("slot.recovery", "the times from a confirmed death until its slot was of use again",
-		"from the death that a receipt proves until that slot's replacement is ready and has answered a probe; +Inf "+
+		"from the death that a receipt proves until that slot's replacement is ready and has answered a probe, or up to now; +Inf "+
 			"for a slot that did not come back; none for a slot that is no longer wanted",
-		func(s *state) *dist { return &s.slots.recover }),
+		(*state).recovering),
 )
 
 // calm makes the longest of no intervals at all 0: that there was none is what the samples say.

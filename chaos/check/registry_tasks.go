@@ -156,6 +156,7 @@ func share(end, of, when string, window int) Metric {
 
 func latency(end, of string, window int) []Metric {
 	return distribution("tasks.latency"+end, "the latencies of "+of,
-		"the latency that the submitter measured of a task with outcome ok; warm-up not counted",
-		func(s *state) *dist { return &s.account.latency[window] })
+		"the latency that the submitter measured of a task with outcome ok; of one that hangs, or is in flight, how long it has been "+
+			"waited for; warm-up not counted",
+		func(s *state) view { return s.latency(window) })
 }

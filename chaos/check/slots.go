@@ -97,16 +97,6 @@ func (l *slots) follows(pid int, d death) (ready time.Duration, ok bool) {
 	return 0, false
 }
 
-// rose is when somebody was ready in the slot again after the death, if that was already told; else 0.
-func (l *slots) rose(d death) time.Duration {
-	for _, r := range from(l.rises[d.slot], d.at) {
-		if r.pid != d.pid {
-			return r.at
-		}
-	}
-	return 0
-}
-
 // from is the answers since then.
 func from(list []answer, at time.Duration) []answer {
 	i, _ := slices.BinarySearchFunc(list, at, func(a answer, at time.Duration) int { return cmp.Compare(a.at, at) })

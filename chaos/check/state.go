@@ -15,7 +15,8 @@ type state struct {
 	line    int // of the event at hand
 	now     time.Duration
 	stage   stage
-	stopped bool // an alarm ended the run early: what the target does from then on says nothing about it
+	stopped bool          // an alarm ended the run early: what the target does from then on says nothing about it
+	alarmed time.Duration // when it did
 	end     *history.End
 	alarms  []alarm
 	dropped uint64
@@ -59,7 +60,7 @@ var stages = []string{"boot", "warmup", "steady", "chaos", "settle", "verify", "
 func newState(h history.Header) *state {
 	s := &state{h: h}
 	s.crew.init()
-	s.whole.init(h.Target.Size)
+	s.whole.init(h.Target.Size, s.can("events"))
 	s.slots.init()
 	s.probes.init()
 	s.faults.init()
@@ -82,7 +83,9 @@ func (s *state) add(line int, e *history.Event) {
 		s.fault(e.Fault)
 	case e.Alarm != nil:
 		s.alarms = append(s.alarms, alarm{*e.Alarm, line})
-		s.stopped = true
+		if !s.stopped {
+			s.stopped, s.alarmed = true, e.T
+		}
 	case e.Note != nil:
 		s.dropped += e.Note.Dropped
 		s.evidence.torn += e.Note.Torn
@@ -113,8 +116,8 @@ func (s *state) enter(name string) {
 	s.entered[next] = true
 	s.load.enter(next, s.now)
 	if next == chaos {
-		s.whole.begin(s.now)
-		s.crew.begin()
+		s.whole.add(change{at: s.now, kind: struck, line: s.line})
+		s.crew.struck = s.now
 	}
 	if next == stop && s.stage < stop {
 		s.evidence.closed = s.now
@@ -132,8 +135,16 @@ func (s *state) odd(format string, args ...any) {
 
 // close ends what is still open when the target is about to be stopped: what has not happened by now never will.
 func (s *state) close() {
-	s.whole.close()
+	s.whole.close(s.now)
 	s.slots.close()
+}
+
+// until is up to when what is going on counts: now, or when the run was ended early.
+func (s *state) until() time.Duration {
+	if s.stopped {
+		return s.alarmed
+	}
+	return s.now
 }
 
 // complete tells whether the run came to its own end, so that what is missing is missing.
