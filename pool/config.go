@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"time"
@@ -106,9 +107,15 @@ type Config struct {
 	// CloseTimeout bounds Close: after it, what is left is terminated. Default 30 s.
 	CloseTimeout time.Duration
 
-	// Env is added to the environment that workers inherit ("KEY=value").
+	// Program is the workers' executable, which registers the same tasks in the same order and calls Main: another build of this
+	// program, or a script that ends in "exec PROGRAM". It is looked up once, by New, as exec.LookPath does, and loaded anew for
+	// each worker. Default: the executable that this process runs, even after its file was replaced; set it to that file's path,
+	// and [Pool.Restart] after a deploy in place loads the new one.
+	Program string
+	// Env is added to the environment that workers inherit ("KEY=value"), which is this process's as New finds it.
 	Env []string
-	// Dir is the workers' working directory. Default: the parent's.
+	// Dir is the workers' working directory, which New opens: it stays theirs when this process goes elsewhere, or when it is
+	// renamed. Default: the one that New is called in.
 	Dir string
 	// Stdout and Stderr say where the workers' output goes: a function is called with each whole line (without its
 	// end) from one goroutine per worker, lines over 64 KiB in pieces. A function that blocks holds up its worker's
@@ -226,6 +233,10 @@ func (c Config) Validate() error {
 		"Config.Initializer has no function: want the result of RegisterInit(...).With(...), or nil for none")
 	for _, kv := range c.Env {
 		bad(strings.IndexByte(kv, '=') <= 0 || strings.ContainsRune(kv, 0), "Config.Env has %q: want KEY=value", kv)
+	}
+	if c.Program != "" {
+		_, err := exec.LookPath(c.Program)
+		bad(err != nil, "Config.Program: %w", err)
 	}
 	if c.Dir != "" {
 		info, err := os.Stat(c.Dir)

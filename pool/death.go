@@ -81,7 +81,7 @@ func (w *worker) exitRecord(quarantined bool) Exit {
 	if !quarantined {
 		st := w.status
 		x.Code, x.Signal, x.UserTime, x.SystemTime, x.MaxRSS = st.code, st.signal, st.user, st.system, st.maxRSS
-		x.Stderr = w.stderr
+		x.Stderr, x.Stopped = w.stderr, st.stopped
 		if killed := w.killed && st.signal == syscall.SIGKILL; !killed && !(w.stopSent && st.code == 0) {
 			x.Reason = ReasonNone // it ended by itself before the pool came to end it
 		}

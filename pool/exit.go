@@ -55,10 +55,11 @@ type Exit struct {
 	Code       int       // exit code; -1 when a signal ended it
 	Signal     syscall.Signal
 	Kind       Kind
-	Reason     Reason        // why the pool ended it
-	Asked      bool          // SIGTERM from outside had asked it to; with ReasonStop: and it did not heed that in StopGrace
-	OOM        string        // the evidence for KindOOM: "cgroup oom_kill +1", "runtime: out of memory"
-	UserTime   time.Duration // CPU time of the process and what it waited for
+	Reason     Reason         // why the pool ended it
+	Stopped    syscall.Signal // what had stopped it when the pool killed it (SIGSTOP, SIGTTIN, …), which was not the pool; else 0
+	Asked      bool           // SIGTERM from outside had asked it to; with ReasonStop: and it did not heed that in StopGrace
+	OOM        string         // the evidence for KindOOM: "cgroup oom_kill +1", "runtime: out of memory"
+	UserTime   time.Duration  // CPU time of the process and what it waited for
 	SystemTime time.Duration
 	MaxRSS     Bytes  // the largest resident set
 	Stderr     string // the tail of what it wrote to stderr, at most 4 KiB, with the cause of a Go crash
@@ -87,6 +88,9 @@ func (x Exit) String() string {
 		fmt.Fprintf(&b, " out of memory: %s", x.OOM)
 	case x.Reason != ReasonNone:
 		fmt.Fprintf(&b, " by the pool: %s", x.Reason)
+	}
+	if x.Stopped != 0 {
+		fmt.Fprintf(&b, ", stopped by %s", signalName(x.Stopped))
 	}
 	if x.Asked && x.Code != 0 {
 		b.WriteString(" after SIGTERM from outside")

@@ -20,6 +20,7 @@ import (
 func guardianMain() {
 	id := os.Getenv(envGuardian)
 	os.Unsetenv(envGuardian)
+	setComm("guardian")
 	_ = os.Chdir("/") // which nobody will want to unmount; not before, since the program may need its directory to start
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGQUIT)
 	_ = unix.CloseRange(3, 1<<16, unix.CLOSE_RANGE_CLOEXEC)

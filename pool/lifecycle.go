@@ -230,6 +230,7 @@ func (p *Pool) finish() {
 	p.finishOnce.Do(func() {
 		close(p.stopped)
 		p.guardian.Close()
+		p.launch.close()
 		p.bus.close()
 		p.journal.wait()
 	})

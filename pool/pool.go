@@ -21,7 +21,8 @@ type Pool struct {
 	initName string
 	initArg  []byte
 	guardian guardian
-	real     bool // real processes, not fakes
+	launch   launch // of its workers
+	real     bool   // real processes, not fakes
 	bus      eventBus
 	journal  journal
 	sent     sync.Map   // of *call by Message.ID: what came by Send and has not settled
@@ -43,6 +44,7 @@ type Pool struct {
 	ready       int                  // workers in slots that take tasks
 	breaker     breaker
 	up          bool      // New has seen every worker ready
+	lacks       error     // a start's, of a resource that another try will lack too
 	answered    time.Time // when a worker last settled something
 	eff         *effects
 	keeperNext  time.Time     // when the keeper looks next
@@ -79,7 +81,8 @@ const (
 
 // New starts the workers and waits until all of them are ready; ctx bounds that wait and nothing after it. On any error
 // everything that was started is gone when New returns. Errors: what Config.Validate finds; ErrMainNotCalled;
-// ErrInWorker; ErrUnsupported; *CrashLoopError when workers do not come up; ctx's error, joined with the last *BootError if there is one.
+// ErrInWorker; ErrUnsupported; *CrashLoopError when workers do not come up; a *BootError when this process has not the descriptors
+// or the address space for all of them; ctx's error, joined with the last *BootError if there is one.
 func New(ctx context.Context, cfg Config) (*Pool, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -117,12 +120,15 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 	go p.keep()
 	go p.dispatchQueue()
 
-	err := p.await(ctx, func() bool { return p.ready == len(p.slots) || p.breaker.isOpen() })
+	err := p.await(ctx, func() bool { return p.ready == len(p.slots) || p.breaker.isOpen() || p.lacks != nil })
 	p.mu.Lock()
 	switch cause := p.breaker.cause; {
 	case err != nil && cause != nil:
 		err = fmt.Errorf("%w; the last worker that did not come up: %w", err, cause)
-	case err == nil && p.ready < len(p.slots):
+	case err == nil && p.ready == len(p.slots):
+	case err == nil && p.lacks != nil:
+		err = p.lacks
+	case err == nil:
 		err = p.crashLoop()
 	}
 	p.up = err == nil
@@ -134,7 +140,7 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 	return p, nil
 }
 
-// prepare encodes the initializer's argument and starts the guardian.
+// prepare encodes the initializer's argument, settles how workers are started, and starts the guardian.
 func (p *Pool) prepare() (err error) {
 	if init := p.cfg.Initializer; init != nil {
 		p.initName = init.name
@@ -142,7 +148,13 @@ func (p *Pool) prepare() (err error) {
 			return fmt.Errorf("pool: encode the argument of initializer %q: %w", init.name, err)
 		}
 	}
-	return p.startGuardian()
+	if p.launch, err = p.cfg.settle(p.id); err != nil {
+		return err
+	}
+	if err = p.startGuardian(); err != nil {
+		p.launch.close()
+	}
+	return err
 }
 
 // newID makes the identity by which a pool's descendants are recognised.

@@ -49,11 +49,9 @@ type process interface {
 
 // spawnSpec is what a process is started with.
 type spawnSpec struct {
-	worker     string
-	slot       int // -1: for the spare bench
-	pool       string
-	env        []string
-	dir        string
+	worker string
+	slot   int // -1: for the spare bench
+	launch
 	maxPayload Bytes
 	stdout     func([]byte)
 	stderr     func([]byte)
@@ -67,6 +65,7 @@ type startFunc func(spawnSpec) (process, error)
 type waitStatus struct {
 	code         int // -1: signalled; unknownCode: reaped by someone else
 	signal       syscall.Signal
+	stopped      syscall.Signal // what had stopped it when it was killed
 	user, system time.Duration
 	maxRSS       Bytes
 }

@@ -2,16 +2,17 @@ package pool
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -39,6 +40,7 @@ type osProcess struct {
 	left   bool          // leaveCgroup was called
 	ooms   uint64        // the kernel's OOM kills in the group, once it was
 	reaped bool
+	stop   syscall.Signal // what had stopped it when kill was first called
 }
 
 var errNoPidfd = errors.New("this kernel gives no pidfd: Linux 5.4 or later is needed")
@@ -53,19 +55,36 @@ func startProcess(spec spawnSpec) (process, error) {
 	}
 	if err != nil {
 		p.close()
-		return nil, err
+		return nil, advise(err)
 	}
 	return p, nil
 }
 
-// exec starts the child in a process group of its own.
+// advise says what lifts a limit that a start met, where the error does not.
+func advise(err error) error {
+	var limit unix.Rlimit
+	switch {
+	case errors.Is(err, unix.EMFILE):
+		_ = unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
+		return fmt.Errorf("%w: this process may have %d (ulimit -n), and takes 4 or 5 for each worker: raise that, or lower Config.Size", err, limit.Cur)
+	case errors.Is(err, unix.ENFILE):
+		return fmt.Errorf("%w: this host may have no more (/proc/sys/fs/file-max)", err)
+	case errors.Is(err, unix.EAGAIN):
+		return fmt.Errorf("%w: the limit of processes may be reached (ulimit -u, pids.max of the cgroup)", err)
+	}
+	return err
+}
+
+// exec starts the child in a session of its own, which has no terminal: what a handler starts and what would ask there for a
+// password fails, where it would be stopped otherwise, and the worker with it. A session's leader leads a process group, which
+// it cannot leave, and which nobody of another session can join (setsid(2), setpgid(2)).
 func (p *osProcess) exec(spec spawnSpec, files []*os.File) error {
 	pidfd := -1
-	proc, err := os.StartProcess("/proc/self/exe", []string{"respawn-worker " + spec.worker}, &os.ProcAttr{
-		Dir:   spec.dir,
-		Env:   workerEnv(os.Environ(), spec),
+	proc, err := os.StartProcess(cmp.Or(spec.program, ownProgram), []string{"respawn-worker " + spec.worker}, &os.ProcAttr{
+		Dir:   spec.workDir(),
+		Env:   append(slices.Clip(spec.env), envWorker+"="+spec.worker),
 		Files: files,
-		Sys:   &syscall.SysProcAttr{Setpgid: true, PidFD: &pidfd},
+		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd},
 	})
 	if err != nil {
 		return err
@@ -84,11 +103,17 @@ func (p *osProcess) exec(spec spawnSpec, files []*os.File) error {
 	return nil
 }
 
-// workerEnv is the environment of a worker: the parent's, Config.Env, and ours, of which the later counts. The kernel
-// would pass a name that is there twice as it is, and most programs take the first.
-func workerEnv(base []string, spec spawnSpec) []string {
-	env := slices.Concat(base, spec.env, []string{envWorker + "=" + spec.worker, envPool + "=" + spec.pool})
-	return (&exec.Cmd{Env: env}).Environ()
+// openDir opens a directory that this process may enter, "": the one that it is in.
+func openDir(dir string) (*os.File, error) {
+	f, err := os.OpenFile(cmp.Or(dir, "."), unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Faccessat(int(f.Fd()), ".", unix.X_OK, unix.AT_EACCESS); err != nil {
+		f.Close()
+		return nil, &os.PathError{Op: "enter", Path: dir, Err: err}
+	}
+	return f, nil
 }
 
 func (p *osProcess) pid() int                  { return p.id }
@@ -109,8 +134,27 @@ func (p *osProcess) kill() {
 	if p.reaped {
 		return
 	}
+	if p.stop == 0 {
+		p.stop = stoppedBy(p.id)
+	}
 	_ = unix.Kill(-p.id, unix.SIGKILL)
-	_ = p.signal(unix.SIGKILL) // a worker may have left its group
+	_ = p.signal(unix.SIGKILL)
+}
+
+// stoppedBy is the signal that has stopped the child of that number, which is not reaped; 0 if it runs or is dead.
+func stoppedBy(pid int) syscall.Signal {
+	var info struct { // siginfo_t of SIGCHLD (sigaction(2))
+		_      [4]int32
+		pid    int32
+		_      uint32
+		status int32
+		_      [100]byte
+	}
+	err := unix.Waitid(unix.P_PID, pid, (*unix.Siginfo)(unsafe.Pointer(&info)), unix.WSTOPPED|unix.WNOHANG|unix.WNOWAIT, nil)
+	if err != nil || int(info.pid) != pid {
+		return 0
+	}
+	return syscall.Signal(info.status)
 }
 
 // withPidfd calls fn with the raw pidfd.
@@ -197,6 +241,7 @@ func (p *osProcess) reap() waitStatus {
 		system: time.Duration(usage.Stime.Nano()),
 		maxRSS: Bytes(usage.Maxrss) * KiB,
 	}
+	st.stopped = p.stop
 	if status.Signaled() {
 		st.signal = status.Signal()
 	}

@@ -6,7 +6,9 @@ import "os"
 
 func startProcess(spawnSpec) (process, error) { return nil, ErrUnsupported }
 
-func workerMain() { os.Exit(1) }
+func openDir(string) (*os.File, error) { return nil, nil }
+
+func workerMain(string) { os.Exit(1) }
 
 func guardianMain() { os.Exit(1) }
 

@@ -97,7 +97,7 @@ func shared(name string, size int, mem *[]byte, seal int, unsealed bool) (*os.Fi
 	m, err := unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE)
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("mmap: %w", err)
+		return nil, mapFailed(size, err)
 	}
 	if *mem = m; unsealed {
 		return f, nil

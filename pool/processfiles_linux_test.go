@@ -27,7 +27,7 @@ func TestAWorkerThatCannotBeStartedForWantOfFilesLeavesNone(t *testing.T) {
 		low := was
 		low.Cur = limit
 		g.Expect(unix.Setrlimit(unix.RLIMIT_NOFILE, &low)).To(Succeed())
-		p, err := startProcess(spawnSpec{worker: "Worker-1", pool: "0123456789abcdef", maxPayload: MiB})
+		p, err := startProcess(spawnSpec{worker: "Worker-1", maxPayload: MiB})
 		restore()
 		if err == nil {
 			p.kill()

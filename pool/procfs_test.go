@@ -9,8 +9,11 @@ import (
 )
 
 // descendants lists the living processes that carry the pool's marker. Zombies count as gone.
-func descendants(id string) (pids []int) {
-	marker := []byte("RESPAWN_POOL=" + id)
+func descendants(id string) []int { return processesWith("RESPAWN_POOL=" + id) }
+
+// processesWith lists the processes that were started with the variable.
+func processesWith(variable string) (pids []int) {
+	marker := []byte(variable)
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())

@@ -110,6 +110,9 @@ func (p *Pool) boot(s *slot, probe bool, failures *int) *worker {
 		p.publish(Event{Kind: BootFailed, Worker: w.info(), Err: err})
 		p.warn("a worker did not come up", "worker", w.name, "err", err)
 	}
+	if s != nil && !p.up && scarce(err) {
+		p.lacks = err
+	}
 	if killed {
 		p.breakerKilled(err, probe)
 	} else {
@@ -300,7 +303,7 @@ func (p *Pool) enlist(w *worker) {
 
 // spec is what w's process is started with.
 func (p *Pool) spec(w *worker) spawnSpec {
-	s := spawnSpec{worker: w.name, slot: -1, pool: p.id, env: p.cfg.Env, dir: p.cfg.Dir, maxPayload: p.cfg.MaxPayload}
+	s := spawnSpec{worker: w.name, slot: -1, launch: p.launch, maxPayload: p.cfg.MaxPayload}
 	s.unsealed = p.cfg.mutant == mutantUnsealed
 	if w.slot != nil {
 		s.slot = w.slot.index

@@ -107,6 +107,8 @@ func TestATaskThatAlwaysStallsSpendsTheCrashBudget(t *testing.T) {
 	g.Expect(errors.As(err, &lost)).To(BeTrue(), "%v", err)
 	g.Expect(lost.Exits).To(HaveLen(2))
 	g.Expect(lost.Exits[1].Reason).To(Equal(pool.ReasonStall))
+	g.Expect(lost.Exits[1].Stopped).To(Equal(syscall.SIGSTOP))
+	g.Expect(err).To(MatchError(ContainSubstring("by the pool: stall, stopped by SIGSTOP")))
 	whole(t, p)
 }
 

@@ -29,7 +29,7 @@ func Main() {
 		inWorker.Store(true)
 		registry.frozen.Store(true)
 		os.Unsetenv(envWorker) // a program that the handler starts is no worker
-		workerMain()
+		workerMain(name)
 	}
 	mainCalled.Store(true)
 }

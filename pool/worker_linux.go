@@ -2,6 +2,7 @@ package pool
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -10,7 +11,13 @@ import (
 )
 
 // workerMain serves on the inherited descriptors and never returns.
-func workerMain() {
+func workerMain(name string) {
+	if err := checkInherited(); err != nil {
+		os.Stderr.WriteString("respawn: " + envWorker + "=" + name + " in the environment says that this process is a pool's worker, but " +
+			err.Error() + ": unset " + envWorker + " to run the program itself\n")
+		os.Exit(1)
+	}
+	setComm(name)
 	for fd := fdTasks; fd <= fdUp; fd++ {
 		unix.CloseOnExec(fd)
 	}
@@ -29,14 +36,36 @@ func workerMain() {
 		orphaned: orphaned,
 		complain: func(err error) { os.Stderr.WriteString("respawn worker: " + err.Error() + "\n") },
 	}
-	var err error
-	if h.page.mem, err = mapInherited(fdPage, unix.PROT_READ|unix.PROT_WRITE); err != nil {
-		os.Exit(1)
+	for _, m := range []struct {
+		fd, prot int
+		mem      *[]byte
+	}{{fdPage, unix.PROT_READ | unix.PROT_WRITE, &h.page.mem}, {fdDown, unix.PROT_READ, &h.down}, {fdUp, unix.PROT_READ | unix.PROT_WRITE, &h.up}} {
+		var err error
+		if *m.mem, err = mapInherited(m.fd, m.prot); err != nil {
+			h.complain(err)
+			os.Exit(1)
+		}
 	}
-	h.down, _ = mapInherited(fdDown, unix.PROT_READ)
-	h.up, _ = mapInherited(fdUp, unix.PROT_READ|unix.PROT_WRITE)
 	newServer(h).main()
 }
+
+// checkInherited tells whether the descriptors are those that a pool passes.
+func checkInherited() error {
+	for fd := fdTasks; fd <= fdControl; fd++ {
+		if _, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err != nil {
+			return fmt.Errorf("descriptor %d is no socket (%w)", fd, err)
+		}
+	}
+	for fd := fdPage; fd <= fdUp; fd++ {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0); err != nil {
+			return fmt.Errorf("descriptor %d is no shared memory (%w)", fd, err)
+		}
+	}
+	return nil
+}
+
+// setComm names this process for ps and top, which would show "exe". The kernel keeps 15 bytes (proc(5), /proc/PID/comm).
+func setComm(name string) { _ = os.WriteFile("/proc/self/comm", []byte(name), 0) }
 
 // die ends this process by the signal.
 func die(sig syscall.Signal) {
@@ -78,5 +107,14 @@ func mapInherited(fd, prot int) ([]byte, error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, err
 	}
-	return unix.Mmap(fd, 0, int(st.Size), prot, unix.MAP_SHARED|unix.MAP_NORESERVE)
+	mem, err := unix.Mmap(fd, 0, int(st.Size), prot, unix.MAP_SHARED|unix.MAP_NORESERVE)
+	if err != nil {
+		err = mapFailed(int(st.Size), err)
+	}
+	return mem, err
+}
+
+// mapFailed says what memory that cannot be mapped is for.
+func mapFailed(size int, err error) error {
+	return fmt.Errorf("map %d bytes: %w: %w", size, err, errAddressSpace)
 }

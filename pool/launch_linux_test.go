@@ -1,0 +1,262 @@
+package pool_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
+
+	"github.com/respawn-go/respawn/pool"
+)
+
+func TestAReplacementStartsWithWhatNewSaw(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		dir  string // of Config
+		then func(g *WithT, home, sub string)
+	}{
+		{"a relative directory", "sub", func(g *WithT, _, _ string) { g.Expect(os.Chdir("/")).To(Succeed()) }},
+		{"no directory", "", func(g *WithT, _, _ string) { g.Expect(os.Chdir("/")).To(Succeed()) }},
+		{"a directory that is renamed", "sub", func(g *WithT, _, sub string) { g.Expect(os.Rename(sub, sub+"2")).To(Succeed()) }},
+		{"a directory that is removed", "sub", func(g *WithT, _, sub string) { g.Expect(os.Remove(sub)).To(Succeed()) }},
+		{"the directory that it is in, removed", "", func(g *WithT, home, _ string) { g.Expect(os.RemoveAll(home)).To(Succeed()) }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			g, home := NewWithT(t), t.TempDir()
+			g.Expect(os.Mkdir(filepath.Join(home, "sub"), 0o700)).To(Succeed())
+			t.Chdir(home)
+			t.Setenv("FLAVOUR", "first")
+			p := start(t, pool.Config{Size: 1, Dir: tc.dir})
+			was, err := placeOf.Call(bound(t), p, "FLAVOUR")
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(was).To(HavePrefix("first "))
+
+			t.Setenv("FLAVOUR", "second")
+			tc.then(g, home, filepath.Join(home, "sub"))
+			kill(t, pids(p)[0], syscall.SIGKILL)
+			whole(t, p)
+			g.Expect(placeOf.Call(bound(t), p, "FLAVOUR")).To(Equal(was))
+		})
+	}
+}
+
+// placeOf tells a variable, and the identity of the directory that the worker is in.
+var placeOf = pool.Register("place-of", func(_ context.Context, key string) (string, error) {
+	var st unix.Stat_t
+	err := unix.Stat(".", &st)
+	return os.Getenv(key) + " " + strconv.FormatUint(st.Ino, 10), err
+})
+
+func TestWhatAStartLacksIsToldByNew(t *testing.T) {
+	g, dir := NewWithT(t), t.TempDir()
+	plain := filepath.Join(dir, "plain")
+	g.Expect(os.WriteFile(plain, []byte("no program"), 0o600)).To(Succeed())
+	for field, cfg := range map[string]pool.Config{
+		"Config.Program": {Program: plain}, "Program: exec: \"not-there\"": {Program: "not-there"}, "Config.Program: ": {Program: dir},
+		"Config.Dir is": {Dir: plain}, "Config.Dir: ": {Dir: filepath.Join(dir, "gone")},
+	} {
+		_, err := pool.New(bound(t), cfg)
+		g.Expect(err).To(MatchError(ContainSubstring(field)))
+		g.Expect(err).NotTo(MatchError(pool.ErrCrashLoop))
+	}
+}
+
+func TestRestartAfterADeployStartsTheNewProgram(t *testing.T) {
+	g, dir := NewWithT(t), t.TempDir()
+	deploy := func(flavour string) {
+		script := "#!/bin/sh\nFLAVOUR=" + flavour + " exec " + testProgram(g) + "\n"
+		g.Expect(os.WriteFile(filepath.Join(dir, "new"), []byte(script), 0o700)).To(Succeed())
+		g.Expect(os.Rename(filepath.Join(dir, "new"), filepath.Join(dir, "program"))).To(Succeed())
+	}
+	deploy("old")
+	t.Chdir(dir)
+	p := start(t, pool.Config{Size: 2, Program: "./program"})
+	g.Expect(getenv.Call(bound(t), p, "FLAVOUR", pool.OnSlot(1))).To(HavePrefix("old|"))
+	deploy("new")
+	t.Chdir("/")
+	g.Expect(p.Restart(bound(t))).To(Succeed())
+	for slot := range 2 {
+		g.Expect(getenv.Call(bound(t), p, "FLAVOUR", pool.OnSlot(slot))).To(HavePrefix("new|"))
+	}
+}
+
+func TestAProgramThatIsAnotherIsToldByNew(t *testing.T) {
+	beside(t)
+	g := NewWithT(t)
+	_, err := pool.New(bound(t), pool.Config{Size: 1, Program: "false", Backoff: pool.Backoff{Base: time.Millisecond}})
+	g.Expect(err).To(MatchError(pool.ErrCrashLoop))
+	g.Expect(err).To(MatchError(ContainSubstring("exited before it was ready")))
+}
+
+func testProgram(g *WithT) string {
+	path, err := os.Executable()
+	g.Expect(err).NotTo(HaveOccurred())
+	return path
+}
+
+// alone runs this test program as a host of its own, which is told by the variable what to be, after the shell commands.
+func alone(t *testing.T, limits, variable, value string) (stdout, stderr string, err error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", limits+` exec "$0"`, testProgram(NewWithT(t)))
+	cmd.Env = append(os.Environ(), variable+"="+value)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err = cmd.Run()
+	return out.String(), errs.String(), err
+}
+
+// envNews makes this program one that makes a pool of twelve workers, tells how that went, and closes it.
+const envNews = "POOL_TEST_NEWS"
+
+func init() {
+	otherMains[envNews] = func(string) {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		p, err := pool.New(ctx, pool.Config{Size: 12})
+		if err != nil {
+			os.Stdout.WriteString(err.Error())
+			os.Exit(0)
+		}
+		os.Stdout.WriteString("ready")
+		p.Close()
+		os.Exit(0)
+	}
+}
+
+func TestALimitOfTheHostThatNoRetryLiftsEndsNewAtOnceWithWhatItIs(t *testing.T) {
+	beside(t)
+	limits := map[string][]string{"ulimit -n 60;": {"too many open files", "ulimit -n", "Config.Size"}}
+	if !raceEnabled { // whose shadow memory is over any limit of this kind
+		limits["ulimit -v 12000000;"] = []string{"cannot allocate memory", "ulimit -v", "Config.MaxPayload"}
+	}
+	for limit, words := range limits {
+		g := NewWithT(t)
+		began := time.Now()
+		said, _, err := alone(t, limit, envNews, "yes")
+		g.Expect(err).NotTo(HaveOccurred())
+		for _, word := range words {
+			g.Expect(said).To(ContainSubstring(word), limit)
+		}
+		g.Expect(said).NotTo(ContainSubstring("deadline"), limit)
+		g.Expect(time.Since(began)).To(BeNumerically("<", patience/2), limit)
+	}
+}
+
+func TestAWorkersMarkerThatLeakedIntoAnotherProgramIsToldOnStderr(t *testing.T) {
+	g := NewWithT(t)
+	_, said, err := alone(t, "", "RESPAWN_WORKER", "Worker-7")
+	var exit *exec.ExitError
+	g.Expect(errors.As(err, &exit)).To(BeTrue(), "%v", err)
+	g.Expect(exit.ExitCode()).To(Equal(1))
+	g.Expect(said).To(And(ContainSubstring("RESPAWN_WORKER=Worker-7"), ContainSubstring("unset RESPAWN_WORKER")))
+}
+
+func TestWorkersAndGuardianAreToldApartByPsAndTop(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 2})
+	for _, w := range p.Workers() {
+		comm, err := os.ReadFile("/proc/" + strconv.Itoa(w.PID) + "/comm")
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(strings.TrimSpace(string(comm))).To(Equal(w.Name))
+		args, err := os.ReadFile("/proc/" + strconv.Itoa(w.PID) + "/cmdline")
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(string(args)).To(HavePrefix("respawn-worker " + w.Name))
+	}
+	g.Eventually(func() []string {
+		var names []string
+		for _, pid := range guardians(p.ID()) {
+			comm, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+			names = append(names, strings.TrimSpace(string(comm)))
+		}
+		return names
+	}).WithTimeout(patience).Should(ConsistOf("guardian"))
+}
+
+func guardians(id string) []int { return processesWith("RESPAWN_GUARDIAN=" + id) }
+
+// envTerminal makes this program the host of a worker, in the foreground of a terminal, whose handler asks there for a password.
+const envTerminal = "POOL_TEST_TERMINAL"
+
+func init() {
+	otherMains[envTerminal] = func(string) {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		p, err := pool.New(ctx, pool.Config{Size: 1, Heartbeat: 500 * time.Millisecond})
+		if err == nil {
+			var said string
+			said, err = askPassword.Call(ctx, p, 0)
+			os.Stderr.WriteString("answer: " + said + "\n")
+		}
+		if err != nil {
+			os.Stderr.WriteString("error: " + err.Error() + "\n")
+		}
+		os.Exit(0)
+	}
+}
+
+var askPassword = pool.Register("ask-password", func(context.Context, int) (string, error) {
+	out, err := exec.Command("sh", "-c", "read password </dev/tty").CombinedOutput()
+	if err == nil {
+		return "it was told one", nil
+	}
+	return "none: " + strings.TrimSpace(string(out)), nil
+})
+
+func TestAHandlersProgramThatAsksAtTheTerminalFailsAndDoesNotStopTheWorker(t *testing.T) {
+	g := NewWithT(t)
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skipf("needs a pseudo-terminal: %v", err)
+	}
+	defer master.Close()
+	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0)).To(Succeed())
+	terminal, err := os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|unix.O_NOCTTY, 0)
+	g.Expect(err).NotTo(HaveOccurred())
+	defer terminal.Close()
+
+	cmd := exec.CommandContext(bound(t), testProgram(g))
+	cmd.Env = append(os.Environ(), envTerminal+"=yes")
+	cmd.Stdin, cmd.Stdout = terminal, terminal
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	g.Expect(cmd.Run()).To(Succeed(), said.String)
+	g.Expect(said.String()).To(ContainSubstring("answer: none: "))
+	g.Expect(said.String()).NotTo(ContainSubstring("error"))
+}
+
+var joinGroup = pool.Register("join-group", func(_ context.Context, of int) (string, error) {
+	if err := unix.Setpgid(0, of); err != nil {
+		return err.Error(), nil
+	}
+	return "joined", nil
+})
+
+func TestAWorkerCannotJoinTheGroupOfAnotherAndSurvivesItsEnd(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 2})
+	before := pids(p)
+	g.Expect(joinGroup.Call(bound(t), p, before[0], pool.OnSlot(1))).To(Equal(unix.EPERM.Error()))
+	gate := closedGate(t)
+	f := gated.Submit(bound(t), p, gate, pool.OnSlot(1))
+	inPhase(t, p, 1, pool.PhaseRunning)
+	kill(t, before[0], syscall.SIGKILL)
+	g.Eventually(func() int { return pids(p)[0] }).WithTimeout(patience).ShouldNot(Or(BeZero(), Equal(before[0])))
+	open(t, gate)
+	v, err := f.Result(bound(t))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(v.PID).To(Equal(before[1]))
+	g.Expect(v.Attempt).To(Equal(1))
+}
