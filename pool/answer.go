@@ -89,6 +89,7 @@ func (p *Pool) take(w *worker, f *frame) error {
 		return fmt.Errorf("result for task %d as number %d, which is not there", f.id, f.seq)
 	}
 	if w.board.unstarted(f.seq) {
+		c.begun = true
 		return fmt.Errorf("result for task %d, which was not started", f.id)
 	}
 	var body []byte

@@ -9,8 +9,8 @@ import (
 
 var errHungUp = errors.New("closed its socket and did not exit")
 
-// maxAttempts ends a task that was started and not finished this often without being blamed for a death: honest
-// workers do not come near it.
+// maxAttempts ends a task that came back from a dead worker this often without being blamed for the death, started or not:
+// honest workers do not come near it.
 const maxAttempts = 100
 
 // bury settles the affairs of a worker that is dead, its socket drained: the running task is blamed, what was not
@@ -42,7 +42,7 @@ func (p *Pool) bury(w *worker, quarantined bool) Exit {
 		p.publish(Event{Kind: WorkerQuarantined, Worker: w.info(), Exit: &exit})
 	}
 	w.flight.newestFirst(func(seq uint32, c *call) {
-		started := !w.board.revoke(seq)
+		started := !w.unstart(seq, c)
 		w.forget(seq, c)
 		if !c.settled {
 			p.bereave(c, exit, started, c == guilty)
@@ -100,7 +100,7 @@ func (w *worker) guilty() (c *call) {
 		}
 	}
 	w.flight.newestFirst(func(seq uint32, started *call) {
-		if !w.board.unstarted(seq) {
+		if started.begun || !w.board.unstarted(seq) {
 			c = started
 		}
 	})
@@ -111,7 +111,11 @@ func (w *worker) guilty() (c *call) {
 func (p *Pool) bereave(c *call, exit Exit, started, guilty bool) {
 	if !started && p.cfg.mutant != mutantBlameAll {
 		c.attempt--
-		p.requeueEvent(c, false)
+		if c.more().returns++; c.unblamed() < maxAttempts {
+			p.requeueEvent(c, false)
+		} else {
+			p.lose(c, exit)
+		}
 		return
 	}
 	if guilty {
@@ -133,16 +137,21 @@ func (p *Pool) bereave(c *call, exit Exit, started, guilty bool) {
 		return
 	}
 	if p.spent(c, exit, guilty) {
-		if len(c.exits()) == 0 {
-			c.blame(exit)
-		}
-		err := &WorkerLostError{Task: c.def.name, Attempts: int(c.attempt), Exits: c.exits()}
-		p.stats.Lost++
-		p.publish(Event{Kind: TaskLost, TaskID: c.id, Exit: &exit, Err: err})
-		p.fail(c, err)
+		p.lose(c, exit)
 		return
 	}
 	p.requeueEvent(c, guilty)
+}
+
+// lose settles a task that must not run again.
+func (p *Pool) lose(c *call, exit Exit) {
+	if len(c.exits()) == 0 {
+		c.blame(exit)
+	}
+	err := &WorkerLostError{Task: c.def.name, Attempts: int(c.attempt), Exits: c.exits()}
+	p.stats.Lost++
+	p.publish(Event{Kind: TaskLost, TaskID: c.id, Exit: &exit, Err: err})
+	p.fail(c, err)
 }
 
 // spent charges a death to the guilty task's budgets, and tells whether the task must not run again.
@@ -151,7 +160,7 @@ func (p *Pool) spent(c *call, exit Exit, guilty bool) bool {
 	if o := c.options(); o.hasDel {
 		delivery = o.delivery
 	}
-	if delivery == AtMostOnce && p.cfg.mutant != mutantResend || !guilty && int(c.attempt)-len(c.exits()) >= maxAttempts {
+	if delivery == AtMostOnce && p.cfg.mutant != mutantResend || !guilty && c.unblamed() >= maxAttempts {
 		return true
 	}
 	if !guilty || p.cfg.mutant == mutantNoBudget {

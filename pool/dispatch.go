@@ -126,7 +126,7 @@ func (p *Pool) notIdle(w *worker) {
 // send assigns c to w and appends its frame. Pool.mu is held.
 func (p *Pool) send(w *worker, c *call) {
 	seq := w.flight.add(c)
-	c.on, c.seq = w, seq
+	c.on, c.seq, c.begun = w, seq, false
 	c.attempt++
 	w.board.offer(seq)
 	key := c.options().key
@@ -169,10 +169,13 @@ func (w *worker) forget(seq uint32, c *call) {
 	}
 }
 
+// unstart takes c back if w has not started it; false if it has, or sent a result for it. Pool.mu is held.
+func (w *worker) unstart(seq uint32, c *call) bool { return !c.begun && w.board.revoke(seq) }
+
 // revoke takes back everything that w has not started. It returns how many. Pool.mu is held.
 func (p *Pool) revoke(w *worker) (taken int) {
 	w.flight.newestFirst(func(seq uint32, c *call) {
-		if !w.board.revoke(seq) && p.cfg.mutant != mutantDoubleRun {
+		if !w.unstart(seq, c) && p.cfg.mutant != mutantDoubleRun {
 			return
 		}
 		w.forget(seq, c)

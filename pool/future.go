@@ -77,6 +77,7 @@ type call struct {
 	attempt uint16    // times sent and not taken back
 	raw     frameKind // what the worker answered, 0 if none did
 	settled bool      // has its outcome
+	begun   bool      // its worker sent a result, so that it has started whatever the claim word says
 	copied  bool      // its large payload is in its worker's arena, or on the way
 
 	head     uint8
@@ -92,6 +93,7 @@ type extra struct {
 	crashes uint16 // deaths blamed, by budget
 	ooms    uint16
 	kills   uint16
+	returns uint16      // times that it came back from a dead worker as not started
 	opaque  bool        // came by Send: its answer is for somebody else to decode
 	detach  func() bool // from the submitter's context
 	settle  func()      // tells a stream; called once
@@ -122,6 +124,15 @@ func (c *call) exits() []Exit {
 		return nil
 	}
 	return c.extra.exits
+}
+
+// unblamed is how often it came back from a dead worker without being blamed for the death.
+func (c *call) unblamed() int {
+	n := int(c.attempt) - len(c.exits())
+	if c.extra != nil {
+		n += int(c.extra.returns)
+	}
+	return n
 }
 
 // waiting is what waiters of a call block on. A nil pointer means that nobody waits yet; settledSignal that nobody needs to.

@@ -199,7 +199,7 @@ func (p *Pool) Terminate() {
 	p.cut = p.cut || p.live > 0
 	for w := range p.workers {
 		w.flight.newestFirst(func(seq uint32, c *call) {
-			if w.board.revoke(seq) {
+			if w.unstart(seq, c) {
 				w.forget(seq, c)
 				if !c.settled {
 					c.attempt--

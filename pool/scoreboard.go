@@ -59,8 +59,12 @@ func (p page) start(seq uint32) bool {
 	return p.claim(seq).CompareAndSwap(uint64(seq)<<8|claimSent, uint64(seq)<<8|claimStarted)
 }
 
-// revoke takes seq back for the parent; false means that the worker has started it.
+// revoke takes seq back for the parent; false means that the worker has started it, by its claim or by its phase, which
+// follows the claim.
 func (p page) revoke(seq uint32) bool {
+	if phase, running := p.running(); running == seq && (phase == PhaseRunning || phase == PhaseWriting) {
+		return false
+	}
 	return p.claim(seq).CompareAndSwap(uint64(seq)<<8|claimSent, uint64(seq)<<8|claimRevoked)
 }
 

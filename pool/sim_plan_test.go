@@ -34,8 +34,9 @@ type simTask struct {
 	work     time.Duration
 	fail     frameKind // frameValue, frameError or framePanic
 	poison   *waitStatus
-	obedient bool // returns when its context is cancelled
-	size     int  // of its payload
+	crime    func(w *simProcess, e *simExec) // what its handler does, before it ends its worker
+	obedient bool                            // returns when its context is cancelled
+	size     int                             // of its payload
 	timeout  time.Duration
 	delivery Delivery // beside the pool's: AtMostOnce if either says so
 	slot     int      // -1: any

@@ -272,6 +272,9 @@ func (s *simulation) handle(ctx *taskContext, arg []byte) ([]byte, error) {
 	w.pass()
 	x := w.moment()
 	x.wait = t.work
+	if t.crime != nil {
+		t.crime(w, e)
+	}
 	if t.poison != nil {
 		midway(*t.poison)(w, x)
 	} else {

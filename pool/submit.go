@@ -103,7 +103,7 @@ func (p *Pool) cancel(c *call, ctx context.Context) {
 		p.fail(c, err)
 		return
 	}
-	if p.cfg.mutant != mutantRunCancelled && w.board.revoke(seq) {
+	if p.cfg.mutant != mutantRunCancelled && w.unstart(seq, c) {
 		w.forget(seq, c)
 		c.attempt--
 		p.fail(c, err)

@@ -1,0 +1,52 @@
+package pool
+
+import (
+	"context"
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+)
+
+// Workers that write to their scoreboard what is not so, or to their socket.
+
+// A handler that sets its task's claim word back, so that it looks as if it had never started, and ends its worker.
+func TestATaskWhoseWorkerTakesItsClaimBackIsNotSentForEver(t *testing.T) {
+	unclaim := func(w *simProcess, e *simExec) { w.board.claim(e.seq).Store(uint64(e.seq)<<8 | claimSent) }
+	answer := func(w *simProcess, e *simExec) {
+		w.transmit(appendFrame(nil, &frame{kind: frameValue, id: e.id, seq: e.seq, payload: []byte{0x40}}), 0)
+	}
+	for name, is := range map[string]struct {
+		crime  func(w *simProcess, e *simExec)
+		how    waitStatus
+		starts int
+	}{
+		"while it runs, and crashes":   {unclaim, waitStatus{code: 9}, 3},
+		"while it runs, and is killed": {unclaim, waitStatus{code: -1, signal: syscall.SIGKILL}, 16},
+		"and then sends a result":      {func(w *simProcess, e *simExec) { unclaim(w, e); answer(w, e) }, waitStatus{code: 9}, 3},
+		"and says that it runs nothing": {func(w *simProcess, e *simExec) {
+			unclaim(w, e)
+			w.board.setPhase(PhaseIdle, 0)
+		}, waitStatus{code: -1, signal: syscall.SIGKILL}, maxAttempts},
+		"and says that it runs nothing, and sends a result": {func(w *simProcess, e *simExec) {
+			unclaim(w, e)
+			w.board.setPhase(PhaseIdle, 0)
+			answer(w, e)
+		}, waitStatus{code: 9}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			staged(t, Config{Size: 1}, func(g *WithT, s *simulation, p *Pool) {
+				g.Expect(s.answers()).To(Succeed())
+				task := &simTask{work: 10 * time.Millisecond, poison: &is.how, crime: is.crime}
+				ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+				defer cancel()
+				f := simWork.Submit(ctx, p, s.argument(task))
+				_, err := f.Result(ctx)
+				g.Expect(err).To(BeAssignableToTypeOf(&WorkerLostError{}))
+				g.Expect(len(task.execs)).To(Equal(is.starts))
+				g.Expect(s.answers()).To(Succeed())
+			})
+		})
+	}
+}
