@@ -58,7 +58,7 @@ type Exit struct {
 	Reason     Reason         // why the pool ended it
 	Stopped    syscall.Signal // what had stopped it when the pool killed it (SIGSTOP, SIGTTIN, …), which was not the pool; else 0
 	Asked      bool           // SIGTERM from outside had asked it to; with ReasonStop: and it did not heed that in StopGrace
-	OOM        string         // the evidence for KindOOM: "cgroup oom_kill +1", "runtime: out of memory"
+	OOM        string         // the evidence for KindOOM: "cgroup oom_kill +1", "runtime: out of memory", …
 	UserTime   time.Duration  // CPU time of the process and what it waited for
 	SystemTime time.Duration
 	MaxRSS     Bytes  // the largest resident set
@@ -117,12 +117,12 @@ func lastLine(s string) string {
 }
 
 // classify sets Kind and OOM from the wait status, our own reason and the evidence; limited says that RLIMIT_DATA stood
-// in for a memory cgroup.
+// in for a memory cgroup. Which exit a want of memory leads to is up to the program: exit code 2 is the Go runtime's,
+// SIGABRT under GOTRACEBACK=crash and of C++ and Rust code.
 func (x *Exit) classify(oomKills uint64, limited bool) {
+	unknown := x.Code == unknownCode
 	switch {
-	case x.Code == unknownCode:
-		x.Kind = KindUnknown
-	case oomKills > 0 && x.Signal == syscall.SIGKILL:
+	case oomKills > 0 && (x.Signal == syscall.SIGKILL || unknown):
 		x.Kind, x.OOM = KindOOM, "cgroup oom_kill +"+strconv.FormatUint(oomKills, 10)
 	case x.Reason != ReasonNone && x.Code == 0:
 		x.Kind = KindClean
@@ -132,10 +132,14 @@ func (x *Exit) classify(oomKills uint64, limited bool) {
 		x.Kind = KindClean
 	case x.Signal == syscall.SIGKILL, x.Signal == syscall.SIGTERM:
 		x.Kind = KindKilled
-	case x.Code == 2 && goOutOfMemory(x.Stderr):
-		x.Kind, x.OOM = KindOOM, "runtime: out of memory"
-	case x.Code == 2 && limited && goRuntimeCrashed(x.Stderr):
-		x.Kind, x.OOM = KindOOM, "RLIMIT_DATA: the Go runtime itself crashed"
+	case x.Code == 0:
+		x.Kind = KindCrashed
+	case outOfMemory(x.Stderr) != "":
+		x.Kind, x.OOM = KindOOM, outOfMemory(x.Stderr)
+	case limited && goRuntimeCrashed(x.Stderr):
+		x.Kind, x.OOM = KindOOM, "RLIMIT_DATA: no memory left for the Go runtime itself"
+	case unknown:
+		x.Kind = KindUnknown
 	default:
 		x.Kind = KindCrashed
 	}
@@ -144,11 +148,23 @@ func (x *Exit) classify(oomKills uint64, limited bool) {
 // unknownCode is Exit.Code when somebody else in this program reaped the worker.
 const unknownCode = -2
 
-// goOutOfMemory recognises the Go runtime's fatal errors of a failed allocation (runtime/malloc.go, runtime/mem_linux.go).
-func goOutOfMemory(stderr string) bool {
-	return strings.Contains(stderr, "runtime: out of memory") ||
-		strings.Contains(stderr, "runtime: cannot allocate memory") ||
-		strings.Contains(stderr, "fatal error: out of memory")
+// outOfMemoryMarks are the words of programs that end for want of memory.
+var outOfMemoryMarks = []struct{ words, rest, evidence string }{
+	{"runtime: out of memory", "", "runtime: out of memory"}, // Go: runtime/malloc.go, runtime/mem_linux.go
+	{"runtime: cannot allocate memory", "", "runtime: out of memory"},
+	{"fatal error: out of memory", "", "runtime: out of memory"},
+	{"terminat", "std::bad_alloc", "C++: std::bad_alloc"},                        // libstdc++ vterminate.cc, libc++abi cxa_default_handlers.cpp
+	{"memory allocation of ", " bytes failed", "Rust: memory allocation failed"}, // library/std/src/alloc.rs
+}
+
+// outOfMemory is the evidence that the program ended for want of memory; "" if it does not say so.
+func outOfMemory(stderr string) (evidence string) {
+	for _, m := range outOfMemoryMarks {
+		if _, rest, found := strings.Cut(stderr, m.words); found && strings.Contains(rest, m.rest) {
+			return m.evidence
+		}
+	}
+	return ""
 }
 
 // goRuntimeCrashed recognises a crash on a system stack: of the runtime, not of Go code that it runs. Under RLIMIT_DATA
