@@ -121,9 +121,15 @@ func lastLine(s string) string {
 // SIGABRT under GOTRACEBACK=crash and of C++ and Rust code.
 func (x *Exit) classify(oomKills uint64, limited bool) {
 	unknown := x.Code == unknownCode
+	evidence := outOfMemory(x.Stderr)
+	if evidence == "" && limited && goRuntimeCrashed(x.Stderr) {
+		evidence = "RLIMIT_DATA: no memory left for the Go runtime itself"
+	}
 	switch {
 	case oomKills > 0 && (x.Signal == syscall.SIGKILL || unknown):
 		x.Kind, x.OOM = KindOOM, "cgroup oom_kill +"+strconv.FormatUint(oomKills, 10)
+	case x.Reason == ReasonStall && evidence != "": // its report of that may take longer than the heartbeat
+		x.Kind, x.OOM = KindOOM, evidence
 	case x.Reason != ReasonNone && x.Code == 0:
 		x.Kind = KindClean
 	case x.Reason != ReasonNone:
@@ -134,10 +140,8 @@ func (x *Exit) classify(oomKills uint64, limited bool) {
 		x.Kind = KindKilled
 	case x.Code == 0:
 		x.Kind = KindCrashed
-	case outOfMemory(x.Stderr) != "":
-		x.Kind, x.OOM = KindOOM, outOfMemory(x.Stderr)
-	case limited && goRuntimeCrashed(x.Stderr):
-		x.Kind, x.OOM = KindOOM, "RLIMIT_DATA: no memory left for the Go runtime itself"
+	case evidence != "":
+		x.Kind, x.OOM = KindOOM, evidence
 	case unknown:
 		x.Kind = KindUnknown
 	default:

@@ -39,6 +39,8 @@ func TestAnExitIsClassifiedByItsEvidenceWhateverCodeItEndsWith(t *testing.T) {
 		"a crash":                    {x: Exit{Code: -1, Signal: segv, Stderr: "SIGSEGV: segmentation violation\n"}, kind: KindCrashed},
 		"a kill, whatever it wrote":  {x: Exit{Code: -1, Signal: kill, Stderr: goOOM}, kind: KindKilled},
 		"SIGTERM":                    {x: Exit{Code: -1, Signal: term}, kind: KindKilled},
+		"a report that takes long":   {x: Exit{Code: -1, Signal: kill, Reason: ReasonStall, Stderr: goOOM}, kind: KindOOM, says: "runtime: out of memory"},
+		"a stall":                    {x: Exit{Code: -1, Signal: kill, Reason: ReasonStall}, kind: KindOurs},
 		"an end of its own":          {x: Exit{Code: 0, Stderr: goOOM}, kind: KindCrashed},
 		"somebody else reaped":       {x: Exit{Code: unknownCode}, kind: KindUnknown},
 		"somebody else reaped, ours": {x: Exit{Code: unknownCode, Reason: ReasonTimeout}, kind: KindOurs},

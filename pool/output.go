@@ -20,6 +20,9 @@ const (
 // crashMarks begin the Go runtime's reports of a crash (runtime/panic.go, runtime/signal_unix.go).
 var crashMarks = []string{"panic: ", "fatal error: ", "runtime/cgo: ", "SIGSEGV: ", "SIGABRT: ", "SIGBUS: ", "SIGFPE: ", "SIGQUIT: "}
 
+// otherThread begins what each further thread reports under GOTRACEBACK=crash.
+var otherThread = []byte("SIGQUIT: ")
+
 func isCrashMark[S []byte | string](line S) bool {
 	return slices.ContainsFunc(crashMarks, func(mark string) bool { return len(line) >= len(mark) && string(line[:len(mark)]) == mark })
 }
@@ -37,7 +40,7 @@ type tail struct {
 func (t *tail) add(line []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if isCrashMark(line) && t.since >= causeSize { // another one; what is near belongs to the same report
+	if isCrashMark(line) && t.since >= causeSize && !bytes.HasPrefix(line, otherThread) { // what is near belongs to the same report
 		t.cause, t.since = t.cause[:0], 0
 	}
 	if t.since > 0 || isCrashMark(line) {
