@@ -1,6 +1,12 @@
 package chaos
 
-import "github.com/respawn-go/respawn/internal/procfs"
+import (
+	"os"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/procfs"
+)
 
 // HasExitInfo tells whether this kernel remembers how a reaped process ended.
 func HasExitInfo() bool { return hasExitInfo() }
@@ -13,3 +19,15 @@ func Blind(err error) (see func()) {
 
 // OutOfMemory is outOfMemory.
 var OutOfMemory = outOfMemory
+
+// OwnTime follows the CPU time of that process, of this one, and of what descends from them, from table to table.
+func OwnTime(parent int) func(procfs.Table) time.Duration {
+	o := ownTime{parent: parent}
+	return o.since
+}
+
+// HostLooks looks at the host: what it returns tells what happened since the last look.
+func HostLooks() func(late []time.Duration) history.Host {
+	x := &experiment{Run: &Run{}, clock: newClock(), sampler: &sampler{parent: os.Getpid()}}
+	return newHostWatch(x).look
+}

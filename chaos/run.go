@@ -53,6 +53,9 @@ type Run struct {
 	// Close closes the target in the stage stop. What it had to end because the target did not counts as orphans if it returns
 	// a [*LeftError]. nil: the target stays open, and what it leaves behind is not known.
 	Close func() error
+	// Floors measures the header's floors once more when the target is gone, in seconds: whoever reads the run sees how far the
+	// host has changed since. nil: they are not.
+	Floors func(context.Context) map[string]float64
 	// Witness is the file in which the tasks record their own executions: see chaos/witness. It is read once, after Close.
 	// "": there is none.
 	Witness string

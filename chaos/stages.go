@@ -28,6 +28,7 @@ func (x *experiment) run(outer context.Context) error {
 	stopSampling := x.sample(context.WithoutCancel(ctx))
 	tell := sync.OnceFunc(func() { x.tell(context.Cause(ctx)) })
 	untold := context.AfterFunc(ctx, tell)
+	stopWatching := x.watchHost()
 	cause := x.stages(ctx, outer)
 	if !untold() || cause != nil && ctx.Err() != nil {
 		tell()
@@ -35,6 +36,10 @@ func (x *experiment) run(outer context.Context) error {
 	x.explain(cause)
 	stopSampling()
 	x.stop()
+	stopWatching()
+	if cause == nil {
+		x.measureFloors()
+	}
 	if dropped := unwatch(); dropped > 0 {
 		x.record(history.Event{Note: &history.Note{Text: "the target's events came faster than they were taken", Dropped: dropped}})
 	}

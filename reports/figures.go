@@ -13,7 +13,7 @@ func (r *Report) figures() []Figure {
 			list = append(list, *f)
 		}
 	}
-	return append(list, p.hostFigures(r)...)
+	return append(append(list, p.hostFigures(r)...), p.pressureFigures(r)...)
 }
 
 const confirmed = "confirmed"

@@ -74,6 +74,8 @@ func (r *Report) JUnit(w io.Writer, run string) error {
 		switch {
 		case t.NotJudged:
 			c.Skipped = &junitText{Message: "the run was cut short before this could be judged"}
+		case t.Starved:
+			c.Skipped = &junitText{Message: "the host was starved: this blames nobody"}
 		case t.NoData:
 			c.Failure = &junitText{Message: "no data"}
 		case !t.OK:

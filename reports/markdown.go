@@ -30,6 +30,9 @@ func (r *Report) Markdown(w io.Writer, baseline []*Report) error {
 		fmt.Fprintf(&b, "| ✓ yes | %s that every scenario makes | | | |\n", plural(n, "promise"))
 	}
 	fmt.Fprintf(&b, "\n%s\n", r.faultCounts())
+	if line := r.hostLine(); line != "" {
+		fmt.Fprintf(&b, "\n%s\n", line)
+	}
 	if line := r.Against(baseline); line != "" {
 		fmt.Fprintf(&b, "\n%s.\n", inert(upper(line)))
 	}

@@ -43,7 +43,7 @@ func (r *Report) HTML(w io.Writer, baseline []*Report) error {
 		Tiles:  r.tiles(), Rules: append(broken, held...), Promises: promises,
 		Figures: r.figures(), Tasks: r.troubledTasks(), Matrix: r.exitMatrix(), Coverage: r.coverage(), Lineage: r.lineage(),
 		Diff: r.diff(baseline), Against: r.Against(baseline), Notes: r.plots.notes, Source: r.source, Data: data, Failed: r.Verdict != check.Pass,
-		Lost: r.plots.lost, FaultsCut: max(0, len(r.Faults)-shownFaults), Outcomes: r.faultCounts(),
+		Lost: r.plots.lost, FaultsCut: max(0, len(r.Faults)-shownFaults), Outcomes: r.faultCounts(), Host: r.hostLine(),
 		Shown:   r.Faults[:min(len(r.Faults), shownFaults)],
 		Reasons: r.Findings[:min(len(r.Findings), shownFindings)], ReasonsCut: max(0, len(r.Findings)-shownFindings),
 	}
@@ -100,6 +100,8 @@ func outcome(t check.Threshold) cell {
 	switch {
 	case t.NotJudged:
 		return cell{"– not judged", "dimmed"}
+	case t.Starved:
+		return cell{"? host starved", "dimmed"}
 	case t.Group == "abort" && t.OK:
 		return cell{"✓ did not occur", "ok"}
 	case t.Group == "abort" && !t.NoData:
@@ -125,6 +127,7 @@ type pageView struct {
 	Shown      []Injection
 	FaultsCut  int
 	Outcomes   string
+	Host       string
 	Tasks      taskTable
 	Matrix     table
 	Words      []Exit

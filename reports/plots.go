@@ -13,6 +13,7 @@ type plots struct {
 	ready    bins[readyBin]
 	load     bins[loadBin]
 	host     bins[hostBin]
+	pressure bins[pressureBin]
 	lanes    map[int]*lane
 	byPID    map[int]*lane
 	victims  map[int]int           // injection → slot, until it is settled
@@ -122,8 +123,9 @@ func newPlots(t history.Target) plots {
 			into.bad += b.bad
 			into.latency.merge(b.latency)
 		}),
-		host:  newBins(func(into *hostBin, b hostBin) { into.grow(b) }),
-		lanes: map[int]*lane{}, byPID: map[int]*lane{}, deaths: map[int]death{}, victims: map[int]int{}, answers: map[int]time.Duration{}, tasks: map[uint64]*taskLine{}, troubled: map[string]int{},
+		host:     newBins(func(into *hostBin, b hostBin) { into.grow(b) }),
+		pressure: newBins(func(into *pressureBin, b pressureBin) { into.grow(b) }),
+		lanes:    map[int]*lane{}, byPID: map[int]*lane{}, deaths: map[int]death{}, victims: map[int]int{}, answers: map[int]time.Duration{}, tasks: map[uint64]*taskLine{}, troubled: map[string]int{},
 	}
 }
 
@@ -152,6 +154,8 @@ func (p *plots) add(e history.Event) {
 		p.probe(e.T, e.Probe)
 	case e.Sample != nil:
 		p.sample(e.T, e.Sample)
+	case e.Host != nil:
+		p.hostLook(e.T, e.Host)
 	case e.Stage != nil && len(p.stages) < maxStages:
 		p.stages = append(p.stages, stage{e.Stage.Name, e.T})
 		p.stopped = e.Stage.Name == "stop"

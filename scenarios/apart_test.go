@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -25,6 +26,7 @@ const (
 	envApart = "RESPAWN_TEST_SCENARIO" // its name
 	envSet   = "RESPAWN_TEST_SET"      // settings, a line each
 	envOut   = "RESPAWN_TEST_OUT"      // where the report goes
+	envGroup = "RESPAWN_TEST_GROUP"    // the directory of the control group that the run moves itself to; "" or absent: none
 )
 
 func TestMain(m *testing.M) {
@@ -46,6 +48,11 @@ func TestMain(m *testing.M) {
 // serveApart runs the short form of one scenario in this process.
 func serveApart(name string) error {
 	os.Unsetenv(envApart) // the workers are this program too
+	if dir := os.Getenv(envGroup); dir != "" {
+		if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0); err != nil {
+			return err
+		}
+	}
 	o := scenarios.Options{Short: true}
 	if sets := os.Getenv(envSet); sets != "" {
 		o.Set = strings.Split(sets, "\n")
@@ -61,11 +68,17 @@ func serveApart(name string) error {
 // runApart runs the short form of a scenario in a process of its own. The directory, which has its files, is removed if the
 // run passed.
 func runApart(ctx context.Context, name string, set ...string) (r *reports.Report, dir string, err error) {
+	return runIn(ctx, nil, name, set...)
+}
+
+// runIn is runApart with more in the environment of that process.
+func runIn(ctx context.Context, env []string, name string, set ...string) (r *reports.Report, dir string, err error) {
 	if dir, err = os.MkdirTemp("", "respawn-test-"); err != nil {
 		return nil, "", err
 	}
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
 	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", envApart+"="+name, envSet+"="+strings.Join(set, "\n"), envOut+"="+dir)
+	cmd.Env = append(cmd.Env, env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

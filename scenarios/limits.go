@@ -24,17 +24,27 @@ func measureFloors(ctx context.Context) (map[string]float64, error) {
 	for name, measure := range map[string]func(context.Context, int, time.Duration) ([]time.Duration, error){
 		"spawn": floor.Spawn, "reap": floor.Reap, "respawn": floor.Respawn,
 	} {
-		took, err := measure(ctx, floorRuns, 0)
-		if err != nil || len(took) == 0 {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			continue
+		if took, err := measure(ctx, floorRuns, 0); err == nil {
+			floors[name] = median(took).Seconds()
+		} else if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
-		slices.Sort(took)
-		floors[name] = took[len(took)/2].Seconds()
 	}
 	return floors, nil
+}
+
+// spawnFloor measures one floor again, for how the host changed during the run.
+func spawnFloor(ctx context.Context) map[string]float64 {
+	took, err := floor.Spawn(ctx, floorRuns, 0)
+	if err != nil {
+		return nil
+	}
+	return map[string]float64{"spawn": median(took).Seconds()}
+}
+
+func median(took []time.Duration) time.Duration {
+	slices.Sort(took)
+	return took[len(took)/2]
 }
 
 // resolve turns the scenario's conditions into rules with numbers, for this host and this target.

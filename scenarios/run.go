@@ -150,6 +150,7 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 	if err := s.refuse(t.Describe()); err != nil {
 		return err
 	}
+	run.Floors = spawnFloor
 	run.Target, run.Witness, run.Close = t.Target, t.witness, t.closing
 	if err := s.resolve(run); err != nil {
 		return err

@@ -124,9 +124,9 @@ func (s *state) settled(e entry, t *history.Task) entry {
 	}
 	s.load.done(t, s)
 	if (t.Outcome == history.OK || t.Outcome == history.Hung) && s.stage >= steady {
-		a.latency[0].add(t.Latency, s.line)
+		a.latency[0].add(s.now-t.Latency, s.now, s.line)
 		if w := int(s.stage-steady) + 1; w < len(a.latency) {
-			a.latency[w].add(t.Latency, s.line)
+			a.latency[w].add(s.now-t.Latency, s.now, s.line)
 		}
 	}
 	return e

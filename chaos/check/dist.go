@@ -9,13 +9,38 @@ import (
 // dist is the samples of a distribution, in seconds. +Inf is a sample like any other: something that never happened.
 type dist struct {
 	samples []float64
-	sorted  int // so many of them are in order
+	spans   []span // when they were, in the order in which they came
+	sorted  int    // so many of them are in order
 	sum     float64
 	worst   float64
 	line    int // the line that shows the largest
 }
 
-func (d *dist) add(v time.Duration, line int) { d.addSeconds(v.Seconds(), line) }
+// add takes a sample that began and ended then. One that ended before it began has no length.
+func (d *dist) add(from, to time.Duration, line int) {
+	to = max(from, to)
+	d.spans = append(d.spans, span{from, to})
+	d.addSeconds((to - from).Seconds(), line)
+}
+
+func (d *dist) clone() dist {
+	c := *d
+	c.samples, c.spans = slices.Clone(d.samples), slices.Clone(d.spans)
+	return c
+}
+
+// calm is the distribution of the same times, each without that for which the host was starved meanwhile. What never
+// happened stays so.
+func (d *dist) calm(h *host) *dist {
+	c := &dist{}
+	for _, s := range d.spans {
+		c.addSeconds((s.to - s.from - h.within(s.from, s.to)).Seconds(), 0)
+	}
+	for range len(d.samples) - len(d.spans) {
+		c.addSeconds(math.Inf(1), 0)
+	}
+	return c
+}
 
 func (d *dist) addSeconds(v float64, line int) {
 	if len(d.samples) == 0 || v > d.worst {

@@ -72,7 +72,7 @@ func (s *state) fault(e *history.Fault) {
 	case "injected":
 		i.injected, i.began, i.ends, i.closes, i.marker = true, s.now, e.Ends, e.Closes, e.Marker
 		if e.Due > 0 {
-			f.lag.add(max(0, s.now-e.Due), s.line)
+			f.lag.add(e.Due, s.now, s.line)
 		}
 		if i.victim == nil || i.victim.Slot < 0 {
 			f.broad = append(f.broad, i)
@@ -106,7 +106,7 @@ func (s *state) faultSettled(i *injection, e *history.Fault) {
 	i.pids = e.Receipt.PIDs
 	at := cmp.Or(e.Receipt.At, s.now)
 	if i.injected {
-		f.effect.add(max(0, at-i.began), s.line)
+		f.effect.add(i.began, at, s.line)
 	}
 	if !e.Fatal {
 		return
@@ -236,7 +236,7 @@ func (s *state) detect() {
 		x := &s.crew.exits[k]
 		for _, i := range slices.Backward(s.faults.byPID[x.PID]) {
 			if i.injected && i.began <= x.at {
-				s.faults.detection.add(x.at-i.began, x.line)
+				s.faults.detection.add(i.began, x.at, x.line)
 				break
 			}
 		}

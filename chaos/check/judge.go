@@ -183,7 +183,11 @@ func (v *verdict) thinLoad() {
 	if n := v.s.load.refused; n > 0 {
 		text += ", for " + v.s.ofTasks(n) + " " + wasWere(n) + " rejected"
 	}
-	v.find(Inconclusive, 0, text)
+	if s := v.s; len(s.host.starved) > 0 && s.calmAchieved().samples == 0 {
+		v.excuse(0, text)
+	} else {
+		v.find(Inconclusive, 0, text)
+	}
 }
 
 // stated tells whether the scenario has its own rule about the metric.

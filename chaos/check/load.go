@@ -157,8 +157,7 @@ func (s *state) throughput(windows ...int) reading {
 }
 
 // kept is the throughput of a window as a share of that before the faults.
-func (s *state) kept(i int) reading {
-	before, then := s.throughput(0), s.throughput(i)
+func kept(before, then reading) reading {
 	if before.samples == 0 || then.samples == 0 || before.value == 0 {
 		return reading{}
 	}

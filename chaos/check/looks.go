@@ -12,6 +12,7 @@ type looks struct {
 	last     history.Sample // before the stage stop
 	lastLine int
 	readyMin int             // of chaos and settle
+	dips     []dip           // of these
 	struck   int             // how many numbers that is the smallest of
 	base     *history.Sample // the last before chaos
 	verified *history.Sample // the last of the stage verify
@@ -47,7 +48,7 @@ func (s *state) sample(e *history.Sample) {
 	case s.stage == verify:
 		l.verified, l.endLine = e, s.line
 	case s.stage == chaos || s.stage == settle:
-		l.fewest(ready(e))
+		l.fewest(ready(e), e.Want, s.now)
 	}
 	if s.stage > chaos {
 		l.back(max(0, e.Want-ready(e)))
@@ -63,9 +64,12 @@ func (s *state) sample(e *history.Sample) {
 }
 
 // fewest takes a number of ready members.
-func (l *looks) fewest(ready int) {
+func (l *looks) fewest(ready, want int, at time.Duration) {
 	if l.struck == 0 || ready < l.readyMin {
 		l.readyMin = ready
+	}
+	if ready < want {
+		l.dips = append(l.dips, dip{at, ready})
 	}
 	l.struck++
 }
@@ -91,8 +95,28 @@ func (l *looks) outside(e *history.Sample, s *state) {
 		l.haveOrphans, l.orphans = true, s.now
 	case e.Orphans == 0 && l.haveOrphans:
 		l.haveOrphans = false
-		l.orphaned.add(s.now-l.orphans, s.line)
+		l.orphaned.add(l.orphans, s.now, s.line)
 	}
+}
+
+// dip is a number of ready members below what is wanted.
+type dip struct {
+	at    time.Duration
+	ready int
+}
+
+// calmMin is pool.ready.min of the times at which the host was not starved.
+func (s *state) calmMin() reading {
+	r := s.readyMin()
+	r.value = float64(s.whole.want)
+	for _, dips := range [][]dip{s.looks.dips, s.pool().dips} {
+		for _, d := range dips {
+			if !s.host.at(d.at) {
+				r.value = min(r.value, float64(d.ready))
+			}
+		}
+	}
+	return r
 }
 
 // looked is a figure of the last sample.

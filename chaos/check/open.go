@@ -39,6 +39,17 @@ func (d *dist) with(open []ongoing, now time.Duration) view {
 	return v
 }
 
+// calm is the same times by now, each without that for which the host was starved meanwhile.
+func (v view) calm(h *host, now time.Duration) view {
+	c := v.dist.calm(h).now()
+	for _, took := range v.open {
+		since := now - time.Duration(took*float64(time.Second))
+		c.open = append(c.open, took-h.within(since, now).Seconds())
+	}
+	slices.Sort(c.open)
+	return c
+}
+
 // n is the number of samples.
 func (v view) n() int { return len(v.samples) + len(v.open) }
 

@@ -10,7 +10,7 @@ import (
 var forever = math.Inf(1)
 
 // registry is every metric, in the order in which docs list them.
-var registry = slices.Concat(poolMetrics, memberMetrics, taskMetrics, faultMetrics, hostMetrics)
+var registry = slices.Concat(poolMetrics, memberMetrics, taskMetrics, faultMetrics, leftMetrics, hostMetrics)
 
 var index = func() map[string]int {
 	at := make(map[string]int, len(registry))
@@ -33,7 +33,8 @@ func distribution(name, meaning, sample string, of func(*state) view) []Metric {
 	one := func(end, what, formula string, value func(view) reading) Metric {
 		return Metric{
 			Name: name + "." + end, Unit: Seconds, Meaning: what + " of " + meaning + ".", Formula: formula, Live: true,
-			of: func(s *state) reading { return value(of(s)) },
+			of:   func(s *state) reading { return value(of(s)) },
+			calm: func(s *state) reading { return value(of(s).calm(&s.host, s.until())) },
 		}
 	}
 	all := []Metric{
@@ -41,7 +42,7 @@ func distribution(name, meaning, sample string, of func(*state) view) []Metric {
 		one("min", "Shortest", "The smallest sample.", view.min),
 		one("mean", "Mean", "The sum of the samples by their number.", view.mean),
 	}
-	all[0].Unit = Count
+	all[0].Unit, all[0].calm = Count, nil
 	for _, q := range quantiles {
 		all = append(all, one(q.name, q.name, fmt.Sprintf(
 			"The k-th smallest of n samples, k = ⌈%v·n⌉; no data for fewer than %d samples.", q.q, q.need),

@@ -1,9 +1,13 @@
 package check
 
-import "github.com/respawn-go/respawn/chaos/history"
+import (
+	"slices"
 
-// hostMetrics are what a look from outside shows: what was left behind, and what grew.
-var hostMetrics = []Metric{
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// leftMetrics are what a look from outside shows: what was left behind, and what grew.
+var leftMetrics = []Metric{
 	{
 		Name: "processes.orphaned", Unit: Count,
 		Meaning: "Processes of the target left at the end that are no member's.",
@@ -15,6 +19,7 @@ var hostMetrics = []Metric{
 		Meaning: "Longest time that there were such processes.",
 		Formula: "The longest run of samples with orphans, from the first of them to the sample after the last; +Inf if there are some in the last sample of a run that came to its end, up to now until then.",
 		of:      (*state).orphanTime,
+		calm:    (*state).calmOrphanTime,
 	},
 	{
 		Name: "processes.zombies", Unit: Count,
@@ -52,6 +57,10 @@ var hostMetrics = []Metric{
 		Meaning: "Most resident memory of one member that ended.", Formula: "The largest max_rss of an exit.",
 		of: func(s *state) reading { return s.most(s.crew.maxRSS) },
 	},
+}
+
+// hostMetrics are about the host, and about the record.
+var hostMetrics = slices.Concat([]Metric{
 	{
 		Name: "host.oom", Unit: Count, Live: true, Aside: true,
 		Meaning: "Processes that the kernel killed for memory beside the victims.",
@@ -60,10 +69,49 @@ var hostMetrics = []Metric{
 		of: (*state).hostOOM,
 	},
 	{
-		Name: "events.dropped", Unit: Count, Live: true, Aside: true,
-		Meaning: "Events that the record does not have.", Formula: "The sum of dropped over the notes.",
-		of: func(s *state) reading { return reading{float64(s.dropped), 1} },
+		Name: "host.starved", Unit: Seconds, Live: true, Aside: true,
+		Meaning: "Time for which the host had too little CPU time for the harness and the target.",
+		Formula: "The sum of the looks at the host that show it starved: see docs/chaos.md.",
+		of:      func(s *state) reading { return reading{s.host.upTo(endless).Seconds(), s.host.looks} },
 	},
+	hostShare("others", "of the CPU time that other processes took", "The CPU time of others by that of all CPUs that the harness may run on.",
+		func(h *hostSums) (part, of float64) { return h.others.Seconds(), h.all.Seconds() }),
+	hostShare("own", "of the CPU time that the harness and the target took", "Their CPU time, and that of what descends from them, by that of all CPUs that the harness may run on.",
+		func(h *hostSums) (part, of float64) { return h.own.Seconds(), h.all.Seconds() }),
+	hostShare("steal", "of the CPU time that other machines took", "Stolen time, and time for which this machine stood still, by that of all CPUs that the harness may run on.",
+		func(h *hostSums) (part, of float64) { return h.stolen.Seconds(), h.all.Seconds() }),
+	hostShare("pressure.cpu", "of the time for which some task waited for a CPU", "The growth of the total of some, of the harness's own group (cgroup version 2) or of the system, by time.",
+		func(h *hostSums) (part, of float64) { return h.pressure.Seconds(), h.told.Seconds() }),
+	hostShare("throttled", "of the periods in which a limit on CPU time stopped the harness's group", "nr_throttled by nr_periods of the group, of it and those above it, that was stopped most.",
+		func(h *hostSums) (part, of float64) { return float64(h.throttled), float64(h.periods) }),
+	{
+		Name: "host.floor.change", Unit: Ratio, Live: true, Aside: true,
+		Meaning: "The floor of a process's start after the run as a share of that before.",
+		Formula: "floor.spawn, measured once more when the target is gone, by floor.spawn.",
+		of:      (*state).floorChange,
+	},
+}, aside(distribution("host.lateness", "how late a sleep of 10ms ended in the harness",
+	"by how much later than it should a goroutine woke that only sleeps again and again", func(s *state) view { return s.host.late.now() })),
+	[]Metric{
+		{
+			Name: "events.dropped", Unit: Count, Live: true, Aside: true,
+			Meaning: "Events that the record does not have.", Formula: "The sum of dropped over the notes.",
+			of: func(s *state) reading { return reading{float64(s.dropped), 1} },
+		},
+	},
+)
+
+func hostShare(end, what, formula string, of func(*hostSums) (part, of float64)) Metric {
+	return Metric{
+		Name: "host." + end, Unit: Ratio, Live: true, Aside: true, Meaning: "Share " + what + ".", Formula: formula,
+		of: func(s *state) reading {
+			part, all := of(&s.host.sums)
+			if all == 0 {
+				return reading{}
+			}
+			return reading{part / all, s.host.looks}
+		},
+	}
 }
 
 func growth(name string, u Unit, what, formula string, of func(*history.Sample) int64) Metric {

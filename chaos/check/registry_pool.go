@@ -19,6 +19,7 @@ var poolMetrics = slices.Concat([]Metric{
 		Meaning: "Fewest members ready at once, from the first fault to the end of settling.",
 		Formula: "The smallest pool.ready of the stages chaos and settle, or of the number wanted less the slots that are down by the events.",
 		of:      (*state).readyMin,
+		calm:    (*state).calmMin,
 	},
 	{
 		Name: "pool.size", Unit: Count, Live: true,
@@ -43,6 +44,7 @@ var poolMetrics = slices.Concat([]Metric{
 		Meaning: "Time in all with fewer members ready than wanted.",
 		Formula: "The sum of the intervals of pool.below; +Inf if one is.",
 		of:      func(s *state) reading { return reading{s.pool().total, s.looks.n} },
+		calm:    func(s *state) reading { return reading{s.pool().below.calm(&s.host).sum, s.looks.n} },
 	},
 },
 	calm(distribution("pool.below", "the intervals with fewer members ready than wanted",

@@ -75,13 +75,15 @@ var taskMetrics = slices.Concat([]Metric{
 		Name: "tasks.wall", Unit: Seconds, Live: true,
 		Meaning: "Time from the first submission to the last outcome.",
 		Formula: "The last settled record's time less the first submitted record's.",
-		of:      func(s *state) reading { return s.wall() },
+		of:      (*state).wall,
+		calm:    (*state).calmWall,
 	},
 	{
 		Name: "tasks.throughput", Unit: PerSecond, Live: true,
 		Meaning: "Tasks done per second: in steady and abort over the last second, else from the stage steady to the end of settling.",
 		Formula: "Outcomes ok by the time; a stage counts as ended with its last outcome if nothing was in flight after it, and when the target, told to close, rejects one.",
 		of:      func(s *state) reading { return s.throughput(0, 1, 2) },
+		calm:    func(s *state) reading { return s.calmThroughput(0, 1, 2) },
 		now:     (*state).throughputNow,
 	},
 	rate("before", "before the first fault", "The same for the stage steady.", 0),
@@ -100,7 +102,8 @@ var taskMetrics = slices.Concat([]Metric{
 			Meaning: "How much of the stated load there really was.",
 			Formula: "Of the tasks less those that the target rejected before it was told to close: of a count, the share; else from the stage steady to the end of settling, or until the target, " +
 				"told to close, rejects one: of an open loop, submissions by rate and time; of a closed loop, the mean number in flight by the concurrency.",
-			of: func(s *state) reading { return s.achieved() },
+			of:   (*state).achieved,
+			calm: (*state).calmAchieved,
 		},
 		{
 			Name: "blame.bystanders", Unit: Count, Lasting: true,
@@ -141,7 +144,8 @@ func rate(end, when, formula string, window int) Metric {
 	return Metric{
 		Name: "tasks.throughput." + end, Unit: PerSecond, Live: true,
 		Meaning: "Tasks done per second " + when + ".", Formula: formula,
-		of: func(s *state) reading { return s.throughput(window) },
+		of:   func(s *state) reading { return s.throughput(window) },
+		calm: func(s *state) reading { return s.calmThroughput(window) },
 	}
 }
 
@@ -150,7 +154,8 @@ func share(end, of, when string, window int) Metric {
 		Name: "tasks.throughput." + end, Unit: Ratio, Live: true,
 		Meaning: "Throughput " + when + " as a share of that before.",
 		Formula: "tasks.throughput." + of + " by tasks.throughput.before.",
-		of:      func(s *state) reading { return s.kept(window) },
+		of:      func(s *state) reading { return kept(s.throughput(0), s.throughput(window)) },
+		calm:    func(s *state) reading { return kept(s.calmThroughput(0), s.calmThroughput(window)) },
 	}
 }
 

@@ -55,7 +55,7 @@ func (l *slots) settle(slot int, events bool) {
 	left := l.pending[slot][:0]
 	for _, d := range l.pending[slot] {
 		if back, ok := l.back(d, events); ok {
-			l.recover.add(back-d.at, d.line)
+			l.recover.add(d.at, back, d.line)
 		} else {
 			left = append(left, d)
 		}

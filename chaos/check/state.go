@@ -22,7 +22,8 @@ type state struct {
 	dropped uint64
 	broken  error // what reading the history failed with
 	entered [stop + 1]bool
-	strange sighting // the first line that no harness writes
+	began   [stop + 1]time.Duration // of the stages that were entered
+	strange sighting                // the first line that no harness writes
 
 	crew    crew
 	whole   whole
@@ -32,6 +33,7 @@ type state struct {
 	account account
 	load    load
 	looks   looks
+	host    host
 	watch   watch
 
 	evidence evidence
@@ -91,6 +93,8 @@ func (s *state) add(line int, e *history.Event) {
 		s.evidence.torn += e.Note.Torn
 	case e.End != nil:
 		s.end = e.End
+	case e.Host != nil:
+		s.hostLook(e.Host)
 	case s.stopped:
 	case e.Stage != nil:
 		s.enter(e.Stage.Name)
@@ -113,7 +117,7 @@ func (s *state) enter(name string) {
 	if slices.Contains(s.entered[next:], true) {
 		s.odd("the stage %s comes after %s", name, stages[s.stage])
 	}
-	s.entered[next] = true
+	s.entered[next], s.began[next] = true, s.now
 	s.load.enter(next, s.now)
 	if next == chaos {
 		s.whole.add(change{at: s.now, kind: struck, line: s.line})

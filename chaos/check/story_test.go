@@ -20,6 +20,8 @@ type story struct {
 	task   uint64
 	faults int
 	oom    int64 // the host's counter
+	// of every sample
+	orphans, zombies int
 }
 
 const tick = time.Millisecond
@@ -102,7 +104,7 @@ func (s *story) probe(slot, after int) *story {
 
 // sample says that so many members are wanted and all are there.
 func (s *story) sample(want int, change ...func(*history.Sample)) *story {
-	e := history.Sample{Want: want, Ready: want, Alive: want, Cgroups: want, FDs: 20, Goroutines: 9, ParentRSS: 10 << 20, RSS: 40 << 20, HostOOM: s.oom}
+	e := history.Sample{Want: want, Ready: want, Alive: want, Cgroups: want, FDs: 20, Goroutines: 9, ParentRSS: 10 << 20, RSS: 40 << 20, HostOOM: s.oom, Orphans: s.orphans, Zombies: s.zombies}
 	for _, c := range change {
 		c(&e)
 	}

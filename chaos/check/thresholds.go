@@ -52,7 +52,10 @@ func (v *verdict) judge(r history.Rule, breach Verdict) {
 		v.find(Inconclusive, 0, r.Text+" cannot be judged: "+v.s.missing(r))
 	case v.complete && !t.OK, beyondMending:
 		text, line := v.s.breach(t)
-		if r.Group == "expect" && breach == Inconclusive {
+		if breach == Fail && v.s.starvedOut(r, t) || v.s.starvedShort() && v.needsFaults(r) {
+			t.Starved = true
+			v.excuse(line, text)
+		} else if r.Group == "expect" && breach == Inconclusive {
 			v.moot = append(v.moot, Finding{Verdict: breach, Text: text, Event: line})
 		} else {
 			v.find(breach, line, text)
@@ -105,7 +108,12 @@ func (v *verdict) steady() {
 		if side == 0 {
 			v.find(Inconclusive, v.s.looks.lastLine, "the target was not steady before the first fault: "+strings.Join(wrong, ", "))
 		} else {
-			v.find(Fail, v.s.looks.lastLine, "the target did not get back to its steady state: "+strings.Join(wrong, ", "))
+			text := "the target did not get back to its steady state: " + strings.Join(wrong, ", ")
+			if from := v.s.began[settle]; 2*v.s.host.within(from, v.s.now) > v.s.now-from {
+				v.excuse(v.s.looks.lastLine, text)
+			} else {
+				v.find(Fail, v.s.looks.lastLine, text)
+			}
 		}
 	}
 }

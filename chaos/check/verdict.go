@@ -2,6 +2,8 @@
 // same verdict, byte for byte, whenever and wherever it is judged.
 package check
 
+import "slices"
+
 // Verdict is the outcome of a run.
 type Verdict string
 
@@ -51,6 +53,13 @@ type Finding struct {
 	Verdict Verdict `json:"verdict"`
 	Text    string  `json:"text"`
 	Event   int     `json:"event,omitempty"` // the line of the history that shows it, the header being 1; 0: none
+	// Starved tells that the host was too busy for it to blame the target.
+	Starved bool `json:"starved,omitempty"`
+}
+
+// Starved tells whether the run proves nothing for no other reason than that the host was too busy.
+func (r *Result) Starved() bool {
+	return r.Verdict == Inconclusive && !slices.ContainsFunc(r.Findings, func(f Finding) bool { return !f.Starved })
 }
 
 // Threshold is one rule and what became of it.
@@ -67,5 +76,7 @@ type Threshold struct {
 	NoData  bool    `json:"no_data,omitempty"`
 	// NotJudged tells that the run was cut short before the rule could be judged: OK says nothing then.
 	NotJudged bool `json:"not_judged,omitempty"`
-	OK        bool `json:"ok"`
+	// Starved tells that the rule is broken only for the time for which the host was starved: that blames nobody.
+	Starved bool `json:"starved,omitempty"`
+	OK      bool `json:"ok"`
 }

@@ -101,13 +101,21 @@ func (s *state) lookSteady(side int) {
 // look evaluates the rule at this moment.
 func (w *watched) look(s *state) bool {
 	w.last = s.evaluate(w.rule, true)
+	abort := w.rule.Group == "abort"
+	if calm, ok := s.calmly(w.rule, w.last); ok && abort {
+		w.last.OK = w.last.OK && calm.OK
+	}
 	switch {
 	case !w.last.OK:
 		w.holds = false
 	case !w.holds:
 		w.holds, w.since = true, s.now
 	}
-	w.last.OK = w.holds && s.now-w.since >= w.rule.For
+	held := s.now - w.since
+	if abort {
+		held -= s.host.within(w.since, s.now) // a starved host ends no run
+	}
+	w.last.OK = w.holds && held >= w.rule.For
 	if !w.last.NoData {
 		w.known = w.last
 	}

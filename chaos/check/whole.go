@@ -171,6 +171,7 @@ type tally struct {
 	total   float64
 	lowest  int // the fewest that were ready since the faults began
 	lowLine int
+	dips    []dip
 }
 
 func newTally(size int) tally {
@@ -181,7 +182,7 @@ func (t *tally) clone() *tally {
 	c := *t
 	c.members, c.ready, c.short = maps.Clone(t.members), maps.Clone(t.ready), maps.Clone(t.short)
 	c.waiting = slices.Clone(t.waiting)
-	c.below.samples, c.recover.samples = slices.Clone(t.below.samples), slices.Clone(t.recover.samples)
+	c.below, c.recover, c.dips = t.below.clone(), t.recover.clone(), slices.Clone(t.dips)
 	return &c
 }
 
@@ -258,15 +259,18 @@ func (t *tally) count(c change) {
 	case was == 0 && t.missing > 0:
 		t.since, t.line = c.at, c.line
 	case was > 0 && t.missing == 0 && t.begun && c.at > t.since && !unwanted:
-		t.below.add(c.at-t.since, t.line)
+		t.below.add(t.since, c.at, t.line)
 		t.total += (c.at - t.since).Seconds()
 	}
 	if ready := t.want - t.missing; t.begun && t.missing != was && (t.lowLine == 0 || ready < t.lowest) {
 		t.lowest, t.lowLine = ready, c.line
 	}
+	if t.begun && t.missing != was && t.missing > 0 {
+		t.dips = append(t.dips, dip{c.at, t.want - t.missing})
+	}
 	if t.missing == 0 {
 		for _, d := range t.waiting {
-			t.recover.add(c.at-d.at, d.line)
+			t.recover.add(d.at, c.at, d.line)
 		}
 		t.waiting = t.waiting[:0]
 	}
@@ -281,7 +285,7 @@ func (t *tally) end(now time.Duration, over bool) {
 		if over {
 			d.never(line)
 		} else {
-			d.add(max(0, now-since), line)
+			d.add(since, now, line)
 		}
 	}
 	open(&t.below, t.since, t.line)

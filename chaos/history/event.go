@@ -83,6 +83,7 @@ type Event struct {
 	Run    *Run    `json:"run,omitempty"`
 	Probe  *Probe  `json:"probe,omitempty"`
 	Sample *Sample `json:"sample,omitempty"`
+	Host   *Host   `json:"host,omitempty"`
 	Alarm  *Alarm  `json:"alarm,omitempty"`
 	Note   *Note   `json:"note,omitempty"`
 	End    *End    `json:"end,omitempty"`
@@ -237,6 +238,33 @@ type Sample struct {
 type Listing struct {
 	Asked    time.Duration `json:"asked"`
 	Answered time.Duration `json:"answered"`
+}
+
+// Host is a look at what the host gave to the harness and the target, and to others, over a time that ends at T. CPU times
+// are those of all CPUs that the harness may run on.
+type Host struct {
+	Over time.Duration `json:"over"` // how long the look lasted
+	CPUs int           `json:"cpus"` // that the harness may run on; 0: nothing below is known but Late, Pressure and Limit
+	// Late is how much later than it should have the canary woke, once for each time that it slept: a goroutine of the harness
+	// that does nothing else.
+	Late   []time.Duration `json:"late,omitempty"`
+	Own    time.Duration   `json:"own"`              // CPU time of the harness, the target and what descends from either
+	Others time.Duration   `json:"others,omitempty"` // of everybody else that does not give way (a nice value above 0)
+	Stolen time.Duration   `json:"stolen,omitempty"` // that a hypervisor gave to other machines, or for which this one stood still
+	Idle   time.Duration   `json:"idle,omitempty"`   // not used, or by what gives way
+	// Pressure is for how long some task that could have run waited for a CPU; -1: the kernel does not tell.
+	Pressure time.Duration `json:"pressure"`
+	Limit    *CPULimit     `json:"limit,omitempty"` // the one that was felt most; nil: there is none
+	// Floors are the floors measured once more when the target is gone, in seconds: see Header.Floors.
+	Floors map[string]float64 `json:"floors,omitempty"`
+}
+
+// CPULimit is a limit on the CPU time of a control group that the harness is in.
+type CPULimit struct {
+	CPUs      float64       `json:"cpus"`                // how many CPUs' time the group may use
+	Periods   int64         `json:"periods,omitempty"`   // of the look, in which the group wanted to run
+	Throttled int64         `json:"throttled,omitempty"` // of these, in which it was stopped
+	Others    time.Duration `json:"others,omitempty"`    // CPU time of those in the group that are not Own; 0 where it is not known
 }
 
 // Alarm is why a run ended early: an abort condition that tripped, an interruption, want of time, a target that ended as a whole.

@@ -131,7 +131,7 @@ func printVerdict(w io.Writer, r *reports.Report, dir string, baseline []*report
 		return
 	}
 	for _, t := range r.Thresholds {
-		if !t.OK && !t.NoData && !t.NotJudged {
+		if !t.OK && !t.NoData && !t.NotJudged && !t.Starved {
 			fmt.Fprintf(w, "  broken: %s (%s)\n", printable(t.Text), t.Group)
 		}
 	}

@@ -13,6 +13,7 @@ type Proc struct {
 	State   byte
 	Started time.Duration // since the boot of the system, in ticks of 10 ms
 	CPU     time.Duration // user and system time so far
+	Reaped  time.Duration // the same of its children that it has waited for, and of theirs
 	RSS     int64         // resident set in bytes
 }
 
@@ -57,6 +58,15 @@ func Ancestors(pid int) (list []int) {
 		pid = p.PPID
 		list = append(list, pid)
 	}
+}
+
+// CPUTimes is what CPUs have done since the system booted, all of them together, in ticks of 10 ms each.
+type CPUTimes struct {
+	CPUs   int           // how many
+	Busy   time.Duration // at work, interrupts included
+	Nice   time.Duration // at work for processes that give way to others (a nice value above 0)
+	Stolen time.Duration // wanted, but given to other machines by the hypervisor
+	Idle   time.Duration // nothing to do, or waiting for a disk
 }
 
 // Signals is a set of signals as /proc/PID/status prints one.

@@ -38,7 +38,7 @@ func parseStat(pid int, stat []byte) (Proc, error) {
 	}
 	return Proc{
 		PID: pid, State: fields[0][0], PPID: int(num(1)), CPU: time.Duration(num(11)+num(12)) * tick,
-		Started: time.Duration(num(19)) * tick, RSS: num(21) * pageSize,
+		Reaped: time.Duration(num(13)+num(14)) * tick, Started: time.Duration(num(19)) * tick, RSS: num(21) * pageSize,
 	}, nil
 }
 

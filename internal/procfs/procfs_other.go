@@ -2,7 +2,10 @@
 
 package procfs
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 var errNotLinux = errors.New("there is no /proc on this operating system")
 
@@ -29,3 +32,9 @@ func HostOOMKills() (int64, error) { return 0, errNotLinux }
 
 // Data is not supported here.
 func Data(int) (int64, error) { return 0, errNotLinux }
+
+// ReadCPUTimes is not supported here.
+func ReadCPUTimes() (CPUTimes, error) { return CPUTimes{}, errNotLinux }
+
+// ReadPressure is not supported here.
+func ReadPressure(string) (time.Duration, error) { return 0, errNotLinux }

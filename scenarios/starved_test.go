@@ -1,0 +1,85 @@
+package scenarios_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/internal/cgroup"
+	"github.com/respawn-go/respawn/reports"
+)
+
+// timed are scenarios with limits on time, which a starved host breaks.
+var timed = []string{"kill-storm", "term-ignored", "random-kill", "rolling-kill"}
+
+func TestNoBusyHostTurnsALimitOnTimeIntoAFailure(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs scenarios beside eight busy loops")
+	}
+	for range 8 {
+		loop := exec.Command("sh", "-c", "while :; do :; done")
+		NewWithT(t).Expect(loop.Start()).To(Succeed())
+		t.Cleanup(func() { _ = loop.Process.Kill(); _ = loop.Wait() })
+	}
+	starvedRuns(t, func() []string { return nil })
+}
+
+func TestNoLimitOnCPUTimeTurnsALimitOnTimeIntoAFailure(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs scenarios with a tenth of a CPU")
+	}
+	starvedRuns(t, func() []string { return []string{envGroup + "=" + tenthOfACPU(t)} })
+}
+
+// onBroken stands for the scenario that is run on a pool with a bug.
+const onBroken = "a broken pool"
+
+// starvedRuns runs the scenarios side by side where there is too little CPU time: none fails, and one with a bug still does.
+func starvedRuns(t *testing.T, env func() []string) {
+	envs := map[string][]string{}
+	names := append(timed, onBroken)
+	for _, name := range names {
+		envs[name] = env()
+	}
+	runs := runAhead(names, func(name string) (*reports.Report, string, error) {
+		env := envs[name]
+		switch name {
+		case onBroken:
+			return runIn(t.Context(), env, "random-kill", "target.pool.bugs=[loses-tasks]", "settle=3s")
+		case "kill-storm": // as in the long form: the short one has left out the wall time for hosts like this
+			return runIn(t.Context(), env, name, "expect=[tasks.ok == 400, tasks.wall <= 3s, slot.recovery.max <= 300x floor.respawn]")
+		}
+		return runIn(t.Context(), env, name)
+	})
+	for name, run := range runs {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			<-run.done
+			t.Cleanup(func() { _ = os.RemoveAll(run.dir) })
+			g.Expect(run.err).NotTo(HaveOccurred())
+			r, why := run.report, describe(run.report, run.dir)
+			g.Expect(r.Metrics["host.starved"]).To(BeNumerically(">", 0), why)
+			if name == onBroken {
+				g.Expect(r.Verdict).To(Equal(check.Fail), why)
+			} else {
+				g.Expect(r.Verdict == check.Pass || r.Starved()).To(BeTrue(), why)
+			}
+		})
+	}
+}
+
+// tenthOfACPU makes a control group that may use so much, and skips the test where none can be had.
+func tenthOfACPU(t *testing.T) (dir string) {
+	group, err := cgroup.Create(fmt.Sprintf("starved-%d", time.Now().UnixNano()), cgroup.CPU)
+	if err != nil {
+		t.Skip("no control group with a limit on CPU time: ", err)
+	}
+	t.Cleanup(func() { _ = group.Kill(); _ = group.Remove() })
+	NewWithT(t).Expect(group.SetCPUMax(0.1)).To(Succeed())
+	return group.Dir(cgroup.CPU)
+}
