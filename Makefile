@@ -5,9 +5,10 @@ TOOL  := $(GO) tool -modfile=ci/tools/go.mod
 PKG   ?= ./...
 SEEDS ?= 100000
 PAIRS ?= 20
+TRIALS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race sim gate-pairs bench picture v2 fmt lint vet tidy vuln ci clean
+.PHONY: help build demo test race sim gate-pairs gate-rates bench picture v2 fmt lint vet tidy vuln ci clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +30,9 @@ sim: ## the pool's simulation over many seeds (SEEDS=100000)
 
 gate-pairs: ## is the gate red on twice the recovery, and never on noise? (PAIRS=20)
 	$(GO) test -count=1 -timeout 0 -v -run '^TestGateOverPairs$$' ./cmd/respawn -pairs $(PAIRS)
+
+gate-rates: ## how often the gate is red, by simulation; writes the table of docs/gate.md (TRIALS=1000)
+	$(GO) test -count=1 -v -run '^TestTheRatesOfTheGate$$' ./ci -args -table -trials $(TRIALS)
 
 bench: ## the pool against floors measured in the same run
 	$(GO) run ./cmd/respawn bench

@@ -4,21 +4,22 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/respawn-go/respawn/reports"
 )
 
-// Print writes the decision for people: a line a scenario.
+// Print writes the decision for people: a line a scenario, and below it what is to be known beside.
 func (d Decision) Print(w io.Writer) {
 	width := 8
 	for _, r := range d.Rows {
 		width = max(width, len(r.Scenario))
 	}
 	for _, r := range d.Rows {
-		fmt.Fprintf(w, "%-5s  %-*s  %d %s  %s\n", colour(r), width, r.Scenario, r.Runs, map[bool]string{true: "run ", false: "runs"}[r.Runs == 1], clean(r.Reason))
-		if r.Change != nil && !r.Change.Red {
-			fmt.Fprintf(w, "       %-*s  %s\n", width, "", clean(r.Change.Text))
+		fmt.Fprintf(w, "%-6s %-*s  %d %s  %s\n", r.colour(), width, clean(r.Scenario), r.Runs, map[bool]string{true: "run ", false: "runs"}[r.Runs == 1], clean(r.Reason))
+		for _, text := range r.notes() {
+			fmt.Fprintf(w, "       %-*s  %s\n", width, "", clean(text))
 		}
 	}
 	if d.Note != "" {
@@ -27,25 +28,40 @@ func (d Decision) Print(w io.Writer) {
 	fmt.Fprintf(w, "gate: %s\n", map[bool]string{true: "green", false: "red"}[d.Green])
 }
 
-func colour(r Row) string {
+// colour is red, skip, yellow for what is green and is not to be overlooked, or green.
+func (r Row) colour() string {
 	switch {
 	case !r.Green:
 		return "red"
 	case r.Skipped:
 		return "skip"
+	case r.Allowed, len(r.Warnings) > 0:
+		return "yellow"
 	}
 	return "green"
 }
 
-// Annotate writes GitHub's workflow commands, one error for each red scenario, and appends the step summary to the file
+// notes is the warnings, and the comparison if it is not the reason.
+func (r Row) notes() []string {
+	if r.Change == nil || r.Change.Red {
+		return r.Warnings
+	}
+	return append(slices.Clip(r.Warnings), r.Change.Text)
+}
+
+// Annotate writes GitHub's workflow commands, an error for each red scenario and a warning for each yellow one, and appends the step summary to the file
 // that GITHUB_STEP_SUMMARY names. It does nothing outside GitHub Actions.
 func (d Decision) Annotate(w io.Writer) error {
 	if !onGitHub() {
 		return nil
 	}
 	for _, r := range d.Rows {
-		if !r.Green {
-			fmt.Fprintf(w, "::error title=%s::%s\n", property("respawn "+r.Scenario), data(r.Reason))
+		title := property("respawn " + r.Scenario)
+		switch r.colour() {
+		case "red":
+			fmt.Fprintf(w, "::error title=%s::%s\n", title, data(r.Reason))
+		case "yellow":
+			fmt.Fprintf(w, "::warning title=%s::%s\n", title, data(strings.Join(append([]string{r.Reason}, r.Warnings...), "; ")))
 		}
 	}
 	path := StepSummary()
@@ -77,11 +93,11 @@ func StepSummary() string {
 func (d Decision) JUnit(w io.Writer) error {
 	var cases []reports.JUnitCase
 	for _, r := range d.Rows {
-		c := reports.JUnitCase{Name: r.Scenario}
+		c := reports.JUnitCase{Name: r.Scenario, Seconds: r.Seconds}
 		switch {
 		case !r.Green:
 			c.Failure = r.Reason
-		case r.Skipped:
+		case r.Skipped, r.Allowed: // neither passed
 			c.Skipped = r.Reason
 		}
 		cases = append(cases, c)
@@ -97,7 +113,8 @@ func (d Decision) Markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### respawn gate: %s\n\n| | scenario | runs | why |\n| --- | --- | --- | --- |\n", map[bool]string{true: "green", false: "red"}[d.Green])
 	for _, r := range d.Rows {
-		fmt.Fprintf(&b, "| %s | %s | %d | %s |\n", colour(r), cell(r.Scenario), r.Runs, cell(r.Reason))
+		why := strings.Join(append([]string{cell(r.Reason)}, cells(r.notes())...), "<br>")
+		fmt.Fprintf(&b, "| %s | %s | %d | %s |\n", r.colour(), cell(r.Scenario), r.Runs, why)
 	}
 	return b.String()
 }
@@ -115,6 +132,13 @@ func clean(s string) string {
 // cell escapes text for a Markdown table.
 func cell(s string) string {
 	return strings.NewReplacer("|", "\\|", "<", "&lt;", ">", "&gt;", "`", "'", "[", "\\[", "*", "\\*").Replace(clean(s))
+}
+
+func cells(list []string) (escaped []string) {
+	for _, s := range list {
+		escaped = append(escaped, cell(s))
+	}
+	return escaped
 }
 
 // data and property escape the value and the properties of a workflow command (GitHub's toolkit, core/src/command.ts).

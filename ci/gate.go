@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/respawn-go/respawn/reports"
 )
@@ -18,12 +20,16 @@ type Decision struct {
 // Row is one scenario.
 type Row struct {
 	Scenario string            `json:"scenario"`
-	Runs     int               `json:"runs"`
+	Runs     int               `json:"runs"`             // copies of a run count once
+	Copies   int               `json:"copies,omitempty"` // that were left out
 	Verdicts []reports.Verdict `json:"verdicts"`
 	Green    bool              `json:"green"`
 	Skipped  bool              `json:"skipped,omitempty"`
-	Reason   string            `json:"reason"` // one line: why it is red, or what holds
+	Allowed  bool              `json:"allowed,omitempty"` // green although a run did not pass: the policy allows its verdict
+	Reason   string            `json:"reason"`            // one line: why it is red, or what holds
+	Warnings []string          `json:"warnings,omitempty"`
 	Change   *Change           `json:"change,omitempty"`
+	Seconds  float64           `json:"seconds"` // that the runs took
 }
 
 // Exit is the command's exit code: 0 green; else the worst one of the runs' verdicts, and 1 for what is missing.
@@ -42,12 +48,16 @@ func (d Decision) Exit() int {
 	return code
 }
 
-// Decide judges the runs by the policy; baseline may be empty, then nothing is compared. Runs that could not be read are red.
-func Decide(runs, baseline []*reports.Report, p Policy, unread ...*reports.UnreadError) Decision {
-	byName, before := group(runs), group(baseline)
-	lost := map[string]*reports.UnreadError{}
+// Decide judges the runs by the policy, as of now; baseline may be empty, then nothing is compared. Runs that could not be read
+// are red. The reports are taken for what they say: [reports.Judged] reads such as are borne out by their histories.
+func Decide(now time.Time, runs []*reports.Report, baseline []Release, p Policy, unread ...*reports.UnreadError) Decision {
+	byName, lost := group(runs), map[string][]error{}
 	for _, u := range unread {
-		lost[u.Run] = u
+		name := u.Scenario
+		if name == "" {
+			name = u.Run
+		}
+		lost[name] = append(lost[name], u.Err)
 	}
 	names := slices.Concat(p.Scenarios, slices.Collect(maps.Keys(byName)), slices.Collect(maps.Keys(lost)))
 	slices.Sort(names)
@@ -57,45 +67,145 @@ func Decide(runs, baseline []*reports.Report, p Policy, unread ...*reports.Unrea
 		d.Note = "no runs, and the policy names none: nothing was proved"
 	}
 	for _, n := range names {
-		row := decideOne(n, byName[n], before[n], len(baseline) > 0, p)
-		if u := lost[n]; u != nil {
-			row.Green, row.Reason = false, u.Error()
-		}
+		row := p.decideOne(now, n, byName[n], baseline, lost[n])
 		d.Green = d.Green && row.Green
 		d.Rows = append(d.Rows, row)
 	}
 	return d
 }
 
-// decideOne judges one scenario; compared tells that there is a baseline, of this or of other scenarios.
-func decideOne(name string, runs, before []*reports.Report, compared bool, p Policy) Row {
-	row := Row{Scenario: name, Runs: len(runs), Green: true, Reason: "passed"}
-	if len(runs) == 0 {
-		row.Green, row.Reason = false, "the policy asks for it and there is no run"
-		return row
+// decideOne judges one scenario.
+func (p Policy) decideOne(now time.Time, name string, runs []*reports.Report, baseline []Release, lost []error) Row {
+	row := Row{Scenario: name, Verdicts: []reports.Verdict{}}
+	all := len(runs)
+	runs = distinct(runs)
+	row.Runs, row.Copies = len(runs), all-len(runs)
+	var red []string
+	for _, err := range lost {
+		red = append(red, err.Error())
 	}
+	if len(runs) == 0 && len(lost) == 0 {
+		red = append(red, "the policy asks for it and there is no run")
+	}
+	// The gravest first: what is told is its reason.
+	slices.SortStableFunc(runs, func(a, b *reports.Report) int { return gravity(a) - gravity(b) })
+	var holds []string
 	for _, r := range runs {
 		row.Verdicts = append(row.Verdicts, r.Verdict)
+		row.Seconds += r.DurationS
 		switch {
 		case r.Skipped != "":
 			row.Skipped = true
-			row.Reason = "skipped: " + r.Skipped
-			row.Green = row.Green && p.AllowSkips
-		case !p.allows(name, r.Verdict):
-			if row.Green || r.Verdict == reports.Worst(row.Verdicts...) {
-				row.Reason = fmt.Sprintf("%s: %s", r.Verdict, r.Cause)
+			holds = append(holds, "skipped: "+r.Skipped)
+			if !p.AllowSkips {
+				red = append(red, "skipped: "+r.Skipped)
 			}
-			row.Green = false
+		case r.Verdict == reports.Pass:
+			holds = append(holds, "passed")
+		case p.allows(name, r.Verdict):
+			row.Allowed = true
+			holds = append(holds, fmt.Sprintf("%s, which the policy allows: %s", r.Verdict, r.Cause))
+		default:
+			red = append(red, fmt.Sprintf("%s: %s", r.Verdict, r.Cause))
+		}
+		if why := p.stale(now, r); why != "" {
+			red = append(red, why)
 		}
 	}
-	if change := compare(runs, before, p.Regression); change != nil && compared {
+	if row.Copies > 0 {
+		row.Warnings = append(row.Warnings, fmt.Sprintf("%d of its runs are copies of others, which count once", row.Copies))
+	}
+	if change := compare(runs, baseline, p.Regression); change != nil {
 		row.Change = change
-		if change.Red {
-			row.Green = false
-			row.Reason = change.Text
+		switch blind := change.blind(p.Regression.Detect); {
+		case change.Red:
+			red = append(red, change.Text)
+		case blind != "" && p.Regression.Detect > 0:
+			red = append(red, fmt.Sprintf("%s, and the policy asks for %g×; %s", blind, p.Regression.Detect, change.Text))
+		case blind != "":
+			row.Warnings = append(row.Warnings, blind)
 		}
+	} else if p.Regression.Detect > 0 && !p.Regression.Off && len(runs) > 0 {
+		red = append(red, "the policy asks for a comparison, and there is no baseline")
+	}
+	row.Green, row.Reason = len(red) == 0, summary(holds)
+	if len(red) > 0 {
+		row.Reason = summary(red)
 	}
 	return row
+}
+
+// summary is the first of several reasons, and how many there are.
+func summary(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	same := 0
+	for _, s := range list {
+		if s == list[0] {
+			same++
+		}
+	}
+	switch more := len(list) - same; {
+	case same == len(list):
+		return list[0]
+	case same == 1:
+		return fmt.Sprintf("%s (and %d more)", list[0], more)
+	default:
+		return fmt.Sprintf("%s (%d times, and %d more)", list[0], same, more)
+	}
+}
+
+// gravity orders runs, the worst first.
+func gravity(r *reports.Report) int {
+	order := []reports.Verdict{reports.Error, reports.Fail, reports.Aborted, reports.Inconclusive, reports.Pass}
+	if i := slices.Index(order, r.Verdict); i >= 0 {
+		return i
+	}
+	return -1
+}
+
+// stale says why a run is not one of now, "" if it is.
+func (p Policy) stale(now time.Time, r *reports.Report) string {
+	const ahead = time.Hour // that a host's clock may be
+	limit := p.MaxAge
+	if limit == 0 {
+		limit = 24 * time.Hour
+	}
+	switch age := now.Sub(r.Started); {
+	case r.Started.IsZero():
+		return "it does not say when it was run"
+	case age > limit:
+		return fmt.Sprintf("it was run on %s, longer ago than %s: max_age in the policy allows more", r.Started.UTC().Format(time.DateTime), short(limit))
+	case age < -ahead:
+		return fmt.Sprintf("it says that it was run on %s, which is yet to come", r.Started.UTC().Format(time.DateTime))
+	}
+	return ""
+}
+
+// short is a duration without the zeros at its end.
+func short(d time.Duration) string {
+	text := d.String()
+	for _, unit := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, unit) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
+}
+
+// distinct is the runs without copies; of those the gravest stays.
+func distinct(runs []*reports.Report) (list []*reports.Report) {
+	for _, r := range runs {
+		i := slices.IndexFunc(list, r.SameRun)
+		switch {
+		case i < 0:
+			list = append(list, r)
+		case gravity(r) < gravity(list[i]):
+			list[i] = r
+		}
+	}
+	return list
 }
 
 func group(list []*reports.Report) map[string][]*reports.Report {

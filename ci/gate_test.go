@@ -2,13 +2,15 @@ package ci_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -17,10 +19,22 @@ import (
 	"github.com/respawn-go/respawn/reports"
 )
 
+// now is when the gate is asked.
+var now = time.Now()
+
+// decide compares with a baseline of one release, if there is any.
+func decide(runs, baseline []*reports.Report, p ci.Policy) ci.Decision {
+	var releases []ci.Release
+	if len(baseline) > 0 {
+		releases = []ci.Release{{Runs: baseline}}
+	}
+	return ci.Decide(now, runs, releases, p)
+}
+
 // run is a report with the given verdict and a median recovery of so many spawn floors.
 func run(name string, v reports.Verdict, recovery float64) *reports.Report {
 	return &reports.Report{
-		Facts: reports.Facts{Scenario: name, Floors: map[string]float64{"spawn": 0.006}}, Result: check.Result{Verdict: v, Cause: "a cause\n::error::injected", Metrics: map[string]float64{"slot.recovery.p50": recovery * 0.006}},
+		Facts: reports.Facts{Run: rand.Text(), Scenario: name, Started: now, Floors: map[string]float64{"spawn": 0.006}}, Result: check.Result{Verdict: v, Cause: "a cause\n::error::injected", Metrics: map[string]float64{"slot.recovery.p50": recovery * 0.006}},
 	}
 }
 
@@ -39,12 +53,12 @@ func TestGateIsRedForWhateverDidNotPass(t *testing.T) {
 		"the harness broke":     {[]*reports.Report{run("a", reports.Error, 2)}, ci.Policy{}, false, 5},
 		"missing":               {[]*reports.Report{run("a", reports.Pass, 2)}, ci.Policy{Scenarios: []string{"b"}}, false, 1},
 		"nothing at all":        {nil, ci.Policy{}, false, 1},
-		"skipped":               {[]*reports.Report{{Facts: reports.Facts{Scenario: "a", Skipped: "no memory cgroup"}, Result: check.Result{Verdict: reports.Inconclusive}}}, ci.Policy{}, false, 1},
-		"skipped, allowed":      {[]*reports.Report{{Facts: reports.Facts{Scenario: "a", Skipped: "no memory cgroup"}, Result: check.Result{Verdict: reports.Inconclusive}}}, ci.Policy{AllowSkips: true}, true, 0},
+		"skipped":               {[]*reports.Report{{Facts: reports.Facts{Scenario: "a", Started: now, Skipped: "no memory cgroup"}, Result: check.Result{Verdict: reports.Inconclusive}}}, ci.Policy{}, false, 1},
+		"skipped, allowed":      {[]*reports.Report{{Facts: reports.Facts{Scenario: "a", Started: now, Skipped: "no memory cgroup"}, Result: check.Result{Verdict: reports.Inconclusive}}}, ci.Policy{AllowSkips: true}, true, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			d := ci.Decide(c.runs, nil, c.policy)
+			d := decide(c.runs, nil, c.policy)
 			g.Expect(d.Green).To(Equal(c.green))
 			g.Expect(d.Exit()).To(Equal(c.exit))
 		})
@@ -55,7 +69,7 @@ func TestGateSeesTwiceTheRecoveryAndNeverNoise(t *testing.T) {
 	g := NewWithT(t)
 	seed := uint64(1)
 	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 0))
+	rng := mathrand.New(mathrand.NewPCG(seed, 0))
 	sample := func(scale float64) (list []*reports.Report) {
 		for range 6 {
 			list = append(list, run("a", reports.Pass, 2*scale*(0.9+0.2*rng.Float64())))
@@ -63,12 +77,12 @@ func TestGateSeesTwiceTheRecoveryAndNeverNoise(t *testing.T) {
 		return list
 	}
 	for range 20 {
-		g.Expect(ci.Decide(sample(2), sample(1), ci.Policy{}).Green).To(BeFalse())
-		g.Expect(ci.Decide(sample(1), sample(1), ci.Policy{}).Green).To(BeTrue())
-		g.Expect(ci.Decide(sample(0.5), sample(1), ci.Policy{}).Green).To(BeTrue(), "faster is not a regression")
+		g.Expect(decide(sample(2), sample(1), ci.Policy{}).Green).To(BeFalse())
+		g.Expect(decide(sample(1), sample(1), ci.Policy{}).Green).To(BeTrue())
+		g.Expect(decide(sample(0.5), sample(1), ci.Policy{}).Green).To(BeTrue(), "faster is not a regression")
 	}
 	few := sample(2)[:5]
-	d := ci.Decide(few, sample(1), ci.Policy{})
+	d := decide(few, sample(1), ci.Policy{})
 	g.Expect(d.Green).To(BeTrue())
 	g.Expect(d.Rows[0].Change.Text).To(ContainSubstring("too few"))
 }
@@ -95,7 +109,7 @@ func TestGateComparesLikeWithLikeWhereItCan(t *testing.T) {
 		"not compared: no run of the baseline passed":            failed,
 		"not compared: the baseline has no run of this scenario": {run("b", reports.Pass, 2)},
 	} {
-		d := ci.Decide(slow, before, ci.Policy{})
+		d := decide(slow, before, ci.Policy{})
 		g.Expect(d.Green).To(BeTrue(), want)
 		g.Expect(d.Rows[0].Change.Text).To(Equal(want))
 	}
@@ -109,11 +123,11 @@ func TestGateComparesLikeWithLikeWhereItCan(t *testing.T) {
 		{stranger, `; the scenario or its target changed since the baseline: `},
 		{mixed, `; 2 of the baseline's 8 runs left out: not passed, or of another experiment$`},
 	} {
-		d := ci.Decide(slow, c.before, ci.Policy{})
+		d := decide(slow, c.before, ci.Policy{})
 		g.Expect(d.Green).To(BeFalse(), c.want)
 		g.Expect(d.Rows[0].Reason).To(MatchRegexp(c.want))
 	}
-	g.Expect(ci.Decide(same, other, ci.Policy{}).Green).To(BeTrue())
+	g.Expect(decide(same, other, ci.Policy{}).Green).To(BeTrue())
 }
 
 // recovering are so many runs of an experiment, with about that median recovery.
@@ -128,7 +142,7 @@ func recovering(n int, experiment string, recovery float64) (list []*reports.Rep
 
 func TestOneLikeRunInTheBaselineDoesNotSilenceTheGate(t *testing.T) {
 	g := NewWithT(t)
-	d := ci.Decide(recovering(6, "new", 4), append(recovering(1, "new", 2), recovering(6, "old", 2)...), ci.Policy{})
+	d := decide(recovering(6, "new", 4), append(recovering(1, "new", 2), recovering(6, "old", 2)...), ci.Policy{})
 	g.Expect(d.Green).To(BeFalse())
 	g.Expect(d.Rows[0].Reason).To(ContainSubstring("7 and 6 runs)"))
 }
@@ -136,9 +150,9 @@ func TestOneLikeRunInTheBaselineDoesNotSilenceTheGate(t *testing.T) {
 // Each kind of run is compared with its own.
 func TestGateComparesRunsOfSeveralExperimentsEachWithItsOwn(t *testing.T) {
 	g := NewWithT(t)
-	d := ci.Decide(slices.Concat(recovering(1, "e", 2), recovering(9, "f", 4)), slices.Concat(recovering(6, "e", 2), recovering(6, "f", 4)), ci.Policy{})
+	d := decide(slices.Concat(recovering(1, "e", 2), recovering(9, "f", 4)), slices.Concat(recovering(6, "e", 2), recovering(6, "f", 4)), ci.Policy{})
 	g.Expect(d.Green).To(BeTrue(), "nothing changed")
-	d = ci.Decide(slices.Concat(recovering(1, "g", 2), recovering(9, "f", 4)), slices.Concat(recovering(6, "f", 2), recovering(6, "h", 4)), ci.Policy{})
+	d = decide(slices.Concat(recovering(1, "g", 2), recovering(9, "f", 4)), slices.Concat(recovering(6, "f", 2), recovering(6, "h", 4)), ci.Policy{})
 	g.Expect(d.Green).To(BeFalse(), "f takes twice as long")
 	g.Expect(d.Rows[0].Reason).To(HaveSuffix("; these runs are of 2 experiments, each compared by itself"))
 }
@@ -149,7 +163,7 @@ func TestABaselineWithoutATimeIsNotCompared(t *testing.T) {
 	for _, r := range before {
 		r.Metrics["slot.recovery.p50"] = 0
 	}
-	d := ci.Decide(recovering(6, "e", 2), before, ci.Policy{})
+	d := decide(recovering(6, "e", 2), before, ci.Policy{})
 	g.Expect(d.Green).To(BeTrue())
 	g.Expect(d.Rows[0].Change.Text).To(HavePrefix("not compared: 0 runs of the baseline"))
 	_, err := json.Marshal(d)
@@ -161,7 +175,7 @@ func TestWorkerTextNeverStartsALine(t *testing.T) {
 	summary := filepath.Join(t.TempDir(), "summary.md")
 	t.Setenv("GITHUB_ACTIONS", "true")
 	t.Setenv("GITHUB_STEP_SUMMARY", summary)
-	d := ci.Decide([]*reports.Report{run("a", reports.Fail, 2)}, nil, ci.Policy{})
+	d := decide([]*reports.Report{run("a", reports.Fail, 2)}, nil, ci.Policy{})
 	var out bytes.Buffer
 	d.Print(&out)
 	g.Expect(out.String()).NotTo(MatchRegexp(`(?m)^::`))
@@ -172,6 +186,30 @@ func TestWorkerTextNeverStartsALine(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(string(text)).To(ContainSubstring("| red | a | 1 |"))
 	g.Expect(string(text)).NotTo(MatchRegexp(`(?m)^::`))
+}
+
+func printed(d ci.Decision) string {
+	var out bytes.Buffer
+	d.Print(&out)
+	return out.String()
+}
+
+func junit(g *WithT, d ci.Decision) string {
+	var out bytes.Buffer
+	g.Expect(d.JUnit(&out)).To(Succeed())
+	return out.String()
+}
+
+// policy is the policy that the text is.
+func policy(g *WithT, text string) ci.Policy {
+	dir, err := os.MkdirTemp("", "policy-")
+	g.Expect(err).NotTo(HaveOccurred())
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "policy.yaml")
+	g.Expect(os.WriteFile(path, []byte(text), 0o600)).To(Succeed())
+	p, err := ci.ReadPolicy(path)
+	g.Expect(err).NotTo(HaveOccurred())
+	return p
 }
 
 func TestPolicyFileIsReadStrictly(t *testing.T) {
@@ -192,6 +230,10 @@ func TestPolicyFileIsReadStrictly(t *testing.T) {
 		"regression: {ratio: .nan}":      {`:1:21: want a ratio > 1`},
 		"regression: {ratio: .inf}":      {`:1:21: want a ratio > 1`},
 		"regression: {p: .nan}":          {`:1:17: want 0 < p < 1`},
+		"regression: {detect: 1}":        {`:1:22: want a ratio > 1`},
+		"max_age: 7d":                    {`:1:10: want a duration from 1s, such as 36h`},
+		"max_age: 0":                     {`:1:10: want a duration from 1s, such as 36h`},
+		"allow: {a: []}":                 {`:1:12: want a list of verdicts, such as [INCONCLUSIVE]`},
 		"regression: {ratio: 010}":       {`:1:21: want a number above 1`},
 		"regression: {runs: 08}":         {`:1:20: want a whole number from 2`},
 		"regression: {p: 2, runs: many}": {`:1:17: want 0 < p < 1`, `:1:26: want a whole number from 2`},

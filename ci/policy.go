@@ -2,33 +2,48 @@ package ci
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"slices"
+	"time"
 
+	"github.com/respawn-go/respawn/internal/nearest"
 	"github.com/respawn-go/respawn/reports"
 )
 
-// Policy says what the gate asks for. The zero value asks that every run there is passed, and
+// Policy says what the gate asks for. The zero value asks that every run there is passed within the last day, and
 // that there is one: a scenario that was skipped proved nothing.
 type Policy struct {
 	// Scenarios must each have at least one run. Empty: whatever is there.
-	Scenarios []string `yaml:"scenarios"`
+	Scenarios []string
 	// Allow lists verdicts besides PASS that are green, by scenario; "*" is for all.
-	Allow map[string][]reports.Verdict `yaml:"allow"`
+	Allow map[string][]reports.Verdict
 	// AllowSkips makes a scenario green that the host could not run.
-	AllowSkips bool `yaml:"allow_skips"`
+	AllowSkips bool
+	// MaxAge is how long ago a run may have begun. 0: a day.
+	MaxAge time.Duration
 	// Regression compares against the baseline; Off switches that off.
-	Regression Regression `yaml:"regression"`
+	Regression Regression
+
+	path  string
+	named []named // in Allow, where they stand
 }
 
-// Regression is when a change against the baseline is red: the median of slot recovery over the run's own spawn floor must
-// have grown by Ratio, with a probability P of chance, and at least Runs runs on each side. Zero fields take the defaults
-// 1.5, 0.005 and 6.
+// named is a name at its place in the file.
+type named struct {
+	name         string
+	line, column int
+}
+
+// Regression is when a change against the baseline is red: slot recovery must have grown by Ratio, more than chance explains
+// but with probability P, from at least Runs runs on each side. With Detect, runs are red too that could not have shown a
+// slowdown of that ratio. Zero fields take the defaults 1.5, 0.005 and 6, and ask for no detection.
 type Regression struct {
-	Off   bool    `yaml:"off"`
-	Ratio float64 `yaml:"ratio"`
-	P     float64 `yaml:"p"`
-	Runs  int     `yaml:"runs"`
+	Off    bool
+	Ratio  float64
+	P      float64
+	Runs   int
+	Detect float64
 }
 
 func (r Regression) withDefaults() Regression {
@@ -58,4 +73,17 @@ func ReadPolicy(path string) (Policy, error) {
 // allows tells whether a verdict is green for a scenario.
 func (p Policy) allows(scenario string, v reports.Verdict) bool {
 	return v == reports.Pass || slices.Contains(p.Allow[scenario], v) || slices.Contains(p.Allow["*"], v)
+}
+
+// Misnamed is a line for each scenario that Allow names and that is neither known, nor among the runs, nor asked for: whoever
+// misspelt it believes that something is allowed which is not, or was renamed and allows what nobody looks at any more.
+func (p Policy) Misnamed(known []string) error {
+	known = slices.Concat(known, p.Scenarios)
+	var all []error
+	for _, n := range p.named {
+		if n.name != "*" && !slices.Contains(known, n.name) {
+			all = append(all, fmt.Errorf("%s:%d:%d: there is no scenario %q: %s", p.path, n.line, n.column, n.name, nearest.Meant(n.name, known)))
+		}
+	}
+	return errors.Join(all...)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -43,6 +44,7 @@ func (r *policyReader) take(n *yaml.Node, into any, want string) bool {
 }
 
 func (r *policyReader) read(text []byte) (p Policy) {
+	p.path = r.path
 	var doc yaml.Node
 	if blank(text) {
 		r.wrong(&doc, "the file is empty: want for example scenarios: [random-kill]")
@@ -61,10 +63,25 @@ func (r *policyReader) read(text []byte) (p Policy) {
 		root = doc.Content[0]
 	}
 	r.keys(root, map[string]func(*yaml.Node){
-		"scenarios":   func(n *yaml.Node) { p.Scenarios = r.names(n) },
-		"allow":       func(n *yaml.Node) { p.Allow = r.allow(n) },
+		"scenarios": func(n *yaml.Node) { p.Scenarios = r.names(n) },
+		"allow": func(n *yaml.Node) {
+			p.Allow = r.allow(n)
+			for i := 0; n.Kind == yaml.MappingNode && i < len(n.Content); i += 2 {
+				p.named = append(p.named, named{n.Content[i].Value, n.Content[i].Line, n.Content[i].Column})
+			}
+		},
 		"allow_skips": func(n *yaml.Node) { r.take(n, &p.AllowSkips, "true or false") },
-		"regression":  func(n *yaml.Node) { p.Regression = r.regression(n) },
+		"max_age": func(n *yaml.Node) {
+			const want = "a duration from 1s, such as 36h"
+			var text string
+			if r.take(n, &text, want) {
+				age, err := time.ParseDuration(text)
+				if p.MaxAge = age; err != nil || age < time.Second {
+					r.wrong(n, "want %s", want)
+				}
+			}
+		},
+		"regression": func(n *yaml.Node) { p.Regression = r.regression(n) },
 	})
 	return p
 }
@@ -135,7 +152,7 @@ func (r *policyReader) allow(n *yaml.Node) map[string][]reports.Verdict {
 	verdicts := []reports.Verdict{reports.Error, reports.Fail, reports.Aborted, reports.Inconclusive}
 	all := map[string][]reports.Verdict{}
 	r.each(n, func(key, value *yaml.Node) {
-		if value.Kind != yaml.SequenceNode {
+		if value.Kind != yaml.SequenceNode || len(value.Content) == 0 {
 			r.wrong(value, "want a list of verdicts, such as [INCONCLUSIVE]")
 			return
 		}
@@ -153,12 +170,9 @@ func (r *policyReader) allow(n *yaml.Node) map[string][]reports.Verdict {
 // regression reads when a change against the baseline is red; what is there must make sense.
 func (r *policyReader) regression(n *yaml.Node) (c Regression) {
 	r.keys(n, map[string]func(*yaml.Node){
-		"off": func(n *yaml.Node) { r.take(n, &c.Off, "true or false") },
-		"ratio": func(n *yaml.Node) {
-			if r.take(n, &c.Ratio, "a number above 1") && !(c.Ratio > 1 && c.Ratio <= math.MaxFloat64) {
-				r.wrong(n, "want a ratio > 1")
-			}
-		},
+		"off":    func(n *yaml.Node) { r.take(n, &c.Off, "true or false") },
+		"ratio":  func(n *yaml.Node) { r.ratio(n, &c.Ratio) },
+		"detect": func(n *yaml.Node) { r.ratio(n, &c.Detect) },
 		"p": func(n *yaml.Node) {
 			if r.take(n, &c.P, "a number between 0 and 1") && !(c.P > 0 && c.P < 1) {
 				r.wrong(n, "want 0 < p < 1")
@@ -171,4 +185,10 @@ func (r *policyReader) regression(n *yaml.Node) (c Regression) {
 		},
 	})
 	return c
+}
+
+func (r *policyReader) ratio(n *yaml.Node, into *float64) {
+	if r.take(n, into, "a number above 1") && !(*into > 1 && *into <= math.MaxFloat64) {
+		r.wrong(n, "want a ratio > 1")
+	}
 }

@@ -28,7 +28,12 @@ func (e IndexEntry) Link() string {
 }
 
 // Name is the scenario, with what tells the run from others of it: NAME.2, NAME.3.
-func (e IndexEntry) Name() string { return runIn(e.Dir, e.Scenario) }
+func (e IndexEntry) Name() string {
+	if e.Dir == "." {
+		return e.Scenario
+	}
+	return runIn(e.Dir, e.Scenario)
+}
 
 // Recovery is the median slot recovery, "" without one.
 func (e IndexEntry) Recovery() string {

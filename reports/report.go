@@ -2,13 +2,9 @@ package reports
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/check"
@@ -33,6 +29,7 @@ type Facts struct {
 	Scenario      string         `json:"scenario"`
 	Description   string         `json:"description,omitempty"`
 	Seed          uint64         `json:"seed"`
+	Run           string         `json:"run,omitempty"` // tells this run from every other; copies of its files have it too
 	Command       string         `json:"command,omitempty"`
 	Started       time.Time      `json:"started"`
 	DurationS     float64        `json:"duration_s"`
@@ -111,71 +108,6 @@ type Exit struct {
 
 	line        int  // of the history
 	unexplained bool // nothing accounts for it
-}
-
-// Load reads a report.json.
-func Load(path string) (*Report, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	var r Report
-	if err := json.Unmarshal(data, &r); err != nil {
-		return nil, fmt.Errorf("%s is not a report: %w", path, err)
-	}
-	if r.SchemaVersion != SchemaVersion {
-		return nil, fmt.Errorf("%s has schema version %d, this respawn reads %d", path, r.SchemaVersion, SchemaVersion)
-	}
-	return &r, nil
-}
-
-// ErrNoReports is LoadAll's of a directory without a run.
-var ErrNoReports = errors.New("no reports")
-
-// UnreadError is a run whose report cannot be read, or is not there though its history is: it was killed before it could
-// write one. What is left out is not to be taken for what never was.
-type UnreadError struct {
-	Run string // its directory's name: the scenario's, or with a number behind it
-	Err error
-}
-
-func (e *UnreadError) Error() string { return e.Err.Error() }
-func (e *UnreadError) Unwrap() error { return e.Err }
-
-// LoadAll reads every DIR/*/report.json, by name. Errors are [ErrNoReports], and an [*UnreadError] for each run that cannot be
-// read, joined; the others are returned with them.
-func LoadAll(dir string) ([]*Report, error) {
-	runs, err := Standing(dir)
-	list := make([]*Report, len(runs))
-	for i, r := range runs {
-		list[i] = r.Report
-	}
-	if err == nil && len(list) == 0 {
-		err = fmt.Errorf("%w in %s: want %s, as respawn run --out %s leaves them", ErrNoReports, dir, filepath.Join(dir, "NAME", "report.json"), dir)
-	}
-	return list, err
-}
-
-// Standing is the runs whose reports stand in the directory, by name: what LoadAll reads, with where it is.
-func Standing(dir string) (list []IndexEntry, err error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	var unread []error
-	for _, e := range entries {
-		run := filepath.Join(dir, e.Name())
-		r, err := Load(filepath.Join(run, "report.json"))
-		switch _, cut := os.Stat(filepath.Join(run, historyFile)); {
-		case err == nil:
-			list = append(list, IndexEntry{Report: r, Dir: e.Name()})
-		case !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
-			unread = append(unread, &UnreadError{e.Name(), err})
-		case cut == nil:
-			unread = append(unread, &UnreadError{e.Name(), fmt.Errorf("%s has a history and no report: that run was killed; 'respawn report %s' judges it", run, filepath.Join(run, historyFile))})
-		}
-	}
-	return list, errors.Join(unread...)
 }
 
 // unknown is the kind of an end that the target did not see.

@@ -39,7 +39,9 @@ func runIn(dir, scenario string) string {
 }
 
 // files is what Write leaves. The one that programs read is the last.
-var files = [...]string{"report.html", "junit.xml", "summary.md", "report.json"}
+var files = [...]string{"report.html", "junit.xml", "summary.md", reportFile}
+
+const reportFile = "report.json"
 
 // historyFile is the run's history, which Write is not for and which lies beside its files.
 const historyFile = "history.jsonl"
@@ -57,19 +59,32 @@ func Remove(dir, scenario string) error {
 			continue
 		}
 		run := filepath.Join(dir, e.Name())
-		release, err := Take(run)
+		t, err := take(run)
 		if err != nil {
 			return err
 		}
-		_ = os.Remove(run) // it stays when somebody else has files there
-		release()
+		err = t.clear()
+		if gone := os.Remove(filepath.Join(run, unfinishedFile)); err == nil && !errors.Is(gone, os.ErrNotExist) {
+			err = gone
+		}
+		if err == nil {
+			_ = os.Remove(run) // it stays when somebody else has files there
+		}
+		t.Release()
+		if err != nil {
+			return fmt.Errorf("replace the last runs: %w", err)
+		}
 	}
 	return nil
 }
 
 // JSON writes the report as report.json has it.
-func (r *Report) JSON(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(r)
+func (r *Report) JSON(w io.Writer) error { return jsonOf(r)(w) }
+
+func jsonOf(v any) func(io.Writer) error {
+	return func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(v)
+	}
 }

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -50,16 +51,19 @@ type RunOptions struct {
 // written, or [reports.ErrTaken].
 func (s *Scenario) Run(ctx context.Context, o RunOptions) (*reports.Report, error) {
 	reapInherited()
-	release, err := reports.Take(o.Dir)
+	taken, err := reports.Take(o.Dir, o.Command)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
+	defer taken.Release()
 	r, err := s.run(ctx, filepath.Join(o.Dir, HistoryFile), o)
 	if err != nil {
 		return nil, err
 	}
-	return r, r.Write(o.Dir, o.Baseline)
+	if err := r.Write(o.Dir, o.Baseline); err != nil {
+		return r, err
+	}
+	return r, taken.Finish()
 }
 
 // run is Run without its files but the history.
@@ -75,7 +79,7 @@ func (s *Scenario) run(ctx context.Context, path string, o RunOptions) (*reports
 	err := s.record(ctx, path, o)
 	switch mistakes := Problems(nil); {
 	case err == nil, errors.Is(err, chaos.ErrHistory):
-		r, judgeErr := Judge(path)
+		r, judgeErr := reports.Judge(path)
 		if r == nil {
 			return nil, errors.Join(err, judgeErr)
 		}
@@ -100,7 +104,7 @@ func (s *Scenario) run(ctx context.Context, path string, o RunOptions) (*reports
 func (s *Scenario) unstarted(o RunOptions, v check.Verdict, cause string) *reports.Report {
 	return &reports.Report{
 		Facts: reports.Facts{
-			SchemaVersion: reports.SchemaVersion, Scenario: s.Name, Description: s.Description, Seed: s.seed(o), Command: o.Command,
+			SchemaVersion: reports.SchemaVersion, Run: rand.Text(), Scenario: s.Name, Description: s.Description, Seed: s.seed(o), Command: o.Command,
 			Started: time.Now(), Environment: Environment(), Capabilities: capabilities(), Faults: []reports.Injection{}, Exits: []reports.Exit{},
 		},
 		Result: check.Result{Verdict: v, Cause: cause},
@@ -182,7 +186,7 @@ func (s *Scenario) prepare(ctx context.Context, o RunOptions) (*chaos.Run, error
 	run := &chaos.Run{
 		Seed: seed, Chaos: list, Shots: o.Shots, Load: s.Load.engine(), MinAlive: int(s.MinAlive), Settle: s.settle(),
 		Header: history.Header{
-			Scenario: s.Name, Description: s.Description, Seed: seed, Command: o.Command, Source: string(s.text), Experiment: s.experiment(),
+			Run: rand.Text(), Scenario: s.Name, Description: s.Description, Seed: seed, Command: o.Command, Source: string(s.text), Experiment: s.experiment(),
 			OwnTarget: o.Target != nil, Environment: Environment(), Capabilities: capabilities(),
 		},
 	}

@@ -269,3 +269,23 @@ func TestLoadCountsUntilTheTargetIsToldToClose(t *testing.T) {
 	}
 	g.Expect(s.metric("load.achieved")).To(BeNumerically(">", 0.9))
 }
+
+func TestEachRecoveryIsToldForThoseWhoCompareRuns(t *testing.T) {
+	g := NewWithT(t)
+	kills := func(n int) check.Result {
+		s := calm()
+		for i := range n {
+			s.strike(1, "confirmed", true).exit(1, "", history.Exit{}).start(1).wait(time.Duration(i)*tick).probe(1, s.faults)
+		}
+		s.strike(2, "confirmed", true).exit(2, "", history.Exit{})
+		return s.stage("settle").work(0).sample(4).stage("verify").sample(4).stop().end().judge()
+	}
+	r := kills(3)
+	g.Expect(r.Metrics["slot.recovery.count"]).To(Equal(4.0))
+	g.Expect(r.Recoveries).To(HaveLen(3), "one slot never came back")
+	g.Expect(r.Recoveries[0]).To(BeNumerically("~", r.Metrics["slot.recovery.min"], 1e-9))
+	g.Expect(slices.IsSorted(r.Recoveries)).To(BeTrue())
+	many := kills(2100).Recoveries
+	g.Expect(many).To(HaveLen(2000))
+	g.Expect(many[1999] - many[0]).To(BeNumerically("~", 2.1, 0.01))
+}

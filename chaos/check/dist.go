@@ -73,6 +73,23 @@ func (d *dist) sort() {
 	d.sorted = len(d.samples)
 }
 
+// finite is the samples of what did happen, ascending; of more than most it is so many from all over their range.
+func (d *dist) finite(most int) []float64 {
+	d.sort()
+	n := len(d.samples)
+	for n > 0 && math.IsInf(d.samples[n-1], 1) {
+		n--
+	}
+	if n <= most {
+		return slices.Clone(d.samples[:n])
+	}
+	some := make([]float64, most)
+	for i := range some {
+		some[i] = d.samples[(2*i+1)*n/(2*most)]
+	}
+	return some
+}
+
 // reading is the value of a metric and how many measurements it comes from; without any there is no data.
 type reading struct {
 	value   float64

@@ -66,7 +66,7 @@ func (s *state) result() Result {
 		return slices.Index(precedence, a.Verdict) - slices.Index(precedence, b.Verdict)
 	})
 	v.hostOOM()
-	r := Result{Verdict: Pass, Findings: v.findings, Thresholds: v.thresholds, Metrics: s.metrics(false), Causes: s.causes()}
+	r := Result{Verdict: Pass, Findings: v.findings, Thresholds: v.thresholds, Metrics: s.metrics(false), Recoveries: s.slots.recover.finite(2000), Causes: s.causes()}
 	if r.Findings == nil {
 		r.Findings, r.Cause = []Finding{}, s.praise()
 	} else {

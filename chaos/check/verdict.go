@@ -40,6 +40,9 @@ type Result struct {
 	// Metrics has every metric of the registry that has data, by name, in its unit: seconds, bytes, counts, per second.
 	Metrics    map[string]float64 `json:"metrics"`
 	Thresholds []Threshold        `json:"thresholds"`
+	// Recoveries is how long each slot took that came back, in seconds, ascending: what slot.recovery.* is of, without the
+	// deaths that no slot came back from. Of many it has some from all over their range.
+	Recoveries []float64 `json:"recoveries,omitempty"`
 	// Causes tells of each exit before the stage stop, by its line, the injection that explains it: 0 where only the target's
 	// own reason does, [Unexplained] where nothing does. Not written: a report has them in its exits.
 	Causes map[int]int `json:"-"`

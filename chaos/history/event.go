@@ -16,6 +16,7 @@ type Header struct {
 	Scenario      string             `json:"scenario"`
 	Description   string             `json:"description,omitempty"`
 	Seed          uint64             `json:"seed"`
+	Run           string             `json:"run,omitempty"`     // tells this run from every other
 	Command       string             `json:"command,omitempty"` // repeats the run
 	Started       time.Time          `json:"started"`           // wall clock at T = 0
 	Clock         int64              `json:"clock"`             // CLOCK_MONOTONIC at T = 0, in ns: the witnesses' base

@@ -3,89 +3,122 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/respawn-go/respawn/ci"
 	"github.com/respawn-go/respawn/reports"
+	"github.com/respawn-go/respawn/scenarios"
 )
 
+// gateFlags is what the command line of gate says.
+type gateFlags struct {
+	policy, junit string
+	baselines     []string
+	asJSON        bool
+}
+
 func newGate() *cobra.Command {
-	var policy, baseline, junit string
-	var asJSON bool
+	var f gateFlags
 	cmd := &cobra.Command{
 		Use:   "gate DIR",
 		Short: "One decision over many runs, for CI",
-		Long: `Read every DIR/*/report.json and decide: green only if each run passed, and each scenario
-that the policy names was run. With a baseline, the median slot recovery over the run's own
-spawn floor is compared by statistics; a single noisy figure decides nothing.
+		Long: `Judge every run in DIR and below it again by its history, and decide: green only if each
+passed within the last day (max_age in the policy), and each scenario that the policy names was
+run. Copies of a run count once.
+
+With a baseline, slot recovery is compared by every single death, as it was and in the run's own
+spawn floors: the median, the slowest tenth, and what is far out. Runs of the baseline that lie
+in one directory are one release: with several, or --baseline several times, a slowdown that
+creeps up from release to release is red too. docs/gate.md says what it finds and what it cannot.
 
 In GitHub Actions it also writes annotations and the step summary; --junit is for other CI systems.`,
-		Example: "  respawn gate respawn-out\n  respawn gate respawn-out --policy ci/gate.yaml --baseline baseline",
+		Example: "  respawn gate respawn-out\n  respawn gate respawn-out --policy ci/gate.yaml --baseline releases",
 		Args:    needs("which directory of reports?", false),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			var p ci.Policy
-			var err error
-			if policy != "" {
-				if p, err = ci.ReadPolicy(policy); err != nil {
-					fmt.Fprintln(cmd.ErrOrStderr(), err)
-					return &exitError{code: exitUsage}
-				}
-			}
-			for flag, path := range map[string]string{"--junit": junit, "GITHUB_STEP_SUMMARY": ci.StepSummary()} {
-				if path == "" {
-					continue
-				}
-				if err := reports.Writable(path); err != nil {
-					return usage("%s: %w", flag, err)
-				}
-			}
-			runs, unread, err := read(args[0], p)
-			if err != nil {
-				return usage("%w", err)
-			}
-			var before []*reports.Report
-			if baseline != "" {
-				if before, err = reports.LoadAll(baseline); err != nil {
-					return usage("%w", err)
-				}
-			}
-			d := ci.Decide(runs, before, p, unread...)
-			if len(runs)+len(unread) == 0 {
-				d.Note = fmt.Sprintf("%v in %s", reports.ErrNoReports, args[0])
-			}
-			commands := cmd.OutOrStdout()
-			if asJSON {
-				err = writeJSON(cmd.OutOrStdout(), d)
-				commands = cmd.ErrOrStderr() // which GitHub's runner reads as well
-			} else {
-				d.Print(cmd.OutOrStdout())
-			}
-			if err == nil {
-				err = d.Annotate(commands)
-			}
-			if err == nil && junit != "" {
-				err = reports.WriteFile(junit, d.JUnit)
-			}
-			if err == nil && !d.Green {
-				return &exitError{code: d.Exit()}
-			}
-			return err
-		},
+		RunE:    func(cmd *cobra.Command, args []string) error { return decide(cmd, args[0], f) },
 	}
-	cmd.Flags().StringVar(&policy, "policy", "", "policy file: which scenarios must be there, which verdicts are allowed")
-	cmd.Flags().StringVar(&baseline, "baseline", "", "directory of earlier reports to compare with")
-	cmd.Flags().StringVar(&junit, "junit", "", "write the decision to this file as JUnit XML, a test case a scenario")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the decision as JSON")
+	cmd.Flags().StringVar(&f.policy, "policy", "", "policy file: which scenarios must be there, which verdicts are allowed")
+	cmd.Flags().StringArrayVar(&f.baselines, "baseline", nil, "directory of earlier reports to compare with, or of several releases' (repeat for more)")
+	cmd.Flags().StringVar(&f.junit, "junit", "", "write the decision to this file as JUnit XML, a test case a scenario")
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print the decision as JSON")
 	return cmd
+}
+
+// decide reads the runs, decides, and tells.
+func decide(cmd *cobra.Command, dir string, f gateFlags) error {
+	var p ci.Policy
+	var err error
+	if f.policy != "" {
+		if p, err = ci.ReadPolicy(f.policy); err != nil {
+			fmt.Fprintln(cmd.ErrOrStderr(), err)
+			return &exitError{code: exitUsage}
+		}
+	}
+	for flag, path := range map[string]string{"--junit": f.junit, "GITHUB_STEP_SUMMARY": ci.StepSummary()} {
+		if path == "" {
+			continue
+		}
+		if err := reports.Writable(path); err != nil {
+			return usage("%s: %w", flag, err)
+		}
+	}
+	runs, unread, err := read(dir, p)
+	if err != nil {
+		return usage("%w", err)
+	}
+	var before []ci.Release
+	for _, b := range f.baselines {
+		more, err := releases(b, len(f.baselines) > 1)
+		if err != nil {
+			return usage("--baseline: %w", err)
+		}
+		before = append(before, more...)
+	}
+	known := scenarios.Library()
+	for _, r := range runs {
+		known = append(known, r.Scenario)
+	}
+	for _, u := range unread {
+		known = append(known, u.Scenario)
+	}
+	if err := p.Misnamed(known); err != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), err)
+		return &exitError{code: exitUsage}
+	}
+	d := ci.Decide(time.Now(), runs, before, p, unread...)
+	if len(runs)+len(unread) == 0 {
+		d.Note = fmt.Sprintf("%v in %s", reports.ErrNoReports, dir)
+	}
+	commands := cmd.OutOrStdout()
+	if f.asJSON {
+		err = writeJSON(cmd.OutOrStdout(), d)
+		commands = cmd.ErrOrStderr() // which GitHub's runner reads as well
+	} else {
+		d.Print(cmd.OutOrStdout())
+	}
+	if err == nil {
+		err = d.Annotate(commands)
+	}
+	if err == nil && f.junit != "" {
+		err = reports.WriteFile(f.junit, d.JUnit)
+	}
+	if err == nil && !d.Green {
+		return &exitError{code: d.Exit()}
+	}
+	return err
 }
 
 // read is the runs in the directory, and what could not be read of them. A directory without any is a mistake, unless a policy
 // says what is missing there.
 func read(dir string, p ci.Policy) (runs []*reports.Report, unread []*reports.UnreadError, err error) {
-	runs, err = reports.LoadAll(dir)
-	if errors.Is(err, reports.ErrNoReports) && len(p.Scenarios) > 0 {
-		return nil, nil, nil
+	entries, err := reports.Judged(dir)
+	for _, e := range entries {
+		runs = append(runs, e.Report)
+	}
+	if err == nil && len(runs) == 0 && len(p.Scenarios) == 0 {
+		return nil, nil, reports.NoReports(dir)
 	}
 	all, several := err.(interface{ Unwrap() []error })
 	if !several {
@@ -99,4 +132,32 @@ func read(dir string, p ci.Policy) (runs []*reports.Report, unread []*reports.Un
 		unread = append(unread, u)
 	}
 	return runs, unread, nil
+}
+
+// releases is the runs of a baseline, those in one directory together.
+func releases(dir string, several bool) (list []ci.Release, err error) {
+	runs, err := reports.JudgedBaseline(dir)
+	if err == nil && len(runs) == 0 {
+		err = reports.NoReports(dir)
+	}
+	at := map[string]int{}
+	for _, e := range runs {
+		in := filepath.Dir(e.Dir)
+		i, known := at[in]
+		if !known {
+			i = len(list)
+			at[in] = i
+			list = append(list, ci.Release{Name: filepath.ToSlash(in)})
+		}
+		list[i].Runs = append(list[i].Runs, e.Report)
+	}
+	for i := range list {
+		switch {
+		case several:
+			list[i].Name = filepath.ToSlash(filepath.Join(dir, list[i].Name))
+		case len(list) == 1:
+			list[i].Name = "" // it needs none
+		}
+	}
+	return list, err
 }

@@ -38,7 +38,7 @@ project's pool broke a promise.`,
 	f := cmd.Flags()
 	f.StringSliceVar(&o.Targets, "targets", nil, "some of "+strings.Join(matrix.Targets(), ", ")+" (default all), or NAME=COMMAND for a driver of your own")
 	f.StringSliceVar(&o.Scenarios, "scenario", nil, "scenarios of the library (default "+strings.Join(matrix.DefaultScenarios, ", ")+")")
-	f.StringVar(&o.Out, "out", "respawn-out/matrix", "directory for the reports")
+	f.StringVar(&o.Out, "out", "respawn-matrix", "directory for the reports")
 	f.IntVar(&o.Repeat, "repeat", 1, "run each cell so often, with one seed after another")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the first run of each cell")
 	f.BoolVar(&asJSON, "json", false, "print the matrix as one JSON object, and no progress")

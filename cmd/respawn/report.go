@@ -42,7 +42,7 @@ edited: the report is then of what there is, and at best INCONCLUSIVE.`,
 			if err := writable(out); err != nil {
 				return usage("--out: %w", err)
 			}
-			r, broken := scenarios.Judge(args[0])
+			r, broken := reports.Judge(args[0])
 			if r == nil {
 				return usage("%w", broken)
 			}

@@ -40,7 +40,8 @@ func newRun() *cobra.Command {
 		Long: `Run scenario files ("-" is standard input), or scenarios of the library by their names
 ('respawn list'), one after the other. Each leaves DIR/NAME/{history.jsonl,report.html,report.json,junit.xml,summary.md},
 and DIR/index.html lists them all. What earlier runs of these scenarios left in DIR is removed
-first; other scenarios' reports stay, and are listed too.
+first; other scenarios' reports stay, and are listed too. DIR/NAME/unfinished.json is there from
+before a run begins until its report is: a run that is killed, or never begins, is red in the gate.
 
 Ctrl-C, or a signal of a wrapper, heals what was injected, ends every process, and still writes
 the report, however many more come. Ctrl-C two seconds later or after that ends at once.
@@ -52,9 +53,6 @@ Several scenarios exit with the code of the worst verdict. Exit codes: 0 pass, 1
 		Args:              needs("which scenarios?", true),
 		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if f.seed == 0 && cmd.Flags().Changed("seed") {
-				return usage("--seed is 0: want 1 or more, or leave it out for the scenario's")
-			}
 			return runAll(cmd, args, f)
 		},
 	}
@@ -73,14 +71,29 @@ func completeScenario(*cobra.Command, []string, string) ([]string, cobra.ShellCo
 	return scenarios.Library(), cobra.ShellCompDirectiveDefault
 }
 
-// runAll reads every scenario before the first one is run, so that a mistake in the last does not come after an hour.
+// runAll reads every scenario before the first one is run, so that a mistake in the last does not come after an hour. What
+// earlier runs of them have left is then no longer to be taken for the last, even if none can begin.
 func runAll(cmd *cobra.Command, args []string, f runFlags) error {
+	list, baseline, err := ready(cmd, args, f)
+	if err != nil {
+		distrust(args, f)
+		return err
+	}
+	entries, err := runEach(cmd, args, list, baseline, f)
+	return concluded(cmd, entries, f, err)
+}
+
+// ready is all that can be looked at before the first run.
+func ready(cmd *cobra.Command, args []string, f runFlags) ([]*scenarios.Scenario, []*reports.Report, error) {
+	if f.seed == 0 && cmd.Flags().Changed("seed") {
+		return nil, nil, usage("--seed is 0: want 1 or more, or leave it out for the scenario's")
+	}
 	if f.repeat < 1 {
-		return usage("--repeat is %d: want 1 or more", f.repeat)
+		return nil, nil, usage("--repeat is %d: want 1 or more", f.repeat)
 	}
 	list, err := readScenarios(cmd.ErrOrStderr(), args, f.options())
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	for _, s := range list {
 		if f.short && !s.HasShort() {
@@ -88,23 +101,32 @@ func runAll(cmd *cobra.Command, args []string, f runFlags) error {
 		}
 	}
 	if name := namesake(list); name != "" {
-		return usage("two of these scenarios are named %s, and their reports would go to the same place: rename one, or use --repeat", name)
+		return nil, nil, usage("two of these scenarios are named %s, and their reports would go to the same place: rename one, or use --repeat", name)
 	}
 	var baseline []*reports.Report
 	if f.baseline != "" {
 		if baseline, err = reports.LoadAll(f.baseline); err != nil {
-			return usage("%w", err)
+			return nil, nil, usage("%w", err)
 		}
 	}
 	if err := roomFor(list, f); err != nil {
-		return usage("--out: %w", err)
+		return nil, nil, usage("--out: %w", err)
 	}
-	for _, s := range list { // what is not run again must not stand beside what is
+	for i, s := range list { // what is not run again must not stand beside what is
 		if err := reports.Remove(f.out, s.Name); err != nil {
-			return usage("--out: %w", err)
+			return nil, nil, usage("--out: %w", err)
+		}
+		for n := range f.repeat {
+			if err := reports.Plan(filepath.Join(f.out, runName(s, n)), scenarios.Repeat(args[i], f.seed, f.options())); err != nil {
+				return nil, nil, usage("--out: %w", err)
+			}
 		}
 	}
-	entries, err := runEach(cmd, args, list, baseline, f)
+	return list, baseline, nil
+}
+
+// concluded writes the index and tells what the runs come to.
+func concluded(cmd *cobra.Command, entries []reports.IndexEntry, f runFlags, err error) error {
 	index := filepath.Join(f.out, "index.html")
 	if indexErr := reports.WriteFile(index, func(w io.Writer) error { return reports.Index(w, all(entries, f.out)) }); err == nil && indexErr != nil {
 		err = fmt.Errorf("write the index page: %w", indexErr)
@@ -153,36 +175,20 @@ func runEach(cmd *cobra.Command, args []string, list []*scenarios.Scenario, base
 			}
 			entries = append(entries, reports.IndexEntry{Report: r, Dir: dir})
 			if err := cmd.Context().Err(); err != nil {
-				if left := notRun(list[i:], n+1, f.repeat); left != "" {
-					fmt.Fprintln(cmd.ErrOrStderr(), "not run:", left)
+				left := notRun(list[i:], n+1, f.repeat)
+				if len(left) > 0 {
+					fmt.Fprintln(cmd.ErrOrStderr(), "not run:", strings.Join(left, ", "))
+				}
+				for _, dir := range left {
+					if r.Verdict == reports.Aborted { // which says it; else nothing but the plan would tell what is missing
+						_ = reports.Unplan(filepath.Join(f.out, dir))
+					}
 				}
 				return entries, err
 			}
 		}
 	}
 	return entries, nil
-}
-
-// roomFor sees to it that each run has a directory for its reports, or can make one.
-func roomFor(list []*scenarios.Scenario, f runFlags) error {
-	if err := writable(f.out); err != nil {
-		return err
-	}
-	if err := reports.Writable(filepath.Join(f.out, "index.html")); err != nil {
-		return err
-	}
-	for _, s := range list {
-		for n := range f.repeat {
-			dir := filepath.Join(f.out, runName(s, n))
-			if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
-				continue
-			}
-			if err := writable(dir); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // runName is where the n-th run of a scenario, from 0, has its files.
@@ -194,15 +200,14 @@ func runName(s *scenarios.Scenario, n int) string {
 }
 
 // notRun names the runs that are left: of the first scenario from its n-th on, and all of the others.
-func notRun(list []*scenarios.Scenario, n, repeat int) string {
-	var left []string
+func notRun(list []*scenarios.Scenario, n, repeat int) (left []string) {
 	for _, s := range list {
 		for ; n < repeat; n++ {
 			left = append(left, runName(s, n))
 		}
 		n = 0
 	}
-	return strings.Join(left, ", ")
+	return left
 }
 
 // runOne runs one scenario and tells about it.
@@ -294,19 +299,4 @@ func cause(err error) string {
 		return path.Err.Error()
 	}
 	return err.Error()
-}
-
-// writable makes the directory and a file in it, so that a run does not end without a place for its report.
-func writable(dir string) error {
-	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-		return fmt.Errorf("%s is no directory, and the reports go into one: move it away, or name another directory", dir)
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".respawn-*")
-	if err != nil {
-		return fmt.Errorf("no file can be made in %s: %s", dir, cause(err))
-	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
 }

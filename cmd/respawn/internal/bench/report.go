@@ -35,7 +35,7 @@ func measureReport(ctx context.Context, s *session) error {
 	var took, size []float64
 	err = s.each(ctx, func() error {
 		began := time.Now()
-		r, err := scenarios.Judge(history)
+		r, err := reports.Judge(history)
 		if err != nil {
 			return err
 		}

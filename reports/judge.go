@@ -1,23 +1,22 @@
-package scenarios
+package reports
 
 import (
 	"fmt"
 
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/chaos/history"
-	"github.com/respawn-go/respawn/reports"
 )
 
 // Judge reads a history file, judges it and makes its report, in one pass. The same file gives the same report whenever and
 // wherever that is done. A history that was cut short or edited is judged for what it is, which is no better than INCONCLUSIVE,
 // and the error tells where it ends; without a report the file is no history at all.
-func Judge(path string) (*reports.Report, error) {
+func Judge(path string) (*Report, error) {
 	in, err := history.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer in.Close()
-	c := reports.NewCollector(in.Header)
+	c := NewCollector(in.Header)
 	var broken error
 	result := check.Judge(in.Header, c.Tee(func(yield func(history.Event, error) bool) {
 		for e, err := range in.Events() {
