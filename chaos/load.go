@@ -54,7 +54,8 @@ type loader struct {
 	wait     context.Context // ended: what is in flight is given up
 	giveUp   context.CancelFunc
 	wg       sync.WaitGroup
-	ids      atomic.Uint64
+	ids      atomic.Uint64 // of this load, and of what is sent to all slots at once
+	begun    atomic.Uint64 // tasks of this load
 	progress atomic.Uint64 // tasks that have ended
 }
 
@@ -95,8 +96,8 @@ func (l *loader) next() (id uint64, ok bool) {
 	if l.submit.Err() != nil {
 		return 0, false
 	}
-	id = l.ids.Add(1)
-	return id, l.load.Count == 0 || id <= uint64(l.load.Count)
+	n := l.begun.Add(1)
+	return l.ids.Add(1), l.load.Count == 0 || n <= uint64(l.load.Count)
 }
 
 func (l *loader) closedLoop() {

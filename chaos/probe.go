@@ -7,8 +7,8 @@ import (
 )
 
 // probe runs a probe task on the slot and records how that went: after is the injection whose victim's end it follows, 0
-// for the check at the end.
-func (x *experiment) probe(ctx context.Context, slot, after int) {
+// for the check at the end. It reports whether the slot has answered.
+func (x *experiment) probe(ctx context.Context, slot, after int) bool {
 	x.record(history.Event{Probe: &history.Probe{Slot: slot, Op: "sent", For: after}})
 	pid, err := x.Target.Probe(ctx, slot)
 	p := &history.Probe{Slot: slot, Op: "answered", For: after, PID: pid}
@@ -16,6 +16,7 @@ func (x *experiment) probe(ctx context.Context, slot, after int) {
 		p.Op, p.Err = "failed", err.Error()
 	}
 	x.record(history.Event{Probe: p})
+	return err == nil
 }
 
 // probeAfterDeath sends a probe to the victim's slot as soon as the victim has ended, so that it is the first task of the

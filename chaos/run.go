@@ -148,6 +148,7 @@ type experiment struct {
 	clock   *clock
 	exits   exits
 	shots   []Shot
+	quick   time.Duration // how much longer than its length a task took a member at most before the faults
 	loader  *loader
 	sampler *sampler
 	probes  sync.WaitGroup

@@ -27,6 +27,7 @@ type sampler struct {
 	mu      sync.Mutex
 	table   procfs.Table
 	cgroups int           // that the parent and the harness made
+	others  int           // processes of the target that were no member\'s before the first fault
 	born    time.Duration // of the oldest member seen, since boot; 0: none was
 	fullAt  time.Time
 }
@@ -71,13 +72,22 @@ func (x *experiment) look(ctx context.Context) {
 	}
 }
 
+// lookBefore records what there is before the first fault.
+func (x *experiment) lookBefore(ctx context.Context) {
+	x.sampler.mu.Lock()
+	defer x.sampler.mu.Unlock()
+	m, _ := x.sampler.take(ctx, true)
+	x.sampler.others = m.Others
+	x.record(history.Event{Sample: &m})
+}
+
 // lastLook records what there is once nothing changes any more: what dies is given a second to be gone, and what replaces
 // it to be ready. A member that has just been recycled is no reason to say that the target is not steady.
 // So many orphans as were ended already count as there.
 func (x *experiment) lastLook(ended int) {
 	for deadline := time.Now().Add(time.Second); ; {
 		m, err := x.sampler.take(context.Background(), true)
-		calm := err == nil && m.Zombies+m.Orphans == 0 && m.Ready >= m.Want && (m.Want > 0 || m.Cgroups == 0)
+		calm := err == nil && m.Zombies+m.Orphans == 0 && m.Others <= x.sampler.others && m.Ready >= m.Want && (m.Want > 0 || m.Cgroups == 0)
 		if calm || time.Now().After(deadline) {
 			m.Orphans += ended
 			if err != nil {
@@ -136,7 +146,7 @@ func (s *sampler) take(ctx context.Context, full bool) (m history.Sample, err er
 			s.cgroups += len(cgroup.Owned(os.Getpid()))
 		}
 	}
-	m.Zombies, m.Orphans = s.census(members)
+	m.Zombies, m.Orphans, m.Others = s.census(members)
 	m.Cgroups = s.cgroups
 	return m, err
 }
@@ -147,17 +157,19 @@ func (s *sampler) inherited(p procfs.Proc) bool {
 	return s.parent == os.Getpid() && p.Started < s.born
 }
 
-// census counts the target's zombies, and its orphans: processes that carry its marker and descend neither from its
-// parent nor from a member. Once the parent is dead, members are orphans themselves.
-func (s *sampler) census(members []Member) (zombies, orphans int) {
-	pids := map[int]bool{s.parent: true}
+// census counts the target's zombies; its orphans, which are processes that carry its marker and descend neither from its
+// parent nor from a member; and its others, which descend from no member, whoever may have adopted them. Once the parent is
+// dead, members are orphans themselves.
+func (s *sampler) census(members []Member) (zombies, orphans, others int) {
+	pids, crew := map[int]bool{s.parent: true}, map[int]bool{}
 	if p, err := procfs.Read(s.parent); err == nil && p.Alive() {
 		for _, m := range members {
-			pids[m.PID] = true
+			pids[m.PID], crew[m.PID] = true, true
 		}
 	}
-	family := func(pid int) bool { return pids[pid] }
-	marked, isMarked := s.x.Target.(Marked)
+	family, member := func(pid int) bool { return pids[pid] }, func(pid int) bool { return crew[pid] }
+	target, isMarked := s.x.Target.(Marked)
+	carries := func(pid int) bool { return isMarked && procfs.Marked(pid, MarkerEntry(target.Marker())) }
 	for pid, p := range s.table {
 		switch {
 		case pid == s.parent:
@@ -165,9 +177,15 @@ func (s *sampler) census(members []Member) (zombies, orphans int) {
 			if s.table.Has(pid, family) && !s.inherited(p) {
 				zombies++
 			}
-		case isMarked && p.Alive() && !s.table.Has(pid, family) && procfs.Marked(pid, MarkerEntry(marked.Marker())):
-			orphans++
+		case !p.Alive() || s.table.Has(pid, member):
+		case !s.table.Has(pid, family):
+			if carries(pid) {
+				orphans++
+				others++
+			}
+		case s.parent != os.Getpid() || carries(pid): // what this process has started may be its own
+			others++
 		}
 	}
-	return zombies, orphans
+	return zombies, orphans, others
 }

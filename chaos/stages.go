@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
@@ -80,6 +81,7 @@ func (x *experiment) stages(ctx, outer context.Context) error {
 	if err := x.boot(ctx); err != nil {
 		return x.cause(ctx, err)
 	}
+	x.allAtOnce(ctx, true)
 	probeCtx, endProbes := context.WithCancel(ctx)
 	defer x.probes.Wait()
 	defer endProbes()
@@ -89,7 +91,7 @@ func (x *experiment) stages(ctx, outer context.Context) error {
 		run  func() error
 	}{
 		{"warmup", func() error { x.loader.begin(false); return sleep(ctx, x.Warmup) }},
-		{"steady", func() error { defer x.look(ctx); return sleep(ctx, x.Steady) }},
+		{"steady", func() error { defer x.lookBefore(ctx); return sleep(ctx, x.Steady) }},
 		{"chaos", func() error { return x.strike(ctx, probeCtx) }},
 		{"settle", func() error { defer x.look(ctx); return x.settle(ctx) }},
 		{"verify", func() error {
@@ -298,15 +300,35 @@ func (x *experiment) recovered(ctx context.Context) bool {
 	return err == nil && ready == x.Target.Want()
 }
 
-// verify probes every slot.
+// verify probes every slot, and then all of them at once.
 func (x *experiment) verify(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, x.Settle)
+	slots, cancel := context.WithTimeout(ctx, x.Settle)
 	defer cancel()
 	var wg sync.WaitGroup
-	defer wg.Wait()
+	var silent atomic.Bool
 	for slot := range x.Target.Want() {
-		wg.Go(func() { x.probe(ctx, slot, 0) })
+		wg.Go(func() {
+			if !x.probe(slots, slot, 0) {
+				silent.Store(true)
+			}
+		})
 	}
+	if wg.Wait(); silent.Load() {
+		return
+	}
+	x.allAtOnce(ctx, false)
+	if t, ok := x.Target.(Provable); ok {
+		proof, cancel := context.WithTimeout(ctx, x.Settle)
+		defer cancel()
+		t.Prove(proof)
+	}
+}
+
+// allAtOnce has all slots work at the same time; what does not answer is given as long as settling may take.
+func (x *experiment) allAtOnce(ctx context.Context, first bool) {
+	ctx, cancel := context.WithTimeout(ctx, x.Settle+history.Patience(x.Target.Want()))
+	defer cancel()
+	x.together(ctx, first)
 }
 
 // stop closes the target and looks for what is left of it.

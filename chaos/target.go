@@ -151,6 +151,17 @@ type Listed interface {
 	Listings() []history.Listing
 }
 
+// Provable is a target that can show that its members run its tasks: with all of them stopped, none is answered. What is
+// answered meanwhile it tells as an event rejected.
+type Provable interface {
+	Prove(ctx context.Context)
+}
+
+// Timed is a target that ends tasks that run too long.
+type Timed interface {
+	TaskTimeout() time.Duration // 0: it does not
+}
+
 // Stallable is a target that says within which time it detects a member that does not move.
 type Stallable interface {
 	Heartbeat() time.Duration

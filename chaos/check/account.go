@@ -148,7 +148,7 @@ func (a *account) sight(t *history.Task, line int) {
 
 func (s *state) run(r *history.Run) {
 	one := run{r.Start, r.End, int32(r.PID)}
-	if r.Task >= history.FirstProbe {
+	if r.Task >= history.FirstProbe || s.together.numbers[r.Task] {
 		s.evidence.runs[r.Task] = append(s.evidence.runs[r.Task], one)
 		return
 	}

@@ -45,9 +45,12 @@ var explanations = map[string]func(s *state, n int) (string, int){
 	"exits.collateral":   (*state).sayCollateral,
 	"results.rejected":   (*state).sayRejected,
 	"slots.silent":       (*state).saySilent,
+	"slots.apart":        (*state).sayApart,
+	"slots.slow":         (*state).saySlow,
 	"slots.lost":         (*state).sayNotBack,
 	"pool.missing":       (*state).sayMissing,
 	"processes.orphaned": (*state).sayOrphaned,
+	"processes.left":     (*state).sayLeftBehind,
 	"processes.zombies":  func(s *state, n int) (string, int) { return sayLeft(s, n, "zombie", "zombies", "that nobody reaped") },
 	"cgroups.leaked":     func(s *state, n int) (string, int) { return sayLeft(s, n, "cgroup", "cgroups", "of the target") },
 }
@@ -204,6 +207,10 @@ func (s *state) sayMissing(n int) (string, int) {
 
 func (s *state) sayOrphaned(n int) (string, int) {
 	return number(n, "process", "processes") + " of the target " + isAre(n) + " left that " + isAre(n) + " no member's", s.looks.endLine
+}
+
+func (s *state) sayLeftBehind(n int) (string, int) {
+	return number(n, "process", "processes") + " of the target " + isAre(n) + " left that came with the faults and " + isAre(n) + " no member's", s.looks.endLine
 }
 
 func sayLeft(s *state, n int, one, many, of string) (string, int) {

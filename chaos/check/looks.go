@@ -145,6 +145,15 @@ func (s *state) left(v func(*history.Sample) int) reading {
 	return count(most, n)
 }
 
+// leftBehind compares what is no member's at the end with before the first fault, while the target still runs.
+func (s *state) leftBehind() reading {
+	base, end := s.looks.base, s.looks.verified
+	if base == nil || end == nil || end.Want == 0 || !s.can("marker") {
+		return reading{}
+	}
+	return count(max(0, end.Others-base.Others), 1)
+}
+
 // orphansLeft needs the marker by which orphans are found.
 func (s *state) orphansLeft() reading {
 	if !s.can("marker") {

@@ -5,25 +5,29 @@ package check
 var promises = []struct {
 	metric  string
 	applies func(*state) bool // nil: always
+	proven  func(*state) bool // nil: always; else a breach that is not proves nothing
 }{
-	{"exits.unexplained", nil},
-	{"exits.collateral", nil},
-	{"slots.silent", nil},
-	{"blame.bystanders", (*state).hasWitness},
-	{"results.rejected", (*state).hasEvents},
-	{"tasks.outside", (*state).hasRuns},
-	{"results.misnamed", (*state).hasRuns},
-	{"tasks.wrong", (*state).hasLoad},
-	{"tasks.duplicated", (*state).hasLoad},
-	{"tasks.lost", (*state).hasLoad},
-	{"tasks.hung", (*state).hasLoad},
-	{"tasks.failed", (*state).hasLoad},
-	{"tasks.unwitnessed", func(s *state) bool { return s.hasWitness() && s.evidence.torn == 0 }},
-	{"processes.orphaned", (*state).hasMarker},
-	{"processes.zombies", nil},
-	{"cgroups.leaked", func(s *state) bool { return s.looks.cgroups }},
-	{"slots.lost", nil},
-	{"pool.missing", func(s *state) bool { return !s.faults.endedParent(s.now) }},
+	{"exits.unexplained", nil, nil},
+	{"exits.collateral", nil, nil},
+	{"slots.silent", nil, nil},
+	{"blame.bystanders", (*state).hasWitness, nil},
+	{"results.rejected", (*state).hasEvents, nil},
+	{"tasks.outside", (*state).hasRuns, nil},
+	{"results.misnamed", (*state).hasRuns, nil},
+	{"tasks.wrong", (*state).hasLoad, nil},
+	{"tasks.duplicated", (*state).hasLoad, nil},
+	{"tasks.lost", (*state).hasLoad, nil},
+	{"tasks.hung", (*state).hasLoad, nil},
+	{"tasks.failed", (*state).hasLoad, nil},
+	{"tasks.unwitnessed", func(s *state) bool { return s.hasWitness() && s.evidence.torn == 0 }, nil},
+	{"processes.orphaned", (*state).hasMarker, nil},
+	{"processes.left", func(s *state) bool { return s.leftBehind().samples > 0 && !s.faults.endedParent(s.now) }, nil},
+	{"processes.zombies", nil, nil},
+	{"cgroups.leaked", func(s *state) bool { return s.looks.cgroups }, nil},
+	{"slots.lost", nil, nil},
+	{"slots.apart", (*state).askedTogether, (*state).askedForLong},
+	{"slots.slow", (*state).timedTogether, (*state).askedForLong},
+	{"pool.missing", func(s *state) bool { return !s.faults.endedParent(s.now) }, nil},
 }
 
 // Promises lists the metrics that must be 0 in every scenario that does not say otherwise.

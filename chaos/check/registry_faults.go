@@ -59,6 +59,37 @@ var faultMetrics = slices.Concat([]Metric{
 			of:      (*state).silent,
 		},
 		{
+			Name: "slots.together", Unit: Count,
+			Meaning: "Slots that were at work at the same time at the end.",
+			Formula: "Of the tasks sent to all slots at once in the stage verify, the most different members that ran one at one moment, by the " +
+				"witnessed executions; without a witness, by the times at which the answers came and the tasks' lengths.",
+			of: (*state).atWorkTogether,
+		},
+		{
+			Name: "slots.apart", Unit: Count,
+			Meaning: "Slots that were not at work at the same time as the others at the end.",
+			Formula: "pool.want less slots.together.",
+			of:      (*state).apart,
+		},
+		{
+			Name: "slots.slow", Unit: Count,
+			Meaning: "Members that took far longer over short tasks at the end than members did before the faults.",
+			Formula: "Members whose slots.answer.after is over five times slots.answer.before and 100 ms.",
+			of:      (*state).slowMembers,
+		},
+		{
+			Name: "slots.answer.before", Unit: Seconds,
+			Meaning: "Time that the slowest member took over a short task before the faults, beyond the task's length.",
+			Formula: "Of the tasks sent to all slots at once after the boot, from sent to answered less the length; of each member the shortest, of these the longest.",
+			of:      func(s *state) reading { return s.answerTime(0) },
+		},
+		{
+			Name: "slots.answer.after", Unit: Seconds,
+			Meaning: "Time that the slowest member took over a short task at the end, beyond the task's length.",
+			Formula: "The same of the stage verify.",
+			of:      func(s *state) reading { return s.answerTime(1) },
+		},
+		{
 			Name: "slots.lost", Unit: Count,
 			Meaning: "Deaths from which the slot did not come back.",
 			Formula: "The samples of slot.recovery that are +Inf.",

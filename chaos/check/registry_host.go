@@ -22,6 +22,12 @@ var leftMetrics = []Metric{
 		calm:    (*state).calmOrphanTime,
 	},
 	{
+		Name: "processes.left", Unit: Count,
+		Meaning: "Processes of the target that came with the faults and stayed, though they are no member's, whoever has adopted them.",
+		Formula: "Processes that descend from no member, the target's parent not counted, in the last sample of the stage verify, less those in the last sample before the stage chaos.",
+		of:      (*state).leftBehind,
+	},
+	{
 		Name: "processes.zombies", Unit: Count,
 		Meaning: "Dead processes of the target that nobody reaped.",
 		Formula: "Zombies in the last sample, of the stage verify or stop.",

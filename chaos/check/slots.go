@@ -134,6 +134,10 @@ type probes struct {
 func (p *probes) init() { p.final = map[int]answer{} }
 
 func (s *state) probe(e *history.Probe) {
+	if e.Slot == history.AnySlot {
+		s.together.probe(e, s)
+		return
+	}
 	p := &s.probes
 	last := s.stage == verify && e.For == 0
 	if last {

@@ -37,6 +37,7 @@ type state struct {
 	watch   watch
 
 	evidence evidence
+	together together
 }
 
 type alarm struct {
@@ -68,6 +69,7 @@ func newState(h history.Header) *state {
 	s.faults.init()
 	s.account.init()
 	s.evidence.init()
+	s.together.init()
 	s.watch.init(h.Rules)
 	return s
 }

@@ -14,7 +14,11 @@ func (v *verdict) promises() {
 		if v.stated(p.metric) || p.applies != nil && !p.applies(v.s) {
 			continue
 		}
-		v.judge(history.Rule{Group: "promise", Text: p.metric + " == 0", Metric: p.metric, Op: "=="}, Fail)
+		breach := Fail
+		if p.proven != nil && !p.proven(v.s) {
+			breach = Inconclusive
+		}
+		v.judge(history.Rule{Group: "promise", Text: p.metric + " == 0", Metric: p.metric, Op: "=="}, breach)
 	}
 }
 

@@ -208,14 +208,21 @@ type Run struct {
 	End     time.Duration `json:"end,omitempty"` // 0: it never ended
 }
 
-// Probe is a task sent to one slot to see whether it answers.
+// Probe is a task sent to one slot to see whether it answers; or one of those that are sent to all slots at once, to see
+// whether they work at the same time.
 type Probe struct {
-	Slot int    `json:"slot"`
+	Slot int    `json:"slot"`          // AnySlot: one of those sent at once
 	Op   string `json:"op"`            // sent, answered, failed
 	For  int    `json:"for,omitempty"` // the injection after whose death it was sent; 0: the check at the end
 	PID  int    `json:"pid,omitempty"` // who answered
 	Err  string `json:"err,omitempty"`
+	// Task and Hold are of those sent at once: the number by which the witness knows it, and how long it lasts at least.
+	Task uint64        `json:"task,omitempty"`
+	Hold time.Duration `json:"hold,omitempty"`
 }
+
+// AnySlot stands in Probe.Slot for a task that any member may run, beside others.
+const AnySlot = -1
 
 // Sample is a look at the target from outside, and at the harness.
 type Sample struct {
@@ -225,6 +232,7 @@ type Sample struct {
 	Starting   int           `json:"starting,omitempty"`
 	Zombies    int           `json:"zombies,omitempty"` // children and descendants in state Z
 	Orphans    int           `json:"orphans,omitempty"` // marked processes that are no member's
+	Others     int           `json:"others,omitempty"`  // processes of the target that descend from no member, its parent not counted
 	RSS        int64         `json:"rss,omitempty"`     // of the members, in bytes
 	ParentRSS  int64         `json:"parent_rss,omitempty"`
 	FDs        int           `json:"fds,omitempty"`        // of the parent

@@ -27,6 +27,7 @@ var (
 	_ chaos.Marked     = (*Driver)(nil)
 	_ chaos.Supervised = (*Driver)(nil)
 	_ chaos.Mortal     = (*Driver)(nil)
+	_ chaos.Provable   = (*Driver)(nil)
 )
 
 // UnfitError says that a driver keeps too little of its protocol, or of the truth, to be a target.
@@ -70,6 +71,14 @@ func StartDriver(ctx context.Context, c driver.Command, dir string) (*Driver, er
 	t.outside = newOutside(what, newRoster(c.Size, d.Ready(), d.Workers, d.Owns), witness, t.sendProbe)
 	t.up.Store(true)
 	return t, nil
+}
+
+// Prove implements chaos.Provable. It waits for the tasks that it sent, which the workers run once they go on.
+func (t *Driver) Prove(ctx context.Context) {
+	futures, _ := t.driver.Prove(ctx, lastProof) // what is wrong is told as it is found
+	for _, f := range futures {
+		_, _ = f.Result(ctx)
+	}
 }
 
 // violated puts what the driver does wrong into the history.

@@ -24,6 +24,9 @@ type outside struct {
 // firstProof is the number of the first task by which a driver proves that its workers are such.
 const firstProof = history.FirstProbe<<1 - 1<<20
 
+// lastProof is that of the first one when the faults are over.
+const lastProof = firstProof + 1<<19
+
 // probeFor is how long a probing task takes: long enough that as many as there are slots overlap.
 const probeFor = 20 * time.Millisecond
 

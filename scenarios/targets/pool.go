@@ -31,6 +31,7 @@ var (
 	_ chaos.Operator  = (*Pool)(nil)
 	_ chaos.Marked    = (*Pool)(nil)
 	_ chaos.Stallable = (*Pool)(nil)
+	_ chaos.Timed     = (*Pool)(nil)
 	_ chaos.Booter    = (*Started)(nil)
 )
 
@@ -90,6 +91,9 @@ func (t *Pool) Heartbeat() time.Duration {
 	}
 	return t.cfg.Heartbeat
 }
+
+// TaskTimeout implements chaos.Timed.
+func (t *Pool) TaskTimeout() time.Duration { return t.cfg.TaskTimeout }
 
 // Members implements chaos.Target.
 func (t *Pool) Members(context.Context) ([]chaos.Member, error) {

@@ -19,6 +19,9 @@ const (
 	stillFor = 200 * time.Millisecond
 )
 
+// stopsWithin bounds how long it may take until all workers are stopped.
+const stopsWithin = 5 * time.Second
+
 // Prove stops all workers that the driver named, sends it tasks, and lets them go on. An answer that comes in between is
 // nobody's of them: it is a [*Violation], and nothing that the driver says of its workers proves anything. The tasks, which
 // are numbered from first on, have their outcome once a worker has run them.
@@ -30,7 +33,11 @@ func (d *Driver) Prove(ctx context.Context, first uint64) ([]*Future, error) {
 	if !d.Can("workers") {
 		workers = d.Ready() // its children may be others
 	}
-	defer d.still(workers)()
+	resume, still := d.still(workers)
+	defer resume()
+	if !still {
+		return nil, nil // on a host that is too busy to stop them there is nothing to see
+	}
 	var futures []*Future
 	for i := range workers {
 		f, err := d.Submit(first+uint64(i), "square", map[string]any{"n": 3})
@@ -96,30 +103,34 @@ func (d *Driver) Foreign(a Answer) {
 	}
 }
 
-// still stops the workers and waits until they are. The function that it returns lets them go on.
-func (d *Driver) still(pids []int) (resume func()) {
-	var all []*foreign.Held
-	deadline := time.Now().Add(time.Second)
+// still stops the workers and tells whether all of them are. The function that it returns lets them go on.
+func (d *Driver) still(pids []int) (resume func(), all bool) {
+	var held []*foreign.Held
+	all = true
+	deadline := time.Now().Add(stopsWithin)
 	for _, pid := range pids {
-		held, err := foreign.Hold(pid)
+		h, err := foreign.Hold(pid)
 		if err != nil {
 			continue // gone
 		}
-		all = append(all, held)
-		if !d.Owns(pid) || held.Signal(unix.SIGSTOP) != nil {
+		held = append(held, h)
+		if !d.Owns(pid) || h.Signal(unix.SIGSTOP) != nil {
 			continue
 		}
-		for time.Now().Before(deadline) && !held.Gone() {
-			if stopped, err := procfs.Stopped(pid); stopped || err != nil {
+		for stopped := false; !stopped && !h.Gone(); time.Sleep(time.Millisecond) {
+			if stopped, err = procfs.Stopped(pid); err != nil {
 				break
 			}
-			time.Sleep(time.Millisecond)
+			if !stopped && time.Now().After(deadline) {
+				all = false
+				break
+			}
 		}
 	}
 	return func() {
-		for _, held := range all {
-			_ = held.Signal(unix.SIGCONT)
-			held.Release()
+		for _, h := range held {
+			_ = h.Signal(unix.SIGCONT)
+			h.Release()
 		}
-	}
+	}, all
 }

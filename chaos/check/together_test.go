@@ -1,0 +1,156 @@
+package check_test
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// round is tasks sent to all slots at once, each of which starts so much after the last and lasts as long as it is to. slow is how
+// much later the answers come.
+func (s *story) round(hold, apart, slow time.Duration) *story {
+	sent, ids := s.now, []uint64{}
+	for range s.pids {
+		s.task++
+		ids = append(ids, s.task)
+		s.add(history.Event{Probe: &history.Probe{Slot: history.AnySlot, Op: "sent", Task: s.task, Hold: hold}})
+	}
+	for i, id := range ids {
+		start := sent + time.Duration(i+1)*tick + time.Duration(i)*apart
+		s.run(id, s.pids[i], start, start+hold)
+		s.now = max(s.now, start+hold+slow)
+		s.add(history.Event{Probe: &history.Probe{Slot: history.AnySlot, Op: "answered", Task: id, Hold: hold, PID: s.pids[i]}})
+	}
+	return s
+}
+
+// lasting is a run of four members before whose end a task is sent to all slots at once, by these rounds.
+func lasting(before time.Duration, rounds func(s *story)) *story {
+	s := newStory(4).boot()
+	s.round(50*tick, 0, before)
+	s.stage("steady").work(0).sample(4).stage("chaos").sample(4).kill(1).stage("settle").work(0).sample(4).stage("verify")
+	for slot := range 4 {
+		s.probe(slot, 0)
+	}
+	rounds(s)
+	return s.sample(4).stop().end()
+}
+
+const long = 3000 * tick
+
+func TestSlotsThatWorkOneAfterTheOtherFailHoweverOftenTheyAnswer(t *testing.T) {
+	for name, c := range map[string]struct {
+		rounds func(s *story)
+		want   check.Verdict
+		cause  string
+	}{
+		"at once":                          {func(s *story) { s.round(50*tick, 0, 0) }, check.Pass, ""},
+		"at once in the end":               {func(s *story) { s.round(50*tick, 60*tick, 0).round(800*tick, 10*tick, 0) }, check.Pass, ""},
+		"one after the other":              {func(s *story) { s.round(long, long+tick, 0) }, check.Fail, "only 1 of 4 slots were at work at the same time"},
+		"two at a time":                    {func(s *story) { s.round(long, long/2, 0) }, check.Fail, "only 2 of 4 slots were at work at the same time"},
+		"one after the other, but briefly": {func(s *story) { s.round(50*tick, 60*tick, 0) }, check.Inconclusive, "only 1 of 4 slots were at work at the same time"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			r := lasting(0, c.rounds).judge()
+			g.Expect(r.Verdict).To(Equal(c.want), show(r))
+			g.Expect(r.Cause).To(ContainSubstring(c.cause))
+		})
+	}
+}
+
+func TestSlotsThatWorkTogetherWithoutAWitnessAreKnownByTheirAnswers(t *testing.T) {
+	for name, c := range map[string]struct {
+		apart time.Duration
+		want  check.Verdict
+	}{"at once": {0, check.Pass}, "one after the other": {long + tick, check.Fail}} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := lasting(0, func(s *story) { s.round(long, c.apart, 0) })
+			s.h.Target.Can = []string{"events", "marker"}
+			kept := s.events[:0]
+			for _, e := range s.events {
+				if e.Run == nil {
+					kept = append(kept, e)
+				}
+			}
+			s.events = kept
+			r := s.judge()
+			g.Expect(r.Verdict).To(Equal(c.want), show(r))
+		})
+	}
+}
+
+func TestWorkOfStrangersIsNoWorkOfSlots(t *testing.T) {
+	g := NewWithT(t)
+	r := lasting(0, func(s *story) {
+		member := s.pids[2]
+		s.pids[2] = stranger
+		s.round(long, 0, 0)
+		s.pids[2] = member
+	}).judge()
+	g.Expect(r.Verdict).To(Equal(check.Fail), show(r))
+	g.Expect(r.Metrics["slots.together"]).To(Equal(3.0))
+	g.Expect(r.Metrics["tasks.outside"]).To(Equal(1.0))
+}
+
+func TestMembersThatTakeFarLongerThanBeforeFail(t *testing.T) {
+	for name, c := range map[string]struct {
+		before time.Duration
+		rounds func(s *story)
+		want   check.Verdict
+	}{
+		"as quick as before":                 {2 * tick, func(s *story) { s.round(long, 0, 2*tick) }, check.Pass},
+		"slower, within the noise":           {2 * tick, func(s *story) { s.round(long, 0, 80*tick) }, check.Pass},
+		"far slower":                         {2 * tick, func(s *story) { s.round(long, 0, 300*tick) }, check.Fail},
+		"as slow before":                     {300 * tick, func(s *story) { s.round(long, 0, 300*tick) }, check.Pass},
+		"far slower at first":                {2 * tick, func(s *story) { s.round(long, 0, 300*tick).round(50*tick, 0, 2*tick) }, check.Pass},
+		"far slower, but asked only briefly": {2 * tick, func(s *story) { s.round(50*tick, 0, 300*tick) }, check.Inconclusive},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			r := lasting(c.before, c.rounds).judge()
+			g.Expect(r.Verdict).To(Equal(c.want), show(r))
+			if c.want != check.Pass {
+				g.Expect(r.Cause).To(ContainSubstring("longer than their tasks at the end"))
+			}
+		})
+	}
+}
+
+func TestTasksSentToAllSlotsAtOnceAreNoTasksOfTheLoad(t *testing.T) {
+	g := NewWithT(t)
+	m := lasting(0, func(s *story) { s.round(50*tick, 0, 0) }).judge().Metrics
+	g.Expect(m["tasks.submitted"]).To(Equal(2.0))
+	g.Expect(m["tasks.executions.total"]).To(Equal(2.0))
+}
+
+func TestProcessesThatComeWithTheFaultsAndStayFail(t *testing.T) {
+	for name, c := range map[string]struct {
+		before, end int
+		want        check.Verdict
+	}{
+		"none":            {0, 0, check.Pass},
+		"as many as ever": {2, 2, check.Pass},
+		"fewer":           {2, 1, check.Pass},
+		"one more":        {2, 3, check.Fail},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			others := func(n int) func(*history.Sample) { return func(e *history.Sample) { e.Others = n } }
+			s := newStory(4).boot().stage("steady").work(0).sample(4, others(c.before)).stage("chaos").kill(1).stage("settle").work(0).sample(4).stage("verify")
+			for slot := range 4 {
+				s.probe(slot, 0)
+			}
+			r := s.sample(4, others(c.end)).stop().end().judge()
+			g.Expect(r.Verdict).To(Equal(c.want), show(r))
+			if c.want == check.Fail {
+				g.Expect(r.Cause).To(Equal("1 process of the target is left that came with the faults and is no member's"))
+			}
+		})
+	}
+}

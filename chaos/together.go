@@ -1,0 +1,124 @@
+package chaos
+
+import (
+	"context"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/chaos/witness"
+)
+
+// A slot that answers when it is asked alone may share one lane with all the others. So all are given a task at once, each as
+// long as the others: every member must be at work at the same moment, as the tasks themselves witness. Where a host is too busy
+// to begin them all within the first one's time, they are given longer ones.
+
+// round is tasks that were sent at once.
+type round struct {
+	hold    time.Duration
+	sent    []history.Run         // with what each answer says of who ran it, and from when to when at the latest
+	quick   map[int]time.Duration // by pid, how much longer than its hold its quickest answer took
+	unready bool                  // some did not give their value
+}
+
+// together sends rounds of tasks until one of them had every member at work at once, and each member was as quick with one of them
+// as the first round says that members are; at most while patience lasts. The first one, before the faults, is a single round.
+func (x *experiment) together(ctx context.Context, first bool) {
+	members := x.Target.Want()
+	if members == 0 || !x.builtIn() {
+		return
+	}
+	began := time.Now()
+	quick := map[int]time.Duration{}
+	whole := false
+	for hold := history.Hold(members); ; hold = min(4*hold, 16*history.Hold(members), x.taskTimeout()/4) {
+		r := x.round(ctx, members, hold)
+		for pid, took := range r.quick {
+			if best, ok := quick[pid]; !ok || took < best {
+				quick[pid] = took
+			}
+		}
+		whole = whole || x.overlap(r) >= members
+		if first {
+			x.quick = slowest(quick)
+			return
+		}
+		if whole && len(quick) >= members && slowest(quick) <= history.Slow(x.quick) || ctx.Err() != nil ||
+			r.unready || time.Since(began) > history.Patience(members) {
+			return
+		}
+	}
+}
+
+func slowest(quick map[int]time.Duration) (most time.Duration) {
+	for _, took := range quick {
+		most = max(most, took)
+	}
+	return most
+}
+
+// builtIn tells whether the target runs the built-in tasks: in tests it may be given others, which nobody witnesses.
+func (x *experiment) builtIn() bool {
+	_, runs := x.Target.(Runner)
+	d := x.Target.Describe()
+	outside := d.Kind == "driver" || d.Kind == "server"
+	return runs && (x.Witness != "" || outside && !slices.Contains(d.Can, "witness"))
+}
+
+// taskTimeout is how long the target lets a task run.
+func (x *experiment) taskTimeout() time.Duration {
+	if t, ok := x.Target.(Timed); ok && t.TaskTimeout() > 0 {
+		return t.TaskTimeout()
+	}
+	return math.MaxInt64
+}
+
+// round sends as many tasks as there are members, and waits for them.
+func (x *experiment) round(ctx context.Context, members int, hold time.Duration) round {
+	runner, _ := x.Target.(Runner)
+	r := round{hold: hold, sent: make([]history.Run, members), quick: map[int]time.Duration{}}
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	for i := range members {
+		id := x.loader.ids.Add(1) // as a task of the load has: a pool that knows probes by their numbers treats this as any other
+		x.record(history.Event{Probe: &history.Probe{Slot: history.AnySlot, Op: "sent", Task: id, Hold: hold}})
+		began := x.clock.now()
+		all.Go(func() {
+			s := runner.Do(ctx, Task{ID: id, Name: "sleep", Args: map[string]any{"duration": hold}})
+			p := &history.Probe{Slot: history.AnySlot, Op: "answered", Task: id, Hold: hold, PID: s.PID}
+			if s.Outcome != history.OK {
+				p.Op, p.Err = "failed", string(s.Outcome)+": "+s.Err
+			}
+			x.record(history.Event{Probe: p})
+			took := x.clock.now() - began
+			mu.Lock()
+			defer mu.Unlock()
+			r.sent[i] = history.Run{Task: id, PID: s.PID, Start: began + took - hold, End: began + took}
+			r.unready = r.unready || s.Outcome != history.OK
+			if best, ok := r.quick[s.PID]; s.Outcome == history.OK && (!ok || took-hold < best) {
+				r.quick[s.PID] = took - hold
+			}
+		})
+	}
+	all.Wait()
+	return r
+}
+
+// overlap is how many processes were at work at once in the round: as the tasks witnessed, or if nobody does, as they must have
+// been to last as long as they did.
+func (x *experiment) overlap(r round) int {
+	if x.Witness == "" {
+		return history.Together(r.sent)
+	}
+	runs, _, err := witness.ReadFile(x.Witness, x.clock.base)
+	if err != nil {
+		return 0
+	}
+	ours := map[uint64]bool{}
+	for _, s := range r.sent {
+		ours[s.Task] = true
+	}
+	return history.Together(slices.DeleteFunc(runs, func(w history.Run) bool { return !ours[w.Task] }))
+}
