@@ -82,7 +82,8 @@ func (w *worker) exitRecord(quarantined bool) Exit {
 		st := w.status
 		x.Code, x.Signal, x.UserTime, x.SystemTime, x.MaxRSS = st.code, st.signal, st.user, st.system, st.maxRSS
 		x.Stderr, x.Stopped = w.stderr, st.stopped
-		if killed := w.killed && st.signal == syscall.SIGKILL; !killed && !(w.stopSent && st.code == 0) {
+		unknown := st.code == unknownCode
+		if killed := w.killed && (st.signal == syscall.SIGKILL || unknown); !killed && !(w.stopSent && (st.code == 0 || unknown)) {
 			x.Reason = ReasonNone // it ended by itself before the pool came to end it
 		}
 	}
@@ -179,7 +180,7 @@ func (x *extra) charge(exit Exit) {
 		x.ooms++
 	case exit.Reason == ReasonStall || exit.Reason == ReasonProtocol:
 		x.crashes++
-	case exit.Kind == KindKilled, exit.Reason != ReasonNone && exit.Asked: // whoever sent SIGTERM wanted it dead
+	case exit.fromOutside(), exit.Reason != ReasonNone && exit.Asked: // whoever sent SIGTERM wanted it dead
 		x.kills++
 	case exit.Reason != ReasonNone:
 	default:

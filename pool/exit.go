@@ -38,7 +38,7 @@ const (
 	KindCrashed             // any other exit code, or a signal such as SIGSEGV; exit code 0 when nobody asked is one too
 	KindOOM                 // out of memory: Exit.OOM names the evidence
 	KindKilled              // SIGKILL or SIGTERM from outside, without evidence of OOM
-	KindUnknown             // the process was reaped by someone else
+	KindUnknown             // the process was reaped by someone else, and how it ended is not known: counted as a kill from outside
 )
 
 func (k Kind) String() string {

@@ -29,7 +29,8 @@ type Guardian struct {
 	mu      sync.Mutex
 	lines   map[string]string // what the guardian must know, by key: sent again to a replacement
 	pipe    *os.File
-	pid     int
+	pid     int      // 0 while there is none
+	pidfd   *os.File // its own
 	closed  bool
 	deaf    bool          // one was killed because it did not read
 	closing chan struct{} // closed by Close
@@ -94,11 +95,11 @@ func (g *Guardian) start() (*os.File, error) {
 
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.pid, g.pipe = pid, w
+	g.pid, g.pidfd, g.pipe = pid, os.NewFile(uintptr(pidfd), "guardian"), w
 	for line := range maps.Values(g.lines) {
 		g.send(line)
 	}
-	return os.NewFile(uintptr(pidfd), "guardian"), nil
+	return g.pidfd, nil
 }
 
 // guardianEnv is the environment of a guardian: this process's, which the program may need to start, and its own, without what
@@ -116,15 +117,14 @@ func (g *Guardian) tend(pidfd *os.File) {
 	defer close(g.gone)
 	for pause := time.Duration(0); ; pause = longer(pause) {
 		_ = awaitExit(pidfd)
-		awaitReapable(g.PID())
+		awaitReapable(pidfd, g.PID())
 		g.mu.Lock()
-		pid, status := g.pid, unix.WaitStatus(0)
-		_, _ = unix.Wait4(pid, &status, 0, nil)
+		pid, st := g.pid, reapPidfd(pidfd)
 		g.pid = 0
 		pidfd.Close()
 		g.pipe.Close()
 		if !g.closed {
-			g.warn("the guardian died, another is started", "pid", pid, "code", status.ExitStatus(), "signal", unix.SignalName(status.Signal()))
+			g.warn("the guardian died, another is started", "pid", pid, "code", st.code, "signal", unix.SignalName(st.signal))
 		}
 		g.mu.Unlock()
 		for started := false; !started; pause = longer(pause) {
@@ -172,13 +172,12 @@ func (g *Guardian) tell(key, line, last string) error {
 	return nil // a dead guardian's replacement will be told
 }
 
-// send writes to the guardian, and kills one that does not read. The lock is held, so that it is not reaped meanwhile
-// and the number is its own.
+// send writes to the guardian, and kills one that does not read. The lock is held.
 func (g *Guardian) send(line string) {
 	_ = g.pipe.SetWriteDeadline(time.Now().Add(time.Second))
 	if _, err := io.WriteString(g.pipe, line); errors.Is(err, os.ErrDeadlineExceeded) {
 		g.deaf = true
-		_ = unix.Kill(g.pid, unix.SIGKILL)
+		_ = signalPidfd(g.pidfd, unix.SIGKILL, 0)
 	}
 }
 
@@ -253,7 +252,7 @@ func (g *Guardian) Close() error {
 	case <-time.After(time.Second): // stopped, perhaps
 		g.mu.Lock()
 		if g.pid != 0 {
-			_ = unix.Kill(g.pid, unix.SIGKILL)
+			_ = signalPidfd(g.pidfd, unix.SIGKILL, 0)
 		}
 		g.mu.Unlock()
 		<-g.gone

@@ -2,7 +2,6 @@ package pool
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -52,7 +51,7 @@ func (o guardianOrders) carryOut(id string) {
 	}
 	marker := []byte(envPool + "=" + id)
 	for pid, g := range o.watched {
-		killGroup(pid, g.hold, marker)
+		killGroup(pid, func(sig syscall.Signal, flags int) error { return signalHeld(g.hold, sig, flags) }, marker)
 		if g.dir != "" {
 			_ = cgroup.KillDir(g.dir, g.version)
 			_ = os.Remove(g.dir)
@@ -88,27 +87,13 @@ func removeAll(dir string) {
 	}
 }
 
-// killGroup kills the process group that the held process leads or led. From Linux 6.9 on the pidfd names the group even
-// when the leader is dead and its number somebody else's. Before, the number is the group's own while the leader is held
-// and not reaped; after that it is only if some member carries the marker, since a number is not given out again while a
-// group has it.
-func killGroup(pid int, hold io.Closer, marker []byte) {
-	err := signalHeld(hold, unix.SIGKILL, unix.PIDFD_SIGNAL_PROCESS_GROUP)
-	if err == nil || errors.Is(err, unix.ESRCH) {
-		return
-	}
-	if signalHeld(hold, 0, 0) == nil || groupHas(pid, marker) {
-		_ = unix.Kill(-pid, unix.SIGKILL)
-	}
-}
-
 // signalHeld signals what holdProcess gave.
 func signalHeld(hold io.Closer, sig unix.Signal, flags int) error {
 	f, ok := hold.(*os.File)
 	if !ok {
 		return os.ErrInvalid
 	}
-	return unix.PidfdSendSignal(int(f.Fd()), sig, nil, flags)
+	return signalPidfd(f, sig, flags)
 }
 
 // markedProcesses lists the processes whose initial environment carries the marker, but for this one.

@@ -36,7 +36,7 @@ var errReaped = errors.New("it has been reaped")
 func (p *osProcess) addTo(g *cgroup.Group) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.reaped {
+	if p.reaped || p.signal(0) != nil {
 		return errReaped
 	}
 	return g.Add(p.id)

@@ -8,11 +8,11 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -40,6 +40,7 @@ type osProcess struct {
 	left   bool          // leaveCgroup was called
 	ooms   uint64        // the kernel's OOM kills in the group, once it was
 	reaped bool
+	marker []byte         // in the environment of all its descendants
 	stop   syscall.Signal // what had stopped it when kill was first called
 }
 
@@ -90,6 +91,9 @@ func (p *osProcess) exec(spec spawnSpec, files []*os.File) error {
 		return err
 	}
 	p.id = proc.Pid
+	if i := slices.IndexFunc(spec.env, func(kv string) bool { return strings.HasPrefix(kv, envPool+"=") }); i >= 0 {
+		p.marker = []byte(spec.env[i])
+	}
 	if pidfd < 0 {
 		_ = proc.Kill()
 		_, _ = proc.Wait()
@@ -120,14 +124,9 @@ func (p *osProcess) pid() int                  { return p.id }
 func (p *osProcess) page() page                { return p.board }
 func (p *osProcess) arenas() (down, up []byte) { return p.down, p.up }
 
-func (p *osProcess) signal(sig syscall.Signal) error {
-	var err error
-	ctlErr := p.withPidfd(func(fd int) { err = unix.PidfdSendSignal(fd, sig, nil, 0) })
-	return errors.Join(err, ctlErr)
-}
+func (p *osProcess) signal(sig syscall.Signal) error { return signalPidfd(p.pidfd, sig, 0) }
 
-// kill ends the process and everything in its group. The lock keeps the leader unreaped meanwhile: after that its
-// number, which is the group's, may be somebody else's.
+// kill ends the process and everything in its group.
 func (p *osProcess) kill() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -135,67 +134,23 @@ func (p *osProcess) kill() {
 		return
 	}
 	if p.stop == 0 {
-		p.stop = stoppedBy(p.id)
+		p.stop = stoppedBy(p.pidfd)
 	}
-	_ = unix.Kill(-p.id, unix.SIGKILL)
+	killGroup(p.id, func(sig syscall.Signal, flags int) error { return signalPidfd(p.pidfd, sig, flags) }, p.marker)
 	_ = p.signal(unix.SIGKILL)
-}
-
-// stoppedBy is the signal that has stopped the child of that number, which is not reaped; 0 if it runs or is dead.
-func stoppedBy(pid int) syscall.Signal {
-	var info struct { // siginfo_t of SIGCHLD (sigaction(2))
-		_      [4]int32
-		pid    int32
-		_      uint32
-		status int32
-		_      [100]byte
-	}
-	err := unix.Waitid(unix.P_PID, pid, (*unix.Siginfo)(unsafe.Pointer(&info)), unix.WSTOPPED|unix.WNOHANG|unix.WNOWAIT, nil)
-	if err != nil || int(info.pid) != pid {
-		return 0
-	}
-	return syscall.Signal(info.status)
-}
-
-// withPidfd calls fn with the raw pidfd.
-func (p *osProcess) withPidfd(fn func(fd int)) error {
-	raw, err := p.pidfd.SyscallConn()
-	if err != nil {
-		return err
-	}
-	return raw.Control(func(fd uintptr) { fn(int(fd)) })
-}
-
-// awaitExit blocks until the process of a non-blocking pidfd has exited: the pidfd is readable then (pidfd_open(2)).
-func awaitExit(pidfd *os.File) error {
-	raw, err := pidfd.SyscallConn()
-	if err != nil {
-		return err
-	}
-	return raw.Read(func(fd uintptr) bool {
-		polled := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		n, err := unix.Poll(polled, 0)
-		return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
-	})
-}
-
-// awaitReapable blocks until the child of that number, which has exited, can be reaped. While somebody traces it and does
-// not wait for it, wait4(2) for it blocks (ptrace(2)), which must not be with a lock held.
-func awaitReapable(pid int) {
-	for errors.Is(unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil), unix.EINTR) {
-	}
 }
 
 func (p *osProcess) awaitDeath() {
 	_ = awaitExit(p.pidfd)
-	awaitReapable(p.id)
+	awaitReapable(p.pidfd, p.id)
 }
 
 func (p *osProcess) wait() waitStatus {
 	p.awaitDeath()
-	p.kill() // the leader is a zombie now, so its group's number is still ours
+	p.kill()
 	p.leaveCgroup()
 	st := p.reap()
+	reapGroup(p.id)
 	for _, o := range p.outputs {
 		o.stop()
 	}
@@ -222,29 +177,9 @@ func (p *osProcess) copied() <-chan struct{} {
 func (p *osProcess) reap() waitStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var status unix.WaitStatus
-	var usage unix.Rusage
-	var err error
-	for {
-		_, err = unix.Wait4(p.id, &status, 0, &usage)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	p.reaped = true
-	if err != nil {
-		return waitStatus{code: unknownCode}
-	}
-	st := waitStatus{
-		code:   status.ExitStatus(),
-		user:   time.Duration(usage.Utime.Nano()),
-		system: time.Duration(usage.Stime.Nano()),
-		maxRSS: Bytes(usage.Maxrss) * KiB,
-	}
+	st := reapPidfd(p.pidfd)
 	st.stopped = p.stop
-	if status.Signaled() {
-		st.signal = status.Signal()
-	}
+	p.reaped = true
 	return st
 }
 
@@ -260,7 +195,7 @@ func (p *osProcess) confine(limit Bytes, cgroups bool) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.reaped {
+	if p.reaped || p.signal(0) != nil {
 		return errReaped // its number may be somebody else's
 	}
 	rlimit := unix.Rlimit{Cur: uint64(limit), Max: uint64(limit)}

@@ -33,7 +33,7 @@ func charge(x *Exit) string {
 		return "oom"
 	case x.Reason == ReasonStall, x.Reason == ReasonProtocol:
 		return "crash"
-	case x.Kind == KindKilled, x.Reason != ReasonNone && x.Asked:
+	case x.fromOutside(), x.Reason != ReasonNone && x.Asked:
 		return "kill"
 	case x.Reason != ReasonNone:
 		return ""

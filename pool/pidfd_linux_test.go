@@ -1,0 +1,55 @@
+package pool
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
+)
+
+// Before Linux 6.9 a group can only be named by its number, which may be a stranger's once the leader has been reaped.
+func TestAGroupWhoseLeaderHasBeenReapedIsKilledByNumberOnlyIfItIsMarked(t *testing.T) {
+	const marker = envPool + "=0123456789abcdef"
+	for name, marked := range map[string]bool{"a stranger's": false, "the worker's": true} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			leader := exec.CommandContext(t.Context(), "sh", "-c", "sleep 600 & echo $!")
+			leader.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+			leader.Env = []string{"PATH=" + os.Getenv("PATH")}
+			if marked {
+				leader.Env = append(leader.Env, marker)
+			}
+			out, err := leader.StdoutPipe()
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(leader.Start()).To(Succeed())
+			line, err := bufio.NewReader(out).ReadString('\n')
+			g.Expect(err).NotTo(HaveOccurred())
+			member, err := strconv.Atoi(strings.TrimSpace(line))
+			g.Expect(err).NotTo(HaveOccurred())
+			defer func() { _ = syscall.Kill(member, syscall.SIGKILL) }()
+			hold := holdProcess(member).(*os.File)
+			defer hold.Close()
+			dead := func() (int, error) { return unix.Poll([]unix.PollFd{{Fd: int32(hold.Fd()), Events: unix.POLLIN}}, 0) }
+			out.Close()
+			g.Expect(leader.Wait()).To(Succeed())
+
+			killGroup(leader.Process.Pid, func(_ syscall.Signal, flags int) error {
+				if flags != 0 {
+					return unix.EINVAL
+				}
+				return unix.ESRCH
+			}, []byte(marker))
+			if marked {
+				g.Eventually(dead, "1m").Should(Equal(1))
+			} else {
+				g.Consistently(dead, "50ms").Should(BeZero())
+			}
+		})
+	}
+}
