@@ -4,11 +4,12 @@ GO    ?= go
 TOOL  := $(GO) tool -modfile=ci/tools/go.mod
 PKG   ?= ./...
 SEEDS ?= 100000
+EXECS ?= 20000
 PAIRS ?= 20
 TRIALS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race sim gate-pairs gate-rates bench picture v2 fmt lint vet tidy vuln ci clean
+.PHONY: help build demo test race sim fuzz gate-pairs gate-rates bench picture v2 fmt lint vet tidy vuln ci clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +28,9 @@ race: ## every test under the race detector
 
 sim: ## the pool's simulation over many seeds (SEEDS=100000)
 	$(GO) test -count=1 -timeout 0 -run '^TestSimulation$$' ./pool -args -seeds $(SEEDS)
+
+fuzz: ## each fuzz target until it has executed so often (EXECS=20000)
+	EXECS=$(EXECS) ci/fuzz
 
 gate-pairs: ## is the gate red on twice the recovery, and never on noise? (PAIRS=20)
 	$(GO) test -count=1 -timeout 0 -v -run '^TestGateOverPairs$$' ./cmd/respawn -pairs $(PAIRS)

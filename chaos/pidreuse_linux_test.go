@@ -245,14 +245,23 @@ func diesBeforeItIsLimited(t *testing.T, f chaos.Fault, atSetup bool) {
 }
 
 // stormAmongStrangers kills the workers of a pool as fast as they come while other processes come and go, so that each
-// number belongs now to the one and now to the other.
+// number belongs now to the one and now to the other. The storm lasts until one has belonged to both and enough are dead.
 func stormAmongStrangers(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(os.WriteFile("/proc/sys/kernel/pid_max", []byte("700"), 0)).To(Succeed()) // a worker has ten threads
 	ctx, cancel := context.WithCancel(t.Context())
 	var strangers sync.WaitGroup
 	var mu sync.Mutex
-	var pids []int
+	ours, theirs := map[int]bool{}, map[int]bool{}
+	both, confirmed := false, 0
+	see := func(pid int, mine, other map[int]bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		mine[pid] = true
+		if both = both || other[pid]; both && confirmed > 10 {
+			cancel()
+		}
+	}
 	for range 4 {
 		strangers.Go(func() {
 			for ctx.Err() == nil {
@@ -260,9 +269,7 @@ func stormAmongStrangers(t *testing.T) {
 				if !NewWithT(t).Expect(cmd.Run()).To(Succeed(), "a stranger was hit") {
 					return
 				}
-				mu.Lock()
-				pids = append(pids, cmd.Process.Pid)
-				mu.Unlock()
+				see(cmd.Process.Pid, theirs, ours)
 			}
 		})
 	}
@@ -272,20 +279,26 @@ func stormAmongStrangers(t *testing.T) {
 		Target: p, Open: rec.open, Steady: 1, Close: p.Close,
 		Load: &chaos.Load{Task: "square", Concurrency: 4},
 		Chaos: []chaos.Nemesis{
-			{Fault: chaos.Signal{Name: "KILL"}, When: chaos.When{Every: 10 * time.Millisecond, For: 1500 * time.Millisecond}},
-			{Fault: chaos.Pause{For: time.Millisecond}, When: chaos.When{Every: 10 * time.Millisecond, For: 1500 * time.Millisecond}},
+			{Fault: chaos.Signal{Name: "KILL"}, When: chaos.When{Every: 10 * time.Millisecond, For: time.Minute}},
+			{Fault: chaos.Pause{For: time.Millisecond}, When: chaos.When{Every: 10 * time.Millisecond, For: time.Minute}},
 		},
 	}
-	err := run.Do(t.Context())
+	run.Progress = func(e history.Event) {
+		switch f := e.Fault; {
+		case f == nil:
+		case f.Op == "injected":
+			see(f.Victim.PID, ours, theirs)
+		case f.Outcome == "confirmed":
+			mu.Lock()
+			confirmed++
+			mu.Unlock()
+		}
+	}
+	err := run.Do(ctx)
 	cancel()
 	strangers.Wait()
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(rec.settled()["confirmed"]).To(BeNumerically(">", 10), "%v", rec.settled())
-	workers := map[int]bool{}
-	for _, f := range rec.faults("injected") {
-		workers[f.Victim.PID] = true
-	}
-	g.Expect(pids).To(ContainElement(Satisfy(func(pid int) bool { return workers[pid] })), "no number was used for both")
+	g.Expect(err).To(MatchError(chaos.ErrInterrupted), "no number was used for both in a minute, or too few died: %v", rec.settled())
+	g.Expect(confirmed).To(BeNumerically(">", 10), "%v", rec.settled())
 }
 
 // unharmed makes sure that nobody has signalled the process: it ends of the signal that is sent here.

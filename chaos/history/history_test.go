@@ -75,6 +75,7 @@ func everyKind() []history.Event {
 		{Run: &history.Run{Task: 1, Attempt: 1, PID: 3, Start: 4, End: 5}},
 		{Probe: &history.Probe{Slot: 1, Op: "answered", PID: 4}},
 		{Sample: &history.Sample{Want: 4, Ready: 4, Alive: 4, HostOOM: 1}},
+		{Host: &history.Host{Over: 7, CPUs: 2, Late: []time.Duration{1, 2}, Own: 3, Pressure: -1, Limit: &history.CPULimit{CPUs: 0.1, Periods: 5, Throttled: 4}, Floors: map[string]float64{"spawn": 0.004}}},
 		{Alarm: &history.Alarm{Kind: "abort", Text: "pool.ready < 1"}},
 		{Note: &history.Note{Text: "n", Dropped: 1}},
 	}
@@ -300,10 +301,12 @@ func TestWriteErrorsAreKept(t *testing.T) {
 }
 
 func FuzzReader(f *testing.F) {
-	whole := write(f, everyKind()...)
-	f.Add(whole)
-	f.Add(whole[:len(whole)/2])
-	f.Add(strings.ReplaceAll(whole, "1", "-0"))
+	for _, e := range everyKind() { // one each: small inputs are tried often
+		whole := write(f, e)
+		f.Add(whole)
+		f.Add(whole[:len(whole)/2])
+		f.Add(strings.ReplaceAll(whole, "1", "-0"))
+	}
 	f.Add("{\"schema_version\":1}\n{\"t\":1,\"task\":{\"id\":18446744073709551615,\"op\":\"\"}}\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		events, truncated, err := read(text)
