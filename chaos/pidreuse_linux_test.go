@@ -29,6 +29,9 @@ const (
 // TestPIDsAreReused runs the specs of this file in a pid namespace of their own, where the kernel gives out numbers again
 // within a second.
 func TestPIDsAreReused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	t.Parallel()
 	if os.Getpid() == 1 {
 		t.Skip("this is the namespace")

@@ -56,6 +56,9 @@ var guards = map[string]struct{ target, cause string }{
 // A scenario that nothing can fail proves nothing. The bugs' own table, which every run of the tests goes through, is
 // caughtBy; this one has every scenario.
 func TestEveryScenarioFailsOnAPoolWithTheBugThatItGuardsAgainst(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	if !*every {
 		t.Skip("it takes a minute: .ci/run broken, or -every")
 	}

@@ -179,6 +179,9 @@ func chosen(t *testing.T, all []trial, few int) []trial {
 }
 
 func TestEverySwitchOfTheBrokenPoolFailsTheScenariosThatMustCatchIt(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	t.Parallel()
 	var all []trial
 	for bug, breaches := range caught {
@@ -194,6 +197,7 @@ func TestEverySwitchOfTheBrokenPoolFailsTheScenariosThatMustCatchIt(t *testing.T
 			o := runs[tr]
 			<-o.done
 			g.Expect(o.err).NotTo(HaveOccurred())
+			onAStarvedHost(t, o.report)
 			g.Expect(o.report.Verdict).To(Equal(check.Fail), describe(o.report, o.dir))
 			g.Expect(broken(o.report)).To(ContainElement(tr.metric), describe(o.report, o.dir))
 			g.Expect(os.RemoveAll(o.dir)).To(Succeed())
@@ -202,6 +206,9 @@ func TestEverySwitchOfTheBrokenPoolFailsTheScenariosThatMustCatchIt(t *testing.T
 }
 
 func TestNoVerdictSeesWhatIsNotYetCaught(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	t.Parallel()
 	var all []trial
 	for bug, b := range notYetCaught {
@@ -215,6 +222,7 @@ func TestNoVerdictSeesWhatIsNotYetCaught(t *testing.T) {
 			o := runs[tr]
 			<-o.done
 			g.Expect(o.err).NotTo(HaveOccurred())
+			onAStarvedHost(t, o.report)
 			g.Expect(o.report.Verdict).NotTo(Equal(check.Fail), "it is caught now: move it from notYetCaught to caught; "+describe(o.report, o.dir)())
 			g.Expect(os.RemoveAll(o.dir)).To(Succeed())
 		})
@@ -228,6 +236,9 @@ var onDrivers = []string{
 }
 
 func TestTheCorrectPoolAndHarmlessDifferencesPass(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	t.Parallel()
 	var all []trial
 	for _, name := range onDrivers {
@@ -248,12 +259,16 @@ func TestTheCorrectPoolAndHarmlessDifferencesPass(t *testing.T) {
 			o := runs[tr]
 			<-o.done
 			g.Expect(o.err).NotTo(HaveOccurred())
+			onAStarvedHost(t, o.report)
 			g.Expect(o.report.Verdict).To(Equal(check.Pass), describe(o.report, o.dir))
 		})
 	}
 }
 
 func TestTheCorrectBrokenPoolKeepsTheDriverProtocol(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	t.Parallel()
 	g := NewWithT(t)
 	program, err := brokenPool()

@@ -51,6 +51,9 @@ func settle(bugs []naive.Bug) string {
 }
 
 func TestEveryBugOfTheNaivePoolFailsTheScenarioThatGuardsAgainstIt(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	t.Parallel()
 	runs := runAhead(naive.Bugs(), func(bug naive.Bug) (*reports.Report, string, error) {
 		return runApart(t.Context(), caughtBy[bug].scenario, onNaive(bug)...)
@@ -62,6 +65,7 @@ func TestEveryBugOfTheNaivePoolFailsTheScenarioThatGuardsAgainstIt(t *testing.T)
 			o := runs[bug]
 			<-o.done
 			g.Expect(o.err).NotTo(HaveOccurred())
+			onAStarvedHost(t, o.report)
 			g.Expect(string(o.report.Verdict)).To(Equal("FAIL"), describe(o.report, o.dir))
 			g.Expect(o.report.Cause).To(ContainSubstring(caughtBy[bug].cause))
 			g.Expect(os.RemoveAll(o.dir)).To(Succeed())
@@ -70,6 +74,9 @@ func TestEveryBugOfTheNaivePoolFailsTheScenarioThatGuardsAgainstIt(t *testing.T)
 }
 
 func TestNaivePoolWithoutBugsPasses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	t.Parallel()
 	var names []string
 	for _, c := range caughtBy {
@@ -84,6 +91,7 @@ func TestNaivePoolWithoutBugsPasses(t *testing.T) {
 			o := runs[name]
 			<-o.done
 			g.Expect(o.err).NotTo(HaveOccurred())
+			onAStarvedHost(t, o.report)
 			g.Expect(string(o.report.Verdict)).To(Equal("PASS"), describe(o.report, o.dir))
 		})
 	}

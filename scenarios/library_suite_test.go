@@ -54,6 +54,9 @@ func runAhead[K comparable](keys []K, run func(K) (*reports.Report, string, erro
 	return all
 }
 
+// brief are the scenarios that -short leaves.
+var brief = []string{"tutorial", "kill-busy"}
+
 // Each file of the library is a spec, labelled as the file says: --label-filter '!oom' leaves those with that label out.
 var _ = Describe("Our pool", Ordered, ContinueOnFailure, func() {
 	list, err := scenariotest.Read([]string{"library/*.yaml"})
@@ -67,6 +70,9 @@ var _ = Describe("Our pool", Ordered, ContinueOnFailure, func() {
 		var chosen []string
 		settings := make(map[string][]string)
 		for _, s := range list {
+			if testing.Short() && !slices.Contains(brief, s.Name) {
+				continue
+			}
 			if Label(s.Labels...).MatchesLabelFilter(GinkgoLabelFilter()) && !(raceEnabled && slices.Contains(s.Labels, "oom")) {
 				chosen = append(chosen, s.Name)
 				settings[s.Name] = roomForTheDetector(s)
@@ -79,6 +85,9 @@ var _ = Describe("Our pool", Ordered, ContinueOnFailure, func() {
 			if raceEnabled && slices.Contains(s.Labels, "oom") {
 				Skip("workers without the race detector are needed: its shadow memory does not fit the limits")
 			}
+			if testing.Short() && !slices.Contains(brief, s.Name) {
+				Skip("takes seconds: run without -short")
+			}
 			o := runs[s.Name]
 			select {
 			case <-o.done:
@@ -87,6 +96,9 @@ var _ = Describe("Our pool", Ordered, ContinueOnFailure, func() {
 			}
 			Expect(o.err).NotTo(HaveOccurred())
 			if o.report.Skipped != "" {
+				Skip(o.report.Cause)
+			}
+			if o.report.Starved() {
 				Skip(o.report.Cause)
 			}
 			Expect(string(o.report.Verdict)).To(Equal("PASS"), describe(o.report, o.dir))

@@ -2,6 +2,7 @@ package browsertest
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net/url"
 	"os"
@@ -29,6 +30,10 @@ var browser context.Context
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	if flag.Parse(); testing.Short() {
+		fmt.Println("skipped: a browser takes a minute: run without -short")
+		return 0
+	}
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
 		return m.Run()

@@ -39,6 +39,9 @@ func TestResilience(t *testing.T) {
 
 // The same files against a pool of this program's own, loaded with a task of its own. Nobody else can run that again.
 func TestResilienceOfOurOwnPoolAndTask(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	out := t.TempDir()
 	scenariotest.Run(t, "testdata/*.yaml", scenariotest.Out(out), scenariotest.Against(func(ctx context.Context, size int) (chaos.Target, error) {
 		cfg := pool.Config{Size: size}

@@ -17,6 +17,9 @@ import (
 
 // What a failure says to repeat it with is the same scenario: its file, its form, and what was set.
 func TestRepeatLineNamesTheSameScenario(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	g := NewWithT(t)
 	file := filepath.Join(t.TempDir(), "mine too.yaml")
 	text := "name: mine\ntarget: {pool: {size: 2}}\nexpect: [slot.recovery.max <= 1s]\nshort: {seed: 7}\n"

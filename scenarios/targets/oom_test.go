@@ -21,6 +21,9 @@ import (
 // A pool that knows nothing of chaos, and whose workers cannot be told to allocate, meets the kernel's own OOM killer: the
 // wait status and the counter say so, the one victim is gone, and the pool replaces it.
 func TestOOMOfAPoolThatIsNotOurs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	needsMemory(t)
 	for name, command := range map[string]driver.Command{
 		"respawn":         targets.OwnDriver(2, ""),
@@ -52,6 +55,9 @@ func TestOOMOfAPoolThatIsNotOurs(t *testing.T) {
 
 // Under pressure that is to leave it alive, such a worker goes on answering.
 func TestMemoryOfAPoolThatIsNotOurs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	needsMemory(t)
 	g := NewWithT(t)
 	d, err := targets.StartDriver(bound(t), targets.OwnDriver(2, ""), t.TempDir())

@@ -185,6 +185,9 @@ func busyWhileItRuns(t *testing.T, target external) {
 
 // A task that is lost stays hung, the probe of a pool that answers nothing ends with its context, and Close ends it all.
 func TestADeadPoolIsGivenUpOn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	g := NewWithT(t)
 	command := targets.OwnDriver(1, "")
 	command.Timeouts.Stop = time.Second // it cannot answer in any time
@@ -269,6 +272,9 @@ done
 
 // A pool that hangs must not be brought back to life by the harness, which would then report that nothing hung.
 func TestProbesDoNotReviveAPoolThatLeavesItsLoadWaiting(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	g := NewWithT(t)
 	dir := t.TempDir()
 	d, err := targets.StartDriver(bound(t), driver.Command{Argv: []string{"sh", "-c", lazy}, Dir: dir, Size: 1}, dir)

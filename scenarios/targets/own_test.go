@@ -19,6 +19,9 @@ func TestMain(m *testing.M) {
 }
 
 func TestOurOwnPoolKeepsTheDriverProtocol(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	g := NewWithT(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

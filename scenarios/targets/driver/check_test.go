@@ -80,6 +80,9 @@ func checkAll[T any](t *testing.T, what []T, command func(T) driver.Command) (re
 }
 
 func TestCheckFindsNothingWrongWithADriverThatKeepsTheProtocol(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	modes := []string{"good", "least"}
 	for _, result := range checkAll(t, modes, func(mode string) driver.Command { return command(t, mode) }) {
 		r := <-result
@@ -98,6 +101,9 @@ type wrong struct {
 
 // Each of these drivers does one thing wrong. The check names it, at the step where it shows.
 func TestCheckNamesWhatIsWrong(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	t.Parallel()
 	cases := []wrong{
 		{"rubbish", "hello", driver.Rubbish, `output line 1: rubbish: "Loading libpool 1.0\x1b[31m..." is no JSON object`},
@@ -170,6 +176,9 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 }
 
 func TestCheckTellsHowToInstallWhatIsMissing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	g := NewWithT(t)
 	// It speaks and ends before it has read a word, so that with many at once some end before a word was written.
 	modes := slices.Repeat([]string{"not installed"}, 50)

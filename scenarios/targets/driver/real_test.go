@@ -26,6 +26,9 @@ func python() string {
 
 // The driver that docs/drivers.md shows keeps the protocol that it explains.
 func TestTheDriverOfThePageKeepsTheProtocol(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	t.Parallel()
 	g := NewWithT(t)
 	page, err := os.ReadFile("../../../docs/drivers.md")
@@ -46,6 +49,9 @@ func TestTheDriverOfThePageKeepsTheProtocol(t *testing.T) {
 }
 
 func TestOurDriversKeepTheProtocol(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	t.Parallel()
 	argvs := [][]string{
 		{python(), "multiprocessing_pool.py"},
