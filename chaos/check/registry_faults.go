@@ -76,6 +76,7 @@ var faultMetrics = slices.Concat([]Metric{
 			Meaning: "Members that took far longer over short tasks at the end than members did before the faults.",
 			Formula: "Members whose slots.answer.after is over five times slots.answer.before and 100 ms.",
 			of:      (*state).slowMembers,
+			calm:    (*state).calmSlowMembers,
 		},
 		{
 			Name: "slots.answer.before", Unit: Seconds,

@@ -107,6 +107,7 @@ func TestMembersThatTakeFarLongerThanBeforeFail(t *testing.T) {
 		"as quick as before":                 {2 * tick, func(s *story) { s.round(long, 0, 2*tick) }, check.Pass},
 		"slower, within the noise":           {2 * tick, func(s *story) { s.round(long, 0, 80*tick) }, check.Pass},
 		"far slower":                         {2 * tick, func(s *story) { s.round(long, 0, 300*tick) }, check.Fail},
+		"far slower on a starved host":       {2 * tick, func(s *story) { s.round(long, 0, 300*tick).busy(300 * tick) }, check.Inconclusive},
 		"as slow before":                     {300 * tick, func(s *story) { s.round(long, 0, 300*tick) }, check.Pass},
 		"far slower at first":                {2 * tick, func(s *story) { s.round(long, 0, 300*tick).round(50*tick, 0, 2*tick) }, check.Pass},
 		"far slower, but asked only briefly": {2 * tick, func(s *story) { s.round(50*tick, 0, 300*tick) }, check.Inconclusive},
