@@ -143,6 +143,9 @@ func (p *Pool) take(w *worker, f *frame) error {
 func (p *Pool) collect(w *worker, c *call, f *frame) ([]byte, error) {
 	down, up := w.proc.arenas()
 	ref, ok := parseArenaRef(f.payload)
+	if f.kind != frameValue && ref.size > maxFrame {
+		return nil, fmt.Errorf("%w: a failure of %d bytes, at most %d", errFrame, ref.size, maxFrame)
+	}
 	shared := ref.slice(up)
 	if f.flags&flagPart != 0 {
 		if w.large != c || !c.copied {

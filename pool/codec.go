@@ -2,6 +2,7 @@ package pool
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"sync"
 
@@ -40,6 +41,24 @@ var decMode = sync.OnceValue(func() cbor.DecMode {
 	}
 	return m
 })
+
+// failureMode decodes what a worker says of a failure, by itself so small that these limits are far beyond it: a worker is not
+// trusted, and a list of nothing takes one byte an element on the wire and forty in memory.
+var failureMode = sync.OnceValue(func() cbor.DecMode {
+	m, err := cbor.DecOptions{UTF8: cbor.UTF8DecodeInvalid, MaxArrayElements: maxKnownErrors, MaxMapPairs: 16, MaxNestedLevels: 8}.DecMode()
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return m
+})
+
+// decodeFailure decodes a failure, panic or boot failure from a worker.
+func decodeFailure(data []byte, v any) error {
+	if len(data) > maxFrame {
+		return fmt.Errorf("%w: a failure of %d bytes, at most %d", errFrame, len(data), maxFrame)
+	}
+	return failureMode().Unmarshal(data, v)
+}
 
 func (cborCodec) Append(dst []byte, v any) ([]byte, error) {
 	if out, ok := appendSimple(dst, v); ok {

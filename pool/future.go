@@ -204,19 +204,19 @@ func (c *call) failure() error {
 	switch c.raw {
 	case frameError:
 		var w wireError
-		if err := CBOR.Decode(c.data, &w); err != nil {
+		if err := decodeFailure(c.data, &w); err != nil {
 			return corrupt(err)
 		}
 		return unpackError(c.def.name, w)
 	case framePanic:
 		var w wirePanic
-		if err := CBOR.Decode(c.data, &w); err != nil {
+		if err := decodeFailure(c.data, &w); err != nil {
 			return corrupt(err)
 		}
 		return &PanicError{Task: c.def.name, Value: w.Value, Stack: w.Stack}
 	case frameEncode:
 		var w wireEncode
-		if err := CBOR.Decode(c.data, &w); err != nil {
+		if err := decodeFailure(c.data, &w); err != nil {
 			return corrupt(err)
 		}
 		if w.TooLarge {

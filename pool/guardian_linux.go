@@ -73,11 +73,17 @@ func (g *Guardian) start() (*os.File, error) {
 		return nil, err
 	}
 	defer null.Close()
+	host, err := openSelf()
+	if err != nil {
+		w.Close()
+		return nil, err
+	}
+	defer host.Close()
 	pidfd := -1
 	proc, err := os.StartProcess("/proc/self/exe", []string{"respawn-guardian"}, &os.ProcAttr{
 		Env:   guardianEnv(os.Environ(), g.id),
-		Files: []*os.File{r, null, null},
-		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd},
+		Files: []*os.File{r, null, null, host},
+		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd, Pdeathsig: syscall.SIGCONT}, // should it be stopped then
 	})
 	if err != nil {
 		w.Close()
@@ -112,11 +118,41 @@ func guardianEnv(base []string, id string) []string {
 	return (&exec.Cmd{Env: base}).Environ()
 }
 
-// tend reaps the guardian, and unless it was closed starts another one, with a growing pause from the second on.
+// guardianSettles is how long a guardian must have lived for the next one to be started at once.
+const guardianSettles = time.Second
+
+// watchStops kills the guardian when it has been stopped: one that only waits is of no use, and another takes its place.
+func (g *Guardian) watchStops(pidfd *os.File, exited <-chan struct{}) {
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for {
+		select {
+		case <-exited:
+			return
+		case <-look.C:
+		}
+		if sig := stoppedBy(pidfd); sig != 0 {
+			g.warn("the guardian was stopped and is replaced", "pid", g.PID(), "signal", unix.SignalName(sig))
+			_ = signalPidfd(pidfd, unix.SIGKILL, 0)
+		}
+	}
+}
+
+// tend reaps the guardian, and unless it was closed starts another one, with a pause that grows while they die young.
 func (g *Guardian) tend(pidfd *os.File) {
 	defer close(g.gone)
-	for pause := time.Duration(0); ; pause = longer(pause) {
+	for pause := time.Duration(0); ; {
+		began, exited, watched := time.Now(), make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(watched)
+			g.watchStops(pidfd, exited)
+		}()
 		_ = awaitExit(pidfd)
+		close(exited)
+		<-watched
+		if time.Since(began) >= guardianSettles {
+			pause = 0
+		}
 		awaitReapable(pidfd, g.PID())
 		g.mu.Lock()
 		pid, st := g.pid, reapPidfd(pidfd)
@@ -269,4 +305,11 @@ func (p *Pool) startGuardian() error {
 		p.guardian = g
 	}
 	return err
+}
+
+// sweep ends what the workers of a pool that is over have left behind: everything that carries its marker.
+func (p *Pool) sweep() {
+	if p.real {
+		killAllMarked([]byte(envPool + "=" + p.id))
+	}
 }

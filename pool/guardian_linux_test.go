@@ -77,6 +77,35 @@ func TestAGuardianThatDiesIsReplaced(t *testing.T) {
 	}
 }
 
+func TestAGuardianThatLivedForAWhileIsReplacedAtOnce(t *testing.T) {
+	beside(t)
+	g := NewWithT(t)
+	guardian, err := pool.StartGuardian("0123456789abcdef")
+	g.Expect(err).NotTo(HaveOccurred())
+	defer guardian.Close()
+	replaced := func() time.Duration {
+		old, began := guardian.PID(), time.Now()
+		kill(t, old, syscall.SIGKILL)
+		g.Eventually(guardian.PID).WithTimeout(patience).WithPolling(time.Millisecond).ShouldNot(Or(BeZero(), Equal(old)))
+		return time.Since(began)
+	}
+	for range 9 {
+		replaced()
+	}
+	<-time.After(1500 * time.Millisecond)
+	g.Expect(replaced()).To(BeNumerically("<", 2500*time.Millisecond), "the pause had grown to 5 s")
+}
+
+func TestAGuardianThatIsStoppedIsReplaced(t *testing.T) {
+	g := NewWithT(t)
+	guardian, err := pool.StartGuardian("0123456789abcdef")
+	g.Expect(err).NotTo(HaveOccurred())
+	defer guardian.Close()
+	old := guardian.PID()
+	kill(t, old, syscall.SIGSTOP)
+	g.Eventually(guardian.PID).WithTimeout(patience).ShouldNot(Or(BeZero(), Equal(old)))
+}
+
 // That a pool has no guardian shows nowhere but in the log.
 func TestThatTheGuardianDiedOrCannotBeStartedIsLogged(t *testing.T) {
 	g, log := NewWithT(t), &lockedBuffer{}

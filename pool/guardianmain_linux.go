@@ -23,11 +23,22 @@ func guardianMain() {
 	_ = os.Chdir("/") // which nobody will want to unmount; not before, since the program may need its directory to start
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGQUIT)
 	_ = unix.CloseRange(3, 1<<16, unix.CLOSE_RANGE_CLOEXEC)
-	orders := readOrders(os.Stdin, holdProcess)
+	orders := readOrders(stdinOf(3), holdProcess)
 	if !orders.bye {
 		orders.carryOut(id)
 	}
 	os.Exit(0)
+}
+
+// stdinOf is standard input, which ends when the process of that pidfd does.
+type stdinOf int
+
+func (host stdinOf) Read(b []byte) (int, error) {
+	n, err := readBeside(0, int(host), b)
+	if n <= 0 && err == nil {
+		err = io.EOF
+	}
+	return max(n, 0), err
 }
 
 // holdProcess opens a pidfd, nil if the process is gone.
@@ -57,13 +68,7 @@ func (o guardianOrders) carryOut(id string) {
 			_ = os.Remove(g.dir)
 		}
 	}
-	for deadline, clean := time.Now().Add(time.Second), 0; clean < 2 && time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
-		clean++
-		for _, pid := range markedProcesses(marker) {
-			clean = 0
-			killMarked(pid, marker)
-		}
-	}
+	killAllMarked(marker)
 	for _, g := range o.watched {
 		if g.dir != "" {
 			_ = cgroup.RemoveLeft(g.dir, removeWait)
@@ -128,6 +133,17 @@ func groupHas(pgid int, marker []byte) bool {
 		}
 	}
 	return false
+}
+
+// killAllMarked kills every process that carries the marker until no more are found, for up to a second.
+func killAllMarked(marker []byte) {
+	for deadline, clean := time.Now().Add(time.Second), 0; clean < 2 && time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+		clean++
+		for _, pid := range markedProcesses(marker) {
+			clean = 0
+			killMarked(pid, marker)
+		}
+	}
 }
 
 // killMarked kills pid, looking at its environment again once it is held.

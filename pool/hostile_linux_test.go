@@ -1,11 +1,13 @@
 package pool_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -217,12 +219,53 @@ var treason = pool.Register("treason", func(ctx context.Context, how string) (in
 		post(wire(kindValue, 0, id, seq, "\xff\xff"))
 	case "an error that is none":
 		post(wire(kindError, 0, id, seq, "\xff\xff"))
+	case "a list of nothing", "a list of nothing, as a panic":
+		kind := map[bool]byte{true: kindError, false: kindError + 1}[how == "a list of nothing"]
+		post(wire(kind, 1, id, seq, reference(0, nothing(700_000_000))))
+	case "a short list of nothing":
+		list := append([]byte{0xa1, 0x61, 'k', 0x9a, 0, 0x20, 0, 0}, bytes.Repeat([]byte{0xf6}, 0x200000)...)
+		post(wire(kindError, 0, id, seq, string(list)))
 	case "the next one, unstarted":
 		post(wire(kindValue, 0, id+1, seq+1, "\x07"))
 	}
 	<-time.After(time.Minute)
 	return 0, nil
 })
+
+// nothing puts a map into the arena whose only value is an array of so many nulls, and returns its size.
+func nothing(n int) uint64 {
+	mem, err := unix.Mmap(fdUp, 0, n+8, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		panic(err)
+	}
+	head := binary.BigEndian.AppendUint32([]byte{0xa1, 0x61, 'k', 0x9a}, uint32(n))
+	copy(mem, head)
+	for i := len(head); i < len(head)+n; i++ {
+		mem[i] = 0xf6
+	}
+	return uint64(len(head) + n)
+}
+
+// What a worker says of a failure is decoded in the host: forty bytes for each element of such a list.
+func TestAFailureFromAWorkerTakesNoMoreMemoryThanAMultipleOfItsSize(t *testing.T) {
+	beside(t)
+	for _, how := range []string{"a list of nothing", "a list of nothing, as a panic", "a short list of nothing"} {
+		if raceEnabled && how != "a short list of nothing" {
+			continue // each byte takes ten times as long
+		}
+		g, p := NewWithT(t), start(t, pool.Config{Size: 1, Heartbeat: -1})
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := treason.Call(bound(t), p, how)
+		runtime.ReadMemStats(&after)
+		g.Expect(err).To(BeAssignableToTypeOf(&pool.EncodeError{}), how)
+		g.Expect(after.TotalAlloc-before.TotalAlloc).To(BeNumerically("<", 64<<20), how)
+		if how == "a short list of nothing" {
+			kill(t, pids(p)[0], 9) // it still sleeps
+		}
+		whole(t, p)
+	}
+}
 
 func TestACorruptResultFailsThatTaskAndRecyclesThatWorker(t *testing.T) {
 	large := func(how string) string { return how + "|" + strings.Repeat(" ", largeArgument-len(how)-1) }

@@ -191,7 +191,8 @@ func (p *Pool) Close() error {
 	return fmt.Errorf("%w: not drained within Config.CloseTimeout, %v, and what was left was terminated: %w", ErrClosed, p.cfg.CloseTimeout, err)
 }
 
-// Terminate stops now: every worker and all it started is killed, and every unsettled future fails with ErrClosed. It
+// Terminate stops now: every worker and all it started is killed, but what has cleared its environment and left the process
+// group (without a cgroup), and every unsettled future fails with ErrClosed. It
 // returns when all of them are gone. Terminating twice is fine.
 func (p *Pool) Terminate() {
 	p.mu.Lock()
@@ -229,6 +230,7 @@ func (p *Pool) finish() {
 	p.wg.Wait()
 	p.finishOnce.Do(func() {
 		close(p.stopped)
+		p.sweep()
 		p.guardian.Close()
 		p.launch.close()
 		p.bus.close()

@@ -67,12 +67,36 @@ var scenes = map[string]struct {
 		}
 		return pids
 	}},
+	"with a guardian that is stopped": {cfg: pool.Config{Heartbeat: -1}, setup: func(ctx context.Context, p *pool.Pool) []int {
+		pids := everyWorker(ctx, p, "in a session of its own", func(slot int) { die.Submit(ctx, p, "stop", pool.OnSlot(slot)) })
+		guardian := guardianOf(os.Getpid())
+		_ = syscall.Kill(guardian, syscall.SIGSTOP)
+		return append(pids, guardian)
+	}},
+	"with a fork that holds its descriptors": {setup: func(context.Context, *pool.Pool) []int {
+		fork()
+		return nil
+	}},
+	"with a fork that holds its descriptors, stopped": {cfg: pool.Config{Heartbeat: -1}, setup: func(ctx context.Context, p *pool.Pool) []int {
+		fork()
+		return everyWorker(ctx, p, "in the group, without the marker", func(slot int) { die.Submit(ctx, p, "stop", pool.OnSlot(slot)) })
+	}},
 	"with spares": {cfg: pool.Config{Spares: 2}, setup: func(_ context.Context, p *pool.Pool) []int {
 		for p.Stats().Spares < 2 {
 			<-time.After(time.Millisecond)
 		}
 		return nil
 	}},
+}
+
+// fork makes a child that has what this process has open, calls no exec, and does nothing: what a child is that was stopped
+// before it could, or one that a C library has made.
+func fork() {
+	if child, _, _ := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0); child == 0 {
+		for {
+			syscall.RawSyscall6(syscall.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
+		}
+	}
 }
 
 // everyWorker has each worker start a process, if that is said how, and then calls then for its slot.
@@ -160,6 +184,12 @@ func TestNothingOutlivesAKilledParent(t *testing.T) {
 			}
 			cmd, alive := parent(t, scene, 0)
 			g.Expect(len(alive())).To(BeNumerically(">=", 3))
+			for _, pid := range childrenOf(cmd.Process.Pid) {
+				argv, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+				if !strings.HasPrefix(string(argv), "respawn-") { // it is nobody's business but the host's
+					defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }()
+				}
+			}
 			g.Expect(cmd.Process.Kill()).To(Succeed())
 			killed := time.Now()
 			_ = cmd.Wait()

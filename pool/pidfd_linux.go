@@ -168,3 +168,28 @@ func reapGroup(pgid int) {
 		go reap(10 * time.Second)
 	}
 }
+
+// openSelf opens a pidfd of this process for a child to know it by: the end of a pipe or socket does not tell that this process
+// is gone while somebody else holds it too, such as a fork that has not called exec.
+func openSelf() (*os.File, error) {
+	fd, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		return nil, os.NewSyscallError("pidfd_open", err)
+	}
+	return os.NewFile(uintptr(fd), "host"), nil
+}
+
+// readBeside reads what comes, until the process of the pidfd is gone: that is an end like any other.
+func readBeside(fd, host int, b []byte) (int, error) {
+	for {
+		polled := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(host), Events: unix.POLLIN}}
+		_, err := unix.Poll(polled, -1)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err == nil && polled[0].Revents == 0 && polled[1].Revents&unix.POLLIN != 0:
+			return 0, nil
+		default:
+			return readFull(fd, b)
+		}
+	}
+}

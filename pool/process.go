@@ -84,4 +84,5 @@ const (
 	fdPage    = 5
 	fdDown    = 6
 	fdUp      = 7
+	fdHost    = 8 // a pidfd
 )

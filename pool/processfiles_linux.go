@@ -49,7 +49,11 @@ func (p *osProcess) open(spec spawnSpec) (files []*os.File, err error) {
 		}
 		files = append(files, f)
 	}
-	return files, nil
+	host, err := openSelf()
+	if err != nil {
+		return fail("open a pidfd of this process", err)
+	}
+	return append(files, host), nil
 }
 
 // openOutput appends the child's end of an output pipe, or the null device if nobody wants what it would carry.

@@ -243,7 +243,7 @@ func (w *worker) booted(f *frame) error {
 	var result *BootError
 	if f.kind == frameBootFailed {
 		var wire wireError
-		if err := CBOR.Decode(f.payload, &wire); err != nil {
+		if err := decodeFailure(f.payload, &wire); err != nil {
 			return fmt.Errorf("boot failure: %w", err)
 		}
 		result = &BootError{Worker: w.name, Reason: "initializer failed", Err: unpackError("initializer", wire)}

@@ -18,13 +18,13 @@ func workerMain(name string) {
 		os.Exit(1)
 	}
 	setComm(name)
-	for fd := fdTasks; fd <= fdUp; fd++ {
+	for fd := fdTasks; fd <= fdHost; fd++ {
 		unix.CloseOnExec(fd)
 	}
 	terminated := make(chan os.Signal, 1)
 	h := host{
 		read:        func(b []byte) (int, error) { return readFull(fdTasks, b) },
-		readControl: func(b []byte) (int, error) { return readFull(fdControl, b) },
+		readControl: func(b []byte) (int, error) { return readBeside(fdControl, fdHost, b) },
 		write:       func(b []byte) error { return writeAll(fdTasks, b) },
 		terminated:  terminated,
 		settleIn: func() {

@@ -85,6 +85,10 @@ func (s *server) flush() error {
 func failure(what string, err error) frame {
 	w := wireEncode{What: what, Err: packError(err)}
 	payload, _ := CBOR.Append(nil, &w)
+	if len(payload) > maxFrame {
+		w.Err = wireError{Message: beginning(w.Err.Message), Type: w.Err.Type}
+		payload, _ = CBOR.Append(nil, &w)
+	}
 	return frame{kind: frameEncode, payload: payload}
 }
 
