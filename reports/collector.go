@@ -22,7 +22,7 @@ func NewCollector(h history.Header) *Collector {
 	t := h.Target
 	t.Kind, t.Name, t.Version = clip(t.Kind, maxName), clip(t.Name, maxName), clip(t.Version, maxName)
 	r := &Report{source: clip(h.Source, 64<<10), Facts: Facts{
-		SchemaVersion: SchemaVersion, Run: clip(h.Run, maxName), Scenario: clip(h.Scenario, maxName), Description: clip(h.Description, 2*maxText), Seed: h.Seed,
+		SchemaVersion: SchemaVersion, Run: clip(h.Run, maxName), Test: clip(h.Test, maxName), Scenario: clip(h.Scenario, maxName), Description: clip(h.Description, 2*maxText), Seed: h.Seed,
 		Command: clip(h.Command, 2*maxText), Started: h.Started, Target: t, Floors: h.Floors, Experiment: clip(h.Experiment, maxName),
 		Environment: clipMap(h.Environment, 100), Capabilities: clipMap(h.Capabilities, 100),
 		Faults: []Injection{}, Exits: []Exit{},

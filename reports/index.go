@@ -27,12 +27,16 @@ func (e IndexEntry) Link() string {
 	return (&url.URL{Path: "./" + filepath.ToSlash(filepath.Join(e.Dir, "report.html"))}).String()
 }
 
-// Name is the scenario, with what tells the run from others of it: NAME.2, NAME.3.
+// Name is the scenario, with what tells the run from others of it: NAME.2, NAME.3, and the test that made it.
 func (e IndexEntry) Name() string {
-	if e.Dir == "." {
-		return e.Scenario
+	name := e.Scenario
+	if e.Dir != "." {
+		name = runIn(e.Dir, e.Scenario)
 	}
-	return runIn(e.Dir, e.Scenario)
+	if e.Test != "" {
+		name += " (" + e.Test + ")"
+	}
+	return name
 }
 
 // Recovery is the median slot recovery, "" without one.

@@ -56,6 +56,9 @@ func (r *Report) JUnit(w io.Writer, run string) error {
 		Name: plain(run), Time: junitSeconds(r.DurationS), Timestamp: r.Started.UTC().Format(junitTime),
 		Props: []junitProp{{"seed", fmt.Sprint(r.Seed)}, {"command", plain(r.Command)}},
 	}
+	if r.Test != "" {
+		s.Props = append(s.Props, junitProp{"test", plain(r.Test)})
+	}
 	class := r.junitClass(run)
 	verdict := junitCase{Name: "verdict", Class: class, Time: s.Time}
 	why := &junitText{Message: plain(fmt.Sprintf("%s: %s", r.Verdict, r.Cause)), Text: plain(r.findings())}

@@ -29,7 +29,8 @@ type Facts struct {
 	Scenario      string         `json:"scenario"`
 	Description   string         `json:"description,omitempty"`
 	Seed          uint64         `json:"seed"`
-	Run           string         `json:"run,omitempty"` // tells this run from every other; copies of its files have it too
+	Run           string         `json:"run,omitempty"`  // tells this run from every other; copies of its files have it too
+	Test          string         `json:"test,omitempty"` // that made the run
 	Command       string         `json:"command,omitempty"`
 	Started       time.Time      `json:"started"`
 	DurationS     float64        `json:"duration_s"`

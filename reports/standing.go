@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -84,6 +85,19 @@ func Standing(dir string) ([]IndexEntry, error) {
 		return nil, err
 	}
 	return w.runs, errors.Join(w.unread...)
+}
+
+// List writes index.html over all runs that stand in the directory. Those who list at once wait for each other, so that the
+// last one lists all.
+func List(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	await(d)
+	runs, _ := Standing(dir) // the gate tells of what cannot be read
+	return WriteFile(filepath.Join(dir, "index.html"), func(w io.Writer) error { return Index(w, runs) })
 }
 
 // Judged is Standing with each run judged again by its history: the report is what that shows. A run whose report says

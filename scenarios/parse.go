@@ -22,6 +22,8 @@ type Options struct {
 	Short  bool     // apply the scenario's short form
 	Set    []string // "path=value", applied last, in order
 	NoExec bool     // refuse scenarios that start a program of their own: drivers and servers
+	// OwnTarget replays a run whose target its caller made, and makes again.
+	OwnTarget bool
 }
 
 // ReadFile reads a scenario file. Mistakes come back as [Problems], all of them.

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/respawn-go/respawn/chaos"
@@ -16,7 +17,7 @@ type Replay struct {
 	Left     int // injections that found no victim: they are not among the shots
 }
 
-// ReadReplay reads a run out of its history. The text in the history is what was run: opts is for NoExec. A record that was
+// ReadReplay reads a run out of its history. The text in the history is what was run: opts is for NoExec and OwnTarget. A record that was
 // cut short, that has no faults, or of a run whose target only its caller can make, is an error.
 func ReadReplay(path string, opts Options) (*Replay, error) {
 	in, err := history.Open(path)
@@ -27,8 +28,9 @@ func ReadReplay(path string, opts Options) (*Replay, error) {
 	switch h := in.Header; {
 	case h.Source == "":
 		return nil, fmt.Errorf("%s was not made from a scenario file: there is nothing to run again", path)
-	case h.OwnTarget:
-		return nil, fmt.Errorf("%s is of a target that its caller made, not its scenario: only that test can run it again", path)
+	case h.OwnTarget && !opts.OwnTarget:
+		return nil, fmt.Errorf("%s is of a target that a test made, not its scenario; that test injects its faults again with: RESPAWN_REPLAY=%s %s",
+			path, Quoted(path), cmp.Or(h.Command, "go test"))
 	}
 	r := &Replay{Seed: in.Header.Seed}
 	if r.Scenario, err = Parse(path+" (its scenario)", []byte(in.Header.Source), opts); err != nil {

@@ -27,6 +27,14 @@ import (
 // HistoryFile is the name of the history in the directory of a run.
 const HistoryFile = "history.jsonl"
 
+// HistoryIn is the history in the directory of a run, or the file itself.
+func HistoryIn(path string) string {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return filepath.Join(path, HistoryFile)
+	}
+	return path
+}
+
 // RunOptions says how a scenario is run.
 type RunOptions struct {
 	// Dir is where the run's files go; it is made. The history appears in it as things happen, the reports at the end.
@@ -35,6 +43,8 @@ type RunOptions struct {
 	Seed uint64
 	// Command repeats the run, for the report.
 	Command string
+	// Test is the name of the test that runs it, for the report; "" outside tests.
+	Test string
 	// Target is tested in place of the scenario's own. It stays open: whoever made it closes it.
 	Target TargetMaker
 	// Shots are injected in place of the seed's plan: a replay. nil: the seed's plan.
@@ -104,7 +114,7 @@ func (s *Scenario) run(ctx context.Context, path string, o RunOptions) (*reports
 func (s *Scenario) unstarted(o RunOptions, v check.Verdict, cause string) *reports.Report {
 	return &reports.Report{
 		Facts: reports.Facts{
-			SchemaVersion: reports.SchemaVersion, Run: rand.Text(), Scenario: s.Name, Description: s.Description, Seed: s.seed(o), Command: o.Command,
+			SchemaVersion: reports.SchemaVersion, Run: rand.Text(), Test: o.Test, Scenario: s.Name, Description: s.Description, Seed: s.seed(o), Command: o.Command,
 			Started: time.Now(), Environment: Environment(), Capabilities: capabilities(), Faults: []reports.Injection{}, Exits: []reports.Exit{},
 		},
 		Result: check.Result{Verdict: v, Cause: cause},
@@ -186,7 +196,7 @@ func (s *Scenario) prepare(ctx context.Context, o RunOptions) (*chaos.Run, error
 	run := &chaos.Run{
 		Seed: seed, Chaos: list, Shots: o.Shots, Load: s.Load.engine(), MinAlive: int(s.MinAlive), Settle: s.settle(),
 		Header: history.Header{
-			Run: rand.Text(), Scenario: s.Name, Description: s.Description, Seed: seed, Command: o.Command, Source: string(s.text), Experiment: s.experiment(),
+			Run: rand.Text(), Test: o.Test, Scenario: s.Name, Description: s.Description, Seed: seed, Command: o.Command, Source: string(s.text), Experiment: s.experiment(),
 			OwnTarget: o.Target != nil, Environment: Environment(), Capabilities: capabilities(),
 		},
 	}

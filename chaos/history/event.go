@@ -17,6 +17,7 @@ type Header struct {
 	Description   string             `json:"description,omitempty"`
 	Seed          uint64             `json:"seed"`
 	Run           string             `json:"run,omitempty"`     // tells this run from every other
+	Test          string             `json:"test,omitempty"`    // the test that made the run
 	Command       string             `json:"command,omitempty"` // repeats the run
 	Started       time.Time          `json:"started"`           // wall clock at T = 0
 	Clock         int64              `json:"clock"`             // CLOCK_MONOTONIC at T = 0, in ns: the witnesses' base

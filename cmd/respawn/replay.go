@@ -21,7 +21,7 @@ command is taken from here. A run of a target that a test made itself cannot be 
 		Example: "  respawn replay respawn-out/random-kill/history.jsonl --out replayed",
 		Args:    needs("which history?", false),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			args[0] = historyIn(args[0])
+			args[0] = scenarios.HistoryIn(args[0])
 			run, err := scenarios.ReadReplay(args[0], scenarios.Options{NoExec: f.noExec})
 			if err != nil {
 				return usage("%w", err)

@@ -11,14 +11,6 @@ import (
 	"github.com/respawn-go/respawn/scenarios"
 )
 
-// historyIn is the history in the directory of a run, or the file itself.
-func historyIn(path string) string {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return filepath.Join(path, scenarios.HistoryFile)
-	}
-	return path
-}
-
 func newReport() *cobra.Command {
 	var out, baseline string
 	var asJSON bool
@@ -32,7 +24,7 @@ edited: the report is then of what there is, and at best INCONCLUSIVE.`,
 		Example: "  respawn report respawn-out/random-kill",
 		Args:    needs("which history?", false),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			args[0] = historyIn(args[0])
+			args[0] = scenarios.HistoryIn(args[0])
 			if _, err := os.Stat(args[0]); err != nil {
 				return usage("%w", err)
 			}

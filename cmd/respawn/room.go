@@ -38,6 +38,9 @@ func roomFor(list []*scenarios.Scenario, f runFlags) error {
 func distrust(args []string, f runFlags) {
 	asked := map[string]bool{}
 	for _, arg := range args {
+		if info, err := os.Stat(arg); arg == "-" || err == nil && !info.Mode().IsRegular() {
+			continue // what was read from a stream is gone, or somebody would have to type it once more
+		}
 		if s, err := readScenario(arg, scenarios.Options{}); err == nil {
 			asked[s.Name] = true
 		}
@@ -45,7 +48,7 @@ func distrust(args []string, f runFlags) {
 	standing, _ := reports.Standing(f.out) // what cannot be read is red as it is
 	for _, e := range standing {
 		named := slices.ContainsFunc(args, func(arg string) bool {
-			return strings.Contains(e.Command+" ", " "+scenarios.Quoted(arg)+" ")
+			return strings.Contains(e.Command+" ", " "+scenarios.QuotedPath(arg)+" ")
 		})
 		if asked[e.Scenario] || named {
 			_ = reports.Distrust(filepath.Join(f.out, e.Dir), "'respawn run "+strings.Join(args, " ")+"' could not begin")

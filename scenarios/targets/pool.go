@@ -130,17 +130,7 @@ func (t *Pool) Do(ctx context.Context, task chaos.Task) chaos.Settled {
 	}
 	f := b.task.Submit(ctx, t.Pool, w)
 	a, err := f.Result(ctx)
-	s := verdict(ctx, b, &w, a, err)
-	if f.TaskID() == 0 && s.Outcome == history.Failed {
-		s.Outcome = history.Rejected
-	}
-	select {
-	case <-f.Done():
-		o := f.Outcome()
-		s.Attempts, s.PID = o.Attempts, o.PID
-	default:
-	}
-	return s
+	return told(f, verdict(ctx, b, &w, a, err))
 }
 
 // Map implements chaos.Mapper.
@@ -154,31 +144,7 @@ func (t *Pool) Map(ctx context.Context, tasks []chaos.Task, ended func(int, chao
 			return
 		}
 	}
-	taken := make(chan bool, len(tasks))
-	feed := func(yield func(work, error) bool) {
-		defer close(taken)
-		for _, w := range inputs {
-			more := yield(w, nil) // waits for room, then submits
-			taken <- !t.closed.Load()
-			if !more {
-				return
-			}
-		}
-	}
-	i := 0
-	for a, err := range b.task.Stream(ctx, t.Pool, feed) {
-		if i < len(tasks) {
-			s := verdict(ctx, b, &inputs[i], a, err)
-			if !<-taken && s.Outcome == history.Failed {
-				s.Outcome = history.Rejected
-			}
-			ended(i, s)
-		}
-		i++
-	}
-	for ; i < len(tasks); i++ {
-		ended(i, chaos.Settled{Outcome: history.Hung})
-	}
+	inOrder(ctx, t, b.task, inputs, func(i int, a answer, err error) chaos.Settled { return verdict(ctx, b, &inputs[i], a, err) }, ended)
 }
 
 // prepare finds the built-in task and makes its argument.
@@ -222,18 +188,13 @@ func (w *work) take(args map[string]any) error {
 
 // verdict says how a task ended for its submitter.
 func verdict(ctx context.Context, b builtin, w *work, a answer, err error) chaos.Settled {
-	var lost *pool.WorkerLostError
 	switch {
 	case err == nil && a.ID == w.ID && b.expect(w, a):
 		return chaos.Settled{Outcome: history.OK, PID: a.PID}
 	case err == nil:
 		return chaos.Settled{Outcome: history.Wrong, PID: a.PID, Err: fmt.Sprintf("task %d was answered for task %d with %d", w.ID, a.ID, a.Value)}
-	case errors.As(err, &lost):
-		return chaos.Settled{Outcome: history.Lost, Err: err.Error()}
-	case ctx.Err() != nil:
-		return chaos.Settled{Outcome: history.Hung, Err: err.Error()}
 	}
-	return chaos.Settled{Outcome: history.Failed, Err: err.Error()}
+	return failure(ctx, err)
 }
 
 // Resize implements chaos.Operator, with Restart, Close and Terminate.
