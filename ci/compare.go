@@ -200,6 +200,9 @@ func (c *Change) judge(a, b observed, r Regression, p float64) (text string) {
 		text += fmt.Sprintf("; the host took %.2f× as long to spawn as then", math.Exp(hours))
 	}
 	c.Red = center.red || slow.red || far.red
+	if !c.Red && c.Detects > 0 {
+		text = fmt.Sprintf("; a slowdown of %.1f× would have been seen", c.Detects) + text
+	}
 	return text
 }
 

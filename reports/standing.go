@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -101,28 +102,25 @@ func List(dir string) error {
 }
 
 // Judged is Standing with each run judged again by its history: the report is what that shows. A run whose report says
-// something else, or that ran and has no history, is an [*UnreadError].
+// something else, or that ran and has no history, is an [*UnreadError], and so is one that is missing between others: of NAME,
+// NAME.2 and NAME.4 the third.
 func Judged(dir string) ([]IndexEntry, error) {
-	return judged(dir, func(*Report) bool { return false })
+	list, err := judged(dir, false)
+	return list, errors.Join(append(problems(err), missing(dir, list)...)...)
 }
 
 // JudgedBaseline is Judged for runs to compare with: of these it takes a report without a history for what it says, since a
 // baseline is kept for long and a history is large.
 func JudgedBaseline(dir string) ([]IndexEntry, error) {
-	return judged(dir, func(*Report) bool { return true })
+	return judged(dir, true)
 }
 
-func judged(dir string, alone func(*Report) bool) ([]IndexEntry, error) {
+func judged(dir string, alone bool) ([]IndexEntry, error) {
 	runs, err := Standing(dir)
 	list := runs[:0]
-	var unread []error
-	if all, ok := err.(interface{ Unwrap() []error }); ok {
-		unread = all.Unwrap()
-	} else if err != nil {
-		return nil, err
-	}
+	unread := problems(err)
 	for _, e := range runs {
-		r, err := e.judgeAgain(dir, alone(e.Report))
+		r, err := e.judgeAgain(dir, alone)
 		if err != nil {
 			unread = append(unread, &UnreadError{e.Dir, e.Scenario, err})
 			continue
@@ -130,6 +128,42 @@ func judged(dir string, alone func(*Report) bool) ([]IndexEntry, error) {
 		list = append(list, IndexEntry{Report: r, Dir: e.Dir})
 	}
 	return list, errors.Join(unread...)
+}
+
+// problems is the errors that one joins.
+func problems(err error) []error {
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		return all.Unwrap()
+	}
+	if err != nil {
+		return []error{err}
+	}
+	return nil
+}
+
+// missing is the runs that are not there though such with higher numbers are.
+func missing(root string, runs []IndexEntry) (gone []error) {
+	told := map[string]bool{}
+	for _, e := range runs {
+		number, ok := strings.CutPrefix(filepath.Base(e.Dir), e.Scenario+".")
+		last, err := strconv.Atoi(number)
+		if !ok || err != nil {
+			continue
+		}
+		first := strings.TrimSuffix(e.Dir, "."+number)
+		for n := 1; n < last; n++ {
+			dir := first
+			if n > 1 {
+				dir = fmt.Sprintf("%s.%d", first, n)
+			}
+			if _, err := os.Stat(filepath.Join(root, dir)); err == nil || told[dir] {
+				continue
+			}
+			told[dir] = true
+			gone = append(gone, &UnreadError{dir, e.Scenario, fmt.Errorf("%s is not there, though %s is: not all runs are here", filepath.Join(root, dir), filepath.Join(root, e.Dir))})
+		}
+	}
+	return gone
 }
 
 // judgeAgain is the report of what the run's history shows. Without a history the report stands if it may stand alone, or if

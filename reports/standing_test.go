@@ -162,3 +162,23 @@ func TestWhatIsLeftOfAKilledRunIsNotTakenForItsReport(t *testing.T) {
 	g.Expect(reports.Remove(filepath.Dir(dir), "storm")).To(Succeed())
 	g.Expect(dir).NotTo(BeAnExistingFile())
 }
+
+// Runs are numbered without gaps: where one is missing, something was lost or taken away.
+func TestARunThatIsMissingBetweenOthersIsTold(t *testing.T) {
+	g := NewWithT(t)
+	root := t.TempDir()
+	for _, run := range []string{"made-up", "made-up.2", "made-up.5", "below/made-up.2"} {
+		ran(g, filepath.Join(root, run), held)
+	}
+	list, err := reports.Judged(root)
+	g.Expect(list).To(HaveLen(4))
+	var gone []string
+	for _, err := range err.(interface{ Unwrap() []error }).Unwrap() {
+		var unread *reports.UnreadError
+		g.Expect(errors.As(err, &unread)).To(BeTrue())
+		g.Expect(unread).To(MatchError(MatchRegexp(`is not there, though .*made-up\.[25] is: not all runs are here$`)))
+		gone = append(gone, unread.Run)
+	}
+	g.Expect(gone).To(ConsistOf("made-up.3", "made-up.4", "below/made-up"))
+	g.Expect(reports.JudgedBaseline(root)).To(HaveLen(4))
+}
