@@ -335,8 +335,8 @@ func TestErrorsOfAnyLengthAndInNoEncodingCrossTheBorder(t *testing.T) {
 
 func TestAnErrorThatCannotCrossTheBorderIsNotRegistered(t *testing.T) {
 	g := NewWithT(t)
-	g.Expect(func() { pool.RegisterError[*fs.PathError]("path") }).To(PanicWith(ContainSubstring("the field Err of *fs.PathError cannot cross")))
-	g.Expect(func() { pool.RegisterError[*deepError]("deep") }).To(PanicWith(ContainSubstring("the field List.Done of")))
+	g.Expect(func() { pool.RegisterError[*fs.PathError]("path") }).To(PanicWith(ContainSubstring("*fs.PathError.Err (error) may hold any type")))
+	g.Expect(func() { pool.RegisterError[*deepError]("deep") }).To(PanicWith(ContainSubstring("deepError.List[].Done (chan int) has no encoding")))
 	g.Expect(func() { pool.RegisterError[*plainError]("plain") }).NotTo(Panic())
 }
 

@@ -21,7 +21,7 @@ type Codec interface {
 // CBOR is the codec of [Register]: RFC 8949 by fxamacker/cbor. Field names follow `cbor` or else `json` struct tags;
 // times keep nanoseconds and their offset; unexported fields are ignored. A string keeps its bytes, which need not be UTF-8.
 // The type decoded into decides what arrives: an any holds a uint64, int64 if negative, float64, bool, string (times too), []byte,
-// []any or map[any]any (structs too), whatever was put in.
+// []any or map[any]any (structs too), whatever was put in; a value there of which something would be lost is an error.
 var CBOR Codec = cborCodec{}
 
 type cborCodec struct{}

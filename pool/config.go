@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"reflect"
 	"runtime"
 	"strings"
 	"time"
@@ -256,8 +257,10 @@ type Initializer struct {
 type Init[Arg any] struct{ name string }
 
 // RegisterInit registers a function that runs once in each worker before its first task. Like [Register] it belongs in
-// a package-level variable; a second registration of a name panics.
+// a package-level variable; a second registration of a name panics, and so does a type that
+// cannot travel (see Register).
 func RegisterInit[Arg any](name string, fn func(ctx context.Context, arg Arg) error) Init[Arg] {
+	mustTravel("initializer", name, "argument", reflect.TypeFor[Arg]())
 	registry.addInit(name, func(ctx context.Context, data []byte) error {
 		var arg Arg
 		if err := CBOR.Decode(data, &arg); err != nil {

@@ -33,7 +33,14 @@ func walk(v reflect.Value, left int) (err error) {
 		return errTooDeep
 	}
 	switch v.Kind() {
-	case reflect.Pointer, reflect.Interface:
+	case reflect.Interface:
+		if !v.IsNil() {
+			if lost := strandedIn(v.Elem().Type()); lost != nil {
+				return fmt.Errorf("what an interface holds cannot travel whole: %w", lost)
+			}
+		}
+		return walk(v.Elem(), left-1)
+	case reflect.Pointer:
 		return walk(v.Elem(), left-1)
 	case reflect.Slice, reflect.Array:
 		for i := 0; i < v.Len() && err == nil; i++ {
@@ -41,7 +48,9 @@ func walk(v reflect.Value, left int) (err error) {
 		}
 	case reflect.Map:
 		for m := v.MapRange(); m.Next() && err == nil; {
-			err = walk(m.Value(), left-1)
+			if err = walk(m.Key(), left-1); err == nil {
+				err = walk(m.Value(), left-1)
+			}
 		}
 	case reflect.Struct:
 		for i := 0; i < v.NumField() && err == nil; i++ {
@@ -69,7 +78,7 @@ func endless(t reflect.Type) bool {
 
 // marshalers encode themselves: what they contain is not followed.
 var marshalers = []reflect.Type{
-	reflect.TypeFor[cbor.Marshaler](), reflect.TypeFor[encoding.BinaryMarshaler](), reflect.TypeFor[encoding.TextMarshaler](),
+	reflect.TypeFor[cbor.Marshaler](), reflect.TypeFor[encoding.BinaryMarshaler](),
 }
 
 func leadsBack(t reflect.Type, above map[reflect.Type]bool) bool {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"reflect"
-	"slices"
 	"sync"
 )
 
@@ -25,16 +24,14 @@ func (e *HandlerError) Error() string { return e.Message }
 // Unwrap gives the registered errors found in the original's tree, outermost first.
 func (e *HandlerError) Unwrap() []error { return e.wrapped }
 
-// RegisterError names an error type so that values of it cross the process border (encoded by CBOR, so exported fields
-// only) and errors.As finds them in the parent. It panics on a name that is taken, and on a type with a field that cannot be
-// decoded, such as the error in *fs.PathError: register a type of your own that holds its text. Like everything that is
+// RegisterError names an error type so that values of it cross the process border (encoded by CBOR) and errors.As finds them in
+// the parent. It panics on a name that is taken, and on a type that cannot travel whole (see Register), such as *fs.PathError for
+// the error in it: register a type of your own that holds its text. Like everything that is
 // registered it belongs where both sides come by, and returns something so that it can stand in a package-level variable:
 //
 //	var _ = pool.RegisterError[*QuotaError]("quota")
 func RegisterError[E error](name string) struct{} {
-	if field := undecodable(reflect.TypeFor[E](), nil); field != "" {
-		panic(fmt.Sprintf("pool: error %q: the field %s of %v cannot cross the process border: register a type that has its text instead", name, field, reflect.TypeFor[E]()))
-	}
+	mustTravel("error", name, "type", reflect.TypeFor[E]())
 	errorKinds.add(&errorKind{
 		name: name,
 		match: func(err error) ([]byte, bool) {
@@ -59,31 +56,6 @@ func RegisterError[E error](name string) struct{} {
 		},
 	})
 	return struct{}{}
-}
-
-// undecodable names the first exported field, at any depth, whose values cannot be decoded; "" if there is none.
-func undecodable(t reflect.Type, within []reflect.Type) string {
-	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Array || t.Kind() == reflect.Map {
-		t = t.Elem()
-	}
-	_, own := reflect.PointerTo(t).MethodByName("UnmarshalCBOR")
-	_, binary := reflect.PointerTo(t).MethodByName("UnmarshalBinary")
-	if t.Kind() != reflect.Struct || own || binary || slices.Contains(within, t) {
-		return ""
-	}
-	for f := range t.Fields() {
-		if !f.IsExported() || f.Tag.Get("cbor") == "-" || f.Tag.Get("json") == "-" {
-			continue
-		}
-		kind := f.Type.Kind()
-		if kind == reflect.Interface && f.Type.NumMethod() > 0 || kind == reflect.Chan || kind == reflect.Func {
-			return f.Name
-		}
-		if inner := undecodable(f.Type, append(within, t)); inner != "" {
-			return f.Name + "." + inner
-		}
-	}
-	return ""
 }
 
 // RegisterSentinel names an error value so that errors.Is finds it in the parent. context.Canceled,

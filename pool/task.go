@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 )
 
@@ -22,7 +23,12 @@ type definition struct {
 // program must register the same tasks before Main is called. It panics if the name is empty, longer than 255 bytes or
 // taken, or if Main has been called in a worker.
 //
-// In and Out travel as CBOR (see [CBOR]): exported fields of structs, maps, slices, numbers, strings, bytes, times. A
+// In and Out travel as CBOR (see [CBOR]): exported fields of structs, maps, slices, numbers, strings, bytes, times, and what has
+// both methods of cbor.Marshaler or of encoding.BinaryMarshaler and their opposite. Register panics on a type of which something
+// would be lost or could not be encoded, with the path to it: unexported fields (as in *os.File, bytes.Buffer, *regexp.Regexp),
+// interfaces with methods (error too), channels, functions, fields that hide each other, fields beside an embedded type that
+// encodes the whole. A field with the tag `cbor:"-"` or `json:"-"` is left behind on purpose; what is lost within one with
+// `pool:"lossy"` is not looked for. A value in an any is looked at when it is encoded, and fails the task with *EncodeError. A
 // handler that reads large bytes and does not keep them takes them as [Lent].
 //
 // The handler's context carries its attempt number and idempotency key ([Attempt], [Key]) and is cancelled when the
@@ -32,8 +38,12 @@ func Register[In, Out any](name string, handler func(ctx context.Context, in In)
 	return RegisterCodec(name, CBOR, handler)
 }
 
-// RegisterCodec is Register with a codec of the caller's own.
+// RegisterCodec is Register with a codec of the caller's own, which alone knows what it can carry: the types are not looked at.
 func RegisterCodec[In, Out any](name string, codec Codec, handler func(ctx context.Context, in In) (Out, error)) Task[In, Out] {
+	if codec == CBOR {
+		mustTravel("task", name, "argument", reflect.TypeFor[In]())
+		mustTravel("task", name, "result", reflect.TypeFor[Out]())
+	}
 	index := registry.addTask(name, func(ctx context.Context, arg, dst []byte) (enc, part []byte, err error) {
 		in, err := decodeArgument[In](codec, arg)
 		if err != nil {
