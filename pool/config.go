@@ -121,7 +121,9 @@ type Config struct {
 	// Stdout and Stderr say where the workers' output goes: a function is called with each whole line (without its
 	// end) from one goroutine per worker, lines over 64 KiB in pieces. A function that blocks holds up its worker's
 	// output, and the record of the worker's exit by at most a second; the line is the function's only until it returns.
-	// Default nil: stdout is discarded and stderr is kept only as the tail (the last 4 KiB) that exit records carry.
+	// Default nil: lines pass through to this process's own stdout and stderr, as "Worker-1: line". That never blocks a worker or
+	// the pool: where nobody reads, a MiB waits, and what is over is dropped and counted there; Close waits for the rest, at most a
+	// second. [Discard] drops them. The tail of stderr (the last 4 KiB) is kept for exit records whatever is set here.
 	Stdout func(worker string, line []byte)
 	Stderr func(worker string, line []byte)
 

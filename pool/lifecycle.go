@@ -235,6 +235,8 @@ func (p *Pool) finish() {
 		p.launch.close()
 		p.bus.close()
 		p.journal.wait()
+		p.stdout.wait()
+		p.stderr.wait()
 	})
 	<-p.stopped
 }

@@ -291,6 +291,9 @@ func start(t *testing.T, cfg pool.Config) *pool.Pool {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
+	if cfg.Stdout == nil && cfg.Stderr == nil { // dying workers say a lot
+		cfg.Stdout, cfg.Stderr = pool.Discard, pool.Discard
+	}
 	p, err := pool.New(ctx, cfg.Broken(broken))
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() {

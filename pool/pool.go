@@ -23,6 +23,8 @@ type Pool struct {
 	guardian guardian
 	launch   launch // of its workers
 	real     bool   // real processes, not fakes
+	stdout   passThrough
+	stderr   passThrough
 	bus      eventBus
 	journal  journal
 	sent     sync.Map   // of *call by Message.ID: what came by Send and has not settled
@@ -105,6 +107,7 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 		cfg: cfg, id: newID(), pid: os.Getpid(), guardian: noGuardian{}, real: real, eff: &effects{}, waiters: &sync.Pool{}, workers: make(map[*worker]struct{}),
 		keeperKick: make(chan struct{}, 1), dispatchKick: make(chan struct{}, 1), stopped: make(chan struct{}), changed: make(chan struct{}),
 	}
+	p.stdout.to, p.stderr.to = os.Stdout, os.Stderr
 	if err := p.prepare(); err != nil {
 		return nil, err
 	}

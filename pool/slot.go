@@ -308,11 +308,6 @@ func (p *Pool) spec(w *worker) spawnSpec {
 	if w.slot != nil {
 		s.slot = w.slot.index
 	}
-	if sink := p.cfg.Stdout; sink != nil {
-		s.stdout = func(line []byte) { sink(w.name, line) }
-	}
-	if sink := p.cfg.Stderr; sink != nil {
-		s.stderr = func(line []byte) { sink(w.name, line) }
-	}
+	s.stdout, s.stderr = p.stdout.sink(p.cfg.Stdout, w.name), p.stderr.sink(p.cfg.Stderr, w.name)
 	return s
 }

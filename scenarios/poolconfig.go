@@ -13,6 +13,7 @@ func (t *PoolTarget) config() pool.Config {
 		SoftMemory: pool.Bytes(t.SoftMemory), HardMemory: pool.Bytes(t.HardMemory), NoCgroup: t.NoCgroup,
 		TaskTimeout: t.TaskTimeout.Std(), QueueLimit: int(t.QueueLimit), Heartbeat: t.Heartbeat.Std(),
 		StopGrace: t.StopGrace.Std(), BootTimeout: t.BootTimeout.Std(),
+		Stdout: pool.Discard, Stderr: pool.Discard, // exits keep the tail, and the terminal is the report's
 	}
 	if t.Delivery == "at-most-once" {
 		c.Delivery = pool.AtMostOnce
