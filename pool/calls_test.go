@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -587,8 +588,39 @@ func TestEnvironmentDirectoryAndOutput(t *testing.T) {
 func TestPoolInAWorkerIsAnError(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	_, err := nested.Call(bound(t), via(p), 0)
-	g.Expect(err).To(MatchError(pool.ErrInWorker.Error()))
+	g.Expect(err).To(MatchError(pool.ErrInWorker))
+	g.Expect(err).NotTo(MatchError(pool.ErrClosed))
 }
+
+func TestAPanicTellsFileAndLine(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	for how, line := range map[string]string{"panic": "panic(\"oh no\")", "nil map": "m[how] = 1", "index": "_ = list[len(how)]", "nil": "return *n, nil"} {
+		_, err := panics.Call(bound(t), p, how)
+		var panicked *pool.PanicError
+		g.Expect(errors.As(err, &panicked)).To(BeTrue(), how)
+		file, number, _ := strings.Cut(panicked.At, ":")
+		g.Expect(err).To(MatchError(ContainSubstring(" panicked at " + panicked.At + ": ")))
+		source, readErr := os.ReadFile(file)
+		g.Expect(readErr).NotTo(HaveOccurred())
+		n, _ := strconv.Atoi(number)
+		g.Expect(strings.TrimSpace(strings.Split(string(source), "\n")[n-1])).To(Equal(line), how)
+	}
+}
+
+var panics = pool.Register("panics", func(_ context.Context, how string) (int, error) {
+	var m map[string]int
+	var n *int
+	var list []int
+	switch how {
+	case "panic":
+		panic("oh no")
+	case "nil map":
+		m[how] = 1
+	case "index":
+		_ = list[len(how)]
+	}
+	return *n, nil
+})
 
 var nested = pool.Register("nested", func(ctx context.Context, _ int) (int, error) {
 	_, err := pool.New(ctx, pool.Config{Size: 1})

@@ -30,7 +30,7 @@ const (
 	// AtLeastOnce runs the task again, on another worker, until its death budget is spent. The default.
 	AtLeastOnce Delivery = iota
 	// AtMostOnce sends a task again only when it is proven never to have started, and otherwise settles it with
-	// *WorkerLostError. As an [Option] it applies to one task: see [WithDelivery].
+	// *WorkerLostError. WithDelivery(AtMostOnce) is the [Option] for one task.
 	AtMostOnce
 )
 

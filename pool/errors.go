@@ -75,11 +75,16 @@ func (e *TimeoutError) Error() string {
 type PanicError struct {
 	Task  string
 	Value string // the panic value, printed with %v
+	At    string // where it panicked: file:line; empty for runtime.Goexit
 	Stack string // the worker's stack at the panic; empty for runtime.Goexit
 }
 
 func (e *PanicError) Error() string {
-	return fmt.Sprintf("pool: task %q panicked: %s", e.Task, e.Value)
+	at := ""
+	if e.At != "" {
+		at = " at " + e.At
+	}
+	return fmt.Sprintf("pool: task %q panicked%s: %s", e.Task, at, e.Value)
 }
 
 // CrashLoopError says why workers do not come up. It matches ErrCrashLoop; Unwrap also gives the cause.

@@ -149,6 +149,7 @@ func (b *frameBuffer) next(f *frame) (ok bool, err error) {
 // wirePanic is a recovered panic.
 type wirePanic struct {
 	Value string `cbor:"v"`
+	At    string `cbor:"a,omitempty"`
 	Stack string `cbor:"s"`
 }
 

@@ -213,7 +213,7 @@ func (c *call) failure() error {
 		if err := decodeFailure(c.data, &w); err != nil {
 			return corrupt(err)
 		}
-		return &PanicError{Task: c.def.name, Value: w.Value, Stack: w.Stack}
+		return &PanicError{Task: c.def.name, Value: w.Value, At: w.At, Stack: w.Stack}
 	case frameEncode:
 		var w wireEncode
 		if err := decodeFailure(c.data, &w); err != nil {

@@ -59,8 +59,8 @@ func RegisterError[E error](name string) struct{} {
 }
 
 // RegisterSentinel names an error value so that errors.Is finds it in the parent. context.Canceled,
-// context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, fs.ErrNotExist, fs.ErrExist and fs.ErrPermission are
-// registered already. It panics on a name that is taken. It returns the sentinel:
+// context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, fs.ErrNotExist, fs.ErrExist, fs.ErrPermission and
+// this package's own are registered already. It panics on a name that is taken. It returns the sentinel:
 //
 //	var ErrQuota = pool.RegisterSentinel("quota", errors.New("quota exceeded"))
 func RegisterSentinel(name string, sentinel error) error {
@@ -93,6 +93,9 @@ func newErrorRegistry() *errorRegistry {
 		"context.Canceled": context.Canceled, "context.DeadlineExceeded": context.DeadlineExceeded,
 		"io.EOF": io.EOF, "io.ErrUnexpectedEOF": io.ErrUnexpectedEOF,
 		"fs.ErrNotExist": fs.ErrNotExist, "fs.ErrExist": fs.ErrExist, "fs.ErrPermission": fs.ErrPermission,
+		"pool.ErrClosed": ErrClosed, "pool.ErrQueueFull": ErrQueueFull, "pool.ErrCrashLoop": ErrCrashLoop, "pool.ErrInWorker": ErrInWorker,
+		"pool.ErrMainNotCalled": ErrMainNotCalled, "pool.ErrUnsupported": ErrUnsupported, "pool.ErrUnknownTask": ErrUnknownTask,
+		"pool.ErrPayloadTooLarge": ErrPayloadTooLarge, "pool.ErrNoSuchSlot": ErrNoSuchSlot,
 	} {
 		r.add(&errorKind{
 			name:    name,

@@ -97,7 +97,8 @@ func slotRemoved(index int) error {
 }
 
 // Restart replaces every worker that was started before the call, one slot after the other: each finishes its task and
-// exits, and its replacement is ready before the next one is asked to. No task fails for it. It returns when all of them
+// exits, and its replacement is ready before the next one is asked to. No task fails for it. Replacements are the executable that
+// this process runs, whatever has been deployed in its place since: to load that, set [Config.Program]. It returns when all of them
 // have been replaced, or ctx's error; ErrClosed when the pool is closed meanwhile.
 func (p *Pool) Restart(ctx context.Context) error {
 	called := time.Now()
@@ -179,7 +180,8 @@ func (p *Pool) dismiss(w *worker) {
 }
 
 // Close finishes what was submitted and stops the workers: Drain, bounded by Config.CloseTimeout, then Terminate. It
-// returns nil when everything settled by itself. Closing twice is fine.
+// returns nil when everything settled by itself. Closing twice is fine. A program that replaces itself by execve(2) closes its
+// pools first: the workers end by themselves, but the new program is not the one that reaps them, and they stay zombies.
 func (p *Pool) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.CloseTimeout)
 	defer cancel()

@@ -23,6 +23,8 @@ type definition struct {
 // program must register the same tasks before Main is called. It panics if the name is empty, longer than 255 bytes or
 // taken, or if Main has been called in a worker.
 //
+// The handler runs in another process: what main sets is not set there (see [Main]).
+//
 // In and Out travel as CBOR (see [CBOR]): exported fields of structs, maps, slices, numbers, strings, bytes, times, and what has
 // both methods of cbor.Marshaler or of encoding.BinaryMarshaler and their opposite. Register panics on a type of which something
 // would be lost or could not be encoded, with the path to it: unexported fields (as in *os.File, bytes.Buffer, *regexp.Regexp),

@@ -21,6 +21,11 @@ var mainCalled, inWorker atomic.Bool
 // func main, before flags are parsed or anything is started, and of TestMain in tests:
 //
 //	func TestMain(m *testing.M) { pool.Main(); os.Exit(m.Run()) }
+//
+// A worker runs nothing of main after Main. Flags are not parsed there, and what main sets is not set: a handler sees
+// package-level variables as they are declared. os.Args is the worker's name alone, and every init function and package-level
+// declaration of the program runs again in each worker. What handlers need goes into their arguments, into [Config.Env], or once
+// for each worker into [Config.Initializer].
 func Main() {
 	if os.Getenv(envGuardian) != "" {
 		guardianMain()
@@ -234,7 +239,7 @@ func (s *server) handle(tc *taskContext, f *frame) (r frame) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			p := wirePanic{Value: beginning(fmt.Sprint(v)), Stack: string(stack())}
+			p := wirePanic{Value: beginning(fmt.Sprint(v)), At: panickedAt(), Stack: string(stack())}
 			payload, _ := CBOR.Append(nil, &p)
 			r = frame{kind: framePanic, payload: payload}
 		}

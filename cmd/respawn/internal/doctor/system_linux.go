@@ -17,12 +17,12 @@ func system(context.Context) []Check {
 	if os.Geteuid() == 0 {
 		who = "root"
 	}
-	return []Check{
+	return append(files(), []Check{
 		found("kernel", "the pool", "", nil, "Linux %s, %s", line("/proc/sys/kernel/osrelease"), runtime.GOARCH),
 		found("processors", "the pool", "", nil, "%d", runtime.NumCPU()),
 		found("Go", "the pool", "", nil, "%s (built with)", runtime.Version()),
 		found("user", "cgroups", "", nil, "%s", who),
-	}
+	}...)
 }
 
 // memory looks at what the large payloads and the OOM faults stand on.
@@ -64,6 +64,23 @@ func seals() error {
 
 // filesPerWorker is what a worker takes of its parent's open files, and a margin.
 const filesPerWorker = 6
+
+// files tries what every start of a worker opens.
+func files() []Check {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	null.Close()
+	self, procErr := os.Readlink("/proc/self")
+	if procErr == nil && self != strconv.Itoa(os.Getpid()) {
+		procErr = fmt.Errorf("/proc/self is %s, and this is process %d: it is of another pid namespace", self, os.Getpid())
+	}
+	if procErr == nil {
+		procErr = unix.Access("/proc/self/exe", unix.X_OK)
+	}
+	return []Check{
+		found("/proc", "starting workers: the pool does not start without it", "mount -t proc proc /proc", procErr, "of this pid namespace, and this program can be started from it"),
+		found(os.DevNull, "the workers' stdin: the pool does not start without it", "mknod -m 666 /dev/null c 1 3", err, "can be read and written"),
+	}
+}
 
 func limits(context.Context) (checks []Check) {
 	files, err := rlimit(unix.RLIMIT_NOFILE)
