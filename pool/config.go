@@ -70,7 +70,7 @@ type Config struct {
 	// SoftMemory recycles a worker whose resident set exceeds this, after its current task. Default 0: never.
 	SoftMemory Bytes
 	// HardMemory is the most memory a worker may use, enforced by the kernel: a memory cgroup of its own where one
-	// can be had, else RLIMIT_DATA. A worker that reaches it is killed and its task is charged to Budgets.OOM.
+	// can be had, else RLIMIT_DATA, which the log says and why. A worker that reaches it is killed and its task is charged to Budgets.OOM.
 	// Default 0: no limit. At least 16 MiB.
 	HardMemory Bytes
 

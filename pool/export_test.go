@@ -33,3 +33,22 @@ func (c Config) Refusing(refuse func() syscall.Errno) Config {
 	}
 	return c
 }
+
+// WithoutCgroup returns the config of a pool for whose workers no cgroup can be made.
+func (c Config) WithoutCgroup(cause error) Config {
+	c.start = func(spec spawnSpec) (process, error) {
+		p, err := startProcess(spec)
+		return noCgroup{p, cause}, err
+	}
+	return c
+}
+
+type noCgroup struct {
+	process
+	cause error
+}
+
+func (p noCgroup) confine(limit Bytes, _ bool) (cause, err error) {
+	_, err = p.process.confine(limit, false)
+	return p.cause, err
+}

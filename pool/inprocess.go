@@ -122,18 +122,18 @@ func (w *goroutineWorker) end(how waitStatus) {
 	})
 }
 
-func (w *goroutineWorker) pid() int                  { return w.number }
-func (w *goroutineWorker) page() page                { return w.board }
-func (w *goroutineWorker) arenas() (_, _ []byte)     { return nil, nil }
-func (w *goroutineWorker) stopReading()              { w.results.stop() }
-func (w *goroutineWorker) drain(b []byte) int        { return w.results.poll(b) }
-func (w *goroutineWorker) hangUp()                   {}
-func (w *goroutineWorker) confine(Bytes, bool) error { return nil }
-func (w *goroutineWorker) oomKills() uint64          { return 0 }
-func (w *goroutineWorker) cgroup() string            { return "" }
-func (w *goroutineWorker) resident() Bytes           { return 0 }
-func (w *goroutineWorker) stderrTail() string        { return "" }
-func (w *goroutineWorker) kill()                     { _ = w.signal(syscall.SIGKILL) }
+func (w *goroutineWorker) pid() int                         { return w.number }
+func (w *goroutineWorker) page() page                       { return w.board }
+func (w *goroutineWorker) arenas() (_, _ []byte)            { return nil, nil }
+func (w *goroutineWorker) stopReading()                     { w.results.stop() }
+func (w *goroutineWorker) drain(b []byte) int               { return w.results.poll(b) }
+func (w *goroutineWorker) hangUp()                          {}
+func (w *goroutineWorker) confine(Bytes, bool) (_, _ error) { return nil, nil }
+func (w *goroutineWorker) oomKills() uint64                 { return 0 }
+func (w *goroutineWorker) cgroup() string                   { return "" }
+func (w *goroutineWorker) resident() Bytes                  { return 0 }
+func (w *goroutineWorker) stderrTail() string               { return "" }
+func (w *goroutineWorker) kill()                            { _ = w.signal(syscall.SIGKILL) }
 
 func (w *goroutineWorker) receive(space func() []byte, got func(n int) bool) error {
 	return w.results.receive(space, got)

@@ -3,6 +3,7 @@ package pool_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -43,6 +44,14 @@ func TestTheLoggerGetsLivesAtInfoAndFailuresAtWarn(t *testing.T) {
 	g.Eventually(log.String).Should(MatchRegexp(`level=WARN msg="worker exited" worker=Worker-1 .*panic: not recovered`))
 	g.Expect(p.Close()).To(Succeed())
 	g.Expect(log.String()).To(MatchRegexp(`level=INFO msg="worker exited" worker=Worker-2`))
+}
+
+func TestALimitThatIsNoCgroupsIsLoggedWithTheCause(t *testing.T) {
+	needDataLimit(t)
+	g, log := NewWithT(t), &lockedBuffer{}
+	cfg := pool.Config{Size: 1, HardMemory: hard, Logger: slog.New(slog.NewTextHandler(log, nil))}
+	start(t, cfg.WithoutCgroup(errors.New("none can be made here")))
+	g.Eventually(log.String).WithTimeout(patience).Should(MatchRegexp(`level=WARN msg="the memory of a worker is limited by RLIMIT_DATA.* worker=Worker-1 cause="none can be made here"`))
 }
 
 func TestALogHandlerMayCallThePoolAndMayBlock(t *testing.T) {

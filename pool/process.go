@@ -37,8 +37,8 @@ type process interface {
 	awaitDeath()
 	wait() waitStatus
 
-	// confine applies the hard memory limit; oomKills counts the kernel's OOM kills since. Called once ready.
-	confine(limit Bytes, cgroups bool) error
+	// confine applies the hard memory limit, and says why not by a cgroup if that was asked for; oomKills counts the kernel's OOM kills since. Called once ready.
+	confine(limit Bytes, cgroups bool) (noCgroup, err error)
 	oomKills() uint64
 	cgroup() string
 	resident() Bytes

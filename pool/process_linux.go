@@ -184,25 +184,25 @@ func (p *osProcess) reap() waitStatus {
 }
 
 // confine puts the process into a memory cgroup of its own, or failing that lowers its RLIMIT_DATA.
-func (p *osProcess) confine(limit Bytes, cgroups bool) error {
+func (p *osProcess) confine(limit Bytes, cgroups bool) (noCgroup, err error) {
 	if limit == 0 {
-		return nil
+		return nil, nil
 	}
 	if cgroups {
-		if err := p.confineCgroup(limit); err == nil {
-			return nil
+		if noCgroup = p.confineCgroup(limit); noCgroup == nil {
+			return nil, nil
 		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.reaped || p.signal(0) != nil {
-		return errReaped // its number may be somebody else's
+		return noCgroup, errReaped // its number may be somebody else's
 	}
 	rlimit := unix.Rlimit{Cur: uint64(limit), Max: uint64(limit)}
 	if err := unix.Prlimit(p.id, unix.RLIMIT_DATA, &rlimit, nil); err != nil {
-		return fmt.Errorf("limit the memory of pid %d: %w", p.id, err)
+		return noCgroup, fmt.Errorf("limit the memory of pid %d: %w", p.id, err)
 	}
-	return nil
+	return noCgroup, nil
 }
 
 // resident is the resident set from /proc/PID/statm; 0 when it cannot be read.

@@ -225,9 +225,9 @@ func (w *simProcess) wait() waitStatus {
 	return w.status
 }
 
-func (w *simProcess) confine(Bytes, bool) error { return w.confineErr }
-func (w *simProcess) oomKills() uint64          { return w.oom }
-func (w *simProcess) stderrTail() string        { return w.stderr }
+func (w *simProcess) confine(Bytes, bool) (_, _ error) { return nil, w.confineErr }
+func (w *simProcess) oomKills() uint64                 { return w.oom }
+func (w *simProcess) stderrTail() string               { return w.stderr }
 
 // resident grows by a MiB with each task.
 func (w *simProcess) resident() Bytes {

@@ -225,8 +225,12 @@ func (p *Pool) confine(w *worker) error {
 	if p.cfg.HardMemory == 0 {
 		return nil
 	}
-	if err := w.proc.confine(p.cfg.HardMemory, !p.cfg.NoCgroup); err != nil {
+	noCgroup, err := w.proc.confine(p.cfg.HardMemory, !p.cfg.NoCgroup)
+	if err != nil {
 		return err
+	}
+	if noCgroup != nil {
+		p.warn("the memory of a worker is limited by RLIMIT_DATA: it has no cgroup", "worker", w.name, "cause", noCgroup)
 	}
 	p.guardWatch(w.proc)
 	return nil

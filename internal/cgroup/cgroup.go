@@ -11,6 +11,8 @@
 package cgroup
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,6 +21,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -59,11 +62,18 @@ func Create(name string, controllers ...Controller) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.create(prefix(os.Getpid())+name, controllers)
+	return t.create(prefix()+name, controllers)
 }
 
-// prefix begins the name of every group that the process makes.
-func prefix(pid int) string { return fmt.Sprintf("respawn-%d-", pid) }
+// prefix begins the name of every group that this process makes. The number alone would be another's too: of a process of the
+// same number in another pid namespace that shares the tree, or of one that is gone and left a group behind.
+func prefix() string { return fmt.Sprintf("respawn-%d-%s-", os.Getpid(), token()) }
+
+var token = sync.OnceValue(func() string {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand
+	return hex.EncodeToString(b[:])
+})
 
 // Of is the group that a process is in, with the given controllers. It may be shared with other processes, the caller
 // among them: it is for reading counters. To limit the process use Take. Errors: *UnsupportedError.

@@ -142,7 +142,7 @@ var pins atomic.Int64
 // for ten.
 func (g *Group) Pin() (unpin func() error, err error) {
 	pinned := &Group{at: make(map[Controller]place)}
-	name := fmt.Sprintf("%spin-%d", prefix(os.Getpid()), pins.Add(1))
+	name := fmt.Sprintf("%spin-%d", prefix(), pins.Add(1))
 	for c, at := range g.at {
 		at.dir, at.made = filepath.Join(at.dir, name), true
 		if err = os.Mkdir(at.dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
