@@ -26,6 +26,9 @@ var mainCalled, inWorker atomic.Bool
 // package-level variables as they are declared. os.Args is the worker's name alone, and every init function and package-level
 // declaration of the program runs again in each worker. What handlers need goes into their arguments, into [Config.Env], or once
 // for each worker into [Config.Initializer].
+//
+// Under go test -cover, what handlers covered counts for each worker that exits: on Close, Drain, Restart, Resize, recycling.
+// One that is killed, as Terminate does, has written nothing: close the pool at the end of the test.
 func Main() {
 	if os.Getenv(envGuardian) != "" {
 		guardianMain()
