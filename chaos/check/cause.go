@@ -43,6 +43,7 @@ var explanations = map[string]func(s *state, n int) (string, int){
 	"blame.bystanders":   (*state).sayBystanders,
 	"exits.unexplained":  (*state).sayUnexplained,
 	"exits.collateral":   (*state).sayCollateral,
+	"exits.unlisted":     (*state).sayUnlisted,
 	"results.rejected":   (*state).sayRejected,
 	"slots.silent":       (*state).saySilent,
 	"slots.apart":        (*state).sayApart,
@@ -116,6 +117,11 @@ func (s *state) sayUnexplained(n int) (string, int) {
 
 func (s *state) sayCollateral(n int) (string, int) {
 	return s.sayExit(n, s.collateral, "that no fault was aimed at "+wasWere(n)+" ended by the target")
+}
+
+func (s *state) sayUnlisted(n int) (string, int) {
+	first := s.crew.firstUnlisted
+	return number(n, "process", "processes") + " beside the members died before a listing could name " + pick(n, "it", "them") + "; " + theFirst(n) + first.err, first.line
 }
 
 // sayExit tells of the first of those exits, and of the injection that they followed at once, if one did: then they are

@@ -18,6 +18,7 @@ type evidence struct {
 	named    []named          // answers to probing tasks
 	torn     int              // lines of the witness
 	closed   time.Duration    // when the stage stop began
+	struck   time.Duration    // when the stage chaos began
 
 	outside, unseen, misnamed                int
 	firstOutside, firstUnseen, firstMisnamed sighting
@@ -133,6 +134,18 @@ func (g *sighting) before(o sighting) {
 
 // listed tells whether the members come from listings, so that one that lived between two is not told of.
 func (s *state) listed() bool { return !s.can("exits") && s.h.Target.Kind != "pool" }
+
+// gap is the longest time in which a member can have lived and died without a listing, from the first fault on.
+func (v *evidence) gap() reading {
+	longest, n := time.Duration(0), 0
+	for i := 1; i < len(v.listings); i++ {
+		if one, next := v.listings[i-1], v.listings[i]; next.to >= v.struck && v.struck > 0 {
+			longest = max(longest, next.to-one.from)
+			n++
+		}
+	}
+	return reading{longest.Seconds(), n}
+}
 
 // outside and misnamed need executions to compare with.
 func (s *state) outside() reading { return count(s.evidence.outside, s.executions()) }

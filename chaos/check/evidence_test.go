@@ -142,3 +142,34 @@ func TestValueThatNobodyComputedFailsUnlessTheWitnessIsTorn(t *testing.T) {
 	g.Expect(r.Verdict).To(Equal(check.Inconclusive), show(r))
 	g.Expect(r.Cause).To(HaveSuffix("1 line of the witness is torn"))
 }
+
+func TestDeathsBetweenTwoListingsFailWhereTheKernelTells(t *testing.T) {
+	for name, c := range map[string]struct {
+		exit history.Exit
+		want check.Verdict
+	}{
+		"by a signal":                     {history.Exit{Code: -1, Signal: "SIGKILL"}, check.Fail},
+		"a helper that has failed":        {history.Exit{Code: 3}, check.Pass},
+		"a helper that has done its work": {history.Exit{}, check.Pass},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := calm().kill(0).member(history.Member{Op: "unlisted", Slot: -1, PID: stranger, Exit: &c.exit})
+			s.h.Target.Can = append(s.h.Target.Can, "forks")
+			r := s.over()
+			g.Expect(r.Verdict).To(Equal(c.want), show(r))
+			if c.want == check.Fail {
+				g.Expect(r.Cause).To(ContainSubstring("1 process beside the members died before a listing could name it; it is pid 7777"))
+			}
+		})
+	}
+}
+
+func TestLongestTimeBetweenTwoListingsIsTold(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().kill(0)
+	at := s.now
+	s.listed(history.Listing{Asked: at, Answered: at + 2*tick}, history.Listing{Asked: at + 20*tick, Answered: at + 23*tick})
+	s.listed(history.Listing{Asked: at + 90*tick, Answered: at + 91*tick})
+	g.Expect(s.over().Metrics["members.listing_gap"]).To(BeNumerically("~", (91*tick - 20*tick).Seconds(), 1e-9))
+}

@@ -31,6 +31,8 @@ type crew struct {
 	turnover, replaced, starts                                        int
 	bootsFailed, quarantined, opened, closed, lateResults, badResults int
 	firstBad                                                          sighting // of badResults
+	unlisted                                                          int
+	firstUnlisted                                                     sighting
 }
 
 // exit is the end of a member before the stage stop.
@@ -170,6 +172,13 @@ func (s *state) member(m *history.Member) {
 	case "answered-twice":
 		c.lateResults++
 		s.account.again(m.Task)
+	case "unlisted": // a sibling of members that ended before a listing could name it
+		if counted && m.Exit != nil && m.Exit.Signal != "" && !s.faults.endedParent(at) {
+			if c.unlisted++; c.unlisted == 1 {
+				x := exit{Member: *m}
+				c.firstUnlisted = sighting{line: s.line, err: "pid " + strconv.Itoa(m.PID) + ": " + x.how()}
+			}
+		}
 	case "probe-answered":
 		s.evidence.named = append(s.evidence.named, named{m.Task, m.PID, s.line})
 	case "rejected":

@@ -9,6 +9,7 @@ var promises = []struct {
 }{
 	{"exits.unexplained", nil, nil},
 	{"exits.collateral", nil, nil},
+	{"exits.unlisted", func(s *state) bool { return s.can("forks") }, nil},
 	{"slots.silent", nil, nil},
 	{"blame.bystanders", (*state).hasWitness, nil},
 	{"results.rejected", (*state).hasEvents, nil},

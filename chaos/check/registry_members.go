@@ -26,6 +26,20 @@ var memberMetrics = []Metric{
 			"and that no injection explains: see docs/chaos.md.",
 		of: func(s *state) reading { return s.exitsThat(s.collateral) },
 	},
+	exits("unlisted", "that a signal ended before they were listed",
+		"The target's unlisted events, from the stage chaos on: siblings of members, of whose births and deaths the kernel told; no data where it does not.",
+		func(s *state) reading {
+			if !s.can("forks") {
+				return reading{}
+			}
+			return s.told(s.crew.unlisted)
+		}),
+	{
+		Name: "members.listing_gap", Unit: Seconds,
+		Meaning: "Longest time between two listings of the members: of one that lived no longer than that, nobody but the kernel can tell.",
+		Formula: "From when one listing was asked for until the next one was answered, the longest since the stage chaos; where members come from listings.",
+		of:      func(s *state) reading { return s.evidence.gap() },
+	},
 	exits("crashed", "that crashed", "Exits that the target classifies so, or with another code or signal than these.", ofKind("crashed")),
 	exits("oom", "that ran out of memory", "Exits that the target classifies so.", ofKind("oom")),
 	exits("killed", "that were killed from outside", "Exits that the target classifies so; SIGKILL or SIGTERM if it does not classify.", ofKind("killed")),

@@ -122,6 +122,7 @@ func (s *state) enter(name string) {
 	s.entered[next], s.began[next] = true, s.now
 	s.load.enter(next, s.now)
 	if next == chaos {
+		s.evidence.struck = s.now
 		s.whole.add(change{at: s.now, kind: struck, line: s.line})
 		s.crew.struck = s.now
 	}

@@ -106,13 +106,13 @@ type Stage struct {
 
 // Member is one event in the life of a target's member.
 type Member struct {
-	Op     string `json:"op"` // started, ready, retiring, exited, quarantined, boot-failed, breaker-opened, breaker-closed, requeued, lost, late, answered-twice, unanswered, rejected, probed, probe-answered
+	Op     string `json:"op"` // started, ready, retiring, exited, quarantined, boot-failed, breaker-opened, breaker-closed, requeued, lost, late, answered-twice, unanswered, rejected, probed, probe-answered, unlisted
 	Slot   int    `json:"slot"`
 	Gen    int    `json:"gen,omitempty"`
 	PID    int    `json:"pid,omitempty"`
 	Name   string `json:"name,omitempty"`
 	Reason string `json:"reason,omitempty"` // why the target itself ended it: stop, recycle, restart, timeout, boot, …
-	Exit   *Exit  `json:"exit,omitempty"`   // exited
+	Exit   *Exit  `json:"exit,omitempty"`   // exited, unlisted
 	// Task is the target's own number of it for requeued, lost and late; for answered-twice, probed and probe-answered the one
 	// that it was submitted with. PID is, for probe-answered, the process that the answer names.
 	Task   uint64 `json:"task,omitempty"`

@@ -11,6 +11,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/forks"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 )
 
@@ -46,6 +47,15 @@ func (e *UnfitError) Unwrap() error { return e.Err }
 // removes it after Close. Errors are driver.Start's, and [*UnfitError] for a driver that cannot tell which process answers, or tells
 // of workers that are none.
 func StartDriver(ctx context.Context, c driver.Command, dir string) (*Driver, error) {
+	f := followForks()
+	t, err := startDriver(ctx, c, dir, f)
+	if err != nil && f != nil {
+		err = errors.Join(err, f.Close())
+	}
+	return t, err
+}
+
+func startDriver(ctx context.Context, c driver.Command, dir string, f *forks.Follower) (*Driver, error) {
 	c.Witness = filepath.Join(dir, "witness")
 	if err := os.WriteFile(c.Witness, nil, 0o600); err != nil {
 		return nil, err
@@ -68,7 +78,7 @@ func StartDriver(ctx context.Context, c driver.Command, dir string) (*Driver, er
 	}
 	what := history.Target{Kind: "driver", Name: d.Hello().Name, Version: d.Hello().Version, Size: c.Size}
 	t.driver = d
-	t.outside = newOutside(what, newRoster(c.Size, d.Ready(), d.Workers, d.Owns), witness, t.sendProbe)
+	t.outside = newOutside(what, d, d.Ready(), f, witness, t.sendProbe)
 	t.up.Store(true)
 	return t, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/forks"
 )
 
 // outside is what all pools that run outside this process have in common as targets: their members come from listings
@@ -19,6 +20,7 @@ type outside struct {
 	what   history.Target
 	end    context.CancelFunc
 	probes atomic.Uint64
+	forks  *forks.Follower // nil where the kernel tells of none
 }
 
 // firstProof is the number of the first task by which a driver proves that its workers are such.
@@ -30,15 +32,40 @@ const lastProof = firstProof + 1<<19
 // probeFor is how long a probing task takes: long enough that as many as there are slots overlap.
 const probeFor = 20 * time.Millisecond
 
-// newOutside begins to watch a pool that is up. witness is "" when its tasks are no witnesses.
-func newOutside(what history.Target, r *roster, witness string, send func(context.Context) (int, error)) *outside {
+// lister lists the workers of a pool, and tells which processes are the pool's.
+type lister interface {
+	Workers(ctx context.Context) ([]int, error)
+	Owns(pid int) bool
+	PID() int // of the process that was started, from which they all descend
+}
+
+// followForks begins to follow what is born from now on; nil where the kernel does not tell.
+func followForks() *forks.Follower {
+	f, err := forks.Follow()
+	if err != nil {
+		return nil
+	}
+	return f
+}
+
+// newOutside begins to watch a pool that is up, whose workers are those first. witness is "" when its tasks are no witnesses. f was
+// opened before the pool was started; it is closed with the rest.
+func newOutside(what history.Target, p lister, first []int, f *forks.Follower, witness string, send func(context.Context) (int, error)) *outside {
+	var ended follower
+	if f != nil && f.Sees(p.PID()) {
+		ended = func() []forks.Life { return f.Ended(p.PID()) }
+	}
+	r := newRoster(what.Size, first, p.Workers, p.Owns, ended)
 	life, end := context.WithCancel(context.Background())
 	what.Can = []string{"events", "slots", "marker"}
+	if ended != nil {
+		what.Can = append(what.Can, "forks")
+	}
 	if witness != "" {
 		what.Can = append(what.Can, "witness", "phases")
 	}
 	return &outside{
-		roster: r, what: what, end: end, phases: phases{path: witness},
+		roster: r, what: what, end: end, phases: phases{path: witness}, forks: f,
 		prober: &prober{life: life, roster: r, lanes: what.Size, send: send},
 	}
 }
@@ -47,6 +74,9 @@ func newOutside(what history.Target, r *roster, witness string, send func(contex
 func (o *outside) stop() {
 	o.end()
 	o.roster.close()
+	if o.forks != nil {
+		_ = o.forks.Close()
+	}
 }
 
 // Describe implements chaos.Target.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/forks"
 	"github.com/respawn-go/respawn/internal/procfs"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 )
@@ -34,7 +35,14 @@ type roster struct {
 	watchers map[int]func(history.Member)
 	watched  int // watchers so far
 	listings []history.Listing
+
+	forks   follower     // tells of those that no listing names; nil: nobody does
+	parents map[int]bool // of the workers that were ever listed
+	known   map[int]bool // these
 }
+
+// follower tells which descendants of the pool's process have ended since it was asked last.
+type follower func() []forks.Life
 
 // listing is what a look at the workers gave.
 type listing struct {
@@ -60,11 +68,12 @@ type worker struct {
 }
 
 // newRoster starts to watch the workers, whose first listing is given. Close it.
-func newRoster(size int, first []int, list func(context.Context) ([]int, error), owns func(int) bool) *roster {
+func newRoster(size int, first []int, list func(context.Context) ([]int, error), owns func(int) bool, ended follower) *roster {
 	ctx, stop := context.WithCancel(context.Background())
 	r := &roster{
 		list: list, owns: owns, stop: stop, wake: make(chan struct{}, 1), died: make(chan *worker), seen: make(chan listing),
 		slots: make([]slot, size), watchers: map[int]func(history.Member){},
+		forks: ended, parents: map[int]bool{}, known: map[int]bool{},
 	}
 	r.update(ctx, first)
 	r.done.Go(func() { r.look(ctx) })
@@ -138,8 +147,24 @@ func (r *roster) follow(ctx context.Context) {
 			r.update(ctx, l.pids)
 			r.mu.Lock()
 			r.listings = append(r.listings[max(0, len(r.listings)+1-keptListings):], l.Listing)
+			r.tellUnlisted()
 			r.mu.Unlock()
 		}
+	}
+}
+
+// tellUnlisted tells of the siblings of workers that a signal ended before any listing named them; mu is held. Others may be
+// helpers that have done their work, or could not.
+func (r *roster) tellUnlisted() {
+	if r.forks == nil {
+		return
+	}
+	for _, l := range r.forks() {
+		if r.known[l.PID] || !r.parents[l.Parent] || !l.Status.Signaled() {
+			continue
+		}
+		exit := &history.Exit{Code: -1, Signal: signalName(l.Status.Signal())}
+		r.send(history.Member{Op: "unlisted", Slot: -1, PID: l.PID, Exit: exit, At: l.Ended})
 	}
 }
 
@@ -237,6 +262,10 @@ func (r *roster) seat(ctx context.Context, pid int) {
 		held.Release()
 		return
 	}
+	r.known[pid] = true
+	if p, err := procfs.Read(pid); err == nil {
+		r.parents[p.PPID] = true
+	}
 	s := &r.slots[free]
 	s.generation++
 	w := &worker{slot: free, generation: s.generation, pid: pid, started: time.Now(), held: held}
@@ -261,7 +290,9 @@ func (r *roster) tell(w *worker, op string) {
 }
 
 func (r *roster) send(m history.Member) {
-	m.At = chaos.Monotonic(time.Now())
+	if m.At == 0 {
+		m.At = chaos.Monotonic(time.Now())
+	}
 	for _, fn := range r.watchers {
 		fn(m)
 	}

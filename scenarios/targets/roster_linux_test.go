@@ -25,7 +25,7 @@ func sleeper(t *testing.T) (pid int) {
 // listedBy is a roster that is told its listings by the test alone.
 func listedBy(t *testing.T, size int, first ...int) *roster {
 	t.Helper()
-	r := newRoster(size, first, func(context.Context) ([]int, error) { return nil, context.Canceled }, func(int) bool { return true })
+	r := newRoster(size, first, func(context.Context) ([]int, error) { return nil, context.Canceled }, func(int) bool { return true }, nil)
 	t.Cleanup(r.close)
 	return r
 }

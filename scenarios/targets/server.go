@@ -7,6 +7,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/forks"
 	"github.com/respawn-go/respawn/scenarios/targets/server"
 )
 
@@ -27,6 +28,15 @@ var (
 // StartServer starts a server and waits until all its workers are there; ctx bounds that. Its files are in dir, which the
 // caller removes after Close. Errors are server.Start's.
 func StartServer(ctx context.Context, c server.Config) (*Server, error) {
+	f := followForks()
+	t, err := startServer(ctx, c, f)
+	if err != nil && f != nil {
+		err = errors.Join(err, f.Close())
+	}
+	return t, err
+}
+
+func startServer(ctx context.Context, c server.Config, f *forks.Follower) (*Server, error) {
 	s, err := server.Start(ctx, c)
 	if err != nil {
 		return nil, err
@@ -37,7 +47,7 @@ func StartServer(ctx context.Context, c server.Config) (*Server, error) {
 	}
 	t := &Server{server: s}
 	what := history.Target{Kind: "server", Name: s.Name(), Version: s.Version(), Size: c.Size}
-	t.outside = newOutside(what, newRoster(c.Size, first, s.Workers, s.Owns), s.Witness(), t.sendProbe)
+	t.outside = newOutside(what, s, first, f, s.Witness(), t.sendProbe)
 	return t, nil
 }
 
