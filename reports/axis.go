@@ -1,9 +1,6 @@
 package reports
 
-import (
-	"math"
-	"strconv"
-)
+import "math"
 
 // axis is how values are written along one side of a drawing; the zero value is a side without any.
 type axis struct {
@@ -13,7 +10,7 @@ type axis struct {
 }
 
 var (
-	times  = axis{text: briefly}
+	times  = axis{text: seconds}
 	counts = axis{text: whole, unit: 1}
 	rates  = axis{text: three}
 	sizes  = axis{text: size, base: 1024}
@@ -60,17 +57,4 @@ func decades(from, to float64) (list []float64) {
 		}
 	}
 	return list
-}
-
-// briefly is a time without digits that say nothing: 500 ms, 2 s.
-func briefly(s float64) string {
-	for _, u := range []struct {
-		name string
-		size float64
-	}{{" min", 60}, {" s", 1}, {" ms", 1e-3}, {" µs", 1e-6}} {
-		if s >= u.size*(1-1e-9) && (u.size < 60 || s >= 120) {
-			return strconv.FormatFloat(math.Round(s/u.size*1000)/1000, 'f', -1, 64) + u.name
-		}
-	}
-	return "0"
 }

@@ -56,14 +56,17 @@ func (r *Report) Against(baseline []*Report) string {
 	if why != "" {
 		why = "; " + why
 	}
-	const metric = "slot.recovery.p50"
+	metric, name := r.typicalRecovery(), "median"
+	if metric == "slot.recovery.max" {
+		name = "longest"
+	}
 	now, ok := r.Metrics[metric]
 	low, mid, high := spread(list, metric)
 	if !ok || math.IsNaN(mid) {
-		return "baseline: not compared: slot recovery has no median on either side" + why
+		return "baseline: not compared: one side has no slot recovery" + why
 	}
-	text := fmt.Sprintf("baseline: slot recovery, median, is %s, was %s (%s to %s over %s)",
-		seconds(now), seconds(mid), seconds(low), seconds(high), plural(len(list), "run"))
+	text := fmt.Sprintf("baseline: slot recovery, %s, is %s, was %s (%s to %s over %s)",
+		name, seconds(now), seconds(mid), seconds(low), seconds(high), plural(len(list), "run"))
 	return text + why + "; respawn gate decides over several runs"
 }
 

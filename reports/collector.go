@@ -60,7 +60,7 @@ func (c *Collector) Report(result check.Result) *Report {
 	c.r.Result = result
 	c.ledger.explain(result.Causes)
 	if c.ledger.left > 0 {
-		c.r.Truncated = fmt.Sprintf("the first %d of each ledger are shown; %d lines are left out", maxLedger, c.ledger.left)
+		c.r.Truncated = fmt.Sprintf("the first %s of each ledger are shown; %s lines are left out", whole(maxLedger), whole(float64(c.ledger.left)))
 	}
 	c.r.plots = c.plots
 	return c.r

@@ -2,6 +2,8 @@ package reports
 
 import (
 	"fmt"
+	"strings"
+	"time"
 )
 
 // figures draws everything there is data for, in the order of the page.
@@ -51,30 +53,44 @@ func (p *plots) readyFigure(r *Report) *Figure {
 	var xs, ready, want []float64
 	most := 1.0
 	f := &Figure{
-		ID: "ready", Title: "Ready members", Columns: []string{"from", "ready, fewest", "ready, at the end", "wanted"},
-		Desc:   "How many members were ready over time, against how many were wanted. The stage of the faults is shaded, each confirmed one is a line.",
-		Legend: []Key{{"line", "ready"}, {"want", "wanted"}, {"fault", "confirmed fault"}},
+		ID: "ready", Title: "Ready members", Columns: []string{"from", "ready, on average", "ready, fewest", "ready, at the end", "wanted"},
+		Desc: "How many members were ready over time, against how many were wanted: the average of each moment, weighted by time, and the " +
+			"fewest in it. The stage of the faults is shaded, each confirmed one is a line.",
+		Legend: []Key{{"line", "ready, on average"}, {"low", "down to the fewest"}, {"want", "wanted"}, {"fault", "confirmed fault"}},
+	}
+	if !p.stopped {
+		p.hold(time.Duration(r.DurationS * float64(time.Second)))
+	}
+	end := r.DurationS
+	if n := len(p.stages); p.stopped && n > 0 {
+		end = p.stages[n-1].at.Seconds()
 	}
 	width := p.ready.width.Seconds()
+	var dips strings.Builder
 	for i, b := range p.ready.list {
 		if !b.seen {
 			continue
 		}
 		x := float64(i) * width
-		xs, ready, want = append(xs, x, x+width/2), append(ready, float64(b.fewest), float64(b.last)), append(want, float64(b.want), float64(b.want))
-		most = max(most, float64(b.last), float64(b.want))
-		f.Rows = append(f.Rows, []string{seconds(x), fmt.Sprint(b.fewest), fmt.Sprint(b.last), fmt.Sprint(b.want)})
+		xs, ready, want = append(xs, x), append(ready, b.mean()), append(want, float64(b.want))
+		most = max(most, float64(b.last), float64(b.want), b.mean())
+		f.Rows = append(f.Rows, []string{seconds(x), three(b.mean()), whole(float64(b.fewest)), whole(float64(b.last)), whole(float64(b.want))})
 	}
 	if len(xs) == 0 {
 		return nil
 	}
-	end := r.DurationS
-	if n := len(p.stages); p.stopped && n > 0 {
-		end = max(p.stages[n-1].at.Seconds(), xs[len(xs)-1])
-	}
+	end = max(end, xs[len(xs)-1])
 	c := newChart(wideChart, 190, 56, r.DurationS, most*1.1)
 	r.bands(c, true)
 	c.axes(times, counts)
+	for i, b := range p.ready.list {
+		if b.seen && float64(b.fewest) < b.mean() {
+			fmt.Fprintf(&dips, "M%.1f %.1fV%.1f", c.px((float64(i)+0.5)*width), c.py(b.mean()), c.py(float64(b.fewest)))
+		}
+	}
+	if dips.Len() > 0 {
+		c.add(`<path class="low"%s d="%s"/>`, looks["low"], dips.String())
+	}
 	c.steps("want", xs, want, end)
 	c.steps("line", xs, ready, end)
 	f.SVG = c.svg(f.ID, f.Title, f.Desc)
@@ -89,7 +105,7 @@ func (p *plots) loadFigure(r *Report) *Figure {
 	f := &Figure{
 		ID: "throughput", Title: "Throughput", Columns: []string{"from", "ok per second", "not ok per second"},
 		Desc:   "Tasks settled per second over time, and the mean of each stage: before, during and after the faults.",
-		Legend: []Key{{"line", "ok"}, {"bad", "not ok"}, {"mean", "mean of the stage"}, {"fault", "confirmed fault"}},
+		Legend: []Key{{"line", "ok"}, {"failed", "not ok"}, {"mean", "mean of the stage"}, {"fault", "confirmed fault"}},
 	}
 	var xs, ok, bad []float64
 	most, width := 1.0, p.load.width.Seconds()
@@ -105,7 +121,7 @@ func (p *plots) loadFigure(r *Report) *Figure {
 	c.steps("line", xs, ok, min(xs[len(xs)-1]+width, r.DurationS))
 	for i, v := range bad {
 		if v > 0 {
-			c.rect("bad", xs[i], 0, xs[i]+width, v, three(v)+"/s not ok")
+			c.rect("failed", xs[i], 0, xs[i]+width, v, three(v)+"/s not ok")
 		}
 	}
 	for _, w := range [][2]string{{"steady", "before"}, {"chaos", "during"}, {"settle", "after"}} {

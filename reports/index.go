@@ -39,16 +39,16 @@ func (e IndexEntry) Name() string {
 	return name
 }
 
-// Recovery is the median slot recovery, "" without one.
+// Recovery is the median slot recovery, the longest where there is no median, "" without a death.
 func (e IndexEntry) Recovery() string {
-	if v, ok := e.Metrics["slot.recovery.p50"]; ok {
+	if v, ok := e.Metrics[e.typicalRecovery()]; ok {
 		return seconds(v)
 	}
 	return ""
 }
 
 // Confirmed counts the confirmed injections.
-func (e IndexEntry) Confirmed() int { return int(e.Metrics["faults.confirmed"]) }
+func (e IndexEntry) Confirmed() string { return whole(e.Metrics["faults.confirmed"]) }
 
 // Index writes the page over many runs, one line each, in the given order.
 func Index(w io.Writer, entries []IndexEntry) error {

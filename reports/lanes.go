@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -10,60 +11,197 @@ import (
 
 // What the lanes show at most, all slots together.
 const (
+	maxLanes  = 128
+	fewLanes  = 16 // are all drawn
 	mostBars  = 2000
 	mostRows  = 500 // of their table
 	mostMarks = 1500
 )
 
-// lanesFigure is a row a slot: bars for processes, ticks for tasks, marks for faults.
+// lanesFigure is a row a slot: bars for processes, ticks for tasks, marks for faults. The slots worth seeing come first, and those
+// that nothing happened to are one row.
 func (r *Report) lanesFigure() *Figure {
-	slots := slices.Sorted(maps.Keys(r.plots.lanes))
-	if len(slots) == 0 {
+	if len(r.plots.lanes) == 0 {
 		return nil
 	}
+	d := r.laneRows()
 	f := &Figure{
 		ID: "lanes", Title: "Slots", Columns: []string{"slot", "pid", "generation", "from", "ready", "to", "end"},
-		Desc: fmt.Sprintf("One row for each of %d slots over time. A bar is the life of one process, the triangles above it are confirmed "+
-			"faults, the row below it shows how busy it was with tasks.", len(slots)),
-		Legend: []Key{{"bar", "ready"}, {"boot", "booting"}, {"tick", "tasks begun"}, {"fault", "confirmed fault"}, {"dead", "ended by a fault"}, {"bad", "ended, and nobody knows why"}},
+		Desc: fmt.Sprintf("One row for each of %s over time. A wide bar is the life of one process, ready for work, and a thin one before it "+
+			"its boot; the marks above are confirmed faults, the row below shows how busy it was with tasks.", plural(len(r.plots.lanes), "slot")),
+		Legend: append([]Key{{"bar", "ready"}, {"boot", "booting"}, {"tick", "tasks begun"}, {"dead", "ended by a fault"}, {"bad", "ended, and nobody knows why"}}, d.legend()...),
 	}
-	if len(slots) > maxLanes {
-		f.Note = fmt.Sprintf("The first %d of %d slots are drawn. ", maxLanes, len(slots))
-		slots = slots[:maxLanes]
-	}
+	d.f, d.Report = f, r
 	row := 34.0
-	if len(slots) > 12 {
+	switch n := len(d.names); {
+	case n > 40:
+		row = 15
+	case n > 12:
 		row = 22
 	}
-	c := newChart(wideChart, float64(len(slots))*row+topMargin+26, 56, r.DurationS, float64(len(slots)))
-	r.bands(c, false)
-	c.axes(times, axis{})
-	l := laneDrawing{Report: r, c: c, f: f, rows: map[int]float64{}, each: max(1, mostBars/len(slots))}
-	for i, s := range slots {
-		y := float64(len(slots) - i - 1)
-		l.rows[s] = y
-		c.label(c.left-6, c.py(y+0.5)+4, "end", fmt.Sprintf("slot %d", s))
-		l.lane(s, y)
+	if len(d.names) > 24 {
+		f.Class = "tall"
 	}
-	l.marks()
-	if l.left > 0 {
-		f.Note += fmt.Sprintf("%d more processes are not drawn, at most %d of a slot are. ", l.left, l.each)
+	d.c = newChart(wideChart, float64(len(d.names))*row+topMargin+26, 92, r.DurationS, float64(len(d.names)))
+	r.bands(d.c, false)
+	d.c.axes(times, axis{})
+	for i, name := range d.names {
+		d.c.label(d.c.left-6, d.c.py(d.at(i)+0.5)+4, "end", name)
+	}
+	d.each = max(1, mostBars/max(1, len(d.slots)))
+	for _, s := range d.slots {
+		d.lane(s, d.rows[s])
+	}
+	d.quiet()
+	d.troubled()
+	d.marks()
+	if d.left > 0 {
+		f.Note += fmt.Sprintf("%s more processes are not drawn, at most %d of a slot are. ", whole(float64(d.left)), d.each)
 	}
 	if len(f.Rows) == mostRows {
 		f.Note += fmt.Sprintf("The table has the first %d processes.", mostRows)
 	}
-	f.SVG = c.svg(f.ID, f.Title, f.Desc)
+	f.SVG = d.c.svg(f.ID, f.Title, f.Desc)
 	return f
 }
 
 // laneDrawing is the lanes while they are drawn.
 type laneDrawing struct {
 	*Report
-	c    *chart
-	f    *Figure
-	rows map[int]float64 // slot → the bottom of its row
-	each int             // processes drawn of a slot
-	left int
+	c      *chart
+	f      *Figure
+	names  []string        // of the rows, from the top
+	slots  []int           // with a row of their own, from the top
+	rows   map[int]float64 // slot → the bottom of its row; -1 is the target as a whole
+	folded float64         // the bottom of the row of all the others, -1 without one
+	failed float64         // the same of the tasks that did not end well
+	kinds  []string        // of faults, in the order of their marks
+	each   int             // processes drawn of a slot
+	left   int
+}
+
+// at is the bottom of the row of that index, from the top.
+func (d *laneDrawing) at(i int) float64 { return float64(len(d.names) - i - 1) }
+
+// laneRows decides which rows there are: tasks that did not end well, the target as a whole if a fault was aimed at it, and the
+// slots, of many those first where something went wrong, then those that were hit or changed, the most often first.
+func (r *Report) laneRows() *laneDrawing {
+	d := &laneDrawing{rows: map[int]float64{}, folded: -1, failed: -1}
+	hits := map[int]int{}
+	for _, in := range r.Faults {
+		if in.Outcome != confirmed {
+			continue
+		}
+		hits[slotOf(in)]++
+		if !slices.Contains(d.kinds, in.Fault) {
+			d.kinds = append(d.kinds, in.Fault)
+		}
+	}
+	bad := map[int]bool{}
+	for _, x := range r.Exits {
+		bad[x.Slot] = bad[x.Slot] || x.unexplained
+	}
+	lost, _ := r.recoveries()
+	for _, x := range lost {
+		bad[x.slot] = bad[x.slot] || x.took < 0
+	}
+	rank := func(slot int) int {
+		switch {
+		case bad[slot]:
+			return -2
+		case hits[slot] > 0 || len(r.plots.lanes[slot].bars) > 1:
+			return -1
+		}
+		return 0
+	}
+	all := slices.Sorted(maps.Keys(r.plots.lanes))
+	d.slots = all
+	if len(all) > fewLanes {
+		slices.SortStableFunc(d.slots, func(a, b int) int { return cmp.Or(rank(a)-rank(b), hits[b]-hits[a]) })
+		n := len(d.slots)
+		if quiet := slices.IndexFunc(d.slots, func(s int) bool { return rank(s) == 0 }); quiet >= 0 {
+			n = quiet
+		}
+		d.slots = d.slots[:min(n, maxLanes)]
+	}
+	if slices.ContainsFunc(r.plots.load.list, func(b loadBin) bool { return b.bad > 0 }) {
+		d.names = append(d.names, "tasks not ok")
+	}
+	if hits[-1] > 0 {
+		d.names = append(d.names, "the target")
+	}
+	first := len(d.names)
+	for _, s := range d.slots {
+		d.names = append(d.names, fmt.Sprintf("slot %d", s))
+	}
+	folded := all[len(d.slots):]
+	if len(folded) > 0 {
+		d.names = append(d.names, whole(float64(len(folded)))+" others")
+		d.folded = 0
+	}
+	for i, name := range d.names[:first] {
+		if name == "the target" {
+			d.rows[-1] = d.at(i)
+		} else {
+			d.failed = d.at(i)
+		}
+	}
+	for i, s := range d.slots {
+		d.rows[s] = d.at(first + i)
+	}
+	for _, s := range folded {
+		d.rows[s] = d.folded
+	}
+	return d
+}
+
+// slotOf is where a fault was aimed, -1 for the target as a whole or its parent.
+func slotOf(in Injection) int {
+	if in.Victim == nil {
+		return -1
+	}
+	return max(in.Victim.Slot, -1)
+}
+
+// legend is a mark for each kind of fault.
+func (d *laneDrawing) legend() (keys []Key) {
+	for i, kind := range d.kinds {
+		if i == len(shapes)-1 && len(d.kinds) > len(shapes) {
+			return append(keys, Key{fmt.Sprintf("kind%d", i), "other faults"})
+		}
+		keys = append(keys, Key{fmt.Sprintf("kind%d", i), kind})
+	}
+	return keys
+}
+
+// quiet draws the row of the slots without one of their own.
+func (d *laneDrawing) quiet() {
+	if d.folded < 0 {
+		return
+	}
+	from := d.DurationS
+	for slot, y := range d.rows {
+		if l := d.plots.lanes[slot]; slot >= 0 && y == d.folded && len(l.bars) > 0 {
+			from = min(from, l.bars[0].from.Seconds())
+		}
+	}
+	if from < d.DurationS {
+		d.c.rect("bar", from, 0.34, d.DurationS, 0.78, "the slots without a row of their own")
+	}
+}
+
+// troubled marks when tasks did not end well.
+func (d *laneDrawing) troubled() {
+	if d.failed < 0 {
+		return
+	}
+	width := d.plots.load.width.Seconds()
+	for i, b := range d.plots.load.list {
+		if b.bad > 0 {
+			x := (float64(i) + 0.5) * width
+			d.c.sign("bad", cross, d.c.px(min(x, d.DurationS)), d.c.py(d.failed+0.5), fmt.Sprintf("%s not ok at %s", plural(b.bad, "task"), seconds(x)))
+		}
+	}
 }
 
 // lane draws one slot's bars and adds its rows to the table.
@@ -91,12 +229,15 @@ func (d *laneDrawing) bar(slot int, y float64, b bar) {
 		ready = seconds(up)
 	}
 	if up > from {
-		d.c.rect("boot", from, low, up, high, "")
+		d.c.rect("boot", from, low+0.15, up, high-0.15, "")
 	}
 	if to > up {
 		d.c.rect("bar", up, low, to, high, title)
 	}
-	if class != "" {
+	switch class {
+	case "bad":
+		d.c.sign("bad", cross, d.c.px(to), d.c.py((low+high)/2), title)
+	case "dead":
 		width := 2.5 / d.c.width * (d.c.x1 - d.c.x0)
 		d.c.rect(class, max(from, to-width), low-0.06, to, high+0.06, title)
 	}
@@ -120,26 +261,23 @@ func (d *laneDrawing) ticks(l *lane, y float64) {
 		}
 	}
 	stroke := max(1, d.c.px(width)-d.c.px(0)-0.5)
-	d.c.add(`<path class="tick" stroke-width="%.1f" d="%s"/>`, min(stroke, 3), path.String())
+	d.c.add(`<path class="tick"%s stroke-width="%.1f" d="%s"/>`, looks["tick"], min(stroke, 3), path.String())
 }
 
-// marks are triangles where the faults took effect.
+// marks are where the faults took effect, each kind with a shape of its own.
 func (d *laneDrawing) marks() {
 	n := 0
 	for _, in := range d.Faults {
-		if in.Victim == nil || in.Outcome != confirmed {
-			continue
-		}
-		y, ok := d.rows[in.Victim.Slot]
-		if !ok {
+		y, ok := d.rows[slotOf(in)]
+		if !ok || in.Outcome != confirmed {
 			continue
 		}
 		if n++; n > mostMarks {
-			d.f.Note += fmt.Sprintf("Only the first %d faults are marked. ", mostMarks)
+			d.f.Note += fmt.Sprintf("Only the first %s faults are marked. ", whole(mostMarks))
 			return
 		}
-		x, tip := d.c.px(in.AtS), d.c.py(y+0.78)
-		d.c.add(`<path class="hit" d="M%.1f %.1fl-3.5 -6h7z">%s</path>`, x, tip, titled(fmt.Sprintf("#%d %s at %s", in.N, in.Fault, seconds(in.AtS))))
+		shape := shapes[min(slices.Index(d.kinds, in.Fault), len(shapes)-1)]
+		d.c.sign("hit", shape, d.c.px(in.AtS), d.c.py(y+0.78)-3.5, fmt.Sprintf("#%d %s at %s", in.N, in.Fault, seconds(in.AtS)))
 	}
 }
 

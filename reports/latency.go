@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // latencyFigure is quantiles of the latency over time, on a logarithmic axis.
@@ -48,6 +49,14 @@ func (p *plots) latencyFigure(r *Report) *Figure {
 	c.area("area", xs, lines[0], lines[1])
 	for k, q := range qs {
 		c.line(q.class, xs, lines[k])
+	}
+	for k := range qs {
+		for i, v := range slices.Backward(lines[k]) {
+			if !math.IsNaN(v) {
+				c.word(xs[i], v, f.Legend[k].Text)
+				break
+			}
+		}
 	}
 	f.SVG = c.svg(f.ID, f.Title, f.Desc)
 	return f

@@ -59,6 +59,7 @@ func (b *ledger) fault(t time.Duration, f *history.Fault) {
 		b.r.Faults = append(b.r.Faults, Injection{N: f.N, Nemesis: f.Nemesis, Fault: clip(f.Fault, maxName), DueS: f.Due.Seconds()})
 	}
 	in := &b.r.Faults[i]
+	in.lines = append(in.lines, b.line)
 	if f.Victim != nil {
 		v := *f.Victim
 		v.Name, v.Phase = clip(v.Name, maxName), clip(v.Phase, maxName)

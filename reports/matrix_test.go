@@ -39,7 +39,7 @@ func TestAMatrixShowsTheSpread(t *testing.T) {
 	c := &hostile().Targets[0].Cells[0]
 	g.Expect(c.Tasks()).To(Equal("16 (15…16) / 0 / 0 (0…1) / 0 / 0"))
 	g.Expect(c.Answers()).To(Equal("4 (0…4) of 4"))
-	g.Expect(c.Recovery()).To(Equal("500 ms (250 ms…never)"))
+	g.Expect(c.Recovery()).To(Equal("500ms (250ms…never)"))
 	g.Expect(c.Usable()).To(Equal("2 of 3"))
 	g.Expect(c.Pids()).To(Equal("1 of 1"))
 }

@@ -42,18 +42,21 @@ func (r *Report) HTML(w io.Writer, baseline []*Report) error {
 		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'", digest(pageStyle), digest(pageScript)),
 		Tiles:  r.tiles(), Rules: append(broken, held...), Promises: promises,
 		Figures: r.figures(), Tasks: r.troubledTasks(), Matrix: r.exitMatrix(), Coverage: r.coverage(), Lineage: r.lineage(),
-		Diff: r.diff(baseline), Against: r.Against(baseline), Notes: r.plots.notes, Source: r.source, Data: data, Failed: r.Verdict != check.Pass,
+		Diff: r.diff(baseline), Against: r.Against(baseline), Notes: r.plots.notes, Source: r.source, Data: data, Jump: jumps[r.Verdict],
+		Failed: r.Verdict != check.Pass, Told: map[int]bool{}, Index: r.index,
 		Lost: r.plots.lost, FaultsCut: max(0, len(r.Faults)-shownFaults), Outcomes: r.faultCounts(), Host: r.hostLine(),
 		Shown:   r.Faults[:min(len(r.Faults), shownFaults)],
 		Reasons: r.Findings[:min(len(r.Findings), shownFindings)], ReasonsCut: max(0, len(r.Findings)-shownFindings),
 	}
+	v.Ends, v.EndsCut = r.shownExitRows()
+	v.tell()
 	for _, x := range r.Exits {
 		if x.Stderr != "" && len(v.Words) < shownWords {
 			v.Words = append(v.Words, x)
 		}
 	}
 	var out bytes.Buffer // a page that fails half-way must not look whole
-	if err := page.Execute(&out, v); err != nil {
+	if err := page.Execute(&out, &v); err != nil {
 		return err
 	}
 	_, err = w.Write(out.Bytes())
@@ -139,7 +142,37 @@ type pageView struct {
 	Lost       uint64
 	Source     string
 	Data       json.RawMessage
+	Jump       string // to the first failure, "" where there is none
 	Failed     bool
+	Ends       []exitRow
+	EndsCut    int
+	Index      string       // the address of the page over all runs, "" without one
+	Told       map[int]bool // the lines of the history that a row of the page shows
+}
+
+// jumps are the words of the link to the first finding.
+var jumps = map[check.Verdict]string{
+	check.Fail: "Jump to the first failure", check.Error: "Jump to what went wrong", check.Inconclusive: "Jump to what is missing",
+}
+
+// LinesOf are the lines that findings name of an injection.
+func (v *pageView) LinesOf(in Injection) []int { return v.named(in.lines...) }
+
+// tell notes which lines of the history that findings name are shown.
+func (v *pageView) tell() {
+	var lines []int
+	for _, in := range v.Shown {
+		lines = append(lines, v.LinesOf(in)...)
+	}
+	for _, x := range v.Ends {
+		lines = append(lines, x.Lines...)
+	}
+	for _, t := range append(slices.Clone(v.Tasks.Bad), v.Tasks.Retried...) {
+		lines = append(lines, t.Lines...)
+	}
+	for _, line := range lines {
+		v.Told[line] = true
+	}
 }
 
 // table is a plain table: header and rows, and a note on what was left out.
@@ -148,6 +181,7 @@ type table struct {
 	Columns []string
 	Rows    [][]cell
 	Note    string
+	Prefix  string // of the rows' ids, before what is in their first cell; "": they have none
 }
 
 // cell is a text and the class of its look: "", good, bad, none.
@@ -179,10 +213,8 @@ func value(metric string, v float64) string {
 		return size(v)
 	case check.PerSecond:
 		return three(v) + "/s"
-	case check.Ratio:
-		return three(v)
 	default:
-		return u.Format(v)
+		return u.Show(v)
 	}
 }
 

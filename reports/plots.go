@@ -24,9 +24,12 @@ type plots struct {
 	tasks    map[uint64]*taskLine
 	troubled map[string]int // how many were bad, how many only retried
 	notes    []string
+	line     int         // of the event at hand
 	lost     uint64      // events that the recorder dropped
 	up       map[int]int // slot → the pid that is ready in it
 	want     int
+	now      int            // how many are ready, -1 before that is known
+	since    time.Duration  // until when that is in the bins
 	events   bool           // the target tells of its members: how many are ready is known at any time, not only by samples
 	stopped  bool           // the target is being stopped: what it has less from here on is meant so
 	ends     map[int][]Exit // by pid, once they are all known
@@ -38,10 +41,19 @@ type stage struct {
 	at   time.Duration
 }
 
-// readyBin is how many members were ready in a bin: the fewest, and at its end.
+// readyBin is how many members were ready in a bin: the fewest, at its end, and over its time.
 type readyBin struct {
 	seen               bool
 	fewest, last, want int
+	known, members     time.Duration // of the bin's time, how much is known, and the same for each member that was ready
+}
+
+// mean is how many were ready over the time that is known.
+func (b readyBin) mean() float64 {
+	if b.known == 0 {
+		return float64(b.last)
+	}
+	return float64(b.members) / float64(b.known)
 }
 
 // loadBin is what settled in a bin.
@@ -94,28 +106,31 @@ type taskLine struct {
 	attempts           int
 	err                string
 	runs               []history.Run
+	lines              [2]int // of the history: its submission and its end
 }
 
 // What one page shows at most.
 const (
-	maxLanes    = 64
-	maxBars     = 500  // of a lane
-	maxPoints   = 1500 // deaths
-	maxTroubled = 200  // of a kind
+	maxSlots    = 1 << 16 // are kept at all
+	maxBars     = 500     // of a lane
+	maxPoints   = 1500    // deaths
+	maxTroubled = 200     // of a kind
 	maxNotes    = 200
 	maxStages   = 20
 )
 
 func newPlots(t history.Target) plots {
 	return plots{
-		want: t.Size, events: slices.Contains(t.Can, "events"), up: map[int]int{},
+		line: 1, want: t.Size, now: -1, events: slices.Contains(t.Can, "events"), up: map[int]int{},
 		ready: newBins(func(into *readyBin, b readyBin) {
 			switch {
 			case !b.seen:
 			case !into.seen:
+				b.known, b.members = b.known+into.known, b.members+into.members
 				*into = b
 			default:
 				into.fewest, into.last, into.want = min(into.fewest, b.fewest), b.last, b.want
+				into.known, into.members = into.known+b.known, into.members+b.members
 			}
 		}),
 		load: newBins(func(into *loadBin, b loadBin) {
@@ -141,6 +156,7 @@ func (h *hostBin) grow(b hostBin) {
 }
 
 func (p *plots) add(e history.Event) {
+	p.line++
 	switch {
 	case e.Task != nil:
 		p.task(e.T, e.Task)
@@ -158,7 +174,9 @@ func (p *plots) add(e history.Event) {
 		p.hostLook(e.T, e.Host)
 	case e.Stage != nil && len(p.stages) < maxStages:
 		p.stages = append(p.stages, stage{e.Stage.Name, e.T})
-		p.stopped = e.Stage.Name == "stop"
+		if p.stopped = e.Stage.Name == "stop"; p.stopped {
+			p.hold(e.T)
+		}
 	case e.Alarm != nil:
 		p.note(e.T, e.Alarm.Kind+": "+e.Alarm.Text)
 	case e.Note != nil:
@@ -183,9 +201,26 @@ func (p *plots) sample(t time.Duration, s *history.Sample) {
 	p.host.at(t).grow(hostBin{true, s.RSS, s.ParentRSS, s.FDs, s.Goroutines, s.CPU, t, s.Orphans, s.Zombies})
 }
 
-// count takes how many members are ready.
+// count takes how many members are ready from now on.
 func (p *plots) count(t time.Duration, n int) {
-	p.ready.join(p.ready.at(t), readyBin{true, n, n, p.want})
+	p.hold(t)
+	p.ready.join(p.ready.at(t), readyBin{seen: true, fewest: n, last: n, want: p.want})
+	p.now = n
+}
+
+// hold says that so many were ready as last counted, up to that time.
+func (p *plots) hold(to time.Duration) {
+	if p.now < 0 {
+		p.since = to
+		return
+	}
+	p.ready.at(to) // which may widen the bins
+	for p.since < to {
+		next := min(to, (p.since/p.ready.width+1)*p.ready.width)
+		d := next - p.since
+		p.ready.join(p.ready.at(p.since), readyBin{seen: true, fewest: p.now, last: p.now, want: p.want, known: d, members: time.Duration(p.now) * d})
+		p.since = next
+	}
 }
 
 // turn follows who is ready.
@@ -207,7 +242,7 @@ func (p *plots) turn(t time.Duration, m *history.Member) {
 // task keeps the ledger to submissions that are open or came to a bad end.
 func (p *plots) task(t time.Duration, k *history.Task) {
 	if k.Op == "submitted" {
-		p.tasks[k.ID] = &taskLine{id: k.ID, submitted: t, settled: -1}
+		p.tasks[k.ID] = &taskLine{id: k.ID, submitted: t, settled: -1, lines: [2]int{p.line}}
 		return
 	}
 	bin := p.load.at(t)
@@ -221,6 +256,7 @@ func (p *plots) task(t time.Duration, k *history.Task) {
 	if l == nil {
 		return
 	}
+	l.lines[1] = p.line
 	l.settled, l.outcome, l.attempts, l.err = t, k.Outcome, k.Attempts, clip(k.Err, maxText)
 	kind := "bad"
 	if k.Outcome == history.OK {
@@ -254,7 +290,7 @@ func (p *plots) lane(slot int) *lane {
 }
 
 func (p *plots) member(t time.Duration, m *history.Member) {
-	if m.Slot < 0 || m.Slot >= 10*maxLanes {
+	if m.Slot < 0 || m.Slot >= maxSlots {
 		return
 	}
 	p.turn(t, m)

@@ -45,7 +45,7 @@ func TestAProbeThatIsAnsweredBeforeTheDeathIsConfirmedIsARecovery(t *testing.T) 
 		planned(5, 1000*ms), probed(5, "sent", 1010*ms), probed(5, "answered", 1060*ms), settled(5, 1100*ms, 1005*ms),
 		planned(6, 2000*ms), probed(6, "sent", 2010*ms), probed(6, "failed", 2060*ms), settled(6, 2100*ms, 2005*ms),
 	)))
-	g.Expect(page).To(ContainSubstring("#5 slot 2: 55.0 ms"))
+	g.Expect(page).To(ContainSubstring("#5 slot 2: 55ms"))
 	g.Expect(page).To(ContainSubstring("#6 slot 2: never"))
 }
 
@@ -65,12 +65,12 @@ func TestManyRecoveriesAreCountedWhole(t *testing.T) {
 	})
 	page := pageOf(g, r)
 	g.Expect(strings.Count(page, ": never")).To(BeZero())
-	g.Expect(page).To(ContainSubstring("The first 1500 of 6000 deaths are shown"))
+	g.Expect(page).To(ContainSubstring("The first 1,500 of 6,000 deaths are shown"))
 	var out bytes.Buffer
 	g.Expect(r.Markdown(&out, nil)).To(Succeed())
-	g.Expect(out.String()).To(ContainSubstring("6000 injections: 6000 confirmed."))
+	g.Expect(out.String()).To(ContainSubstring("6,000 injections: 6,000 confirmed."))
 	g.Expect(reports.Index(&out, []reports.IndexEntry{{Report: r}})).To(Succeed())
-	g.Expect(out.String()).To(ContainSubstring("<td>6000 confirmed</td>"))
+	g.Expect(out.String()).To(ContainSubstring("<td>6,000 confirmed</td>"))
 }
 
 // Slots that never came back are no fewer than the page can show either.
@@ -85,7 +85,7 @@ func TestManyThatNeverCameBackAreBounded(t *testing.T) {
 		}
 	}))
 	g.Expect(strings.Count(page, ": never")).To(Equal(1500))
-	g.Expect(page).To(ContainSubstring("The first 1500 of 6000 deaths are shown"))
+	g.Expect(page).To(ContainSubstring("The first 1,500 of 6,000 deaths are shown"))
 }
 
 // Samples come at longer intervals than the bins of a short run.

@@ -28,7 +28,7 @@ func (r *Report) recoveries() (list []recovery, note string) {
 	slices.SortFunc(list, func(a, b recovery) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.fault, b.fault)) })
 	list = list[:min(len(list), maxPoints)]
 	if len(list) < r.plots.fatal {
-		note = fmt.Sprintf("The first %d of %d deaths are shown. ", len(list), r.plots.fatal)
+		note = fmt.Sprintf("The first %s of %s are shown. ", whole(float64(len(list))), plural(r.plots.fatal, "death"))
 	}
 	return list, note
 }
@@ -68,14 +68,14 @@ func (r *Report) recoveryFigure() *Figure {
 			took = seconds(x.took.Seconds())
 			c.dot("point", x.at.Seconds(), x.took.Seconds(), fmt.Sprintf("#%d slot %d: %s", x.fault, x.slot, took))
 		} else {
-			c.dot("never", x.at.Seconds(), c.y1, fmt.Sprintf("#%d slot %d: never", x.fault, x.slot))
+			c.sign("never", cross, c.px(x.at.Seconds()), c.py(c.y1), fmt.Sprintf("#%d slot %d: never", x.fault, x.slot))
 		}
 		if len(f.Rows) < 500 {
 			f.Rows = append(f.Rows, []string{fmt.Sprint(x.fault), fmt.Sprint(x.slot), seconds(x.at.Seconds()), took})
 		}
 	}
 	if f.Note = note; len(list) > len(f.Rows) {
-		f.Note += fmt.Sprintf("The table has the first %d of %d recoveries.", len(f.Rows), r.plots.fatal)
+		f.Note += fmt.Sprintf("The table has the first %d of %s recoveries.", len(f.Rows), whole(float64(r.plots.fatal)))
 	}
 	f.SVG = c.svg(f.ID, f.Title, f.Desc)
 	return f
@@ -104,7 +104,7 @@ func (r *Report) spreadFigure() *Figure {
 	if low := max(took[0], 1e-6); low < c.x1/4 {
 		c.logX, c.x0 = true, low/1.3
 	}
-	c.axes(times, axis{text: func(v float64) string { return three(100*v) + " %" }})
+	c.axes(times, axis{text: func(v float64) string { return three(100*v) + "%" }})
 	xs, ys := make([]float64, len(took)), make([]float64, len(took))
 	for i, v := range took {
 		xs[i], ys[i] = v, float64(i+1)/float64(len(all))
@@ -120,7 +120,7 @@ func (r *Report) spreadFigure() *Figure {
 			v = check.Seconds.Format(took[max(i, 0)])
 		}
 		if float64(len(all)) >= 1/(1-min(q, 0.5)) {
-			f.Rows = append(f.Rows, []string{three(100*q) + " %", v})
+			f.Rows = append(f.Rows, []string{three(100*q) + "%", v})
 		}
 	}
 	f.SVG = c.svg(f.ID, f.Title, f.Desc)

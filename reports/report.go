@@ -21,6 +21,7 @@ type Report struct {
 
 	source string
 	plots  plots
+	index  string // the address of the page over all runs, from this report's, "" without one
 }
 
 // Facts is what a report tells beside the judgement.
@@ -94,6 +95,8 @@ type Injection struct {
 	HealedS  float64          `json:"healed_s,omitempty"`
 	Err      string           `json:"err,omitempty"`
 	HealFail string           `json:"heal_failed,omitempty"`
+
+	lines []int // of the history that tell of it
 }
 
 // Exit is one end of a member.

@@ -174,7 +174,7 @@ func TestAJUnitFailureHasTheFigureItsLimitAndTheSamples(t *testing.T) {
 		{Group: "expect", Text: "slot.recovery.max <= 300x floor.respawn", Metric: "slot.recovery.max", Op: "<=", Limit: 0.06, Actual: 0.069194965, Samples: 3},
 	}})
 	_, failures := cases(g, r, "kill")
-	g.Expect(failures).To(HaveKeyWithValue("expect: slot.recovery.max <= 300x floor.respawn", "slot.recovery.max is 69.2 ms, not <= 60.0 ms, of 3 samples"))
+	g.Expect(failures).To(HaveKeyWithValue("expect: slot.recovery.max <= 300x floor.respawn", "slot.recovery.max is 69.2ms, not <= 60ms, of 3 samples"))
 }
 
 // junitShape is what the Jenkins schema allows: the attributes and children of each element, those in capitals required.
@@ -226,8 +226,8 @@ func TestMarkdownsNumbersAreForPeople(t *testing.T) {
 	}})
 	var out bytes.Buffer
 	g.Expect(r.Markdown(&out, nil)).To(Succeed())
-	g.Expect(out.String()).To(ContainSubstring("| ✗ no | expect: slot.recovery.max &lt;= 300x floor.respawn | 69.2 ms | 60.0 ms | 3 |\n"))
-	g.Expect(out.String()).To(ContainSubstring("| ✓ yes | steady, before: tasks.throughput &gt;= 50/s | 1447/s | 50.0/s | 9 |\n"))
+	g.Expect(out.String()).To(ContainSubstring("| ✗ no | expect: slot.recovery.max &lt;= 300x floor.respawn | 69.2ms | 60ms | 3 |\n"))
+	g.Expect(out.String()).To(ContainSubstring("| ✓ yes | steady, before: tasks.throughput &gt;= 50/s | 1,447/s | 50.0/s | 9 |\n"))
 	out.Reset()
 	g.Expect(build(history.Header{Scenario: "a"}, events(), check.Result{Verdict: check.Aborted}).Markdown(&out, nil)).To(Succeed())
 	g.Expect(out.String()).NotTo(ContainSubstring("| held |"))

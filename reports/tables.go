@@ -80,44 +80,72 @@ func (r *Report) coverage() table {
 	return t
 }
 
-// The genealogy has this many rows, processes in one, and processes in all at most.
-const (
-	maxLineage   = 500
-	maxSteps     = 100
-	maxProcesses = 2000
-)
+// maxLineage bounds the slots of the genealogy.
+const maxLineage = 500
 
-// lineage is each slot's processes, one after the other.
+// lineage is what became of each slot's processes.
 func (r *Report) lineage() table {
-	t := table{Name: "Processes of each slot", Columns: []string{"slot", "processes, first to last"}}
-	shown := 0
+	t := table{Name: "Processes of each slot", Columns: []string{"slot", "processes", "first pid", "last pid", "ends"}, Prefix: "slot"}
 	slots := slices.Sorted(maps.Keys(r.plots.lanes))
 	for i, s := range slots {
 		if i == maxLineage {
-			t.Note = fmt.Sprintf("The first %d of %d slots are shown.", maxLineage, len(slots))
+			t.Note = fmt.Sprintf("The first %s of %s slots are shown.", whole(maxLineage), whole(float64(len(slots))))
 			break
 		}
 		l := r.plots.lanes[s]
-		var steps []string
-		for j, b := range l.bars {
-			if j == maxSteps || shown == maxProcesses {
-				steps = append(steps, fmt.Sprintf("and %d more", len(l.bars)-j))
-				break
-			}
-			shown++
-			step := fmt.Sprintf("%d", b.pid)
-			if b.to >= 0 {
-				end, _ := r.endOf(b)
-				step += " († " + end + ")"
-			}
-			steps = append(steps, step)
+		if len(l.bars) == 0 {
+			continue
 		}
-		if l.left > 0 {
-			steps = append(steps, fmt.Sprintf("and %d more", l.left))
+		ends, class := map[string]int{}, ""
+		for _, b := range l.bars {
+			if b.to < 0 {
+				continue
+			}
+			end, look := r.endOf(b)
+			end, _, _ = strings.Cut(end, ", by fault #")
+			switch look {
+			case "bad":
+				class = "bad"
+				end += ", nobody knows why"
+			case "dead":
+				end += " by a fault"
+			}
+			ends[end]++
 		}
-		t.Rows = append(t.Rows, cells(fmt.Sprint(s), strings.Join(steps, " → ")))
+		var told []string
+		for _, end := range slices.Sorted(maps.Keys(ends)) {
+			told = append(told, whole(float64(ends[end]))+" × "+end)
+		}
+		row := cells(fmt.Sprint(s), whole(float64(len(l.bars)+l.left)), fmt.Sprint(l.bars[0].pid), fmt.Sprint(l.bars[len(l.bars)-1].pid))
+		t.Rows = append(t.Rows, append(row, cell{strings.Join(told, "; "), class}))
 	}
 	return t
+}
+
+// shownExits bounds the exits of the page's table.
+const shownExits = 200
+
+// exitRow is one end of a member.
+type exitRow struct {
+	Exit
+	N, At, How string
+	Class      string
+	Lines      []int
+}
+
+// shownExitRows are the exits of the page, those first that nobody can explain, and how many there are not.
+func (r *Report) shownExitRows() (rows []exitRow, left int) {
+	order := slices.Clone(r.Exits)
+	slices.SortStableFunc(order, func(a, b Exit) int { return btoi(b.unexplained) - btoi(a.unexplained) })
+	for i, x := range order[:min(len(order), shownExits)] {
+		row := exitRow{Exit: x, N: fmt.Sprint(i + 1), At: seconds(x.AtS), How: x.how(), Lines: r.named(x.line)}
+		if x.unexplained {
+			row.Class = "broken"
+			row.How += ", and nobody knows why"
+		}
+		rows = append(rows, row)
+	}
+	return rows, len(order) - len(rows)
 }
 
 // diffed are the metrics of the comparison with the baseline.
@@ -137,11 +165,8 @@ func (r *Report) diff(baseline []*Report) table {
 			continue
 		}
 		change := cell{"within the baseline's noise", "none"}
-		if now < low || now > high || len(list) == 1 {
-			change = cell{fmt.Sprintf("%+.0f %%", 100*(now/mid-1)), ""}
-			if mid == 0 {
-				change.Text = "was 0"
-			}
+		if now < low || now > high || len(list) == 1 && now != mid {
+			change = changed(now, mid, strings.HasPrefix(name, "tasks.throughput."))
 		}
 		row := cells(name, value(name, now), value(name, mid), value(name, low)+" to "+value(name, high))
 		t.Rows = append(t.Rows, append(row, change))
@@ -153,4 +178,20 @@ func (r *Report) diff(baseline []*Report) table {
 		}
 	}
 	return t
+}
+
+// changed is how much a metric has changed since, and whether for the better; more is better or worse.
+func changed(now, was float64, more bool) cell {
+	text := "was 0"
+	if was != 0 {
+		text = fmt.Sprintf("%+.0f%%", 100*(now/was-1))
+	}
+	arrow := "▲ "
+	if now < was {
+		arrow = "▼ "
+	}
+	if more == (now > was) {
+		return cell{arrow + text + ", better", "good"}
+	}
+	return cell{arrow + text + ", worse", "bad"}
 }

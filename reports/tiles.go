@@ -13,11 +13,19 @@ type tile struct {
 	Bad               bool
 }
 
+// mostBroken bounds the tiles of conditions that were broken.
+const mostBroken = 3
+
 // tiles are the run in a few numbers; those without data are left out.
 func (r *Report) tiles() (list []tile) {
 	add := func(name, metric string, note string) {
 		if v, ok := r.Metrics[metric]; ok {
 			list = append(list, tile{Value: value(metric, v), Name: name, Note: note, Bad: math.IsInf(v, 0)})
+		}
+	}
+	for _, t := range r.Thresholds {
+		if !t.OK && !t.NoData && !t.NotJudged && len(list) < mostBroken {
+			list = append(list, tile{Value: value(t.Metric, t.Actual), Name: t.Metric, Note: "broken: " + t.Text, Bad: true})
 		}
 	}
 	if n := r.Metrics["faults.planned"]; n > 0 {
@@ -28,15 +36,14 @@ func (r *Report) tiles() (list []tile) {
 		note = whole(n) + " of them run again"
 	}
 	add("tasks gave their values", "tasks.ok", note)
-	if v, ok := r.Metrics["slot.recovery.max"]; ok {
-		note = "longest " + seconds(v)
-		if n := r.Metrics["slot.recovery.count"]; n == 1 {
-			note = "one death"
-		} else {
-			note += " of " + whole(n) + " deaths"
-		}
+	switch n, v := r.Metrics["slot.recovery.count"], r.Metrics["slot.recovery.max"]; {
+	case r.typicalRecovery() == "slot.recovery.max" && n > 1:
+		add("slot recovery, longest", "slot.recovery.max", "of "+whole(n)+" deaths")
+	case r.typicalRecovery() == "slot.recovery.max":
+		add("slot recovery", "slot.recovery.max", "one death")
+	default:
+		add("slot recovery, median", "slot.recovery.p50", "longest "+seconds(v)+" of "+whole(n)+" deaths")
 	}
-	add("slot recovery, median", "slot.recovery.p50", note)
 	add("under the wanted size", "pool.below.total", "in all, with faults going on")
 	add("throughput under faults", "tasks.throughput.during", r.share("tasks.throughput.during", "tasks.throughput.before"))
 	if v := r.Metrics["exits.unexplained"]; v > 0 {
@@ -45,10 +52,19 @@ func (r *Report) tiles() (list []tile) {
 	return list
 }
 
+// typicalRecovery is the metric that a run's slot recovery is told by: the median, and where there are too few deaths for one the
+// longest.
+func (r *Report) typicalRecovery() string {
+	if _, ok := r.Metrics["slot.recovery.p50"]; ok {
+		return "slot.recovery.p50"
+	}
+	return "slot.recovery.max"
+}
+
 // share is how much one metric is of another.
 func (r *Report) share(metric, of string) string {
 	if whole := r.Metrics[of]; whole > 0 {
-		return fmt.Sprintf("%.0f %% of that before", 100*r.Metrics[metric]/whole)
+		return fmt.Sprintf("%.0f%% of that before", 100*r.Metrics[metric]/whole)
 	}
 	return ""
 }
@@ -58,7 +74,7 @@ func plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return whole(float64(n)) + " " + noun + "s"
 }
 
 // verdictWord is what stands beside the verdict for those who do not see its colour.

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 
+	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/internal/cgroup"
 )
 
@@ -19,7 +21,9 @@ func Environment() map[string]string {
 	}
 	for line := range strings.Lines(readFile("/proc/meminfo")) {
 		if name, value, ok := strings.Cut(line, ":"); ok && (name == "MemTotal" || name == "SwapTotal") {
-			env[strings.ToLower(name)] = strings.Join(strings.Fields(value), " ")
+			if kib, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64); err == nil {
+				env[strings.ToLower(name)] = check.Bytes.Show(kib * 1024)
+			}
 		}
 	}
 	return env

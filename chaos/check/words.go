@@ -14,12 +14,20 @@ func number(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return strconv.Itoa(n) + " " + many
+	return separated(strconv.Itoa(n)) + " " + many
+}
+
+// separated is a whole number with a comma before each three digits.
+func separated(digits string) string {
+	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
 }
 
 // ofTasks is "2 tasks of 400".
 func (s *state) ofTasks(n int) string {
-	return number(n, "task", "tasks") + " of " + strconv.Itoa(s.load.count)
+	return number(n, "task", "tasks") + " of " + separated(strconv.Itoa(s.load.count))
 }
 
 func pick(n int, one, many string) string {
@@ -100,8 +108,10 @@ func (s *state) praise() string {
 // Show writes a value for people, with at most three digits that matter: 812ms, 70.1MiB, 49.8/s.
 func (u Unit) Show(v float64) string {
 	switch {
-	case math.IsInf(v, 0) || u == Count && v == math.Trunc(v):
+	case math.IsInf(v, 0):
 		return u.Format(v)
+	case u == Count && v == math.Trunc(v):
+		return separated(u.Format(v))
 	case u != Bytes:
 		return u.Format(threeDigits(v))
 	}

@@ -78,6 +78,12 @@ type tab struct {
 // open shows a file in a tab of its own.
 func open(t *testing.T, path string, prepare ...chromedp.Action[chromedp.Void]) *tab {
 	t.Helper()
+	return openAt(t, (&url.URL{Scheme: "file", Path: path}).String(), prepare...)
+}
+
+// openAt shows what is at an address in a tab of its own.
+func openAt(t *testing.T, address string, prepare ...chromedp.Action[chromedp.Void]) *tab {
+	t.Helper()
 	if browser == nil {
 		t.Skip("no chromium here: apt-get install chromium")
 	}
@@ -85,7 +91,7 @@ func open(t *testing.T, path string, prepare ...chromedp.Action[chromedp.Void]) 
 	t.Cleanup(cancel)
 	ctx, stop := context.WithTimeout(ctx, 3*patience)
 	t.Cleanup(stop)
-	b := &tab{T: t, WithT: NewWithT(t), ctx: ctx, opened: (&url.URL{Scheme: "file", Path: path}).String()}
+	b := &tab{T: t, WithT: NewWithT(t), ctx: ctx, opened: address}
 	b.Expect(chromedp.Do(ctx)).To(Succeed())
 	b.Expect(chromedp.Listen(ctx, b.listen)).To(Succeed())
 	_, err := chromedp.Call(ctx, network.Enable, network.EnableParams{})
@@ -134,6 +140,14 @@ func (b *tab) quiet() {
 func ask[T any](b *tab, expression string) T {
 	b.Helper()
 	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
+	b.Expect(err).NotTo(HaveOccurred())
+	return v
+}
+
+// askLater is ask for an expression that is a promise of a text.
+func askLater(b *tab, expression string) string {
+	b.Helper()
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](expression, chromedp.EvalAwaitPromise))
 	b.Expect(err).NotTo(HaveOccurred())
 	return v
 }

@@ -46,11 +46,16 @@ func write(t *testing.T, name string, content func(io.Writer) error) string {
 	return path
 }
 
-// reportOf is the page of a storm. It is compared with two runs before it.
+// reportOf is the page of a storm.
 func reportOf(t *testing.T, s storm.Storm) string {
 	t.Helper()
-	r := judged(s)
-	return write(t, "report.html", func(w io.Writer) error { return r.HTML(w, []*reports.Report{judged(s), judged(s)}) })
+	return pageOf(t, judged(s))
+}
+
+// pageOf is the page of a report, which is compared with two runs before it.
+func pageOf(t *testing.T, r *reports.Report) string {
+	t.Helper()
+	return write(t, "report.html", func(w io.Writer) error { return r.HTML(w, []*reports.Report{r, r}) })
 }
 
 // indexOf is the page over some storms.

@@ -1,0 +1,64 @@
+package browsertest
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/reports"
+	"github.com/respawn-go/respawn/reports/storm"
+)
+
+// axeSource is axe-core, where `.ci/run packages` puts it. Without it the test is skipped.
+func axeSource(t *testing.T) string {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Skip("no directory for axe-core: ", err)
+	}
+	text, err := os.ReadFile(filepath.Join(cache, "respawn-axe", "node_modules", "axe-core", "axe.min.js"))
+	if err != nil {
+		t.Skip("no axe-core here: .ci/run packages installs it by npm")
+	}
+	return string(text)
+}
+
+// verdictOf is the page of a storm that came to another verdict.
+func verdictOf(t *testing.T, v reports.Verdict) string {
+	t.Helper()
+	r := judged(storm.Storm{Tasks: 2_000, Kills: 60, Broken: v == reports.Fail})
+	if v != reports.Pass && v != reports.Fail {
+		r.Fail(v, "It is another verdict.")
+	}
+	return pageOf(t, r)
+}
+
+// No rule of axe-core is broken by any page, in any colours, on a desk or a phone, with everything unfolded.
+func TestAxeFindsNothing(t *testing.T) {
+	source := axeSource(t)
+	pages := map[string]func(*testing.T) string{"index": shapes["index"], "empty": shapes["empty"], "hostile": shapes["hostile"]}
+	for _, v := range []reports.Verdict{reports.Pass, reports.Fail, reports.Inconclusive, reports.Aborted, reports.Error} {
+		pages[string(v)] = func(t *testing.T) string { return verdictOf(t, v) }
+	}
+	for name, page := range pages {
+		t.Run(name, func(t *testing.T) {
+			path := page(t)
+			for _, scheme := range []string{"light", "dark"} {
+				for _, width := range []int64{400, 1280} {
+					b := open(t, path, chromedp.EmulateViewport(width, 800), media("", scheme))
+					ask[any](b, `document.querySelectorAll("details").forEach(d => d.open = true), 0`)
+					ask[any](b, source+";0")
+					var found []string
+					b.Expect(json.Unmarshal([]byte(askLater(b, `axe.run(document, {resultTypes: ["violations"]}).then(r => JSON.stringify(
+						r.violations.map(v => v.impact + " " + v.id + ": " + v.nodes.slice(0, 3).map(n => n.html.slice(0, 120)).join(" | "))))`)), &found)).To(Succeed())
+					b.Expect(found).To(BeEmpty(), fmt.Sprintf("%s, %d wide", scheme, width))
+				}
+			}
+		})
+	}
+}
