@@ -31,7 +31,7 @@ func axeSource(t *testing.T) string {
 // verdictOf is the page of a storm that came to another verdict.
 func verdictOf(t *testing.T, v reports.Verdict) string {
 	t.Helper()
-	r := judged(storm.Storm{Tasks: 2_000, Kills: 60, Broken: v == reports.Fail})
+	r := judged(storm.Storm{Tasks: 500, Kills: 12, Broken: v == reports.Fail})
 	if v != reports.Pass && v != reports.Fail {
 		r.Fail(v, "It is another verdict.")
 	}
@@ -48,16 +48,17 @@ func TestAxeFindsNothing(t *testing.T) {
 	for name, page := range pages {
 		t.Run(name, func(t *testing.T) {
 			path := page(t)
-			for _, scheme := range []string{"light", "dark"} {
-				for _, width := range []int64{400, 1280} {
-					b := open(t, path, chromedp.EmulateViewport(width, 800), media("", scheme))
-					ask[any](b, `document.querySelectorAll("details").forEach(d => d.open = true), 0`)
-					ask[any](b, source+";0")
-					var found []string
-					b.Expect(json.Unmarshal([]byte(askLater(b, `axe.run(document, {resultTypes: ["violations"]}).then(r => JSON.stringify(
-						r.violations.map(v => v.impact + " " + v.id + ": " + v.nodes.slice(0, 3).map(n => n.html.slice(0, 120)).join(" | "))))`)), &found)).To(Succeed())
-					b.Expect(found).To(BeEmpty(), fmt.Sprintf("%s, %d wide", scheme, width))
-				}
+			for _, look := range []struct {
+				scheme string
+				width  int64
+			}{{"light", 1280}, {"dark", 400}, {"light", 400}} {
+				b := open(t, path, chromedp.EmulateViewport(look.width, 800), media("", look.scheme))
+				ask[any](b, `document.querySelectorAll("details").forEach(d => d.open = true), 0`)
+				ask[any](b, source+";0")
+				var found []string
+				b.Expect(json.Unmarshal([]byte(askLater(b, `axe.run(document, {resultTypes: ["violations"]}).then(r => JSON.stringify(
+					r.violations.map(v => v.impact + " " + v.id + ": " + v.nodes.slice(0, 3).map(n => n.html.slice(0, 120)).join(" | "))))`)), &found)).To(Succeed())
+				b.Expect(found).To(BeEmpty(), fmt.Sprintf("%s, %d wide", look.scheme, look.width))
 			}
 		})
 	}
