@@ -58,6 +58,9 @@ func (p *plots) readyFigure(r *Report) *Figure {
 			"fewest in it. The stage of the faults is shaded, each confirmed one is a line.",
 		Legend: []Key{{"line", "ready, on average"}, {"low", "down to the fewest"}, {"want", "wanted"}, {"fault", "confirmed fault"}},
 	}
+	if len(p.ready.list) == 0 { // a run that never began has no bins at all
+		return nil
+	}
 	if !p.stopped {
 		p.hold(time.Duration(r.DurationS * float64(time.Second)))
 	}

@@ -201,6 +201,9 @@ func digest(text string) string {
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
+// Value writes a metric's number with its unit, for people.
+func Value(metric string, v float64) string { return value(metric, v) }
+
 // value writes a metric's number with its unit.
 func value(metric string, v float64) string {
 	if strings.HasPrefix(metric, "pool.below.") && math.IsInf(v, 1) {

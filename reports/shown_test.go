@@ -206,3 +206,10 @@ func TestOnlyAPageWithAFailureOffersToJumpToIt(t *testing.T) {
 		}
 	}
 }
+
+// A run that never began has a page too.
+func TestAReportWithoutAHistoryHasAPage(t *testing.T) {
+	g := NewWithT(t)
+	r := &reports.Report{Facts: reports.Facts{Scenario: "made up", DurationS: 3}, Result: check.Result{Verdict: check.Error, Cause: "no"}}
+	g.Expect(pageOf(g, r)).To(ContainSubstring("Nothing was recorded that could be drawn."))
+}
