@@ -32,3 +32,6 @@ func three(v float64) string {
 
 // whole is a count.
 func whole(v float64) string { return check.Count.Show(v) }
+
+// Number is a count as people read it: 76,355.
+func Number(n int) string { return whole(float64(n)) }

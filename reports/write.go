@@ -12,10 +12,13 @@ import (
 )
 
 // Write puts report.html, report.json, junit.xml and summary.md into the directory, which it makes. Each file appears whole
-// or not at all. baseline is for the comparison on the page.
+// or not at all. baseline is for the comparison on the page, which leads back to the index where one lies beside the directory.
 func (r *Report) Write(dir string, baseline []*Report) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("write the report: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "..", "index.html")); err == nil {
+		r.index = "../index.html"
 	}
 	for i, write := range []func(io.Writer) error{
 		func(w io.Writer) error { return r.HTML(w, baseline) },

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"text/tabwriter"
 	"time"
 	"unicode"
 
@@ -51,9 +53,7 @@ func (d *display) update(p scenarios.Progress) {
 		if p.News != "" {
 			fmt.Fprintf(d.w, "\r\x1b[K%8s  %s\n", clock(p.At), d.paint(p.News))
 		}
-		full := int(p.Done * barWidth)
-		bar := fmt.Sprintf("%s %s%s %s", d.name, strings.Repeat("█", full), strings.Repeat("░", barWidth-full), figures(p))
-		fmt.Fprintf(d.w, "\r\x1b[K%s", cut(bar, width(d.w)-1))
+		fmt.Fprintf(d.w, "\r\x1b[K%s", d.bar(p, width(d.w)-echo))
 		return
 	}
 	stage := strings.HasPrefix(p.News, "stage ")
@@ -64,6 +64,26 @@ func (d *display) update(p scenarios.Progress) {
 		d.lastLine = p.At
 		d.line(p, figures(p))
 	}
+}
+
+// echo is the room that is left for what a terminal writes there itself when Ctrl-C is pressed.
+const echo = 3
+
+// bar is the live line in so many columns: the figures whole, for they are what matters, and then as much of a bar and of the
+// name as there is room for.
+func (d *display) bar(p scenarios.Progress, columns int) string {
+	text := figures(p)
+	room := columns - len([]rune(text)) - 1
+	name := d.name
+	wide := min(barWidth, room-len([]rune(name))-1)
+	if wide < 4 {
+		name, wide = "", min(barWidth, room)
+	}
+	if wide < 4 {
+		return cut(text, columns)
+	}
+	full := int(p.Done * float64(wide))
+	return strings.TrimLeft(fmt.Sprintf("%s %s%s %s", name, strings.Repeat("█", full), strings.Repeat("░", wide-full), text), " ")
 }
 
 // newsPerSecond bounds the lines of a log: a storm of kills is told in figures, and in how many lines were left out.
@@ -132,7 +152,7 @@ func printVerdict(w io.Writer, r *reports.Report, dir string, baseline []*report
 	}
 	for _, t := range r.Thresholds {
 		if !t.OK && !t.NoData && !t.NotJudged && !t.Starved {
-			fmt.Fprintf(w, "  broken: %s (%s)\n", printable(t.Text), t.Group)
+			fmt.Fprintf(w, "  broken: %s (%s), is %s\n", printable(t.Text), t.Group, reports.Value(t.Metric, t.Actual))
 		}
 	}
 	if line := r.Against(baseline); line != "" {
@@ -142,12 +162,16 @@ func printVerdict(w io.Writer, r *reports.Report, dir string, baseline []*report
 	fmt.Fprintf(w, "  report: %s\n", filepath.Join(dir, "report.html"))
 }
 
-// figures is the state of the run in numbers.
+// figures is the state of the run in numbers, what went wrong first.
 func figures(p scenarios.Progress) string {
 	if p.Want == 0 {
 		return "starting"
 	}
-	s := fmt.Sprintf("ready %d/%d, %s confirmed", p.Ready, p.Want, counted(p.Confirmed, "fault"))
+	s := fmt.Sprintf("ready %d/%d", p.Ready, p.Want)
+	if p.Bad > 0 {
+		s += fmt.Sprintf(", %s bad", reports.Number(p.Bad))
+	}
+	s += fmt.Sprintf(", %s confirmed", counted(p.Confirmed, "fault"))
 	if p.Failed > 0 {
 		s += fmt.Sprintf(", %d not", p.Failed)
 	}
@@ -155,9 +179,6 @@ func figures(p scenarios.Progress) string {
 		s += fmt.Sprintf(", %d of %s recovered", p.Recovered, counted(deaths, "death"))
 	}
 	s += ", " + counted(p.Tasks, "task")
-	if p.Bad > 0 {
-		s += fmt.Sprintf(", %d of them bad", p.Bad)
-	}
 	if p.Cancelled > 0 {
 		s += fmt.Sprintf(", %d cancelled", p.Cancelled)
 	}
@@ -169,7 +190,7 @@ func counted(n int, noun string) string {
 	if n != 1 {
 		noun += "s"
 	}
-	return fmt.Sprintf("%d %s", n, noun)
+	return reports.Number(n) + " " + noun
 }
 
 func clock(d time.Duration) string { return fmt.Sprintf("%.2fs", d.Seconds()) }
@@ -206,4 +227,18 @@ func printable(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// printSummary is a line for each of several runs.
+func printSummary(w io.Writer, entries []reports.IndexEntry) {
+	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tab, "\nverdict\trun\tfaults\trecovery\ttook")
+	for _, e := range entries {
+		word := string(e.Verdict)
+		if e.Skipped != "" {
+			word = "SKIPPED"
+		}
+		fmt.Fprintf(tab, "%s\t%s\t%s\t%s\t%s\n", word, printable(e.Name()), e.Confirmed(), cmp.Or(e.Recovery(), "–"), reports.Value("tasks.wall", e.DurationS))
+	}
+	_ = tab.Flush()
 }

@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios"
 )
 
@@ -48,4 +49,55 @@ func TestLogTellsKillsAndRecoveriesAsTheyHappen(t *testing.T) {
 	g.Expect(strings.Count(out.String(), ":error::")).To(Equal(newsPerSecond))
 	g.Expect(out.String()).To(HaveSuffix("mine 80 more lines left out\n"))
 	g.Expect(out.String()).NotTo(MatchRegexp(`(?m)^::`))
+}
+
+// What matters of the live line is whole on a terminal of 80 columns, with room for the ^C that the terminal writes there.
+func TestTheLiveLineKeepsItsFiguresOnANarrowTerminal(t *testing.T) {
+	g := NewWithT(t)
+	d := newDisplay(&bytes.Buffer{}, "a-scenario-with-a-rather-long-name")
+	p := scenarios.Progress{Done: 0.5, Ready: 8, Want: 8, Confirmed: 40, Recovered: 39, Waiting: 1, Tasks: 76355, Bad: 2}
+	const text = "ready 8/8, 2 bad, 40 faults confirmed, 39 of 40 deaths recovered, 76,355 tasks"
+	for columns := len(text); columns < 200; columns++ {
+		bar := d.bar(p, columns)
+		g.Expect(bar).To(HaveSuffix(text))
+		g.Expect(len([]rune(bar))).To(BeNumerically("<=", columns))
+	}
+	g.Expect(d.bar(p, 150)).To(Equal("a-scenario-with-a-rather-long-name ████████████░░░░░░░░░░░░ " + text))
+	g.Expect(len([]rune(d.bar(p, 40)))).To(BeNumerically("<=", 40))
+	p.Confirmed, p.Recovered, p.Waiting, p.Bad, p.Tasks = 4, 4, 0, 0, 400
+	g.Expect(d.bar(p, 80-echo)).To(HavePrefix("█"), "without the name there is room for a bar")
+}
+
+func TestTheListIsBrokenBetweenWordsAndFitsEightyColumns(t *testing.T) {
+	g := NewWithT(t)
+	var out bytes.Buffer
+	l, err := scenarios.List()
+	g.Expect(err).NotTo(HaveOccurred())
+	printEntries(&out, "metrics", l.Metrics)
+	words := map[string]bool{}
+	for _, e := range l.Metrics {
+		for _, w := range strings.Fields(e.Name + " (" + e.Unit + ") " + e.Doc) {
+			words[w] = true
+		}
+	}
+	for line := range strings.Lines(strings.TrimPrefix(out.String(), "metrics:\n")) {
+		g.Expect(len([]rune(strings.TrimSuffix(line, "\n")))).To(BeNumerically("<=", 80), line)
+		for _, w := range strings.Fields(line) {
+			g.Expect(words).To(HaveKey(w), "broken within")
+		}
+	}
+}
+
+func TestSeveralRunsAreSummedUpInATable(t *testing.T) {
+	g := NewWithT(t)
+	var out bytes.Buffer
+	mine := &reports.Report{Facts: reports.Facts{Scenario: "mine", DurationS: 2.5}}
+	mine.Verdict, mine.Metrics = reports.Pass, map[string]float64{"faults.confirmed": 1200, "slot.recovery.p50": 0.0051}
+	printSummary(&out, []reports.IndexEntry{
+		{Report: mine, Dir: "mine.2"},
+		{Report: &reports.Report{Facts: reports.Facts{Scenario: "other", Skipped: "no cgroup"}}, Dir: "other"},
+	})
+	g.Expect(strings.Split(out.String(), "\n")).To(Equal([]string{
+		"", "verdict  run     faults  recovery  took", "PASS     mine.2  1,200   5.1ms     2.5s", "SKIPPED  other   0       –         0s", "",
+	}))
 }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"text/tabwriter"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -66,13 +66,34 @@ func newList() *cobra.Command {
 
 func printEntries(w io.Writer, title string, list []scenarios.Entry) {
 	fmt.Fprintf(w, "%s:\n", title)
-	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var rows [][2]string
+	longest := 0
 	for _, e := range list {
 		doc := e.Doc
 		if e.Unit != "" {
 			doc = "(" + e.Unit + ") " + doc
 		}
-		fmt.Fprintf(tab, "  %s\t%s\n", e.Name, printable(doc))
+		longest = max(longest, len(e.Name))
+		rows = append(rows, [2]string{e.Name, printable(doc)})
 	}
-	_ = tab.Flush()
+	columns := width(w)
+	for _, r := range rows {
+		name, doc := r[0], wrapped(r[1], max(20, columns-longest-5))
+		fmt.Fprintf(w, "  %-*s  %s\n", longest, name, strings.Join(doc, "\n"+strings.Repeat(" ", longest+4)))
+	}
+}
+
+// wrapped is a text in lines of so many columns, broken between words only.
+func wrapped(text string, columns int) (lines []string) {
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && len([]rune(line))+1+len([]rune(word)) > columns {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -58,7 +59,7 @@ Several scenarios exit with the code of the worst verdict. Exit codes: 0 pass, 1
 	}
 	cmd.Flags().StringVar(&f.out, "out", "respawn-out", "directory for the reports")
 	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "seed in place of the scenario's, from 1")
-	cmd.Flags().IntVar(&f.repeat, "repeat", 1, "run each scenario so often; the later ones are NAME.2, NAME.3, …")
+	cmd.Flags().IntVar(&f.repeat, "repeat", 1, "run each scenario so often, with one seed after another; the later ones are NAME.2, NAME.3, …")
 	cmd.Flags().StringArrayVar(&f.set, "set", nil, "change a key: path=value, such as chaos.0.when.for=5s")
 	cmd.Flags().BoolVar(&f.short, "short", false, "run the scenarios' short forms")
 	cmd.Flags().StringVar(&f.baseline, "baseline", "", "directory of earlier reports to compare with")
@@ -77,6 +78,9 @@ func runAll(cmd *cobra.Command, args []string, f runFlags) error {
 	list, baseline, err := ready(cmd, args, f)
 	if err != nil {
 		distrust(args, f)
+		return err
+	}
+	if _, err := writeIndex(nil, f.out); err != nil { // the runs' pages lead back to it
 		return err
 	}
 	entries, err := runEach(cmd, args, list, baseline, f)
@@ -125,16 +129,26 @@ func ready(cmd *cobra.Command, args []string, f runFlags) ([]*scenarios.Scenario
 	return list, baseline, nil
 }
 
+// writeIndex writes the page over these runs and those that stand beside them.
+func writeIndex(entries []reports.IndexEntry, dir string) (path string, err error) {
+	path = filepath.Join(dir, "index.html")
+	if err = reports.WriteFile(path, func(w io.Writer) error { return reports.Index(w, all(entries, dir)) }); err != nil {
+		err = fmt.Errorf("write the index page: %w", err)
+	}
+	return path, err
+}
+
 // concluded writes the index and tells what the runs come to.
 func concluded(cmd *cobra.Command, entries []reports.IndexEntry, f runFlags, err error) error {
-	index := filepath.Join(f.out, "index.html")
-	if indexErr := reports.WriteFile(index, func(w io.Writer) error { return reports.Index(w, all(entries, f.out)) }); err == nil && indexErr != nil {
-		err = fmt.Errorf("write the index page: %w", indexErr)
+	index, indexErr := writeIndex(entries, f.out)
+	if err == nil {
+		err = indexErr
 	}
 	if err != nil {
 		return err
 	}
 	if !f.asJSON && len(entries) > 1 {
+		printSummary(cmd.OutOrStdout(), entries)
 		fmt.Fprintf(cmd.OutOrStdout(), "all runs: %s\n", index)
 	}
 	var verdicts []reports.Verdict
@@ -162,9 +176,12 @@ func all(entries []reports.IndexEntry, dir string) []reports.IndexEntry {
 func runEach(cmd *cobra.Command, args []string, list []*scenarios.Scenario, baseline []*reports.Report, f runFlags) (entries []reports.IndexEntry, err error) {
 	for i, s := range list {
 		for n := range f.repeat {
-			dir := runName(s, n)
+			dir, seed := runName(s, n), f.seed
+			if n > 0 { // another run, and not the same once more
+				seed = cmp.Or(f.seed, s.Seed, 1) + uint64(n)
+			}
 			o := scenarios.RunOptions{
-				Dir: filepath.Join(f.out, dir), Seed: f.seed, Command: scenarios.Repeat(args[i], f.seed, f.options()), Baseline: baseline,
+				Dir: filepath.Join(f.out, dir), Seed: seed, Command: scenarios.Repeat(args[i], seed, f.options()), Baseline: baseline,
 			}
 			if s.Streamed() {
 				o.Command = "respawn replay " + scenarios.QuotedPath(o.Dir)
