@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,8 +12,12 @@ import (
 	"github.com/respawn-go/respawn/internal/procfs"
 )
 
-// patience is how long a shot waits for a member that can be picked: the one it wants may just be booting.
-const patience = time.Second
+// patience is how long a shot waits for a member that can be picked: the one it wants may just be booting. For the ones that are
+// first in its order it waits for loyalty: so that one seed gives the same victims, although members come back sooner or later.
+const (
+	patience = time.Second
+	loyalty  = 250 * time.Millisecond
+)
 
 // leaver is a fault after which the target has so many members.
 type leaver interface{ leaves() int }
@@ -46,9 +50,9 @@ func (x *experiment) fire(ctx, probeCtx context.Context, s Shot, due time.Durati
 
 // pick takes hold of the victims of a shot. It may return some and an error that says why there are not more.
 func (x *experiment) pick(ctx context.Context, s Shot) ([]*Victim, error) {
-	for deadline := time.Now().Add(patience); ; {
-		victims, err := x.tryPick(ctx, s)
-		late := time.Now().After(deadline)
+	for began := time.Now(); ; {
+		victims, err := x.tryPick(ctx, s, time.Since(began) < loyalty)
+		late := time.Since(began) > patience
 		if len(victims) > 0 || err != nil && (late || !errors.Is(err, ErrGone)) {
 			return victims, err
 		}
@@ -62,8 +66,8 @@ func (x *experiment) pick(ctx context.Context, s Shot) ([]*Victim, error) {
 }
 
 // tryPick is pick at this moment; nothing and no error means that there was nobody, ErrGone that those who were listed
-// are dead.
-func (x *experiment) tryPick(ctx context.Context, s Shot) (victims []*Victim, err error) {
+// are dead. If it is loyal it takes only those that are first in the shot's order.
+func (x *experiment) tryPick(ctx context.Context, s Shot, loyal bool) (victims []*Victim, err error) {
 	x.pickMu.Lock()
 	defer x.pickMu.Unlock()
 	members, err := x.Target.Members(ctx)
@@ -71,7 +75,7 @@ func (x *experiment) tryPick(ctx context.Context, s Shot) (victims []*Victim, er
 		return nil, fmt.Errorf("list the target's members: %w", err)
 	}
 	var gone error
-	for _, c := range x.choose(s, members) {
+	for _, c := range x.choose(s, members, loyal) {
 		if x.MinAlive > 0 && x.spare(members)-1 < x.MinAlive {
 			return victims, refuse("floor reached: no more than %d members are alive and unharmed", x.MinAlive)
 		}
@@ -95,7 +99,7 @@ func (x *experiment) tryPick(ctx context.Context, s Shot) (victims []*Victim, er
 }
 
 // choose lists whom a shot would hit at this moment.
-func (x *experiment) choose(s Shot, members []Member) (chosen []candidate) {
+func (x *experiment) choose(s Shot, members []Member, loyal bool) (chosen []candidate) {
 	pick := x.pickFor(s)
 	list := pick.candidates(members, x.taken)
 	if len(list) == 0 {
@@ -104,8 +108,16 @@ func (x *experiment) choose(s Shot, members []Member) (chosen []candidate) {
 	if s.Aims != nil {
 		return again(s.Aims, list)
 	}
-	turn := s.Turn % max(x.Target.Want(), 1)
-	return pick.choose(list, turn, rand.New(rand.NewPCG(x.Seed, s.Draw)))
+	slots, o := x.Target.Want(), order{x.Seed, s.Draw, s.Place}
+	chosen = pick.choose(list, s.Turn%max(slots, 1), slots, o)
+	if n := pick.number(slots); loyal && pick.byChance() {
+		for _, slot := range o.slots(slots, n)[:min(n, slots)] {
+			if !slices.ContainsFunc(chosen, func(c candidate) bool { return c.Slot == slot }) {
+				return nil
+			}
+		}
+	}
+	return chosen
 }
 
 // pickFor is the pick of a shot's nemesis, in the phase that the fault insists on if it does.

@@ -122,26 +122,70 @@ func (p Pick) candidates(members []Member, taken func(Member) bool) (list []cand
 	return list
 }
 
-// choose picks among the candidates. turn counts the picks of the same list before this one.
-func (p Pick) choose(list []candidate, turn int, rng *rand.Rand) []candidate {
+// order is in which order a shot prefers slots: a function of the seed and the plan, whoever is in them at the time.
+type order struct {
+	seed, draw uint64
+	place      int // of the shot, among those that strike at once with the same draw: each prefers others
+}
+
+// slots is so many slots in that order, for a shot that strikes n of them.
+func (o order) slots(total, n int) []int {
+	slots, ranks := make([]int, total), make([]uint64, total)
+	for slot := range slots {
+		slots[slot], ranks[slot] = slot, rand.NewPCG(o.seed+uint64(slot)<<32, o.draw).Uint64()
+	}
+	slices.SortFunc(slots, func(a, b int) int { return cmp.Compare(ranks[a], ranks[b]) })
+	if total == 0 {
+		return slots
+	}
+	at := o.place * n % total
+	return slices.Concat(slots[at:], slots[:at])
+}
+
+// byChance tells whether victims are drawn: who is first in the shot's order, and not who is in some state.
+func (p Pick) byChance() bool {
+	return !p.All && p.Slots == nil && !p.Each && p.Oldest == 0 && p.Newest == 0 && p.State == "" && p.Phase == ""
+}
+
+// number is how many of so many are picked at random.
+func (p Pick) number(of int) int {
+	if p.Percent > 0 {
+		return max(1, int(math.Ceil(p.Percent/100*float64(of)-1e-9))) // less what arithmetic adds
+	}
+	return max(p.Random, 1)
+}
+
+// choose picks among the candidates for a target of so many slots. turn counts the picks of the same list before this one.
+func (p Pick) choose(list []candidate, turn, slots int, o order) []candidate {
 	list = slices.Clone(list)
-	n := max(p.Random, 1)
 	switch {
 	case p.All, p.Slots != nil:
 		return list
 	case p.Each:
 		return p.nextSlot(list, turn)
-	case p.Percent > 0:
-		n = max(1, int(math.Ceil(p.Percent/100*float64(len(list))-1e-9))) // less what arithmetic adds
 	case p.Oldest > 0, p.Newest > 0:
-		n = p.Oldest + p.Newest
+		n := p.Oldest + p.Newest
 		slices.SortStableFunc(list, func(a, b candidate) int { return a.Started.Compare(b.Started) })
 		if p.Newest > 0 {
 			slices.Reverse(list)
 		}
 		return list[:min(n, len(list))]
 	}
-	rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	n := p.number(len(list))
+	for _, c := range list {
+		slots = max(slots, c.Slot+1)
+	}
+	place := make([]int, slots)
+	for i, slot := range o.slots(slots, n) {
+		place[slot] = i
+	}
+	placeOf := func(c candidate) int {
+		if c.Slot < 0 { // it waits to take any: last
+			return slots
+		}
+		return place[c.Slot]
+	}
+	slices.SortStableFunc(list, func(a, b candidate) int { return cmp.Compare(placeOf(a), placeOf(b)) })
 	return list[:min(n, len(list))]
 }
 

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ func TestPicks(t *testing.T) {
 		g.Expect(c.pick.String()).To(gomega.Equal(c.text))
 		list := c.pick.candidates(crowd(), func(Member) bool { return false })
 		var slots []int
-		for _, chosen := range c.pick.choose(list, 2, seeded(1)) {
+		for _, chosen := range c.pick.choose(list, 2, 4, order{seed: 1}) {
 			slots = append(slots, chosen.Slot)
 			g.Expect(list[chosen.rank].Slot).To(gomega.Equal(chosen.Slot), "the rank is the place among the candidates")
 		}
@@ -60,7 +61,7 @@ func TestShareOfMembers(t *testing.T) {
 	for _, c := range []struct{ percent, of, want int }{{14, 50, 7}, {28, 25, 7}, {15, 50, 8}, {1, 50, 1}, {100, 7, 7}, {7, 100, 7}} {
 		list := make([]candidate, c.of)
 		share := float64(c.percent) / 100 * 100 // by way of a scenario
-		chosen := Pick{Percent: share}.choose(list, 0, seeded(1))
+		chosen := Pick{Percent: share}.choose(list, 0, c.of, order{seed: 1})
 		gomega.NewWithT(t).Expect(chosen).To(gomega.HaveLen(c.want), "%d%% of %d", c.percent, c.of)
 	}
 }
@@ -91,7 +92,7 @@ func TestRandomPicksEverybodyInTheEnd(t *testing.T) {
 	list := Pick{}.candidates(crowd(), func(Member) bool { return false })
 	seen := map[int]int{}
 	for seed := range uint64(100) {
-		for _, c := range (Pick{}).choose(list, 0, seeded(seed)) {
+		for _, c := range (Pick{}).choose(list, 0, 4, order{seed: seed}) {
 			seen[c.Slot]++
 		}
 	}
@@ -134,4 +135,48 @@ func TestKinds(t *testing.T) {
 	g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring(`there is no fault "pawse": want one of signal, pause`)))
 	_, err = Make("signal", map[string]any{"name": "STOP"})
 	g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring("use the fault pause")))
+}
+
+// Who is away just then does not matter to the others: a shot that would not have hit him hits whom it would have hit.
+func TestVictimsAreAFunctionOfSeedAndPlan(t *testing.T) {
+	g := gomega.NewWithT(t)
+	const size = 8
+	var all []candidate
+	for slot := range size {
+		all = append(all, candidate{Member{Slot: slot, PID: 100 + slot, State: Ready}, slot})
+	}
+	hit := map[int]int{}
+	for _, s := range Plan(7, []Nemesis{{Fault: Signal{Name: "KILL"}, When: When{Every: time.Second, Times: 200}}}) {
+		o := order{7, s.Draw, s.Place}
+		first := Pick{}.choose(all, 0, size, o)[0]
+		hit[first.Slot]++
+		for away := range all {
+			if away != first.rank {
+				some := slices.Delete(slices.Clone(all), away, away+1)
+				g.Expect(Pick{}.choose(some, 0, size, o)[0].Slot).To(gomega.Equal(first.Slot), "slot %d is away", away)
+			}
+		}
+	}
+	g.Expect(hit).To(gomega.HaveLen(size))
+}
+
+// The shots of a burst strike different members in whichever order they come to pick.
+func TestABurstStrikesTheSameMembersInAnyOrder(t *testing.T) {
+	g := gomega.NewWithT(t)
+	var all []candidate
+	for slot := range 8 {
+		all = append(all, candidate{Member{Slot: slot}, slot})
+	}
+	shots := Plan(3, []Nemesis{{Fault: Signal{Name: "KILL"}, When: When{Burst: 3}}})
+	strike := func(turns ...int) (slots []int) {
+		slots = make([]int, len(turns))
+		left := slices.Clone(all)
+		for _, turn := range turns {
+			s := shots[turn]
+			slots[turn] = Pick{}.choose(left, 0, 8, order{3, s.Draw, s.Place})[0].Slot
+			left = slices.DeleteFunc(left, func(c candidate) bool { return c.Slot == slots[turn] })
+		}
+		return slots
+	}
+	g.Expect(strike(2, 0, 1)).To(gomega.Equal(strike(0, 1, 2)))
 }

@@ -100,7 +100,8 @@ type Shot struct {
 	Turn    int           // its number within the nemesis, from 0
 	At      time.Duration // since the beginning of the chaos stage
 	Fault   Fault         // of a mix, the one that was drawn
-	Draw    uint64        // seeds the choice of victims
+	Draw    uint64        // with the seed, the order in which slots are preferred
+	Place   int           // its place among those of a burst, which have one draw
 	// Aims fixes the victims in place of Draw. Only a replay has them.
 	Aims []Aim
 }
@@ -115,8 +116,9 @@ func Plan(seed uint64, chaos []Nemesis) (shots []Shot) {
 		rng := rand.New(rand.NewPCG(seed, uint64(i)))
 		turn := 0
 		for _, at := range n.When.times(rng) {
-			for range max(n.When.Burst, 1) {
-				s := Shot{Nemesis: i, Turn: turn, At: at, Fault: n.Fault, Draw: rng.Uint64()}
+			draw := rng.Uint64()
+			for place := range max(n.When.Burst, 1) {
+				s := Shot{Nemesis: i, Turn: turn, At: at, Fault: n.Fault, Draw: draw, Place: place}
 				if mix, ok := n.Fault.(Mixed); ok {
 					s.Fault = mix.pick(rng)
 				}

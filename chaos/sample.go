@@ -89,7 +89,7 @@ func (x *experiment) lastLook(ended int) {
 		m, err := x.sampler.take(context.Background(), true)
 		calm := err == nil && m.Zombies+m.Orphans == 0 && m.Others <= x.sampler.others && m.Ready >= m.Want && (m.Want > 0 || m.Cgroups == 0)
 		if calm || time.Now().After(deadline) {
-			m.Orphans += ended
+			m.Orphans, m.Left = m.Orphans+ended, ended
 			if err != nil {
 				x.fail(fmt.Errorf("look for what the target left: %w", err))
 			} else {

@@ -104,5 +104,6 @@ func TestPlanIsRepeatable(t *testing.T) {
 	g.Expect(count["exit 1"]).To(gomega.Equal(6))
 	g.Expect(count["signal KILL"]).To(gomega.BeNumerically("~", 300, 40))
 	g.Expect(plan[400].At).To(gomega.Equal(plan[401].At), "a burst is at once")
-	g.Expect(plan[400].Draw).NotTo(gomega.Equal(plan[401].Draw))
+	g.Expect(plan[400].Draw).To(gomega.Equal(plan[401].Draw), "in one order")
+	g.Expect([]int{plan[400].Place, plan[401].Place}).To(gomega.Equal([]int{0, 1}), "of which each has its own part")
 }

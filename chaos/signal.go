@@ -21,7 +21,7 @@ import (
 //	SEGV, ABRT, BUS, …     the same; or another failure whose stderr names the signal, as Go programs end of them
 //	TERM, INT, HUP, QUIT   the victim ended within Grace: it drained and exited 0, died of it, or was escalated by its
 //	                       pool; which of them is recorded
-//	any other              the victim ended, or catches the signal and has taken it
+//	any other              the victim ended, or catches the signal by its own choice and has taken it
 type Signal struct {
 	Name  string        `doc:"The signal's name, with or without SIG: KILL, TERM, SEGV, ABRT, …"`
 	Grace time.Duration `doc:"How long the victim may take to end of it. Default 10s."`
@@ -153,10 +153,19 @@ func (s *signalling) survived(c *Case) (history.Receipt, error) {
 		err = fmt.Errorf("the victim ignores %s", s.full())
 	case d.Pending.Has(n):
 		err = fmt.Errorf("%s is pending still: the victim has not taken it", s.full())
+	case d.Caught.Has(n) && catchesAll(d.Caught):
+		err = fmt.Errorf("the victim's runtime catches every signal: that it took %s shows nothing", s.full())
 	case d.Caught.Has(n):
 		r.Evidence["how"] = "caught and survived"
 	default:
-		r.Evidence["how"] = "taken; by default it does nothing"
+		err = fmt.Errorf("%s did nothing: the victim is still there, and does not catch it", s.full())
 	}
 	return r, err
+}
+
+// catchesAll tells of a process whose language catches signals for itself, as Go's runtime does: also those that nobody asks for.
+func catchesAll(caught procfs.Signals) bool {
+	return !slices.ContainsFunc([]string{"SIGURG", "SIGWINCH", "SIGPWR", "SIGIO"}, func(name string) bool {
+		return !caught.Has(int(unix.SignalNum(name)))
+	})
 }

@@ -190,3 +190,32 @@ func TestReplay(t *testing.T) {
 	_, _, err = chaos.Trace([]history.Event{planned(1, 7, 0, "exit 3", 0)}, list)
 	g.Expect(err).To(MatchError("injection 1 is of nemesis 7, and there are 2"))
 }
+
+// One seed strikes the same slots at the same times on two runs, wherever the shots found their first choice in time.
+func TestOneSeedGivesTheSameVictimsOnTwoRuns(t *testing.T) {
+	g := NewWithT(t)
+	kills := chaos.Nemesis{Fault: chaos.Signal{Name: "KILL"}, When: chaos.When{Poisson: 40, For: time.Second}, Require: -1}
+	run := func() (shots []history.Fault, inTime map[int]bool) {
+		rec := assault(t, chaos.Run{Target: start(t, pool.Config{Size: 8}), Seed: 11}, kills)
+		inTime = map[int]bool{}
+		for _, e := range rec.events {
+			if f := e.Fault; f != nil && f.Op == "planned" {
+				shots = append(shots, *f)
+				inTime[f.N] = f.Victim != nil && e.T-f.Due < 200*time.Millisecond
+			}
+		}
+		slices.SortFunc(shots, func(a, b history.Fault) int { return int(a.Due - b.Due) })
+		return shots, inTime
+	}
+	one, firstOfOne := run()
+	two, firstOfTwo := run()
+	g.Expect(two).To(HaveLen(len(one)))
+	both := 0
+	for i := range one {
+		if firstOfOne[one[i].N] && firstOfTwo[two[i].N] {
+			both++
+			g.Expect(two[i].Victim.Slot).To(Equal(one[i].Victim.Slot), "shot %d", i)
+		}
+	}
+	t.Logf("%d of %d shots were in time in both runs", both, len(one))
+}

@@ -83,7 +83,7 @@ func (r *Report) JUnit(w io.Writer, run string) error {
 			c.Failure = &junitText{Message: "no data"}
 		case !t.OK:
 			c.Failure = &junitText{Message: plain(fmt.Sprintf("%s is %s, not %s %s, of %s",
-				t.Metric, value(t.Metric, t.Actual), t.Op, value(t.Metric, t.Limit), plural(t.Samples, "sample")))}
+				t.Metric, value(t.Metric, t.Actual), t.Op, value(t.Metric, t.Limit), population(t)))}
 		}
 		s.Cases = append(s.Cases, c)
 	}
@@ -197,4 +197,12 @@ func plain(s string) string {
 		return r
 	}, s)
 	return strings.ReplaceAll(strings.TrimPrefix(" "+s, " "), "\n", "\n  ")
+}
+
+// population is what a failure's figure comes from.
+func population(t check.Threshold) string {
+	if t.Of == "" {
+		return plural(t.Samples, "sample")
+	}
+	return samples(t)
 }

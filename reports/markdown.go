@@ -23,11 +23,16 @@ func (r *Report) Markdown(w io.Writer, baseline []*Report) error {
 	if rows := append(broken, held...); len(rows)+len(promises) > 0 {
 		fmt.Fprintf(&b, "| held | condition | actual | limit | samples |\n| --- | --- | --- | --- | --- |\n")
 		for _, t := range rows {
-			fmt.Fprintf(&b, "| %s | %s: %s | %s | %s | %d |\n", outcome(t).Text, group(t), inert(t.Text), actual(t), value(t.Metric, t.Limit), t.Samples)
+			fmt.Fprintf(&b, "| %s | %s: %s | %s | %s | %s |\n", outcome(t).Text, group(t), inert(t.Text), actual(t), value(t.Metric, t.Limit), samples(t))
 		}
 	}
 	if n := len(promises); n > 0 {
-		fmt.Fprintf(&b, "| ✓ yes | %s that every scenario makes | | | |\n", plural(n, "promise"))
+		made := ""
+		if all := r.promisesMade(); all > n {
+			made = fmt.Sprintf("%d of the ", n)
+			n = all
+		}
+		fmt.Fprintf(&b, "| ✓ yes | %s%s that every scenario makes | | | |\n", made, plural(n, "promise"))
 	}
 	fmt.Fprintf(&b, "\n%s\n", r.faultCounts())
 	if line := r.hostLine(); line != "" {
@@ -61,10 +66,17 @@ func actual(t check.Threshold) string {
 	switch {
 	case t.NotJudged:
 		return "–"
+	case t.NoData && t.Samples > 0:
+		return value(t.Metric, t.Actual) + ", of too few"
 	case t.NoData:
 		return "no data"
 	}
 	return value(t.Metric, t.Actual)
+}
+
+// samples is how many measurements the actual value comes from, and of what.
+func samples(t check.Threshold) string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s", t.Samples, t.Of))
 }
 
 func lineNumber(n int) string {

@@ -26,7 +26,7 @@ var pageStyle string
 var pageScript string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"seconds": seconds, "value": value, "lower": lower, "safe": safe, "word": verdictWord, "plural": plural, "outcome": outcome,
+	"seconds": seconds, "value": value, "lower": lower, "safe": safe, "word": verdictWord, "plural": plural, "outcome": outcome, "actual": actual, "samples": samples,
 }).Parse(pageText))
 
 // HTML writes the report as one page that needs nothing beside itself: no network, and for reading no JavaScript. baseline
@@ -40,7 +40,7 @@ func (r *Report) HTML(w io.Writer, baseline []*Report) error {
 	v := pageView{
 		Report: r, Style: template.CSS(pageStyle), Script: template.JS(pageScript), //nolint:gosec // our own files
 		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'", digest(pageStyle), digest(pageScript)),
-		Tiles:  r.tiles(), Rules: append(broken, held...), Promises: promises,
+		Tiles:  r.tiles(), Rules: append(broken, held...), Promises: promises, Made: r.promisesMade(),
 		Figures: r.figures(), Tasks: r.troubledTasks(), Matrix: r.exitMatrix(), Coverage: r.coverage(), Lineage: r.lineage(),
 		Diff: r.diff(baseline), Against: r.Against(baseline), Notes: r.plots.notes, Source: r.source, Data: data, Jump: jumps[r.Verdict],
 		Failed: r.Verdict != check.Pass, Told: map[int]bool{}, Index: r.index,
@@ -98,6 +98,16 @@ func (r *Report) sortedThresholds() (broken, held, promises []check.Threshold) {
 	return broken, held, promises
 }
 
+// promisesMade counts the promises that could be judged.
+func (r *Report) promisesMade() (n int) {
+	for _, t := range r.Thresholds {
+		if t.Group == "promise" && !t.NotJudged {
+			n++
+		}
+	}
+	return n
+}
+
 // outcome is what became of a threshold, in a word with its mark, and the class of its row.
 func outcome(t check.Threshold) cell {
 	switch {
@@ -123,7 +133,8 @@ type pageView struct {
 	Policy     string
 	Tiles      []tile
 	Rules      []check.Threshold
-	Promises   []check.Threshold
+	Promises   []check.Threshold // that were kept
+	Made       int               // promises, kept or not
 	Reasons    []check.Finding
 	ReasonsCut int
 	Figures    []Figure

@@ -247,3 +247,21 @@ func TestMarkdownKeepsHostileTextInItsPlace(t *testing.T) {
 		}
 	}
 }
+
+// What was broken is not among the promises that are said to be kept, nor hidden by how many are.
+func TestPromisesThatWereKeptAreToldBesideThoseThatWereNot(t *testing.T) {
+	g := NewWithT(t)
+	promise := func(metric string, ok bool) check.Threshold {
+		return check.Threshold{Group: "promise", Text: metric + " == 0", Metric: metric, OK: ok, Samples: 400, Of: "tasks"}
+	}
+	r := &reports.Report{Facts: reports.Facts{Scenario: "s"}, Result: check.Result{Verdict: check.Fail, Thresholds: []check.Threshold{
+		promise("tasks.lost", true), promise("tasks.wrong", true), promise("tasks.failed", false),
+	}}}
+	var page, summary strings.Builder
+	g.Expect(r.HTML(&page, nil)).To(Succeed())
+	g.Expect(r.Markdown(&summary, nil)).To(Succeed())
+	g.Expect(page.String()).To(ContainSubstring("2 of 3 promises that every scenario makes were kept"))
+	g.Expect(page.String()).To(ContainSubstring("<td>400 tasks</td>"))
+	g.Expect(summary.String()).To(ContainSubstring("| ✓ yes | 2 of the 3 promises that every scenario makes |"))
+	g.Expect(summary.String()).To(ContainSubstring("| 400 tasks |"))
+}

@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"errors"
-	"math"
 	"regexp"
 
 	"go.yaml.in/yaml/v4"
@@ -45,37 +44,6 @@ func (d *decoder) checkConditions(group string, list []Condition) {
 			continue
 		}
 		d.fail(path, "%v", err)
-	}
-}
-
-// checkTogether reports a condition that cannot hold beside an earlier one on the same metric, as far as that can be told
-// without a host.
-func (d *decoder) checkTogether(group string, list []Condition) {
-	type span struct{ from, to float64 }
-	spans := map[string]span{}
-	for i, c := range list {
-		r, err := c.rule(group)
-		if err != nil || r.Limit.Metric != "" || r.Limit.Floor != "" || r.Limit.PerCore {
-			continue
-		}
-		was, ok := spans[r.Metric]
-		if !ok {
-			was = span{math.Inf(-1), math.Inf(1)}
-		}
-		now := was
-		switch r.Op {
-		case "==":
-			now.from, now.to = max(was.from, r.Limit.Number), min(was.to, r.Limit.Number)
-		case ">", ">=":
-			now.from = max(was.from, r.Limit.Number)
-		case "<", "<=":
-			now.to = min(was.to, r.Limit.Number)
-		}
-		if now.from > now.to {
-			d.fail(group+"."+Count(i).String(), "this cannot hold beside what stands above it on %s", r.Metric)
-			continue
-		}
-		spans[r.Metric] = now
 	}
 }
 

@@ -14,13 +14,13 @@ type Scenario struct {
 	Name        string      `yaml:"name" doc:"Identifies the scenario: lower-case letters, digits and dashes, at most 63."`
 	Description string      `yaml:"description" doc:"What happens and what it shows, for people."`
 	Labels      []string    `yaml:"labels" enum:"signal oom resource lifecycle slow external" doc:"For choosing scenarios: signal, oom, resource, lifecycle, slow, external."`
-	Seed        uint64      `yaml:"seed" zero:"no seed: want at least 1" doc:"Makes the plan repeatable: times and picks, from 1. Default 1; --seed overrides it."`
+	Seed        uint64      `yaml:"seed" zero:"no seed: want at least 1" doc:"Makes the plan repeatable: times, and which slots are struck, from 1; see docs/chaos.md. Default 1; --seed overrides it."`
 	Target      Target      `yaml:"target" doc:"What is tested: one of pool, naive, driver, server."`
 	Load        *Load       `yaml:"load" doc:"The tasks that run meanwhile. Without it the target is idle."`
-	Steady      []Condition `yaml:"steady" doc:"Conditions that must hold before the first fault and again after settling."`
+	Steady      []Condition `yaml:"steady" doc:"Conditions that must hold before the first fault, again within settle after the last, and from then on at every look."`
 	Chaos       []Nemesis   `yaml:"chaos" doc:"The faults, each list entry on a schedule of its own, side by side."`
-	Settle      Duration    `yaml:"settle" zero:"no time to recover: want a time such as 5s" doc:"How long the target may take to recover after the last fault, and a task to end after that. Default 10s."`
-	Expect      []Condition `yaml:"expect" doc:"Conditions on the whole run. A metric named here replaces the implicit promise about it."`
+	Settle      Duration    `yaml:"settle" zero:"no time to recover: want a time such as 5s" doc:"How long the target may take to recover after the last fault: longer is FAIL. And a task to end after that. Default 10s."`
+	Expect      []Condition `yaml:"expect" doc:"Conditions on the whole run. A metric named here replaces the implicit promise about it; allow in front lets it ask for less."`
 	Abort       []Condition `yaml:"abort" doc:"Conditions that end the run early, as FAIL."`
 	MinAlive    Count       `yaml:"min_alive" doc:"No fault may leave fewer members alive: such injections are refused. Default 0."`
 	Timeout     Duration    `yaml:"timeout" zero:"no time to run: want a time such as 1m" doc:"Bounds the whole run: one that is not over then is INCONCLUSIVE, or FAIL if tasks hang. Default 5m."`

@@ -130,7 +130,7 @@ func orScalar(def *jsonschema.Schema, t reflect.Type) *jsonschema.Schema {
 // conditionSchema lets editors complete the metrics' names.
 func conditionSchema() *jsonschema.Schema {
 	return &jsonschema.Schema{
-		Type: "string", Description: "metric, comparison, value with unit, optionally for a duration: pool.ready == 8",
-		Pattern: `^(` + strings.Join(metricNames(), "|") + `)\s*(==|!=|<=|>=|<|>)\s*\S.*$`,
+		Type: "string", Description: "metric, comparison, value with unit, optionally for a duration: pool.ready == 8; allow in front asks for less than every scenario requires",
+		Pattern: `^(allow\s+)?(` + strings.Join(metricNames(), "|") + `)\s*(==|!=|<=|>=|<|>)\s*\S.*$`,
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/chaos"
-	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/internal/nearest"
 )
 
@@ -61,14 +60,13 @@ func (s *Scenario) check(d *decoder) {
 	d.checkConditions("steady", s.Steady)
 	d.checkConditions("expect", s.Expect)
 	d.checkConditions("abort", s.Abort)
-	d.checkTogether("steady", s.Steady)
-	d.checkTogether("expect", s.Expect)
+	s.checkMeaning(d, size)
 	if !d.broken("timeout") {
 		s.checkTimeout(d)
 	}
 }
 
-// checkReachable refuses what a target of that size cannot be, or have, unless a fault changes its size.
+// checkReachable refuses more victims than a target of that size has, unless a fault changes its size.
 func (s *Scenario) checkReachable(d *decoder, size int) {
 	if size == 0 || slices.ContainsFunc(s.Chaos, func(n Nemesis) bool { return n.Fault.Resize != nil }) {
 		return
@@ -83,25 +81,6 @@ func (s *Scenario) checkReachable(d *decoder, size int) {
 			}
 		}
 	}
-	for i, c := range s.Steady {
-		if r, err := c.rule("steady"); err == nil && r.Metric == "pool.ready" && !holdsUpTo(r, float64(size)) {
-			d.fail(fmt.Sprintf("steady.%d", i), "this can never hold: the target has %d members", size)
-		}
-	}
-}
-
-// holdsUpTo tells whether some value from 0 to most fulfils the rule, as far as that can be told without a host.
-func holdsUpTo(r check.Rule, most float64) bool {
-	limit := r.Limit.Number
-	switch {
-	case r.Limit.Metric != "" || r.Limit.Floor != "" || r.Limit.PerCore:
-		return true
-	case r.Op == "==" || r.Op == ">=":
-		return limit <= most
-	case r.Op == ">":
-		return limit < most
-	}
-	return true
 }
 
 // chosen names the fields of a struct of pointers and slices that are set.
@@ -266,6 +245,10 @@ func (f Fault) check(d *decoder, path string) {
 	case d.broken(join(path, key)) && f.Mixed == nil:
 	case f.Signal != nil && signalNumber(f.Signal.Name) == 0:
 		d.fail(path+".signal", "unknown signal %q: %s", f.Signal.Name, nearest.Meant(f.Signal.Name, commonSignals))
+	case f.Signal != nil && idle(f.Signal.Name):
+		d.fail(path+".signal", "signal %s does nothing by default: use one that ends a process, or the fault pause", f.Signal.Name)
+	case f.Supervisor != nil && idle(f.Supervisor.Signal):
+		d.fail(path+".supervisor", "signal %s does nothing by default: use one that ends a process", f.Supervisor.Signal)
 	case f.Spawn != nil && f.Spawn.Fail == 0 && f.Spawn.Delay == 0:
 		d.fail(path+".spawn", "want fail (so many boots) or delay")
 	case f.Resize != nil && f.Resize.To == 0:
@@ -294,4 +277,9 @@ func (f Fault) checkFloor(d *decoder, path string, least Count) {
 		name := chosen(f)[0]
 		d.fail(join(path, name), "%s leaves fewer members alive than min_alive, %d", name, least)
 	}
+}
+
+// idle tells whether a signal does nothing to a program that does not ask for it: that one has taken it proves nothing.
+func idle(signal string) bool {
+	return slices.Contains([]string{"URG", "CHLD", "CLD", "WINCH", "CONT"}, strings.TrimPrefix(strings.ToUpper(signal), "SIG"))
 }

@@ -142,7 +142,11 @@ func (a *account) again(id uint64) {
 
 func (a *account) sight(t *history.Task, line int) {
 	if _, ok := a.firstOf[t.Outcome]; !ok && t.Outcome != history.OK {
-		a.firstOf[t.Outcome] = sighting{t.ID, line, t.Err}
+		err := t.Err
+		if t.Outcome == history.Hung { // the error is that of whoever gave it up
+			err = ""
+		}
+		a.firstOf[t.Outcome] = sighting{t.ID, line, err}
 	}
 }
 

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -21,7 +22,10 @@ func (s *state) breach(t Threshold) (text string, line int) {
 		return s.tooFewFaults(t), 0
 	}
 	text = t.short()
-	if t.Samples > 1 {
+	if few, ok := s.few(t.Metric); ok {
+		text = fmt.Sprintf("%s cannot be %s: of the %d samples that it needs there are %d, from %s to %s", t.Metric, t.wanted(), few.need,
+			few.n(), Seconds.Show(few.smallest(1)), Seconds.Show(few.smallest(few.n())))
+	} else if t.Samples > 1 {
 		text += fmt.Sprintf(" (%d samples)", t.Samples)
 	}
 	if d, of := s.distOf(t.Metric); of != nil && bounds(t.Op) && d.n() > 0 {
@@ -48,6 +52,7 @@ var explanations = map[string]func(s *state, n int) (string, int){
 	"slots.silent":       (*state).saySilent,
 	"slots.apart":        (*state).sayApart,
 	"slots.slow":         (*state).saySlow,
+	"settle.time":        (*state).saySettleTime,
 	"slots.lost":         (*state).sayNotBack,
 	"pool.missing":       (*state).sayMissing,
 	"processes.orphaned": (*state).sayOrphaned,
@@ -96,6 +101,9 @@ func (s *state) sayDuplicated(n int) (string, int) {
 	for i, r := range runs {
 		by[i] = "pid " + strconv.Itoa(int(r.pid))
 	}
+	if one := slices.Compact(slices.Clone(by)); len(one) == 1 {
+		by = []string{one[0] + " each time"}
+	}
 	often := times(len(runs))
 	if n > 1 {
 		often = "more often than there is a reason for"
@@ -112,7 +120,13 @@ func (s *state) sayBystanders(n int) (string, int) {
 }
 
 func (s *state) sayUnexplained(n int) (string, int) {
-	return s.sayExit(n, s.unexplained, "died though nobody caused it")
+	for k := range s.crew.exits {
+		x := &s.crew.exits[k]
+		if _, boot := s.crew.bootErrs[x.PID]; s.unexplained(x) && (x.ready || !boot) {
+			return s.sayExit(n, s.unexplained, "died though nobody caused it")
+		}
+	}
+	return s.sayExit(n, s.unexplained, "did not come up")
 }
 
 func (s *state) sayCollateral(n int) (string, int) {
@@ -133,6 +147,9 @@ func (s *state) sayExit(n int, is func(*exit) bool, what string) (string, int) {
 	}
 	x := &s.crew.exits[at]
 	why := x.how()
+	if words := cmp.Or(s.crew.bootErrs[x.PID], x.lastWords()); words != "" {
+		why += " (" + words + ")"
+	}
 	if x.Reason != "" {
 		why += ", for the reason " + strconv.Quote(x.Reason)
 	}
@@ -212,6 +229,10 @@ func (s *state) sayMissing(n int) (string, int) {
 }
 
 func (s *state) sayOrphaned(n int) (string, int) {
+	if gone := s.looks.gone; gone != nil && gone.Left > 0 {
+		return "the target did not come to its end when it was told to: " + number(gone.Left, "process", "processes") + " of it ran on, and " +
+			wasWere(gone.Left) + " ended by the harness", s.looks.endLine
+	}
 	return number(n, "process", "processes") + " of the target " + isAre(n) + " left that " + isAre(n) + " no member's", s.looks.endLine
 }
 
@@ -294,10 +315,8 @@ func (s *state) missing(r history.Rule) string {
 	if _, ok := Lookup(name); !ok {
 		return "there is no metric " + strconv.Quote(name)
 	}
-	for _, q := range quantiles {
-		if d, of := s.distOf(name); of != nil && strings.HasSuffix(name, "."+q.name) && d.n() > 0 {
-			return fmt.Sprintf("a %s needs %d samples, there are %d", q.name, q.need, d.n())
-		}
+	if few, ok := s.few(name); ok {
+		return fmt.Sprintf("a %s needs %d samples, there are %d", name[strings.LastIndexByte(name, '.')+1:], few.need, few.n())
 	}
 	return "there is no data for " + name
 }

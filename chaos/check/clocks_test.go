@@ -33,7 +33,7 @@ func TestSlotRecoveryIsFromTheDeathToTheAnswerOfTheReplacement(t *testing.T) {
 
 func TestAnswerOfTheVictimItselfIsNoRecovery(t *testing.T) {
 	g := NewWithT(t)
-	s := calm().strike(2, "confirmed", true).probe(2, 1).expect("slots.silent >= 0")
+	s := calm().strike(2, "confirmed", true).probe(2, 1).expect("allow slots.silent >= 0")
 	s.exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"}).stage("settle").work(0).sample(4).stage("verify").sample(4).stop().end()
 	g.Expect(s.judge().Metrics).To(HaveKeyWithValue("slot.recovery.max", BeNumerically(">", 1e300)))
 }
@@ -186,7 +186,7 @@ func TestTargetWithoutEventsIsJudgedBySamples(t *testing.T) {
 	s.probe(1, 1).sample(4)
 	whole := s.now
 	s.h.Target.Can = nil
-	s.verify(4).stop().end().expect("exits.unexplained >= 0", "exits.collateral >= 0")
+	s.verify(4).stop().end().expect("allow exits.unexplained >= 0", "allow exits.collateral >= 0")
 	s.member(history.Member{Op: "exited", Slot: 1, PID: 402}) // after the end: only so that there is one
 	g.Expect(s.metric("slot.recovery.max")).To(BeNumerically("~", (whole - tick - died).Seconds(), 1e-9))
 	g.Expect(s.metric("pool.below.max")).To(BeNumerically("~", (whole - died).Seconds(), 1e-9))

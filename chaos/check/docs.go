@@ -31,6 +31,7 @@ func Docs() string {
 	for _, p := range Promises() {
 		fmt.Fprintf(&b, "- `%s`\n", p)
 	}
+	b.WriteString("\nAnd that `settle.time` is at most what the scenario's `settle` says, where its faults end members.\n")
 	b.WriteString("\n## Floors\n\nA limit on a time can be a multiple of one: `<= 3x floor.respawn`.\n\n| floor | meaning |\n| --- | --- |\n")
 	for _, f := range Floors() {
 		fmt.Fprintf(&b, "| `floor.%s` | %s |\n", f.Name, f.Meaning)

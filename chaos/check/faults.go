@@ -78,8 +78,10 @@ func (s *state) fault(e *history.Fault) {
 			f.broad = append(f.broad, i)
 		}
 	case "settled":
+		s.settling.struck = s.now
 		s.faultSettled(i, e)
 	case "healed":
+		s.settling.struck = s.now
 		f.healed++
 		i.healed = s.now
 	case "heal-failed":

@@ -55,11 +55,11 @@ var precedence = []Verdict{Error, Fail, Aborted, Inconclusive}
 func (s *state) result() Result {
 	v := &verdict{s: s, complete: s.complete()}
 	v.harness()
+	v.require()
 	v.promises()
 	v.group("expect")
 	v.steady()
 	v.abort()
-	v.require()
 	v.findings = append(v.findings, v.moot...)
 	v.record()
 	slices.SortStableFunc(v.findings, func(a, b Finding) int {

@@ -188,16 +188,16 @@ func (s *state) achieved() reading {
 	n := max(1, s.load.count)
 	switch {
 	case stated.Count > 0:
-		return reading{float64(s.load.count-s.load.refused) / float64(stated.Count), n}
+		return reading{min(1, float64(s.load.count-s.load.refused)/float64(stated.Count)), n}
 	case s.load.count == 0 || seconds == 0:
 		return reading{0, n}
 	case stated.Rate > 0:
 		if due := stated.Rate * seconds; due >= 1 {
-			return reading{float64(submitted) / due, n}
+			return reading{min(1, float64(submitted)/due), n}
 		}
 		return reading{1, n} // too short for even one
 	case stated.Concurrency > 0:
-		return reading{max(0, busy) / seconds / float64(stated.Concurrency), n}
+		return reading{min(1, max(0, busy)/seconds/float64(stated.Concurrency)), n}
 	}
 	return reading{1, n}
 }

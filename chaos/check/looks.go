@@ -50,7 +50,7 @@ func (s *state) sample(e *history.Sample) {
 	case s.stage == chaos || s.stage == settle:
 		l.fewest(ready(e), e.Want, s.now)
 	}
-	if s.stage > chaos {
+	if s.stage > chaos && s.inTime() {
 		l.back(max(0, e.Want-ready(e)))
 	}
 	if s.stage < chaos {
@@ -61,6 +61,7 @@ func (s *state) sample(e *history.Sample) {
 	s.whole.look(e.Want, ready(e), s)
 	s.slots.look(e.Want)
 	s.look()
+	s.settling.looked = s.now
 }
 
 // fewest takes a number of ready members.

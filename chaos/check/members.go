@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
@@ -21,6 +22,7 @@ type crew struct {
 	ends     map[int][]time.Duration // by pid, its exits: a number can be given out again
 	deaths   map[int][]time.Duration // the same with those that receipts prove, and those of the stage stop
 	boots    []startup
+	bootErrs map[int]string   // by pid, why it did not come up
 	booting  map[int]int      // by pid, the index of its boot
 	struck   time.Duration    // when the stage chaos began
 	running  map[int][]uint64 // by pid, the task of each of its exit records
@@ -51,7 +53,7 @@ type blame struct {
 }
 
 func (c *crew) init() {
-	c.booting = map[int]int{}
+	c.booting, c.bootErrs = map[int]int{}, map[int]string{}
 	c.starting, c.retiring, c.ready = map[int]time.Duration{}, map[int]time.Duration{}, map[int]time.Duration{}
 	c.up, c.waiting = map[int]int{}, map[int]int{}
 	c.ends = map[int][]time.Duration{}
@@ -118,6 +120,25 @@ func (x *exit) kind() string {
 	return "crashed"
 }
 
+// lastWords is what the member said of its end on its stderr: a panic, or the last line.
+func (x *exit) lastWords() (words string) {
+	if x.Exit == nil {
+		return ""
+	}
+	for line := range strings.Lines(x.Exit.Stderr) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			words = line
+			break
+		}
+		words = cmp.Or(line, words)
+	}
+	if r := []rune(words); len(r) > 200 {
+		words = string(r[:200]) + "…"
+	}
+	return words
+}
+
 // how is the exit in words: SIGKILL, exit code 3.
 func (x *exit) how() string {
 	switch {
@@ -162,6 +183,7 @@ func (s *state) member(m *history.Member) {
 		s.memberDown(m, at)
 	case "boot-failed":
 		c.bootsFailed++
+		c.bootErrs[m.PID] = m.Err
 		c.booted(m.PID, at)
 	case "breaker-opened":
 		c.opened++

@@ -37,6 +37,10 @@ type Metric struct {
 	Aside bool
 	// Lasting tells that what is above a limit once stays there, so that it counts even if the run is cut short.
 	Lasting bool
+	// Least and Most are the values beyond which the figure never is, as a rule: 0 is 0 for Least, and none for Most.
+	Least, Most float64
+	// Takes tells that the figure is never 0: a time that something takes.
+	Takes bool
 	// Needs is the number of samples below which there is no such figure: 10 of a p90. 0 where one is enough.
 	Needs int
 

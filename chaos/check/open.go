@@ -3,6 +3,7 @@ package check
 import (
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -140,4 +141,53 @@ func (s *state) latency(window int) view {
 		open = append(open, o)
 	}
 	return d.with(open, s.until())
+}
+
+// fewSamples is a quantile of which there are fewer samples than it needs.
+type fewSamples struct {
+	view
+	q    float64
+	need int
+}
+
+// few is the quantile of that name, if that is what it is.
+func (s *state) few(metric string) (fewSamples, bool) {
+	for _, q := range quantiles {
+		if d, of := s.distOf(metric); of != nil && strings.HasSuffix(metric, "."+q.name) && d.n() > 0 && d.n() < q.need {
+			return fewSamples{d, q.q, q.need}, true
+		}
+	}
+	return fewSamples{}, false
+}
+
+// now is what those come to that there are.
+func (f fewSamples) now() float64 { return f.smallest(rank(f.q, f.n())) }
+
+// hopeless tells whether the comparison cannot hold whatever the samples would be that are missing. The quantile is the k-th
+// smallest of all: at least k of them are at most the limit, or fewer than k below it.
+func (f fewSamples) hopeless(op string, limit float64) bool {
+	k, missing := rank(f.q, f.need), f.need-f.n()
+	below, upTo := 0, 0
+	for i := 1; i <= f.n(); i++ {
+		switch x := f.smallest(i); {
+		case x < limit:
+			below, upTo = below+1, upTo+1
+		case x == limit:
+			upTo++
+		}
+	}
+	tooLarge, tooSmall := upTo+missing < k, below >= k
+	switch op {
+	case "<=":
+		return tooLarge
+	case "<":
+		return below+missing < k
+	case ">=":
+		return tooSmall
+	case ">":
+		return upTo >= k
+	case "==":
+		return tooLarge || tooSmall
+	}
+	return false
 }

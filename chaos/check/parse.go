@@ -69,6 +69,10 @@ func (p *ruleParser) word() (string, int) { return p.next(false, " \t") }
 
 func (p *ruleParser) rule() (r Rule, err error) {
 	name, at := p.next(false, " \t=!<>")
+	if name == "allow" {
+		r.Allow = true
+		name, at = p.next(false, " \t=!<>")
+	}
 	if name == "" {
 		return r, p.fail(at, "a metric is missing: want for example pool.ready == 8")
 	}
@@ -84,7 +88,7 @@ func (p *ruleParser) rule() (r Rule, err error) {
 	if r.Limit, err = p.limit(); err != nil {
 		return r, err
 	}
-	if why := impossible(m, r.Op, r.Limit); why != "" {
+	if why := r.Nonsense(); why != "" {
 		p.at = limitAt
 		_, at := p.word()
 		return r, p.fail(at, "%s", why)

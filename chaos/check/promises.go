@@ -1,5 +1,7 @@
 package check
 
+import "github.com/respawn-go/respawn/chaos/history"
+
 // promises are what every scenario requires without saying so: that these metrics are 0. A rule about the same metric
 // under expect or require takes a promise's place. They are in the order in which one's breach explains another's.
 var promises = []struct {
@@ -29,6 +31,16 @@ var promises = []struct {
 	{"slots.apart", (*state).askedTogether, (*state).askedForLong},
 	{"slots.slow", (*state).timedTogether, (*state).askedForLong},
 	{"pool.missing", func(s *state) bool { return !s.faults.endedParent(s.now) }, nil},
+}
+
+// The target recovers in the time that it is given: settle.time is at most settle, where the record says how long that is.
+func (v *verdict) settle() {
+	limit := v.s.h.Settle
+	if limit == 0 || v.s.faults.endedParent(v.s.now) {
+		return
+	}
+	text := "settle.time <= " + formatDuration(limit)
+	v.judge(history.Rule{Group: "promise", Text: text, Metric: "settle.time", Op: "<=", Limit: limit.Seconds()}, Fail)
 }
 
 // Promises lists the metrics that must be 0 in every scenario that does not say otherwise.

@@ -255,13 +255,16 @@ func TestEveryMetricCanBeComputed(t *testing.T) {
 	g := NewWithT(t)
 	s := good()
 	for _, m := range check.Metrics() {
-		limit := map[check.Unit]string{check.Count: "1", check.Seconds: "1s", check.Bytes: "1B", check.PerSecond: "1/s", check.Ratio: "1%"}[m.Unit]
+		limit := map[check.Unit]string{check.Count: "2", check.Seconds: "1s", check.Bytes: "1B", check.PerSecond: "1/s", check.Ratio: "1%"}[m.Unit]
 		s.rules("expect", fmt.Sprintf("%s >= %s", m.Name, limit))
 		g.Expect(m.Meaning).To(HaveSuffix("."), m.Name)
 		g.Expect(m.Formula).To(HaveSuffix("."), m.Name)
 		g.Expect(strings.Contains(m.Meaning+m.Formula, "%")).To(BeFalse(), m.Name)
 	}
 	r := s.judge()
+	for _, th := range r.Thresholds {
+		g.Expect(th.Of).NotTo(BeEmpty(), "%s does not tell what its samples are", th.Metric)
+	}
 	g.Expect(r.Thresholds).To(HaveLen(len(check.Metrics())+1), "the one of require too")
 	for _, p := range check.Promises() {
 		_, ok := check.Lookup(p)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // forever is a time that did not end.
@@ -19,6 +20,75 @@ var index = func() map[string]int {
 	}
 	return at
 }()
+
+// atMost is the metrics that a metric is never larger than, in any run.
+var atMost = func() map[string][]string {
+	most := map[string][]string{
+		"tasks.settled": {"tasks.submitted"}, "tasks.ok": {"tasks.settled"}, "tasks.failed": {"tasks.settled"}, "tasks.rejected": {"tasks.settled"},
+		"tasks.wrong": {"tasks.submitted"}, "tasks.lost": {"tasks.unsettled"}, "tasks.hung": {"tasks.unsettled"}, "tasks.unsettled": {"tasks.submitted"}, "tasks.unwitnessed": {"tasks.submitted"},
+		"tasks.executions.mean": {"tasks.executions.max"}, "tasks.executions.max": {"tasks.executions.total"},
+		"pool.ready": {"pool.size"}, "pool.missing": {"pool.want"}, "slots.silent": {"pool.want"}, "slots.answering": {"pool.want"},
+		"slots.lost": {"slot.recovery.count"}, "pool.below.max": {"pool.below.total"},
+		"faults.injected": {"faults.planned"}, "faults.confirmed": {"faults.planned"}, "faults.already_gone": {"faults.planned"},
+		"faults.refused": {"faults.planned"}, "faults.unconfirmed": {"faults.planned"}, "faults.missed": {"faults.planned"},
+		"faults.fatal": {"faults.confirmed"}, "faults.healed": {"faults.injected"}, "faults.heal_failed": {"faults.injected"},
+	}
+	for _, m := range registry {
+		if m.Name != "exits.total" && strings.HasPrefix(m.Name, "exits.") {
+			most[m.Name] = append(most[m.Name], "exits.total")
+		}
+		if family, ok := strings.CutSuffix(m.Name, ".p50"); ok { // a distribution
+			ends := []string{".min", ".p50", ".p90", ".p95", ".p99", ".max"}
+			for i, end := range ends[1:] {
+				most[family+ends[i]] = append(most[family+ends[i]], family+end)
+			}
+			most[family+".min"] = append(most[family+".min"], family+".mean")
+			most[family+".mean"] = append(most[family+".mean"], family+".max")
+		}
+	}
+	return most
+}()
+
+// populations are what the figures of a family of metrics are told from. A longer name comes before a shorter one.
+var populations = []struct{ family, of string }{
+	{"pool.below.total", "looks"},
+	{"pool.below.", "intervals"},
+	{"pool.recovery.", "deaths"},
+	{"pool.", "looks"},
+	{"slot.recovery.", "deaths"},
+	{"settle.", "deaths"},
+	{"slots.lost", "deaths"},
+	{"slots.", "probes"},
+	{"probes.", "probes"},
+	{"tasks.executions.", "executions"},
+	{"tasks.", "tasks"},
+	{"load.", "tasks"},
+	{"blame.", "executions and blames"},
+	{"pids.", "events"},
+	{"exits.", "events"},
+	{"starts.", "events"},
+	{"members.", "events"},
+	{"breaker.", "events"},
+	{"results.", "events"},
+	{"faults.", "injections"},
+	{"processes.", "looks"},
+	{"cgroups.", "looks"},
+	{"fds.", "looks"},
+	{"goroutines.", "looks"},
+	{"memory.", "looks"},
+	{"host.", "looks"},
+	{"events.", "notes"},
+}
+
+// population is what the figure of the metric is told from.
+func population(metric string) string {
+	for _, p := range populations {
+		if strings.HasPrefix(metric, p.family) {
+			return p.of
+		}
+	}
+	return ""
+}
 
 // quantiles are the ends of the names of a distribution's quantiles, and the number of samples below which there is no
 // such quantile: 1/(1-q).

@@ -36,7 +36,7 @@ var poolMetrics = slices.Concat([]Metric{
 	{
 		Name: "pool.missing", Unit: Count,
 		Meaning: "Members that were not back when the faults were over.",
-		Formula: "The smallest pool.want less pool.ready of the samples of the stages settle and verify.",
+		Formula: "The smallest pool.want less pool.ready of the samples of the stages settle and verify, as long as settle allows.",
 		of:      func(s *state) reading { return count(s.looks.missing, s.looks.calm) },
 	},
 	{
@@ -54,11 +54,28 @@ var poolMetrics = slices.Concat([]Metric{
 	distribution("pool.recovery", "the times from a confirmed death until the pool was whole again",
 		"from the death that a receipt proves until as many members are ready as are wanted, or up to now; +Inf if never",
 		func(s *state) view { return s.pool().recover.now() }),
-	distribution("slot.recovery", "the times from a confirmed death until its slot was of use again",
+	takes(distribution("slot.recovery", "the times from a confirmed death until its slot was of use again",
 		"from the death that a receipt proves until that slot's replacement is ready and has answered a probe, or up to now; +Inf "+
 			"for a slot that did not come back; none for a slot that is no longer wanted",
-		(*state).recovering),
+		(*state).recovering)),
+	[]Metric{{
+		Name: "settle.time", Unit: Seconds, Live: true, Lasting: true,
+		Meaning: "Time after the faults in which the target recovered.",
+		Formula: "For the deaths that receipts prove, the later of two: from the end of the last injection until as many members were ready as " +
+			"are wanted; from the stage settle, which begins when a load of a given number of tasks is over too, until the slots were of use " +
+			"again. Up to now while that has not come; what never comes is slots.lost and pool.missing.",
+		of:   (*state).settleTime,
+		calm: (*state).calmSettleTime,
+	}},
 )
+
+// takes marks times as ones that are never 0.
+func takes(ms []Metric) []Metric {
+	for i := range ms {
+		ms[i].Takes = ms[i].Unit == Seconds
+	}
+	return ms
+}
 
 // calm makes the longest of no intervals at all 0: that there was none is what the samples say.
 func calm(ms []Metric) []Metric {

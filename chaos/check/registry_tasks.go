@@ -18,11 +18,15 @@ var taskMetrics = slices.Concat([]Metric{
 		func(s *state) reading { return s.tasksThat(history.Failed) }),
 	tasks("wrong", "that gave a wrong value", "Ids with any outcome wrong.",
 		func(s *state) reading { return s.submittedTasks(s.account.wrong) }),
-	tasks("lost", "that nobody will hear of again", "Ids whose first outcome is lost, and, if the run came to its end, "+
+	tasks("lost", "that were lost with their worker, or never heard of again; those that hang are in tasks.hung, and both in tasks.unsettled", "Ids whose first outcome is lost, and, if the run came to its end, "+
 		"those that were submitted and have none.",
 		func(s *state) reading { return s.lost() }),
 	tasks("hung", "that had no outcome by the end of the run", "Ids whose first outcome is hung.",
 		func(s *state) reading { return s.tasksThat(history.Hung) }),
+	tasks("unsettled", "that did not end: lost, hung, or never heard of again", "tasks.lost and tasks.hung.",
+		func(s *state) reading {
+			return s.submittedTasks(int(s.lost().value) + s.account.outcomes[history.Hung])
+		}),
 	tasks("rejected", "that were not accepted", "Ids whose first outcome is rejected.",
 		func(s *state) reading { return s.tasksThat(history.Rejected) }),
 	{
@@ -52,19 +56,19 @@ var taskMetrics = slices.Concat([]Metric{
 		of: (*state).outside,
 	},
 	{
-		Name: "tasks.executions.total", Unit: Count,
+		Name: "tasks.executions.total", Unit: Count, Least: 1,
 		Meaning: "Executions of tasks.",
 		Formula: "Records of the tasks' own file.",
 		of:      func(s *state) reading { return s.witnessed(float64(s.account.runs)) },
 	},
 	{
-		Name: "tasks.executions.max", Unit: Count, Lasting: true,
+		Name: "tasks.executions.max", Unit: Count, Lasting: true, Least: 1,
 		Meaning: "Most executions of one task.",
 		Formula: "The largest number of witnessed executions of an id.",
 		of:      func(s *state) reading { return s.witnessed(float64(s.account.sums.mostRuns)) },
 	},
 	{
-		Name: "tasks.executions.mean", Unit: Count,
+		Name: "tasks.executions.mean", Unit: Count, Least: 1,
 		Meaning: "Executions by the number of tasks that ran.",
 		Formula: "Witnessed executions by the ids among them.",
 		of: func(s *state) reading {
@@ -98,10 +102,10 @@ var taskMetrics = slices.Concat([]Metric{
 	latency(".after", "the tasks that ended in the stage settle", 3),
 	[]Metric{
 		{
-			Name: "load.achieved", Unit: Ratio, Live: true, Aside: true,
+			Name: "load.achieved", Unit: Ratio, Live: true, Aside: true, Most: 1,
 			Meaning: "How much of the stated load there really was.",
 			Formula: "Of the tasks less those that the target rejected before it was told to close: of a count, the share; else from the stage steady to the end of settling, or until the target, " +
-				"told to close, rejects one: of an open loop, submissions by rate and time; of a closed loop, the mean number in flight by the concurrency.",
+				"told to close, rejects one, and at most all of it: of an open loop, submissions by rate and time; of a closed loop, the mean number in flight by the concurrency.",
 			of:   (*state).achieved,
 			calm: (*state).calmAchieved,
 		},
@@ -160,8 +164,8 @@ func share(end, of, when string, window int) Metric {
 }
 
 func latency(end, of string, window int) []Metric {
-	return distribution("tasks.latency"+end, "the latencies of "+of,
+	return takes(distribution("tasks.latency"+end, "the latencies of "+of,
 		"the latency that the submitter measured of a task with outcome ok; of one that hangs, or is in flight, how long it has been "+
 			"waited for; warm-up not counted",
-		func(s *state) view { return s.latency(window) })
+		func(s *state) view { return s.latency(window) }))
 }

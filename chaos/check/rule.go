@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,14 +13,18 @@ import (
 
 // Rule is one condition of a scenario: what steady, expect, abort and require have in common.
 //
-//	rule  = metric op limit [ "for" duration ]
+//	rule  = [ "allow" ] metric op limit [ "for" duration ]
 //	op    = "==" | "!=" | "<" | "<=" | ">" | ">="
 //	limit = value | value "/core" | factor "x floor." name | metric
 //
 // A value is written with the unit of its metric: a time (250ms, 1m30s), a size (64MiB), a rate (50/s), a ratio (80%);
 // counts have none. "for" says that the condition has held so long without a break. With "/core", a time is divided by
 // the host's cores and anything else multiplied with them: 10s/core is 5s on two cores, 50/s/core is 100/s.
+//
+// "allow" says that less is asked for than every scenario requires of the metric, see [Promises]: allow tasks.failed <= 16. What
+// can never hold is refused, and what always does but for "allow".
 type Rule struct {
+	Allow  bool
 	Metric string
 	Op     string
 	Limit  Limit
@@ -37,6 +42,9 @@ type Limit struct {
 // String is the rule in its one canonical form: parsing it gives the same rule again.
 func (r Rule) String() string {
 	s := r.Metric + " " + r.Op + " " + r.Limit.text(r.Metric)
+	if r.Allow {
+		s = "allow " + s
+	}
 	if r.For > 0 {
 		s += " for " + formatDuration(r.For)
 	}
@@ -83,8 +91,11 @@ func (r Rule) Resolve(floors map[string]float64, cores int) (history.Rule, error
 }
 
 // Fits tells whether the rule can stand in that group: steady and abort may only ask for what is known while the run
-// goes on.
+// goes on, and expect may ask for less than every scenario requires only if it says so.
 func (r Rule) Fits(group string) error {
+	if err := r.fitsPromise(group); err != nil {
+		return err
+	}
 	if group != "steady" && group != "abort" {
 		return nil
 	}
@@ -95,6 +106,27 @@ func (r Rule) Fits(group string) error {
 	}
 	return nil
 }
+
+// fitsPromise tells whether the rule weakens a promise if and only if it says so.
+func (r Rule) fitsPromise(group string) error {
+	promised := slices.Contains(Promises(), r.Metric)
+	admits, known := r.Admits()
+	weaker := promised && !(known && !admits.Empty() && r.span().And(admits).Within(Span{}))
+	text := strings.TrimPrefix(r.String(), "allow ")
+	switch {
+	case r.Allow && group != "expect":
+		return &RuleError{Column: 1, Problem: "allow stands only under expect"}
+	case r.Allow && !promised:
+		return &RuleError{Column: 1, Problem: fmt.Sprintf("allow is for what every scenario requires to be 0, and %s is not: write %s", r.Metric, text)}
+	case r.Allow && !weaker:
+		return &RuleError{Column: 1, Problem: fmt.Sprintf("%s allows nothing that is not required anyway: leave allow out", text)}
+	case group == "expect" && weaker && !r.Allow:
+		return &RuleError{Column: 1, Problem: fmt.Sprintf("every scenario requires %s == 0, and this asks for less: write allow %s", r.Metric, text)}
+	}
+	return nil
+}
+
+func (r Rule) span() Span { m, _ := Lookup(r.Metric); return m.Span() }
 
 // compare is the comparison of the grammar. NaN is in no relation to anything.
 func compare(a float64, op string, b float64) bool {

@@ -33,7 +33,7 @@ func TestRuleIsReadAndWrittenCanonically(t *testing.T) {
 		"load.achieved >= 80%":                     "load.achieved >= 80%",
 		"load.achieved >= 99.9%":                   "load.achieved >= 99.9%",
 		"tasks.executions.mean <= 1.25":            "tasks.executions.mean <= 1.25",
-		"tasks.failed >= 0":                        "tasks.failed >= 0",
+		"allow tasks.failed >= 0":                  "allow tasks.failed >= 0",
 	} {
 		t.Run(text, func(t *testing.T) {
 			g := NewWithT(t)
@@ -122,7 +122,7 @@ func TestRuleIsResolvedForTheHost(t *testing.T) {
 
 func TestOnlyLiveMetricsFitSteadyAndAbort(t *testing.T) {
 	g := NewWithT(t)
-	r, err := check.ParseRule("tasks.duplicated > 0")
+	r, err := check.ParseRule("tasks.duplicated < 1")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(r.Fits("expect")).To(Succeed())
 	g.Expect(r.Fits("abort")).To(MatchError(ContainSubstring("tasks.duplicated is known only at the end")))
@@ -165,6 +165,9 @@ func rules() *rapid.Generator[check.Rule] {
 func TestAnyRuleSurvivesBeingWrittenAndRead(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := rules().Draw(t, "rule")
+		if r.Nonsense() != "" {
+			t.Skip("it can never hold, or always does")
+		}
 		text := r.String()
 		again, err := check.ParseRule(text)
 		if err != nil {

@@ -17,6 +17,7 @@ type slots struct {
 	rises   map[int][]answer      // by slot, the same
 	homes   map[int]int           // by pid, the slot that it was started for
 	recover dist
+	last    time.Duration // when the last of them was recovered from
 }
 
 // answer is that of a probe, or that somebody is ready.
@@ -56,6 +57,7 @@ func (l *slots) settle(slot int, events bool) {
 	for _, d := range l.pending[slot] {
 		if back, ok := l.back(d, events); ok {
 			l.recover.add(d.at, back, d.line)
+			l.last = max(l.last, back)
 		} else {
 			left = append(left, d)
 		}

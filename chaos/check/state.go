@@ -25,16 +25,17 @@ type state struct {
 	began   [stop + 1]time.Duration // of the stages that were entered
 	strange sighting                // the first line that no harness writes
 
-	crew    crew
-	whole   whole
-	slots   slots
-	probes  probes
-	faults  faults
-	account account
-	load    load
-	looks   looks
-	host    host
-	watch   watch
+	crew     crew
+	whole    whole
+	slots    slots
+	probes   probes
+	faults   faults
+	account  account
+	load     load
+	looks    looks
+	host     host
+	settling settling
+	watch    watch
 
 	evidence evidence
 	together together

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
 )
@@ -20,6 +21,7 @@ func (v *verdict) promises() {
 		}
 		v.judge(history.Rule{Group: "promise", Text: p.metric + " == 0", Metric: p.metric, Op: "=="}, breach)
 	}
+	v.settle()
 }
 
 // group judges the rules of expect, or those of require beside the number of confirmed injections.
@@ -47,6 +49,10 @@ func (v *verdict) judge(r history.Rule, breach Verdict) {
 	t := v.s.evaluate(r, false)
 	if r.For > 0 {
 		t = v.held(r, t)
+	}
+	if few, ok := v.s.few(r.Metric); ok && r.Than == "" && t.NoData {
+		t.Actual, t.Samples, t.Margin = few.now(), few.n(), margin(few.now(), t.Op, t.Limit)
+		t.NoData = !few.hopeless(t.Op, t.Limit) // else it does not depend on those that are missing
 	}
 	m, _ := Lookup(r.Metric)
 	lasting := m.Lasting || v.s.timedOut() && r.Metric == "tasks.hung" // they were given time
@@ -99,27 +105,56 @@ func (v *verdict) steady() {
 			}
 			continue
 		}
+		if lapse := v.s.lapsed(); side == 1 && lapse != nil {
+			w.shown[side] = lapse.then
+		}
 		v.thresholds = append(v.thresholds, w.shown[side]...)
+		if w.reached[side] && side == 1 && v.complete {
+			v.steadyAgain()
+		}
 		if w.reached[side] || !v.complete {
 			continue
 		}
-		wrong := []string{}
-		for _, t := range w.shown[side] {
-			if !t.OK {
-				wrong = append(wrong, t.short())
-			}
-		}
+		wrong := notOK(w.shown[side])
 		if side == 0 {
-			v.find(Inconclusive, v.s.looks.lastLine, "the target was not steady before the first fault: "+strings.Join(wrong, ", "))
+			v.find(Inconclusive, v.s.looks.lastLine, "the target was not steady before the first fault: "+wrong)
 		} else {
-			text := "the target did not get back to its steady state: " + strings.Join(wrong, ", ")
-			if from := v.s.began[settle]; 2*v.s.host.within(from, v.s.now) > v.s.now-from {
-				v.excuse(v.s.looks.lastLine, text)
-			} else {
-				v.find(Fail, v.s.looks.lastLine, text)
-			}
+			v.notSteady(v.s.looks.lastLine, v.s.now, "the target did not get back to its steady state: "+wrong)
 		}
 	}
+}
+
+// steadyAgain judges when the target was steady again, and that it was so from then on.
+func (v *verdict) steadyAgain() {
+	after := func(at time.Duration) string { return Seconds.Show((at - v.s.began[settle]).Seconds()) }
+	if first := v.s.settling.first; v.s.settling.late {
+		v.notSteady(v.s.looks.lastLine, first, "the target was in its steady state again only "+after(first)+" after the faults, and settle is "+
+			Seconds.Show(v.s.h.Settle.Seconds()))
+	}
+	if l := v.s.lapsed(); l != nil {
+		v.notSteady(l.line, l.at, "the target was in its steady state again "+after(v.s.settling.first)+" after the faults, and after "+
+			after(l.at)+" not any more: "+notOK(l.then))
+	}
+}
+
+// notSteady blames the target for that, unless the host was starved for most of the time from the end of the faults up to then.
+func (v *verdict) notSteady(line int, by time.Duration, text string) {
+	if from := v.s.began[settle]; 2*v.s.host.within(from, by) > by-from {
+		v.excuse(line, text)
+	} else {
+		v.find(Fail, line, text)
+	}
+}
+
+// notOK lists those that do not hold.
+func notOK(list []Threshold) string {
+	wrong := []string{}
+	for _, t := range list {
+		if !t.OK {
+			wrong = append(wrong, t.short())
+		}
+	}
+	return strings.Join(wrong, ", ")
 }
 
 // abort judges the conditions that end a run: as the samples show, and as the harness said. One that had no data all the
@@ -191,6 +226,12 @@ func (v *verdict) require() {
 	v.group("require")
 }
 
+// wanted is the threshold's text without its metric.
+func (t Threshold) wanted() string {
+	_, want, _ := strings.Cut(t.Text, t.Metric+" ")
+	return want
+}
+
 // short is the threshold in a few words: pool.ready is 3, not == 4.
 func (t Threshold) short() string {
 	m, _ := Lookup(t.Metric)
@@ -201,7 +242,7 @@ func (t Threshold) short() string {
 	if t.Group == "abort" {
 		return text
 	}
-	text += ", not " + strings.TrimPrefix(t.Text, t.Metric+" ")
+	text += ", not " + t.wanted()
 	if !strings.Contains(t.Text, m.Unit.Format(t.Limit)) { // it depends on the host or on another metric
 		text += " (" + m.Unit.Show(t.Limit) + ")"
 	}

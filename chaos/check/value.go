@@ -108,18 +108,3 @@ func example(m Metric) string {
 func withUnit(u Unit, n string) string {
 	return map[Unit]string{Seconds: n + "ms or " + n + "s", Bytes: n + "MiB", PerSecond: n + "/s", Ratio: n + "%"}[u]
 }
-
-// impossible says why a constant limit makes no sense: it can never hold, or never fail. ">= 0" may stand, to say that
-// anything goes.
-func impossible(m Metric, op string, l Limit) string {
-	v := l.Number
-	switch {
-	case l.Metric != "" || m.Signed:
-		return ""
-	case (op == "<" && v <= 0) || ((op == "<=" || op == "==") && v < 0):
-		return "this can never hold: " + m.Name + " is never below 0"
-	case v < 0:
-		return "this always holds: " + m.Name + " is never below 0"
-	}
-	return ""
-}

@@ -76,7 +76,10 @@ type Threshold struct {
 	Actual  float64 `json:"actual"`
 	Margin  float64 `json:"margin"`  // limit less actual, turned so that negative is bad
 	Samples int     `json:"samples"` // how many measurements Actual comes from
-	NoData  bool    `json:"no_data,omitempty"`
+	// Of is what those are: tasks, deaths, looks, … "" for a metric that is not known.
+	Of string `json:"of,omitempty"`
+	// NoData tells that there are too few to judge by. Of a quantile, Actual is what those come to that there are.
+	NoData bool `json:"no_data,omitempty"`
 	// NotJudged tells that the run was cut short before the rule could be judged: OK says nothing then.
 	NotJudged bool `json:"not_judged,omitempty"`
 	// Starved tells that the rule is broken only for the time for which the host was starved: that blames nobody.

@@ -89,6 +89,9 @@ func (s *state) lookSteady(side int) {
 		shown[i].When = [...]string{"before", "after"}[side]
 	}
 	w.looked[side] = true
+	if side == 1 {
+		s.settledAgain(all, shown)
+	}
 	if s.stage == warmup { // not sticky: it is the last such sample that counts
 		w.reached[side] = false
 	}
@@ -124,7 +127,7 @@ func (w *watched) look(s *state) bool {
 
 // evaluate compares the rule's metric with its limit, without regard to how long it has been so.
 func (s *state) evaluate(r history.Rule, live bool) Threshold {
-	t := Threshold{Group: r.Group, Text: r.Text, Metric: r.Metric, Op: r.Op, Limit: r.Limit}
+	t := Threshold{Group: r.Group, Text: r.Text, Metric: r.Metric, Op: r.Op, Limit: r.Limit, Of: population(r.Metric)}
 	have := s.read(r.Metric, live)
 	if r.Group == "require" && r.Metric == "faults.confirmed" {
 		have = s.injections(s.faults.confirmed[r.Nemesis])

@@ -165,6 +165,7 @@ type tally struct {
 	low     int           // the lowest of them since then
 	asked   time.Duration // the target was told to be smaller
 	waiting []death       // for the pool to be whole again
+	back    time.Duration // the last time that it was
 
 	below   dist
 	recover dist
@@ -271,6 +272,7 @@ func (t *tally) count(c change) {
 	if t.missing == 0 {
 		for _, d := range t.waiting {
 			t.recover.add(d.at, c.at, d.line)
+			t.back = c.at
 		}
 		t.waiting = t.waiting[:0]
 	}

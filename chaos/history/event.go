@@ -26,6 +26,7 @@ type Header struct {
 	Rules         []Rule             `json:"rules,omitempty"`
 	Nemesis       []Nemesis          `json:"nemesis,omitempty"`
 	Floors        map[string]float64 `json:"floors,omitempty"` // e.g. "respawn" in seconds, measured for this run
+	Settle        time.Duration      `json:"settle,omitempty"` // within which the target must recover once the faults are over; 0: not known
 	Cores         int                `json:"cores,omitempty"`
 	Environment   map[string]string  `json:"environment,omitempty"`  // an allowlist: kernel, go, cpu, cgroup, …
 	Capabilities  map[string]string  `json:"capabilities,omitempty"` // what this host offers, or why not
@@ -234,6 +235,7 @@ type Sample struct {
 	Zombies    int           `json:"zombies,omitempty"` // children and descendants in state Z
 	Orphans    int           `json:"orphans,omitempty"` // marked processes that are no member's
 	Others     int           `json:"others,omitempty"`  // processes of the target that descend from no member, its parent not counted
+	Left       int           `json:"left,omitempty"`    // of those, the ones that ran on when the target was closed, and were ended
 	RSS        int64         `json:"rss,omitempty"`     // of the members, in bytes
 	ParentRSS  int64         `json:"parent_rss,omitempty"`
 	FDs        int           `json:"fds,omitempty"`        // of the parent

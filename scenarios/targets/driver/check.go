@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/respawn-go/respawn/scenarios/scratch"
@@ -18,7 +17,8 @@ const checkSize = 2
 type exam struct {
 	*Driver
 	command Command
-	workers []int
+	workers []int        // as it listed them last
+	known   map[int]bool // that it ever listed
 	id      uint64
 	good    map[uint64]bool // tasks that were answered with a value
 	strange map[int]bool    // processes that answered and are no workers
@@ -62,7 +62,7 @@ func Check(ctx context.Context, c Command) (Report, error) {
 		return r, err
 	}
 	defer d.Close()
-	e := &exam{Driver: d, command: c, good: map[uint64]bool{}, strange: map[int]bool{}}
+	e := &exam{Driver: d, command: c, good: map[uint64]bool{}, strange: map[int]bool{}, known: map[int]bool{}}
 	skip := ""
 	for _, s := range sittings {
 		skip, err = e.sitOne(ctx, &r, s, skip)
@@ -113,7 +113,7 @@ func checkEndOfInput(ctx context.Context, r Report, c Command) (Report, error) {
 		return r, err
 	}
 	defer d.Close()
-	e := &exam{Driver: d, command: c}
+	e := &exam{Driver: d, command: c, known: map[int]bool{}}
 	if err = e.greet(ctx); err == nil {
 		err = e.boot(ctx, c)
 	}
@@ -131,6 +131,30 @@ func checkEndOfInput(ctx context.Context, r Report, c Command) (Report, error) {
 // note adds to the step what is no breach but worth knowing.
 func (e *exam) note(format string, args ...any) {
 	e.notes = append(e.notes, fmt.Sprintf(format, args...))
+}
+
+// look asks who the workers are now: one may have died of a task, and been replaced.
+func (e *exam) look(ctx context.Context) error {
+	now, err := e.Workers(ctx)
+	if err == nil {
+		e.list(now)
+	}
+	return err
+}
+
+func (e *exam) list(pids []int) {
+	e.workers = pids
+	for _, pid := range pids {
+		e.known[pid] = true
+	}
+}
+
+// isWorker tells whether that process is a worker, or was one when they were listed.
+func (e *exam) isWorker(pid int) bool {
+	if !e.known[pid] {
+		_ = e.look(context.Background()) // bounded by its own limit
+	}
+	return e.known[pid]
 }
 
 func (e *exam) isGone() bool {
@@ -168,7 +192,7 @@ func (e *exam) right(a Answer, n int) {
 	if err := json.Unmarshal(a.Value, &got); err != nil || got != float64(n*n) {
 		e.wrong(WrongValue, a.Line, "result", "%s for n = %d: want %d", a.Value, n, n*n)
 	}
-	if e.Can("pid") && !slices.Contains(e.workers, a.PID) && !e.strange[a.PID] {
+	if e.Can("pid") && !e.strange[a.PID] && !e.isWorker(a.PID) {
 		e.strange[a.PID] = true
 		e.wrong(ForeignPID, a.Line, "result", "a task was answered by none of the workers %v%s: name the process that ran it, in %s", e.workers, e.by(a.PID), wanted["result"])
 	}

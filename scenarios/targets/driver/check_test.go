@@ -83,7 +83,7 @@ func TestCheckFindsNothingWrongWithADriverThatKeepsTheProtocol(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds: run without -short")
 	}
-	modes := []string{"good", "least"}
+	modes := []string{"good", "least", "dies of a bad argument"}
 	for _, result := range checkAll(t, modes, func(mode string) driver.Command { return command(t, mode) }) {
 		r := <-result
 		NewWithT(t).Expect(r.error).NotTo(HaveOccurred())

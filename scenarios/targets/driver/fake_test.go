@@ -214,6 +214,8 @@ func (f *faker) spawn() *fakeWorker {
 }
 
 func (f *faker) pids() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	var pids []int
 	for _, w := range f.workers {
 		pids = append(pids, w.Process.Pid)
@@ -245,6 +247,13 @@ func (f *faker) refuse(id uint64) {
 	switch f.mode {
 	case "anonymous error":
 		f.say(`{"op":"error","error":"no such task"}`)
+	case "dies of a bad argument":
+		f.mu.Lock()
+		_ = f.workers[0].Process.Kill()
+		_ = f.workers[0].Wait()
+		f.workers[0] = f.spawn()
+		f.mu.Unlock()
+		f.say(`{"op":"error","id":%d,"error":"the worker died"}`, id)
 	case "accepts anything":
 		f.say(`{"op":"result","id":%d,"value":0,"pid":%d}`, id, f.workers[0].Process.Pid)
 	default:

@@ -56,7 +56,7 @@ func (e *exam) sitStart(ctx context.Context) error {
 	if err := e.boot(ctx, e.command); err != nil {
 		return err
 	}
-	e.workers = e.ready
+	e.list(e.ready)
 	if len(e.workers) != checkSize && len(e.Violations()) == before {
 		e.wrong(BadField, 0, "ready", "%d living workers of its own for size %d, which start asked for: say ready when all of them are there", len(e.workers), checkSize)
 	}
@@ -111,7 +111,32 @@ func (e *exam) sitFailing(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return e.recover(ctx)
+}
+
+// recover waits for as many workers as there were: a pool may let one die of a bad argument, as long as it replaces it.
+func (e *exam) recover(ctx context.Context) error {
+	for deadline := time.Now().Add(e.limits.Task); ; {
+		if err := e.look(ctx); err != nil || len(e.workers) >= checkSize || !e.Can("workers") {
+			return err
+		}
+		if time.Now().After(deadline) {
+			e.note("%d of %d workers are left after tasks that failed: the pool does not replace one that dies of its task", len(e.workers), checkSize)
+			return nil
+		}
+		if err := sleep(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func failed(err error) bool {
@@ -230,10 +255,13 @@ func (e *exam) sitEveryWorker(ctx context.Context) error {
 	return nil
 }
 
+// mostWorkers is more than any driver has in a check.
+const mostWorkers = 1000
+
 // sitStopped stops all workers for a moment: no task is answered meanwhile, and all are afterwards.
 func (e *exam) sitStopped(ctx context.Context) error {
 	futures, err := e.Prove(ctx, e.id+1)
-	e.id += uint64(len(e.workers))
+	e.id += mostWorkers // one for each, however many there are now
 	for _, f := range futures {
 		a, err := e.result(ctx, f)
 		if err != nil {
