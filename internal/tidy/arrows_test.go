@@ -22,6 +22,7 @@ var arrows = []arrow{
 	{"chaos/history", nil, nil, "a leaf: everything after it can be run again from a saved file"},
 	{"chaos/check", []string{"chaos/history", "internal/nearest"}, nil, "pure: the same history gives the same verdict anywhere, offline"},
 	{"chaos/naive", []string{"chaos", "internal/procfs"}, []string{sys}, "a target like any other, and nothing of the engine's making: the checkers are checked on it"},
+	{"fleet", []string{"pool"}, []string{sys, cborCodec, float16}, "the same tasks over many machines: it knows a pool, and nothing of what tests it"},
 	{"scenarios", []string{"scenarios", "pool", "chaos", "reports", "internal/cgroup", "internal/floor", "internal/forks", "internal/procfs", "internal/nearest"}, []string{"*"}, "where pool and chaos meet: the adapters to chaos.Target are in scenarios/targets"},
 	{"scenarios/internal/brokenpool", nil, []string{sys}, "it is judged: what it had of the judge's or the pool's own code would be wrong in both"},
 	{"reports", []string{"reports", "chaos/history", "chaos/check"}, []string{"*"}, "a report is made from a history and its verdict, never from live processes"},

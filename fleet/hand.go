@@ -1,0 +1,405 @@
+package fleet
+
+import (
+	"slices"
+	"time"
+
+	"github.com/respawn-go/respawn/pool"
+)
+
+const (
+	noteAgain  = 5 * time.Second        // between two reports of what is still in hand
+	heardLimit = 2 * time.Second        // since its owner was heard: a first delivery may run at once
+	askPeriod  = 60 * time.Second       // after a broken connection, for which everything asks first
+	ownerGone  = 60 * time.Second       // of silence after which an owner's tasks are dropped
+	askAgain   = 500 * time.Millisecond // until a question or a result that nobody answered is repeated; results double it
+	maxResend  = 8 * time.Second
+	handFactor = 4        // how many tasks a node has in hand for each worker at most
+	defCredit  = 32 << 20 // bytes of unaccepted results for one owner
+)
+
+// hand is what a node has of its owners' tasks. Like the judge it knows neither clock nor network, and is not safe for concurrent use.
+type hand struct {
+	limits
+	node    string
+	name    string
+	host    string
+	workers int
+	credit  int64
+	mutant
+
+	now      time.Duration
+	tasks    map[taskKey]*inHand
+	owners   map[string]*ownerSeen
+	question uint64
+	askTil   time.Duration // everything asks first until then
+	hello    time.Duration // when the next one is due
+	alone    taskKey       // what is to run, or runs, with nothing beside it
+	aloneTil time.Duration // its place is kept until then
+	effects  []handEffect
+}
+
+type taskKey struct {
+	owner string
+	no    uint64
+}
+
+// inHand is one task at a node.
+type inHand struct {
+	delivery
+	state    stateAtNode
+	question uint64
+	returned bool // it goes back; the owner has not taken that yet
+	outcome  *pool.Reply
+	size     int64
+	came     time.Duration
+	told     time.Duration // when it was last told of
+	waits    time.Duration // until its result is told again
+	renewed  time.Duration // when the broker was last told that it is in progress
+}
+
+type ownerSeen struct {
+	heard   time.Duration
+	pending int64 // bytes of its results that it has not accepted
+}
+
+type handEffectKind uint8
+
+const (
+	handReport   handEffectKind = iota + 1 // Owner, Report
+	handStart                              // Key: run it
+	handStop                               // Key: cancel its run
+	handAck                                // Ack
+	handProgress                           // Ack: it is in progress, AckWait begins anew
+	handHello                              // Report, to everybody
+)
+
+type handEffect struct {
+	Kind   handEffectKind
+	Owner  string
+	Report report
+	Key    taskKey
+	Ack    string
+}
+
+func newHand(node, name, host string, workers int, l limits, m mutant) *hand {
+	return &hand{
+		limits: l.withDefaults(), node: node, name: name, host: host, workers: workers, credit: defCredit, mutant: m,
+		tasks: make(map[taskKey]*inHand), owners: make(map[string]*ownerSeen),
+	}
+}
+
+// at tells the time. A node that was stopped for a while may have been taken for gone, and what waits for it in its sockets is of
+// the past: it asks for everything anew, also for what it was allowed.
+func (h *hand) at(now time.Duration) {
+	if h.now > 0 && now-h.now > h.NodeTimeout/4 && h.mutant != mutantResumesWithoutLease {
+		h.askTil = max(h.askTil, now+h.NodeTimeout/2)
+		for _, t := range h.tasks {
+			if t.state == asking && !t.returned {
+				h.ask(t)
+				t.told = now - askAgain
+			}
+		}
+	}
+	h.now = now
+}
+
+func (h *hand) do(e handEffect) { h.effects = append(h.effects, e) }
+
+// take gives what is to be done since the last call.
+func (h *hand) take() []handEffect {
+	e := h.effects
+	h.effects = nil
+	return e
+}
+
+func (h *hand) report(owner string, r report) {
+	r.Node = h.node
+	h.do(handEffect{Kind: handReport, Owner: owner, Report: r})
+}
+
+func (h *hand) owner(id string) *ownerSeen {
+	o := h.owners[id]
+	if o == nil {
+		o = &ownerSeen{heard: -h.NodeTimeout}
+		h.owners[id] = o
+	}
+	return o
+}
+
+// busy is how many tasks run.
+func (h *hand) busy() int {
+	n := 0
+	for _, t := range h.tasks {
+		if t.state == running && !t.returned {
+			n++
+		}
+	}
+	return n
+}
+
+// deliver takes what a pull brought: first tries for owners that are there run at once, the rest asks. Each is told of.
+func (h *hand) deliver(now time.Duration, ds ...delivery) {
+	h.at(now)
+	items := make(map[string][]item)
+	for _, d := range ds {
+		k := taskKey{d.Owner, d.No}
+		if t := h.tasks[k]; t != nil { // delivered here again, or published twice
+			if t.Seq == d.Seq {
+				t.Ack = d.Ack
+			}
+			continue
+		}
+		o := h.owner(d.Owner)
+		t := &inHand{delivery: d, came: now, told: now, renewed: now}
+		h.tasks[k] = t
+		switch {
+		case h.mutant == mutantAckBeforeRun:
+			h.do(handEffect{Kind: handAck, Ack: d.Ack})
+			h.start(k, t)
+		case h.mutant == mutantDeliverBudget && d.Count > 5:
+			h.do(handEffect{Kind: handStart, Key: k})
+			t.state = running
+			h.finished(now, k, &pool.Reply{Err: &pool.WorkerLostError{Task: d.Task}}, 0)
+			continue
+		case o.pending >= h.credit && h.mutant != mutantNoCredit:
+			h.giveBack(k, t)
+			continue
+		case h.mayStart(o, &d):
+			h.start(k, t)
+		default:
+			h.ask(t)
+		}
+		items[d.Owner] = append(items[d.Owner], t.item())
+	}
+	for _, owner := range sortedKeys(items) {
+		h.report(owner, report{Kind: reportHand, Items: items[owner]})
+	}
+}
+
+// mayStart tells whether a delivery may run before its owner has answered.
+func (h *hand) mayStart(o *ownerSeen, d *delivery) bool {
+	switch {
+	case h.mutant == mutantShortAckWait, h.mutant == mutantNoAsk:
+		return d.Delivery == pool.AtLeastOnce
+	case h.mutant == mutantTrustsDedupe && d.Delivery == pool.AtLeastOnce && d.Count == 1:
+		return true
+	}
+	fresh := h.now-o.heard <= heardLimit || h.mutant == mutantRunsForGone
+	return !d.asksFirst() && d.Count == 1 && fresh && h.now >= h.askTil && h.busy() < h.workers && !h.reserved()
+}
+
+func (h *hand) ask(t *inHand) {
+	h.question++
+	t.state, t.question = asking, h.question
+}
+
+func (h *hand) start(k taskKey, t *inHand) {
+	t.state = running
+	h.do(handEffect{Kind: handStart, Key: k})
+}
+
+// allowed starts what its owner lets run, if there is a worker for it. While something is to run alone, nothing else begins. What
+// does not begin now asks again until it may.
+func (h *hand) allowed(k taskKey, t *inHand, alone bool) {
+	switch {
+	case h.owner(k.owner).pending >= h.credit && h.mutant != mutantNoCredit:
+		h.giveBack(k, t)
+	case h.reserved() && h.alone != k, !alone && h.busy() >= h.workers:
+	case !alone:
+		h.start(k, t)
+	case h.busy() > 0:
+		h.alone, h.aloneTil = k, h.now+4*askAgain
+	default:
+		h.alone, h.aloneTil = k, h.now
+		h.start(k, t)
+		h.report(k.owner, report{Kind: reportHand, Items: []item{t.item()}})
+	}
+}
+
+// reserved tells whether something runs alone, or waits to.
+func (h *hand) reserved() bool {
+	if h.now < h.aloneTil {
+		return true
+	}
+	t := h.tasks[h.alone]
+	return t != nil && t.state == running
+}
+
+// room is for how many more tasks this node has workers. Those that wait for their owner's word take none, but are bounded, too.
+func (h *hand) room() int {
+	if h.reserved() {
+		return 0
+	}
+	return min(h.workers-h.busy(), handFactor*h.workers-len(h.tasks))
+}
+
+func (t *inHand) item() item {
+	return item{No: t.No, Seq: t.Seq, Ack: t.Ack, Count: t.Count, State: t.state, Question: t.question}
+}
+
+// giveBack returns what this node cannot run and has not started, to its owner. It is forgotten when the owner has taken it.
+func (h *hand) giveBack(k taskKey, t *inHand) {
+	t.returned, t.told = true, h.now
+	h.report(k.owner, report{Kind: reportReturn, Items: []item{t.item()}})
+}
+
+// obey takes an owner's order.
+func (h *hand) obey(now time.Duration, o order) {
+	h.at(now)
+	h.owner(o.Owner).heard = now
+	k := taskKey{o.Owner, o.No}
+	t := h.tasks[k]
+	switch {
+	case o.Kind == orderPing:
+		h.pong(o)
+	case t == nil:
+	case (o.Kind == orderLeave || o.Kind == orderAccept) && o.Seq != t.Seq && h.mutant != mutantReplaysControl: // of the past
+	case o.Kind == orderRun:
+		if t.state == asking && !t.returned && (t.question == o.Question || h.mutant == mutantReplaysControl) {
+			h.allowed(k, t, o.Alone)
+		}
+	case o.Kind == orderLeave:
+		if t.state != done {
+			h.forget(k, t)
+		}
+	case o.Kind == orderDrop:
+		h.do(handEffect{Kind: handAck, Ack: t.Ack})
+		h.forget(k, t)
+	case o.Kind == orderAccept:
+		if t.state == done || t.returned {
+			h.do(handEffect{Kind: handAck, Ack: t.Ack})
+			h.forget(k, t)
+		}
+	}
+}
+
+// forget lets go of a task, and of its run.
+func (h *hand) forget(k taskKey, t *inHand) {
+	if t.state == running {
+		h.do(handEffect{Kind: handStop, Key: k})
+	}
+	if t.state == done {
+		h.owner(k.owner).pending -= t.size
+	}
+	delete(h.tasks, k)
+}
+
+func (h *hand) pong(o order) {
+	var items []item
+	for _, k := range h.keys() {
+		if k.owner == o.Owner {
+			t := h.tasks[k]
+			items = append(items, t.item())
+			if h.now-t.told > time.Second { // its owner is there, and may have missed a result while it was not
+				t.waits = min(t.waits, askAgain)
+			}
+		}
+	}
+	h.report(o.Owner, report{Kind: reportPong, Items: items, Ping: o.Question})
+}
+
+// keys are those of what is in hand, in an order that depends on nothing else.
+func (h *hand) keys() []taskKey {
+	keys := make([]taskKey, 0, len(h.tasks))
+	for k := range h.tasks {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b taskKey) int {
+		if a.owner != b.owner {
+			if a.owner < b.owner {
+				return -1
+			}
+			return 1
+		}
+		return int(int64(a.no) - int64(b.no))
+	})
+	return keys
+}
+
+// finished takes the outcome of a run: size is that of its payload in bytes.
+func (h *hand) finished(now time.Duration, k taskKey, outcome *pool.Reply, size int64) {
+	h.at(now)
+	t := h.tasks[k]
+	if t == nil || t.state != running {
+		return
+	}
+	t.state, t.outcome, t.size = done, outcome, size
+	h.owner(k.owner).pending += size
+	t.waits = askAgain
+	h.tellResult(k, t)
+	if h.mutant == mutantAckBeforeAccept {
+		h.do(handEffect{Kind: handAck, Ack: t.Ack})
+		h.forget(k, t)
+	}
+}
+
+func (h *hand) tellResult(k taskKey, t *inHand) {
+	t.told = h.now
+	h.report(k.owner, report{Kind: reportResult, Items: []item{t.item()}, Outcome: t.outcome})
+}
+
+// cannot gives back a task that the node was told to start and has not: its pool is closed, full, or does not come up.
+func (h *hand) cannot(now time.Duration, k taskKey) {
+	h.at(now)
+	if t := h.tasks[k]; t != nil && t.state == running {
+		t.state = asking
+		h.giveBack(k, t)
+	}
+}
+
+// connection tells that the broker was lost, or is back. What it says from then on may be a part of the past.
+func (h *hand) connection(now time.Duration, up bool) {
+	h.at(now)
+	if h.mutant != mutantNoAsk && h.mutant != mutantTrustsDedupe {
+		h.askTil = now + askPeriod
+	}
+	if up { // its owners may have missed all that it said
+		h.hello = 0
+		for _, t := range h.tasks {
+			t.told, t.waits = now-noteAgain, min(t.waits, askAgain)
+		}
+	}
+}
+
+// tick does what time alone brings about, at least four times a second. The right to start is a lease: what was not begun by the time
+// that its owner was last heard too long ago asks again.
+func (h *hand) tick(now time.Duration) {
+	h.at(now)
+	if now >= h.hello {
+		h.hello = now + 2*time.Second
+		h.do(handEffect{Kind: handHello, Report: report{Node: h.node, Kind: reportHello, Name: h.name, Host: h.host}})
+	}
+	again := make(map[string][]item)
+	for _, k := range h.keys() {
+		t := h.tasks[k]
+		if now-h.owner(k.owner).heard > ownerGone && now-t.came > ownerGone && h.mutant != mutantRunsForGone {
+			h.do(handEffect{Kind: handAck, Ack: t.Ack}) // nobody waits for it, and nobody must be handed it again
+			h.forget(k, t)
+			continue
+		}
+		if now-t.renewed >= h.AckWait/3 {
+			t.renewed = now
+			h.do(handEffect{Kind: handProgress, Ack: t.Ack})
+		}
+		switch {
+		case t.returned && now-t.told >= askAgain:
+			h.giveBack(k, t)
+		case t.returned:
+		case t.state == done && now-t.told >= t.waits:
+			t.waits = min(2*t.waits, maxResend)
+			h.tellResult(k, t)
+		case t.state == asking && now-t.told >= askAgain, t.state == running && now-t.told >= noteAgain:
+			t.told = now
+			again[k.owner] = append(again[k.owner], t.item())
+		}
+	}
+	for _, owner := range sortedKeys(again) {
+		h.report(owner, report{Kind: reportHand, Items: again[owner]})
+	}
+	for id, o := range h.owners {
+		if now-o.heard > 2*ownerGone && o.pending == 0 {
+			delete(h.owners, id)
+		}
+	}
+}

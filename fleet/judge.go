@@ -1,0 +1,690 @@
+package fleet
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/respawn-go/respawn/pool"
+)
+
+// limits are the times that a judge and the hands that it deals with keep. withDefaults sets what is zero.
+type limits struct {
+	Ping        time.Duration // between two pings of a node; default 500 ms
+	NodeTimeout time.Duration // silence after which a node is gone; default 10 s, at least 6 pings
+	AckWait     time.Duration // after which the broker delivers again what was not acknowledged; default 30 s
+	Repair      time.Duration // between two looks at what nobody has; default 5 s
+	Budget      int           // ends of node processes that one task may be blamed for; default 5
+}
+
+func (l limits) withDefaults() limits {
+	l.Ping = cmp.Or(l.Ping, 500*time.Millisecond)
+	l.NodeTimeout = max(cmp.Or(l.NodeTimeout, 10*time.Second), 6*l.Ping)
+	l.AckWait = cmp.Or(l.AckWait, 30*time.Second)
+	l.Repair = cmp.Or(l.Repair, 5*time.Second)
+	l.Budget = cmp.Or(l.Budget, 5)
+	return l
+}
+
+const (
+	refusalGap   = 250 * time.Millisecond // between two refusals that count as two
+	refusalAlone = 2 * time.Second        // of refusals that nothing else confirms
+	blindness    = 2 * time.Second        // for which an owner that was cut off, or late itself, judges nobody
+	noteGrace    = time.Second            // after a later task was noted, until a task that was not is missed
+	wordGrace    = 2 * time.Second        // for the word of whoever had a task before somebody asked for it
+	repairBatch  = 64                     // tasks that one look asks the broker about
+	publishRetry = time.Second            // until a publish that was not confirmed is repeated
+	returnDelay  = 200 * time.Millisecond // until a returned task is published again; doubles up to maxReturn
+	maxReturn    = 10 * time.Second
+	suspectDelay = time.Second // until a blamed task runs again; doubles
+)
+
+// judge decides for one owner what becomes of its tasks. It knows neither clock nor network: each method is told the time, which
+// counts from anything and never goes back, and leaves what is to be done in effects, in order. It is not safe for concurrent use.
+type judge struct {
+	limits
+	owner string
+	mutant
+
+	now     time.Duration
+	tasks   map[uint64]*task
+	order   []*task // by number; settled ones are swept out
+	nodes   map[string]*node
+	effects []effect
+
+	looked   time.Duration // when tick was last called
+	blindTil time.Duration
+	offline  bool
+	noted    uint64        // the highest sequence that any node has told of
+	notedAt  time.Duration // when it was first that high
+	highest  uint64        // the highest sequence that was confirmed
+	repaired time.Duration
+	cursor   uint64 // the last task that repair has asked about
+	anew     bool   // the stream may have forgotten: repair asks about all, one batch after the other
+}
+
+// task is one that has not settled.
+type task struct {
+	no       uint64
+	delivery pool.Delivery
+	born     time.Duration // when it was submitted
+	try      int
+	seq      uint64        // of the newest publish; 0: not confirmed
+	sent     time.Duration // when that was published
+	due      time.Duration // when it is to be published again; 0: it is out
+	started  bool          // it may have started somewhere
+	told     bool          // some node has told of it since it was published
+	asked    time.Duration // when one asked for it that was not the first to have it, while nobody had told
+	notYet   time.Duration // until when one that was blamed does not run
+	returns  int
+	holds    []*hold
+	grant    *hold // at most once: who may start it, for ever
+	blamed   int   // nodes whose processes ended while it may have been running
+	losses   int   // these, and nodes that fell silent with it
+	exits    []pool.Exit
+	missing  time.Duration // since when it has been stored, and in nobody's hand; 0: not known to be
+	settled  bool
+}
+
+// hold is a task in a node's hand, as far as its owner knows.
+type hold struct {
+	node     *node
+	ack      string
+	since    time.Duration // when the node last told of it
+	question uint64
+	state    stateAtNode
+	allowed  bool // it may have started
+}
+
+// node is a process that has told of itself.
+type node struct {
+	id, name, host string
+	heard          time.Duration // when it last told anything
+	refusals       int
+	refused        time.Duration // when the last of them was
+	refusedFrom    time.Duration // when the first of them was
+	pinged         time.Duration
+	state          nodeState
+	blamed         *task // the one blamed task that it may run now
+}
+
+type nodeState uint8
+
+const (
+	alive   nodeState = iota
+	suspect           // its tasks may run elsewhere too; nobody is blamed
+	gone              // silent for NodeTimeout: what ran there at most once is lost
+	ended             // its process is proven dead
+)
+
+type effectKind uint8
+
+const (
+	effectPublish effectKind = iota + 1 // Task, Try, Ask: store it again, as owner.no.try
+	effectSend                          // Node, Order
+	effectPing                          // Node, Order: a pong or refused answers it
+	effectNak                           // Ack: have the broker deliver it again, after Delay
+	effectNakSeq                        // Seq: the same, for a delivery that nobody has told of
+	effectGet                           // Task, Seq: stored answers what the broker has there
+	effectDelete                        // Seq: take it out of the stream
+	effectSettle                        // Task, Outcome
+)
+
+// effect is one thing that the judge wants done.
+type effect struct {
+	Kind    effectKind
+	Task    uint64
+	Try     int
+	Ask     bool
+	Node    string
+	Order   order
+	Ack     string
+	Seq     uint64
+	Delay   time.Duration
+	Outcome *pool.Reply
+}
+
+func newJudge(owner string, l limits, m mutant) *judge {
+	return &judge{limits: l.withDefaults(), owner: owner, mutant: m, tasks: make(map[uint64]*task), nodes: make(map[string]*node)}
+}
+
+func (j *judge) do(e effect) { j.effects = append(j.effects, e) }
+
+// tell answers a report of a task.
+func (j *judge) tell(n *node, kind orderKind, it item) {
+	j.do(effect{Kind: effectSend, Node: n.id, Order: order{Owner: j.owner, Kind: kind, No: it.No, Seq: it.Seq, Question: it.Question}})
+}
+
+// take gives what is to be done since the last call.
+func (j *judge) take() []effect {
+	e := j.effects
+	j.effects = nil
+	return e
+}
+
+// submit accepts a task. Numbers count up.
+func (j *judge) submit(now time.Duration, no uint64, delivery pool.Delivery) {
+	j.now = now
+	t := &task{no: no, delivery: delivery, born: now}
+	j.tasks[no] = t
+	j.order = append(j.order, t)
+	j.publish(t)
+}
+
+// publish stores t anew. From the second time on nodes ask before they run it.
+func (j *judge) publish(t *task) {
+	t.try++
+	t.seq, t.sent, t.due, t.missing, t.told, t.asked = 0, j.now, 0, 0, false, 0
+	j.do(effect{Kind: effectPublish, Task: t.no, Try: t.try, Ask: t.try > 1 && j.mutant != mutantNoAsk})
+}
+
+// published tells that the broker has stored that try of the task as seq, or (seq 0) that it may not have.
+func (j *judge) published(now time.Duration, no uint64, try int, seq uint64) {
+	j.now = now
+	t := j.tasks[no]
+	switch {
+	case t == nil && seq > 0:
+		j.do(effect{Kind: effectDelete, Seq: seq}) // it settled meanwhile
+	case t == nil || try != t.try:
+	case seq > 0:
+		t.seq = seq
+		if seq < j.highest { // counts from anew: the stream is another one, or is older than it was
+			j.noted, j.anew = 0, true
+		}
+		j.highest = seq
+	case j.mutant != mutantBelievesRefusal:
+		t.due = now + publishRetry
+	}
+}
+
+// stored answers effectGet: whether the broker has that try of the task there, and has handed it out.
+func (j *judge) stored(now time.Duration, no, seq uint64, there, delivered bool) {
+	j.now = now
+	t := j.tasks[no]
+	if t == nil || t.seq != seq || len(t.holds) > 0 {
+		return
+	}
+	switch {
+	case !there:
+		j.publish(t) // for a task at most once, too: it was never granted, or it would be held
+	case !delivered:
+	case t.missing == 0:
+		t.missing = now
+	case now-t.missing > j.AckWait+5*time.Second: // delivered, perhaps, to nobody who tells
+		j.do(effect{Kind: effectNakSeq, Seq: seq})
+		j.do(effect{Kind: effectDelete, Seq: seq})
+		j.publish(t)
+	}
+}
+
+// cancel settles a task with its submitter's error.
+func (j *judge) cancel(now time.Duration, no uint64, err error) {
+	j.now = now
+	if t := j.tasks[no]; t != nil {
+		if len(t.holds) == 0 && t.seq > 0 {
+			j.do(effect{Kind: effectDelete, Seq: t.seq})
+		}
+		j.settle(t, &pool.Reply{Err: err})
+	}
+}
+
+// settle ends a task: once, since it is forgotten with that. Whoever has it still is told to drop it.
+func (j *judge) settle(t *task, outcome *pool.Reply) {
+	t.settled = true
+	delete(j.tasks, t.no)
+	for _, h := range t.holds {
+		if h.state != done && j.mutant != mutantForgetsCancel {
+			j.tell(h.node, orderDrop, item{No: t.no})
+		}
+		h.release(t)
+	}
+	outcome.Exits = append(slices.Clone(t.exits), outcome.Exits...)
+	j.do(effect{Kind: effectSettle, Task: t.no, Outcome: outcome})
+}
+
+// hear takes a node's report.
+func (j *judge) hear(now time.Duration, r report) {
+	j.now = now
+	if r.Kind == reportHello {
+		j.hello(r)
+		return
+	}
+	n := j.known(r.Node)
+	j.alive(n)
+	switch r.Kind {
+	case reportBye:
+		delete(j.nodes, n.id)
+	case reportPong:
+		j.compare(n, r.Items, time.Duration(r.Ping))
+	case reportHand:
+		for _, it := range r.Items {
+			j.note(n, it)
+		}
+	case reportResult:
+		j.result(n, r.Items[0], r.Outcome)
+	case reportReturn:
+		j.returned(n, r.Items[0])
+	}
+}
+
+// known is the node of that identity, which is made when it is first heard of.
+func (j *judge) known(id string) *node {
+	n := j.nodes[id]
+	if n == nil {
+		n = &node{id: id, pinged: j.now}
+		j.nodes[id] = n
+	}
+	return n
+}
+
+// alive says that a node has been heard. One that was gone may come back; one whose process has ended only seems to.
+func (j *judge) alive(n *node) {
+	n.heard, n.refusals = j.now, 0
+	if n.state != ended {
+		n.state = alive
+	}
+}
+
+// hello is a new process. An older one of the same name on the same host has ended.
+func (j *judge) hello(r report) {
+	n := j.known(r.Node)
+	n.name, n.host = r.Name, r.Host
+	j.alive(n)
+	for _, old := range j.nodes {
+		if old != n && old.name == n.name && old.host == n.host && old.state != ended && old.heard <= n.heard {
+			j.end(old)
+		}
+	}
+}
+
+// note is a task that a node says it has.
+func (j *judge) note(n *node, it item) {
+	if it.Seq > j.noted {
+		j.noted, j.notedAt = it.Seq, j.now
+	}
+	t := j.tasks[it.No]
+	if t == nil {
+		j.tell(n, orderDrop, it)
+		return
+	}
+	if n.state == ended { // its last words
+		j.do(effect{Kind: effectNak, Ack: it.Ack})
+		return
+	}
+	t.missing = 0
+	h := t.at(n)
+	switch {
+	case t.grant != nil && t.grant.node != n && j.mutant != mutantGrantTwice,
+		(h == nil || it.State == asking && t.grant == nil) && t.heldElsewhere(n) && j.mutant != mutantGrantTwice && j.mutant != mutantNoAsk:
+		if h != nil { // it was in trouble, and another has the task since
+			t.drop(h)
+		}
+		j.tell(n, orderLeave, it)
+		return
+	case h == nil && it.State == asking && t.delivery == pool.AtLeastOnce && j.mayBeTold(t, it):
+		return // it asks again
+	case h == nil:
+		h = &hold{node: n}
+		t.holds = append(t.holds, h)
+	}
+	h.ack, h.since, t.told = it.Ack, j.now, true
+	if it.State != asking {
+		h.state, h.allowed, t.started = it.State, true, true
+		return
+	}
+	h.state = asking // if it was allowed a run by an older question, that has not begun, and will not
+	if !j.mayRun(t, h) {
+		t.drop(h)
+		j.tell(n, orderLeave, it)
+		j.do(effect{Kind: effectNak, Ack: it.Ack, Delay: max(t.notYet-j.now, suspectDelay)})
+		return
+	}
+	h.question, h.allowed, t.started = it.Question, !t.quarantined(), true
+	if t.delivery == pool.AtMostOnce {
+		t.grant = h
+	}
+	run := order{Owner: j.owner, Kind: orderRun, No: it.No, Seq: it.Seq, Question: it.Question, Alone: t.quarantined()}
+	j.do(effect{Kind: effectSend, Node: n.id, Order: run})
+}
+
+// mayBeTold tells whether the word of whoever has a task already may still be on its way: one that was delivered before, or at a
+// time of which this owner may have missed something.
+func (j *judge) mayBeTold(t *task, it item) bool {
+	if j.blind() && t.born < j.blindTil-blindness {
+		return true
+	}
+	if t.told || it.Count <= 1 {
+		return false
+	}
+	if t.asked == 0 {
+		t.asked = j.now
+	}
+	return j.now-t.asked < wordGrace
+}
+
+// quarantined tells whether a task runs alone: two nodes were lost with it. The first time says little, since many tasks are lost
+// with a node, and all of them are to run elsewhere at once.
+func (t *task) quarantined() bool { return t.losses >= 2 }
+
+// mayRun tells whether a task may be run by a node now. One that is quarantined waits, is the only such one at a node, and runs with
+// nothing beside it: when that node ends, too, it is known who it was.
+func (j *judge) mayRun(t *task, h *hold) bool {
+	n := h.node
+	switch {
+	case !t.quarantined() || n.blamed == t:
+		return true
+	case j.now < t.notYet || n.blamed != nil:
+		return false
+	}
+	n.blamed = t
+	return true
+}
+
+// release gives the node's place for a blamed task back.
+func (h *hold) release(t *task) {
+	if h.node.blamed == t {
+		h.node.blamed = nil
+	}
+}
+
+// at is the hold that n has of t.
+func (t *task) at(n *node) *hold {
+	for _, h := range t.holds {
+		if h.node == n {
+			return h
+		}
+	}
+	return nil
+}
+
+// heldElsewhere tells whether another node has t that is not known to be in trouble.
+func (t *task) heldElsewhere(n *node) bool {
+	return slices.ContainsFunc(t.holds, func(h *hold) bool { return h.node != n && h.node.state == alive })
+}
+
+func (t *task) drop(h *hold) {
+	h.release(t)
+	t.holds = slices.DeleteFunc(t.holds, func(o *hold) bool { return o == h })
+}
+
+// result settles a task, if it is the first.
+func (j *judge) result(n *node, it item, outcome *pool.Reply) {
+	t := j.tasks[it.No]
+	switch {
+	case t == nil:
+		j.tell(n, orderAccept, it) // it settled before: there is nothing to keep
+		if j.mutant == mutantSettlesTwice {
+			j.do(effect{Kind: effectSettle, Task: it.No, Outcome: outcome})
+		}
+		return
+	case t.grant != nil && t.grant.node != n:
+		j.tell(n, orderDrop, it) // who has no right to run it has no say in its outcome
+		return
+	}
+	if h := t.at(n); h != nil {
+		h.state = done
+	}
+	j.tell(n, orderAccept, it)
+	j.settle(t, outcome)
+}
+
+// returned is a task that a node had and cannot run; it never started it. It is published again after a while.
+func (j *judge) returned(n *node, it item) {
+	j.tell(n, orderAccept, it)
+	t := j.tasks[it.No]
+	if t == nil {
+		return
+	}
+	h := t.at(n)
+	if h == nil || h.state != asking && h.question != it.Question && j.mutant != mutantReplaysControl {
+		return
+	}
+	t.drop(h)
+	if t.grant == h {
+		t.grant, t.started = nil, false
+	}
+	if len(t.holds) == 0 {
+		t.due = j.now + min(returnDelay<<min(t.returns, 10), maxReturn)
+		t.returns++
+	}
+}
+
+// compare takes a pong's list of all that a node had when it was pinged: what it had told of before and has not, it let go of.
+func (j *judge) compare(n *node, hand []item, pinged time.Duration) {
+	has := make(map[uint64]bool, len(hand))
+	for _, it := range hand {
+		has[it.No] = true
+		if t := j.tasks[it.No]; it.State != asking && (t == nil || t.at(n) == nil) { // the word of it was lost
+			j.note(n, it)
+		}
+	}
+	for _, t := range j.order {
+		if h := t.at(n); !t.settled && h != nil && !has[t.no] && h.since < pinged && t.grant != h {
+			t.drop(h)
+			j.rescue(t, h)
+		}
+	}
+}
+
+// rescue has the broker hand a task out again that a node does not bring to its end.
+func (j *judge) rescue(t *task, h *hold) {
+	if !t.settled && len(t.holds) == 0 && t.due == 0 {
+		t.missing = j.now
+		j.do(effect{Kind: effectNak, Ack: h.ack, Delay: max(t.notYet-j.now, 0)})
+	}
+}
+
+// refused tells that nobody listens at a node's address just now. confirmed says that another node on the same broker answered, or
+// that owner and node share a broker, so that the way there is open.
+func (j *judge) refused(now time.Duration, id string, confirmed bool) {
+	j.now = now
+	n := j.nodes[id]
+	if n == nil || j.blind() && j.mutant != mutantBlamesBlind || n.state == ended {
+		return
+	}
+	if n.refusals > 0 && now-n.refused < refusalGap {
+		return
+	}
+	if n.refusals == 0 {
+		n.refusedFrom = now
+	}
+	n.refusals++
+	n.refused = now
+	if j.mutant == mutantRefusalIsDeath {
+		j.end(n)
+		return
+	}
+	if n.refusals >= 2 && (confirmed || now-n.refusedFrom >= refusalAlone) && n.state == alive {
+		j.suspected(n)
+	}
+}
+
+// suspected lets a node's tasks run elsewhere. What is to run at most once stays where it was granted.
+func (j *judge) suspected(n *node) {
+	n.state = suspect
+	for _, t := range j.order {
+		if h := t.at(n); !t.settled && h != nil && t.grant != h {
+			if !t.heldElsewhere(n) {
+				j.do(effect{Kind: effectNak, Ack: h.ack})
+			}
+		}
+	}
+}
+
+// silent gives up a node that was not heard for NodeTimeout: what was granted there is lost, and the rest runs elsewhere. Nobody
+// is blamed, since a cut looks the same.
+func (j *judge) silent(n *node) {
+	if n.state == alive {
+		j.suspected(n)
+	}
+	n.state = gone
+	for _, t := range slices.Clone(j.order) {
+		h := t.at(n)
+		if t.settled || h == nil {
+			continue
+		}
+		if t.grant == h {
+			j.lose(t, n)
+			continue
+		}
+		t.drop(h)
+		if h.allowed && h.state != done {
+			t.suspect(j.now)
+		}
+		j.rescue(t, h)
+	}
+}
+
+// suspect counts a node that was lost with t.
+func (t *task) suspect(now time.Duration) {
+	if t.losses++; t.quarantined() {
+		t.notYet = now + suspectDelay<<min(t.losses-2, 10)
+	}
+}
+
+// end is a node whose process is proven to have ended. What may have been running is blamed for it.
+func (j *judge) end(n *node) {
+	n.state = ended
+	for _, t := range slices.Clone(j.order) {
+		h := t.at(n)
+		if t.settled || h == nil {
+			continue
+		}
+		if t.grant == h {
+			j.lose(t, n)
+			continue
+		}
+		t.drop(h)
+		if h.allowed && h.state != done || j.mutant == mutantChargesAll {
+			j.blame(t, n)
+		}
+		if !t.settled {
+			j.rescue(t, h)
+		}
+	}
+}
+
+// blame charges a node's end to a task that was running there.
+func (j *judge) blame(t *task, n *node) {
+	t.blamed++
+	t.suspect(j.now)
+	t.exits = append(t.exits, nodeExit(n, t.no))
+	if t.blamed >= j.Budget {
+		j.settle(t, &pool.Reply{Err: lost(t, n)})
+	}
+}
+
+// lose settles a task that was to run at most once and may have.
+func (j *judge) lose(t *task, n *node) {
+	t.exits = append(t.exits, nodeExit(n, t.no))
+	j.settle(t, &pool.Reply{Err: lost(t, n)})
+}
+
+// connection tells that the owner's own connection to the broker was lost, or is back.
+func (j *judge) connection(now time.Duration, up bool) {
+	j.now = now
+	if j.mutant == mutantBlamesBlind {
+		return
+	}
+	j.offline = !up
+	j.blindTil = now + blindness
+	for _, n := range j.nodes {
+		n.refusals, n.heard = 0, max(n.heard, now-j.NodeTimeout/2)
+	}
+}
+
+// blind tells whether what does not come says more about this owner than about others.
+func (j *judge) blind() bool { return j.offline || j.now < j.blindTil }
+
+// tick does what time alone brings about. It is to be called every Ping/4 or so; a call that comes late shows that this process
+// was held up, and then nobody is judged by what it did not hear meanwhile.
+func (j *judge) tick(now time.Duration) {
+	if late := now - j.looked - j.Ping; j.looked > 0 && late > 0 && j.mutant != mutantJudgesAfterPause {
+		j.blindTil = now + blindness
+		for _, n := range j.nodes {
+			n.heard, n.refusals = min(n.heard+late+j.Ping, now), 0
+		}
+	}
+	j.now, j.looked = now, now
+	j.sweep()
+	if j.offline {
+		return
+	}
+	for _, id := range sortedKeys(j.nodes) {
+		j.watch(j.nodes[id])
+	}
+	for _, t := range j.order {
+		if !t.settled && t.due > 0 && t.due <= now {
+			j.publish(t)
+		}
+	}
+	if (j.anew || now-j.repaired >= j.Repair) && j.mutant != mutantNoRepair {
+		j.repaired = now
+		j.repair()
+	}
+	j.missed()
+}
+
+// watch pings a node and gives it up in the end.
+func (j *judge) watch(n *node) {
+	if n.state == ended || n.state == gone {
+		if j.now-n.heard > 10*j.NodeTimeout && !slices.ContainsFunc(j.order, func(t *task) bool { return t.at(n) != nil }) {
+			delete(j.nodes, n.id)
+		}
+		return
+	}
+	if j.now-n.pinged >= j.Ping {
+		n.pinged = j.now
+		j.do(effect{Kind: effectPing, Node: n.id, Order: order{Owner: j.owner, Kind: orderPing, Question: uint64(j.now)}})
+	}
+	if j.now-n.heard > j.NodeTimeout && (!j.blind() || j.mutant == mutantBlamesBlind) {
+		j.silent(n)
+	}
+}
+
+// missed finds tasks that were delivered, as a later one was, to nobody who tells.
+func (j *judge) missed() {
+	if j.mutant == mutantNakOnlyNoted || j.now-j.notedAt < noteGrace {
+		return
+	}
+	for _, t := range j.order {
+		if !t.settled && t.seq > 0 && t.seq < j.noted && len(t.holds) == 0 && t.due == 0 && t.missing == 0 && j.now-t.sent > noteGrace {
+			t.missing = j.now
+			j.do(effect{Kind: effectNakSeq, Seq: t.seq})
+		}
+	}
+}
+
+// repair asks the broker about the oldest tasks that nobody has, a batch at a time, in rotation.
+func (j *judge) repair() {
+	asked := 0
+	look := func(after uint64) {
+		for _, t := range j.order {
+			if asked == repairBatch {
+				return
+			}
+			if t.no <= after || t.settled || t.due > 0 || len(t.holds) > 0 || j.now-t.sent < j.Repair {
+				continue
+			}
+			asked++
+			j.cursor = t.no
+			if t.seq == 0 {
+				if j.mutant != mutantBelievesRefusal {
+					t.due = j.now // never confirmed
+				}
+			} else if j.mutant != mutantRepairsByFloor {
+				j.do(effect{Kind: effectGet, Task: t.no, Seq: t.seq})
+			}
+		}
+	}
+	if look(j.cursor); asked < repairBatch {
+		j.cursor, j.anew = 0, false
+	}
+}
+
+// sweep forgets settled tasks once they are most of the list.
+func (j *judge) sweep() {
+	if len(j.order) > 2*len(j.tasks)+64 {
+		j.order = slices.DeleteFunc(j.order, func(t *task) bool { return t.settled })
+	}
+}

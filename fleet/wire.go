@@ -1,0 +1,99 @@
+package fleet
+
+import (
+	"time"
+
+	"github.com/respawn-go/respawn/pool"
+)
+
+// The messages of a fleet. An envelope is stored in the broker's stream; reports go from nodes to owners and orders from owners to
+// nodes as messages that nobody stores, which may be lost, doubled or late. Durations travel, instants never do.
+
+// envelope is a task as it is stored: everything that a node needs to run it.
+type envelope struct {
+	Owner    string        `cbor:"o"` // the identity of whoever holds its future
+	No       uint64        `cbor:"n"` // its number there
+	Try      int           `cbor:"t"` // how often it has been published, from 1
+	Ask      bool          `cbor:"a"` // it may have run before: ask its owner first
+	Task     string        `cbor:"k"`
+	Arg      []byte        `cbor:"b"`
+	Key      string        `cbor:"i"`
+	Timeout  time.Duration `cbor:"d,omitempty"`
+	Delivery pool.Delivery `cbor:"m,omitempty"`
+	Budgets  pool.Budgets  `cbor:"g"`
+	Attempts int           `cbor:"c,omitempty"` // at workers, so far
+	Exits    []pool.Exit   `cbor:"x,omitempty"`
+}
+
+// asksFirst tells whether a node must have its owner's word before it runs the task, even when it is delivered for the first time.
+func (e *envelope) asksFirst() bool { return e.Ask || e.Delivery == pool.AtMostOnce }
+
+// delivery is a stored task as the broker handed it to a node.
+type delivery struct {
+	envelope
+	Seq   uint64 // in the stream
+	Count int    // how often the broker says it has been delivered, this time included
+	Ack   string // where this delivery is acknowledged; it names the incarnation of the consumer
+}
+
+// stateAtNode is how far a task is in a node's hand.
+type stateAtNode uint8
+
+const (
+	asking  stateAtNode = iota // not started; waits for its owner's word
+	running                    // started
+	done                       // finished; its result waits to be accepted
+)
+
+// item is one task in a report.
+type item struct {
+	No       uint64      `cbor:"n"`
+	Seq      uint64      `cbor:"s"`
+	Ack      string      `cbor:"a"`
+	Count    int         `cbor:"c,omitempty"` // how often it has been delivered, as the broker says
+	State    stateAtNode `cbor:"t,omitempty"`
+	Question uint64      `cbor:"q,omitempty"` // of one that asks: answers name it
+}
+
+type reportKind uint8
+
+const (
+	reportHand   reportKind = iota + 1 // Items: what it has, newly or still; those that ask want an answer
+	reportResult                       // Items[0], Outcome
+	reportReturn                       // Items[0]: it cannot run it, and never started it; the question is given up for ever
+	reportPong                         // it is there; Hand is what it has
+	reportHello                        // a new process: Name and Host say where
+	reportBye                          // it has drained and ends; nothing is in its hand
+)
+
+// report is what a node tells an owner.
+type report struct {
+	Node    string      `cbor:"n"` // the identity of this process
+	Kind    reportKind  `cbor:"k"`
+	Items   []item      `cbor:"i,omitempty"`
+	Outcome *pool.Reply `cbor:"o,omitempty"`
+	Ping    uint64      `cbor:"p,omitempty"` // of reportPong: the ping that it answers
+	Name    string      `cbor:"l,omitempty"` // a label; two processes may have the same
+	Host    string      `cbor:"h,omitempty"` // the machine, the same after a restart
+}
+
+type orderKind uint8
+
+const (
+	orderPing   orderKind = iota + 1
+	orderRun              // to what asks: run it
+	orderLeave            // somebody else has it: let go of it without acknowledging
+	orderDrop             // it is settled: acknowledge it, and cancel it if it runs
+	orderAccept           // its result, or its return, has been taken: acknowledge it
+)
+
+// order is what an owner tells a node.
+type order struct {
+	Owner    string    `cbor:"o"`
+	Kind     orderKind `cbor:"k"`
+	No       uint64    `cbor:"n,omitempty"`
+	Seq      uint64    `cbor:"s,omitempty"` // the stored message that a leave or an accept is for: the same task may come again as another
+	Question uint64    `cbor:"q,omitempty"` // of orderRun: what it answers; of orderPing: what the pong repeats
+	Alone    bool      `cbor:"l,omitempty"` // of orderRun: when nothing else runs at the node, and with nothing beside it
+	Credit   int64     `cbor:"c,omitempty"` // of orderPing and orderAccept: bytes of results that this owner takes from the node
+}
