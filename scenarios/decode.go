@@ -114,6 +114,11 @@ func (d *decoder) scalar(n *yaml.Node, s scalar) {
 	}
 }
 
+// removed says what to write in place of keys that there were once.
+var removed = map[string]string{
+	"target.naive": "the naive pool is gone; a pool with bugs to switch on is pool: {bugs: [...]}, or driver: {command: [brokenpool, SWITCH]}",
+}
+
 // plain decodes the built-in scalar kinds.
 func (d *decoder) plain(n *yaml.Node, v reflect.Value) {
 	if n.Kind != yaml.ScalarNode {
@@ -168,7 +173,7 @@ func (d *decoder) structure(path string, n *yaml.Node, v reflect.Value, depth in
 		case path == "" && isExtension(key.Value):
 		case !ok:
 			d.at[join(path, key.Value)+"#unknown"] = key
-			d.problem(key, "unknown key %q: %s", key.Value, nearest.Meant(key.Value, keysOf(fields)))
+			d.problem(key, "unknown key %q: %s", key.Value, cmp.Or(removed[join(path, key.Value)], nearest.Meant(key.Value, keysOf(fields))))
 		case seen[key.Value]:
 			d.problem(key, "%q is here twice", key.Value)
 		default:

@@ -3,7 +3,6 @@ package scenarios
 import (
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/check"
-	"github.com/respawn-go/respawn/chaos/naive"
 	"github.com/respawn-go/respawn/scenarios/targets"
 )
 
@@ -14,7 +13,7 @@ type Listing struct {
 	Metrics   []Entry `json:"metrics"`
 	Floors    []Entry `json:"floors"`
 	Tasks     []Entry `json:"tasks"`
-	Bugs      []Entry `json:"bugs"` // of the naive pool, and at the edge of ours
+	Bugs      []Entry `json:"bugs"` // at the edge of our pool
 }
 
 // Entry is one name and what it is for.
@@ -67,9 +66,6 @@ func List() (Listing, error) {
 	}
 	for _, name := range []string{"sleep", "square", "hash", "primes", "echo", "alloc"} {
 		l.Tasks = append(l.Tasks, Entry{Name: name, Doc: taskDocs[name]})
-	}
-	for _, b := range naive.Bugs() {
-		l.Bugs = append(l.Bugs, Entry{Name: string(b), Doc: "target.naive: " + b.Doc()})
 	}
 	for _, b := range targets.EdgeBugs() {
 		l.Bugs = append(l.Bugs, Entry{Name: b, Doc: "target.pool: " + edgeBugDocs[b]})

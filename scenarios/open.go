@@ -69,12 +69,6 @@ func (s *Scenario) open(ctx context.Context, dir string, o RunOptions) (*opened,
 			return &opened{b, b.Witness(), b.Close, b.End}, nil
 		}
 		return &opened{p, p.Witness(), p.Close, p.Terminate}, nil
-	case t.Naive != nil:
-		n, err := targets.StartNaive(max(int(t.Naive.Size), 1), t.Naive.Bugs, dir)
-		if err != nil {
-			return nil, err
-		}
-		return &opened{n, n.Witness(), n.Close, n.Sweep}, nil
 	case t.Driver != nil:
 		c := driver.Command{Argv: t.Driver.Command, Dir: s.dir(), Size: max(int(t.Driver.Size), 1)}
 		d, err := targets.StartDriver(ctx, c, dir)
@@ -111,8 +105,6 @@ func (s *Scenario) size() int {
 	switch t := s.Target; {
 	case t.Pool != nil:
 		return int(t.Pool.Size)
-	case t.Naive != nil:
-		return int(t.Naive.Size)
 	case t.Driver != nil:
 		return int(t.Driver.Size)
 	case t.Server != nil:

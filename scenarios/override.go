@@ -93,7 +93,7 @@ func keepSize(settings, size *yaml.Node) {
 }
 
 // others are the targets whose size a scenario of the library may leave to the one that they replace.
-var others = map[string]bool{"driver": true, "server": true, "naive": true}
+var others = map[string]bool{"driver": true, "server": true}
 
 // word is a key at the place of another node.
 func word(text string, at *yaml.Node) *yaml.Node {

@@ -83,7 +83,8 @@ func TestEveryMistakeIsReportedWithItsPosition(t *testing.T) {
 		"never in short":    {"- tasks.lost == 0", "- slot.recovery.p95 <= 250ms", []string{"x.yaml:20:5: slot.recovery.p95 needs 20 samples: the schedule makes at most 13 injections in the short form"}},
 		"too few tasks":     {"warmup: 500ms\nsteady:\n  - pool.ready == 8\n", "count: 9\nsteady:\n  - tasks.latency.p90 < 1s\n", []string{"x.yaml:13:5: tasks.latency.p90 needs 10 samples: the load has 9 tasks", "x.yaml:13:5: tasks.latency.p90 needs 10 samples: the load has 9 tasks in the short form"}},
 		"require in short":  {"chaos.0.require.confirmed: 8", "chaos.0.require.confirmed: 14", []string{"x.yaml:23:30: 14 confirmed injections cannot be reached: the schedule makes at most 13 in the short form"}},
-		"unknown bug":       {"pool: {size: 8}", "naive: {size: 8, bugs: [zombie]}", []string{`x.yaml:6:27: unknown bugs "zombie": did you mean "zombies"?`}},
+		"removed target":    {"pool: {size: 8}", "naive: {size: 8}", []string{`x.yaml:6:3: unknown key "naive": the naive pool is gone; a pool with bugs to switch on is pool: {bugs: [...]}, or driver: {command: [brokenpool, SWITCH]}`}},
+		"unknown bug":       {"pool: {size: 8}", "pool: {size: 8, bugs: [leaves-zombi]}", []string{`x.yaml:6:26: unknown bugs "leaves-zombi": did you mean "leaves-zombie"?`}},
 		"nobody calls":      {"concurrency: 32", "concurrency: 0", []string{"x.yaml:10:16: concurrency: 0 is no load: want at least 1, or leave the key out"}},
 		"no rate":           {"concurrency: 32", "rate: 0/s", []string{"x.yaml:10:9: rate: 0/s is no load: want at least 1, or leave the key out"}},
 		"more than all":     {"random: 1", "random: 9", []string{"x.yaml:16:20: random 9 of 8 members"}},
@@ -204,7 +205,7 @@ func TestListingExplainsEverything(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	for _, list := range [][]scenarios.Entry{l.Scenarios, l.Faults, l.Metrics, l.Floors, l.Tasks, l.Bugs} {
 		for _, e := range list {
-			g.Expect(strings.TrimSuffix(e.Doc, ": ")).NotTo(BeElementOf("", "target.naive", "target.pool"), e.Name)
+			g.Expect(strings.TrimSuffix(e.Doc, ": ")).NotTo(BeElementOf("", "target.pool"), e.Name)
 		}
 	}
 	for _, b := range l.Bugs {
@@ -298,15 +299,12 @@ func TestFaultsThatATargetCannotHaveAreRefused(t *testing.T) {
 	for target, c := range map[string]struct{ fault, want string }{
 		"driver: {command: [d], size: 8}":   {"{oom: {}}", "a driver target cannot have the fault oom: it can have signal, pause, cpu, supervisor"},
 		"server: {kind: gunicorn, size: 8}": {"{mixed: [{fault: {signal: KILL}}, {fault: {exit: 3}}]}", "a server target cannot have the fault exit: it can have signal, pause, cpu, supervisor"},
-		"naive: {size: 8}":                  {"{supervisor: KILL}", "a naive target cannot have the fault supervisor: it can have signal, pause, cpu"},
 	} {
 		g := NewWithT(t)
 		text := strings.Replace(good, "{signal: KILL}\n    pick: {random: 1}", c.fault, 1)
 		_, err := scenarios.Parse("x.yaml", []byte(strings.Replace(text, "pool: {size: 8}", target, 1)), scenarios.Options{})
 		g.Expect(err).To(MatchError(And(HavePrefix("x.yaml:15:"), HaveSuffix(c.want))))
 		_, err = scenarios.Parse("x.yaml", []byte(text), scenarios.Options{})
-		if target != "naive: {size: 8}" { // the fault of the parent needs one beside this process
-			g.Expect(err).NotTo(HaveOccurred())
-		}
+		g.Expect(err).NotTo(HaveOccurred())
 	}
 }

@@ -15,7 +15,7 @@ type Scenario struct {
 	Description string      `yaml:"description" doc:"What happens and what it shows, for people."`
 	Labels      []string    `yaml:"labels" enum:"signal oom resource lifecycle slow external" doc:"For choosing scenarios: signal, oom, resource, lifecycle, slow, external."`
 	Seed        uint64      `yaml:"seed" zero:"no seed: want at least 1" doc:"Makes the plan repeatable: times, and which slots are struck, from 1; see docs/chaos.md. Default 1; --seed overrides it."`
-	Target      Target      `yaml:"target" doc:"What is tested: one of pool, naive, driver, server."`
+	Target      Target      `yaml:"target" doc:"What is tested: one of pool, driver, server."`
 	Load        *Load       `yaml:"load" doc:"The tasks that run meanwhile. Without it the target is idle."`
 	Steady      []Condition `yaml:"steady" doc:"Conditions that must hold before the first fault, again within settle after the last, and from then on at every look."`
 	Chaos       []Nemesis   `yaml:"chaos" doc:"The faults, each list entry on a schedule of its own, side by side."`
@@ -80,7 +80,6 @@ func QuotedPath(path string) string {
 // Target is what is tested. Exactly one field is set.
 type Target struct {
 	Pool   *PoolTarget   `yaml:"pool" doc:"This project's pool, in this process."`
-	Naive  *NaiveTarget  `yaml:"naive" doc:"A deliberately naive pool, with bugs that can be switched on: it shows that the checks work."`
 	Driver *DriverTarget `yaml:"driver" doc:"A pool written elsewhere, wrapped by a program that speaks the driver protocol (docs/drivers.md)."`
 	Server *ServerTarget `yaml:"server" doc:"A preforking server: a task is an HTTP request."`
 }
@@ -119,12 +118,6 @@ type Backoff struct {
 	Max       Duration `yaml:"max" zero:"no pause: want a time such as 1s" doc:"Default 10s."`
 	Threshold Count    `yaml:"threshold" zero:"no breaker: want at least 1" doc:"Failures that open the breaker. Default 5 + size."`
 	HalfLife  Duration `yaml:"half_life" zero:"no memory: want a time such as 1s" doc:"Default 10s."`
-}
-
-// NaiveTarget is the naive pool.
-type NaiveTarget struct {
-	Size Count    `yaml:"size" zero:"no pool: want at least 1" doc:"Workers."`
-	Bugs []string `yaml:"bugs" enum:"no-respawn drops-in-flight runs-twice wrong-value lies-about-size dead-after-kill collateral orphans zombies slow-recovery reruns-done blames-others" doc:"Switched on: see respawn list bugs."`
 }
 
 // DriverTarget is a pool behind a driver program.

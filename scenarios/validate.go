@@ -133,8 +133,6 @@ func (s *Scenario) checkTarget(d *decoder) int {
 			d.fail("target.pool.supervised", "supervised goes with size alone: the pool in the other process takes no other key")
 		}
 		return int(t.Pool.Size)
-	case t.Naive != nil:
-		return int(t.Naive.Size)
 	case t.Driver != nil:
 		if len(t.Driver.Command) == 0 {
 			d.fail("target.driver", "command is missing: want the driver's program and its arguments as a list")
@@ -156,8 +154,6 @@ func (s *Scenario) checkAbilities(d *decoder) {
 		kind, able = "driver", append(able, "Supervised")
 	case t.Server != nil:
 		kind, able = "server", append(able, "Supervised")
-	case t.Naive != nil:
-		kind = "naive"
 	default:
 		return
 	}
@@ -170,7 +166,7 @@ func (s *Scenario) checkAbilities(d *decoder) {
 	for i, n := range s.Chaos {
 		n.Fault.checkAbility(d, fmt.Sprintf("chaos.%d.fault", i), kind, can)
 	}
-	if s.Load == nil || kind == "naive" {
+	if s.Load == nil {
 		return
 	}
 	if _, known := taskArgs[s.Load.Task]; known && s.Load.Task != "sleep" && s.Load.Task != "square" {

@@ -21,6 +21,7 @@ type account struct {
 
 	latency [4]dist            // all, and by window
 	open    map[uint64]ongoing // tasks that have not ended
+	requeue dist               // from a death to the next execution of the task that it cut short
 	sums    sums
 }
 
@@ -34,6 +35,7 @@ type entry struct {
 	pid      int32 // who is said to have run it
 	settles  uint8
 	wrong    bool
+	early    bool // settled sooner than it can have been done
 	outcome  outcome
 	counted  bool // submitted or settled: known to the submitter
 }
@@ -62,6 +64,8 @@ type sums struct {
 	bystanders                                                 int
 	firstUnsettled, firstDuplicated, firstBystander            sighting
 	firstUnwitnessed                                           sighting
+	early                                                      int
+	firstEarly                                                 sighting
 }
 
 func (a *account) init() {
@@ -123,6 +127,7 @@ func (s *state) settled(e entry, t *history.Task) entry {
 		a.settled++
 	}
 	s.load.done(t, s)
+	e.early = t.Latency < s.tooSoon()
 	if (t.Outcome == history.OK || t.Outcome == history.Hung) && s.stage >= steady {
 		a.latency[0].add(s.now-t.Latency, s.now, s.line)
 		if w := int(s.stage-steady) + 1; w < len(a.latency) {
@@ -132,12 +137,26 @@ func (s *state) settled(e entry, t *history.Task) entry {
 	return e
 }
 
-// again takes one more answer to a task, which its submitter cannot see. Probes are no tasks of the load.
-func (a *account) again(id uint64) {
-	if e := a.tasks[id]; e.counted {
-		e.settles++
-		a.tasks[id] = e
+// tooSoon is the time in which no task of the load can have been done: nine tenths of what it takes, for there are runtimes whose
+// timers are up to a millisecond early. 0 where it is not known what a task takes.
+func (s *state) tooSoon() time.Duration {
+	if s.h.Load == nil {
+		return 0
 	}
+	return s.h.Load.Takes * 9 / 10
+}
+
+// again takes one more answer to a task, which its submitter cannot see. Probes are no tasks of the load; one that the harness
+// sent beside the load to see all slots at work has no outcome here, but it was answered before.
+func (a *account) again(id uint64) {
+	if id >= history.FirstProbe {
+		return
+	}
+	e := a.tasks[id]
+	if e.settles++; !e.counted {
+		e.settles = 2
+	}
+	a.tasks[id] = e
 }
 
 func (a *account) sight(t *history.Task, line int) {

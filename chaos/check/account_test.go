@@ -79,6 +79,7 @@ func TestAnswersThatComeTwice(t *testing.T) {
 			s := calm()
 			return s.member(told("answered-twice", s.submit())).settle(s.task, history.OK, "")
 		}(), 1, 1},
+		"beside the load":   {calm().member(told("answered-twice", 77)), 1, 1},
 		"of a probe":        {calm().member(told("answered-twice", 1<<52)), 0, 1},
 		"dropped by a pool": {calm().member(told("late", 2)), 0, 1},
 	} {

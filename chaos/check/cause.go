@@ -38,6 +38,7 @@ func (s *state) breach(t Threshold) (text string, line int) {
 var explanations = map[string]func(s *state, n int) (string, int){
 	"tasks.lost":         (*state).sayLost,
 	"tasks.unwitnessed":  (*state).sayUnwitnessed,
+	"tasks.early":        (*state).sayEarly,
 	"tasks.outside":      (*state).sayOutside,
 	"results.misnamed":   (*state).sayMisnamed,
 	"tasks.hung":         func(s *state, n int) (string, int) { return s.sayOutcome(n, history.Hung, "had no outcome by the end") },
@@ -78,6 +79,11 @@ func (s *state) sayLost(n int) (string, int) {
 func (s *state) sayUnwitnessed(n int) (string, int) {
 	first := s.account.sums.firstUnwitnessed
 	return s.ofTasks(n) + " gave a value though nobody witnessed an execution; " + theFirst(n) + first.String(), first.line
+}
+
+func (s *state) sayEarly(n int) (string, int) {
+	first := s.account.sums.firstEarly
+	return s.ofTasks(n) + " gave a value before " + pick(n, "it", "they") + " can have been done; " + theFirst(n) + first.String(), first.line
 }
 
 func (s *state) sayOutside(n int) (string, int) {
@@ -294,6 +300,7 @@ func (s *state) distOf(metric string) (view, func(line int) string) {
 		{"faults.effect.", s.faults.effect.now(), injection},
 		{"faults.detection.", s.faults.detection.now(), nothing},
 		{"faults.lag.", s.faults.lag.now(), nothing},
+		{"tasks.requeue.", s.account.requeue.now(), nothing},
 		{"tasks.latency.before.", s.latency(1), nothing},
 		{"tasks.latency.during.", s.latency(2), nothing},
 		{"tasks.latency.after.", s.latency(3), nothing},

@@ -173,3 +173,64 @@ func TestLongestTimeBetweenTwoListingsIsTold(t *testing.T) {
 	s.listed(history.Listing{Asked: at + 90*tick, Answered: at + 91*tick})
 	g.Expect(s.over().Metrics["members.listing_gap"]).To(BeNumerically("~", (91*tick - 20*tick).Seconds(), 1e-9))
 }
+
+// A task cannot have been done in less time than it takes, whoever says that it was.
+func TestAnAnswerThatComesSoonerThanItsTaskTakesFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		takes, took time.Duration
+		want        check.Verdict
+	}{
+		"sooner":                        {5 * tick, 4 * tick, check.Fail},
+		"by the millisecond of a timer": {5 * tick, 5 * tick * 19 / 20, check.Pass},
+		"not known what it takes":       {0, tick, check.Pass},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := calm().kill(0)
+			s.h.Load = &history.Load{Task: "sleep", Takes: c.takes}
+			s.answer(s.pids[1], s.pids[1], c.took)
+			r := s.over()
+			g.Expect(r.Verdict).To(Equal(c.want), show(r))
+			if c.want == check.Fail {
+				g.Expect(r.Cause).To(Equal("1 task of 6 gave a value before it can have been done; it is task 5"))
+			}
+		})
+	}
+}
+
+func TestAnAnswerThatComesBeforeItsExecutionHasEndedFails(t *testing.T) {
+	g := NewWithT(t)
+	s := calm().kill(0)
+	id := s.submit()
+	start := s.now
+	s.add(history.Event{Task: &history.Task{ID: id, Op: "settled", Outcome: history.OK, Latency: tick, PID: s.pids[1]}})
+	r := s.wait(2*tick).run(id, s.pids[1], start, start+2*tick).over()
+	g.Expect(r.Verdict).To(Equal(check.Fail), show(r))
+	g.Expect(r.Cause).To(Equal("1 task of 6 gave a value before it can have been done; it is task 5"))
+}
+
+func TestATaskThatRanAgainBeforeItsDeathWasToldWasLeftForNoTime(t *testing.T) {
+	g := NewWithT(t)
+	s := calm()
+	id, victim := s.submit(), s.pids[0]
+	start := s.now
+	again := start + tick/2
+	s.kill(0).run(id, victim, start, 0).run(id, s.pids[1], again, again+tick/4).settle(id, history.OK, "")
+	r := s.over()
+	g.Expect(r.Metrics["tasks.requeue.count"]).To(Equal(1.0))
+	g.Expect(r.Metrics["tasks.requeue.max"]).To(BeZero())
+}
+
+func TestATaskThatADeathCutShortIsTimedUntilItRunsAgain(t *testing.T) {
+	g := NewWithT(t)
+	s := calm()
+	id, victim := s.submit(), s.pids[0]
+	start := s.now
+	s.kill(0)
+	died := s.now // at the latest
+	s.wait(50*tick).run(id, victim, start, 0).run(id, s.pids[1], died+30*tick, died+40*tick).settle(id, history.OK, "")
+	r := s.expect("tasks.requeue.max <= 20ms").over()
+	g.Expect(r.Verdict).To(Equal(check.Fail), show(r))
+	g.Expect(r.Metrics["tasks.requeue.count"]).To(Equal(1.0))
+	g.Expect(r.Metrics["tasks.requeue.max"]).To(BeNumerically("~", 0.033, 0.003))
+}

@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -32,6 +33,10 @@ func (a *account) finish(s *state) {
 			u.unwitnessed++
 			u.firstUnwitnessed.earliest(id, e)
 		}
+		if outcomes[e.outcome] == history.OK && (e.early || e.runs > 0 && s.evidence.torn == 0 && !a.done(id, e)) {
+			u.early++
+			u.firstEarly.earliest(id, e)
+		}
 		if witness && outcomes[e.outcome] == history.Lost && a.interrupted(id, e, s) == 0 && !s.faults.endedParent(e.at) {
 			u.bystanders++
 			u.firstBystander.earliest(id, e)
@@ -46,6 +51,28 @@ func (a *account) finish(s *state) {
 		}
 	}
 	a.sums = u
+	a.resume(s)
+}
+
+// resume measures how long tasks that a death cut short were left.
+func (a *account) resume(s *state) {
+	a.requeue = dist{}
+	for _, id := range slices.Sorted(maps.Keys(a.more)) {
+		e := a.tasks[id]
+		runs := a.runsOf(id, e)
+		for i, next := range runs[1:] {
+			cut := runs[i]
+			deaths := s.crew.deaths[int(cut.pid)]
+			if at := slices.IndexFunc(deaths, func(at time.Duration) bool { return at >= cut.start }); cut.end == 0 && at >= 0 {
+				a.requeue.add(min(deaths[at], next.start), next.start, int(e.line)) // a death may be told after the target has acted on it
+			}
+		}
+	}
+}
+
+// done tells whether an execution of the task had ended when the task was settled.
+func (a *account) done(id uint64, e entry) bool {
+	return slices.ContainsFunc(a.runsOf(id, e), func(r run) bool { return r.end > 0 && r.end <= e.at })
 }
 
 // earliest keeps the task whose line comes first, so that the order in which tasks are looked at does not matter.
@@ -94,6 +121,16 @@ func (s *state) unwitnessed() reading {
 	}
 	return s.submittedTasks(s.account.sums.unwitnessed)
 }
+
+// early is known where it is known how long a task takes, or when it was done.
+func (s *state) early() reading {
+	if !s.timed() {
+		return reading{}
+	}
+	return s.submittedTasks(s.account.sums.early)
+}
+
+func (s *state) timed() bool { return s.tooSoon() > 0 || s.account.runs > 0 }
 
 // bystanders are known where tasks witness themselves, or the target says whom it blames.
 func (s *state) bystanders() reading {

@@ -17,6 +17,7 @@ var promises = []struct {
 	{"results.rejected", (*state).hasEvents, nil},
 	{"tasks.outside", (*state).hasRuns, nil},
 	{"results.misnamed", (*state).hasRuns, nil},
+	{"tasks.early", (*state).timed, nil},
 	{"tasks.wrong", (*state).hasLoad, nil},
 	{"tasks.duplicated", (*state).hasLoad, nil},
 	{"tasks.lost", (*state).hasLoad, nil},

@@ -49,6 +49,13 @@ var taskMetrics = slices.Concat([]Metric{
 		of:      func(s *state) reading { return s.unwitnessed() },
 	},
 	{
+		Name: "tasks.early", Unit: Count, Lasting: true,
+		Meaning: "Tasks that gave the right value before they can have been done.",
+		Formula: "Ids whose first outcome is ok, with a latency below nine tenths of what a task of the load takes, where that is of sleeps; or " +
+			"before the end of any execution of theirs, where every line of the witness is whole.",
+		of: func(s *state) reading { return s.early() },
+	},
+	{
 		Name: "tasks.outside", Unit: Count,
 		Meaning: "Executions of tasks and probes by processes that were no members.",
 		Formula: "Witnessed executions whose pid the target did not tell as a member's by then, or of one that had ended; where members come from " +
@@ -96,6 +103,10 @@ var taskMetrics = slices.Concat([]Metric{
 	share("kept", "during", "during the faults", 1),
 	share("regained", "after", "after the faults", 2),
 },
+	late(distribution("tasks.requeue", "the times for which a death left the tasks that it cut short",
+		"from the end of a member, as told or proven, to the next witnessed execution of the task that it was running; none for a task "+
+			"that did not run again",
+		func(s *state) view { return s.account.requeue.now() })),
 	latency("", "all tasks that gave the right value", 0),
 	latency(".before", "the tasks that ended in the stage steady", 1),
 	latency(".during", "the tasks that ended in the stage chaos", 2),

@@ -37,7 +37,7 @@ type Header struct {
 
 // Target describes what was tested.
 type Target struct {
-	Kind    string `json:"kind"` // "pool", "naive", "driver", "server"
+	Kind    string `json:"kind"` // "pool", "driver", "server"; "naive" in old histories
 	Name    string `json:"name"`
 	Version string `json:"version,omitempty"`
 	Size    int    `json:"size"`
@@ -53,6 +53,8 @@ type Load struct {
 	Concurrency int     `json:"concurrency,omitempty"` // closed loop: callers with one task each at a time
 	Rate        float64 `json:"rate,omitempty"`        // open loop: submissions per second
 	Count       int     `json:"count,omitempty"`       // in all; 0: until the faults are over
+	// Takes is how long each task takes at least; 0: not known.
+	Takes time.Duration `json:"takes,omitempty"`
 }
 
 // Rule is one condition with its limit resolved to a number, so that judging again needs no host.

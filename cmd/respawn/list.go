@@ -18,7 +18,7 @@ func newList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list [scenarios|faults|metrics|floors|tasks|bugs]",
 		Short:   "List the library, and everything a scenario can name",
-		Long:    "List the scenarios of the library, the faults, the metrics for conditions, the floors that limits may be\nmultiples of, the built-in tasks, and the bugs of the naive pool.",
+		Long:    "List the scenarios of the library, the faults, the metrics for conditions, the floors that limits may be\nmultiples of, the built-in tasks, and the bugs that can be put at the edge of the pool.",
 		Example: "  respawn list\n  respawn list metrics",
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {

@@ -95,7 +95,7 @@ func TestPipelinesDecide(t *testing.T) {
 			write(g, filepath.Join(bin, "curl"), "#!/bin/sh\nwhile [ \"$1\" != -o ]; do shift; done\ncp respawn-baseline.tgz \"$2\"\n")
 			write(g, filepath.Join(dir, "policy.yaml"), "scenarios: [one]\n")
 			set := []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "SCENARIOS=one.yaml", "POLICY=policy.yaml", "REPEAT=2", "GITHUB_ACTIONS=", "GITHUB_STEP_SUMMARY="}
-			one := "name: one\ntarget: {naive: {size: 2%s}}\nsettle: %s\nchaos:\n  - {fault: {signal: KILL}, when: {every: 100ms, times: 2}}\n"
+			one := "name: one\ntarget: {pool: {size: 2%s}}\nsettle: %s\nchaos:\n  - {fault: {signal: KILL}, when: {every: 100ms, times: 2}}\n"
 
 			write(g, filepath.Join(dir, "one.yaml"), fmt.Sprintf(one, "", "20s"))
 			ok, out := p.run(t, dir, set...)
@@ -107,7 +107,7 @@ func TestPipelinesDecide(t *testing.T) {
 			g.Expect(ok).To(BeTrue())
 			g.Expect(out).To(ContainSubstring("2 and 2 runs, too few to judge"), "the first run is the baseline")
 
-			write(g, filepath.Join(dir, "one.yaml"), fmt.Sprintf(one, ", bugs: [no-respawn]", "300ms"))
+			write(g, filepath.Join(dir, "one.yaml"), fmt.Sprintf(one, ", bugs: [answers-late]", "300ms"))
 			ok, out = p.run(t, dir, set...)
 			g.Expect(ok).To(BeFalse())
 			g.Expect(out).To(ContainSubstring("gate: red"))

@@ -24,6 +24,7 @@ var arrows = []arrow{
 	{"chaos/naive", []string{"chaos", "internal/procfs"}, []string{sys}, "a target like any other, and nothing of the engine's making: the checkers are checked on it"},
 	{"fleet", []string{"pool"}, []string{sys, cborCodec, float16}, "the same tasks over many machines: it knows a pool, and nothing of what tests it"},
 	{"scenarios", []string{"scenarios", "pool", "chaos", "reports", "internal/cgroup", "internal/floor", "internal/forks", "internal/procfs", "internal/nearest"}, []string{"*"}, "where pool and chaos meet: the adapters to chaos.Target are in scenarios/targets"},
+	{"scenarios", []string{"scenarios", "pool", "chaos", "reports", "internal/cgroup", "internal/floor", "internal/procfs", "internal/nearest"}, []string{"*"}, "where pool and chaos meet: the adapters to chaos.Target are in scenarios/targets"},
 	{"scenarios/internal/brokenpool", nil, []string{sys}, "it is judged: what it had of the judge's or the pool's own code would be wrong in both"},
 	{"reports", []string{"reports", "chaos/history", "chaos/check"}, []string{"*"}, "a report is made from a history and its verdict, never from live processes"},
 	{"ci", []string{"ci", "reports", "internal/nearest"}, []string{"*"}, "the gate decides on what reports wrote"},

@@ -18,7 +18,7 @@ import (
 	"github.com/respawn-go/respawn/internal/procfs"
 )
 
-// The bugs that can be put at the edge of our pool, for scenarios whose faults the naive pool cannot take. The pool keeps its
+// The bugs that can be put at the edge of our pool, for scenarios whose faults a driver cannot take. The pool keeps its
 // promises, and this adapter breaks them: what the harness sees is a pool that does.
 const (
 	LosesTasks   = "loses-tasks"   // a task that was in flight at a death never settles

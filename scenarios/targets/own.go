@@ -28,7 +28,7 @@ func OwnDriver(size int, witness string) driver.Command {
 	return driver.Command{Argv: []string{"/proc/self/exe"}, Env: []string{envOwn + "=" + Version}, Size: size, Witness: witness}
 }
 
-// init serves as the driver, before main: see the init for naive workers.
+// init serves as the driver, before main: one that forgot the call would run itself over and over.
 func init() {
 	v := os.Getenv(envOwn)
 	if v == "" {

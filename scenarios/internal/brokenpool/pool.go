@@ -143,7 +143,9 @@ func (p *pool) hear(w *worker, r reply) {
 		p.seat(w)
 		return
 	}
-	p.done(w, w.task, w.pid, r.Value)
+	if w.task != nil && w.task.Task == r.Task {
+		p.done(w, w.task, w.pid, r.Value)
+	}
 }
 
 // done frees a worker of its task and answers it.
@@ -175,10 +177,9 @@ func (p *pool) bury(w *worker) {
 	if w.slot < len(p.workers) && p.workers[w.slot] == w {
 		p.workers[w.slot] = nil
 	}
-	t := w.task
-	w.task = nil
 	p.replace(w)
-	if t != nil {
+	if t := w.task; t != nil {
+		w.task = nil
 		p.rescue(w, t)
 	}
 }

@@ -109,6 +109,20 @@ var capacities = []bug{
 	{"deaf-replacements", "a replacement is given no task", func(p *pool) {
 		p.choose = func(*task) *worker { return p.idle(func(w *worker) bool { return !w.heir }) }
 	}},
+	{"stalls", "each death stops all work for two seconds", func(p *pool) {
+		choose := p.choose
+		var until time.Time
+		p.onDeath(func(*worker) {
+			until = time.Now().Add(2 * time.Second)
+			p.after(2*time.Second, func() {})
+		})
+		p.choose = func(t *task) *worker {
+			if time.Now().Before(until) {
+				return nil
+			}
+			return choose(t)
+		}
+	}},
 	{"stopped-replacements", "a replacement is stopped as soon as it is there", func(p *pool) {
 		p.seated = func(w *worker) {
 			if w.heir {
@@ -132,6 +146,22 @@ var places = []bug{
 	{"runs-in-forks-secretly", "after a death each task runs in a process that is no worker, and one is named", func(p *pool) {
 		p.divert(p.afterDeath, func(w *worker, t *task) int { t.fork(); return w.pid })
 	}},
+	{"runs-in-sibling-secretly", "what a replacement is given runs in another worker, in its name", func(p *pool) {
+		p.divert(func(t *task) bool { return p.holder(t).heir }, func(w *worker, t *task) int {
+			p.do(func() {
+				for _, other := range p.workers {
+					if other != nil && other != w {
+						j := t.job
+						j.As = w.pid
+						other.send(j)
+						return
+					}
+				}
+			})
+			time.Sleep(t.length() + 5*time.Millisecond)
+			return w.pid
+		})
+	}},
 	{"makes-up-answers", "after a death every third answer is made up: nothing was run", func(p *pool) {
 		p.divert(func(*task) bool { return p.struck() && p.turns%3 == 0 }, func(w *worker, t *task) int { time.Sleep(t.length()); return w.pid })
 	}},
@@ -147,6 +177,11 @@ var places = []bug{
 }
 
 func (p *pool) afterDeath(*task) bool { return p.struck() }
+
+// holder is the worker that has the task.
+func (p *pool) holder(t *task) *worker {
+	return p.workers[slices.IndexFunc(p.workers, func(w *worker) bool { return w != nil && w.task == t })]
+}
 
 // divert has some tasks done elsewhere than in their worker. how does one, beside the loop, and returns the process to name.
 func (p *pool) divert(which func(*task) bool, how func(*worker, *task) int) {
@@ -267,6 +302,27 @@ var outcomes = []bug{
 			admit(t)
 		}
 	}},
+	{"loses-one-queued", "a death takes one task that waits with it", func(p *pool) {
+		p.onDeath(func(*worker) { p.queue = p.queue[min(1, len(p.queue)):] })
+	}},
+	{"cuts-short", "after a death tasks take no time", func(p *pool) {
+		p.run = func(w *worker, t *task) {
+			j := t.job
+			if p.struck() {
+				j.MS = 0
+			}
+			w.send(j)
+		}
+	}},
+	{"stops-witnessing", "after a death executions are not recorded", func(p *pool) {
+		admit := p.admit
+		p.admit = func(t *task) {
+			if p.struck() {
+				t.Witness = ""
+			}
+			admit(t)
+		}
+	}},
 	{"swallows-some", "every fiftieth task is never heard of again", func(p *pool) {
 		admit, n := p.admit, 0
 		p.admit = func(t *task) {
@@ -307,10 +363,10 @@ func (p *pool) onDeath(do func(*worker)) {
 	p.replace = func(w *worker) { replace(w); do(w) }
 }
 
-// whenIdle calls do once nothing has been left to do for 300 ms.
+// whenIdle calls do once nothing has been left to do for a second.
 func (p *pool) whenIdle(do func()) {
 	turns := p.turns
-	p.after(300*time.Millisecond, func() {
+	p.after(time.Second, func() {
 		if len(p.queue) == 0 && p.running() == 0 && p.turns == turns {
 			do()
 		} else {
@@ -390,6 +446,22 @@ var answers = []bug{
 			answer(pid, t, outcome)
 		}
 	}},
+	{"answers-first", "after a death answers come when their tasks begin", func(p *pool) {
+		run, answer := p.run, p.answer
+		told := map[*task]bool{}
+		p.run = func(w *worker, t *task) {
+			run(w, t)
+			if p.struck() && !told[t] {
+				answer(w.pid, t, t.N*t.N)
+				told[t] = true
+			}
+		}
+		p.answer = func(pid int, t *task, outcome any) {
+			if !told[t] {
+				answer(pid, t, outcome)
+			}
+		}
+	}},
 	{"answers-twice", "every twentieth answer comes twice", func(p *pool) {
 		answer, n := p.answer, 0
 		p.answer = func(pid int, t *task, outcome any) {
@@ -423,6 +495,58 @@ var replacements = []bug{
 		replace := p.replace
 		p.replace = func(w *worker) { p.whenIdle(func() { replace(w) }) }
 	}},
+	{"replaces-idle-only", "a worker that dies with a task is not replaced", func(p *pool) {
+		replace := p.replace
+		p.replace = func(w *worker) {
+			if w.task == nil {
+				replace(w)
+			}
+		}
+	}},
+	{"replaces-once", "the second death in a slot is not made good", func(p *pool) {
+		replace := p.replace
+		p.replace = func(w *worker) {
+			if !w.heir {
+				replace(w)
+			}
+		}
+	}},
+	{"die-unlisted", "two replacements of each worker die before they are listed, and the third stays", func(p *pool) {
+		life := map[int]int{}
+		replace, list := p.replace, p.list
+		doomed := func(w *worker) bool { return w.heir && life[w.slot]%3 != 0 }
+		p.replace = func(w *worker) { life[w.slot]++; replace(w) }
+		p.seated = func(w *worker) {
+			if doomed(w) {
+				p.after(4*time.Millisecond, func() { _ = w.cmd.Process.Kill() })
+			}
+		}
+		p.choose = func(*task) *worker { return p.idle(func(w *worker) bool { return !doomed(w) }) }
+		p.list = func() []int {
+			return slices.DeleteFunc(list(), func(pid int) bool {
+				return slices.ContainsFunc(p.workers, func(w *worker) bool { return w != nil && w.pid == pid && doomed(w) })
+			})
+		}
+	}},
+	{"recycles", "each worker is replaced after its hundredth task", func(p *pool) {
+		answer := p.answer
+		p.answer = func(pid int, t *task, outcome any) {
+			answer(pid, t, outcome)
+			for w := range p.alive {
+				if w.pid == pid && w.tasks == 100 {
+					_ = w.cmd.Process.Kill()
+				}
+			}
+		}
+	}},
+	{"kills-sibling-later", "a second after a death another worker is killed", func(p *pool) {
+		paid := false
+		p.onDeath(func(*worker) {
+			if paid = !paid; paid {
+				p.after(time.Second, p.killOne)
+			}
+		})
+	}},
 	{"gives-up", "only three deaths are made good", func(p *pool) {
 		replace := p.replace
 		p.replace = func(w *worker) {
@@ -431,12 +555,12 @@ var replacements = []bug{
 			}
 		}
 	}},
-	{"die-young", "two replacements of each worker live for 4 ms, and the third stays", func(p *pool) {
+	{"die-young", "two replacements of each worker live for 50 ms, and the third stays", func(p *pool) {
 		life := map[int]int{}
 		p.onDeath(func(w *worker) { life[w.slot]++ })
 		p.seated = func(w *worker) {
 			if w.heir && life[w.slot]%3 != 0 {
-				p.after(4*time.Millisecond, func() { _ = w.cmd.Process.Kill() })
+				p.after(50*time.Millisecond, func() { _ = w.cmd.Process.Kill() })
 			}
 		}
 	}},
@@ -459,10 +583,9 @@ var replacements = []bug{
 	{"kills-sibling", "a death takes another worker with it", func(p *pool) {
 		paid := false
 		p.onDeath(func(*worker) {
-			if at := slices.IndexFunc(p.workers, func(w *worker) bool { return w != nil }); at >= 0 && !paid {
-				_ = p.workers[at].cmd.Process.Kill()
+			if paid = !paid; paid {
+				p.killOne()
 			}
-			paid = !paid
 		})
 	}},
 	{"restarts-all", "the first death restarts every worker", func(p *pool) {
@@ -485,6 +608,13 @@ var replacements = []bug{
 			answer(pid, t, outcome)
 		}
 	}},
+}
+
+// killOne kills a worker.
+func (p *pool) killOne() {
+	if at := slices.IndexFunc(p.workers, func(w *worker) bool { return w != nil }); at >= 0 {
+		_ = p.workers[at].cmd.Process.Kill()
+	}
 }
 
 // helper starts a process that is not a worker.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -23,6 +24,7 @@ type job struct {
 	Witness string // the file that executions are recorded in, "" for none
 
 	Extra int // executions beyond the first
+	As    int // the process to record in place of its own; 0: its own
 }
 
 // reply is what a worker answers, a line of JSON on its standard output. The first tells that it is ready.
@@ -79,7 +81,7 @@ func work(traits []string) {
 		case <-term:
 			end(0)
 		case j := <-jobs:
-			_ = out.Encode(reply{j.Task, j.run(os.Getpid())})
+			_ = out.Encode(reply{j.Task, j.run(cmp.Or(j.As, os.Getpid()))})
 		}
 		select {
 		case <-term: // before the next task, if both are there
