@@ -2,6 +2,10 @@ package tidy
 
 import (
 	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path"
@@ -64,16 +68,52 @@ func TestLinksInTheDocsLeadSomewhere(t *testing.T) {
 	}
 }
 
-func TestEveryDecisionIsInTheIndex(t *testing.T) {
+var update = flag.Bool("update", false, "write the index of the decisions anew")
+
+func TestTheIndexOfDecisionsHasEachOnceInOrderByItsTitle(t *testing.T) {
 	g := NewWithT(t)
-	index, err := os.ReadFile(filepath.Join(root, "docs", "decisions", "README.md"))
+	dir := os.DirFS(filepath.Join(root, "docs", "decisions"))
+	page, err := fs.ReadFile(dir, "README.md")
 	g.Expect(err).NotTo(HaveOccurred())
-	pages, err := filepath.Glob(filepath.Join(root, "docs", "decisions", "[0-9]*.md"))
+	head, _, ok := strings.Cut(string(page), "| | |\n")
+	g.Expect(ok).To(BeTrue(), "the page has a table")
+	rows, err := decisionRows(dir)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(pages).NotTo(BeEmpty())
-	for _, page := range pages {
-		g.Expect(string(index)).To(ContainSubstring("(" + filepath.Base(page) + ")"))
+	want := head + "| | |\n| --- | --- |\n" + strings.Join(rows, "")
+	if *update {
+		g.Expect(os.WriteFile(filepath.Join(root, "docs", "decisions", "README.md"), []byte(want), 0o644)).To(Succeed())
+		return
 	}
+	g.Expect(string(page)).To(Equal(want), "go test ./internal/tidy -run Decisions -update writes it")
+}
+
+func TestADecisionWithoutATitleOfItsNumberIsFound(t *testing.T) {
+	g := NewWithT(t)
+	rows, err := decisionRows(fstest.MapFS{
+		"0002-b.md": {Data: []byte("# 0002: The second\n")}, "0001-a.md": {Data: []byte("# 0001: The first\n\nText.\n")},
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(rows).To(Equal([]string{"| [0001](0001-a.md) | The first |\n", "| [0002](0002-b.md) | The second |\n"}))
+	for _, title := range []string{"# 0003: Another's\n", "# 0002 No colon\n", "0002: no heading\n", ""} {
+		_, err := decisionRows(fstest.MapFS{"0002-b.md": {Data: []byte(title)}})
+		g.Expect(err).To(MatchError(ContainSubstring("0002-b.md")), title)
+	}
+}
+
+// decisionRows makes the index's row of each decision in the directory, in the order of their numbers.
+func decisionRows(dir fs.FS) (rows []string, err error) {
+	names, err := fs.Glob(dir, "[0-9]*.md") // sorted
+	for _, name := range names {
+		text, readErr := fs.ReadFile(dir, name)
+		number, _, _ := strings.Cut(name, "-")
+		line, _, _ := strings.Cut(string(text), "\n")
+		title, ok := strings.CutPrefix(line, "# "+number+": ")
+		if readErr != nil || !ok {
+			return nil, errors.Join(readErr, fmt.Errorf("%s begins with %q: want \"# %s: title\"", name, line, number))
+		}
+		rows = append(rows, "| ["+number+"]("+name+") | "+title+" |\n")
+	}
+	return rows, err
 }
 
 func TestDeadLinksAreFound(t *testing.T) {
