@@ -143,6 +143,7 @@ func (s *simulation) waitFor(g *sync.WaitGroup, limit time.Duration, promise str
 	}()
 	select {
 	case <-done:
+	case <-s.endless:
 	case <-time.After(limit):
 		s.violated(promise, "after %v: %s", limit, what())
 	}

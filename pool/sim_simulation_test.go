@@ -34,7 +34,9 @@ type simulation struct {
 	resized, shrunk bool      // by Resize
 	restarted       bool
 	size            int
-	firstSlots      map[int]int // by pid, of the workers that New started
+	firstSlots      map[int]int   // by pid, of the workers that New started
+	endless         chan struct{} // closed when a task runs again and again
+	endlessOnce     sync.Once
 }
 
 // simAttempt is one attempt of the pool to start a process.
@@ -47,7 +49,7 @@ type simAttempt struct {
 var simCount atomic.Uint64
 
 func newSimulation(seed uint64, m mutant) *simulation {
-	s := &simulation{plan: newSimPlan(seed), number: simCount.Add(1), start: time.Now(), byPID: map[int]*simProcess{}}
+	s := &simulation{plan: newSimPlan(seed), number: simCount.Add(1), start: time.Now(), byPID: map[int]*simProcess{}, endless: make(chan struct{})}
 	s.faulty, s.up, s.healAt = s.plan.early, s.start, s.start.Add(s.plan.heal)
 	s.size = s.plan.cfg.Size
 	c := &s.plan.cfg
@@ -156,9 +158,22 @@ func (w *simProcess) begin(t *simTask, ctx *taskContext) *simExec {
 	w.mu.Unlock()
 	t.mu.Lock()
 	t.execs = append(t.execs, e)
+	runs := len(t.execs)
 	t.mu.Unlock()
 	w.sim.tell(w, "runs task %d, attempt %d", t.n, e.attempt)
+	if b := w.sim.plan.cfg.withDefaults().Budgets; runs > b.Crashes+b.OOM+b.Killed+maxAttempts {
+		w.sim.runsForEver(t, runs)
+	}
 	return e
+}
+
+// runsForEver ends a run whose task no budget ends: each of its deaths makes the story longer, and judging that takes longer and
+// longer.
+func (s *simulation) runsForEver(t *simTask, runs int) {
+	s.endlessOnce.Do(func() {
+		s.violated("death budgets are kept", "task %d was started %d times", t.n, runs)
+		close(s.endless)
+	})
 }
 
 func (s *simulation) released(w *simProcess) {
