@@ -83,7 +83,7 @@ func (b *Broken) died(m history.Member) {
 	first := b.deaths.Add(1) == 1
 	if b.has(KillsOthers) && first {
 		members, _ := b.Members(context.Background())
-		for _, other := range members {
+		for _, other := range slices.Backward(members) { // the first may just have been paused, which explains its end
 			if other.Slot != m.Slot && other.State == chaos.Ready {
 				_ = syscall.Kill(other.PID, syscall.SIGKILL)
 				break

@@ -663,10 +663,10 @@ var listings = []bug{
 	{"hides-one", "after a death one living worker is not listed", func(p *pool) {
 		p.list = func() []int { return p.pids(func(w *worker) bool { return !p.struck() || w.slot > 0 }) }
 	}},
-	{"flaps", "after a death every tenth listing leaves out a living worker", func(p *pool) {
+	{"flaps", "after a death every third listing leaves out a living worker", func(p *pool) {
 		n := 0
 		p.list = func() []int {
-			if n++; p.struck() && n%10 == 0 {
+			if n++; p.struck() && n%3 == 0 {
 				return p.pids(func(w *worker) bool { return w.slot > 0 })
 			}
 			return p.pids(func(*worker) bool { return true })
