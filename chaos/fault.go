@@ -79,7 +79,7 @@ type Outcome string
 const (
 	Confirmed   Outcome = "confirmed"    // evidence shows that it happened
 	AlreadyGone Outcome = "already_gone" // the victim ended before it took effect
-	Refused     Outcome = "refused"      // no privilege, not supported, floor reached, nothing to change
+	Refused     Outcome = "refused"      // no privilege, not supported, min_alive reached, nothing to change
 	Unconfirmed Outcome = "unconfirmed"  // no evidence, or evidence of something else
 	Missed      Outcome = "missed"       // no victim was in the wanted state or phase
 )

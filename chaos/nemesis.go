@@ -26,7 +26,7 @@ type leaver interface{ leaves() int }
 func (x *experiment) fire(ctx, probeCtx context.Context, s Shot, due time.Duration) {
 	if f, ok := s.Fault.(leaver); ok && f.leaves() < x.MinAlive {
 		n := x.planned(s, nil, due)
-		x.settled(n, s, nil, history.Receipt{}, refuse("floor reached: %s leaves fewer members alive than %d", s.Fault, x.MinAlive))
+		x.settled(n, s, nil, history.Receipt{}, refuse("min_alive reached: %s leaves fewer members alive than %d", s.Fault, x.MinAlive))
 		return
 	}
 	if kindOf(s.Fault).Whole {
@@ -77,7 +77,7 @@ func (x *experiment) tryPick(ctx context.Context, s Shot, loyal bool) (victims [
 	var gone error
 	for _, c := range x.choose(s, members, loyal) {
 		if x.MinAlive > 0 && x.spare(members)-1 < x.MinAlive {
-			return victims, refuse("floor reached: no more than %d members are alive and unharmed", x.MinAlive)
+			return victims, refuse("min_alive reached: no more than %d members are alive and unharmed", x.MinAlive)
 		}
 		v, err := hold(ctx, x.Target, c.Member, c.rank, x.clock)
 		if errors.Is(err, ErrGone) {

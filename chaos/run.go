@@ -211,7 +211,10 @@ func (x *experiment) open() (err error) {
 		h.Target.Can = slices.DeleteFunc(slices.Clone(h.Target.Can), func(can string) bool { return can == "witness" })
 	}
 	if l := x.Load; l != nil {
-		takes, _ := l.Args["duration"].(time.Duration) // of a sleep
+		var takes time.Duration
+		if x.builtIn() {
+			takes, _ = l.Args["duration"].(time.Duration) // of a sleep
+		}
 		h.Load = &history.Load{Task: l.Task, Concurrency: l.Concurrency, Rate: l.Rate, Count: l.Count + l.Map, Takes: takes}
 	}
 	h.Nemesis = nil

@@ -44,7 +44,7 @@ func TestFloorIsKept(t *testing.T) {
 	p := sleepers(t, 3)
 	rec := assault(t, chaos.Run{Target: p, MinAlive: 2}, killAll)
 	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 1, "refused": 1}))
-	g.Expect(rec.reasons()).To(ConsistOf(ContainSubstring("floor reached")))
+	g.Expect(rec.reasons()).To(ConsistOf(ContainSubstring("min_alive reached")))
 }
 
 // The floor holds for what befalls the target as a whole too.
@@ -53,7 +53,7 @@ func TestFloorIsKeptByOperations(t *testing.T) {
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 3})
 	rec := assault(t, chaos.Run{Target: p, MinAlive: 2}, once(chaos.Resize{To: 1}), once(chaos.Close{}), once(chaos.Terminate{}), once(chaos.Supervisor{}))
-	g.Expect(rec.reasons()).To(HaveEach(HavePrefix("refused: floor reached: ")))
+	g.Expect(rec.reasons()).To(HaveEach(HavePrefix("refused: min_alive reached: ")))
 	g.Expect(rec.settled()).To(Equal(map[string]int{"refused": 4}))
 	rec = assault(t, chaos.Run{Target: p, MinAlive: 2}, once(chaos.Resize{To: 2}))
 	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 1}), "%v", rec.reasons())

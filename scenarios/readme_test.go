@@ -11,17 +11,21 @@ import (
 	"github.com/respawn-go/respawn/scenarios"
 )
 
-// The first page and that of the format show a scenario each, which people will copy.
+// Pages show scenarios, which people will copy.
 func TestScenariosThatPagesShowAreValid(t *testing.T) {
-	for page, name := range map[string]string{"README.md": "kill-under-load", "docs/scenario-format.md": "worker-and-neighbour"} {
-		g := NewWithT(t)
-		text, err := os.ReadFile(filepath.Join("..", page))
+	g := NewWithT(t)
+	pages, err := filepath.Glob("../docs/*.md")
+	g.Expect(err).NotTo(HaveOccurred())
+	var names []string
+	for _, page := range append(pages, "../README.md") {
+		text, err := os.ReadFile(page)
 		g.Expect(err).NotTo(HaveOccurred())
-		_, shown, ok := strings.Cut(string(text), "```yaml\nname: ")
-		g.Expect(ok).To(BeTrue(), "%s has a scenario", page)
-		shown, _, _ = strings.Cut(shown, "```\n")
-		s, err := scenarios.Parse(page, []byte("name: "+shown), scenarios.Options{Short: true})
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(s.Name).To(Equal(name))
+		for _, shown := range strings.Split(string(text), "```yaml\nname: ")[1:] {
+			shown, _, _ = strings.Cut(shown, "```\n")
+			s, err := scenarios.Parse(page, []byte("name: "+shown), scenarios.Options{Short: true})
+			g.Expect(err).NotTo(HaveOccurred())
+			names = append(names, s.Name)
+		}
 	}
+	g.Expect(names).To(ConsistOf("kill-under-load", "worker-and-neighbour", "my-storm", "kill-one"))
 }

@@ -36,12 +36,23 @@ func TestResilienceOfOurOwnPoolAndTask(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds: run without -short")
 	}
-	input := func(n uint64) string { return fmt.Sprint("task ", n) }
-	check := func(in, out string) error {
-		if out != in+"!" {
-			return fmt.Errorf("%q was answered with %q", in, out)
-		}
-		return nil
-	}
 	scenariotest.Run(t, "testdata/*.yaml", scenariotest.Pool(pool.Config{}, Shout, input, check))
+}
+
+func input(n uint64) string { return fmt.Sprint("task ", n) }
+
+func check(in, out string) error {
+	if out != in+"!" {
+		return fmt.Errorf("%q was answered with %q", in, out)
+	}
+	return nil
+}
+
+// A file's own task may be slower than the one that takes its place.
+func TestATaskOfOnesOwnMayBeQuickerThanTheFilesSleep(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
+	scenariotest.Run(t, "testdata/*.yaml", scenariotest.Set("load.args.duration=200ms"),
+		scenariotest.Pool(pool.Config{}, Shout, input, check))
 }
