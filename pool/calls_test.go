@@ -594,7 +594,7 @@ func TestPoolInAWorkerIsAnError(t *testing.T) {
 
 func TestAPanicTellsFileAndLine(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
-	for how, line := range map[string]string{"panic": "panic(\"oh no\")", "nil map": "m[how] = 1", "index": "_ = list[len(how)]", "nil": "return *n, nil"} {
+	for how, line := range map[string]string{"panic": "panic(\"oh no\")", "nil map": "noMap[how] = 1", "index": "_ = list[len(how)]", "nil": "return *n, nil"} {
 		_, err := panics.Call(bound(t), p, how)
 		var panicked *pool.PanicError
 		g.Expect(errors.As(err, &panicked)).To(BeTrue(), how)
@@ -607,15 +607,16 @@ func TestAPanicTellsFileAndLine(t *testing.T) {
 	}
 }
 
+var noMap map[string]int
+
 var panics = pool.Register("panics", func(_ context.Context, how string) (int, error) {
-	var m map[string]int
 	var n *int
 	var list []int
 	switch how {
 	case "panic":
 		panic("oh no")
 	case "nil map":
-		m[how] = 1
+		noMap[how] = 1
 	case "index":
 		_ = list[len(how)]
 	}

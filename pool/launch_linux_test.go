@@ -98,25 +98,6 @@ func TestAProgramThatIsAnotherIsToldByNew(t *testing.T) {
 	g.Expect(err).To(MatchError(ContainSubstring("exited before it was ready")))
 }
 
-func testProgram(g *WithT) string {
-	path, err := os.Executable()
-	g.Expect(err).NotTo(HaveOccurred())
-	return path
-}
-
-// alone runs this test program as a host of its own, which is told by the variable what to be, after the shell commands.
-func alone(t *testing.T, limits, variable, value string) (stdout, stderr string, err error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "sh", "-c", limits+` exec "$0"`, testProgram(NewWithT(t)))
-	cmd.Env = append(os.Environ(), variable+"="+value)
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err = cmd.Run()
-	return out.String(), errs.String(), err
-}
-
 // envNews makes this program one that makes a pool of twelve workers, tells how that went, and closes it.
 const envNews = "POOL_TEST_NEWS"
 

@@ -1,6 +1,7 @@
 package pool_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -360,4 +361,23 @@ func kill(t *testing.T, pid int, sig syscall.Signal) {
 func resources() (files, goroutines int) {
 	entries, _ := os.ReadDir("/proc/self/fd")
 	return len(entries), runtime.NumGoroutine()
+}
+
+func testProgram(g *WithT) string {
+	path, err := os.Executable()
+	g.Expect(err).NotTo(HaveOccurred())
+	return path
+}
+
+// alone runs this test program as a host of its own, which is told by the variable what to be, after the shell commands.
+func alone(t *testing.T, limits, variable, value string) (stdout, stderr string, err error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", limits+` exec "$0"`, testProgram(NewWithT(t)))
+	cmd.Env = append(os.Environ(), variable+"="+value)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err = cmd.Run()
+	return out.String(), errs.String(), err
 }

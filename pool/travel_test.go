@@ -1,3 +1,5 @@
+//lint:file-ignore U1000 some fields here are there to be looked at by reflection
+
 package pool_test
 
 import (
