@@ -24,7 +24,8 @@ type round struct {
 }
 
 // together sends rounds of tasks until one of them had every member at work at once, and each member was as quick with one of them
-// as the first round says that members are; at most while patience lasts. The first one, before the faults, is a single round.
+// as the rounds before the faults say that members are; at most while patience lasts. Those before the faults end sooner, once each
+// member was so quick that the noise of the host does not set the limit.
 func (x *experiment) together(ctx context.Context, first bool) {
 	members := x.Target.Want()
 	if members == 0 || !x.builtIn() {
@@ -33,7 +34,7 @@ func (x *experiment) together(ctx context.Context, first bool) {
 	began := time.Now()
 	quick := map[int]time.Duration{}
 	whole := false
-	for hold := history.Hold(members); ; hold = min(4*hold, 16*history.Hold(members), x.taskTimeout()/4) {
+	for hold := history.Hold(members); ; {
 		r := x.round(ctx, members, hold)
 		for pid, took := range r.quick {
 			if best, ok := quick[pid]; !ok || took < best {
@@ -43,12 +44,16 @@ func (x *experiment) together(ctx context.Context, first bool) {
 		whole = whole || x.overlap(r) >= members
 		if first {
 			x.quick = slowest(quick)
-			return
+			if x.quick <= history.Quick || ctx.Err() != nil || r.unready || time.Since(began) > history.Patience(members)/4 {
+				return
+			}
+			continue
 		}
 		if whole && len(quick) >= members && slowest(quick) <= history.Slow(x.quick) || ctx.Err() != nil ||
 			r.unready || time.Since(began) > history.Patience(members) {
 			return
 		}
+		hold = min(4*hold, 16*history.Hold(members), x.taskTimeout()/4)
 	}
 }
 

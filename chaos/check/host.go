@@ -190,14 +190,6 @@ func (s *state) calmAchieved() reading {
 	return s.achieved()
 }
 
-// calmSlowMembers is not known if the host was starved while the members were timed at the end.
-func (s *state) calmSlowMembers() reading {
-	if s.host.within(s.began[verify], s.now) > 0 {
-		return reading{}
-	}
-	return s.slowMembers()
-}
-
 // calmly is the threshold without the time for which the host was starved: without data where too little is left. ok is false
 // where that makes no difference: the host was not starved, the figure is not about time, or what should have come never did.
 func (s *state) calmly(r history.Rule, t Threshold) (calm Threshold, ok bool) {

@@ -22,13 +22,20 @@ type asked struct {
 	side     int
 }
 
+// wait is how long a member took over such a task: since it was sent, less its length.
+type wait struct {
+	pid      int
+	from, to time.Duration
+	took     time.Duration
+}
+
 // side is those before the faults, or those at the end.
 type side struct {
 	sent    int
 	first   time.Duration // when the first was sent
 	last    time.Duration // the last answer, or failure
 	answers []history.Run // by whom they are said to be, and when each must have run at the latest
-	quick   map[int]time.Duration
+	waits   []wait        // for these answers
 	line    int
 	failed  int
 	failure string
@@ -36,9 +43,6 @@ type side struct {
 
 func (g *together) init() {
 	g.sent, g.numbers = map[uint64]asked{}, map[uint64]bool{}
-	for i := range g.sides {
-		g.sides[i].quick = map[int]time.Duration{}
-	}
 }
 
 // probe takes what a history tells of one of these tasks.
@@ -71,10 +75,7 @@ func (g *together) probe(e *history.Probe, s *state) {
 	}
 	s.evidence.named = append(s.evidence.named, named{e.Task, e.PID, s.line})
 	w.answers = append(w.answers, history.Run{Task: e.Task, PID: e.PID, Start: max(a.at, s.now-a.hold), End: s.now})
-	took := max(0, s.now-a.at-a.hold)
-	if best, ok := w.quick[e.PID]; !ok || took < best {
-		w.quick[e.PID] = took
-	}
+	w.waits = append(w.waits, wait{e.PID, a.at, s.now, max(0, s.now-a.at-a.hold)})
 }
 
 // members is how many were at work at once: as the tasks themselves witnessed, and members alone; if nobody does, as they must
@@ -92,19 +93,35 @@ func (w *side) members(s *state) int {
 	return history.Together(slices.DeleteFunc(runs, func(r history.Run) bool { return !s.evidence.lived(r.PID, r.Start) }))
 }
 
-// slow counts the members whose quickest answer at the end took far longer than any did before the faults.
-func (g *together) slow() (n int) {
-	before, end := &g.sides[0], &g.sides[1]
-	for _, took := range end.quick {
-		if took > history.Slow(before.slowest()) {
+// slow counts the members whose quickest answer at the end took far longer than any did before the faults. Either is taken
+// without the time for which a host was starved meanwhile, if one is given.
+func (g *together) slow(before, end *host) (n int) {
+	limit := history.Slow(longest(g.sides[0].quickest(before)))
+	for _, took := range g.sides[1].quickest(end) {
+		if took > limit {
 			n++
 		}
 	}
 	return n
 }
 
-func (w *side) slowest() (most time.Duration) {
-	for _, took := range w.quick {
+// quickest is the time of each member's quickest answer, by pid.
+func (w *side) quickest(calm *host) map[int]time.Duration {
+	quick := map[int]time.Duration{}
+	for _, a := range w.waits {
+		took := a.took
+		if calm != nil {
+			took = max(0, took-calm.within(a.from, a.to))
+		}
+		if best, ok := quick[a.pid]; !ok || took < best {
+			quick[a.pid] = took
+		}
+	}
+	return quick
+}
+
+func longest(quick map[int]time.Duration) (most time.Duration) {
+	for _, took := range quick {
 		most = max(most, took)
 	}
 	return most
@@ -122,14 +139,22 @@ func (s *state) apart() reading {
 	return r
 }
 
-func (s *state) slowMembers() reading {
-	return count(s.together.slow(), min(s.together.sides[0].sent, len(s.together.sides[1].quick)))
+// slowMembers are those that are slow if what a starved host took before the faults makes no member's time longer: a host that
+// was busy then is no licence to be slow at the end.
+func (s *state) slowMembers() reading { return s.slower(&s.host, nil) }
+
+// calmSlowMembers are those that are slow though they are given what a starved host took at the end.
+func (s *state) calmSlowMembers() reading { return s.slower(nil, &s.host) }
+
+func (s *state) slower(before, end *host) reading {
+	sides := &s.together.sides
+	return count(s.together.slow(before, end), min(sides[0].sent, len(sides[1].waits)))
 }
 
 // answerTime is the longest of the quickest answers of each member, before the faults or at the end.
 func (s *state) answerTime(at int) reading {
-	w := &s.together.sides[at]
-	return reading{w.slowest().Seconds(), len(w.quick)}
+	quick := s.together.sides[at].quickest(nil)
+	return reading{longest(quick).Seconds(), len(quick)}
 }
 
 // askedTogether tells whether the slots were asked at once, and can be expected to have answered.
@@ -157,6 +182,6 @@ func (s *state) sayApart(n int) (string, int) {
 
 func (s *state) saySlow(n int) (string, int) {
 	g := &s.together
-	return number(n, "member", "members") + " took " + Seconds.Show(g.sides[1].slowest().Seconds()) + " longer than their tasks at the end, at best; before the faults " +
-		Seconds.Show(g.sides[0].slowest().Seconds()), g.sides[1].line
+	return number(n, "member", "members") + " took " + Seconds.Show(s.answerTime(1).value) + " longer than their tasks at the end, at best; before the faults " +
+		Seconds.Show(s.answerTime(0).value), g.sides[1].line
 }

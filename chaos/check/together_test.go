@@ -29,9 +29,12 @@ func (s *story) round(hold, apart, slow time.Duration) *story {
 }
 
 // lasting is a run of four members before whose end a task is sent to all slots at once, by these rounds.
-func lasting(before time.Duration, rounds func(s *story)) *story {
+func lasting(before time.Duration, rounds func(s *story)) *story { return lastingOn(before, 0, rounds) }
+
+// lastingOn is the same on a host that was starved for so long before the faults.
+func lastingOn(before, starved time.Duration, rounds func(s *story)) *story {
 	s := newStory(4).boot()
-	s.round(50*tick, 0, before)
+	s.round(50*tick, 0, before).busy(starved)
 	s.stage("steady").work(0).sample(4).stage("chaos").sample(4).kill(1).stage("settle").work(0).sample(4).stage("verify")
 	for slot := range 4 {
 		s.probe(slot, 0)
@@ -119,6 +122,24 @@ func TestMembersThatTakeFarLongerThanBeforeFail(t *testing.T) {
 			if c.want != check.Pass {
 				g.Expect(r.Cause).To(ContainSubstring("longer than their tasks at the end"))
 			}
+		})
+	}
+}
+
+func TestAHostStarvedInPartExcusesNoMemberThatIsSlowAtTheEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		before, starvedBefore, end, starvedEnd time.Duration
+		want                                   check.Verdict
+	}{
+		"starved before the faults, slow at the end":                {300 * tick, 300 * tick, 300 * tick, 0, check.Inconclusive},
+		"starved before the faults, quick at the end":               {300 * tick, 300 * tick, 80 * tick, 0, check.Pass},
+		"starved before the faults, slower than even that explains": {60 * tick, 60 * tick, 500 * tick, 0, check.Fail},
+		"starved for a part of the end":                             {2 * tick, 0, 300 * tick, 100 * tick, check.Fail},
+		"starved for most of the end":                               {2 * tick, 0, 300 * tick, 250 * tick, check.Inconclusive},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := lastingOn(c.before, c.starvedBefore, func(s *story) { s.round(long, 0, c.end).busy(c.starvedEnd) }).judge()
+			NewWithT(t).Expect(r.Verdict).To(Equal(c.want), show(r))
 		})
 	}
 }

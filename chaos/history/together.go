@@ -46,6 +46,9 @@ func btoi(b bool) int {
 // faults: far more than the noise of a host, of the quickest of several.
 func Slow(before time.Duration) time.Duration { return 5*before + 100*time.Millisecond }
 
+// Quick is how much longer than its length a task may take a member before the faults without being timed again.
+const Quick = 20 * time.Millisecond
+
 // Hold is how long the first tasks last that are sent to so many slots at once.
 func Hold(slots int) time.Duration {
 	return 50*time.Millisecond + time.Duration(slots)*time.Millisecond/2
