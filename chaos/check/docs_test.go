@@ -64,3 +64,12 @@ func TestMetricsThatPagesNameExist(t *testing.T) {
 	}
 	g.Expect(count).To(BeNumerically(">", 200))
 }
+
+func TestThePageOfVerdictsSaysOfEachPromiseOnWhoseWordItRests(t *testing.T) {
+	g := NewWithT(t)
+	page, err := os.ReadFile("../../docs/verdicts.md")
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, promise := range append(check.Promises(), "settle.time") {
+		g.Expect(string(page)).To(ContainSubstring("`" + promise + "`"))
+	}
+}

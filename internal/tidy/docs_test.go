@@ -87,6 +87,21 @@ func TestTheIndexOfDecisionsHasEachOnceInOrderByItsTitle(t *testing.T) {
 	g.Expect(string(page)).To(Equal(want), "go test ./internal/tidy -run Decisions -update writes it")
 }
 
+func TestTheIndexOfPagesHasEachPage(t *testing.T) {
+	g := NewWithT(t)
+	dir := os.DirFS(filepath.Join(root, "docs"))
+	index, err := fs.ReadFile(dir, "README.md")
+	g.Expect(err).NotTo(HaveOccurred())
+	pages, err := fs.Glob(dir, "*.md")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(len(pages)).To(BeNumerically(">", 8))
+	for _, page := range pages {
+		if page != "README.md" {
+			g.Expect(string(index)).To(ContainSubstring("(" + page))
+		}
+	}
+}
+
 func TestADecisionWithoutATitleOfItsNumberIsFound(t *testing.T) {
 	g := NewWithT(t)
 	rows, err := decisionRows(fstest.MapFS{
