@@ -31,11 +31,13 @@ type hand struct {
 	now      time.Duration
 	tasks    map[taskKey]*inHand
 	owners   map[string]*ownerSeen
+	running  int // tasks
 	question uint64
 	askTil   time.Duration // everything asks first until then
 	hello    time.Duration // when the next one is due
 	alone    taskKey       // what is to run, or runs, with nothing beside it
 	aloneTil time.Duration // its place is kept until then
+	draining bool
 	effects  []handEffect
 }
 
@@ -50,6 +52,7 @@ type inHand struct {
 	state    stateAtNode
 	question uint64
 	returned bool // it goes back; the owner has not taken that yet
+	unknown  bool // and no node of this program will have it
 	outcome  *pool.Reply
 	size     int64
 	came     time.Duration
@@ -128,14 +131,17 @@ func (h *hand) owner(id string) *ownerSeen {
 }
 
 // busy is how many tasks run.
-func (h *hand) busy() int {
-	n := 0
-	for _, t := range h.tasks {
-		if t.state == running && !t.returned {
-			n++
-		}
+func (h *hand) busy() int { return h.running }
+
+// set changes how far a task is.
+func (h *hand) set(t *inHand, to stateAtNode) {
+	if t.state == running {
+		h.running--
 	}
-	return n
+	if to == running {
+		h.running++
+	}
+	t.state = to
 }
 
 // deliver takes what a pull brought: first tries for owners that are there run at once, the rest asks. Each is told of.
@@ -159,10 +165,10 @@ func (h *hand) deliver(now time.Duration, ds ...delivery) {
 			h.start(k, t)
 		case h.mutant == mutantDeliverBudget && d.Count > 5:
 			h.do(handEffect{Kind: handStart, Key: k})
-			t.state = running
+			h.set(t, running)
 			h.finished(now, k, &pool.Reply{Err: &pool.WorkerLostError{Task: d.Task}}, 0)
 			continue
-		case o.pending >= h.credit && h.mutant != mutantNoCredit:
+		case h.draining, o.pending >= h.credit && h.mutant != mutantNoCredit:
 			h.giveBack(k, t)
 			continue
 		case h.mayStart(o, &d):
@@ -191,11 +197,12 @@ func (h *hand) mayStart(o *ownerSeen, d *delivery) bool {
 
 func (h *hand) ask(t *inHand) {
 	h.question++
-	t.state, t.question = asking, h.question
+	h.set(t, asking)
+	t.question = h.question
 }
 
 func (h *hand) start(k taskKey, t *inHand) {
-	t.state = running
+	h.set(t, running)
 	h.do(handEffect{Kind: handStart, Key: k})
 }
 
@@ -203,7 +210,7 @@ func (h *hand) start(k taskKey, t *inHand) {
 // does not begin now asks again until it may.
 func (h *hand) allowed(k taskKey, t *inHand, alone bool) {
 	switch {
-	case h.owner(k.owner).pending >= h.credit && h.mutant != mutantNoCredit:
+	case h.draining, h.owner(k.owner).pending >= h.credit && h.mutant != mutantNoCredit:
 		h.giveBack(k, t)
 	case h.reserved() && h.alone != k, !alone && h.busy() >= h.workers:
 	case !alone:
@@ -228,7 +235,7 @@ func (h *hand) reserved() bool {
 
 // room is for how many more tasks this node has workers. Those that wait for their owner's word take none, but are bounded, too.
 func (h *hand) room() int {
-	if h.reserved() {
+	if h.reserved() || h.draining {
 		return 0
 	}
 	return min(h.workers-h.busy(), handFactor*h.workers-len(h.tasks))
@@ -241,7 +248,7 @@ func (t *inHand) item() item {
 // giveBack returns what this node cannot run and has not started, to its owner. It is forgotten when the owner has taken it.
 func (h *hand) giveBack(k taskKey, t *inHand) {
 	t.returned, t.told = true, h.now
-	h.report(k.owner, report{Kind: reportReturn, Items: []item{t.item()}})
+	h.report(k.owner, report{Kind: reportReturn, Items: []item{t.item()}, Unknown: t.unknown})
 }
 
 // obey takes an owner's order.
@@ -253,6 +260,8 @@ func (h *hand) obey(now time.Duration, o order) {
 	switch {
 	case o.Kind == orderPing:
 		h.pong(o)
+	case o.Kind == orderDrain:
+		h.drain(now)
 	case t == nil:
 	case (o.Kind == orderLeave || o.Kind == orderAccept) && o.Seq != t.Seq && h.mutant != mutantReplaysControl: // of the past
 	case o.Kind == orderRun:
@@ -278,6 +287,7 @@ func (h *hand) obey(now time.Duration, o order) {
 func (h *hand) forget(k taskKey, t *inHand) {
 	if t.state == running {
 		h.do(handEffect{Kind: handStop, Key: k})
+		h.set(t, asking)
 	}
 	if t.state == done {
 		h.owner(k.owner).pending -= t.size
@@ -324,7 +334,8 @@ func (h *hand) finished(now time.Duration, k taskKey, outcome *pool.Reply, size 
 	if t == nil || t.state != running {
 		return
 	}
-	t.state, t.outcome, t.size = done, outcome, size
+	h.set(t, done)
+	t.outcome, t.size = outcome, size
 	h.owner(k.owner).pending += size
 	t.waits = askAgain
 	h.tellResult(k, t)
@@ -340,11 +351,30 @@ func (h *hand) tellResult(k taskKey, t *inHand) {
 }
 
 // cannot gives back a task that the node was told to start and has not: its pool is closed, full, or does not come up.
-func (h *hand) cannot(now time.Duration, k taskKey) {
+func (h *hand) cannot(now time.Duration, k taskKey, unknown bool) {
 	h.at(now)
 	if t := h.tasks[k]; t != nil && t.state == running {
-		t.state = asking
+		h.set(t, asking)
+		t.unknown = unknown
 		h.giveBack(k, t)
+	}
+}
+
+// drain takes nothing new and gives back what has not started. The hand is empty when the rest has been taken.
+func (h *hand) drain(now time.Duration) {
+	h.at(now)
+	h.draining = true
+	for _, k := range h.keys() {
+		if t := h.tasks[k]; t.state == asking && !t.returned {
+			h.giveBack(k, t)
+		}
+	}
+}
+
+// bye tells every owner that this node ends.
+func (h *hand) bye() {
+	for _, id := range sortedKeys(h.owners) {
+		h.report(id, report{Kind: reportBye})
 	}
 }
 
@@ -368,7 +398,7 @@ func (h *hand) tick(now time.Duration) {
 	h.at(now)
 	if now >= h.hello {
 		h.hello = now + 2*time.Second
-		h.do(handEffect{Kind: handHello, Report: report{Node: h.node, Kind: reportHello, Name: h.name, Host: h.host}})
+		h.do(handEffect{Kind: handHello, Report: report{Node: h.node, Kind: reportHello, Name: h.name, Host: h.host, Workers: h.workers}})
 	}
 	again := make(map[string][]item)
 	for _, k := range h.keys() {

@@ -14,6 +14,7 @@ type limits struct {
 	NodeTimeout time.Duration // silence after which a node is gone; default 10 s, at least 6 pings
 	AckWait     time.Duration // after which the broker delivers again what was not acknowledged; default 30 s
 	Repair      time.Duration // between two looks at what nobody has; default 5 s
+	NoNodes     time.Duration // for which tasks wait without any node; 0: for ever
 	Budget      int           // ends of node processes that one task may be blamed for; default 5
 }
 
@@ -36,7 +37,8 @@ const (
 	publishRetry = time.Second            // until a publish that was not confirmed is repeated
 	returnDelay  = 200 * time.Millisecond // until a returned task is published again; doubles up to maxReturn
 	maxReturn    = 10 * time.Second
-	suspectDelay = time.Second // until a blamed task runs again; doubles
+	unknownAfter = 30 * time.Second // for which nodes of another program may be replaced, until a task is unknown
+	suspectDelay = time.Second      // until a blamed task runs again; doubles
 )
 
 // judge decides for one owner what becomes of its tasks. It knows neither clock nor network: each method is told the time, which
@@ -59,8 +61,9 @@ type judge struct {
 	notedAt  time.Duration // when it was first that high
 	highest  uint64        // the highest sequence that was confirmed
 	repaired time.Duration
-	cursor   uint64 // the last task that repair has asked about
-	anew     bool   // the stream may have forgotten: repair asks about all, one batch after the other
+	served   time.Duration // when a node was last there
+	cursor   uint64        // the last task that repair has asked about
+	anew     bool          // the stream may have forgotten: repair asks about all, one batch after the other
 }
 
 // task is one that has not settled.
@@ -79,7 +82,7 @@ type task struct {
 	returns  int
 	holds    []*hold
 	grant    *hold // at most once: who may start it, for ever
-	blamed   int   // nodes whose processes ended while it may have been running
+	blamed   int   // ends of node processes that are charged to it
 	losses   int   // these, and nodes that fell silent with it
 	exits    []pool.Exit
 	missing  time.Duration // since when it has been stored, and in nobody's hand; 0: not known to be
@@ -94,11 +97,14 @@ type hold struct {
 	question uint64
 	state    stateAtNode
 	allowed  bool // it may have started
+	alone    bool // and if so with nothing beside it
+	counted  bool // among the task's losses
 }
 
 // node is a process that has told of itself.
 type node struct {
 	id, name, host string
+	workers        int
 	heard          time.Duration // when it last told anything
 	refusals       int
 	refused        time.Duration // when the last of them was
@@ -214,6 +220,8 @@ func (j *judge) stored(now time.Duration, no, seq uint64, there, delivered bool)
 		j.do(effect{Kind: effectNakSeq, Seq: seq})
 		j.do(effect{Kind: effectDelete, Seq: seq})
 		j.publish(t)
+	case now-t.missing > wordGrace && j.mutant != mutantNakOnlyNoted: // whoever has it has had time to say so
+		j.do(effect{Kind: effectNakSeq, Seq: seq})
 	}
 }
 
@@ -233,7 +241,7 @@ func (j *judge) settle(t *task, outcome *pool.Reply) {
 	t.settled = true
 	delete(j.tasks, t.no)
 	for _, h := range t.holds {
-		if h.state != done && j.mutant != mutantForgetsCancel {
+		if h.state != done {
 			j.tell(h.node, orderDrop, item{No: t.no})
 		}
 		h.release(t)
@@ -263,7 +271,7 @@ func (j *judge) hear(now time.Duration, r report) {
 	case reportResult:
 		j.result(n, r.Items[0], r.Outcome)
 	case reportReturn:
-		j.returned(n, r.Items[0])
+		j.returned(n, r.Items[0], r.Unknown)
 	}
 }
 
@@ -280,6 +288,14 @@ func (j *judge) known(id string) *node {
 // alive says that a node has been heard. One that was gone may come back; one whose process has ended only seems to.
 func (j *judge) alive(n *node) {
 	n.heard, n.refusals = j.now, 0
+	if n.state == suspect { // it was not lost, after all
+		for _, t := range j.order {
+			if h := t.at(n); h != nil && h.counted {
+				h.counted = false
+				t.losses--
+			}
+		}
+	}
 	if n.state != ended {
 		n.state = alive
 	}
@@ -288,7 +304,7 @@ func (j *judge) alive(n *node) {
 // hello is a new process. An older one of the same name on the same host has ended.
 func (j *judge) hello(r report) {
 	n := j.known(r.Node)
-	n.name, n.host = r.Name, r.Host
+	n.name, n.host, n.workers = r.Name, r.Host, r.Workers
 	j.alive(n)
 	for _, old := range j.nodes {
 		if old != n && old.name == n.name && old.host == n.host && old.state != ended && old.heard <= n.heard {
@@ -339,7 +355,7 @@ func (j *judge) note(n *node, it item) {
 		j.do(effect{Kind: effectNak, Ack: it.Ack, Delay: max(t.notYet-j.now, suspectDelay)})
 		return
 	}
-	h.question, h.allowed, t.started = it.Question, !t.quarantined(), true
+	h.question, h.allowed, h.alone, t.started = it.Question, !t.quarantined(), t.quarantined(), true
 	if t.delivery == pool.AtMostOnce {
 		t.grant = h
 	}
@@ -429,21 +445,30 @@ func (j *judge) result(n *node, it item, outcome *pool.Reply) {
 }
 
 // returned is a task that a node had and cannot run; it never started it. It is published again after a while.
-func (j *judge) returned(n *node, it item) {
-	j.tell(n, orderAccept, it)
+func (j *judge) returned(n *node, it item, unknown bool) {
 	t := j.tasks[it.No]
+	if t != nil && t.heldElsewhere(n) {
+		j.tell(n, orderLeave, it) // the message is the other's to acknowledge
+		return
+	}
+	j.tell(n, orderAccept, it)
 	if t == nil {
 		return
 	}
-	h := t.at(n)
-	if h == nil || h.state != asking && h.question != it.Question && j.mutant != mutantReplaysControl {
+	if h := t.at(n); h != nil {
+		if h.state != asking && h.question != it.Question && j.mutant != mutantReplaysControl {
+			return // of the past: it has been let run since
+		}
+		t.drop(h)
+		if t.grant == h {
+			t.grant, t.started = nil, false
+		}
+	}
+	if unknown && j.now-t.born > unknownAfter {
+		j.settle(t, &pool.Reply{Kind: pool.ReplyUnknown})
 		return
 	}
-	t.drop(h)
-	if t.grant == h {
-		t.grant, t.started = nil, false
-	}
-	if len(t.holds) == 0 {
+	if len(t.holds) == 0 && t.due == 0 && (t.seq == it.Seq || t.seq == 0) {
 		t.due = j.now + min(returnDelay<<min(t.returns, 10), maxReturn)
 		t.returns++
 	}
@@ -504,6 +529,7 @@ func (j *judge) suspected(n *node) {
 	n.state = suspect
 	for _, t := range j.order {
 		if h := t.at(n); !t.settled && h != nil && t.grant != h {
+			t.count(h, j.now)
 			if !t.heldElsewhere(n) {
 				j.do(effect{Kind: effectNak, Ack: h.ack})
 			}
@@ -528,15 +554,17 @@ func (j *judge) silent(n *node) {
 			continue
 		}
 		t.drop(h)
-		if h.allowed && h.state != done {
-			t.suspect(j.now)
-		}
+		t.count(h, j.now)
 		j.rescue(t, h)
 	}
 }
 
-// suspect counts a node that was lost with t.
-func (t *task) suspect(now time.Duration) {
+// count counts a node that was lost with t, once.
+func (t *task) count(h *hold, now time.Duration) {
+	if h.counted || !h.allowed || h.state == done {
+		return
+	}
+	h.counted = true
 	if t.losses++; t.quarantined() {
 		t.notYet = now + suspectDelay<<min(t.losses-2, 10)
 	}
@@ -555,8 +583,9 @@ func (j *judge) end(n *node) {
 			continue
 		}
 		t.drop(h)
+		t.count(h, j.now)
 		if h.allowed && h.state != done || j.mutant == mutantChargesAll {
-			j.blame(t, n)
+			j.blame(t, h)
 		}
 		if !t.settled {
 			j.rescue(t, h)
@@ -564,10 +593,13 @@ func (j *judge) end(n *node) {
 	}
 }
 
-// blame charges a node's end to a task that was running there.
-func (j *judge) blame(t *task, n *node) {
-	t.blamed++
-	t.suspect(j.now)
+// blame records a node's end for a task that was running there, and charges it: each time that it ran alone, and once for all the
+// times that it did not.
+func (j *judge) blame(t *task, h *hold) {
+	n := h.node
+	if h.alone || t.blamed == 0 || j.mutant == mutantChargesAll {
+		t.blamed++
+	}
 	t.exits = append(t.exits, nodeExit(n, t.no))
 	if t.blamed >= j.Budget {
 		j.settle(t, &pool.Reply{Err: lost(t, n)})
@@ -623,6 +655,25 @@ func (j *judge) tick(now time.Duration) {
 		j.repair()
 	}
 	j.missed()
+	j.alone()
+}
+
+// alone settles what has waited for a first node for too long. What may have started anywhere waits on.
+func (j *judge) alone() {
+	for _, n := range j.nodes {
+		if n.state == alive {
+			j.served = j.now
+			return
+		}
+	}
+	for _, t := range slices.Clone(j.order) {
+		if j.NoNodes > 0 && !t.settled && !t.started && j.now-max(j.served, t.born) > j.NoNodes {
+			if t.seq > 0 {
+				j.do(effect{Kind: effectDelete, Seq: t.seq})
+			}
+			j.settle(t, &pool.Reply{Err: ErrNoNodes})
+		}
+	}
 }
 
 // watch pings a node and gives it up in the end.
@@ -633,7 +684,7 @@ func (j *judge) watch(n *node) {
 		}
 		return
 	}
-	if j.now-n.pinged >= j.Ping {
+	if since := j.now - n.pinged; since >= j.Ping || n.refusals > 0 && n.state == alive && since >= refusalGap {
 		n.pinged = j.now
 		j.do(effect{Kind: effectPing, Node: n.id, Order: order{Owner: j.owner, Kind: orderPing, Question: uint64(j.now)}})
 	}
@@ -687,4 +738,18 @@ func (j *judge) sweep() {
 	if len(j.order) > 2*len(j.tasks)+64 {
 		j.order = slices.DeleteFunc(j.order, func(t *task) bool { return t.settled })
 	}
+}
+
+// workers is how many workers the nodes that are alive have.
+func (j *judge) workers() (n int) {
+	for _, node := range j.nodes {
+		if node.state == alive {
+			n += node.workers
+		}
+	}
+	return n
+}
+
+func (s nodeState) String() string {
+	return [...]string{"alive", "suspect", "gone", "ended"}[min(s, ended)]
 }

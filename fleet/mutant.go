@@ -28,7 +28,6 @@ const (
 	mutantResumesWithoutLease
 	mutantNoCredit
 	mutantSettlesTwice
-	mutantForgetsCancel
 	lastMutant
 )
 
@@ -37,7 +36,7 @@ var mutantNames = [...]string{
 	"one pull", "believes a refusal", "trusts dedupe after restart", "no repair", "blames when itself blind", "grants twice",
 	"refusal = death", "identity by name", "repair by floor only", "NAK only with a note", "acks across epochs",
 	"charge the whole hand", "judge after one's own pause", "run for gone owners", "replayed control", "resume without lease",
-	"results without credit", "settles twice", "forgets to cancel",
+	"results without credit", "settles twice",
 }
 
 func (m mutant) String() string { return mutantNames[m] }

@@ -34,8 +34,11 @@ func (p *party) unwellSince(then time.Duration) bool {
 
 // checkAck finds a message that is taken out of the stream though its task may still need it.
 func (s *sim) checkAck(m *simStored) {
+	if s.rolled { // repair publishes again what that takes
+		return
+	}
 	for _, o := range s.owners {
-		if o.id != m.env.Owner || o.dead || o.unwellSince(s.now-ownerGone) {
+		if o.id != m.env.Owner || o.dead || o.troubled > 0 && o.unwellSince(s.now-ownerGone) {
 			continue
 		}
 		if t, j := o.tasks[m.env.No], o.judge.tasks[m.env.No]; t != nil && t.settled == 0 && j != nil && j.returns == 0 && j.try == m.env.Try {
@@ -107,7 +110,7 @@ func (s *sim) checkCancelled() {
 func (s *sim) checkPatience() {
 	for _, o := range s.owners {
 		for _, no := range sortedKeys(o.tasks) {
-			if t := o.tasks[no]; t.at > t.submitted+s.limits.NodeTimeout+6*time.Second {
+			if t := o.tasks[no]; t.at > t.submitted+s.limits.NodeTimeout+12*time.Second {
 				s.violation("%s.%d, submitted at %v, settled at %v", o.id, no, t.submitted, t.at)
 			}
 		}

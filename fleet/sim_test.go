@@ -25,6 +25,7 @@ type sim struct {
 	nodes      []*simNode // all that ever were
 	badUntil   time.Duration
 	troubled   bool // something other than a node has had trouble
+	rolled     bool // the broker has come back as it was earlier: numbers name other messages than before, and acks hit these
 	names      int
 	runs       []*simRun
 	trace      []string
@@ -291,6 +292,7 @@ func (b *simBroker) crash(how string, down time.Duration) {
 			b.stream, b.last = make(map[uint64]*simStored), 0
 			b.epoch++
 		case "older":
+			s.rolled = true
 			snap := b.history[max(0, len(b.history)-1-s.rng.IntN(4))]
 			b.stream, b.last = make(map[uint64]*simStored), snap.last
 			for seq, m := range snap.stream {

@@ -71,7 +71,10 @@ type report struct {
 	Node    string      `cbor:"n"` // the identity of this process
 	Kind    reportKind  `cbor:"k"`
 	Items   []item      `cbor:"i,omitempty"`
-	Outcome *pool.Reply `cbor:"o,omitempty"`
+	Outcome *pool.Reply `cbor:"-"`
+	Wire    *wireReply  `cbor:"o,omitempty"` // Outcome, as it travels
+	Workers int         `cbor:"w,omitempty"` // of reportHello
+	Unknown bool        `cbor:"u,omitempty"` // of reportReturn: its program has no task of that name
 	Ping    uint64      `cbor:"p,omitempty"` // of reportPong: the ping that it answers
 	Name    string      `cbor:"l,omitempty"` // a label; two processes may have the same
 	Host    string      `cbor:"h,omitempty"` // the machine, the same after a restart
@@ -85,6 +88,7 @@ const (
 	orderLeave            // somebody else has it: let go of it without acknowledging
 	orderDrop             // it is settled: acknowledge it, and cancel it if it runs
 	orderAccept           // its result, or its return, has been taken: acknowledge it
+	orderDrain            // to the node: take nothing new, finish, and end
 )
 
 // order is what an owner tells a node.

@@ -32,8 +32,6 @@ func (p *Pool) accept(ctx context.Context, c *call) error {
 		return ended(ctx)
 	case c.extra != nil && c.extra.route != "":
 		return fmt.Errorf("pool: task %q has the route %q: a pool has one place only; submit it to what made that route", c.def.name, c.extra.route)
-	case c.def.external != (p.cfg.Command != nil):
-		return p.misfit(c.def)
 	case Bytes(c.size()) > p.cfg.MaxPayload:
 		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d", ErrPayloadTooLarge, c.def.name, c.size(), p.cfg.MaxPayload)
 	}
@@ -109,11 +107,9 @@ func (p *Pool) cancel(c *call, ctx context.Context) {
 		w.forget(seq, c)
 		c.attempt--
 		p.fail(c, err)
-		p.revokeOthers(w)
 		p.afterBatch(w)
 		return
 	}
-	p.revokeOthers(w)
 	if grace := p.cfg.CancelGrace; grace >= 0 && p.cfg.mutant != mutantNoGrace {
 		c.more().grace = time.AfterFunc(grace, func() {
 			p.mu.Lock()
@@ -128,13 +124,6 @@ func (p *Pool) cancel(c *call, ctx context.Context) {
 	}
 	p.fail(c, err)
 	w.proc.control(controlMessage{kind: controlCancel, arg: seq})
-}
-
-// revokeOthers is called after one task of w's was to be taken back, which the others may have gone along with. Pool.mu is held.
-func (p *Pool) revokeOthers(w *worker) {
-	if w.board.together() && p.revoke(w) > 0 {
-		p.dispatch()
-	}
 }
 
 // cancelWhenDone cancels c when ctx is done, until it has settled.

@@ -22,7 +22,9 @@ var arrows = []arrow{
 	{"chaos/history", nil, nil, "a leaf: everything after it can be run again from a saved file"},
 	{"chaos/check", []string{"chaos/history", "internal/nearest"}, nil, "pure: the same history gives the same verdict anywhere, offline"},
 	{"chaos/naive", []string{"chaos", "internal/procfs"}, []string{sys}, "a target like any other, and nothing of the engine's making: the checkers are checked on it"},
-	{"fleet", []string{"pool"}, []string{sys, cborCodec, float16}, "the same tasks over many machines: it knows a pool, and nothing of what tests it"},
+	{"fleet", []string{"pool"}, []string{"*"}, "the same tasks over many machines: it knows a pool, and nothing of what tests it"},
+	{"fleet/broker", nil, []string{"*"}, "a server that knows no task: the one package that links it, with the command that starts it"},
+	{"cmd/respawn-fleet", []string{"fleet", "pool"}, []string{"*"}, "brokers and nodes: a command of its own, since its workers link a server"},
 	{"scenarios", []string{"scenarios", "pool", "chaos", "reports", "internal/cgroup", "internal/floor", "internal/forks", "internal/procfs", "internal/nearest"}, []string{"*"}, "where pool and chaos meet: the adapters to chaos.Target are in scenarios/targets"},
 	{"scenarios", []string{"scenarios", "pool", "chaos", "reports", "internal/cgroup", "internal/floor", "internal/procfs", "internal/nearest"}, []string{"*"}, "where pool and chaos meet: the adapters to chaos.Target are in scenarios/targets"},
 	{"scenarios/internal/brokenpool", nil, []string{sys}, "it is judged: what it had of the judge's or the pool's own code would be wrong in both"},
@@ -49,6 +51,7 @@ const (
 // it links.
 var notLinked = []string{
 	"testing", "github.com/onsi/ginkgo/v2", "github.com/onsi/gomega", "github.com/chromedp/chromedp", "pgregory.net/rapid",
+	"github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2/server",
 }
 
 // goPackage is what go list tells of a package.
@@ -101,7 +104,7 @@ func checkArrows(pkgs []goPackage) (found []string) {
 			if !isStandard(d) && !within(d, module) && !allows(a.foreign, d) {
 				found = append(found, fmt.Sprintf("%s depends on %s: from elsewhere it may use %s, because %s", path, d, orNothing(a.foreign), a.why))
 			}
-			if within(path, "cmd") && slices.Contains(notLinked, d) {
+			if within(path, "cmd/respawn") && slices.Contains(notLinked, d) {
 				found = append(found, fmt.Sprintf("%s links %s: every worker pays for its start; move what needs it to a _test.go file or a package of its own", path, d))
 			}
 		}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/fleet"
+	"github.com/respawn-go/respawn/fleet/broker"
+	"github.com/respawn-go/respawn/pool"
+)
+
+// TestMain makes this program the command when it is started again as a node.
+func TestMain(m *testing.M) {
+	pool.Main()
+	if len(os.Args) > 1 && os.Args[1] == "node" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// shown is what a command has printed so far.
+type shown struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *shown) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *shown) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func respawnFleet(ctx context.Context, w io.Writer, args ...string) error {
+	cmd := root()
+	cmd.SetArgs(args)
+	cmd.SetOut(w)
+	cmd.SetErr(w)
+	return cmd.ExecuteContext(ctx)
+}
+
+func TestAFleetComesUpIsSeenIsDrainedAndGoesDown(t *testing.T) {
+	g := NewWithT(t)
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer stop()
+	out := &shown{}
+	over := make(chan error, 1)
+	go func() { over <- respawnFleet(ctx, out, "up") }()
+	g.Eventually(out.String).WithTimeout(time.Minute).Should(ContainSubstring("it is up until Ctrl-C"))
+	g.Expect(out.String()).To(ContainSubstring("1000 tasks in"))
+	url := strings.Fields(strings.SplitAfter(out.String(), "broker: ")[1])[0]
+
+	var status bytes.Buffer
+	g.Expect(respawnFleet(ctx, &status, "status", "--servers", url, "--json")).To(Succeed())
+	var s fleet.Status
+	g.Expect(json.Unmarshal(bytes.ReplaceAll(status.Bytes(), []byte(`"rtt_ms"`), []byte(`"ignored"`)), &s)).To(Succeed(), status.String())
+	g.Expect(s.Nodes).To(HaveLen(2))
+	g.Expect(s.Stored).To(BeZero())
+
+	var doctor, drain bytes.Buffer
+	g.Expect(respawnFleet(ctx, &doctor, "doctor", "--servers", url)).To(Succeed())
+	g.Expect(doctor.String()).To(ContainSubstring("the queue can be made"))
+	g.Expect(respawnFleet(ctx, &drain, "drain", "node-1", "--servers", url)).To(Succeed())
+	g.Expect(drain.String()).To(Equal("told 1 to drain\n"))
+	g.Eventually(out.String).WithTimeout(time.Minute).Should(ContainSubstring("node-1 ended (<nil>) and is started again"), "it ended by itself")
+	stop()
+	g.Expect(<-over).To(Or(Succeed(), MatchError(context.Canceled)))
+}
+
+func TestWhatCannotBeIsSaidInOneLine(t *testing.T) {
+	g := NewWithT(t)
+	b, err := broker.Start(broker.Config{Port: -1})
+	g.Expect(err).NotTo(HaveOccurred())
+	defer func() { _ = b.Close() }()
+	for words, args := range map[string][]string{
+		"no broker at nats://127.0.0.1:1: start one": {"status", "--servers", "nats://127.0.0.1:1"},
+		"has no fleet of that name":                  {"status", "--servers", b.URL(), "--fleet", "nobody"},
+		`no node "nobody" says that it is there`:     {"drain", "nobody", "--servers", b.URL()},
+		"drain wants one node's name":                {"drain"},
+		"want 1 to 32 letters":                       {"node", "--fleet", "a b", "--servers", b.URL()},
+		"--help lists the flags":                     {"up", "--bogus"},
+		"want at least one of each":                  {"up", "--nodes", "0"},
+	} {
+		err := respawnFleet(t.Context(), io.Discard, args...)
+		g.Expect(err).To(MatchError(ContainSubstring(words)))
+		g.Expect(err.Error()).NotTo(ContainSubstring("\n"))
+	}
+}

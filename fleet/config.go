@@ -1,0 +1,109 @@
+package fleet
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"regexp"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/respawn-go/respawn/pool"
+)
+
+// Sentinel errors. Match them with errors.Is.
+var (
+	// ErrNoNodes settles a task for which no node has been there for Config.NoNodes, and that has never started.
+	ErrNoNodes = errors.New("fleet: nobody serves this fleet: start a node (fleet.Serve, or respawn-fleet node), or wait longer with Config.NoNodes")
+	// ErrBrokerTooOld is returned for a server that loses what it must keep.
+	ErrBrokerTooOld = errors.New("fleet: broker too old")
+	// ErrNoJetStream is returned for a server that does not store anything.
+	ErrNoJetStream = errors.New("fleet: the broker has no JetStream: start it with jetstream on, or use respawn-fleet broker")
+	// ErrNotOurs is returned when the broker has a stream of the fleet's name that no fleet has made.
+	ErrNotOurs = errors.New("fleet: the broker has a stream of that name that is not a fleet's: choose another Config.Fleet")
+)
+
+// Config says how a program submits to a fleet. The zero value but for Fleet works with a broker at nats://127.0.0.1:4222.
+type Config struct {
+	Fleet   string        // its name: 1 to 32 letters, digits, - and _; the same at all owners and nodes
+	Servers string        // the broker's URLs, separated by commas; default nats://127.0.0.1:4222
+	Options []nats.Option // for TLS, credentials, an embedded broker
+
+	Replicas   int           // of the queue when this program makes it: 1, 3 or 5 brokers keep it; default 1
+	InMemory   bool          // the queue is kept in the brokers' memory when this program makes it
+	Delivery   pool.Delivery // of tasks that do not say; default at least once
+	Timeout    time.Duration // of tasks that do not say; 0: the node's
+	Budgets    pool.Budgets  // deaths of workers that a task may be blamed for, over all nodes; zero fields are the nodes' pools'
+	NodeBudget int           // ends of node processes that a task may be blamed for; default 5
+	NoNodes    time.Duration // how long tasks wait for a first node; default 1 min, negative: for ever
+	QueueLimit int           // tasks that have not settled, at most; 0: as many as memory holds
+	Logger     *slog.Logger  // default: none
+}
+
+// Node says how a process serves a fleet.
+type Node struct {
+	Fleet   string        // as Config.Fleet
+	Servers string        // as Config.Servers
+	Options []nats.Option // as Config.Options
+	Name    string        // a label, not two alive on one host; default the host's name
+	Pool    pool.Config   // its workers
+	Grace   time.Duration // for what runs when it is told to stop; default 30 s
+	Logger  *slog.Logger  // default: none
+}
+
+var nameRule = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
+
+func checkName(field, name string) error {
+	if !nameRule.MatchString(name) {
+		return fmt.Errorf("fleet: %s is %q: want 1 to 32 letters, digits, - and _", field, name)
+	}
+	return nil
+}
+
+// Validate reports every problem of the config, joined. Dial calls it.
+func (c Config) Validate() error {
+	errs := []error{checkName("Config.Fleet", c.Fleet)}
+	if c.Replicas != 0 && c.Replicas != 1 && c.Replicas != 3 && c.Replicas != 5 {
+		errs = append(errs, fmt.Errorf("fleet: Config.Replicas is %d: want 1, 3 or 5, or 0 for 1", c.Replicas))
+	}
+	if c.Delivery > pool.AtMostOnce {
+		errs = append(errs, fmt.Errorf("fleet: Config.Delivery is %d: want pool.AtLeastOnce or pool.AtMostOnce", c.Delivery))
+	}
+	if min(c.Budgets.Crashes, c.Budgets.OOM, c.Budgets.Killed, c.NodeBudget, c.QueueLimit) < 0 {
+		errs = append(errs, errors.New("fleet: Config.Budgets, NodeBudget and QueueLimit: want positive numbers, or 0 for the defaults"))
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) withDefaults() Config {
+	c.Servers = cmp.Or(c.Servers, nats.DefaultURL)
+	c.Replicas = cmp.Or(c.Replicas, 1)
+	c.NoNodes = cmp.Or(c.NoNodes, time.Minute)
+	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
+	return c
+}
+
+// Validate reports every problem of the node's own settings, joined, and of its pool's. Serve calls it.
+func (n Node) Validate() error {
+	n = n.withDefaults()
+	errs := []error{checkName("Node.Fleet", n.Fleet), checkName("Node.Name", n.Name), n.Pool.Validate()}
+	if n.Grace < 0 {
+		errs = append(errs, fmt.Errorf("fleet: Node.Grace is %v: want a positive duration, or 0 for 30s", n.Grace))
+	}
+	return errors.Join(errs...)
+}
+
+func (n Node) withDefaults() Node {
+	n.Servers = cmp.Or(n.Servers, nats.DefaultURL)
+	n.Grace = cmp.Or(n.Grace, 30*time.Second)
+	n.Logger = cmp.Or(n.Logger, slog.New(slog.DiscardHandler))
+	if n.Name == "" {
+		host, _ := os.Hostname()
+		n.Name = regexp.MustCompile(`[^A-Za-z0-9_-]`).ReplaceAllString(host, "-")
+		n.Name = n.Name[:min(len(n.Name), 32)]
+	}
+	return n
+}

@@ -1,0 +1,340 @@
+package fleet
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/respawn-go/respawn/pool"
+)
+
+// Serve runs a fleet's tasks in a pool of this process until ctx ends or the node is told to drain; then it takes nothing new, finishes what runs within
+// Node.Grace, gives the rest back to its owners, and returns nil. Nobody is blamed for that. Errors: what Node.Validate finds, those
+// of pool.New, and those of Dial.
+func Serve(ctx context.Context, n Node) error {
+	if err := n.Validate(); err != nil {
+		return err
+	}
+	n = n.withDefaults()
+	p, err := pool.New(ctx, n.Pool)
+	if err != nil {
+		return err
+	}
+	return errors.Join(ServePool(ctx, p, n), p.Close())
+}
+
+// ServePool is Serve with a pool of the caller's, who closes it; Node.Pool does not count.
+func ServePool(ctx context.Context, p *pool.Pool, n Node) error {
+	n.Pool = pool.Config{}
+	if err := n.Validate(); err != nil {
+		return err
+	}
+	n = n.withDefaults()
+	s := &server{cfg: n, id: newID(), pool: p, log: n.Logger, runs: make(map[taskKey]uint64), empty: make(chan struct{}, 1)}
+	s.wake = sync.NewCond(&s.mu)
+	s.hand = newHand(s.id, n.Name, hostID(), p.Size(), limits{}, noMutant)
+	var err error
+	if s.link, err = connect(ctx, n.Fleet, "respawn node "+n.Name+" "+s.id, n.Servers, n.Options, s.connection); err != nil {
+		return err
+	}
+	defer s.link.nc.Close()
+	s.link.replicas, s.link.limits = 1, s.hand.limits
+	if err := s.link.ensure(ctx); err != nil {
+		return err
+	}
+	if err := s.listen(); err != nil {
+		return err
+	}
+	return s.run(ctx)
+}
+
+// hostID is the machine's identity: the same after a restart of the process.
+func hostID() string {
+	id, err := os.ReadFile("/etc/machine-id")
+	host, _ := os.Hostname()
+	if err != nil {
+		return host
+	}
+	return cmp.Or(strings.TrimSpace(string(id)), host) + "/" + host
+}
+
+// server is a node: it carries out what the hand wants done.
+type server struct {
+	cfg   Node
+	id    string
+	pool  *pool.Pool
+	log   *slog.Logger
+	link  *link
+	empty chan struct{}
+
+	mu      sync.Mutex
+	hand    *hand
+	runs    map[taskKey]uint64 // the message ID of each run
+	pulling int                // tasks that an open pull may still bring
+	pulled  time.Duration      // when that was opened
+	mean    time.Duration      // of the handlers' run times, moving
+	work    []handEffect       // starts and stops, in their order
+	wake    *sync.Cond
+	ended   bool
+}
+
+// messageIDs are of all nodes of this process, which may share a pool.
+var messageIDs atomic.Uint64
+
+func (s *server) listen() error {
+	base := s.link.node(s.id)
+	for subject, handle := range map[string]nats.MsgHandler{
+		base: func(m *nats.Msg) {
+			orders, err := decodeOrders(m.Data)
+			if err != nil {
+				s.log.Warn("a message that no owner should send", "error", err)
+				return
+			}
+			s.with(func(now time.Duration) {
+				for _, o := range orders {
+					s.hand.obey(now, o)
+				}
+			})
+		},
+		base + ".pull": s.fetched,
+	} {
+		sub, err := s.link.nc.Subscribe(subject, handle)
+		if err != nil {
+			return fmt.Errorf("fleet: %w", err)
+		}
+		_ = sub.SetPendingLimits(-1, -1) // bounded by what was pulled
+	}
+	return nil
+}
+
+// fetched takes what a pull brings: a task, or its end.
+func (s *server) fetched(m *nats.Msg) {
+	d, ok, over := fetched(m)
+	if over && m.Header.Get("Status") != "408" { // not its time alone: the stream may be gone
+		go s.recover()
+	}
+	s.with(func(now time.Duration) {
+		switch {
+		case over:
+			s.pulling = 0
+		case ok:
+			s.pulling = max(s.pulling-1, 0)
+			s.hand.deliver(now, d)
+		case m.Reply != "":
+			s.log.Warn("a stored message that is no task", "subject", m.Subject)
+			s.link.ack(m.Reply)
+		}
+	})
+}
+
+// with lets the hand take something, and carries out what it wants.
+func (s *server) with(take func(now time.Duration)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	take(clock())
+	s.carryOut()
+}
+
+// carryOut does what the hand wants done. s.mu is held; runs are started and stopped without it, in their order.
+func (s *server) carryOut() {
+	reports := make(map[string][]report)
+	for _, e := range s.hand.take() {
+		switch e.Kind {
+		case handReport:
+			reports[e.Owner] = append(reports[e.Owner], e.Report)
+		case handHello:
+			_ = s.link.nc.Publish(s.link.nodes(), encodeReports([]report{e.Report}))
+		case handAck:
+			s.link.ack(e.Ack)
+		case handProgress:
+			s.link.progress(e.Ack)
+		default:
+			s.work = append(s.work, e)
+			s.wake.Signal()
+		}
+	}
+	for _, owner := range sortedKeys(reports) {
+		s.report(owner, reports[owner])
+	}
+	if s.pulling == 0 || clock()-s.pulled > pullExpires+time.Second {
+		if room := s.hand.room(); room > 0 {
+			if s.link.pull(s.link.node(s.id)+".pull", room) == nil {
+				s.pulling, s.pulled = room, clock()
+			}
+		}
+	}
+	if len(s.hand.tasks) == 0 {
+		select {
+		case s.empty <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// report tells an owner, in messages of at most half of what the broker carries.
+func (s *server) report(owner string, rs []report) {
+	most, size, from := int(s.link.nc.MaxPayload()/2), 0, 0
+	for i, r := range rs {
+		n := 256 + 512*len(r.Items)
+		if r.Outcome != nil {
+			n += len(r.Outcome.Payload) + 8192*len(r.Outcome.Exits)
+		}
+		if size += n; size > most && i > from {
+			_ = s.link.nc.Publish(s.link.owner(owner), encodeReports(rs[from:i]))
+			from, size = i, n
+		}
+	}
+	_ = s.link.nc.Publish(s.link.owner(owner), encodeReports(rs[from:]))
+}
+
+// runAll starts and stops runs, in the order in which the hand has said it.
+func (s *server) runAll() {
+	for {
+		s.mu.Lock()
+		for len(s.work) == 0 && !s.ended {
+			s.wake.Wait()
+		}
+		if len(s.work) == 0 {
+			s.mu.Unlock()
+			return
+		}
+		e := s.work[0]
+		s.work = s.work[1:]
+		t := s.hand.tasks[e.Key]
+		id := s.runs[e.Key]
+		if e.Kind == handStart {
+			id = messageIDs.Add(1) | 1<<63 // apart from those of Remotes
+			s.runs[e.Key] = id
+		} else {
+			delete(s.runs, e.Key)
+		}
+		s.mu.Unlock()
+		switch {
+		case e.Kind == handStop:
+			s.pool.Cancel(id)
+		case t != nil:
+			s.start(e.Key, t.envelope, id)
+		}
+	}
+}
+
+// start hands a task to the pool.
+func (s *server) start(k taskKey, e envelope, id uint64) {
+	m := &pool.Message{
+		ID: id, Task: e.Task, Arg: e.Arg, Key: e.Key, Timeout: e.Timeout, Delivery: e.Delivery, HasDelivery: true, Budgets: e.Budgets,
+		Attempts: e.Attempts, Exits: e.Exits,
+	}
+	err := s.pool.Send(context.Background(), m, func(r *pool.Reply) { s.finished(k, id, r) })
+	switch {
+	case err == nil:
+	case errors.Is(err, pool.ErrClosed), errors.Is(err, pool.ErrCrashLoop), errors.Is(err, pool.ErrQueueFull), errors.Is(err, pool.ErrUnknownTask):
+		s.log.Warn("a task cannot be run here", "task", e.Task, "error", err)
+		s.with(func(now time.Duration) { s.hand.cannot(now, k, errors.Is(err, pool.ErrUnknownTask)) })
+	default:
+		s.finished(k, id, &pool.Reply{Err: err})
+	}
+}
+
+// finished takes a run's outcome. One that the pool's own end has given is none: the task goes back.
+func (s *server) finished(k taskKey, id uint64, r *pool.Reply) {
+	s.with(func(now time.Duration) {
+		if s.runs[k] != id {
+			return
+		}
+		delete(s.runs, k)
+		if errors.Is(r.Err, pool.ErrClosed) || errors.Is(r.Err, pool.ErrCrashLoop) {
+			s.hand.cannot(now, k, false)
+			return
+		}
+		if most := s.link.nc.MaxPayload() - 4096; int64(len(r.Payload)) > most {
+			r = &pool.Reply{Err: fmt.Errorf("%w: result of %d bytes, at most %d in this fleet", pool.ErrPayloadTooLarge, len(r.Payload), most), Attempts: r.Attempts, PID: r.PID}
+		}
+		s.learn(r.Run)
+		s.hand.finished(now, k, r, int64(len(r.Payload)))
+	})
+}
+
+// learn keeps about ten milliseconds of work ahead while tasks are short.
+func (s *server) learn(run time.Duration) {
+	s.mean += (run - s.mean) / 8
+	size := s.pool.Size()
+	s.hand.workers = max(size, min(512, int(int64(size)*int64(10*time.Millisecond)/int64(max(s.mean, 10*time.Microsecond)))))
+}
+
+func (s *server) connection(up bool) {
+	s.mu.Lock()
+	ended := s.ended
+	s.mu.Unlock()
+	if ended {
+		return
+	}
+	if up {
+		s.recover()
+	}
+	s.with(func(now time.Duration) {
+		s.pulling = 0
+		s.hand.connection(now, up)
+	})
+}
+
+// recover makes the stream anew if the broker has come back without it.
+func (s *server) recover() {
+	ctx, cancel := context.WithTimeout(context.Background(), apiTimeout)
+	defer cancel()
+	if err := s.link.ensure(ctx); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+		s.log.Warn("the fleet's stream cannot be had just now", "error", err)
+	}
+}
+
+// draining tells whether an owner or an operator has told the node to end.
+func (s *server) draining() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hand.draining
+}
+
+// run serves until ctx ends, and then drains.
+func (s *server) run(ctx context.Context) error {
+	go s.runAll()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	look := func() { s.with(func(now time.Duration) { s.hand.tick(now) }) }
+	look()
+	for ctx.Err() == nil && !s.draining() {
+		select {
+		case <-tick.C:
+			look()
+		case <-ctx.Done():
+		}
+	}
+	s.with(func(now time.Duration) { s.hand.drain(now) })
+	grace := time.After(s.cfg.Grace)
+	for left := true; left; {
+		select {
+		case <-s.empty:
+			s.mu.Lock()
+			left = len(s.hand.tasks) > 0
+			s.mu.Unlock()
+		case <-tick.C:
+			look()
+		case <-grace:
+			left = false
+		}
+	}
+	s.mu.Lock()
+	s.hand.bye()
+	s.carryOut()
+	s.ended = true
+	s.wake.Broadcast()
+	s.mu.Unlock()
+	return s.link.nc.FlushTimeout(time.Second)
+}
