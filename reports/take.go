@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 )
 
 // ErrTaken is returned where a run that is going on has its files in the directory.
@@ -52,8 +54,14 @@ func Unplan(dir string) error {
 }
 
 // Distrust says in the directory of an earlier run that its report is not of the last run that was asked for, which could not
-// begin. ErrTaken if a run is going on there.
+// begin. ErrTaken if that run, or another one of the same scenario beside it, is going on: then what stands there is of the last.
 func Distrust(dir, why string) error {
+	scenario, _, _ := strings.Cut(filepath.Base(dir), ".")
+	runs, err := takeAll(filepath.Dir(dir), scenario)
+	if err != nil {
+		return err
+	}
+	releaseAll(runs)
 	t, err := take(dir)
 	if err != nil {
 		return err
@@ -81,6 +89,33 @@ func (t *Taken) clear() error {
 		}
 	}
 	return nil
+}
+
+// takeAll locks the directories of all runs of the scenario that have left something in dir: all, or none and ErrTaken.
+func takeAll(dir, scenario string) (runs []*Taken, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("look for the last runs: %w", err)
+	}
+	for _, e := range entries {
+		name, n, numbered := strings.Cut(e.Name(), ".")
+		if _, err := strconv.ParseUint(n, 10, 32); !e.IsDir() || name != scenario || numbered && err != nil {
+			continue
+		}
+		t, err := take(filepath.Join(dir, e.Name()))
+		if err != nil {
+			releaseAll(runs)
+			return nil, err
+		}
+		runs = append(runs, t)
+	}
+	return runs, nil
+}
+
+func releaseAll(runs []*Taken) {
+	for _, t := range runs {
+		t.Release()
+	}
 }
 
 // take makes and locks the directory.

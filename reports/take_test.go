@@ -35,3 +35,25 @@ func TestTwoRunsDoNotShareADirectory(t *testing.T) {
 	g.Expect(reports.Remove(out, "storm")).To(Succeed())
 	g.Expect(dir).NotTo(BeAnExistingFile())
 }
+
+func TestNothingOfARunningRepetitionIsRemovedOrDistrusted(t *testing.T) {
+	g := NewWithT(t)
+	out := t.TempDir()
+	first, second := filepath.Join(out, "storm"), filepath.Join(out, "storm.2")
+	g.Expect(os.Mkdir(first, 0o700)).To(Succeed())
+	written := filepath.Join(first, "history.jsonl")
+	g.Expect(os.WriteFile(written, []byte("{}\n"), 0o600)).To(Succeed())
+	going, err := reports.Take(second, "")
+	g.Expect(err).NotTo(HaveOccurred())
+
+	g.Expect(reports.Remove(out, "storm")).To(MatchError(reports.ErrTaken))
+	g.Expect(reports.Distrust(first, "another could not begin")).To(MatchError(reports.ErrTaken))
+	g.Expect(written).To(BeAnExistingFile())
+	g.Expect(filepath.Join(first, "unfinished.json")).NotTo(BeAnExistingFile())
+
+	going.Release()
+	g.Expect(reports.Distrust(first, "another could not begin")).To(Succeed())
+	g.Expect(filepath.Join(first, "unfinished.json")).To(BeAnExistingFile())
+	g.Expect(reports.Remove(out, "storm")).To(Succeed())
+	g.Expect(os.ReadDir(out)).To(BeEmpty())
+}

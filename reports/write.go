@@ -2,12 +2,10 @@ package reports
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 )
 
@@ -50,33 +48,22 @@ const reportFile = "report.json"
 const historyFile = "history.jsonl"
 
 // Remove takes away what runs of the scenario have left in dir: NAME, NAME.2, NAME.3 and so on. Files that are no run's stay,
-// and so does their directory. ErrTaken if one of them is going on.
+// and so does their directory. ErrTaken, and nothing is removed, if one of them is going on.
 func Remove(dir, scenario string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("replace the last runs: %w", err)
+	runs, err := takeAll(dir, scenario)
+	if err != nil {
+		return err
 	}
-	for _, e := range entries {
-		name, n, numbered := strings.Cut(e.Name(), ".")
-		if _, err := strconv.ParseUint(n, 10, 32); !e.IsDir() || name != scenario || numbered && err != nil {
-			continue
-		}
-		run := filepath.Join(dir, e.Name())
-		t, err := take(run)
-		if err != nil {
-			return err
-		}
-		err = t.clear()
-		if gone := os.Remove(filepath.Join(run, unfinishedFile)); err == nil && !errors.Is(gone, os.ErrNotExist) {
-			err = gone
-		}
+	for _, t := range runs {
+		defer t.Release()
+		err := t.clear()
 		if err == nil {
-			_ = os.Remove(run) // it stays when somebody else has files there
+			err = t.Finish()
 		}
-		t.Release()
 		if err != nil {
 			return fmt.Errorf("replace the last runs: %w", err)
 		}
+		_ = os.Remove(t.path) // it stays when somebody else has files there
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios"
 )
@@ -32,6 +34,27 @@ func roomFor(list []*scenarios.Scenario, f runFlags) error {
 		}
 	}
 	return nil
+}
+
+// legible sets the flags that can be read on a command line which has a mistake in it, and returns what no flag takes.
+func legible(flags *pflag.FlagSet, line []string) (args []string) {
+	for i := 0; i < len(line); i++ {
+		name, value, joined := strings.Cut(strings.TrimLeft(line[i], "-"), "=")
+		flag := flags.Lookup(name)
+		switch {
+		case line[i] == "--":
+			return append(args, line[i+1:]...)
+		case !strings.HasPrefix(line[i], "-"):
+			args = append(args, line[i])
+		case flag == nil || flag.NoOptDefVal != "":
+		case joined:
+			_ = flags.Set(name, value)
+		case i+1 < len(line):
+			i++
+			_ = flags.Set(name, line[i])
+		}
+	}
+	return args
 }
 
 // distrust marks what earlier runs of what was asked for have left, since there is no newer one: the gate would go by them.

@@ -57,6 +57,12 @@ Several scenarios exit with the code of the worst verdict. Exit codes: 0 pass, 1
 			return runAll(cmd, args, f)
 		},
 	}
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if begin := slices.Index(os.Args, cmd.Name()); begin >= 0 {
+			distrust(legible(cmd.Flags(), os.Args[begin+1:]), f)
+		}
+		return cmd.Parent().FlagErrorFunc()(cmd, err)
+	})
 	cmd.Flags().StringVar(&f.out, "out", "respawn-out", "directory for the reports")
 	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "seed in place of the scenario's, from 1")
 	cmd.Flags().IntVar(&f.repeat, "repeat", 1, "run each scenario so often, with one seed after another; the later ones are NAME.2, NAME.3, …")
