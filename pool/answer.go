@@ -34,6 +34,10 @@ func (w *worker) receive(in *frameBuffer) bool {
 			ran += time.Duration(f.run)
 		}
 	}
+	if err := w.fault(); err != nil {
+		p.reject(w, fmt.Errorf("from %s: %w", w.name, err))
+		return false
+	}
 	if batch > 0 {
 		w.learn(batch, max(ran, 0))
 		p.cost += (w.cost - p.cost) / 8
@@ -51,6 +55,14 @@ func (w *worker) receive(in *frameBuffer) bool {
 	}
 	w.leave = w.lonely()
 	return true
+}
+
+// fault is what w did to its record that no worker should.
+func (w *worker) fault() error {
+	if w.board == nil {
+		return nil
+	}
+	return w.board.fault()
 }
 
 // afterBatch decides what w does next. Pool.mu is held.
@@ -161,8 +173,8 @@ func (p *Pool) collect(w *worker, c *call, f *frame) ([]byte, error) {
 	p.mu.Lock()
 	if f.flags&flagPart == 0 {
 		w.collected++
-		if w.board.mem != nil { // else it was given up meanwhile
-			w.board.word(offConsumed).Store(w.collected)
+		if w.board != nil { // else it was given up meanwhile
+			w.board.collected(w.collected)
 		}
 	}
 	return body, nil

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -99,7 +100,8 @@ type Config struct {
 	// Backoff spaces the restarts of workers that do not come up, and says when to give up for a while.
 	Backoff Backoff
 	// Heartbeat is how long a worker may leave a ping unanswered before it is taken for stalled, killed and
-	// replaced. Default 10 s; negative: no heartbeat. At least 50 ms.
+	// replaced. Default 10 s; negative: no heartbeat. At least 50 ms. Workers of a Command are not pinged, since an interpreter that is busy with
+	// a long call cannot answer: for them it is how long one may be stopped (SIGSTOP), or leave a task lying with nothing to do.
 	Heartbeat time.Duration
 	// StopGrace is how long a worker may take to exit before SIGKILL: one that has nothing left to do, from when it is told
 	// to; one that got SIGTERM from outside, its running task included. Drain, Restart, Resize and recycling wait for the
@@ -113,6 +115,12 @@ type Config struct {
 	// each worker. Default: the executable that this process runs, even after its file was replaced; set it to that file's path,
 	// and [Pool.Restart] after a deploy in place loads the new one.
 	Program string
+	// Command starts workers of another language, which speak docs/wire.md: the interpreter, its script, and arguments. The first is
+	// looked up once, by New, as exec.LookPath does, but a path with a slash in it begins at Dir, and is passed on as it was found. Tasks of
+	// such a pool are declared with [External]; no others run there. Everything else is as for workers that are this program, but: no
+	// Initializer, no [Pool.ArmCrashPoint], MaxPayload is at most about 4 MiB, and nobody pings (see Heartbeat). Main is needed all the same,
+	// for the guardian. Default nil: workers are this program, or Program.
+	Command []string
 	// Env is added to the environment that workers inherit ("KEY=value"), which is this process's as New finds it.
 	Env []string
 	// Dir is the workers' working directory, which New opens: it stays theirs when this process goes elsewhere, or when it is
@@ -195,6 +203,9 @@ func (c Config) withDefaults() Config {
 	if c.MaxPayload == 0 {
 		c.MaxPayload = maxMaxPayload
 	}
+	if c.Command != nil {
+		c.Command, c.MaxPayload = slices.Clone(c.Command), min(c.MaxPayload, maxFrame-maxKey) // what a frame holds
+	}
 	return c
 }
 
@@ -236,6 +247,17 @@ func (c Config) Validate() error {
 		"Config.Initializer has no function: want the result of RegisterInit(...).With(...), or nil for none")
 	for _, kv := range c.Env {
 		bad(strings.IndexByte(kv, '=') <= 0 || strings.ContainsRune(kv, 0), "Config.Env has %q: want KEY=value", kv)
+	}
+	bad(c.Command != nil && c.Program != "", "Config has a Program and a Command: want Program for workers that are Go programs with Main, or Command for others")
+	bad(c.Command != nil && c.Initializer != nil, "Config.Initializer is of this program, and Config.Command starts another: let that prepare itself before it serves")
+	bad(c.Command != nil && len(c.Command) == 0, "Config.Command is empty: want a program and its arguments, or nil")
+	for i, arg := range c.Command {
+		bad(strings.ContainsRune(arg, 0), "Config.Command[%d] is %q, which has a zero byte", i, arg)
+	}
+	if len(c.Command) > 0 {
+		if _, err := c.lookUpCommand(); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	if c.Program != "" {
 		_, err := exec.LookPath(c.Program)

@@ -60,7 +60,7 @@ func (p *Pool) bury(w *worker, quarantined bool) Exit {
 	p.stats.countExit(exit)
 	p.publish(Event{Kind: WorkerExited, Worker: w.info(), Exit: &exit, Reason: exit.Reason})
 	p.logExit(w, exit)
-	w.board = page{}
+	w.board = nil
 	p.dispatch()
 	p.notify()
 	return exit

@@ -125,12 +125,20 @@ func (p *Pool) notIdle(w *worker) {
 
 // send assigns c to w and appends its frame. Pool.mu is held.
 func (p *Pool) send(w *worker, c *call) {
+	handler := c.def.index
+	if c.def.external {
+		if err := w.lacks(c); err != nil {
+			p.fail(c, err)
+			return
+		}
+		handler = w.tasks[c.def.name]
+	}
 	seq := w.flight.add(c)
 	c.on, c.seq, c.begun = w, seq, false
 	c.attempt++
 	w.board.offer(seq)
 	key := c.options().key
-	f := frame{kind: frameTask, handler: c.def.index, id: c.id, seq: seq, attempt: c.attempt, keyLen: uint16(len(key))}
+	f := frame{kind: frameTask, flags: c.def.flags, handler: handler, id: c.id, seq: seq, attempt: c.attempt, keyLen: uint16(len(key))}
 	head, payload := c.inline[:c.head], c.data
 	var ref [16]byte
 	if down, _ := w.proc.arenas(); c.size() >= inlinePayload && down != nil {

@@ -25,6 +25,8 @@ var (
 	ErrUnsupported = errors.New("pool: not supported on this operating system")
 	// ErrUnknownTask settles a task whose name the worker does not know: it was registered after Main ran.
 	ErrUnknownTask = errors.New("pool: task not registered: register tasks in package-level variables")
+	// ErrOtherWorkers is returned for a task that is declared for workers of another kind than the pool's: see [External].
+	ErrOtherWorkers = errors.New("pool: the task is for other workers")
 	// ErrPayloadTooLarge is returned for an encoded argument or result over Config.MaxPayload.
 	ErrPayloadTooLarge = errors.New("pool: payload too large")
 	// ErrNoSuchSlot is returned by Submit with OnSlot for a slot the pool does not have.
@@ -105,7 +107,9 @@ type BootError struct {
 	Worker string
 	Reason string // in words: "could not be started", "exited before it was ready", "initializer failed", …
 	Exit   Exit   // zero when no process was started
-	Err    error  // the error of the start or of the initializer, if there is one
+	Err    error  // the error of the start or of the initializer, or what it sent that no worker should, if there is one
+
+	command bool // it is a Config.Command's
 }
 
 func (e *BootError) Error() string {
@@ -115,6 +119,9 @@ func (e *BootError) Error() string {
 	}
 	if e.Exit.PID != 0 {
 		s += " (" + e.Exit.String() + ")"
+	}
+	if tail := strings.TrimSpace(e.Exit.Stderr); e.command && tail != "" {
+		s += "\n" + tail
 	}
 	return s
 }

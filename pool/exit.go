@@ -158,6 +158,8 @@ var outOfMemoryMarks = []struct{ words, rest, evidence string }{
 	{"runtime: cannot allocate memory", "", "runtime: out of memory"},
 	{"fatal error: out of memory", "", "runtime: out of memory"},
 	{"terminat", "std::bad_alloc", "C++: std::bad_alloc"},                        // libstdc++ vterminate.cc, libc++abi cxa_default_handlers.cpp
+	{"respawn worker: out of memory", "", "MemoryError in a handler"},            // workers/python/respawn.py
+	{"JavaScript heap out of memory", "", "JavaScript heap out of memory"},       // node: V8's FatalProcessOutOfMemory
 	{"memory allocation of ", " bytes failed", "Rust: memory allocation failed"}, // library/std/src/alloc.rs
 }
 

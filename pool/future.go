@@ -200,6 +200,9 @@ func (c *call) announce() {
 
 // failure decodes a worker's answer that is not a value.
 func (c *call) failure() error {
+	if c.def.external {
+		return c.externalFailure()
+	}
 	corrupt := func(err error) error { return &EncodeError{Task: c.def.name, What: "decode failure", Err: err} }
 	switch c.raw {
 	case frameError:

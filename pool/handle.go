@@ -13,7 +13,7 @@ type worker struct {
 	started time.Time
 
 	proc  process // immutable once started
-	board page    // its scoreboard; memory that is gone after release
+	board record  // of its tasks; nil before its start and after its burial
 
 	state    State
 	booting  bool        // has not said ready, or why it is not
@@ -30,6 +30,7 @@ type worker struct {
 	pos      int  // in Pool.idle, -1 outside
 	lastExit *Exit
 
+	tasks     map[string]uint16 // of a worker of another language: the handlers that it says that it has, and their indices
 	flight    inflight
 	bytes     int           // of flight's payloads in the socket
 	large     *call         // owns the down arena
@@ -130,8 +131,11 @@ func (w *worker) info() WorkerInfo {
 	if w.proc != nil {
 		i.PID = w.proc.pid()
 	}
-	if w.board.mem != nil {
-		i.Phase, _ = w.board.running()
+	if w.board != nil {
+		phase, seq := w.board.running()
+		if i.Phase = phase; phase == PhaseRunning && w.flight.get(seq) == nil {
+			i.Phase = PhaseIdle // answered
+		}
 		i.Cgroup = w.proc.cgroup()
 	}
 	return i

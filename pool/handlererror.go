@@ -15,7 +15,8 @@ import (
 type HandlerError struct {
 	Task    string
 	Message string // the original's Error()
-	Type    string // the original's Go type, such as "*fs.PathError"
+	Type    string // the original's Go type, such as "*fs.PathError", or in another language its name there, such as "ValueError"
+	Trace   string // the traceback, of an error of another language
 	wrapped []error
 }
 

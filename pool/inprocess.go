@@ -51,7 +51,10 @@ func (c *Crew) Kill(pid int, sig syscall.Signal) error {
 	return w.signal(sig)
 }
 
-func (c *Crew) start(spawnSpec) (process, error) {
+func (c *Crew) start(spec spawnSpec) (process, error) {
+	if spec.command != nil {
+		return nil, fmt.Errorf("a pool in process cannot start Config.Command %q", spec.command)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last++
@@ -123,7 +126,7 @@ func (w *goroutineWorker) end(how waitStatus) {
 }
 
 func (w *goroutineWorker) pid() int                         { return w.number }
-func (w *goroutineWorker) page() page                       { return w.board }
+func (w *goroutineWorker) record() record                   { return w.board }
 func (w *goroutineWorker) arenas() (_, _ []byte)            { return nil, nil }
 func (w *goroutineWorker) stopReading()                     { w.results.stop() }
 func (w *goroutineWorker) drain(b []byte) int               { return w.results.poll(b) }
@@ -134,6 +137,7 @@ func (w *goroutineWorker) cgroup() string                   { return "" }
 func (w *goroutineWorker) resident() Bytes                  { return 0 }
 func (w *goroutineWorker) stderrTail() string               { return "" }
 func (w *goroutineWorker) kill()                            { _ = w.signal(syscall.SIGKILL) }
+func (w *goroutineWorker) halted() bool                     { return false }
 
 func (w *goroutineWorker) receive(space func() []byte, got func(n int) bool) error {
 	return w.results.receive(space, got)

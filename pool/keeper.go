@@ -103,7 +103,7 @@ func (p *Pool) timeout(c *call) time.Duration {
 
 // lookAfter does what is due for w and returns when it must be looked at next. Pool.mu is held.
 func (p *Pool) lookAfter(w *worker, now time.Time) (next time.Time) {
-	if w.board.mem == nil || w.state != Ready && w.state != Retiring {
+	if w.board == nil || w.state != Ready && w.state != Retiring {
 		return time.Time{}
 	}
 	next = earliest2(w.attendAfter(now), p.lookAtTask(w, now))
@@ -222,12 +222,14 @@ func (p *Pool) lookAtPulse(w *worker, now time.Time) (next time.Time) {
 	every := limit / 4
 	late := !w.lookedAt.IsZero() && now.Sub(w.lookedAt) > limit/2
 	w.lookedAt = now
-	answered := w.board.word(offPong).Load() == uint64(w.pings)
+	answered := w.lives()
 	switch {
 	case w.pingedAt.IsZero() || answered && now.Sub(w.pingedAt) >= every:
 		w.pings++
 		w.pingedAt = now
-		w.proc.control(controlMessage{kind: controlPing, arg: w.pings})
+		if _, pinged := w.board.pong(); pinged {
+			w.proc.control(controlMessage{kind: controlPing, arg: w.pings})
+		}
 	case answered:
 	case late:
 		w.pingedAt = now
@@ -236,4 +238,18 @@ func (p *Pool) lookAtPulse(w *worker, now time.Time) (next time.Time) {
 		return time.Time{}
 	}
 	return now.Add(every - min(now.Sub(w.pingedAt)%every, every-keeperTick))
+}
+
+// lives tells whether w has answered its last ping. One that is not pinged, since its interpreter may be busy with what is in good
+// order, shows that it lives by not being stopped, and by not leaving tasks lying when it has nothing to do.
+func (w *worker) lives() bool {
+	ping, pinged := w.board.pong()
+	if pinged {
+		return ping == w.pings
+	}
+	if w.proc.halted() {
+		return false
+	}
+	_, seq := w.board.running()
+	return w.flight.count == 0 || w.flight.get(seq) != nil
 }

@@ -15,6 +15,7 @@ import (
 // environment afterwards, and a replacement is still what the first workers were.
 type launch struct {
 	program string   // an absolute path
+	command []string // of workers of another language: program, as it was found, and its arguments; else nil
 	env     []string // all but the worker's name
 	dir     *os.File // the directory itself, which may be renamed or removed; nil: the one that this process is in
 }
@@ -33,11 +34,37 @@ func (c Config) settle(id string) (l launch, err error) {
 			return l, fmt.Errorf("pool: Config.Program: %w", err)
 		}
 	}
+	if c.Command != nil {
+		if l.program, err = c.lookUpCommand(); err != nil {
+			return l, err
+		}
+		l.command = append([]string{l.program}, c.Command[1:]...)
+	}
 	l.env = workerEnv(os.Environ(), c.Env, id)
 	if l.dir, err = openDir(c.Dir); err != nil && c.Dir != "" {
 		return l, fmt.Errorf("pool: Config.Dir: %w", err)
 	}
 	return l, nil
+}
+
+// lookUpCommand finds the program of Config.Command. The path stays as it is found: an interpreter of a virtual environment is a
+// link out of it, and knows where it belongs by its name.
+func (c Config) lookUpCommand() (string, error) {
+	name := c.Command[0]
+	if strings.Contains(name, "/") && !filepath.IsAbs(name) {
+		var err error
+		if name, err = filepath.Abs(filepath.Join(c.Dir, name)); err != nil {
+			return "", fmt.Errorf("pool: Config.Command: %w", err)
+		}
+	}
+	path, err := exec.LookPath(name)
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("pool: Config.Command: %w", err)
+	}
+	return path, nil
 }
 
 // scarce tells whether a start failed for want of something that does not come back by itself, as processes and memory may.
@@ -67,6 +94,8 @@ func (l launch) workDir() string {
 // would pass a name that is there twice as it is, and most programs take the first.
 func workerEnv(base, own []string, id string) []string {
 	env := slices.Concat(base, own, []string{envPool + "=" + id})
-	env = slices.DeleteFunc(env, func(kv string) bool { return strings.HasPrefix(kv, envWorker+"=") })
+	env = slices.DeleteFunc(env, func(kv string) bool {
+		return strings.HasPrefix(kv, envWorker+"=") || strings.HasPrefix(kv, envProtocol+"=")
+	})
 	return (&exec.Cmd{Env: env}).Environ()
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
 	"os"
@@ -222,10 +223,12 @@ func (p *Pool) ArmCrashPoint(slot int, at CrashPoint) (WorkerInfo, error) {
 		return WorkerInfo{}, fmt.Errorf("%w: %d of %d", ErrNoSuchSlot, slot, len(p.slots))
 	}
 	w := p.slots[slot].worker
-	if w == nil || w.board.mem == nil {
+	if w == nil || w.board == nil {
 		return WorkerInfo{}, fmt.Errorf("slot %d has no worker just now", slot)
 	}
-	w.board.word(offCrash).Store(uint64(at))
+	if !w.board.arm(at) {
+		return WorkerInfo{}, fmt.Errorf("%w: only workers that are this program have crash points, and %s is another", errors.ErrUnsupported, w.name)
+	}
 	return w.info(), nil
 }
 

@@ -10,8 +10,8 @@ import (
 // one is in process_linux.go; the simulation has a fake. Methods are safe for concurrent use except where said.
 type process interface {
 	pid() int
-	// page is the scoreboard, and arenas the memory for large payloads (nil without). All are valid until close.
-	page() page
+	// record is of the tasks sent to it, and arenas the memory for large payloads (nil without). All are valid until close.
+	record() record
 	arenas() (down, up []byte)
 
 	// receive reads the task socket into what space returns and tells got how many bytes came, until got returns
@@ -42,6 +42,7 @@ type process interface {
 	oomKills() uint64
 	cgroup() string
 	resident() Bytes
+	halted() bool // stopped by a signal, though not by a debugger
 	stderrTail() string
 	// close releases every resource. Called once, after wait has returned and nothing uses the process any more.
 	close()
@@ -75,7 +76,8 @@ var errReadStopped = errors.New("reading was stopped")
 
 // The environment markers of re-executed processes, and the descriptors that a worker inherits.
 const (
-	envWorker   = "RESPAWN_WORKER" // set in a worker; Main removes it
+	envWorker   = "RESPAWN_WORKER"   // set in a worker; Main removes it
+	envProtocol = "RESPAWN_PROTOCOL" // set in a worker of another language, to the protocol's number; it removes that
 	envGuardian = "RESPAWN_GUARDIAN"
 	envPool     = "RESPAWN_POOL" // the pool's id: inherited by every descendant, by which orphans are found
 

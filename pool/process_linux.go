@@ -26,6 +26,8 @@ type osProcess struct {
 	tasks   *os.File // the parent's ends
 	ctl     *os.File
 	board   page
+	tickets *tickets   // in place of board, for a worker of another language
+	pipe    *osTickets // theirs
 	down    []byte
 	up      []byte
 	rawTask syscall.RawConn
@@ -81,9 +83,13 @@ func advise(err error) error {
 // it cannot leave, and which nobody of another session can join (setsid(2), setpgid(2)).
 func (p *osProcess) exec(spec spawnSpec, files []*os.File) error {
 	pidfd := -1
-	proc, err := os.StartProcess(cmp.Or(spec.program, ownProgram), []string{"respawn-worker " + spec.worker}, &os.ProcAttr{
+	argv, marker := []string{"respawn-worker " + spec.worker}, envWorker+"="+spec.worker
+	if spec.command != nil {
+		argv, marker = spec.command, envProtocol+"="+strconv.Itoa(protocol)
+	}
+	proc, err := os.StartProcess(cmp.Or(spec.program, ownProgram), argv, &os.ProcAttr{
 		Dir:   spec.workDir(),
-		Env:   append(slices.Clip(spec.env), envWorker+"="+spec.worker),
+		Env:   append(slices.Clip(spec.env), marker),
 		Files: files,
 		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd},
 	})
@@ -120,8 +126,14 @@ func openDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
-func (p *osProcess) pid() int                  { return p.id }
-func (p *osProcess) page() page                { return p.board }
+func (p *osProcess) pid() int { return p.id }
+func (p *osProcess) record() record {
+	if p.tickets != nil {
+		return p.tickets
+	}
+	return p.board
+}
+
 func (p *osProcess) arenas() (down, up []byte) { return p.down, p.up }
 
 func (p *osProcess) signal(sig syscall.Signal) error { return signalPidfd(p.pidfd, sig, 0) }
@@ -216,6 +228,13 @@ func (p *osProcess) resident() Bytes {
 	return Bytes(pages) * Bytes(os.Getpagesize())
 }
 
+// halted looks at the state in /proc/PID/stat, behind the name, which may contain anything. A debugger's stop is a "t".
+func (p *osProcess) halted() bool {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(p.id) + "/stat")
+	end := bytes.LastIndexByte(data, ')')
+	return err == nil && end >= 0 && bytes.HasPrefix(data[end:], []byte(") T"))
+}
+
 func (p *osProcess) stderrTail() string { return p.tail.String() }
 
 func (p *osProcess) close() {
@@ -223,6 +242,9 @@ func (p *osProcess) close() {
 		if f != nil {
 			f.Close()
 		}
+	}
+	if p.pipe != nil {
+		p.pipe.close()
 	}
 	for _, m := range [][]byte{p.board.mem, p.down, p.up} {
 		if m != nil {

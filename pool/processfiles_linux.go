@@ -33,6 +33,14 @@ func (p *osProcess) open(spec spawnSpec) (files []*os.File, err error) {
 	if p.rawCtl, err = p.ctl.SyscallConn(); err != nil {
 		return fail("control socket", err)
 	}
+	if spec.command != nil {
+		pipe, worker, err := newTicketPipe()
+		if err != nil {
+			return fail("make the pipe of tickets", err)
+		}
+		p.pipe, p.tickets = pipe, newTickets(pipe)
+		return append(files, worker), nil
+	}
 	for _, m := range []struct {
 		name string
 		size int

@@ -67,6 +67,9 @@ func (p *osProcess) drain(b []byte) (n int) {
 }
 
 func (p *osProcess) tryWrite(b []byte) (written int, err error) {
+	if p.tickets != nil {
+		p.tickets.write() // before the frames
+	}
 	ctlErr := p.rawTask.Control(func(fd uintptr) {
 		for written < len(b) && err == nil {
 			var n int

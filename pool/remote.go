@@ -74,7 +74,7 @@ func (r *Remote) submitWaiting(ctx context.Context, c *call) error {
 
 // message is what a call is as it leaves.
 func (c *call) message() *Message {
-	m := &Message{ID: c.id, Task: c.def.name, Slot: int(c.slot), Arg: c.data}
+	m := &Message{ID: c.id, Task: c.def.name, External: c.def.external, Slot: int(c.slot), Arg: c.data}
 	if c.head > 0 {
 		m.Arg = slices.Concat(c.inline[:c.head], c.data)
 	}

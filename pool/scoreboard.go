@@ -71,6 +71,16 @@ func (p page) revoke(seq uint32) bool {
 // unstarted tells whether the worker has not claimed seq.
 func (p page) unstarted(seq uint32) bool { return p.claim(seq).Load() == uint64(seq)<<8|claimSent }
 
+func (p page) together() bool                   { return false }
+func (p page) pong() (ping uint32, pinged bool) { return uint32(p.word(offPong).Load()), true }
+func (p page) collected(n uint64)               { p.word(offConsumed).Store(n) }
+func (p page) fault() error                     { return nil }
+
+func (p page) arm(at CrashPoint) bool {
+	p.word(offCrash).Store(uint64(at))
+	return true
+}
+
 // CrashPoint names a place in a worker's protocol loop where it can be made to die: see [Pool.ArmCrashPoint].
 type CrashPoint uint64
 

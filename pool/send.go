@@ -11,14 +11,14 @@ var _ Transport = (*Pool)(nil)
 // Send submits a task by its name and the bytes of its argument, and has done called with the bytes of its outcome: the pool
 // as a [Transport]. It blocks as Submit does. A name that this program has not registered is ErrUnknownTask.
 func (p *Pool) Send(ctx context.Context, m *Message, done func(*Reply)) error {
-	index, ok := registry.index(m.Task)
-	if !ok {
-		return fmt.Errorf("%w: %q", ErrUnknownTask, m.Task)
+	def, err := p.definition(m)
+	if err != nil {
+		return err
 	}
 	if err := m.check(); err != nil {
 		return err
 	}
-	c := &call{def: &definition{name: m.Task, index: index}, data: m.Arg, attempt: uint16(m.Attempts)}
+	c := &call{def: def, data: m.Arg, attempt: uint16(m.Attempts)}
 	x := c.more()
 	x.options = options{
 		timeout: m.Timeout, delivery: m.Delivery, hasDel: m.HasDelivery, slot: int32(m.Slot), key: m.Key, wait: m.Block, route: m.Route,
@@ -39,6 +39,21 @@ func (p *Pool) Send(ctx context.Context, m *Message, done func(*Reply)) error {
 		return err
 	}
 	return nil
+}
+
+// definition is what the message calls by name, if this pool's workers can run it.
+func (p *Pool) definition(m *Message) (*definition, error) {
+	if m.External != (p.cfg.Command != nil) {
+		return nil, p.misfit(&definition{name: m.Task, external: m.External})
+	}
+	if m.External {
+		if def, ok := externals.Load(m.Task); ok {
+			return def.(*definition), nil
+		}
+	} else if index, ok := registry.index(m.Task); ok {
+		return &definition{name: m.Task, index: index}, nil
+	}
+	return nil, fmt.Errorf("%w: %q", ErrUnknownTask, m.Task)
 }
 
 // check finds what no submitter of this program can have made, since a message may have come from another one.

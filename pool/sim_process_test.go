@@ -99,7 +99,8 @@ func (w *simProcess) String() string {
 	return fmt.Sprintf("slot %d.%d", w.slot, w.nth)
 }
 
-func (w *simProcess) page() page                { return w.board }
+func (w *simProcess) record() record            { return w.board }
+func (w *simProcess) halted() bool              { return false }
 func (w *simProcess) arenas() (down, up []byte) { return w.down, w.up }
 func (w *simProcess) cgroup() string            { return "" }
 

@@ -77,7 +77,7 @@ func TestAWorkerThatIsGivenUpWhileItsResultIsCopiedHarmsNobody(t *testing.T) {
 		defer p.mu.Unlock()
 		w := p.slots[0].worker
 		board := w.board
-		w.board, w.proc.(*simProcess).up = page{}, []byte("a result") // as bury leaves it
+		w.board, w.proc.(*simProcess).up = nil, []byte("a result") // as bury leaves it
 		defer func() { w.board, w.proc.(*simProcess).up = board, nil }()
 		g.Expect(p.collect(w, nil, &frame{payload: appendArenaRef(nil, arenaRef{0, 8})})).To(Equal([]byte("a result")))
 	})
@@ -98,7 +98,7 @@ func TestALargeArgumentIsNotReadAnyMoreWhenItsOwnerHasItBack(t *testing.T) {
 		}()
 		synctest.Wait()
 		seq, _ := w.flight.oldest()
-		g.Expect(w.board.start(seq)).To(BeTrue()) // as a worker may that lies
+		g.Expect(w.board.(page).start(seq)).To(BeTrue()) // as a worker may that lies
 		cancel()
 		g.Expect(<-outcome).To(MatchError(context.Canceled))
 		p.mu.Lock()

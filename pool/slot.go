@@ -146,8 +146,12 @@ func (p *Pool) start(s *slot, probe bool) (*worker, error) {
 
 	p.mu.Lock()
 	defer p.unlock()
-	w.proc, w.board = proc, proc.page()
-	w.out = appendFrame(w.out, &frame{kind: frameHello, payload: greeting.append(nil)})
+	w.proc, w.board = proc, proc.record()
+	payload := greeting.append(nil)
+	if p.cfg.Command != nil {
+		payload = greeting.encode()
+	}
+	w.out = appendFrame(w.out, &frame{kind: frameHello, payload: payload})
 	w.dirty = true
 	p.eff.dirty = append(p.eff.dirty, w)
 	p.workers[w] = struct{}{}
@@ -178,6 +182,7 @@ func (p *Pool) number(s *slot) (n int) {
 func (p *Pool) awaitReady(w *worker) error {
 	timer := time.NewTimer(p.cfg.BootTimeout)
 	defer timer.Stop()
+	command := p.cfg.Command != nil
 	boot := &BootError{Worker: w.name, Reason: "exited before it was ready"}
 	select {
 	case said := <-w.ready:
@@ -193,6 +198,9 @@ func (p *Pool) awaitReady(w *worker) error {
 	case <-w.exited:
 	case <-timer.C:
 		boot.Reason = fmt.Sprintf("was not ready within %v: does the program call pool.Main first, and does its initializer end?", p.cfg.BootTimeout)
+		if command {
+			boot.Reason = fmt.Sprintf("did not say ready within %v: is the command a worker (docs/wire.md), and do its imports end?", p.cfg.BootTimeout)
+		}
 		p.kill(w, ReasonBoot)
 	}
 	quarantined := false
@@ -209,10 +217,13 @@ func (p *Pool) awaitReady(w *worker) error {
 		}
 	default:
 	}
-	boot.Exit = exit
+	boot.Exit, boot.command = exit, command
 	p.guardForget(w)
 	go func() { <-w.exited; w.release() }()
 	p.mu.Lock()
+	if boot.Err == nil {
+		boot.Err = w.rejected
+	}
 	if w.slot != nil && w.slot.worker == w {
 		w.slot.worker = nil
 	}
@@ -245,7 +256,9 @@ func (p *Pool) kill(w *worker, reason Reason) {
 // booted handles what a worker says at the end of its boot. Pool.mu is held.
 func (w *worker) booted(f *frame) error {
 	var result *BootError
-	if f.kind == frameBootFailed {
+	if w.p.cfg.Command != nil {
+		result = w.externalBooted(f)
+	} else if f.kind == frameBootFailed {
 		var wire wireError
 		if err := decodeFailure(f.payload, &wire); err != nil {
 			return fmt.Errorf("boot failure: %w", err)

@@ -32,6 +32,8 @@ func (p *Pool) accept(ctx context.Context, c *call) error {
 		return ended(ctx)
 	case c.extra != nil && c.extra.route != "":
 		return fmt.Errorf("pool: task %q has the route %q: a pool has one place only; submit it to what made that route", c.def.name, c.extra.route)
+	case c.def.external != (p.cfg.Command != nil):
+		return p.misfit(c.def)
 	case Bytes(c.size()) > p.cfg.MaxPayload:
 		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d", ErrPayloadTooLarge, c.def.name, c.size(), p.cfg.MaxPayload)
 	}
@@ -107,7 +109,11 @@ func (p *Pool) cancel(c *call, ctx context.Context) {
 		w.forget(seq, c)
 		c.attempt--
 		p.fail(c, err)
+		if w.board.together() {
+			p.revoke(w)
+		}
 		p.afterBatch(w)
+		p.dispatch()
 		return
 	}
 	if grace := p.cfg.CancelGrace; grace >= 0 && p.cfg.mutant != mutantNoGrace {

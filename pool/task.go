@@ -17,6 +17,9 @@ type definition struct {
 	name  string
 	index uint16 // in the registry
 	codec Codec
+
+	external bool  // its handler is another program's
+	flags    uint8 // of its frames
 }
 
 // Register names a function so that workers can run it. It belongs in a package-level variable: every process of the
@@ -63,7 +66,7 @@ func RegisterCodec[In, Out any](name string, codec Codec, handler func(ctx conte
 		}
 		return enc, nil, nil
 	})
-	return Task[In, Out]{&definition{name, index, codec}}
+	return Task[In, Out]{&definition{name: name, index: index, codec: codec}}
 }
 
 // Name is the name the task was registered with.

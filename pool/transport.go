@@ -44,14 +44,16 @@ type Transport interface {
 
 // Message is one task on its way to a Transport.
 type Message struct {
-	ID      uint64 // by whom it is cancelled; unique among what the Transport has
-	Task    string // the registered name
-	Arg     []byte // encoded by the task's codec; not changed by anybody
-	Key     string // the idempotency key, at most 255 bytes; "": the receiving pool makes one
-	Slot    int    // as [OnSlot] has it, from 1; 0 is any
-	Route   string // see [WithRoute]
-	Block   bool   // wait for room in a full queue, whatever the receiver's configuration says
-	Timeout time.Duration
+	ID   uint64 // by whom it is cancelled; unique among what the Transport has
+	Task string // the registered name
+	// External says that the task is declared with External: the receiving program declares it too, for a pool with a Command.
+	External bool
+	Arg      []byte // encoded by the task's codec; not changed by anybody
+	Key      string // the idempotency key, at most 255 bytes; "": the receiving pool makes one
+	Slot     int    // as [OnSlot] has it, from 1; 0 is any
+	Route    string // see [WithRoute]
+	Block    bool   // wait for room in a full queue, whatever the receiver's configuration says
+	Timeout  time.Duration
 	// Delivery holds if HasDelivery says so, else the receiver's default.
 	Delivery    Delivery
 	HasDelivery bool

@@ -33,6 +33,11 @@ func Main() {
 	if os.Getenv(envGuardian) != "" {
 		guardianMain()
 	}
+	if os.Getenv(envProtocol) != "" {
+		os.Stderr.WriteString("respawn: Config.Command started a program that calls pool.Main, which does not speak docs/wire.md: name it in Config.Program, or unset " +
+			envProtocol + "\n")
+		os.Exit(1)
+	}
 	if name := os.Getenv(envWorker); name != "" {
 		inWorker.Store(true)
 		registry.frozen.Store(true)

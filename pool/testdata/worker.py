@@ -1,0 +1,123 @@
+# The handlers of external_linux_test.go, as worker.mjs has them for Node.
+import os, sys, time
+
+if os.environ.get("CRASH_AT_IMPORT"):
+    import a_module_that_is_not_there
+print("printed at import")
+if os.environ.get("SILENT"):
+    time.sleep(600)
+if os.environ.get("PRINT_ONLY"):
+    sys.exit(0)
+if os.environ.get("GARBAGE"):
+    os.write(3, b"Hello, this is no frame at all, but long enough")
+
+import respawn
+
+task = respawn.task
+if os.environ.get("OTHER_PROTOCOL"):
+    respawn.PROTOCOL = 2
+    respawn._HELLO = 1
+    _loads = respawn.json.loads
+    respawn.json.loads = lambda b: dict(_loads(b), protocol=2)
+
+
+@task
+def square(n):
+    return n * n
+
+
+@task
+def echo(b):
+    return b
+
+
+@task("as-it-is")
+def as_it_is(v):
+    return v
+
+
+@task
+def say(text):
+    print(text)
+    print(text, file=sys.stderr)
+    os.write(1, b"raw on stdout\n")
+    return text
+
+
+@task
+def nap(ms, task):
+    end = time.monotonic() + ms / 1000
+    while time.monotonic() < end and not task.cancelled:
+        time.sleep(0.002)
+    return {"attempt": task.attempt, "key": task.key, "pid": os.getpid(), "cancelled": task.cancelled}
+
+
+@task
+def stubborn(ms):
+    time.sleep(ms / 1000)
+    return os.getpid()
+
+
+@task
+def witness(path):
+    with open(path, "a") as f:
+        f.write(".")
+    time.sleep(0.001)
+    return os.getpid()
+
+
+@task
+def touch(path):
+    with open(path, "a") as f:
+        f.write(".")
+    return 0
+
+
+@task
+def die(how, task):
+    if how.endswith(" once") and task.attempt > 1:
+        return task.attempt
+    how = how.split(" ")[0]
+    if how == "exit":
+        os._exit(42)
+    if how == "memory":
+        raise MemoryError
+    if how == "stop":
+        os.kill(os.getpid(), 19)
+        time.sleep(600)
+    os.kill(os.getpid(), 11 if how == "segv" else 9)
+
+
+@task
+def fail(how):
+    if how == "value":
+        raise ValueError("no good: " + how)
+    if how == "exit":
+        sys.exit("leaving")
+    if how == "text":
+        raise RuntimeError("\udcff" * 100000)
+    if how == "nothing":
+        return None
+    if how == "generator":
+        return (n for n in range(3))
+    if how == "nan":
+        return float("nan")
+    if how == "surrogate":
+        return "\udcff"
+    if how == "large":
+        return "x" * (5 << 20)
+    return "text"
+
+
+@task
+def fork(how):
+    pid = os.fork()
+    if pid == 0:
+        if how == "returns":
+            return "the child's"
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+if __name__ == "__main__":
+    respawn.serve()

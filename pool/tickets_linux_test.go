@@ -1,0 +1,138 @@
+package pool
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
+)
+
+// ticketPair is a worker's record and the worker's end of it.
+func ticketPair(t *testing.T) (*tickets, *os.File) {
+	t.Helper()
+	pipe, worker, err := newTicketPipe()
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { pipe.close(); worker.Close() })
+	return newTickets(pipe), worker
+}
+
+// takeTicket is what a worker does before each task.
+func takeTicket(worker *os.File) (seq uint32, ok bool) {
+	var b [ticketSize]byte
+	n, err := unix.Read(int(worker.Fd()), b[:])
+	return binary.LittleEndian.Uint32(b[:]), err == nil && n == ticketSize
+}
+
+func TestATicketIsEitherTakenOrTakenBack(t *testing.T) {
+	g := NewWithT(t)
+	rec, worker := ticketPair(t)
+	const rounds = 3000
+	ran := make(map[uint32]bool)
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			if seq, ok := takeTicket(worker); ok {
+				ran[seq] = true
+				continue
+			}
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	}()
+	back := make(map[uint32]bool)
+	begin := ^uint32(0) - rounds // so that the numbers go around
+	next := begin
+	rec.last = begin - 1
+	first := begin // of those that may be at the worker
+	for range rounds {
+		for rec.unstarted(next-1) && len(rec.issued) > maxWindow-20 { // no more than can be at a worker
+		}
+		for range rand.IntN(20) {
+			rec.offer(next)
+			next++
+		}
+		if rand.IntN(10) > 0 {
+			rec.write()
+		}
+		if rand.IntN(2) == 0 {
+			for seq := first; seq != next; seq++ {
+				if rec.revoke(seq) {
+					back[seq] = true
+				}
+			}
+			first = next
+		}
+	}
+	rec.write()
+	g.Eventually(func() int { rec.unstarted(next - 1); return len(rec.issued) }).WithTimeout(time.Minute).Should(BeZero())
+	close(stop)
+	<-done
+	g.Expect(rec.fault()).NotTo(HaveOccurred())
+	for seq := begin; seq != next; seq++ {
+		g.Expect(ran[seq]).NotTo(Equal(back[seq]), "number %d ran: %v, was taken back: %v", seq, ran[seq], back[seq])
+	}
+}
+
+func TestTheNewestTicketTakenIsTheTaskThatRuns(t *testing.T) {
+	g := NewWithT(t)
+	rec, worker := ticketPair(t)
+	for seq := range uint32(5) {
+		rec.offer(seq)
+	}
+	g.Expect(rec.unstarted(0)).To(BeTrue(), "it is not even written")
+	rec.write()
+	for range 3 {
+		takeTicket(worker)
+	}
+	_, seq := rec.running()
+	g.Expect(seq).To(BeEquivalentTo(2))
+	g.Expect(rec.unstarted(2)).To(BeFalse())
+	g.Expect(rec.revoke(2)).To(BeFalse())
+	g.Expect(rec.unstarted(3)).To(BeTrue())
+	g.Expect(rec.revoke(4)).To(BeTrue())
+	g.Expect(rec.revoke(3)).To(BeTrue(), "with one all are taken back")
+	_, ok := takeTicket(worker)
+	g.Expect(ok).To(BeFalse())
+	rec.offer(5)
+	rec.write()
+	seq, ok = takeTicket(worker)
+	g.Expect(ok).To(BeTrue())
+	g.Expect(seq).To(BeEquivalentTo(5), "the next goes on from there")
+	g.Expect(rec.fault()).NotTo(HaveOccurred())
+}
+
+func TestTicketsThatAWorkerForgesOrTearsAreAFaultAndTakeNothingBack(t *testing.T) {
+	for what, do := range map[string]func(worker int){
+		"one too many":      func(w int) { _, _ = unix.Write(w, []byte{9, 0, 0, 0, 9, 0, 0, 0}) },
+		"half of one taken": func(w int) { _, _ = unix.Read(w, make([]byte, 2)) },
+		"others in place of ours": func(w int) {
+			var b [8]byte
+			_, _ = unix.Read(w, b[:])
+			_, _ = unix.Write(w, []byte{7, 0, 0, 0, 8, 0, 0, 0})
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			g := NewWithT(t)
+			rec, worker := ticketPair(t)
+			rec.offer(0)
+			rec.offer(1)
+			rec.write()
+			w, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", worker.Fd()), unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+			g.Expect(err).NotTo(HaveOccurred())
+			defer unix.Close(w)
+			do(w)
+			g.Expect(rec.revoke(1)).To(BeFalse())
+			g.Expect(rec.fault()).To(HaveOccurred())
+			g.Expect(rec.unstarted(1)).To(BeFalse(), "what may have run is not run again as if it had not")
+		})
+	}
+}

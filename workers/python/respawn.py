@@ -1,0 +1,410 @@
+"""Worker of a respawn pool: tasks of a Go program that run in this process. One file, to be copied or installed.
+
+    import respawn
+
+    @respawn.task
+    def square(n):
+        return n * n
+
+    if __name__ == "__main__":
+        respawn.serve()
+
+In Go: pool.Config{Command: []string{"python3", "worker.py"}} and pool.External[int, int]("square").
+
+A handler gets its argument, decoded from JSON or as bytes where Go has a []byte, and, if it takes a second one, its Task. What it
+returns goes back the same way; an exception is a *pool.HandlerError there. print and logging go where they always go. The
+protocol is docs/wire.md of https://github.com/respawn-go/respawn.
+"""
+
+import os
+
+_asked = os.environ.pop("RESPAWN_PROTOCOL", None)  # so that what a handler starts is no worker
+if _asked is not None:
+    for _fd in (3, 4, 5):  # before other imports, which may start something
+        os.set_inheritable(_fd, False)
+
+import atexit
+import faulthandler
+import json
+import select
+import signal
+import stat
+import struct
+import sys
+import threading
+import time
+import traceback
+
+__all__ = ["Task", "serve", "task"]
+__version__ = "0.1.0"
+
+PROTOCOL = 1
+_TASKS, _CONTROL, _TICKETS = 3, 4, 5
+_HELLO, _TASK, _READY, _BOOT_FAILED, _VALUE, _ERROR, _ENCODE, _UNKNOWN, _GOODBYE = 1, 2, 3, 4, 5, 6, 8, 9, 10
+_BYTES, _WANT_BYTES = 4, 8  # flags of a task: its argument is bytes, and so must its result be
+_CANCEL, _FLUSH, _STOP = 2, 3, 4
+_header = struct.Struct("<IBBHQIHHQ")  # size, kind, flags, handler, id, seq, attempt, size of the key, run time
+_order = struct.Struct("<B3xI")
+_ticket = struct.Struct("<I")
+_TEXT = 64 << 10  # the longest message or trace
+_FLUSH_BYTES = 32 << 10
+_FLUSH_NS = 200_000  # results go out at once after a handler that took so long
+_LONG_NS = 1_000_000  # and before one that is likely to
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder().decode
+
+
+class Task:
+    """What a handler may know of the task that it runs."""
+
+    __slots__ = ("attempt", "cancelled", "id", "key", "_seq")
+
+    def __init__(self, id, seq, attempt, key):
+        self.id = id  # the task's number in its pool
+        self.attempt = attempt  # from 1: how often it was sent to a worker
+        self.key = key  # the idempotency key, the same in each attempt
+        self.cancelled = False  # becomes True when its caller gave it up: return soon
+        self._seq = seq
+
+
+_handlers = {}  # name: (function, whether it takes a Task)
+
+
+def task(function=None, *, name=None):
+    """Registers a handler under its name, or another: @task, @task("name")."""
+    if isinstance(function, str):
+        return lambda f: task(f, name=function)
+    if function is None:
+        return lambda f: task(f, name=name)
+    name = name or function.__name__
+    inner = function
+    while hasattr(inner, "func") or hasattr(inner, "__wrapped__"):
+        inner = getattr(inner, "func", None) or inner.__wrapped__
+    code = getattr(inner, "__code__", None) or getattr(getattr(type(inner), "__call__", None), "__code__", None)
+    for flag, what in ((0x20, "a generator: return a list"), (0x80, "a coroutine: call asyncio.run in it"), (0x200, "an asynchronous generator: return a list")):
+        if code is not None and code.co_flags & flag:
+            raise TypeError("respawn: handler %r is %s" % (name, what))
+    if name in _handlers:
+        raise ValueError("respawn: handler %r is registered twice" % name)
+    count = 1
+    code = getattr(function, "__code__", None) or getattr(getattr(function, "__func__", None), "__code__", None)
+    if code is not None:
+        count = code.co_argcount - len(function.__defaults__ or ()) - (getattr(function, "__self__", None) is not None)
+    _handlers[name] = (function, count > 1)
+    return function
+
+
+class _Stop(Exception):
+    pass
+
+
+class _Worker:
+    def __init__(self):
+        self.pid = os.getpid()
+        self.names = list(_handlers)
+        self.functions = [_handlers[n] for n in self.names]
+        self.mean = [None] * len(self.names)  # of each handler's time, in nanoseconds
+        self.buffer = bytearray()
+        self.start = 0  # of what is not parsed
+        self.ticket = None  # one in hand, whose frame is still to come
+        self.current = None
+        self.stopping = False
+        self.lock = threading.Lock()  # for out, and for who writes
+        self.out = []
+        self.out_size = 0
+        self.idle, self.poke = os.pipe()  # wakes the main thread when it waits
+        self.signals, self.signalled = os.pipe()  # tells the control thread of signals
+        for fd in (self.poke, self.signalled):
+            os.set_blocking(fd, False)
+        self.poll = select.poll()
+        self.poll.register(_TASKS, select.POLLIN)
+        self.poll.register(self.idle, select.POLLIN)
+
+    # Frames.
+
+    def fill(self):
+        """Reads more; before it waits, what is finished goes out."""
+        if not self.poll.poll(0):
+            self.flush()
+            while not self.poll.poll():
+                pass
+        if self.stopping:
+            raise _Stop
+        try:
+            data = os.read(_TASKS, 256 << 10)
+        except ConnectionError:
+            data = b""
+        if not data:
+            _orphaned(self.pid)
+        if self.start == len(self.buffer):
+            self.buffer, self.start = bytearray(data), 0
+        else:
+            del self.buffer[: self.start]
+            self.start = 0
+            self.buffer += data
+
+    def next(self):
+        """The next frame: its header's fields and its payload."""
+        while True:
+            have = len(self.buffer) - self.start
+            if have >= 32:
+                head = _header.unpack_from(self.buffer, self.start)
+                end = self.start + 32 + head[0]
+                if len(self.buffer) >= end:
+                    payload = bytes(memoryview(self.buffer)[self.start + 32 : end])
+                    self.start = end
+                    return head, payload
+            self.fill()
+
+    def send(self, kind, payload, head=None, run=0):
+        size, index, id, seq = len(payload), 0, 0, 0
+        if head is not None:
+            index, id, seq = head[3], head[4], head[5]
+        with self.lock:
+            self.out.append(_header.pack(size, kind, 0, index, id, seq, 0, 0, run))
+            self.out.append(payload)
+            self.out_size += 32 + size
+
+    def flush(self):
+        with self.lock:
+            if not self.out_size:
+                return
+            self.alone()
+            data = memoryview(b"".join(self.out))
+            self.out, self.out_size = [], 0
+            try:
+                while data:
+                    data = data[os.write(_TASKS, data) :]
+            except ConnectionError:
+                _orphaned(self.pid)
+
+    def alone(self):
+        """Ends a child of a handler's fork that came back to where it must not be: two would take tickets."""
+        if os.getpid() != self.pid:
+            _say("a handler forked, and its child returned: end it with os._exit")
+            os._exit(70)
+
+    # Tasks.
+
+    def take(self, seq):
+        """Takes the ticket of a frame that is here whole. False: the task was taken back."""
+        if self.ticket is None:
+            self.alone()
+            try:
+                data = os.read(_TICKETS, _ticket.size)
+            except BlockingIOError:
+                return False
+            if not data:
+                _orphaned(self.pid)
+            (self.ticket,) = _ticket.unpack(data)
+        if self.ticket != seq:
+            return False
+        self.ticket = None
+        return True
+
+    def run(self, head, payload):
+        _, _, flags, index, id, seq, attempt, key_size, _ = head
+        mean = self.mean[index] if index < len(self.mean) else 0
+        if self.out_size and (mean is None or mean >= _LONG_NS):
+            self.flush()
+        self.current = Task(id, seq, attempt, payload[:key_size].decode("utf-8", "replace"))  # before the ticket: it may be cancelled at once
+        if not self.take(seq):
+            return
+        began = time.perf_counter_ns()
+        kind, result = self.handle(flags, index, payload[key_size:] if key_size else payload)
+        took = time.perf_counter_ns() - began
+        self.current = None
+        if index < len(self.mean):
+            self.mean[index] = took if mean is None else mean + (took - mean) // 4
+        self.send(kind, result, head, max(took, 0))
+        if took >= _FLUSH_NS or self.out_size >= _FLUSH_BYTES:
+            self.flush()
+
+    def handle(self, flags, index, argument):
+        if index >= len(self.functions):
+            return _UNKNOWN, _failure(LookupError("no handler of number %d" % index))
+        function, takes_task = self.functions[index]
+        try:
+            value = argument if flags & _BYTES else _decode(argument.decode("utf-8"))
+        except (ValueError, RecursionError) as e:
+            return _ENCODE, _failure(e, what="decode argument")
+        try:
+            value = function(value, self.current) if takes_task else function(value)
+        except MemoryError:
+            return self.exhausted()
+        except BaseException as e:  # sys.exit is a handler's error too
+            return _ERROR, _failure(e)
+        try:
+            data = self.encode(flags, value)
+        except MemoryError:
+            return self.exhausted()
+        except Exception as e:
+            return _ENCODE, _failure(e, what="encode result")
+        if len(data) > self.limit:
+            return _ENCODE, _failure(ValueError("%d bytes, at most %d" % (len(data), self.limit)), what="encode result", too_large=True)
+        return _VALUE, data
+
+    def encode(self, flags, value):
+        is_bytes = isinstance(value, (bytes, bytearray, memoryview))
+        if flags & _WANT_BYTES:
+            if not is_bytes:
+                raise TypeError("the handler returned %s, and its caller wants bytes" % type(value).__name__)
+            return bytes(value)
+        if is_bytes:
+            raise TypeError("the handler returned %s, and its caller wants JSON: make its result a []byte there" % type(value).__name__)
+        if hasattr(value, "__next__"):
+            raise TypeError("the handler returned %s: return a list" % type(value).__name__)
+        return _encode(value).encode("utf-8")
+
+    def exhausted(self):
+        """Ends the process, as the pool knows how to take: what is left of it after that is not to be relied on."""
+        self.flush()
+        _say("out of memory: MemoryError in a handler")
+        os._exit(1)
+
+    # Beside the tasks.
+
+    def control(self):
+        orders = b""
+        waiting = select.poll()
+        waiting.register(_CONTROL, select.POLLIN)
+        waiting.register(self.signals, select.POLLIN)
+        while True:
+            for fd, _ in waiting.poll():
+                if fd == self.signals:
+                    if signal.SIGTERM in os.read(self.signals, 256):
+                        self.goodbye()
+                    continue
+                try:
+                    data = os.read(_CONTROL, 4096)
+                except ConnectionError:
+                    data = b""
+                if not data:
+                    _orphaned(self.pid)
+                orders += data
+                while len(orders) >= _order.size:
+                    self.obey(*_order.unpack_from(orders))
+                    orders = orders[_order.size :]
+
+    def obey(self, kind, argument):
+        if kind == _CANCEL:
+            current = self.current
+            if current is not None and current._seq == argument:
+                current.cancelled = True
+        elif kind == _FLUSH:
+            self.flush()
+        elif kind == _STOP:
+            self.stop()
+
+    def goodbye(self):
+        if not self.stopping:
+            self.send(_GOODBYE, b"")
+            self.flush()
+            self.stop()
+
+    def stop(self):
+        self.stopping = True
+        os.write(self.poke, b".")
+
+    # Its life.
+
+    def boot(self):
+        for fd in (_TASKS, _CONTROL, _TICKETS):
+            mode = os.fstat(fd).st_mode
+            if not (stat.S_ISFIFO(mode) if fd == _TICKETS else stat.S_ISSOCK(mode)):
+                raise OSError("descriptor %d is not what a pool passes" % fd)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent's affair
+        signal.signal(signal.SIGTERM, lambda *_: os.write(self.signalled, bytes([signal.SIGTERM])))
+        signal.set_wakeup_fd(self.signalled, warn_on_full_buffer=False)
+        os.register_at_fork(after_in_child=self.forked)
+        threading.Thread(target=self.control, name="respawn-control", daemon=True).start()
+        head, payload = self.next()
+        hello = json.loads(payload)
+        if head[1] != _HELLO or hello.get("protocol") != PROTOCOL:
+            message = "this SDK (%s) speaks protocol %d, and the pool %s" % (__version__, PROTOCOL, hello.get("protocol"))
+            self.send(_BOOT_FAILED, _failure(RuntimeError(message)))
+            self.flush()
+            os._exit(1)
+        self.limit = hello["max_payload"]
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(line_buffering=True)
+        faulthandler.enable()
+        for name, value in (("oom_score_adj", "500"), ("comm", hello["worker"])):  # the kernel takes it before its parent; ps shows it
+            try:
+                with open("/proc/self/" + name, "w") as f:
+                    f.write(value)
+            except OSError:
+                pass
+        ready = {"protocol": PROTOCOL, "pid": self.pid, "tasks": self.names, "can": ["cancel"], "sdk": "python " + __version__}
+        self.send(_READY, _encode(ready).encode("utf-8"))
+        self.flush()
+
+    def forked(self):
+        for fd in (_TASKS, _CONTROL, _TICKETS):
+            os.close(fd)
+        self.lock = threading.Lock()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def serve(self):
+        try:
+            self.boot()
+            while True:
+                head, payload = self.next()
+                if self.stopping:
+                    break
+                if head[1] == _TASK:
+                    self.run(head, payload)
+        except _Stop:
+            pass
+        self.flush()
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                pass
+        os._exit(0)
+
+
+def _failure(e, what="", too_large=False):
+    """Describes an exception for the wire."""
+    kind = type(e)
+    name = kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else kind.__module__ + "." + kind.__qualname__
+    try:
+        message = str(e) or name
+    except Exception:
+        message = name
+    trace = ""
+    if e.__traceback__ is not None:
+        try:
+            trace = "".join(traceback.format_exception(kind, e, e.__traceback__.tb_next))
+        except Exception:
+            trace = name
+    described = {"message": message[:_TEXT], "type": name, "trace": trace[-_TEXT:]}
+    if what:
+        described.update(what=what, too_large=too_large)
+    return _encode(described).encode("utf-8", "backslashreplace")
+
+
+def _orphaned(pid):
+    """The parent is gone: ends this process and what it started, all of its group."""
+    if os.getpid() == pid:
+        if os.getpgrp() == pid:
+            os.killpg(pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
+    os._exit(1)
+
+
+def _say(text):
+    os.write(2, ("respawn worker: " + text + "\n").encode())
+
+
+def serve():
+    """Serves the pool that started this process, and does not return. Call it last, in the main thread."""
+    if _asked is None:
+        _say("this is a worker of a respawn pool, and no pool started it: name it in pool.Config.Command")
+        sys.exit(2)
+    _Worker().serve()
