@@ -26,10 +26,10 @@ const (
 
 const (
 	flagArena = 1 << 0 // the payload is arenaRef: the bytes are in the shared arena
+	flagPart  = 1 << 1 // of a value, with flagArena: the arena is that of the task's argument, and the bytes are not encoded
 	// To a worker of another language, with a task: the argument is bytes as they are, and not JSON; so is the result to be.
 	flagBytes     = 1 << 2
 	flagWantBytes = 1 << 3
-	flagPart      = 1 << 1 // of a value, with flagArena: the arena is that of the task's argument, and the bytes are not encoded
 
 	headerSize = 32
 	// inlinePayload is the largest payload that travels in the socket; larger ones use the arena.

@@ -7,7 +7,8 @@ type record interface {
 	// offer says that the task of that number will be sent. It is called before the frame is written, in the numbers' order.
 	offer(seq uint32)
 	// revoke takes a task back that was offered; false means that the worker has taken it. together says that with one task
-	// all are taken back which the worker has not taken: who revokes one goes on to revoke the others.
+	// all are taken back which the worker has not taken: who tries to revoke one goes on to revoke the others, also when the
+	// worker was quicker with that one.
 	revoke(seq uint32) bool
 	together() bool
 	// unstarted tells whether the worker has not taken the task.

@@ -109,13 +109,11 @@ func (p *Pool) cancel(c *call, ctx context.Context) {
 		w.forget(seq, c)
 		c.attempt--
 		p.fail(c, err)
-		if w.board.together() {
-			p.revoke(w)
-		}
+		p.revokeOthers(w)
 		p.afterBatch(w)
-		p.dispatch()
 		return
 	}
+	p.revokeOthers(w)
 	if grace := p.cfg.CancelGrace; grace >= 0 && p.cfg.mutant != mutantNoGrace {
 		c.more().grace = time.AfterFunc(grace, func() {
 			p.mu.Lock()
@@ -130,6 +128,13 @@ func (p *Pool) cancel(c *call, ctx context.Context) {
 	}
 	p.fail(c, err)
 	w.proc.control(controlMessage{kind: controlCancel, arg: seq})
+}
+
+// revokeOthers is called after one task of w's was to be taken back, which the others may have gone along with. Pool.mu is held.
+func (p *Pool) revokeOthers(w *worker) {
+	if w.board.together() && p.revoke(w) > 0 {
+		p.dispatch()
+	}
 }
 
 // cancelWhenDone cancels c when ctx is done, until it has settled.
