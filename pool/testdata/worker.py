@@ -116,7 +116,7 @@ def fork(how):
         if how == "returns":
             return "the child's"
         os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return os.WEXITSTATUS(os.waitpid(pid, 0)[1])
 
 
 if __name__ == "__main__":
