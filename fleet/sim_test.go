@@ -86,7 +86,6 @@ type party struct {
 	dead      bool
 	paused    bool
 	cut       bool // from the broker
-	back      time.Duration
 	connected bool
 	inbox     []func() // what came while it was stopped
 	epoch     int      // of its connection

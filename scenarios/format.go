@@ -32,7 +32,7 @@ func Format(file string, text []byte) ([]byte, error) {
 // dump writes a document in the canonical layout.
 func dump(root *yaml.Node) ([]byte, error) {
 	var out bytes.Buffer
-	d, err := yaml.NewDumper(&out, yaml.WithIndent(2), yaml.WithLineWidth(-1))
+	d, err := yaml.NewDumper(&out, yaml.WithIndent(2), yaml.WithCompactSeqIndent(false), yaml.WithLineWidth(120))
 	if err != nil {
 		return nil, err
 	}

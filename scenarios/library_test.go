@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -75,4 +76,18 @@ func plain(g *WithT, text []byte) any {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 	g.Expect(err).NotTo(HaveOccurred())
 	return doc
+}
+
+func TestTheLibraryIsInCanonicalForm(t *testing.T) {
+	g := NewWithT(t)
+	files, err := filepath.Glob("library/*.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(files).NotTo(BeEmpty())
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		g.Expect(err).NotTo(HaveOccurred())
+		want, err := scenarios.Format(file, text)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(string(text)).To(Equal(string(want)), "run: go run ./cmd/respawn fmt scenarios/library/*.yaml")
+	}
 }

@@ -18,6 +18,7 @@ import (
 var commands = []func() *cobra.Command{
 	newRun,
 	newValidate,
+	newFmt,
 	newSchema,
 	newList,
 	newReport,
