@@ -63,7 +63,7 @@ func TestOnlyAWholeTraceIsInjectedAgain(t *testing.T) {
 		recorded(t, h, false, fault): "its run did not come to an end",
 		recorded(t, h, true):         "has no planned fault: there is nothing to inject again",
 		recorded(t, h, true, missed): "has no planned fault that found a victim: there is nothing to inject again",
-		recorded(t, history.Header{Source: replayed, OwnTarget: true}, true, fault): "only that test can run it again",
+		recorded(t, history.Header{Source: replayed, OwnTarget: true}, true, fault): "that test injects its faults again with: RESPAWN_REPLAY=",
 	} {
 		_, err = scenarios.ReadReplay(path, scenarios.Options{})
 		g.Expect(err).To(MatchError(ContainSubstring(why)))

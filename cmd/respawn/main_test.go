@@ -3,9 +3,11 @@ package main
 import (
 	"bufio"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -17,7 +19,27 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"respawn": func() { os.Exit(run(os.Args[1:])) }})
+	testscript.Main(tests{m}, map[string]func(){"respawn": func() { os.Exit(run(os.Args[1:])) }})
+}
+
+// tests are those of this program, where it is not started as a command.
+type tests struct{ *testing.M }
+
+// Run lets more scripts run at a time than there are processors, unless -parallel says how many: they wait. Signals that a shell
+// has it ignore, as of what it runs in the background, reach the commands that it starts.
+func (t tests) Run() int {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		_ = flag.Set("test.parallel", "6")
+	}
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGHUP} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
+	}
+	return t.M.Run()
 }
 
 // TestScripts runs testdata/script/*.txtar: what each command prints, and with which code it exits.

@@ -2,9 +2,12 @@ package browsertest
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -38,20 +41,28 @@ func verdictOf(t *testing.T, v reports.Verdict) string {
 	return pageOf(t, r)
 }
 
-// No rule of axe-core is broken by any page, in any colours, on a desk or a phone, with everything unfolded.
+var every = flag.Bool("every", false, "look at each page in all colours and widths")
+
+// No rule of axe-core is broken by any page, in any colours, on a desk or a phone, with everything unfolded. Each page is looked at in
+// one look, one after the other, but with -every in all.
 func TestAxeFindsNothing(t *testing.T) {
 	source := axeSource(t)
 	pages := map[string]func(*testing.T) string{"index": shapes["index"], "empty": shapes["empty"], "hostile": shapes["hostile"]}
 	for _, v := range []reports.Verdict{reports.Pass, reports.Fail, reports.Inconclusive, reports.Aborted, reports.Error} {
 		pages[string(v)] = func(t *testing.T) string { return verdictOf(t, v) }
 	}
-	for name, page := range pages {
+	type look struct {
+		scheme string
+		width  int64
+	}
+	looks := []look{{"light", 1280}, {"dark", 400}, {"light", 400}}
+	for i, name := range slices.Sorted(maps.Keys(pages)) {
 		t.Run(name, func(t *testing.T) {
-			path := page(t)
-			for _, look := range []struct {
-				scheme string
-				width  int64
-			}{{"light", 1280}, {"dark", 400}, {"light", 400}} {
+			path, through := pages[name](t), looks
+			if n := i % len(looks); !*every {
+				through = looks[n : n+1]
+			}
+			for _, look := range through {
 				b := open(t, path, chromedp.EmulateViewport(look.width, 800), media("", look.scheme))
 				ask[any](b, `document.querySelectorAll("details").forEach(d => d.open = true), 0`)
 				ask[any](b, source+";0")
