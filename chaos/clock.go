@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/witness"
@@ -27,9 +28,27 @@ func (c *clock) since(mono time.Duration) time.Duration {
 }
 
 // Monotonic is the moment t on CLOCK_MONOTONIC: what Watch reports in Member.At. t must have come from time.Now in this
-// process.
-func Monotonic(t time.Time) time.Duration {
-	return time.Duration(witness.Now()) - time.Since(t)
+// process. No moment is told as an earlier one: what happened after something else did is not before it.
+func Monotonic(t time.Time) time.Duration { return anchor.mono + t.Sub(anchor.at) }
+
+// anchor is one moment as both clocks tell it, CLOCK_MONOTONIC a little later, since it is read second.
+var anchor = newAnchor(time.Now, func() time.Duration { return time.Duration(witness.Now()) })
+
+type moment struct {
+	at   time.Time
+	mono time.Duration
+}
+
+// newAnchor takes of many readings the two that are the least apart, for this process may have to wait between two of them.
+func newAnchor(now func() time.Time, mono func() time.Duration) (best moment) {
+	least := time.Duration(math.MaxInt64)
+	for range 32 {
+		m := moment{now(), mono()}
+		if apart := now().Sub(m.at); apart < least {
+			best, least = m, apart
+		}
+	}
+	return best
 }
 
 // sleep waits for d, or until ctx is done, whose error it then returns.
