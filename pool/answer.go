@@ -46,12 +46,16 @@ func (w *worker) receive(in *frameBuffer) bool {
 		if w.awaited > 1 && !p.gathering {
 			p.gather()
 		}
-		w.headSince = time.Now()
-		p.answered = w.headSince
+		w.headSince = p.clock.now()
+		p.answered = p.clock.undated(w.headSince)
 		if w.probe {
 			p.breakerClose(w)
 		}
 		p.afterBatch(w)
+	}
+	w.owesSince = time.Time{}
+	if w.torn = in.start != in.end; w.torn && p.keeperNext.After(p.clock.now().Add(minSilence)) {
+		p.keeperWake()
 	}
 	w.leave = w.lonely()
 	return true
@@ -168,9 +172,11 @@ func (p *Pool) collect(w *worker, c *call, f *frame) ([]byte, error) {
 	if !ok || shared == nil {
 		return nil, fmt.Errorf("%w: a result outside the arena", errFrame)
 	}
+	w.copying = true
 	p.mu.Unlock()
 	body := append([]byte(nil), shared...)
 	p.mu.Lock()
+	w.copying = false
 	if f.flags&flagPart == 0 {
 		w.collected++
 		if w.board != nil { // else it was given up meanwhile

@@ -1,9 +1,112 @@
 package pool
 
-import "time"
+import (
+	"container/heap"
+	"time"
+)
 
 var clockBase = time.Now()
 
 // monotonic is a clock for measuring inside this process. It is read far more often than the time of day, and costs
 // half as much: one call of the vDSO in place of two.
 func monotonic() time.Duration { return time.Since(clockBase) }
+
+// patience is the clock by which the pool measures how long it waits for workers and for what they run. It stands still while this
+// process does: stopped, frozen, or without a CPU. A reading that comes later than it was to moves the clock back by what it was
+// late, and whoever measures by it has readings made at least every eighth of its limit; a stop costs no more than that.
+type patience struct {
+	lost  time.Duration // how long this process did not run
+	due   time.Time     // when it is to be read next, by the time of day; zero: at any time
+	grain time.Duration // a reading may be so late
+}
+
+const (
+	longestGrain  = time.Second / 2
+	shortestGrain = 10 * time.Millisecond // the scheduler's
+)
+
+// now is the time by this clock.
+func (c *patience) now() time.Time {
+	t := time.Now()
+	if late := t.Sub(c.due); late > c.grain && !c.due.IsZero() {
+		c.lost += late
+		c.due = t
+	}
+	return t.Add(-c.lost)
+}
+
+// dated is what a time of day is by this clock as it stands.
+func (c *patience) dated(t time.Time) time.Time { return t.Add(-c.lost) }
+
+// undated is the time of day of a time by this clock.
+func (c *patience) undated(t time.Time) time.Time { return t.Add(c.lost) }
+
+// within is when to look again at something that is due then, and was given so much time.
+func (c *patience) within(limit time.Duration, due, now time.Time) time.Time {
+	step := max(limit/8, keeperTick)
+	c.grain = min(c.grain, max(step, shortestGrain))
+	return earliest(due, now.Add(step))
+}
+
+// alarm is something that is done, with Pool.mu held, when a time has passed by the pool's clock. The keeper does it.
+type alarm struct {
+	due   time.Time
+	ring  func()
+	index int // in alarms; -1: it is over
+}
+
+// alarms are those that are set, the next first.
+type alarms struct {
+	list  []*alarm
+	limit time.Duration // the shortest time that one was given since none was set
+}
+
+func (a *alarms) Len() int           { return len(a.list) }
+func (a *alarms) Less(i, j int) bool { return a.list[i].due.Before(a.list[j].due) }
+func (a *alarms) Swap(i, j int) {
+	a.list[i], a.list[j] = a.list[j], a.list[i]
+	a.list[i].index, a.list[j].index = i, j
+}
+func (a *alarms) Push(x any) { a.list = append(a.list, x.(*alarm)) }
+
+func (a *alarms) Pop() any {
+	last := a.list[len(a.list)-1]
+	a.list[len(a.list)-1] = nil // what it would do is not kept
+	a.list = a.list[:len(a.list)-1]
+	last.index = -1
+	return last
+}
+
+// after has ring called when so much time has passed. Pool.mu is held, there and here.
+func (p *Pool) after(limit time.Duration, ring func()) *alarm {
+	now := p.clock.now()
+	if len(p.alarms.list) == 0 || limit < p.alarms.limit {
+		p.alarms.limit = limit
+	}
+	a := &alarm{due: now.Add(limit), ring: ring, index: len(p.alarms.list)}
+	heap.Push(&p.alarms, a)
+	if now.Add(limit / 8).Before(p.keeperNext) {
+		p.keeperWake()
+	}
+	return a
+}
+
+// calm keeps an alarm, which may be nil, from ringing. Pool.mu is held.
+func (p *Pool) calm(a *alarm) {
+	if a != nil && a.index >= 0 {
+		heap.Remove(&p.alarms, a.index)
+	}
+}
+
+// ring does what is due, and returns when to look again. Pool.mu is held.
+func (p *Pool) ring(now time.Time) (next time.Time) {
+	for len(p.alarms.list) > 0 {
+		a := p.alarms.list[0]
+		if now.Before(a.due) {
+			return p.clock.within(p.alarms.limit, a.due, now)
+		}
+		heap.Pop(&p.alarms)
+		a.ring()
+	}
+	return time.Time{}
+}

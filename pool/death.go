@@ -33,8 +33,8 @@ func (p *Pool) bury(w *worker, quarantined bool) Exit {
 		p.ready--
 	}
 	p.notIdle(w)
-	if w.stopKill != nil {
-		w.stopKill.Stop()
+	for _, a := range []*alarm{w.stopKill, w.quarantine, w.hangUp, w.settling} {
+		p.calm(a)
 	}
 	w.state, w.lastExit = Stopped, &exit
 	if quarantined {

@@ -1,7 +1,5 @@
 package pool
 
-import "time"
-
 // enqueue puts a call that was accepted where its worker will take it from, and dispatches. Pool.mu is held.
 func (p *Pool) enqueue(c *call) {
 	if c.slot > 0 && p.cfg.mutant != mutantAnySlot {
@@ -151,7 +149,7 @@ func (p *Pool) send(w *worker, c *call) {
 	w.out = append(append(append(w.out, key...), head...), payload...)
 	w.bytes += size
 	if w.flight.count == 1 {
-		w.headSince = time.Now()
+		w.headSince = p.clock.now()
 	}
 	p.watch(w, c)
 	if w.resting {
@@ -166,8 +164,8 @@ func (p *Pool) send(w *worker, c *call) {
 // forget takes the task with that number out of w's hands. Pool.mu is held.
 func (w *worker) forget(seq uint32, c *call) {
 	w.flight.remove(seq)
-	if c.extra != nil && c.extra.grace != nil {
-		c.extra.grace.Stop()
+	if c.extra != nil {
+		w.p.calm(c.extra.grace)
 	}
 	if w.large == c {
 		w.large = nil

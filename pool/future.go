@@ -97,7 +97,7 @@ type extra struct {
 	opaque  bool        // came by Send: its answer is for somebody else to decode
 	detach  func() bool // from the submitter's context
 	settle  func()      // tells a stream; called once
-	grace   *time.Timer // until a cancelled one's worker is killed
+	grace   *alarm      // until a cancelled one's worker is killed
 }
 
 // more is the call's extra, made if it has none.

@@ -16,13 +16,12 @@ type worker struct {
 	board record  // of its tasks; nil before its start and after its burial
 
 	state    State
-	booting  bool        // has not said ready, or why it is not
-	reason   Reason      // why the pool ends it
-	asked    bool        // SIGTERM from outside: it said goodbye
-	stopSent bool        // asked to exit
-	stopKill *time.Timer // kills it when it does not
-	killed   bool        // by the pool
-	rejected error       // what it sent that no worker should
+	booting  bool   // has not said ready, or why it is not
+	reason   Reason // why the pool ends it
+	asked    bool   // SIGTERM from outside: it said goodbye
+	stopSent bool   // asked to exit
+	killed   bool   // by the pool
+	rejected error  // what it sent that no worker should
 	readyAt  time.Time
 	settled  int
 	probe    bool // the breaker's: if it stays up, the breaker closes
@@ -43,10 +42,16 @@ type worker struct {
 	awaited   int           // of the batch being received, how many results somebody waits for
 	collected uint64        // large results copied out of the up arena
 
-	lookedAt time.Time // the keeper's last look
 	weighAt  time.Time // when its memory is looked at next
 	pings    uint32
 	pingedAt time.Time // of the ping that is not answered; zero: none
+
+	owesSince time.Time // since when it has owed an answer and done nothing about it, as far as was seen; zero: it does not
+	owesPing  uint32    // asked then
+	torn      bool      // the last that came of it is half a frame
+	copying   bool      // a large result of it is being copied
+
+	stopKill, quarantine, hangUp, settling *alarm // kills it when it does not stop; and so on
 
 	out      []byte // frames to write
 	spareOut []byte
@@ -164,17 +169,11 @@ func (w *worker) kill(reason Reason) {
 	if again || w.p.cfg.mutant == mutantNoQuarantine {
 		return
 	}
-	time.AfterFunc(quarantineWait, func() {
+	w.quarantine = w.p.after(quarantineWait, func() {
 		select {
 		case <-w.exited:
 		default:
-			w.p.mu.Lock()
-			defer w.p.unlock()
-			select {
-			case <-w.stuck:
-			default:
-				close(w.stuck)
-			}
+			close(w.stuck)
 		}
 	})
 }
@@ -224,17 +223,13 @@ func (w *worker) readLoop() {
 
 // hungUp gives a worker that closed its socket a moment to exit, since the end of the socket is seen before the exit.
 func (w *worker) hungUp() {
-	time.AfterFunc(time.Second, func() {
-		select {
-		case <-w.exited:
-		default:
-			w.p.mu.Lock()
-			defer w.p.unlock()
-			if w.rejected == nil && w.died.IsZero() {
-				w.rejected = errHungUp
-			}
-			w.kill(ReasonProtocol)
+	w.p.mu.Lock()
+	defer w.p.unlock()
+	w.hangUp = w.p.after(time.Second, func() {
+		if w.rejected == nil && w.died.IsZero() {
+			w.rejected = errHungUp
 		}
+		w.kill(ReasonProtocol)
 	})
 }
 

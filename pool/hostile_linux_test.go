@@ -248,7 +248,6 @@ func nothing(n int) uint64 {
 
 // What a worker says of a failure is decoded in the host: forty bytes for each element of such a list.
 func TestAFailureFromAWorkerTakesNoMoreMemoryThanAMultipleOfItsSize(t *testing.T) {
-	beside(t)
 	for _, how := range []string{"a list of nothing", "a list of nothing, as a panic", "a short list of nothing"} {
 		if raceEnabled && how != "a short list of nothing" {
 			continue // each byte takes ten times as long
@@ -331,6 +330,61 @@ func TestAResultForATaskThatWasNotStartedIsRejected(t *testing.T) {
 		}
 	}
 	whole(t, p)
+}
+
+// swallow answers nothing, though its worker lives on and runs nothing or is long done with what it said.
+var swallow = pool.Register("swallow", func(ctx context.Context, how string) (int, error) {
+	if pool.Attempt(ctx) > 1 {
+		return 42, nil
+	}
+	foreign := func() (near, far int) {
+		_, _ = unix.Dup(fdTasks) // so that the host sees no end of it
+		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+		if err != nil {
+			panic(err)
+		}
+		return fds[0], fds[1]
+	}
+	switch how {
+	case "a foreign descriptor":
+		near, _ := foreign()
+		return 0, unix.Dup3(near, fdTasks, unix.O_CLOEXEC)
+	case "a foreign descriptor that is full":
+		near, _ := foreign()
+		_ = unix.SetNonblock(near, true)
+		for {
+			if _, err := unix.Write(near, make([]byte, 1<<12)); err != nil {
+				break
+			}
+		}
+		_ = unix.SetNonblock(near, false)
+		return 0, unix.Dup3(near, fdTasks, unix.O_CLOEXEC)
+	case "stray bytes before its answer": // the head of a frame that is never whole
+		post([]byte{0, 0, 0x10, 0, kindValue, 0, 0, 0})
+	case "stray bytes while it runs":
+		post([]byte{0, 0, 0x10})
+		select {}
+	}
+	return 0, nil
+})
+
+func TestAnAnswerThatIsSwallowedIsNoticedThoughItsWorkerLives(t *testing.T) {
+	beside(t)
+	for _, heartbeat := range []time.Duration{-1, 200 * time.Millisecond} {
+		for _, how := range []string{
+			"a foreign descriptor", "a foreign descriptor that is full", "stray bytes before its answer", "stray bytes while it runs",
+		} {
+			t.Run(fmt.Sprintf("%s, heartbeat %v", how, heartbeat), func(t *testing.T) {
+				t.Parallel()
+				g, p := NewWithT(t), start(t, pool.Config{Size: 1, Heartbeat: heartbeat, MaxPayload: 100 * pool.MiB})
+				f := swallow.Submit(bound(t), p, how)
+				g.Expect(f.Result(bound(t))).To(Equal(42))
+				g.Expect(f.Outcome().Exits).To(ConsistOf(HaveField("Reason", pool.ReasonProtocol)))
+				g.Expect(p.Stats().Rejected).To(BeEquivalentTo(1))
+				whole(t, p)
+			})
+		}
+	}
 }
 
 var closesFrom3 = pool.Register("closes-from-3", func(_ context.Context, _ int) (int, error) {

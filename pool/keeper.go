@@ -1,6 +1,10 @@
 package pool
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"time"
+)
 
 // The keeper looks after workers that are up: tasks that run too long, workers stuck on a long task with others behind
 // it, heartbeats, age and memory. It sleeps until the next thing is due; while some worker has more than one task it
@@ -8,7 +12,6 @@ import "time"
 const (
 	keeperTick  = time.Millisecond
 	longTask    = 2 * time.Millisecond // a task that runs this long gives back what waits behind it
-	stoppedFor  = time.Second / 2      // a look that is so late tells that this process was not running
 	memoryEvery = 250 * time.Millisecond
 )
 
@@ -16,7 +19,6 @@ const (
 func (p *Pool) keep() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var due time.Time
 	for {
 		select {
 		case <-timer.C:
@@ -25,13 +27,14 @@ func (p *Pool) keep() {
 			return
 		}
 		p.mu.Lock()
-		now := time.Now()
+		now := p.clock.now()
 		next := now.Add(time.Hour)
-		p.keeperLate = !due.IsZero() && now.Sub(due) > stoppedFor
+		p.clock.grain = longestGrain
 		p.keeperNext = next // so that a task sent meanwhile, to a worker already looked at, has its time noticed
 		for w := range p.workers {
 			next = earliest(next, p.lookAfter(w, now))
 		}
+		next = earliest(next, p.ring(now))
 		if p.held {
 			if monotonic()-p.heldAt >= keeperTick {
 				p.held = false
@@ -44,9 +47,10 @@ func (p *Pool) keep() {
 			p.rested = false
 			next = earliest(next, now.Add(restFor))
 		}
-		p.keeperNext, due = next, next
+		p.keeperNext, p.clock.due = next, p.clock.undated(next)
+		sleep := time.Until(p.clock.due)
 		p.unlock()
-		timer.Reset(max(time.Until(next), 0))
+		timer.Reset(max(sleep, 0))
 	}
 }
 
@@ -76,7 +80,11 @@ func (p *Pool) watch(w *worker, c *call) {
 		p.keeperWake()
 		return
 	}
-	if t := p.timeout(c); t > 0 && w.headSince.Add(t/8).Before(p.keeperNext) {
+	soon := minSilence
+	if t := p.timeout(c); t > 0 {
+		soon = min(soon, t/8)
+	}
+	if w.headSince.Add(soon).Before(p.keeperNext) {
 		p.keeperWake()
 	}
 }
@@ -84,6 +92,9 @@ func (p *Pool) watch(w *worker, c *call) {
 // keeperWake makes the keeper look now. Pool.mu is held.
 func (p *Pool) keeperWake() {
 	p.keeperNext = time.Time{}
+	if now := time.Now(); now.Before(p.clock.due) {
+		p.clock.due = now
+	}
 	select {
 	case p.keeperKick <- struct{}{}:
 	default:
@@ -108,11 +119,12 @@ func (p *Pool) lookAfter(w *worker, now time.Time) (next time.Time) {
 	}
 	next = earliest2(w.attendAfter(now), p.lookAtTask(w, now))
 	next = earliest2(next, p.lookAtPulse(w, now))
+	next = earliest2(next, p.lookForAnswer(w, now))
 	if w.state != Ready || w.slot == nil || !w.died.IsZero() {
 		return next
 	}
 	if age := p.cfg.MaxAge; age > 0 {
-		due := w.readyAt.Add(age)
+		due := p.clock.dated(w.readyAt.Add(age))
 		if !now.Before(due) {
 			p.retire(w, ReasonRecycle)
 			return next
@@ -157,7 +169,7 @@ func (p *Pool) lookAtTask(w *worker, now time.Time) (next time.Time) {
 	case w.seenAt.IsZero() || w.seen != seq:
 		w.seen, w.seenAt = seq, now // it started since the last look: its time is up rather late than early
 		if p.cfg.mutant == mutantEarlyTimeout {
-			w.seenAt = w.readyAt
+			w.seenAt = p.clock.dated(w.readyAt)
 		}
 	}
 	if running != nil {
@@ -170,7 +182,7 @@ func (p *Pool) lookAtTask(w *worker, now time.Time) (next time.Time) {
 				w.kill(ReasonTimeout)
 				return time.Time{}
 			}
-			next = due
+			next = p.clock.within(t, due, now)
 		}
 		since := w.seenAt
 		if seq == oldest {
@@ -181,17 +193,14 @@ func (p *Pool) lookAtTask(w *worker, now time.Time) (next time.Time) {
 			return next
 		}
 	} else if t := p.timeout(c); t > 0 {
-		// It has not started as far as its scoreboard tells. That is not believed for ever, but for so long while this process
-		// runs: its answer may not be read yet.
-		if p.keeperLate {
-			w.headSince = now
-		}
+		// It has not started as far as its scoreboard tells. That is not believed for ever, but for so long: its answer may not
+		// be read yet.
 		due := w.headSince.Add(t + max(p.cfg.Heartbeat, 0) + time.Second)
 		if !now.Before(due) {
 			w.kill(ReasonStall)
 			return time.Time{}
 		}
-		next = earliest(due, now.Add(max(min(now.Sub(w.headSince), t/8), keeperTick)))
+		next = p.clock.within(t, earliest(due, now.Add(max(now.Sub(w.headSince), keeperTick))), now)
 	}
 	if w.flight.count > 1 {
 		next = earliest2(next, now.Add(keeperTick))
@@ -212,27 +221,19 @@ func (p *Pool) unburden(w *worker, running uint32) {
 	}
 }
 
-// lookAtPulse pings w and ends it when it does not answer. Missing a ping is held against a worker only while this
-// process itself was running: a look that comes late starts the wait anew.
+// lookAtPulse pings w and ends it when it does not answer.
 func (p *Pool) lookAtPulse(w *worker, now time.Time) (next time.Time) {
 	limit := p.cfg.Heartbeat
 	if limit < 0 || w.slot == nil || p.cfg.mutant == mutantNoHeartbeat {
 		return time.Time{}
 	}
 	every := limit / 4
-	late := !w.lookedAt.IsZero() && now.Sub(w.lookedAt) > limit/2
-	w.lookedAt = now
+	p.clock.grain = min(p.clock.grain, max(every, shortestGrain))
 	answered := w.lives()
 	switch {
 	case w.pingedAt.IsZero() || answered && now.Sub(w.pingedAt) >= every:
-		w.pings++
-		w.pingedAt = now
-		if _, pinged := w.board.pong(); pinged {
-			w.proc.control(controlMessage{kind: controlPing, arg: w.pings})
-		}
+		w.ping(now)
 	case answered:
-	case late:
-		w.pingedAt = now
 	case now.Sub(w.pingedAt) >= limit:
 		w.kill(ReasonStall)
 		return time.Time{}
@@ -252,4 +253,59 @@ func (w *worker) lives() bool {
 	}
 	_, seq := w.board.running()
 	return w.flight.count == 0 || w.flight.get(seq) != nil
+}
+
+// ping asks w for a sign of life.
+func (w *worker) ping(now time.Time) {
+	if w.pingedAt.IsZero() || w.lives() {
+		w.pingedAt = now
+	}
+	w.pings++
+	if _, pinged := w.board.pong(); pinged {
+		w.proc.control(controlMessage{kind: controlPing, arg: w.pings})
+	}
+}
+
+// answered tells whether w has shown that it lives since that ping: one that is not pinged by not being stopped.
+func (w *worker) answered(ping uint32) bool {
+	pong, pinged := w.board.pong()
+	return pinged && pong >= ping || !pinged && !w.proc.halted()
+}
+
+// minSilence is how long a worker may owe an answer at least.
+const minSilence = time.Second
+
+var errSilent = errors.New("runs nothing, and what it owes an answer for is not answered")
+
+// lookForAnswer ends a worker that owes something and does nothing about it though it is alive: it runs no task and has some, or
+// has sent half a frame. What it wrote went elsewhere, or what it was to read did. What this process itself is still writing or
+// copying is not held against it.
+func (p *Pool) lookForAnswer(w *worker, now time.Time) (next time.Time) {
+	if w.killed || !w.died.IsZero() || w.flight.count == 0 && !w.torn || p.cfg.mutant == mutantNoAnswer {
+		w.owesSince = time.Time{}
+		return time.Time{}
+	}
+	limit := max(p.cfg.Heartbeat, minSilence)
+	phase, seq := w.board.running()
+	if !w.torn && phase == PhaseRunning && w.flight.get(seq) != nil || w.writing || w.dirty || w.copying {
+		w.owesSince = time.Time{}
+		return now.Add(limit)
+	}
+	if phase == PhaseWriting { // it may be copying a large one
+		limit += time.Duration(p.cfg.MaxPayload/(100*MiB)) * time.Second
+	}
+	if w.owesSince.IsZero() {
+		w.owesSince = now
+		w.ping(now)
+		w.owesPing = w.pings
+	}
+	due := w.owesSince.Add(limit)
+	if !now.Before(due) {
+		if w.answered(w.owesPing) {
+			p.reject(w, fmt.Errorf("from %s: %w", w.name, errSilent))
+			return time.Time{}
+		}
+		due = now.Add(limit / 8)
+	}
+	return p.clock.within(limit, due, now)
 }

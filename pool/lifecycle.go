@@ -45,11 +45,7 @@ func (p *Pool) stopWorker(w *worker) {
 	if !w.asked {
 		w.proc.control(controlMessage{kind: controlStop})
 	}
-	w.stopKill = time.AfterFunc(p.cfg.StopGrace, func() {
-		p.mu.Lock()
-		defer p.unlock()
-		w.kill(ReasonStop)
-	})
+	w.stopKill = p.after(p.cfg.StopGrace, func() { w.kill(ReasonStop) })
 }
 
 // Resize changes how many workers the pool has, 1 to 100,000. It returns at once: new workers come up in the
@@ -143,11 +139,24 @@ func (p *Pool) slotAt(i int) (*slot, error) {
 // When ctx ends first it returns ctx's error and the pool goes on draining; Close or Terminate end it. It returns ErrClosed
 // when Terminate ended tasks that had been accepted.
 func (p *Pool) Drain(ctx context.Context) error {
+	return p.drain(ctx, func() bool { return false })
+}
+
+// drain is Drain, and returns context.DeadlineExceeded when it takes too long.
+func (p *Pool) drain(ctx context.Context, late func() bool) error {
+	wait := func(cond func() bool) error {
+		var done bool
+		err := p.await(ctx, func() bool { done = cond(); return done || late() })
+		if err == nil && !done {
+			err = context.DeadlineExceeded
+		}
+		return err
+	}
 	p.mu.Lock()
 	p.state = max(p.state, stateDraining)
 	p.notify()
 	p.unlock()
-	if err := p.await(ctx, func() bool { return p.live == 0 || p.cfg.mutant == mutantCloseAtOnce }); err != nil {
+	if err := wait(func() bool { return p.live == 0 || p.cfg.mutant == mutantCloseAtOnce }); err != nil {
 		return err
 	}
 	p.mu.Lock()
@@ -157,7 +166,7 @@ func (p *Pool) Drain(ctx context.Context) error {
 	}
 	p.notify()
 	p.unlock()
-	if err := p.await(ctx, func() bool { return len(p.workers) == 0 }); err != nil {
+	if err := wait(func() bool { return len(p.workers) == 0 }); err != nil {
 		return err
 	}
 	p.finish()
@@ -183,9 +192,17 @@ func (p *Pool) dismiss(w *worker) {
 // returns nil when everything settled by itself. Closing twice is fine. A program that replaces itself by execve(2) closes its
 // pools first: the workers end by themselves, but the new program is not the one that reaps them, and they stay zombies.
 func (p *Pool) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.CloseTimeout)
-	defer cancel()
-	err := p.Drain(ctx)
+	late := false
+	p.mu.Lock()
+	timeout := p.after(p.cfg.CloseTimeout, func() {
+		late = true
+		p.notify()
+	})
+	p.unlock()
+	err := p.drain(context.Background(), func() bool { return late })
+	p.mu.Lock()
+	p.calm(timeout)
+	p.unlock()
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}

@@ -32,6 +32,7 @@ const (
 	mutantPoisonCounts          // each death of a poison task feeds the breaker
 	mutantEachEndExcused        // and the end of a worker that did nothing does not
 	mutantUnsealed              // a worker can truncate the memory that the host has mapped
+	mutantNoAnswer              // an answer that does not come is waited for
 	mutantLeak                  // a dead worker's resources are kept
 	mutants
 )
@@ -40,7 +41,7 @@ func (m mutant) String() string {
 	return [...]string{
 		"none", "skip drain", "shift blame", "drop requeue", "settle twice", "no restart", "double run", "no guardian", "torn frame",
 		"blame all", "no budget", "resend", "collateral", "no timeout", "early timeout", "no grace", "run cancelled", "no heartbeat",
-		"strand", "any slot", "no breaker", "no backoff", "no quarantine", "kill on shrink", "close at once", "poison counts", "each end excused", "unsealed", "leak",
+		"strand", "any slot", "no breaker", "no backoff", "no quarantine", "kill on shrink", "close at once", "poison counts", "each end excused", "unsealed", "no answer", "leak",
 	}[m]
 }
 

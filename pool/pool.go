@@ -50,8 +50,9 @@ type Pool struct {
 	lacks       error     // a start's, of a resource that another try will lack too
 	answered    time.Time // when a worker last settled something
 	eff         *effects
-	keeperNext  time.Time     // when the keeper looks next
-	keeperLate  bool          // this look is: the process was stopped
+	keeperNext  time.Time // when the keeper looks next
+	clock       patience
+	alarms      alarms
 	changed     chan struct{} // closed and replaced when something that await waits for changed
 	lastSubmit  time.Duration
 	rapid       int           // submissions in a row that followed at once

@@ -31,7 +31,7 @@ func (w *worker) rest() bool {
 		return false
 	}
 	w.resting, w.restedAt, p.rested = true, monotonic(), true
-	if p.keeperNext.After(time.Now().Add(2 * restFor)) {
+	if p.keeperNext.After(p.clock.now().Add(2 * restFor)) {
 		p.keeperWake()
 	}
 	return true

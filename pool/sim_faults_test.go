@@ -87,6 +87,18 @@ var simFaults = []simFault{
 		x.honest = 0
 		w.lie(x)
 	}},
+	{atWrite, 2, "the results are swallowed", func(w *simProcess, x *simMoment) {
+		x.frames, x.honest = nil, 0
+		w.lie(x)
+	}},
+	{atWrite, 2, "its socket is another's from the middle of the results on", func(w *simProcess, x *simMoment) {
+		n := x.dice.IntN(len(x.frames))
+		x.frames, x.honest = x.frames[:n], n
+		w.lie(x)
+		w.mu.Lock()
+		w.swallows = true
+		w.mu.Unlock()
+	}},
 	{atWrite, 1, "each result twice", func(w *simProcess, x *simMoment) {
 		x.frames = append(x.frames, x.frames...)
 		w.lie(x)

@@ -47,6 +47,7 @@ type simProcess struct {
 	held       bool          // its socket outlives it
 	slowOutput time.Duration // somebody takes so long to take its output; set before its death
 	lazy       bool          // who writes to it takes long; set before anybody does
+	swallows   bool          // what it sends goes elsewhere
 	reaped     bool
 	closed     bool
 	simRecord

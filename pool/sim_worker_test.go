@@ -96,6 +96,9 @@ func (w *simProcess) send(b []byte) error {
 func (w *simProcess) transmit(b []byte, honest int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.swallows {
+		return
+	}
 	w.toParent.put(b)
 	var f frame
 	for honest = min(honest, len(b)); honest > 0; {

@@ -180,9 +180,16 @@ func (p *Pool) number(s *slot) (n int) {
 
 // awaitReady waits for the end of w's boot, and buries it if that is not ready.
 func (p *Pool) awaitReady(w *worker) error {
-	timer := time.NewTimer(p.cfg.BootTimeout)
-	defer timer.Stop()
 	command := p.cfg.Command != nil
+	late := make(chan struct{})
+	p.mu.Lock()
+	timeout := p.after(p.cfg.BootTimeout, func() { close(late) })
+	p.unlock()
+	defer func() {
+		p.mu.Lock()
+		p.calm(timeout)
+		p.unlock()
+	}()
 	boot := &BootError{Worker: w.name, Reason: "exited before it was ready"}
 	select {
 	case said := <-w.ready:
@@ -196,7 +203,7 @@ func (p *Pool) awaitReady(w *worker) error {
 		}
 		p.kill(w, ReasonBoot)
 	case <-w.exited:
-	case <-timer.C:
+	case <-late:
 		boot.Reason = fmt.Sprintf("was not ready within %v: does the program call pool.Main first, and does its initializer end?", p.cfg.BootTimeout)
 		if command {
 			boot.Reason = fmt.Sprintf("did not say ready within %v: is the command a worker (docs/wire.md), and do its imports end?", p.cfg.BootTimeout)
@@ -292,9 +299,7 @@ func (p *Pool) install(w *worker) bool {
 		w.lastExit = w.slot.lastExit
 		p.enlist(w)
 	}
-	time.AfterFunc(readySettle, func() {
-		p.mu.Lock()
-		defer p.unlock()
+	w.settling = p.after(readySettle, func() {
 		if w.state != Ready || !w.died.IsZero() {
 			return
 		}

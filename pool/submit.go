@@ -115,9 +115,7 @@ func (p *Pool) cancel(c *call, ctx context.Context) {
 	}
 	p.revokeOthers(w)
 	if grace := p.cfg.CancelGrace; grace >= 0 && p.cfg.mutant != mutantNoGrace {
-		c.more().grace = time.AfterFunc(grace, func() {
-			p.mu.Lock()
-			defer p.unlock()
+		c.more().grace = p.after(grace, func() {
 			if w.flight.get(seq) != c {
 				return
 			}
