@@ -332,6 +332,31 @@ func TestAResultForATaskThatWasNotStartedIsRejected(t *testing.T) {
 	whole(t, p)
 }
 
+// babbles is an initializer whose worker sends garbage as soon as it is ready, whatever it is asked.
+var babbles = pool.RegisterInit("babbles", func(context.Context, int) error {
+	word := mapped()
+	go func() {
+		for pool.Phase(word(0).Load()&0xff) != pool.PhaseIdle {
+			runtime.Gosched()
+		}
+		post([]byte("this is not a frame, nor will it ever be one; it is long enough"))
+	}()
+	return nil
+})
+
+func TestWorkersThatSendGarbageAsSoonAsTheyAreReadyOpenTheBreaker(t *testing.T) {
+	g := NewWithT(t)
+	cfg := pool.Config{Size: 1, Initializer: babbles.With(0), Backoff: pool.Backoff{Threshold: 4, Base: 10 * time.Millisecond}}
+	p, err := pool.New(bound(t), cfg)
+	if err != nil { // all of them were that quick
+		g.Expect(err).To(MatchError(pool.ErrCrashLoop))
+		return
+	}
+	t.Cleanup(p.Terminate)
+	e, _ := next(t, p.Subscribe(1000), pool.BreakerOpened)
+	g.Expect(e.Err).To(MatchError(ContainSubstring("not a frame")))
+}
+
 // swallow answers nothing, though its worker lives on and runs nothing or is long done with what it said.
 var swallow = pool.Register("swallow", func(ctx context.Context, how string) (int, error) {
 	if pool.Attempt(ctx) > 1 {

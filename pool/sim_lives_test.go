@@ -173,7 +173,7 @@ func (s *simulation) feeds(e Event, sure bool) bool {
 	if sure {
 		limit -= 100 * time.Millisecond // the first workers were ready before New returned
 	}
-	if x.Settled > 0 || x.Reason != ReasonNone || x.Kind == KindKilled || x.Kind == KindClean || x.At.Sub(ready) >= limit {
+	if x.Settled > 0 || x.Reason != ReasonNone && x.Reason != ReasonProtocol || x.Kind == KindKilled || x.Kind == KindClean || x.At.Sub(ready) >= limit {
 		return false
 	}
 	if w.lied { // who is to blame is not known

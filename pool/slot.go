@@ -70,7 +70,7 @@ func (p *Pool) tend(w *worker) ending {
 	}
 	switch {
 	case end == endBad:
-		p.breakerFail(&BootError{Worker: w.name, Reason: "died right after it was ready", Exit: exit}, w.probe)
+		p.breakerFail(&BootError{Worker: w.name, Reason: "died right after it was ready", Exit: exit, Err: w.rejected}, w.probe)
 	case w.probe && end == endGood:
 		p.breakerClose(w)
 	case w.probe:
@@ -233,6 +233,9 @@ func (p *Pool) awaitReady(w *worker) error {
 	}
 	if w.slot != nil && w.slot.worker == w {
 		w.slot.worker = nil
+	}
+	if w.rejected != nil && boot.Err == nil {
+		boot.Reason, boot.Err = "sent what no worker should", w.rejected
 	}
 	p.mu.Unlock()
 	return boot
