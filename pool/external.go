@@ -33,7 +33,7 @@ func declare[In, Out any](name string, codec Codec, rawArg, rawResult bool) Task
 	if name == "" || len(name) > maxName || !utf8.ValidString(name) {
 		panic(fmt.Sprintf("pool: external task name %q: want 1 to %d bytes of UTF-8", name, maxName))
 	}
-	def := &definition{name: name, codec: codec, external: true}
+	def := &definition{name: name, codec: codec, light: unseen[Out](codec), external: true}
 	if rawArg {
 		def.flags |= flagBytes
 	}

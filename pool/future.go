@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"sync/atomic"
 	"time"
 )
@@ -50,7 +51,13 @@ func (f *Future[Out]) value(last bool) (out Out, err error) {
 	if last && len(f.call.data) >= inlinePayload && f.call.def.codec == CBOR && lend(f.call.data, &out) {
 		return out, nil
 	}
-	if out, err = decode[Out](f.call.def.codec, f.call.data); err != nil {
+	if len(f.call.data) > f.call.def.light {
+		err = tooHeavy(f.call.data, reflect.TypeFor[Out]())
+	}
+	if err == nil {
+		out, err = decode[Out](f.call.def.codec, f.call.data)
+	}
+	if err != nil {
 		return out, &EncodeError{Task: f.call.def.name, What: "decode result", Err: err}
 	}
 	return out, nil

@@ -33,6 +33,7 @@ func (e *HandlerError) Unwrap() []error { return e.wrapped }
 //	var _ = pool.RegisterError[*QuotaError]("quota")
 func RegisterError[E error](name string) struct{} {
 	mustTravel("error", name, "type", reflect.TypeFor[E]())
+	unseen := light(reflect.TypeFor[E]())
 	errorKinds.add(&errorKind{
 		name: name,
 		match: func(err error) ([]byte, bool) {
@@ -49,6 +50,9 @@ func RegisterError[E error](name string) struct{} {
 					err, ok = nil, false
 				}
 			}()
+			if len(data) > unseen && tooHeavy(data, reflect.TypeFor[E]()) != nil {
+				return nil, false
+			}
 			var e E
 			if err := CBOR.Decode(data, &e); err != nil || reflect.ValueOf(&e).Elem().IsZero() && reflect.TypeFor[E]().Kind() == reflect.Pointer {
 				return nil, false

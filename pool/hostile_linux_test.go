@@ -357,6 +357,26 @@ func TestWorkersThatSendGarbageAsSoonAsTheyAreReadyOpenTheBreaker(t *testing.T) 
 	g.Expect(e.Err).To(MatchError(ContainSubstring("not a frame")))
 }
 
+// heavy answers with little that would be much.
+var heavy = pool.Register("heavy", func(ctx context.Context, size int) ([]any, error) {
+	n := nothing(size) // a map of it, which is no []any: only its list is meant
+	post(wire(kindValue, 1, pool.TaskID(ctx), uint32(mapped()(0).Load()>>8), reference(3, n-3)))
+	select {}
+})
+
+func TestAResultThatWouldTakeManyTimesItsSizeFailsItsTaskAndNotTheHost(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1, Heartbeat: -1})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := heavy.Call(bound(t), p, 64<<20)
+	runtime.ReadMemStats(&after)
+	g.Expect(err).To(BeAssignableToTypeOf(&pool.EncodeError{}))
+	g.Expect(err).To(MatchError(ContainSubstring("67108869 bytes would take more than 8 times that, and 256 MiB, as []interface {}")))
+	g.Expect(after.TotalAlloc-before.TotalAlloc).To(BeNumerically("<", 256<<20), "the bytes, and no list of them")
+	kill(t, pids(p)[0], 9)
+	whole(t, p)
+}
+
 // swallow answers nothing, though its worker lives on and runs nothing or is long done with what it said.
 var swallow = pool.Register("swallow", func(ctx context.Context, how string) (int, error) {
 	if pool.Attempt(ctx) > 1 {

@@ -17,6 +17,7 @@ type definition struct {
 	name  string
 	index uint16 // in the registry
 	codec Codec
+	light int // so many bytes of its result can be decoded unseen
 
 	external bool  // its handler is another program's
 	flags    uint8 // of its frames
@@ -66,7 +67,7 @@ func RegisterCodec[In, Out any](name string, codec Codec, handler func(ctx conte
 		}
 		return enc, nil, nil
 	})
-	return Task[In, Out]{&definition{name: name, index: index, codec: codec}}
+	return Task[In, Out]{&definition{name: name, index: index, codec: codec, light: unseen[Out](codec)}}
 }
 
 // Name is the name the task was registered with.
