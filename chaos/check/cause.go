@@ -236,8 +236,8 @@ func (s *state) sayMissing(n int) (string, int) {
 
 func (s *state) sayOrphaned(n int) (string, int) {
 	if gone := s.looks.gone; gone != nil && gone.Left > 0 {
-		return "the target did not come to its end when it was told to: " + number(gone.Left, "process", "processes") + " of it ran on, and " +
-			wasWere(gone.Left) + " ended by the harness", s.looks.endLine
+		return number(gone.Left, "process", "processes") + " of the target ran on after it was told to end, and " + wasWere(gone.Left) +
+			" ended by the harness", s.looks.endLine
 	}
 	return number(n, "process", "processes") + " of the target " + isAre(n) + " left that " + isAre(n) + " no member's", s.looks.endLine
 }

@@ -69,7 +69,7 @@ func (w *whole) init(size int, events bool) {
 
 // add puts a change in its place. What happened after the end does not count.
 func (w *whole) add(c change) {
-	if w.over && c.at > w.overAt {
+	if w.over && c.at >= w.overAt {
 		return
 	}
 	i, _ := slices.BinarySearchFunc(w.changes, c, func(a, b change) int {
