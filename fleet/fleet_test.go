@@ -50,9 +50,12 @@ func serve(t *testing.T, n fleet.Node) (stop func()) {
 	return stop
 }
 
-// listening is a broker that other processes reach, with its tasks in dir ("" for memory).
+// listening is a broker that other processes reach, for tests that start nodes as processes.
 func listening(t *testing.T) *broker.Broker {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts nodes as processes: left out with -short")
+	}
 	b, err := broker.Start(broker.Config{Port: -1})
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { _ = b.Close() })

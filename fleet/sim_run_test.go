@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 1500, "schedules of the fleet's simulation")
+	seeds = flag.Int("seeds", 600, "schedules of the fleet's simulation")
 	seed  = flag.Uint64("seed", 0, "simulate this one alone, with its trace")
 )
 
@@ -212,6 +212,9 @@ func (s *sim) fault() {
 
 func TestSimulationOfTheFleet(t *testing.T) {
 	from, n := uint64(1), *seeds
+	if testing.Short() {
+		n = min(n, 100)
+	}
 	if *seed != 0 {
 		from, n = *seed, 1
 	}

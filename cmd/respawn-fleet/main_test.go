@@ -55,6 +55,9 @@ func respawnFleet(ctx context.Context, w io.Writer, args ...string) error {
 }
 
 func TestAFleetComesUpIsSeenIsDrainedAndGoesDown(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a fleet of processes: left out with -short")
+	}
 	g := NewWithT(t)
 	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer stop()
