@@ -518,3 +518,48 @@ func TestToCancelOneTaskThatWaitsAtAWorkerLeavesTheOthersThereToRun(t *testing.T
 		g.Expect(p.Stats().Exits).To(BeZero(), "a worker that nobody gives what it waits for is taken for stalled")
 	})
 }
+
+func TestAWorkerThatBreaksTheProtocolIsKilledAndNamed(t *testing.T) {
+	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
+		if !strings.Contains(cfg.Command[1], ".py") {
+			t.Skip("the broken workers are Python's")
+		}
+		for how, said := range map[string]string{
+			"answers twice":                 "which is not there",
+			"answers with a foreign number": "which is not there",
+			"writes tickets":                "tickets are in the pipe",
+			"takes no tickets":              "which was not started",
+			"tears tickets":                 "read in part",
+			"prints into the socket":        "not a frame",
+			"sends tasks":                   "kind 2 from a worker",
+			"says ready twice":              "ready twice",
+		} {
+			t.Run(how, func(t *testing.T) {
+				g, cfg := NewWithT(t), cfg
+				cfg.Size, cfg.Command = 1, []string{cfg.Command[0], filepath.Join(filepath.Dir(cfg.Command[1]), "broken.py")}
+				cfg.Env = append([]string{"BROKEN=" + how}, cfg.Env...)
+				p := start(t, cfg)
+				events := p.Subscribe(1000)
+				defer events.Close()
+				_, err := extSquare.Call(bound(t), via(p), 3, pool.WithDelivery(pool.AtMostOnce))
+				if err != nil {
+					var lost *pool.WorkerLostError
+					g.Expect(errors.As(err, &lost)).To(BeTrue(), "%v", err)
+					g.Expect(lost.Exits[0].Reason).To(Equal(pool.ReasonProtocol))
+				}
+				g.Eventually(func() error {
+					for {
+						select {
+						case e := <-events.C:
+							if e.Kind == pool.FrameRejected {
+								return e.Err
+							}
+						default:
+							return nil
+						}
+					}
+				}).WithTimeout(patience).Should(MatchError(ContainSubstring(said)))
+			})
+		}
+	})
+}

@@ -89,6 +89,27 @@ var scenes = map[string]struct {
 	}},
 }
 
+// Workers of another language, too busy to see it: Node cannot until its handler returns.
+func init() {
+	for _, l := range languages {
+		if _, err := exec.LookPath(l.name); err != nil {
+			continue
+		}
+		scene := scenes["busy"]
+		scene.cfg = pool.Config{Command: []string{l.name, filepath.Join("testdata", l.script)}, Env: []string{"PYTHONPATH=../workers/python"}}
+		scene.cfg.Stdout = func(string, []byte) {} // this program's is for the test to read
+		scene.setup = func(ctx context.Context, p *pool.Pool) []int {
+			return everyWorker(ctx, p, "", func(slot int) {
+				extStubborn.Submit(ctx, p, 3_600_000, pool.OnSlot(slot))
+				for p.Workers()[slot].Phase != pool.PhaseRunning {
+					<-time.After(time.Millisecond)
+				}
+			})
+		}
+		scenes["busy in "+l.name] = scene
+	}
+}
+
 // fork makes a child that has what this process has open, calls no exec, and does nothing: what a child is that was stopped
 // before it could, or one that a C library has made.
 func fork() {
