@@ -66,7 +66,7 @@ func serveApart(name string) error {
 }
 
 // runApart runs the short form of a scenario in a process of its own. The directory, which has its files, is removed if the
-// run passed.
+// run passed, or proves nothing since the host was starved.
 func runApart(ctx context.Context, name string, set ...string) (r *reports.Report, dir string, err error) {
 	return runIn(ctx, nil, name, set...)
 }
@@ -88,7 +88,7 @@ func runIn(ctx context.Context, env []string, name string, set ...string) (r *re
 	if r, err = reports.Load(filepath.Join(dir, "report.json")); err != nil {
 		return nil, dir, err
 	}
-	if r.Verdict.ExitCode() == 0 || r.Skipped != "" {
+	if r.Verdict.ExitCode() == 0 || r.Skipped != "" || r.Starved() {
 		err = os.RemoveAll(dir)
 	}
 	return r, dir, err

@@ -65,6 +65,7 @@ type sums struct {
 	firstUnsettled, firstDuplicated, firstBystander            sighting
 	firstUnwitnessed                                           sighting
 	early                                                      int
+	cut                                                        int // executions that a member's death ended
 	firstEarly                                                 sighting
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
@@ -15,6 +16,7 @@ func (a *account) finish(s *state) {
 	u := sums{}
 	for id, e := range a.tasks {
 		u.mostRuns = max(u.mostRuns, int(e.runs))
+		u.cut += a.cut(id, e, s)
 		if e.runs > 0 {
 			u.ran++
 		}
@@ -90,6 +92,25 @@ func (a *account) interrupted(id uint64, e entry, s *state) int {
 		}
 	}
 	return n
+}
+
+// cut counts the executions of the task that have no end because their process died.
+func (a *account) cut(id uint64, e entry, s *state) (n int) {
+	for _, r := range a.runsOf(id, e) {
+		if r.end == 0 && slices.ContainsFunc(s.crew.deaths[int(r.pid)], func(at time.Duration) bool { return at >= r.start }) {
+			n++
+		}
+	}
+	return n
+}
+
+// betweenTasks tells whether members were to be killed at work, as the target listed them, and none of the kills met a task: what is
+// expected of their effect was not put to the test.
+func (s *state) betweenTasks() bool {
+	return s.account.runs > 0 && s.account.sums.cut == 0 && s.faults.outcomes["confirmed"] > 0 &&
+		!slices.ContainsFunc(s.h.Nemesis, func(n history.Nemesis) bool {
+			return n.Fault != "signal KILL" || !slices.Contains(strings.Fields(n.Pick), "busy")
+		})
 }
 
 // runsOf is the executions of a task in the order of their starts.

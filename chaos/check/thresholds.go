@@ -33,10 +33,11 @@ func (v *verdict) group(name string) {
 	}
 }
 
-// breachOf is what the breach of such a rule comes to. Where no fault was confirmed although there were to be some, what is
+// breachOf is what the breach of such a rule comes to. Where no fault was confirmed although there were to be some, or none met a task
+// that was to be killed at its work, what is
 // expected of their effect proves nothing; what every scenario promises holds all the same.
 func (v *verdict) breachOf(r history.Rule) Verdict {
-	struck := len(v.s.h.Nemesis) == 0 || v.s.faults.outcomes["confirmed"] > 0
+	struck := len(v.s.h.Nemesis) == 0 || v.s.faults.outcomes["confirmed"] > 0 && !v.s.betweenTasks()
 	promised := slices.Contains(Promises(), r.Metric)
 	if r.Group == "expect" && (struck || promised) {
 		return Fail
@@ -224,6 +225,9 @@ func (v *verdict) require() {
 		v.judge(r, Inconclusive)
 	}
 	v.group("require")
+	if v.complete && v.s.betweenTasks() {
+		v.find(Inconclusive, 0, "members were to be killed at work, and each kill fell between two tasks")
+	}
 }
 
 // wanted is the threshold's text without its metric.
