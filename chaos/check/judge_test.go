@@ -569,6 +569,16 @@ func TestTooFewSamplesAreShownForWhatTheyAre(t *testing.T) {
 	g.Expect(r.Metrics).NotTo(HaveKey("slot.recovery.p90"))
 }
 
+func TestAQuantileThatIsWhatItMustNotBeWhateverIsMissingFails(t *testing.T) {
+	s := newStory(4).boot().stage("steady").sample(4).stage("chaos").sample(4).kill(0)
+	for _, ms := range []int{1, 1, 7, 7, 1, 1, 1, 1, 1} {
+		id := s.submit()
+		s.add(history.Event{Task: &history.Task{ID: id, Op: "settled", Outcome: history.OK, Latency: time.Duration(ms) * tick}})
+		s.run(id, s.pids[1], s.now-tick, s.now)
+	}
+	NewWithT(t).Expect(s.verify(4).stop().end().expect("tasks.latency.p90 != 7ms").judge().Verdict).To(Equal(check.Fail))
+}
+
 // Whatever the missing samples were, the condition would not hold; and where there is a value with which it would, it is open.
 func TestAQuantileIsHopelessOnlyIfNoValueOfTheMissingSamplesHelps(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -188,6 +188,8 @@ func (f fewSamples) hopeless(op string, limit float64) bool {
 		return upTo >= k
 	case "==":
 		return tooLarge || tooSmall
+	case "!=":
+		return below+missing < k && upTo >= k
 	}
 	return false
 }

@@ -44,7 +44,7 @@ func TestTheGuideOfTheGateDoesWhatItSays(t *testing.T) {
 			command, shown, _ := strings.Cut(lines, "\n")
 			cmd := exec.Command("bash", "-c", command)
 			cmd.Dir = dir
-			cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off", "RESPAWN_OUT=", "RESPAWN_REPLAY=", "GITHUB_ACTIONS=")
+			cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "TMPDIR="+t.TempDir(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off", "RESPAWN_OUT=", "RESPAWN_REPLAY=", "GITHUB_ACTIONS=")
 			out, _ := cmd.CombinedOutput() // what it shows tells
 			rest := string(out)
 			for line := range strings.Lines(shown) {
