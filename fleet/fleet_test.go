@@ -278,3 +278,21 @@ func TestWhatIsWrongWithABrokerIsSaidInOneSentence(t *testing.T) {
 	_, err = square.Call(bound(t), f, 7, pool.OnSlot(1))
 	g.Expect(err).To(MatchError(pool.ErrNoSuchSlot))
 }
+
+func TestANodesWorkersMayBeOfAnotherLanguage(t *testing.T) {
+	g := NewWithT(t)
+	python, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
+	if err != nil {
+		t.Skipf("there is no python3 here: %v", err)
+	}
+	script, err := filepath.Abs("../pool/testdata/worker.py")
+	g.Expect(err).NotTo(HaveOccurred())
+	b, err := broker.Start(broker.Config{})
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { _ = b.Close() })
+	serve(t, fleet.Node{Fleet: "test", Options: b.Options(), Name: "python", Pool: pool.Config{
+		Size: 1, Command: []string{strings.TrimSpace(string(python)), script}, Env: []string{"PYTHONPATH=../workers/python", "PYTHONDONTWRITEBYTECODE=1"},
+	}})
+	f := dial(t, fleet.Config{Fleet: "test", Options: b.Options(), InMemory: true})
+	g.Expect(pySquare.Call(bound(t), f, 7)).To(Equal(49))
+}

@@ -59,7 +59,8 @@ var (
 		}
 		return os.Getppid(), ctx.Err()
 	})
-	errOwn = pool.RegisterSentinel("fleet.test.errOwn", errors.New("our own sentinel"))
+	pySquare = pool.External[int, int]("square") // in ../pool/testdata/worker.py
+	errOwn   = pool.RegisterSentinel("fleet.test.errOwn", errors.New("our own sentinel"))
 )
 
 type work struct {

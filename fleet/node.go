@@ -230,18 +230,23 @@ func (s *server) runAll() {
 // start hands a task to the pool.
 func (s *server) start(k taskKey, e envelope, id uint64) {
 	m := &pool.Message{
-		ID: id, Task: e.Task, Arg: e.Arg, Key: e.Key, Timeout: e.Timeout, Delivery: e.Delivery, HasDelivery: true, Budgets: e.Budgets,
+		ID: id, Task: e.Task, Arg: e.Arg, External: e.External, Key: e.Key, Timeout: e.Timeout, Delivery: e.Delivery, HasDelivery: true, Budgets: e.Budgets,
 		Attempts: e.Attempts, Exits: e.Exits,
 	}
 	err := s.pool.Send(context.Background(), m, func(r *pool.Reply) { s.finished(k, id, r) })
 	switch {
 	case err == nil:
-	case errors.Is(err, pool.ErrClosed), errors.Is(err, pool.ErrCrashLoop), errors.Is(err, pool.ErrQueueFull), errors.Is(err, pool.ErrUnknownTask):
+	case errors.Is(err, pool.ErrClosed), errors.Is(err, pool.ErrCrashLoop), errors.Is(err, pool.ErrQueueFull), notHere(err):
 		s.log.Warn("a task cannot be run here", "task", e.Task, "error", err)
-		s.with(func(now time.Duration) { s.hand.cannot(now, k, errors.Is(err, pool.ErrUnknownTask)) })
+		s.with(func(now time.Duration) { s.hand.cannot(now, k, notHere(err)) })
 	default:
 		s.finished(k, id, &pool.Reply{Err: err})
 	}
+}
+
+// notHere tells whether no node of this program will run the task.
+func notHere(err error) bool {
+	return errors.Is(err, pool.ErrUnknownTask) || errors.Is(err, pool.ErrOtherWorkers)
 }
 
 // finished takes a run's outcome. One that the pool's own end has given is none: the task goes back.

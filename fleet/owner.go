@@ -277,7 +277,7 @@ func (o *owner) Send(ctx context.Context, m *pool.Message, done func(*pool.Reply
 		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d in this fleet", pool.ErrPayloadTooLarge, m.Task, len(m.Arg), most)
 	}
 	env := envelope{
-		Owner: o.id, Task: m.Task, Arg: m.Arg, Key: m.Key, Timeout: m.Timeout, Delivery: m.Delivery, Budgets: m.Budgets,
+		Owner: o.id, Task: m.Task, Arg: m.Arg, External: m.External, Key: m.Key, Timeout: m.Timeout, Delivery: m.Delivery, Budgets: m.Budgets,
 		Attempts: m.Attempts, Exits: last(m.Exits),
 	}
 	if !m.HasDelivery {

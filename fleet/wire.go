@@ -17,6 +17,7 @@ type envelope struct {
 	Ask      bool          `cbor:"a"` // it may have run before: ask its owner first
 	Task     string        `cbor:"k"`
 	Arg      []byte        `cbor:"b"`
+	External bool          `cbor:"l,omitempty"` // for workers of another language
 	Key      string        `cbor:"i"`
 	Timeout  time.Duration `cbor:"d,omitempty"`
 	Delivery pool.Delivery `cbor:"m,omitempty"`

@@ -3,7 +3,6 @@ package pool
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"reflect"
 	"runtime"
 	"strings"
@@ -94,7 +93,7 @@ func FuzzWeight(f *testing.F) {
 			w := weigher{data: data, left: 1 << 40}
 			whole := w.item(reflect.TypeOf(v).Elem(), 0) && len(w.data) == 0
 			if decMode().Wellformed(data) == nil && len(data) > 0 && !whole {
-				t.Error(fmt.Sprintf("%x is well-formed and was not walked over, as %T", data, v))
+				t.Errorf("%x is well-formed and was not walked over, as %T", data, v)
 			}
 		}
 	})
