@@ -576,7 +576,13 @@ func TestAQuantileThatIsWhatItMustNotBeWhateverIsMissingFails(t *testing.T) {
 		s.add(history.Event{Task: &history.Task{ID: id, Op: "settled", Outcome: history.OK, Latency: time.Duration(ms) * tick}})
 		s.run(id, s.pids[1], s.now-tick, s.now)
 	}
-	NewWithT(t).Expect(s.verify(4).stop().end().expect("tasks.latency.p90 != 7ms").judge().Verdict).To(Equal(check.Fail))
+	s.stage("settle").sample(4).stage("verify")
+	for slot := range 4 {
+		s.probe(slot, 0)
+	}
+	r := s.sample(4).stop().end().expect("tasks.latency.p90 != 7ms").judge()
+	NewWithT(t).Expect(r.Verdict).To(Equal(check.Fail), show(r))
+	NewWithT(t).Expect(r.Cause).To(HavePrefix("tasks.latency.p90 cannot be != 7ms: of the 10 samples"), show(r))
 }
 
 // Whatever the missing samples were, the condition would not hold; and where there is a value with which it would, it is open.
