@@ -12,6 +12,7 @@ import (
 
 // An abort condition trips once it has held for long enough, and not if it lapses in between.
 func TestAbortConditionsMustHold(t *testing.T) {
+	long(t)
 	t.Parallel()
 	lapsed := time.Now()
 	for name, c := range map[string]struct {

@@ -48,6 +48,7 @@ func TestSignalsThatDoNothingAreNotConfirmed(t *testing.T) {
 
 // Every fault is confirmed on our pool, by the evidence that it must have.
 func TestFaultsAreConfirmed(t *testing.T) {
+	long(t)
 	for _, c := range []struct {
 		fault    chaos.Fault
 		fatal    bool
@@ -99,6 +100,7 @@ func TestPausedVictimIsKilledByThePool(t *testing.T) {
 
 // A victim that is to be hit in a phase is in that phase when it is hit, or it is not hit.
 func TestPhasesAreHitExactly(t *testing.T) {
+	long(t)
 	for _, phase := range []string{"idle", "reading", "running", "writing"} {
 		t.Run(phase, func(t *testing.T) {
 			g := NewWithT(t)

@@ -53,6 +53,7 @@ func TestOOMOfAVictimThatAllocatesNothing(t *testing.T) {
 // A process that cannot be told to allocate is under pressure all the same, for as long as that is to last, and lives: a hog
 // takes in its group what is missing.
 func TestMemoryOfAVictimThatAllocatesNothing(t *testing.T) {
+	long(t)
 	how := needs(t, cgroup.Memory)
 	g := NewWithT(t)
 	p := sleepers(t, 1)
@@ -78,6 +79,7 @@ func TestMemoryOfAVictimThatAllocatesNothing(t *testing.T) {
 
 // Usage that was there and falls before the time is over is not confirmed, although the hog lives and nobody was killed.
 func TestMemoryThatIsGivenBackIsNotConfirmed(t *testing.T) {
+	long(t)
 	needs(t, cgroup.Memory)
 	g := NewWithT(t)
 	p := sleepers(t, 1)
@@ -152,6 +154,7 @@ func nearTheTarget(t *testing.T) *procs {
 
 // A hog that gets less than it was to take is not confirmed, and its receipt says how much that was.
 func TestMemoryWithAHogThatGetsLess(t *testing.T) {
+	long(t)
 	needs(t, cgroup.Memory)
 	g := NewWithT(t)
 	var rec tape
@@ -172,6 +175,7 @@ func TestMemoryWithAHogThatGetsLess(t *testing.T) {
 
 // The time for which the memory is held begins when the hog has said that it has it, and not when the usage is high anyway.
 func TestMemoryIsHeldFromWhenTheHogHasIt(t *testing.T) {
+	long(t)
 	needs(t, cgroup.Memory)
 	g := NewWithT(t)
 	var rec tape
@@ -202,6 +206,7 @@ func (hasty) Stress(context.Context, int, chaos.Stress) (string, error) { return
 
 // A victim that answers too early has not held the memory, however high its usage is.
 func TestMemoryOfAVictimThatAnswersTooEarlyIsNotConfirmed(t *testing.T) {
+	long(t)
 	needs(t, cgroup.Memory)
 	g := NewWithT(t)
 	rec := assault(t, chaos.Run{Target: hasty{nearTheTarget(t)}}, once(chaos.Memory{For: time.Hour}))
@@ -211,6 +216,7 @@ func TestMemoryOfAVictimThatAnswersTooEarlyIsNotConfirmed(t *testing.T) {
 
 // A hog that ends too early is not taken for pressure.
 func TestMemoryWithAHogThatEnds(t *testing.T) {
+	long(t)
 	needs(t, cgroup.Memory)
 	g := NewWithT(t)
 	var rec tape
@@ -229,6 +235,7 @@ func TestMemoryWithAHogThatEnds(t *testing.T) {
 
 // What the kernel kills in a group that has nothing to do with the target is no trouble of its host.
 func TestOOMKillsInOtherGroupsDoNotCount(t *testing.T) {
+	long(t)
 	needs(t, cgroup.Memory)
 	g := NewWithT(t)
 	other := make(chan *tape, 1)
@@ -250,6 +257,7 @@ func TestOOMKillsInOtherGroupsDoNotCount(t *testing.T) {
 
 // A victim that lives because the run ended before the hog was done is as it was, and the hog is gone.
 func TestHogIsCalledOff(t *testing.T) {
+	long(t)
 	needs(t, cgroup.Memory)
 	g := NewWithT(t)
 	p := sleepers(t, 1)

@@ -123,3 +123,11 @@ func start(t *testing.T, cfg pool.Config) *targets.Started {
 	t.Cleanup(func() { _ = p.Terminate() })
 	return p
 }
+
+// long leaves a test that takes seconds out with -short.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
+}

@@ -38,6 +38,7 @@ func needs(t *testing.T, c cgroup.Controller) (mechanism string) {
 // Faults that exhaust something are confirmed by the kernel's own counters, or by what the victim saw, and only those end
 // the victim that say so.
 func TestResourceFaultsAreConfirmed(t *testing.T) {
+	long(t)
 	for _, c := range []struct {
 		fault    chaos.Fault
 		needs    cgroup.Controller
@@ -84,6 +85,7 @@ func TestResourceFaultsAreConfirmed(t *testing.T) {
 
 // The throttled victim needs something to do.
 func TestThrottleIsConfirmedByTheKernelsCount(t *testing.T) {
+	long(t)
 	how := needs(t, cgroup.CPU)
 	g := NewWithT(t)
 	var rec tape

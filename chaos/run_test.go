@@ -16,6 +16,7 @@ import (
 // Random busy workers are killed under load: every injection has a receipt, every slot answers a probe, every task its
 // value, and nothing is left.
 func TestKillUnderLoad(t *testing.T) {
+	long(t)
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 4})
 	var rec tape
@@ -102,6 +103,7 @@ func TestWitnessOfNothingIsNoError(t *testing.T) {
 
 // A harness that cannot look for what the target left does not say that there is nothing.
 func TestABlindHarnessSaysSo(t *testing.T) {
+	long(t)
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 1})
 	var rec tape

@@ -66,6 +66,7 @@ func TestTimeoutTellsHungTasksFromSlowOnes(t *testing.T) {
 
 // Whoever interrupts a run does not wait for the time that its tasks are given after its timeout.
 func TestAnInterruptionIsHeardAfterTheTimeout(t *testing.T) {
+	long(t)
 	t.Parallel()
 	g := NewWithT(t)
 	var rec tape

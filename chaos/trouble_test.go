@@ -31,6 +31,7 @@ func TestARunWhoseTasksCannotBeWitnessedIsTheHarnesssTrouble(t *testing.T) {
 
 // Nor is it the harness's trouble that tasks fail while it has all that it needs.
 func TestTasksThatFailAreTheTargetsWhereTheWitnessCanBeWritten(t *testing.T) {
+	long(t)
 	g := NewWithT(t)
 	witness := filepath.Join(t.TempDir(), "witness")
 	for range 2 { // without the file, which the first execution makes, and with it

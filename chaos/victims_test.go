@@ -77,6 +77,7 @@ func TestSideBySideListsKeepTheFloor(t *testing.T) {
 }
 
 func TestProtectedProcessesAreNoVictims(t *testing.T) {
+	long(t)
 	for _, pid := range []int{1, os.Getpid(), os.Getppid()} {
 		g := NewWithT(t)
 		p := &procs{list: []chaos.Member{member(0, pid)}, marker: "none"}
@@ -88,6 +89,7 @@ func TestProtectedProcessesAreNoVictims(t *testing.T) {
 
 // A signal can be sent to a zombie, and proves nothing.
 func TestZombiesAreAlreadyGone(t *testing.T) {
+	long(t)
 	t.Parallel()
 	g := NewWithT(t)
 	p := &procs{marker: "zombie"}
@@ -100,6 +102,7 @@ func TestZombiesAreAlreadyGone(t *testing.T) {
 }
 
 func TestNobodyToPickIsMissed(t *testing.T) {
+	long(t)
 	t.Parallel()
 	g := NewWithT(t)
 	rec := assault(t, chaos.Run{Target: sleepers(t, 1)}, chaos.Nemesis{Fault: chaos.Pause{}, Pick: chaos.Pick{State: "busy"}})
@@ -126,6 +129,7 @@ func TestFaultsThatATargetCannotDoAreRefusedByName(t *testing.T) {
 // Where the target does not tell how its members end, the kernel does once somebody has reaped the victim; else all that
 // is known is that it is gone.
 func TestTiersOfEvidence(t *testing.T) {
+	long(t)
 	t.Parallel()
 	g := NewWithT(t)
 	p := &procs{marker: "tiers"}
@@ -147,6 +151,7 @@ func TestTiersOfEvidence(t *testing.T) {
 // What was planned is read back out of the history: times, faults out of a mix, and the ranks of the victims, those of one
 // shot together. Injected again, it hits the same members.
 func TestReplay(t *testing.T) {
+	long(t)
 	g := NewWithT(t)
 	winch := chaos.Signal{Name: "WINCH", Grace: time.Millisecond}
 	list := []chaos.Nemesis{
@@ -193,6 +198,7 @@ func TestReplay(t *testing.T) {
 
 // One seed strikes the same slots at the same times on two runs, wherever the shots found their first choice in time.
 func TestOneSeedGivesTheSameVictimsOnTwoRuns(t *testing.T) {
+	long(t)
 	g := NewWithT(t)
 	kills := chaos.Nemesis{Fault: chaos.Signal{Name: "KILL"}, When: chaos.When{Poisson: 40, For: time.Second}, Require: -1}
 	run := func() (shots []history.Fault, inTime map[int]bool) {

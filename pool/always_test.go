@@ -95,6 +95,7 @@ func torment(ctx context.Context, p *pool.Pool, random *rand.Rand) {
 }
 
 func TestAlwaysEachTaskSettlesOnceWhateverTheSchedule(t *testing.T) {
+	long(t)
 	beside(t)
 	for _, delivery := range []pool.Delivery{pool.AtLeastOnce, pool.AtMostOnce} {
 		t.Run(fmt.Sprintf("delivery %d", delivery), func(t *testing.T) {

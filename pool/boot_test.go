@@ -43,6 +43,7 @@ func create(t *testing.T, path string) {
 }
 
 func TestABootLoopBacksOffOpensTheBreakerAndRecoversByItself(t *testing.T) {
+	long(t)
 	beside(t)
 	for how, cause := range map[string]string{
 		"fail-while-exists:":      "initializer failed: not yet",
@@ -155,6 +156,7 @@ func TestAWorkerThatIsNotReadyInTimeIsAClearErrorAndLeavesNothing(t *testing.T) 
 }
 
 func TestAReplacementThatCannotBeSpawnedIsRetriedAndItsReasonTold(t *testing.T) {
+	long(t)
 	beside(t)
 	for _, errno := range []syscall.Errno{syscall.EAGAIN, syscall.ENOMEM} {
 		t.Run(errno.Error(), func(t *testing.T) {

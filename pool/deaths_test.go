@@ -224,6 +224,7 @@ func TestHalfAResultIsDiscardedAndTheTaskRunAgain(t *testing.T) {
 }
 
 func TestDeathWhileReceivingAHundredMebibytesUnblocksTheWriter(t *testing.T) {
+	long(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	big := make([]byte, fewer(100, 20)<<20)
 	big[0], big[len(big)-1] = 7, 9
@@ -304,6 +305,7 @@ func TestADeadWorkerNeverReceivesATask(t *testing.T) {
 }
 
 func TestFiveHundredKillsLeaveNoZombieAndFlatFilesAndGoroutines(t *testing.T) {
+	long(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 4})
 	whole(t, p)
 	files, goroutines := resources()

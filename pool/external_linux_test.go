@@ -177,6 +177,7 @@ func TestATaskForWorkersOfTheOtherKindIsRefused(t *testing.T) {
 }
 
 func TestADeadWorkerOfAnotherLanguageIsBlamedForTheTaskThatItRan(t *testing.T) {
+	long(t)
 	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
 		cfg.Size = 1
 		g, p := NewWithT(t), start(t, cfg)
@@ -204,6 +205,7 @@ func trained(t *testing.T, p *pool.Pool) {
 }
 
 func TestTasksBehindOneThatKillsItsWorkerAreNotBlamedInAnotherLanguage(t *testing.T) {
+	long(t)
 	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
 		cfg.Size = 1
 		g, p := NewWithT(t), start(t, cfg)
@@ -232,6 +234,7 @@ func TestTasksBehindOneThatKillsItsWorkerAreNotBlamedInAnotherLanguage(t *testin
 }
 
 func TestTasksTakenBackFromAWorkerOfAnotherLanguageRunElsewhereAndNotThere(t *testing.T) {
+	long(t)
 	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
 		g, p := NewWithT(t), start(t, cfg)
 		dir := t.TempDir()
@@ -260,6 +263,7 @@ func TestTasksTakenBackFromAWorkerOfAnotherLanguageRunElsewhereAndNotThere(t *te
 }
 
 func TestAStormOfKillsLosesNothingInAnotherLanguage(t *testing.T) {
+	long(t)
 	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
 		cfg.Spares, cfg.Budgets.Killed = 2, 1000
 		g, p := NewWithT(t), start(t, cfg)
@@ -287,6 +291,7 @@ func TestAStormOfKillsLosesNothingInAnotherLanguage(t *testing.T) {
 }
 
 func TestAtMostOnceHoldsForWorkersOfAnotherLanguageThatAreKilled(t *testing.T) {
+	long(t)
 	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
 		cfg.Spares, cfg.Delivery = 2, pool.AtMostOnce
 		g, p := NewWithT(t), start(t, cfg)
@@ -342,6 +347,7 @@ func TestSIGTERMLetsAWorkerOfAnotherLanguageFinishItsTask(t *testing.T) {
 }
 
 func TestAStoppedWorkerOfAnotherLanguageIsReplaced(t *testing.T) {
+	long(t)
 	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
 		cfg.Size, cfg.Heartbeat = 1, time.Second
 		g, p := NewWithT(t), start(t, cfg)
@@ -355,6 +361,7 @@ func TestAStoppedWorkerOfAnotherLanguageIsReplaced(t *testing.T) {
 }
 
 func TestTimeoutsAndCancellationReachAnotherLanguage(t *testing.T) {
+	long(t)
 	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
 		cfg.Size, cfg.CancelGrace = 1, 300*time.Millisecond
 		g, p := NewWithT(t), start(t, cfg)
@@ -383,6 +390,7 @@ func TestTimeoutsAndCancellationReachAnotherLanguage(t *testing.T) {
 }
 
 func TestRecyclingAndRestartOfWorkersOfAnotherLanguage(t *testing.T) {
+	long(t)
 	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
 		cfg.MaxTasks = 10
 		g, p := NewWithT(t), start(t, cfg)
@@ -400,6 +408,7 @@ func TestRecyclingAndRestartOfWorkersOfAnotherLanguage(t *testing.T) {
 }
 
 func TestACommandThatIsNoWorkerIsOneClearErrorOfNew(t *testing.T) {
+	long(t)
 	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
 		plain := filepath.Join(t.TempDir(), "plain")
 		NewWithT(t).Expect(os.WriteFile(plain, []byte("text"), 0o600)).To(Succeed())
@@ -489,6 +498,7 @@ func TestTheCommandsPathIsNotResolvedAndBeginsAtDir(t *testing.T) {
 }
 
 func TestToCancelOneTaskThatWaitsAtAWorkerLeavesTheOthersThereToRun(t *testing.T) {
+	long(t)
 	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
 		cfg.Size = 1
 		g, p := NewWithT(t), start(t, cfg)

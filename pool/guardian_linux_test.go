@@ -78,6 +78,7 @@ func TestAGuardianThatDiesIsReplaced(t *testing.T) {
 }
 
 func TestAGuardianThatLivedForAWhileIsReplacedAtOnce(t *testing.T) {
+	long(t)
 	beside(t)
 	g := NewWithT(t)
 	guardian, err := pool.StartGuardian("0123456789abcdef")
@@ -97,6 +98,7 @@ func TestAGuardianThatLivedForAWhileIsReplacedAtOnce(t *testing.T) {
 }
 
 func TestAGuardianThatIsStoppedIsReplaced(t *testing.T) {
+	long(t)
 	g := NewWithT(t)
 	guardian, err := pool.StartGuardian("0123456789abcdef")
 	g.Expect(err).NotTo(HaveOccurred())
@@ -139,6 +141,7 @@ func limitFiles(t *testing.T) (open func()) {
 }
 
 func TestAStoppedGuardianHoldsUpNoClose(t *testing.T) {
+	long(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	kill(t, guardianOf(os.Getpid()), syscall.SIGSTOP)
 	closed := make(chan error, 1)

@@ -129,6 +129,7 @@ var misbehave = pool.Register("misbehave", func(ctx context.Context, crime strin
 })
 
 func TestAHostileWorkerHurtsOnlyItself(t *testing.T) {
+	long(t)
 	for crime := range crimes {
 		t.Run(crime, func(t *testing.T) {
 			g, p := NewWithT(t), start(t, pool.Config{Size: 2, Heartbeat: 2 * time.Second})
@@ -248,6 +249,7 @@ func nothing(n int) uint64 {
 
 // What a worker says of a failure is decoded in the host: forty bytes for each element of such a list.
 func TestAFailureFromAWorkerTakesNoMoreMemoryThanAMultipleOfItsSize(t *testing.T) {
+	long(t)
 	for _, how := range []string{"a list of nothing", "a list of nothing, as a panic", "a short list of nothing"} {
 		if raceEnabled && how != "a short list of nothing" {
 			continue // each byte takes ten times as long

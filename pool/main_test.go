@@ -381,3 +381,11 @@ func alone(t *testing.T, limits, variable, value string) (stdout, stderr string,
 	err = cmd.Run()
 	return out.String(), errs.String(), err
 }
+
+// long leaves a test that takes seconds out with -short.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
+}

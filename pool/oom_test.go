@@ -111,6 +111,7 @@ func TestWithoutACgroupTheDataLimitIsReportedAsOOM(t *testing.T) {
 // The Go runtime ends with SIGABRT then, after the reports of all its threads, for which it may wait until the pool finds it
 // stalled.
 func TestOutOfMemoryIsOOMAlsoWhereACrashIsToAbort(t *testing.T) {
+	long(t)
 	needDataLimit(t)
 	beside(t)
 	g := NewWithT(t)

@@ -32,6 +32,7 @@ var crowd = pool.Register("crowd", func(_ context.Context, n int) (int, error) {
 })
 
 func TestAnOutputSinkThatUsesThePoolOrBlocksHoldsUpNoReplacement(t *testing.T) {
+	long(t)
 	beside(t)
 	for name, sink := range map[string]func(p *pool.Pool, forever chan struct{}){
 		"uses the pool": func(p *pool.Pool, _ chan struct{}) { p.Workers() },

@@ -69,6 +69,7 @@ func TestWhatWorkersPrintPassesThroughWithTheirNames(t *testing.T) {
 }
 
 func TestWhatWorkersPrintBlocksNobodyWhereItIsNotRead(t *testing.T) {
+	long(t)
 	g := NewWithT(t)
 	r, w, err := os.Pipe()
 	g.Expect(err).NotTo(HaveOccurred())

@@ -190,6 +190,7 @@ func TestAWorkerThatClosesItsSocketAndLingersIsReplaced(t *testing.T) {
 
 // The frames of calls that were given up fill the socket of a worker that does not read.
 func TestACallWithALargeArgumentReturnsWhenItsContextEnds(t *testing.T) {
+	long(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, Heartbeat: -1})
 	pid := pids(p)[0]
 	kill(t, pid, syscall.SIGSTOP)

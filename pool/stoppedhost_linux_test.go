@@ -49,6 +49,7 @@ func stoppedMain(string) {
 // The answer comes while the host is stopped, for longer than the task might have taken. When it goes on its keeper may look
 // before its reader.
 func TestAWorkerThatAnsweredAStoppedHostIsNotTakenForStalled(t *testing.T) {
+	long(t)
 	beside(t)
 	for range 3 {
 		g := NewWithT(t)
@@ -149,6 +150,7 @@ func pausedMain(limit string) {
 }
 
 func TestTheTimeInWhichHostAndWorkersAreStoppedDoesNotCount(t *testing.T) {
+	long(t)
 	for _, limit := range []string{"TaskTimeout", "CancelGrace", "StopGrace", "CloseTimeout", "Heartbeat", "BootTimeout"} {
 		t.Run(limit, func(t *testing.T) {
 			t.Parallel()

@@ -34,6 +34,7 @@ func tracerMain(pid string) {
 
 // A dead worker that is traced by somebody who does not wait for it cannot be reaped, and wait4(2) for it blocks.
 func TestADeadWorkerThatADebuggerHoldsIsQuarantinedAndHoldsUpNobody(t *testing.T) {
+	long(t)
 	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 2})
 	events := p.Subscribe(1000)

@@ -79,6 +79,9 @@ func (p pipeline) run(t *testing.T, dir string, set ...string) (ok bool, output 
 // What is there to be copied does what it says: it is green on a pool that keeps its promises, takes the reports as the next
 // run's baseline, and is red on a pool that does not.
 func TestPipelinesDecide(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	for name, p := range map[string]pipeline{
 		"github-actions.yml": github(NewWithT(t), "../../ci/github-actions.yml"),
 		"gitlab-ci.yml":      gitlab(NewWithT(t), "../../ci/gitlab-ci.yml"),
