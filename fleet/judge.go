@@ -544,17 +544,31 @@ func (j *judge) silent(n *node) {
 		j.suspected(n)
 	}
 	n.state = gone
+	j.takeBack(n)
+}
+
+// end is a node whose process is proven to have ended. What may have been running is blamed for it.
+func (j *judge) end(n *node) {
+	n.state = ended
+	j.takeBack(n)
+}
+
+// takeBack settles the affairs of a node that is gone or has ended.
+func (j *judge) takeBack(n *node) {
 	for _, t := range slices.Clone(j.order) {
 		h := t.at(n)
-		if t.settled || h == nil {
+		switch {
+		case t.settled || h == nil:
 			continue
-		}
-		if t.grant == h {
+		case t.grant == h:
 			j.lose(t, n)
 			continue
 		}
 		t.drop(h)
 		t.count(h, j.now)
+		if n.state == ended && (h.allowed && h.state != done || j.mutant == mutantChargesAll) {
+			j.blame(t, h)
+		}
 		j.rescue(t, h)
 	}
 }
@@ -567,29 +581,6 @@ func (t *task) count(h *hold, now time.Duration) {
 	h.counted = true
 	if t.losses++; t.quarantined() {
 		t.notYet = now + suspectDelay<<min(t.losses-2, 10)
-	}
-}
-
-// end is a node whose process is proven to have ended. What may have been running is blamed for it.
-func (j *judge) end(n *node) {
-	n.state = ended
-	for _, t := range slices.Clone(j.order) {
-		h := t.at(n)
-		if t.settled || h == nil {
-			continue
-		}
-		if t.grant == h {
-			j.lose(t, n)
-			continue
-		}
-		t.drop(h)
-		t.count(h, j.now)
-		if h.allowed && h.state != done || j.mutant == mutantChargesAll {
-			j.blame(t, h)
-		}
-		if !t.settled {
-			j.rescue(t, h)
-		}
 	}
 }
 
