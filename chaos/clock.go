@@ -15,7 +15,12 @@ type clock struct {
 	started time.Time
 }
 
-func newClock() *clock { return &clock{base: witness.Now(), started: time.Now()} }
+// newClock starts at one moment as both clocks tell it. The record's time counts from the one that was read first, so that nothing is
+// recorded before it happened by what the witness says.
+func newClock() *clock {
+	m := newAnchor(time.Now, func() time.Duration { return time.Duration(witness.Now()) })
+	return &clock{base: int64(m.mono), started: m.at}
+}
 
 func (c *clock) now() time.Duration { return time.Duration(witness.Now() - c.base) }
 

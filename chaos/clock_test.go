@@ -29,3 +29,13 @@ func TestAWaitBetweenTheTwoReadingsOfTheClocksDoesNotCount(t *testing.T) {
 	m := newAnchor(func() time.Time { return real.Add(late) }, mono)
 	gomega.NewWithT(t).Expect(m.mono - m.at.Sub(real)).To(gomega.Equal(time.Hour))
 }
+
+func TestNothingIsRecordedBeforeItHappenedByTheWitness(t *testing.T) {
+	g := gomega.NewWithT(t)
+	for range 50_000 {
+		c := newClock()
+		happened := c.since(time.Duration(witness.Now()))
+		recorded := time.Since(c.started)
+		g.Expect(recorded >= happened).To(gomega.BeTrue(), "%v too early", happened-recorded)
+	}
+}
