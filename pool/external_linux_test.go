@@ -558,6 +558,10 @@ func TestAWorkerThatBreaksTheProtocolIsKilledAndNamed(t *testing.T) {
 					g.Expect(lost.Exits[0].Reason).To(Equal(pool.ReasonProtocol))
 				}
 				g.Eventually(func() error {
+					// A look at the pipe while nothing of the parent's is in it sees no forgery: the next task does.
+					ctx, cancel := context.WithTimeout(bound(t), 5*time.Second)
+					defer cancel()
+					_, _ = extSquare.Call(ctx, via(p), 3)
 					for {
 						select {
 						case e := <-events.C:
