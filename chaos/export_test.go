@@ -13,8 +13,8 @@ func HasExitInfo() bool { return hasExitInfo() }
 
 // Blind makes the list of all processes fail until see is called.
 func Blind(err error) (see func()) {
-	snapshot = func() (procfs.Table, error) { return nil, err }
-	return func() { snapshot = procfs.Snapshot }
+	blinded.Store(&err)
+	return func() { blinded.Store(nil) }
 }
 
 // OutOfMemory is outOfMemory.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
@@ -16,8 +17,16 @@ import (
 // A look at every process of the host is made more rarely than one at the members.
 const fullLookEvery = time.Second
 
-// snapshot is procfs.Snapshot, but for tests.
-var snapshot = procfs.Snapshot
+// snapshot is procfs.Snapshot, but for tests, which set blinded.
+func snapshot() (procfs.Table, error) {
+	if err := blinded.Load(); err != nil {
+		return nil, *err
+	}
+	return procfs.Snapshot()
+}
+
+// blinded is the error of every snapshot while it is set.
+var blinded atomic.Pointer[error]
 
 // sampler looks at the target from outside.
 type sampler struct {

@@ -85,14 +85,14 @@ var capacities = []bug{
 			return p.size
 		}
 	}},
-	{"one-slot-after-all-died", "once all workers were dead at the same time only one slot is given tasks", func(p *pool) {
-		last := false
+	{"one-slot-after-all-died", "once a worker of every slot has died only one slot is given tasks", func(p *pool) {
+		died := map[int]bool{}
 		replace := p.replace
 		p.replace = func(w *worker) {
-			last = last || !slices.ContainsFunc(p.workers, func(w *worker) bool { return w != nil })
+			died[w.slot] = true
 			replace(w)
 		}
-		p.choose = func(*task) *worker { return p.idle(func(w *worker) bool { return !last || w.slot == 0 }) }
+		p.choose = func(*task) *worker { return p.idle(func(w *worker) bool { return len(died) < p.size || w.slot == 0 }) }
 	}},
 	{"slow-replacements", "a replacement takes 300 ms longer for each task", func(p *pool) {
 		p.run = func(w *worker, t *task) {
