@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -66,6 +67,7 @@ func TestInTinyNamespace(t *testing.T) {
 	if os.WriteFile("/proc/sys/kernel/pid_max", []byte(fmt.Sprint(tinyPIDs)), 0) != nil {
 		t.Skip("needs a pid_max per namespace")
 	}
+	spareThreads(2*runtime.NumCPU() + 8)
 	for last := 0; last <= reservedPIDs; { // those below are given out only once
 		cmd := exec.Command("true")
 		g.Expect(cmd.Run()).To(Succeed())
@@ -79,6 +81,25 @@ func TestInTinyNamespace(t *testing.T) {
 	t.Run("a pool in a storm among strangers", stormAmongStrangers)
 }
 
+// spareThreads makes the runtime start so many threads, which it keeps: one that it starts later could take the very number
+// that recycle waits for, and would hold it to the end.
+func spareThreads(n int) {
+	var all, each sync.WaitGroup
+	all.Add(n)
+	for range n {
+		each.Go(func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			all.Done()
+			all.Wait() // each has a thread of its own until the last one has
+		})
+	}
+	each.Wait()
+}
+
+// nextPID has the kernel of a namespace give out the number next, where it was built to (CONFIG_CHECKPOINT_RESTORE).
+func nextPID(pid int) { _ = os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(fmt.Sprint(pid-1)), 0) }
+
 // recycle ends the process and starts others until the kernel gives its number to one of them, which it returns.
 func recycle(t *testing.T, old *exec.Cmd, marker string) *exec.Cmd {
 	t.Helper()
@@ -87,6 +108,7 @@ func recycle(t *testing.T, old *exec.Cmd, marker string) *exec.Cmd {
 	g.Expect(old.Process.Kill()).To(Succeed())
 	_ = old.Wait()
 	for range 10 * tinyPIDs {
+		nextPID(pid)
 		cmd := exec.Command("sleep", "1000")
 		if marker != "" {
 			cmd.Env = append(os.Environ(), chaos.MarkerEntry(marker))
@@ -99,7 +121,8 @@ func recycle(t *testing.T, old *exec.Cmd, marker string) *exec.Cmd {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	}
-	t.Fatalf("pid %d was not given out again", pid)
+	holder, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	t.Fatalf("pid %d was not given out again: %s (%v)", pid, holder, err)
 	return nil
 }
 
