@@ -3,7 +3,9 @@ package chaos_test
 import (
 	"context"
 	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +21,11 @@ func TestMain(m *testing.M) {
 	pool.Main()
 	if os.Getenv(harnessRole) != "" {
 		harness()
+	}
+	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGHUP} {
+		if signal.Ignored(sig) { // by nohup, or a shell's background job: a victim that inherited it would, too
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
 	}
 	os.Exit(m.Run())
 }

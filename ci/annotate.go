@@ -7,21 +7,21 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/respawn-go/respawn/internal/columns"
 	"github.com/respawn-go/respawn/reports"
 )
 
-// Print writes the decision for people: a line a scenario, and below it what is to be known beside.
-func (d Decision) Print(w io.Writer) {
-	width := 8
+// Print writes the decision for people, in at most width columns: a line a scenario, and below it what is to be known beside.
+func (d Decision) Print(w io.Writer, width int) {
+	var rows [][]string
 	for _, r := range d.Rows {
-		width = max(width, len(r.Scenario))
-	}
-	for _, r := range d.Rows {
-		fmt.Fprintf(w, "%-6s %-*s  %d %s  %s\n", r.colour(), width, clean(r.Scenario), r.Runs, map[bool]string{true: "run ", false: "runs"}[r.Runs == 1], clean(r.Reason))
+		runs := fmt.Sprintf("%d %s", r.Runs, map[bool]string{true: "run", false: "runs"}[r.Runs == 1])
+		rows = append(rows, []string{fmt.Sprintf("%-6s %s", r.colour(), clean(r.Scenario)), runs, clean(r.Reason)})
 		for _, text := range r.notes() {
-			fmt.Fprintf(w, "       %-*s  %s\n", width, "", clean(text))
+			rows = append(rows, []string{"", "", clean(text)})
 		}
 	}
+	_ = columns.Write(w, width, rows)
 	if d.Note != "" {
 		fmt.Fprintln(w, d.Note)
 	}

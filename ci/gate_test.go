@@ -177,7 +177,7 @@ func TestWorkerTextNeverStartsALine(t *testing.T) {
 	t.Setenv("GITHUB_STEP_SUMMARY", summary)
 	d := decide([]*reports.Report{run("a", reports.Fail, 2)}, nil, ci.Policy{})
 	var out bytes.Buffer
-	d.Print(&out)
+	d.Print(&out, 1000)
 	g.Expect(out.String()).NotTo(MatchRegexp(`(?m)^::`))
 	out.Reset()
 	g.Expect(d.Annotate(&out)).To(Succeed())
@@ -190,7 +190,7 @@ func TestWorkerTextNeverStartsALine(t *testing.T) {
 
 func printed(d ci.Decision) string {
 	var out bytes.Buffer
-	d.Print(&out)
+	d.Print(&out, 1000)
 	return out.String()
 }
 

@@ -53,7 +53,7 @@ func TestAMatrixIsSafeAgainstHostileNames(t *testing.T) {
 	g.Expect(html.String()).NotTo(ContainSubstring("<b>evil"))
 	g.Expect(html.String()).To(And(ContainSubstring("seeds 1 to 3, 3 runs a cell"), ContainSubstring("not run: it cannot &lt;b&gt;"), ContainSubstring(`href="./evil/tutorial/report.html"`), ContainSubstring("apt-get install absent")))
 
-	g.Expect(m.Text(&text)).To(Succeed())
+	g.Expect(m.Text(&text, 1000)).To(Succeed())
 	g.Expect(m.Markdown(&markdown)).To(Succeed())
 	for _, out := range []string{text.String(), markdown.String()} {
 		for line := range strings.Lines(out) {

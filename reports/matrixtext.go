@@ -6,7 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
+
+	"github.com/respawn-go/respawn/internal/columns"
 )
 
 // matrixColumns are the columns of the matrix as text.
@@ -66,10 +67,10 @@ func (m *Matrix) Seeds() string {
 	return fmt.Sprintf("seeds %d to %d, %d runs a cell", first, last, runs)
 }
 
-// Text writes the matrix as a table for a terminal.
-func (m *Matrix) Text(w io.Writer) error {
+// Text writes the matrix as a table for a terminal, in at most width columns as far as its words allow.
+func (m *Matrix) Text(w io.Writer, width int) error {
 	fmt.Fprintln(w, m.header())
-	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var rows [][]string
 	last := ""
 	for _, row := range append([][]string{matrixColumns}, m.rows()...) {
 		cells := make([]string, len(row))
@@ -81,9 +82,9 @@ func (m *Matrix) Text(w io.Writer) error {
 		} else {
 			last = cells[0]
 		}
-		fmt.Fprintln(tab, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+		rows = append(rows, cells)
 	}
-	return tab.Flush()
+	return columns.Write(w, width, rows)
 }
 
 // Markdown writes the matrix as a table for a README.

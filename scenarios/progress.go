@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
@@ -29,12 +30,18 @@ type Progress struct {
 type tracker struct {
 	Progress
 	planned time.Duration
-	deaths  map[int]time.Duration   // by injection
+	deaths  map[int]death           // by injection
 	victims map[int]*history.Victim // until the injection is settled
 	answers map[int]answer          // the same: its probe was answered already
 	tell    func(Progress)
 	told    time.Duration
 	stopped func() bool // tells whether the run is interrupted
+}
+
+// death is one whose slot is not back yet. What there is to tell of it is told with the recovery, in one line.
+type death struct {
+	at   time.Duration
+	text string
 }
 
 // answer is the end of a probe.
@@ -47,7 +54,7 @@ type answer struct {
 const tellEvery = 100 * time.Millisecond
 
 func newTracker(planned time.Duration, stopped func() bool, tell func(Progress)) *tracker {
-	return &tracker{stopped: stopped, planned: max(planned, time.Second), tell: tell, deaths: map[int]time.Duration{}, victims: map[int]*history.Victim{}, answers: map[int]answer{}, told: -tellEvery}
+	return &tracker{stopped: stopped, planned: max(planned, time.Second), tell: tell, deaths: map[int]death{}, victims: map[int]*history.Victim{}, answers: map[int]answer{}, told: -tellEvery}
 }
 
 // add is for chaos.Run.Progress: it is called with one event at a time.
@@ -103,24 +110,24 @@ func (t *tracker) fault(at time.Duration, f *history.Fault) {
 		return
 	}
 	t.Confirmed++
-	t.News = fmt.Sprintf("#%d %s on %s: confirmed", f.N, f.Fault, who)
-	if f.Fatal {
-		if f.Receipt != nil && f.Receipt.At > 0 {
-			at = f.Receipt.At
-		}
-		t.deaths[f.N] = at
-		t.Waiting = len(t.deaths)
-		if answered {
-			confirmed := t.News
-			t.probe(early)
-			t.News = confirmed + "; " + t.News
-		}
+	text := fmt.Sprintf("#%d %s on %s", f.N, f.Fault, who)
+	if !f.Fatal {
+		t.News = text + ": confirmed"
+		return
+	}
+	if f.Receipt != nil && f.Receipt.At > 0 {
+		at = f.Receipt.At
+	}
+	t.deaths[f.N] = death{at, text}
+	t.Waiting = len(t.deaths)
+	if answered {
+		t.probe(early)
 	}
 }
 
 // probe ends the recovery of the injection that it was sent for, which may be settled later.
 func (t *tracker) probe(p answer) {
-	death, ok := t.deaths[p.For]
+	d, ok := t.deaths[p.For]
 	if !ok {
 		if t.victims[p.For] != nil {
 			t.answers[p.For] = p
@@ -130,11 +137,11 @@ func (t *tracker) probe(p answer) {
 	delete(t.deaths, p.For)
 	t.Waiting = len(t.deaths)
 	if p.Op != "answered" {
-		t.News = fmt.Sprintf("#%d slot %d does not answer: %s", p.For, p.Slot, p.Err)
+		t.News = fmt.Sprintf("%s: the slot does not answer: %s", d.text, p.Err)
 		return
 	}
 	t.Recovered++
-	t.News = fmt.Sprintf("#%d slot %d is back as pid %d after %v", p.For, p.Slot, p.PID, (p.at - death).Round(100*time.Microsecond))
+	t.News = fmt.Sprintf("%s: back as pid %d after %s", d.text, p.PID, check.Seconds.Show((p.at - d.at).Seconds()))
 }
 
 // planned is how long the run is expected to take.

@@ -25,5 +25,26 @@ func TestProgressCountsARecoveryThatComesBeforeItsDeathIsConfirmed(t *testing.T)
 	g.Expect(last.Recovered).To(BeZero(), "it may have ended by itself")
 	track.add(history.Event{T: 1100 * ms, Fault: &settled})
 	g.Expect([]int{last.Confirmed, last.Recovered, last.Waiting}).To(Equal([]int{1, 1, 0}))
-	g.Expect(last.News).To(And(HavePrefix("#5 signal KILL on slot 2 pid 11: confirmed"), HaveSuffix("; #5 slot 2 is back as pid 12 after 55ms")))
+	g.Expect(last.News).To(Equal("#5 signal KILL on slot 2 pid 11: back as pid 12 after 55ms"))
+}
+
+// A fault is one line, also where its slot is back later than it is confirmed.
+func TestProgressTellsAFaultAndItsRecoveryInOneLine(t *testing.T) {
+	g := NewWithT(t)
+	const ms = time.Millisecond
+	var news []string
+	track := newTracker(time.Second, func() bool { return false }, func(p Progress) {
+		if p.News != "" {
+			news = append(news, p.News)
+		}
+	})
+	fault := history.Fault{N: 5, Fault: "signal KILL", Victim: &history.Victim{PID: 11, Slot: 2, Phase: "busy"}}
+	planned, settled := fault, fault
+	planned.Op, settled.Op, settled.Outcome, settled.Fatal = "planned", "settled", "confirmed", true
+
+	track.add(history.Event{T: 1000 * ms, Fault: &planned})
+	track.add(history.Event{T: 1010 * ms, Fault: &settled})
+	g.Expect(track.Waiting).To(Equal(1))
+	track.add(history.Event{T: 2210 * ms, Probe: &history.Probe{For: 5, Slot: 2, Op: "answered", PID: 12}})
+	g.Expect(news).To(Equal([]string{"#5 signal KILL on slot 2 pid 11 (busy): back as pid 12 after 1.2s"}))
 }

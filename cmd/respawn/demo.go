@@ -13,6 +13,7 @@ import (
 
 	"github.com/respawn-go/respawn/cmd/respawn/internal/work"
 	"github.com/respawn-go/respawn/pool"
+	"github.com/respawn-go/respawn/reports"
 )
 
 func newDemo() *cobra.Command {
@@ -204,6 +205,6 @@ func (d *demo) print(w io.Writer) {
 		fmt.Fprintf(w, "  slot %d: %d² = %d from pid %d\n", a.Slot, a.Arg, a.Square, a.PID)
 	}
 	if d.Recovered {
-		fmt.Fprintf(w, "\nRecovered: the killed slot answered %.1f ms after the kill.\n", d.RecoveryMS)
+		fmt.Fprintf(w, "\nRecovered: the killed slot answered %s after the kill.\n", reports.Value("slot.recovery.max", d.RecoveryMS/1000))
 	}
 }

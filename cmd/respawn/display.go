@@ -4,15 +4,16 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 
 	"golang.org/x/term"
 
+	"github.com/respawn-go/respawn/internal/columns"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios"
 )
@@ -119,6 +120,14 @@ func width(w io.Writer) int {
 	return 80
 }
 
+// room is how wide a table may be: as wide as the terminal, and elsewhere, where lines are searched, as wide as it is.
+func room(w io.Writer) int {
+	if !isTerminal(w) {
+		return math.MaxInt
+	}
+	return width(w)
+}
+
 // cut shortens a line that would not fit: a bar on two lines could not be drawn over.
 func cut(s string, columns int) string {
 	if r := []rune(s); len(r) > columns {
@@ -200,7 +209,7 @@ func (d *display) paint(news string) string {
 	news = printable(news)
 	switch {
 	case !d.colours:
-	case strings.Contains(news, " is back "):
+	case strings.Contains(news, ": back as pid "):
 		return "\x1b[32m" + news + "\x1b[0m"
 	case strings.HasSuffix(news, "confirmed"):
 		return "\x1b[33m" + news + "\x1b[0m"
@@ -231,14 +240,14 @@ func printable(s string) string {
 
 // printSummary is a line for each of several runs.
 func printSummary(w io.Writer, entries []reports.IndexEntry) {
-	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tab, "\nverdict\trun\tfaults\trecovery\ttook")
+	rows := [][]string{{"verdict", "run", "faults", "recovery", "took"}}
 	for _, e := range entries {
 		word := string(e.Verdict)
 		if e.Skipped != "" {
 			word = "SKIPPED"
 		}
-		fmt.Fprintf(tab, "%s\t%s\t%s\t%s\t%s\n", word, printable(e.Name()), e.Confirmed(), cmp.Or(e.Recovery(), "–"), reports.Value("tasks.wall", e.DurationS))
+		rows = append(rows, []string{word, printable(e.Name()), e.Confirmed(), cmp.Or(e.Recovery(), "–"), reports.Value("tasks.wall", e.DurationS)})
 	}
-	_ = tab.Flush()
+	fmt.Fprintln(w)
+	_ = columns.Write(w, room(w), rows)
 }

@@ -19,7 +19,7 @@ that lacks something is told what goes without it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			checks := doctor.Examine(cmd.Context())
 			if !asJSON {
-				return doctor.Table(cmd.OutOrStdout(), checks)
+				return doctor.Table(cmd.OutOrStdout(), room(cmd.OutOrStdout()), checks)
 			}
 			return writeJSON(cmd.OutOrStdout(), map[string]any{"checks": checks})
 		},

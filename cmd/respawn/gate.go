@@ -96,7 +96,7 @@ func decide(cmd *cobra.Command, dir string, f gateFlags) error {
 		err = writeJSON(cmd.OutOrStdout(), d)
 		commands = cmd.ErrOrStderr() // which GitHub's runner reads as well
 	} else {
-		d.Print(cmd.OutOrStdout())
+		d.Print(cmd.OutOrStdout(), room(cmd.OutOrStdout()))
 	}
 	if err == nil {
 		err = d.Annotate(commands)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/respawn-go/respawn/internal/columns"
 	"github.com/respawn-go/respawn/internal/nearest"
 	"github.com/respawn-go/respawn/scenarios"
 )
@@ -76,24 +77,9 @@ func printEntries(w io.Writer, title string, list []scenarios.Entry) {
 		longest = max(longest, len(e.Name))
 		rows = append(rows, [2]string{e.Name, printable(doc)})
 	}
-	columns := width(w)
+	room := width(w)
 	for _, r := range rows {
-		name, doc := r[0], wrapped(r[1], max(20, columns-longest-5))
+		name, doc := r[0], columns.Wrap(r[1], max(20, room-longest-5))
 		fmt.Fprintf(w, "  %-*s  %s\n", longest, name, strings.Join(doc, "\n"+strings.Repeat(" ", longest+4)))
 	}
-}
-
-// wrapped is a text in lines of so many columns, broken between words only.
-func wrapped(text string, columns int) (lines []string) {
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		if line != "" && len([]rune(line))+1+len([]rune(word)) > columns {
-			lines, line = append(lines, line), ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	return append(lines, line)
 }

@@ -57,7 +57,7 @@ func runMatrix(cmd *cobra.Command, o matrix.Options, asJSON bool) error {
 	if !asJSON {
 		o.Progress = func(target, scenario string, r *reports.Report) {
 			if r != nil {
-				fmt.Fprintf(out, "%-16s %-16s %5.1f s  %s: %s\n", target, scenario, r.DurationS, r.Verdict, printable(r.Cause))
+				fmt.Fprintf(out, "%-16s %-16s %6s  %s: %s\n", target, scenario, reports.Value("tasks.wall", r.DurationS), r.Verdict, printable(r.Cause))
 			}
 		}
 	}
@@ -81,7 +81,7 @@ func printMatrix(w io.Writer, m *reports.Matrix, o matrix.Options, asJSON bool) 
 		return m.JSON(w)
 	}
 	fmt.Fprintln(w)
-	if err := m.Text(w); err != nil {
+	if err := m.Text(w, room(w)); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\nall reports: %s/matrix.html\n", o.Out)

@@ -72,7 +72,13 @@ func prefix() string { return fmt.Sprintf("respawn-%d-%s-", os.Getpid(), token()
 var token = sync.OnceValue(func() string {
 	var b [4]byte
 	_, _ = rand.Read(b[:]) // never fails: crypto/rand
-	return hex.EncodeToString(b[:])
+	return namespace() + "." + hex.EncodeToString(b[:])
+})
+
+// namespace tells the pid namespaces that live at one time apart; "" where it cannot be read.
+var namespace = sync.OnceValue(func() string {
+	link, _ := os.Readlink("/proc/self/ns/pid") // pid:[4026531836]
+	return strings.Trim(strings.TrimPrefix(link, "pid:"), "[]")
 })
 
 // Of is the group that a process is in, with the given controllers. It may be shared with other processes, the caller

@@ -11,8 +11,8 @@ import (
 )
 
 // Sweep removes the groups of callers that are gone: killed before they could. It looks where Create would make one now,
-// and returns the directories that it removed. A group that still holds processes stays and is named in the error. Groups
-// are told by the caller's pid in their name, so Sweep is not for a cgroup tree that several pid namespaces share.
+// and returns the directories that it removed. A group that still holds processes stays and is named in the error. Those of
+// another pid namespace that shares the tree are left alone: whether their makers live cannot be told from here.
 func Sweep() (removed []string, err error) {
 	t, err := readTree(self)
 	if err != nil {
@@ -53,7 +53,7 @@ func sweepDir(parent string) (removed []string, err error) {
 	entries, _ := os.ReadDir(parent) // not ours to read, not ours to sweep
 	for _, e := range entries {
 		dir := filepath.Join(parent, e.Name())
-		if pid, ok := owner(e.Name()); !ok || !e.IsDir() || running(pid) {
+		if pid, ok := owner(e.Name()); !ok || !e.IsDir() || running(pid) || !ours(e.Name()) {
 			continue
 		}
 		below, e := sweepDir(dir) // pins
@@ -78,6 +78,13 @@ func owner(name string) (pid int, ok bool) {
 	}
 	pid, err := strconv.Atoi(number)
 	return pid, ok && err == nil && pid > 0
+}
+
+// ours tells whether the maker of a group was in this pid namespace. A leaf of vacate does not tell; it holds who made it.
+func ours(name string) bool {
+	_, rest, _ := strings.Cut(strings.TrimPrefix(name, "respawn-"), "-")
+	space, _, ok := strings.Cut(rest, ".")
+	return strings.HasPrefix(name, leafPrefix) || !ok || space == namespace()
 }
 
 // running is false for zombies.

@@ -117,7 +117,7 @@ func TestAScenarioThatATargetCannotRunIsACell(t *testing.T) {
 	g.Expect(theirs.Refused).To(Equal("a driver target cannot run the task hash: it knows sleep and square"))
 	g.Expect(theirs.Runs).To(BeEmpty())
 	var text strings.Builder
-	g.Expect(m.Text(&text)).To(Succeed())
+	g.Expect(m.Text(&text, 1000)).To(Succeed())
 	g.Expect(text.String()).To(ContainSubstring("not run: a driver target cannot run the task hash"))
 }
 

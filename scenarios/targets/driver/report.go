@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/respawn-go/respawn/chaos/check"
 )
 
 // Report is what a conformance check found.
@@ -58,7 +60,7 @@ func (r Report) String() string {
 		case len(s.Found) > 0:
 			fmt.Fprintf(&b, "  FAIL  %s\n", s.Name)
 		default:
-			fmt.Fprintf(&b, "  ok    %-14s %4d ms\n", s.Name, s.Took.Milliseconds())
+			fmt.Fprintf(&b, "  ok    %-14s %7s\n", s.Name, check.Seconds.Show(s.Took.Seconds()))
 		}
 		const shown = 10
 		for i, v := range s.Found {

@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
+
+	"github.com/respawn-go/respawn/internal/columns"
 )
 
 // Check is one thing that a host may offer.
@@ -49,26 +50,26 @@ func Examine(ctx context.Context) []Check {
 	return all
 }
 
-// Table writes the checks for people.
-func Table(w io.Writer, checks []Check) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+// Table writes the checks for people, in at most so many columns.
+func Table(w io.Writer, width int, checks []Check) error {
+	var rows [][]string
 	area, lacking := "", 0
 	for _, c := range checks {
 		if c.Area != area {
 			area = c.Area
-			fmt.Fprintf(t, "%s\n", strings.ToUpper(area))
+			rows = append(rows, []string{strings.ToUpper(area)})
 		}
 		mark := "ok"
 		if !c.OK {
 			mark = "no"
 			lacking++
 		}
-		fmt.Fprintf(t, "  %s  %s\t%s\n", mark, c.Name, c.Detail)
+		rows = append(rows, []string{"  " + mark + "  " + c.Name, c.Detail})
 		if !c.OK {
-			fmt.Fprintf(t, "      \tneeded for: %s\n      \tremedy: %s\n", c.Use, c.Remedy)
+			rows = append(rows, []string{"", "needed for: " + c.Use}, []string{"", "remedy: " + c.Remedy})
 		}
 	}
-	if err := t.Flush(); err != nil {
+	if err := columns.Write(w, width, rows); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\n%d of %d are here.\n", len(checks)-lacking, len(checks))
