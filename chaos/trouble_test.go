@@ -4,10 +4,12 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
@@ -45,4 +47,27 @@ func TestTasksThatFailAreTheTargetsWhereTheWitnessCanBeWritten(t *testing.T) {
 		g.Expect(rec.count(func(e history.Event) bool { return e.Alarm != nil || e.Note != nil || e.Run != nil })).To(BeZero())
 		g.Expect(os.WriteFile(witness, nil, 0o600)).To(Succeed())
 	}
+}
+
+// Tasks that fail when this process can open nothing more say nothing about the target either.
+func TestARunAtTheLimitOfDescriptorsIsTheHarnesssTrouble(t *testing.T) {
+	g := NewWithT(t)
+	var before unix.Rlimit
+	g.Expect(unix.Getrlimit(unix.RLIMIT_NOFILE, &before)).To(Succeed())
+	restore := func() { g.Expect(unix.Setrlimit(unix.RLIMIT_NOFILE, &before)).To(Succeed()) }
+	defer restore()
+	var rec tape
+	run := chaos.Run{
+		Target: runners{sleepers(t, 1), func(context.Context) history.Outcome {
+			_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 0, Max: before.Max})
+			return history.Failed
+		}},
+		Open: rec.open, Load: &chaos.Load{Task: "any", Concurrency: 2}, Steady: time.Hour,
+	}
+	err := run.Do(t.Context())
+	restore()
+	g.Expect(err).To(MatchError(syscall.EMFILE))
+	g.Expect(err).To(MatchError(HavePrefix("this process is at a limit: ")))
+	g.Expect(rec.count(func(e history.Event) bool { return e.Alarm != nil && e.Alarm.Kind == "error" })).To(BeNumerically(">=", 1))
+	g.Expect(rec.abort).To(BeTrue())
 }

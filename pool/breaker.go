@@ -41,11 +41,12 @@ func (e ending) count(failures *int) {
 }
 
 // ending judges the end of a worker that was ready. One that lives for less than a second and settles nothing has not come up,
-// if it is ended for what it sends too, unless its end is charged to a task: that has a budget of its own, and tasks that crash
-// would otherwise take the pool down with all the others in it.
+// if it is ended for what it sends, or for its silence while nobody had stopped it, too, unless its end is charged to a task: that
+// has a budget of its own, and tasks that crash would otherwise take the pool down with all the others in it.
 func (w *worker) ending(x Exit) ending {
+	itsOwn := x.Reason == ReasonNone || x.Reason == ReasonProtocol || x.Reason == ReasonStall && x.Stopped == 0
 	switch {
-	case x.Reason != ReasonNone && x.Reason != ReasonProtocol, x.fromOutside(), x.Kind == KindClean, x.Settled > 0, x.At.Sub(w.readyAt) >= readySettle:
+	case !itsOwn, x.fromOutside(), x.Kind == KindClean, x.Settled > 0, x.At.Sub(w.readyAt) >= readySettle:
 		return endGood
 	case w.charged && w.p.cfg.mutant != mutantPoisonCounts, w.p.cfg.mutant == mutantEachEndExcused:
 		return endMute

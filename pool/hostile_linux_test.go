@@ -359,6 +359,29 @@ func TestWorkersThatSendGarbageAsSoonAsTheyAreReadyOpenTheBreaker(t *testing.T) 
 	g.Expect(e.Err).To(MatchError(ContainSubstring("not a frame")))
 }
 
+// deafens is an initializer whose worker hangs once it is ready: it hears nothing of what it is told.
+var deafens = pool.RegisterInit("deafens", func(context.Context, int) error {
+	const control = 4
+	_, _ = unix.Dup(control) // so that the host sees no end of it
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	return unix.Dup3(fds[0], control, unix.O_CLOEXEC)
+})
+
+// With a heartbeat of a second or more such a worker has stayed up for long enough to count as one that did.
+func TestWorkersThatHangAsSoonAsTheyAreReadyOpenTheBreaker(t *testing.T) {
+	g := NewWithT(t)
+	p, err := pool.New(bound(t), pool.Config{
+		Size: 1, Heartbeat: 100 * time.Millisecond, Initializer: deafens.With(0), Backoff: pool.Backoff{Threshold: 4, Base: 10 * time.Millisecond},
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(p.Terminate)
+	e, _ := next(t, p.Subscribe(1000), pool.BreakerOpened)
+	g.Expect(e.Err).To(MatchError(And(ContainSubstring("died right after it was ready"), ContainSubstring("stall"))))
+}
+
 // heavy answers with little that would be much.
 var heavy = pool.Register("heavy", func(ctx context.Context, size int) ([]any, error) {
 	n := nothing(size) // a map of it, which is no []any: only its list is meant
