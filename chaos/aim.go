@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/wait"
 )
 
 // aimFor is how long an exact phase is waited for.
@@ -33,7 +35,7 @@ func (a *aimed) Inject(ctx context.Context, c *Case) error {
 			return err
 		}
 		// A random moment, so that the looks do not fall in step with the victim's work.
-		if err := sleep(ctx, 50*time.Microsecond+rand.N(2*time.Millisecond)); err != nil {
+		if err := wait.For(ctx, 50*time.Microsecond+rand.N(2*time.Millisecond)); err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,6 @@
 package chaos
 
 import (
-	"context"
 	"math"
 	"time"
 
@@ -54,16 +53,4 @@ func newAnchor(now func() time.Time, mono func() time.Duration) (best moment) {
 		}
 	}
 	return best
-}
-
-// sleep waits for d, or until ctx is done, whose error it then returns.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

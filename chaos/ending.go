@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/wait"
 )
 
 // Where the knowledge of a victim's end comes from, best first.
@@ -42,9 +43,9 @@ func (c *Case) Ending(ctx context.Context) (e Ending, err error) {
 		return e, err
 	}
 	if c.Tells("exits") {
-		wait, cancel := context.WithTimeout(ctx, exitEventWait)
+		soon, cancel := context.WithTimeout(ctx, exitEventWait)
 		defer cancel()
-		if m, err := c.Exit(wait); err == nil && m.Exit != nil {
+		if m, err := c.Exit(soon); err == nil && m.Exit != nil {
 			e.Tier, e.Code, e.Signal = TierWaitStatus, m.Exit.Code, m.Exit.Signal
 			e.Target, e.Reason = m.Exit, m.Reason
 		}
@@ -72,7 +73,7 @@ func (c *Case) exitInfo(ctx context.Context) (status syscall.WaitStatus, ok bool
 	}
 	for deadline := time.Now().Add(exitInfoWait); ; {
 		status, ok = c.Victim.ExitInfo()
-		if ok || time.Now().After(deadline) || sleep(ctx, time.Millisecond) != nil {
+		if ok || time.Now().After(deadline) || wait.For(ctx, time.Millisecond) != nil {
 			return status, ok
 		}
 	}

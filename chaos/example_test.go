@@ -11,7 +11,7 @@ import (
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/pool"
-	"github.com/respawn-go/respawn/scenarios/targets"
+	"github.com/respawn-go/respawn/scenarios/targets/own"
 )
 
 // SIGKILL a random busy worker every 200 ms for two seconds, under load, and judge what happened. A program does it in
@@ -21,7 +21,7 @@ func Example() {
 	dir, err := os.MkdirTemp("", "chaos-")
 	must(err)
 	defer os.RemoveAll(dir)
-	target, err := targets.Start(ctx, pool.Config{Size: 4}, dir)
+	target, err := own.Start(ctx, pool.Config{Size: 4}, dir)
 	must(err)
 	path := filepath.Join(dir, "history.jsonl")
 	run := chaos.Run{

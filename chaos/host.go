@@ -8,6 +8,7 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/cgroup"
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/wait"
 )
 
 const (
@@ -40,7 +41,7 @@ func (x *experiment) watchHost() (stop func()) {
 func canary(ctx context.Context, long time.Duration) (late []time.Duration, ended bool) {
 	for began := time.Now(); time.Since(began) < long; {
 		slept := time.Now()
-		if sleep(ctx, canarySleeps) != nil {
+		if wait.For(ctx, canarySleeps) != nil {
 			return late, true
 		}
 		late = append(late, max(0, time.Since(slept)-canarySleeps).Round(time.Microsecond))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/wait"
 )
 
 // Load is the tasks that run during a run. One of Concurrency, Rate and Map is set.
@@ -106,7 +107,7 @@ func (l *loader) closedLoop() {
 		if !ok {
 			return
 		}
-		if l.run(id) == history.Rejected && sleep(l.submit, 10*time.Millisecond) != nil {
+		if l.run(id) == history.Rejected && wait.For(l.submit, 10*time.Millisecond) != nil {
 			return // a closed target rejects at once: asking it a million times a second is no load
 		}
 	}
@@ -121,7 +122,7 @@ func (l *loader) openLoop() {
 		}
 		l.wg.Go(func() { l.run(id) })
 		due := time.Duration(float64(n) / l.load.Rate * float64(time.Second))
-		if sleep(l.submit, due-time.Since(began)) != nil {
+		if wait.For(l.submit, due-time.Since(began)) != nil {
 			return
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/pool"
-	"github.com/respawn-go/respawn/scenarios/targets"
+	"github.com/respawn-go/respawn/scenarios/targets/own"
 )
 
 func TestMain(m *testing.M) {
@@ -121,11 +121,11 @@ func (t *tape) outcomes() map[history.Outcome]int {
 }
 
 // start makes a pool fit for chaos, which is gone at the end of the test.
-func start(t *testing.T, cfg pool.Config) *targets.Started {
+func start(t *testing.T, cfg pool.Config) *own.Started {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	p, err := targets.Start(ctx, cfg, t.TempDir())
+	p, err := own.Start(ctx, cfg, t.TempDir())
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { _ = p.Terminate() })
 	return p

@@ -10,6 +10,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/wait"
 )
 
 // patience is how long a shot waits for a member that can be picked: the one it wants may just be booting. For the ones that are
@@ -59,7 +60,7 @@ func (x *experiment) pick(ctx context.Context, s Shot) ([]*Victim, error) {
 		if late {
 			return nil, &MissedError{fmt.Sprintf("within %v no member could be picked: %s", patience, x.pickFor(s))}
 		}
-		if err := sleep(ctx, time.Millisecond); err != nil {
+		if err := wait.For(ctx, time.Millisecond); err != nil {
 			return nil, err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/wait"
 )
 
 // oomByRlimit lowers RLIMIT_DATA from outside.
@@ -99,7 +100,7 @@ func (o *oomByRSS) Inject(ctx context.Context, c *Case) error {
 			return ErrGone
 		}
 		o.seen = p.RSS
-		if err := sleep(ctx, time.Millisecond); err != nil {
+		if err := wait.For(ctx, time.Millisecond); err != nil {
 			return err
 		}
 	}

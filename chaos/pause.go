@@ -8,6 +8,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/wait"
 )
 
 // Pause stops the victim by SIGSTOP and continues it after a while, unless it has been killed by then: pools that watch
@@ -87,7 +88,7 @@ func (p *pausing) Heal(ctx context.Context, c *Case) error {
 		if err != nil || !stopped || c.Victim.Gone() {
 			return nil // an error here means that it is gone
 		}
-		if err := sleep(ctx, time.Millisecond); err != nil {
+		if err := wait.For(ctx, time.Millisecond); err != nil {
 			return fmt.Errorf("pid %d is stopped although it was continued: %w", c.Victim.PID, err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/wait"
 )
 
 // Resize changes how many members the target has. The evidence is that it came to have as many ready ones, or was
@@ -67,7 +68,7 @@ func (r *resizing) Confirm(ctx context.Context, c *Case) (history.Receipt, error
 			rec.At = c.Now()
 			return rec, nil
 		}
-		if err := sleep(ctx, 2*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 2*time.Millisecond); err != nil {
 			return rec, fmt.Errorf("%d of %d members are ready: %w", ready, r.To, context.Cause(ctx))
 		}
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/cgroup"
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/wait"
 )
 
 // A look at every process of the host is made more rarely than one at the members.
@@ -62,7 +63,7 @@ func (x *experiment) sample(ctx context.Context) (stop func()) {
 			began := time.Now()
 			x.look(ctx)
 			took := time.Since(began)
-			if sleep(ctx, max(x.Sample-took, 10*took)) != nil {
+			if wait.For(ctx, max(x.Sample-took, 10*took)) != nil {
 				return
 			}
 		}
@@ -106,7 +107,7 @@ func (x *experiment) lastLook(ended int) {
 			}
 			return
 		}
-		_ = sleep(context.Background(), 10*time.Millisecond)
+		_ = wait.For(context.Background(), 10*time.Millisecond)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/wait"
 )
 
 // Spawn makes the members to come fail to boot, or boot slowly. Something else has to end members meanwhile. The evidence
@@ -95,7 +96,7 @@ func (s *spoiling) Confirm(ctx context.Context, c *Case) (history.Receipt, error
 		case late:
 			return r, fmt.Errorf("%d of %d boots failed", failed, s.Fail)
 		}
-		if err := sleep(ctx, 5*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 5*time.Millisecond); err != nil {
 			return r, err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/chaos/witness"
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/wait"
 )
 
 // run goes through the stages and ends the history, whatever happens on the way.
@@ -90,8 +91,8 @@ func (x *experiment) stages(ctx, outer context.Context) error {
 		name string
 		run  func() error
 	}{
-		{"warmup", func() error { x.loader.begin(false); return sleep(ctx, x.Warmup) }},
-		{"steady", func() error { defer x.lookBefore(ctx); return sleep(ctx, x.Steady) }},
+		{"warmup", func() error { x.loader.begin(false); return wait.For(ctx, x.Warmup) }},
+		{"steady", func() error { defer x.lookBefore(ctx); return wait.For(ctx, x.Steady) }},
 		{"chaos", func() error { return x.strike(ctx, probeCtx) }},
 		{"settle", func() error { defer x.look(ctx); return x.settle(ctx) }},
 		{"verify", func() error {
@@ -187,7 +188,7 @@ func (x *experiment) boot(ctx context.Context) error {
 		} else if time.Now().After(late) {
 			return fmt.Errorf("the target was not whole within %v: %d of %d members are ready", x.Boot, ready, x.Target.Want())
 		}
-		if err := sleep(ctx, 5*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 5*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -244,7 +245,7 @@ func (x *experiment) strike(ctx, probeCtx context.Context) error {
 				if s.Nemesis != i {
 					continue
 				}
-				if sleep(ctx, began+s.At-x.clock.now()) != nil {
+				if wait.For(ctx, began+s.At-x.clock.now()) != nil {
 					return
 				}
 				wg.Go(func() {
@@ -254,7 +255,7 @@ func (x *experiment) strike(ctx, probeCtx context.Context) error {
 			}
 		})
 	}
-	if err := sleep(ctx, x.planEnd-x.clock.now()); err != nil {
+	if err := wait.For(ctx, x.planEnd-x.clock.now()); err != nil {
 		return err
 	}
 	wg.Wait()
@@ -275,7 +276,7 @@ func (x *experiment) settle(ctx context.Context) error {
 		if !x.recovered(ctx) {
 			calm = time.Now()
 		}
-		if err := sleep(ctx, 5*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 5*time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/wait"
 )
 
 // Supervisor ends the parent of all members by a signal, SIGKILL unless it says otherwise. The evidence is that the parent
@@ -84,7 +85,7 @@ func (o *orphaning) Confirm(ctx context.Context, c *Case) (history.Receipt, erro
 	died := time.Now()
 	left, err := o.descendants()
 	for ; err == nil && left > 0 && time.Since(died) < orphanGrace; left, err = o.descendants() {
-		if err := sleep(ctx, 5*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 5*time.Millisecond); err != nil {
 			return r, err
 		}
 	}

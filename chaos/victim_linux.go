@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/wait"
 )
 
 func openPidfd(pid int) (*os.File, error) {
@@ -123,7 +124,7 @@ func (v *Victim) stop(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := wait.For(ctx, pause); err != nil {
 			return err
 		}
 	}

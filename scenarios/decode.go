@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/respawn-go/respawn/internal/nearest"
+	"github.com/respawn-go/respawn/internal/units"
 )
 
 // decoder turns YAML nodes into the types of a scenario by their struct tags and collects every mistake instead of
@@ -87,7 +88,7 @@ func (d *decoder) decode(path string, n *yaml.Node, v reflect.Value, depth int) 
 		}
 		return
 	}
-	if s, ok := v.Addr().Interface().(scalar); ok {
+	if s, ok := v.Addr().Interface().(units.Scalar); ok {
 		d.scalar(n, s)
 		return
 	}
@@ -96,7 +97,14 @@ func (d *decoder) decode(path string, n *yaml.Node, v reflect.Value, depth int) 
 		v.Set(reflect.New(v.Type().Elem()))
 		d.decode(path, n, v.Elem(), depth)
 	case reflect.Struct:
-		d.structure(path, n, v, depth)
+		c, ok := v.Addr().Interface().(choice)
+		if !ok {
+			d.structure(path, n, v, depth)
+			return
+		}
+		shaped := reflect.New(c.shape()).Elem()
+		d.structure(path, n, shaped, depth)
+		c.take(shaped)
 	case reflect.Slice:
 		d.list(path, n, v, depth)
 	case reflect.Map:
@@ -106,10 +114,10 @@ func (d *decoder) decode(path string, n *yaml.Node, v reflect.Value, depth int) 
 	}
 }
 
-func (d *decoder) scalar(n *yaml.Node, s scalar) {
+func (d *decoder) scalar(n *yaml.Node, s units.Scalar) {
 	if n.Kind != yaml.ScalarNode {
 		d.problem(n, "want one value, got %s", kindName(n))
-	} else if err := s.parse(n.Value); err != nil {
+	} else if err := s.Parse(n.Value); err != nil {
 		d.problem(n, "%v", err)
 	}
 }
@@ -138,7 +146,7 @@ func (d *decoder) plain(n *yaml.Node, v reflect.Value) {
 		u, err := strconv.ParseUint(n.Value, 10, 64)
 		if errors.Is(err, strconv.ErrRange) {
 			d.problem(n, "%s is too large: want at most %d", n.Value, uint64(math.MaxUint64))
-		} else if err != nil || leadingZero.MatchString(n.Value) {
+		} else if err != nil || units.LeadingZero(n.Value) {
 			d.problem(n, "%q is not a whole number from 0 without a zero in front", n.Value)
 		}
 		v.SetUint(u)
@@ -284,6 +292,7 @@ type field struct {
 }
 
 func fieldsOf(t reflect.Type) map[string]field {
+	t = shapeOf(t)
 	fields := make(map[string]field, t.NumField())
 	for i := range t.NumField() {
 		tag, opts, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")

@@ -58,7 +58,7 @@ func arrange(n *yaml.Node, t reflect.Type) {
 			arrange(c, t.Elem())
 		}
 	case n.Kind == yaml.MappingNode && t.Kind() == reflect.Struct:
-		fields := fieldsOf(t)
+		fields, t := fieldsOf(t), shapeOf(t)
 		type pair struct {
 			key, value *yaml.Node
 			index      int

@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/internal/floor"
+	"github.com/respawn-go/respawn/scenarios/targets/kind"
 )
 
 // floorRuns is how often each floor is measured for a run; the median counts. On a busy machine of two cores the median of 5
@@ -56,8 +56,8 @@ func (s *Scenario) resolve(run *chaos.Run) error {
 	if t, ok := run.Target.(chaos.Stallable); ok && t.Heartbeat() > 0 {
 		floors["heartbeat"] = t.Heartbeat().Seconds()
 	}
-	if p := s.Target.Pool; p != nil {
-		floors["grace"] = cmp.Or(p.StopGrace.Std(), 5*time.Second).Seconds()
+	if t, ok := s.Target.Settings.(kind.Stopper); ok {
+		floors["grace"] = t.Grace().Seconds()
 	}
 	var problems Problems
 	for _, group := range []struct {

@@ -4,11 +4,13 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/scenarios/targets"
+	"github.com/respawn-go/respawn/scenarios/targets/own"
 )
 
 // Listing is everything that a scenario can name.
 type Listing struct {
 	Scenarios []Entry `json:"scenarios"` // of the library
+	Targets   []Entry `json:"targets"`
 	Faults    []Entry `json:"faults"`
 	Metrics   []Entry `json:"metrics"`
 	Floors    []Entry `json:"floors"`
@@ -33,18 +35,6 @@ var taskDocs = map[string]string{
 	"alloc":  "touches args.bytes of memory; with args.keep it leaks them",
 }
 
-// edgeBugDocs says what the bugs at the edge of our pool do.
-var edgeBugDocs = map[string]string{
-	targets.LosesTasks:   "a task that was in flight at a death never settles",
-	targets.WrongValues:  "the value of a task that was in flight at a death is another's",
-	targets.RunsTwice:    "a task that was in flight at a death, and every tenth, is run once more",
-	targets.KillsOthers:  "the first death takes another worker with it",
-	targets.LeavesZombie: "each death leaves a child that is not reaped",
-	targets.LeavesOrphan: "something that was started outlives the pool",
-	targets.AnswersLate:  "once a worker has died, slots answer after six seconds",
-	targets.Impatient:    "a worker that is stopped is killed at once",
-}
-
 // List lists everything that a scenario can name.
 func List() (Listing, error) {
 	var l Listing
@@ -54,6 +44,9 @@ func List() (Listing, error) {
 			return l, err
 		}
 		l.Scenarios = append(l.Scenarios, Entry{Name: name, Doc: s.Description})
+	}
+	for _, k := range targets.Kinds() {
+		l.Targets = append(l.Targets, Entry{Name: k.Name, Doc: k.Doc})
 	}
 	for _, k := range chaos.Kinds() {
 		l.Faults = append(l.Faults, Entry{Name: k.Name, Doc: k.Doc})
@@ -67,8 +60,8 @@ func List() (Listing, error) {
 	for _, name := range []string{"sleep", "square", "hash", "primes", "echo", "alloc"} {
 		l.Tasks = append(l.Tasks, Entry{Name: name, Doc: taskDocs[name]})
 	}
-	for _, b := range targets.EdgeBugs() {
-		l.Bugs = append(l.Bugs, Entry{Name: b, Doc: "target.pool: " + edgeBugDocs[b]})
+	for _, b := range own.Bugs() {
+		l.Bugs = append(l.Bugs, Entry{Name: b.Name, Doc: "target.pool: " + b.Doc})
 	}
 	return l, nil
 }

@@ -1,6 +1,10 @@
 package scenarios
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/respawn-go/respawn/scenarios/targets/kind"
+)
 
 // taskArgs says which arguments each built-in task takes.
 var taskArgs = map[string][]string{
@@ -38,7 +42,7 @@ func (s *Scenario) checkLoad(d *decoder) {
 
 // endsTasks tells whether something is to end tasks before they are done.
 func (s *Scenario) endsTasks() bool {
-	if p := s.Target.Pool; p != nil && p.TaskTimeout > 0 && p.TaskTimeout.Std() < s.settle() {
+	if t, ok := s.Target.Settings.(kind.Timed); ok && t.TaskLimit() > 0 && t.TaskLimit() < s.settle() {
 		return true
 	}
 	return slices.ContainsFunc(s.Chaos, func(n Nemesis) bool {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/respawn-go/respawn/scenarios/targets"
 )
 
 // Overrides is values by dotted path ("chaos.0.when.for"), kept as YAML until they are put in place.
@@ -69,31 +71,29 @@ func retarget(root *yaml.Node, path string, value *yaml.Node) {
 	_, size := lookup(target.Content[1], "size")
 	switch {
 	case len(segments) == 1 && value.Kind == yaml.MappingNode && len(value.Content) == 2:
-		if others[value.Content[0].Value] {
-			keepSize(value.Content[1], size)
+		if targets.Of(value.Content[0].Value).Name != "" {
+			keepSize(value.Content[0].Value, value.Content[1], size)
 		}
-	case len(segments) > 1 && others[segments[1]] && segments[1] != target.Content[0].Value:
+	case len(segments) > 1 && targets.Of(segments[1]).Name != "" && segments[1] != target.Content[0].Value:
 		settings := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: target.Line, Column: target.Column}
-		keepSize(settings, size)
+		keepSize(segments[1], settings, size)
 		target.Content = []*yaml.Node{word(segments[1], target), settings}
 		if len(segments) == 2 {
-			keepSize(value, size)
+			keepSize(segments[1], value, size)
 		}
 	}
 }
 
-// keepSize adds the size to the settings of a target that have none.
-func keepSize(settings, size *yaml.Node) {
-	if size == nil || settings.Kind != yaml.MappingNode {
+// keepSize adds the size to the settings of a target of that kind that have none, if targets of that kind have a size.
+func keepSize(kind string, settings, size *yaml.Node) {
+	_, sized := fieldsOf(reflect.TypeOf(targets.Of(kind).New()).Elem())["size"]
+	if !sized || size == nil || settings.Kind != yaml.MappingNode {
 		return
 	}
 	if _, own := lookup(settings, "size"); own == nil {
 		settings.Content = append(settings.Content, word("size", size), clone(size))
 	}
 }
-
-// others are the targets whose size a scenario of the library may leave to the one that they replace.
-var others = map[string]bool{"driver": true, "server": true}
 
 // word is a key at the place of another node.
 func word(text string, at *yaml.Node) *yaml.Node {

@@ -16,6 +16,7 @@ func Page() string {
 			return
 		}
 		seen[t] = true
+		t = shapeOf(t)
 		fmt.Fprintf(&b, "\n### %s\n\n| key | value | meaning |\n| --- | --- | --- |\n", title)
 		fields := fieldsOf(t)
 		for _, key := range keysOf(fields) {

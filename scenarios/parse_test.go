@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/scenarios"
+	"github.com/respawn-go/respawn/scenarios/targets/driver"
 )
 
 const good = `# a comment that stays
@@ -203,7 +204,7 @@ func TestListingExplainsEverything(t *testing.T) {
 	g := NewWithT(t)
 	l, err := scenarios.List()
 	g.Expect(err).NotTo(HaveOccurred())
-	for _, list := range [][]scenarios.Entry{l.Scenarios, l.Faults, l.Metrics, l.Floors, l.Tasks, l.Bugs} {
+	for _, list := range [][]scenarios.Entry{l.Scenarios, l.Targets, l.Faults, l.Metrics, l.Floors, l.Tasks, l.Bugs} {
 		for _, e := range list {
 			g.Expect(strings.TrimSuffix(e.Doc, ": ")).NotTo(BeElementOf("", "target.pool"), e.Name)
 		}
@@ -259,12 +260,17 @@ func TestSettingAnotherTargetReplacesTheOldOneAndKeepsItsSize(t *testing.T) {
 		g := NewWithT(t)
 		s, err := scenarios.Parse("x.yaml", []byte(text), scenarios.Options{Set: strings.Split(set, "\n")})
 		g.Expect(err).NotTo(HaveOccurred(), set)
-		g.Expect(s.Target.Pool).To(BeNil(), set)
-		g.Expect(*s.Target.Driver).To(Equal(scenarios.DriverTarget{Command: []string{"node", "x.mjs"}, Size: scenarios.Count(size)}), set)
+		g.Expect(s.Target).To(Equal(scenarios.Target{
+			Kind: "driver", Settings: &driver.Settings{Command: []string{"node", "x.mjs"}, Size: scenarios.Count(size)},
+		}), set)
 	}
 	s, err := scenarios.Parse("x.yaml", []byte(text), scenarios.Options{Set: []string{"target.pool.size=4"}})
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	NewWithT(t).Expect(s.Target.Pool.MaxTasks).To(BeEquivalentTo(7))
+	NewWithT(t).Expect(s.Target.Settings).To(HaveField("MaxTasks", BeEquivalentTo(7)))
+	s, err = scenarios.Parse("x.yaml", []byte("name: x\ntarget: {driver: {command: [d], size: 3}}\nchaos: [{fault: {signal: KILL}}]\n"),
+		scenarios.Options{Set: []string{"target.pool.max_tasks=5"}})
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	NewWithT(t).Expect(s.Target.Settings).To(And(HaveField("MaxTasks", BeEquivalentTo(5)), HaveField("Size", BeEquivalentTo(3))))
 }
 
 func TestFormattingAgainChangesNothing(t *testing.T) {

@@ -6,17 +6,23 @@ import (
 	"strings"
 
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/scenarios/targets"
 )
 
 // refuse names what the scenario asks of a driver that cannot tell it: a run would wait for a victim that is never found, or
 // expect a number that nobody counts.
 func (s *Scenario) refuse(t history.Target) error {
-	if t.Kind != "driver" || slices.Contains(t.Can, "witness") {
+	row := targets.Of(t.Kind)
+	if row.Name == "" || row.Can.All || slices.Contains(t.Can, "witness") {
 		return nil
+	}
+	see := ""
+	if row.Page != "" {
+		see = ", see " + row.Page
 	}
 	var found Problems
 	lacks := func(path, format string, args ...any) {
-		err := fmt.Errorf(format+", which the driver of %s does not tell (can: witness, see docs/drivers.md)", append(args, t.Name)...)
+		err := fmt.Errorf(format+", which the %s of %s does not tell (can: witness%s)", append(args, t.Kind, t.Name, see)...)
 		found = append(found, s.problemAt(path, err))
 	}
 	for i, n := range s.Chaos {

@@ -20,8 +20,8 @@ import (
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios/scratch"
-	"github.com/respawn-go/respawn/scenarios/targets"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
+	"github.com/respawn-go/respawn/scenarios/targets/kind"
 )
 
 // HistoryFile is the name of the history in the directory of a run.
@@ -154,22 +154,22 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 		return err
 	}
 	t, err := s.open(soon, dir, o)
-	if unfit := (*targets.UnfitError)(nil); errors.As(err, &unfit) {
-		return Problems{s.problemAt("target.driver", unfit)}
+	if unfit := (*kind.UnfitError)(nil); errors.As(err, &unfit) {
+		return Problems{s.problemAt("target."+s.Target.Kind, unfit)}
 	}
 	if err != nil {
 		return fmt.Errorf("start the target: %w", err)
 	}
-	defer t.close()
+	defer func() { _ = t.End() }()
 	if err := s.refuse(t.Describe()); err != nil {
 		return err
 	}
 	run.Floors = spawnFloor
-	run.Target, run.Witness, run.Close = t.Target, t.witness, t.closing
+	run.Target, run.Witness, run.Close = t.Target, t.Witness, t.Closing
 	if err := s.resolve(run); err != nil {
 		return err
 	}
-	guardian, err := pool.StartGuardian(t.marker())
+	guardian, err := pool.StartGuardian(marker(t.Target))
 	if err != nil {
 		return err
 	}

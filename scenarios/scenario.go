@@ -15,7 +15,7 @@ type Scenario struct {
 	Description string      `yaml:"description" doc:"What happens and what it shows, for people."`
 	Labels      []string    `yaml:"labels" enum:"signal oom resource lifecycle slow external" doc:"For choosing scenarios: signal, oom, resource, lifecycle, slow, external."`
 	Seed        uint64      `yaml:"seed" zero:"no seed: want at least 1" doc:"Makes the plan repeatable: times, and which slots are struck, from 1; see docs/chaos.md. Default 1; --seed overrides it."`
-	Target      Target      `yaml:"target" doc:"What is tested: one of pool, driver, server."`
+	Target      Target      `yaml:"target" doc:"What is tested: one of the keys below."`
 	Load        *Load       `yaml:"load" doc:"The tasks that run meanwhile. Without it the target is idle."`
 	Steady      []Condition `yaml:"steady" doc:"Conditions that must hold before the first fault, again within settle after the last, and from then on at every look."`
 	Chaos       []Nemesis   `yaml:"chaos" doc:"The faults, each list entry on a schedule of its own, side by side."`
@@ -75,61 +75,6 @@ func QuotedPath(path string) string {
 		path = "./" + path
 	}
 	return Quoted(path)
-}
-
-// Target is what is tested. Exactly one field is set.
-type Target struct {
-	Pool   *PoolTarget   `yaml:"pool" doc:"This project's pool, in this process."`
-	Driver *DriverTarget `yaml:"driver" doc:"A pool written elsewhere, wrapped by a program that speaks the driver protocol (docs/drivers.md)."`
-	Server *ServerTarget `yaml:"server" doc:"A preforking server: a task is an HTTP request."`
-}
-
-// PoolTarget configures our pool: see pool.Config for each key.
-type PoolTarget struct {
-	Size        Count    `yaml:"size" zero:"no pool: want at least 1" doc:"Workers. Default: one per CPU."`
-	Spares      Count    `yaml:"spares" doc:"Hot spares."`
-	MaxTasks    Count    `yaml:"max_tasks" doc:"Recycle a worker after so many tasks."`
-	MaxAge      Duration `yaml:"max_age" doc:"Recycle a worker at this age."`
-	SoftMemory  Bytes    `yaml:"soft_memory" doc:"Recycle a worker whose resident set is larger."`
-	HardMemory  Bytes    `yaml:"hard_memory" doc:"The kernel kills a worker that uses more."`
-	NoCgroup    bool     `yaml:"no_cgroup" doc:"Limit memory by RLIMIT_DATA even where a cgroup can be had."`
-	TaskTimeout Duration `yaml:"task_timeout" doc:"Kill the worker of a task that runs longer."`
-	QueueLimit  Count    `yaml:"queue_limit" zero:"no queue: want at least 1" doc:"Tasks that may wait."`
-	Delivery    string   `yaml:"delivery" enum:"at-least-once at-most-once" doc:"Default at-least-once."`
-	Budgets     *Budgets `yaml:"budgets" doc:"Deaths one task may cause."`
-	Heartbeat   Duration `yaml:"heartbeat" zero:"no time to answer: want at least 50ms" doc:"A worker that leaves a ping unanswered for longer is replaced."`
-	StopGrace   Duration `yaml:"stop_grace" zero:"no time to stop: want a time such as 1s" doc:"How long a stopping worker may take before SIGKILL."`
-	BootTimeout Duration `yaml:"boot_timeout" zero:"no time to boot: want a time such as 10s" doc:"How long a worker may take to be ready."`
-	Supervised  bool     `yaml:"supervised" doc:"Put the pool into a process of its own, so that its parent can be killed. Goes with size alone."`
-	Backoff     *Backoff `yaml:"backoff" doc:"The pause between restarts of workers that do not come up."`
-	Bugs        []string `yaml:"bugs" enum:"loses-tasks wrong-values runs-twice kills-others leaves-zombie leaves-orphan answers-late impatient" doc:"Break the pool at its edge in these ways, to see that a scenario would notice."`
-}
-
-// Budgets is pool.Budgets.
-type Budgets struct {
-	Crashes Count `yaml:"crashes" zero:"no budget: want at least 1, the first death" doc:"Default 3."`
-	OOM     Count `yaml:"oom" zero:"no budget: want at least 1, the first death" doc:"Default 3."`
-	Killed  Count `yaml:"killed" zero:"no budget: want at least 1, the first death" doc:"Default 16."`
-}
-
-// Backoff is pool.Backoff.
-type Backoff struct {
-	Base      Duration `yaml:"base" zero:"no pause: want a time such as 10ms" doc:"Default 100ms."`
-	Max       Duration `yaml:"max" zero:"no pause: want a time such as 1s" doc:"Default 10s."`
-	Threshold Count    `yaml:"threshold" zero:"no breaker: want at least 1" doc:"Failures that open the breaker. Default 5 + size."`
-	HalfLife  Duration `yaml:"half_life" zero:"no memory: want a time such as 1s" doc:"Default 10s."`
-}
-
-// DriverTarget is a pool behind a driver program.
-type DriverTarget struct {
-	Command []string `yaml:"command" doc:"The driver and its arguments; never a shell. A relative path is relative to the file."`
-	Size    Count    `yaml:"size" zero:"no pool: want at least 1" doc:"Workers."`
-}
-
-// ServerTarget is a preforking server.
-type ServerTarget struct {
-	Kind string `yaml:"kind" enum:"gunicorn php-fpm" doc:"gunicorn, or php-fpm behind nginx."`
-	Size Count  `yaml:"size" zero:"no pool: want at least 1" doc:"Workers."`
 }
 
 // Load is the tasks that run during the scenario.

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"bytes"
 	"encoding/json"
+	"path"
 	"reflect"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 func Schema() ([]byte, error) {
 	r := jsonschema.Reflector{
 		FieldNameTag: "yaml", ExpandedStruct: true, RequiredFromJSONSchemaTags: true, Anonymous: true,
-		Mapper: scalarSchema,
+		Mapper: scalarSchema, Namer: definitionName,
 		LookupComment: func(t reflect.Type, name string) string {
 			if t.Kind() != reflect.Struct {
 				return ""
@@ -37,6 +38,18 @@ func Schema() ([]byte, error) {
 	}
 	return out.Bytes(), nil
 }
+
+// definitionName is what a type of the format is called in the schema: those of a kind of target with the kind's folder in front.
+func definitionName(t reflect.Type) string {
+	if t.PkgPath() == reflect.TypeFor[Scenario]().PkgPath() || t.Name() == "" {
+		return t.Name()
+	}
+	folder := path.Base(t.PkgPath())
+	return strings.ToUpper(folder[:1]) + folder[1:] + t.Name()
+}
+
+// JSONSchemaAlias lets the schema have the shape in the place of the type.
+func (t Target) JSONSchemaAlias() any { return reflect.Zero(t.shape()).Interface() }
 
 // scalarForms are the scalars as patterns: what units.go parses.
 var scalarForms = map[reflect.Type]string{
@@ -69,6 +82,7 @@ func refine(s *jsonschema.Schema, t reflect.Type, defs jsonschema.Definitions) {
 	if t.Kind() != reflect.Struct || s.Properties == nil {
 		return
 	}
+	t = shapeOf(t)
 	for key, f := range fieldsOf(t) {
 		p, ok := s.Properties.Get(key)
 		if !ok {
@@ -101,9 +115,10 @@ func refine(s *jsonschema.Schema, t reflect.Type, defs jsonschema.Definitions) {
 		for ft.Kind() == reflect.Pointer || ft.Kind() == reflect.Slice {
 			ft = ft.Elem()
 		}
-		name := ft.Name()
+		name := definitionName(ft)
 		def, ok := defs[name]
 		if !ok || ft.Kind() != reflect.Struct {
+			refine(p, ft, defs) // a shape has no name
 			continue
 		}
 		if def.Extras == nil { // each once

@@ -1,148 +1,19 @@
 package scenarios
 
 import (
-	"errors"
-	"fmt"
-	"math"
-	"regexp"
-	"strconv"
-	"strings"
-	"time"
+	"github.com/respawn-go/respawn/internal/units"
 )
 
-// The scalar types of a scenario. Each is written with its unit, and a bare number is an error: nobody has to guess what
-// it means. The zero value means "not set".
+// The scalar types of a scenario. Each is written with its unit, and a bare number is an error. The zero value means "not set".
 type (
 	// Duration is a time.ParseDuration text: 250ms, 1m30s.
-	Duration time.Duration
+	Duration = units.Duration
 	// Bytes is a whole number with B, KiB, MiB or GiB.
-	Bytes int64
+	Bytes = units.Bytes
 	// Rate is so many per second, minute or hour: 500/s. The value is per second.
-	Rate float64
+	Rate = units.Rate
 	// Percent is 0% to 100%. The value is 0 to 1.
-	Percent float64
-	// Count is a whole number from 0, without a unit. A zero in front is an error, since YAML would read it as octal.
-	Count int
+	Percent = units.Percent
+	// Count is a whole number from 0, without a unit.
+	Count = units.Count
 )
-
-// scalar is what the decoder asks of a type that is written as one word.
-type scalar interface {
-	parse(text string) error
-	String() string
-}
-
-var (
-	_ scalar = (*Duration)(nil)
-	_ scalar = (*Bytes)(nil)
-	_ scalar = (*Rate)(nil)
-	_ scalar = (*Percent)(nil)
-	_ scalar = (*Count)(nil)
-)
-
-// Std is the duration for the standard library.
-func (d Duration) Std() time.Duration { return time.Duration(d) }
-
-func (d *Duration) parse(text string) error {
-	if number.MatchString(text) && text != "0" {
-		return fmt.Errorf("%s needs a unit: %sms or %ss?", text, text, text)
-	}
-	v, err := time.ParseDuration(text)
-	if err != nil || v < 0 {
-		return fmt.Errorf("%q is not a duration: want a number with ns, us, ms, s, m or h, such as 250ms", text)
-	}
-	*d = Duration(v)
-	return nil
-}
-
-// String is the shortest text that parses to d: 1m30s, not 1m30.0s; 2m, not 2m0s.
-func (d Duration) String() string {
-	s := time.Duration(d).String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}
-
-var number = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?$`)
-
-var byteUnits = []struct {
-	name string
-	size int64
-}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}}
-
-func (b *Bytes) parse(text string) error {
-	for _, u := range byteUnits {
-		if n, ok := strings.CutSuffix(text, u.name); ok {
-			v, err := strconv.ParseInt(strings.TrimSpace(n), 10, 64)
-			if err != nil || v < 0 || v > (1<<62)/u.size {
-				break
-			}
-			*b = Bytes(v * u.size)
-			return nil
-		}
-	}
-	if number.MatchString(text) {
-		return fmt.Errorf("%s needs a unit: %sMiB?", text, text)
-	}
-	return fmt.Errorf("%q is not a size: want a whole number with B, KiB, MiB or GiB, such as 64MiB", text)
-}
-
-func (b Bytes) String() string {
-	for _, u := range byteUnits {
-		if b != 0 && int64(b)%u.size == 0 {
-			return strconv.FormatInt(int64(b)/u.size, 10) + u.name
-		}
-	}
-	return "0B"
-}
-
-var perSecond = map[string]float64{"s": 1, "m": 60, "h": 3600}
-
-func (r *Rate) parse(text string) error {
-	n, unit, ok := strings.Cut(text, "/")
-	v, err := strconv.ParseFloat(strings.TrimSpace(n), 64)
-	per := perSecond[strings.TrimSpace(unit)]
-	if !ok || err != nil || !number.MatchString(strings.TrimSpace(n)) || per == 0 {
-		return fmt.Errorf("%q is not a rate: want so many per s, m or h, such as 500/s", text)
-	}
-	*r = Rate(v / per)
-	return nil
-}
-
-func (r Rate) String() string { return strconv.FormatFloat(float64(r), 'f', -1, 64) + "/s" }
-
-func (p *Percent) parse(text string) error {
-	n, ok := strings.CutSuffix(text, "%")
-	v, err := strconv.ParseFloat(strings.TrimSpace(n), 64)
-	if within := v >= 0 && v <= 100; !ok || err != nil || !within {
-		return fmt.Errorf("%q is not a percentage: want 0%% to 100%%, such as 20%%", text)
-	}
-	*p = Percent(v / 100)
-	return nil
-}
-
-func (p Percent) String() string {
-	return strconv.FormatFloat(float64(p)*100, 'g', 12, 64) + "%"
-}
-
-var leadingZero = regexp.MustCompile(`^[+-]?0[0-9]`)
-
-func (c *Count) parse(text string) error {
-	if leadingZero.MatchString(text) {
-		return fmt.Errorf("%s has a zero in front: write %s", text, strings.TrimLeft(text, "+-0"))
-	}
-	v, err := strconv.Atoi(text)
-	if errors.Is(err, strconv.ErrRange) && v > 0 {
-		return fmt.Errorf("%s is too large: want at most %d", text, math.MaxInt)
-	}
-	if err != nil || v < 0 {
-		return fmt.Errorf("%q is not a whole number from 0", text)
-	}
-	*c = Count(v)
-	return nil
-}
-
-func (c Count) String() string { return strconv.Itoa(int(c)) }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/internal/nearest"
 )
 
@@ -96,13 +95,14 @@ func chosen(v any) []string {
 	return set
 }
 
-// exactlyOne reports when none or several fields of v are set.
+// exactlyOne reports when none or several of the kinds are written at the path, whose value is v.
 func (d *decoder) exactlyOne(path string, v any) bool {
 	if n, there := d.at[path]; there && d.reported(n) {
 		return false
 	}
-	set := chosen(v)
-	switch known := keysOf(fieldsOf(reflect.TypeOf(v))); len(set) {
+	known := keysOf(fieldsOf(reflect.TypeOf(v)))
+	set := slices.DeleteFunc(slices.Sorted(slices.Values(known)), func(key string) bool { return d.at[join(path, key)] == nil })
+	switch len(set) {
 	case 0:
 		d.fail(path, "want one of %s", strings.Join(known, ", "))
 	case 1:
@@ -111,70 +111,6 @@ func (d *decoder) exactlyOne(path string, v any) bool {
 		d.fail(path, "%s contradict each other: want one", strings.Join(set, " and "))
 	}
 	return false
-}
-
-// checkTarget returns how many members the target is to have, 0 when the file does not say.
-func (s *Scenario) checkTarget(d *decoder) int {
-	if _, ok := d.at["target"]; !ok {
-		d.fail("target", "target is missing: want for example target: {pool: {size: 4}}")
-		return 0
-	}
-	if !d.exactlyOne("target", s.Target) {
-		return 0
-	}
-	switch t := s.Target; {
-	case t.Pool != nil:
-		if err := t.Pool.config().Validate(); err != nil {
-			for line := range strings.Lines(err.Error()) {
-				d.fail("target.pool", "%s", strings.TrimPrefix(strings.TrimSpace(line), "pool: "))
-			}
-		}
-		if alone := (PoolTarget{Size: t.Pool.Size, Supervised: true}); t.Pool.Supervised && !reflect.DeepEqual(*t.Pool, alone) {
-			d.fail("target.pool.supervised", "supervised goes with size alone: the pool in the other process takes no other key")
-		}
-		return int(t.Pool.Size)
-	case t.Driver != nil:
-		if len(t.Driver.Command) == 0 {
-			d.fail("target.driver", "command is missing: want the driver's program and its arguments as a list")
-		}
-		return int(t.Driver.Size)
-	default:
-		if t.Server.Kind == "" {
-			d.fail("target.server", "kind is missing: want gunicorn or php-fpm")
-		}
-		return int(t.Server.Size)
-	}
-}
-
-// checkAbilities refuses what a target other than this project's pool cannot do.
-func (s *Scenario) checkAbilities(d *decoder) {
-	kind, able := "", []string{""}
-	switch t := s.Target; {
-	case t.Driver != nil:
-		kind, able = "driver", append(able, "Supervised")
-	case t.Server != nil:
-		kind, able = "server", append(able, "Supervised")
-	default:
-		return
-	}
-	var can []string
-	for _, k := range chaos.Kinds() {
-		if slices.Contains(able, k.Needs) {
-			can = append(can, k.Name)
-		}
-	}
-	for i, n := range s.Chaos {
-		n.Fault.checkAbility(d, fmt.Sprintf("chaos.%d.fault", i), kind, can)
-	}
-	if s.Load == nil {
-		return
-	}
-	if _, known := taskArgs[s.Load.Task]; known && s.Load.Task != "sleep" && s.Load.Task != "square" {
-		d.fail("load.task", "a %s target cannot run the task %s: it knows sleep and square", kind, s.Load.Task)
-	}
-	if s.Load.Map > 0 {
-		d.fail("load.map", "a %s target has no ordered map: use concurrency", kind)
-	}
 }
 
 // checkAbility refuses a fault that is none of those that can be done to such a target.

@@ -15,11 +15,11 @@ import (
 
 func newList() *cobra.Command {
 	var asJSON bool
-	kinds := []string{"scenarios", "faults", "metrics", "floors", "tasks", "bugs"}
+	kinds := []string{"scenarios", "targets", "faults", "metrics", "floors", "tasks", "bugs"}
 	cmd := &cobra.Command{
-		Use:     "list [scenarios|faults|metrics|floors|tasks|bugs]",
+		Use:     "list [scenarios|targets|faults|metrics|floors|tasks|bugs]",
 		Short:   "List the library, and everything a scenario can name",
-		Long:    "List the scenarios of the library, the faults, the metrics for conditions, the floors that limits may be\nmultiples of, the built-in tasks, and the bugs that can be put at the edge of the pool.",
+		Long:    "List the scenarios of the library, the targets, the faults, the metrics for conditions, the floors that limits\nmay be multiples of, the built-in tasks, and the bugs that can be put at the edge of the pool.",
 		Example: "  respawn list\n  respawn list metrics",
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -44,6 +44,7 @@ func newList() *cobra.Command {
 				list []scenarios.Entry
 			}{
 				{"scenarios", l.Scenarios},
+				{"targets", l.Targets},
 				{"faults", l.Faults},
 				{"metrics", l.Metrics},
 				{"floors", l.Floors},

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/respawn-go/respawn/internal/nearest"
-	"github.com/respawn-go/respawn/scenarios/targets"
+	"github.com/respawn-go/respawn/scenarios/targets/own"
 )
 
 // commands makes the subcommands, in the order of the help text. A new one is a file of its own and a line here.
@@ -32,7 +32,7 @@ var commands = []func() *cobra.Command{
 }
 
 func newRoot() *cobra.Command {
-	targets.Version = version()
+	own.Version = version()
 	root := &cobra.Command{
 		Use:   "respawn",
 		Short: "A process pool that loses nothing, and the chaos harness that proves it",
@@ -50,7 +50,7 @@ Exit codes: 0 pass, 1 fail, 2 usage or scenario error, 3 inconclusive, 4 aborted
 		Args:          cobra.ArbitraryArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Version:       targets.Version,
+		Version:       own.Version,
 	}
 	root.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {

@@ -17,8 +17,8 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// own is the command as a process of its own.
-func own(t *testing.T, args ...string) *exec.Cmd {
+// apart is the command as a process of its own.
+func apart(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := &exec.Cmd{Path: "/proc/self/exe", Args: append([]string{"respawn"}, args...), Dir: t.TempDir()}
 	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
@@ -48,7 +48,7 @@ func TestRunIsHealedAndReportedWhenItsReaderGoesAndSignalsComeInHeaps(t *testing
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			cmd := own(t, "run", "stormy.yaml", "--out", "out")
+			cmd := apart(t, "run", "stormy.yaml", "--out", "out")
 			g.Expect(os.WriteFile(filepath.Join(cmd.Dir, "stormy.yaml"), []byte(stormy), 0o600)).To(Succeed())
 			read, write, err := os.Pipe()
 			g.Expect(err).NotTo(HaveOccurred())
@@ -79,7 +79,7 @@ func TestRunIsHealedAndReportedWhenItsReaderGoesAndSignalsComeInHeaps(t *testing
 
 func TestNobodyWhoReadsTheResultIsNoError(t *testing.T) {
 	g := NewWithT(t)
-	cmd := own(t, "list")
+	cmd := apart(t, "list")
 	read, write, err := os.Pipe()
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(read.Close()).To(Succeed())

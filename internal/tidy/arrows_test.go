@@ -18,13 +18,13 @@ type arrow struct {
 var arrows = []arrow{
 	{"pool", []string{"internal/cgroup"}, []string{sys, cborCodec, float16}, "people link the pool into programs of their own: it brings nothing along, and knows nothing of what tests it"},
 	{"pool/pooltest", []string{"pool"}, []string{"*"}, "what a user's tests need beside the pool, and no more"},
-	{"chaos", []string{"chaos/history", "chaos/witness", "internal/cgroup", "internal/procfs"}, []string{sys}, "the engine knows a pool only as chaos.Target: anything else can be one too"},
+	{"chaos", []string{"chaos/history", "chaos/witness", "internal/cgroup", "internal/procfs", "internal/wait"}, []string{sys}, "the engine knows a pool only as chaos.Target: anything else can be one too"},
 	{"chaos/history", nil, nil, "a leaf: everything after it can be run again from a saved file"},
 	{"chaos/check", []string{"chaos/history", "internal/nearest"}, nil, "pure: the same history gives the same verdict anywhere, offline"},
 	{"fleet", []string{"pool"}, []string{"*"}, "the same tasks over many machines: it knows a pool, and nothing of what tests it"},
 	{"fleet/broker", nil, []string{"*"}, "a server that knows no task: the one package that links it, with the command that starts it"},
 	{"cmd/respawn-fleet", []string{"fleet", "pool"}, []string{"*"}, "brokers and nodes: a command of its own, since its workers link a server"},
-	{"scenarios", []string{"scenarios", "pool", "chaos", "reports", "internal/cgroup", "internal/floor", "internal/forks", "internal/procfs", "internal/nearest"}, []string{"*"}, "where pool and chaos meet: the adapters to chaos.Target are in scenarios/targets"},
+	{"scenarios", []string{"scenarios", "pool", "chaos", "reports", "internal/cgroup", "internal/floor", "internal/forks", "internal/procfs", "internal/nearest", "internal/units", "internal/wait"}, []string{"*"}, "where pool and chaos meet: the adapters to chaos.Target are in scenarios/targets"},
 	{"scenarios/internal/brokenpool", nil, []string{sys}, "it is judged: what it had of the judge's or the pool's own code would be wrong in both"},
 	{"reports", []string{"reports", "chaos/history", "chaos/check", "internal/columns"}, []string{"*"}, "a report is made from a history and its verdict, never from live processes"},
 	{"ci", []string{"ci", "reports", "internal/columns", "internal/nearest"}, []string{"*"}, "the gate decides on what reports wrote"},
@@ -37,6 +37,8 @@ var arrows = []arrow{
 	{"internal/floor", nil, []string{sys}, "raw measurements that everything else is compared with: it uses none of it"},
 	{"internal/nearest", nil, nil, "words, and nothing that they stand for"},
 	{"internal/procfs", nil, []string{sys}, "used by the chaos engine: see there"},
+	{"internal/units", nil, nil, "scalars of files that people write: read by workers' packages too, so that it links next to nothing"},
+	{"internal/wait", nil, nil, "one function"},
 	{"internal/tidy", nil, nil, "looks at everything and belongs to nothing"},
 }
 

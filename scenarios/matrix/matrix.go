@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -18,7 +19,9 @@ import (
 	"github.com/respawn-go/respawn/scenarios"
 	"github.com/respawn-go/respawn/scenarios/drivers"
 	"github.com/respawn-go/respawn/scenarios/scratch"
-	"github.com/respawn-go/respawn/scenarios/targets/server"
+	"github.com/respawn-go/respawn/scenarios/targets"
+	"github.com/respawn-go/respawn/scenarios/targets/driver"
+	"github.com/respawn-go/respawn/scenarios/targets/kind"
 )
 
 // Options says what is run.
@@ -49,28 +52,27 @@ const settle = "settle=4s"
 
 // target is one that can be tested.
 type target struct {
-	name, pool string
-	// yaml is the target of the scenario file; nil for the file's own, which is our pool.
-	yaml map[string]any
+	kind.Known
+	kind string
 }
 
 // Targets lists the names of all targets.
-func Targets() []string {
-	names := []string{"respawn"}
-	for _, d := range drivers.All() {
-		names = append(names, d.Name)
+func Targets() (names []string) {
+	for _, t := range all("") {
+		names = append(names, t.Name)
 	}
-	return append(names, server.Kinds()...)
+	return names
 }
 
 // all makes the targets; dir has the drivers.
-func all(dir string, size int) []target {
-	list := []target{{"respawn", "respawn", nil}}
-	for _, d := range drivers.All() {
-		list = append(list, target{d.Name, d.Pool, map[string]any{"driver": map[string]any{"command": d.Argv(dir), "size": size}}})
-	}
-	for _, kind := range server.Kinds() {
-		list = append(list, target{kind, kind, map[string]any{"server": map[string]any{"kind": kind, "size": size}}})
+func all(dir string) (list []target) {
+	for _, k := range targets.Kinds() {
+		if k.Known == nil {
+			continue
+		}
+		for _, known := range k.Known(dir) {
+			list = append(list, target{known, k.Name})
+		}
 	}
 	return list
 }
@@ -107,7 +109,7 @@ func Run(ctx context.Context, o Options) (*reports.Matrix, error) {
 		row, err := o.row(ctx, t)
 		m.Targets = append(m.Targets, row)
 		if err != nil {
-			return m, errors.Join(fmt.Errorf("%s: %w", t.name, err), o.write(m))
+			return m, errors.Join(fmt.Errorf("%s: %w", t.Name, err), o.write(m))
 		}
 	}
 	m.DurationS = time.Since(m.Started).Seconds()
@@ -116,14 +118,14 @@ func Run(ctx context.Context, o Options) (*reports.Matrix, error) {
 
 // chosen are the targets that are asked for, in the order of Targets, and then the caller's own.
 func (o *Options) chosen(dir string) []target {
-	list := all(dir, poolSize)
+	list := all(dir)
 	if len(o.Targets) == 0 {
 		return list
 	}
-	list = slices.DeleteFunc(list, func(t target) bool { return !slices.Contains(o.Targets, t.name) })
+	list = slices.DeleteFunc(list, func(t target) bool { return !slices.Contains(o.Targets, t.Name) })
 	for _, word := range o.Targets {
 		if name, argv, ok := own(word); ok {
-			list = append(list, target{name, name, map[string]any{"driver": map[string]any{"command": argv, "size": poolSize}}})
+			list = append(list, target{kind.Known{Name: name, Pool: name, Settings: map[string]any{"command": argv}}, driver.Row.Name})
 		}
 	}
 	return list
@@ -183,7 +185,7 @@ func (e *UnknownTargetError) Error() string {
 
 // row tests one target.
 func (o *Options) row(ctx context.Context, t target) (reports.MatrixTarget, error) {
-	row := reports.MatrixTarget{Name: t.name, Pool: t.pool}
+	row := reports.MatrixTarget{Name: t.Name, Pool: t.Pool}
 	for _, name := range o.Scenarios {
 		s, err := t.scenario(name)
 		var problems scenarios.Problems
@@ -196,7 +198,7 @@ func (o *Options) row(ctx context.Context, t target) (reports.MatrixTarget, erro
 		}
 		cell := reports.MatrixCell{Scenario: s.Name}
 		for i := range o.Repeat {
-			dir := filepath.Join(t.name, s.Name)
+			dir := filepath.Join(t.Name, s.Name)
 			if i > 0 {
 				dir = fmt.Sprintf("%s.%d", dir, i+1)
 			}
@@ -227,8 +229,10 @@ func (o *Options) row(ctx context.Context, t target) (reports.MatrixTarget, erro
 // scenario is that scenario, unchanged but for its target and for how long hanging is watched.
 func (t target) scenario(name string) (*scenarios.Scenario, error) {
 	set := []string{settle}
-	if t.yaml != nil {
-		text, err := json.Marshal(t.yaml) // which is YAML too
+	if t.Settings != nil {
+		settings := maps.Clone(t.Settings)
+		settings["size"] = poolSize
+		text, err := json.Marshal(map[string]any{t.kind: settings}) // which is YAML too
 		if err != nil {
 			return nil, err
 		}
@@ -242,13 +246,13 @@ func (o *Options) run(ctx context.Context, t target, s *scenarios.Scenario, dir 
 	if tell == nil {
 		tell = func(string, string, *reports.Report) {}
 	}
-	tell(t.name, s.Name, nil)
+	tell(t.Name, s.Name, nil)
 	r, err := s.Run(ctx, scenarios.RunOptions{
 		Dir: filepath.Join(o.Out, dir), Seed: seed,
-		Command: fmt.Sprintf("respawn matrix --targets %s --scenario %s --seed %d", o.asked(t.name), scenarios.Quoted(s.Argument()), seed),
+		Command: fmt.Sprintf("respawn matrix --targets %s --scenario %s --seed %d", o.asked(t.Name), scenarios.Quoted(s.Argument()), seed),
 	})
 	if err == nil {
-		tell(t.name, s.Name, r)
+		tell(t.Name, s.Name, r)
 	}
 	return r, err
 }

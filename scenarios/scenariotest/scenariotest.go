@@ -29,7 +29,7 @@ import (
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios"
-	"github.com/respawn-go/respawn/scenarios/targets"
+	"github.com/respawn-go/respawn/scenarios/targets/own"
 )
 
 // Options changes how scenarios are run. The zero value runs the short forms against the targets that the files name.
@@ -89,7 +89,7 @@ func Pool[In, Out any](cfg pool.Config, task pool.Task[In, Out], input func(n ui
 				return nil, "", err
 			}
 			o.close = append(o.close, p.Close)
-			return targets.Load(targets.Adapt(p, cfg, dir), task, input, check), "", nil
+			return own.Load(own.Adapt(p, cfg, dir), task, input, check), "", nil
 		}
 	}
 }

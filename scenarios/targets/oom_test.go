@@ -13,9 +13,9 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/cgroup"
 	"github.com/respawn-go/respawn/scenarios/drivers"
-	"github.com/respawn-go/respawn/scenarios/targets"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
+	"github.com/respawn-go/respawn/scenarios/targets/own"
 )
 
 // A pool that knows nothing of chaos, and whose workers cannot be told to allocate, meets the kernel's own OOM killer: the
@@ -26,12 +26,12 @@ func TestOOMOfAPoolThatIsNotOurs(t *testing.T) {
 	}
 	needsMemory(t)
 	for name, command := range map[string]driver.Command{
-		"respawn":         targets.OwnDriver(2, ""),
+		"respawn":         own.AsDriver(2, ""),
 		"multiprocessing": {Argv: drivers.All()[0].Argv("../drivers"), Size: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			d, err := targets.StartDriver(bound(t), command, t.TempDir())
+			d, err := driver.StartTarget(bound(t), command, t.TempDir())
 			var missing *foreign.NotInstalledError
 			if errors.As(err, &missing) {
 				t.Skip(missing)
@@ -60,7 +60,7 @@ func TestMemoryOfAPoolThatIsNotOurs(t *testing.T) {
 	}
 	needsMemory(t)
 	g := NewWithT(t)
-	d, err := targets.StartDriver(bound(t), targets.OwnDriver(2, ""), t.TempDir())
+	d, err := driver.StartTarget(bound(t), own.AsDriver(2, ""), t.TempDir())
 	g.Expect(err).NotTo(HaveOccurred())
 	defer d.Close()
 	settled := strikeOnce(t, d, chaos.Memory{For: 100 * time.Millisecond})

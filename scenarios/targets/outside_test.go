@@ -17,11 +17,11 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/chaos/witness"
 	"github.com/respawn-go/respawn/internal/procfs"
-	"github.com/respawn-go/respawn/scenarios/targets"
+	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
+	"github.com/respawn-go/respawn/scenarios/targets/own"
 	"github.com/respawn-go/respawn/scenarios/targets/server"
-	"github.com/respawn-go/respawn/scenarios/targets/server/web"
 )
 
 // external is what a driver and a server have in common as targets.
@@ -58,6 +58,11 @@ func (e *events) of(slot int) (ops []string) {
 	return ops
 }
 
+func TestMain(m *testing.M) {
+	pool.Main()
+	os.Exit(m.Run())
+}
+
 func bound(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -66,9 +71,9 @@ func bound(t *testing.T) context.Context {
 }
 
 // startPool starts this project's pool behind a driver.
-func startPool(t *testing.T, size int) *targets.Driver {
+func startPool(t *testing.T, size int) *driver.Target {
 	t.Helper()
-	d, err := targets.StartDriver(bound(t), targets.OwnDriver(size, ""), t.TempDir())
+	d, err := driver.StartTarget(bound(t), own.AsDriver(size, ""), t.TempDir())
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	return d
 }
@@ -81,7 +86,7 @@ func TestAServerIsATarget(t *testing.T) {
 			dir, err := os.MkdirTemp("", "respawn-server-")
 			NewWithT(t).Expect(err).NotTo(HaveOccurred())
 			defer os.RemoveAll(dir)
-			s, err := targets.StartServer(bound(t), server.Config{Kind: kind, Size: 3, Dir: dir, Net: web.Loopback{}})
+			s, err := server.StartTarget(bound(t), server.Config{Kind: kind, Size: 3, Dir: dir})
 			var missing *foreign.NotInstalledError
 			if errors.As(err, &missing) {
 				t.Skip(missing)
@@ -189,9 +194,9 @@ func TestADeadPoolIsGivenUpOn(t *testing.T) {
 		t.Skip("takes seconds: run without -short")
 	}
 	g := NewWithT(t)
-	command := targets.OwnDriver(1, "")
+	command := own.AsDriver(1, "")
 	command.Timeouts.Stop = time.Second // it cannot answer in any time
-	d, err := targets.StartDriver(bound(t), command, t.TempDir())
+	d, err := driver.StartTarget(bound(t), command, t.TempDir())
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(syscall.Kill(d.Supervisor(), syscall.SIGSTOP)).To(Succeed())
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
@@ -221,7 +226,7 @@ while read -r line; do
 	esac
 done
 `), 0o600)).To(Succeed())
-	d, err := targets.StartDriver(bound(t), driver.Command{Argv: []string{"sh", script}, Size: 1}, t.TempDir())
+	d, err := driver.StartTarget(bound(t), driver.Command{Argv: []string{"sh", script}, Size: 1}, t.TempDir())
 	g.Expect(err).NotTo(HaveOccurred())
 	var seen events
 	d.Watch(seen.add)
@@ -239,7 +244,7 @@ done
 
 func TestADriverThatHidesWhoAnswersIsRefused(t *testing.T) {
 	script := `read h; echo '{"op":"hello","protocol":1,"name":"sh","version":"1","can":[]}'; read s; echo '{"op":"ready","pids":[]}'; read x`
-	_, err := targets.StartDriver(bound(t), driver.Command{Argv: []string{"sh", "-c", script}, Size: 1}, t.TempDir())
+	_, err := driver.StartTarget(bound(t), driver.Command{Argv: []string{"sh", "-c", script}, Size: 1}, t.TempDir())
 	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("it does not tell which process answers")))
 	NewWithT(t).Expect(strings.Contains(err.Error(), "sh")).To(BeTrue())
 }
@@ -249,7 +254,7 @@ func TestADriverWithoutAPoolIsRefused(t *testing.T) {
 	script := `sleep 3600 & pid=$!
 read h; echo '{"op":"hello","protocol":1,"name":"sh","version":"1","can":["pid"]}'; read s; echo "{\"op\":\"ready\",\"pids\":[$pid]}"
 while read line; do id=${line#*\"id\":}; echo "{\"op\":\"result\",\"id\":${id%%,*},\"value\":9,\"pid\":$pid}"; done`
-	_, err := targets.StartDriver(bound(t), driver.Command{Argv: []string{"sh", "-c", script}, Size: 1}, t.TempDir())
+	_, err := driver.StartTarget(bound(t), driver.Command{Argv: []string{"sh", "-c", script}, Size: 1}, t.TempDir())
 	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("a task was answered while every worker was stopped")))
 }
 
@@ -277,7 +282,7 @@ func TestProbesDoNotReviveAPoolThatLeavesItsLoadWaiting(t *testing.T) {
 	}
 	g := NewWithT(t)
 	dir := t.TempDir()
-	d, err := targets.StartDriver(bound(t), driver.Command{Argv: []string{"sh", "-c", lazy}, Dir: dir, Size: 1}, dir)
+	d, err := driver.StartTarget(bound(t), driver.Command{Argv: []string{"sh", "-c", lazy}, Dir: dir, Size: 1}, dir)
 	g.Expect(err).NotTo(HaveOccurred())
 	defer d.Close()
 	var seen events

@@ -30,30 +30,19 @@ type Config struct {
 	// Dir is a directory for its files, which the caller removes after Close. It is made accessible to the user that the
 	// server runs as.
 	Dir string
-	// Net is how to reach it: web.Loopback.
-	Net Network
 }
 
-// Network is what a server target needs of the network. It is a seam because the packages behind it are heavy, and every
-// worker of a program pays for what the package of its tasks links.
-type Network interface {
-	// FreePort finds a TCP port of the loopback address that nobody listens at.
-	FreePort() (int, error)
-	// Get fetches a page. An error means that the connection was refused or broke, or is ctx's.
-	Get(ctx context.Context, url string) (status int, body []byte, err error)
-}
-
-// kind is a server that can be started.
-type kind struct {
+// product is a server that can be started.
+type product struct {
 	name  string
 	start func(s *Server, c Config) error // starts its programs, of which the first one is the parent of the workers
 }
 
-var kinds = []kind{{"gunicorn", startGunicorn}, {"php-fpm", startPHP}}
+var products = []product{{"gunicorn", startGunicorn}, {"php-fpm", startPHP}}
 
 // Kinds lists the servers that can be started.
 func Kinds() (names []string) {
-	for _, k := range kinds {
+	for _, k := range products {
 		names = append(names, k.name)
 	}
 	return names
@@ -64,7 +53,6 @@ type Server struct {
 	name, version string
 	size, port    int
 	dir           string
-	net           Network
 	programs      []*foreign.Program
 	stopTimeout   time.Duration // for each of them to end once it is asked to
 	ended         atomic.Bool   // by Close: the numbers of its processes may pass to others
@@ -79,7 +67,7 @@ const (
 // Start starts the server and waits until all its workers are there and a request was answered; ctx bounds that. On any
 // error nothing is left of it but its files. Errors: [*foreign.NotInstalledError]; the server's own last words.
 func Start(ctx context.Context, c Config) (*Server, error) {
-	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == c.Kind })
+	i := slices.IndexFunc(products, func(k product) bool { return k.name == c.Kind })
 	if i < 0 {
 		return nil, fmt.Errorf("there is no server %q: want one of %s", c.Kind, strings.Join(Kinds(), ", "))
 	}
@@ -88,19 +76,19 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	}
 	const tries = 3 // the port that was free may have been taken meanwhile
 	for try := 1; ; try++ {
-		s, err := start(ctx, kinds[i], c)
+		s, err := start(ctx, products[i], c)
 		if err == nil || try == tries || !strings.Contains(strings.ToLower(err.Error()), "address already in use") {
 			return s, err
 		}
 	}
 }
 
-func start(ctx context.Context, k kind, c Config) (*Server, error) {
-	port, err := c.Net.FreePort()
+func start(ctx context.Context, k product, c Config) (*Server, error) {
+	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{name: k.name, stopTimeout: stopTimeout, size: c.Size, port: port, net: c.Net, dir: filepath.Join(c.Dir, k.name)}
+	s := &Server{name: k.name, stopTimeout: stopTimeout, size: c.Size, port: port, dir: filepath.Join(c.Dir, k.name)}
 	if err = openTo(c.Dir, s.dir); err == nil {
 		err = k.start(s, c)
 	}

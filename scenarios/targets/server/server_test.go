@@ -17,7 +17,6 @@ import (
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 	"github.com/respawn-go/respawn/scenarios/targets/server"
-	"github.com/respawn-go/respawn/scenarios/targets/server/web"
 )
 
 func TestMain(m *testing.M) {
@@ -40,7 +39,7 @@ func eachKind(t *testing.T, test func(t *testing.T, s *server.Server)) {
 			dir, err := os.MkdirTemp("", "respawn-server-") // unlike t.TempDir's, nobody can reach it
 			NewWithT(t).Expect(err).NotTo(HaveOccurred())
 			defer os.RemoveAll(dir)
-			s, err := server.Start(bound(t), server.Config{Kind: kind, Size: 3, Dir: dir, Net: web.Loopback{}})
+			s, err := server.Start(bound(t), server.Config{Kind: kind, Size: 3, Dir: dir})
 			var missing *foreign.NotInstalledError
 			if errors.As(err, &missing) {
 				t.Skip(missing)
@@ -196,9 +195,9 @@ func TestAServerRunsWithoutPrivileges(t *testing.T) {
 
 func TestAWrongConfigStartsNothing(t *testing.T) {
 	g := NewWithT(t)
-	_, err := server.Start(t.Context(), server.Config{Kind: "apache", Size: 1, Dir: t.TempDir(), Net: web.Loopback{}})
+	_, err := server.Start(t.Context(), server.Config{Kind: "apache", Size: 1, Dir: t.TempDir()})
 	g.Expect(err).To(MatchError(`there is no server "apache": want one of gunicorn, php-fpm`))
-	_, err = server.Start(t.Context(), server.Config{Kind: "gunicorn", Dir: t.TempDir(), Net: web.Loopback{}})
+	_, err = server.Start(t.Context(), server.Config{Kind: "gunicorn", Dir: t.TempDir()})
 	g.Expect(err).To(MatchError("gunicorn: size 0: want at least 1"))
 }
 
@@ -210,6 +209,6 @@ func TestAMissingServerIsNamed(t *testing.T) {
 			t.Skip("gunicorn is in a directory of the system's daemons: it cannot be hidden here")
 		}
 	}
-	_, err := server.Start(t.Context(), server.Config{Kind: "gunicorn", Size: 1, Dir: t.TempDir(), Net: web.Loopback{}})
+	_, err := server.Start(t.Context(), server.Config{Kind: "gunicorn", Size: 1, Dir: t.TempDir()})
 	NewWithT(t).Expect(err).To(MatchError("gunicorn is not installed: apt-get install gunicorn"))
 }

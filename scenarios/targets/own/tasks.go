@@ -1,5 +1,5 @@
-// Package targets makes pools into targets of the chaos engine.
-package targets
+// Package own makes this project's pool into a target of the chaos engine.
+package own
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/witness"
+	"github.com/respawn-go/respawn/internal/wait"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -46,7 +47,7 @@ type builtin struct {
 // builtins are the verifiable tasks by name.
 var builtins = map[string]builtin{
 	"sleep": {task: register("sleep", func(ctx context.Context, w work) (answer, error) {
-		return answer{Value: w.ID * w.ID}, pause(ctx, w.Duration)
+		return answer{Value: w.ID * w.ID}, wait.For(ctx, w.Duration)
 	}), expect: squared},
 	"square": {task: register("square", func(_ context.Context, w work) (answer, error) {
 		return answer{Value: w.ID * w.ID}, nil
@@ -69,7 +70,7 @@ var builtins = map[string]builtin{
 		if w.Keep {
 			leaked = append(leaked, block)
 		}
-		return answer{Value: w.ID * w.ID}, pause(ctx, w.Duration)
+		return answer{Value: w.ID * w.ID}, wait.For(ctx, w.Duration)
 	}), expect: squared},
 }
 
@@ -124,20 +125,6 @@ func testify(path string, task uint64, attempt int) (end func() error, err error
 }
 
 func squared(w *work, got answer) bool { return got.Value == w.ID*w.ID }
-
-func pause(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
 
 // hashChain is the first eight bytes of SHA-256 applied so often to the seed.
 func hashChain(seed uint64, rounds int) uint64 {

@@ -1,4 +1,4 @@
-package targets
+package driver
 
 import (
 	"context"
@@ -12,65 +12,60 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/forks"
-	"github.com/respawn-go/respawn/scenarios/targets/driver"
+	"github.com/respawn-go/respawn/scenarios/targets/kind"
+	"github.com/respawn-go/respawn/scenarios/targets/outside"
 )
 
-// Driver is a pool behind a driver as a target. StartDriver makes it. Safe for concurrent use.
-type Driver struct {
-	*outside
-	driver *driver.Driver
+// Target is a pool behind a driver as a target. StartTarget makes it. Safe for concurrent use.
+type Target struct {
+	*outside.Pool
+	driver *Driver
 	up     atomic.Bool
 }
 
-var (
-	_ chaos.Target     = (*Driver)(nil)
-	_ chaos.Runner     = (*Driver)(nil)
-	_ chaos.Marked     = (*Driver)(nil)
-	_ chaos.Supervised = (*Driver)(nil)
-	_ chaos.Mortal     = (*Driver)(nil)
-	_ chaos.Provable   = (*Driver)(nil)
+// The numbers of the first tasks by which a driver proves that its workers are such: at the start, and when the faults are over.
+const (
+	firstProof = history.FirstProbe<<1 - 1<<20
+	lastProof  = firstProof + 1<<19
 )
 
-// UnfitError says that a driver keeps too little of its protocol, or of the truth, to be a target.
-type UnfitError struct {
-	Pool string // whose driver it is
-	Err  error
-}
+var (
+	_ chaos.Target     = (*Target)(nil)
+	_ chaos.Runner     = (*Target)(nil)
+	_ chaos.Marked     = (*Target)(nil)
+	_ chaos.Supervised = (*Target)(nil)
+	_ chaos.Mortal     = (*Target)(nil)
+	_ chaos.Provable   = (*Target)(nil)
+)
 
-func (e *UnfitError) Error() string {
-	return fmt.Sprintf("the driver of %s cannot be a target: %v", e.Pool, e.Err)
-}
-
-func (e *UnfitError) Unwrap() error { return e.Err }
-
-// StartDriver starts a driver and waits until its pool is ready; ctx bounds that. dir holds the witnesses' file; the caller
-// removes it after Close. Errors are driver.Start's, and [*UnfitError] for a driver that cannot tell which process answers, or tells
+// StartTarget starts a driver and waits until its pool is ready; ctx bounds that. dir holds the witnesses' file; the caller
+// removes it after Close. Errors are Start's, and [*kind.UnfitError] for a driver that cannot tell which process answers, or tells
 // of workers that are none.
-func StartDriver(ctx context.Context, c driver.Command, dir string) (*Driver, error) {
-	f := followForks()
-	t, err := startDriver(ctx, c, dir, f)
+func StartTarget(ctx context.Context, c Command, dir string) (*Target, error) {
+	f := outside.FollowForks()
+	t, err := startTarget(ctx, c, dir, f)
 	if err != nil && f != nil {
 		err = errors.Join(err, f.Close())
 	}
 	return t, err
 }
 
-func startDriver(ctx context.Context, c driver.Command, dir string, f *forks.Follower) (*Driver, error) {
+func startTarget(ctx context.Context, c Command, dir string, f *forks.Follower) (*Target, error) {
 	c.Witness = filepath.Join(dir, "witness")
 	if err := os.WriteFile(c.Witness, nil, 0o600); err != nil {
 		return nil, err
 	}
-	t := &Driver{}
+	t := &Target{}
 	c.Violated = t.violated
-	d, err := driver.Start(ctx, c)
+	d, err := Start(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	if !d.Can("pid") {
-		return nil, errors.Join(&UnfitError{d.Hello().Name, errors.New("it does not tell which process answers (can: pid)")}, d.Close())
+		return nil, errors.Join(&kind.UnfitError{Target: "the driver of " + d.Hello().Name, Err: errors.New("it does not tell which process answers (can: pid)")}, d.Close())
 	}
 	if _, err := d.Prove(ctx, firstProof); err != nil {
-		return nil, errors.Join(&UnfitError{d.Hello().Name, err}, d.Close())
+		return nil, errors.Join(&kind.UnfitError{Target: "the driver of " + d.Hello().Name, Err: err}, d.Close())
 	}
 	witness := ""
 	if d.Can("witness") {
@@ -78,13 +73,13 @@ func startDriver(ctx context.Context, c driver.Command, dir string, f *forks.Fol
 	}
 	what := history.Target{Kind: "driver", Name: d.Hello().Name, Version: d.Hello().Version, Size: c.Size}
 	t.driver = d
-	t.outside = newOutside(what, d, d.Ready(), f, witness, t.sendProbe)
+	t.Pool = outside.Watch(what, d, d.Ready(), f, witness, t.sendProbe)
 	t.up.Store(true)
 	return t, nil
 }
 
 // Prove implements chaos.Provable. It waits for the tasks that it sent, which the workers run once they go on.
-func (t *Driver) Prove(ctx context.Context) {
+func (t *Target) Prove(ctx context.Context) {
 	futures, _ := t.driver.Prove(ctx, lastProof) // what is wrong is told as it is found
 	for _, f := range futures {
 		_, _ = f.Result(ctx)
@@ -92,33 +87,33 @@ func (t *Driver) Prove(ctx context.Context) {
 }
 
 // violated puts what the driver does wrong into the history.
-func (t *Driver) violated(v *driver.Violation) {
+func (t *Target) violated(v *Violation) {
 	if !t.up.Load() {
 		return // it will not come up, and the error says why
 	}
 	op := "rejected"
 	switch v.Kind {
-	case driver.AnsweredTwice:
+	case AnsweredTwice:
 		op = "answered-twice"
-	case driver.NoAnswer, driver.Refused, driver.Deaf, driver.Mute, driver.Died, driver.Lingers, driver.ChildrenLeft:
+	case NoAnswer, Refused, Deaf, Mute, Died, Lingers, ChildrenLeft:
 		op = "unanswered" // of what it did not do, or was ended by, the tasks and processes tell
 	}
-	t.announce(history.Member{Op: op, Task: v.Task, Err: v.Error()})
+	t.Announce(history.Member{Op: op, Task: v.Task, Err: v.Error()})
 }
 
 // Marker implements chaos.Marked.
-func (t *Driver) Marker() string { return t.driver.Marker() }
+func (t *Target) Marker() string { return t.driver.Marker() }
 
 // Supervisor implements chaos.Supervised: the driver's own process.
-func (t *Driver) Supervisor() int { return t.driver.PID() }
+func (t *Target) Supervisor() int { return t.driver.PID() }
 
 // Gone implements chaos.Mortal: the driver ended, or had to be ended, or was closed.
-func (t *Driver) Gone() <-chan struct{} { return t.driver.Gone() }
+func (t *Target) Gone() <-chan struct{} { return t.driver.Gone() }
 
 // Epitaph implements chaos.Mortal.
-func (t *Driver) Epitaph() string {
+func (t *Target) Epitaph() string {
 	err := t.driver.Err()
-	var gone *driver.GoneError
+	var gone *GoneError
 	if errors.As(err, &gone) {
 		return gone.Headline(t.driver.Hello().Name)
 	}
@@ -126,40 +121,39 @@ func (t *Driver) Epitaph() string {
 }
 
 // Violations lists what the driver did wrong so far.
-func (t *Driver) Violations() []*driver.Violation { return t.driver.Violations() }
+func (t *Target) Violations() []*Violation { return t.driver.Violations() }
 
 // Do implements chaos.Runner. What the pool itself says of a task that it could not finish is its outcome Failed; a task
 // that was with a driver that ended is Lost.
-func (t *Driver) Do(ctx context.Context, task chaos.Task) chaos.Settled {
-	ms, err := plainTask("driver", task)
+func (t *Target) Do(ctx context.Context, task chaos.Task) chaos.Settled {
+	ms, err := outside.PlainTask("driver", task)
 	if err != nil {
 		return chaos.Settled{Outcome: history.Rejected, Err: err.Error()}
 	}
-	t.prober.load.Add(1)
-	defer t.prober.load.Add(-1)
+	defer t.Loaded()()
 	f, err := t.submit(task.ID, task.Name, ms)
 	if err != nil {
 		return chaos.Settled{Outcome: history.Rejected, Err: err.Error()}
 	}
 	a, err := f.Result(ctx)
-	var gone *driver.GoneError
+	var gone *GoneError
 	switch {
 	case err == nil:
-		t.prober.answered(a.PID)
-		if !t.knows(a.PID) {
+		t.Answered(a.PID)
+		if !t.Knows(a.PID) {
 			t.driver.Foreign(a)
 		}
-		return rightAnswer(task, string(a.Value), a.PID)
+		return outside.RightAnswer(task, string(a.Value), a.PID)
 	case errors.As(err, &gone):
 		return chaos.Settled{Outcome: history.Lost, Err: err.Error()}
-	case ctx.Err() != nil, errors.Is(err, driver.ErrClosed):
+	case ctx.Err() != nil, errors.Is(err, ErrClosed):
 		return chaos.Settled{Outcome: history.Hung, Err: err.Error()}
 	}
 	return chaos.Settled{Outcome: history.Failed, Err: err.Error()}
 }
 
-func (t *Driver) submit(id uint64, task string, ms int64) (*driver.Future, error) {
-	arg := map[string]any{"n": factor(id)}
+func (t *Target) submit(id uint64, task string, ms int64) (*Future, error) {
+	arg := map[string]any{"n": outside.Factor(id)}
 	if task == "sleep" {
 		arg["ms"] = ms
 	}
@@ -167,9 +161,9 @@ func (t *Driver) submit(id uint64, task string, ms int64) (*driver.Future, error
 }
 
 // sendProbe runs one short sleep.
-func (t *Driver) sendProbe(ctx context.Context) (pid int, err error) {
-	id := t.nextProbe()
-	f, err := t.submit(id, "sleep", probeFor.Milliseconds())
+func (t *Target) sendProbe(ctx context.Context) (pid int, err error) {
+	id := t.NextProbe()
+	f, err := t.submit(id, "sleep", outside.ProbeFor.Milliseconds())
 	if err != nil {
 		return 0, err
 	}
@@ -178,17 +172,17 @@ func (t *Driver) sendProbe(ctx context.Context) (pid int, err error) {
 		return 0, err
 	}
 	var n int
-	if want := factor(id) * factor(id); json.Unmarshal(a.Value, &n) != nil || n != want {
+	if want := outside.Factor(id) * outside.Factor(id); json.Unmarshal(a.Value, &n) != nil || n != want {
 		return 0, fmt.Errorf("process %d answered a probe with %.80q, want %d", a.PID, a.Value, want)
 	}
-	t.probeAnswered(id, a.PID)
+	t.ProbeAnswered(id, a.PID)
 	return a.PID, nil
 }
 
 // Close stops the pool and the driver and sees to it that nothing of them is left. Closing twice is fine. The error is the
 // first thing that the driver did wrong meanwhile, and a [*chaos.LeftError] if it left processes behind or did not end.
-func (t *Driver) Close() error {
-	t.stop()
+func (t *Target) Close() error {
+	t.Stop()
 	err := t.driver.Stop(context.Background())
 	if n := t.driver.Left(); n > 0 {
 		err = errors.Join(&chaos.LeftError{Processes: n}, err)

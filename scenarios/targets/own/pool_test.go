@@ -1,4 +1,4 @@
-package targets_test
+package own_test
 
 import (
 	"context"
@@ -15,13 +15,13 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/chaos/witness"
 	"github.com/respawn-go/respawn/pool"
-	"github.com/respawn-go/respawn/scenarios/targets"
+	"github.com/respawn-go/respawn/scenarios/targets/own"
 )
 
 // start makes a target of our pool, which is gone at the end of the test.
-func start(t *testing.T, cfg pool.Config) *targets.Started {
+func start(t *testing.T, cfg pool.Config) *own.Started {
 	t.Helper()
-	p, err := targets.Start(bound(t), cfg, t.TempDir())
+	p, err := own.Start(bound(t), cfg, t.TempDir())
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { _ = p.Terminate() })
 	return p
@@ -114,7 +114,7 @@ func TestOutcomesOfTasksThatDoNotEndWell(t *testing.T) {
 }
 
 // running waits until the task itself says that it has begun, and gives the pid of its process.
-func running(g *WithT, p *targets.Started, task uint64) (pid int) {
+func running(g *WithT, p *own.Started, task uint64) (pid int) {
 	g.Eventually(func() bool {
 		runs, _, _ := witness.ReadFile(p.Witness(), 0) // an error: not there yet
 		for _, r := range runs {
@@ -219,7 +219,7 @@ func TestBootsFailAndLastAsTold(t *testing.T) {
 	failed, slowed := p.Boots()
 	g.Expect([]int{failed, slowed}).To(Equal([]int{2, 1}))
 
-	_, err = targets.Start(bound(t), pool.Config{Initializer: &pool.Initializer{}}, t.TempDir())
+	_, err = own.Start(bound(t), pool.Config{Initializer: &pool.Initializer{}}, t.TempDir())
 	g.Expect(err).To(MatchError(ContainSubstring("Config.Initializer is taken")))
 }
 
@@ -257,8 +257,8 @@ func TestWatchTellsLives(t *testing.T) {
 }
 
 func TestStartSaysWhyThePoolDidNotStart(t *testing.T) {
-	_, err := targets.Start(t.Context(), pool.Config{Size: -1}, t.TempDir())
+	_, err := own.Start(t.Context(), pool.Config{Size: -1}, t.TempDir())
 	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("Config.Size is -1")))
-	_, err = targets.Start(t.Context(), pool.Config{}, "/dev/null")
+	_, err = own.Start(t.Context(), pool.Config{}, "/dev/null")
 	NewWithT(t).Expect(errors.Is(err, syscall.ENOTDIR)).To(BeTrue(), "%v", err)
 }

@@ -1,4 +1,4 @@
-package targets
+package own
 
 import (
 	"bufio"
@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/wait"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 )
@@ -22,9 +23,9 @@ const envOwn = "RESPAWN_DRIVER"
 // knows, would make this package, and so every worker of the command, wait for packages that they do not need.
 var Version = "(devel)"
 
-// OwnDriver is a driver around our own pool: this program, executed again. The pool's parent is then another process,
+// AsDriver is a driver around our own pool: this program, executed again. The pool's parent is then another process,
 // which can be killed, and the pool is reached by the same protocol as those written elsewhere.
-func OwnDriver(size int, witness string) driver.Command {
+func AsDriver(size int, witness string) driver.Command {
 	return driver.Command{Argv: []string{"/proc/self/exe"}, Env: []string{envOwn + "=" + Version}, Size: size, Witness: witness}
 }
 
@@ -58,11 +59,11 @@ var drivenTask = pool.Register("respawn.driven", func(ctx context.Context, d dri
 	if err != nil {
 		return 0, err
 	}
-	return d.N * d.N, errors.Join(pause(ctx, d.Hold), end())
+	return d.N * d.N, errors.Join(wait.For(ctx, d.Hold), end())
 })
 
-// ownRequest and ownAnswer are the lines of docs/drivers.md.
-type ownRequest struct {
+// driverRequest and driverAnswer are the lines of docs/drivers.md.
+type driverRequest struct {
 	Op      string          `json:"op"`
 	Size    int             `json:"size"`
 	Witness string          `json:"witness"`
@@ -71,7 +72,7 @@ type ownRequest struct {
 	Arg     json.RawMessage `json:"arg"`
 }
 
-type ownAnswer struct {
+type driverAnswer struct {
 	Op       string   `json:"op"`
 	Protocol int      `json:"protocol,omitempty"`
 	Name     string   `json:"name,omitempty"`
@@ -84,8 +85,8 @@ type ownAnswer struct {
 	Error    string   `json:"error,omitempty"`
 }
 
-// ownDriver is the driver's side of the protocol.
-type ownDriver struct {
+// asDriver is the driver's side of the protocol.
+type asDriver struct {
 	pool    *pool.Pool
 	witness string
 	mu      sync.Mutex
@@ -94,7 +95,7 @@ type ownDriver struct {
 
 // serveDriver answers requests until the input ends or asks to stop.
 func serveDriver(in io.Reader, out io.Writer) error {
-	d := &ownDriver{out: json.NewEncoder(out)}
+	d := &asDriver{out: json.NewEncoder(out)}
 	defer func() {
 		if d.pool != nil {
 			d.pool.Terminate()
@@ -103,7 +104,7 @@ func serveDriver(in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		var q ownRequest
+		var q driverRequest
 		if err := json.Unmarshal(lines.Bytes(), &q); err != nil {
 			return fmt.Errorf("not a request: %w", err)
 		}
@@ -115,39 +116,39 @@ func serveDriver(in io.Reader, out io.Writer) error {
 	return lines.Err()
 }
 
-func (d *ownDriver) say(a ownAnswer) {
+func (d *asDriver) say(a driverAnswer) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	_ = d.out.Encode(a) // a harness that is gone does not listen: the input ends next
 }
 
-func (d *ownDriver) answer(q ownRequest) (over bool, err error) {
+func (d *asDriver) answer(q driverRequest) (over bool, err error) {
 	switch {
 	case q.Op == "hello":
-		d.say(ownAnswer{Op: "hello", Protocol: 1, Name: "respawn", Version: Version, Can: []string{"workers", "pid", "witness"}})
+		d.say(driverAnswer{Op: "hello", Protocol: 1, Name: "respawn", Version: Version, Can: []string{"workers", "pid", "witness"}})
 	case q.Op == "start":
 		d.witness = q.Witness
 		if d.pool, err = pool.New(context.Background(), pool.Config{Size: q.Size}); err != nil {
 			return true, err
 		}
-		d.say(ownAnswer{Op: "ready", PIDs: d.pids()})
+		d.say(driverAnswer{Op: "ready", PIDs: d.pids()})
 	case d.pool == nil:
-		d.say(ownAnswer{Op: "error", Error: q.Op + " before start"})
+		d.say(driverAnswer{Op: "error", Error: q.Op + " before start"})
 	case q.Op == "submit":
 		d.submit(q)
 	case q.Op == "workers":
-		d.say(ownAnswer{Op: "workers", PIDs: d.pids()})
+		d.say(driverAnswer{Op: "workers", PIDs: d.pids()})
 	case q.Op == "stop":
 		err := d.pool.Close()
-		d.say(ownAnswer{Op: "stopped"})
+		d.say(driverAnswer{Op: "stopped"})
 		return true, err
 	default:
-		d.say(ownAnswer{Op: "error", Error: fmt.Sprintf("unknown op %q", q.Op)})
+		d.say(driverAnswer{Op: "error", Error: fmt.Sprintf("unknown op %q", q.Op)})
 	}
 	return false, nil
 }
 
-func (d *ownDriver) submit(q ownRequest) {
+func (d *asDriver) submit(q driverRequest) {
 	var arg struct {
 		MS float64 `json:"ms"`
 		N  *int64  `json:"n"`
@@ -160,23 +161,23 @@ func (d *ownDriver) submit(q ownRequest) {
 		err = errors.New("the argument has no n")
 	}
 	if err != nil {
-		d.say(ownAnswer{Op: "error", ID: &q.ID, Error: err.Error()})
+		d.say(driverAnswer{Op: "error", ID: &q.ID, Error: err.Error()})
 		return
 	}
 	hold := time.Duration(arg.MS * float64(time.Millisecond))
 	go d.settle(q.ID, drivenTask.Submit(context.Background(), d.pool, driven{ID: q.ID, Witness: d.witness, Hold: hold, N: *arg.N}))
 }
 
-func (d *ownDriver) settle(id uint64, f *pool.Future[int64]) {
+func (d *asDriver) settle(id uint64, f *pool.Future[int64]) {
 	v, err := f.Result(context.Background())
 	if err != nil {
-		d.say(ownAnswer{Op: "error", ID: &id, Error: err.Error()})
+		d.say(driverAnswer{Op: "error", ID: &id, Error: err.Error()})
 		return
 	}
-	d.say(ownAnswer{Op: "result", ID: &id, Value: &v, PID: f.Outcome().PID})
+	d.say(driverAnswer{Op: "result", ID: &id, Value: &v, PID: f.Outcome().PID})
 }
 
-func (d *ownDriver) pids() (list []int) {
+func (d *asDriver) pids() (list []int) {
 	for _, w := range d.pool.Workers() {
 		if w.State <= pool.Ready && w.PID != 0 {
 			list = append(list, w.PID)

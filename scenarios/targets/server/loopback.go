@@ -1,6 +1,4 @@
-// Package web is how server targets are reached: over HTTP on the loopback address. It stands alone because net/http is
-// heavy: see [server.Network].
-package web
+package server
 
 import (
 	"context"
@@ -9,17 +7,10 @@ import (
 	"io"
 	"net"
 	"net/http"
-
-	"github.com/respawn-go/respawn/scenarios/targets/server"
 )
 
-// Loopback is the network of this machine alone. Safe for concurrent use.
-type Loopback struct{}
-
-var _ server.Network = Loopback{}
-
-// FreePort implements server.Network. Another program may take the port before it is used.
-func (Loopback) FreePort() (int, error) {
+// freePort finds a TCP port of the loopback address that nobody listens at. Another program may take it before it is used.
+func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
@@ -37,8 +28,8 @@ var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 const maxBody = 64 << 10
 
-// Get implements server.Network: at most 64 KiB of the page.
-func (Loopback) Get(ctx context.Context, url string) (status int, body []byte, err error) {
+// get fetches a page, at most 64 KiB of it. An error means that the connection was refused or broke, or is ctx's.
+func get(ctx context.Context, url string) (status int, body []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return 0, nil, err

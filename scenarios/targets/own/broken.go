@@ -1,4 +1,4 @@
-package targets
+package own
 
 import (
 	"context"
@@ -21,19 +21,31 @@ import (
 // The bugs that can be put at the edge of our pool, for scenarios whose faults a driver cannot take. The pool keeps its
 // promises, and this adapter breaks them: what the harness sees is a pool that does.
 const (
-	LosesTasks   = "loses-tasks"   // a task that was in flight at a death never settles
-	WrongValues  = "wrong-values"  // its value is another's
-	RunsTwice    = "runs-twice"    // it is run once more, and so is every tenth task
-	KillsOthers  = "kills-others"  // the first death takes another worker with it
-	LeavesZombie = "leaves-zombie" // each death leaves a child that is not reaped
-	LeavesOrphan = "leaves-orphan" // something that was started outlives the pool
-	AnswersLate  = "answers-late"  // once a worker has died, slots answer after six seconds
-	Impatient    = "impatient"     // a worker that is stopped is killed at once
+	LosesTasks   = "loses-tasks"
+	WrongValues  = "wrong-values"
+	RunsTwice    = "runs-twice"
+	KillsOthers  = "kills-others"
+	LeavesZombie = "leaves-zombie"
+	LeavesOrphan = "leaves-orphan"
+	AnswersLate  = "answers-late"
+	Impatient    = "impatient"
 )
 
-// EdgeBugs lists them.
-func EdgeBugs() []string {
-	return []string{LosesTasks, WrongValues, RunsTwice, KillsOthers, LeavesZombie, LeavesOrphan, AnswersLate, Impatient}
+// Bug is one of them.
+type Bug struct{ Name, Doc string }
+
+// Bugs lists them.
+func Bugs() []Bug {
+	return []Bug{
+		{LosesTasks, "a task that was in flight at a death never settles"},
+		{WrongValues, "the value of a task that was in flight at a death is another's"},
+		{RunsTwice, "a task that was in flight at a death, and every tenth, is run once more"},
+		{KillsOthers, "the first death takes another worker with it"},
+		{LeavesZombie, "each death leaves a child that is not reaped"},
+		{LeavesOrphan, "something that was started outlives the pool"},
+		{AnswersLate, "once a worker has died, slots answer after six seconds"},
+		{Impatient, "a worker that is stopped is killed at once"},
+	}
 }
 
 // Broken is our pool with bugs at its edge. It is for proving that a scenario would notice them.
@@ -53,8 +65,8 @@ type Broken struct {
 // Break puts bugs at the edge of a started pool. The caller calls End at last.
 func Break(s *Started, bugs []string) (*Broken, error) {
 	for _, b := range bugs {
-		if !slices.Contains(EdgeBugs(), b) {
-			return nil, fmt.Errorf("unknown bug %q: known are %s", b, strings.Join(EdgeBugs(), ", "))
+		if !slices.ContainsFunc(Bugs(), func(known Bug) bool { return known.Name == b }) {
+			return nil, fmt.Errorf("there is no bug %q at the edge of the pool", b)
 		}
 	}
 	b := &Broken{Started: s, bugs: bugs, stop: make(chan struct{})}

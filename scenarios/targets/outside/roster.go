@@ -1,10 +1,12 @@
-package targets
+package outside
 
 import (
 	"context"
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
@@ -163,7 +165,7 @@ func (r *roster) tellUnlisted() {
 		if r.known[l.PID] || !r.parents[l.Parent] || !l.Status.Signaled() {
 			continue
 		}
-		exit := &history.Exit{Code: -1, Signal: signalName(l.Status.Signal())}
+		exit := &history.Exit{Code: -1, Signal: unix.SignalName(l.Status.Signal())}
 		r.send(history.Member{Op: "unlisted", Slot: -1, PID: l.PID, Exit: exit, At: l.Ended})
 	}
 }
@@ -298,8 +300,8 @@ func (r *roster) send(m history.Member) {
 	}
 }
 
-// announce tells an event that is about no slot.
-func (r *roster) announce(m history.Member) {
+// Announce tells an event that is about no slot.
+func (r *roster) Announce(m history.Member) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m.Slot = -1
@@ -355,8 +357,8 @@ func (r *roster) occupant(slot int) int {
 // living counts the workers that are alive and listed.
 func (r *roster) living() int { return len(r.members(func(int) string { return "" })) }
 
-// knows tells whether pid is a living worker in a slot.
-func (r *roster) knows(pid int) bool {
+// Knows tells whether pid is a living worker in a slot.
+func (r *roster) Knows(pid int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.ContainsFunc(r.slots, func(s slot) bool { return s.worker != nil && s.worker.pid == pid && !s.worker.held.Gone() })

@@ -1,6 +1,8 @@
-package targets
+package own
 
 import (
+	"golang.org/x/sys/unix"
+
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/pool"
@@ -52,7 +54,7 @@ func member(op string, e pool.Event) history.Member {
 			MaxRSS: int64(x.MaxRSS),
 		}
 		if x.Signal != 0 {
-			m.Exit.Signal = signalName(x.Signal)
+			m.Exit.Signal = unix.SignalName(x.Signal)
 		}
 	}
 	return m

@@ -1,4 +1,6 @@
-package targets
+// Package outside is what all pools that run outside this process have in common as targets: their members come from listings
+// and from /proc, their slots are made up, and a slot is probed by overlapping tasks.
+package outside
 
 import (
 	"context"
@@ -11,9 +13,8 @@ import (
 	"github.com/respawn-go/respawn/internal/forks"
 )
 
-// outside is what all pools that run outside this process have in common as targets: their members come from listings
-// and from /proc, and a slot is probed by overlapping tasks.
-type outside struct {
+// Pool is a pool outside this process, for a target to embed. Watch makes it. Safe for concurrent use.
+type Pool struct {
 	*roster
 	prober *prober
 	phases phases
@@ -23,24 +24,18 @@ type outside struct {
 	forks  *forks.Follower // nil where the kernel tells of none
 }
 
-// firstProof is the number of the first task by which a driver proves that its workers are such.
-const firstProof = history.FirstProbe<<1 - 1<<20
+// ProbeFor is how long a probing task takes: long enough that as many as there are slots overlap.
+const ProbeFor = 20 * time.Millisecond
 
-// lastProof is that of the first one when the faults are over.
-const lastProof = firstProof + 1<<19
-
-// probeFor is how long a probing task takes: long enough that as many as there are slots overlap.
-const probeFor = 20 * time.Millisecond
-
-// lister lists the workers of a pool, and tells which processes are the pool's.
-type lister interface {
+// Lister lists the workers of a pool, and tells which processes are the pool's.
+type Lister interface {
 	Workers(ctx context.Context) ([]int, error)
 	Owns(pid int) bool
 	PID() int // of the process that was started, from which they all descend
 }
 
-// followForks begins to follow what is born from now on; nil where the kernel does not tell.
-func followForks() *forks.Follower {
+// FollowForks begins to follow what is born from now on; nil where the kernel does not tell.
+func FollowForks() *forks.Follower {
 	f, err := forks.Follow()
 	if err != nil {
 		return nil
@@ -48,9 +43,9 @@ func followForks() *forks.Follower {
 	return f
 }
 
-// newOutside begins to watch a pool that is up, whose workers are those first. witness is "" when its tasks are no witnesses. f was
+// Watch begins to watch a pool that is up, whose workers are those first. witness is "" when its tasks are no witnesses. f was
 // opened before the pool was started; it is closed with the rest.
-func newOutside(what history.Target, p lister, first []int, f *forks.Follower, witness string, send func(context.Context) (int, error)) *outside {
+func Watch(what history.Target, p Lister, first []int, f *forks.Follower, witness string, send func(context.Context) (int, error)) *Pool {
 	var ended follower
 	if f != nil && f.Sees(p.PID()) {
 		ended = func() []forks.Life { return f.Ended(p.PID()) }
@@ -64,14 +59,14 @@ func newOutside(what history.Target, p lister, first []int, f *forks.Follower, w
 	if witness != "" {
 		what.Can = append(what.Can, "witness", "phases")
 	}
-	return &outside{
+	return &Pool{
 		roster: r, what: what, end: end, phases: phases{path: witness}, forks: f,
 		prober: &prober{life: life, roster: r, lanes: what.Size, send: send},
 	}
 }
 
-// stop ends the watching. The pool goes on.
-func (o *outside) stop() {
+// Stop ends the watching. The pool goes on.
+func (o *Pool) Stop() {
 	o.end()
 	o.roster.close()
 	if o.forks != nil {
@@ -80,10 +75,10 @@ func (o *outside) stop() {
 }
 
 // Describe implements chaos.Target.
-func (o *outside) Describe() history.Target { return o.what }
+func (o *Pool) Describe() history.Target { return o.what }
 
 // Want implements chaos.Target.
-func (o *outside) Want() int {
+func (o *Pool) Want() int {
 	if o.prober.life.Err() != nil {
 		return 0
 	}
@@ -92,36 +87,36 @@ func (o *outside) Want() int {
 
 // Members implements chaos.Target. Each member is held by a pidfd since it was listed, so that one that is listed here
 // is the process that it was then.
-func (o *outside) Members(context.Context) ([]chaos.Member, error) {
+func (o *Pool) Members(context.Context) ([]chaos.Member, error) {
 	if err := o.phases.refresh(); err != nil {
 		return nil, fmt.Errorf("read the file of witnesses: %w", err)
 	}
 	return o.members(o.phases.of), nil
 }
 
-// nextProbe numbers a probing task, and puts it into the history: to the pool it is a submission like any other.
-func (o *outside) nextProbe() (id uint64) {
+// NextProbe numbers a probing task, and puts it into the history: to the pool it is a submission like any other.
+func (o *Pool) NextProbe() (id uint64) {
 	id = history.FirstProbe + o.probes.Add(1)
-	o.announce(history.Member{Op: "probed", Task: id})
+	o.Announce(history.Member{Op: "probed", Task: id})
 	return id
 }
 
-// probeAnswered puts into the history who is said to have run a probing task.
-func (o *outside) probeAnswered(id uint64, pid int) {
-	o.announce(history.Member{Op: "probe-answered", Task: id, PID: pid})
+// ProbeAnswered puts into the history who is said to have run a probing task.
+func (o *Pool) ProbeAnswered(id uint64, pid int) {
+	o.Announce(history.Member{Op: "probe-answered", Task: id, PID: pid})
 }
 
 // Probe implements chaos.Target.
-func (o *outside) Probe(ctx context.Context, slot int) (int, error) { return o.prober.probe(ctx, slot) }
+func (o *Pool) Probe(ctx context.Context, slot int) (int, error) { return o.prober.probe(ctx, slot) }
 
 // Witness is the file that the tasks record their executions in, for chaos.Run.Witness; "" without one.
-func (o *outside) Witness() string { return o.phases.path }
+func (o *Pool) Witness() string { return o.phases.path }
 
-// factor is the number that a task is about: small, so that its square fits every language's integers.
-func factor(id uint64) int { return int(id % 10_000) }
+// Factor is the number that a task is about: small, so that its square fits every language's integers.
+func Factor(id uint64) int { return int(id % 10_000) }
 
-// plainTask is a built-in task as those outside know it: how long it takes.
-func plainTask(kind string, t chaos.Task) (ms int64, err error) {
+// PlainTask is a built-in task as those outside know it: how long it takes.
+func PlainTask(kind string, t chaos.Task) (ms int64, err error) {
 	switch t.Name {
 	case "square":
 		return 0, nil
@@ -132,9 +127,9 @@ func plainTask(kind string, t chaos.Task) (ms int64, err error) {
 	return 0, fmt.Errorf("the %s target cannot run the task %s: it knows sleep and square", kind, t.Name)
 }
 
-// rightAnswer says how a task ended that was answered with a value.
-func rightAnswer(t chaos.Task, value string, pid int) chaos.Settled {
-	n := factor(t.ID)
+// RightAnswer says how a task ended that was answered with a value.
+func RightAnswer(t chaos.Task, value string, pid int) chaos.Settled {
+	n := Factor(t.ID)
 	if want := fmt.Sprint(n * n); value != want {
 		return chaos.Settled{Outcome: history.Wrong, PID: pid, Err: fmt.Sprintf("task %d was answered with %.80q, want %s", t.ID, value, want)}
 	}

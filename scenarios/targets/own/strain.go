@@ -1,4 +1,4 @@
-package targets
+package own
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/respawn-go/respawn/internal/wait"
 )
 
 // chunk is how much memory is taken at once: small enough for a limit to be met closely.
@@ -28,7 +30,7 @@ func strainAlloc(ctx context.Context, s strain) (string, error) {
 			return "", ctx.Err()
 		}
 	}
-	err := pause(ctx, s.Hold)
+	err := wait.For(ctx, s.Hold)
 	answer := fmt.Sprintf("held %d bytes in %d pieces", taken, len(held))
 	for _, b := range held {
 		_ = unix.Madvise(b, unix.MADV_DONTNEED)

@@ -1,4 +1,4 @@
-package targets_test
+package own_test
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/pool"
-	"github.com/respawn-go/respawn/scenarios/targets"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
+	"github.com/respawn-go/respawn/scenarios/targets/own"
 )
 
 func TestMain(m *testing.M) {
@@ -25,7 +25,14 @@ func TestOurOwnPoolKeepsTheDriverProtocol(t *testing.T) {
 	g := NewWithT(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	r, err := driver.Check(ctx, targets.OwnDriver(4, ""))
+	r, err := driver.Check(ctx, own.AsDriver(4, ""))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(r.OK()).To(BeTrue(), "%s", r)
+}
+
+func bound(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
 }

@@ -1,4 +1,4 @@
-package targets
+package outside
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/wait"
 )
 
 // A pool of somebody else's gives a task to whichever worker it likes. So a slot is probed by short tasks that overlap,
@@ -52,7 +54,7 @@ const (
 // or that nobody answered before ctx ended.
 func (p *prober) probe(ctx context.Context, slot int) (int, error) {
 	for quiet := time.Now().Add(probeQuiet); p.roster.occupant(slot) == 0 && time.Now().Before(quiet); {
-		if err := pause(ctx, 2*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 2*time.Millisecond); err != nil {
 			return 0, fmt.Errorf("there is no process in slot %d: %w", slot, err)
 		}
 	}
@@ -96,7 +98,7 @@ func (p *prober) needless() bool { return p.load.Load() > int64(p.roster.living(
 // lane sends one task and takes its answer, and begins again while somebody waits.
 func (p *prober) lane() {
 	if p.needless() {
-		_ = pause(p.life, probePause)
+		_ = wait.For(p.life, probePause)
 	} else {
 		p.one()
 	}
@@ -117,7 +119,7 @@ func (p *prober) one() {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 	default:
 		p.failed(err)
-		_ = pause(p.life, probePause)
+		_ = wait.For(p.life, probePause)
 	}
 }
 
@@ -129,7 +131,7 @@ func (p *prober) answered(pid int) {
 	if len(p.waiting) == 0 {
 		return
 	}
-	if !p.roster.knows(pid) {
+	if !p.roster.Knows(pid) {
 		p.roster.lookNow()
 		return
 	}
@@ -161,3 +163,12 @@ func (p *prober) end(w *probing) {
 	delete(p.waiting, w)
 	close(w.ended)
 }
+
+// Loaded tells that a task of the load is on its way, until what it returns is called.
+func (o *Pool) Loaded() (settled func()) {
+	o.prober.load.Add(1)
+	return func() { o.prober.load.Add(-1) }
+}
+
+// Answered tells that this process has answered a task of the load just now: that counts as the answer to a probe of its slot.
+func (o *Pool) Answered(pid int) { o.prober.answered(pid) }

@@ -1,0 +1,103 @@
+// Package kind says what a kind of target is to everything that names one: a row of the table in package targets.
+package kind
+
+import (
+	"context"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos"
+)
+
+// Kind is one kind of target. The scenario format, its schema and page, validation, settings such as --set target.NAME.size=4,
+// respawn list and respawn matrix read it from here.
+type Kind struct {
+	// Name is the key below target in a scenario, and history.Target.Kind.
+	Name string
+	// Doc is what it is, in one sentence.
+	Doc string
+	// New makes settings for a scenario file to fill: a pointer to a struct whose fields have the tags of the format.
+	New func() Settings
+	// Spawns tells that it starts a program that the scenario names, which --no-exec forbids.
+	Spawns bool
+	// Can is what its targets can do.
+	Can Can
+	// Page is the documentation of what its targets may leave out, for those who read that they lack something; "" for none.
+	Page string
+	// Known lists the targets of the kind that can be told apart by a name alone, for respawn matrix; nil for none. dir has the
+	// files of package drivers.
+	Known func(dir string) []Known
+}
+
+// Can is what targets of a kind can do, as far as a scenario can be checked without one that is up.
+type Can struct {
+	// All tells that nothing is refused beforehand: the rest is not looked at.
+	All bool
+	// Abilities are the capabilities that they have, by the names of the interfaces of package chaos: chaos.Kind.Needs.
+	Abilities []string
+	// Faults are those that they can have, of those for which they have the ability; nil for all of these.
+	Faults []string
+	// Tasks are the built-in tasks that they can run.
+	Tasks []string
+	// Map tells that they have an ordered map.
+	Map bool
+}
+
+// Settings are what a scenario says of its target. Settings that can tell more also implement Stopper or Timed.
+type Settings interface {
+	// Members is how many members the target is to have, 0 if the settings do not say.
+	Members() int
+	// Check tells what is missing, impossible or contradictory in settings whose every value is well-formed by itself: of a key, or
+	// with "" of them all.
+	Check(fail func(key, format string, args ...any))
+	// Open starts the target. ctx bounds that.
+	Open(ctx context.Context, at Place) (*Opened, error)
+}
+
+// Stopper are settings of a target whose members have a time to stop in: floor.grace.
+type Stopper interface {
+	Grace() time.Duration
+}
+
+// Timed are settings of a target that ends tasks which run too long.
+type Timed interface {
+	TaskLimit() time.Duration // 0: it does not
+}
+
+// Place is where a target is started.
+type Place struct {
+	// Dir is a scratch directory that lives as long as the run.
+	Dir string
+	// File is the directory that paths in the scenario are relative to; "" for this process's own.
+	File string
+}
+
+// Opened is a target that is up.
+type Opened struct {
+	chaos.Target
+	// Witness is the file in which tasks record their executions; "" without one.
+	Witness string
+	// Closing ends the target as a part of the run, which judges that.
+	Closing func() error
+	// End sees to it that nothing of the target is left, whatever became of the run. It is always called, after Closing too.
+	End func() error
+}
+
+// Known is a target with a name.
+type Known struct {
+	// Name is short, for command lines.
+	Name string
+	// Pool is what is tested.
+	Pool string
+	// Settings are those of a scenario, as YAML has them, but for the size; nil for the settings of the scenario itself.
+	Settings map[string]any
+}
+
+// UnfitError says that a target keeps too little of what is asked of its kind, or of the truth, to be tested.
+type UnfitError struct {
+	Target string // "the driver of loky"
+	Err    error
+}
+
+func (e *UnfitError) Error() string { return e.Target + " cannot be a target: " + e.Err.Error() }
+
+func (e *UnfitError) Unwrap() error { return e.Err }

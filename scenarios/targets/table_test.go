@@ -1,0 +1,47 @@
+package targets_test
+
+import (
+	"reflect"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/scenarios/targets"
+)
+
+// A row is enough for a kind of target to be read, listed, checked and opened, so it has to be whole.
+func TestEachRowIsWhole(t *testing.T) {
+	needs, tasks := map[string]bool{}, map[string]bool{"sleep": true, "square": true, "hash": true, "primes": true, "echo": true, "alloc": true}
+	faults := map[string]bool{}
+	for _, k := range chaos.Kinds() {
+		needs[k.Needs], faults[k.Name] = true, true
+	}
+	seen := map[string]bool{}
+	for _, k := range targets.Kinds() {
+		g := NewWithT(t)
+		g.Expect(k.Name).To(MatchRegexp(`^[a-z]+$`))
+		g.Expect(seen[k.Name]).To(BeFalse(), "%s is there twice", k.Name)
+		seen[k.Name] = true
+		g.Expect(k.Doc).To(MatchRegexp(`^[A-Z].*\.$`), k.Name)
+		settings := reflect.TypeOf(k.New())
+		g.Expect(settings.Kind()).To(Equal(reflect.Pointer), "the settings of %s are to be filled", k.Name)
+		g.Expect(k.New().Members()).To(BeZero(), "%s has members that nobody wanted", k.Name)
+		for i := range settings.Elem().NumField() {
+			f := settings.Elem().Field(i)
+			g.Expect(f.Tag.Get("yaml")).NotTo(BeEmpty(), "%s of %s", f.Name, k.Name)
+			g.Expect(f.Tag.Get("doc")).NotTo(BeEmpty(), "%s of %s", f.Name, k.Name)
+		}
+		for _, a := range k.Can.Abilities {
+			g.Expect(needs[a]).To(BeTrue(), "%s: no fault needs the ability %s", k.Name, a)
+		}
+		for _, f := range k.Can.Faults {
+			g.Expect(faults[f]).To(BeTrue(), "%s: there is no fault %s", k.Name, f)
+		}
+		for _, task := range k.Can.Tasks {
+			g.Expect(tasks[task]).To(BeTrue(), "%s: there is no task %s", k.Name, task)
+		}
+		g.Expect(targets.Of(k.Name).Name).To(Equal(k.Name))
+	}
+	NewWithT(t).Expect(targets.Of("naive").New).To(BeNil())
+}
