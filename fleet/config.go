@@ -22,6 +22,12 @@ var (
 	ErrBrokerTooOld = errors.New("fleet: broker too old")
 	// ErrNoJetStream is returned for a server that does not store anything.
 	ErrNoJetStream = errors.New("fleet: the broker has no JetStream: start it with jetstream on, or use respawn-fleet broker")
+	// ErrBrokerTooSmall is returned for a server that may not keep what a fleet needs.
+	ErrBrokerTooSmall = errors.New("fleet: the broker's limits are too small")
+	// ErrDenied is returned, and settles tasks, where the broker does not let this user do what a fleet needs.
+	ErrDenied = errors.New("fleet: the broker denies this user what it needs")
+	// ErrNameTaken is returned for a node whose name another one has, which is there.
+	ErrNameTaken = errors.New("fleet: a node of that name is there on this host: end it, or set another Node.Name")
 	// ErrNotOurs is returned when the broker has a stream of the fleet's name that no fleet has made.
 	ErrNotOurs = errors.New("fleet: the broker has a stream of that name that is not a fleet's: choose another Config.Fleet")
 )
@@ -34,6 +40,7 @@ type Config struct {
 
 	Replicas   int           // of the queue when this program makes it: 1, 3 or 5 brokers keep it; default 1
 	InMemory   bool          // the queue is kept in the brokers' memory when this program makes it
+	QueueBytes int64         // what the queue holds when this program makes it; default 64 MiB
 	Delivery   pool.Delivery // of tasks that do not say; default at least once
 	Timeout    time.Duration // of tasks that do not say; 0: the node's
 	Budgets    pool.Budgets  // deaths of workers that a task may be blamed for, over all nodes; zero fields are the nodes' pools'
@@ -75,12 +82,16 @@ func (c Config) Validate() error {
 	if min(c.Budgets.Crashes, c.Budgets.OOM, c.Budgets.Killed, c.NodeBudget, c.QueueLimit) < 0 {
 		errs = append(errs, errors.New("fleet: Config.Budgets, NodeBudget and QueueLimit: want positive numbers, or 0 for the defaults"))
 	}
+	if c.QueueBytes != 0 && c.QueueBytes < 1<<20 {
+		errs = append(errs, fmt.Errorf("fleet: Config.QueueBytes is %d: want 1 MiB or more, or 0 for 64 MiB", c.QueueBytes))
+	}
 	return errors.Join(errs...)
 }
 
 func (c Config) withDefaults() Config {
 	c.Servers = cmp.Or(c.Servers, nats.DefaultURL)
 	c.Replicas = cmp.Or(c.Replicas, 1)
+	c.QueueBytes = cmp.Or(c.QueueBytes, 64<<20)
 	c.NoNodes = cmp.Or(c.NoNodes, time.Minute)
 	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	return c

@@ -378,12 +378,17 @@ func (h *hand) bye() {
 	}
 }
 
+// doubt has everything ask first for a while: the queue has come to another broker, which may not know what was handed out last.
+func (h *hand) doubt(now time.Duration) {
+	if h.mutant != mutantNoAsk && h.mutant != mutantTrustsDedupe {
+		h.askTil = max(h.askTil, now+askPeriod)
+	}
+}
+
 // connection tells that the broker was lost, or is back. What it says from then on may be a part of the past.
 func (h *hand) connection(now time.Duration, up bool) {
 	h.at(now)
-	if h.mutant != mutantNoAsk && h.mutant != mutantTrustsDedupe {
-		h.askTil = now + askPeriod
-	}
+	h.doubt(now)
 	if up { // its owners may have missed all that it said
 		h.hello = 0
 		for _, t := range h.tasks {

@@ -225,6 +225,21 @@ func (j *judge) stored(now time.Duration, no, seq uint64, there, delivered bool)
 	}
 }
 
+// renewed tells that the stream is another one than before: what was stored is gone with the old one, and is stored again unless
+// somebody has it.
+func (j *judge) renewed(now time.Duration) {
+	j.now = now
+	if j.mutant == mutantNoRepair || j.mutant == mutantRepairsByFloor {
+		return
+	}
+	j.noted, j.highest = 0, 0
+	for _, t := range j.order {
+		if !t.settled && t.due == 0 && len(t.holds) == 0 {
+			j.publish(t)
+		}
+	}
+}
+
 // cancel settles a task with its submitter's error.
 func (j *judge) cancel(now time.Duration, no uint64, err error) {
 	j.now = now

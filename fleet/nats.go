@@ -3,10 +3,13 @@ package fleet
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,17 +27,23 @@ const (
 	ourMark      = "respawn" // in the stream's metadata: the epoch
 	pullExpires  = 2 * time.Second
 	apiTimeout   = 5 * time.Second
+	lookTimeout  = time.Second // for a look that is repeated
+	leastPayload = 64 << 10    // bytes of a message
 )
 
-// subjects of a fleet F: F.t.<queue>.<owner> are the stored tasks, F.o.<owner> what an owner is told, F.n.<node> what a node is, and
-// F.nodes where nodes say that they are there.
+// subjects of a fleet F: F.t.<queue>.<owner> are the stored tasks, F.o.<owner> what an owner is told, F.n.<node> what a node is,
+// F.name.<node's name and host> who has that name, and F.nodes where nodes say that they are there.
 type subjects string
 
 func (f subjects) tasks(owner string) string { return string(f) + ".t." + queueName + "." + owner }
 func (f subjects) allTasks() string          { return string(f) + ".t.>" }
 func (f subjects) owner(id string) string    { return string(f) + ".o." + id }
 func (f subjects) node(id string) string     { return string(f) + ".n." + id }
-func (f subjects) nodes() string             { return string(f) + ".nodes" }
+func (f subjects) name(name, host string) string {
+	sum := sha256.Sum256([]byte(host)) // which is any text
+	return fmt.Sprintf("%s.name.%s-%x", f, name, sum[:8])
+}
+func (f subjects) nodes() string { return string(f) + ".nodes" }
 
 // newID is an identity: one process, never used again.
 func newID() string {
@@ -46,11 +55,14 @@ func newID() string {
 // link is a connection to the broker, with the fleet's stream there.
 type link struct {
 	subjects
-	nc       *nats.Conn
-	js       jetstream.JetStream
-	replicas int
-	memory   bool
-	limits   limits
+	nc     *nats.Conn
+	js     jetstream.JetStream
+	makes  bool                   // the stream, if it is not there
+	config jetstream.StreamConfig // as it is made then
+	limits limits
+
+	rights context.Context // ends when the broker denies this user something; its cause says what
+	deny   context.CancelCauseFunc
 
 	mu       sync.Mutex
 	stream   jetstream.Stream
@@ -59,33 +71,67 @@ type link struct {
 
 // connect opens a link. changed is called when the connection is lost or is back, on a goroutine of its own.
 func connect(ctx context.Context, fleet, who, servers string, opts []nats.Option, changed func(up bool)) (*link, error) {
+	l := &link{subjects: subjects(fleet)}
+	l.rights, l.deny = context.WithCancelCause(context.Background())
 	all := append([]nats.Option{
 		nats.Name(who), nats.PingInterval(time.Second), nats.MaxPingsOutstanding(3), nats.MaxReconnects(-1),
 		nats.ReconnectWait(100 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond),
 		nats.ReconnectBufSize(-1), // what was not sent is decided anew after a reconnect
 		nats.DisconnectErrHandler(func(*nats.Conn, error) { changed(false) }),
 		nats.ReconnectHandler(func(*nats.Conn) { changed(true) }),
+		nats.ErrorHandler(l.trouble),
 	}, opts...)
 	if d, ok := ctx.Deadline(); ok {
 		all = append(all, nats.Timeout(max(time.Until(d), time.Millisecond)))
 	}
-	nc, err := nats.Connect(servers, all...)
-	switch {
-	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired):
-		return nil, fmt.Errorf("fleet: the broker at %s refuses these credentials: give others with Options: %w", servers, err)
-	case err != nil:
-		return nil, fmt.Errorf("fleet: no broker at %s: start one (respawn-fleet broker, or nats-server -js), or set Servers: %w", servers, err)
+	var err error
+	if l.nc, err = nats.Connect(servers, all...); err != nil {
+		return nil, unreachable(servers, err)
 	}
-	l := &link{subjects: subjects(fleet), nc: nc}
-	if v := nc.ConnectedServerVersion(); olderThan(v, oldestBroker) {
-		nc.Close()
+	if v := l.nc.ConnectedServerVersion(); olderThan(v, oldestBroker) {
+		l.nc.Close()
 		return nil, fmt.Errorf("%w: version %s at %s, want %s or later", ErrBrokerTooOld, v, servers, oldestBroker)
 	}
-	if l.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(apiTimeout)); err != nil {
-		nc.Close()
+	if most := l.nc.MaxPayload(); most < leastPayload {
+		l.nc.Close()
+		return nil, fmt.Errorf("%w: messages of at most %d bytes at %s, want %d or more (max_payload)", ErrBrokerTooSmall, most, servers, leastPayload)
+	}
+	if l.js, err = jetstream.New(l.nc, jetstream.WithDefaultTimeout(apiTimeout)); err != nil {
+		l.nc.Close()
 		return nil, fmt.Errorf("fleet: %w", err)
 	}
 	return l, nil
+}
+
+// trouble is told what goes wrong on a connection that is up. What a user may not do is told in no other way.
+func (l *link) trouble(_ *nats.Conn, _ *nats.Subscription, err error) {
+	if errors.Is(err, nats.ErrPermissionViolation) {
+		l.deny(fmt.Errorf("%w: docs/fleet.md lists what an owner and a node need: %w", ErrDenied, err))
+	}
+}
+
+// allowed gives the broker's word on what was asked of it before: nil, or what this user may not do.
+func (l *link) allowed() error {
+	if err := l.nc.FlushTimeout(apiTimeout); err != nil {
+		return fmt.Errorf("fleet: %w", err)
+	}
+	return context.Cause(l.rights)
+}
+
+// unreachable says why there is no connection, and what would help.
+func unreachable(servers string, err error) error {
+	var path *os.PathError
+	var x509 *tls.CertificateVerificationError
+	var header tls.RecordHeaderError
+	switch {
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
+		return fmt.Errorf("fleet: the broker at %s refuses these credentials: give others with Options: %w", servers, err)
+	case errors.As(err, &path):
+		return fmt.Errorf("fleet: a file that Options name cannot be read: %w", err)
+	case errors.As(err, &x509), errors.As(err, &header), errors.Is(err, nats.ErrSecureConnRequired), errors.Is(err, nats.ErrSecureConnWanted):
+		return fmt.Errorf("fleet: no secure connection to the broker at %s: give its CA and a certificate with Options (nats.RootCAs, nats.ClientCert): %w", servers, err)
+	}
+	return fmt.Errorf("fleet: no broker at %s: start one (respawn-fleet broker, or nats-server -js), or set Servers: %w", servers, err)
 }
 
 // olderThan compares two versions of three numbers.
@@ -101,44 +147,113 @@ func olderThan(v, than string) bool {
 	return false
 }
 
-// ensure makes the stream and its consumer if they are not there, as they are not when a broker has come back without them.
-func (l *link) ensure(ctx context.Context) error {
-	storage := jetstream.FileStorage
-	if l.memory {
-		storage = jetstream.MemoryStorage
+// settle has the stream ready, and waits for that while brokers are only just coming up, until ctx ends or for half a minute.
+func (l *link) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		try, stop := context.WithTimeout(ctx, apiTimeout)
+		_, err := l.ensure(try)
+		stop()
+		var passing *passingError
+		if !errors.As(err, &passing) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
 	}
+}
+
+// passingError is one that a cluster of brokers has until it has its leaders.
+type passingError struct{ error }
+
+func (e *passingError) Unwrap() error { return e.error }
+
+// ensure finds the stream and its consumer, and makes them if they are not there, as they are not when a broker has come back without
+// them. Nodes make nothing: the settings are an owner's. ctx is to have a deadline. It tells whether the stream is another one than the
+// last time.
+func (l *link) ensure(ctx context.Context) (renewed bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(l.rights, cancel)()
 	stream, err := l.js.Stream(ctx, string(l.subjects))
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		_, err = l.js.CreateStream(ctx, jetstream.StreamConfig{
-			Name: string(l.subjects), Subjects: []string{l.allTasks()}, Retention: jetstream.WorkQueuePolicy, Discard: jetstream.DiscardNew,
-			Replicas: l.replicas, Storage: storage, Metadata: map[string]string{ourMark: newID()},
-		})
+	if errors.Is(err, jetstream.ErrStreamNotFound) && l.makes {
+		_, err = l.js.CreateStream(ctx, l.config)
 		if err == nil || errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // somebody else was faster
 			stream, err = l.js.Stream(ctx, string(l.subjects))
 		}
 	}
-	switch {
-	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
-		return ErrNoJetStream
-	case err != nil:
-		return fmt.Errorf("fleet: make the stream %s: %w", l.subjects, err)
+	if err != nil {
+		return false, l.explain(err)
 	}
 	epoch := stream.CachedInfo().Config.Metadata[ourMark]
 	if epoch == "" {
-		return fmt.Errorf("%w (%s)", ErrNotOurs, l.subjects)
+		return false, fmt.Errorf("%w (%s)", ErrNotOurs, l.subjects)
 	}
 	name := queueName + "-" + epoch
-	_, err = stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable: name, AckPolicy: jetstream.AckExplicitPolicy, AckWait: l.limits.AckWait, MaxDeliver: -1,
-		MaxAckPending: 100_000, MaxWaiting: 4096, FilterSubject: l.allTasks(),
-	})
+	if _, err = stream.Consumer(ctx, name); errors.Is(err, jetstream.ErrConsumerNotFound) && l.makes {
+		_, err = stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+			Durable: name, AckPolicy: jetstream.AckExplicitPolicy, AckWait: l.limits.AckWait, MaxDeliver: -1,
+			MaxAckPending: 100_000, MaxWaiting: 4096, FilterSubject: l.allTasks(),
+		})
+	}
 	if err != nil {
-		return fmt.Errorf("fleet: make the consumer %s: %w", name, err)
+		return false, l.explain(err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	renewed = l.consumer != "" && l.consumer != name
 	l.stream, l.consumer = stream, name
-	return nil
+	return renewed, nil
+}
+
+// streamConfig is how an owner's stream is made.
+func streamConfig(c Config) jetstream.StreamConfig {
+	s := jetstream.StreamConfig{
+		Name: c.Fleet, Subjects: []string{subjects(c.Fleet).allTasks()}, Retention: jetstream.WorkQueuePolicy, Discard: jetstream.DiscardNew,
+		Replicas: c.Replicas, Storage: jetstream.FileStorage, MaxBytes: c.QueueBytes, Metadata: map[string]string{ourMark: newID()},
+	}
+	if c.InMemory {
+		s.Storage = jetstream.MemoryStorage
+	}
+	return s
+}
+
+// explain says what a broker's refusal means, and what would help.
+func (l *link) explain(err error) error {
+	var api *jetstream.APIError
+	code := jetstream.ErrorCode(0)
+	if errors.As(err, &api) {
+		code = api.ErrorCode
+	}
+	c := l.config
+	if denied := context.Cause(l.rights); denied != nil {
+		return denied
+	}
+	switch {
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
+		return ErrNoJetStream
+	case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, context.Canceled):
+		return fmt.Errorf("fleet: %w", err)
+	case code == 10074: // replicas > 1 not supported in non-clustered mode
+		return fmt.Errorf("fleet: Config.Replicas is %d, and this broker stands alone: start that many with respawn-fleet broker --join, or set 1: %w", c.Replicas, err)
+	case code == 10005 && strings.Contains(err.Error(), "insufficient"), code == 10002, code == 10023, code == 10028, code == 10047: // resources
+		return fmt.Errorf("%w for a queue of %d bytes: give it more (max_memory_store or max_file_store), or set Config.QueueBytes lower: %w", ErrBrokerTooSmall, c.MaxBytes, err)
+	case code == 10005, code == 10008: // no suitable peers for placement, temporarily unavailable
+		return &passingError{fmt.Errorf("fleet: fewer than %d brokers are there to keep the queue: start the others, or set Config.Replicas lower: %w", c.Replicas, err)}
+	case code == 10026, code == 10027: // maximum of consumers, of streams
+		return fmt.Errorf("%w: one stream and one consumer more are wanted, and the account may have no more: %w", ErrBrokerTooSmall, err)
+	case code == 10065: // subjects overlap
+		return fmt.Errorf("%w: another stream has the subjects %s already: choose another Config.Fleet: %w", ErrNotOurs, l.allTasks(), err)
+	case errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrConsumerNotFound):
+		return &passingError{fmt.Errorf("fleet: nobody has made the queue %s yet: an owner does (fleet.Dial): %w", l.subjects, err)}
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
+		return &passingError{fmt.Errorf("fleet: the broker does not answer for the stream %s: of a cluster a majority must be up: %w", l.subjects, err)}
+	}
+	return fmt.Errorf("fleet: the stream %s: %w", l.subjects, err)
 }
 
 func (l *link) current() (jetstream.Stream, string) {
@@ -172,9 +287,14 @@ func stored(m *nats.Msg) uint64 {
 	return ack.Seq
 }
 
+var errNoQueue = errors.New("fleet: nobody has made the queue yet")
+
 // pull asks for n tasks, which come to inbox.
 func (l *link) pull(inbox string, n int) error {
 	_, consumer := l.current()
+	if consumer == "" {
+		return errNoQueue
+	}
 	req, _ := json.Marshal(map[string]any{"batch": n, "expires": pullExpires}) // numbers: cannot fail
 	return l.nc.PublishRequest(fmt.Sprintf("$JS.API.CONSUMER.MSG.NEXT.%s.%s", l.subjects, consumer), inbox, req)
 }

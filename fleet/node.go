@@ -47,14 +47,26 @@ func ServePool(ctx context.Context, p *pool.Pool, n Node) error {
 		return err
 	}
 	defer s.link.nc.Close()
-	s.link.replicas, s.link.limits = 1, s.hand.limits
-	if err := s.link.ensure(ctx); err != nil {
+	s.link.limits = s.hand.limits
+	var passing *passingError
+	look, stop := context.WithTimeout(ctx, lookTimeout)
+	defer stop()
+	if _, err := s.link.ensure(look); err != nil && !errors.As(err, &passing) {
+		return err
+	}
+	if err := s.claim(ctx); err != nil {
 		return err
 	}
 	if err := s.listen(); err != nil {
 		return err
 	}
-	return s.run(ctx)
+	if err := s.link.allowed(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.link.rights, cancel)()
+	return errors.Join(s.run(ctx), context.Cause(s.link.rights))
 }
 
 // hostID is the machine's identity: the same after a restart of the process.
@@ -76,6 +88,8 @@ type server struct {
 	link  *link
 	empty chan struct{}
 
+	recovering atomic.Bool
+
 	mu      sync.Mutex
 	hand    *hand
 	runs    map[taskKey]uint64 // the message ID of each run
@@ -89,6 +103,19 @@ type server struct {
 
 // messageIDs are of all nodes of this process, which may share a pool.
 var messageIDs atomic.Uint64
+
+// claim takes the node's name, which no other process on this host may have: a new one of it is the proof that the old one has ended.
+func (s *server) claim(ctx context.Context) error {
+	subject := s.link.name(s.cfg.Name, hostID())
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	// Whoever has the name is subscribed as long as its process lives, also while that is stopped and answers nothing.
+	if _, err := s.link.nc.RequestWithContext(ctx, subject, nil); !errors.Is(err, nats.ErrNoResponders) {
+		return fmt.Errorf("%w (%q)", ErrNameTaken, s.cfg.Name)
+	}
+	_, err := s.link.nc.Subscribe(subject, func(m *nats.Msg) { _ = m.Respond([]byte(s.id)) })
+	return err
+}
 
 func (s *server) listen() error {
 	base := s.link.node(s.id)
@@ -126,6 +153,9 @@ func (s *server) fetched(m *nats.Msg) {
 		switch {
 		case over:
 			s.pulling = 0
+			if m.Header.Get("Status") != "408" {
+				s.hand.doubt(now)
+			}
 		case ok:
 			s.pulling = max(s.pulling-1, 0)
 			s.hand.deliver(now, d)
@@ -167,8 +197,14 @@ func (s *server) carryOut() {
 	}
 	if s.pulling == 0 || clock()-s.pulled > pullExpires+time.Second {
 		if room := s.hand.room(); room > 0 {
-			if s.link.pull(s.link.node(s.id)+".pull", room) == nil {
+			if s.pulling > 0 { // that one has not even ended: whoever had it is gone
+				s.hand.doubt(clock())
+			}
+			switch err := s.link.pull(s.link.node(s.id)+".pull", room); {
+			case err == nil:
 				s.pulling, s.pulled = room, clock()
+			case errors.Is(err, errNoQueue):
+				go s.recover()
 			}
 		}
 	}
@@ -291,12 +327,16 @@ func (s *server) connection(up bool) {
 	})
 }
 
-// recover makes the stream anew if the broker has come back without it.
+// recover finds the stream that an owner has made, perhaps anew.
 func (s *server) recover() {
-	ctx, cancel := context.WithTimeout(context.Background(), apiTimeout)
+	if !s.recovering.CompareAndSwap(false, true) {
+		return
+	}
+	defer s.recovering.Store(false)
+	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
 	defer cancel()
-	if err := s.link.ensure(ctx); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
-		s.log.Warn("the fleet's stream cannot be had just now", "error", err)
+	if _, err := s.link.ensure(ctx); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+		s.log.Debug("the fleet's stream cannot be had just now", "error", err)
 	}
 }
 

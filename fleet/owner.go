@@ -2,12 +2,12 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -43,14 +43,18 @@ func Dial(ctx context.Context, c Config) (*Fleet, error) {
 	if o.link, err = connect(ctx, c.Fleet, "respawn owner "+o.id, c.Servers, c.Options, o.connection); err != nil {
 		return nil, err
 	}
-	o.link.replicas, o.link.memory, o.link.limits = c.Replicas, c.InMemory, o.judge.limits
-	if err = o.link.ensure(ctx); err == nil {
-		err = o.listen()
+	o.link.makes, o.link.config, o.link.limits = true, streamConfig(c), o.judge.limits
+	if err = o.listen(); err == nil {
+		err = o.link.settle(ctx)
+	}
+	if err == nil {
+		err = o.link.allowed()
 	}
 	if err != nil {
 		o.link.nc.Close()
 		return nil, err
 	}
+	context.AfterFunc(o.link.rights, o.denied)
 	o.wg.Add(1)
 	go o.run()
 	return &Fleet{pool.NewRemote(o), o}, nil
@@ -82,8 +86,10 @@ type owner struct {
 	link *link
 	wg   sync.WaitGroup
 
-	ended     chan struct{}
-	endedOnce sync.Once
+	ended      chan struct{}
+	endedOnce  sync.Once
+	recovering atomic.Bool
+	unsure     atomic.Bool // whether the stream is there
 
 	mu        sync.Mutex
 	judge     *judge
@@ -230,6 +236,9 @@ func (o *owner) run() {
 	for {
 		select {
 		case <-tick.C:
+			if o.unsure.Load() {
+				go o.recover()
+			}
 			o.with(func(now time.Duration) {
 				o.judge.tick(now)
 				if n := o.judge.workers(); n != nodes {
@@ -256,12 +265,33 @@ func (o *owner) connection(up bool) {
 	o.with(func(now time.Duration) { o.judge.connection(now, up) })
 }
 
-// recover makes the stream anew if the broker has come back without it.
+// denied gives everything up: the broker does not let this user do what it needs.
+func (o *owner) denied() {
+	o.with(func(now time.Duration) {
+		for _, no := range sortedKeys(o.sent) {
+			o.judge.cancel(now, no, context.Cause(o.link.rights))
+		}
+	})
+}
+
+// recover makes the stream anew if the broker has come back without it. Until that is known it is tried again.
 func (o *owner) recover() {
-	ctx, cancel := context.WithTimeout(context.Background(), apiTimeout)
+	o.unsure.Store(true)
+	if !o.recovering.CompareAndSwap(false, true) {
+		return
+	}
+	defer o.recovering.Store(false)
+	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
 	defer cancel()
-	if err := o.link.ensure(ctx); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
-		o.log.Warn("the fleet's stream cannot be had just now", "error", err)
+	renewed, err := o.link.ensure(ctx)
+	if err != nil {
+		o.log.Debug("the fleet's stream cannot be had just now", "error", err)
+		return
+	}
+	o.unsure.Store(false)
+	if renewed {
+		o.log.Warn("the broker has lost the queue: what nobody has is stored again")
+		o.with(o.judge.renewed)
 	}
 }
 
@@ -290,6 +320,9 @@ func (o *owner) Send(ctx context.Context, m *pool.Message, done func(*pool.Reply
 		env.Budgets = o.cfg.Budgets
 	}
 	for {
+		if err := context.Cause(o.link.rights); err != nil {
+			return err
+		}
 		o.mu.Lock()
 		switch {
 		case o.closed:

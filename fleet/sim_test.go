@@ -320,6 +320,10 @@ func (s *sim) onConnection(p *party, up bool) {
 	for _, o := range s.owners {
 		if p == &o.party {
 			p.run(func() { o.judge.connection(s.now, up); o.carryOut() })
+			if epoch := s.broker.epoch; up && epoch != o.epochSeen {
+				o.epochSeen = epoch
+				s.after(s.between(0, 2*time.Second), func() { p.run(func() { o.judge.renewed(s.now); o.carryOut() }) })
+			}
 		}
 	}
 	for _, n := range s.nodes {
@@ -410,13 +414,14 @@ func (p *party) kill() {
 // simOwner is a process that submits tasks.
 type simOwner struct {
 	party
-	id    string
-	judge *judge
-	next  uint64
-	tasks map[uint64]*simTask
-	slow  time.Duration // for one result; it keeps up with everything else
-	free  time.Duration // when it has taken the last one
-	taken map[uint64]bool
+	id        string
+	judge     *judge
+	epochSeen int // of the broker's
+	next      uint64
+	tasks     map[uint64]*simTask
+	slow      time.Duration // for one result; it keeps up with everything else
+	free      time.Duration // when it has taken the last one
+	taken     map[uint64]bool
 }
 
 type simTask struct {

@@ -48,21 +48,23 @@ func ReadStatus(ctx context.Context, c Config) (*Status, error) {
 		return nil, err
 	}
 	defer l.nc.Close()
+	s := &Status{Fleet: c.Fleet, Broker: l.nc.ConnectedServerVersion()}
 	stream, err := l.js.Stream(ctx, c.Fleet)
-	switch {
-	case errors.Is(err, jetstream.ErrStreamNotFound):
-		return nil, fmt.Errorf("%w (%s)", ErrNoFleet, c.Fleet)
-	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
-		return nil, ErrNoJetStream
-	case err != nil:
-		return nil, fmt.Errorf("fleet: %w", err)
+	if errors.Is(err, jetstream.ErrStreamNotFound) { // no owner yet
+		if s.Nodes, err = l.hellos(ctx, 2200*time.Millisecond); err == nil && len(s.Nodes) == 0 {
+			err = fmt.Errorf("%w (%s)", ErrNoFleet, c.Fleet)
+		}
+		return s, err
+	}
+	if err != nil {
+		return nil, l.explain(err)
 	}
 	info := stream.CachedInfo()
 	epoch := info.Config.Metadata[ourMark]
 	if epoch == "" {
 		return nil, fmt.Errorf("%w (%s)", ErrNotOurs, c.Fleet)
 	}
-	s := &Status{Fleet: c.Fleet, Broker: l.nc.ConnectedServerVersion(), Storage: strings.ToLower(info.Config.Storage.String()), Kept: info.Config.Replicas, Stored: info.State.Msgs}
+	s.Storage, s.Kept, s.Stored = strings.ToLower(info.Config.Storage.String()), info.Config.Replicas, info.State.Msgs
 	if info.Cluster != nil {
 		s.Leader = info.Cluster.Leader
 	}

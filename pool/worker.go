@@ -11,14 +11,16 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/role"
 )
 
 // mainCalled is set once Main has run in the parent, inWorker once it has in a worker.
 var mainCalled, inWorker atomic.Bool
 
-// Main turns a re-executed copy of this program into what it was started as: a worker or the guardian, and then never
-// returns. In any other process it does nothing but remember that it was called. It must be the first statement of
-// func main, before flags are parsed or anything is started, and of TestMain in tests:
+// Main turns a re-executed copy of this program into what it was started as: a worker, the guardian, or a process of a fleet
+// that fleettest has started, and then never returns. In any other process it does nothing but remember that it was called. It
+// must be the first statement of func main, before flags are parsed or anything is started, and of TestMain in tests:
 //
 //	func TestMain(m *testing.M) { pool.Main(); os.Exit(m.Run()) }
 //
@@ -45,6 +47,7 @@ func Main() {
 		workerMain(name)
 	}
 	mainCalled.Store(true)
+	role.Play()
 }
 
 // host is the worker's side of its process: what serve needs of the operating system. The simulation has a fake.

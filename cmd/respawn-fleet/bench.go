@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -69,15 +68,6 @@ func bench(ctx context.Context, runs, tasks, kills int) (f figures, err error) {
 		return f, err
 	}
 	defer func() { _ = b.Close() }()
-	ctx, stop := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer stop()
-	wg.Add(1)
-	go func() {
-		defer wg.Done()
-		keep(ctx, os.Stderr, b.URL(), "bench", 2)
-	}()
 	fl, err := fleet.Dial(ctx, fleet.Config{Fleet: "bench", Servers: b.URL(), InMemory: true})
 	if err != nil {
 		return f, err

@@ -18,13 +18,8 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// TestMain makes this program the command when it is started again as a node.
 func TestMain(m *testing.M) {
 	pool.Main()
-	if len(os.Args) > 1 && os.Args[1] == "node" {
-		main()
-		return
-	}
 	os.Exit(m.Run())
 }
 
@@ -80,7 +75,7 @@ func TestAFleetComesUpIsSeenIsDrainedAndGoesDown(t *testing.T) {
 	g.Expect(doctor.String()).To(ContainSubstring("the queue can be made"))
 	g.Expect(respawnFleet(ctx, &drain, "drain", "node-1", "--servers", url)).To(Succeed())
 	g.Expect(drain.String()).To(Equal("told 1 to drain\n"))
-	g.Eventually(out.String).WithTimeout(time.Minute).Should(ContainSubstring("node-1 ended (<nil>) and is started again"), "it ended by itself")
+	g.Eventually(out.String).WithTimeout(time.Minute).Should(MatchRegexp(`it ended and is started again" name=node-1 pid=\d+ error=<nil>`), "it ended by itself")
 	stop()
 	g.Expect(<-over).To(Or(Succeed(), MatchError(context.Canceled)))
 }
@@ -98,6 +93,9 @@ func TestWhatCannotBeIsSaidInOneLine(t *testing.T) {
 		"want 1 to 32 letters":                       {"node", "--fleet", "a b", "--servers", b.URL()},
 		"--help lists the flags":                     {"up", "--bogus"},
 		"want at least one of each":                  {"up", "--nodes", "0"},
+		"1, 3 or 5 brokers":                          {"up", "--brokers", "2"},
+		"want host:port, where it listens":           {"broker", "--join", "a,b:6222"},
+		"name this broker there, too":                {"broker", "--join", "a:1,b:1,c:1"},
 	} {
 		err := respawnFleet(t.Context(), io.Discard, args...)
 		g.Expect(err).To(MatchError(ContainSubstring(words)))

@@ -5,60 +5,54 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
-	"os/exec"
-	"sync"
-	"syscall"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/respawn-go/respawn/fleet"
-	"github.com/respawn-go/respawn/fleet/broker"
+	"github.com/respawn-go/respawn/internal/localfleet"
 )
 
 func upCommand() *cobra.Command {
-	var nodes, workers, port int
+	var c localfleet.Config
 	var once bool
 	cmd := &cobra.Command{
 		Use:   "up",
-		Short: "A fleet on this machine: a broker, and nodes in processes of their own that are started again",
-		Long: `up starts a broker in this process and nodes in processes of their own, runs a thousand tasks through them, says how to reach
-the fleet, and keeps it up until Ctrl-C: a node that ends is started again under its name.`,
+		Short: "A fleet on this machine: brokers and nodes in processes of their own that are started again",
+		Long: `up starts a broker, or a cluster of three, and nodes, each in a process of its own, runs a thousand tasks through them, says how
+to reach the fleet, and keeps it up until Ctrl-C: what ends is started again under its name.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if nodes < 1 || workers < 1 {
-				return &usageError{fmt.Errorf("--nodes %d --workers %d: want at least one of each", nodes, workers)}
+			if c.Nodes < 1 || c.Workers < 1 || c.Brokers != 1 && c.Brokers != 3 && c.Brokers != 5 {
+				return &usageError{fmt.Errorf("--nodes %d --workers %d --brokers %d: want at least one of each, and 1, 3 or 5 brokers", c.Nodes, c.Workers, c.Brokers)}
 			}
-			return up(cmd.Context(), cmd.OutOrStdout(), nodes, workers, port, once)
+			return up(cmd.Context(), cmd.OutOrStdout(), c, once)
 		},
 	}
-	cmd.Flags().IntVar(&nodes, "nodes", 2, "node processes")
-	cmd.Flags().IntVar(&workers, "workers", 2, "worker processes of each")
-	cmd.Flags().IntVar(&port, "port", -1, "the broker's port; -1 takes any that is free")
+	cmd.Flags().IntVar(&c.Nodes, "nodes", 2, "node processes")
+	cmd.Flags().IntVar(&c.Workers, "workers", 2, "worker processes of each")
+	cmd.Flags().IntVar(&c.Brokers, "brokers", 1, "broker processes: 1, 3 or 5, which all keep the queue")
+	cmd.Flags().IntVar(&c.Port, "port", -1, "the first broker's port; -1 takes any that is free")
 	cmd.Flags().BoolVar(&once, "once", false, "end when the thousand tasks are done")
 	return cmd
 }
 
-func up(ctx context.Context, w io.Writer, nodes, workers, port int, once bool) (err error) {
-	b, err := broker.Start(broker.Config{Port: port})
+func up(ctx context.Context, w io.Writer, c localfleet.Config, once bool) (err error) {
+	c.InMemory, c.Keep, c.Output = c.Brokers == 1, true, os.Stderr
+	c.Logger = slog.New(slog.NewTextHandler(w, nil))
+	local, err := localfleet.Start(c)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.Close()) }()
-	fmt.Fprintln(w, "broker:", b.URL())
-	ctx, stop := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer stop()
-	for i := range nodes {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			keep(ctx, w, b.URL(), fmt.Sprintf("node-%d", i+1), workers)
-		}()
+	defer func() { err = errors.Join(err, local.Close()) }()
+	fmt.Fprintf(w, "broker: %s\n", local.Servers())
+	if c.Brokers > 1 {
+		fmt.Fprintln(w, "they choose their leaders, which takes some seconds")
 	}
-	f, err := fleet.Dial(ctx, fleet.Config{Fleet: "respawn", Servers: b.URL(), InMemory: true})
+	f, err := fleet.Dial(ctx, local.Config())
 	if err != nil {
 		return err
 	}
@@ -84,37 +78,8 @@ func up(ctx context.Context, w io.Writer, nodes, workers, port int, once bool) (
 	if once {
 		return nil
 	}
-	fmt.Fprintf(w, "it is up until Ctrl-C. Look at it:  respawn-fleet status --servers %s\n", b.URL())
+	fmt.Fprintf(w, "it is up until Ctrl-C. Look at it:  respawn-fleet status --servers %s\n", strings.TrimSpace(local.Servers()))
 	<-ctx.Done()
 	fmt.Fprintln(w, "going down")
 	return nil
-}
-
-// keep runs a node, and another one when it ends, until ctx does. It waits for the last one.
-func keep(ctx context.Context, w io.Writer, url, name string, workers int) {
-	for pause := 100 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 5*time.Second) {
-		began := time.Now()
-		self, err := os.Executable()
-		if err != nil {
-			fmt.Fprintln(w, name+":", err)
-			return
-		}
-		cmd := exec.CommandContext(ctx, self, "node", "--servers", url, "--name", name, "--workers", fmt.Sprint(workers))
-		cmd.Stderr = os.Stderr
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this process, which tells its nodes
-		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-		cmd.WaitDelay = 40 * time.Second
-		err = cmd.Run()
-		if ctx.Err() != nil {
-			return
-		}
-		fmt.Fprintf(w, "%s ended (%v) and is started again\n", name, err)
-		if time.Since(began) > 10*time.Second {
-			pause = 100 * time.Millisecond
-		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-		}
-	}
 }

@@ -1,11 +1,19 @@
-// Package broker runs a NATS server with JetStream inside a program: a fleet with nothing to install.
+// Package broker runs a NATS server with JetStream inside a program: a fleet with nothing to install. Three of them in three
+// programs, each with the addresses of all in Join, are a cluster that keeps its queue when one of them is lost.
 package broker
 
 import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
 	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -19,6 +27,20 @@ type Config struct {
 	Dir       string // where tasks are kept; default: a new directory that Close removes
 	MaxMemory int64  // bytes of tasks kept in memory, at most; default 256 MiB
 	MaxStore  int64  // bytes of tasks kept in files, at most; default 1 GiB
+	// File is a configuration file of nats-server's, for TLS, accounts and users, credentials, limits. What the other fields set
+	// counts for more.
+	File string
+
+	// Name is this broker's among those of its cluster, the same after a restart; default: the host's name and Port. 1 to 64
+	// letters, digits, - and _.
+	Name string
+	// Join are the cluster addresses, host:port, of all brokers of a cluster (3 or 5), or of all others (2 or 4), in any order.
+	// Acknowledged means synced there (sync_always). nil: this broker stands alone.
+	Join []string
+	// Cluster is the address, host:port, where this one of them listens to the others; default: Host and port 6222.
+	Cluster string
+	// Logger gets the server's warnings and errors; default: none.
+	Logger *slog.Logger
 }
 
 // Broker is a running server. It takes no signal of the program's, and does not end it.
@@ -28,8 +50,99 @@ type Broker struct {
 	remove bool
 }
 
-// Start starts a broker and waits until it answers. Errors: a port that is taken, a directory that cannot be used.
+var nameRule = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// Validate reports every problem of the config, joined. Start calls it.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("broker: "+format, args...)) }
+	if c.Name != "" && !nameRule.MatchString(c.Name) {
+		bad("Config.Name is %q: want 1 to 64 letters, digits, - and _", c.Name)
+	}
+	if c.Port < -1 || c.Port > 65535 {
+		bad("Config.Port is %d: want 1 to 65535, -1 for any that is free, or 0 for none", c.Port)
+	}
+	if c.MaxMemory < 0 || c.MaxStore < 0 {
+		bad("Config.MaxMemory and MaxStore: want positive numbers of bytes, or 0 for the defaults")
+	}
+	switch n := len(c.Join); {
+	case n == 0 && c.Cluster != "":
+		bad("Config.Cluster is %s, and Join is empty: name the brokers of the cluster", c.Cluster)
+	case n == 1:
+		bad("Config.Join is one address: want those of all brokers of the cluster, 3 or 5, so that a majority is left when one is lost")
+	case n > 5:
+		bad("Config.Join has %d addresses: want those of 3 or 5 brokers", n)
+	case n == 3 || n == 5:
+		if _, port, err := net.SplitHostPort(c.cluster()); err == nil && !slices.ContainsFunc(c.Join, func(a string) bool { return hasPort(a, port) }) {
+			bad("Config.Join has %d addresses, and none has the port of Config.Cluster, %s: name this broker there, too", n, c.cluster())
+		}
+	}
+	for _, a := range append(slices.Clone(c.Join), c.cluster()) {
+		if _, port, err := net.SplitHostPort(a); err != nil {
+			bad("%q is no address of a broker: want host:port, where it listens to the others of its cluster (6222 by default)", a)
+		} else if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			bad("%q has no port of 1 to 65535", a)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func hasPort(address, port string) bool {
+	_, p, err := net.SplitHostPort(address)
+	return err == nil && p == port
+}
+
+func (c Config) cluster() string { return cmp.Or(c.Cluster, net.JoinHostPort(c.host(), "6222")) }
+func (c Config) host() string    { return cmp.Or(c.Host, "127.0.0.1") }
+
+// options are the server's.
+func (c Config) options(dir string) (*server.Options, error) {
+	o := &server.Options{}
+	if c.File != "" {
+		var err error
+		if o, err = server.ProcessConfigFile(c.File); err != nil {
+			return nil, fmt.Errorf("broker: the configuration %s: %w", c.File, err)
+		}
+	}
+	o.Host, o.Port, o.DontListen = cmp.Or(c.Host, o.Host, "127.0.0.1"), cmp.Or(c.Port, o.Port), cmp.Or(c.Port, o.Port) == 0
+	o.NoSigs, o.NoLog, o.JetStream, o.StoreDir = true, true, true, dir
+	o.JetStreamMaxMemory = cmp.Or(c.MaxMemory, max(o.JetStreamMaxMemory, 0), 256<<20)
+	o.JetStreamMaxStore = cmp.Or(c.MaxStore, max(o.JetStreamMaxStore, 0), 1<<30)
+	o.ServerName = cmp.Or(c.Name, o.ServerName, fmt.Sprintf("respawn-%d-%d", os.Getpid(), time.Now().UnixNano()))
+	if len(c.Join) == 0 {
+		return o, nil
+	}
+	host, _ := os.Hostname()
+	o.ServerName = cmp.Or(c.Name, fmt.Sprintf("%s-%d", regexp.MustCompile(`[^A-Za-z0-9_-]`).ReplaceAllString(host, "-"), o.Port))
+	listen, port, _ := net.SplitHostPort(c.cluster())
+	o.Cluster.Name = cmp.Or(o.Cluster.Name, "respawn")
+	o.Cluster.Host = listen
+	o.Cluster.Port, _ = strconv.Atoi(port)
+	o.Cluster.PingInterval = 5 * time.Second
+	all := c.Join
+	if len(all)%2 == 0 {
+		all = append(slices.Clone(all), c.cluster())
+	}
+	for _, a := range all { // the server expects as many brokers as it has routes
+		o.Routes = append(o.Routes, &url.URL{Scheme: "nats-route", Host: a, User: routeUser(o)})
+	}
+	o.SyncAlways = true
+	return o, nil
+}
+
+func routeUser(o *server.Options) *url.Userinfo {
+	if o.Cluster.Username == "" {
+		return nil
+	}
+	return url.UserPassword(o.Cluster.Username, o.Cluster.Password)
+}
+
+// Start starts a broker and waits until it answers; one of a cluster may still wait for the others then. Errors: what
+// Config.Validate finds, a port that is taken, a directory or a file that cannot be used.
 func Start(c Config) (*Broker, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
 	b := &Broker{dir: c.Dir}
 	if c.Dir == "" {
 		dir, err := os.MkdirTemp("", "respawn-broker-")
@@ -37,21 +150,47 @@ func Start(c Config) (*Broker, error) {
 			return nil, fmt.Errorf("broker: %w", err)
 		}
 		b.dir, b.remove = dir, true
+	} else if err := usable(c.Dir); err != nil {
+		return nil, fmt.Errorf("broker: Config.Dir cannot be used: %w", err)
 	}
-	s, err := server.NewServer(&server.Options{
-		ServerName: fmt.Sprintf("respawn-%d-%d", os.Getpid(), time.Now().UnixNano()), Host: cmp.Or(c.Host, "127.0.0.1"), Port: c.Port,
-		DontListen: c.Port == 0, NoSigs: true, NoLog: true, JetStream: true, StoreDir: b.dir,
-		JetStreamMaxMemory: cmp.Or(c.MaxMemory, 256<<20), JetStreamMaxStore: cmp.Or(c.MaxStore, 1<<30),
-	})
+	o, err := c.options(b.dir)
+	if err == nil && o.Port > 0 {
+		err = free(o.Host, o.Port)
+	}
+	if err == nil {
+		b.s, err = server.NewServer(o)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("broker: %w", err), b.clean())
 	}
-	b.s = s
-	s.Start()
-	if !s.ReadyForConnections(10*time.Second) || !s.JetStreamEnabled() {
-		return nil, errors.Join(fmt.Errorf("broker: the server does not come up: is port %d taken, or %s not writable?", c.Port, b.dir), b.Close())
+	said := &serverLog{log: cmp.Or(c.Logger, slog.New(slog.DiscardHandler))}
+	b.s.SetLoggerV2(said, false, false, false)
+	b.s.Start()
+	if !b.s.ReadyForConnections(10*time.Second) || !b.s.JetStreamEnabled() {
+		return nil, errors.Join(fmt.Errorf("broker: the server does not come up: %s", cmp.Or(said.last(), "it does not say why")), b.Close())
 	}
 	return b, nil
+}
+
+// free tells why nobody can listen there.
+func free(host string, port int) error {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	if err != nil {
+		return fmt.Errorf("port %d cannot be had: end who has it, or take another: %w", port, err)
+	}
+	return l.Close()
+}
+
+// usable tells why nothing can be kept in a directory.
+func usable(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Clean(dir), ".try-")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // Options connect to the broker within this program: for fleet.Config.Options and fleet.Node.Options.

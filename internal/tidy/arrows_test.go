@@ -16,14 +16,17 @@ type arrow struct {
 }
 
 var arrows = []arrow{
-	{"pool", []string{"internal/cgroup"}, []string{sys, cborCodec, float16}, "people link the pool into programs of their own: it brings nothing along, and knows nothing of what tests it"},
+	{"pool", []string{"internal/cgroup", "internal/role"}, []string{sys, cborCodec, float16}, "people link the pool into programs of their own: it brings nothing along, and knows nothing of what tests it"},
 	{"pool/pooltest", []string{"pool"}, []string{"*"}, "what a user's tests need beside the pool, and no more"},
 	{"chaos", []string{"chaos/history", "chaos/witness", "internal/cgroup", "internal/procfs", "internal/wait"}, []string{sys}, "the engine knows a pool only as chaos.Target: anything else can be one too"},
 	{"chaos/history", nil, nil, "a leaf: everything after it can be run again from a saved file"},
 	{"chaos/check", []string{"chaos/history", "internal/nearest"}, nil, "pure: the same history gives the same verdict anywhere, offline"},
 	{"fleet", []string{"pool"}, []string{"*"}, "the same tasks over many machines: it knows a pool, and nothing of what tests it"},
 	{"fleet/broker", nil, []string{"*"}, "a server that knows no task: the one package that links it, with the command that starts it"},
-	{"cmd/respawn-fleet", []string{"fleet", "pool"}, []string{"*"}, "brokers and nodes: a command of its own, since its workers link a server"},
+	{"fleet/fleettest", []string{"fleet", "pool", "internal/localfleet"}, []string{"*"}, "what a user's tests need beside the fleet, and no more"},
+	{"internal/localfleet", []string{"fleet", "pool", "internal/role"}, []string{"*"}, "brokers and nodes as processes of this machine, for the command and for tests"},
+	{"internal/role", nil, nil, "what a program may become is registered by who wants it"},
+	{"cmd/respawn-fleet", []string{"fleet", "pool", "internal/localfleet"}, []string{"*"}, "brokers and nodes: a command of its own, since its workers link a server"},
 	{"scenarios", []string{"scenarios", "pool", "chaos", "reports", "internal/cgroup", "internal/floor", "internal/forks", "internal/procfs", "internal/nearest", "internal/units", "internal/wait"}, []string{"*"}, "where pool and chaos meet: the adapters to chaos.Target are in scenarios/targets"},
 	{"scenarios/internal/brokenpool", nil, []string{sys}, "it is judged: what it had of the judge's or the pool's own code would be wrong in both"},
 	{"reports", []string{"reports", "chaos/history", "chaos/check", "internal/columns"}, []string{"*"}, "a report is made from a history and its verdict, never from live processes"},

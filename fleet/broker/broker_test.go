@@ -1,0 +1,57 @@
+package broker_test
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/fleet/broker"
+)
+
+func TestWhatABrokerCannotBeIsSaidInOneSentence(t *testing.T) {
+	g := NewWithT(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	g.Expect(err).NotTo(HaveOccurred())
+	defer l.Close()
+	file := filepath.Join(t.TempDir(), "file")
+	g.Expect(os.WriteFile(file, []byte("jetstream {\n  nonsense: [\n"), 0o600)).To(Succeed())
+	for words, c := range map[string]broker.Config{
+		"cannot be had: end who has it":                {Port: l.Addr().(*net.TCPAddr).Port},
+		"Config.Dir cannot be used":                    {Dir: file},
+		"the configuration " + file:                    {File: file},
+		`Config.Name is "a b": want 1 to 64 letters`:   {Name: "a b"},
+		"Config.Port is 70000: want 1 to 65535":        {Port: 70000},
+		"want those of all brokers of the cluster":     {Join: []string{"a:6222"}},
+		`"a" is no address of a broker`:                {Join: []string{"a", "b:6222"}},
+		`"a:0" has no port`:                            {Join: []string{"a:0", "b:6222"}},
+		"name this broker there, too":                  {Join: []string{"a:1", "b:1", "c:1"}},
+		"Join is empty: name the brokers of the":       {Cluster: "a:6222"},
+		"Config.MaxMemory and MaxStore: want positive": {MaxMemory: -1},
+	} {
+		b, err := broker.Start(c)
+		if err == nil {
+			_ = b.Close()
+		}
+		g.Expect(err).To(MatchError(ContainSubstring(words)))
+		g.Expect(err.Error()).NotTo(ContainSubstring("\n"))
+	}
+}
+
+func TestABrokersConfigurationFileCounts(t *testing.T) {
+	g := NewWithT(t)
+	file := filepath.Join(t.TempDir(), "nats.conf")
+	g.Expect(os.WriteFile(file, []byte("authorization { user: a, password: b }\n"), 0o600)).To(Succeed())
+	b, err := broker.Start(broker.Config{Port: -1, File: file})
+	g.Expect(err).NotTo(HaveOccurred())
+	defer func() { g.Expect(b.Close()).To(Succeed()) }()
+	c, err := net.Dial("tcp", b.URL()[len("nats://"):])
+	g.Expect(err).NotTo(HaveOccurred())
+	defer c.Close()
+	buf := make([]byte, 4096)
+	n, err := c.Read(buf)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(buf[:n])).To(ContainSubstring(`"auth_required":true`))
+}

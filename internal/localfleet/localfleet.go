@@ -1,0 +1,381 @@
+// Package localfleet runs a fleet's brokers and nodes as processes of this machine: the running program again, each time. It starts
+// them anew when they end, and ends only what it has started.
+package localfleet
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/respawn-go/respawn/fleet"
+	"github.com/respawn-go/respawn/fleet/broker"
+	"github.com/respawn-go/respawn/internal/role"
+	"github.com/respawn-go/respawn/pool"
+)
+
+// Config says what is started. The zero value of a number is one.
+type Config struct {
+	Fleet    string // default "respawn"
+	Nodes    int
+	Workers  int  // of each node
+	Brokers  int  // 1, 3 or 5
+	Port     int  // of the first broker; 0 or less: any that is free
+	InMemory bool // the queue
+	Keep     bool // start again what ends
+	Output   io.Writer
+	Logger   *slog.Logger // what ends and is started again
+}
+
+// Member is one process. Slots count from 1, nodes first, then brokers.
+type Member struct {
+	PID        int    `json:"pid"`
+	Role       string `json:"role"` // "node" or "broker"
+	Slot       int    `json:"slot"`
+	Generation int    `json:"generation"` // from 1, one more each time that it is started
+	Name       string `json:"name"`
+}
+
+// Fleet is what has been started.
+type Fleet struct {
+	cfg  Config
+	dir  string
+	urls []string
+	log  *slog.Logger
+
+	mu      sync.Mutex
+	members []*member
+	closing bool
+}
+
+// member is a place for a process.
+type member struct {
+	Member
+	part  part
+	cmd   *exec.Cmd
+	held  io.Closer // the process ends when this does
+	over  chan struct{}
+	begun time.Time
+	pause time.Duration
+}
+
+// part is what a process is told to be.
+type part struct {
+	Broker *broker.Config `json:",omitempty"`
+	Node   *nodePart      `json:",omitempty"`
+}
+
+type nodePart struct {
+	Fleet, Servers, Name string
+	Workers              int
+}
+
+const envPart = "RESPAWN_FLEET_PART"
+
+func init() { role.Register(envPart, play) }
+
+// play is a broker or a node, until SIGTERM or until whoever has started it is gone.
+func play(arg string) {
+	ctx, stop := context.WithCancel(context.Background())
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		stop()
+	}()
+	ctx, done := signal.NotifyContext(ctx, syscall.SIGTERM)
+	defer done()
+	var p part
+	err := json.Unmarshal([]byte(arg), &p)
+	switch {
+	case err != nil:
+	case p.Broker != nil:
+		var b *broker.Broker
+		if b, err = broker.Start(*p.Broker); err == nil {
+			<-ctx.Done()
+			err = b.Close()
+		}
+	case p.Node != nil:
+		err = fleet.Serve(ctx, fleet.Node{
+			Fleet: p.Node.Fleet, Servers: p.Node.Servers, Name: p.Node.Name, Pool: pool.Config{Size: p.Node.Workers}, Grace: 30 * time.Second,
+		})
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// Start starts brokers, waits until they listen, and starts nodes. The program must call pool.Main first of all.
+func Start(c Config) (*Fleet, error) {
+	c.Fleet, c.Nodes, c.Workers, c.Brokers = cmp.Or(c.Fleet, "respawn"), cmp.Or(c.Nodes, 1), cmp.Or(c.Workers, 1), cmp.Or(c.Brokers, 1)
+	if c.Nodes < 0 || c.Workers < 1 || c.Brokers != 1 && c.Brokers != 3 && c.Brokers != 5 {
+		return nil, fmt.Errorf("%d nodes of %d workers and %d brokers: want at least one of each, and 1, 3 or 5 brokers", c.Nodes, c.Workers, c.Brokers)
+	}
+	dir, err := os.MkdirTemp("", "respawn-fleet-")
+	if err != nil {
+		return nil, err
+	}
+	f := &Fleet{cfg: c, dir: dir, log: cmp.Or(c.Logger, slog.New(slog.DiscardHandler))}
+	client, err := freePorts(c.Brokers)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if c.Port > 0 {
+		client[0] = c.Port
+	}
+	routes, err := freePorts(c.Brokers)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	var join []string
+	for _, port := range routes {
+		join = append(join, fmt.Sprintf("127.0.0.1:%d", port))
+	}
+	for i, port := range client {
+		f.urls = append(f.urls, fmt.Sprintf("nats://127.0.0.1:%d", port))
+		b := &broker.Config{Name: fmt.Sprintf("broker-%d", i+1), Port: port, Dir: filepath.Join(dir, fmt.Sprintf("broker-%d", i+1))}
+		if c.Brokers > 1 {
+			b.Join, b.Cluster = join, join[i]
+		}
+		f.members = append(f.members, &member{Member: Member{Role: "broker", Slot: c.Nodes + i + 1, Name: b.Name}, part: part{Broker: b}})
+	}
+	for i := range c.Nodes {
+		n := &nodePart{c.Fleet, f.Servers(), fmt.Sprintf("node-%d", i+1), c.Workers}
+		f.members = append(f.members, &member{Member: Member{Role: "node", Slot: i + 1, Name: n.Name}, part: part{Node: n}})
+	}
+	for i, m := range f.members { // brokers first: a node that finds none ends
+		if i == c.Brokers {
+			err = f.listening()
+		}
+		if err == nil {
+			err = f.run(m)
+		}
+		if err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+	}
+	return f, nil
+}
+
+// listening waits until every broker can be reached.
+func (f *Fleet) listening() error {
+	for _, m := range f.members[:f.cfg.Brokers] {
+		for {
+			c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", m.part.Broker.Port))
+			if err == nil {
+				_ = c.Close()
+				break
+			}
+			select {
+			case <-m.over:
+				return fmt.Errorf("%s ended before it could be reached: %w", m.Name, err)
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}
+	return nil
+}
+
+// freePorts are ports of the loopback that nobody has just now.
+func freePorts(n int) (ports []int, err error) {
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close()
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}
+
+// Servers are the brokers' URLs, as fleet.Config.Servers has them.
+func (f *Fleet) Servers() string { return strings.Join(f.urls, ",") }
+
+// Config is an owner's, for this fleet.
+func (f *Fleet) Config() fleet.Config {
+	return fleet.Config{Fleet: f.cfg.Fleet, Servers: f.Servers(), Replicas: f.cfg.Brokers, InMemory: f.cfg.InMemory}
+}
+
+// Members are the processes that are there, nodes first.
+func (f *Fleet) Members() (list []Member) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for slot := range len(f.members) {
+		for _, m := range f.members {
+			if m.Slot == slot+1 && m.cmd != nil {
+				list = append(list, m.Member)
+			}
+		}
+	}
+	return list
+}
+
+// run starts a process in its place. f.mu is held, or nobody else has f yet.
+func (f *Fleet) run(m *member) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	arg, err := json.Marshal(m.part)
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(self)
+	cmd.Args = []string{filepath.Base(self), m.Role, m.Name} // for ps: it is in the environment that it is told what to be
+	cmd.Env = append(os.Environ(), envPart+"="+string(arg))
+	cmd.Stdout, cmd.Stderr = f.cfg.Output, f.cfg.Output
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this process
+	held, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	m.Generation++
+	m.PID, m.cmd, m.held, m.over, m.begun = cmd.Process.Pid, cmd, held, make(chan struct{}), time.Now()
+	go f.watch(m, cmd, m.over)
+	return nil
+}
+
+// watch waits for a process to end, and starts it again, sooner the longer it lasted.
+func (f *Fleet) watch(m *member, cmd *exec.Cmd, over chan struct{}) {
+	err := cmd.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	defer close(over)
+	m.cmd = nil
+	if f.closing || !f.cfg.Keep {
+		return
+	}
+	if m.pause = min(max(2*m.pause, 100*time.Millisecond), 5*time.Second); time.Since(m.begun) > 10*time.Second {
+		m.pause = 100 * time.Millisecond
+	}
+	f.log.Info("it ended and is started again", "name", m.Name, "pid", cmd.Process.Pid, "error", err)
+	time.AfterFunc(m.pause, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if !f.closing && m.cmd == nil {
+			if err := f.run(m); err != nil {
+				f.log.Error("it cannot be started again", "name", m.Name, "error", err)
+			}
+		}
+	})
+}
+
+// ErrNoMember is returned for a name that no running process of the fleet has.
+var ErrNoMember = errors.New("no running process of this fleet has that name")
+
+func (f *Fleet) find(name string) (*member, error) {
+	for _, m := range f.members {
+		if m.Name == name && m.cmd != nil {
+			return m, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %q", ErrNoMember, name)
+}
+
+// Signal sends a signal to the process of that name: "node-1", "broker-3".
+func (f *Fleet) Signal(name string, sig syscall.Signal) (Member, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	m, err := f.find(name)
+	if err != nil {
+		return Member{}, err
+	}
+	return m.Member, m.cmd.Process.Signal(sig)
+}
+
+// Kill ends the process of that name by SIGKILL and waits until it is gone.
+func (f *Fleet) Kill(name string) (Member, error) {
+	f.mu.Lock()
+	m, err := f.find(name)
+	if err != nil {
+		f.mu.Unlock()
+		return Member{}, err
+	}
+	was, over := m.Member, m.over
+	err = m.cmd.Process.Kill()
+	f.mu.Unlock()
+	if err == nil {
+		<-over
+	}
+	return was, err
+}
+
+// Start starts the process of that name again, if it has ended.
+func (f *Fleet) Start(name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range f.members {
+		if m.Name == name && m.cmd == nil {
+			return f.run(m)
+		}
+	}
+	return fmt.Errorf("%q runs already, or is no name of this fleet", name)
+}
+
+// Forget removes what a broker has stored. It must have ended.
+func (f *Fleet) Forget(name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range f.members {
+		if m.Name == name && m.part.Broker != nil && m.cmd == nil {
+			return os.RemoveAll(m.part.Broker.Dir)
+		}
+	}
+	return fmt.Errorf("%q runs still, or is no broker of this fleet", name)
+}
+
+// Close tells nodes to drain, waits for them as long as they take, 40 s at most, then ends the brokers, and removes what they have
+// stored. Stopped processes are ended at once.
+func (f *Fleet) Close() error {
+	f.mu.Lock()
+	f.closing = true
+	f.mu.Unlock()
+	f.end("node", 40*time.Second)
+	f.end("broker", 10*time.Second)
+	return os.RemoveAll(f.dir)
+}
+
+// end ends all processes of one role.
+func (f *Fleet) end(role string, patience time.Duration) {
+	f.mu.Lock()
+	var wait []*member
+	var overs []chan struct{}
+	for _, m := range f.members {
+		if m.Role == role && m.cmd != nil {
+			wait, overs = append(wait, m), append(overs, m.over)
+			_ = m.cmd.Process.Signal(syscall.SIGTERM)
+			_ = m.held.Close()
+			_ = m.cmd.Process.Signal(syscall.SIGCONT)
+		}
+	}
+	f.mu.Unlock()
+	late, stop := context.WithTimeout(context.Background(), patience)
+	defer stop()
+	for i, m := range wait {
+		select {
+		case <-overs[i]:
+		case <-late.Done():
+			f.mu.Lock()
+			if m.cmd != nil {
+				_ = m.cmd.Process.Kill()
+			}
+			f.mu.Unlock()
+			<-overs[i]
+		}
+	}
+}
