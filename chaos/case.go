@@ -41,16 +41,16 @@ func (c *Case) CountOOM(n int64) {
 
 // Exit waits for the target's own record of the victim's end, which has the wait status when the target is its parent.
 // The error is ctx's; a target that does not tell exits never does.
-func (c *Case) Exit(ctx context.Context) (history.Member, error) {
+func (c *Case) Exit(ctx context.Context) (history.MemberEvent, error) {
 	if c.exit == nil {
-		return history.Member{}, errNoVictim
+		return history.MemberEvent{}, errNoVictim
 	}
 	select {
 	case m := <-c.exit.seen:
 		c.exit.seen <- m // for the next one who asks
 		return m, nil
 	case <-ctx.Done():
-		return history.Member{}, ctx.Err()
+		return history.MemberEvent{}, ctx.Err()
 	}
 }
 

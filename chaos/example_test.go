@@ -38,8 +38,10 @@ func Example() {
 		},
 	}
 	must(run.Do(ctx))
-	_, result, err := check.JudgeFile(path)
+	record, err := history.Open(path)
 	must(err)
+	defer record.Close()
+	result := check.Judge(record.Header, record.Events())
 	fmt.Println(result.Verdict)
 	fmt.Fprintln(os.Stderr, result.Cause)
 	// Output: PASS

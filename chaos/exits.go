@@ -16,12 +16,12 @@ type exits struct {
 // exitWatch waits for the end of one member.
 type exitWatch struct {
 	member Member
-	seen   chan history.Member // room for one
+	seen   chan history.MemberEvent // room for one
 }
 
 // watch begins to wait for the end of m. Call it while m is known to be alive.
 func (x *exits) watch(m Member) *exitWatch {
-	w := &exitWatch{member: m, seen: make(chan history.Member, 1)}
+	w := &exitWatch{member: m, seen: make(chan history.MemberEvent, 1)}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.watches = append(x.watches, w)
@@ -36,7 +36,7 @@ func (x *exits) forget(w *exitWatch) {
 
 // see hands on an exit. A pid may have been another member's before, whose event is still on its way, so slot and
 // generation must be right too where they are told.
-func (x *exits) see(e history.Member) {
+func (x *exits) see(e history.MemberEvent) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, w := range x.watches {

@@ -22,7 +22,7 @@ type Fault interface {
 }
 
 // Ender is a fault on the target as a whole that makes the target end members by itself, and says for which reasons: those of
-// history.Member. The reason "boot" stands for members that end before they are ready, whatever the target says of them.
+// history.MemberEvent. The reason "boot" stands for members that end before they are ready, whatever the target says of them.
 type Ender interface {
 	Ends() (reasons []string)
 }
@@ -73,15 +73,15 @@ func (Steps) Cleanup(context.Context, *Case) error { return nil }
 var errNothingToHeal = errors.New("nothing to heal")
 
 // Outcome is how an injection ended.
-type Outcome string
+type Outcome = history.FaultOutcome
 
 // The outcomes of an injection.
 const (
-	Confirmed   Outcome = "confirmed"    // evidence shows that it happened
-	AlreadyGone Outcome = "already_gone" // the victim ended before it took effect
-	Refused     Outcome = "refused"      // no privilege, not supported, min_alive reached, nothing to change
-	Unconfirmed Outcome = "unconfirmed"  // no evidence, or evidence of something else
-	Missed      Outcome = "missed"       // no victim was in the wanted state or phase
+	Confirmed   = history.Confirmed   // evidence shows that it happened
+	AlreadyGone = history.AlreadyGone // the victim ended before it took effect
+	Refused     = history.Refused     // no privilege, not supported, min_alive reached, nothing to change
+	Unconfirmed = history.Unconfirmed // no evidence, or evidence of something else
+	Missed      = history.Missed      // no victim was in the wanted state or phase
 )
 
 // ErrGone says that the victim ended before the fault took effect.

@@ -40,8 +40,8 @@ func TestSignalsThatDoNothingAreNotConfirmed(t *testing.T) {
 	for _, name := range []string{"URG", "CHLD", "WINCH", "CONT", "ALRM", "PIPE"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			list := strike(t, start(t, pool.Config{Size: 1}), once(chaos.Signal{Name: name})).faults("settled")
-			NewWithT(t).Expect(list).To(ConsistOf(HaveField("Outcome", "unconfirmed")), name)
+			list := strike(t, start(t, pool.Config{Size: 1}), once(chaos.Signal{Name: name})).faults(history.Concluded)
+			NewWithT(t).Expect(list).To(ConsistOf(HaveField("Outcome", history.Unconfirmed)), name)
 		})
 	}
 }
@@ -74,10 +74,10 @@ func TestFaultsAreConfirmed(t *testing.T) {
 			g := NewWithT(t)
 			p := start(t, pool.Config{Size: 2})
 			rec := strike(t, p, once(c.fault))
-			list := rec.faults("settled")
+			list := rec.faults(history.Concluded)
 			g.Expect(list).To(HaveLen(1))
 			f := list[0]
-			g.Expect(f.Outcome).To(Equal("confirmed"), f.Err)
+			g.Expect(f.Outcome).To(Equal(history.Confirmed), f.Err)
 			g.Expect(f.Fatal).To(Equal(c.fatal))
 			g.Expect(f.Receipt.Evidence).To(c.evidence)
 			g.Expect(rec.outcomes()).To(And(HaveLen(1), HaveKey(history.OK)))
@@ -90,12 +90,12 @@ func TestPausedVictimIsKilledByThePool(t *testing.T) {
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 2, Heartbeat: 100 * time.Millisecond})
 	rec := strike(t, p, once(chaos.Pause{For: 10 * time.Second}))
-	f := rec.faults("settled")[0]
-	g.Expect(f.Outcome).To(Equal("confirmed"), f.Err)
+	f := rec.faults(history.Concluded)[0]
+	g.Expect(f.Outcome).To(Equal(history.Confirmed), f.Err)
 	g.Expect(f.Fatal).To(BeTrue())
 	g.Expect(f.Receipt.Evidence).To(HaveKeyWithValue("at the end", "gone: signal SIGKILL"))
 	g.Expect(f.Receipt.Evidence).To(HaveKeyWithValue("reason", "stall"))
-	g.Expect(rec.faults("healed")).To(HaveLen(1))
+	g.Expect(rec.faults(history.Healed)).To(HaveLen(1))
 }
 
 // A victim that is to be hit in a phase is in that phase when it is hit, or it is not hit.
@@ -110,7 +110,7 @@ func TestPhasesAreHitExactly(t *testing.T) {
 			})
 			outcomes := rec.settled()
 			g.Expect(outcomes["confirmed"]+outcomes["missed"]).To(Equal(3), "%v", outcomes)
-			for _, f := range rec.faults("injected") {
+			for _, f := range rec.faults(history.Injected) {
 				g.Expect(f.Victim.Phase).To(Equal(phase))
 			}
 			if phase == "idle" || phase == "running" {
@@ -126,8 +126,8 @@ func TestDuringBoot(t *testing.T) {
 	p := start(t, pool.Config{Size: 2})
 	g.Expect(p.SetBoot(0, 200*time.Millisecond)).To(Succeed())
 	rec := strike(t, p, once(chaos.Signal{Name: "KILL"}), once(chaos.Crashpoint{At: "during-boot"}))
-	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 2}), "%v", rec.faults("settled"))
-	for _, f := range rec.faults("injected") {
+	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 2}), "%v", rec.faults(history.Concluded))
+	for _, f := range rec.faults(history.Injected) {
 		if f.Nemesis == 1 {
 			g.Expect(f.Victim.Phase).To(Equal("booting"))
 		}
@@ -139,31 +139,31 @@ func TestOperations(t *testing.T) {
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 2})
 	rec := strike(t, p, once(chaos.Resize{To: 4}))
-	g.Expect(rec.settled()).To(HaveKeyWithValue("confirmed", 1), "%v", rec.faults("settled"))
-	g.Expect(rec.faults("injected")[0].Closes).To(BeFalse(), "it takes tasks as before")
+	g.Expect(rec.settled()).To(HaveKeyWithValue("confirmed", 1), "%v", rec.faults(history.Concluded))
+	g.Expect(rec.faults(history.Injected)[0].Closes).To(BeFalse(), "it takes tasks as before")
 	g.Expect(p.Want()).To(Equal(4))
 
 	rec = strike(t, p, once(chaos.Restart{}))
-	g.Expect(rec.settled()).To(HaveKeyWithValue("confirmed", 1), "%v", rec.faults("settled"))
+	g.Expect(rec.settled()).To(HaveKeyWithValue("confirmed", 1), "%v", rec.faults(history.Concluded))
 	g.Expect(rec.outcomes()).To(And(HaveLen(1), HaveKey(history.OK)))
 
 	rec = strike(t, p, once(chaos.Poison{Code: 9}))
-	f := rec.faults("settled")[0]
-	g.Expect(f.Outcome).To(Equal("confirmed"), f.Err)
+	f := rec.faults(history.Concluded)[0]
+	g.Expect(f.Outcome).To(Equal(history.Confirmed), f.Err)
 	g.Expect(f.Receipt.PIDs).To(HaveLen(3))
-	marker := rec.faults("injected")[0].Marker
+	marker := rec.faults(history.Injected)[0].Marker
 	g.Expect(marker).To(Equal("respawn poison: exit 9"))
 	g.Expect(rec.count(func(e history.Event) bool {
-		return e.Member != nil && e.Member.Op == "exited" && slices.Contains(f.Receipt.PIDs, e.Member.PID) &&
+		return e.Member != nil && e.Member.Op == history.Exited && slices.Contains(f.Receipt.PIDs, e.Member.PID) &&
 			slices.Contains(strings.Split(e.Member.Exit.Stderr, "\n"), marker)
 	})).To(Equal(3))
 	g.Expect(rec.outcomes()).To(And(HaveLen(1), HaveKey(history.OK)))
 
 	rec = strike(t, p, once(chaos.Close{}))
-	g.Expect(rec.settled()).To(HaveKeyWithValue("confirmed", 1), "%v", rec.faults("settled"))
+	g.Expect(rec.settled()).To(HaveKeyWithValue("confirmed", 1), "%v", rec.faults(history.Concluded))
 	g.Expect(rec.outcomes()).NotTo(HaveKey(history.Hung))
 	g.Expect(rec.outcomes()).To(HaveKey(history.Rejected))
-	g.Expect(rec.faults("injected")[0].Closes).To(BeTrue())
+	g.Expect(rec.faults(history.Injected)[0].Closes).To(BeTrue())
 }
 
 // A pool that is terminated with tasks in flight settles every one of them.
@@ -171,9 +171,9 @@ func TestTerminate(t *testing.T) {
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 2})
 	rec := strike(t, p, once(chaos.Terminate{}))
-	g.Expect(rec.settled()).To(HaveKeyWithValue("confirmed", 1), "%v", rec.faults("settled"))
+	g.Expect(rec.settled()).To(HaveKeyWithValue("confirmed", 1), "%v", rec.faults(history.Concluded))
 	g.Expect(rec.outcomes()).NotTo(HaveKey(history.Hung))
-	g.Expect(rec.faults("injected")[0].Closes).To(BeTrue())
+	g.Expect(rec.faults(history.Injected)[0].Closes).To(BeTrue())
 }
 
 // What changes nothing is refused, and not confirmed by a receipt of nothing.
@@ -201,7 +201,7 @@ func TestSlowBootsLastUntilTheTargetHasRecovered(t *testing.T) {
 		Fault: chaos.Signal{Name: "KILL"}, When: chaos.When{After: 300 * time.Millisecond},
 	})
 	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 2}), "%v", rec.reasons())
-	g.Expect(rec.faults("healed")).To(HaveLen(1))
+	g.Expect(rec.faults(history.Healed)).To(HaveLen(1))
 
 	rec = strike(t, p, once(chaos.Spawn{Delay: time.Millisecond})) // nobody boots, and nothing is left to wait for
 	g.Expect(rec.reasons()).To(Equal([]string{"unconfirmed: no member booted meanwhile"}))

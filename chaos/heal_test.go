@@ -59,7 +59,7 @@ func TestHealAfterEverything(t *testing.T) {
 			return broken{chaos.Pause{}, func() error { panic("a mistake in the harness") }}
 		}, nil, &chaos.PanicError{}, "unconfirmed"},
 		{"abort", func(context.CancelFunc) chaos.Fault { return chaos.Pause{For: time.Hour} }, []chaos.Abort{{
-			Text: "a fault was injected", Tripped: func(e history.Event) bool { return e.Fault != nil && e.Fault.Op == "injected" },
+			Rule: "a fault was injected", Tripped: func(e history.Event) bool { return e.Fault != nil && e.Fault.Op == history.Injected },
 		}}, chaos.ErrAborted, "unconfirmed"},
 		{"interruption", func(cancel context.CancelFunc) chaos.Fault {
 			return broken{chaos.Pause{}, func() error { cancel(); return context.Canceled }}
@@ -80,12 +80,12 @@ func TestHealAfterEverything(t *testing.T) {
 				g.Expect(err).NotTo(HaveOccurred())
 			case *chaos.PanicError:
 				g.Expect(errors.As(err, &want)).To(BeTrue(), "%v", err)
-				g.Expect(rec.count(func(e history.Event) bool { return e.Alarm != nil && e.Alarm.Kind == "error" })).To(Equal(1))
+				g.Expect(rec.count(func(e history.Event) bool { return e.Alarm != nil && e.Alarm.Kind == history.AlarmError })).To(Equal(1))
 			default:
 				g.Expect(err).To(MatchError(want))
 			}
 			g.Expect(rec.settled()).To(Equal(map[string]int{c.outcome: 1}))
-			g.Expect(rec.faults("healed")).To(HaveLen(1))
+			g.Expect(rec.faults(history.Healed)).To(HaveLen(1))
 			g.Expect(rec.closed).To(BeTrue())
 			for _, m := range p.list {
 				g.Expect(stopped(m.PID)()).To(BeFalse())
@@ -163,7 +163,7 @@ func TestHealWhenTheHarnessEnds(t *testing.T) {
 			for e, err := range r.Events() {
 				g.Expect(err).NotTo(HaveOccurred())
 				if last = e; e.Alarm != nil {
-					alarms = append(alarms, e.Alarm.Kind)
+					alarms = append(alarms, string(e.Alarm.Kind))
 				}
 			}
 			g.Expect(alarms).To(Equal([]string{"interrupt"}))

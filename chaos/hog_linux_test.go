@@ -32,9 +32,9 @@ func TestOOMOfAVictimThatAllocatesNothing(t *testing.T) {
 	g := NewWithT(t)
 	p := sleepers(t, 2)
 	rec := assault(t, chaos.Run{Target: p}, once(chaos.OOM{}))
-	settled := rec.faults("settled")
+	settled := rec.faults(history.Concluded)
 	g.Expect(settled).To(HaveLen(1))
-	g.Expect(settled[0].Outcome).To(Equal("confirmed"), "%s %v", settled[0].Err, settled[0].Receipt)
+	g.Expect(settled[0].Outcome).To(Equal(history.Confirmed), "%s %v", settled[0].Err, settled[0].Receipt)
 	g.Expect(settled[0].Fatal).To(BeTrue())
 	r := settled[0].Receipt
 	g.Expect(r.Mechanism).To(Equal(how))
@@ -60,9 +60,9 @@ func TestMemoryOfAVictimThatAllocatesNothing(t *testing.T) {
 	victim := p.list[0].PID
 	group, score := cgroupsOf(t, victim), oomScore(victim)
 	rec := assault(t, chaos.Run{Target: p}, once(chaos.Memory{For: 200 * time.Millisecond}))
-	settled := rec.faults("settled")
+	settled := rec.faults(history.Concluded)
 	g.Expect(settled).To(HaveLen(1))
-	g.Expect(settled[0].Outcome).To(Equal("confirmed"), "%s %v", settled[0].Err, settled[0].Receipt)
+	g.Expect(settled[0].Outcome).To(Equal(history.Confirmed), "%s %v", settled[0].Err, settled[0].Receipt)
 	g.Expect(settled[0].Fatal).To(BeFalse())
 	r := settled[0].Receipt
 	g.Expect(r.Mechanism).To(Equal(how))
@@ -70,7 +70,7 @@ func TestMemoryOfAVictimThatAllocatesNothing(t *testing.T) {
 	held, err := time.ParseDuration(r.Evidence["held"])
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(held).To(BeNumerically(">=", 200*time.Millisecond))
-	g.Expect(rec.faults("healed")).To(HaveLen(1))
+	g.Expect(rec.faults(history.Healed)).To(HaveLen(1))
 	g.Expect(state(victim)).To(Equal("S"))
 	g.Expect(cgroupsOf(t, victim)).To(Equal(group))
 	g.Expect(oomScore(victim)).To(Equal(score))
@@ -87,7 +87,7 @@ func TestMemoryThatIsGivenBackIsNotConfirmed(t *testing.T) {
 	given := make(chan error, 1)
 	var rec tape
 	rec.seen = func(e history.Event) {
-		if e.Fault == nil || e.Fault.Op != "injected" {
+		if e.Fault == nil || e.Fault.Op != history.Injected {
 			return
 		}
 		group, err := cgroup.Of(victim, cgroup.Memory)
@@ -103,9 +103,9 @@ func TestMemoryThatIsGivenBackIsNotConfirmed(t *testing.T) {
 	run := chaos.Run{Target: p, Open: rec.open, Steady: 1, Settle: 1, Chaos: []chaos.Nemesis{once(chaos.Memory{For: 3 * time.Second})}}
 	g.Expect(run.Do(t.Context())).To(Succeed())
 	g.Expect(<-given).To(Succeed())
-	g.Expect(rec.settled()).To(Equal(map[string]int{"unconfirmed": 1}), "%v", rec.faults("settled")[0].Receipt)
+	g.Expect(rec.settled()).To(Equal(map[string]int{"unconfirmed": 1}), "%v", rec.faults(history.Concluded)[0].Receipt)
 	g.Expect(rec.reasons()).To(ConsistOf(MatchRegexp(`usage fell to \d+ bytes within the 3s`)))
-	g.Expect(rec.faults("settled")[0].Receipt.Evidence).To(HaveKeyWithValue("usage", MatchRegexp(`^\d+ to \d+ of \d+ bytes$`)))
+	g.Expect(rec.faults(history.Concluded)[0].Receipt.Evidence).To(HaveKeyWithValue("usage", MatchRegexp(`^\d+ to \d+ of \d+ bytes$`)))
 }
 
 // giveBack frees what a hog took, which goes on all the same.
@@ -159,7 +159,7 @@ func TestMemoryWithAHogThatGetsLess(t *testing.T) {
 	g := NewWithT(t)
 	var rec tape
 	rec.seen = func(e history.Event) {
-		if e.Fault != nil && e.Fault.Op == "injected" {
+		if e.Fault != nil && e.Fault.Op == history.Injected {
 			for _, pid := range hogsOf(os.Getpid()) {
 				g.Expect(unix.Prlimit(pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 4096, Max: 4096}, nil)).To(Succeed())
 			}
@@ -167,7 +167,7 @@ func TestMemoryWithAHogThatGetsLess(t *testing.T) {
 	}
 	run := chaos.Run{Target: nearTheTarget(t), Open: rec.open, Steady: 1, Settle: 1, Chaos: []chaos.Nemesis{once(chaos.Memory{For: 300 * time.Millisecond})}}
 	g.Expect(run.Do(t.Context())).To(Succeed())
-	settled := rec.faults("settled")
+	settled := rec.faults(history.Concluded)
 	g.Expect(rec.settled()).To(Equal(map[string]int{"unconfirmed": 1}), "%v", settled[0].Receipt)
 	g.Expect(rec.reasons()).To(ConsistOf(MatchRegexp(`the hog took 4096 of \d+ bytes`)))
 	g.Expect(settled[0].Receipt.Evidence).To(HaveKeyWithValue("hog", "took 4096 bytes"))
@@ -182,7 +182,7 @@ func TestMemoryIsHeldFromWhenTheHogHasIt(t *testing.T) {
 	resumed := make(chan time.Duration, 1)
 	rec.seen = func(e history.Event) {
 		stopHogs(e)
-		if e.Fault != nil && e.Fault.Op == "injected" {
+		if e.Fault != nil && e.Fault.Op == history.Injected {
 			hogs := hogsOf(os.Getpid())
 			time.AfterFunc(200*time.Millisecond, func() {
 				resumed <- time.Since(rec.header.Started)
@@ -194,7 +194,7 @@ func TestMemoryIsHeldFromWhenTheHogHasIt(t *testing.T) {
 	}
 	run := chaos.Run{Target: nearTheTarget(t), Open: rec.open, Steady: 1, Settle: 1, Chaos: []chaos.Nemesis{once(chaos.Memory{For: 300 * time.Millisecond})}}
 	g.Expect(run.Do(t.Context())).To(Succeed())
-	settled := rec.faults("settled")
+	settled := rec.faults(history.Concluded)
 	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 1}), "%s %v", settled[0].Err, settled[0].Receipt)
 	g.Expect(settled[0].Receipt.At).To(BeNumerically(">", <-resumed))
 }
@@ -210,7 +210,7 @@ func TestMemoryOfAVictimThatAnswersTooEarlyIsNotConfirmed(t *testing.T) {
 	needs(t, cgroup.Memory)
 	g := NewWithT(t)
 	rec := assault(t, chaos.Run{Target: hasty{nearTheTarget(t)}}, once(chaos.Memory{For: time.Hour}))
-	g.Expect(rec.settled()).To(Equal(map[string]int{"unconfirmed": 1}), "%v", rec.faults("settled")[0].Receipt)
+	g.Expect(rec.settled()).To(Equal(map[string]int{"unconfirmed": 1}), "%v", rec.faults(history.Concluded)[0].Receipt)
 	g.Expect(rec.reasons()).To(ConsistOf(ContainSubstring(`the victim answered "held it" before`)))
 }
 
@@ -221,7 +221,7 @@ func TestMemoryWithAHogThatEnds(t *testing.T) {
 	g := NewWithT(t)
 	var rec tape
 	rec.seen = func(e history.Event) {
-		if e.Fault != nil && e.Fault.Op == "injected" {
+		if e.Fault != nil && e.Fault.Op == history.Injected {
 			for _, pid := range hogsOf(os.Getpid()) {
 				_ = syscall.Kill(pid, syscall.SIGKILL)
 			}
@@ -241,7 +241,7 @@ func TestOOMKillsInOtherGroupsDoNotCount(t *testing.T) {
 	other := make(chan *tape, 1)
 	var rec tape
 	rec.seen = func(e history.Event) {
-		if e.Fault != nil && e.Fault.Op == "injected" {
+		if e.Fault != nil && e.Fault.Op == history.Injected {
 			other <- assault(t, chaos.Run{Target: sleepers(t, 1)}, once(chaos.OOM{}))
 		}
 	}
@@ -268,7 +268,7 @@ func TestHogIsCalledOff(t *testing.T) {
 	var rec tape
 	rec.seen = func(e history.Event) {
 		stopHogs(e)
-		if e.Fault != nil && e.Fault.Op == "injected" {
+		if e.Fault != nil && e.Fault.Op == history.Injected {
 			go func() {
 				defer cancel()
 				NewWithT(t).Eventually(func() string { return oomScore(victim) }).WithTimeout(20 * time.Second).Should(Equal("1000"))
@@ -278,7 +278,7 @@ func TestHogIsCalledOff(t *testing.T) {
 	run := chaos.Run{Target: p, Open: rec.open, Steady: 1, Chaos: []chaos.Nemesis{once(chaos.OOM{Mechanism: "cgroup"})}}
 	g.Expect(run.Do(ctx)).To(MatchError(chaos.ErrInterrupted))
 	g.Expect(rec.settled()).To(Equal(map[string]int{"unconfirmed": 1}))
-	g.Expect(rec.faults("healed")).To(HaveLen(1))
+	g.Expect(rec.faults(history.Healed)).To(HaveLen(1))
 	g.Expect(oomScore(victim)).To(Equal(before))
 	g.Expect(cgroupsOf(t, victim)).To(Equal(group))
 	g.Expect(hogsOf(os.Getpid())).To(BeEmpty())

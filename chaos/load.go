@@ -151,7 +151,7 @@ func (l *loader) runMap() {
 func (l *loader) task(id uint64) Task { return Task{ID: id, Name: l.load.Task, Args: l.load.Args} }
 
 func (l *loader) submitted(id uint64) (at time.Duration) {
-	l.x.record(history.Event{Task: &history.Task{ID: id, Op: "submitted"}})
+	l.x.record(history.Event{Task: &history.Task{ID: id, Op: history.Submitted}})
 	return l.x.clock.now()
 }
 
@@ -161,7 +161,7 @@ func (l *loader) ended(id uint64, began time.Duration, s Settled) {
 		l.x.doubt()
 	}
 	l.x.record(history.Event{Task: &history.Task{
-		ID: id, Op: "settled", Outcome: s.Outcome, Latency: l.x.clock.now() - began, Attempts: s.Attempts, PID: s.PID, Err: s.Err,
+		ID: id, Op: history.Settled, Outcome: s.Outcome, Latency: l.x.clock.now() - began, Attempts: s.Attempts, PID: s.PID, Err: s.Err,
 	}})
 }
 

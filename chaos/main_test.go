@@ -76,15 +76,15 @@ func (t *tape) settled() map[string]int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, e := range t.events {
-		if e.Fault != nil && e.Fault.Op == "settled" {
-			m[e.Fault.Outcome]++
+		if e.Fault != nil && e.Fault.Op == history.Concluded {
+			m[string(e.Fault.Outcome)]++
 		}
 	}
 	return m
 }
 
 // faults lists the steps of injections with that op.
-func (t *tape) faults(op string) (list []history.Fault) {
+func (t *tape) faults(op history.FaultOp) (list []history.Fault) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, e := range t.events {
@@ -100,7 +100,7 @@ func (t *tape) exitOf(pid int) (x history.Exit) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, e := range t.events {
-		if m := e.Member; m != nil && m.Op == "exited" && m.PID == pid && m.Exit != nil {
+		if m := e.Member; m != nil && m.Op == history.Exited && m.PID == pid && m.Exit != nil {
 			x = *m.Exit
 		}
 	}
@@ -113,7 +113,7 @@ func (t *tape) outcomes() map[history.Outcome]int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, e := range t.events {
-		if e.Task != nil && e.Task.Op == "settled" {
+		if e.Task != nil && e.Task.Op == history.Settled {
 			m[e.Task.Outcome]++
 		}
 	}

@@ -22,7 +22,7 @@ func (x *experiment) watchLife() (end func()) {
 		defer close(watched)
 		select {
 		case <-target.Gone():
-			x.record(history.Event{Alarm: &history.Alarm{Kind: "gone", Text: target.Epitaph()}})
+			x.record(history.Event{Alarm: &history.Alarm{Kind: history.AlarmGone, Text: target.Epitaph()}})
 			x.cancel(fmt.Errorf("%w: %s", ErrTargetGone, target.Epitaph()))
 		case <-over:
 		}

@@ -182,9 +182,9 @@ func (x *experiment) inject(ctx, probeCtx context.Context, s Shot, v *Victim, du
 	err := live(ctx, inj, c, func(r history.Receipt, err error) { x.settled(n, s, v, r, err) })
 	switch {
 	case err == nil:
-		x.record(history.Event{Fault: &history.Fault{N: n, Nemesis: s.Nemesis, Op: "healed"}})
+		x.record(history.Event{Fault: &history.Fault{N: n, Nemesis: s.Nemesis, Op: history.Healed}})
 	case !errors.Is(err, errNothingToHeal):
-		x.record(history.Event{Fault: &history.Fault{N: n, Nemesis: s.Nemesis, Op: "heal-failed", Err: err.Error()}})
+		x.record(history.Event{Fault: &history.Fault{N: n, Nemesis: s.Nemesis, Op: history.HealFailed, Err: err.Error()}})
 		x.fail(fmt.Errorf("injection %d (%s) could not be healed: %w", n, s.Fault, err))
 	}
 }
@@ -205,7 +205,7 @@ func (x *experiment) planned(s Shot, v *Victim, due time.Duration) (n int) {
 	x.lastN++
 	n = x.lastN
 	x.mu.Unlock()
-	f := &history.Fault{N: n, Nemesis: s.Nemesis, Op: "planned", Fault: s.Fault.String(), Due: due}
+	f := &history.Fault{N: n, Nemesis: s.Nemesis, Op: history.Planned, Fault: s.Fault.String(), Due: due}
 	f.Victim = x.victimOf(s, v)
 	x.record(history.Event{Fault: f})
 	return n
@@ -220,7 +220,7 @@ func (x *experiment) victimOf(s Shot, v *Victim) *history.Victim {
 }
 
 func (x *experiment) injected(n int, s Shot, v *Victim) {
-	f := &history.Fault{N: n, Nemesis: s.Nemesis, Op: "injected", Fault: s.Fault.String()}
+	f := &history.Fault{N: n, Nemesis: s.Nemesis, Op: history.Injected, Fault: s.Fault.String()}
 	f.Victim = x.victimOf(s, v)
 	if e, ok := s.Fault.(Ender); ok {
 		f.Ends = e.Ends()
@@ -235,7 +235,7 @@ func (x *experiment) injected(n int, s Shot, v *Victim) {
 }
 
 func (x *experiment) settled(n int, s Shot, v *Victim, r history.Receipt, err error) {
-	f := &history.Fault{N: n, Nemesis: s.Nemesis, Op: "settled", Fault: s.Fault.String(), Outcome: string(outcomeOf(err))}
+	f := &history.Fault{N: n, Nemesis: s.Nemesis, Op: history.Concluded, Fault: s.Fault.String(), Outcome: outcomeOf(err)}
 	f.Victim = x.victimOf(s, v)
 	f.Fatal = err == nil && (v != nil && v.Gone() || v == nil && f.Victim != nil)
 	if r.Tier != "" {

@@ -148,7 +148,7 @@ func staleListing(t *testing.T, always bool) {
 	var rec tape
 	run := chaos.Run{Target: p, Open: rec.open, Chaos: []chaos.Nemesis{once(chaos.Signal{Name: "KILL"})}, Settle: 1, Steady: 1}
 	run.Progress = func(e history.Event) {
-		if e.Stage != nil && e.Stage.Name == "chaos" {
+		if e.Stage != nil && e.Stage.Name == history.Chaos {
 			p.mu.Lock()
 			armed = true
 			p.mu.Unlock()
@@ -312,9 +312,9 @@ func stormAmongStrangers(t *testing.T) {
 	run.Progress = func(e history.Event) {
 		switch f := e.Fault; {
 		case f == nil:
-		case f.Op == "injected":
+		case f.Op == history.Injected:
 			see(f.Victim.PID, ours, theirs)
-		case f.Outcome == "confirmed":
+		case f.Outcome == history.Confirmed:
 			mu.Lock()
 			confirmed++
 			mu.Unlock()

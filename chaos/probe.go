@@ -9,11 +9,11 @@ import (
 // probe runs a probe task on the slot and records how that went: after is the injection whose victim's end it follows, 0
 // for the check at the end. It reports whether the slot has answered.
 func (x *experiment) probe(ctx context.Context, slot, after int) bool {
-	x.record(history.Event{Probe: &history.Probe{Slot: slot, Op: "sent", For: after}})
+	x.record(history.Event{Probe: &history.Probe{Slot: slot, Op: history.Sent, For: after}})
 	pid, err := x.Target.Probe(ctx, slot)
-	p := &history.Probe{Slot: slot, Op: "answered", For: after, PID: pid}
+	p := &history.Probe{Slot: slot, Op: history.Answered, For: after, PID: pid}
 	if err != nil {
-		p.Op, p.Err = "failed", err.Error()
+		p.Op, p.Err = history.NoAnswer, err.Error()
 	}
 	x.record(history.Event{Probe: p})
 	return err == nil

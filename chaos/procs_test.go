@@ -75,7 +75,7 @@ func (p *procs) Members(context.Context) ([]chaos.Member, error) {
 	return list, nil
 }
 
-func (p *procs) Watch(func(history.Member)) func() uint64 { return func() uint64 { return 0 } }
+func (p *procs) Watch(func(history.MemberEvent)) func() uint64 { return func() uint64 { return 0 } }
 
 func (p *procs) Probe(ctx context.Context, slot int) (int, error) {
 	p.mu.Lock()
@@ -105,7 +105,7 @@ func hogsOf(parent int) (pids []int) {
 
 // stopHogs lets a hog that is about to be let loose eat nothing.
 func stopHogs(e history.Event) {
-	if e.Fault == nil || e.Fault.Op != "injected" {
+	if e.Fault == nil || e.Fault.Op != history.Injected {
 		return
 	}
 	for _, pid := range hogsOf(os.Getpid()) {

@@ -15,11 +15,11 @@ func Trace(events []history.Event, chaos []Nemesis) (shots []Shot, left int, err
 	shots = []Shot{}
 	var began time.Duration
 	for _, e := range events {
-		if e.Stage != nil && e.Stage.Name == "chaos" {
+		if e.Stage != nil && e.Stage.Name == history.Chaos {
 			began = e.T
 		}
 		f := e.Fault
-		if f == nil || f.Op != "planned" {
+		if f == nil || f.Op != history.Planned {
 			continue
 		}
 		if f.Nemesis < 0 || f.Nemesis >= len(chaos) {

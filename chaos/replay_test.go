@@ -48,7 +48,7 @@ func TestTheOneLineFormOfAFaultHasAllItsParameters(t *testing.T) {
 func traced(g *WithT, list []chaos.Nemesis, shots []chaos.Shot) []chaos.Shot {
 	var events []history.Event
 	for n, s := range shots {
-		f := &history.Fault{N: n + 1, Nemesis: s.Nemesis, Op: "planned", Fault: s.Fault.String(), Due: s.At, Victim: &history.Victim{}}
+		f := &history.Fault{N: n + 1, Nemesis: s.Nemesis, Op: history.Planned, Fault: s.Fault.String(), Due: s.At, Victim: &history.Victim{}}
 		events = append(events, history.Event{Fault: f})
 	}
 	again, _, err := chaos.Trace(events, list)
@@ -78,7 +78,7 @@ func TestAReplayLeavesOutWhatHadNoVictim(t *testing.T) {
 		{Fault: "signal KILL"}, // the floor was reached
 		{Fault: "resize 2", Nemesis: 1},
 	} {
-		f.N, f.Op = n+1, "planned"
+		f.N, f.Op = n+1, history.Planned
 		events = append(events, history.Event{Fault: &f})
 	}
 	shots, left, err := chaos.Trace(events, list)

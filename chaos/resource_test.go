@@ -11,6 +11,7 @@ import (
 	"github.com/onsi/gomega/types"
 
 	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/cgroup"
 	"github.com/respawn-go/respawn/pool"
 )
@@ -67,9 +68,9 @@ func TestResourceFaultsAreConfirmed(t *testing.T) {
 			c.config.Size = 2
 			p := start(t, c.config)
 			rec := strike(t, p, once(c.fault))
-			settled := rec.faults("settled")
+			settled := rec.faults(history.Concluded)
 			g.Expect(settled).To(HaveLen(1))
-			g.Expect(settled[0].Outcome).To(Equal("confirmed"), "%s %v", settled[0].Err, settled[0].Receipt)
+			g.Expect(settled[0].Outcome).To(Equal(history.Confirmed), "%s %v", settled[0].Err, settled[0].Receipt)
 			g.Expect(settled[0].Receipt.Mechanism).To(Equal(c.how))
 			g.Expect(settled[0].Receipt.Evidence).To(c.evidence)
 			if _, mayDie := c.fault.(chaos.PIDs); !mayDie { // a runtime that is refused a thread may not live on
@@ -78,7 +79,7 @@ func TestResourceFaultsAreConfirmed(t *testing.T) {
 			if c.reported != nil {
 				g.Expect(rec.exitOf(settled[0].Victim.PID).Kind).To(c.reported)
 			}
-			g.Expect(rec.faults("heal-failed")).To(BeEmpty())
+			g.Expect(rec.faults(history.HealFailed)).To(BeEmpty())
 		})
 	}
 }
@@ -95,19 +96,19 @@ func TestThrottleIsConfirmedByTheKernelsCount(t *testing.T) {
 		Chaos: []chaos.Nemesis{once(chaos.CPU{Quota: 0.05, For: time.Second})},
 	}
 	g.Expect(run.Do(t.Context())).To(Succeed())
-	settled := rec.faults("settled")
+	settled := rec.faults(history.Concluded)
 	g.Expect(settled).To(HaveLen(1))
-	g.Expect(settled[0].Outcome).To(Equal("confirmed"), settled[0].Err)
+	g.Expect(settled[0].Outcome).To(Equal(history.Confirmed), settled[0].Err)
 	g.Expect(settled[0].Receipt.Tier).To(Equal("cgroup nr_throttled"))
 	g.Expect(settled[0].Receipt.Mechanism).To(Equal(how))
-	g.Expect(rec.faults("healed")).To(HaveLen(1))
+	g.Expect(rec.faults(history.Healed)).To(HaveLen(1))
 }
 
 // A pool in this very process cannot lose its parent: that is refused by name.
 func TestSupervisorInThisProcessIsRefused(t *testing.T) {
 	g := NewWithT(t)
-	settled := strike(t, start(t, pool.Config{Size: 1}), once(chaos.Supervisor{})).faults("settled")
+	settled := strike(t, start(t, pool.Config{Size: 1}), once(chaos.Supervisor{})).faults(history.Concluded)
 	g.Expect(settled).To(HaveLen(1))
-	g.Expect(settled[0].Outcome).To(Equal("refused"))
+	g.Expect(settled[0].Outcome).To(Equal(history.Refused))
 	g.Expect(settled[0].Err).To(ContainSubstring("lose its parent"))
 }

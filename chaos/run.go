@@ -74,9 +74,8 @@ type Recorder interface {
 
 // Abort is a condition that ends a run early, as a failure of the target.
 type Abort struct {
-	Text    string                   // as written, for the alarm
-	For     time.Duration            // it must have held for so long; 0: at once
-	Tripped func(history.Event) bool // looks at every event; the last answer counts
+	Rule    string                   // the condition, for the alarm: as history.Rule.Text has it
+	Tripped func(history.Event) bool // looks at every event, and ends the run with its first yes
 }
 
 // LeftError is for Run.Close: processes of the target still ran when it should have come to its end, and Close ended them.
@@ -162,8 +161,7 @@ type experiment struct {
 
 	recMu  sync.Mutex
 	rec    Recorder
-	recErr error             // the history could not be written
-	aborts map[int]time.Time // since when the condition of that index holds
+	recErr error // the history could not be written
 	cancel context.CancelCauseFunc
 
 	pickMu sync.Mutex // held while victims are picked, so that two picks keep the floor together
@@ -192,7 +190,7 @@ func newExperiment(r *Run) *experiment {
 		filled.Guardian = noGuardian{}
 	}
 	x := &experiment{
-		Run: &filled, held: map[*Victim]bool{}, aborts: map[int]time.Time{}, shots: filled.Shots,
+		Run: &filled, held: map[*Victim]bool{}, shots: filled.Shots,
 		ownOOM: map[who]int64{}, announced: map[announcement]bool{},
 	}
 	if x.shots == nil {
@@ -237,30 +235,22 @@ func (x *experiment) record(e history.Event) {
 	if x.Progress != nil {
 		x.Progress(e)
 	}
-	for i, a := range x.Abort {
-		x.watch(i, a, e)
+	for _, a := range x.Abort {
+		if a.Tripped(e) {
+			x.cancel(&abortError{a.Rule})
+		}
 	}
 }
 
-// watch trips an abort condition that has held for long enough.
-func (x *experiment) watch(i int, a Abort, e history.Event) {
-	if !a.Tripped(e) {
-		delete(x.aborts, i)
-		return
-	}
-	since, ok := x.aborts[i]
-	if !ok {
-		since = time.Now()
-		x.aborts[i] = since
-	}
-	if time.Since(since) >= a.For {
-		x.cancel(fmt.Errorf("%w: %s", ErrAborted, a.Text))
-	}
-}
+// abortError is an ErrAborted with the condition that held.
+type abortError struct{ rule string }
+
+func (e *abortError) Error() string { return ErrAborted.Error() + ": " + e.rule }
+func (e *abortError) Unwrap() error { return ErrAborted }
 
 // fail notes that the harness broke.
 func (x *experiment) fail(err error) {
-	x.record(history.Event{Alarm: &history.Alarm{Kind: "error", Text: err.Error()}})
+	x.record(history.Event{Alarm: &history.Alarm{Kind: history.AlarmError, Text: err.Error()}})
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.failures = append(x.failures, err)

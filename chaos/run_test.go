@@ -33,16 +33,16 @@ func TestKillUnderLoad(t *testing.T) {
 
 	g.Expect(rec.closed).To(BeTrue())
 	g.Expect(rec.settled()["confirmed"]).To(BeNumerically(">=", 5), "%v", rec.settled())
-	for _, f := range rec.faults("settled") {
-		if f.Outcome == "missed" { // a host so loaded that for a second no worker is up
+	for _, f := range rec.faults(history.Concluded) {
+		if f.Outcome == history.Missed { // a host so loaded that for a second no worker is up
 			continue
 		}
-		g.Expect(f.Outcome).To(Equal("confirmed"), f.Err)
+		g.Expect(f.Outcome).To(Equal(history.Confirmed), f.Err)
 		g.Expect(f.Receipt.Tier).To(Equal(chaos.TierWaitStatus))
 		g.Expect(f.Receipt.Evidence).To(HaveKeyWithValue("ended", "signal SIGKILL"))
 		g.Expect(f.Fatal).To(BeTrue())
 		g.Expect(rec.count(func(e history.Event) bool {
-			return e.Probe != nil && e.Probe.For == f.N && e.Probe.Op == "answered" && e.Probe.PID != f.Victim.PID
+			return e.Probe != nil && e.Probe.For == f.N && e.Probe.Op == history.Answered && e.Probe.PID != f.Victim.PID
 		})).To(Equal(1), "probe after injection %d", f.N)
 	}
 	outcomes := rec.outcomes()
@@ -76,11 +76,11 @@ func TestIdleVictimsReplacementsAnswerTheProbe(t *testing.T) {
 	g.Expect(run.Do(t.Context())).To(Succeed())
 	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 6}))
 	hit := map[int]int{}
-	for _, f := range rec.faults("settled") { // in the order of their confirmations, in which one may overtake another
+	for _, f := range rec.faults(history.Concluded) { // in the order of their confirmations, in which one may overtake another
 		hit[f.Victim.Slot]++
 		g.Expect(f.Victim.Phase).To(Equal("idle"))
 		g.Expect(rec.count(func(e history.Event) bool {
-			return e.Probe != nil && e.Probe.For == f.N && e.Probe.Op == "answered" && e.Probe.PID != f.Victim.PID
+			return e.Probe != nil && e.Probe.For == f.N && e.Probe.Op == history.Answered && e.Probe.PID != f.Victim.PID
 		})).To(Equal(1), "probe after injection %d", f.N)
 	}
 	g.Expect(hit).To(Equal(map[int]int{0: 2, 1: 2, 2: 2}))
@@ -114,6 +114,6 @@ func TestABlindHarnessSaysSo(t *testing.T) {
 	}}
 	g.Expect(run.Do(t.Context())).To(MatchError(blind))
 	g.Expect(rec.count(func(e history.Event) bool {
-		return e.Alarm != nil && e.Alarm.Kind == "error" && strings.Contains(e.Alarm.Text, "too many open files")
+		return e.Alarm != nil && e.Alarm.Kind == history.AlarmError && strings.Contains(e.Alarm.Text, "too many open files")
 	})).To(Equal(1))
 }

@@ -51,12 +51,13 @@ func (x *experiment) run(outer context.Context) error {
 // tell records that the run was interrupted or aborted as soon as it is: what the target does while the faults are healed and
 // its tasks are given up says nothing about it.
 func (x *experiment) tell(why error) {
+	var abort *abortError
 	switch {
 	case errors.Is(why, ErrTargetGone), errors.Is(why, ErrTimeout), errors.Is(why, ErrHistory): // told by whoever finds it
-	case errors.Is(why, ErrAborted):
-		x.record(history.Event{Alarm: &history.Alarm{Kind: "abort", Text: why.Error()}})
+	case errors.As(why, &abort):
+		x.record(history.Event{Alarm: &history.Alarm{Kind: history.AlarmAbort, Rule: abort.rule}})
 	default:
-		x.record(history.Event{Alarm: &history.Alarm{Kind: "interrupt", Text: fmt.Errorf("%w: %w", ErrInterrupted, why).Error()}})
+		x.record(history.Event{Alarm: &history.Alarm{Kind: history.AlarmInterrupt, Text: why.Error()}})
 	}
 }
 
@@ -76,7 +77,7 @@ func (x *experiment) explain(cause error) {
 // end is an interruption.
 func (x *experiment) stages(ctx, outer context.Context) error {
 	defer x.watchLife()()
-	x.stage("boot")
+	x.stage(history.Boot)
 	x.loader = x.newLoader(ctx, outer)
 	defer x.loader.abandon()
 	if err := x.boot(ctx); err != nil {
@@ -88,14 +89,14 @@ func (x *experiment) stages(ctx, outer context.Context) error {
 	defer endProbes()
 
 	for _, stage := range []struct {
-		name string
+		name history.StageName
 		run  func() error
 	}{
-		{"warmup", func() error { x.loader.begin(false); return wait.For(ctx, x.Warmup) }},
-		{"steady", func() error { defer x.lookBefore(ctx); return wait.For(ctx, x.Steady) }},
-		{"chaos", func() error { return x.strike(ctx, probeCtx) }},
-		{"settle", func() error { defer x.look(ctx); return x.settle(ctx) }},
-		{"verify", func() error {
+		{history.Warmup, func() error { x.loader.begin(false); return wait.For(ctx, x.Warmup) }},
+		{history.Steady, func() error { defer x.lookBefore(ctx); return wait.For(ctx, x.Steady) }},
+		{history.Chaos, func() error { return x.strike(ctx, probeCtx) }},
+		{history.Settle, func() error { defer x.look(ctx); return x.settle(ctx) }},
+		{history.Verify, func() error {
 			if err := x.loader.drain(ctx, x.Settle); err != nil {
 				return err
 			}
@@ -123,7 +124,7 @@ func (x *experiment) cause(ctx context.Context, err error) error {
 	case errors.Is(why, ErrAborted), errors.Is(why, ErrHistory), errors.Is(why, ErrTargetGone):
 		return why
 	case errors.Is(why, ErrTimeout):
-		x.timeOut(why)
+		x.timeOut()
 		return why
 	}
 	return fmt.Errorf("%w: %w", ErrInterrupted, why)
@@ -131,26 +132,26 @@ func (x *experiment) cause(ctx context.Context, err error) error {
 
 // timeOut ends a run that took too long. Tasks that do not move any more hang, and are given up before the alarm; what is given
 // up after it, because it has not come to its end although it moves, says nothing about the target.
-func (x *experiment) timeOut(why error) {
+func (x *experiment) timeOut() {
 	if x.loader.still(x.Settle) {
 		x.loader.abandon()
 	}
-	x.record(history.Event{Alarm: &history.Alarm{Kind: "timeout", Text: why.Error()}})
+	x.record(history.Event{Alarm: &history.Alarm{Kind: history.AlarmTimeout, Text: fmt.Sprintf("its timeout of %v is over", x.Timeout)}})
 }
 
-func (x *experiment) stage(name string) {
+func (x *experiment) stage(name history.StageName) {
 	x.record(history.Event{Stage: &history.Stage{Name: name}})
 }
 
 // watchTarget records the target's life events from now on.
 func (x *experiment) watchTarget() (stop func() uint64) {
-	return x.Target.Watch(func(m history.Member) {
+	return x.Target.Watch(func(m history.MemberEvent) {
 		m.At = x.clock.since(m.At)
 		x.record(history.Event{Member: &m})
 		switch m.Op {
-		case "started", "ready":
+		case history.Started, history.Ready:
 			x.announce(m)
-		case "exited":
+		case history.Exited:
 			if m.Exit != nil && strings.Contains(m.Exit.OOM, "cgroup") {
 				x.countOOM(who{m.PID, m.Slot, m.Gen}, 1) // the limit was the target's or a fault's
 			}
@@ -161,7 +162,7 @@ func (x *experiment) watchTarget() (stop func() uint64) {
 
 // announcement is an event of a member that the target told by itself.
 type announcement struct {
-	op  string
+	op  history.MemberOp
 	pid int
 }
 
@@ -195,7 +196,7 @@ func (x *experiment) boot(ctx context.Context) error {
 }
 
 // announce notes who was told of by the target, until all are introduced.
-func (x *experiment) announce(m history.Member) {
+func (x *experiment) announce(m history.MemberEvent) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.announced != nil {
@@ -210,12 +211,12 @@ func (x *experiment) introduce(members []Member) {
 	x.announced = nil
 	x.mu.Unlock()
 	for _, m := range members {
-		for _, op := range []string{"started", "ready"} {
+		for _, op := range []history.MemberOp{history.Started, history.Ready} {
 			if told[announcement{op, m.PID}] {
 				continue
 			}
-			e := history.Member{Op: op, Slot: m.Slot, Gen: m.Generation, PID: m.PID, Name: m.Name}
-			if !m.Started.IsZero() && op == "started" {
+			e := history.MemberEvent{Op: op, Slot: m.Slot, Gen: m.Generation, PID: m.PID, Name: m.Name}
+			if !m.Started.IsZero() && op == history.Started {
 				e.At = x.clock.since(Monotonic(m.Started))
 			}
 			x.record(history.Event{Member: &e})
@@ -335,7 +336,7 @@ func (x *experiment) allAtOnce(ctx context.Context, first bool) {
 // stop closes the target and looks for what is left of it.
 func (x *experiment) stop() {
 	x.lastLook(0)
-	x.stage("stop")
+	x.stage(history.Stop)
 	if x.Close != nil {
 		ended := 0
 		if err := x.Close(); err != nil {

@@ -20,7 +20,7 @@ type Target interface {
 	// Watch calls fn with every life event from now on, in order and from one goroutine, until stop is called; fn must
 	// not block. Member.At, if set, is on CLOCK_MONOTONIC: see Monotonic. A target that cannot tell its events sees to it that they are derived from listings. stop returns how
 	// many events were lost because fn was too slow.
-	Watch(fn func(history.Member)) (stop func() (dropped uint64))
+	Watch(fn func(history.MemberEvent)) (stop func() (dropped uint64))
 	// Probe runs a small verifiable task on the member that is in the slot, waiting for its replacement if need be, and
 	// returns the pid of the process that answered. A wrong answer is an error.
 	Probe(ctx context.Context, slot int) (pid int, err error)

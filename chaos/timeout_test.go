@@ -56,7 +56,7 @@ func TestTimeoutTellsHungTasksFromSlowOnes(t *testing.T) {
 			g.Expect(rec.abort).To(BeTrue())
 			alarm := slices.IndexFunc(rec.events, func(e history.Event) bool { return e.Alarm != nil })
 			g.Expect(alarm).To(BeNumerically(">", 0))
-			g.Expect(*rec.events[alarm].Alarm).To(Equal(history.Alarm{Kind: "timeout", Text: "chaos: the run took too long: its timeout of 1s is over"}))
+			g.Expect(*rec.events[alarm].Alarm).To(Equal(history.Alarm{Kind: history.AlarmTimeout, Text: "its timeout of 1s is over"}))
 			given := slices.IndexFunc(rec.events, func(e history.Event) bool { return e.Task != nil && e.Task.Outcome == history.Hung })
 			g.Expect(given).To(BeNumerically(">", 0))
 			g.Expect(given < alarm).To(Equal(c.hung))
@@ -76,7 +76,7 @@ func TestAnInterruptionIsHeardAfterTheTimeout(t *testing.T) {
 		Open:   rec.open, Load: &chaos.Load{Task: "any", Concurrency: 1},
 		Steady: time.Hour, Settle: time.Hour, Timeout: 300 * time.Millisecond,
 		Progress: func(e history.Event) {
-			if e.Task != nil && e.Task.Op == "submitted" {
+			if e.Task != nil && e.Task.Op == history.Submitted {
 				time.AfterFunc(time.Second, interrupt)
 			}
 		},

@@ -88,13 +88,13 @@ func (x *experiment) round(ctx context.Context, members int, hold time.Duration)
 	var mu sync.Mutex
 	for i := range members {
 		id := x.loader.ids.Add(1) // as a task of the load has: a pool that knows probes by their numbers treats this as any other
-		x.record(history.Event{Probe: &history.Probe{Slot: history.AnySlot, Op: "sent", Task: id, Hold: hold}})
+		x.record(history.Event{Probe: &history.Probe{Slot: history.AnySlot, Op: history.Sent, Task: id, Hold: hold}})
 		began := x.clock.now()
 		all.Go(func() {
 			s := runner.Do(ctx, Task{ID: id, Name: "sleep", Args: map[string]any{"duration": hold}})
-			p := &history.Probe{Slot: history.AnySlot, Op: "answered", Task: id, Hold: hold, PID: s.PID}
+			p := &history.Probe{Slot: history.AnySlot, Op: history.Answered, Task: id, Hold: hold, PID: s.PID}
 			if s.Outcome != history.OK {
-				p.Op, p.Err = "failed", string(s.Outcome)+": "+s.Err
+				p.Op, p.Err = history.NoAnswer, string(s.Outcome)+": "+s.Err
 			}
 			x.record(history.Event{Probe: p})
 			took := x.clock.now() - began

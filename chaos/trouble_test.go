@@ -27,7 +27,7 @@ func TestARunWhoseTasksCannotBeWitnessedIsTheHarnesssTrouble(t *testing.T) {
 	err := run.Do(t.Context())
 	g.Expect(err).To(MatchError(os.ErrNotExist))
 	g.Expect(err).To(MatchError(HavePrefix("the tasks cannot be witnessed: witness: open ")))
-	g.Expect(rec.count(func(e history.Event) bool { return e.Alarm != nil && e.Alarm.Kind == "error" })).To(Equal(1))
+	g.Expect(rec.count(func(e history.Event) bool { return e.Alarm != nil && e.Alarm.Kind == history.AlarmError })).To(Equal(1))
 	g.Expect(rec.abort).To(BeTrue())
 }
 
@@ -68,6 +68,6 @@ func TestARunAtTheLimitOfDescriptorsIsTheHarnesssTrouble(t *testing.T) {
 	restore()
 	g.Expect(err).To(MatchError(syscall.EMFILE))
 	g.Expect(err).To(MatchError(HavePrefix("this process is at a limit: ")))
-	g.Expect(rec.count(func(e history.Event) bool { return e.Alarm != nil && e.Alarm.Kind == "error" })).To(BeNumerically(">=", 1))
+	g.Expect(rec.count(func(e history.Event) bool { return e.Alarm != nil && e.Alarm.Kind == history.AlarmError })).To(BeNumerically(">=", 1))
 	g.Expect(rec.abort).To(BeTrue())
 }

@@ -26,9 +26,9 @@ func assault(t *testing.T, run chaos.Run, list ...chaos.Nemesis) *tape {
 
 // reasons lists why the injections did not happen.
 func (t *tape) reasons() (list []string) {
-	for _, f := range t.faults("settled") {
+	for _, f := range t.faults(history.Concluded) {
 		if f.Err != "" {
-			list = append(list, f.Outcome+": "+f.Err)
+			list = append(list, string(f.Outcome)+": "+f.Err)
 		}
 	}
 	return list
@@ -69,7 +69,7 @@ func TestSideBySideListsKeepTheFloor(t *testing.T) {
 		rec := assault(t, chaos.Run{Target: p, MinAlive: 1}, slices.Repeat([]chaos.Nemesis{killAll}, 20)...)
 		g.Expect(rec.settled()["confirmed"]).To(Equal(3))
 		hit := map[int]int{}
-		for _, f := range rec.faults("injected") {
+		for _, f := range rec.faults(history.Injected) {
 			hit[f.Victim.PID]++
 		}
 		g.Expect(hit).To(HaveLen(3))
@@ -83,7 +83,7 @@ func TestProtectedProcessesAreNoVictims(t *testing.T) {
 		p := &procs{list: []chaos.Member{member(0, pid)}, marker: "none"}
 		rec := assault(t, chaos.Run{Target: p}, once(chaos.Signal{Name: "WINCH"}))
 		g.Expect(rec.reasons()).To(ConsistOf(HavePrefix("refused: pid ")))
-		g.Expect(rec.faults("injected")).To(BeEmpty())
+		g.Expect(rec.faults(history.Injected)).To(BeEmpty())
 	}
 }
 
@@ -114,7 +114,7 @@ func TestTargetWithoutMembersIsNamed(t *testing.T) {
 	var rec tape
 	run := chaos.Run{Target: &procs{}, Open: rec.open, Boot: time.Millisecond}
 	g.Expect(run.Do(t.Context())).To(MatchError(ContainSubstring("the target has no members after 1ms")))
-	g.Expect(rec.count(func(e history.Event) bool { return e.Alarm != nil && e.Alarm.Kind == "error" })).To(Equal(1))
+	g.Expect(rec.count(func(e history.Event) bool { return e.Alarm != nil && e.Alarm.Kind == history.AlarmError })).To(Equal(1))
 	g.Expect(rec.abort).To(BeTrue())
 }
 
@@ -138,7 +138,7 @@ func TestTiersOfEvidence(t *testing.T) {
 	go func() { _, _ = reaped.Process.Wait() }()
 	rec := assault(t, chaos.Run{Target: p}, killAll)
 	tiers := map[int]string{}
-	for _, f := range rec.faults("settled") {
+	for _, f := range rec.faults(history.Concluded) {
 		tiers[f.Victim.Slot] = f.Receipt.Tier
 	}
 	want := chaos.TierExitInfo
@@ -159,14 +159,14 @@ func TestReplay(t *testing.T) {
 		{Fault: chaos.Signal{Name: "CONT", Grace: time.Millisecond}},
 	}
 	planned := func(n, nemesis, rank int, fault string, due time.Duration) history.Event {
-		f := &history.Fault{N: n, Nemesis: nemesis, Op: "planned", Fault: fault, Due: due}
+		f := &history.Fault{N: n, Nemesis: nemesis, Op: history.Planned, Fault: fault, Due: due}
 		if rank >= 0 {
 			f.Victim = &history.Victim{Slot: rank, Rank: rank} // everybody can be picked
 		}
 		return history.Event{Fault: f}
 	}
 	events := []history.Event{
-		{T: time.Second, Stage: &history.Stage{Name: "chaos"}},
+		{T: time.Second, Stage: &history.Stage{Name: history.Chaos}},
 		planned(1, 0, 3, "signal WINCH grace 1ms", time.Second),
 		planned(2, 1, 2, "signal CONT grace 1ms", time.Second+50*time.Millisecond),
 		planned(3, 1, 0, "signal CONT grace 1ms", time.Second+50*time.Millisecond),
@@ -182,7 +182,7 @@ func TestReplay(t *testing.T) {
 
 	rec := assault(t, chaos.Run{Target: sleepers(t, 4), Shots: shots}, list...)
 	var hit []string
-	for _, f := range rec.faults("injected") {
+	for _, f := range rec.faults(history.Injected) {
 		hit = append(hit, fmt.Sprintf("%s in slot %d", f.Fault, f.Victim.Slot))
 	}
 	g.Expect(hit).To(ConsistOf("signal WINCH grace 1ms in slot 3", "signal CONT grace 1ms in slot 2", "signal CONT grace 1ms in slot 0", "pause 1ms in slot 1"))
@@ -205,7 +205,7 @@ func TestOneSeedGivesTheSameVictimsOnTwoRuns(t *testing.T) {
 		rec := assault(t, chaos.Run{Target: start(t, pool.Config{Size: 8}), Seed: 11}, kills)
 		inTime = map[int]bool{}
 		for _, e := range rec.events {
-			if f := e.Fault; f != nil && f.Op == "planned" {
+			if f := e.Fault; f != nil && f.Op == history.Planned {
 				shots = append(shots, *f)
 				inTime[f.N] = f.Victim != nil && e.T-f.Due < 200*time.Millisecond
 			}

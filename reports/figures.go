@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
 )
 
 // figures draws everything there is data for, in the order of the page.
@@ -17,8 +19,6 @@ func (r *Report) figures() []Figure {
 	}
 	return append(append(list, p.hostFigures(r)...), p.pressureFigures(r)...)
 }
-
-const confirmed = "confirmed"
 
 // bands shades the stage of the faults, names the stages, and marks the faults.
 func (r *Report) bands(c *chart, marks bool) {
@@ -41,7 +41,7 @@ func (r *Report) bands(c *chart, marks bool) {
 	}
 	var at []float64
 	for _, f := range r.Faults {
-		if f.Outcome == confirmed {
+		if f.Outcome == history.Confirmed {
 			at = append(at, f.AtS)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/respawn-go/respawn/chaos/history"
 )
 
 // What the lanes show at most, all slots together.
@@ -89,7 +91,7 @@ func (r *Report) laneRows() *laneDrawing {
 	d := &laneDrawing{rows: map[int]float64{}, folded: -1, failed: -1}
 	hits := map[int]int{}
 	for _, in := range r.Faults {
-		if in.Outcome != confirmed {
+		if in.Outcome != history.Confirmed {
 			continue
 		}
 		hits[slotOf(in)]++
@@ -269,7 +271,7 @@ func (d *laneDrawing) marks() {
 	n := 0
 	for _, in := range d.Faults {
 		y, ok := d.rows[slotOf(in)]
-		if !ok || in.Outcome != confirmed {
+		if !ok || in.Outcome != history.Confirmed {
 			continue
 		}
 		if n++; n > mostMarks {

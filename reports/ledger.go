@@ -40,7 +40,7 @@ func (b *ledger) add(e history.Event) {
 	switch {
 	case e.Fault != nil:
 		b.fault(e.T, e.Fault)
-	case e.Member != nil && e.Member.Op == "exited":
+	case e.Member != nil && e.Member.Op == history.Exited:
 		b.exit(e.T, e.Member)
 	}
 }
@@ -49,7 +49,7 @@ func (b *ledger) fault(t time.Duration, f *history.Fault) {
 	i, ok := b.faults[f.N]
 	if !ok {
 		if len(b.r.Faults) >= maxLedger {
-			if f.Op == "planned" {
+			if f.Op == history.Planned {
 				b.left++
 			}
 			return
@@ -66,14 +66,14 @@ func (b *ledger) fault(t time.Duration, f *history.Fault) {
 		in.Victim = &v
 	}
 	switch f.Op {
-	case "settled":
+	case history.Concluded:
 		in.AtS, in.Outcome, in.Receipt, in.Fatal, in.Err = t.Seconds(), f.Outcome, clipReceipt(f.Receipt), f.Fatal, clip(f.Err, maxText)
 		if f.Receipt != nil && f.Receipt.At > 0 {
 			in.AtS = f.Receipt.At.Seconds()
 		}
-	case "healed":
+	case history.Healed:
 		in.HealedS = t.Seconds()
-	case "heal-failed":
+	case history.HealFailed:
 		in.HealFail = clip(f.Err, maxText)
 	}
 }
@@ -94,7 +94,7 @@ func (b *ledger) explain(causes map[int]int) {
 	}
 }
 
-func (b *ledger) exit(t time.Duration, m *history.Member) {
+func (b *ledger) exit(t time.Duration, m *history.MemberEvent) {
 	if len(b.r.Exits) >= maxLedger {
 		b.left++
 		return

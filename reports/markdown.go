@@ -92,7 +92,7 @@ func (r *Report) faultCounts() string {
 	if count("planned") == 0 {
 		return "No fault was injected."
 	}
-	s := fmt.Sprintf("%s: %s confirmed", plural(count("planned"), "injection"), whole(float64(count(confirmed))))
+	s := fmt.Sprintf("%s: %s confirmed", plural(count("planned"), "injection"), whole(float64(count("confirmed"))))
 	for _, o := range []string{"already_gone", "missed", "refused", "unconfirmed"} {
 		if n := count(o); n > 0 {
 			s += fmt.Sprintf(", %s %s", whole(float64(n)), strings.ReplaceAll(o, "_", " "))

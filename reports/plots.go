@@ -173,12 +173,12 @@ func (p *plots) add(e history.Event) {
 	case e.Host != nil:
 		p.hostLook(e.T, e.Host)
 	case e.Stage != nil && len(p.stages) < maxStages:
-		p.stages = append(p.stages, stage{e.Stage.Name, e.T})
-		if p.stopped = e.Stage.Name == "stop"; p.stopped {
+		p.stages = append(p.stages, stage{string(e.Stage.Name), e.T})
+		if p.stopped = e.Stage.Name == history.Stop; p.stopped {
 			p.hold(e.T)
 		}
 	case e.Alarm != nil:
-		p.note(e.T, e.Alarm.Kind+": "+e.Alarm.Text)
+		p.note(e.T, e.Alarm.String())
 	case e.Note != nil:
 		p.lost += e.Note.Dropped
 		p.note(e.T, e.Note.Text)
@@ -224,12 +224,12 @@ func (p *plots) hold(to time.Duration) {
 }
 
 // turn follows who is ready.
-func (p *plots) turn(t time.Duration, m *history.Member) {
+func (p *plots) turn(t time.Duration, m *history.MemberEvent) {
 	pid, was := p.up[m.Slot]
 	switch {
-	case m.Op == "ready":
+	case m.Op == history.Ready:
 		p.up[m.Slot] = m.PID
-	case (m.Op == "exited" || m.Op == "retiring") && was && pid == m.PID:
+	case (m.Op == history.Exited || m.Op == history.Retiring) && was && pid == m.PID:
 		delete(p.up, m.Slot)
 	default:
 		return
@@ -241,7 +241,7 @@ func (p *plots) turn(t time.Duration, m *history.Member) {
 
 // task keeps the ledger to submissions that are open or came to a bad end.
 func (p *plots) task(t time.Duration, k *history.Task) {
-	if k.Op == "submitted" {
+	if k.Op == history.Submitted {
 		p.tasks[k.ID] = &taskLine{id: k.ID, submitted: t, settled: -1, lines: [2]int{p.line}}
 		return
 	}
@@ -289,7 +289,7 @@ func (p *plots) lane(slot int) *lane {
 	return l
 }
 
-func (p *plots) member(t time.Duration, m *history.Member) {
+func (p *plots) member(t time.Duration, m *history.MemberEvent) {
 	if m.Slot < 0 || m.Slot >= maxSlots {
 		return
 	}
@@ -300,16 +300,16 @@ func (p *plots) member(t time.Duration, m *history.Member) {
 	same := last >= 0 && l.bars[last].pid == m.PID && l.bars[last].to < 0
 	switch {
 	case m.PID == 0:
-	case (m.Op == "started" || m.Op == "ready") && !same && len(l.bars) >= maxBars:
+	case (m.Op == history.Started || m.Op == history.Ready) && !same && len(l.bars) >= maxBars:
 		l.left++
-	case m.Op == "started" || m.Op == "ready" && !same:
+	case m.Op == history.Started || m.Op == history.Ready && !same:
 		l.bars = append(l.bars, bar{pid: m.PID, gen: m.Gen, from: t, ready: -1, to: -1})
-		if m.Op == "ready" {
+		if m.Op == history.Ready {
 			l.bars[len(l.bars)-1].ready = t
 		}
-	case m.Op == "ready":
+	case m.Op == history.Ready:
 		l.bars[last].ready = t
-	case m.Op == "exited" && same:
+	case m.Op == history.Exited && same:
 		l.bars[last].to, l.bars[last].exit, l.bars[last].reason = t, m.Exit, m.Reason
 	}
 }
@@ -319,7 +319,7 @@ func (p *plots) fault(t time.Duration, f *history.Fault) {
 		p.victims[f.N] = f.Victim.Slot
 	}
 	slot, ok := p.victims[f.N]
-	if f.Op != "settled" {
+	if f.Op != history.Concluded {
 		return
 	}
 	back, answered := p.answers[f.N]
@@ -342,10 +342,10 @@ func (p *plots) fault(t time.Duration, f *history.Fault) {
 
 // probe ends the recovery of the injection that it was sent for, which may be settled later.
 func (p *plots) probe(t time.Duration, pr *history.Probe) {
-	if pr.For == 0 || pr.Op == "sent" {
+	if pr.For == 0 || pr.Op == history.Sent {
 		return
 	}
-	if pr.Op == "failed" {
+	if pr.Op == history.NoAnswer {
 		t = -1
 	}
 	if d, ok := p.deaths[pr.For]; ok {

@@ -17,16 +17,16 @@ import (
 
 // a death of slot 2 by injection n at a time, in three parts.
 func planned(n int, at time.Duration) history.Event {
-	return history.Event{T: at, Fault: &history.Fault{N: n, Op: "planned", Fault: "signal KILL", Due: at, Victim: &history.Victim{PID: 100 + n, Slot: 2}}}
+	return history.Event{T: at, Fault: &history.Fault{N: n, Op: history.Planned, Fault: "signal KILL", Due: at, Victim: &history.Victim{PID: 100 + n, Slot: 2}}}
 }
 
 func settled(n int, at, death time.Duration) history.Event {
 	return history.Event{T: at, Fault: &history.Fault{
-		N: n, Op: "settled", Outcome: "confirmed", Fatal: true, Receipt: &history.Receipt{Tier: "wait status", At: death},
+		N: n, Op: history.Concluded, Outcome: history.Confirmed, Fatal: true, Receipt: &history.Receipt{Tier: "wait status", At: death},
 	}}
 }
 
-func probed(n int, op string, at time.Duration) history.Event {
+func probed(n int, op history.ProbeOp, at time.Duration) history.Event {
 	return history.Event{T: at, Probe: &history.Probe{For: n, Slot: 2, Op: op, PID: 101 + n}}
 }
 
@@ -42,8 +42,8 @@ func TestAProbeThatIsAnsweredBeforeTheDeathIsConfirmedIsARecovery(t *testing.T) 
 	g := NewWithT(t)
 	const ms = time.Millisecond
 	page := pageOf(g, judgedAll(events(
-		planned(5, 1000*ms), probed(5, "sent", 1010*ms), probed(5, "answered", 1060*ms), settled(5, 1100*ms, 1005*ms),
-		planned(6, 2000*ms), probed(6, "sent", 2010*ms), probed(6, "failed", 2060*ms), settled(6, 2100*ms, 2005*ms),
+		planned(5, 1000*ms), probed(5, history.Sent, 1010*ms), probed(5, history.Answered, 1060*ms), settled(5, 1100*ms, 1005*ms),
+		planned(6, 2000*ms), probed(6, history.Sent, 2010*ms), probed(6, history.NoAnswer, 2060*ms), settled(6, 2100*ms, 2005*ms),
 	)))
 	g.Expect(page).To(ContainSubstring("#5 slot 2: 55ms"))
 	g.Expect(page).To(ContainSubstring("#6 slot 2: never"))
@@ -56,7 +56,7 @@ func TestManyRecoveriesAreCountedWhole(t *testing.T) {
 	r := judgedAll(func(yield func(history.Event, error) bool) {
 		for i := range n {
 			at := time.Duration(i+1) * 10 * time.Millisecond
-			for _, e := range []history.Event{planned(i+1, at), settled(i+1, at+2e6, at+1e6), probed(i+1, "answered", at+5e6)} {
+			for _, e := range []history.Event{planned(i+1, at), settled(i+1, at+2e6, at+1e6), probed(i+1, history.Answered, at+5e6)} {
 				if !yield(e, nil) {
 					return
 				}
@@ -113,7 +113,7 @@ func TestCPUsInUseAreCountedBetweenSamples(t *testing.T) {
 // The page blames for an exit whom the judge blames, and nobody but for those that the judge cannot explain.
 func TestTheExitsOfAPageHaveTheCausesOfTheJudge(t *testing.T) {
 	exit := func(at time.Duration, pid int) history.Event {
-		return history.Event{T: at, Member: &history.Member{Op: "exited", PID: pid, Slot: 1, Exit: &history.Exit{Code: 42, Kind: "crashed"}}}
+		return history.Event{T: at, Member: &history.MemberEvent{Op: history.Exited, PID: pid, Slot: 1, Exit: &history.Exit{Code: 42, Kind: "crashed"}}}
 	}
 	fault := func(at time.Duration, f history.Fault) history.Event {
 		f.N = 1
@@ -121,10 +121,10 @@ func TestTheExitsOfAPageHaveTheCausesOfTheJudge(t *testing.T) {
 	}
 	whole, parent := history.Fault{Fault: "poison 42"}, history.Fault{Fault: "supervisor KILL", Victim: &history.Victim{Slot: -1, PID: 9}}
 	proof := &history.Receipt{Tier: "wait status", PIDs: []int{11, 12}}
-	op := func(f history.Fault, op string) history.Fault {
+	op := func(f history.Fault, op history.FaultOp) history.Fault {
 		f.Op = op
-		if op == "settled" {
-			f.Outcome, f.Receipt, f.Fatal = "confirmed", proof, f.Victim != nil
+		if op == history.Concluded {
+			f.Outcome, f.Receipt, f.Fatal = history.Confirmed, proof, f.Victim != nil
 		}
 		return f
 	}
@@ -132,11 +132,11 @@ func TestTheExitsOfAPageHaveTheCausesOfTheJudge(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			r := judgedAll(events(
-				history.Event{Stage: &history.Stage{Name: "chaos"}},
+				history.Event{Stage: &history.Stage{Name: history.Chaos}},
 				exit(1e8, 10),
-				fault(2e9, op(f, "planned")), fault(2e9, op(f, "injected")),
-				exit(21e8, 11), exit(22e8, 12), fault(23e8, op(f, "settled")),
-				history.Event{T: 3e9, Stage: &history.Stage{Name: "stop"}},
+				fault(2e9, op(f, history.Planned)), fault(2e9, op(f, history.Injected)),
+				exit(21e8, 11), exit(22e8, 12), fault(23e8, op(f, history.Concluded)),
+				history.Event{T: 3e9, Stage: &history.Stage{Name: history.Stop}},
 				exit(4e9, 13),
 			))
 			g.Expect(r.Metrics).To(HaveKeyWithValue("exits.unexplained", 1.0))

@@ -51,10 +51,10 @@ type Facts struct {
 	Truncated string `json:"truncated,omitempty"`
 }
 
-// Fail adds a reason for a verdict that the history does not tell, as the first.
+// Fail adds a reason for a verdict that the history does not tell, as the first: the harness failed beside it.
 func (r *Report) Fail(v Verdict, text string) {
 	r.Verdict, r.Cause = v, text
-	r.Findings = append([]check.Finding{{Verdict: v, Text: text}}, r.Findings...)
+	r.Findings = append([]check.Finding{{Verdict: v, Code: check.HarnessFailed, Text: text}}, r.Findings...)
 }
 
 // MarshalJSON writes the facts and the judgement as one object. A list with nothing in it, as of a run that never began, is a
@@ -83,18 +83,18 @@ func (r *Report) UnmarshalJSON(data []byte) error {
 
 // Injection is one line of the fault ledger.
 type Injection struct {
-	N        int              `json:"n"`
-	Nemesis  int              `json:"nemesis"`
-	Fault    string           `json:"fault"`
-	Victim   *history.Victim  `json:"victim,omitempty"`
-	DueS     float64          `json:"due_s"`
-	AtS      float64          `json:"at_s"` // when it took effect, or was settled
-	Outcome  string           `json:"outcome"`
-	Fatal    bool             `json:"fatal,omitempty"`
-	Receipt  *history.Receipt `json:"receipt,omitempty"`
-	HealedS  float64          `json:"healed_s,omitempty"`
-	Err      string           `json:"err,omitempty"`
-	HealFail string           `json:"heal_failed,omitempty"`
+	N        int                  `json:"n"`
+	Nemesis  int                  `json:"nemesis"`
+	Fault    string               `json:"fault"`
+	Victim   *history.Victim      `json:"victim,omitempty"`
+	DueS     float64              `json:"due_s"`
+	AtS      float64              `json:"at_s"` // when it took effect, or was settled
+	Outcome  history.FaultOutcome `json:"outcome"`
+	Fatal    bool                 `json:"fatal,omitempty"`
+	Receipt  *history.Receipt     `json:"receipt,omitempty"`
+	HealedS  float64              `json:"healed_s,omitempty"`
+	Err      string               `json:"err,omitempty"`
+	HealFail string               `json:"heal_failed,omitempty"`
 
 	lines []int // of the history that tell of it
 }

@@ -47,10 +47,10 @@ func sample(t *testing.T) *reports.Report {
 	return build(
 		history.Header{Scenario: "kill", Seed: 7, Command: "respawn run kill --seed 7", Started: time.Unix(0, 0)},
 		events(
-			history.Event{T: 1e9, Fault: &history.Fault{N: 1, Op: "planned", Fault: "signal KILL", Victim: &history.Victim{PID: 11, Slot: 2}, Due: 1e9}},
-			history.Event{T: 11e8, Member: &history.Member{Op: "exited", PID: 11, Slot: 2, Exit: &history.Exit{Code: -1, Signal: "SIGKILL"}}},
-			history.Event{T: 12e8, Fault: &history.Fault{N: 1, Op: "settled", Outcome: "confirmed", Fatal: true, Receipt: &history.Receipt{Tier: "wait status", At: 105e7}}},
-			history.Event{T: 2e9, Member: &history.Member{Op: "exited", PID: 12, Slot: 1, Exit: &history.Exit{Code: 3, Stderr: hostile}}},
+			history.Event{T: 1e9, Fault: &history.Fault{N: 1, Op: history.Planned, Fault: "signal KILL", Victim: &history.Victim{PID: 11, Slot: 2}, Due: 1e9}},
+			history.Event{T: 11e8, Member: &history.MemberEvent{Op: history.Exited, PID: 11, Slot: 2, Exit: &history.Exit{Code: -1, Signal: "SIGKILL"}}},
+			history.Event{T: 12e8, Fault: &history.Fault{N: 1, Op: history.Concluded, Outcome: history.Confirmed, Fatal: true, Receipt: &history.Receipt{Tier: "wait status", At: 105e7}}},
+			history.Event{T: 2e9, Member: &history.MemberEvent{Op: history.Exited, PID: 12, Slot: 1, Exit: &history.Exit{Code: 3, Stderr: hostile}}},
 		),
 		check.Result{
 			Verdict: check.Fail, Cause: hostile, Metrics: map[string]float64{"faults.planned": 1, "faults.confirmed": 1},

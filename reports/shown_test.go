@@ -26,16 +26,16 @@ func TestReadyMembersAreAveragedOverTimeWhateverTheirNumber(t *testing.T) {
 	g := NewWithT(t)
 	const slots = 1000
 	h := history.Header{Scenario: "made up", Target: history.Target{Kind: "pool", Size: slots, Can: []string{"events"}}}
-	member := func(at time.Duration, op string, slot, pid int) history.Event {
-		return history.Event{T: at, Member: &history.Member{Op: op, Slot: slot, PID: pid}}
+	member := func(at time.Duration, op history.MemberOp, slot, pid int) history.Event {
+		return history.Event{T: at, Member: &history.MemberEvent{Op: op, Slot: slot, PID: pid}}
 	}
 	c := reports.NewCollector(h)
 	for s := range slots {
-		c.Add(member(0, "ready", s, s+1))
+		c.Add(member(0, history.Ready, s, s+1))
 	}
-	c.Add(member(60*time.Second, "exited", 999, 1000))
-	c.Add(member(60*time.Second+5*time.Millisecond, "ready", 999, 2000))
-	c.Add(history.Event{T: 120 * time.Second, Stage: &history.Stage{Name: "stop"}})
+	c.Add(member(60*time.Second, history.Exited, 999, 1000))
+	c.Add(member(60*time.Second+5*time.Millisecond, history.Ready, 999, 2000))
+	c.Add(history.Event{T: 120 * time.Second, Stage: &history.Stage{Name: history.Stop}})
 	page := pageOf(g, c.Report(check.Result{Verdict: check.Pass}))
 	rows := regexp.MustCompile(`<tr><td>([^<]*)</td><td>([^<]*)</td><td>([^<]*)</td><td>([^<]*)</td><td>([^<]*)</td></tr>`).FindAllStringSubmatch(figureOf(page, "ready"), -1)
 	g.Expect(len(rows)).To(BeNumerically(">", 100))
@@ -54,13 +54,13 @@ func TestReadyMembersAreAveragedOverTimeWhateverTheirNumber(t *testing.T) {
 func TestADipIsAsDeepAsItLasted(t *testing.T) {
 	g := NewWithT(t)
 	c := reports.NewCollector(history.Header{Target: history.Target{Kind: "pool", Size: 1, Can: []string{"events"}}})
-	c.Add(history.Event{Member: &history.Member{Op: "ready", PID: 1}})
+	c.Add(history.Event{Member: &history.MemberEvent{Op: history.Ready, PID: 1}})
 	for i := range 10 { // of ten seconds, one without
 		at := time.Duration(i) * time.Second
-		c.Add(history.Event{T: at + 500*time.Millisecond, Member: &history.Member{Op: "exited", PID: i + 1}})
-		c.Add(history.Event{T: at + 600*time.Millisecond, Member: &history.Member{Op: "ready", PID: i + 2}})
+		c.Add(history.Event{T: at + 500*time.Millisecond, Member: &history.MemberEvent{Op: history.Exited, PID: i + 1}})
+		c.Add(history.Event{T: at + 600*time.Millisecond, Member: &history.MemberEvent{Op: history.Ready, PID: i + 2}})
 	}
-	c.Add(history.Event{T: 10 * time.Second, Stage: &history.Stage{Name: "stop"}})
+	c.Add(history.Event{T: 10 * time.Second, Stage: &history.Stage{Name: history.Stop}})
 	figure := figureOf(pageOf(g, c.Report(check.Result{})), "ready")
 	sum, n := 0.0, 0
 	for _, r := range regexp.MustCompile(`<tr><td>[^<]*</td><td>([0-9.]+)</td>`).FindAllStringSubmatch(figure, -1) {
@@ -91,7 +91,7 @@ func TestLanesShowTheSlotsWorthSeeing(t *testing.T) {
 
 func TestEachKindOfFaultHasAMarkOfItsOwn(t *testing.T) {
 	g := NewWithT(t)
-	list := []history.Event{{Member: &history.Member{Op: "ready", PID: 1}}}
+	list := []history.Event{{Member: &history.MemberEvent{Op: history.Ready, PID: 1}}}
 	kinds := []string{"signal KILL", "signal TERM", "pause 100ms", "oom", "restart", "poison 3"}
 	for i, kind := range kinds {
 		at := time.Duration(i+1) * time.Second
@@ -100,7 +100,7 @@ func TestEachKindOfFaultHasAMarkOfItsOwn(t *testing.T) {
 			f.Victim = nil
 		}
 		planned, settled := f, f
-		planned.Op, settled.Op, settled.Outcome = "planned", "settled", "confirmed"
+		planned.Op, settled.Op, settled.Outcome = history.Planned, history.Concluded, history.Confirmed
 		list = append(list, history.Event{T: at, Fault: &planned}, history.Event{T: at, Fault: &settled})
 	}
 	figure := figureOf(pageOf(g, judgedAll(events(list...))), "lanes")

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/respawn-go/respawn/chaos/history"
 )
 
 // upper is a phrase as the beginning of a sentence.
@@ -52,7 +54,7 @@ func (r *Report) exitMatrix() table {
 func (r *Report) coverage() table {
 	counts, phases := map[string]map[string]int{}, map[string]bool{}
 	for _, f := range r.Faults {
-		if f.Outcome != confirmed {
+		if f.Outcome != history.Confirmed {
 			continue
 		}
 		phase := "the whole target"

@@ -63,23 +63,23 @@ func (t *tracker) add(e history.Event) {
 	t.Done = min(float64(e.T)/float64(t.planned), 1)
 	switch {
 	case e.Stage != nil:
-		t.Stage = e.Stage.Name
-		t.News = "stage " + e.Stage.Name
+		t.Stage = string(e.Stage.Name)
+		t.News = "stage " + t.Stage
 	case e.Sample != nil:
 		t.Ready, t.Want = min(e.Sample.Ready, e.Sample.Alive), e.Sample.Want
-	case e.Task != nil && e.Task.Op == "settled" && e.Task.Outcome != history.OK && t.stopped():
+	case e.Task != nil && e.Task.Op == history.Settled && e.Task.Outcome != history.OK && t.stopped():
 		t.Cancelled++
-	case e.Task != nil && e.Task.Op == "settled":
+	case e.Task != nil && e.Task.Op == history.Settled:
 		t.Tasks++
 		if e.Task.Outcome != history.OK {
 			t.Bad++
 		}
 	case e.Fault != nil:
 		t.fault(e.T, e.Fault)
-	case e.Probe != nil && e.Probe.For > 0 && e.Probe.Op != "sent":
+	case e.Probe != nil && e.Probe.For > 0 && e.Probe.Op != history.Sent:
 		t.probe(answer{e.Probe, e.T})
 	case e.Alarm != nil:
-		t.News = e.Alarm.Kind + ": " + e.Alarm.Text
+		t.News = e.Alarm.String()
 	}
 	if t.News != "" || e.T-t.told >= tellEvery {
 		t.told = e.T
@@ -91,7 +91,7 @@ func (t *tracker) fault(at time.Duration, f *history.Fault) {
 	if f.Victim != nil {
 		t.victims[f.N] = f.Victim
 	}
-	if f.Op != "settled" {
+	if f.Op != history.Concluded {
 		return
 	}
 	who := "the target"
@@ -104,7 +104,7 @@ func (t *tracker) fault(at time.Duration, f *history.Fault) {
 	early, answered := t.answers[f.N]
 	delete(t.victims, f.N)
 	delete(t.answers, f.N)
-	if f.Outcome != "confirmed" {
+	if f.Outcome != history.Confirmed {
 		t.Failed++
 		t.News = fmt.Sprintf("#%d %s on %s: %s %s", f.N, f.Fault, who, f.Outcome, f.Err)
 		return
@@ -136,7 +136,7 @@ func (t *tracker) probe(p answer) {
 	}
 	delete(t.deaths, p.For)
 	t.Waiting = len(t.deaths)
-	if p.Op != "answered" {
+	if p.Op != history.Answered {
 		t.News = fmt.Sprintf("%s: the slot does not answer: %s", d.text, p.Err)
 		return
 	}

@@ -17,11 +17,11 @@ func TestProgressCountsARecoveryThatComesBeforeItsDeathIsConfirmed(t *testing.T)
 	track := newTracker(time.Second, func() bool { return false }, func(p Progress) { last = p })
 	fault := history.Fault{N: 5, Fault: "signal KILL", Victim: &history.Victim{PID: 11, Slot: 2}}
 	planned, settled := fault, fault
-	planned.Op, settled.Op, settled.Outcome, settled.Fatal = "planned", "settled", "confirmed", true
+	planned.Op, settled.Op, settled.Outcome, settled.Fatal = history.Planned, history.Concluded, history.Confirmed, true
 	settled.Receipt = &history.Receipt{At: 1005 * ms}
 
 	track.add(history.Event{T: 1000 * ms, Fault: &planned})
-	track.add(history.Event{T: 1060 * ms, Probe: &history.Probe{For: 5, Slot: 2, Op: "answered", PID: 12}})
+	track.add(history.Event{T: 1060 * ms, Probe: &history.Probe{For: 5, Slot: 2, Op: history.Answered, PID: 12}})
 	g.Expect(last.Recovered).To(BeZero(), "it may have ended by itself")
 	track.add(history.Event{T: 1100 * ms, Fault: &settled})
 	g.Expect([]int{last.Confirmed, last.Recovered, last.Waiting}).To(Equal([]int{1, 1, 0}))
@@ -40,11 +40,11 @@ func TestProgressTellsAFaultAndItsRecoveryInOneLine(t *testing.T) {
 	})
 	fault := history.Fault{N: 5, Fault: "signal KILL", Victim: &history.Victim{PID: 11, Slot: 2, Phase: "busy"}}
 	planned, settled := fault, fault
-	planned.Op, settled.Op, settled.Outcome, settled.Fatal = "planned", "settled", "confirmed", true
+	planned.Op, settled.Op, settled.Outcome, settled.Fatal = history.Planned, history.Concluded, history.Confirmed, true
 
 	track.add(history.Event{T: 1000 * ms, Fault: &planned})
 	track.add(history.Event{T: 1010 * ms, Fault: &settled})
 	g.Expect(track.Waiting).To(Equal(1))
-	track.add(history.Event{T: 2210 * ms, Probe: &history.Probe{For: 5, Slot: 2, Op: "answered", PID: 12}})
+	track.add(history.Event{T: 2210 * ms, Probe: &history.Probe{For: 5, Slot: 2, Op: history.Answered, PID: 12}})
 	g.Expect(news).To(Equal([]string{"#5 signal KILL on slot 2 pid 11 (busy): back as pid 12 after 1.2s"}))
 }

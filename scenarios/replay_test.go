@@ -48,10 +48,10 @@ func lastLine(text []byte) int {
 
 func TestOnlyAWholeTraceIsInjectedAgain(t *testing.T) {
 	g := NewWithT(t)
-	fault := history.Event{Fault: &history.Fault{N: 1, Op: "planned", Fault: "signal KILL", Victim: &history.Victim{}}}
+	fault := history.Event{Fault: &history.Fault{N: 1, Op: history.Planned, Fault: "signal KILL", Victim: &history.Victim{}}}
 
 	h := history.Header{Source: replayed, Seed: 7}
-	missed := history.Event{Fault: &history.Fault{N: 2, Op: "planned", Fault: "signal KILL"}}
+	missed := history.Event{Fault: &history.Fault{N: 2, Op: history.Planned, Fault: "signal KILL"}}
 
 	r, err := scenarios.ReadReplay(recorded(t, h, true, fault, missed), scenarios.Options{})
 	g.Expect(err).NotTo(HaveOccurred())

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos"
@@ -214,17 +213,24 @@ func (s *Scenario) watchAborts(run *chaos.Run) {
 	if len(s.Abort) == 0 {
 		return
 	}
-	texts := make([]string, len(s.Abort))
-	for i, c := range s.Abort {
-		texts[i] = string(c)
-	}
 	header := run.Header
 	header.Target = run.Target.Describe()
 	live, line := check.NewLive(header), 1
-	run.Abort = []chaos.Abort{{Text: strings.Join(texts, " or "), Tripped: func(e history.Event) bool {
+	add := func(e history.Event) {
 		line++
 		live.Add(line, e)
-		_, tripped := live.Tripped()
-		return tripped
-	}}}
+	}
+	for _, r := range header.Rules {
+		if r.Group != "abort" {
+			continue
+		}
+		first := len(run.Abort) == 0 // which is asked before the others
+		run.Abort = append(run.Abort, chaos.Abort{Rule: r.Text, Tripped: func(e history.Event) bool {
+			if first {
+				add(e)
+			}
+			t, tripped := live.Tripped()
+			return tripped && t.Text == r.Text
+		}})
+	}
 }

@@ -79,7 +79,7 @@ func (s *state) task(t *history.Task) {
 	a := &s.account
 	e := a.tasks[t.ID]
 	switch t.Op {
-	case "submitted":
+	case history.Submitted:
 		if !e.counted {
 			s.load.submitted(s)
 			if e.line == 0 {
@@ -90,7 +90,7 @@ func (s *state) task(t *history.Task) {
 		if e.outcome == 0 {
 			a.open[t.ID] = ongoing{s.now, s.line}
 		}
-	case "settled":
+	case history.Settled:
 		delete(a.open, t.ID)
 		e = s.settled(e, t)
 	}

@@ -69,25 +69,27 @@ func TestTasksAreAccountedFor(t *testing.T) {
 // The second answer may be told before the first one is recorded. What a pool itself drops as late is not delivered twice, and
 // bears the pool's own number.
 func TestAnswersThatComeTwice(t *testing.T) {
-	told := func(op string, task uint64) history.Member { return history.Member{Op: op, Slot: -1, Task: task} }
+	told := func(op history.MemberOp, task uint64) history.MemberEvent {
+		return history.MemberEvent{Op: op, Slot: -1, Task: task}
+	}
 	for name, c := range map[string]struct {
 		story            *story
 		duplicated, late float64
 	}{
-		"after the outcome": {calm().member(told("answered-twice", 2)), 1, 1},
+		"after the outcome": {calm().member(told(history.AnsweredTwice, 2)), 1, 1},
 		"before the outcome": {func() *story {
 			s := calm()
-			return s.member(told("answered-twice", s.submit())).settle(s.task, history.OK, "")
+			return s.member(told(history.AnsweredTwice, s.submit())).settle(s.task, history.OK, "")
 		}(), 1, 1},
-		"beside the load":   {calm().member(told("answered-twice", 77)), 1, 1},
-		"of a probe":        {calm().member(told("answered-twice", 1<<52)), 0, 1},
-		"dropped by a pool": {calm().member(told("late", 2)), 0, 1},
+		"beside the load":   {calm().member(told(history.AnsweredTwice, 77)), 1, 1},
+		"of a probe":        {calm().member(told(history.AnsweredTwice, 1<<52)), 0, 1},
+		"dropped by a pool": {calm().member(told(history.Late, 2)), 0, 1},
 	} {
 		m := c.story.kill(0).verify(4).stop().end().judge().Metrics
 		NewWithT(t).Expect(m["tasks.duplicated"]).To(Equal(c.duplicated), name)
 		NewWithT(t).Expect(m["results.late"]).To(Equal(c.late), name)
 	}
-	r := calm().member(told("answered-twice", 2)).kill(0).verify(4).stop().end().judge()
+	r := calm().member(told(history.AnsweredTwice, 2)).kill(0).verify(4).stop().end().judge()
 	NewWithT(t).Expect(r.Cause).To(Equal("1 task of 5 ended twice for their submitter; it is task 2, with 2 outcomes"))
 }
 
@@ -104,10 +106,10 @@ func TestTheFirstTaskOfSeveralIsNamed(t *testing.T) {
 
 func TestRetriesAreCountedWithoutAWitness(t *testing.T) {
 	g := NewWithT(t)
-	s := newStory(4).boot().stage("chaos").sample(4)
+	s := newStory(4).boot().stage(history.Chaos).sample(4)
 	s.h.Target.Can = []string{"events"}
 	s.submit()
-	s.add(history.Event{Task: &history.Task{ID: s.task, Op: "settled", Outcome: history.OK, Attempts: 2}})
+	s.add(history.Event{Task: &history.Task{ID: s.task, Op: history.Settled, Outcome: history.OK, Attempts: 2}})
 	m := s.judge().Metrics
 	g.Expect(m["tasks.retried"]).To(Equal(1.0))
 	g.Expect(m).NotTo(HaveKey("tasks.executions.max"))
@@ -116,21 +118,21 @@ func TestRetriesAreCountedWithoutAWitness(t *testing.T) {
 
 func TestThroughputAndLatencyBeforeDuringAndAfter(t *testing.T) {
 	g := NewWithT(t)
-	s := newStory(4).boot().stage("warmup")
+	s := newStory(4).boot().stage(history.Warmup)
 	works := func(n int, pause time.Duration) {
 		for range n {
 			s.work(0).wait(pause)
 		}
 	}
 	works(3, 0)
-	s.stage("steady").sample(4)
+	s.stage(history.Steady).sample(4)
 	works(100, 7*tick) // each takes 3 ms by itself
-	s.stage("chaos").sample(4)
+	s.stage(history.Chaos).sample(4)
 	works(50, 17*tick)
-	s.stage("settle").sample(4)
+	s.stage(history.Settle).sample(4)
 	works(20, 7*tick)
 	s.wait(time.Minute) // nothing to do: not the target's fault
-	m := s.stage("verify").judge().Metrics
+	m := s.stage(history.Verify).judge().Metrics
 	g.Expect(m["tasks.throughput.before"]).To(BeNumerically("~", 100, 2))
 	g.Expect(m["tasks.throughput.during"]).To(BeNumerically("~", 50, 2))
 	g.Expect(m["tasks.throughput.after"]).To(BeNumerically("~", 100, 6))
@@ -144,7 +146,7 @@ func TestThroughputOfTheMomentStartsWithTheFirstTask(t *testing.T) {
 	g := NewWithT(t)
 	s := newStory(4).boot()
 	live, on := follow(s)
-	s.stage("steady").wait(time.Hour)
+	s.stage(history.Steady).wait(time.Hour)
 	for range 50 {
 		s.work(0).wait(7 * tick)
 	}
@@ -176,16 +178,16 @@ func TestLoadIsComparedWithWhatIsStated(t *testing.T) {
 			g := NewWithT(t)
 			s := newStory(4).boot()
 			s.h.Load = &c.load
-			s.stage("chaos")
+			s.stage(history.Chaos)
 			for i := range 100 {
 				id, o := s.submit(), history.OK
 				if i%4 > 0 {
 					o = c.ends
 				}
-				s.wait(tick).add(history.Event{Task: &history.Task{ID: id, Op: "settled", Outcome: o, Latency: 2 * tick}})
+				s.wait(tick).add(history.Event{Task: &history.Task{ID: id, Op: history.Settled, Outcome: o, Latency: 2 * tick}})
 				s.wait(tick)
 			}
-			s.stage("verify")
+			s.stage(history.Verify)
 			g.Expect(s.judge().Metrics["load.achieved"]).To(BeNumerically("~", c.want, 0.01))
 		})
 	}
@@ -193,7 +195,7 @@ func TestLoadIsComparedWithWhatIsStated(t *testing.T) {
 
 func TestAbortedRunIsNotJudgedByItsEnd(t *testing.T) {
 	g := NewWithT(t)
-	s := calm().strike(1, "confirmed", true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"})
+	s := calm().strike(1, history.Confirmed, true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"})
 	s.submit()
 	s.add(history.Event{End: &history.End{Aborted: true}})
 	r := s.judge()
@@ -204,16 +206,16 @@ func TestAbortedRunIsNotJudgedByItsEnd(t *testing.T) {
 
 // A task that had not begun when the parent was killed is lost with the parent, and pays for nobody's death.
 func TestWhatIsLostWithTheParentIsNoBystander(t *testing.T) {
-	for outcome, want := range map[string]float64{"confirmed": 0, "refused": 1} {
+	for outcome, want := range map[history.FaultOutcome]float64{history.Confirmed: 0, history.Refused: 1} {
 		g := NewWithT(t)
 		s := calm()
 		id := s.submit()
 		parent := &history.Victim{Slot: -1, PID: 99}
-		for _, op := range []string{"planned", "injected"} {
+		for _, op := range []history.FaultOp{history.Planned, history.Injected} {
 			s.add(history.Event{Fault: &history.Fault{N: 1, Op: op, Fault: "supervisor KILL", Victim: parent}})
 		}
 		s.settle(id, history.Lost, "the parent is gone")
-		s.add(history.Event{Fault: &history.Fault{N: 1, Op: "settled", Outcome: outcome, Fatal: outcome == "confirmed", Victim: parent, Receipt: &history.Receipt{Tier: "wait status"}}})
+		s.add(history.Event{Fault: &history.Fault{N: 1, Op: history.Concluded, Outcome: outcome, Fatal: outcome == history.Confirmed, Victim: parent, Receipt: &history.Receipt{Tier: "wait status"}}})
 		g.Expect(s.verify(4).stop().end().judge().Metrics).To(HaveKeyWithValue("blame.bystanders", want), outcome)
 	}
 }

@@ -65,13 +65,13 @@ func tampered(t *rapid.T) *story {
 func kindOf(e history.Event) string {
 	switch {
 	case e.Stage != nil:
-		return "stage " + e.Stage.Name
+		return "stage " + string(e.Stage.Name)
 	case e.Member != nil:
-		return "member " + e.Member.Op
+		return "member " + string(e.Member.Op)
 	case e.Fault != nil:
-		return "fault " + e.Fault.Op
+		return "fault " + string(e.Fault.Op)
 	case e.Task != nil:
-		return "task " + e.Task.Op
+		return "task " + string(e.Task.Op)
 	case e.Run != nil:
 		return "run"
 	case e.Probe != nil:
@@ -111,22 +111,22 @@ func unproven(s *story) string {
 	for _, e := range s.events {
 		switch {
 		case e.Stage != nil:
-			stage, seen[e.Stage.Name] = e.Stage.Name, true
-		case e.Fault != nil && e.Fault.Op == "settled":
+			stage, seen[string(e.Stage.Name)] = string(e.Stage.Name), true
+		case e.Fault != nil && e.Fault.Op == history.Concluded:
 			settled[e.Fault.N]++
-			if e.Fault.Outcome == "confirmed" && e.Fault.Receipt != nil {
+			if e.Fault.Outcome == history.Confirmed && e.Fault.Receipt != nil {
 				confirmed++
 			}
-		case e.Task != nil && e.Task.Op == "submitted":
+		case e.Task != nil && e.Task.Op == history.Submitted:
 			submitted[e.Task.ID] = true
-		case e.Task != nil && e.Task.Op == "settled":
+		case e.Task != nil && e.Task.Op == history.Settled:
 			ended[e.Task.ID]++
 			if e.Task.Outcome != history.OK {
 				return "a task did not give its value"
 			}
 		case e.Run != nil:
 			ran[e.Run.Task] = true
-		case e.Probe != nil && e.Probe.Op == "answered" && e.Probe.For == 0 && stage == "verify" && e.Probe.PID > 0:
+		case e.Probe != nil && e.Probe.Op == history.Answered && e.Probe.For == 0 && stage == "verify" && e.Probe.PID > 0:
 			answered[e.Probe.Slot] = true
 		case e.Sample != nil:
 			verified = verified || stage == "verify"

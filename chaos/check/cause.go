@@ -252,7 +252,7 @@ func sayLeft(s *state, n int, one, many, of string) (string, int) {
 
 // tooFewFaults says what became of the injections of an entry of the chaos list.
 func (s *state) tooFewFaults(t Threshold) string {
-	if s.faults.outcomes["confirmed"] == 0 {
+	if s.faults.outcomes[history.Confirmed] == 0 {
 		return "no fault was confirmed" + s.otherOutcomes()
 	}
 	return fmt.Sprintf("only %d of at least %s faults were confirmed%s", int(t.Actual), formatNumber(t.Limit), s.otherOutcomes())
@@ -260,16 +260,16 @@ func (s *state) tooFewFaults(t Threshold) string {
 
 // otherOutcomes is ": 2 refused (no privilege), 1 missed".
 func (s *state) otherOutcomes() string {
-	why := map[string]string{}
+	why := map[history.FaultOutcome]string{}
 	for _, n := range sortedKeys(s.faults.all) {
 		if i := s.faults.all[n]; i.err != "" && why[i.outcome] == "" {
 			why[i.outcome] = " (" + i.err + ")"
 		}
 	}
 	parts := []string{}
-	for _, o := range []string{"already_gone", "refused", "unconfirmed", "missed"} {
+	for _, o := range []history.FaultOutcome{history.AlreadyGone, history.Refused, history.Unconfirmed, history.Missed} {
 		if n := s.faults.outcomes[o]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s%s", n, strings.ReplaceAll(o, "_", " "), why[o]))
+			parts = append(parts, fmt.Sprintf("%d %s%s", n, strings.ReplaceAll(string(o), "_", " "), why[o]))
 		}
 	}
 	if len(parts) == 0 {

@@ -24,7 +24,7 @@ const ms = 0.001
 
 func TestSlotRecoveryIsFromTheDeathToTheAnswerOfTheReplacement(t *testing.T) {
 	g := NewWithT(t)
-	s := calm().strike(2, "confirmed", true) // the death is at the settled record
+	s := calm().strike(2, history.Confirmed, true) // the death is at the settled record
 	died := s.now
 	s.exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"}).wait(40*tick).start(2).wait(50*tick).probe(2, 1)
 	want := (s.now - died).Seconds()
@@ -33,8 +33,8 @@ func TestSlotRecoveryIsFromTheDeathToTheAnswerOfTheReplacement(t *testing.T) {
 
 func TestAnswerOfTheVictimItselfIsNoRecovery(t *testing.T) {
 	g := NewWithT(t)
-	s := calm().strike(2, "confirmed", true).probe(2, 1).expect("allow slots.silent >= 0")
-	s.exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"}).stage("settle").work(0).sample(4).stage("verify").sample(4).stop().end()
+	s := calm().strike(2, history.Confirmed, true).probe(2, 1).expect("allow slots.silent >= 0")
+	s.exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"}).stage(history.Settle).work(0).sample(4).stage(history.Verify).sample(4).stop().end()
 	g.Expect(s.judge().Metrics).To(HaveKeyWithValue("slot.recovery.max", BeNumerically(">", 1e300)))
 }
 
@@ -42,7 +42,7 @@ func TestAnswerOfAProcessThatNeverBecameReadyIsNoRecovery(t *testing.T) {
 	g := NewWithT(t)
 	s := good()
 	s.events = slices.DeleteFunc(s.events, func(e history.Event) bool {
-		return e.Member != nil && e.Member.Op == "ready" && e.Member.PID == 408
+		return e.Member != nil && e.Member.Op == history.Ready && e.Member.PID == 408
 	})
 	g.Expect(s.metric("slot.recovery.max")).To(BeNumerically(">", 1e300))
 }
@@ -54,10 +54,10 @@ func TestAnswerOfAnotherSlotsMemberIsNoRecovery(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			s := calm().strike(2, "confirmed", true)
+			s := calm().strike(2, history.Confirmed, true)
 			s.exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"}).start(2)
-			s.add(history.Event{Probe: &history.Probe{Slot: 2, Op: "answered", For: 1, PID: of(s)}})
-			s.stage("settle").work(0).sample(4).stage("verify").sample(4).stop().end()
+			s.add(history.Event{Probe: &history.Probe{Slot: 2, Op: history.Answered, For: 1, PID: of(s)}})
+			s.stage(history.Settle).work(0).sample(4).stage(history.Verify).sample(4).stop().end()
 			g.Expect(s.metric("slot.recovery.max")).To(BeNumerically(">", 1e300))
 		})
 	}
@@ -65,10 +65,10 @@ func TestAnswerOfAnotherSlotsMemberIsNoRecovery(t *testing.T) {
 
 func TestMemberThatIsMovedFromAnotherSlotIsNoReplacement(t *testing.T) {
 	g := NewWithT(t)
-	s := calm().strike(2, "confirmed", true)
+	s := calm().strike(2, history.Confirmed, true)
 	s.exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"})
 	s.pids[2] = s.pids[1]
-	s.member(history.Member{Op: "ready", Slot: 2, PID: s.pids[1]}).probe(2, 1)
+	s.member(history.MemberEvent{Op: history.Ready, Slot: 2, PID: s.pids[1]}).probe(2, 1)
 	g.Expect(s.verify(4).stop().end().metric("slot.recovery.max")).To(BeNumerically(">", 1e300))
 }
 
@@ -79,7 +79,7 @@ func TestSuccessorThatWasReadyBeforeItsVictimDiedIsItsReplacement(t *testing.T) 
 	s.start(2)
 	next := s.pids[2]
 	s.pids[2] = old
-	s.strike(2, "confirmed", true).exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"})
+	s.strike(2, history.Confirmed, true).exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"})
 	s.pids[2] = next
 	s.probe(2, 1)
 	g.Expect(s.verify(4).stop().end().metric("slot.recovery.max")).To(BeNumerically("<", 1))
@@ -88,11 +88,11 @@ func TestSuccessorThatWasReadyBeforeItsVictimDiedIsItsReplacement(t *testing.T) 
 func TestSlotThatNeverHadTheProcessThatAnswersForItIsSilent(t *testing.T) {
 	g := NewWithT(t)
 	s := calm().kill(0)
-	s.stage("settle").work(0).sample(4).stage("verify")
+	s.stage(history.Settle).work(0).sample(4).stage(history.Verify)
 	for slot := range 3 {
 		s.probe(slot, 0)
 	}
-	s.add(history.Event{Probe: &history.Probe{Slot: 3, Op: "answered", PID: 9999}})
+	s.add(history.Event{Probe: &history.Probe{Slot: 3, Op: history.Answered, PID: 9999}})
 	r := s.sample(4).stop().end().judge()
 	g.Expect(r.Verdict).To(Equal(check.Fail), show(r))
 	g.Expect(r.Cause).To(ContainSubstring("pid 9999, which never was its member"))
@@ -100,7 +100,7 @@ func TestSlotThatNeverHadTheProcessThatAnswersForItIsSilent(t *testing.T) {
 
 func TestWhatNoMemberShouldSendFailsEveryRun(t *testing.T) {
 	g := NewWithT(t)
-	s := calm().kill(0).member(history.Member{Op: "rejected", Slot: -1, Err: "it named a stranger"})
+	s := calm().kill(0).member(history.MemberEvent{Op: history.BadAnswer, Slot: -1, Err: "it named a stranger"})
 	r := s.verify(4).stop().end().judge()
 	g.Expect(r.Verdict).To(Equal(check.Fail), show(r))
 	g.Expect(r.Cause).To(ContainSubstring("it named a stranger"))
@@ -109,14 +109,14 @@ func TestWhatNoMemberShouldSendFailsEveryRun(t *testing.T) {
 func TestDeathThatIsConfirmedAfterTheRecoveryCounts(t *testing.T) {
 	g := NewWithT(t)
 	s := calm()
-	s.add(history.Event{Fault: &history.Fault{N: 1, Op: "injected", Victim: &history.Victim{Slot: 2, PID: s.pids[2]}}})
+	s.add(history.Event{Fault: &history.Fault{N: 1, Op: history.Injected, Victim: &history.Victim{Slot: 2, PID: s.pids[2]}}})
 	died := s.now
 	s.exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"}).start(2)
 	whole := s.now
 	s.probe(2, 1)
 	back := s.now
 	s.wait(500*tick).probe(2, 0) // a later answer is not the recovery
-	s.add(history.Event{Fault: &history.Fault{N: 1, Op: "settled", Outcome: "confirmed", Fatal: true, Receipt: &history.Receipt{At: died}}})
+	s.add(history.Event{Fault: &history.Fault{N: 1, Op: history.Concluded, Outcome: history.Confirmed, Fatal: true, Receipt: &history.Receipt{At: died}}})
 	s.verify(4).stop().end()
 	g.Expect(s.metric("slot.recovery.max")).To(BeNumerically("~", (back - died).Seconds(), 1e-9))
 	g.Expect(s.metric("pool.recovery.max")).To(BeNumerically("~", (whole - died).Seconds(), 1e-9))
@@ -124,9 +124,9 @@ func TestDeathThatIsConfirmedAfterTheRecoveryCounts(t *testing.T) {
 
 func TestReplacementThatIsKilledTooLeavesBothDeathsToTheNext(t *testing.T) {
 	g := NewWithT(t)
-	s := calm().strike(2, "confirmed", true)
+	s := calm().strike(2, history.Confirmed, true)
 	first := s.now
-	s.exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"}).start(2).strike(2, "confirmed", true)
+	s.exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"}).start(2).strike(2, history.Confirmed, true)
 	second := s.now
 	s.exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"}).start(2).probe(2, 1)
 	back := s.now
@@ -140,9 +140,9 @@ func TestReplacementThatIsKilledTooLeavesBothDeathsToTheNext(t *testing.T) {
 
 func TestSlotsThatOverlapMakeOneIntervalBelow(t *testing.T) {
 	g := NewWithT(t)
-	s := calm().strike(1, "confirmed", true)
+	s := calm().strike(1, history.Confirmed, true)
 	from := s.now
-	s.strike(2, "confirmed", true)
+	s.strike(2, history.Confirmed, true)
 	for slot := 1; slot <= 2; slot++ {
 		s.exit(slot, "", history.Exit{Code: -1, Signal: "SIGKILL"})
 	}
@@ -158,7 +158,7 @@ func TestSlotsThatOverlapMakeOneIntervalBelow(t *testing.T) {
 
 func TestSlotThatIsNotWantedAnyMoreOwesNothing(t *testing.T) {
 	g := NewWithT(t)
-	s := calm().kill(0).strike(3, "confirmed", true).exit(3, "", history.Exit{Code: -1, Signal: "SIGKILL"})
+	s := calm().kill(0).strike(3, history.Confirmed, true).exit(3, "", history.Exit{Code: -1, Signal: "SIGKILL"})
 	r := s.broadly(nil, "stop").sample(2).verify(2).stop().end().judge()
 	g.Expect(r.Verdict).To(Equal(check.Pass), show(r))
 	g.Expect(r.Metrics["slot.recovery.count"]).To(Equal(1.0))
@@ -179,7 +179,7 @@ func TestPoolThatGrowsIsBelowUntilTheNewSlotsAreReady(t *testing.T) {
 
 func TestTargetWithoutEventsIsJudgedBySamples(t *testing.T) {
 	g := NewWithT(t)
-	s := calm().strike(1, "confirmed", true)
+	s := calm().strike(1, history.Confirmed, true)
 	died := s.now
 	s.sample(4, func(e *history.Sample) { e.Ready = 3 }).wait(50 * tick)
 	s.pids[1] = 500
@@ -187,7 +187,7 @@ func TestTargetWithoutEventsIsJudgedBySamples(t *testing.T) {
 	whole := s.now
 	s.h.Target.Can = nil
 	s.verify(4).stop().end().expect("allow exits.unexplained >= 0", "allow exits.collateral >= 0")
-	s.member(history.Member{Op: "exited", Slot: 1, PID: 402}) // after the end: only so that there is one
+	s.member(history.MemberEvent{Op: history.Exited, Slot: 1, PID: 402}) // after the end: only so that there is one
 	g.Expect(s.metric("slot.recovery.max")).To(BeNumerically("~", (whole - tick - died).Seconds(), 1e-9))
 	g.Expect(s.metric("pool.below.max")).To(BeNumerically("~", (whole - died).Seconds(), 1e-9))
 }
@@ -197,7 +197,7 @@ func TestQuantilesNeedEnoughSamples(t *testing.T) {
 	kills := func(n int) map[string]float64 {
 		s := calm()
 		for i := range n {
-			s.strike(1, "confirmed", true).exit(1, "", history.Exit{}).start(1).wait(time.Duration(i)*tick).probe(1, s.faults)
+			s.strike(1, history.Confirmed, true).exit(1, "", history.Exit{}).start(1).wait(time.Duration(i)*tick).probe(1, s.faults)
 		}
 		return s.verify(4).stop().end().judge().Metrics
 	}
@@ -215,8 +215,8 @@ func TestQuantilesNeedEnoughSamples(t *testing.T) {
 
 func TestPoolThatNeverIsWholeAgain(t *testing.T) {
 	g := NewWithT(t)
-	s := calm().strike(1, "confirmed", true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"})
-	m := s.stage("settle").work(0).sample(4).stage("verify").sample(4).stop().end().judge().Metrics
+	s := calm().strike(1, history.Confirmed, true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"})
+	m := s.stage(history.Settle).work(0).sample(4).stage(history.Verify).sample(4).stop().end().judge().Metrics
 	for _, name := range []string{"pool.below.max", "pool.below.total", "pool.recovery.max", "slot.recovery.max"} {
 		g.Expect(m[name]).To(BeNumerically(">", 1e300), name)
 	}
@@ -224,7 +224,7 @@ func TestPoolThatNeverIsWholeAgain(t *testing.T) {
 
 func TestWhatIsDownBeforeTheFaultsCountsFromThem(t *testing.T) {
 	g := NewWithT(t)
-	s := newStory(4).boot().stage("steady").sample(4).exit(1, "", history.Exit{}).wait(time.Minute).stage("chaos")
+	s := newStory(4).boot().stage(history.Steady).sample(4).exit(1, "", history.Exit{}).wait(time.Minute).stage(history.Chaos)
 	from := s.now
 	s.exit(2, "", history.Exit{}).start(2).start(1)
 	g.Expect(s.metric("pool.below.max")).To(BeNumerically("~", (s.now - from).Seconds(), 1e-9))
@@ -232,11 +232,11 @@ func TestWhatIsDownBeforeTheFaultsCountsFromThem(t *testing.T) {
 
 func TestShrinkingEndsAnIntervalBelow(t *testing.T) {
 	g := NewWithT(t)
-	s := calm().strike(3, "confirmed", true)
+	s := calm().strike(3, history.Confirmed, true)
 	from := s.now
 	s.exit(3, "", history.Exit{Code: -1, Signal: "SIGKILL"}).wait(50 * tick).sample(3)
 	want := (s.now - from).Seconds()
-	s.strike(3, "confirmed", true) // confirmed only now that nobody wants the slot any more
+	s.strike(3, history.Confirmed, true) // confirmed only now that nobody wants the slot any more
 	s.wait(time.Minute).verify(3).stop().end()
 	g.Expect(s.metric("pool.below.max")).To(BeNumerically("~", want, 1e-9))
 	g.Expect(s.metric("slot.recovery.count")).To(BeZero())
@@ -249,15 +249,15 @@ func TestPoolIsNotWholeAgainBecauseAnotherSlotIs(t *testing.T) {
 	s.start(1) // whole, as far as the target has told
 	s.exit(2, "", history.Exit{}).wait(50 * tick).start(2)
 	whole := s.now
-	s.add(history.Event{Fault: &history.Fault{N: 1, Op: "injected", Victim: &history.Victim{Slot: 2, PID: 403}}})
-	s.add(history.Event{Fault: &history.Fault{N: 1, Op: "settled", Outcome: "confirmed", Fatal: true, Receipt: &history.Receipt{At: died}}})
+	s.add(history.Event{Fault: &history.Fault{N: 1, Op: history.Injected, Victim: &history.Victim{Slot: 2, PID: 403}}})
+	s.add(history.Event{Fault: &history.Fault{N: 1, Op: history.Concluded, Outcome: history.Confirmed, Fatal: true, Receipt: &history.Receipt{At: died}}})
 	g.Expect(s.metric("pool.recovery.max")).To(BeNumerically("~", (whole - died).Seconds(), 1e-9))
 }
 
 // A target that was told to close refuses what comes after, however long it takes: that says nothing of the load before.
 func TestLoadCountsUntilTheTargetIsToldToClose(t *testing.T) {
 	g := NewWithT(t)
-	s := newStory(1).boot().stage("steady").sample(1).stage("chaos")
+	s := newStory(1).boot().stage(history.Steady).sample(1).stage(history.Chaos)
 	s.h.Load = &history.Load{Task: "sleep", Concurrency: 1}
 	id := s.submit()
 	s.wait(time.Second).settle(id, history.OK, "")
@@ -275,10 +275,10 @@ func TestEachRecoveryIsToldForThoseWhoCompareRuns(t *testing.T) {
 	kills := func(n int) check.Result {
 		s := calm()
 		for i := range n {
-			s.strike(1, "confirmed", true).exit(1, "", history.Exit{}).start(1).wait(time.Duration(i)*tick).probe(1, s.faults)
+			s.strike(1, history.Confirmed, true).exit(1, "", history.Exit{}).start(1).wait(time.Duration(i)*tick).probe(1, s.faults)
 		}
-		s.strike(2, "confirmed", true).exit(2, "", history.Exit{})
-		return s.stage("settle").work(0).sample(4).stage("verify").sample(4).stop().end().judge()
+		s.strike(2, history.Confirmed, true).exit(2, "", history.Exit{})
+		return s.stage(history.Settle).work(0).sample(4).stage(history.Verify).sample(4).stop().end().judge()
 	}
 	r := kills(3)
 	g.Expect(r.Metrics["slot.recovery.count"]).To(Equal(4.0))

@@ -39,14 +39,14 @@ type named struct {
 func (v *evidence) init() { v.lives, v.runs = map[int][]life{}, map[uint64][]run{} }
 
 // member takes an event of a member's life.
-func (v *evidence) member(op string, pid int, at time.Duration) {
+func (v *evidence) member(op history.MemberOp, pid int, at time.Duration) {
 	lives := v.lives[pid]
 	open := len(lives) > 0 && lives[len(lives)-1].to == 0
 	switch {
 	case pid <= 0:
-	case op == "exited" && open:
+	case op == history.Exited && open:
 		lives[len(lives)-1].to = max(at, 1)
-	case (op == "started" || op == "ready") && !open:
+	case (op == history.Started || op == history.Ready) && !open:
 		v.lives[pid] = append(lives, life{from: at})
 	}
 }

@@ -14,15 +14,15 @@ import (
 func (s *story) answer(ran, named int, took time.Duration) *story {
 	id := s.submit()
 	start := s.now
-	s.wait(took).add(history.Event{Task: &history.Task{ID: id, Op: "settled", Outcome: history.OK, Latency: took, PID: named}})
+	s.wait(took).add(history.Event{Task: &history.Task{ID: id, Op: history.Settled, Outcome: history.OK, Latency: took, PID: named}})
 	return s.run(id, ran, start, start+took)
 }
 
 // probing is a probing task of the target's.
 func (s *story) probing(n uint64, ran, named int) *story {
 	id := history.FirstProbe + n
-	s.member(history.Member{Op: "probed", Slot: -1, Task: id}).run(id, ran, s.now, s.now+tick).wait(2 * tick)
-	return s.member(history.Member{Op: "probe-answered", Slot: -1, Task: id, PID: named})
+	s.member(history.MemberEvent{Op: history.Probed, Slot: -1, Task: id}).run(id, ran, s.now, s.now+tick).wait(2 * tick)
+	return s.member(history.MemberEvent{Op: history.ProbeAnswered, Slot: -1, Task: id, PID: named})
 }
 
 // listed is a target whose members come from listings, which are made when the times say so.
@@ -80,7 +80,7 @@ func TestWorkOfAProcessThatNoListingNamesFailsOnlyIfOneWasMadeMeanwhile(t *testi
 // Where the members come from listings, a worker is told of only after its first tasks.
 func TestMemberThatIsToldOfLateWasOneBefore(t *testing.T) {
 	g := NewWithT(t)
-	s := calm().listed().strike(1, "confirmed", true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"})
+	s := calm().listed().strike(1, history.Confirmed, true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"})
 	next := s.next + 1
 	s.answer(next, next, 5*tick).start(1).probe(1, 1)
 	g.Expect(s.over().Verdict).To(Equal(check.Pass))
@@ -113,7 +113,7 @@ func TestTaskThatRanAgainIsAnsweredByTheLastProcess(t *testing.T) {
 	s := calm()
 	id := s.submit()
 	s.run(id, s.pids[1], s.now, 0).kill(1).run(id, s.pids[1], s.now, s.now+tick).wait(2 * tick)
-	s.add(history.Event{Task: &history.Task{ID: id, Op: "settled", Outcome: history.OK, PID: s.pids[1], Attempts: 2}})
+	s.add(history.Event{Task: &history.Task{ID: id, Op: history.Settled, Outcome: history.OK, PID: s.pids[1], Attempts: 2}})
 	g.Expect(s.over().Verdict).To(Equal(check.Pass))
 }
 
@@ -154,7 +154,7 @@ func TestDeathsBetweenTwoListingsFailWhereTheKernelTells(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			s := calm().kill(0).member(history.Member{Op: "unlisted", Slot: -1, PID: stranger, Exit: &c.exit})
+			s := calm().kill(0).member(history.MemberEvent{Op: history.Unlisted, Slot: -1, PID: stranger, Exit: &c.exit})
 			s.h.Target.Can = append(s.h.Target.Can, "forks")
 			r := s.over()
 			g.Expect(r.Verdict).To(Equal(c.want), show(r))
@@ -203,7 +203,7 @@ func TestAnAnswerThatComesBeforeItsExecutionHasEndedFails(t *testing.T) {
 	s := calm().kill(0)
 	id := s.submit()
 	start := s.now
-	s.add(history.Event{Task: &history.Task{ID: id, Op: "settled", Outcome: history.OK, Latency: tick, PID: s.pids[1]}})
+	s.add(history.Event{Task: &history.Task{ID: id, Op: history.Settled, Outcome: history.OK, Latency: tick, PID: s.pids[1]}})
 	r := s.wait(2*tick).run(id, s.pids[1], start, start+2*tick).over()
 	g.Expect(r.Verdict).To(Equal(check.Fail), show(r))
 	g.Expect(r.Cause).To(Equal("1 task of 6 gave a value before it can have been done; it is task 5"))

@@ -107,7 +107,7 @@ func (a *account) cut(id uint64, e entry, s *state) (n int) {
 // betweenTasks tells whether members were to be killed at work, as the target listed them, and none of the kills met a task: what is
 // expected of their effect was not put to the test.
 func (s *state) betweenTasks() bool {
-	return s.account.runs > 0 && s.account.sums.cut == 0 && s.faults.outcomes["confirmed"] > 0 &&
+	return s.account.runs > 0 && s.account.sums.cut == 0 && s.faults.outcomes[history.Confirmed] > 0 &&
 		!slices.ContainsFunc(s.h.Nemesis, func(n history.Nemesis) bool {
 			return n.Fault != "signal KILL" || !slices.Contains(strings.Fields(n.Pick), "busy")
 		})

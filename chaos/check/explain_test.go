@@ -13,48 +13,48 @@ import (
 // broadly is a fault without a victim of its own, or on the target's parent.
 func (s *story) broadly(v *history.Victim, ends string, pids ...int) *story {
 	s.begun(v, ends)
-	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "settled", Outcome: "confirmed", Receipt: &history.Receipt{PIDs: pids}}})
+	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Concluded, Outcome: history.Confirmed, Receipt: &history.Receipt{PIDs: pids}}})
 }
 
 // begun is one that is not settled yet.
 func (s *story) begun(v *history.Victim, ends string) *story {
 	s.faults++
-	s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "planned", Fault: "f", Victim: v}})
-	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "injected", Victim: v, Ends: []string{ends}}})
+	s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Planned, Fault: "f", Victim: v}})
+	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Injected, Victim: v, Ends: []string{ends}}})
 }
 
 // poisoned is a deadly task that is on its way.
 func (s *story) poisoned() *story {
 	s.faults++
-	s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "planned", Fault: "poison 42"}})
-	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "injected", Fault: "poison 42", Marker: "respawn poison: exit 42"}})
+	s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Planned, Fault: "poison 42"}})
+	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Injected, Fault: "poison 42", Marker: "respawn poison: exit 42"}})
 }
 
 // unconfirmed settles it without the pids of those that died of it.
 func (s *story) unconfirmed() *story {
-	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "settled", Outcome: "unconfirmed"}})
+	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Concluded, Outcome: history.Unconfirmed}})
 }
 
 func (s *story) healed() *story {
-	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "healed"}})
+	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Healed}})
 }
 
 // done settles the fault that was begun.
 func (s *story) done() *story {
-	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "settled", Outcome: "confirmed", Receipt: &history.Receipt{}}})
+	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Concluded, Outcome: history.Confirmed, Receipt: &history.Receipt{}}})
 }
 
 func (s *story) retire(slot int) *story {
-	return s.member(history.Member{Op: "retiring", Slot: slot, PID: s.pids[slot], Reason: "restart"})
+	return s.member(history.MemberEvent{Op: history.Retiring, Slot: slot, PID: s.pids[slot], Reason: "restart"})
 }
 
 // starting begins a boot in slot 1, which failed ends.
 func (s *story) starting(pid int) *story {
-	return s.member(history.Member{Op: "started", Slot: 1, PID: pid})
+	return s.member(history.MemberEvent{Op: history.Started, Slot: 1, PID: pid})
 }
 
 func (s *story) failed(pid int) *story {
-	return s.member(history.Member{Op: "exited", Slot: 1, PID: pid, Exit: &history.Exit{Code: 3}})
+	return s.member(history.MemberEvent{Op: history.Exited, Slot: 1, PID: pid, Exit: &history.Exit{Code: 3}})
 }
 
 func TestFaultOnTheWholeTargetExplainsWhatFollowsFromIt(t *testing.T) {
@@ -85,12 +85,12 @@ func TestFaultOnTheWholeTargetExplainsWhatFollowsFromIt(t *testing.T) {
 		"until it is healed":                {calm().broadly(nil, "restart").healed().wait(time.Minute).exit(1, "restart", history.Exit{}).start(1), 0, 1},
 		"not what came before":              {calm().exit(1, "restart", history.Exit{}).start(1).wait(time.Minute).broadly(nil, "restart"), 0, 1},
 		"the parent takes everybody along":  {calm().broadly(parent, "").exit(1, "", crash).exit(2, "", crash), 0, 0},
-		"a pause that was survived is over": {calm().strike(1, "confirmed", false).wait(time.Minute).exit(1, "", crash).start(1), 1, 0},
-		"it may be the end at its end":      {calm().strike(1, "confirmed", false).exit(1, "stall", crash).start(1), 0, 0},
+		"a pause that was survived is over": {calm().strike(1, history.Confirmed, false).wait(time.Minute).exit(1, "", crash).start(1), 1, 0},
+		"it may be the end at its end":      {calm().strike(1, history.Confirmed, false).exit(1, "stall", crash).start(1), 0, 0},
 		"a member that never was ready":     {calm().kill(0).starting(900).failed(900), 1, 0},
-		"ends while stopping are nobody's":  {calm().kill(0).stage("stop").exit(1, "", crash).exit(2, "stop", history.Exit{}), 0, 0},
-		"a missed one is let go unharmed":   {calm().strike(1, "missed", false).exit(1, "", crash).start(1), 1, 0},
-		"an unconfirmed kill may have been": {calm().strike(1, "unconfirmed", false).exit(1, "", crash).start(1), 0, 0},
+		"ends while stopping are nobody's":  {calm().kill(0).stage(history.Stop).exit(1, "", crash).exit(2, "stop", history.Exit{}), 0, 0},
+		"a missed one is let go unharmed":   {calm().strike(1, history.Missed, false).exit(1, "", crash).start(1), 1, 0},
+		"an unconfirmed kill may have been": {calm().strike(1, history.Unconfirmed, false).exit(1, "", crash).start(1), 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -135,11 +135,11 @@ func TestStartsAreCountedAtOnceAndSparesAreNot(t *testing.T) {
 	g := NewWithT(t)
 	s := calm()
 	for pid := range 3 {
-		s.member(history.Member{Op: "started", Slot: pid, PID: 900 + pid})
+		s.member(history.MemberEvent{Op: history.Started, Slot: pid, PID: 900 + pid})
 	}
-	s.member(history.Member{Op: "started", Slot: -1, PID: 950}) // on the bench
-	s.member(history.Member{Op: "boot-failed", Slot: 0, PID: 900})
-	s.member(history.Member{Op: "started", Slot: 3, PID: 903})
+	s.member(history.MemberEvent{Op: history.Started, Slot: -1, PID: 950}) // on the bench
+	s.member(history.MemberEvent{Op: history.BootFailed, Slot: 0, PID: 900})
+	s.member(history.MemberEvent{Op: history.Started, Slot: 3, PID: 903})
 	m := s.judge().Metrics
 	g.Expect(m["starts.max_concurrent"]).To(Equal(3.0))
 	g.Expect(m["starts.failed"]).To(Equal(1.0))
@@ -147,8 +147,8 @@ func TestStartsAreCountedAtOnceAndSparesAreNot(t *testing.T) {
 
 func TestSuccessorThatIsReadyBeforeItsPredecessorEndsReplacesIt(t *testing.T) {
 	g := NewWithT(t)
-	s := calm().broadly(nil, "restart").member(history.Member{Op: "retiring", Slot: 1, PID: 402, Reason: "restart"}).start(1)
-	s.member(history.Member{Op: "exited", Slot: 1, PID: 402, Reason: "restart"})
+	s := calm().broadly(nil, "restart").member(history.MemberEvent{Op: history.Retiring, Slot: 1, PID: 402, Reason: "restart"}).start(1)
+	s.member(history.MemberEvent{Op: history.Exited, Slot: 1, PID: 402, Reason: "restart"})
 	m := s.verify(4).stop().end().judge().Metrics
 	g.Expect(m["exits.replaced"]).To(Equal(1.0))
 	g.Expect(m["pids.turnover"]).To(Equal(1.0))
@@ -158,7 +158,7 @@ func TestSuccessorThatIsReadyBeforeItsPredecessorEndsReplacesIt(t *testing.T) {
 func TestDetectionIsFromTheInjectionToTheExit(t *testing.T) {
 	g := NewWithT(t)
 	s := calm()
-	s.add(history.Event{Fault: &history.Fault{N: 1, Op: "injected", Victim: &history.Victim{Slot: 1, PID: 402}, Due: s.now}})
+	s.add(history.Event{Fault: &history.Fault{N: 1, Op: history.Injected, Victim: &history.Victim{Slot: 1, PID: 402}, Due: s.now}})
 	from := s.now
 	s.wait(time.Second).exit(1, "stall", history.Exit{Code: -1, Signal: "SIGKILL", Kind: "ours"})
 	want := (s.now - from).Seconds()
@@ -170,8 +170,8 @@ func TestDetectionIsFromTheInjectionToTheExit(t *testing.T) {
 func TestBlameOfAnotherTaskThanTheOneThatRan(t *testing.T) {
 	g := NewWithT(t)
 	blamed := func(task uint64) *story {
-		s := calm().strike(1, "confirmed", true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL", Task: 7})
-		s.member(history.Member{Op: "requeued", Slot: 1, PID: 402, Task: task, Blamed: true})
+		s := calm().strike(1, history.Confirmed, true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL", Task: 7})
+		s.member(history.MemberEvent{Op: history.Requeued, Slot: 1, PID: 402, Task: task, Blamed: true})
 		return s.start(1).probe(1, 1).verify(4).stop().end()
 	}
 	g.Expect(blamed(7).judge().Verdict).To(Equal(check.Pass))
@@ -204,7 +204,7 @@ func TestDeathsThatTheTargetCausesInReactionAreToldWithTheirCause(t *testing.T) 
 func TestMembersThatAreListedAgain(t *testing.T) {
 	g := NewWithT(t)
 	back := func(s *story, slot int) *story {
-		return s.member(history.Member{Op: "ready", Slot: slot, PID: s.pids[slot]})
+		return s.member(history.MemberEvent{Op: history.Ready, Slot: slot, PID: s.pids[slot]})
 	}
 	s := calm().kill(0).retire(1)
 	g.Expect(back(s, 1).verify(4).stop().end().metric("pids.turnover")).To(Equal(1.0))
@@ -218,7 +218,7 @@ func TestMembersThatAreListedAgain(t *testing.T) {
 // What a run that was cut short says of the members that died of a deadly task meanwhile is that it was cut short.
 func TestPoisonInterrupted(t *testing.T) {
 	s := calm().poisoned().exit(1, "", history.Exit{Code: 42, Kind: "crashed", Stderr: "respawn poison: exit 42"}).start(1).unconfirmed()
-	s.add(history.Event{Alarm: &history.Alarm{Kind: "interrupt", Text: "x"}}).stop()
+	s.add(history.Event{Alarm: &history.Alarm{Kind: history.AlarmInterrupt, Text: "x"}}).stop()
 	s.add(history.Event{End: &history.End{Events: len(s.events), Aborted: true}})
 	r := s.judge()
 	NewWithT(t).Expect(r.Verdict).To(Equal(check.Aborted), r.Cause)

@@ -17,7 +17,7 @@ type faults struct {
 	byPID     map[int][]*injection
 	broad     []*injection // aimed at the whole target or at its parent
 	planned   int
-	outcomes  map[string]int
+	outcomes  map[history.FaultOutcome]int
 	confirmed map[int]int // by the index of the nemesis
 	fatal     int
 	healed    int
@@ -36,7 +36,7 @@ type injection struct {
 	first      time.Duration // of its first record
 	began      time.Duration // of its injected record
 	injected   bool
-	outcome    string
+	outcome    history.FaultOutcome
 	err        string
 	pids       []int    // that its receipt lists
 	ends       []string // the reasons that members end for because of it
@@ -50,7 +50,7 @@ type injection struct {
 
 func (f *faults) init() {
 	f.all, f.byPID = map[int]*injection{}, map[int][]*injection{}
-	f.outcomes, f.confirmed = map[string]int{}, map[int]int{}
+	f.outcomes, f.confirmed = map[history.FaultOutcome]int{}, map[int]int{}
 }
 
 func (s *state) fault(e *history.Fault) {
@@ -67,9 +67,9 @@ func (s *state) fault(e *history.Fault) {
 		f.byPID[e.Victim.PID] = append(f.byPID[e.Victim.PID], i)
 	}
 	switch e.Op {
-	case "planned":
+	case history.Planned:
 		f.planned++
-	case "injected":
+	case history.Injected:
 		i.injected, i.began, i.ends, i.closes, i.marker = true, s.now, e.Ends, e.Closes, e.Marker
 		if e.Due > 0 {
 			f.lag.add(e.Due, s.now, s.line)
@@ -77,14 +77,14 @@ func (s *state) fault(e *history.Fault) {
 		if i.victim == nil || i.victim.Slot < 0 {
 			f.broad = append(f.broad, i)
 		}
-	case "settled":
+	case history.Concluded:
 		s.settling.struck = s.now
 		s.faultSettled(i, e)
-	case "healed":
+	case history.Healed:
 		s.settling.struck = s.now
 		f.healed++
 		i.healed = s.now
-	case "heal-failed":
+	case history.HealFailed:
 		i.line = s.line
 		f.unhealed = append(f.unhealed, i)
 	}
@@ -97,11 +97,11 @@ func (s *state) faultSettled(i *injection, e *history.Fault) {
 		return
 	}
 	i.outcome, i.line, i.settled = e.Outcome, s.line, s.now
-	if e.Outcome == "confirmed" && e.Receipt == nil {
-		i.outcome, i.err = "unconfirmed", "it has no receipt"
+	if e.Outcome == history.Confirmed && e.Receipt == nil {
+		i.outcome, i.err = history.Unconfirmed, "it has no receipt"
 	}
 	f.outcomes[i.outcome]++
-	if i.outcome != "confirmed" {
+	if i.outcome != history.Confirmed {
 		return
 	}
 	f.confirmed[e.Nemesis]++
@@ -168,7 +168,7 @@ func (i *injection) over() time.Duration {
 	switch {
 	case i.healed > 0:
 		return i.healed + lateness
-	case i.outcome == "confirmed" && !i.fatal, i.outcome != "" && i.victim == nil:
+	case i.outcome == history.Confirmed && !i.fatal, i.outcome != "" && i.victim == nil:
 		return i.settled + lateness
 	}
 	return math.MaxInt64
@@ -205,12 +205,12 @@ func (s *state) spent(i *injection, x *exit) bool {
 // did tells whether the injection was really tried, or is about to be.
 func (i *injection) did() bool {
 	switch i.outcome {
-	case "already_gone", "refused", "missed":
+	case history.AlreadyGone, history.Refused, history.Missed:
 		return false
 	case "":
 		return true
 	}
-	return i.injected || i.outcome == "confirmed"
+	return i.injected || i.outcome == history.Confirmed
 }
 
 // unexplained finds the deaths that nobody caused, and collateral those of survivors that the target itself ended.
@@ -257,7 +257,9 @@ func (s *state) begun() int {
 }
 
 // faultsThat counts the injections with the outcome.
-func (s *state) faultsThat(outcome string) reading { return s.injections(s.faults.outcomes[outcome]) }
+func (s *state) faultsThat(outcome history.FaultOutcome) reading {
+	return s.injections(s.faults.outcomes[outcome])
+}
 
 // injections is a number of injections: the harness's own account is there even if there was nothing to do.
 func (s *state) injections(n int) reading {
@@ -279,7 +281,7 @@ func sortedKeys[V any](m map[int]V) []int { return slices.Sorted(maps.Keys(m)) }
 // endedParent tells whether an injection had ended the target's parent by then: what it had not begun ended with it.
 func (f *faults) endedParent(by time.Duration) bool {
 	for _, i := range f.all {
-		if i.victim != nil && i.victim.Slot < 0 && i.fatal && i.outcome == "confirmed" && i.began <= by {
+		if i.victim != nil && i.victim.Slot < 0 && i.fatal && i.outcome == history.Confirmed && i.began <= by {
 			return true
 		}
 	}

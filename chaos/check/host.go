@@ -221,7 +221,7 @@ func (s *state) starvedShort() bool {
 		missing += max(0, max(1, n.Require)-s.faults.confirmed[i])
 	}
 	until := cmp.Or(s.began[settle], s.now)
-	return missing > 0 && missing <= s.faults.outcomes["missed"] && 4*s.host.within(s.began[chaos], until) >= until-s.began[chaos]
+	return missing > 0 && missing <= s.faults.outcomes[history.Missed] && 4*s.host.within(s.began[chaos], until) >= until-s.began[chaos]
 }
 
 // needsFaults tells whether the rule is about the faults or what they lead to, and no promise.
@@ -230,8 +230,8 @@ func (v *verdict) needsFaults(r history.Rule) bool {
 }
 
 // excuse finds that something was broken of which the host's want of CPU time is as good a cause as the target.
-func (v *verdict) excuse(line int, text string) {
-	v.findings = append(v.findings, Finding{Inconclusive, text + "; but " + v.s.host.tooBusy(), line, true})
+func (v *verdict) excuse(code Code, metric string, line int, text string) {
+	v.findings = append(v.findings, Finding{Inconclusive, code, metric, text + "; but " + v.s.host.tooBusy(), line, true})
 }
 
 // tooBusy says that, and how, the host was starved.

@@ -35,7 +35,7 @@ func slow(recovery time.Duration, look func(*story, time.Duration) *story) *stor
 	s := calm()
 	look(s, s.now)
 	last := s.submit()
-	s.strike(0, "confirmed", true)
+	s.strike(0, history.Confirmed, true)
 	s.exit(0, "", history.Exit{Code: -1, Signal: "SIGKILL", Kind: "killed"})
 	for range recovery / second {
 		look(s.wait(second), second)
@@ -102,7 +102,7 @@ func TestOnlyTheTimeForWhichTheHostWasStarvedIsAnExcuse(t *testing.T) {
 func TestABreachInACalmTimeIsNotHiddenByOneInAStarvedTime(t *testing.T) {
 	s := calm()
 	for _, look := range []func(*story, time.Duration) *story{(*story).busy, (*story).idle} {
-		s.strike(0, "confirmed", true)
+		s.strike(0, history.Confirmed, true)
 		s.exit(0, "", history.Exit{Code: -1, Signal: "SIGKILL", Kind: "killed"})
 		look(s.wait(3*second), 3*second)
 		s.start(0).probe(0, s.faults)
@@ -122,7 +122,7 @@ func TestAStarvedHostExcusesNoBrokenPromise(t *testing.T) {
 		"an unexplained end": func(s *story) { s.exit(1, "", history.Exit{Code: 1}).start(1) },
 		"a survivor ended":   func(s *story) { s.exit(1, "restart", history.Exit{}).start(1) },
 		"a slot never back": func(s *story) {
-			s.strike(1, "confirmed", true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL", Kind: "killed"})
+			s.strike(1, history.Confirmed, true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL", Kind: "killed"})
 		},
 		"an orphan": func(s *story) { s.orphans = 1 },
 		"a zombie":  func(s *story) { s.zombies = 1 },
@@ -142,14 +142,14 @@ func TestAStarvedHostExcusesNoBrokenPromise(t *testing.T) {
 func TestFaultsMissedOnAStarvedHostBlameNobody(t *testing.T) {
 	for name, c := range map[string]struct {
 		look    func(*story, time.Duration) *story
-		outcome string
+		outcome history.FaultOutcome
 		broken  func(*story)
 		want    check.Verdict
 	}{
-		"starved":                  {(*story).busy, "missed", func(*story) {}, check.Inconclusive},
-		"calm":                     {(*story).idle, "missed", func(*story) {}, check.Fail},
-		"refused":                  {(*story).busy, "refused", func(*story) {}, check.Fail},
-		"starved, and a task lost": {(*story).busy, "missed", func(s *story) { s.settle(s.submit(), history.Lost, "") }, check.Fail},
+		"starved":                  {(*story).busy, history.Missed, func(*story) {}, check.Inconclusive},
+		"calm":                     {(*story).idle, history.Missed, func(*story) {}, check.Fail},
+		"refused":                  {(*story).busy, history.Refused, func(*story) {}, check.Fail},
+		"starved, and a task lost": {(*story).busy, history.Missed, func(s *story) { s.settle(s.submit(), history.Lost, "") }, check.Fail},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := calm().kill(0).strike(1, c.outcome, false)

@@ -1,11 +1,9 @@
 package check
 
 import (
-	"cmp"
 	"errors"
 	"iter"
 	"slices"
-	"strings"
 
 	"github.com/respawn-go/respawn/chaos/history"
 )
@@ -27,16 +25,6 @@ func Judge(h history.Header, events iter.Seq2[history.Event, error]) Result {
 	return s.result()
 }
 
-// JudgeFile judges the history in a file. The error is that of opening it or of its header; see [history.Open].
-func JudgeFile(path string) (history.Header, Result, error) {
-	r, err := history.Open(path)
-	if err != nil {
-		return history.Header{}, Result{}, err
-	}
-	defer r.Close()
-	return r.Header, Judge(r.Header, r.Events()), nil
-}
-
 // verdict is what the findings come to while they are collected.
 type verdict struct {
 	s          *state
@@ -46,8 +34,12 @@ type verdict struct {
 	thresholds []Threshold
 }
 
-func (v *verdict) find(of Verdict, line int, text string) {
-	v.findings = append(v.findings, Finding{Verdict: of, Text: text, Event: line})
+func (v *verdict) find(of Verdict, code Code, line int, text string) {
+	v.findOf(of, code, "", line, text)
+}
+
+func (v *verdict) findOf(of Verdict, code Code, metric string, line int, text string) {
+	v.findings = append(v.findings, Finding{Verdict: of, Code: code, Metric: metric, Text: text, Event: line})
 }
 
 var precedence = []Verdict{Error, Fail, Aborted, Inconclusive}
@@ -89,17 +81,17 @@ func (s *state) metrics(live bool) map[string]float64 {
 // harness finds what broke in the harness itself.
 func (v *verdict) harness() {
 	for _, a := range v.s.alarms {
-		if a.Kind == "error" {
-			v.find(Error, a.line, "the harness failed: "+a.Text)
+		if a.Kind == history.AlarmError {
+			v.find(Error, HarnessFailed, a.line, "the harness failed: "+a.Text)
 		}
 	}
 	for _, a := range v.s.alarms {
-		if a.Kind == "gone" { // before all that came of it
-			v.find(Fail, a.line, a.Text)
+		if a.Kind == history.AlarmGone { // before all that came of it
+			v.find(Fail, Gone, a.line, a.Text)
 		}
 	}
 	for _, i := range v.s.faults.unhealed {
-		v.find(Error, i.line, "injection "+i.String()+" could not be undone: "+i.err)
+		v.find(Error, NotHealed, i.line, "injection "+i.String()+" could not be undone: "+i.err)
 	}
 }
 
@@ -108,27 +100,26 @@ func (v *verdict) record() {
 	s := v.s
 	for _, a := range s.alarms {
 		switch a.Kind {
-		case "interrupt":
-			_, why, _ := strings.Cut(": "+a.Text, "interrupted: ")
-			v.find(Aborted, a.line, "the run was interrupted: "+cmp.Or(why, a.Text))
-		case "timeout":
-			_, why, _ := strings.Cut(a.Text, "too long: ")
-			v.find(Inconclusive, a.line, "the run did not come to its end in time: "+cmp.Or(why, a.Text))
+		case history.AlarmInterrupt:
+			v.find(Aborted, Interrupted, a.line, "the run was interrupted: "+a.Text)
+		case history.AlarmTimeout:
+			v.find(Inconclusive, TimedOut, a.line, "the run did not come to its end in time: "+a.Text)
+		case history.AlarmAbort, history.AlarmError, history.AlarmGone:
 		}
 	}
 	var at *history.LineError
 	switch {
 	case errors.As(s.broken, &at):
-		v.find(Inconclusive, at.Line, s.broken.Error())
+		v.find(Inconclusive, Incomplete, at.Line, s.broken.Error())
 	case s.broken != nil:
-		v.find(Inconclusive, s.line, "the history could not be read to its end: "+s.broken.Error())
+		v.find(Inconclusive, Incomplete, s.line, "the history could not be read to its end: "+s.broken.Error())
 	case s.end == nil:
-		v.find(Inconclusive, s.line, "the history has no end: the harness did not live to write it")
+		v.find(Inconclusive, Incomplete, s.line, "the history has no end: the harness did not live to write it")
 	case s.end.Aborted && len(s.alarms) == 0:
-		v.find(Aborted, s.line, "the run was ended early")
+		v.find(Aborted, EndedEarly, s.line, "the run was ended early")
 	}
 	if s.dropped > 0 {
-		v.find(Inconclusive, 0, number(int(s.dropped), "event", "events")+" of the run "+wereLost(int(s.dropped)))
+		v.find(Inconclusive, Incomplete, 0, number(int(s.dropped), "event", "events")+" of the run "+wereLost(int(s.dropped)))
 	}
 	if !v.complete {
 		return
@@ -136,19 +127,19 @@ func (v *verdict) record() {
 	v.gaps()
 	if n := s.account.sums.unwitnessed; n > 0 && s.can("witness") && s.evidence.torn > 0 {
 		text, line := s.sayUnwitnessed(n)
-		v.find(Inconclusive, line, text+"; "+number(s.evidence.torn, "line", "lines")+" of the witness "+isAre(s.evidence.torn)+" torn")
+		v.find(Inconclusive, TornWitness, line, text+"; "+number(s.evidence.torn, "line", "lines")+" of the witness "+isAre(s.evidence.torn)+" torn")
 	}
 	if n := s.evidence.unseen; n > 0 {
 		first := s.evidence.firstUnseen
-		v.find(Inconclusive, first.line, number(n, "execution", "executions")+" "+wasWere(n)+
+		v.find(Inconclusive, Unlisted, first.line, number(n, "execution", "executions")+" "+wasWere(n)+
 			" by processes that lived between two listings of the members, if they were any; "+theFirst(n)+"of "+first.String())
 	}
 	switch expects := func(r history.Rule) bool { return r.Group == "expect" }; {
 	case len(s.h.Nemesis) > 0:
 	case !s.hasLoad():
-		v.find(Inconclusive, 1, "the scenario has neither faults nor a load: the run proves nothing")
+		v.find(Inconclusive, NothingAsked, 1, "the scenario has neither faults nor a load: the run proves nothing")
 	case !slices.ContainsFunc(s.h.Rules, expects):
-		v.find(Inconclusive, 1, "the scenario has neither faults nor expectations: the run proves nothing")
+		v.find(Inconclusive, NothingAsked, 1, "the scenario has neither faults nor expectations: the run proves nothing")
 	}
 	v.thinLoad()
 }
@@ -159,17 +150,17 @@ func (v *verdict) gaps() {
 	s := v.s
 	for stage, entered := range s.entered {
 		if !entered && stage >= int(verify) || !entered && stage == int(chaos) && len(s.h.Nemesis) > 0 {
-			v.find(Inconclusive, 0, "the record has no stage "+stages[stage])
+			v.find(Inconclusive, Incomplete, 0, "the record has no stage "+string(stages[stage]))
 		}
 	}
 	switch {
 	case s.looks.n == 0:
-		v.find(Inconclusive, 0, "nobody looked at the target from outside: the history has no sample")
+		v.find(Inconclusive, Incomplete, 0, "nobody looked at the target from outside: the history has no sample")
 	case s.looks.verified == nil && s.entered[verify]:
-		v.find(Inconclusive, 0, "nobody looked at the target from outside when the faults were over: the stage verify has no sample")
+		v.find(Inconclusive, Incomplete, 0, "nobody looked at the target from outside when the faults were over: the stage verify has no sample")
 	}
 	if s.strange.line > 0 {
-		v.find(Inconclusive, s.strange.line, "the record is not one of a run: "+s.strange.err)
+		v.find(Inconclusive, Incomplete, s.strange.line, "the record is not one of a run: "+s.strange.err)
 	}
 }
 
@@ -184,9 +175,9 @@ func (v *verdict) thinLoad() {
 		text += ", for " + v.s.ofTasks(n) + " " + wasWere(n) + " rejected"
 	}
 	if s := v.s; len(s.host.starved) > 0 && s.calmAchieved().samples == 0 {
-		v.excuse(0, text)
+		v.excuse(ThinLoad, "load.achieved", 0, text)
 	} else {
-		v.find(Inconclusive, 0, text)
+		v.findOf(Inconclusive, ThinLoad, "load.achieved", 0, text)
 	}
 }
 
@@ -204,7 +195,7 @@ func (v *verdict) hostOOM() {
 		return
 	}
 	v.findings = slices.Insert(v.findings, 0, Finding{
-		Verdict: Inconclusive,
+		Verdict: Inconclusive, Code: HostOOM, Metric: "host.oom",
 		Text: "the host ran out of memory: the kernel killed " + number(int(killed.value), "process", "processes") +
 			" beside the victims, and " + number(int(dead.value), "member", "members") + " died that nobody aimed at",
 		Event: v.s.looks.lastLine,

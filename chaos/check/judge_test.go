@@ -88,12 +88,12 @@ var cases = map[string]struct {
 		return calm().kill(0).wait(time.Minute).exit(1, "", history.Exit{Code: -1, Signal: "SIGSEGV"}).start(1).verify(4).stop().end()
 	}, check.Fail, "1 member died though nobody caused it; it is slot 1, pid 402: SIGSEGV"},
 	"a refused fault explains nothing": {func() *story {
-		return calm().kill(0).strike(1, "refused", false).wait(time.Minute).exit(1, "", history.Exit{Code: 3}).start(1).verify(4).stop().end()
+		return calm().kill(0).strike(1, history.Refused, false).wait(time.Minute).exit(1, "", history.Exit{Code: 3}).start(1).verify(4).stop().end()
 	}, check.Fail, "1 member died though nobody caused it; it is slot 1, pid 402: exit code 3"},
 	"a fault explains only one death of its pid": {func() *story {
 		s := calm().kill(0).wait(time.Minute)
 		s.pids[1] = 401 // the number of the victim is given out again
-		return s.member(history.Member{Op: "started", Slot: 1, PID: 401}).wait(time.Minute).
+		return s.member(history.MemberEvent{Op: history.Started, Slot: 1, PID: 401}).wait(time.Minute).
 			exit(1, "", history.Exit{Code: 3}).start(1).verify(4).stop().end()
 	}, check.Fail, "1 member died though nobody caused it; it is slot 1, pid 401: exit code 3"},
 	"a survivor is restarted": {func() *story {
@@ -106,26 +106,26 @@ var cases = map[string]struct {
 		return s.kill(0).verify(4).stop().end()
 	}, check.Fail, "1 task paid for the death of a member that it did not cause; it is task 5 (it was given up as lost, though no death cut an execution of it short)"},
 	"a slot does not answer": {func() *story {
-		s := calm().kill(0).stage("settle").work(0).sample(4).stage("verify")
+		s := calm().kill(0).stage(history.Settle).work(0).sample(4).stage(history.Verify)
 		return s.probe(0, 0).probe(1, 0).probe(2, 0).sample(4).stop().end()
 	}, check.Fail, "1 of 4 slots does not answer at the end: slot 3"},
 	"a pool lies about its size": {func() *story {
-		s := calm().kill(0).stage("settle").work(0).sample(4).stage("verify").probe(0, 0).probe(1, 0)
+		s := calm().kill(0).stage(history.Settle).work(0).sample(4).stage(history.Verify).probe(0, 0).probe(1, 0)
 		return s.sample(4, func(e *history.Sample) { e.Alive = 2 }).stop().end()
 	}, check.Fail, "2 of 4 slots do not answer at the end: slots 2 and 3; the target says that 4 members are ready, /proc shows 2 alive"},
 	"one process answers for two slots": {func() *story {
-		s := calm().kill(0).stage("settle").work(0).sample(4).stage("verify").probe(0, 0).probe(1, 0).probe(2, 0)
+		s := calm().kill(0).stage(history.Settle).work(0).sample(4).stage(history.Verify).probe(0, 0).probe(1, 0).probe(2, 0)
 		s.pids[3] = s.pids[2]
 		return s.probe(3, 0).sample(4).stop().end()
 	}, check.Fail, "1 of 4 slots does not answer at the end: slot 3 was answered for by pid 403, which never was its member"},
 	"orphans are left": {func() *story {
-		return calm().kill(0).verify(4).stage("stop").sample(0, func(e *history.Sample) { e.Orphans = 2 }).end()
+		return calm().kill(0).verify(4).stage(history.Stop).sample(0, func(e *history.Sample) { e.Orphans = 2 }).end()
 	}, check.Fail, "2 processes of the target are left that are no member's"},
 	"zombies are left": {func() *story {
 		return calm().kill(0).verify(4).sample(4, func(e *history.Sample) { e.Zombies = 1 }).stop().end()
 	}, check.Fail, "1 zombie that nobody reaped is left at the end"},
 	"cgroups are left": {func() *story {
-		return calm().kill(0).verify(4).stage("stop").sample(0, func(e *history.Sample) { e.Cgroups = 3 }).end()
+		return calm().kill(0).verify(4).stage(history.Stop).sample(0, func(e *history.Sample) { e.Cgroups = 3 }).end()
 	}, check.Fail, "3 cgroups of the target are left at the end"},
 	"cgroups pile up": {func() *story {
 		return calm().kill(0).verify(4).sample(4, func(e *history.Sample) { e.Cgroups = 5 }).end()
@@ -145,7 +145,7 @@ var cases = map[string]struct {
 		s := calm()
 		s.h.Target.Can = []string{"witness", "marker"}
 		alive := func(e *history.Sample) { e.Alive = 3 }
-		s.strike(1, "confirmed", true).probe(1, 1).sample(4, alive).stage("settle").work(0).sample(4).stage("verify")
+		s.strike(1, history.Confirmed, true).probe(1, 1).sample(4, alive).stage(history.Settle).work(0).sample(4).stage(history.Verify)
 		for slot := range 4 {
 			s.probe(slot, 0)
 		}
@@ -156,30 +156,30 @@ var cases = map[string]struct {
 		s := calm()
 		s.faults++
 		v := &history.Victim{Slot: -1, PID: 300}
-		s.add(history.Event{Fault: &history.Fault{N: 1, Op: "injected", Victim: v}})
-		s.add(history.Event{Fault: &history.Fault{N: 1, Op: "settled", Outcome: "confirmed", Fatal: true, Victim: v, Receipt: &history.Receipt{At: s.now}}})
+		s.add(history.Event{Fault: &history.Fault{N: 1, Op: history.Injected, Victim: v}})
+		s.add(history.Event{Fault: &history.Fault{N: 1, Op: history.Concluded, Outcome: history.Confirmed, Fatal: true, Victim: v, Receipt: &history.Receipt{At: s.now}}})
 		dead := func(e *history.Sample) { e.Alive = 0 }
-		s.stage("settle").sample(4, dead).stage("verify").add(history.Event{Probe: &history.Probe{Op: "failed", Err: "the parent is gone"}})
+		s.stage(history.Settle).sample(4, dead).stage(history.Verify).add(history.Event{Probe: &history.Probe{Op: history.NoAnswer, Err: "the parent is gone"}})
 		return s.sample(4, dead).stop().end().expect("allow slots.silent >= 0")
 	}, check.Pass, "1 fault confirmed, all 4 tasks gave their values"},
 	"the size does not come back": {func() *story {
 		s := calm()
 		s.h.Target.Can = []string{"witness", "marker"}
 		alive := func(e *history.Sample) { e.Alive = 3 }
-		s.kill(1).stage("settle").work(0).sample(4, alive).stage("verify")
+		s.kill(1).stage(history.Settle).work(0).sample(4, alive).stage(history.Verify)
 		for slot := range 4 {
 			s.probe(slot, 0)
 		}
 		return s.sample(4, alive).stop().end()
 	}, check.Fail, "1 of 4 members was not back when the faults were over; the target says that 4 members are ready, /proc shows 3 alive"},
 	"too slow": {func() *story {
-		s := calm().strike(1, "confirmed", true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"}).wait(time.Second)
+		s := calm().strike(1, history.Confirmed, true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"}).wait(time.Second)
 		return s.start(1).probe(1, 1).verify(4).stop().end().expect("slot.recovery.max <= 3x floor.respawn")
 	}, check.Fail, "slot.recovery.max is 1s, not <= 3x floor.respawn (18ms); the worst is after injection 1 (signal KILL on slot 1, pid 402)"},
 	"an expectation fails": {func() *story { return good().expect("pids.turnover == 3") }, check.Fail, "pids.turnover is 4, not == 3 (20 samples)"},
 	"two metrics differ":   {func() *story { return good().expect("pids.turnover == tasks.ok") }, check.Fail, "pids.turnover is 4, not == tasks.ok (9) (9 samples)"},
 	"not steady again": {func() *story {
-		s := calm().kill(0).stage("settle").work(0).sample(4, func(e *history.Sample) { e.Ready = 3 }).stage("verify")
+		s := calm().kill(0).stage(history.Settle).work(0).sample(4, func(e *history.Sample) { e.Ready = 3 }).stage(history.Verify)
 		for slot := range 4 {
 			s.probe(slot, 0)
 		}
@@ -188,12 +188,12 @@ var cases = map[string]struct {
 	"an abort condition held": {func() *story {
 		s := calm().sample(4, func(e *history.Sample) { e.Ready = 0 }).wait(5 * time.Second)
 		s.sample(4, func(e *history.Sample) { e.Ready = 0 })
-		s.add(history.Event{Alarm: &history.Alarm{Kind: "abort", Text: "pool.ready < 1 for 5s"}})
+		s.add(history.Event{Alarm: &history.Alarm{Kind: history.AlarmAbort, Rule: "pool.ready < 1 for 5s"}})
 		s.add(history.Event{End: &history.End{Events: len(s.events), Aborted: true}})
 		return s.rules("abort", "pool.ready < 1 for 5s")
 	}, check.Fail, "the abort condition pool.ready < 1 for 5s held: pool.ready is 0"},
 	"an abort condition held unseen": {func() *story {
-		s := calm().add(history.Event{Alarm: &history.Alarm{Kind: "abort", Text: "tasks.failed > 3"}})
+		s := calm().add(history.Event{Alarm: &history.Alarm{Kind: history.AlarmAbort, Rule: "tasks.failed > 3"}})
 		return s.add(history.Event{End: &history.End{Events: len(s.events), Aborted: true}})
 	}, check.Fail, "the abort condition tasks.failed > 3 held"},
 
@@ -209,9 +209,9 @@ var cases = map[string]struct {
 	"an initializer fails": {func() *story {
 		s := calm().kill(0).wait(time.Minute).exit(1, "recycle", history.Exit{Kind: "clean"})
 		for pid := 901; pid < 904; pid++ {
-			s.member(history.Member{Op: "started", Slot: 1, PID: pid})
-			s.member(history.Member{Op: "exited", Slot: 1, PID: pid, Exit: &history.Exit{Code: 1, Stderr: "starting\nlicense server: no seats left\n\n"}})
-			s.member(history.Member{Op: "boot-failed", Slot: 1, PID: pid})
+			s.member(history.MemberEvent{Op: history.Started, Slot: 1, PID: pid})
+			s.member(history.MemberEvent{Op: history.Exited, Slot: 1, PID: pid, Exit: &history.Exit{Code: 1, Stderr: "starting\nlicense server: no seats left\n\n"}})
+			s.member(history.MemberEvent{Op: history.BootFailed, Slot: 1, PID: pid})
 		}
 		return s.start(1).verify(4).stop().end().expect("allow exits.collateral >= 0")
 	}, check.Fail, "3 members did not come up; the first is slot 1, pid 901: exit code 1 (license server: no seats left)"},
@@ -219,12 +219,12 @@ var cases = map[string]struct {
 		return calm().kill(0).wait(time.Minute).exit(1, "", history.Exit{Code: 2, Stderr: "panic: oh no\n\ngoroutine 1 [running]:\nexit status 2\n"}).start(1).verify(4).stop().end()
 	}, check.Fail, "1 member died though nobody caused it; it is slot 1, pid 402: exit code 2 (panic: oh no)"},
 	"the target does not end": {func() *story {
-		return calm().kill(0).verify(4).stage("stop").sample(0, func(e *history.Sample) { e.Orphans, e.Left = 5, 5 }).end()
+		return calm().kill(0).verify(4).stage(history.Stop).sample(0, func(e *history.Sample) { e.Orphans, e.Left = 5, 5 }).end()
 	}, check.Fail, "5 processes of the target ran on after it was told to end, and were ended by the harness"},
 	"too slow for any quantile": {func() *story {
 		s := calm()
 		for range 9 {
-			s.strike(1, "confirmed", true).exit(1, "", history.Exit{}).wait(1500*tick).start(1).probe(1, s.faults)
+			s.strike(1, history.Confirmed, true).exit(1, "", history.Exit{}).wait(1500*tick).start(1).probe(1, s.faults)
 		}
 		return s.verify(4).stop().end().expect("slot.recovery.p90 <= 500ms")
 	}, check.Fail, "slot.recovery.p90 cannot be <= 500ms: of the 10 samples that it needs there are 9, from 1.5s to 1.5s; the worst is after injection 1 (signal KILL on slot 1, pid 402)"},
@@ -234,24 +234,24 @@ var cases = map[string]struct {
 
 	// It proved nothing.
 	"nothing confirmed comes before what was expected of it": {func() *story {
-		return calm().strike(0, "refused", false).verify(4).stop().end().expect("slot.recovery.max <= 1s")
+		return calm().strike(0, history.Refused, false).verify(4).stop().end().expect("slot.recovery.max <= 1s")
 	}, check.Inconclusive, "no fault was confirmed: 1 refused"},
 	"an abort condition on what nobody could know": {func() *story {
-		return calm().strike(0, "confirmed", false).verify(4).stop().end().rules("abort", "slot.recovery.max > 5s")
+		return calm().strike(0, history.Confirmed, false).verify(4).stop().end().rules("abort", "slot.recovery.max > 5s")
 	}, check.Inconclusive, "the abort condition slot.recovery.max > 5s had no data in chaos or settle: there is no data for slot.recovery.max"},
 	"an abort condition that nobody looked at": {func() *story {
-		s := newStory(1).boot().stage("steady").work(0).sample(1).stage("chaos").work(0).kill(0)
-		return s.stage("settle").work(0).stage("verify").probe(0, 0).sample(1).stop().end().rules("abort", "pool.ready < 1 for 5s")
+		s := newStory(1).boot().stage(history.Steady).work(0).sample(1).stage(history.Chaos).work(0).kill(0)
+		return s.stage(history.Settle).work(0).stage(history.Verify).probe(0, 0).sample(1).stop().end().rules("abort", "pool.ready < 1 for 5s")
 	}, check.Inconclusive, "the abort condition pool.ready < 1 for 5s was never looked at: no sample was taken in chaos or settle"},
 	"without a fault, what was expected of it proves nothing": {func() *story {
-		return calm().strike(0, "missed", false).verify(4).stop().end().expect("pids.turnover == 1")
+		return calm().strike(0, history.Missed, false).verify(4).stop().end().expect("pids.turnover == 1")
 	}, check.Inconclusive, "no fault was confirmed: 1 missed"},
 	"without a fault, a promise is one all the same": {func() *story {
-		s := calm().strike(0, "missed", false)
+		s := calm().strike(0, history.Missed, false)
 		return s.settle(s.submit(), history.Failed, "broken").verify(4).stop().end().expect("tasks.failed == 0")
 	}, check.Fail, "1 task of 6 failed; it is task 5 (broken)"},
 	"no fault was confirmed": {func() *story {
-		return calm().strike(1, "refused", false).strike(1, "missed", false).verify(4).stop().end()
+		return calm().strike(1, history.Refused, false).strike(1, history.Missed, false).verify(4).stop().end()
 	}, check.Inconclusive, "no fault was confirmed: 1 refused, 1 missed"},
 	"too few were": {func() *story {
 		s := good()
@@ -269,7 +269,7 @@ var cases = map[string]struct {
 		return s
 	}, check.Inconclusive, "the scenario has neither faults nor expectations: the run proves nothing"},
 	"nothing is done to it, and it does nothing": {func() *story {
-		s := newStory(2).boot().stage("steady").sample(2).stage("chaos").sample(2).stage("settle").sample(2).stage("verify")
+		s := newStory(2).boot().stage(history.Steady).sample(2).stage(history.Chaos).sample(2).stage(history.Settle).sample(2).stage(history.Verify)
 		s.h.Load, s.h.Nemesis = nil, nil
 		return s.probe(0, 0).probe(1, 0).sample(2).stop().end().expect("pool.ready >= 1")
 	}, check.Inconclusive, "the scenario has neither faults nor a load: the run proves nothing"},
@@ -281,9 +281,9 @@ var cases = map[string]struct {
 		return s
 	}, check.Inconclusive, `cows == 0 cannot be judged: there is no metric "cows"`},
 	"no load": {func() *story {
-		s := newStory(4).boot().stage("chaos").sample(4).kill(0)
+		s := newStory(4).boot().stage(history.Chaos).sample(4).kill(0)
 		s.h.Load.Concurrency = 4
-		s.stage("settle").sample(4).stage("verify")
+		s.stage(history.Settle).sample(4).stage(history.Verify)
 		for slot := range 4 {
 			s.probe(slot, 0)
 		}
@@ -362,14 +362,14 @@ var cases = map[string]struct {
 	"it took too long": {func() *story {
 		s := calm().kill(0)
 		id := s.submit()
-		s.add(history.Event{Alarm: &history.Alarm{Kind: "timeout", Text: "chaos: the run took too long: its timeout of 3s is over"}})
+		s.add(history.Event{Alarm: &history.Alarm{Kind: history.AlarmTimeout, Text: "its timeout of 3s is over"}})
 		s.settle(id, history.Hung, "").stop()
 		return s.add(history.Event{End: &history.End{Events: len(s.events), Aborted: true}})
 	}, check.Inconclusive, "the run did not come to its end in time: its timeout of 3s is over"},
 	"it took too long, for a task hung": {func() *story {
 		s := calm().kill(0)
 		s.settle(s.submit(), history.Hung, "")
-		s.add(history.Event{Alarm: &history.Alarm{Kind: "timeout", Text: "chaos: the run took too long: its timeout of 3s is over"}}).stop()
+		s.add(history.Event{Alarm: &history.Alarm{Kind: history.AlarmTimeout, Text: "its timeout of 3s is over"}}).stop()
 		return s.add(history.Event{End: &history.End{Events: len(s.events), Aborted: true}})
 	}, check.Fail, "1 task of 5 had no outcome by the end; it is task 5"},
 	"events were dropped": {func() *story {
@@ -397,11 +397,11 @@ var cases = map[string]struct {
 		return s
 	}, check.Fail, "2 tasks of 9 gave a value though nobody witnessed an execution; the first is task 8"},
 	"not steady before": {func() *story {
-		s := newStory(4).boot().stage("steady").work(0).sample(4, func(e *history.Sample) { e.Ready = 3 }).stage("chaos").kill(0)
+		s := newStory(4).boot().stage(history.Steady).work(0).sample(4, func(e *history.Sample) { e.Ready = 3 }).stage(history.Chaos).kill(0)
 		return s.verify(4).stop().end().rules("steady", "pool.ready == 4")
 	}, check.Inconclusive, "the target was not steady before the first fault: pool.ready is 3, not == 4"},
 	"never looked whether steady": {func() *story {
-		s := newStory(4).boot().stage("chaos").sample(4).kill(0).verify(4).stop().end()
+		s := newStory(4).boot().stage(history.Chaos).sample(4).kill(0).verify(4).stop().end()
 		return s.rules("steady", "pool.ready == 4")
 	}, check.Inconclusive, "nobody looked whether the target was steady before the faults"},
 	"a requirement of one's own": {func() *story { return good().rules("require", "tasks.submitted >= 400") }, check.Inconclusive, "tasks.submitted is 9, not >= 400 (9 samples)"},
@@ -413,23 +413,23 @@ var cases = map[string]struct {
 
 	// It was interrupted, or the harness broke.
 	"interrupted": {func() *story {
-		s := calm().strike(0, "confirmed", true).add(history.Event{Alarm: &history.Alarm{Kind: "interrupt", Text: "SIGINT"}})
+		s := calm().strike(0, history.Confirmed, true).add(history.Event{Alarm: &history.Alarm{Kind: history.AlarmInterrupt, Text: "SIGINT"}})
 		return s.add(history.Event{End: &history.End{Events: len(s.events), Aborted: true}})
 	}, check.Aborted, "the run was interrupted: SIGINT"},
 	"ended early": {func() *story {
 		return calm().add(history.Event{End: &history.End{Aborted: true}})
 	}, check.Aborted, "the run was ended early"},
 	"aborted for the host": {func() *story {
-		s := calm().add(history.Event{Alarm: &history.Alarm{Kind: "abort", Text: "host.oom > 0"}})
+		s := calm().add(history.Event{Alarm: &history.Alarm{Kind: history.AlarmAbort, Rule: "host.oom > 0"}})
 		return s.add(history.Event{End: &history.End{Events: len(s.events), Aborted: true}})
 	}, check.Aborted, "the abort condition host.oom > 0 held"},
 	"could not heal": {func() *story {
-		s := calm().strike(1, "confirmed", false)
-		s.add(history.Event{Fault: &history.Fault{N: 1, Op: "heal-failed", Err: "no such process"}})
+		s := calm().strike(1, history.Confirmed, false)
+		s.add(history.Event{Fault: &history.Fault{N: 1, Op: history.HealFailed, Err: "no such process"}})
 		return s.verify(4).stop().end()
 	}, check.Error, "injection 1 (signal KILL on slot 1, pid 402) could not be undone: no such process"},
 	"harness broke": {func() *story {
-		return calm().add(history.Event{Alarm: &history.Alarm{Kind: "error", Text: "disk full"}}).end()
+		return calm().add(history.Event{Alarm: &history.Alarm{Kind: history.AlarmError, Text: "disk full"}}).end()
 	}, check.Error, "the harness failed: disk full"},
 }
 
@@ -440,17 +440,21 @@ func TestEveryWayToEndHasItsVerdictAndItsCause(t *testing.T) {
 			r := c.story().judge()
 			g.Expect(r.Verdict).To(Equal(c.verdict), show(r))
 			g.Expect(r.Cause).To(Equal(c.cause), show(r))
+			for _, f := range r.Findings {
+				g.Expect(f.Code).NotTo(BeEmpty(), f.Text)
+				g.Expect(f.Metric != "" || f.Code != check.Broken && f.Code != check.NoData).To(BeTrue(), f.Text)
+			}
 		})
 	}
 }
 
 func TestVerdictsHaveAnOrder(t *testing.T) {
 	broke := func(s *story) *story {
-		return s.add(history.Event{Alarm: &history.Alarm{Kind: "error", Text: "disk full"}})
+		return s.add(history.Event{Alarm: &history.Alarm{Kind: history.AlarmError, Text: "disk full"}})
 	}
 	fail := func(s *story) *story { return s.settle(s.submit(), history.Wrong, "") }
 	interrupt := func(s *story) *story {
-		return s.add(history.Event{Alarm: &history.Alarm{Kind: "interrupt", Text: "SIGINT"}})
+		return s.add(history.Event{Alarm: &history.Alarm{Kind: history.AlarmInterrupt, Text: "SIGINT"}})
 	}
 	drop := func(s *story) *story { return s.add(history.Event{Note: &history.Note{Dropped: 1}}) }
 	oom := func(s *story) *story {
@@ -544,7 +548,7 @@ func TestFindingsPointAtTheirLine(t *testing.T) {
 
 func TestCutRunsAreNotBlamedForWhatTheyCouldNotFinish(t *testing.T) {
 	g := NewWithT(t)
-	s := calm().strike(0, "confirmed", true).exit(0, "", history.Exit{Code: -1, Signal: "SIGKILL"})
+	s := calm().strike(0, history.Confirmed, true).exit(0, "", history.Exit{Code: -1, Signal: "SIGKILL"})
 	s.submit()
 	s.expect("slot.recovery.max <= 1s", "pids.turnover == 1", "tasks.submitted >= 100")
 	r := s.judge()
@@ -570,13 +574,13 @@ func TestTooFewSamplesAreShownForWhatTheyAre(t *testing.T) {
 }
 
 func TestAQuantileThatIsWhatItMustNotBeWhateverIsMissingFails(t *testing.T) {
-	s := newStory(4).boot().stage("steady").sample(4).stage("chaos").sample(4).kill(0)
+	s := newStory(4).boot().stage(history.Steady).sample(4).stage(history.Chaos).sample(4).kill(0)
 	for _, ms := range []int{1, 1, 7, 7, 1, 1, 1, 1, 1} {
 		id := s.submit()
-		s.add(history.Event{Task: &history.Task{ID: id, Op: "settled", Outcome: history.OK, Latency: time.Duration(ms) * tick}})
+		s.add(history.Event{Task: &history.Task{ID: id, Op: history.Settled, Outcome: history.OK, Latency: time.Duration(ms) * tick}})
 		s.run(id, s.pids[1], s.now-tick, s.now)
 	}
-	s.stage("settle").sample(4).stage("verify")
+	s.stage(history.Settle).sample(4).stage(history.Verify)
 	for slot := range 4 {
 		s.probe(slot, 0)
 	}
@@ -593,13 +597,13 @@ func TestAQuantileIsHopelessOnlyIfNoValueOfTheMissingSamplesHelps(t *testing.T) 
 		limit := rapid.IntRange(1, 9).Draw(t, "limit")
 		rule := fmt.Sprintf("tasks.latency.p90 %s %dms", op, limit)
 		with := func(took []int) check.Verdict {
-			s := newStory(4).boot().stage("steady").sample(4).stage("chaos").sample(4).kill(0)
+			s := newStory(4).boot().stage(history.Steady).sample(4).stage(history.Chaos).sample(4).kill(0)
 			for _, ms := range took {
 				id := s.submit()
-				s.add(history.Event{Task: &history.Task{ID: id, Op: "settled", Outcome: history.OK, Latency: time.Duration(ms) * tick}})
+				s.add(history.Event{Task: &history.Task{ID: id, Op: history.Settled, Outcome: history.OK, Latency: time.Duration(ms) * tick}})
 				s.run(id, s.pids[1], s.now-tick, s.now)
 			}
-			s.stage("settle").sample(4).stage("verify")
+			s.stage(history.Settle).sample(4).stage(history.Verify)
 			for slot := range 4 {
 				s.probe(slot, 0)
 			}

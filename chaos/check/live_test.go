@@ -27,13 +27,13 @@ func TestLiveTellsWhenTheTargetIsSteady(t *testing.T) {
 	live, on := follow(s)
 	steady := func() bool { on(); ok, _ := live.Steady(); return ok }
 
-	s.boot().stage("steady").sample(4)
+	s.boot().stage(history.Steady).sample(4)
 	g.Expect(steady()).To(BeFalse(), "no task yet")
 	s.work(0).work(0).wait(500 * time.Millisecond).sample(4)
 	g.Expect(steady()).To(BeTrue())
-	s.stage("chaos").sample(4)
+	s.stage(history.Chaos).sample(4)
 	g.Expect(steady()).To(BeFalse(), "nobody asks during the faults")
-	s.stage("settle").wait(2*time.Second).work(0).work(0).work(0).sample(4, func(e *history.Sample) { e.Alive = 3 })
+	s.stage(history.Settle).wait(2*time.Second).work(0).work(0).work(0).sample(4, func(e *history.Sample) { e.Alive = 3 })
 	g.Expect(steady()).To(BeFalse())
 	_, shown := live.Steady()
 	g.Expect(shown[0].Actual).To(Equal(3.0), "what /proc shows counts, not what the target says")
@@ -48,9 +48,9 @@ func TestLiveTripsWhenAConditionHeldForItsTime(t *testing.T) {
 	tripped := func() bool { on(); _, ok := live.Tripped(); return ok }
 	none := func(e *history.Sample) { e.Ready = 0 }
 
-	s.stage("boot").sample(4, none).wait(10*time.Second).sample(4, none)
+	s.stage(history.Boot).sample(4, none).wait(10*time.Second).sample(4, none)
 	g.Expect(tripped()).To(BeFalse(), "not before the faults")
-	s.stage("chaos").sample(4, none).wait(4*time.Second).sample(4, none)
+	s.stage(history.Chaos).sample(4, none).wait(4*time.Second).sample(4, none)
 	g.Expect(tripped()).To(BeFalse())
 	s.sample(4).sample(4, none).wait(4*time.Second).sample(4, none)
 	g.Expect(tripped()).To(BeFalse(), "a break starts the time anew")
@@ -64,7 +64,7 @@ func TestLiveCountsWhatIsRecovering(t *testing.T) {
 	g := NewWithT(t)
 	s := calm()
 	live, on := follow(s)
-	s.strike(1, "confirmed", true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"})
+	s.strike(1, history.Confirmed, true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"})
 	on()
 	g.Expect(live.Recovering()).To(Equal(1))
 	v, n := live.Value("faults.confirmed")

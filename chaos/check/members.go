@@ -39,7 +39,7 @@ type crew struct {
 
 // exit is the end of a member before the stage stop.
 type exit struct {
-	history.Member
+	history.MemberEvent
 	at    time.Duration
 	line  int
 	ready bool          // it had been
@@ -150,7 +150,7 @@ func (x *exit) how() string {
 	return "exit code " + strconv.Itoa(x.Exit.Code)
 }
 
-func (s *state) member(m *history.Member) {
+func (s *state) member(m *history.MemberEvent) {
 	c := &s.crew
 	c.events++
 	at := m.At
@@ -160,7 +160,7 @@ func (s *state) member(m *history.Member) {
 	s.evidence.member(m.Op, m.PID, at)
 	counted := s.stage >= chaos && s.stage < stop
 	switch m.Op {
-	case "started":
+	case history.Started:
 		s.slots.started(m.Slot, m.PID)
 		if m.Slot >= 0 && s.stage < stop { // of a hot spare nobody tells when it is up
 			c.starting[m.PID] = at
@@ -170,51 +170,51 @@ func (s *state) member(m *history.Member) {
 		if counted {
 			c.starts++
 		}
-	case "ready":
+	case history.Ready:
 		s.memberReady(m, at, counted)
-	case "retiring":
+	case history.Retiring:
 		c.retiring[m.PID] = at
 		s.memberDown(m, at)
-	case "exited":
+	case history.Exited:
 		s.memberExited(m, at)
-	case "quarantined":
+	case history.Quarantined:
 		c.quarantined++
 		c.booted(m.PID, at)
 		s.memberDown(m, at)
-	case "boot-failed":
+	case history.BootFailed:
 		c.bootsFailed++
 		c.bootErrs[m.PID] = m.Err
 		c.booted(m.PID, at)
-	case "breaker-opened":
+	case history.BreakerOpened:
 		c.opened++
-	case "breaker-closed":
+	case history.BreakerClosed:
 		c.closed++
-	case "late":
+	case history.Late:
 		c.lateResults++
-	case "answered-twice":
+	case history.AnsweredTwice:
 		c.lateResults++
 		s.account.again(m.Task)
-	case "unlisted": // a sibling of members that ended before a listing could name it
+	case history.Unlisted: // a sibling of members that ended before a listing could name it
 		if counted && m.Exit != nil && m.Exit.Signal != "" && !s.faults.endedParent(at) {
 			if c.unlisted++; c.unlisted == 1 {
-				x := exit{Member: *m}
+				x := exit{MemberEvent: *m}
 				c.firstUnlisted = sighting{line: s.line, err: "pid " + strconv.Itoa(m.PID) + ": " + x.how()}
 			}
 		}
-	case "probe-answered":
+	case history.ProbeAnswered:
 		s.evidence.named = append(s.evidence.named, named{m.Task, m.PID, s.line})
-	case "rejected":
+	case history.BadAnswer:
 		if c.badResults++; c.badResults == 1 {
 			c.firstBad = sighting{line: s.line, err: m.Err}
 		}
-	case "requeued":
+	case history.Requeued:
 		if m.Blamed {
 			c.blamed = append(c.blamed, blame{m.PID, s.line, m.Task})
 		}
 	}
 }
 
-func (s *state) memberReady(m *history.Member, at time.Duration, counted bool) {
+func (s *state) memberReady(m *history.MemberEvent, at time.Duration, counted bool) {
 	c := &s.crew
 	c.booted(m.PID, at)
 	delete(c.retiring, m.PID)
@@ -236,14 +236,14 @@ func (s *state) memberReady(m *history.Member, at time.Duration, counted bool) {
 }
 
 // memberDown takes the member from its slot, if it is there.
-func (s *state) memberDown(m *history.Member, at time.Duration) {
+func (s *state) memberDown(m *history.MemberEvent, at time.Duration) {
 	s.whole.fallen(m.Slot, m.PID, at, s.line)
 	if pid, ok := s.crew.up[m.Slot]; ok && pid == m.PID {
 		delete(s.crew.up, m.Slot)
 	}
 }
 
-func (s *state) memberExited(m *history.Member, at time.Duration) {
+func (s *state) memberExited(m *history.MemberEvent, at time.Duration) {
 	c := &s.crew
 	c.deaths[m.PID] = append(c.deaths[m.PID], at)
 	if m.Exit != nil {

@@ -18,9 +18,9 @@ func TestIntervalsAreOfWhenThingsHappenedNotOfWhenTheyWereRecorded(t *testing.T)
 	s := calm().exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"})
 	from := s.now
 	s.wait(31 * tick).start(1)
-	s.member(history.Member{Op: "exited", Slot: 2, PID: s.pids[2], At: from + 20*tick, Exit: &history.Exit{Code: -1, Signal: "SIGKILL"}})
+	s.member(history.MemberEvent{Op: history.Exited, Slot: 2, PID: s.pids[2], At: from + 20*tick, Exit: &history.Exit{Code: -1, Signal: "SIGKILL"}})
 	s.next++
-	s.member(history.Member{Op: "ready", Slot: 2, PID: s.next, At: from + 87*tick})
+	s.member(history.MemberEvent{Op: history.Ready, Slot: 2, PID: s.next, At: from + 87*tick})
 	s.pids[2] = s.next
 	s.wait(100 * tick).verify(4).stop().end()
 	g.Expect(s.metric("pool.below.count")).To(Equal(1.0))
@@ -41,11 +41,11 @@ func TestFiguresDoNotDependOnTheOrderOfTheRecord(t *testing.T) {
 			at := base
 			for range rapid.IntRange(0, 4).Draw(t, "deaths") {
 				at += time.Duration(rapid.IntRange(2, 200).Draw(t, "lives")) * tick
-				told = append(told, history.Event{Member: &history.Member{Op: "retiring", Slot: slot, PID: s.pids[slot], At: at}})
+				told = append(told, history.Event{Member: &history.MemberEvent{Op: history.Retiring, Slot: slot, PID: s.pids[slot], At: at}})
 				at += time.Duration(rapid.IntRange(1, 200).Draw(t, "is gone")) * tick
 				next++
 				s.pids[slot] = next
-				told = append(told, history.Event{Member: &history.Member{Op: "ready", Slot: slot, PID: next, At: at}})
+				told = append(told, history.Event{Member: &history.MemberEvent{Op: history.Ready, Slot: slot, PID: next, At: at}})
 			}
 		}
 		figures := func(order []history.Event) map[string]float64 {
@@ -74,8 +74,8 @@ func TestAbortConditionSeesWhatIsStillGoingOn(t *testing.T) {
 	for rule, happen := range map[string]func(*story){
 		"pool.below.max > 5s":           func(s *story) { s.exit(1, "", history.Exit{}) },
 		"pool.below.total > 5s":         func(s *story) { s.exit(1, "", history.Exit{}) },
-		"pool.recovery.max > 5s":        func(s *story) { s.strike(1, "confirmed", true) },
-		"slot.recovery.max > 5s":        func(s *story) { s.strike(1, "confirmed", true).start(1) },
+		"pool.recovery.max > 5s":        func(s *story) { s.strike(1, history.Confirmed, true) },
+		"slot.recovery.max > 5s":        func(s *story) { s.strike(1, history.Confirmed, true).start(1) },
 		"tasks.latency.max > 5s":        func(s *story) { s.submit() },
 		"tasks.latency.during.max > 5s": func(s *story) { s.submit() },
 		"processes.orphaned.time > 5s":  func(s *story) { s.sample(4, func(e *history.Sample) { e.Orphans = 1 }) },
@@ -101,9 +101,9 @@ func TestAbortConditionSeesWhatIsStillGoingOn(t *testing.T) {
 
 func TestAnOutageThatGoesOnAtTheEndOfAnAbortedRunCountsUpToThen(t *testing.T) {
 	g := NewWithT(t)
-	s := calm().strike(1, "confirmed", true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"})
+	s := calm().strike(1, history.Confirmed, true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"})
 	s.submit()
-	s.wait(7 * time.Second).add(history.Event{Alarm: &history.Alarm{Kind: "interrupt", Text: "^C"}})
+	s.wait(7 * time.Second).add(history.Event{Alarm: &history.Alarm{Kind: history.AlarmInterrupt, Text: "^C"}})
 	s.wait(time.Minute).stop().add(history.Event{End: &history.End{Events: len(s.events), Aborted: true}})
 	r := s.expect("pool.below.max <= 5s").judge()
 	for _, name := range []string{"pool.below.max", "pool.below.total", "pool.recovery.max", "slot.recovery.max", "tasks.latency.max"} {
@@ -135,9 +135,9 @@ func TestQuantilesCountWhatIsGoingOn(t *testing.T) {
 func TestStartsThatDoNotOverlapAreNotTakenForTwoAtOnce(t *testing.T) {
 	g := NewWithT(t)
 	s := calm().exit(1, "", history.Exit{}).exit(2, "", history.Exit{})
-	s.member(history.Member{Op: "started", Slot: 1, PID: 901})
+	s.member(history.MemberEvent{Op: history.Started, Slot: 1, PID: 901})
 	ready := s.now + 5*tick
-	s.wait(20 * tick).member(history.Member{Op: "started", Slot: 2, PID: 902})
-	s.member(history.Member{Op: "ready", Slot: 1, PID: 901, At: ready}).member(history.Member{Op: "ready", Slot: 2, PID: 902})
+	s.wait(20 * tick).member(history.MemberEvent{Op: history.Started, Slot: 2, PID: 902})
+	s.member(history.MemberEvent{Op: history.Ready, Slot: 1, PID: 901, At: ready}).member(history.MemberEvent{Op: history.Ready, Slot: 2, PID: 902})
 	g.Expect(s.metric("starts.max_concurrent")).To(Equal(1.0))
 }

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -53,7 +51,7 @@ func judgeText(text []byte) (check.Result, error) {
 func anyRun(t *rapid.T) *story {
 	size := rapid.IntRange(1, 6).Draw(t, "size")
 	slot := rapid.IntRange(0, size-1)
-	s := newStory(size).boot().stage("steady").work(0).sample(size).stage("chaos").sample(size)
+	s := newStory(size).boot().stage(history.Steady).work(0).sample(size).stage(history.Chaos).sample(size)
 	s.kill(slot.Draw(t, "slot"))
 	for range rapid.IntRange(0, 20).Draw(t, "steps") {
 		s.wait(time.Duration(rapid.IntRange(0, 300).Draw(t, "wait")) * tick)
@@ -65,7 +63,7 @@ func anyRun(t *rapid.T) *story {
 			s.run(id, s.pids[at], s.now, 0).kill(at)
 			s.run(id, s.pids[at], s.now, s.now+tick).wait(2*tick).settle(id, history.OK, "")
 		case 2:
-			s.strike(at, rapid.SampledFrom([]string{"refused", "already_gone", "missed"}).Draw(t, "outcome"), false)
+			s.strike(at, rapid.SampledFrom([]history.FaultOutcome{history.Refused, history.AlreadyGone, history.Missed}).Draw(t, "outcome"), false)
 		case 3:
 			s.sample(size)
 		default:
@@ -135,7 +133,7 @@ func TestOneDefectNeverPasses(t *testing.T) {
 		s := anyRun(t)
 		at := len(s.events)
 		for i, e := range s.events {
-			if e.Stage != nil && e.Stage.Name == "settle" {
+			if e.Stage != nil && e.Stage.Name == history.Settle {
 				at = i
 			}
 		}
@@ -207,35 +205,23 @@ func TestResultsSurviveJSON(t *testing.T) {
 	g.Expect(json.Unmarshal([]byte(`{"metrics":{"a":"x"}}`), &back)).NotTo(Succeed())
 }
 
-func TestJudgeFile(t *testing.T) {
-	g := NewWithT(t)
-	path := filepath.Join(t.TempDir(), "history.jsonl")
-	g.Expect(os.WriteFile(path, good().file(t), 0o600)).To(Succeed())
-	h, r, err := check.JudgeFile(path)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(h.Scenario).To(Equal("story"))
-	g.Expect(r.Verdict).To(Equal(check.Pass), show(r))
-	_, _, err = check.JudgeFile(path + "x")
-	g.Expect(err).To(MatchError(os.ErrNotExist))
-}
-
 // BenchmarkMillionEvents reads and judges a history of a million lines.
 func BenchmarkMillionEvents(b *testing.B) {
-	s := newStory(4).boot().stage("steady")
+	s := newStory(4).boot().stage(history.Steady)
 	work := func(tasks int) {
 		for range tasks {
 			s.task++
 			s.now += 10 * time.Microsecond
 			s.events = append(
 				s.events,
-				history.Event{T: s.now, Task: &history.Task{ID: s.task, Op: "submitted"}},
-				history.Event{T: s.now, Task: &history.Task{ID: s.task, Op: "settled", Outcome: history.OK, Latency: tick, PID: 401}},
+				history.Event{T: s.now, Task: &history.Task{ID: s.task, Op: history.Submitted}},
+				history.Event{T: s.now, Task: &history.Task{ID: s.task, Op: history.Settled, Outcome: history.OK, Latency: tick, PID: 401}},
 				history.Event{T: s.now, Run: &history.Run{Task: s.task, PID: 401, Start: s.now, End: s.now}},
 			)
 		}
 	}
 	work(100_000)
-	s.sample(4).stage("chaos").sample(4)
+	s.sample(4).stage(history.Chaos).sample(4)
 	for range 1000 {
 		s.kill(1)
 	}

@@ -12,7 +12,7 @@ import (
 
 // verified is the stage verify of four slots that all answer, and the end.
 func (s *story) verified() *story {
-	s.stage("verify")
+	s.stage(history.Verify)
 	for slot := range 4 {
 		s.probe(slot, 0)
 	}
@@ -31,12 +31,12 @@ func TestARecoveryThatTakesLongerThanSettleFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			s := calm().strike(2, "confirmed", true).exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"})
+			s := calm().strike(2, history.Confirmed, true).exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"})
 			if name == "the slot" {
 				s.start(2)
 			}
 			s.h.Settle = 2 * time.Second
-			s.stage("settle").work(0).wait(3790 * time.Millisecond)
+			s.stage(history.Settle).work(0).wait(3790 * time.Millisecond)
 			c.back(s)
 			r := s.sample(4).verified().judge()
 			g.Expect(r.Verdict).To(Equal(check.Fail), show(r))
@@ -55,7 +55,7 @@ func TestMembersThatAreBackOnlyAfterSettleAreMissing(t *testing.T) {
 	g := NewWithT(t)
 	s := calm().kill(0)
 	s.h.Target.Can, s.h.Settle = []string{"witness", "marker"}, 2*time.Second
-	s.stage("settle").work(0).sample(4, short)
+	s.stage(history.Settle).work(0).sample(4, short)
 	for range 30 {
 		s.wait(100*tick).sample(4, short)
 	}
@@ -71,7 +71,7 @@ func TestSteadyAgainIsFromThenOnAtEveryLook(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			s := calm().kill(0).stage("settle").work(0).sample(4).rules("steady", "pool.ready == 4")
+			s := calm().kill(0).stage(history.Settle).work(0).sample(4).rules("steady", "pool.ready == 4")
 			for range 21 {
 				s.wait(100*tick).sample(4, short)
 			}
@@ -86,7 +86,7 @@ func TestSteadyAgainIsFromThenOnAtEveryLook(t *testing.T) {
 
 func TestSteadyAgainOnlyAfterSettleFails(t *testing.T) {
 	g := NewWithT(t)
-	s := calm().kill(0).stage("settle").work(0).rules("steady", "pool.ready == 4")
+	s := calm().kill(0).stage(history.Settle).work(0).rules("steady", "pool.ready == 4")
 	for range 30 {
 		s.wait(100*tick).sample(4, short)
 	}
@@ -103,25 +103,25 @@ func TestSteadyAgainOnlyAfterSettleFails(t *testing.T) {
 func TestLooksThatAreAccountedForDoNotEndASteadyState(t *testing.T) {
 	for name, lapse := range map[string]func(*story){
 		"recycled": func(s *story) {
-			s.member(history.Member{Op: "retiring", Slot: 1, PID: s.pids[1]}).sample(4, short)
+			s.member(history.MemberEvent{Op: history.Retiring, Slot: 1, PID: s.pids[1]}).sample(4, short)
 			s.exit(1, "recycle", history.Exit{Kind: "clean"}).start(1)
 		},
 		"recycled, and told of afterwards": func(s *story) {
 			s.wait(50*tick).sample(4, short)
-			s.member(history.Member{Op: "exited", Slot: 1, PID: s.pids[1], Reason: "recycle", At: s.now - 5*tick, Exit: &history.Exit{Kind: "clean"}})
+			s.member(history.MemberEvent{Op: history.Exited, Slot: 1, PID: s.pids[1], Reason: "recycle", At: s.now - 5*tick, Exit: &history.Exit{Kind: "clean"}})
 			s.start(1)
 		},
 		"the load is over": func(s *story) {
-			s.stage("verify").wait(10 * time.Second).sample(4)
+			s.stage(history.Verify).wait(10 * time.Second).sample(4)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			s := calm().wait(300 * tick).work(0).sample(4).kill(0).stage("settle").work(0).sample(4)
+			s := calm().wait(300 * tick).work(0).sample(4).kill(0).stage(history.Settle).work(0).sample(4)
 			s.rules("steady", "pool.ready == 4", "tasks.throughput >= 1/s").expect("allow exits.collateral == exits.recycled")
 			lapse(s)
 			if s.events[len(s.events)-2].Stage == nil {
-				s.stage("verify")
+				s.stage(history.Verify)
 			}
 			for slot := range 4 {
 				s.probe(slot, 0)

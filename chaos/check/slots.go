@@ -146,13 +146,13 @@ func (s *state) probe(e *history.Probe) {
 		p.asked++
 	}
 	switch e.Op {
-	case "answered":
+	case history.Answered:
 		p.answered++
 		s.slots.answered(e.Slot, e.PID, s.now, s.can("events"))
 		if last {
 			p.final[e.Slot] = answer{e.PID, s.now}
 		}
-	case "failed":
+	case history.NoAnswer:
 		p.failed++
 		if last || p.failedLine == 0 {
 			p.failedLine, p.failedErr = s.line, e.Err

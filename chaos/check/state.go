@@ -59,7 +59,7 @@ const (
 	stop
 )
 
-var stages = []string{"boot", "warmup", "steady", "chaos", "settle", "verify", "stop"}
+var stages = []history.StageName{history.Boot, history.Warmup, history.Steady, history.Chaos, history.Settle, history.Verify, history.Stop}
 
 func newState(h history.Header) *state {
 	s := &state{h: h}
@@ -112,7 +112,7 @@ func (s *state) add(line int, e *history.Event) {
 	}
 }
 
-func (s *state) enter(name string) {
+func (s *state) enter(name history.StageName) {
 	next := stage(slices.Index(stages, name))
 	if next < 0 {
 		return
@@ -162,7 +162,7 @@ func (s *state) complete() bool {
 
 // timedOut tells whether the run ended for want of time.
 func (s *state) timedOut() bool {
-	return slices.ContainsFunc(s.alarms, func(a alarm) bool { return a.Kind == "timeout" })
+	return slices.ContainsFunc(s.alarms, func(a alarm) bool { return a.Kind == history.AlarmTimeout })
 }
 
 // finish is called after the last event.

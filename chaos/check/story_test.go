@@ -47,11 +47,11 @@ func (s *story) add(e history.Event) *story {
 
 func (s *story) wait(d time.Duration) *story { s.now += d; return s }
 
-func (s *story) stage(name string) *story {
+func (s *story) stage(name history.StageName) *story {
 	return s.add(history.Event{Stage: &history.Stage{Name: name}})
 }
 
-func (s *story) member(m history.Member) *story { return s.add(history.Event{Member: &m}) }
+func (s *story) member(m history.MemberEvent) *story { return s.add(history.Event{Member: &m}) }
 
 // start is a new member in the slot: started and ready.
 func (s *story) start(slot int) *story {
@@ -60,12 +60,12 @@ func (s *story) start(slot int) *story {
 	}
 	s.next++
 	s.pids[slot] = s.next
-	s.member(history.Member{Op: "started", Slot: slot, PID: s.next})
-	return s.member(history.Member{Op: "ready", Slot: slot, PID: s.next})
+	s.member(history.MemberEvent{Op: history.Started, Slot: slot, PID: s.next})
+	return s.member(history.MemberEvent{Op: history.Ready, Slot: slot, PID: s.next})
 }
 
 func (s *story) boot() *story {
-	s.stage("boot")
+	s.stage(history.Boot)
 	for slot := range s.h.Target.Size {
 		s.start(slot)
 	}
@@ -73,17 +73,17 @@ func (s *story) boot() *story {
 }
 
 func (s *story) exit(slot int, reason string, x history.Exit) *story {
-	return s.member(history.Member{Op: "exited", Slot: slot, PID: s.pids[slot], Reason: reason, Exit: &x})
+	return s.member(history.MemberEvent{Op: history.Exited, Slot: slot, PID: s.pids[slot], Reason: reason, Exit: &x})
 }
 
 func (s *story) submit() uint64 {
 	s.task++
-	s.add(history.Event{Task: &history.Task{ID: s.task, Op: "submitted"}})
+	s.add(history.Event{Task: &history.Task{ID: s.task, Op: history.Submitted}})
 	return s.task
 }
 
 func (s *story) settle(id uint64, o history.Outcome, err string) *story {
-	return s.add(history.Event{Task: &history.Task{ID: id, Op: "settled", Outcome: o, Latency: 5 * tick, Err: err}})
+	return s.add(history.Event{Task: &history.Task{ID: id, Op: history.Settled, Outcome: o, Latency: 5 * tick, Err: err}})
 }
 
 func (s *story) run(id uint64, pid int, start, end time.Duration) *story {
@@ -99,7 +99,7 @@ func (s *story) work(slot int) *story {
 }
 
 func (s *story) probe(slot, after int) *story {
-	return s.add(history.Event{Probe: &history.Probe{Slot: slot, Op: "answered", For: after, PID: s.pids[slot]}})
+	return s.add(history.Event{Probe: &history.Probe{Slot: slot, Op: history.Answered, For: after, PID: s.pids[slot]}})
 }
 
 // sample says that so many members are wanted and all are there.
@@ -112,22 +112,22 @@ func (s *story) sample(want int, change ...func(*history.Sample)) *story {
 }
 
 // strike is an injection that is planned, injected and settled with this outcome.
-func (s *story) strike(slot int, outcome string, fatal bool) *story {
+func (s *story) strike(slot int, outcome history.FaultOutcome, fatal bool) *story {
 	s.faults++
 	v := &history.Victim{Slot: slot, PID: s.pids[slot]}
-	s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "planned", Fault: "signal KILL", Victim: v}})
-	if outcome != "refused" && outcome != "already_gone" {
-		s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: "injected", Victim: v}})
+	s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Planned, Fault: "signal KILL", Victim: v}})
+	if outcome != history.Refused && outcome != history.AlreadyGone {
+		s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Injected, Victim: v}})
 	}
 	return s.add(history.Event{Fault: &history.Fault{
-		N: s.faults, Op: "settled", Outcome: outcome, Fatal: fatal,
+		N: s.faults, Op: history.Concluded, Outcome: outcome, Fatal: fatal,
 		Receipt: &history.Receipt{Tier: "wait status", At: s.now + tick},
 	}})
 }
 
 // kill is a confirmed SIGKILL and the recovery from it.
 func (s *story) kill(slot int) *story {
-	s.strike(slot, "confirmed", true)
+	s.strike(slot, history.Confirmed, true)
 	s.exit(slot, "", history.Exit{Code: -1, Signal: "SIGKILL", Kind: "killed"})
 	s.start(slot)
 	return s.probe(slot, s.faults)
@@ -135,14 +135,14 @@ func (s *story) kill(slot int) *story {
 
 // verify is the end of a run: settled, every slot answers, nothing left.
 func (s *story) verify(want int) *story {
-	s.stage("settle").work(0).sample(want).stage("verify")
+	s.stage(history.Settle).work(0).sample(want).stage(history.Verify)
 	for slot := range want {
 		s.probe(slot, 0)
 	}
 	return s.sample(want)
 }
 
-func (s *story) stop() *story { return s.stage("stop").sample(0) }
+func (s *story) stop() *story { return s.stage(history.Stop).sample(0) }
 
 func (s *story) end() *story {
 	return s.add(history.Event{End: &history.End{Events: len(s.events)}})
@@ -150,7 +150,7 @@ func (s *story) end() *story {
 
 // calm is everything up to the first fault, on four members.
 func calm() *story {
-	s := newStory(4).boot().stage("steady").work(0).work(1).sample(4).stage("chaos").sample(4)
+	s := newStory(4).boot().stage(history.Steady).work(0).work(1).sample(4).stage(history.Chaos).sample(4)
 	return s.work(2).work(3)
 }
 

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,7 +38,7 @@ func (v *verdict) group(name string) {
 // that was to be killed at its work, what is
 // expected of their effect proves nothing; what every scenario promises holds all the same.
 func (v *verdict) breachOf(r history.Rule) Verdict {
-	struck := len(v.s.h.Nemesis) == 0 || v.s.faults.outcomes["confirmed"] > 0 && !v.s.betweenTasks()
+	struck := len(v.s.h.Nemesis) == 0 || v.s.faults.outcomes[history.Confirmed] > 0 && !v.s.betweenTasks()
 	promised := slices.Contains(Promises(), r.Metric)
 	if r.Group == "expect" && (struck || promised) {
 		return Fail
@@ -60,16 +61,16 @@ func (v *verdict) judge(r history.Rule, breach Verdict) {
 	beyondMending := !t.NoData && lasting && r.Than == "" && r.For == 0 && bounds(r.Op) && t.Actual > t.Limit
 	switch {
 	case v.complete && t.NoData:
-		v.find(Inconclusive, 0, r.Text+" cannot be judged: "+v.s.missing(r))
+		v.findOf(Inconclusive, NoData, r.Metric, 0, r.Text+" cannot be judged: "+v.s.missing(r))
 	case v.complete && !t.OK, beyondMending:
 		text, line := v.s.breach(t)
 		if breach == Fail && v.s.starvedOut(r, t) || v.s.starvedShort() && v.needsFaults(r) {
 			t.Starved = true
-			v.excuse(line, text)
+			v.excuse(Broken, r.Metric, line, text)
 		} else if r.Group == "expect" && breach == Inconclusive {
-			v.moot = append(v.moot, Finding{Verdict: breach, Text: text, Event: line})
+			v.moot = append(v.moot, Finding{Verdict: breach, Code: Broken, Metric: r.Metric, Text: text, Event: line})
 		} else {
-			v.find(breach, line, text)
+			v.findOf(breach, Broken, r.Metric, line, text)
 		}
 	case !v.complete:
 		t.OK, t.NoData, t.NotJudged = false, true, true
@@ -102,7 +103,7 @@ func (v *verdict) steady() {
 				v.thresholds = append(v.thresholds, t)
 			}
 			if len(w.steady) > 0 && v.complete {
-				v.find(Inconclusive, 0, "nobody looked whether the target was steady "+when+" the faults")
+				v.findOf(Inconclusive, NoData, w.steady[0].rule.Metric, 0, "nobody looked whether the target was steady "+when+" the faults")
 			}
 			continue
 		}
@@ -116,11 +117,11 @@ func (v *verdict) steady() {
 		if w.reached[side] || !v.complete {
 			continue
 		}
-		wrong := notOK(w.shown[side])
+		metric, wrong := notOK(w.shown[side])
 		if side == 0 {
-			v.find(Inconclusive, v.s.looks.lastLine, "the target was not steady before the first fault: "+wrong)
+			v.findOf(Inconclusive, NotSteady, metric, v.s.looks.lastLine, "the target was not steady before the first fault: "+wrong)
 		} else {
-			v.notSteady(v.s.looks.lastLine, v.s.now, "the target did not get back to its steady state: "+wrong)
+			v.notSteady(NotSteadyAgain, metric, v.s.looks.lastLine, v.s.now, "the target did not get back to its steady state: "+wrong)
 		}
 	}
 }
@@ -129,33 +130,35 @@ func (v *verdict) steady() {
 func (v *verdict) steadyAgain() {
 	after := func(at time.Duration) string { return Seconds.Show((at - v.s.began[settle]).Seconds()) }
 	if first := v.s.settling.first; v.s.settling.late {
-		v.notSteady(v.s.looks.lastLine, first, "the target was in its steady state again only "+after(first)+" after the faults, and settle is "+
+		v.notSteady(NotSteadyAgain, "settle.time", v.s.looks.lastLine, first, "the target was in its steady state again only "+after(first)+" after the faults, and settle is "+
 			Seconds.Show(v.s.h.Settle.Seconds()))
 	}
 	if l := v.s.lapsed(); l != nil {
-		v.notSteady(l.line, l.at, "the target was in its steady state again "+after(v.s.settling.first)+" after the faults, and after "+
-			after(l.at)+" not any more: "+notOK(l.then))
+		metric, wrong := notOK(l.then)
+		v.notSteady(Relapsed, metric, l.line, l.at, "the target was in its steady state again "+after(v.s.settling.first)+" after the faults, and after "+
+			after(l.at)+" not any more: "+wrong)
 	}
 }
 
 // notSteady blames the target for that, unless the host was starved for most of the time from the end of the faults up to then.
-func (v *verdict) notSteady(line int, by time.Duration, text string) {
+func (v *verdict) notSteady(code Code, metric string, line int, by time.Duration, text string) {
 	if from := v.s.began[settle]; 2*v.s.host.within(from, by) > by-from {
-		v.excuse(line, text)
+		v.excuse(code, metric, line, text)
 	} else {
-		v.find(Fail, line, text)
+		v.findOf(Fail, code, metric, line, text)
 	}
 }
 
-// notOK lists those that do not hold.
-func notOK(list []Threshold) string {
+// notOK lists those that do not hold, and is the metric of the first.
+func notOK(list []Threshold) (metric, text string) {
 	wrong := []string{}
 	for _, t := range list {
 		if !t.OK {
+			metric = cmp.Or(metric, t.Metric)
 			wrong = append(wrong, t.short())
 		}
 	}
-	return strings.Join(wrong, ", ")
+	return metric, strings.Join(wrong, ", ")
 }
 
 // abort judges the conditions that end a run: as the samples show, and as the harness said. One that had no data all the
@@ -170,9 +173,9 @@ func (v *verdict) abort() {
 			switch {
 			case !v.complete:
 			case c.last.Metric == "":
-				v.find(Inconclusive, v.s.line, "the abort condition "+t.Text+" was never looked at: no sample was taken in chaos or settle")
+				v.findOf(Inconclusive, NoData, t.Metric, v.s.line, "the abort condition "+t.Text+" was never looked at: no sample was taken in chaos or settle")
 			default:
-				v.find(Inconclusive, v.s.line, "the abort condition "+t.Text+" had no data in chaos or settle: "+v.s.missing(c.rule))
+				v.findOf(Inconclusive, NoData, t.Metric, v.s.line, "the abort condition "+t.Text+" had no data in chaos or settle: "+v.s.missing(c.rule))
 			}
 		}
 		t.OK, t.Margin = !t.OK && !t.NoData, -t.Margin // here the limit is what must not be reached
@@ -183,27 +186,24 @@ func (v *verdict) abort() {
 		}
 		v.thresholds = append(v.thresholds, t)
 	}
-	tripped := ""
-	if w.tripped != nil {
-		tripped = w.tripped.Text
-		v.tripped(w.tripped.Metric, w.tripped.line, "the abort condition "+tripped+" held: "+w.tripped.short())
+	if t := w.tripped; t != nil {
+		v.tripped(t.Metric, t.line, "the abort condition "+t.Text+" held: "+t.short())
+		return
 	}
-	for _, a := range v.s.alarms {
-		if a.Kind != "abort" || tripped != "" && strings.Contains(a.Text, tripped) {
-			continue
+	for _, a := range v.s.alarms { // the harness saw what the record does not show
+		if a.Kind == history.AlarmAbort {
+			r, _ := ParseRule(a.Rule)
+			v.tripped(r.Metric, a.line, "the abort condition "+a.Rule+" held")
 		}
-		rule := a.Text[strings.LastIndex(a.Text, ": ")+1:] // a harness may say more than the condition
-		r, _ := ParseRule(rule)
-		v.tripped(r.Metric, a.line, "the abort condition "+strings.TrimSpace(rule)+" held")
 	}
 }
 
 // tripped blames the target for an abort condition, unless the metric is the host's or the harness's.
 func (v *verdict) tripped(metric string, line int, text string) {
 	if m, _ := Lookup(metric); !m.Aside {
-		v.find(Fail, line, text)
+		v.findOf(Fail, Tripped, metric, line, text)
 	} else if len(v.s.alarms) > 0 {
-		v.find(Aborted, line, text)
+		v.findOf(Aborted, Tripped, metric, line, text)
 	}
 }
 
@@ -226,7 +226,7 @@ func (v *verdict) require() {
 	}
 	v.group("require")
 	if v.complete && v.s.betweenTasks() {
-		v.find(Inconclusive, 0, "members were to be killed at work, and each kill fell between two tasks")
+		v.find(Inconclusive, BetweenTasks, 0, "members were to be killed at work, and each kill fell between two tasks")
 	}
 }
 

@@ -52,7 +52,7 @@ func (g *together) probe(e *history.Probe, s *state) {
 		at = 1
 	}
 	w := &g.sides[at]
-	if e.Op == "sent" {
+	if e.Op == history.Sent {
 		if w.sent == 0 {
 			w.first = s.now
 		}
@@ -68,7 +68,7 @@ func (g *together) probe(e *history.Probe, s *state) {
 	}
 	delete(g.sent, e.Task)
 	w.last = s.now
-	if e.Op != "answered" {
+	if e.Op != history.Answered {
 		w.failed++
 		w.failure = e.Err
 		return

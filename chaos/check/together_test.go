@@ -17,13 +17,13 @@ func (s *story) round(hold, apart, slow time.Duration) *story {
 	for range s.pids {
 		s.task++
 		ids = append(ids, s.task)
-		s.add(history.Event{Probe: &history.Probe{Slot: history.AnySlot, Op: "sent", Task: s.task, Hold: hold}})
+		s.add(history.Event{Probe: &history.Probe{Slot: history.AnySlot, Op: history.Sent, Task: s.task, Hold: hold}})
 	}
 	for i, id := range ids {
 		start := sent + time.Duration(i+1)*tick + time.Duration(i)*apart
 		s.run(id, s.pids[i], start, start+hold)
 		s.now = max(s.now, start+hold+slow)
-		s.add(history.Event{Probe: &history.Probe{Slot: history.AnySlot, Op: "answered", Task: id, Hold: hold, PID: s.pids[i]}})
+		s.add(history.Event{Probe: &history.Probe{Slot: history.AnySlot, Op: history.Answered, Task: id, Hold: hold, PID: s.pids[i]}})
 	}
 	return s
 }
@@ -35,7 +35,7 @@ func lasting(before time.Duration, rounds func(s *story)) *story { return lastin
 func lastingOn(before, starved time.Duration, rounds func(s *story)) *story {
 	s := newStory(4).boot()
 	s.round(50*tick, 0, before).busy(starved)
-	s.stage("steady").work(0).sample(4).stage("chaos").sample(4).kill(1).stage("settle").work(0).sample(4).stage("verify")
+	s.stage(history.Steady).work(0).sample(4).stage(history.Chaos).sample(4).kill(1).stage(history.Settle).work(0).sample(4).stage(history.Verify)
 	for slot := range 4 {
 		s.probe(slot, 0)
 	}
@@ -164,7 +164,7 @@ func TestProcessesThatComeWithTheFaultsAndStayFail(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			others := func(n int) func(*history.Sample) { return func(e *history.Sample) { e.Others = n } }
-			s := newStory(4).boot().stage("steady").work(0).sample(4, others(c.before)).stage("chaos").kill(1).stage("settle").work(0).sample(4).stage("verify")
+			s := newStory(4).boot().stage(history.Steady).work(0).sample(4, others(c.before)).stage(history.Chaos).kill(1).stage(history.Settle).work(0).sample(4).stage(history.Verify)
 			for slot := range 4 {
 				s.probe(slot, 0)
 			}

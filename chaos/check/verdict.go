@@ -51,15 +51,6 @@ type Result struct {
 // Unexplained stands in Result.Causes for an exit that nobody caused.
 const Unexplained = -1
 
-// Finding is one reason for a verdict.
-type Finding struct {
-	Verdict Verdict `json:"verdict"`
-	Text    string  `json:"text"`
-	Event   int     `json:"event,omitempty"` // the line of the history that shows it, the header being 1; 0: none
-	// Starved tells that the host was too busy for it to blame the target.
-	Starved bool `json:"starved,omitempty"`
-}
-
 // Starved tells whether the run proves nothing for no other reason than that the host was too busy.
 func (r *Result) Starved() bool {
 	return r.Verdict == Inconclusive && !slices.ContainsFunc(r.Findings, func(f Finding) bool { return !f.Starved })

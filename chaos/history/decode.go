@@ -62,7 +62,7 @@ func decodePlain(line []byte, e *Event) bool {
 func (s *scanner) task() *Task {
 	t := &Task{ID: s.uint()}
 	s.literal(`,"op":"`)
-	t.Op = known(s.text())
+	t.Op = TaskOp(known(s.text()))
 	if s.has(`,"outcome":"`) {
 		t.Outcome = Outcome(known(s.text()))
 	}

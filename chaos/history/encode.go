@@ -14,7 +14,7 @@ func appendEvent(b []byte, e *Event) ([]byte, error) {
 		return b, errors.New("history: an event has exactly one record, this one has " + strconv.Itoa(n))
 	}
 	switch {
-	case e.Task != nil && plain(string(e.Task.Outcome)) && plain(e.Task.Op) && plain(e.Task.Err):
+	case e.Task != nil && plain(string(e.Task.Outcome)) && plain(string(e.Task.Op)) && plain(e.Task.Err):
 		return append(e.Task.append(appendT(b, e.T, "task")), '}'), nil
 	case e.Run != nil:
 		return append(e.Run.append(appendT(b, e.T, "run")), '}'), nil

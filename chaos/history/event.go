@@ -5,10 +5,13 @@
 // that came to its end is an [End]; a history without it was cut short.
 package history
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
-// SchemaVersion is the version of the format. A reader refuses others.
-const SchemaVersion = 1
+// SchemaVersion is the version of the format that is written. A reader takes this one and those before it.
+const SchemaVersion = 2
 
 // Header is the first line of a history: everything that judging needs beside the events.
 type Header struct {
@@ -81,17 +84,17 @@ type Nemesis struct {
 type Event struct {
 	T time.Duration `json:"t"`
 
-	Stage  *Stage  `json:"stage,omitempty"`
-	Member *Member `json:"member,omitempty"`
-	Fault  *Fault  `json:"fault,omitempty"`
-	Task   *Task   `json:"task,omitempty"`
-	Run    *Run    `json:"run,omitempty"`
-	Probe  *Probe  `json:"probe,omitempty"`
-	Sample *Sample `json:"sample,omitempty"`
-	Host   *Host   `json:"host,omitempty"`
-	Alarm  *Alarm  `json:"alarm,omitempty"`
-	Note   *Note   `json:"note,omitempty"`
-	End    *End    `json:"end,omitempty"`
+	Stage  *Stage       `json:"stage,omitempty"`
+	Member *MemberEvent `json:"member,omitempty"`
+	Fault  *Fault       `json:"fault,omitempty"`
+	Task   *Task        `json:"task,omitempty"`
+	Run    *Run         `json:"run,omitempty"`
+	Probe  *Probe       `json:"probe,omitempty"`
+	Sample *Sample      `json:"sample,omitempty"`
+	Host   *Host        `json:"host,omitempty"`
+	Alarm  *Alarm       `json:"alarm,omitempty"`
+	Note   *Note        `json:"note,omitempty"`
+	End    *End         `json:"end,omitempty"`
 }
 
 // Stage says which part of the run begins. A run has them in this order and may leave some out:
@@ -104,18 +107,18 @@ type Event struct {
 //	verify  no load any more; a probe to every slot, a last Sample
 //	stop    the target ends: exits from here on are nobody's fault; a Sample once it is gone shows what it left behind
 type Stage struct {
-	Name string `json:"name"`
+	Name StageName `json:"name"`
 }
 
-// Member is one event in the life of a target's member.
-type Member struct {
-	Op     string `json:"op"` // started, ready, retiring, exited, quarantined, boot-failed, breaker-opened, breaker-closed, requeued, lost, late, answered-twice, unanswered, rejected, probed, probe-answered, unlisted
-	Slot   int    `json:"slot"`
-	Gen    int    `json:"gen,omitempty"`
-	PID    int    `json:"pid,omitempty"`
-	Name   string `json:"name,omitempty"`
-	Reason string `json:"reason,omitempty"` // why the target itself ended it: stop, recycle, restart, timeout, boot, …
-	Exit   *Exit  `json:"exit,omitempty"`   // exited, unlisted
+// MemberEvent is one event in the life of a target's member.
+type MemberEvent struct {
+	Op     MemberOp `json:"op"`
+	Slot   int      `json:"slot"`
+	Gen    int      `json:"gen,omitempty"`
+	PID    int      `json:"pid,omitempty"`
+	Name   string   `json:"name,omitempty"`
+	Reason string   `json:"reason,omitempty"` // why the target itself ended it: stop, recycle, restart, timeout, boot, …
+	Exit   *Exit    `json:"exit,omitempty"`   // exited, unlisted
 	// Task is the target's own number of it for requeued, lost and late; for answered-twice, probed and probe-answered the one
 	// that it was submitted with. PID is, for probe-answered, the process that the answer names.
 	Task   uint64 `json:"task,omitempty"`
@@ -154,10 +157,10 @@ type Victim struct {
 type Fault struct {
 	N       int           `json:"n"`       // the injection's number, from 1; one victim each
 	Nemesis int           `json:"nemesis"` // index into Header.Nemesis
-	Op      string        `json:"op"`      // planned, injected, settled, healed, heal-failed
+	Op      FaultOp       `json:"op"`
 	Fault   string        `json:"fault,omitempty"`
 	Victim  *Victim       `json:"victim,omitempty"`
-	Outcome string        `json:"outcome,omitempty"` // settled: confirmed, already_gone, refused, unconfirmed, missed
+	Outcome FaultOutcome  `json:"outcome,omitempty"` // settled
 	Receipt *Receipt      `json:"receipt,omitempty"` // settled
 	Fatal   bool          `json:"fatal,omitempty"`   // the victim is dead of it
 	Due     time.Duration `json:"due,omitempty"`     // when the plan wanted it
@@ -176,23 +179,10 @@ type Receipt struct {
 	Mechanism string            `json:"mechanism,omitempty"` // of several: "cgroup v1", "cgroup v2", "RLIMIT_DATA", "RSS"
 }
 
-// Outcome is how a submission ended for its submitter.
-type Outcome string
-
-// The outcomes. A submission without any is lost.
-const (
-	OK       Outcome = "ok"
-	Wrong    Outcome = "wrong"    // a value, but not the right one
-	Failed   Outcome = "failed"   // an error that says why
-	Lost     Outcome = "lost"     // an error that says that its worker was lost
-	Hung     Outcome = "hung"     // nothing by the end of the run
-	Rejected Outcome = "rejected" // never accepted: closed, queue full
-)
-
 // Task is a submission or its end.
 type Task struct {
 	ID       uint64        `json:"id"`
-	Op       string        `json:"op"` // submitted, settled
+	Op       TaskOp        `json:"op"`
 	Outcome  Outcome       `json:"outcome,omitempty"`
 	Latency  time.Duration `json:"latency,omitempty"`
 	Attempts int           `json:"attempts,omitempty"`
@@ -215,11 +205,11 @@ type Run struct {
 // Probe is a task sent to one slot to see whether it answers; or one of those that are sent to all slots at once, to see
 // whether they work at the same time.
 type Probe struct {
-	Slot int    `json:"slot"`          // AnySlot: one of those sent at once
-	Op   string `json:"op"`            // sent, answered, failed
-	For  int    `json:"for,omitempty"` // the injection after whose death it was sent; 0: the check at the end
-	PID  int    `json:"pid,omitempty"` // who answered
-	Err  string `json:"err,omitempty"`
+	Slot int     `json:"slot"` // AnySlot: one of those sent at once
+	Op   ProbeOp `json:"op"`
+	For  int     `json:"for,omitempty"` // the injection after whose death it was sent; 0: the check at the end
+	PID  int     `json:"pid,omitempty"` // who answered
+	Err  string  `json:"err,omitempty"`
 	// Task and Hold are of those sent at once: the number by which the witness knows it, and how long it lasts at least.
 	Task uint64        `json:"task,omitempty"`
 	Hold time.Duration `json:"hold,omitempty"`
@@ -283,9 +273,13 @@ type CPULimit struct {
 
 // Alarm is why a run ended early: an abort condition that tripped, an interruption, want of time, a target that ended as a whole.
 type Alarm struct {
-	Kind string `json:"kind"` // "abort", "interrupt", "timeout", "error", "gone"
-	Text string `json:"text"`
+	Kind AlarmKind `json:"kind"`
+	Rule string    `json:"rule,omitempty"` // abort: the condition that held, as Rule.Text has it
+	Text string    `json:"text,omitempty"` // the others: why, for people
 }
+
+// String is the alarm in a line.
+func (a Alarm) String() string { return string(a.Kind) + ": " + cmp.Or(a.Rule, a.Text) }
 
 // Note is something for people, or a fact about the record itself.
 type Note struct {

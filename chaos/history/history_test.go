@@ -27,7 +27,7 @@ func tick() func() time.Duration {
 }
 
 func submitted(id uint64) history.Event {
-	return history.Event{Task: &history.Task{ID: id, Op: "submitted"}}
+	return history.Event{Task: &history.Task{ID: id, Op: history.Submitted}}
 }
 
 // write is the text of a closed history with these events.
@@ -67,16 +67,16 @@ func read(text string) (events []history.Event, truncated bool, err error) {
 // one of each kind of record, with every field set that has a value of its own kind.
 func everyKind() []history.Event {
 	return []history.Event{
-		{Stage: &history.Stage{Name: "boot"}},
-		{Member: &history.Member{Op: "exited", Slot: 1, Gen: 2, PID: 3, Name: "Worker-1", Reason: "stall", Exit: &history.Exit{Code: -1, Signal: "SIGKILL", Stderr: "<b>\x00\u2028\n"}}},
-		{Fault: &history.Fault{N: 1, Op: "settled", Victim: &history.Victim{PID: 3}, Outcome: "confirmed", Receipt: &history.Receipt{Tier: "wait status", Evidence: map[string]string{"signal": "SIGKILL"}, PIDs: []int{3}}}},
-		{Task: &history.Task{ID: 1, Op: "settled", Outcome: history.OK, Latency: 5, Attempts: 1, PID: 3}},
-		{Task: &history.Task{ID: 2, Op: "settled", Outcome: history.Failed, Err: "it \"broke\" <here> ü"}},
+		{Stage: &history.Stage{Name: history.Boot}},
+		{Member: &history.MemberEvent{Op: history.Exited, Slot: 1, Gen: 2, PID: 3, Name: "Worker-1", Reason: "stall", Exit: &history.Exit{Code: -1, Signal: "SIGKILL", Stderr: "<b>\x00\u2028\n"}}},
+		{Fault: &history.Fault{N: 1, Op: history.Concluded, Victim: &history.Victim{PID: 3}, Outcome: history.Confirmed, Receipt: &history.Receipt{Tier: "wait status", Evidence: map[string]string{"signal": "SIGKILL"}, PIDs: []int{3}}}},
+		{Task: &history.Task{ID: 1, Op: history.Settled, Outcome: history.OK, Latency: 5, Attempts: 1, PID: 3}},
+		{Task: &history.Task{ID: 2, Op: history.Settled, Outcome: history.Failed, Err: "it \"broke\" <here> ü"}},
 		{Run: &history.Run{Task: 1, Attempt: 1, PID: 3, Start: 4, End: 5}},
-		{Probe: &history.Probe{Slot: 1, Op: "answered", PID: 4}},
+		{Probe: &history.Probe{Slot: 1, Op: history.Answered, PID: 4}},
 		{Sample: &history.Sample{Want: 4, Ready: 4, Alive: 4, HostOOM: 1}},
 		{Host: &history.Host{Over: 7, CPUs: 2, Late: []time.Duration{1, 2}, Own: 3, Pressure: -1, Limit: &history.CPULimit{CPUs: 0.1, Periods: 5, Throttled: 4}, Floors: map[string]float64{"spawn": 0.004}}},
-		{Alarm: &history.Alarm{Kind: "abort", Text: "pool.ready < 1"}},
+		{Alarm: &history.Alarm{Kind: history.AlarmAbort, Rule: "pool.ready < 1"}},
 		{Note: &history.Note{Text: "n", Dropped: 1}},
 	}
 }
@@ -106,7 +106,7 @@ func TestHandWrittenLinesAreThoseOfEncodingJSON(t *testing.T) {
 		}}
 		if rapid.Bool().Draw(t, "task") {
 			e = history.Event{Task: &history.Task{
-				ID: rapid.Uint64().Draw(t, "id"), Op: text.Draw(t, "op"), Outcome: history.Outcome(text.Draw(t, "outcome")),
+				ID: rapid.Uint64().Draw(t, "id"), Op: history.TaskOp(text.Draw(t, "op")), Outcome: history.Outcome(text.Draw(t, "outcome")),
 				Latency: time.Duration(number.Draw(t, "latency")), Attempts: small.Draw(t, "attempts"), PID: small.Draw(t, "pid"), Err: text.Draw(t, "err"),
 			}}
 		}
@@ -145,7 +145,7 @@ func TestBrokenHistoriesAreNamedForWhatTheyAre(t *testing.T) {
 	}{
 		"empty":             {"", history.ErrCutShort, "line 1: the history is cut short: it is empty"},
 		"not a header":      {"hello\n", history.ErrInvalid, "line 1: this line is not of a history: not a header: invalid character 'h' looking for beginning of value"},
-		"other version":     {strings.Replace(whole, `"schema_version":1`, `"schema_version":2`, 1), history.ErrVersion, "line 1: the history has another schema: schema_version is 2, this program reads 1"},
+		"other version":     {strings.Replace(whole, `"schema_version":2`, `"schema_version":3`, 1), history.ErrVersion, "line 1: the history has another schema: schema_version is 3, this program reads 1 to 2"},
 		"cut header":        {whole[:40], history.ErrCutShort, "line 1: the history is cut short: the last line ends after 40 bytes without a newline"},
 		"cut line":          {strings.Join(lines[:2], "") + lines[2][:9], history.ErrCutShort, "line 3: the history is cut short: the last line ends after 9 bytes without a newline"},
 		"cut end":           {whole[:len(whole)-1], history.ErrCutShort, fmt.Sprintf("line 5: the history is cut short: the last line ends after %d bytes without a newline", len(lines[4])-1)},
@@ -339,7 +339,7 @@ func BenchmarkMillionEvents(b *testing.B) {
 		w, _ := history.NewWriter(&text, history.Header{}, history.Options{})
 		for id := range uint64(333_333) {
 			_ = w.Append(submitted(id))
-			_ = w.Append(history.Event{Task: &history.Task{ID: id, Op: "settled", Outcome: history.OK, Latency: 5e6, Attempts: 1, PID: 4711}})
+			_ = w.Append(history.Event{Task: &history.Task{ID: id, Op: history.Settled, Outcome: history.OK, Latency: 5e6, Attempts: 1, PID: 4711}})
 			_ = w.Append(history.Event{Run: &history.Run{Task: id, Attempt: 1, PID: 4711, Start: 1e9, End: 2e9}})
 		}
 		_ = w.Close(false)

@@ -70,8 +70,8 @@ func NewReader(in io.Reader) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unmarshal(line, &r.Header); r.Header.SchemaVersion != SchemaVersion && (err == nil || r.Header.SchemaVersion != 0) {
-		return nil, r.problem(ErrVersion, fmt.Sprintf("schema_version is %d, this program reads %d", r.Header.SchemaVersion, SchemaVersion))
+	if err := unmarshal(line, &r.Header); (r.Header.SchemaVersion < 1 || r.Header.SchemaVersion > SchemaVersion) && (err == nil || r.Header.SchemaVersion != 0) {
+		return nil, r.problem(ErrVersion, fmt.Sprintf("schema_version is %d, this program reads 1 to %d", r.Header.SchemaVersion, SchemaVersion))
 	} else if err != nil {
 		return nil, r.problem(ErrInvalid, "not a header: "+err.Error())
 	}
@@ -118,6 +118,9 @@ func (r *Reader) event() (e Event, err error) {
 	}
 	if err := decode(line, &e); err != nil {
 		return Event{}, r.problem(ErrInvalid, err.Error())
+	}
+	if r.Header.SchemaVersion == 1 {
+		fromVersion1(&e)
 	}
 	if e.T < r.last {
 		return Event{}, r.problem(ErrEdited, fmt.Sprintf("t goes back from %v to %v", r.last, e.T))

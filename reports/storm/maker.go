@@ -47,25 +47,25 @@ func (m *maker) send(at time.Duration, e history.Event) {
 	m.over = !m.yield(e, nil)
 }
 
-func (m *maker) stage(at time.Duration, name string) {
+func (m *maker) stage(at time.Duration, name history.StageName) {
 	m.send(at, history.Event{Stage: &history.Stage{Name: name}})
 }
 
 func (m *maker) run() {
 	m.pid, m.next = 1000, 1
 	m.slots = make([]worker, m.Slots)
-	m.stage(0, "boot")
+	m.stage(0, history.Boot)
 	for slot := range m.slots {
 		m.start(slot, 40*time.Millisecond)
 	}
-	m.stage(boot, "steady")
+	m.stage(boot, history.Steady)
 	m.sample(boot, m.Slots)
 	whole := before + m.Length
 	step := whole / time.Duration(m.Tasks+1)
 	for at := boot; m.next <= uint64(m.Tasks) && !m.over; at += step {
 		for m.kills < m.Kills && at >= m.due(m.kills) {
 			if m.kills++; m.kills == 1 {
-				m.stage(at, "chaos")
+				m.stage(at, history.Chaos)
 			}
 			m.kill(m.kills, m.due(m.kills-1))
 		}
@@ -86,9 +86,9 @@ func (m *maker) start(slot int, took time.Duration) {
 	m.pid++
 	w := worker{m.pid, m.slots[slot].gen + 1}
 	m.slots[slot] = w
-	member := history.Member{Slot: slot, Gen: w.gen, PID: w.pid, Name: "Worker-" + m.Text}
+	member := history.MemberEvent{Slot: slot, Gen: w.gen, PID: w.pid, Name: "Worker-" + m.Text}
 	started, ready := member, member
-	started.Op, ready.Op = "started", "ready"
+	started.Op, ready.Op = history.Started, history.Ready
 	m.send(m.now+time.Millisecond, history.Event{Member: &started})
 	m.send(m.now+took, history.Event{Member: &ready})
 }
@@ -99,7 +99,7 @@ func (m *maker) submit(at time.Duration) {
 		m.settle(at)
 	}
 	m.open = append(m.open, task{id: m.next, slot: int(m.next) % m.Slots, at: at, attempts: 1})
-	m.send(at, history.Event{Task: &history.Task{ID: m.next, Op: "submitted"}})
+	m.send(at, history.Event{Task: &history.Task{ID: m.next, Op: history.Submitted}})
 	m.next++
 }
 
@@ -109,7 +109,7 @@ func (m *maker) settle(at time.Duration) {
 	pid := m.slots[t.slot].pid
 	latency := max(at-t.at, 0) + time.Duration(m.rng.ExpFloat64()*float64(2*time.Millisecond))
 	m.send(at, history.Event{Task: &history.Task{
-		ID: t.id, Op: "settled", Outcome: history.OK, Latency: latency, Attempts: t.attempts, PID: pid,
+		ID: t.id, Op: history.Settled, Outcome: history.OK, Latency: latency, Attempts: t.attempts, PID: pid,
 	}})
 	m.runs = append(m.runs, history.Run{Task: t.id, Attempt: t.attempts, PID: pid, Start: max(m.now-time.Millisecond, 1), End: m.now})
 }
@@ -132,10 +132,10 @@ func (m *maker) kill(n int, due time.Duration) {
 		Victim: &history.Victim{Slot: slot, Gen: w.gen, PID: w.pid, Name: "Worker-" + m.Text, Phase: phase},
 	}
 	planned, settled := fault, fault
-	planned.Op, planned.Due = "planned", due
+	planned.Op, planned.Due = history.Planned, due
 	m.send(due, history.Event{Fault: &planned})
 	m.exit(m.now+time.Millisecond, slot, &history.Exit{Code: -1, Signal: "SIGKILL", Kind: "killed", Stderr: m.Text})
-	settled.Op, settled.Outcome, settled.Fatal = "settled", "confirmed", true
+	settled.Op, settled.Outcome, settled.Fatal = history.Concluded, history.Confirmed, true
 	settled.Receipt = &history.Receipt{
 		Tier: "wait status", At: m.now,
 		Evidence: map[string]string{"kernel": "signal SIGKILL", "note" + m.Text: m.Text},
@@ -143,7 +143,7 @@ func (m *maker) kill(n int, due time.Duration) {
 	m.send(m.now, history.Event{Fault: &settled})
 	m.sample(m.now, m.Slots-1)
 	m.start(slot, time.Duration(5+m.rng.ExpFloat64()*4)*time.Millisecond)
-	m.send(m.now+time.Millisecond, history.Event{Probe: &history.Probe{Slot: slot, Op: "answered", For: n, PID: m.slots[slot].pid}})
+	m.send(m.now+time.Millisecond, history.Event{Probe: &history.Probe{Slot: slot, Op: history.Answered, For: n, PID: m.slots[slot].pid}})
 	m.sample(m.now, m.Slots)
 	if m.Broken && n == (m.Kills+1)/2 {
 		m.crash((slot + 1) % m.Slots)
@@ -152,7 +152,7 @@ func (m *maker) kill(n int, due time.Duration) {
 
 func (m *maker) exit(at time.Duration, slot int, x *history.Exit) {
 	w := m.slots[slot]
-	m.send(at, history.Event{Member: &history.Member{Op: "exited", Slot: slot, Gen: w.gen, PID: w.pid, Name: "Worker-" + m.Text, Exit: x}})
+	m.send(at, history.Event{Member: &history.MemberEvent{Op: history.Exited, Slot: slot, Gen: w.gen, PID: w.pid, Name: "Worker-" + m.Text, Exit: x}})
 }
 
 // crash ends a worker that nobody aimed at, and fails a task of it.
@@ -162,7 +162,7 @@ func (m *maker) crash(slot int) {
 	if len(m.open) > 0 {
 		t := m.open[0]
 		m.open = m.open[1:]
-		m.send(m.now, history.Event{Task: &history.Task{ID: t.id, Op: "settled", Outcome: history.Failed, Err: "gone " + m.Text, Attempts: t.attempts}})
+		m.send(m.now, history.Event{Task: &history.Task{ID: t.id, Op: history.Settled, Outcome: history.Failed, Err: "gone " + m.Text, Attempts: t.attempts}})
 	}
 	m.start(slot, 10*time.Millisecond)
 }
@@ -176,17 +176,17 @@ func (m *maker) sample(at time.Duration, ready int) {
 
 // end settles, verifies and stops.
 func (m *maker) end() {
-	m.stage(m.now, "settle")
+	m.stage(m.now, history.Settle)
 	m.sample(m.now+time.Millisecond, m.Slots)
-	m.stage(m.now+100*time.Millisecond, "verify")
+	m.stage(m.now+100*time.Millisecond, history.Verify)
 	for slot, w := range m.slots {
-		m.send(m.now, history.Event{Probe: &history.Probe{Slot: slot, Op: "answered", PID: w.pid}})
+		m.send(m.now, history.Event{Probe: &history.Probe{Slot: slot, Op: history.Answered, PID: w.pid}})
 	}
 	m.sample(m.now+time.Millisecond, m.Slots)
-	m.stage(m.now+10*time.Millisecond, "stop")
+	m.stage(m.now+10*time.Millisecond, history.Stop)
 	for slot := range m.slots {
 		w := m.slots[slot]
-		m.send(m.now, history.Event{Member: &history.Member{Op: "exited", Slot: slot, Gen: w.gen, PID: w.pid, Reason: "stop", Exit: &history.Exit{Kind: "clean"}}})
+		m.send(m.now, history.Event{Member: &history.MemberEvent{Op: history.Exited, Slot: slot, Gen: w.gen, PID: w.pid, Reason: "stop", Exit: &history.Exit{Kind: "clean"}}})
 	}
 	m.send(m.now, history.Event{Sample: &history.Sample{}})
 	for i := range m.runs {

@@ -40,7 +40,7 @@ func TestOOMOfAPoolThatIsNotOurs(t *testing.T) {
 			defer d.Close()
 			settled := strikeOnce(t, d, chaos.OOM{})
 			g.Expect(settled).To(HaveLen(1))
-			g.Expect(settled[0].Outcome).To(Equal("confirmed"), "%s %v", settled[0].Err, settled[0].Receipt)
+			g.Expect(settled[0].Outcome).To(Equal(history.Confirmed), "%s %v", settled[0].Err, settled[0].Receipt)
 			g.Expect(settled[0].Fatal).To(BeTrue())
 			g.Expect(settled[0].Receipt.Mechanism).To(HavePrefix("cgroup v"))
 			g.Expect(settled[0].Receipt.Evidence).To(And(HaveKeyWithValue("oom_kill", HavePrefix("0 → ")), HaveKey("hog")))
@@ -65,7 +65,7 @@ func TestMemoryOfAPoolThatIsNotOurs(t *testing.T) {
 	defer d.Close()
 	settled := strikeOnce(t, d, chaos.Memory{For: 100 * time.Millisecond})
 	g.Expect(settled).To(HaveLen(1))
-	g.Expect(settled[0].Outcome).To(Equal("confirmed"), "%s %v", settled[0].Err, settled[0].Receipt)
+	g.Expect(settled[0].Outcome).To(Equal(history.Confirmed), "%s %v", settled[0].Err, settled[0].Receipt)
 	g.Expect(settled[0].Fatal).To(BeFalse())
 	g.Expect(settled[0].Receipt.Evidence).To(And(HaveKeyWithValue("oom_kill", "0 → 0"), HaveKey("hog")))
 	g.Expect(d.Probe(bound(t), settled[0].Victim.Slot)).To(Equal(settled[0].Victim.PID))
@@ -97,7 +97,7 @@ func strikeOnce(t *testing.T, target chaos.Target, fault chaos.Fault) (settled [
 	defer r.Close()
 	for e, err := range r.Events() {
 		g.Expect(err).NotTo(HaveOccurred())
-		if e.Fault != nil && e.Fault.Op == "settled" {
+		if e.Fault != nil && e.Fault.Op == history.Concluded {
 			settled = append(settled, *e.Fault)
 		}
 	}

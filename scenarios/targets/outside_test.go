@@ -37,10 +37,10 @@ type external interface {
 // events collects what a target tells.
 type events struct {
 	mu   sync.Mutex
-	list []history.Member
+	list []history.MemberEvent
 }
 
-func (e *events) add(m history.Member) {
+func (e *events) add(m history.MemberEvent) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.list = append(e.list, m)
@@ -52,7 +52,7 @@ func (e *events) of(slot int) (ops []string) {
 	defer e.mu.Unlock()
 	for _, m := range e.list {
 		if m.Slot == slot {
-			ops = append(ops, m.Op)
+			ops = append(ops, string(m.Op))
 		}
 	}
 	return ops

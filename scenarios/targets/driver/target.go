@@ -91,14 +91,14 @@ func (t *Target) violated(v *Violation) {
 	if !t.up.Load() {
 		return // it will not come up, and the error says why
 	}
-	op := "rejected"
+	op := history.BadAnswer
 	switch v.Kind {
 	case AnsweredTwice:
-		op = "answered-twice"
+		op = history.AnsweredTwice
 	case NoAnswer, Refused, Deaf, Mute, Died, Lingers, ChildrenLeft:
-		op = "unanswered" // of what it did not do, or was ended by, the tasks and processes tell
+		op = history.Unanswered // of what it did not do, or was ended by, the tasks and processes tell
 	}
-	t.Announce(history.Member{Op: op, Task: v.Task, Err: v.Error()})
+	t.Announce(history.MemberEvent{Op: op, Task: v.Task, Err: v.Error()})
 }
 
 // Marker implements chaos.Marked.

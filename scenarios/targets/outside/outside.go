@@ -97,13 +97,13 @@ func (o *Pool) Members(context.Context) ([]chaos.Member, error) {
 // NextProbe numbers a probing task, and puts it into the history: to the pool it is a submission like any other.
 func (o *Pool) NextProbe() (id uint64) {
 	id = history.FirstProbe + o.probes.Add(1)
-	o.Announce(history.Member{Op: "probed", Task: id})
+	o.Announce(history.MemberEvent{Op: history.Probed, Task: id})
 	return id
 }
 
 // ProbeAnswered puts into the history who is said to have run a probing task.
 func (o *Pool) ProbeAnswered(id uint64, pid int) {
-	o.Announce(history.Member{Op: "probe-answered", Task: id, PID: pid})
+	o.Announce(history.MemberEvent{Op: history.ProbeAnswered, Task: id, PID: pid})
 }
 
 // Probe implements chaos.Target.

@@ -34,7 +34,7 @@ type roster struct {
 	mu       sync.Mutex
 	slots    []slot
 	leaving  []*worker // alive, but not listed any more
-	watchers map[int]func(history.Member)
+	watchers map[int]func(history.MemberEvent)
 	watched  int // watchers so far
 	listings []history.Listing
 
@@ -74,7 +74,7 @@ func newRoster(size int, first []int, list func(context.Context) ([]int, error),
 	ctx, stop := context.WithCancel(context.Background())
 	r := &roster{
 		list: list, owns: owns, stop: stop, wake: make(chan struct{}, 1), died: make(chan *worker), seen: make(chan listing),
-		slots: make([]slot, size), watchers: map[int]func(history.Member){},
+		slots: make([]slot, size), watchers: map[int]func(history.MemberEvent){},
 		forks: ended, parents: map[int]bool{}, known: map[int]bool{},
 	}
 	r.update(ctx, first)
@@ -166,7 +166,7 @@ func (r *roster) tellUnlisted() {
 			continue
 		}
 		exit := &history.Exit{Code: -1, Signal: unix.SignalName(l.Status.Signal())}
-		r.send(history.Member{Op: "unlisted", Slot: -1, PID: l.PID, Exit: exit, At: l.Ended})
+		r.send(history.MemberEvent{Op: history.Unlisted, Slot: -1, PID: l.PID, Exit: exit, At: l.Ended})
 	}
 }
 
@@ -188,7 +188,7 @@ func (r *roster) bury(w *worker) {
 		s.worker, s.emptySince = nil, time.Now()
 	}
 	w.held.Release()
-	r.tell(w, "exited")
+	r.tell(w, history.Exited)
 }
 
 // update compares a listing with what is known.
@@ -200,7 +200,7 @@ func (r *roster) update(ctx context.Context, pids []int) {
 		if s.worker == nil || s.worker.held.Gone() || slices.Contains(pids, s.worker.pid) {
 			continue
 		}
-		r.tell(s.worker, "retiring")
+		r.tell(s.worker, history.Retiring)
 		r.leaving = append(r.leaving, s.worker)
 		s.worker, s.emptySince = nil, time.Now()
 	}
@@ -247,7 +247,7 @@ func (r *roster) seatAgain(i int) {
 	}
 	r.slots[w.slot].worker = w
 	r.leaving = slices.Delete(r.leaving, i, i+1)
-	r.tell(w, "ready")
+	r.tell(w, history.Ready)
 }
 
 // seat gives a new worker its slot.
@@ -272,8 +272,8 @@ func (r *roster) seat(ctx context.Context, pid int) {
 	s.generation++
 	w := &worker{slot: free, generation: s.generation, pid: pid, started: time.Now(), held: held}
 	s.worker = w
-	r.tell(w, "started")
-	r.tell(w, "ready")
+	r.tell(w, history.Started)
+	r.tell(w, history.Ready)
 	r.done.Go(func() {
 		select {
 		case <-held.Exited():
@@ -287,11 +287,11 @@ func (r *roster) seat(ctx context.Context, pid int) {
 }
 
 // tell sends an event to everybody who watches; mu is held.
-func (r *roster) tell(w *worker, op string) {
-	r.send(history.Member{Op: op, Slot: w.slot, Gen: w.generation, PID: w.pid})
+func (r *roster) tell(w *worker, op history.MemberOp) {
+	r.send(history.MemberEvent{Op: op, Slot: w.slot, Gen: w.generation, PID: w.pid})
 }
 
-func (r *roster) send(m history.Member) {
+func (r *roster) send(m history.MemberEvent) {
 	if m.At == 0 {
 		m.At = chaos.Monotonic(time.Now())
 	}
@@ -301,7 +301,7 @@ func (r *roster) send(m history.Member) {
 }
 
 // Announce tells an event that is about no slot.
-func (r *roster) Announce(m history.Member) {
+func (r *roster) Announce(m history.MemberEvent) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m.Slot = -1
@@ -309,7 +309,7 @@ func (r *roster) Announce(m history.Member) {
 }
 
 // Watch implements chaos.Target.
-func (r *roster) Watch(fn func(history.Member)) (stop func() uint64) {
+func (r *roster) Watch(fn func(history.MemberEvent)) (stop func() uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.watched++

@@ -35,8 +35,8 @@ func TestListedAgain(t *testing.T) {
 	g := NewWithT(t)
 	a, b := sleeper(t), sleeper(t)
 	r := listedBy(t, 2, a, b)
-	var told []history.Member
-	r.Watch(func(m history.Member) {
+	var told []history.MemberEvent
+	r.Watch(func(m history.MemberEvent) {
 		m.At = 0
 		told = append(told, m)
 	})
@@ -44,8 +44,8 @@ func TestListedAgain(t *testing.T) {
 	g.Expect(r.living()).To(Equal(1))
 	r.update(t.Context(), []int{a, b})
 	g.Expect(r.living()).To(Equal(2))
-	g.Expect(told).To(Equal([]history.Member{
-		{Op: "retiring", Slot: 0, Gen: 1, PID: a}, {Op: "ready", Slot: 0, Gen: 1, PID: a},
+	g.Expect(told).To(Equal([]history.MemberEvent{
+		{Op: history.Retiring, Slot: 0, Gen: 1, PID: a}, {Op: history.Ready, Slot: 0, Gen: 1, PID: a},
 	}))
 }
 

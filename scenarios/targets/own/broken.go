@@ -70,8 +70,8 @@ func Break(s *Started, bugs []string) (*Broken, error) {
 		}
 	}
 	b := &Broken{Started: s, bugs: bugs, stop: make(chan struct{})}
-	b.unsub = s.Watch(func(m history.Member) {
-		if m.Op == "exited" {
+	b.unsub = s.Watch(func(m history.MemberEvent) {
+		if m.Op == history.Exited {
 			b.died(m)
 		}
 	})
@@ -91,7 +91,7 @@ func (b *Broken) Describe() history.Target {
 }
 
 // died is what some bugs do when a worker is gone.
-func (b *Broken) died(m history.Member) {
+func (b *Broken) died(m history.MemberEvent) {
 	first := b.deaths.Add(1) == 1
 	if b.has(KillsOthers) && first {
 		members, _ := b.Members(context.Background())

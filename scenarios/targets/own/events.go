@@ -12,15 +12,15 @@ import (
 const eventRoom = 1 << 16
 
 // ops are the history's words for the pool's events; the others are the pool's own business.
-var ops = map[pool.EventKind]string{
-	pool.WorkerStarted: "started", pool.WorkerReady: "ready", pool.WorkerRetiring: "retiring", pool.WorkerExited: "exited",
-	pool.WorkerQuarantined: "quarantined", pool.BootFailed: "boot-failed", pool.BreakerOpened: "breaker-opened",
-	pool.BreakerClosed: "breaker-closed", pool.TaskRequeued: "requeued", pool.TaskLost: "lost", pool.LateResult: "late",
-	pool.FrameRejected: "rejected",
+var ops = map[pool.EventKind]history.MemberOp{
+	pool.WorkerStarted: history.Started, pool.WorkerReady: history.Ready, pool.WorkerRetiring: history.Retiring, pool.WorkerExited: history.Exited,
+	pool.WorkerQuarantined: history.Quarantined, pool.BootFailed: history.BootFailed, pool.BreakerOpened: history.BreakerOpened,
+	pool.BreakerClosed: history.BreakerClosed, pool.TaskRequeued: history.Requeued, pool.TaskLost: history.TaskLost, pool.LateResult: history.Late,
+	pool.FrameRejected: history.BadAnswer,
 }
 
 // Watch implements chaos.Target.
-func (t *Pool) Watch(fn func(history.Member)) (stop func() uint64) {
+func (t *Pool) Watch(fn func(history.MemberEvent)) (stop func() uint64) {
 	sub := t.Subscribe(eventRoom)
 	done := make(chan struct{})
 	go func() {
@@ -39,8 +39,8 @@ func (t *Pool) Watch(fn func(history.Member)) (stop func() uint64) {
 }
 
 // member is an event as the history has it.
-func member(op string, e pool.Event) history.Member {
-	m := history.Member{
+func member(op history.MemberOp, e pool.Event) history.MemberEvent {
+	m := history.MemberEvent{
 		Op: op, Slot: e.Worker.Slot, Gen: e.Worker.Generation, PID: e.Worker.PID, Name: e.Worker.Name,
 		Reason: e.Reason.String(), Task: e.TaskID, Blamed: e.Blamed, At: chaos.Monotonic(e.At),
 	}

@@ -237,8 +237,8 @@ func TestWatchTellsLives(t *testing.T) {
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 1})
 	var mu sync.Mutex
-	var seen []history.Member
-	stop := p.Watch(func(m history.Member) {
+	var seen []history.MemberEvent
+	stop := p.Watch(func(m history.MemberEvent) {
 		mu.Lock()
 		defer mu.Unlock()
 		seen = append(seen, m)
@@ -248,7 +248,7 @@ func TestWatchTellsLives(t *testing.T) {
 	g.Expect(syscall.Kill(victim, syscall.SIGKILL)).To(Succeed())
 	g.Eventually(func() int { mu.Lock(); defer mu.Unlock(); return len(seen) }).WithTimeout(20 * time.Second).Should(Equal(3))
 	g.Expect(stop()).To(BeZero())
-	g.Expect([]string{seen[0].Op, seen[1].Op, seen[2].Op}).To(Equal([]string{"exited", "started", "ready"}))
+	g.Expect([]history.MemberOp{seen[0].Op, seen[1].Op, seen[2].Op}).To(Equal([]history.MemberOp{history.Exited, history.Started, history.Ready}))
 	exited, ready := seen[0], seen[2]
 	g.Expect(exited.PID).To(Equal(victim))
 	g.Expect(*exited.Exit).To(And(HaveField("Signal", "SIGKILL"), HaveField("Code", -1), HaveField("Kind", "killed")))
