@@ -50,6 +50,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			drivers, err := filepath.Abs("../../scenarios/drivers")
 			e.Setenv("DRIVERS", drivers)
+			e.Setenv("WORKERS", filepath.Join(drivers, "../../workers"))
 			return err
 		},
 		Condition: func(name string) (bool, error) {

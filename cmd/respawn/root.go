@@ -28,6 +28,7 @@ var commands = []func() *cobra.Command{
 	newBench,
 	newMatrix,
 	newDriver,
+	newWorker,
 	newDoctor,
 }
 

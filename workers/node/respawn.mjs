@@ -17,6 +17,8 @@ import net from "node:net";
 
 const asked = process.env.RESPAWN_PROTOCOL; // removed, so that what a handler starts is no worker
 delete process.env.RESPAWN_PROTOCOL;
+const proof = process.env.RESPAWN_PROOF; // a directory of the harness, with the tasks by which workers are proved
+delete process.env.RESPAWN_PROOF;
 
 const version = "0.1.0";
 const protocol = 1;
@@ -289,5 +291,12 @@ export function serve() {
     say("this is a worker of a respawn pool, and no pool started it: name it in pool.Config.Command");
     process.exit(2);
   }
-  new Worker();
+  if (proof === undefined) new Worker();
+  else {
+    import(`${proof}/respawn_proof.mjs`).then(async ({ boot, tasks }) => {
+      await boot();
+      tasks(task);
+      new Worker();
+    });
+  }
 }

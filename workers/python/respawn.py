@@ -19,6 +19,7 @@ protocol is docs/wire.md of https://github.com/respawn-go/respawn.
 import os
 
 _asked = os.environ.pop("RESPAWN_PROTOCOL", None)  # so that what a handler starts is no worker
+_proof = os.environ.pop("RESPAWN_PROOF", None)
 if _asked is not None:
     for _fd in (3, 4, 5):  # before other imports, which may start something
         os.set_inheritable(_fd, False)
@@ -158,11 +159,11 @@ class _Worker:
             self.fill()
 
     def send(self, kind, payload, head=None, run=0):
-        size, index, id, seq = len(payload), 0, 0, 0
+        size, id, seq = len(payload), 0, 0
         if head is not None:
-            index, id, seq = head[3], head[4], head[5]
+            id, seq = head[4], head[5]
         with self.lock:
-            self.out.append(_header.pack(size, kind, 0, index, id, seq, 0, 0, run))
+            self.out.append(_header.pack(size, kind, 0, 0, id, seq, 0, 0, run))
             self.out.append(payload)
             self.out_size += 32 + size
 
@@ -270,8 +271,11 @@ class _Worker:
         waiting = select.poll()
         waiting.register(_CONTROL, select.POLLIN)
         waiting.register(self.signals, select.POLLIN)
+        waiting.register(_TASKS, 0)  # its end alone, also while a handler runs
         while True:
             for fd, _ in waiting.poll():
+                if fd == _TASKS:
+                    _orphaned(self.pid)
                 if fd == self.signals:
                     if signal.SIGTERM in os.read(self.signals, 256):
                         self.goodbye()
@@ -407,4 +411,10 @@ def serve():
     if _asked is None:
         _say("this is a worker of a respawn pool, and no pool started it: name it in pool.Config.Command")
         sys.exit(2)
+    if _proof:  # a directory of the harness, with the tasks by which workers are proved
+        proof, path = {"__name__": "respawn_proof"}, os.path.join(_proof, "respawn_proof.py")
+        with open(path) as f:
+            exec(compile(f.read(), path, "exec"), proof)
+        proof["boot"]()
+        proof["tasks"](task)
     _Worker().serve()

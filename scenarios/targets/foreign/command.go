@@ -25,6 +25,8 @@ type Command struct {
 	Env []string
 	// Stdin and Stdout are the program's. Default: the null device, and where its standard error goes.
 	Stdin, Stdout *os.File
+	// Files are its descriptors from 3 on.
+	Files []*os.File
 	// Unprivileged starts it as the user nobody when this process is root. Otherwise it changes nothing.
 	Unprivileged bool
 	// Install is the command that installs the program, for the error when it is missing. May be empty.

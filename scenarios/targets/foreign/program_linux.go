@@ -19,7 +19,7 @@ import (
 )
 
 // Start starts the program. The binary must call pool.Main first thing, since the guardian is a copy of it. The caller
-// closes its copies of Stdin and Stdout. Errors: [*NotInstalledError]; [*CommandError]; pool.ErrMainNotCalled; what the kernel says.
+// closes its copies of Stdin, Stdout and Files. Errors: [*NotInstalledError]; [*CommandError]; pool.ErrMainNotCalled; what the kernel says.
 func Start(c Command) (*Program, error) {
 	path, err := c.validate()
 	if err != nil {
@@ -88,7 +88,9 @@ func (p *Program) spawn(path string, c Command) error {
 	}
 	env := slices.Concat(os.Environ(), []string{"TMPDIR=" + p.temp}, c.Env, []string{"RESPAWN_POOL=" + p.marker})
 	env = (&exec.Cmd{Env: env}).Environ() // of two with one name the later counts
-	proc, err := os.StartProcess(path, c.Argv, &os.ProcAttr{Dir: c.Dir, Env: env, Files: []*os.File{in, out, w}, Sys: attr})
+	proc, err := os.StartProcess(path, c.Argv, &os.ProcAttr{
+		Dir: c.Dir, Env: env, Files: append([]*os.File{in, out, w}, c.Files...), Sys: attr,
+	})
 	if err != nil {
 		r.Close()
 		return err

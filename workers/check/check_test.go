@@ -1,0 +1,41 @@
+package check_test
+
+import (
+	"context"
+	"os/exec"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/workers/check"
+)
+
+// languages are those that there is an SDK for, with a worker that has no task of its own.
+var languages = map[string][]string{
+	"Python": {"python3", "testdata/worker.py"},
+	"Node":   {"node", "testdata/worker.mjs"},
+}
+
+// command is a worker, or the test is skipped for want of its interpreter.
+func command(t *testing.T, argv []string, env ...string) check.Command {
+	t.Helper()
+	if _, err := exec.LookPath(argv[0]); err != nil {
+		t.Skipf("there is no %s here: %v", argv[0], err)
+	}
+	return check.Command{Argv: argv, Env: append(env, "PYTHONDONTWRITEBYTECODE=1")}
+}
+
+func TestCheckFindsNothingWrongWithTheSDKs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
+	for name, argv := range languages {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, err := check.Check(context.Background(), command(t, argv))
+			NewWithT(t).Expect(err).NotTo(HaveOccurred())
+			NewWithT(t).Expect(r.OK()).To(BeTrue(), r.String())
+			t.Log(r)
+		})
+	}
+}
