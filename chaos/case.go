@@ -90,7 +90,7 @@ func (c *Case) hold(ctx context.Context, d time.Duration) (ended bool, err error
 	}
 }
 
-// Guardian undoes what lasts when the harness itself is killed. pool.Guardian is one.
+// Guardian undoes what lasts when the harness itself is killed.
 type Guardian interface {
 	// Continue sends SIGCONT to pid once this process is gone, until done is called.
 	Continue(pid int) (done func(), err error)

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"context"
 	"os"
 	"time"
 
@@ -15,6 +16,15 @@ func HasExitInfo() bool { return hasExitInfo() }
 func Blind(err error) (see func()) {
 	blinded.Store(&err)
 	return func() { blinded.Store(nil) }
+}
+
+// StartHog starts a hog in no group at all.
+func StartHog() error {
+	h, err := startHog(context.Background(), nil, "0")
+	if err == nil {
+		h.stop()
+	}
+	return err
 }
 
 // OutOfMemory is outOfMemory.

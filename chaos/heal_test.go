@@ -17,8 +17,8 @@ import (
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
+	guards "github.com/respawn-go/respawn/internal/guardian"
 	"github.com/respawn-go/respawn/internal/procfs"
-	"github.com/respawn-go/respawn/pool"
 )
 
 // broken is a pause whose confirmation goes wrong.
@@ -109,7 +109,7 @@ func harness() {
 	if fault == "cpu" {
 		id = ownHarness
 	}
-	guardian, err := pool.StartGuardian(id)
+	guardian, err := guards.Start(id, nil)
 	if err != nil {
 		panic(err)
 	}

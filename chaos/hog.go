@@ -13,10 +13,11 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/internal/cgroup"
+	"github.com/respawn-go/respawn/internal/reexec"
 )
 
 // hog is a process that uses memory of the group that it shares with a victim which cannot be told to do that. It is this
-// program itself, started again, and ends when this process does.
+// program itself, started again, and ends when this process does: see Main.
 //
 // To hold the usage it takes so much, and is the one that the kernel takes should that be too much after all. To get the
 // victim killed it uses all up, and the victim's oom_score_adj is raised to the highest, so that the kernel takes it first;
@@ -35,9 +36,6 @@ type hog struct {
 	killed bool          // it was, and by the kernel unless stop did it. Valid once ended is closed
 }
 
-// hogEntry in the environment makes a program that has this package a hog.
-const hogEntry = "RESPAWN_HOG"
-
 // An oom_score_adj for whom the kernel is to take.
 const (
 	takeMeFirst = "1000"
@@ -55,8 +53,12 @@ const tookBytes = "took %d"
 
 // startHog starts a hog that waits in the group, with that oom_score_adj.
 func startHog(ctx context.Context, group *cgroup.Group, score string) (*hog, error) {
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Args, cmd.Env = []string{"respawn-hog"}, []string{hogEntry + "=1"}
+	marker, err := reexec.Hog.Marker("1")
+	if err != nil {
+		return nil, fmt.Errorf("start a hog: %w", err)
+	}
+	cmd := exec.Command(reexec.Program)
+	cmd.Args, cmd.Env = []string{"respawn-hog"}, []string{marker}
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err

@@ -10,17 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/respawn-go/respawn/internal/cgroup"
+	"github.com/respawn-go/respawn/internal/reexec"
 )
 
-func init() {
-	if os.Getenv(hogEntry) != "" {
-		if err := playHog(); err != nil {
-			fmt.Fprintln(os.Stderr, "hog:", err)
-			os.Exit(1)
-		}
-		os.Exit(0)
+var _ = reexec.Hog.Serve(func(string) {
+	if err := playHog(); err != nil {
+		fmt.Fprintln(os.Stderr, "hog:", err)
+		os.Exit(1)
 	}
-}
+})
 
 // mouthful is how much the hog takes between two looks at the counter.
 const mouthful = 64 << 10

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/pidfd"
 	"github.com/respawn-go/respawn/internal/procfs"
 	"github.com/respawn-go/respawn/internal/wait"
 )
@@ -66,7 +67,7 @@ func (p *pausing) Confirm(ctx context.Context, c *Case) (history.Receipt, error)
 			r.Evidence["at the end"] = "T"
 			return r, nil
 		}
-		if ended = c.Victim.Gone() || pidfdReadable(c.Victim.pidfd); !ended {
+		if ended = c.Victim.Gone() || pidfd.Ended(c.Victim.pidfd); !ended {
 			return r, errors.Join(errors.New("somebody else continued the victim"), err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/pidfd"
 	"github.com/respawn-go/respawn/internal/procfs"
 	"github.com/respawn-go/respawn/internal/wait"
 )
@@ -58,7 +59,7 @@ func (o *orphaning) Setup(_ context.Context, c *Case) error {
 	if o.pid == os.Getpid() || o.pid <= 1 {
 		return refuse("pid %d must not be a victim: it is this process or init", o.pid)
 	}
-	o.pidfd, err = openPidfd(o.pid)
+	o.pidfd, err = holdProcess(o.pid)
 	return err
 }
 
@@ -70,7 +71,7 @@ func (o *orphaning) Inject(context.Context, *Case) error {
 func (o *orphaning) Confirm(ctx context.Context, c *Case) (history.Receipt, error) {
 	r := history.Receipt{Tier: TierReadable, Evidence: map[string]string{"parent": say(o.pid)}}
 	gone := make(chan error, 1)
-	go func() { gone <- awaitPidfd(o.pidfd) }()
+	go func() { gone <- pidfd.Await(o.pidfd) }()
 	select {
 	case err := <-gone:
 		if err != nil {

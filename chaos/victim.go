@@ -2,13 +2,17 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/pidfd"
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/reexec"
 )
 
 // Victim is a member that is held by a pidfd: whatever is done to it through the victim is done to that process and to
@@ -37,7 +41,7 @@ func (v *Victim) Gone() bool {
 }
 
 // alive asks the kernel; Gone may learn of an end later.
-func (v *Victim) alive() bool { return !pidfdReadable(v.pidfd) }
+func (v *Victim) alive() bool { return !pidfd.Ended(v.pidfd) }
 
 // Await waits for the end of the victim's process and returns when it was seen; the error is ctx's.
 func (v *Victim) Await(ctx context.Context) (at time.Duration, err error) {
@@ -72,7 +76,7 @@ func hold(ctx context.Context, t Target, m Member, rank int, clock *clock) (*Vic
 	}
 	v := &Victim{Member: m, Rank: rank, exited: make(chan struct{})}
 	var err error
-	if v.pidfd, err = openPidfd(m.PID); err != nil {
+	if v.pidfd, err = holdProcess(m.PID); err != nil {
 		return nil, err
 	}
 	if err := v.verify(ctx, t); err != nil {
@@ -80,7 +84,7 @@ func hold(ctx context.Context, t Target, m Member, rank int, clock *clock) (*Vic
 		return nil, err
 	}
 	go func() {
-		if awaitPidfd(v.pidfd) == nil {
+		if pidfd.Await(v.pidfd) == nil {
 			v.diedAt = clock.now()
 			close(v.exited)
 		}
@@ -109,15 +113,27 @@ func (v *Victim) verify(ctx context.Context, t Target) error {
 		return m.PID == v.PID && m.Slot == v.Slot && m.Generation == v.Generation && m.Name == v.Name
 	})
 	// What was read under this number was the held process's if that is alive still.
-	if i < 0 || pidfdReadable(v.pidfd) {
+	if i < 0 || pidfd.Ended(v.pidfd) {
 		return ErrGone
 	}
 	v.Member = members[i]
 	return nil
 }
 
+// holdProcess opens a pidfd. Errors: ErrGone; *RefusedError where there are none.
+func holdProcess(pid int) (*os.File, error) {
+	f, err := pidfd.Open(pid)
+	switch {
+	case errors.Is(err, syscall.ESRCH), errors.Is(err, syscall.EINVAL): // EINVAL: the number of a thread
+		return nil, ErrGone
+	case err != nil:
+		return nil, refuse("this host gives no pidfd: %v", err)
+	}
+	return f, nil
+}
+
 // MarkerEntry is the environment entry that every descendant of a marked target carries.
-func MarkerEntry(id string) string { return "RESPAWN_POOL=" + id }
+func MarkerEntry(id string) string { return reexec.Entry(id) }
 
 // now is the member in the victim's slot at this moment, if it is the victim still.
 func (v *Victim) now(ctx context.Context, t Target) (Member, error) {

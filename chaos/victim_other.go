@@ -4,16 +4,12 @@ package chaos
 
 import (
 	"context"
-	"os"
 	"syscall"
 )
 
 func notSupported() error { return refuse("not supported on this operating system: Linux is needed") }
 
-func openPidfd(int) (*os.File, error) { return nil, notSupported() }
-func awaitPidfd(*os.File) error       { return notSupported() }
-func pidfdReadable(*os.File) bool     { return false }
-func hasExitInfo() bool               { return false }
+func hasExitInfo() bool { return false }
 
 // Send is not supported here.
 func (v *Victim) Send(syscall.Signal) error { return notSupported() }

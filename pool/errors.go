@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/reexec"
 )
 
 // Sentinel errors: states of a pool or of the program. Match them with errors.Is.
@@ -20,7 +22,7 @@ var (
 	// ErrInWorker is returned by New in a worker process: a pool there would start a fork bomb.
 	ErrInWorker = errors.New("pool: New called in a worker process: make pools only in the parent")
 	// ErrMainNotCalled is returned by New when Main has not run: workers re-execute this program and would not serve.
-	ErrMainNotCalled = errors.New("pool: Main was not called: make pool.Main() the first statement of func main (in tests: of TestMain)")
+	ErrMainNotCalled = reexec.ErrMainNotCalled
 	// ErrUnsupported is returned by New on operating systems the pool is not proved on.
 	ErrUnsupported = errors.New("pool: not supported on this operating system")
 	// ErrUnknownTask settles a task whose name the worker does not know: it was registered after Main ran.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/pidfd"
 )
 
 // Reason says why the pool itself ended a worker; ReasonNone when it did not.
@@ -150,7 +152,7 @@ func (x *Exit) classify(oomKills uint64, limited bool) {
 }
 
 // unknownCode is Exit.Code when somebody else in this program reaped the worker.
-const unknownCode = -2
+const unknownCode = pidfd.Unknown
 
 // outOfMemoryMarks are the words of programs that end for want of memory.
 var outOfMemoryMarks = []struct{ words, rest, evidence string }{

@@ -1,15 +1,13 @@
 package pool
 
-import "os"
+import (
+	"os"
+	"syscall"
 
-// Deaf tells whether one of its processes was killed because it did not read what it was told.
-func (g *Guardian) Deaf() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.deaf
-}
+	"github.com/respawn-go/respawn/internal/pidfd"
+)
 
 // ForgetExits makes this process know nothing of exits that somebody else has reaped, as before Linux 6.15.
 func ForgetExits() {
-	exitOfReaped = func(*os.File) waitStatus { return waitStatus{code: unknownCode} }
+	pidfd.Exit = func(*os.File) (syscall.WaitStatus, bool) { return 0, false }
 }

@@ -3,8 +3,6 @@ package pool
 import (
 	"bytes"
 	"errors"
-	"io"
-	"strings"
 	"testing"
 )
 
@@ -117,34 +115,6 @@ func FuzzArenaRef(f *testing.F) {
 		}
 		if again := appendArenaRef(nil, ref); !bytes.Equal(again, data) {
 			t.Fatalf("%x was written again as %x", data, again)
-		}
-	})
-}
-
-// held counts what a guardian holds.
-type held struct{ open *int }
-
-func (h held) Close() error {
-	*h.open--
-	return nil
-}
-
-func FuzzReadOrders(f *testing.F) {
-	f.Add("watch 10 0 \nwatch 11 2 /sys/fs/cgroup/x y\nforget 10\nundo /a b\ncont 12\ndone 12\ndone /a\nbye\nwatch 13 0 \n")
-	f.Add("watch 1 0 \nwatch -1 0 \nwatch 10 0 \nwatch 10 1 /x\ncont 0\ncont 14\ncont 14\n")
-	f.Fuzz(func(t *testing.T, lines string) {
-		open := 0
-		o := readOrders(strings.NewReader(lines), func(int) io.Closer {
-			open++
-			return held{&open}
-		})
-		for pid := range o.watched {
-			if pid <= 1 {
-				t.Fatalf("pid %d is never a worker", pid)
-			}
-		}
-		if want := len(o.watched) + len(o.cont); open != want {
-			t.Fatalf("%d processes are held, of %d watched or to be continued", open, want)
 		}
 	})
 }

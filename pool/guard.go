@@ -1,7 +1,9 @@
 package pool
 
-// guardian ends a pool's workers when the process that made the pool is gone: see Guardian.
-type guardian interface {
+import "github.com/respawn-go/respawn/internal/guardian"
+
+// guard ends a pool's workers when the process that made the pool is gone: a guardian, or nobody.
+type guard interface {
 	Watch(pid int, cgroupDir string) error
 	Forget(pid int)
 	Close() error
@@ -23,5 +25,23 @@ func (p *Pool) guardWatch(proc process) {
 func (p *Pool) guardForget(w *worker) {
 	if w.proc != nil {
 		p.guardian.Forget(w.proc.pid())
+	}
+}
+
+func (p *Pool) startGuardian() error {
+	if p.cfg.mutant == mutantNoGuardian || !p.real {
+		return nil
+	}
+	g, err := guardian.Start(p.id, p.warn)
+	if err == nil {
+		p.guardian = g
+	}
+	return err
+}
+
+// sweep ends what the workers of a pool that is over have left behind: everything that carries its marker.
+func (p *Pool) sweep() {
+	if p.real {
+		guardian.Sweep(p.id)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
 
+	guards "github.com/respawn-go/respawn/internal/guardian"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -45,7 +46,7 @@ func ignores(pid int, sig syscall.Signal) bool {
 func TestAGuardianThatWasLeftAloneForLongIsClosedAtOnce(t *testing.T) {
 	beside(t)
 	g := NewWithT(t)
-	guardian, err := pool.StartGuardian("0123456789abcdef")
+	guardian, err := guards.Start("0123456789abcdef", nil)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(guardian.Watch(1<<22-1, "")).To(Succeed())
 	// Longer than a write to it may take: the deadline of the last one must not hit the next.
@@ -56,12 +57,12 @@ func TestAGuardianThatWasLeftAloneForLongIsClosedAtOnce(t *testing.T) {
 	g.Expect(guardian.Deaf()).To(BeFalse(), "it was told bye")
 	g.Expect(isAlive(pid)).To(BeFalse())
 	g.Expect(guardian.Close()).To(Succeed())
-	g.Expect(guardian.Watch(2, "")).To(MatchError(pool.ErrClosed))
+	g.Expect(guardian.Watch(2, "")).To(MatchError(guards.ErrClosed))
 }
 
 func TestAGuardianThatDiesIsReplaced(t *testing.T) {
 	g := NewWithT(t)
-	guardian, err := pool.StartGuardian("0123456789abcdef")
+	guardian, err := guards.Start("0123456789abcdef", nil)
 	g.Expect(err).NotTo(HaveOccurred())
 	defer guardian.Close()
 	for range 3 {
@@ -81,7 +82,7 @@ func TestAGuardianThatLivedForAWhileIsReplacedAtOnce(t *testing.T) {
 	long(t)
 	beside(t)
 	g := NewWithT(t)
-	guardian, err := pool.StartGuardian("0123456789abcdef")
+	guardian, err := guards.Start("0123456789abcdef", nil)
 	g.Expect(err).NotTo(HaveOccurred())
 	defer guardian.Close()
 	replaced := func() time.Duration {
@@ -100,7 +101,7 @@ func TestAGuardianThatLivedForAWhileIsReplacedAtOnce(t *testing.T) {
 func TestAGuardianThatIsStoppedIsReplaced(t *testing.T) {
 	long(t)
 	g := NewWithT(t)
-	guardian, err := pool.StartGuardian("0123456789abcdef")
+	guardian, err := guards.Start("0123456789abcdef", nil)
 	g.Expect(err).NotTo(HaveOccurred())
 	defer guardian.Close()
 	old := guardian.PID()
@@ -152,7 +153,7 @@ func TestAStoppedGuardianHoldsUpNoClose(t *testing.T) {
 
 func TestARefusedOrderIsAClearError(t *testing.T) {
 	g := NewWithT(t)
-	guardian, err := pool.StartGuardian("0123456789abcdef")
+	guardian, err := guards.Start("0123456789abcdef", nil)
 	g.Expect(err).NotTo(HaveOccurred())
 	defer guardian.Close()
 	_, err = guardian.Undo("/a b", "1")
@@ -186,7 +187,7 @@ func guardedMain(dir string) {
 			panic(err)
 		}
 	}
-	guardian, err := pool.StartGuardian("fedcba9876543210")
+	guardian, err := guards.Start("fedcba9876543210", nil)
 	must(err)
 	cmd := exec.Command("sleep", "600")
 	must(cmd.Start())
@@ -265,7 +266,7 @@ func TestAGuardianHasTheEnvironmentAndDirectoryThatTheProgramStartsWith(t *testi
 	t.Setenv("POOL_TEST_NEEDED", "1")
 	t.Setenv("RESPAWN_POOL", "another")
 	t.Setenv(envNeedsItsDirectory, "guardian_linux_test.go")
-	guardian, err := pool.StartGuardian("fedcba9876543210")
+	guardian, err := guards.Start("fedcba9876543210", nil)
 	g.Expect(err).NotTo(HaveOccurred())
 	defer guardian.Close()
 	pid := guardian.PID()

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/respawn-go/respawn/internal/reexec"
 )
 
 // launch is what every worker of a pool is started with. New settles it once: the program may change its directory and its
@@ -20,12 +22,9 @@ type launch struct {
 	dir     *os.File // the directory itself, which may be renamed or removed; nil: the one that this process is in
 }
 
-// ownProgram is the executable that this process runs, whatever has become of its file.
-const ownProgram = "/proc/self/exe"
-
 // settle makes a pool's launch. The caller closes it.
 func (c Config) settle(id string) (l launch, err error) {
-	l.program = ownProgram
+	l.program = reexec.Program
 	if c.Program != "" {
 		if l.program, err = exec.LookPath(c.Program); err == nil {
 			l.program, err = filepath.Abs(l.program)
@@ -93,9 +92,9 @@ func (l launch) workDir() string {
 // workerEnv is the environment of a pool's workers: the parent's, Config.Env, and ours, of which the later counts. The kernel
 // would pass a name that is there twice as it is, and most programs take the first.
 func workerEnv(base, own []string, id string) []string {
-	env := slices.Concat(base, own, []string{envPool + "=" + id})
+	env := slices.Concat(base, own, []string{reexec.Entry(id)})
 	env = slices.DeleteFunc(env, func(kv string) bool {
-		return strings.HasPrefix(kv, envWorker+"=") || strings.HasPrefix(kv, envProtocol+"=")
+		return strings.HasPrefix(kv, reexec.Worker.Env+"=") || strings.HasPrefix(kv, reexec.Protocol.Env+"=")
 	})
 	return (&exec.Cmd{Env: env}).Environ()
 }

@@ -14,6 +14,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gleak"
 
+	guards "github.com/respawn-go/respawn/internal/guardian"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -152,7 +153,7 @@ func TestPoolsThatAreGivenUpWhileTheyBootLeaveNothing(t *testing.T) {
 
 func TestGuardiansStartAndEndInAnyOrder(t *testing.T) {
 	Stress(t, func(i int) []func() {
-		guardian, err := pool.StartGuardian("0123456789abcdef")
+		guardian, err := guards.Start("0123456789abcdef", nil)
 		if err != nil {
 			t.Error(err)
 			return nil

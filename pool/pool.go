@@ -12,6 +12,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/reexec"
 )
 
 // Pool is a set of worker processes. Make it with New and end it with Close. All methods are safe for concurrent use.
@@ -21,7 +23,7 @@ type Pool struct {
 	pid      int
 	initName string
 	initArg  []byte
-	guardian guardian
+	guardian guard
 	launch   launch // of its workers
 	real     bool   // real processes, not fakes
 	stdout   passThrough
@@ -94,11 +96,11 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 	cfg = cfg.withDefaults()
 	real := false
 	if cfg.start == nil {
-		if inWorker.Load() {
+		if reexec.Worker.Is() {
 			return nil, ErrInWorker
 		}
-		if !mainCalled.Load() {
-			return nil, ErrMainNotCalled
+		if err := reexec.Check(); err != nil {
+			return nil, err
 		}
 		cfg.start, real = startProcess, true
 	}

@@ -74,13 +74,8 @@ type waitStatus struct {
 // errReadStopped is what receive returns after stopReading.
 var errReadStopped = errors.New("reading was stopped")
 
-// The environment markers of re-executed processes, and the descriptors that a worker inherits.
+// The descriptors that a worker inherits.
 const (
-	envWorker   = "RESPAWN_WORKER"   // set in a worker; Main removes it
-	envProtocol = "RESPAWN_PROTOCOL" // set in a worker of another language, to the protocol's number; it removes that
-	envGuardian = "RESPAWN_GUARDIAN"
-	envPool     = "RESPAWN_POOL" // the pool's id: inherited by every descendant, by which orphans are found
-
 	fdTasks   = 3
 	fdControl = 4
 	fdPage    = 5

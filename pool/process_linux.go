@@ -17,6 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/respawn-go/respawn/internal/cgroup"
+	"github.com/respawn-go/respawn/internal/guardian"
+	"github.com/respawn-go/respawn/internal/pidfd"
+	"github.com/respawn-go/respawn/internal/reexec"
 )
 
 // osProcess is a worker that is a child process of this one.
@@ -42,11 +45,9 @@ type osProcess struct {
 	left   bool          // leaveCgroup was called
 	ooms   uint64        // the kernel's OOM kills in the group, once it was
 	reaped bool
-	marker []byte         // in the environment of all its descendants
+	marker string         // in the environment of all its descendants
 	stop   syscall.Signal // what had stopped it when kill was first called
 }
-
-var errNoPidfd = errors.New("this kernel gives no pidfd: Linux 5.4 or later is needed")
 
 // startProcess re-executes this program as a worker.
 func startProcess(spec spawnSpec) (process, error) {
@@ -82,35 +83,29 @@ func advise(err error) error {
 // password fails, where it would be stopped otherwise, and the worker with it. A session's leader leads a process group, which
 // it cannot leave, and which nobody of another session can join (setsid(2), setpgid(2)).
 func (p *osProcess) exec(spec spawnSpec, files []*os.File) error {
-	pidfd := -1
-	argv, marker := []string{"respawn-worker " + spec.worker}, envWorker+"="+spec.worker
-	if spec.command != nil {
-		argv, marker = spec.command, envProtocol+"="+strconv.Itoa(protocol)
+	fd, argv := -1, []string{"respawn-worker " + spec.worker}
+	marker, err := reexec.Worker.Marker(spec.worker)
+	if err != nil {
+		return err
 	}
-	proc, err := os.StartProcess(cmp.Or(spec.program, ownProgram), argv, &os.ProcAttr{
+	if spec.command != nil {
+		argv, marker = spec.command, reexec.Protocol.Env+"="+strconv.Itoa(protocol)
+	}
+	proc, err := os.StartProcess(cmp.Or(spec.program, reexec.Program), argv, &os.ProcAttr{
 		Dir:   spec.workDir(),
 		Env:   append(slices.Clip(spec.env), marker),
 		Files: files,
-		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd},
+		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &fd},
 	})
 	if err != nil {
 		return err
 	}
 	p.id = proc.Pid
-	if i := slices.IndexFunc(spec.env, func(kv string) bool { return strings.HasPrefix(kv, envPool+"=") }); i >= 0 {
-		p.marker = []byte(spec.env[i])
+	if i := slices.IndexFunc(spec.env, func(kv string) bool { return strings.HasPrefix(kv, reexec.Pool+"=") }); i >= 0 {
+		p.marker = spec.env[i]
 	}
-	if pidfd < 0 {
-		_ = proc.Kill()
-		_, _ = proc.Wait()
-		return errNoPidfd
-	}
-	_ = proc.Release() // reaped here, by pid, while the pidfd says that it is still ours
-	if err := unix.SetNonblock(pidfd, true); err != nil {
-		return err
-	}
-	p.pidfd = os.NewFile(uintptr(pidfd), "pidfd")
-	return nil
+	p.pidfd, err = pidfd.Born(proc, fd) // reaped by that
+	return err
 }
 
 // openDir opens a directory that this process may enter, "": the one that it is in.
@@ -136,7 +131,7 @@ func (p *osProcess) record() record {
 
 func (p *osProcess) arenas() (down, up []byte) { return p.down, p.up }
 
-func (p *osProcess) signal(sig syscall.Signal) error { return signalPidfd(p.pidfd, sig, 0) }
+func (p *osProcess) signal(sig syscall.Signal) error { return pidfd.Signal(p.pidfd, sig, 0) }
 
 // kill ends the process and everything in its group.
 func (p *osProcess) kill() {
@@ -146,15 +141,16 @@ func (p *osProcess) kill() {
 		return
 	}
 	if p.stop == 0 {
-		p.stop = stoppedBy(p.pidfd)
+		p.stop = pidfd.StoppedBy(p.pidfd)
 	}
-	killGroup(p.id, func(sig syscall.Signal, flags int) error { return signalPidfd(p.pidfd, sig, flags) }, p.marker)
+	pidfd.KillGroup(p.id, func(sig syscall.Signal, flags int) error { return pidfd.Signal(p.pidfd, sig, flags) },
+		func() bool { return guardian.GroupHas(p.id, p.marker) })
 	_ = p.signal(unix.SIGKILL)
 }
 
 func (p *osProcess) awaitDeath() {
-	_ = awaitExit(p.pidfd)
-	awaitReapable(p.pidfd, p.id)
+	_ = pidfd.Await(p.pidfd)
+	pidfd.AwaitReapable(p.pidfd, p.id)
 }
 
 func (p *osProcess) wait() waitStatus {
@@ -162,7 +158,7 @@ func (p *osProcess) wait() waitStatus {
 	p.kill()
 	p.leaveCgroup()
 	st := p.reap()
-	reapGroup(p.id)
+	pidfd.ReapGroup(p.id)
 	for _, o := range p.outputs {
 		o.stop()
 	}
@@ -189,10 +185,9 @@ func (p *osProcess) copied() <-chan struct{} {
 func (p *osProcess) reap() waitStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	st := reapPidfd(p.pidfd)
-	st.stopped = p.stop
+	st := pidfd.Reap(p.pidfd)
 	p.reaped = true
-	return st
+	return waitStatus{code: st.Code, signal: st.Signal, stopped: p.stop, user: st.User, system: st.System, maxRSS: Bytes(st.MaxRSS)}
 }
 
 // confine puts the process into a memory cgroup of its own, or failing that lowers its RLIMIT_DATA.

@@ -5,6 +5,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/respawn-go/respawn/internal/pidfd"
 )
 
 // open makes the parent's side and returns the files that the child inherits, in the order of its descriptors.
@@ -57,7 +59,7 @@ func (p *osProcess) open(spec spawnSpec) (files []*os.File, err error) {
 		}
 		files = append(files, f)
 	}
-	host, err := openSelf()
+	host, err := pidfd.Self()
 	if err != nil {
 		return fail("open a pidfd of this process", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding"
 	"fmt"
 	"math/big"
-	"os"
 	"reflect"
 	"runtime"
 	"strings"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
+
+	"github.com/respawn-go/respawn/internal/reexec"
 )
 
 // CBOR leaves out what it does not know: unexported fields, and so the whole of a bytes.Buffer. What would be lost that way, or
@@ -28,7 +29,7 @@ func (s *stranded) Error() string { return fmt.Sprintf("%s (%v) %s", s.path, s.t
 
 // mustTravel panics if values of the type lose something on their way. A worker's parent has looked already.
 func mustTravel(what, name, role string, t reflect.Type) {
-	if os.Getenv(envWorker) != "" {
+	if reexec.Worker.Marked() {
 		return
 	}
 	if err := strandedIn(t); err != nil {

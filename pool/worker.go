@@ -12,11 +12,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/respawn-go/respawn/internal/role"
+	"github.com/respawn-go/respawn/internal/reexec"
 )
-
-// mainCalled is set once Main has run in the parent, inWorker once it has in a worker.
-var mainCalled, inWorker atomic.Bool
 
 // Main turns a re-executed copy of this program into what it was started as: a worker, the guardian, or a process of a fleet
 // that fleettest has started, and then never returns. In any other process it does nothing but remember that it was called. It
@@ -31,24 +28,20 @@ var mainCalled, inWorker atomic.Bool
 //
 // Under go test -cover, what handlers covered counts for each worker that exits: on Close, Drain, Restart, Resize, recycling.
 // One that is killed, as Terminate does, has written nothing: close the pool at the end of the test.
-func Main() {
-	if os.Getenv(envGuardian) != "" {
-		guardianMain()
-	}
-	if os.Getenv(envProtocol) != "" {
-		os.Stderr.WriteString("respawn: Config.Command started a program that calls pool.Main, which does not speak docs/wire.md: name it in Config.Program, or unset " +
-			envProtocol + "\n")
-		os.Exit(1)
-	}
-	if name := os.Getenv(envWorker); name != "" {
-		inWorker.Store(true)
-		registry.frozen.Store(true)
-		os.Unsetenv(envWorker) // a program that the handler starts is no worker
-		workerMain(name)
-	}
-	mainCalled.Store(true)
-	role.Play()
-}
+func Main() { reexec.Main() }
+
+// A process of this program that is marked as a worker serves.
+var _ = reexec.Worker.Serve(func(name string) {
+	registry.frozen.Store(true)
+	workerMain(name)
+})
+
+// One that is marked as a worker of another language is none.
+var _ = reexec.Protocol.Serve(func(string) {
+	os.Stderr.WriteString("respawn: Config.Command started a program that calls pool.Main, which does not speak docs/wire.md: name it in Config.Program, or unset " +
+		reexec.Protocol.Env + "\n")
+	os.Exit(1)
+})
 
 // host is the worker's side of its process: what serve needs of the operating system. The simulation has a fake.
 type host struct {

@@ -8,23 +8,26 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/respawn-go/respawn/internal/pidfd"
+	"github.com/respawn-go/respawn/internal/reexec"
 )
 
 // workerMain serves on the inherited descriptors and never returns.
 func workerMain(name string) {
 	if err := checkInherited(); err != nil {
-		os.Stderr.WriteString("respawn: " + envWorker + "=" + name + " in the environment says that this process is a pool's worker, but " +
-			err.Error() + ": unset " + envWorker + " to run the program itself\n")
+		os.Stderr.WriteString("respawn: " + reexec.Worker.Env + "=" + name + " in the environment says that this process is a pool's worker, but " +
+			err.Error() + ": unset " + reexec.Worker.Env + " to run the program itself\n")
 		os.Exit(1)
 	}
-	setComm(name)
+	reexec.SetName(name)
 	for fd := fdTasks; fd <= fdHost; fd++ {
 		unix.CloseOnExec(fd)
 	}
 	terminated := make(chan os.Signal, 1)
 	h := host{
 		read:        func(b []byte) (int, error) { return readFull(fdTasks, b) },
-		readControl: func(b []byte) (int, error) { return readBeside(fdControl, fdHost, b) },
+		readControl: func(b []byte) (int, error) { return pidfd.ReadBeside(fdControl, fdHost, b) },
 		write:       func(b []byte) error { return writeAll(fdTasks, b) },
 		terminated:  terminated,
 		settleIn: func() {
@@ -63,9 +66,6 @@ func checkInherited() error {
 	}
 	return nil
 }
-
-// setComm names this process for ps and top, which would show "exe". The kernel keeps 15 bytes (proc(5), /proc/PID/comm).
-func setComm(name string) { _ = os.WriteFile("/proc/self/comm", []byte(name), 0) }
 
 // die ends this process by the signal.
 func die(sig syscall.Signal) {

@@ -16,7 +16,7 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/chaos/history"
-	"github.com/respawn-go/respawn/pool"
+	"github.com/respawn-go/respawn/internal/guardian"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios/scratch"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
@@ -168,12 +168,12 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 	if err := s.resolve(run); err != nil {
 		return err
 	}
-	guardian, err := pool.StartGuardian(marker(t.Target))
+	dead, err := guardian.Start(marker(t.Target), nil)
 	if err != nil {
 		return err
 	}
-	defer guardian.Close()
-	run.Guardian = guardian
+	defer dead.Close()
+	run.Guardian = dead
 
 	run.Timeout = s.timeout()
 	s.watchAborts(run)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/respawn-go/respawn/internal/pidfd"
 )
 
 // killWait bounds how long KillDir waits for the killed to be gone.
@@ -46,12 +48,8 @@ func populated(dir string) bool {
 // killMember kills pid if it is still in the group once it is held by a pidfd, since the number may have passed to
 // another process.
 func killMember(dir string, pid int) {
-	fd, err := unix.PidfdOpen(pid, 0)
-	if err != nil {
-		return
-	}
-	defer unix.Close(fd)
-	if now, err := procs(dir); err == nil && slices.Contains(now, pid) {
-		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
-	}
+	_ = pidfd.SignalIf(pid, unix.SIGKILL, func() bool {
+		now, err := procs(dir)
+		return err == nil && slices.Contains(now, pid)
+	})
 }

@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"os"
 	"syscall"
-)
 
-// envRole is set in a child and names what it does.
-const envRole = "RESPAWN_FLOOR"
+	"github.com/respawn-go/respawn/internal/reexec"
+)
 
 // The roles of children.
 const (
@@ -21,13 +20,10 @@ const (
 // childFD is the child's end of the socket pair.
 const childFD = 3
 
-// init serves in a child and then never returns. It is no function for main to call, so that any program that measures
-// can be its own child: one that forgot the call would run itself over and over.
-func init() {
-	role := os.Getenv(envRole)
-	if role == "" {
-		return
-	}
+var _ = reexec.Floor.Serve(serve)
+
+// serve is the life of a child in that role.
+func serve(role string) {
 	write([]byte{1})
 	switch role {
 	case roleEcho:
@@ -43,7 +39,6 @@ func init() {
 	default:
 		readFull(make([]byte, 1))
 	}
-	os.Exit(0)
 }
 
 func readFull(b []byte) bool {
@@ -75,6 +70,10 @@ type child struct {
 
 // start executes this program again in that role and waits for the first byte.
 func start(role string) (*child, error) {
+	marker, err := reexec.Floor.Marker(role)
+	if err != nil {
+		return nil, fmt.Errorf("floor: %w", err)
+	}
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("floor: socketpair: %w", err)
@@ -86,8 +85,8 @@ func start(role string) (*child, error) {
 		return nil, fmt.Errorf("floor: %w", err)
 	}
 	c := &child{conn: os.NewFile(uintptr(fds[0]), "parent")}
-	c.proc, err = os.StartProcess("/proc/self/exe", []string{"respawn-floor"}, &os.ProcAttr{
-		Env:   append(os.Environ(), envRole+"="+role),
+	c.proc, err = os.StartProcess(reexec.Program, []string{"respawn-floor"}, &os.ProcAttr{
+		Env:   append(os.Environ(), marker),
 		Files: []*os.File{nil, nil, os.Stderr, theirs},
 	})
 	if err != nil {

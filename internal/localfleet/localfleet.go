@@ -22,7 +22,7 @@ import (
 
 	"github.com/respawn-go/respawn/fleet"
 	"github.com/respawn-go/respawn/fleet/broker"
-	"github.com/respawn-go/respawn/internal/role"
+	"github.com/respawn-go/respawn/internal/reexec"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -82,9 +82,7 @@ type nodePart struct {
 	Workers              int
 }
 
-const envPart = "RESPAWN_FLEET_PART"
-
-func init() { role.Register(envPart, play) }
+var _ = reexec.Part.Serve(play)
 
 // play is a broker or a node, until SIGTERM or until whoever has started it is gone.
 func play(arg string) {
@@ -232,9 +230,13 @@ func (f *Fleet) run(m *member) error {
 	if err != nil {
 		return err
 	}
+	marker, err := reexec.Part.Marker(string(arg))
+	if err != nil {
+		return err
+	}
 	cmd := exec.Command(self)
 	cmd.Args = []string{filepath.Base(self), m.Role, m.Name} // for ps: it is in the environment that it is told what to be
-	cmd.Env = append(os.Environ(), envPart+"="+string(arg))
+	cmd.Env = append(os.Environ(), marker)
 	cmd.Stdout, cmd.Stderr = f.cfg.Output, f.cfg.Output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this process
 	held, err := cmd.StdinPipe()

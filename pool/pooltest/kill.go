@@ -5,6 +5,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/pidfd"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -45,7 +46,7 @@ func Signal(p *pool.Pool, slot int, sig syscall.Signal) (pool.WorkerInfo, error)
 	if crew, ok := crews.Load(p); ok {
 		err = crew.(*pool.Crew).Kill(w.PID, sig)
 	} else {
-		err = signalHeld(w.PID, sig, func() bool {
+		err = pidfd.SignalIf(w.PID, sig, func() bool {
 			now, err := ready(p, slot)
 			return err == nil && now.Name == w.Name
 		})

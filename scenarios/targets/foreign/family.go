@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/reexec"
 )
 
 // Family lists the living descendants, the program itself not included, by pid. Whom it has listed once it knows again: a
@@ -85,7 +86,7 @@ func (p *Program) Owns(pid int) bool {
 // environment to set its title has only the first sign, a daemon that makes a session of its own only the second.
 func (p *Program) carriesSign(pid int) bool {
 	session, err := unix.Getsid(pid)
-	return err == nil && session == p.pid || procfs.Marked(pid, "RESPAWN_POOL="+p.marker)
+	return err == nil && session == p.pid || procfs.Marked(pid, reexec.Entry(p.marker))
 }
 
 // kin are processes that were once known as descendants, held so that their numbers are their own. The zero value is ready.

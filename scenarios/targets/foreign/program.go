@@ -35,7 +35,7 @@ type Program struct {
 	endErr error
 }
 
-// deadMansSwitch is what a program needs of a pool.Guardian, which is there on Linux only.
+// deadMansSwitch is what a program needs of a guardian, which is there on Linux only.
 type deadMansSwitch interface {
 	Watch(pid int, cgroupDir string) error
 	Forget(pid int)

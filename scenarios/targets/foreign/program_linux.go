@@ -2,7 +2,6 @@ package foreign
 
 import (
 	"crypto/rand"
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"os"
@@ -11,11 +10,12 @@ import (
 	"slices"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/respawn-go/respawn/pool"
+	"github.com/respawn-go/respawn/internal/guardian"
+	"github.com/respawn-go/respawn/internal/pidfd"
+	"github.com/respawn-go/respawn/internal/reexec"
 )
 
 // Start starts the program. The binary must call pool.Main first thing, since the guardian is a copy of it. The caller
@@ -26,12 +26,12 @@ func Start(c Command) (*Program, error) {
 		return nil, err
 	}
 	p := &Program{marker: rand.Text()[:16], stderr: &tail{}, exited: make(chan struct{})}
-	guardian, err := pool.StartGuardian(p.marker)
+	g, err := guardian.Start(p.marker, nil)
 	if err != nil {
 		return nil, err
 	}
-	p.guardian, p.temp = guardian, filepath.Join(os.TempDir(), "respawn-foreign-"+p.marker)
-	if _, err = guardian.Remove(p.temp); err == nil {
+	p.guardian, p.temp = g, filepath.Join(os.TempDir(), "respawn-foreign-"+p.marker)
+	if _, err = g.Remove(p.temp); err == nil {
 		err = makeTemp(p.temp, c)
 	}
 	if err == nil {
@@ -81,12 +81,12 @@ func (p *Program) spawn(path string, c Command) error {
 	if out == nil {
 		out = w
 	}
-	pidfd := -1
-	attr := &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd}
+	fd := -1
+	attr := &syscall.SysProcAttr{Setsid: true, PidFD: &fd}
 	if c.dropped() {
 		attr.Credential = &syscall.Credential{Uid: Nobody, Gid: Nobody}
 	}
-	env := slices.Concat(os.Environ(), []string{"TMPDIR=" + p.temp}, c.Env, []string{"RESPAWN_POOL=" + p.marker})
+	env := slices.Concat(os.Environ(), []string{"TMPDIR=" + p.temp}, c.Env, []string{reexec.Entry(p.marker)})
 	env = (&exec.Cmd{Env: env}).Environ() // of two with one name the later counts
 	proc, err := os.StartProcess(path, c.Argv, &os.ProcAttr{
 		Dir: c.Dir, Env: env, Files: append([]*os.File{in, out, w}, c.Files...), Sys: attr,
@@ -95,52 +95,24 @@ func (p *Program) spawn(path string, c Command) error {
 		r.Close()
 		return err
 	}
-	p.pid = proc.Pid
-	_ = proc.Release()
-	_ = unix.SetNonblock(pidfd, true)
-	p.pidfd, p.pipe = os.NewFile(uintptr(pidfd), "pidfd"), r
-	return nil
+	p.pid, p.pipe = proc.Pid, r
+	p.pidfd, err = pidfd.Born(proc, fd)
+	return err
 }
 
 // await closes exited when the process has ended, and leaves it unreaped.
 func (p *Program) await() {
 	defer close(p.exited)
-	if awaitExit(p.pidfd) != nil {
+	if pidfd.Await(p.pidfd) != nil {
 		return
 	}
-	raw, err := p.pidfd.SyscallConn()
-	if err != nil {
-		return
+	if st, err := pidfd.Look(p.pidfd); err == nil {
+		p.exit = Exit{Code: st.Code, Signal: st.Signal}
 	}
-	_ = raw.Control(func(fd uintptr) {
-		var info unix.Siginfo
-		if err := unix.Waitid(unix.P_PIDFD, int(fd), &info, unix.WEXITED|unix.WNOWAIT, nil); err == nil {
-			p.exit = exitOf(&info)
-		}
-	})
-}
-
-// exitOf reads the fields that sigaction(2) calls si_code and si_status.
-func exitOf(info *unix.Siginfo) Exit {
-	const killed, dumped = 2, 3
-	raw := unsafe.Slice((*byte)(unsafe.Pointer(info)), unsafe.Sizeof(*info))
-	status := int(int32(binary.NativeEndian.Uint32(raw[24:])))
-	if info.Code == killed || info.Code == dumped {
-		return Exit{Code: -1, Signal: unix.Signal(status)}
-	}
-	return Exit{Code: status}
 }
 
 // Signal sends a signal to the program's own process, which is held since its birth.
-func (p *Program) Signal(signal unix.Signal) error {
-	err := os.ErrProcessDone
-	raw, connErr := p.pidfd.SyscallConn()
-	if connErr != nil {
-		return connErr
-	}
-	_ = raw.Control(func(fd uintptr) { err = unix.PidfdSendSignal(int(fd), signal, nil, 0) })
-	return err
-}
+func (p *Program) Signal(signal unix.Signal) error { return pidfd.Signal(p.pidfd, signal, 0) }
 
 // End kills the program and every descendant, and waits until they are gone. Ending twice is fine. The error names what
 // is left, which is only what the kernel does not let go within five seconds.
@@ -188,19 +160,19 @@ func (p *Program) killFamily(deadline time.Time) (left []int) {
 // looked at again then: a number may have passed on, and whose parent is killed may lose the sign by which it is known.
 func (p *Program) killOnce() (found []int) {
 	family, _ := p.Family()
-	var held []int
+	var held []*Held
 	for pid := range family {
-		fd, err := unix.PidfdOpen(pid, 0)
+		h, err := Hold(pid)
 		if err != nil {
 			continue
 		}
-		defer unix.Close(fd)
+		defer h.Release()
 		if p.Owns(pid) {
-			held = append(held, fd)
+			held = append(held, h)
 		}
 	}
-	for _, fd := range held {
-		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+	for _, h := range held {
+		_ = h.Signal(unix.SIGKILL)
 	}
 	return slices.Sorted(maps.Keys(family))
 }

@@ -11,39 +11,30 @@ import (
 	"sync"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/reexec"
 	"github.com/respawn-go/respawn/internal/wait"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 )
-
-// envOwn makes this program a driver around our own pool. Its value is the version that the driver tells.
-const envOwn = "RESPAWN_DRIVER"
 
 // Version is what the driver around our own pool says of itself. The program sets it at its start: runtime/debug, which
 // knows, would make this package, and so every worker of the command, wait for packages that they do not need.
 var Version = "(devel)"
 
 // AsDriver is a driver around our own pool: this program, executed again. The pool's parent is then another process,
-// which can be killed, and the pool is reached by the same protocol as those written elsewhere.
+// which can be killed, and the pool is reached by the same protocol as those written elsewhere. The program calls pool.Main first.
 func AsDriver(size int, witness string) driver.Command {
-	return driver.Command{Argv: []string{"/proc/self/exe"}, Env: []string{envOwn + "=" + Version}, Size: size, Witness: witness}
+	return driver.Command{Argv: []string{reexec.Program}, Env: []string{reexec.Driver.Env + "=" + Version}, Size: size, Witness: witness}
 }
 
-// init serves as the driver, before main: one that forgot the call would run itself over and over.
-func init() {
-	v := os.Getenv(envOwn)
-	if v == "" {
-		return
-	}
-	Version = v
-	os.Unsetenv(envOwn) // the pool's workers are this program too
-	pool.Main()
+// A process that is marked as a driver is one. It tells the version that its parent has.
+var _ = reexec.Driver.Serve(func(version string) {
+	Version = version
 	if err := serveDriver(os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "respawn driver:", err)
 		os.Exit(1)
 	}
-	os.Exit(0)
-}
+})
 
 // driven is the argument of the tasks of the protocol.
 type driven struct {

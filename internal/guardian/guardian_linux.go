@@ -1,4 +1,4 @@
-package pool
+package guardian
 
 import (
 	"errors"
@@ -18,6 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/respawn-go/respawn/internal/cgroup"
+	"github.com/respawn-go/respawn/internal/pidfd"
+	"github.com/respawn-go/respawn/internal/reexec"
 )
 
 // Guardian is the parent's handle on a guardian process. A guardian that dies is replaced. Safe for concurrent use.
@@ -37,16 +39,13 @@ type Guardian struct {
 	gone    chan struct{} // closed when the last guardian has been reaped after Close
 }
 
-// StartGuardian starts a guardian that ends everything whose environment carries RESPAWN_POOL=id, and what it is told to
-// watch, once this process is gone. Close it. Only the process that will be guarded may call it, after Main; before, the
-// error is ErrMainNotCalled, since the guardian is a copy of this program.
-func StartGuardian(id string) (*Guardian, error) {
-	return startGuardian(id, func(string, ...any) {})
-}
-
-func startGuardian(id string, warn func(msg string, args ...any)) (*Guardian, error) {
-	if !mainCalled.Load() {
-		return nil, ErrMainNotCalled
+// Start starts a guardian that ends everything whose environment carries RESPAWN_POOL=id, and what it is told to
+// watch, once this process is gone. Close it. warn, which may be nil, is told what its user should know, with pairs of keys and
+// values. Only the process that will be guarded may call it, after reexec.Main; before, the error is reexec.ErrMainNotCalled,
+// since the guardian is a copy of this program.
+func Start(id string, warn func(msg string, args ...any)) (*Guardian, error) {
+	if warn == nil {
+		warn = func(string, ...any) {}
 	}
 	g := &Guardian{
 		id: id, warn: warn, lines: map[string]string{"of": fmt.Sprintf("of %d\n", os.Getpid())},
@@ -54,7 +53,7 @@ func startGuardian(id string, warn func(msg string, args ...any)) (*Guardian, er
 	}
 	exited, err := g.start()
 	if err != nil {
-		return nil, fmt.Errorf("pool: start the guardian: %w", err)
+		return nil, fmt.Errorf("start the guardian: %w", err)
 	}
 	go g.tend(exited)
 	return g, nil
@@ -62,6 +61,10 @@ func startGuardian(id string, warn func(msg string, args ...any)) (*Guardian, er
 
 // start starts a guardian process, tells it everything it must know, and returns its pidfd.
 func (g *Guardian) start() (*os.File, error) {
+	marker, err := reexec.Guardian.Marker(g.id)
+	if err != nil {
+		return nil, err
+	}
 	r, w, err := os.Pipe() // close-on-exec: no worker keeps the guardian from seeing the end
 	if err != nil {
 		return nil, err
@@ -73,56 +76,53 @@ func (g *Guardian) start() (*os.File, error) {
 		return nil, err
 	}
 	defer null.Close()
-	host, err := openSelf()
+	host, err := pidfd.Self()
 	if err != nil {
 		w.Close()
 		return nil, err
 	}
 	defer host.Close()
-	pidfd := -1
-	proc, err := os.StartProcess("/proc/self/exe", []string{"respawn-guardian"}, &os.ProcAttr{
-		Env:   guardianEnv(os.Environ(), g.id),
+	fd := -1
+	proc, err := os.StartProcess(reexec.Program, []string{"respawn-guardian"}, &os.ProcAttr{
+		Env:   environment(os.Environ(), marker),
 		Files: []*os.File{r, null, null, host},
-		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd, Pdeathsig: syscall.SIGCONT}, // should it be stopped then
+		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &fd, Pdeathsig: syscall.SIGCONT}, // should it be stopped then
 	})
 	if err != nil {
 		w.Close()
 		return nil, err
 	}
-	if pidfd < 0 {
-		w.Close()
-		_ = proc.Kill()
-		_, _ = proc.Wait()
-		return nil, errNoPidfd
-	}
 	pid := proc.Pid
-	_ = proc.Release()
-	_ = unix.SetNonblock(pidfd, true)
+	held, err := pidfd.Born(proc, fd)
+	if err != nil {
+		w.Close()
+		return nil, err
+	}
 
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.pid, g.pidfd, g.pipe = pid, os.NewFile(uintptr(pidfd), "guardian"), w
+	g.pid, g.pidfd, g.pipe = pid, held, w
 	for line := range maps.Values(g.lines) {
 		g.send(line)
 	}
 	return g.pidfd, nil
 }
 
-// guardianEnv is the environment of a guardian: this process's, which the program may need to start, and its own, without what
+// environment is the environment of a guardian: this process's, which the program may need to start, and its own, without what
 // would make it a worker or part of a pool.
-func guardianEnv(base []string, id string) []string {
+func environment(base []string, marker string) []string {
 	base = slices.DeleteFunc(slices.Clone(base), func(kv string) bool {
-		return strings.HasPrefix(kv, envPool+"=") || strings.HasPrefix(kv, envWorker+"=")
+		return strings.HasPrefix(kv, reexec.Pool+"=") || strings.HasPrefix(kv, reexec.Worker.Env+"=")
 	})
-	base = append(base, envGuardian+"="+id, "GOMAXPROCS=1", "GOGC=20", "GOMEMLIMIT=16MiB", "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	base = append(base, marker, "GOMAXPROCS=1", "GOGC=20", "GOMEMLIMIT=16MiB", "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	return (&exec.Cmd{Env: base}).Environ()
 }
 
-// guardianSettles is how long a guardian must have lived for the next one to be started at once.
-const guardianSettles = time.Second
+// settles is how long a guardian must have lived for the next one to be started at once.
+const settles = time.Second
 
 // watchStops kills the guardian when it has been stopped: one that only waits is of no use, and another takes its place.
-func (g *Guardian) watchStops(pidfd *os.File, exited <-chan struct{}) {
+func (g *Guardian) watchStops(held *os.File, exited <-chan struct{}) {
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
 	for {
@@ -131,36 +131,36 @@ func (g *Guardian) watchStops(pidfd *os.File, exited <-chan struct{}) {
 			return
 		case <-look.C:
 		}
-		if sig := stoppedBy(pidfd); sig != 0 {
+		if sig := pidfd.StoppedBy(held); sig != 0 {
 			g.warn("the guardian was stopped and is replaced", "pid", g.PID(), "signal", unix.SignalName(sig))
-			_ = signalPidfd(pidfd, unix.SIGKILL, 0)
+			_ = pidfd.Signal(held, unix.SIGKILL, 0)
 		}
 	}
 }
 
 // tend reaps the guardian, and unless it was closed starts another one, with a pause that grows while they die young.
-func (g *Guardian) tend(pidfd *os.File) {
+func (g *Guardian) tend(held *os.File) {
 	defer close(g.gone)
 	for pause := time.Duration(0); ; {
 		began, exited, watched := time.Now(), make(chan struct{}), make(chan struct{})
 		go func() {
 			defer close(watched)
-			g.watchStops(pidfd, exited)
+			g.watchStops(held, exited)
 		}()
-		_ = awaitExit(pidfd)
+		_ = pidfd.Await(held)
 		close(exited)
 		<-watched
-		if time.Since(began) >= guardianSettles {
+		if time.Since(began) >= settles {
 			pause = 0
 		}
-		awaitReapable(pidfd, g.PID())
+		pidfd.AwaitReapable(held, g.PID())
 		g.mu.Lock()
-		pid, st := g.pid, reapPidfd(pidfd)
+		pid, st := g.pid, pidfd.Reap(held)
 		g.pid = 0
-		pidfd.Close()
+		held.Close()
 		g.pipe.Close()
 		if !g.closed {
-			g.warn("the guardian died, another is started", "pid", pid, "code", st.code, "signal", unix.SignalName(st.signal))
+			g.warn("the guardian died, another is started", "pid", pid, "code", st.Code, "signal", unix.SignalName(st.Signal))
 		}
 		g.mu.Unlock()
 		for started := false; !started; pause = longer(pause) {
@@ -170,7 +170,7 @@ func (g *Guardian) tend(pidfd *os.File) {
 			case <-time.After(pause):
 			}
 			var err error
-			pidfd, err = g.start()
+			held, err = g.start()
 			if started = err == nil; !started {
 				g.warn("the guardian cannot be started: nobody ends the workers should this process be killed", "err", err)
 			}
@@ -213,7 +213,7 @@ func (g *Guardian) send(line string) {
 	_ = g.pipe.SetWriteDeadline(time.Now().Add(time.Second))
 	if _, err := io.WriteString(g.pipe, line); errors.Is(err, os.ErrDeadlineExceeded) {
 		g.deaf = true
-		_ = signalPidfd(g.pidfd, unix.SIGKILL, 0)
+		_ = pidfd.Signal(g.pidfd, unix.SIGKILL, 0)
 	}
 }
 
@@ -241,7 +241,7 @@ func (g *Guardian) Continue(pid int) (done func(), err error) {
 // path must not contain white space.
 func (g *Guardian) Undo(path, value string) (done func(), err error) {
 	if strings.ContainsAny(path, " \t\n") || strings.Contains(value, "\n") || len(path)+len(value) > unix.PathMax {
-		return nil, fmt.Errorf("pool: undo %.100q: no white space in the path, no line breaks in the value, and both shorter than %d bytes", path, unix.PathMax)
+		return nil, fmt.Errorf("guardian: undo %.100q: no white space in the path, no line breaks in the value, and both shorter than %d bytes", path, unix.PathMax)
 	}
 	return func() { _ = g.tell("undo "+path, "", "done "+path+"\n") }, g.tell("undo "+path, "undo "+path+" "+value+"\n", "")
 }
@@ -252,13 +252,13 @@ func (g *Guardian) Undo(path, value string) (done func(), err error) {
 // A path named twice is kept as soon as either function is called.
 func (g *Guardian) Remove(path string) (done func(), err error) {
 	if path == "" || strings.ContainsAny(path, "\r\n") || len(path) > unix.PathMax {
-		return nil, fmt.Errorf("pool: remove %.100q: want a path without line breaks, of at most %d bytes", path, unix.PathMax)
+		return nil, fmt.Errorf("guardian: remove %.100q: want a path without line breaks, of at most %d bytes", path, unix.PathMax)
 	}
 	if path, err = filepath.Abs(path); err != nil {
-		return nil, fmt.Errorf("pool: remove: %w", err)
+		return nil, fmt.Errorf("guardian: remove: %w", err)
 	}
 	if here, err := os.Getwd(); err == nil && (path == "/" || here == path || strings.HasPrefix(here, path+"/")) {
-		return nil, fmt.Errorf("pool: remove %s: this process is in it", path)
+		return nil, fmt.Errorf("guardian: remove %s: this process is in it", path)
 	}
 	key := "remove " + path
 	return func() { _ = g.tell(key, "", "keep "+path+"\n") }, g.tell(key, key+"\n", "")
@@ -269,6 +269,13 @@ func (g *Guardian) PID() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.pid
+}
+
+// Deaf tells whether one of its processes was killed because it did not read what it was told.
+func (g *Guardian) Deaf() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.deaf
 }
 
 // Close ends the guardian without it doing anything, and waits until it is gone; one that does not go within a second is
@@ -288,28 +295,10 @@ func (g *Guardian) Close() error {
 	case <-time.After(time.Second): // stopped, perhaps
 		g.mu.Lock()
 		if g.pid != 0 {
-			_ = signalPidfd(g.pidfd, unix.SIGKILL, 0)
+			_ = pidfd.Signal(g.pidfd, unix.SIGKILL, 0)
 		}
 		g.mu.Unlock()
 		<-g.gone
 	}
 	return nil
-}
-
-func (p *Pool) startGuardian() error {
-	if p.cfg.mutant == mutantNoGuardian || !p.real {
-		return nil
-	}
-	g, err := startGuardian(p.id, p.warn)
-	if err == nil {
-		p.guardian = g
-	}
-	return err
-}
-
-// sweep ends what the workers of a pool that is over have left behind: everything that carries its marker.
-func (p *Pool) sweep() {
-	if p.real {
-		killAllMarked([]byte(envPool + "=" + p.id))
-	}
 }

@@ -1,4 +1,4 @@
-package pool
+package guardian
 
 import (
 	"bufio"
@@ -11,11 +11,14 @@ import (
 
 	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
+
+	"github.com/respawn-go/respawn/internal/pidfd"
+	"github.com/respawn-go/respawn/internal/reexec"
 )
 
 // Before Linux 6.9 a group can only be named by its number, which may be a stranger's once the leader has been reaped.
 func TestAGroupWhoseLeaderHasBeenReapedIsKilledByNumberOnlyIfItIsMarked(t *testing.T) {
-	const marker = envPool + "=0123456789abcdef"
+	marker := reexec.Entry("0123456789abcdef")
 	for name, marked := range map[string]bool{"a stranger's": false, "the worker's": true} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -33,18 +36,18 @@ func TestAGroupWhoseLeaderHasBeenReapedIsKilledByNumberOnlyIfItIsMarked(t *testi
 			member, err := strconv.Atoi(strings.TrimSpace(line))
 			g.Expect(err).NotTo(HaveOccurred())
 			defer func() { _ = syscall.Kill(member, syscall.SIGKILL) }()
-			hold := holdProcess(member).(*os.File)
-			defer hold.Close()
-			dead := func() (int, error) { return unix.Poll([]unix.PollFd{{Fd: int32(hold.Fd()), Events: unix.POLLIN}}, 0) }
+			held := hold(member).(*os.File)
+			defer held.Close()
+			dead := func() (int, error) { return unix.Poll([]unix.PollFd{{Fd: int32(held.Fd()), Events: unix.POLLIN}}, 0) }
 			out.Close()
 			g.Expect(leader.Wait()).To(Succeed())
 
-			killGroup(leader.Process.Pid, func(_ syscall.Signal, flags int) error {
+			pidfd.KillGroup(leader.Process.Pid, func(_ syscall.Signal, flags int) error {
 				if flags != 0 {
 					return unix.EINVAL
 				}
 				return unix.ESRCH
-			}, []byte(marker))
+			}, func() bool { return GroupHas(leader.Process.Pid, marker) })
 			if marked {
 				g.Eventually(dead, "1m").Should(Equal(1))
 			} else {

@@ -1,4 +1,4 @@
-package pool
+package guardian
 
 import (
 	"testing"
@@ -16,16 +16,16 @@ func TestTheGuardianUndoesLimitsThatDependOnEachOther(t *testing.T) {
 	}
 	defer func() { g.Expect(cg.Remove()).To(Succeed()) }()
 	for range 10 { // a map's order is random
-		g.Expect(cg.SetMemoryMax(int64(64 * MiB))).To(Succeed())
+		g.Expect(cg.SetMemoryMax(int64(64 << 20))).To(Succeed())
 		before, err := cg.Settings()
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(cg.SetMemoryMax(int64(32 * MiB))).To(Succeed())
-		orders := guardianOrders{undo: make(map[string]string)}
+		g.Expect(cg.SetMemoryMax(int64(32 << 20))).To(Succeed())
+		o := orders{undo: make(map[string]string)}
 		for _, s := range before {
-			orders.undo[s.Path] = s.Value
+			o.undo[s.Path] = s.Value
 		}
 
-		orders.carryOut("nobody")
+		o.carryOut("nobody")
 
 		g.Expect(cg.Settings()).To(ConsistOf(before))
 	}

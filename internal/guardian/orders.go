@@ -1,16 +1,18 @@
-package pool
+// Package guardian holds the process that ends what another process started once that one is gone, however it went: the pool's
+// safety net for its workers, and the dead man's switch of a chaos harness.
+package guardian
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 )
 
-// The guardian is a small re-executed process in a session of its own that ends a pool's workers when the pool's process
-// is gone, however it went. A worker does that itself when it sees its socket close; the guardian is for those that
-// cannot: stopped, stuck, or already dead with descendants left behind.
+// The guardian is a small re-executed process in a session of its own. A worker ends itself when it sees its socket close; the guardian is for
+// those that cannot: stopped, stuck, or already dead with descendants left behind.
 //
 // It reads lines from a pipe whose other end only the pool's process holds:
 //
@@ -28,8 +30,11 @@ import (
 // process group; and every process whose environment carries the pool's marker, until no more are found. Last it removes,
 // cgroups that the process made and that nobody is in any more included.
 
-// guardianOrders is what a guardian has been told.
-type guardianOrders struct {
+// ErrClosed is the error of telling a guardian something after Close.
+var ErrClosed = errors.New("guardian: closed")
+
+// orders is what a guardian has been told.
+type orders struct {
 	watched map[int]guarded
 	undo    map[string]string // by path
 	cont    map[int]io.Closer // held likewise
@@ -47,8 +52,8 @@ type guarded struct {
 
 // readOrders reads lines until the end of the pipe or bye; lines it does not understand are passed over. open is called
 // for every process named.
-func readOrders(r io.Reader, open func(pid int) io.Closer) guardianOrders {
-	o := guardianOrders{watched: map[int]guarded{}, undo: map[string]string{}, cont: map[int]io.Closer{}, remove: map[string]bool{}}
+func readOrders(r io.Reader, open func(pid int) io.Closer) orders {
+	o := orders{watched: map[int]guarded{}, undo: map[string]string{}, cont: map[int]io.Closer{}, remove: map[string]bool{}}
 	lines := bufio.NewReader(r)
 	for {
 		line, err := lines.ReadString('\n')
