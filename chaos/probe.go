@@ -8,20 +8,24 @@ import (
 
 // probe runs a probe task on the slot and records how that went: after is the injection whose victim's end it follows, 0
 // for the check at the end. It reports whether the slot has answered.
-func (x *experiment) probe(ctx context.Context, slot, after int) bool {
+func (x *experiment) probe(ctx context.Context, p Prober, slot, after int) bool {
 	x.record(history.Event{Probe: &history.Probe{Slot: slot, Op: history.Sent, For: after}})
-	pid, err := x.Target.Probe(ctx, slot)
-	p := &history.Probe{Slot: slot, Op: history.Answered, For: after, PID: pid}
+	pid, err := p.Probe(ctx, slot)
+	end := &history.Probe{Slot: slot, Op: history.Answered, For: after, PID: pid}
 	if err != nil {
-		p.Op, p.Err = history.NoAnswer, err.Error()
+		end.Op, end.Err = history.NoAnswer, err.Error()
 	}
-	x.record(history.Event{Probe: p})
+	x.record(history.Event{Probe: end})
 	return err == nil
 }
 
 // probeAfterDeath sends a probe to the victim's slot as soon as the victim has ended, so that it is the first task of the
-// replacement. The function it returns ends the watch; the probe itself may go on until ctx is done.
+// replacement; on a target that answers no probes it does nothing. The function it returns ends the watch; the probe itself may go on until ctx is done.
 func (x *experiment) probeAfterDeath(ctx context.Context, n int, v *Victim) (end func()) {
+	p, ok := x.Target.(Prober)
+	if !ok {
+		return func() {}
+	}
 	over, watched := make(chan struct{}), make(chan struct{})
 	x.probes.Add(1)
 	x.countProbe(1)
@@ -35,7 +39,7 @@ func (x *experiment) probeAfterDeath(ctx context.Context, n int, v *Victim) (end
 		died := v.Gone()
 		close(watched)
 		if died && ctx.Err() == nil {
-			x.probe(ctx, v.Slot, n)
+			x.probe(ctx, p, v.Slot, n)
 		}
 	}()
 	return func() { close(over); <-watched }

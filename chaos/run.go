@@ -205,6 +205,8 @@ func (x *experiment) open() (err error) {
 	x.clock = newClock()
 	h.SchemaVersion, h.Seed, h.Cores, h.Settle = history.SchemaVersion, x.Seed, runtime.NumCPU(), x.Settle
 	h.Started, h.Clock, h.Target = x.clock.started, x.clock.base, x.Target.Describe()
+	_, probed := x.Target.(Prober)
+	h.Target.Unprobed = !probed
 	if x.Witness == "" { // the tasks may be others than the built-in ones: nobody witnesses them
 		h.Target.Can = slices.DeleteFunc(slices.Clone(h.Target.Can), func(can string) bool { return can == "witness" })
 	}

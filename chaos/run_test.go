@@ -86,6 +86,22 @@ func TestIdleVictimsReplacementsAnswerTheProbe(t *testing.T) {
 	g.Expect(hit).To(Equal(map[int]int{0: 2, 1: 2, 2: 2}))
 }
 
+// A target need not answer probes: it is struck all the same, and the record says that nothing is known of slots that answer.
+func TestATargetThatAnswersNoProbesIsAskedForNone(t *testing.T) {
+	g := NewWithT(t)
+	p := start(t, pool.Config{Size: 2})
+	kill := []chaos.Nemesis{{Fault: chaos.Signal{Name: "KILL"}}}
+	for name, target := range map[string]chaos.Target{"with": p, "without": struct{ chaos.Target }{p}} {
+		var rec tape
+		run := chaos.Run{Target: target, Open: rec.open, Chaos: kill, Steady: 50 * time.Millisecond}
+		g.Expect(run.Do(t.Context())).To(Succeed())
+		g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 1}), name)
+		g.Expect(rec.header.Target.Unprobed).To(Equal(name == "without"), name)
+		probes := rec.count(func(e history.Event) bool { return e.Probe != nil })
+		g.Expect(probes > 0).To(Equal(name == "with"), name)
+	}
+}
+
 // Where no task ever began there is no file of executions, and the harness is not to blame.
 func TestWitnessOfNothingIsNoError(t *testing.T) {
 	g := NewWithT(t)

@@ -304,18 +304,7 @@ func (x *experiment) recovered(ctx context.Context) bool {
 
 // verify probes every slot, and then all of them at once.
 func (x *experiment) verify(ctx context.Context) {
-	slots, cancel := context.WithTimeout(ctx, x.Settle)
-	defer cancel()
-	var wg sync.WaitGroup
-	var silent atomic.Bool
-	for slot := range x.Target.Want() {
-		wg.Go(func() {
-			if !x.probe(slots, slot, 0) {
-				silent.Store(true)
-			}
-		})
-	}
-	if wg.Wait(); silent.Load() {
+	if !x.allAnswer(ctx) {
 		return
 	}
 	x.allAtOnce(ctx, false)
@@ -324,6 +313,27 @@ func (x *experiment) verify(ctx context.Context) {
 		defer cancel()
 		t.Prove(proof)
 	}
+}
+
+// allAnswer probes every slot, and tells whether none was silent. There is nothing to probe on a target that answers no probes.
+func (x *experiment) allAnswer(ctx context.Context) bool {
+	p, ok := x.Target.(Prober)
+	if !ok {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, x.Settle)
+	defer cancel()
+	var wg sync.WaitGroup
+	var silent atomic.Bool
+	for slot := range x.Target.Want() {
+		wg.Go(func() {
+			if !x.probe(ctx, p, slot, 0) {
+				silent.Store(true)
+			}
+		})
+	}
+	wg.Wait()
+	return !silent.Load()
 }
 
 // allAtOnce has all slots work at the same time; what does not answer is given as long as settling may take.

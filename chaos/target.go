@@ -21,9 +21,6 @@ type Target interface {
 	// not block. Member.At, if set, is on CLOCK_MONOTONIC: see Monotonic. A target that cannot tell its events sees to it that they are derived from listings. stop returns how
 	// many events were lost because fn was too slow.
 	Watch(fn func(history.MemberEvent)) (stop func() (dropped uint64))
-	// Probe runs a small verifiable task on the member that is in the slot, waiting for its replacement if need be, and
-	// returns the pid of the process that answered. A wrong answer is an error.
-	Probe(ctx context.Context, slot int) (pid int, err error)
 }
 
 // Member is one process of a target at one moment.
@@ -54,6 +51,14 @@ func (m Member) Busy() bool { return m.Phase == "running" || m.Phase == "writing
 // Idle tells whether the member is known to wait for work.
 func (m Member) Idle() bool { return m.State == Ready && m.Phase == "idle" }
 
+// Prober is a target whose members can be asked for an answer. Of one that is none it is not known whether a slot whose member is
+// there does its work: see history.Target.Unprobed.
+type Prober interface {
+	// Probe runs a small verifiable task on the member that is in the slot, waiting for its replacement if need be, and
+	// returns the pid of the process that answered. A wrong answer is an error.
+	Probe(ctx context.Context, slot int) (pid int, err error)
+}
+
 // Runner is the load side of a target: it runs the built-in, verifiable tasks.
 type Runner interface {
 	// Do submits one task and waits for its outcome, which it verifies. It never returns without one of the outcomes of
@@ -66,6 +71,11 @@ type Mapper interface {
 	// Map runs the tasks as one call of the target's ordered map and tells how each ended, in their order; a value that
 	// comes at another place than its task's is Wrong. Those that have not ended when ctx ends are Hung.
 	Map(ctx context.Context, tasks []Task, ended func(i int, s Settled))
+}
+
+// Unwitnessed is a Runner that tells whether it runs the built-in tasks although nothing records their executions.
+type Unwitnessed interface {
+	Unwitnessed() bool
 }
 
 // Task is one submission of a built-in task.

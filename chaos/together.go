@@ -67,9 +67,8 @@ func slowest(quick map[int]time.Duration) (most time.Duration) {
 // builtIn tells whether the target runs the built-in tasks: in tests it may be given others, which nobody witnesses.
 func (x *experiment) builtIn() bool {
 	_, runs := x.Target.(Runner)
-	d := x.Target.Describe()
-	outside := d.Kind == "driver" || d.Kind == "server"
-	return runs && (x.Witness != "" || outside && !slices.Contains(d.Can, "witness"))
+	t, ok := x.Target.(Unwitnessed)
+	return runs && (x.Witness != "" || ok && t.Unwitnessed())
 }
 
 // taskTimeout is how long the target lets a task run.

@@ -47,6 +47,8 @@ type Target struct {
 	// Can lists what the target tells of itself, so that the checker knows what it may ask: "events", "phases", "exits",
 	// "attempts", "slots", "witness", "marker".
 	Can []string `json:"can,omitempty"`
+	// Unprobed tells that no member can be asked for an answer, so that nothing is known of slots that answer.
+	Unprobed bool `json:"unprobed,omitempty"`
 }
 
 // Load is what the target is to be loaded with, as the scenario states it: by it the judge knows whether there was enough.

@@ -27,6 +27,7 @@ import (
 // external is what a driver and a server have in common as targets.
 type external interface {
 	chaos.Target
+	chaos.Prober
 	chaos.Runner
 	chaos.Marked
 	chaos.Supervised

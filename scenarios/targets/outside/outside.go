@@ -106,8 +106,11 @@ func (o *Pool) ProbeAnswered(id uint64, pid int) {
 	o.Announce(history.MemberEvent{Op: history.ProbeAnswered, Task: id, PID: pid})
 }
 
-// Probe implements chaos.Target.
+// Probe implements chaos.Prober.
 func (o *Pool) Probe(ctx context.Context, slot int) (int, error) { return o.prober.probe(ctx, slot) }
+
+// Unwitnessed implements chaos.Unwitnessed.
+func (o *Pool) Unwitnessed() bool { return o.phases.path == "" }
 
 // Witness is the file that the tasks record their executions in, for chaos.Run.Witness; "" without one.
 func (o *Pool) Witness() string { return o.phases.path }

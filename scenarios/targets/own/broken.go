@@ -171,7 +171,7 @@ func (b *Broken) spoil(ctx context.Context, t chaos.Task, s chaos.Settled, struc
 	return s
 }
 
-// Probe implements chaos.Target.
+// Probe implements chaos.Prober.
 func (b *Broken) Probe(ctx context.Context, slot int) (pid int, err error) {
 	if b.has(AnswersLate) && b.deaths.Load() > 0 {
 		select {

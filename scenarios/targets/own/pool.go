@@ -23,6 +23,7 @@ type Pool struct {
 
 var (
 	_ chaos.Target    = (*Pool)(nil)
+	_ chaos.Prober    = (*Pool)(nil)
 	_ chaos.Runner    = (*Pool)(nil)
 	_ chaos.Mapper    = (*Pool)(nil)
 	_ chaos.Stresser  = (*Pool)(nil)
@@ -112,7 +113,7 @@ func (t *Pool) Members(context.Context) ([]chaos.Member, error) {
 
 var memberStates = map[pool.State]chaos.State{pool.Starting: chaos.Starting, pool.Ready: chaos.Ready, pool.Retiring: chaos.Stopping}
 
-// Probe implements chaos.Target.
+// Probe implements chaos.Prober.
 func (t *Pool) Probe(ctx context.Context, slot int) (pid int, err error) {
 	n := uint64(slot) + 7
 	a, err := probeTask.Call(ctx, t.Pool, n, pool.OnSlot(slot))

@@ -20,6 +20,7 @@ type Target struct {
 
 var (
 	_ chaos.Target     = (*Target)(nil)
+	_ chaos.Prober     = (*Target)(nil)
 	_ chaos.Runner     = (*Target)(nil)
 	_ chaos.Marked     = (*Target)(nil)
 	_ chaos.Supervised = (*Target)(nil)
