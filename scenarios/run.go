@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -50,6 +51,8 @@ type RunOptions struct {
 	Shots []chaos.Shot
 	// Progress is called as the run goes on, from one goroutine at a time; it must not block.
 	Progress func(Progress)
+	// Floors are taken in place of measuring them, which takes longer than a short run; nil: they are measured.
+	Floors map[string]float64
 	// Baseline is earlier reports, for the comparison on the page.
 	Baseline []*reports.Report
 }
@@ -149,8 +152,11 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 	if err != nil {
 		return err
 	}
-	if run.Header.Floors, err = measureFloors(soon); err != nil {
-		return err
+	if run.Header.Floors = maps.Clone(o.Floors); o.Floors == nil {
+		run.Floors = spawnFloor
+		if run.Header.Floors, err = measureFloors(soon); err != nil {
+			return err
+		}
 	}
 	t, err := s.open(soon, dir, o)
 	if unfit := (*kind.UnfitError)(nil); errors.As(err, &unfit) {
@@ -163,7 +169,6 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 	if err := s.refuse(t.Describe()); err != nil {
 		return err
 	}
-	run.Floors = spawnFloor
 	run.Target, run.Witness, run.Close = t.Target, t.Witness, t.Closing
 	if err := s.resolve(run); err != nil {
 		return err

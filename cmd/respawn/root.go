@@ -23,6 +23,7 @@ var commands = []func() *cobra.Command{
 	newList,
 	newReport,
 	newReplay,
+	newShrink,
 	newGate,
 	newDemo,
 	newBench,

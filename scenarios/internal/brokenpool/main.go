@@ -4,8 +4,8 @@
 // word on its command line switches on one bug. Without any it is correct. It is the target that shows that verdicts are
 // right: the tests run every switch against the scenarios that must fail on it. Never use it for work.
 //
-//	brokenpool [SWITCH...]   speaks the driver protocol
-//	brokenpool list          prints every switch and what it does
+//	brokenpool [SWITCH[@TRIGGER]...]   speaks the driver protocol
+//	brokenpool list                    prints every switch and what it does
 //
 // It shares no code with the pool, the engine or the judge of this module, so that a mistake there is not made here too:
 //
@@ -13,6 +13,7 @@
 //	pool.go       the pool, correct, with joints at which a switch can bend it
 //	worker.go     the process that runs tasks
 //	switches.go   the switches, a table
+//	triggers.go   what may switch one on later
 package main
 
 import (

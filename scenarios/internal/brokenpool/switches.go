@@ -31,13 +31,18 @@ var switches = slices.Concat(harmless, capacities, places, outcomes, answers, re
 
 // bend switches bugs on.
 func (p *pool) bend(words []string) error {
-	for _, word := range words {
+	for _, text := range words {
+		word, by, triggered := strings.Cut(text, "@")
 		at := slices.IndexFunc(switches, func(b bug) bool { return b.word == word })
 		if at < 0 {
 			return fmt.Errorf("brokenpool: unknown switch %q: brokenpool list names them", word)
 		}
-		switches[at].bend(p)
-		p.bent = append(p.bent, word)
+		if !triggered {
+			switches[at].bend(p)
+		} else if err := p.arm(switches[at], by); err != nil {
+			return err
+		}
+		p.bent = append(p.bent, text)
 	}
 	return nil
 }
