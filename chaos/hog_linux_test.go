@@ -250,7 +250,8 @@ func TestOOMKillsInOtherGroupsDoNotCount(t *testing.T) {
 		Chaos: []chaos.Nemesis{once(chaos.Signal{Name: "WINCH", Grace: time.Millisecond})},
 	}
 	g.Expect(run.Do(t.Context())).To(Succeed())
-	g.Expect((<-other).settled()).To(Equal(map[string]int{"confirmed": 1}))
+	oom := <-other
+	g.Expect(oom.settled()).To(Equal(map[string]int{"confirmed": 1}), "%v", oom.conclusions())
 	g.Expect(rec.count(func(e history.Event) bool { return e.Sample != nil })).To(BeNumerically(">", 1))
 	g.Expect(rec.count(func(e history.Event) bool { return e.Sample != nil && e.Sample.HostOOM != 0 })).To(BeZero())
 }

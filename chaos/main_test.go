@@ -78,6 +78,18 @@ func (t *tape) count(is func(history.Event) bool) (n int) {
 	return n
 }
 
+// conclusions are the receipts of the faults that have concluded, for the message of a test that fails.
+func (t *tape) conclusions() (list []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range t.events {
+		if e.Fault != nil && e.Fault.Op == history.Concluded {
+			list = append(list, fmt.Sprintf("%v %s: %s %+v", e.T, e.Fault.Outcome, e.Fault.Err, e.Fault.Receipt))
+		}
+	}
+	return list
+}
+
 // settled counts the injections by outcome.
 func (t *tape) settled() map[string]int {
 	m := map[string]int{}
