@@ -158,19 +158,20 @@ func (h *hog) ending(ctx context.Context, c *Case) (Ending, error) {
 // hogWait is how long after the hog's end the victim may take to be gone.
 const hogWait = 5 * time.Second
 
-// finished waits for the hog to end after the victim's end, which it does by itself, and says how it did. Told to end, it
-// might be gone with exit code 0 although the kernel has counted it.
-func (h *hog) finished() string {
+// finished waits for the hog to end after the victim's end, which it does by itself, and says how it did, and whether it had
+// to be stopped: it hangs where the victim had little memory to free, and there is none for its look at the counter. Told to
+// end, it might be gone with exit code 0 although the kernel has counted it.
+func (h *hog) finished() (how string, stopped bool) {
 	select {
 	case <-h.ended:
 	case <-time.After(hogWait):
 		h.stop()
-		return "had to be stopped"
+		return "had to be stopped", true
 	}
 	if h.killed {
-		return "ended by the kernel's OOM killer too"
+		return "ended by the kernel's OOM killer too", false
 	}
-	return "stopped at the first kill"
+	return "stopped at the first kill", false
 }
 
 // stop ends the hog at once. Doing it again is fine.

@@ -73,16 +73,22 @@ func (o *oomByCgroup) Confirm(ctx context.Context, c *Case) (history.Receipt, er
 	}
 	r := e.Receipt()
 	r.Tier, r.Mechanism = "cgroup oom_kill", o.mechanism(cgroup.Memory)
-	hogs := uint64(0)
-	if o.hog != nil {
-		r.Evidence["hog"] = o.hog.finished()
-		if o.hog.killed {
-			hogs = 1
-		}
-	}
-	after, err := o.group.OOMKills()
+	after, err := o.group.OOMKills() // while the hog may live: if it has to be stopped, these kills are not its own
 	if err != nil {
 		return r, fmt.Errorf("read the OOM counter after the victim's end: %w", err)
+	}
+	hogs := uint64(0)
+	if o.hog != nil {
+		how, stopped := o.hog.finished()
+		r.Evidence["hog"] = how
+		if !stopped {
+			if o.hog.killed {
+				hogs = 1
+			}
+			if after, err = o.group.OOMKills(); err != nil {
+				return r, fmt.Errorf("read the OOM counter after the hog's end: %w", err)
+			}
+		}
 	}
 	c.CountOOM(int64(after - o.kills))
 	r.Evidence["oom_kill"] = fmt.Sprintf("%d → %d", o.kills, after)
