@@ -4,19 +4,22 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/codec"
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // receive takes every whole frame out of the buffer. It reports whether the worker can be read on.
-func (w *worker) receive(in *frameBuffer) bool {
+func (w *worker) receive(in *wire.Buffer) bool {
 	p := w.p
-	var f frame
+	var f wire.Frame
 	var batch int
 	var ran time.Duration
 	p.mu.Lock()
 	defer p.unlock()
 	w.awaited = 0
 	for {
-		ok, err := in.next(&f)
+		ok, err := in.Next(&f)
 		if err != nil {
 			err = fmt.Errorf("from %s: %w", w.name, err)
 		} else if ok {
@@ -29,9 +32,9 @@ func (w *worker) receive(in *frameBuffer) bool {
 		if !ok {
 			break
 		}
-		if f.kind >= frameValue && f.kind <= frameUnknown {
+		if f.Kind >= wire.FrameValue && f.Kind <= wire.FrameUnknown {
 			batch++
-			ran += time.Duration(f.run)
+			ran += time.Duration(f.Run)
 		}
 	}
 	if err := w.fault(); err != nil {
@@ -54,7 +57,7 @@ func (w *worker) receive(in *frameBuffer) bool {
 		p.afterBatch(w)
 	}
 	w.owesSince = time.Time{}
-	if w.torn = in.start != in.end; w.torn && p.keeperNext.After(p.clock.now().Add(minSilence)) {
+	if w.torn = in.Start != in.End; w.torn && p.keeperNext.After(p.clock.now().Add(minSilence)) {
 		p.keeperWake()
 	}
 	w.leave = w.lonely()
@@ -66,7 +69,7 @@ func (w *worker) fault() error {
 	if w.board == nil {
 		return nil
 	}
-	return w.board.fault()
+	return w.board.Fault()
 }
 
 // afterBatch decides what w does next. Pool.mu is held.
@@ -83,11 +86,11 @@ func (p *Pool) afterBatch(w *worker) {
 
 // take handles one frame of a worker. An error means that no worker should have sent it. Pool.mu is held, but released
 // while a large result is copied.
-func (p *Pool) take(w *worker, f *frame) error {
+func (p *Pool) take(w *worker, f *wire.Frame) error {
 	switch {
-	case f.kind == frameReady || f.kind == frameBootFailed:
+	case f.Kind == wire.FrameReady || f.Kind == wire.FrameBootFailed:
 		return w.booted(f)
-	case f.kind == frameGoodbye:
+	case f.Kind == wire.FrameGoodbye:
 		if w.asked {
 			return errors.New("goodbye twice")
 		}
@@ -97,44 +100,44 @@ func (p *Pool) take(w *worker, f *frame) error {
 			p.stopWorker(w)
 		}
 		return nil
-	case f.kind < frameValue || f.kind > frameUnknown:
-		return fmt.Errorf("%w: kind %d from a worker", errFrame, f.kind)
+	case f.Kind < wire.FrameValue || f.Kind > wire.FrameUnknown:
+		return fmt.Errorf("%w: kind %d from a worker", wire.ErrFrame, f.Kind)
 	}
-	c := w.flight.get(f.seq)
-	if c == nil || c.id != f.id {
-		return fmt.Errorf("result for task %d as number %d, which is not there", f.id, f.seq)
+	c := w.flight.get(f.Seq)
+	if c == nil || c.id != f.ID {
+		return fmt.Errorf("result for task %d as number %d, which is not there", f.ID, f.Seq)
 	}
-	if w.board.unstarted(f.seq) {
+	if w.board.Unstarted(f.Seq) {
 		c.begun = true
-		return fmt.Errorf("result for task %d, which was not started", f.id)
+		return fmt.Errorf("result for task %d, which was not started", f.ID)
 	}
 	var body []byte
 	switch {
-	case f.flags&flagArena != 0:
+	case f.Flags&wire.FlagArena != 0:
 		var err error
 		if body, err = p.collect(w, c, f); err != nil {
-			w.forget(f.seq, c)
+			w.forget(f.Seq, c)
 			p.fail(c, &EncodeError{Task: c.def.name, What: "collect result", Err: err})
 			return err
 		}
-		if w.flight.get(f.seq) != c {
-			return fmt.Errorf("result for task %d, which was taken back as not started meanwhile", f.id)
+		if w.flight.get(f.Seq) != c {
+			return fmt.Errorf("result for task %d, which was taken back as not started meanwhile", f.ID)
 		}
 	case c.settled:
-	case len(f.payload) <= len(c.inline):
-		body = append(c.inline[:0], f.payload...)
+	case len(f.Payload) <= len(c.inline):
+		body = append(c.inline[:0], f.Payload...)
 	default:
-		body = append([]byte(nil), f.payload...)
+		body = append([]byte(nil), f.Payload...)
 	}
-	w.forget(f.seq, c)
+	w.forget(f.Seq, c)
 	w.settled++
 	if c.settled {
 		p.stats.Late++
 		p.publish(Event{Kind: LateResult, Worker: w.info(), TaskID: c.id})
 		return nil
 	}
-	c.data, c.head, c.raw, c.pid, c.ran = body, 0, f.kind, int32(w.proc.pid()), time.Duration(f.run)
-	if f.kind == frameValue {
+	c.data, c.head, c.raw, c.pid, c.ran = body, 0, f.Kind, int32(w.proc.pid()), time.Duration(f.Run)
+	if f.Kind == wire.FrameValue {
 		p.stats.OK++
 	} else {
 		p.stats.Failed++
@@ -156,46 +159,46 @@ func (p *Pool) take(w *worker, f *frame) error {
 
 // collect copies a large result out of the worker's arena, or out of the argument that it is a part of, without Pool.mu,
 // and frees the arena. Only the reader calls it, and the process is not released while the reader lives.
-func (p *Pool) collect(w *worker, c *call, f *frame) ([]byte, error) {
+func (p *Pool) collect(w *worker, c *call, f *wire.Frame) ([]byte, error) {
 	down, up := w.proc.arenas()
-	ref, ok := parseArenaRef(f.payload)
-	if f.kind != frameValue && ref.size > maxFrame {
-		return nil, fmt.Errorf("%w: a failure of %d bytes, at most %d", errFrame, ref.size, maxFrame)
+	ref, ok := wire.ParseRef(f.Payload)
+	if f.Kind != wire.FrameValue && ref.Size > wire.MaxFrame {
+		return nil, fmt.Errorf("%w: a failure of %d bytes, at most %d", wire.ErrFrame, ref.Size, wire.MaxFrame)
 	}
-	shared := ref.slice(up)
-	if f.flags&flagPart != 0 {
+	shared := ref.Slice(up)
+	if f.Flags&wire.FlagPart != 0 {
 		if w.large != c || !c.copied {
-			return nil, fmt.Errorf("%w: a part of an argument outside the arena", errFrame)
+			return nil, fmt.Errorf("%w: a part of an argument outside the arena", wire.ErrFrame)
 		}
-		shared = ref.part(down, c.size())
+		shared = encodedPart(ref, down, c.size())
 	}
 	if !ok || shared == nil {
-		return nil, fmt.Errorf("%w: a result outside the arena", errFrame)
+		return nil, fmt.Errorf("%w: a result outside the arena", wire.ErrFrame)
 	}
 	w.copying = true
 	p.mu.Unlock()
 	body := append([]byte(nil), shared...)
 	p.mu.Lock()
 	w.copying = false
-	if f.flags&flagPart == 0 {
+	if f.Flags&wire.FlagPart == 0 {
 		w.collected++
 		if w.board != nil { // else it was given up meanwhile
-			w.board.collected(w.collected)
+			w.board.Collected(w.collected)
 		}
 	}
 	return body, nil
 }
 
-// part is the encoding of bytes of an argument that is so long as a whole. Its head is written over what comes before it:
+// encodedPart is the encoding of bytes of an argument that is so long as a whole. Its head is written over what comes before it:
 // the argument is not needed any more, and has a head of its own that is no shorter.
-func (r arenaRef) part(arena []byte, whole int) []byte {
+func encodedPart(r wire.Ref, arena []byte, whole int) []byte {
 	var head [9]byte
-	n := uint64(len(appendHead(head[:0], cborBytes, r.size)))
-	if r.offset < n || r.slice(arena[:min(whole, len(arena))]) == nil {
+	n := uint64(len(codec.AppendHead(head[:0], codec.BytesMajor, r.Size)))
+	if r.Offset < n || r.Slice(arena[:min(whole, len(arena))]) == nil {
 		return nil
 	}
-	copy(arena[r.offset-n:], head[:n])
-	return arenaRef{r.offset - n, r.size + n}.slice(arena)
+	copy(arena[r.Offset-n:], head[:n])
+	return wire.Ref{Offset: r.Offset - n, Size: r.Size + n}.Slice(arena)
 }
 
 // reject notes that w sent what no worker should, and recycles it. Pool.mu is held.

@@ -1,13 +1,6 @@
 package pool
 
-import (
-	"errors"
-	"fmt"
-	"math"
-	"sync"
-
-	"github.com/fxamacker/cbor/v2"
-)
+import "github.com/respawn-go/respawn/internal/codec"
 
 // Codec turns arguments and results into bytes and back. Both sides of a pool are the same program, so a codec needs to
 // understand only its own output. It must be safe for concurrent use.
@@ -22,64 +15,16 @@ type Codec interface {
 // times keep nanoseconds and their offset; unexported fields are ignored. A string keeps its bytes, which need not be UTF-8.
 // The type decoded into decides what arrives: an any holds a uint64, int64 if negative, float64, bool, string (times too), []byte,
 // []any or map[any]any (structs too), whatever was put in; a value there of which something would be lost is an error.
-var CBOR Codec = cborCodec{}
+var CBOR Codec = codec.CBOR
 
-type cborCodec struct{}
+// JSON is the codec of [External]: encoding/json, but bytes are as they are, and text must be UTF-8. It decodes into a value that is
+// zero, or an error.
+var JSON Codec = codec.JSON
 
-var encMode = sync.OnceValue(func() cbor.EncMode {
-	m, err := cbor.EncOptions{Time: cbor.TimeRFC3339Nano}.EncMode()
-	if err != nil {
-		panic(err) // the options are constants
-	}
-	return m
-})
-
-var decMode = sync.OnceValue(func() cbor.DecMode {
-	m, err := cbor.DecOptions{UTF8: cbor.UTF8DecodeInvalid, MaxArrayElements: math.MaxInt32, MaxMapPairs: math.MaxInt32, MaxNestedLevels: 256}.DecMode()
-	if err != nil {
-		panic(err) // the options are constants
-	}
-	return m
-})
-
-// failureMode decodes what a worker says of a failure, by itself so small that these limits are far beyond it: a worker is not
-// trusted, and a list of nothing takes one byte an element on the wire and forty in memory.
-var failureMode = sync.OnceValue(func() cbor.DecMode {
-	m, err := cbor.DecOptions{UTF8: cbor.UTF8DecodeInvalid, MaxArrayElements: maxKnownErrors, MaxMapPairs: 16, MaxNestedLevels: 8}.DecMode()
-	if err != nil {
-		panic(err) // the options are constants
-	}
-	return m
-})
-
-// decodeFailure decodes a failure, panic or boot failure from a worker.
-func decodeFailure(data []byte, v any) error {
-	if len(data) > maxFrame {
-		return fmt.Errorf("%w: a failure of %d bytes, at most %d", errFrame, len(data), maxFrame)
-	}
-	return failureMode().Unmarshal(data, v)
-}
-
-func (cborCodec) Append(dst []byte, v any) ([]byte, error) {
-	if out, ok := appendSimple(dst, v); ok {
-		return out, nil
-	}
-	if err := checkDepth(v); err != nil {
-		return dst, err
-	}
-	data, err := encMode().Marshal(v)
-	if err != nil {
-		return dst, err
-	}
-	return append(dst, data...), nil
-}
-
-func (cborCodec) Decode(data []byte, v any) error {
-	if parseSimple(data, v) {
-		return nil
-	}
-	if len(data) == 0 {
-		return errors.New("empty message")
-	}
-	return decMode().Unmarshal(data, v)
-}
+// Lent is bytes that a handler may read until it returns, and must neither change nor keep. As the argument of a task it is
+// the memory that the task came in, where a []byte is a copy that is the handler's own: for large payloads the difference
+// is a copy and the garbage that it leaves. Changing a large one is a segmentation fault, which ends the worker; one that
+// is kept shows other tasks' bytes later. A large result that is a part of it, or all of it, is not copied in the worker
+// either: the caller's copy is made from the memory that it came in. Nothing else changes: callers pass a []byte, it travels
+// as one, and a result is its receiver's, one of this type too. Only [CBOR] lends.
+type Lent = codec.Lent

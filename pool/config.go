@@ -12,6 +12,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/codec"
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // Bytes is a size in bytes. The zero value means "no limit" wherever a Config field has this type.
@@ -204,7 +207,7 @@ func (c Config) withDefaults() Config {
 		c.MaxPayload = maxMaxPayload
 	}
 	if c.Command != nil {
-		c.Command, c.MaxPayload = slices.Clone(c.Command), min(c.MaxPayload, maxFrame-maxKey) // what a frame holds
+		c.Command, c.MaxPayload = slices.Clone(c.Command), min(c.MaxPayload, wire.MaxFrame-maxKey) // what a frame holds
 	}
 	return c
 }
@@ -284,7 +287,7 @@ type Init[Arg any] struct{ name string }
 // a package-level variable; a second registration of a name panics, and so does a type that
 // cannot travel (see Register).
 func RegisterInit[Arg any](name string, fn func(ctx context.Context, arg Arg) error) Init[Arg] {
-	mustTravel("initializer", name, "argument", reflect.TypeFor[Arg]())
+	codec.MustTravel("initializer", name, "argument", reflect.TypeFor[Arg]())
 	registry.addInit(name, func(ctx context.Context, data []byte) error {
 		var arg Arg
 		if err := CBOR.Decode(data, &arg); err != nil {
@@ -296,7 +299,7 @@ func RegisterInit[Arg any](name string, fn func(ctx context.Context, arg Arg) er
 }
 
 // maxInitArg bounds an initializer's argument, which travels in one frame with the rest of what a worker is told.
-const maxInitArg = maxFrame - 64<<10
+const maxInitArg = wire.MaxFrame - 64<<10
 
 // With binds the initializer to its argument, for [Config.Initializer]. The argument is encoded once, by New, to at most about
 // 4 MiB: put more into a file.

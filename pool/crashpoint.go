@@ -4,17 +4,19 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // crash kills the worker if it is armed for this point. When nothing is armed it costs one load of a shared word.
-func (s *server) crash(at CrashPoint) {
-	if CrashPoint(s.page.word(offCrash).Load()) == at {
+func (s *server) crash(at wire.CrashPoint) {
+	if wire.CrashPoint(s.page.Word(wire.OffCrash).Load()) == at {
 		s.perish(at)
 	}
 }
 
 // perish says where it happens and dies.
-func (s *server) perish(at CrashPoint) {
+func (s *server) perish(at wire.CrashPoint) {
 	s.complain(fmt.Errorf("crash point %s", at))
 	s.die(syscall.SIGKILL)
 }
@@ -22,28 +24,28 @@ func (s *server) perish(at CrashPoint) {
 // crashLater arranges for the worker to die 1 ms into its handler, if it is armed for that; a handler that is faster waits for
 // the channel, which is closed after the end if anybody is left then.
 func (s *server) crashLater() <-chan struct{} {
-	if CrashPoint(s.page.word(offCrash).Load()) != CrashMidExec {
+	if wire.CrashPoint(s.page.Word(wire.OffCrash).Load()) != wire.CrashMidExec {
 		return nil
 	}
 	over := make(chan struct{})
 	time.AfterFunc(time.Millisecond, func() {
 		defer close(over)
-		s.perish(CrashMidExec)
+		s.perish(wire.CrashMidExec)
 	})
 	return over
 }
 
 // crashWriting dies in the middle of the outgoing frames, or after them, if it is armed for that.
 func (s *server) crashWriting() {
-	switch CrashPoint(s.page.word(offCrash).Load()) {
-	case CrashMidWrite:
+	switch wire.CrashPoint(s.page.Word(wire.OffCrash).Load()) {
+	case wire.CrashMidWrite:
 		s.outMu.Lock()
 		defer s.outMu.Unlock()
-		torn := len(s.out) - headerSize/2 // everything before the last frame, and a part of its header
+		torn := len(s.out) - wire.HeaderSize/2 // everything before the last frame, and a part of its header
 		_ = s.write(s.out[:max(torn, 1)])
-		s.perish(CrashMidWrite)
-	case CrashAfterWrite:
+		s.perish(wire.CrashMidWrite)
+	case wire.CrashAfterWrite:
 		_ = s.flush()
-		s.perish(CrashAfterWrite)
+		s.perish(wire.CrashAfterWrite)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"syscall"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 var errHungUp = errors.New("closed its socket and did not exit")
@@ -94,14 +96,14 @@ func (w *worker) exitRecord(quarantined bool) Exit {
 // guilty is the task that was running when w died. A worker that lies about it, or says that nothing runs, is charged for
 // the oldest task that it has started and not answered.
 func (w *worker) guilty() (c *call) {
-	phase, seq := w.board.running()
-	if phase == PhaseRunning || phase == PhaseWriting {
+	phase, seq := w.board.Running()
+	if phase == wire.PhaseRunning || phase == wire.PhaseWriting {
 		if c = w.flight.get(seq); c != nil {
 			return c
 		}
 	}
 	w.flight.newestFirst(func(seq uint32, started *call) {
-		if started.begun || !w.board.unstarted(seq) {
+		if started.begun || !w.board.Unstarted(seq) {
 			c = started
 		}
 	})

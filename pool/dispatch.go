@@ -1,5 +1,7 @@
 package pool
 
+import "github.com/respawn-go/respawn/internal/wire"
+
 // enqueue puts a call that was accepted where its worker will take it from, and dispatches. Pool.mu is held.
 func (p *Pool) enqueue(c *call) {
 	if c.slot > 0 && p.cfg.mutant != mutantAnySlot {
@@ -134,18 +136,18 @@ func (p *Pool) send(w *worker, c *call) {
 	seq := w.flight.add(c)
 	c.on, c.seq, c.begun = w, seq, false
 	c.attempt++
-	w.board.offer(seq)
+	w.board.Offer(seq)
 	key := c.options().key
-	f := frame{kind: frameTask, flags: c.def.flags, handler: handler, id: c.id, seq: seq, attempt: c.attempt, keyLen: uint16(len(key))}
+	f := wire.Frame{Kind: wire.FrameTask, Flags: c.def.flags, Handler: handler, ID: c.id, Seq: seq, Attempt: c.attempt, KeyLen: uint16(len(key))}
 	head, payload := c.inline[:c.head], c.data
 	var ref [16]byte
-	if down, _ := w.proc.arenas(); c.size() >= inlinePayload && down != nil {
-		f.flags |= flagArena
+	if down, _ := w.proc.arenas(); c.size() >= wire.InlinePayload && down != nil {
+		f.Flags |= wire.FlagArena
 		w.large = c
-		head, payload = nil, appendArenaRef(ref[:0], arenaRef{0, uint64(c.size())})
+		head, payload = nil, wire.AppendRef(ref[:0], wire.Ref{Offset: 0, Size: uint64(c.size())})
 	}
 	size := len(head) + len(payload)
-	w.out = appendHeader(w.out, &f, len(key)+size)
+	w.out = wire.AppendHeader(w.out, &f, len(key)+size)
 	w.out = append(append(append(w.out, key...), head...), payload...)
 	w.bytes += size
 	if w.flight.count == 1 {
@@ -176,7 +178,7 @@ func (w *worker) forget(seq uint32, c *call) {
 }
 
 // unstart takes c back if w has not started it; false if it has, or sent a result for it. Pool.mu is held.
-func (w *worker) unstart(seq uint32, c *call) bool { return !c.begun && w.board.revoke(seq) }
+func (w *worker) unstart(seq uint32, c *call) bool { return !c.begun && w.board.Revoke(seq) }
 
 // revoke takes back everything that w has not started. It returns how many. Pool.mu is held.
 func (p *Pool) revoke(w *worker) (taken int) {

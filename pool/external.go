@@ -1,16 +1,16 @@
 package pool
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/respawn-go/respawn/internal/codec"
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // External declares a task whose handler is in another program, in whatever language: it runs on pools with a [Config.Command],
@@ -21,24 +21,24 @@ import (
 // refused, and so is null for an Out that has no nil: what a handler answers that forgot to return something. An exception of the handler is a *HandlerError,
 // with the exception's type as Type and the traceback as Trace. Encoded arguments and results have at most about 4 MiB.
 func External[In, Out any](name string) Task[In, Out] {
-	return declare[In, Out](name, JSON, isBytes[In](), isBytes[Out]())
+	return declare[In, Out](name, JSON, codec.IsBytes[In](), codec.IsBytes[Out]())
 }
 
 // ExternalCodec is External with a codec of the caller's own. The handler gets and gives bytes.
-func ExternalCodec[In, Out any](name string, codec Codec) Task[In, Out] {
-	return declare[In, Out](name, codec, true, true)
+func ExternalCodec[In, Out any](name string, c Codec) Task[In, Out] {
+	return declare[In, Out](name, c, true, true)
 }
 
-func declare[In, Out any](name string, codec Codec, rawArg, rawResult bool) Task[In, Out] {
+func declare[In, Out any](name string, by codec.Codec, rawArg, rawResult bool) Task[In, Out] {
 	if name == "" || len(name) > maxName || !utf8.ValidString(name) {
 		panic(fmt.Sprintf("pool: external task name %q: want 1 to %d bytes of UTF-8", name, maxName))
 	}
-	def := &definition{name: name, codec: codec, light: unseen[Out](codec), external: true}
+	def := &definition{name: name, codec: by, light: codec.Unseen[Out](by), external: true}
 	if rawArg {
-		def.flags |= flagBytes
+		def.flags |= wire.FlagBytes
 	}
 	if rawResult {
-		def.flags |= flagWantBytes
+		def.flags |= wire.FlagWantBytes
 	}
 	externals.Store(name, def)
 	return Task[In, Out]{def}
@@ -49,112 +49,18 @@ var externals sync.Map
 
 const maxName = 255
 
-func isBytes[T any]() bool {
-	var v T
-	return bytesOf(&v) != nil
-}
-
-// JSON is the codec of [External]: encoding/json, but bytes are as they are, and text must be UTF-8. It decodes into a value that is
-// zero, or an error.
-var JSON Codec = jsonCodec{}
-
-type jsonCodec struct{}
-
-func (jsonCodec) Append(dst []byte, v any) ([]byte, error) {
-	if b := bytesOf(v); b != nil {
-		return append(dst, *b...), nil
-	}
-	data, err := json.Marshal(v)
-	if err == nil && replacedText(data) {
-		err = errNotText
-	}
-	if err != nil {
-		return dst, err
-	}
-	return append(dst, data...), nil
-}
-
-var errNotText = errors.New("a string is not UTF-8: pass it as []byte")
-
-// replacedText tells whether the encoder wrote the replacement character for bytes that are not UTF-8: it escapes that one then,
-// and never where the text itself has it.
-func replacedText(data []byte) bool {
-	const mark = `\ufffd`
-	for {
-		i := bytes.Index(data, []byte(mark))
-		if i < 0 {
-			return false
-		}
-		escapes := i - len(bytes.TrimRight(data[:i], `\`))
-		if escapes%2 == 0 {
-			return true
-		}
-		data = data[i+len(mark):]
-	}
-}
-
-func (jsonCodec) Decode(data []byte, v any) error {
-	if b := bytesOf(v); b != nil {
-		*b = append([]byte{}, data...)
-		return nil
-	}
-	if !utf8.Valid(data) {
-		return errNotText
-	}
-	if bytes.Equal(bytes.TrimSpace(data), []byte("null")) && !nilable(reflect.TypeOf(v).Elem().Kind()) {
-		return fmt.Errorf("null, where a %v is wanted: did the handler return nothing?", reflect.TypeOf(v).Elem())
-	}
-	return json.Unmarshal(data, v)
-}
-
-func nilable(k reflect.Kind) bool {
-	return k == reflect.Pointer || k == reflect.Interface || k == reflect.Map || k == reflect.Slice
-}
-
-// protocol is the number of what docs/wire.md describes.
-const protocol = 1
-
-// The JSON of the frames between a pool and workers of another language: see docs/wire.md.
-type (
-	externalHello struct {
-		Protocol   int    `json:"protocol"`
-		Pool       string `json:"pool"`
-		Worker     string `json:"worker"`
-		MaxPayload int64  `json:"max_payload"`
-	}
-	externalReady struct {
-		Protocol int      `json:"protocol"`
-		PID      int      `json:"pid"`
-		Tasks    []string `json:"tasks"`
-		SDK      string   `json:"sdk"`
-		Can      []string `json:"can"`
-	}
-	externalError struct {
-		Message  string `json:"message"`
-		Type     string `json:"type"`
-		Trace    string `json:"trace"`
-		What     string `json:"what"`      // of frameEncode: as in EncodeError
-		TooLarge bool   `json:"too_large"` // of frameEncode
-	}
-)
-
-// encode is the hello for a worker of another language.
-func (h *hello) encode() []byte {
-	data, _ := json.Marshal(externalHello{protocol, h.pool, h.worker, h.maxPayload}) // cannot fail: text and numbers
-	return data
-}
-
-// take makes w know the tasks that a worker of another language says that it has, or tells why it is no worker of this pool's.
-func (r *externalReady) take(w *worker, payload []byte) *BootError {
+// introduced makes w know the tasks that it says that it has, or tells why it is no worker of this pool's.
+func (w *worker) introduced(payload []byte) *BootError {
+	var r wire.Ready
 	refuse := func(format string, args ...any) *BootError {
 		return &BootError{Worker: w.name, Reason: "is not what this pool can use: " + fmt.Sprintf(format, args...)}
 	}
-	if err := json.Unmarshal(payload, r); err != nil {
+	if err := json.Unmarshal(payload, &r); err != nil {
 		return refuse("its ready frame is not the JSON of docs/wire.md: %v", err)
 	}
 	switch {
-	case r.Protocol != protocol:
-		return refuse("it speaks protocol %d (%s), and this pool speaks %d: use the SDK that comes with this version", r.Protocol, r.SDK, protocol)
+	case r.Protocol != wire.Protocol:
+		return refuse("it speaks protocol %d (%s), and this pool speaks %d: use the SDK that comes with this version", r.Protocol, r.SDK, wire.Protocol)
 	case r.PID != w.proc.pid():
 		return refuse("the command starts the worker as a child, process %d, and the pool sees %d alone: use exec in a script, "+
 			"or name the interpreter itself", r.PID, w.proc.pid())
@@ -172,12 +78,12 @@ func (r *externalReady) take(w *worker, payload []byte) *BootError {
 }
 
 // externalBooted is what a worker of another language says at the end of its boot; nil: it is ready.
-func (w *worker) externalBooted(f *frame) *BootError {
-	if f.kind == frameReady {
-		return new(externalReady).take(w, f.payload)
+func (w *worker) externalBooted(f *wire.Frame) *BootError {
+	if f.Kind == wire.FrameReady {
+		return w.introduced(f.Payload)
 	}
-	var e externalError
-	if err := json.Unmarshal(f.payload, &e); err != nil {
+	var e wire.Failure
+	if err := json.Unmarshal(f.Payload, &e); err != nil {
 		e.Message = err.Error()
 	}
 	return &BootError{
@@ -197,17 +103,17 @@ func (w *worker) lacks(c *call) error {
 
 // externalFailure decodes what a worker of another language answered in place of a value.
 func (c *call) externalFailure() error {
-	var e externalError
+	var e wire.Failure
 	if err := json.Unmarshal(c.data, &e); err != nil {
 		return &EncodeError{Task: c.def.name, What: "decode failure", Err: err}
 	}
 	told := &HandlerError{Task: c.def.name, Message: e.Message, Type: e.Type, Trace: e.Trace}
 	switch {
-	case c.raw == frameError:
+	case c.raw == wire.FrameError:
 		return told
-	case c.raw == frameEncode && e.TooLarge:
+	case c.raw == wire.FrameEncode && e.TooLarge:
 		return fmt.Errorf("%w: result of task %q: %s", ErrPayloadTooLarge, c.def.name, e.Message)
-	case c.raw == frameEncode:
+	case c.raw == wire.FrameEncode:
 		return &EncodeError{Task: c.def.name, What: e.What, Err: told}
 	default:
 		return fmt.Errorf("%w: %q: %s", ErrUnknownTask, c.def.name, e.Message)

@@ -6,6 +6,9 @@ import (
 	"reflect"
 	"sync/atomic"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/codec"
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // Future is the outcome of one submitted task. It settles exactly once. Safe for concurrent use.
@@ -48,14 +51,14 @@ func (f *Future[Out]) value(last bool) (out Out, err error) {
 	if f.call.err != nil {
 		return out, f.call.err
 	}
-	if last && len(f.call.data) >= inlinePayload && f.call.def.codec == CBOR && lend(f.call.data, &out) {
+	if last && len(f.call.data) >= wire.InlinePayload && f.call.def.codec == CBOR && codec.Lend(f.call.data, &out) {
 		return out, nil
 	}
 	if len(f.call.data) > f.call.def.light {
-		err = tooHeavy(f.call.data, reflect.TypeFor[Out]())
+		err = codec.TooHeavy(f.call.data, reflect.TypeFor[Out]())
 	}
 	if err == nil {
-		out, err = decode[Out](f.call.def.codec, f.call.data)
+		out, err = codec.Decode[Out](f.call.def.codec, f.call.data)
 	}
 	if err != nil {
 		return out, &EncodeError{Task: f.call.def.name, What: "decode result", Err: err}
@@ -82,7 +85,7 @@ type call struct {
 	pid     int32
 	slot    int32     // 1-based, 0: any
 	attempt uint16    // times sent and not taken back
-	raw     frameKind // what the worker answered, 0 if none did
+	raw     wire.Kind // what the worker answered, 0 if none did
 	settled bool      // has its outcome
 	begun   bool      // its worker sent a result, so that it has started whatever the claim word says
 	copied  bool      // its large payload is in its worker's arena, or on the way
@@ -187,7 +190,7 @@ func (c *call) wait(ctx context.Context) error {
 
 // announce wakes the waiters of a call that was just settled. It is called once, after Pool.mu is released.
 func (c *call) announce() {
-	if c.raw > frameValue && (c.extra == nil || !c.extra.opaque) {
+	if c.raw > wire.FrameValue && (c.extra == nil || !c.extra.opaque) {
 		c.err = c.failure()
 	}
 	x := c.extra
@@ -212,21 +215,21 @@ func (c *call) failure() error {
 	}
 	corrupt := func(err error) error { return &EncodeError{Task: c.def.name, What: "decode failure", Err: err} }
 	switch c.raw {
-	case frameError:
-		var w wireError
-		if err := decodeFailure(c.data, &w); err != nil {
+	case wire.FrameError:
+		var w wire.Error
+		if err := codec.DecodeFailure(c.data, &w); err != nil {
 			return corrupt(err)
 		}
 		return unpackError(c.def.name, w)
-	case framePanic:
-		var w wirePanic
-		if err := decodeFailure(c.data, &w); err != nil {
+	case wire.FramePanic:
+		var w wire.Panic
+		if err := codec.DecodeFailure(c.data, &w); err != nil {
 			return corrupt(err)
 		}
 		return &PanicError{Task: c.def.name, Value: w.Value, At: w.At, Stack: w.Stack}
-	case frameEncode:
-		var w wireEncode
-		if err := decodeFailure(c.data, &w); err != nil {
+	case wire.FrameEncode:
+		var w wire.CodecFailure
+		if err := codec.DecodeFailure(c.data, &w); err != nil {
 			return corrupt(err)
 		}
 		if w.TooLarge {

@@ -4,34 +4,36 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // someFrames are frames of every kind, one after the other.
 func someFrames() []byte {
 	var b []byte
-	for kind := frameHello; kind <= frameGoodbye; kind++ {
-		b = appendFrame(b, &frame{kind: kind, id: uint64(kind) << 40, seq: uint32(kind), attempt: 1, payload: bytes.Repeat([]byte{byte(kind)}, int(kind))})
+	for kind := wire.FrameHello; kind <= wire.FrameGoodbye; kind++ {
+		b = wire.AppendFrame(b, &wire.Frame{Kind: kind, ID: uint64(kind) << 40, Seq: uint32(kind), Attempt: 1, Payload: bytes.Repeat([]byte{byte(kind)}, int(kind))})
 	}
-	return appendFrame(b, &frame{kind: frameTask, keyLen: 3, payload: []byte("keyargument")})
+	return wire.AppendFrame(b, &wire.Frame{Kind: wire.FrameTask, KeyLen: 3, Payload: []byte("keyargument")})
 }
 
 func FuzzParseFrame(f *testing.F) {
 	f.Add(someFrames())
 	f.Add([]byte{})
-	f.Add(bytes.Repeat([]byte{0xff}, headerSize))
+	f.Add(bytes.Repeat([]byte{0xff}, wire.HeaderSize))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var got frame
-		used, err := parseFrame(data, &got)
+		var got wire.Frame
+		used, err := wire.ParseFrame(data, &got)
 		switch {
-		case err != nil && !errors.Is(err, errFrame):
+		case err != nil && !errors.Is(err, wire.ErrFrame):
 			t.Fatalf("an error that is not errFrame: %v", err)
 		case err != nil && used != 0, used > len(data):
 			t.Fatalf("used %d of %d, %v", used, len(data), err)
 		case used == 0:
 			return
 		}
-		_, _ = got.key(), got.body()
-		if again := appendFrame(nil, &got); !bytes.Equal(again, data[:used]) {
+		_, _ = got.Key(), got.Body()
+		if again := wire.AppendFrame(nil, &got); !bytes.Equal(again, data[:used]) {
 			t.Fatalf("%x was written again as %x", data[:used], again)
 		}
 	})
@@ -53,21 +55,21 @@ func FuzzFrameBuffer(f *testing.F) {
 
 // framesOf writes again every frame that comes out of a buffer that is fed the data in pieces.
 func framesOf(data []byte, piece int) (frames []byte, err error) {
-	var in frameBuffer
-	var f frame
+	var in wire.Buffer
+	var f wire.Frame
 	for len(data) > 0 {
-		n := copy(in.space(1), data[:min(piece, len(data))])
-		in.added(n)
+		n := copy(in.Space(1), data[:min(piece, len(data))])
+		in.Added(n)
 		data = data[n:]
 		for {
-			ok, err := in.next(&f)
+			ok, err := in.Next(&f)
 			if err != nil {
 				return frames, err
 			}
 			if !ok {
 				break
 			}
-			frames = appendFrame(frames, &f)
+			frames = wire.AppendFrame(frames, &f)
 		}
 	}
 	return frames, nil
@@ -75,45 +77,45 @@ func framesOf(data []byte, piece int) (frames []byte, err error) {
 
 // FuzzControl feeds a worker what its parent never sends.
 func FuzzControl(f *testing.F) {
-	for kind := controlPing; kind < controlStop; kind++ {
-		b := controlMessage{kind: kind, arg: 7}.encode()
+	for kind := wire.ControlPing; kind < wire.ControlStop; kind++ {
+		b := wire.Control{Kind: kind, Arg: 7}.Encode()
 		f.Add(b[:])
 	}
-	f.Add(bytes.Repeat([]byte{0xff}, controlSize))
+	f.Add(bytes.Repeat([]byte{0xff}, wire.ControlSize))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) < controlSize {
+		if len(data) < wire.ControlSize {
 			return
 		}
-		m := decodeControl(data)
-		if m.kind == controlStop {
+		m := wire.DecodeControl(data)
+		if m.Kind == wire.ControlStop {
 			return // ends the process
 		}
-		s := &server{host: host{page: page{make([]byte, pageSize)}, write: func([]byte) error { return nil }}}
+		s := &server{host: host{page: wire.Page{Mem: make([]byte, wire.PageSize)}, write: func([]byte) error { return nil }}}
 		s.handleControl(m)
-		if b := m.encode(); decodeControl(b[:]) != m {
-			t.Fatalf("%v was written again as %v", m, decodeControl(b[:]))
+		if b := m.Encode(); wire.DecodeControl(b[:]) != m {
+			t.Fatalf("%v was written again as %v", m, wire.DecodeControl(b[:]))
 		}
 	})
 }
 
 func FuzzArenaRef(f *testing.F) {
-	f.Add(appendArenaRef(nil, arenaRef{0, 16}), uint16(16))
-	f.Add(appendArenaRef(nil, arenaRef{1 << 63, 1 << 63}), uint16(100))
-	f.Add(appendArenaRef(nil, arenaRef{^uint64(0), 2}), uint16(100))
+	f.Add(wire.AppendRef(nil, wire.Ref{Offset: 0, Size: 16}), uint16(16))
+	f.Add(wire.AppendRef(nil, wire.Ref{Offset: 1 << 63, Size: 1 << 63}), uint16(100))
+	f.Add(wire.AppendRef(nil, wire.Ref{Offset: ^uint64(0), Size: 2}), uint16(100))
 	f.Fuzz(func(t *testing.T, data []byte, size uint16) {
 		arena := make([]byte, size)
-		ref, ok := parseArenaRef(data)
+		ref, ok := wire.ParseRef(data)
 		if ok != (len(data) == 16) {
 			t.Fatalf("%d bytes: %v", len(data), ok)
 		}
-		part := ref.slice(arena)
-		if part != nil && uint64(len(part)) != ref.size || cap(part) > len(arena) {
+		part := ref.Slice(arena)
+		if part != nil && uint64(len(part)) != ref.Size || cap(part) > len(arena) {
 			t.Fatalf("%+v of %d gave %d bytes", ref, size, len(part))
 		}
 		if !ok {
 			return
 		}
-		if again := appendArenaRef(nil, ref); !bytes.Equal(again, data) {
+		if again := wire.AppendRef(nil, ref); !bytes.Equal(again, data) {
 			t.Fatalf("%x was written again as %x", data, again)
 		}
 	})

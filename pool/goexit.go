@@ -1,5 +1,7 @@
 package pool
 
+import "github.com/respawn-go/respawn/internal/wire"
+
 // goOnUnless is deferred around a handler. One that ends the goroutine that it runs in, by runtime.Goexit or what calls it,
 // such as t.FailNow, ends its task alone: another goroutine goes on.
 func (s *server) goOnUnless(returned *bool, tc *taskContext) {
@@ -11,10 +13,10 @@ func (s *server) goOnUnless(returned *bool, tc *taskContext) {
 // goOn tells of the task and takes the place of the goroutine that it ended.
 func (s *server) goOn(tc *taskContext) {
 	tc.finish()
-	payload, _ := CBOR.Append(nil, &wirePanic{Value: "the handler called runtime.Goexit"})
-	s.send(&frame{kind: framePanic, id: tc.id, seq: tc.seq, payload: payload})
+	payload, _ := CBOR.Append(nil, &wire.Panic{Value: "the handler called runtime.Goexit"})
+	s.send(&wire.Frame{Kind: wire.FramePanic, ID: tc.id, Seq: tc.seq, Payload: payload})
 	err := s.flush() // a fake worker that is dead ends here
-	s.page.word(offDone).Add(1)
+	s.page.Word(wire.OffDone).Add(1)
 	if err == nil {
 		err = s.batch()
 	}

@@ -2,6 +2,8 @@ package pool
 
 import (
 	"time"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // worker is the parent's record of one worker process. Unless said otherwise its fields belong to Pool.mu.
@@ -66,7 +68,7 @@ type worker struct {
 	died      time.Time     // when the process was found dead, if it is: nobody rests any more
 	attention chan struct{} // calls the reader back, once a rest
 
-	in         frameBuffer // these are for whoever reads
+	in         wire.Buffer // these are for whoever reads
 	readSize   int
 	unreadable bool // it sent what no worker should
 	leave      bool // the reader may rest
@@ -83,7 +85,7 @@ type worker struct {
 
 // windows bound how many tasks are at a worker: about targetBacklog of work, in at most maxBytes of socket buffer.
 const (
-	maxWindow     = claimWords / 2
+	maxWindow     = wire.ClaimWords / 2
 	targetBacklog = time.Millisecond
 	taskOverhead  = 500 * time.Nanosecond
 	wakeTime      = 50 * time.Microsecond
@@ -98,7 +100,7 @@ func (w *worker) room(c *call) bool {
 	if limit := w.p.cfg.MaxTasks; limit > 0 && w.settled+w.flight.count >= limit {
 		return false
 	}
-	if c.size() >= inlinePayload && w.large != nil {
+	if c.size() >= wire.InlinePayload && w.large != nil {
 		return false
 	}
 	return w.flight.count == 0 || w.bytes+c.size() <= maxBytes
@@ -137,8 +139,8 @@ func (w *worker) info() WorkerInfo {
 		i.PID = w.proc.pid()
 	}
 	if w.board != nil {
-		phase, seq := w.board.running()
-		if i.Phase = phase; phase == PhaseRunning && w.flight.get(seq) == nil {
+		phase, seq := w.board.Running()
+		if i.Phase = Phase(phase); phase == wire.PhaseRunning && w.flight.get(seq) == nil {
 			i.Phase = PhaseIdle // answered
 		}
 		i.Cgroup = w.proc.cgroup()
@@ -185,11 +187,11 @@ const (
 )
 
 // space is where the next bytes are read to.
-func (w *worker) space() []byte { return w.in.space(w.readSize) }
+func (w *worker) space() []byte { return w.in.Space(w.readSize) }
 
 // got takes what was read; false ends the reading.
 func (w *worker) got(n int) bool {
-	w.in.added(n)
+	w.in.Added(n)
 	if n >= w.readSize && w.readSize < maxRead {
 		w.readSize *= 2
 	}

@@ -8,6 +8,9 @@ import (
 	"io/fs"
 	"reflect"
 	"sync"
+
+	"github.com/respawn-go/respawn/internal/codec"
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // HandlerError is an error that a handler returned, as it arrives in the parent. It unwraps to the registered errors
@@ -32,8 +35,8 @@ func (e *HandlerError) Unwrap() []error { return e.wrapped }
 //
 //	var _ = pool.RegisterError[*QuotaError]("quota")
 func RegisterError[E error](name string) struct{} {
-	mustTravel("error", name, "type", reflect.TypeFor[E]())
-	unseen := light(reflect.TypeFor[E]())
+	codec.MustTravel("error", name, "type", reflect.TypeFor[E]())
+	unseen := codec.Light(reflect.TypeFor[E]())
 	errorKinds.add(&errorKind{
 		name: name,
 		match: func(err error) ([]byte, bool) {
@@ -50,7 +53,7 @@ func RegisterError[E error](name string) struct{} {
 					err, ok = nil, false
 				}
 			}()
-			if len(data) > unseen && tooHeavy(data, reflect.TypeFor[E]()) != nil {
+			if len(data) > unseen && codec.TooHeavy(data, reflect.TypeFor[E]()) != nil {
 				return nil, false
 			}
 			var e E
@@ -130,32 +133,17 @@ func (r *errorRegistry) add(k *errorKind) {
 	r.list = append(r.list, k)
 }
 
-// wireError is a handler's error on the wire.
-type wireError struct {
-	Message string       `cbor:"m"`
-	Type    string       `cbor:"t"`
-	Known   []knownError `cbor:"k,omitempty"`
-}
-
-type knownError struct {
-	Name string `cbor:"n"`
-	Data []byte `cbor:"d,omitempty"`
-}
-
-// maxKnownErrors bounds what one error tree may carry.
-const maxKnownErrors = 64
-
 // packError describes err for the wire.
-func packError(err error) wireError {
-	w := wireError{Message: err.Error(), Type: fmt.Sprintf("%T", err)}
+func packError(err error) wire.Error {
+	w := wire.Error{Message: err.Error(), Type: fmt.Sprintf("%T", err)}
 	errorKinds.mu.Lock()
 	kinds := errorKinds.list
 	errorKinds.mu.Unlock()
 	var walk func(error)
 	walk = func(e error) {
 		for _, k := range kinds {
-			if data, ok := k.match(e); ok && len(w.Known) < maxKnownErrors {
-				w.Known = append(w.Known, knownError{Name: k.name, Data: data})
+			if data, ok := k.match(e); ok && len(w.Known) < wire.MaxKnownErrors {
+				w.Known = append(w.Known, wire.KnownError{Name: k.name, Data: data})
 			}
 		}
 		switch e := e.(type) {
@@ -174,7 +162,7 @@ func packError(err error) wireError {
 }
 
 // unpackError restores what packError described; names this program does not know are left out.
-func unpackError(task string, w wireError) *HandlerError {
+func unpackError(task string, w wire.Error) *HandlerError {
 	e := &HandlerError{Task: task, Message: w.Message, Type: w.Type}
 	for _, known := range w.Known {
 		errorKinds.mu.Lock()

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // InProcess changes a config so that New makes workers that are goroutines of this process: for tests of code that uses a
@@ -33,7 +35,7 @@ type Crew struct {
 }
 
 // inProcessPayload leaves room in a frame for an idempotency key.
-const inProcessPayload = Bytes(maxFrame - 64<<10)
+const inProcessPayload = Bytes(wire.MaxFrame - 64<<10)
 
 // pidMax is the largest number that a process can have (proc(5), pid_max).
 const pidMax = 1 << 22
@@ -59,7 +61,7 @@ func (c *Crew) start(spec spawnSpec) (process, error) {
 	defer c.mu.Unlock()
 	c.last++
 	w := &goroutineWorker{
-		crew: c, number: pidMax + c.last, board: page{make([]byte, pageSize)},
+		crew: c, number: pidMax + c.last, board: wire.Page{Mem: make([]byte, wire.PageSize)},
 		tasks: newMemoryPipe(), results: newMemoryPipe(), orders: newMemoryPipe(),
 		sigterm: make(chan os.Signal, 1), exited: make(chan struct{}),
 	}
@@ -73,7 +75,7 @@ func (c *Crew) start(spec spawnSpec) (process, error) {
 type goroutineWorker struct {
 	crew    *Crew
 	number  int
-	board   page
+	board   wire.Page
 	server  *server
 	tasks   *memoryPipe
 	results *memoryPipe
@@ -110,7 +112,7 @@ func (w *goroutineWorker) end(how waitStatus) {
 	w.ending.Do(func() {
 		w.dead.Store(true)
 		w.server.stopping.Store(true)
-		w.board.word(offCrash).Store(uint64(CrashAfterRead)) // a task that it claims from now on is not run
+		w.board.Word(wire.OffCrash).Store(uint64(wire.CrashAfterRead)) // a task that it claims from now on is not run
 		w.status = how
 		w.tasks.close()
 		w.orders.close()
@@ -156,8 +158,8 @@ func (w *goroutineWorker) write(b []byte) error {
 	return err
 }
 
-func (w *goroutineWorker) control(m controlMessage) {
-	b := m.encode()
+func (w *goroutineWorker) control(m wire.Control) {
+	b := m.Encode()
 	w.orders.write(b[:])
 }
 

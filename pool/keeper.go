@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // The keeper looks after workers that are up: tasks that run too long, workers stuck on a long task with others behind
@@ -158,9 +160,9 @@ func (p *Pool) lookAtTask(w *worker, now time.Time) (next time.Time) {
 	if c == nil {
 		return time.Time{}
 	}
-	phase, seq := w.board.running()
+	phase, seq := w.board.Running()
 	running := w.flight.get(seq)
-	if phase != PhaseRunning || running == nil {
+	if phase != wire.PhaseRunning || running == nil {
 		running = nil
 	}
 	switch {
@@ -213,7 +215,7 @@ func (p *Pool) unburden(w *worker, running uint32) {
 	w.window = 1
 	w.cost = longTask
 	if oldest, _ := w.flight.oldest(); oldest != running {
-		w.proc.control(controlMessage{kind: controlFlush})
+		w.proc.control(wire.Control{Kind: wire.ControlFlush})
 	}
 	if taken := p.revoke(w); taken > 0 {
 		p.publish(Event{Kind: TaskRevoked, Worker: w.info(), Count: taken})
@@ -244,14 +246,14 @@ func (p *Pool) lookAtPulse(w *worker, now time.Time) (next time.Time) {
 // lives tells whether w has answered its last ping. One that is not pinged, since its interpreter may be busy with what is in good
 // order, shows that it lives by not being stopped, and by not leaving tasks lying when it has nothing to do.
 func (w *worker) lives() bool {
-	ping, pinged := w.board.pong()
+	ping, pinged := w.board.Pong()
 	if pinged {
 		return ping == w.pings
 	}
 	if w.proc.halted() {
 		return false
 	}
-	_, seq := w.board.running()
+	_, seq := w.board.Running()
 	return w.flight.count == 0 || w.flight.get(seq) != nil
 }
 
@@ -261,14 +263,14 @@ func (w *worker) ping(now time.Time) {
 		w.pingedAt = now
 	}
 	w.pings++
-	if _, pinged := w.board.pong(); pinged {
-		w.proc.control(controlMessage{kind: controlPing, arg: w.pings})
+	if _, pinged := w.board.Pong(); pinged {
+		w.proc.control(wire.Control{Kind: wire.ControlPing, Arg: w.pings})
 	}
 }
 
 // answered tells whether w has shown that it lives since that ping: one that is not pinged by not being stopped.
 func (w *worker) answered(ping uint32) bool {
-	pong, pinged := w.board.pong()
+	pong, pinged := w.board.Pong()
 	return pinged && pong >= ping || !pinged && !w.proc.halted()
 }
 
@@ -286,12 +288,12 @@ func (p *Pool) lookForAnswer(w *worker, now time.Time) (next time.Time) {
 		return time.Time{}
 	}
 	limit := max(p.cfg.Heartbeat, minSilence)
-	phase, seq := w.board.running()
-	if !w.torn && phase == PhaseRunning && w.flight.get(seq) != nil || w.writing || w.dirty || w.copying {
+	phase, seq := w.board.Running()
+	if !w.torn && phase == wire.PhaseRunning && w.flight.get(seq) != nil || w.writing || w.dirty || w.copying {
 		w.owesSince = time.Time{}
 		return now.Add(limit)
 	}
-	if phase == PhaseWriting { // it may be copying a large one
+	if phase == wire.PhaseWriting { // it may be copying a large one
 		limit += time.Duration(p.cfg.MaxPayload/(100*MiB)) * time.Second
 	}
 	if w.owesSince.IsZero() {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // retire asks w to stop: it gets nothing new, what it has not started goes back to the queue, and once it has finished
@@ -43,7 +45,7 @@ func (p *Pool) stopWorker(w *worker) {
 	}
 	w.stopSent = true
 	if !w.asked {
-		w.proc.control(controlMessage{kind: controlStop})
+		w.proc.control(wire.Control{Kind: wire.ControlStop})
 	}
 	w.stopKill = p.after(p.cfg.StopGrace, func() { w.kill(ReasonStop) })
 }

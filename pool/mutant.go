@@ -1,5 +1,7 @@
 package pool
 
+import "github.com/respawn-go/respawn/internal/wire"
+
 // mutant breaks the pool in one way, so that the tests can show that they would notice.
 type mutant uint8
 
@@ -73,11 +75,11 @@ func (m mutant) collateral(w *worker) {
 }
 
 // wholeFrames makes half a frame whole, if the mutant does.
-func (m mutant) wholeFrames(w *worker, in *frameBuffer) {
-	if m == mutantTornFrame && in.start < in.end {
-		rest := in.space(maxRead)
+func (m mutant) wholeFrames(w *worker, in *wire.Buffer) {
+	if m == mutantTornFrame && in.Start < in.End {
+		rest := in.Space(maxRead)
 		clear(rest)
-		in.added(len(rest))
+		in.Added(len(rest))
 		w.receive(in)
 	}
 }

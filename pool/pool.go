@@ -7,11 +7,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	mathrand "math/rand/v2"
 	"os"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/wire"
+
+	mathrand "math/rand/v2"
 
 	"github.com/respawn-go/respawn/internal/reexec"
 )
@@ -229,7 +232,7 @@ func (p *Pool) ArmCrashPoint(slot int, at CrashPoint) (WorkerInfo, error) {
 	if w == nil || w.board == nil {
 		return WorkerInfo{}, fmt.Errorf("slot %d has no worker just now", slot)
 	}
-	if !w.board.arm(at) {
+	if !w.board.Arm(wire.CrashPoint(at)) {
 		return WorkerInfo{}, fmt.Errorf("%w: only workers that are this program have crash points, and %s is another", errors.ErrUnsupported, w.name)
 	}
 	return w.info(), nil

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"syscall"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // process is one worker process as the pool sees it: the seam between supervision and the operating system. The real
@@ -27,7 +29,7 @@ type process interface {
 	write(b []byte) error
 	hangUp()
 	// control sends a message beside the tasks; it is dropped when the worker does not read any more.
-	control(m controlMessage)
+	control(m wire.Control)
 
 	// signal goes to the process alone, kill (SIGKILL) to everything it started too.
 	signal(sig syscall.Signal) error

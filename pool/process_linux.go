@@ -20,6 +20,7 @@ import (
 	"github.com/respawn-go/respawn/internal/guardian"
 	"github.com/respawn-go/respawn/internal/pidfd"
 	"github.com/respawn-go/respawn/internal/reexec"
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // osProcess is a worker that is a child process of this one.
@@ -28,7 +29,7 @@ type osProcess struct {
 	pidfd   *os.File // in the netpoller: a blocked Wait is a goroutine, not a thread
 	tasks   *os.File // the parent's ends
 	ctl     *os.File
-	board   page
+	board   wire.Page
 	tickets *tickets   // in place of board, for a worker of another language
 	pipe    *osTickets // theirs
 	down    []byte
@@ -89,7 +90,7 @@ func (p *osProcess) exec(spec spawnSpec, files []*os.File) error {
 		return err
 	}
 	if spec.command != nil {
-		argv, marker = spec.command, reexec.Protocol.Env+"="+strconv.Itoa(protocol)
+		argv, marker = spec.command, reexec.Protocol.Env+"="+strconv.Itoa(wire.Protocol)
 	}
 	proc, err := os.StartProcess(cmp.Or(spec.program, reexec.Program), argv, &os.ProcAttr{
 		Dir:   spec.workDir(),
@@ -241,10 +242,10 @@ func (p *osProcess) close() {
 	if p.pipe != nil {
 		p.pipe.close()
 	}
-	for _, m := range [][]byte{p.board.mem, p.down, p.up} {
+	for _, m := range [][]byte{p.board.Mem, p.down, p.up} {
 		if m != nil {
 			_ = unix.Munmap(m)
 		}
 	}
-	p.board.mem, p.down, p.up = nil, nil, nil
+	p.board.Mem, p.down, p.up = nil, nil, nil
 }

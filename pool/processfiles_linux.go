@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/respawn-go/respawn/internal/pidfd"
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // open makes the parent's side and returns the files that the child inherits, in the order of its descriptors.
@@ -49,9 +50,9 @@ func (p *osProcess) open(spec spawnSpec) (files []*os.File, err error) {
 		mem  *[]byte
 		seal int
 	}{
-		{"page", pageSize, &p.board.mem, 0},
-		{"down", int(spec.maxPayload) + arenaSlack, &p.down, unix.F_SEAL_FUTURE_WRITE},
-		{"up", int(spec.maxPayload) + arenaSlack, &p.up, 0},
+		{"page", wire.PageSize, &p.board.Mem, 0},
+		{"down", int(spec.maxPayload) + wire.ArenaSlack, &p.down, unix.F_SEAL_FUTURE_WRITE},
+		{"up", int(spec.maxPayload) + wire.ArenaSlack, &p.up, 0},
 	} {
 		f, err := shared(m.name, m.size, m.mem, m.seal, spec.unsealed)
 		if err != nil {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // receive stays in one call of RawConn.Read: when a read came back short the socket is empty, and waiting at once saves
@@ -93,8 +95,8 @@ func (p *osProcess) write(b []byte) error {
 
 func (p *osProcess) hangUp() { _ = p.tasks.SetWriteDeadline(time.Unix(1, 0)) }
 
-func (p *osProcess) control(m controlMessage) {
-	b := m.encode()
+func (p *osProcess) control(m wire.Control) {
+	b := m.Encode()
 	_ = p.rawCtl.Control(func(fd uintptr) {
 		_ = unix.Sendto(int(fd), b[:], unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)
 	})

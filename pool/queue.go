@@ -1,5 +1,7 @@
 package pool
 
+import "github.com/respawn-go/respawn/internal/wire"
+
 // queue is the tasks that wait for a worker: a ring that grows, open at both ends. Tasks of dead workers go back to the
 // front. A cancelled task stays for a while, marked settled; live does not count it.
 type queue struct {
@@ -124,7 +126,7 @@ func (t *inflight) add(c *call) (seq uint32) {
 }
 
 // full tells whether another number would reuse a claim word that is still in use.
-func (t *inflight) full() bool { return t.next-t.first >= claimWords }
+func (t *inflight) full() bool { return t.next-t.first >= wire.ClaimWords }
 
 // get is the task with that number, nil when it is not here.
 func (t *inflight) get(seq uint32) *call {

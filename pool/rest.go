@@ -27,7 +27,7 @@ func (w *worker) rest() bool {
 	p := w.p
 	p.mu.Lock()
 	defer p.unlock()
-	if _, ok := w.proc.(interrupter); !ok || !w.lonely() || !w.died.IsZero() || w.unreadable || w.state != Ready || w.in.start != w.in.end {
+	if _, ok := w.proc.(interrupter); !ok || !w.lonely() || !w.died.IsZero() || w.unreadable || w.state != Ready || w.in.Start != w.in.End {
 		return false
 	}
 	w.resting, w.restedAt, p.rested = true, monotonic(), true

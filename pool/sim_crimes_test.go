@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/wire"
+
 	. "github.com/onsi/gomega"
 )
 
@@ -13,9 +15,9 @@ import (
 
 // A handler that sets its task's claim word back, so that it looks as if it had never started, and ends its worker.
 func TestATaskWhoseWorkerTakesItsClaimBackIsNotSentForEver(t *testing.T) {
-	unclaim := func(w *simProcess, e *simExec) { w.board.claim(e.seq).Store(uint64(e.seq)<<8 | claimSent) }
+	unclaim := func(w *simProcess, e *simExec) { w.board.Claim(e.seq).Store(uint64(e.seq)<<8 | wire.ClaimSent) }
 	answer := func(w *simProcess, e *simExec) {
-		w.transmit(appendFrame(nil, &frame{kind: frameValue, id: e.id, seq: e.seq, payload: []byte{0x40}}), 0)
+		w.transmit(wire.AppendFrame(nil, &wire.Frame{Kind: wire.FrameValue, ID: e.id, Seq: e.seq, Payload: []byte{0x40}}), 0)
 	}
 	for name, is := range map[string]struct {
 		crime  func(w *simProcess, e *simExec)
@@ -27,11 +29,11 @@ func TestATaskWhoseWorkerTakesItsClaimBackIsNotSentForEver(t *testing.T) {
 		"and then sends a result":      {func(w *simProcess, e *simExec) { unclaim(w, e); answer(w, e) }, waitStatus{code: 9}, 3},
 		"and says that it runs nothing": {func(w *simProcess, e *simExec) {
 			unclaim(w, e)
-			w.board.setPhase(PhaseIdle, 0)
+			w.board.SetPhase(wire.PhaseIdle, 0)
 		}, waitStatus{code: -1, signal: syscall.SIGKILL}, maxAttempts},
 		"and says that it runs nothing, and sends a result": {func(w *simProcess, e *simExec) {
 			unclaim(w, e)
-			w.board.setPhase(PhaseIdle, 0)
+			w.board.SetPhase(wire.PhaseIdle, 0)
 			answer(w, e)
 		}, waitStatus{code: 9}, 3},
 	} {

@@ -3,6 +3,8 @@ package pool
 import (
 	"syscall"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // simSite is where in a worker's life, or around it, a fault strikes.
@@ -104,11 +106,11 @@ var simFaults = []simFault{
 		w.lie(x)
 	}},
 	{atWrite, 1, "the result of a foreign task", func(w *simProcess, x *simMoment) {
-		x.frames = appendFrame(x.frames, &frame{kind: frameValue, id: 1 << 40, seq: 7})
+		x.frames = wire.AppendFrame(x.frames, &wire.Frame{Kind: wire.FrameValue, ID: 1 << 40, Seq: 7})
 		w.lie(x)
 	}},
 	{atWrite, 1, "a frame no worker sends", func(w *simProcess, x *simMoment) {
-		x.frames = appendFrame(x.frames, &frame{kind: frameHello})
+		x.frames = wire.AppendFrame(x.frames, &wire.Frame{Kind: wire.FrameHello})
 		w.lie(x)
 	}},
 

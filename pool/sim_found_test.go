@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/wire"
+
 	. "github.com/onsi/gomega"
 )
 
@@ -53,7 +55,7 @@ func (s *simulation) poison(how waitStatus, opts ...Option) *Future[[]byte] {
 func (s *simulation) argument(t *simTask) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t.n, t.fail, t.size = len(s.plan.tasks), frameValue, simArgSize
+	t.n, t.fail, t.size = len(s.plan.tasks), wire.FrameValue, simArgSize
 	s.plan.tasks = append(s.plan.tasks, t)
 	return t.argument(s.number)
 }

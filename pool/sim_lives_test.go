@@ -269,7 +269,7 @@ func (s *simulation) stranded() string {
 	}
 	for w := range p.workers {
 		proc, ok := w.proc.(*simProcess)
-		if ok && w.flight.count > 1 && proc.running() > 25*time.Millisecond && w.board.unstarted(w.flight.next-1) {
+		if ok && w.flight.count > 1 && proc.running() > 25*time.Millisecond && w.board.Unstarted(w.flight.next-1) {
 			return proc.String()
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // simPlan is everything that a seed decides before anything runs. The same seed makes the same plan. Times are from when
@@ -32,7 +34,7 @@ type simPlan struct {
 type simTask struct {
 	n        int
 	work     time.Duration
-	fail     frameKind // frameValue, frameError or framePanic
+	fail     wire.Kind // frameValue, frameError or framePanic
 	poison   *waitStatus
 	crime    func(w *simProcess, e *simExec) // what its handler does, before it ends its worker
 	obedient bool                            // returns when its context is cancelled
@@ -103,7 +105,7 @@ func newSimPlan(seed uint64) *simPlan {
 	p.cfg = simConfig(d)
 	p.planTasks(d)
 	for slot := range simMaxSize {
-		p.probes = append(p.probes, &simTask{n: len(p.tasks), work: time.Microsecond, fail: frameValue, size: simArgSize, slot: slot, delivery: p.cfg.Delivery})
+		p.probes = append(p.probes, &simTask{n: len(p.tasks), work: time.Microsecond, fail: wire.FrameValue, size: simArgSize, slot: slot, delivery: p.cfg.Delivery})
 		p.tasks = append(p.tasks, p.probes[slot])
 	}
 	for range d.IntN(5) {
@@ -222,18 +224,18 @@ func alike(tasks []*simTask) {
 
 func (p *simPlan) planTask(d dice, longest time.Duration) *simTask {
 	t := &simTask{
-		n: len(p.tasks), work: d.span(100, longest), fail: frameValue, obedient: d.chance(.5), size: simArgSize, slot: -1,
+		n: len(p.tasks), work: d.span(100, longest), fail: wire.FrameValue, obedient: d.chance(.5), size: simArgSize, slot: -1,
 		delivery: p.cfg.Delivery,
 	}
 	p.tasks = append(p.tasks, t)
 	switch {
 	case d.chance(.05):
-		t.fail = frameError
+		t.fail = wire.FrameError
 	case d.chance(.05):
-		t.fail = framePanic
+		t.fail = wire.FramePanic
 	}
 	if p.bulk && d.chance(.3) {
-		t.size = d.from(inlinePayload-100, simArena-arenaSlack)
+		t.size = d.from(wire.InlinePayload-100, simArena-wire.ArenaSlack)
 	}
 	if d.chance(.1) {
 		t.timeout = d.span(3*time.Millisecond, 40*time.Millisecond)
@@ -269,8 +271,8 @@ func (p *simPlan) String() string {
 				fmt.Fprintf(&b, format, args...)
 			}
 		}
-		tell(t.fail == frameError, ", fails")
-		tell(t.fail == framePanic, ", panics")
+		tell(t.fail == wire.FrameError, ", fails")
+		tell(t.fail == wire.FramePanic, ", panics")
 		tell(t.poison != nil, ", kills its worker")
 		tell(t.size > simArgSize, ", %d bytes", t.size)
 		tell(t.timeout > 0, ", timeout %v", t.timeout)

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // simProcess is a fake worker process: the parent's side of it is here, the worker's, which runs the real protocol loop,
@@ -20,7 +22,7 @@ type simProcess struct {
 	dice dice // of the faults
 	born time.Time
 
-	board    page
+	board    wire.Page
 	down, up []byte
 	toWorker *simPipe
 	toParent *simPipe
@@ -71,13 +73,13 @@ type simRecord struct {
 }
 
 // simArena is the size of the arenas, where a plan has them.
-const simArena = inlinePayload + 16<<10
+const simArena = wire.InlinePayload + 16<<10
 
 func newSimProcess(s *simulation, slot, nth int) *simProcess {
 	w := &simProcess{slot: slot, nth: nth}
 	stream := func(kind int) dice { return newDice(s.plan.seed, kind, w.pid()) }
 	*w = simProcess{
-		sim: s, slot: slot, nth: nth, dice: stream(diceFault), born: time.Now(), board: page{make([]byte, pageSize)},
+		sim: s, slot: slot, nth: nth, dice: stream(diceFault), born: time.Now(), board: wire.Page{Mem: make([]byte, wire.PageSize)},
 		toParent: newSimPipe(stream(diceToParent), 1<<30), orders: newSimPipe(stream(diceControl), 4<<10),
 		sigterm: make(chan os.Signal, 1), gone: make(chan struct{}), exited: make(chan struct{}),
 		stop: make(chan struct{}), wake: make(chan struct{}, 1), hung: make(chan struct{}),
@@ -180,14 +182,14 @@ func (w *simProcess) broken() <-chan struct{} {
 	return w.gone
 }
 
-func (w *simProcess) control(m controlMessage) {
+func (w *simProcess) control(m wire.Control) {
 	w.inUse("control")
-	if m.kind == controlStop {
+	if m.Kind == wire.ControlStop {
 		w.mu.Lock()
 		w.stops = true
 		w.mu.Unlock()
 	}
-	b := m.encode()
+	b := m.Encode()
 	w.orders.put(b[:])
 }
 
@@ -234,7 +236,7 @@ func (w *simProcess) stderrTail() string               { return w.stderr }
 // resident grows by a MiB with each task.
 func (w *simProcess) resident() Bytes {
 	w.weighed.Add(1)
-	return 10*MiB + Bytes(w.board.word(offDone).Load())*MiB
+	return 10*MiB + Bytes(w.board.Word(wire.OffDone).Load())*MiB
 }
 
 func (w *simProcess) close() {
@@ -247,7 +249,7 @@ func (w *simProcess) close() {
 	w.closed = true
 	close(w.sigterm) // everything that waits in the worker comes by its death now
 	w.freeServing()
-	w.board.word(offConsumed).Store(1 << 62)
+	w.board.Word(wire.OffConsumed).Store(1 << 62)
 	w.sim.released(w)
 }
 

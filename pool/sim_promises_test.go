@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // simPromises is what every seed is judged by, when all is over. What can only be seen while the pool runs is checked
@@ -215,7 +217,7 @@ func (t *simTask) misanswered(failed, panicked bool) string {
 	switch {
 	case !sent:
 		return "no worker sent that"
-	case failed != (t.fail == frameError), panicked != (t.fail == framePanic):
+	case failed != (t.fail == wire.FrameError), panicked != (t.fail == wire.FramePanic):
 		return "the handler did something else"
 	case t.err == nil && (len(t.value) != t.size || !bytes.Equal(complement(t.value)[8:], t.argument(0)[8:])):
 		return "the value is wrong"

@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/wire"
+
 	. "github.com/onsi/gomega"
 )
 
@@ -79,7 +81,7 @@ func TestAWorkerThatIsGivenUpWhileItsResultIsCopiedHarmsNobody(t *testing.T) {
 		board := w.board
 		w.board, w.proc.(*simProcess).up = nil, []byte("a result") // as bury leaves it
 		defer func() { w.board, w.proc.(*simProcess).up = board, nil }()
-		g.Expect(p.collect(w, nil, &frame{payload: appendArenaRef(nil, arenaRef{0, 8})})).To(Equal([]byte("a result")))
+		g.Expect(p.collect(w, nil, &wire.Frame{Payload: wire.AppendRef(nil, wire.Ref{Offset: 0, Size: 8})})).To(Equal([]byte("a result")))
 	})
 }
 
@@ -93,12 +95,12 @@ func TestALargeArgumentIsNotReadAnyMoreWhenItsOwnerHasItBack(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		outcome := make(chan error, 1)
 		go func() {
-			_, err := simWork.Call(ctx, p, make([]byte, inlinePayload))
+			_, err := simWork.Call(ctx, p, make([]byte, wire.InlinePayload))
 			outcome <- err
 		}()
 		synctest.Wait()
 		seq, _ := w.flight.oldest()
-		g.Expect(w.board.(page).start(seq)).To(BeTrue()) // as a worker may that lies
+		g.Expect(w.board.(wire.Page).Start(seq)).To(BeTrue()) // as a worker may that lies
 		cancel()
 		g.Expect(<-outcome).To(MatchError(context.Canceled))
 		p.mu.Lock()

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // simExec is one execution of a task's handler.
@@ -77,9 +79,9 @@ func (w *simProcess) send(b []byte) error {
 	w.pass()
 	x := w.moment()
 	x.frames = bytes.Clone(b)
-	var f frame
+	var f wire.Frame
 	for at := 0; at < len(b); {
-		used, err := parseFrame(b[at:], &f)
+		used, err := wire.ParseFrame(b[at:], &f)
 		if used == 0 || err != nil {
 			panic("the worker wrote half a frame")
 		}
@@ -100,15 +102,15 @@ func (w *simProcess) transmit(b []byte, honest int) {
 		return
 	}
 	w.toParent.put(b)
-	var f frame
+	var f wire.Frame
 	for honest = min(honest, len(b)); honest > 0; {
-		used, err := parseFrame(b[:honest], &f)
+		used, err := wire.ParseFrame(b[:honest], &f)
 		if used == 0 || err != nil {
 			break
 		}
 		b, honest = b[used:], honest-used
 		for _, e := range w.execs {
-			if f.kind >= frameValue && f.kind <= frameUnknown && e.seq == f.seq {
+			if f.Kind >= wire.FrameValue && f.Kind <= wire.FrameUnknown && e.seq == f.Seq {
 				if e.told = true; w.lied {
 					continue // nobody has to believe it any more
 				}
@@ -298,13 +300,13 @@ func (s *simulation) handle(ctx *taskContext, arg []byte) ([]byte, error) {
 	if t.poison != nil && err == nil {
 		w.sleep(time.Millisecond) // its death is due
 	}
-	if t.fail == frameError && err == nil {
+	if t.fail == wire.FrameError && err == nil {
 		err = errSimTask
 	}
 	w.mu.Lock()
 	e.done = time.Now()
 	w.mu.Unlock()
-	if t.fail == framePanic && err == nil {
+	if t.fail == wire.FramePanic && err == nil {
 		panic(fmt.Sprint("task ", t.n))
 	}
 	return complement(arg), err

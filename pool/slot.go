@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/codec"
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // slot is one place in the pool, filled by one worker after another. Its fields belong to Pool.mu.
@@ -135,7 +138,7 @@ func (p *Pool) start(s *slot, probe bool) (*worker, error) {
 		s.gen++
 		w.gen, w.lastExit = s.gen, s.lastExit
 	}
-	greeting := hello{pool: p.id, worker: w.name, init: p.initName, initArg: p.initArg, maxPayload: int64(p.cfg.MaxPayload)}
+	greeting := wire.Hello{Pool: p.id, Worker: w.name, Init: p.initName, InitArg: p.initArg, MaxPayload: int64(p.cfg.MaxPayload)}
 	p.mu.Unlock()
 
 	proc, err := p.cfg.start(p.spec(w))
@@ -147,11 +150,11 @@ func (p *Pool) start(s *slot, probe bool) (*worker, error) {
 	p.mu.Lock()
 	defer p.unlock()
 	w.proc, w.board = proc, proc.record()
-	payload := greeting.append(nil)
+	payload := greeting.Append(nil)
 	if p.cfg.Command != nil {
-		payload = greeting.encode()
+		payload = greeting.Encode()
 	}
-	w.out = appendFrame(w.out, &frame{kind: frameHello, payload: payload})
+	w.out = wire.AppendFrame(w.out, &wire.Frame{Kind: wire.FrameHello, Payload: payload})
 	w.dirty = true
 	p.eff.dirty = append(p.eff.dirty, w)
 	p.workers[w] = struct{}{}
@@ -264,17 +267,17 @@ func (p *Pool) kill(w *worker, reason Reason) {
 }
 
 // booted handles what a worker says at the end of its boot. Pool.mu is held.
-func (w *worker) booted(f *frame) error {
+func (w *worker) booted(f *wire.Frame) error {
 	var result *BootError
 	if w.p.cfg.Command != nil {
 		result = w.externalBooted(f)
-	} else if f.kind == frameBootFailed {
-		var wire wireError
-		if err := decodeFailure(f.payload, &wire); err != nil {
+	} else if f.Kind == wire.FrameBootFailed {
+		var wire wire.Error
+		if err := codec.DecodeFailure(f.Payload, &wire); err != nil {
 			return fmt.Errorf("boot failure: %w", err)
 		}
 		result = &BootError{Worker: w.name, Reason: "initializer failed", Err: unpackError("initializer", wire)}
-	} else if n, hash := registry.fingerprint(int(f.seq)); n != int(f.seq) || hash != f.id {
+	} else if n, hash := registry.fingerprint(int(f.Seq)); n != int(f.Seq) || hash != f.ID {
 		result = &BootError{Worker: w.name, Reason: "registered other tasks than the parent: register in package-level variables, whatever the environment"}
 	}
 	if w.booting {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // waiter is for a caller that waits alone.
@@ -119,18 +121,18 @@ func (p *Pool) cancel(c *call, ctx context.Context) {
 			if w.flight.get(seq) != c {
 				return
 			}
-			if _, running := w.board.running(); running == seq { // otherwise it has returned, and its result is not written yet
+			if _, running := w.board.Running(); running == seq { // otherwise it has returned, and its result is not written yet
 				w.kill(ReasonCancel)
 			}
 		})
 	}
 	p.fail(c, err)
-	w.proc.control(controlMessage{kind: controlCancel, arg: seq})
+	w.proc.control(wire.Control{Kind: wire.ControlCancel, Arg: seq})
 }
 
 // revokeOthers is called after one task of w's was to be taken back, which the others may have gone along with. Pool.mu is held.
 func (p *Pool) revokeOthers(w *worker) {
-	if w.board.together() && p.revoke(w) > 0 {
+	if w.board.Together() && p.revoke(w) > 0 {
 		p.dispatch()
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"reflect"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/codec"
 )
 
 // Task is a registered function that runs in worker processes. Register makes it; the zero value is not usable. It is
@@ -16,7 +18,7 @@ type Task[In, Out any] struct{ def *definition }
 type definition struct {
 	name  string
 	index uint16 // in the registry
-	codec Codec
+	codec codec.Codec
 	light int // so many bytes of its result can be decoded unseen
 
 	external bool  // its handler is another program's
@@ -45,13 +47,14 @@ func Register[In, Out any](name string, handler func(ctx context.Context, in In)
 }
 
 // RegisterCodec is Register with a codec of the caller's own, which alone knows what it can carry: the types are not looked at.
-func RegisterCodec[In, Out any](name string, codec Codec, handler func(ctx context.Context, in In) (Out, error)) Task[In, Out] {
-	if codec == CBOR {
-		mustTravel("task", name, "argument", reflect.TypeFor[In]())
-		mustTravel("task", name, "result", reflect.TypeFor[Out]())
+func RegisterCodec[In, Out any](name string, c Codec, handler func(ctx context.Context, in In) (Out, error)) Task[In, Out] {
+	var by codec.Codec = c
+	if by == CBOR {
+		codec.MustTravel("task", name, "argument", reflect.TypeFor[In]())
+		codec.MustTravel("task", name, "result", reflect.TypeFor[Out]())
 	}
 	index := registry.addTask(name, func(ctx context.Context, arg, dst []byte) (enc, part []byte, err error) {
-		in, err := decodeArgument[In](codec, arg)
+		in, err := codec.DecodeArgument[In](by, arg)
 		if err != nil {
 			return dst, nil, &EncodeError{Task: name, What: "decode argument", Err: err}
 		}
@@ -59,15 +62,15 @@ func RegisterCodec[In, Out any](name string, codec Codec, handler func(ctx conte
 		if err != nil {
 			return dst, nil, err
 		}
-		if part = partOf(codec, arg, &out); part != nil {
+		if part = codec.PartOf(by, arg, &out); part != nil {
 			return dst, part, nil
 		}
-		if enc, err = encode(codec, dst, out); err != nil {
+		if enc, err = codec.Encode(by, dst, out); err != nil {
 			return dst, nil, &EncodeError{Task: name, What: "encode result", Err: err}
 		}
 		return enc, nil, nil
 	})
-	return Task[In, Out]{&definition{name: name, index: index, codec: codec, light: unseen[Out](codec)}}
+	return Task[In, Out]{&definition{name: name, index: index, codec: by, light: codec.Unseen[Out](by)}}
 }
 
 // Name is the name the task was registered with.
@@ -166,7 +169,7 @@ func (t Task[In, Out]) make(in In, opts []Option, borrow bool) *Future[Out] {
 		return f
 	}
 	var err error
-	if c.data, err = encode(t.def.codec, c.inline[:0], in); err != nil {
+	if c.data, err = codec.Encode(t.def.codec, c.inline[:0], in); err != nil {
 		c.err = &EncodeError{Task: t.def.name, What: "encode argument", Err: err}
 	}
 	return f

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // tickets is the record of a worker of another language, which cannot change memory by compare-and-swap. For each task the
@@ -35,7 +37,7 @@ const ticketSize = 4
 
 func newTickets(pipe ticketPipe) *tickets { return &tickets{pipe: pipe, last: ^uint32(0)} }
 
-func (t *tickets) offer(seq uint32) {
+func (t *tickets) Offer(seq uint32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.unwritten = binary.LittleEndian.AppendUint32(t.unwritten, seq)
@@ -86,7 +88,7 @@ func (t *tickets) leave(n int, err error) {
 	}
 }
 
-func (t *tickets) revoke(seq uint32) bool {
+func (t *tickets) Revoke(seq uint32) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.taken(seq) {
@@ -107,9 +109,9 @@ func (t *tickets) revoke(seq uint32) bool {
 	return !t.taken(seq)
 }
 
-func (t *tickets) together() bool { return true }
+func (t *tickets) Together() bool { return true }
 
-func (t *tickets) unstarted(seq uint32) bool {
+func (t *tickets) Unstarted(seq uint32) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.taken(seq) {
@@ -119,19 +121,19 @@ func (t *tickets) unstarted(seq uint32) bool {
 	return !t.taken(seq)
 }
 
-func (t *tickets) running() (Phase, uint32) {
+func (t *tickets) Running() (wire.Phase, uint32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.look()
-	return PhaseRunning, t.last
+	return wire.PhaseRunning, t.last
 }
 
-func (t *tickets) fault() error {
+func (t *tickets) Fault() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.broken
 }
 
-func (t *tickets) pong() (uint32, bool) { return 0, false }
-func (t *tickets) collected(uint64)     {}
-func (t *tickets) arm(CrashPoint) bool  { return false }
+func (t *tickets) Pong() (uint32, bool)     { return 0, false }
+func (t *tickets) Collected(uint64)         {}
+func (t *tickets) Arm(wire.CrashPoint) bool { return false }

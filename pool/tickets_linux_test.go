@@ -54,10 +54,10 @@ func TestATicketIsEitherTakenOrTakenBack(t *testing.T) {
 	rec.last = begin - 1
 	first := begin // of those that may be at the worker
 	for range rounds {
-		for rec.unstarted(next-1) && len(rec.issued) > maxWindow-20 { // no more than can be at a worker
+		for rec.Unstarted(next-1) && len(rec.issued) > maxWindow-20 { // no more than can be at a worker
 		}
 		for range rand.IntN(20) {
-			rec.offer(next)
+			rec.Offer(next)
 			next++
 		}
 		if rand.IntN(10) > 0 {
@@ -65,7 +65,7 @@ func TestATicketIsEitherTakenOrTakenBack(t *testing.T) {
 		}
 		if rand.IntN(2) == 0 {
 			for seq := first; seq != next; seq++ {
-				if rec.revoke(seq) {
+				if rec.Revoke(seq) {
 					back[seq] = true
 				}
 			}
@@ -73,10 +73,10 @@ func TestATicketIsEitherTakenOrTakenBack(t *testing.T) {
 		}
 	}
 	rec.write()
-	g.Eventually(func() int { rec.unstarted(next - 1); return len(rec.issued) }).WithTimeout(time.Minute).Should(BeZero())
+	g.Eventually(func() int { rec.Unstarted(next - 1); return len(rec.issued) }).WithTimeout(time.Minute).Should(BeZero())
 	close(stop)
 	<-done
-	g.Expect(rec.fault()).NotTo(HaveOccurred())
+	g.Expect(rec.Fault()).NotTo(HaveOccurred())
 	for seq := begin; seq != next; seq++ {
 		g.Expect(ran[seq]).NotTo(Equal(back[seq]), "number %d ran: %v, was taken back: %v", seq, ran[seq], back[seq])
 	}
@@ -86,28 +86,28 @@ func TestTheNewestTicketTakenIsTheTaskThatRuns(t *testing.T) {
 	g := NewWithT(t)
 	rec, worker := ticketPair(t)
 	for seq := range uint32(5) {
-		rec.offer(seq)
+		rec.Offer(seq)
 	}
-	g.Expect(rec.unstarted(0)).To(BeTrue(), "it is not even written")
+	g.Expect(rec.Unstarted(0)).To(BeTrue(), "it is not even written")
 	rec.write()
 	for range 3 {
 		takeTicket(worker)
 	}
-	_, seq := rec.running()
+	_, seq := rec.Running()
 	g.Expect(seq).To(BeEquivalentTo(2))
-	g.Expect(rec.unstarted(2)).To(BeFalse())
-	g.Expect(rec.revoke(2)).To(BeFalse())
-	g.Expect(rec.unstarted(3)).To(BeTrue())
-	g.Expect(rec.revoke(4)).To(BeTrue())
-	g.Expect(rec.revoke(3)).To(BeTrue(), "with one all are taken back")
+	g.Expect(rec.Unstarted(2)).To(BeFalse())
+	g.Expect(rec.Revoke(2)).To(BeFalse())
+	g.Expect(rec.Unstarted(3)).To(BeTrue())
+	g.Expect(rec.Revoke(4)).To(BeTrue())
+	g.Expect(rec.Revoke(3)).To(BeTrue(), "with one all are taken back")
 	_, ok := takeTicket(worker)
 	g.Expect(ok).To(BeFalse())
-	rec.offer(5)
+	rec.Offer(5)
 	rec.write()
 	seq, ok = takeTicket(worker)
 	g.Expect(ok).To(BeTrue())
 	g.Expect(seq).To(BeEquivalentTo(5), "the next goes on from there")
-	g.Expect(rec.fault()).NotTo(HaveOccurred())
+	g.Expect(rec.Fault()).NotTo(HaveOccurred())
 }
 
 func TestTicketsThatAWorkerForgesOrTearsAreAFaultAndTakeNothingBack(t *testing.T) {
@@ -123,16 +123,16 @@ func TestTicketsThatAWorkerForgesOrTearsAreAFaultAndTakeNothingBack(t *testing.T
 		t.Run(what, func(t *testing.T) {
 			g := NewWithT(t)
 			rec, worker := ticketPair(t)
-			rec.offer(0)
-			rec.offer(1)
+			rec.Offer(0)
+			rec.Offer(1)
 			rec.write()
 			w, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", worker.Fd()), unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 			g.Expect(err).NotTo(HaveOccurred())
 			defer unix.Close(w)
 			do(w)
-			g.Expect(rec.revoke(1)).To(BeFalse())
-			g.Expect(rec.fault()).To(HaveOccurred())
-			g.Expect(rec.unstarted(1)).To(BeFalse(), "what may have run is not run again as if it had not")
+			g.Expect(rec.Revoke(1)).To(BeFalse())
+			g.Expect(rec.Fault()).To(HaveOccurred())
+			g.Expect(rec.Unstarted(1)).To(BeFalse(), "what may have run is not run again as if it had not")
 		})
 	}
 }

@@ -3,6 +3,8 @@ package pool
 import (
 	"context"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // Runner is what tasks are submitted to: a [Pool], or a [Remote] that carries them elsewhere. Only this package implements
@@ -81,10 +83,10 @@ func (k ReplyKind) String() string {
 
 // replyKinds gives the kind of a worker's answer, and replyFrames the other way round.
 var (
-	replyKinds = map[frameKind]ReplyKind{
-		frameValue: ReplyValue, frameError: ReplyError, framePanic: ReplyPanic, frameEncode: ReplyEncode, frameUnknown: ReplyUnknown,
+	replyKinds = map[wire.Kind]ReplyKind{
+		wire.FrameValue: ReplyValue, wire.FrameError: ReplyError, wire.FramePanic: ReplyPanic, wire.FrameEncode: ReplyEncode, wire.FrameUnknown: ReplyUnknown,
 	}
-	replyFrames = [...]frameKind{0, frameValue, frameError, framePanic, frameEncode, frameUnknown}
+	replyFrames = [...]wire.Kind{0, wire.FrameValue, wire.FrameError, wire.FramePanic, wire.FrameEncode, wire.FrameUnknown}
 )
 
 // Reply is how a message's task came to its end. Payload is opaque to everybody but the program that registered the task.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/internal/reexec"
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // Main turns a re-executed copy of this program into what it was started as: a worker, the guardian, or a process of a fleet
@@ -45,7 +46,7 @@ var _ = reexec.Protocol.Serve(func(string) {
 
 // host is the worker's side of its process: what serve needs of the operating system. The simulation has a fake.
 type host struct {
-	page        page
+	page        wire.Page
 	down, up    []byte                    // arenas; nil: everything travels in the socket
 	read        func([]byte) (int, error) // blocks; 0, nil at the end
 	readControl func([]byte) (int, error) // likewise, the control socket
@@ -61,8 +62,8 @@ type host struct {
 // server is a worker's protocol loop and what its side goroutines share with it.
 type server struct {
 	host
-	in      frameBuffer
-	hello   hello
+	in      wire.Buffer
+	hello   wire.Hello
 	names   int
 	current atomic.Pointer[taskContext] // the running task's
 	spare   []taskContext               // made many at a time
@@ -109,11 +110,11 @@ func (s *server) main() {
 
 // fill reads more bytes.
 func (s *server) fill() error {
-	n, err := s.read(s.in.space(16 << 10))
+	n, err := s.read(s.in.Space(16 << 10))
 	if n <= 0 {
 		return s.cutOff(err)
 	}
-	s.in.added(n)
+	s.in.Added(n)
 	return nil
 }
 
@@ -133,7 +134,7 @@ func (s *server) serve() {
 			s.complain(err)
 			return
 		}
-		s.crash(CrashBeforeRead)
+		s.crash(wire.CrashBeforeRead)
 		s.serving <- struct{}{}
 		if !s.served(s.batch()) {
 			return
@@ -155,19 +156,19 @@ func (s *server) served(err error) bool {
 
 // batch runs every whole task in the buffer, then writes what is not written of their results.
 func (s *server) batch() error {
-	s.page.setPhase(PhaseReading, 0)
+	s.page.SetPhase(wire.PhaseReading, 0)
 	s.clock = 0
-	var f frame
+	var f wire.Frame
 	for !s.stopping.Load() {
-		ok, err := s.in.next(&f)
+		ok, err := s.in.Next(&f)
 		if err != nil {
 			return err
 		}
 		if !ok {
 			break
 		}
-		if f.kind != frameTask {
-			return fmt.Errorf("%w: want a task, got kind %d", errFrame, f.kind)
+		if f.Kind != wire.FrameTask {
+			return fmt.Errorf("%w: want a task, got kind %d", wire.ErrFrame, f.Kind)
 		}
 		s.run(&f)
 	}
@@ -175,20 +176,20 @@ func (s *server) batch() error {
 		return err
 	}
 	if !s.stopping.Load() {
-		s.page.setPhase(PhaseIdle, 0)
+		s.page.SetPhase(wire.PhaseIdle, 0)
 	}
 	return nil
 }
 
 // run claims one task, runs its handler, and appends its result to the outgoing ones.
-func (s *server) run(f *frame) {
+func (s *server) run(f *wire.Frame) {
 	tc := s.newContext(f)
 	s.current.Store(tc) // before the claim: a cancel that follows it finds the task here
-	if !s.page.start(f.seq) {
+	if !s.page.Start(f.Seq) {
 		return
 	}
-	s.page.setPhase(PhaseRunning, f.seq)
-	s.crash(CrashAfterRead)
+	s.page.SetPhase(wire.PhaseRunning, f.Seq)
+	s.crash(wire.CrashAfterRead)
 	crashed := s.crashLater()
 	began := s.clock // reading the clock costs as much as a small handler: tasks in a row share a reading
 	if began == 0 {
@@ -204,11 +205,11 @@ func (s *server) run(f *frame) {
 		<-crashed // the handler was faster than the crash that was asked for
 		runtime.Goexit()
 	}
-	s.page.setPhase(PhaseWriting, f.seq)
+	s.page.SetPhase(wire.PhaseWriting, f.Seq)
 	tc.finish()
-	result.id, result.seq, result.run = f.id, f.seq, uint64(max(ended-began, 0))
+	result.ID, result.Seq, result.Run = f.ID, f.Seq, uint64(max(ended-began, 0))
 	s.emit(result, ended)
-	s.page.word(offDone).Add(1)
+	s.page.Word(wire.OffDone).Add(1)
 }
 
 // contexts is how many contexts are made at a time. A handler that keeps its context keeps so many in memory.
@@ -216,40 +217,40 @@ const contexts = 32
 
 // newContext makes the context of one task. It is never used again for another, since a handler may leave something
 // behind that still looks at it.
-func (s *server) newContext(f *frame) *taskContext {
+func (s *server) newContext(f *wire.Frame) *taskContext {
 	if len(s.spare) == 0 {
 		s.spare = make([]taskContext, contexts)
 	}
 	tc := &s.spare[0]
 	s.spare = s.spare[1:]
-	tc.id, tc.seq, tc.attempt, tc.pool = f.id, f.seq, int(f.attempt), s.hello.pool
-	if f.keyLen > 0 {
-		tc.key = f.key()
+	tc.id, tc.seq, tc.attempt, tc.pool = f.ID, f.Seq, int(f.Attempt), s.hello.Pool
+	if f.KeyLen > 0 {
+		tc.key = f.Key()
 	}
 	return tc
 }
 
 // handle calls the handler and makes the frame that tells its outcome; id, seq and run are the caller's to set.
-func (s *server) handle(tc *taskContext, f *frame) (r frame) {
-	arg := f.body()
-	if f.flags&flagArena != 0 {
-		ref, ok := parseArenaRef(arg)
-		if arg = ref.slice(s.down); !ok || arg == nil {
+func (s *server) handle(tc *taskContext, f *wire.Frame) (r wire.Frame) {
+	arg := f.Body()
+	if f.Flags&wire.FlagArena != 0 {
+		ref, ok := wire.ParseRef(arg)
+		if arg = ref.Slice(s.down); !ok || arg == nil {
 			return failure("decode argument", errors.New("reference outside the arena"))
 		}
 	}
-	if int(f.handler) >= s.names {
-		return frame{kind: frameUnknown}
+	if int(f.Handler) >= s.names {
+		return wire.Frame{Kind: wire.FrameUnknown}
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			p := wirePanic{Value: beginning(fmt.Sprint(v)), At: panickedAt(), Stack: string(stack())}
+			p := wire.Panic{Value: beginning(fmt.Sprint(v)), At: panickedAt(), Stack: string(stack())}
 			payload, _ := CBOR.Append(nil, &p)
-			r = frame{kind: framePanic, payload: payload}
+			r = wire.Frame{Kind: wire.FramePanic, Payload: payload}
 		}
 	}()
 	dst, inArena := s.resultBuffer()
-	out, part, err := registry.funcs[f.handler](tc, arg, dst)
+	out, part, err := registry.funcs[f.Handler](tc, arg, dst)
 	if err != nil {
 		return handlerFailure(err)
 	}
@@ -259,10 +260,10 @@ func (s *server) handle(tc *taskContext, f *frame) (r frame) {
 	if !inArena {
 		s.scratch = out[:0]
 	}
-	if int64(len(out)) > s.hello.maxPayload {
-		return tooLarge(len(out), s.hello.maxPayload)
+	if int64(len(out)) > s.hello.MaxPayload {
+		return tooLarge(len(out), s.hello.MaxPayload)
 	}
-	return frame{kind: frameValue, payload: out}
+	return wire.Frame{Kind: wire.FrameValue, Payload: out}
 }
 
 // stop lets the running task finish, writes its result and exits with 0; tasks that were not started are left for the
@@ -270,19 +271,19 @@ func (s *server) handle(tc *taskContext, f *frame) (r frame) {
 func (s *server) stop(goodbye bool) {
 	s.stopping.Store(true)
 	if goodbye {
-		s.send(&frame{kind: frameGoodbye})
+		s.send(&wire.Frame{Kind: wire.FrameGoodbye})
 		_ = s.flush()
 	}
 	s.serving <- struct{}{} // batch leaves after the running task
-	s.page.setPhase(PhaseDraining, 0)
-	s.crash(CrashDuringDrain)
+	s.page.SetPhase(wire.PhaseDraining, 0)
+	s.crash(wire.CrashDuringDrain)
 	_ = s.flush()
 	s.exit(0)
 }
 
 // serveControl serves the control socket; its end means that the parent is gone, also while a handler runs.
 func (s *server) serveControl() {
-	buf := make([]byte, 0, 64*controlSize)
+	buf := make([]byte, 0, 64*wire.ControlSize)
 	for {
 		n, err := s.readControl(buf[len(buf):cap(buf)])
 		if n <= 0 || err != nil {
@@ -290,26 +291,26 @@ func (s *server) serveControl() {
 			s.exit(1)
 		}
 		buf = buf[:len(buf)+n]
-		whole := len(buf) / controlSize * controlSize
-		for i := 0; i < whole; i += controlSize {
-			s.handleControl(decodeControl(buf[i:]))
+		whole := len(buf) / wire.ControlSize * wire.ControlSize
+		for i := 0; i < whole; i += wire.ControlSize {
+			s.handleControl(wire.DecodeControl(buf[i:]))
 		}
 		buf = buf[:copy(buf, buf[whole:])]
 	}
 }
 
 // handleControl does what the parent says beside the tasks.
-func (s *server) handleControl(m controlMessage) {
-	switch m.kind {
-	case controlPing:
-		s.page.word(offPong).Store(uint64(m.arg))
-	case controlCancel:
-		if tc := s.current.Load(); tc != nil && tc.seq == m.arg {
+func (s *server) handleControl(m wire.Control) {
+	switch m.Kind {
+	case wire.ControlPing:
+		s.page.Word(wire.OffPong).Store(uint64(m.Arg))
+	case wire.ControlCancel:
+		if tc := s.current.Load(); tc != nil && tc.seq == m.Arg {
 			tc.cancel()
 		}
-	case controlFlush:
+	case wire.ControlFlush:
 		_ = s.flush()
-	case controlStop:
+	case wire.ControlStop:
 		go s.stop(false)
 	}
 }

@@ -42,7 +42,7 @@ func workerMain(name string) {
 	for _, m := range []struct {
 		fd, prot int
 		mem      *[]byte
-	}{{fdPage, unix.PROT_READ | unix.PROT_WRITE, &h.page.mem}, {fdDown, unix.PROT_READ, &h.down}, {fdUp, unix.PROT_READ | unix.PROT_WRITE, &h.up}} {
+	}{{fdPage, unix.PROT_READ | unix.PROT_WRITE, &h.page.Mem}, {fdDown, unix.PROT_READ, &h.down}, {fdUp, unix.PROT_READ | unix.PROT_WRITE, &h.up}} {
 		var err error
 		if *m.mem, err = mapInherited(m.fd, m.prot); err != nil {
 			h.complain(err)

@@ -5,13 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // boot reads the hello frame, runs the initializer and says ready.
 func (s *server) boot() error {
-	var f frame
+	var f wire.Frame
 	for {
-		ok, err := s.in.next(&f)
+		ok, err := s.in.Next(&f)
 		if err != nil {
 			return err
 		}
@@ -22,17 +24,17 @@ func (s *server) boot() error {
 			return err
 		}
 	}
-	if f.kind != frameHello {
-		return fmt.Errorf("%w: want hello, got kind %d", errFrame, f.kind)
+	if f.Kind != wire.FrameHello {
+		return fmt.Errorf("%w: want hello, got kind %d", wire.ErrFrame, f.Kind)
 	}
-	if err := s.hello.parse(f.payload); err != nil {
+	if err := s.hello.Parse(f.Payload); err != nil {
 		return err
 	}
 	settle := sync.OnceFunc(func() {
 		s.settleIn()
 		go s.serveControl()
 	})
-	if s.hello.init != "" {
+	if s.hello.Init != "" {
 		settle() // for an initializer that outlives the parent, or takes much memory; else it can wait
 	}
 	if err := s.initialize(); err != nil {
@@ -40,8 +42,8 @@ func (s *server) boot() error {
 	}
 	n, hash := registry.fingerprint(-1)
 	s.names = n
-	s.page.setPhase(PhaseIdle, 0)
-	s.send(&frame{kind: frameReady, id: hash, seq: uint32(n)})
+	s.page.SetPhase(wire.PhaseIdle, 0)
+	s.send(&wire.Frame{Kind: wire.FrameReady, ID: hash, Seq: uint32(n)})
 	err := s.flush()
 	settle() // while the parent takes the news
 	return err
@@ -49,29 +51,29 @@ func (s *server) boot() error {
 
 // initialize runs the initializer. One that ends the goroutine that it runs in ends the worker: there is no boot to go on with.
 func (s *server) initialize() (err error) {
-	if s.hello.init == "" {
+	if s.hello.Init == "" {
 		return nil
 	}
-	init := registry.inits[s.hello.init]
+	init := registry.inits[s.hello.Init]
 	if init == nil {
-		return fmt.Errorf("initializer %q is not registered in the worker: register it in a package-level variable", s.hello.init)
+		return fmt.Errorf("initializer %q is not registered in the worker: register it in a package-level variable", s.hello.Init)
 	}
 	returned := false
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("initializer %q panicked: %v\n%s", s.hello.init, v, stack())
+			err = fmt.Errorf("initializer %q panicked: %v\n%s", s.hello.Init, v, stack())
 		} else if !returned {
-			s.complain(s.bootFailed(fmt.Errorf("initializer %q called runtime.Goexit", s.hello.init)))
+			s.complain(s.bootFailed(fmt.Errorf("initializer %q called runtime.Goexit", s.hello.Init)))
 			s.exit(1)
 		}
 	}()
-	err = init(context.Background(), s.hello.initArg)
+	err = init(context.Background(), s.hello.InitArg)
 	returned = true
 	return err
 }
 
 // bootFailed tells the parent why. It returns the error, and what went wrong in telling it.
 func (s *server) bootFailed(err error) error {
-	s.send(&frame{kind: frameBootFailed, payload: encodeError(err)})
+	s.send(&wire.Frame{Kind: wire.FrameBootFailed, Payload: encodeError(err)})
 	return errors.Join(s.flush(), err)
 }

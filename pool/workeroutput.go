@@ -4,30 +4,33 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/codec"
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // resultBuffer is where a handler's result is encoded to: straight into the arena when its last large result has been
 // collected, so that a large one is not copied again.
 func (s *server) resultBuffer() (dst []byte, inArena bool) {
-	if s.up != nil && s.page.word(offConsumed).Load() == s.pending {
+	if s.up != nil && s.page.Word(wire.OffConsumed).Load() == s.pending {
 		return s.up[:0], true
 	}
 	return s.scratch[:0], false
 }
 
 // emit appends a result frame to the outgoing ones and writes them when there are many or they have waited.
-func (s *server) emit(r frame, at time.Duration) {
-	if s.up != nil && len(r.payload) >= inlinePayload {
+func (s *server) emit(r wire.Frame, at time.Duration) {
+	if s.up != nil && len(r.Payload) >= wire.InlinePayload {
 		s.toArena(&r)
 	}
 	s.outMu.Lock()
 	if len(s.out) == 0 {
 		s.outFrom = at
 	}
-	s.out = appendFrame(s.out, &r)
+	s.out = wire.AppendFrame(s.out, &r)
 	full := len(s.out) >= flushBytes || at-s.outFrom >= flushAfter
 	s.outMu.Unlock()
-	if s.page.word(offCrash).Load() != 0 {
+	if s.page.Word(wire.OffCrash).Load() != 0 {
 		s.crashWriting()
 	}
 	if full {
@@ -38,36 +41,36 @@ func (s *server) emit(r frame, at time.Duration) {
 
 // toArena moves a large payload to the arena, if it is not there already, and puts a reference in its place. It waits
 // until the parent has collected the last one.
-func (s *server) toArena(r *frame) {
-	if len(r.payload) > len(s.up) {
+func (s *server) toArena(r *wire.Frame) {
+	if len(r.Payload) > len(s.up) {
 		return // cannot be: a value is bounded by MaxPayload, errors by their nature; the frame limit catches it
 	}
-	inPlace := &r.payload[0] == &s.up[0]
-	for pause := time.Microsecond; s.page.word(offConsumed).Load() < s.pending; pause = min(2*pause, time.Millisecond) {
+	inPlace := &r.Payload[0] == &s.up[0]
+	for pause := time.Microsecond; s.page.Word(wire.OffConsumed).Load() < s.pending; pause = min(2*pause, time.Millisecond) {
 		_ = s.flush()
 		time.Sleep(pause)
 	}
 	if !inPlace {
-		copy(s.up, r.payload)
+		copy(s.up, r.Payload)
 	}
 	s.pending++
-	r.payload = appendArenaRef(nil, arenaRef{0, uint64(len(r.payload))})
-	r.flags |= flagArena
+	r.Payload = wire.AppendRef(nil, wire.Ref{Offset: 0, Size: uint64(len(r.Payload))})
+	r.Flags |= wire.FlagArena
 }
 
 // partFrame is the result that is a part of the task's argument: named where it lies in the arena, or else encoded.
-func (s *server) partFrame(part []byte) frame {
-	head := appendHead(nil, cborBytes, uint64(len(part)))
-	if at, ok := offsetIn(s.down, part); ok && at >= uint64(len(head)) { // the parent writes the head before it
-		return frame{kind: frameValue, flags: flagArena | flagPart, payload: appendArenaRef(nil, arenaRef{at, uint64(len(part))})}
+func (s *server) partFrame(part []byte) wire.Frame {
+	head := codec.AppendHead(nil, codec.BytesMajor, uint64(len(part)))
+	if at, ok := codec.OffsetIn(s.down, part); ok && at >= uint64(len(head)) { // the parent writes the head before it
+		return wire.Frame{Kind: wire.FrameValue, Flags: wire.FlagArena | wire.FlagPart, Payload: wire.AppendRef(nil, wire.Ref{Offset: at, Size: uint64(len(part))})}
 	}
-	return frame{kind: frameValue, payload: append(head, part...)}
+	return wire.Frame{Kind: wire.FrameValue, Payload: append(head, part...)}
 }
 
 // send appends a frame to the outgoing ones.
-func (s *server) send(f *frame) {
+func (s *server) send(f *wire.Frame) {
 	s.outMu.Lock()
-	s.out = appendFrame(s.out, f)
+	s.out = wire.AppendFrame(s.out, f)
 	s.outMu.Unlock()
 }
 
@@ -82,36 +85,36 @@ func (s *server) flush() error {
 	return s.broken
 }
 
-func failure(what string, err error) frame {
-	w := wireEncode{What: what, Err: packError(err)}
+func failure(what string, err error) wire.Frame {
+	w := wire.CodecFailure{What: what, Err: packError(err)}
 	payload, _ := CBOR.Append(nil, &w)
-	if len(payload) > maxFrame {
-		w.Err = wireError{Message: beginning(w.Err.Message), Type: w.Err.Type}
+	if len(payload) > wire.MaxFrame {
+		w.Err = wire.Error{Message: beginning(w.Err.Message), Type: w.Err.Type}
 		payload, _ = CBOR.Append(nil, &w)
 	}
-	return frame{kind: frameEncode, payload: payload}
+	return wire.Frame{Kind: wire.FrameEncode, Payload: payload}
 }
 
-func tooLarge(size int, limit int64) frame {
-	w := wireEncode{What: "encode result", TooLarge: true, Err: packError(fmt.Errorf("%d bytes, at most %d", size, limit))}
+func tooLarge(size int, limit int64) wire.Frame {
+	w := wire.CodecFailure{What: "encode result", TooLarge: true, Err: packError(fmt.Errorf("%d bytes, at most %d", size, limit))}
 	payload, _ := CBOR.Append(nil, &w)
-	return frame{kind: frameEncode, payload: payload}
+	return wire.Frame{Kind: wire.FrameEncode, Payload: payload}
 }
 
-func handlerFailure(err error) frame {
+func handlerFailure(err error) wire.Frame {
 	var enc *EncodeError
 	if errors.As(err, &enc) {
 		return failure(enc.What, enc.Err)
 	}
-	return frame{kind: frameError, payload: encodeError(err)}
+	return wire.Frame{Kind: wire.FrameError, Payload: encodeError(err)}
 }
 
 // encodeError is err for the wire. One that no frame can hold keeps the beginning of its message, and nothing that it wraps.
 func encodeError(err error) []byte {
 	w := packError(err)
 	payload, _ := CBOR.Append(nil, &w)
-	if len(payload) > maxFrame {
-		w = wireError{Message: beginning(w.Message), Type: w.Type}
+	if len(payload) > wire.MaxFrame {
+		w = wire.Error{Message: beginning(w.Message), Type: w.Type}
 		payload, _ = CBOR.Append(nil, &w)
 	}
 	return payload
@@ -119,8 +122,8 @@ func encodeError(err error) []byte {
 
 // beginning is as much of a text as there is room for beside others.
 func beginning(text string) string {
-	if len(text) <= inlinePayload {
+	if len(text) <= wire.InlinePayload {
 		return text
 	}
-	return text[:inlinePayload] + "…"
+	return text[:wire.InlinePayload] + "…"
 }

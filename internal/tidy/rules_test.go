@@ -50,6 +50,21 @@ var rules = []rule{
 		},
 	},
 	{
+		name:    "no init in libraries",
+		why:     "who imports a package does not ask it to do anything: what a process is, and what it starts, is decided in its main",
+		instead: "compute in a package-level variable; serve a role of internal/reexec, which Main plays",
+		check:   noInit,
+		bad: []example{
+			{"a/a.go", "package a\n\nfunc init() {}\n", 3},
+			{"internal/a/a.go", "package a\n\nvar x = 1\n\nfunc init() { x++ }\n", 5},
+		},
+		good: []example{
+			{"cmd/a/internal/early/a.go", "package early\n\nfunc init() {}\n", 0},
+			{"a/a_test.go", "package a\n\nfunc init() {}\n", 0},
+			{"a/a.go", "package a\n\ntype t int\n\nfunc (t) init() {}\n", 0},
+		},
+	},
+	{
 		name:    "no sleeping tests",
 		why:     "a sleep is either too short on a slow machine or too long on every other, and hides what is waited for",
 		instead: "wait on the condition (gomega's Eventually, a channel); a task that is to take time can receive from time.After",

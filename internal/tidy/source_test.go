@@ -38,6 +38,19 @@ func shortFuncs(f *file) (found []finding) {
 	return found
 }
 
+// noInit finds init functions of packages that others import. A command decides for itself.
+func noInit(f *file) (found []finding) {
+	if !ours(f) || strings.HasPrefix(f.path, "cmd/") {
+		return nil
+	}
+	for _, d := range f.syntax.Decls {
+		if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
+			found = append(found, finding{f.path, f.line(fn.Pos()), "init acts whenever the package is imported"})
+		}
+	}
+	return found
+}
+
 // documented asks for a comment on every exported top-level name and on the exported methods of exported types. Error,
 // String and Unwrap may go without: the standard library says what they do.
 func documented(f *file) (found []finding) {

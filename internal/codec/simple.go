@@ -1,4 +1,4 @@
-package pool
+package codec
 
 import (
 	"encoding/binary"
@@ -8,8 +8,8 @@ import (
 // The types that small tasks are made of are encoded and decoded here: the bytes are the CBOR that the library would
 // write, but the value needs not escape to the heap, as everything does that is passed to a method of an interface.
 
-// encode appends v as the codec does.
-func encode[T any](codec Codec, dst []byte, v T) ([]byte, error) {
+// Encode appends v as the codec does.
+func Encode[T any](codec Codec, dst []byte, v T) ([]byte, error) {
 	if codec == CBOR {
 		if out, ok := appendSimple(dst, &v); ok {
 			return out, nil
@@ -21,8 +21,8 @@ func encode[T any](codec Codec, dst []byte, v T) ([]byte, error) {
 //go:noinline
 func encodeBy[T any](codec Codec, dst []byte, v T) ([]byte, error) { return codec.Append(dst, &v) }
 
-// decode reads data as the codec does.
-func decode[T any](codec Codec, data []byte) (T, error) {
+// Decode reads data as the codec does.
+func Decode[T any](codec Codec, data []byte) (T, error) {
 	if codec == CBOR {
 		var v T
 		if parseSimple(data, &v) {
@@ -40,10 +40,10 @@ func decodeBy[T any](codec Codec, data []byte) (v T, err error) {
 
 // The major types of RFC 8949 §3.1 that the fast paths below write and read.
 const (
-	cborUint  = 0 << 5
-	cborNeg   = 1 << 5
-	cborBytes = 2 << 5
-	cborText  = 3 << 5
+	cborUint   = 0 << 5
+	cborNeg    = 1 << 5
+	BytesMajor = 2 << 5
+	TextMajor  = 3 << 5
 )
 
 // appendSimple appends what v points to, if it is of a simple type.
@@ -54,12 +54,12 @@ func appendSimple(dst []byte, v any) (out []byte, ok bool) {
 	case *int64:
 		return appendInt(dst, *v), true
 	case *uint64:
-		return appendHead(dst, cborUint, *v), true
+		return AppendHead(dst, cborUint, *v), true
 	case *string:
-		return append(appendHead(dst, cborText, uint64(len(*v))), *v...), true
+		return append(AppendHead(dst, TextMajor, uint64(len(*v))), *v...), true
 	case *[]byte, *Lent:
-		if b := bytesOf(v); *b != nil {
-			return append(appendHead(dst, cborBytes, uint64(len(*b))), *b...), true
+		if b := BytesOf(v); *b != nil {
+			return append(AppendHead(dst, BytesMajor, uint64(len(*b))), *b...), true
 		}
 	}
 	return dst, false
@@ -81,9 +81,9 @@ func parseSimple(data []byte, v any) bool {
 		}
 		return ok
 	case *[]byte, *Lent:
-		body, ok := parseBody(data, cborBytes)
+		body, ok := parseBody(data, BytesMajor)
 		if ok {
-			*bytesOf(v) = append([]byte{}, body...)
+			*BytesOf(v) = append([]byte{}, body...)
 		}
 		return ok
 	}
@@ -92,13 +92,13 @@ func parseSimple(data []byte, v any) bool {
 
 func appendInt(dst []byte, n int64) []byte {
 	if n < 0 {
-		return appendHead(dst, cborNeg, uint64(^n))
+		return AppendHead(dst, cborNeg, uint64(^n))
 	}
-	return appendHead(dst, cborUint, uint64(n))
+	return AppendHead(dst, cborUint, uint64(n))
 }
 
-// appendHead writes an initial byte and its argument in the shortest form, as the canonical encoding does.
-func appendHead(dst []byte, major byte, n uint64) []byte {
+// AppendHead writes an initial byte and its argument in the shortest form, as the canonical encoding does.
+func AppendHead(dst []byte, major byte, n uint64) []byte {
 	switch {
 	case n < 24:
 		return append(dst, major|byte(n))

@@ -1,4 +1,4 @@
-package pool
+package codec
 
 import (
 	"fmt"
@@ -17,9 +17,9 @@ const (
 	weightPerByte = 8
 )
 
-// tooHeavy is an error if decoding the data into the type takes too much memory. Data that is no CBOR is left to the decoder, which
+// TooHeavy is an error if decoding the data into the type takes too much memory. Data that is no CBOR is left to the decoder, which
 // looks at the whole before it makes anything.
-func tooHeavy(data []byte, t reflect.Type) error {
+func TooHeavy(data []byte, t reflect.Type) error {
 	w := weigher{data: data, left: weightFree + weightPerByte*len(data)}
 	w.item(t, 0)
 	if w.left >= 0 {
@@ -35,15 +35,15 @@ const (
 	mapWeight = 48
 )
 
-// light is how many bytes take no more than what is free, whatever they are, when they are decoded into the type.
-func light(t reflect.Type) int { return weightFree / max(densityOf(t, map[reflect.Type]bool{}), 1) }
+// Light is how many bytes take no more than what is free, whatever they are, when they are decoded into the type.
+func Light(t reflect.Type) int { return weightFree / max(densityOf(t, map[reflect.Type]bool{}), 1) }
 
-// unseen is how many bytes of a result may be decoded by the codec without a look.
-func unseen[Out any](codec Codec) int {
+// Unseen is how many bytes of a result may be decoded by the codec without a look.
+func Unseen[Out any](codec Codec) int {
 	if codec != CBOR {
 		return math.MaxInt
 	}
-	return light(reflect.TypeFor[Out]())
+	return Light(reflect.TypeFor[Out]())
 }
 
 // densityOf bounds what a byte can take when it is decoded into the type.
@@ -121,7 +121,7 @@ func (w *weigher) head() (major byte, n int, ok bool) {
 		return 0, 0, false
 	case used == 0 && w.data[0]&0x1f == 31 && w.data[0] != 0xff:
 		major, n, used = w.data[0]&0xe0, indefinite, 1
-	case used == 0, major < majorTag && major >= cborBytes && count > uint64(len(w.data)):
+	case used == 0, major < majorTag && major >= BytesMajor && count > uint64(len(w.data)):
 		return 0, 0, false
 	default:
 		n = int(min(count, 1<<40))
@@ -161,7 +161,7 @@ func (w *weigher) item(t reflect.Type, depth int) bool {
 		w.left -= anyWeight
 	}
 	switch major {
-	case cborBytes, cborText:
+	case BytesMajor, TextMajor:
 		return w.text(n, kind != reflect.Invalid)
 	case majorArray:
 		return w.array(t, kind, n, depth)
@@ -259,7 +259,7 @@ func (w *weighed) named(data []byte) reflect.Type {
 		return w.name[strconv.FormatUint(n, 10)]
 	case major == cborNeg:
 		return w.name["-"+strconv.FormatUint(n+1, 10)]
-	case major > cborText || n > uint64(len(data)-used):
+	case major > TextMajor || n > uint64(len(data)-used):
 		return nil
 	}
 	name := data[used : used+int(n)]

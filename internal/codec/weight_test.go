@@ -1,4 +1,4 @@
-package pool
+package codec
 
 import (
 	"bytes"
@@ -46,8 +46,8 @@ func TestWhatAWorkerSendsIsNotDecodedIntoMoreThanAMultipleOfItsSize(t *testing.T
 	} {
 		g := NewWithT(t)
 		typ := reflect.TypeOf(c.into).Elem()
-		g.Expect(len(c.data)).To(BeNumerically(">", light(typ)), "%v", typ)
-		g.Expect(tooHeavy(c.data, typ)).To(MatchError(ContainSubstring("would take more than 8 times that")), "%v", typ)
+		g.Expect(len(c.data)).To(BeNumerically(">", Light(typ)), "%v", typ)
+		g.Expect(TooHeavy(c.data, typ)).To(MatchError(ContainSubstring("would take more than 8 times that")), "%v", typ)
 	}
 }
 

@@ -1,4 +1,4 @@
-package pool
+package codec
 
 import (
 	"encoding"
@@ -27,8 +27,8 @@ type stranded struct {
 
 func (s *stranded) Error() string { return fmt.Sprintf("%s (%v) %s", s.path, s.typ, s.why) }
 
-// mustTravel panics if values of the type lose something on their way. A worker's parent has looked already.
-func mustTravel(what, name, role string, t reflect.Type) {
+// MustTravel panics if values of the type lose something on their way. A worker's parent has looked already.
+func MustTravel(what, name, role string, t reflect.Type) {
 	if reexec.Worker.Marked() {
 		return
 	}

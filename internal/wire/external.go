@@ -1,0 +1,36 @@
+package wire
+
+import "encoding/json"
+
+// Protocol is the number of what docs/wire.md describes.
+const Protocol = 1
+
+// The JSON of the frames between a pool and workers of another language: see docs/wire.md.
+type (
+	externalHello struct {
+		Protocol   int    `json:"protocol"`
+		Pool       string `json:"pool"`
+		Worker     string `json:"worker"`
+		MaxPayload int64  `json:"max_payload"`
+	}
+	Ready struct {
+		Protocol int      `json:"protocol"`
+		PID      int      `json:"pid"`
+		Tasks    []string `json:"tasks"`
+		SDK      string   `json:"sdk"`
+		Can      []string `json:"can"`
+	}
+	Failure struct {
+		Message  string `json:"message"`
+		Type     string `json:"type"`
+		Trace    string `json:"trace"`
+		What     string `json:"what"`      // of FrameEncode: as in EncodeError
+		TooLarge bool   `json:"too_large"` // of FrameEncode
+	}
+)
+
+// Encode is the hello for a worker of another language.
+func (h *Hello) Encode() []byte {
+	data, _ := json.Marshal(externalHello{Protocol, h.Pool, h.Worker, h.MaxPayload}) // cannot fail: text and numbers
+	return data
+}
