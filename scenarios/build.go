@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"time"
@@ -95,7 +96,7 @@ func (l *Load) engine() *chaos.Load {
 		return nil
 	}
 	c := &chaos.Load{
-		Task: l.Task, Args: map[string]any{}, Concurrency: int(l.Concurrency), Rate: float64(l.Rate), Map: int(l.Map), Count: int(l.Count),
+		Task: cmp.Or(l.Task, l.call().Name()), Args: map[string]any{}, Concurrency: int(l.Concurrency), Rate: float64(l.Rate), Map: int(l.Map), Count: int(l.Count),
 	}
 	if c.Concurrency == 0 && c.Rate == 0 && c.Map == 0 {
 		c.Concurrency = 1

@@ -27,7 +27,7 @@ func marker(t chaos.Target) string {
 // open starts the scenario's target, or the caller's, which stays open.
 func (s *Scenario) open(ctx context.Context, dir string, o RunOptions) (*kind.Opened, error) {
 	if o.Target == nil {
-		return s.Target.Settings.Open(ctx, kind.Place{Dir: dir, File: s.dir()})
+		return s.Target.Settings.Open(ctx, kind.Place{Dir: dir, File: s.dir(), Load: s.Load.call(), Consent: o.Consent})
 	}
 	t, witness, err := o.Target(ctx, dir, s.Target.members())
 	return &kind.Opened{Target: t, Witness: witness, End: func() error { return nil }}, err

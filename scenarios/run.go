@@ -45,6 +45,8 @@ type RunOptions struct {
 	Command string
 	// Test is the name of the test that runs it, for the report; "" outside tests.
 	Test string
+	// Consent is asked before processes that somebody else started are struck: see [kind.Place]. nil: nobody consents.
+	Consent func(kind.Seen) (how string, err error)
 	// Target is tested in place of the scenario's own. It stays open: whoever made it closes it.
 	Target TargetMaker
 	// Shots are injected in place of the seed's plan: a replay. nil: the seed's plan.
@@ -170,6 +172,7 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 		return err
 	}
 	run.Target, run.Witness, run.Close = t.Target, t.Witness, t.Closing
+	run.Header.Consent = t.Consent
 	if err := s.resolve(run); err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/respawn-go/respawn/scenarios/targets/calls"
+
 	"go.yaml.in/yaml/v4"
 )
 
@@ -79,13 +81,16 @@ func QuotedPath(path string) string {
 
 // Load is the tasks that run during the scenario.
 type Load struct {
-	Task        string   `yaml:"task" enum:"sleep square hash primes echo alloc" doc:"Built-in and verifiable: sleep, square, hash, primes, echo, alloc."`
-	Args        TaskArgs `yaml:"args" doc:"The task's arguments."`
-	Concurrency Count    `yaml:"concurrency" zero:"no load: want at least 1" doc:"Closed loop: so many callers, each with one task at a time, from 1. Default 1 without rate and map."`
-	Rate        Rate     `yaml:"rate" zero:"no load: want at least 1" doc:"Open loop: so many submissions per second, whatever comes back. Default: a closed loop."`
-	Count       Count    `yaml:"count" zero:"no load: want at least 1" doc:"Stop after so many tasks, and wait for them. Default: until the faults are over."`
-	Map         Count    `yaml:"map" zero:"no load: want at least 1" doc:"One ordered map over so many inputs instead of single calls. Default: single calls."`
-	Warmup      Duration `yaml:"warmup" doc:"Load before the first fault, before steady is judged; goes with neither count nor map. Default: none."`
+	Task        string      `yaml:"task" enum:"sleep square hash primes echo alloc" doc:"Built-in and verifiable: sleep, square, hash, primes, echo, alloc. Or, for targets that run no tasks, one of http, tcp and exec."`
+	HTTP        *calls.HTTP `yaml:"http" doc:"A task is an HTTP request."`
+	TCP         *calls.TCP  `yaml:"tcp" doc:"A task is a line sent to a TCP port, and the line that comes back."`
+	Exec        *calls.Exec `yaml:"exec" doc:"A task is a program that is run: a client of the target."`
+	Args        TaskArgs    `yaml:"args" doc:"The task's arguments."`
+	Concurrency Count       `yaml:"concurrency" zero:"no load: want at least 1" doc:"Closed loop: so many callers, each with one task at a time, from 1. Default 1 without rate and map."`
+	Rate        Rate        `yaml:"rate" zero:"no load: want at least 1" doc:"Open loop: so many submissions per second, whatever comes back. Default: a closed loop."`
+	Count       Count       `yaml:"count" zero:"no load: want at least 1" doc:"Stop after so many tasks, and wait for them. Default: until the faults are over."`
+	Map         Count       `yaml:"map" zero:"no load: want at least 1" doc:"One ordered map over so many inputs instead of single calls. Default: single calls."`
+	Warmup      Duration    `yaml:"warmup" doc:"Load before the first fault, before steady is judged; goes with neither count nor map. Default: none."`
 }
 
 // TaskArgs is the arguments of the built-in tasks; each takes some of them.

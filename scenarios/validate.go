@@ -59,6 +59,7 @@ func (s *Scenario) check(d *decoder) {
 	d.checkConditions("steady", s.Steady)
 	d.checkConditions("expect", s.Expect)
 	d.checkConditions("abort", s.Abort)
+	s.checkAnswerable(d)
 	s.checkMeaning(d, size)
 	if !d.broken("timeout") {
 		s.checkTimeout(d)

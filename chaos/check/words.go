@@ -97,12 +97,29 @@ func (s *state) praise() string {
 		parts = append(parts, pick(n, "the one task gave its value", fmt.Sprintf("all %d tasks gave their values", n)))
 	}
 	if d := &s.slots.recover; len(d.samples) > 0 && s.slots.lost == 0 {
-		parts = append(parts, "every slot back within "+Seconds.Show(d.worst))
+		parts = append(parts, s.backAgain()+" within "+Seconds.Show(d.worst))
+	}
+	switch s.h.Target.Proof {
+	case "presence":
+		parts = append(parts, "that anybody answers was not tested")
+	case "call":
+		parts = append(parts, "which slot answers is not known")
 	}
 	if len(parts) == 0 {
 		return "everything that was expected held"
 	}
 	return strings.Join(parts, ", ")
+}
+
+// backAgain is what shows that slots are back, in words.
+func (s *state) backAgain() string {
+	switch s.h.Target.Proof {
+	case "presence":
+		return "a process in every slot again"
+	case "call":
+		return "a process in every slot again and the target answering"
+	}
+	return "every slot back"
 }
 
 // Show writes a value for people, with at most three digits that matter: 812ms, 70.1MiB, 49.8/s.

@@ -34,6 +34,7 @@ type Header struct {
 	Environment   map[string]string  `json:"environment,omitempty"`  // an allowlist: kernel, go, cpu, cgroup, …
 	Capabilities  map[string]string  `json:"capabilities,omitempty"` // what this host offers, or why not
 	Source        string             `json:"source,omitempty"`       // the scenario's text
+	Consent       string             `json:"consent,omitempty"`      // how it was consented that processes of others are struck
 	OwnTarget     bool               `json:"own_target,omitempty"`   // the caller made the target, not the text
 	Experiment    string             `json:"experiment,omitempty"`   // a digest of what the text asks for: equal runs can be compared
 }
@@ -44,6 +45,9 @@ type Target struct {
 	Name    string `json:"name"`
 	Version string `json:"version,omitempty"`
 	Size    int    `json:"size"`
+	// Proof is what shows that a slot is back: "" that its process answers a task, "call" that a process is in it and the target as a
+	// whole answers, "presence" that a process is in it.
+	Proof string `json:"proof,omitempty"`
 	// Can lists what the target tells of itself, so that the checker knows what it may ask: "events", "phases", "exits",
 	// "attempts", "slots", "witness", "marker".
 	Can []string `json:"can,omitempty"`

@@ -15,6 +15,7 @@ type Proc struct {
 	CPU     time.Duration // user and system time so far
 	Reaped  time.Duration // the same of its children that it has waited for, and of theirs
 	RSS     int64         // resident set in bytes
+	Kernel  bool          // a thread of the kernel
 }
 
 // Alive tells whether the process can still run: zombies and the dead cannot.

@@ -14,6 +14,9 @@ import (
 // tick is the unit of the times in /proc/PID/stat: USER_HZ is 100 on every architecture that Go knows.
 const tick = 10 * time.Millisecond
 
+// kernelThread is PF_KTHREAD of linux/sched.h.
+const kernelThread = 0x00200000
+
 var pageSize = int64(os.Getpagesize())
 
 // Read looks at one process. The error is fs.ErrNotExist when there is none.
@@ -39,6 +42,7 @@ func parseStat(pid int, stat []byte) (Proc, error) {
 	return Proc{
 		PID: pid, State: fields[0][0], PPID: int(num(1)), CPU: time.Duration(num(11)+num(12)) * tick,
 		Reaped: time.Duration(num(13)+num(14)) * tick, Started: time.Duration(num(19)) * tick, RSS: num(21) * pageSize,
+		Kernel: num(6)&kernelThread != 0,
 	}, nil
 }
 

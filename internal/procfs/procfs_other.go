@@ -38,3 +38,27 @@ func ReadCPUTimes() (CPUTimes, error) { return CPUTimes{}, errNotLinux }
 
 // ReadPressure is not supported here.
 func ReadPressure(string) (time.Duration, error) { return 0, errNotLinux }
+
+// Identify is not supported here.
+func Identify(int) (Identity, error) { return Identity{}, errNotLinux }
+
+// Args is not supported here.
+func Args(int) []string { return nil }
+
+// Name is not supported here.
+func Name(int) string { return "" }
+
+// IsInit is not supported here.
+func IsInit(int) bool { return false }
+
+// Groups is not supported here.
+func Groups(int) (map[string]string, error) { return nil, errNotLinux }
+
+// Listeners is not supported here.
+func Listeners(int, int) (map[string]bool, error) { return nil, errNotLinux }
+
+// HasSocket is not supported here.
+func HasSocket(int, map[string]bool) bool { return false }
+
+// NetworkOf is not supported here.
+func NetworkOf(int) string { return "" }

@@ -10,8 +10,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 )
 
 // Command is a program to start.
@@ -29,6 +32,8 @@ type Command struct {
 	Files []*os.File
 	// Unprivileged starts it as the user nobody when this process is root. Otherwise it changes nothing.
 	Unprivileged bool
+	// User is whom it is started as; "" for this process's own user. To be another takes root.
+	User string
 	// Install is the command that installs the program, for the error when it is missing. May be empty.
 	Install string
 }
@@ -69,6 +74,26 @@ func Find(name, install string) (string, error) {
 
 // dropped tells whether the program is started as nobody.
 func (c *Command) dropped() bool { return c.Unprivileged && os.Geteuid() == 0 }
+
+// credential is whom the program is started as; nil for this process's own user.
+func (c *Command) credential() (*syscall.Credential, error) {
+	switch {
+	case c.User != "":
+		u, err := user.Lookup(c.User)
+		if err != nil {
+			return nil, &CommandError{fmt.Sprintf("there is no user %q here", c.User)}
+		}
+		uid, _ := strconv.ParseUint(u.Uid, 10, 32)
+		gid, _ := strconv.ParseUint(u.Gid, 10, 32)
+		if int(uid) == os.Geteuid() {
+			return nil, nil
+		}
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+	case c.dropped():
+		return &syscall.Credential{Uid: Nobody, Gid: Nobody}, nil
+	}
+	return nil, nil
+}
 
 // CommandError says that a command names no program that can be started.
 type CommandError struct{ Problem string }

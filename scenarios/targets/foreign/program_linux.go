@@ -2,6 +2,7 @@ package foreign
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -50,10 +51,11 @@ func Start(c Command) (*Program, error) {
 // makeTemp makes the directory for the program's temporary files: one that is killed cannot remove them itself.
 func makeTemp(dir string, c Command) error {
 	err := os.Mkdir(dir, 0o700)
-	if err == nil && c.dropped() {
-		err = os.Chown(dir, Nobody, Nobody)
+	as, asErr := c.credential()
+	if err == nil && as != nil {
+		err = os.Chown(dir, int(as.Uid), int(as.Gid))
 	}
-	return err
+	return errors.Join(err, asErr)
 }
 
 // removeTemp removes it, and ends the guardian that would.
@@ -83,8 +85,9 @@ func (p *Program) spawn(path string, c Command) error {
 	}
 	fd := -1
 	attr := &syscall.SysProcAttr{Setsid: true, PidFD: &fd}
-	if c.dropped() {
-		attr.Credential = &syscall.Credential{Uid: Nobody, Gid: Nobody}
+	if attr.Credential, err = c.credential(); err != nil {
+		r.Close()
+		return err
 	}
 	env := slices.Concat(os.Environ(), []string{"TMPDIR=" + p.temp}, c.Env, []string{reexec.Entry(p.marker)})
 	env = (&exec.Cmd{Env: env}).Environ() // of two with one name the later counts

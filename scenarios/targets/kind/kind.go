@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/scenarios/targets/calls"
 )
 
 // Kind is one kind of target. The scenario format, its schema and page, validation, settings such as --set target.NAME.size=4,
@@ -40,6 +42,8 @@ type Can struct {
 	Tasks []string
 	// Map tells that they have an ordered map.
 	Map bool
+	// Calls tells that their load is calls, which name the process that answers only where the scenario says how.
+	Calls bool
 }
 
 // Settings are what a scenario says of its target. Settings that can tell more also implement Stopper or Timed.
@@ -63,17 +67,37 @@ type Timed interface {
 	TaskLimit() time.Duration // 0: it does not
 }
 
+// Careful are settings of a target of which so many members stay alive unless the scenario says otherwise: min_alive.
+type Careful interface {
+	MinAlive() int
+}
+
 // Place is where a target is started.
 type Place struct {
 	// Dir is a scratch directory that lives as long as the run.
 	Dir string
 	// File is the directory that paths in the scenario are relative to; "" for this process's own.
 	File string
+	// Load is the calls of the scenario's load; none where the load is built-in tasks, or there is none.
+	Load calls.Spec
+	// Consent is asked before anything is done to processes that somebody else started. It returns how consent was given, for the
+	// record, or why not. nil: nobody consents.
+	Consent func(Seen) (how string, err error)
+}
+
+// Seen is processes that somebody else started, as they are found before anything is done to them.
+type Seen struct {
+	// What is how they were found: "the children of the main process 123 (nginx)".
+	What string
+	// Members are those that may become victims.
+	Members []procfs.Identity
 }
 
 // Opened is a target that is up.
 type Opened struct {
 	chaos.Target
+	// Consent is how it was consented that processes of others are struck; "" where there are none.
+	Consent string
 	// Witness is the file in which tasks record their executions; "" without one.
 	Witness string
 	// Closing ends the target as a part of the run, which judges that.

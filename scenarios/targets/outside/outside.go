@@ -44,7 +44,8 @@ func FollowForks() *forks.Follower {
 }
 
 // Watch begins to watch a pool that is up, whose workers are those first. witness is "" when its tasks are no witnesses. f was
-// opened before the pool was started; it is closed with the rest.
+// opened before the pool was started; it is closed with the rest. What the pool can beside telling of its members is what.Can, or if
+// that is nil that its processes carry a marker.
 func Watch(what history.Target, p Lister, first []int, f *forks.Follower, witness string, send func(context.Context) (int, error)) *Pool {
 	var ended follower
 	if f != nil && f.Sees(p.PID()) {
@@ -52,7 +53,10 @@ func Watch(what history.Target, p Lister, first []int, f *forks.Follower, witnes
 	}
 	r := newRoster(what.Size, first, p.Workers, p.Owns, ended)
 	life, end := context.WithCancel(context.Background())
-	what.Can = []string{"events", "slots", "marker"}
+	if what.Can == nil {
+		what.Can = []string{"marker"}
+	}
+	what.Can = append([]string{"events", "slots"}, what.Can...)
 	if ended != nil {
 		what.Can = append(what.Can, "forks")
 	}
@@ -111,6 +115,9 @@ func (o *Pool) Probe(ctx context.Context, slot int) (int, error) { return o.prob
 
 // Unwitnessed implements chaos.Unwitnessed.
 func (o *Pool) Unwitnessed() bool { return o.phases.path == "" }
+
+// Occupant is the living process in a slot; 0 without one.
+func (o *Pool) Occupant(slot int) int { return o.occupant(slot) }
 
 // Witness is the file that the tasks record their executions in, for chaos.Run.Witness; "" without one.
 func (o *Pool) Witness() string { return o.phases.path }

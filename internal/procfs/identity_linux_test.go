@@ -1,0 +1,45 @@
+package procfs_test
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/internal/procfs"
+)
+
+func TestAnIdentityIsOfOneProcessInOneProgram(t *testing.T) {
+	g := NewWithT(t)
+	me, err := procfs.Identify(os.Getpid())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(me.UID).To(Equal(os.Getuid()))
+	cmd := exec.Command("sleep", "1000")
+	g.Expect(cmd.Start()).To(Succeed())
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	g.Eventually(func() []string { return procfs.Args(cmd.Process.Pid) }).Should(Equal([]string{"sleep", "1000"}))
+	other, err := procfs.Identify(cmd.Process.Pid)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(other.SameProgram(me)).To(BeFalse())
+	g.Expect(procfs.Name(cmd.Process.Pid)).To(Equal("sleep"))
+	g.Expect(procfs.IsInit(1)).To(BeTrue())
+	g.Expect(procfs.IsInit(cmd.Process.Pid)).To(BeFalse())
+	_, err = procfs.Identify(1<<22 + 1)
+	g.Expect(err).To(MatchError(os.ErrNotExist))
+}
+
+func TestWhoListensAtAPortIsFoundByTheSocket(t *testing.T) {
+	g := NewWithT(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	g.Expect(err).NotTo(HaveOccurred())
+	port := l.Addr().(*net.TCPAddr).Port
+	sockets, err := procfs.Listeners(os.Getpid(), port)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(sockets).To(HaveLen(1))
+	g.Expect(procfs.HasSocket(os.Getpid(), sockets)).To(BeTrue())
+	g.Expect(procfs.HasSocket(1, sockets)).To(BeFalse())
+	g.Expect(l.Close()).To(Succeed())
+	g.Expect(procfs.Listeners(os.Getpid(), port)).To(BeEmpty())
+}

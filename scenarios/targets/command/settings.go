@@ -1,0 +1,95 @@
+// Package command makes any program that is started for the run into a target: what it starts are the members, by a rule, and calls
+// are the load.
+package command
+
+import (
+	"context"
+	"os/user"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/respawn-go/respawn/internal/units"
+	"github.com/respawn-go/respawn/scenarios/targets/calls"
+	"github.com/respawn-go/respawn/scenarios/targets/kind"
+	"github.com/respawn-go/respawn/scenarios/targets/members"
+)
+
+// Row is the row of programs that are started for the run.
+var Row = kind.Kind{
+	Name:   "command",
+	Doc:    "Any program that starts members of its own, such as a server or a supervisor: started for the run, and ended with it.",
+	New:    func() kind.Settings { return &Settings{} },
+	Spawns: true,
+	Can:    kind.Can{Abilities: []string{"Supervised"}, Calls: true},
+	Page:   "docs/attach.md",
+}
+
+// Settings is a program that is started.
+type Settings struct {
+	Argv    []string          `yaml:"argv" doc:"The program and its arguments; never a shell. A relative path is relative to the file."`
+	Env     map[string]string `yaml:"env" doc:"Added to the environment."`
+	Dir     string            `yaml:"dir" doc:"Its working directory. Default: the file's."`
+	User    string            `yaml:"user" doc:"Whom it is started as, which takes root. Default: the user of the run."`
+	Size    units.Count       `yaml:"size" zero:"no member: want at least 1" doc:"How many members it is to have."`
+	Rule    members.Rule      `yaml:"members" doc:"Which of its processes are members. Default: its children."`
+	Ready   calls.Spec        `yaml:"ready" doc:"A call that is answered when it is up, and again when it has recovered. Default: the load's."`
+	Stop    Stop              `yaml:"stop" doc:"How it is asked to end."`
+	Install string            `yaml:"install" doc:"The command that installs the program, for those who lack it."`
+}
+
+// Stop is how a program is asked to end.
+type Stop struct {
+	Signal string         `yaml:"signal" doc:"The signal's name. Default TERM."`
+	Within units.Duration `yaml:"within" zero:"no time to end: want a time such as 5s" doc:"How long it may take to end, with all that it started. Default 10s."`
+}
+
+func (s Stop) signal() unix.Signal {
+	if s.Signal == "" {
+		return unix.SIGTERM
+	}
+	return unix.SignalNum("SIG" + strings.TrimPrefix(strings.ToUpper(s.Signal), "SIG"))
+}
+
+func (s Stop) within() time.Duration {
+	if s.Within == 0 {
+		return 10 * time.Second
+	}
+	return s.Within.Std()
+}
+
+// Members implements kind.Settings.
+func (s *Settings) Members() int { return int(s.Size) }
+
+// Check implements kind.Settings.
+func (s *Settings) Check(fail func(key, format string, args ...any)) {
+	if len(s.Argv) == 0 || s.Argv[0] == "" {
+		fail("", "argv is missing: want the program and its arguments")
+	}
+	if s.Size == 0 {
+		fail("", "size is missing: want how many members the program is to have")
+	}
+	if s.User != "" {
+		if _, err := user.Lookup(s.User); err != nil {
+			fail("user", "there is no user %q here", s.User)
+		}
+	}
+	if s.Stop.signal() == 0 {
+		fail("stop.signal", "unknown signal %q: want a name such as TERM", s.Stop.Signal)
+	}
+	s.Rule.Check(kind.Below("members", fail))
+	s.Ready.Check(kind.Below("ready", fail))
+}
+
+// Grace implements kind.Stopper.
+func (s *Settings) Grace() time.Duration { return s.Stop.within() }
+
+// Open implements kind.Settings.
+func (s *Settings) Open(ctx context.Context, at kind.Place) (*kind.Opened, error) {
+	t, err := Start(ctx, s, at)
+	if err != nil {
+		return nil, err
+	}
+	return &kind.Opened{Target: t, Closing: t.Close, End: t.Close}, nil
+}

@@ -1,0 +1,59 @@
+package members_test
+
+import (
+	"os"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/scenarios/targets/members"
+)
+
+// family is 10 with the children 11 and 12; 13 and the zombie 14 are 11's; 15 is 13's; 20 is somebody else's.
+func family() procfs.Table {
+	t := procfs.Table{}
+	for pid, parent := range map[int]int{1: 0, 10: 1, 11: 10, 12: 10, 13: 11, 14: 11, 15: 13, 20: 1} {
+		t[pid] = procfs.Proc{PID: pid, PPID: parent, State: 'S'}
+	}
+	zombie := t[14]
+	zombie.State = 'Z'
+	t[14] = zombie
+	return t
+}
+
+func TestARuleFindsItsMembersAndNobodyElse(t *testing.T) {
+	for name, c := range map[string]struct {
+		rule members.Rule
+		want []int
+	}{
+		"default":  {members.Rule{}, []int{11, 12}},
+		"children": {members.Rule{Children: true}, []int{11, 12}},
+		"tree":     {members.Rule{Tree: true}, []int{11, 12, 13, 15}},
+		"depth":    {members.Rule{Depth: 2}, []int{13}},
+		"deeper":   {members.Rule{Depth: 3}, []int{15}},
+		"nobody":   {members.Rule{Depth: 4}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			NewWithT(t).Expect(c.rule.Below(family(), 10)).To(Equal(c.want))
+		})
+	}
+}
+
+func TestAPatternIsOfTheCommandLine(t *testing.T) {
+	g := NewWithT(t)
+	table, err := procfs.Snapshot()
+	g.Expect(err).NotTo(HaveOccurred())
+	rule := members.Rule{Match: &members.Match{Argv: `members\.test.* -test\.`}}
+	g.Expect(rule.Below(table, os.Getppid())).To(ContainElement(os.Getpid()))
+	rule.Match.Argv = "^no such thing$"
+	g.Expect(rule.Below(table, os.Getppid())).To(BeEmpty())
+}
+
+func TestMistakesInARuleAreNamed(t *testing.T) {
+	g := NewWithT(t)
+	var said []string
+	rule := members.Rule{Children: true, Tree: true, Match: &members.Match{Argv: "("}, Listening: 70000}
+	rule.Check(func(key, _ string, _ ...any) { said = append(said, key) })
+	g.Expect(said).To(Equal([]string{"", "match", "listening"}))
+}
