@@ -102,7 +102,7 @@ func TestMembersAreThoseOfTheRule(t *testing.T) {
 func TestWhatIsLeftIsEndedAndCounted(t *testing.T) {
 	g := NewWithT(t)
 	c, err := start(t, command.Settings{
-		Argv: []string{"bash", "-c", `sleep 3600 & trap '' TERM; wait; while :; do sleep 1; done`}, Size: 1, Stop: command.Stop{Within: units.Duration(100 * time.Millisecond)},
+		Argv: []string{"bash", "-c", `trap '' TERM; sleep 3600 & wait; while :; do sleep 1; done`}, Size: 1, Stop: command.Stop{Within: units.Duration(100 * time.Millisecond)},
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	list, _ := c.Members(t.Context())
