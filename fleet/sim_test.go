@@ -30,11 +30,13 @@ type sim struct {
 	runs       []*simRun
 	trace      []string
 	wrong      []string
-	watching   bool // keep a trace
-	onlyKills  bool // nothing but the end of nodes
-	onlyPauses bool // nothing but a node that is stopped, one at a time
-	onlyEmpty  bool // nothing but a broker that forgets everything, again and again
-	slow       bool // nothing but owners that are slow to take results
+	faults     int          // that are planned
+	without    map[int]bool // those that do not happen
+	watching   bool         // keep a trace
+	onlyKills  bool         // nothing but the end of nodes
+	onlyPauses bool         // nothing but a node that is stopped, one at a time
+	onlyEmpty  bool         // nothing but a broker that forgets everything, again and again
+	slow       bool         // nothing but owners that are slow to take results
 }
 
 type simEvent struct {

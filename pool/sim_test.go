@@ -26,6 +26,9 @@ func TestSimulation(t *testing.T) {
 	if *simSeed != 0 {
 		s := simulate(t, *simSeed, mutantNone)
 		t.Logf("%s\n%s", s.plan, s.story())
+		if len(s.violations) > 0 {
+			t.Logf("of its plan these break the promise: %q", shrinkSimulation(t, *simSeed, mutantNone, promiseOf(s.violations[0])))
+		}
 		NewWithT(t).Expect(s.violations).To(BeEmpty())
 		return
 	}
@@ -60,7 +63,12 @@ func eachSeed(t *testing.T, n int, run func(t *testing.T, seed uint64) bool) {
 }
 
 // simulate runs one seed. Goroutines that are left at the end, or everything waiting for ever, are violations too.
-func simulate(t *testing.T, seed uint64, m mutant) (s *simulation) {
+func simulate(t *testing.T, seed uint64, m mutant) *simulation {
+	return simulatePlan(t, seed, m, func(*simPlan) {})
+}
+
+// simulatePlan runs the plan of one seed after a change.
+func simulatePlan(t *testing.T, seed uint64, m mutant, change func(*simPlan)) (s *simulation) {
 	clock := &simClock{}
 	defer clock.watch(func() { hangs(seed) })()
 	defer func() {
@@ -70,6 +78,7 @@ func simulate(t *testing.T, seed uint64, m mutant) (s *simulation) {
 	}()
 	synctest.Test(t, func(*testing.T) {
 		s = newSimulation(seed, m)
+		change(s.plan)
 		stop := make(chan struct{})
 		go clock.run(stop)
 		s.run()

@@ -56,8 +56,9 @@ type search struct {
 	now   context.Context // of the search; its end leaves time for the runs at the end
 	best  Candidate
 	vote  ddmin.Vote
-	used  map[string]int // answers of those that are there already
-	known map[string]bool
+	used  map[string]int  // answers of those that are there already
+	known map[string]bool // what the vote on candidates has come to
+	sure  bool            // the plan failed each time
 	loose map[int]bool
 }
 
@@ -98,7 +99,41 @@ func (x *search) found(done bool) Found {
 
 // all is the search, what makes each further run quicker first.
 func (x *search) all() error {
-	for _, step := range []func() error{x.reproduce, x.hurry, x.recent, x.fewest, x.weaker, x.apart, x.sooner, x.lighter, x.smaller} {
+	if err := x.reproduce(); err != nil {
+		return err
+	}
+	if err := x.fewer(); err != nil {
+		return err
+	}
+	if x.sure {
+		x.vote.Runs = x.vote.Need // the first run that does not fail decides
+	}
+	return steps(x.weaker, x.apart, x.sooner, x.lighter, x.smaller)
+}
+
+// fewer leaves out injections. Where the whole fails each time a part is taken at its first failure, and put to the vote at the end:
+// if it fails too seldom, the search is made again with a vote on each part.
+func (x *search) fewer() error {
+	vote := x.vote
+	if x.sure {
+		x.vote = Vote{Runs: min(vote.Runs, 2), Need: 1}
+	}
+	err := steps(x.hurry, x.recent, x.fewest)
+	if x.vote == vote || err != nil {
+		return err
+	}
+	x.vote, x.known = vote, map[string]bool{x.Start.key(): true}
+	clear(x.used)
+	if ok, err := x.try(x.best); ok || err != nil {
+		return err
+	}
+	x.best = x.Start
+	return steps(x.hurry, x.recent, x.fewest)
+}
+
+// steps does one after the other.
+func steps(list ...func() error) error {
+	for _, step := range list {
 		if err := step(); err != nil {
 			return err
 		}
@@ -172,7 +207,7 @@ func (x *search) reproduce() error {
 	case float64(yes)/float64(asked) < float64(x.vote.Need)/float64(x.vote.Runs):
 		x.vote = ddmin.Vote{Runs: min(mostRuns, int(math.Ceil(3*float64(asked)/float64(yes)))), Need: 1}
 	}
-	x.known[x.Start.key()] = true
+	x.known[x.Start.key()], x.sure = true, yes == asked
 	return nil
 }
 
