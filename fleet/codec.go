@@ -136,6 +136,9 @@ func decodeReports(data []byte) ([]report, error) {
 
 func decodeOrders(data []byte) ([]order, error) {
 	var os []order
+	if len(data) == 0 { // it is only asked whether somebody is there
+		return nil, nil
+	}
 	if err := decMode.Unmarshal(data, &os); err != nil {
 		return nil, fmt.Errorf("fleet: not an order: %w", err)
 	}

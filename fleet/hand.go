@@ -38,6 +38,7 @@ type hand struct {
 	alone    taskKey       // what is to run, or runs, with nothing beside it
 	aloneTil time.Duration // its place is kept until then
 	draining bool
+	fresh    []taskKey // started and not told of: what ends soon is told of by its result
 	effects  []handEffect
 }
 
@@ -144,7 +145,7 @@ func (h *hand) set(t *inHand, to stateAtNode) {
 	t.state = to
 }
 
-// deliver takes what a pull brought: first tries for owners that are there run at once, the rest asks. Each is told of.
+// deliver takes what a pull brought: first tries for owners that are there run at once and are told of by note, the rest asks.
 func (h *hand) deliver(now time.Duration, ds ...delivery) {
 	h.at(now)
 	items := make(map[string][]item)
@@ -173,11 +174,27 @@ func (h *hand) deliver(now time.Duration, ds ...delivery) {
 			continue
 		case h.mayStart(o, &d):
 			h.start(k, t)
+			h.fresh = append(h.fresh, k)
+			continue
 		default:
 			h.ask(t)
 		}
 		items[d.Owner] = append(items[d.Owner], t.item())
 	}
+	for _, owner := range sortedKeys(items) {
+		h.report(owner, report{Kind: reportHand, Items: items[owner]})
+	}
+}
+
+// note tells of what was started and still runs. It is to be called within some ten milliseconds of that.
+func (h *hand) note() {
+	items := make(map[string][]item)
+	for _, k := range h.fresh {
+		if t := h.tasks[k]; t != nil && t.state == running {
+			items[k.owner] = append(items[k.owner], t.item())
+		}
+	}
+	h.fresh = h.fresh[:0]
 	for _, owner := range sortedKeys(items) {
 		h.report(owner, report{Kind: reportHand, Items: items[owner]})
 	}
@@ -405,6 +422,7 @@ func (h *hand) tick(now time.Duration) {
 		h.hello = now + 2*time.Second
 		h.do(handEffect{Kind: handHello, Report: report{Node: h.node, Kind: reportHello, Name: h.name, Host: h.host, Workers: h.workers}})
 	}
+	h.note()
 	again := make(map[string][]item)
 	for _, k := range h.keys() {
 		t := h.tasks[k]

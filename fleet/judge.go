@@ -10,7 +10,7 @@ import (
 
 // limits are the times that a judge and the hands that it deals with keep. withDefaults sets what is zero.
 type limits struct {
-	Ping        time.Duration // between two pings of a node; default 500 ms
+	Ping        time.Duration // between two pings of a node; default 300 ms
 	NodeTimeout time.Duration // silence after which a node is gone; default 10 s, at least 6 pings
 	AckWait     time.Duration // after which the broker delivers again what was not acknowledged; default 30 s
 	Repair      time.Duration // between two looks at what nobody has; default 5 s
@@ -19,7 +19,7 @@ type limits struct {
 }
 
 func (l limits) withDefaults() limits {
-	l.Ping = cmp.Or(l.Ping, 500*time.Millisecond)
+	l.Ping = cmp.Or(l.Ping, 300*time.Millisecond)
 	l.NodeTimeout = max(cmp.Or(l.NodeTimeout, 10*time.Second), 6*l.Ping)
 	l.AckWait = cmp.Or(l.AckWait, 30*time.Second)
 	l.Repair = cmp.Or(l.Repair, 5*time.Second)
@@ -28,11 +28,15 @@ func (l limits) withDefaults() limits {
 }
 
 const (
-	refusalGap   = 250 * time.Millisecond // between two refusals that count as two
+	refusalGap   = 150 * time.Millisecond // between two refusals that count as two
 	refusalAlone = 2 * time.Second        // of refusals that nothing else confirms
+	ownDelay     = 500 * time.Millisecond // of a tick, after which this process was held up
+	sweepEvery   = 100 * time.Millisecond // between two looks at all tasks
 	blindness    = 2 * time.Second        // for which an owner that was cut off, or late itself, judges nobody
 	noteGrace    = time.Second            // after a later task was noted, until a task that was not is missed
 	wordGrace    = 2 * time.Second        // for the word of whoever had a task before somebody asked for it
+	hurry        = 2 * time.Second        // after a node was lost: what it had been handed last, and not told of, is looked for
+	hurryLook    = 250 * time.Millisecond // between two looks then
 	repairBatch  = 64                     // tasks that one look asks the broker about
 	publishRetry = time.Second            // until a publish that was not confirmed is repeated
 	returnDelay  = 200 * time.Millisecond // until a returned task is published again; doubles up to maxReturn
@@ -55,12 +59,14 @@ type judge struct {
 	effects []effect
 
 	looked   time.Duration // when tick was last called
+	swept    time.Duration // when all tasks were last looked at
 	blindTil time.Duration
 	offline  bool
 	noted    uint64        // the highest sequence that any node has told of
 	notedAt  time.Duration // when it was first that high
 	highest  uint64        // the highest sequence that was confirmed
 	repaired time.Duration
+	lostAt   time.Duration // when a node was lost last; 0: never
 	served   time.Duration // when a node was last there
 	cursor   uint64        // the last task that repair has asked about
 	anew     bool          // the stream may have forgotten: repair asks about all, one batch after the other
@@ -109,6 +115,8 @@ type node struct {
 	refusals       int
 	refused        time.Duration // when the last of them was
 	refusedFrom    time.Duration // when the first of them was
+	confirmed      time.Duration // when the last of them was that its own broker confirmed
+	broker         string        // where it is connected
 	pinged         time.Duration
 	state          nodeState
 	blamed         *task // the one blamed task that it may run now
@@ -131,7 +139,7 @@ const (
 	effectPing                          // Node, Order: a pong or refused answers it
 	effectNak                           // Ack: have the broker deliver it again, after Delay
 	effectNakSeq                        // Seq: the same, for a delivery that nobody has told of
-	effectGet                           // Task, Seq: stored answers what the broker has there
+	effectGet                           // Task, Try, Seq: stored answers what the broker has there
 	effectDelete                        // Seq: take it out of the stream
 	effectSettle                        // Task, Outcome
 )
@@ -215,7 +223,9 @@ func (j *judge) stored(now time.Duration, no, seq uint64, there, delivered bool)
 		j.publish(t) // for a task at most once, too: it was never granted, or it would be held
 	case !delivered:
 	case t.missing == 0:
-		t.missing = now
+		if t.missing = now; j.hurries() && j.mutant != mutantNakOnlyNoted {
+			j.do(effect{Kind: effectNakSeq, Seq: seq})
+		}
 	case now-t.missing > j.AckWait+5*time.Second: // delivered, perhaps, to nobody who tells
 		j.do(effect{Kind: effectNakSeq, Seq: seq})
 		j.do(effect{Kind: effectDelete, Seq: seq})
@@ -319,7 +329,7 @@ func (j *judge) alive(n *node) {
 // hello is a new process. An older one of the same name on the same host has ended.
 func (j *judge) hello(r report) {
 	n := j.known(r.Node)
-	n.name, n.host, n.workers = r.Name, r.Host, r.Workers
+	n.name, n.host, n.workers, n.broker = r.Name, r.Host, r.Workers, r.Broker
 	j.alive(n)
 	for _, old := range j.nodes {
 		if old != n && old.name == n.name && old.host == n.host && old.state != ended && old.heard <= n.heard {
@@ -514,27 +524,29 @@ func (j *judge) rescue(t *task, h *hold) {
 	}
 }
 
-// refused tells that nobody listens at a node's address just now. confirmed says that another node on the same broker answered, or
-// that owner and node share a broker, so that the way there is open.
+// refused tells that nobody listens at a node's address just now. confirmed says that its own broker says so, and not one to which
+// the way there may be broken.
 func (j *judge) refused(now time.Duration, id string, confirmed bool) {
 	j.now = now
 	n := j.nodes[id]
 	if n == nil || j.blind() && j.mutant != mutantBlamesBlind || n.state == ended {
 		return
 	}
-	if n.refusals > 0 && now-n.refused < refusalGap {
-		return
-	}
 	if n.refusals == 0 {
 		n.refusedFrom = now
 	}
-	n.refusals++
-	n.refused = now
+	if confirmed {
+		n.confirmed = now
+	}
+	if n.refusals == 0 || now-n.refused >= refusalGap {
+		n.refusals++
+		n.refused = now
+	}
 	if j.mutant == mutantRefusalIsDeath {
 		j.end(n)
 		return
 	}
-	if n.refusals >= 2 && (confirmed || now-n.refusedFrom >= refusalAlone) && n.state == alive {
+	if n.refusals >= 2 && (n.confirmed >= n.refusedFrom || now-n.refusedFrom >= refusalAlone) && n.state == alive {
 		j.suspected(n)
 	}
 }
@@ -542,6 +554,7 @@ func (j *judge) refused(now time.Duration, id string, confirmed bool) {
 // suspected lets a node's tasks run elsewhere. What is to run at most once stays where it was granted.
 func (j *judge) suspected(n *node) {
 	n.state = suspect
+	j.lostAt, j.cursor = j.now, 0
 	for _, t := range j.order {
 		if h := t.at(n); !t.settled && h != nil && t.grant != h {
 			t.count(h, j.now)
@@ -564,6 +577,9 @@ func (j *judge) silent(n *node) {
 
 // end is a node whose process is proven to have ended. What may have been running is blamed for it.
 func (j *judge) end(n *node) {
+	if n.state == alive {
+		j.lostAt, j.cursor = j.now, 0
+	}
 	n.state = ended
 	j.takeBack(n)
 }
@@ -634,29 +650,33 @@ func (j *judge) connection(now time.Duration, up bool) {
 // blind tells whether what does not come says more about this owner than about others.
 func (j *judge) blind() bool { return j.offline || j.now < j.blindTil }
 
-// tick does what time alone brings about. It is to be called every Ping/4 or so; a call that comes late shows that this process
+// tick does what time alone brings about. It is to be called every 50 ms or so; a call that comes late shows that this process
 // was held up, and then nobody is judged by what it did not hear meanwhile.
 func (j *judge) tick(now time.Duration) {
-	if late := now - j.looked - j.Ping; j.looked > 0 && late > 0 && j.mutant != mutantJudgesAfterPause {
+	if late := now - j.looked - ownDelay; j.looked > 0 && late > 0 && j.mutant != mutantJudgesAfterPause {
 		j.blindTil = now + blindness
 		for _, n := range j.nodes {
-			n.heard, n.refusals = min(n.heard+late+j.Ping, now), 0
+			n.heard, n.refusals = min(n.heard+late+ownDelay, now), 0
 		}
 	}
 	j.now, j.looked = now, now
-	j.sweep()
 	if j.offline {
 		return
 	}
 	for _, id := range sortedKeys(j.nodes) {
 		j.watch(j.nodes[id])
 	}
+	if now-j.swept < sweepEvery {
+		return
+	}
+	j.swept = now
+	j.sweep()
 	for _, t := range j.order {
 		if !t.settled && t.due > 0 && t.due <= now {
 			j.publish(t)
 		}
 	}
-	if (j.anew || now-j.repaired >= j.Repair) && j.mutant != mutantNoRepair {
+	if (j.anew || now-j.repaired >= j.Repair || j.hurries() && now-j.repaired >= hurryLook) && j.mutant != mutantNoRepair {
 		j.repaired = now
 		j.repair()
 	}
@@ -720,7 +740,10 @@ func (j *judge) repair() {
 			if asked == repairBatch {
 				return
 			}
-			if t.no <= after || t.settled || t.due > 0 || len(t.holds) > 0 || j.now-t.sent < j.Repair {
+			if t.no <= after || t.settled || t.due > 0 || len(t.holds) > 0 {
+				continue
+			}
+			if age := j.now - t.sent; age < j.Repair && (!j.hurries() || age < hurryLook || t.seq == 0 || t.missing > 0) {
 				continue
 			}
 			asked++
@@ -730,7 +753,7 @@ func (j *judge) repair() {
 					t.due = j.now // never confirmed
 				}
 			} else if j.mutant != mutantRepairsByFloor {
-				j.do(effect{Kind: effectGet, Task: t.no, Seq: t.seq})
+				j.do(effect{Kind: effectGet, Task: t.no, Try: t.try, Seq: t.seq})
 			}
 		}
 	}
@@ -738,6 +761,9 @@ func (j *judge) repair() {
 		j.cursor, j.anew = 0, false
 	}
 }
+
+// hurries tells whether a node was lost just now.
+func (j *judge) hurries() bool { return j.lostAt > 0 && j.now-j.lostAt < hurry }
 
 // sweep forgets settled tasks once they are most of the list.
 func (j *judge) sweep() {

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -108,6 +109,18 @@ func (l *link) trouble(_ *nats.Conn, _ *nats.Subscription, err error) {
 	if errors.Is(err, nats.ErrPermissionViolation) {
 		l.deny(fmt.Errorf("%w: docs/fleet.md lists what an owner and a node need: %w", ErrDenied, err))
 	}
+}
+
+// refusedAt asks a broker, over a connection of its own, whether nobody listens at a node's address. One that cannot be asked does not
+// say so, nor does one that passes the question on.
+func (l *link) refusedAt(broker, node string, opts []nats.Option) bool {
+	nc, err := nats.Connect(broker, append(opts, nats.Timeout(time.Second), nats.Name("respawn question"))...)
+	if err != nil {
+		return false
+	}
+	defer nc.Close()
+	_, err = nc.Request(l.node(node), nil, 200*time.Millisecond)
+	return errors.Is(err, nats.ErrNoResponders)
 }
 
 // allowed gives the broker's word on what was asked of it before: nil, or what this user may not do.
@@ -262,29 +275,27 @@ func (l *link) current() (jetstream.Stream, string) {
 	return l.stream, l.consumer
 }
 
-// publish stores a task; what the broker says of it comes to confirm, as stored reads it.
+// publish stores a task; what the broker says of it comes to confirm, as stored reads it. There is no message id: the broker would
+// keep each of them for minutes, and what is published again is another try.
 func (l *link) publish(e *envelope, confirm string) error {
-	return l.nc.PublishMsg(&nats.Msg{
-		Subject: l.tasks(e.Owner), Reply: confirm, Data: encode(e),
-		Header: nats.Header{jetstream.MsgIDHeader: {msgID(e.Owner, e.No, e.Try)}},
-	})
+	return l.nc.PublishRequest(l.tasks(e.Owner), confirm, encode(e))
 }
-
-func msgID(owner string, no uint64, try int) string { return fmt.Sprintf("%s.%d.%d", owner, no, try) }
 
 // refusedBy tells whether a message is the broker's word that nobody listens where its answer was asked for.
 func refusedBy(m *nats.Msg) bool { return len(m.Data) == 0 && m.Header.Get("Status") == "503" }
 
 // stored reads the answer to a publish: the sequence, or 0 if it was not stored.
 func stored(m *nats.Msg) uint64 {
-	var ack struct {
-		Seq   uint64          `json:"seq"`
-		Error json.RawMessage `json:"error"`
-	}
-	if json.Unmarshal(m.Data, &ack) != nil || ack.Error != nil {
+	if bytes.Contains(m.Data, []byte(`"error"`)) {
 		return 0
 	}
-	return ack.Seq
+	_, after, _ := bytes.Cut(m.Data, []byte(`"seq":`))
+	n := 0
+	for n < len(after) && after[n] >= '0' && after[n] <= '9' {
+		n++
+	}
+	seq, _ := strconv.ParseUint(string(after[:n]), 10, 64)
+	return seq
 }
 
 var errNoQueue = errors.New("fleet: nobody has made the queue yet")
@@ -338,16 +349,17 @@ func (l *link) nakSeq(ctx context.Context, seq uint64) {
 	}
 }
 
-// look tells whether the broker has a message of that id as seq, and whether it has handed it out. An error says that it cannot tell.
-func (l *link) look(ctx context.Context, seq uint64, id string) (there, delivered bool, err error) {
+// look tells whether the broker has that try of a task as seq, and whether it has handed it out. An error says that it cannot tell.
+func (l *link) look(ctx context.Context, seq uint64, owner string, no uint64, try int) (there, delivered bool, err error) {
 	stream, consumer := l.current()
 	m, err := stream.GetMsg(ctx, seq)
+	var e envelope
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound), errors.Is(err, jetstream.ErrStreamNotFound):
 		return false, false, nil
 	case err != nil:
 		return false, false, err
-	case m.Header.Get(jetstream.MsgIDHeader) != id:
+	case decMode.Unmarshal(m.Data, &e) != nil, e.Owner != owner, e.No != no, e.Try != try:
 		return false, false, nil
 	}
 	c, err := stream.Consumer(ctx, consumer)

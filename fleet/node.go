@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -39,8 +40,10 @@ func ServePool(ctx context.Context, p *pool.Pool, n Node) error {
 		return err
 	}
 	n = n.withDefaults()
-	s := &server{cfg: n, id: newID(), pool: p, log: n.Logger, runs: make(map[taskKey]uint64), empty: make(chan struct{}, 1)}
-	s.wake = sync.NewCond(&s.mu)
+	s := &server{
+		cfg: n, id: newID(), pool: p, log: n.Logger, runs: make(map[taskKey]uint64), empty: make(chan struct{}, 1), results: make(chan struct{}, 1),
+		in: make(chan *nats.Msg, 1<<16), over: make(chan struct{}),
+	}
 	s.hand = newHand(s.id, n.Name, hostID(), p.Size(), limits{}, noMutant)
 	var err error
 	if s.link, err = connect(ctx, n.Fleet, "respawn node "+n.Name+" "+s.id, n.Servers, n.Options, s.connection); err != nil {
@@ -88,18 +91,29 @@ type server struct {
 	link  *link
 	empty chan struct{}
 
+	in         chan *nats.Msg // all that comes
+	results    chan struct{}  // there are some to tell
+	over       chan struct{}
+	wg         sync.WaitGroup
 	recovering atomic.Bool
 
 	mu      sync.Mutex
 	hand    *hand
 	runs    map[taskKey]uint64 // the message ID of each run
-	pulling int                // tasks that an open pull may still bring
-	pulled  time.Duration      // when that was opened
+	pulling int                // tasks that open pulls may still bring
+	pulled  time.Duration      // when the last of them was opened
 	mean    time.Duration      // of the handlers' run times, moving
+	said    int                // workers, in the last hello
 	work    []handEffect       // starts and stops, in their order
-	wake    *sync.Cond
+	working bool               // somebody does them
+	noting  bool               // a note is due soon
 	ended   bool
 }
+
+const (
+	noteSoon = 10 * time.Millisecond // until what was started is told of, if it still runs
+	batchMax = 512                   // messages that are taken at a time
+)
 
 // messageIDs are of all nodes of this process, which may share a pool.
 var messageIDs atomic.Uint64
@@ -117,53 +131,114 @@ func (s *server) claim(ctx context.Context) error {
 	return err
 }
 
+// listen subscribes to what a node is told and to what its pulls bring. All of it comes to one place, which takes as much at a time as
+// is there.
 func (s *server) listen() error {
 	base := s.link.node(s.id)
-	for subject, handle := range map[string]nats.MsgHandler{
-		base: func(m *nats.Msg) {
-			orders, err := decodeOrders(m.Data)
-			if err != nil {
-				s.log.Warn("a message that no owner should send", "error", err)
-				return
-			}
-			s.with(func(now time.Duration) {
-				for _, o := range orders {
-					s.hand.obey(now, o)
-				}
-			})
-		},
-		base + ".pull": s.fetched,
-	} {
-		sub, err := s.link.nc.Subscribe(subject, handle)
-		if err != nil {
+	for _, subject := range []string{base, base + ".pull"} {
+		if _, err := s.link.nc.ChanSubscribe(subject, s.in); err != nil {
 			return fmt.Errorf("fleet: %w", err)
 		}
-		_ = sub.SetPendingLimits(-1, -1) // bounded by what was pulled
 	}
+	s.wg.Add(2)
+	go s.receive(base)
+	go s.tell()
 	return nil
 }
 
-// fetched takes what a pull brings: a task, or its end.
-func (s *server) fetched(m *nats.Msg) {
-	d, ok, over := fetched(m)
-	if over && m.Header.Get("Status") != "408" { // not its time alone: the stream may be gone
-		go s.recover()
-	}
-	s.with(func(now time.Duration) {
-		switch {
-		case over:
-			s.pulling = 0
-			if m.Header.Get("Status") != "408" {
-				s.hand.doubt(now)
+// receive takes what comes, until the node ends.
+func (s *server) receive(orders string) {
+	defer s.wg.Done()
+	var batch []*nats.Msg
+	for {
+		select {
+		case m := <-s.in:
+			batch = append(batch[:0], m)
+		case <-s.over:
+			return
+		}
+		for more := true; more && len(batch) < batchMax; {
+			select {
+			case m := <-s.in:
+				batch = append(batch, m)
+			default:
+				more = false
 			}
+		}
+		s.take(batch, orders)
+	}
+}
+
+// take has the hand obey orders and take deliveries, in the order in which they came.
+func (s *server) take(batch []*nats.Msg, orders string) {
+	var steps []func(now time.Duration)
+	var ds []delivery
+	deliver := func() {
+		if got := ds; len(got) > 0 {
+			steps = append(steps, func(now time.Duration) {
+				s.pulling = max(s.pulling-len(got), 0)
+				s.hand.deliver(now, got...)
+			})
+		}
+		ds = nil
+	}
+	for _, m := range batch {
+		if m.Subject == orders {
+			deliver()
+			given, err := decodeOrders(m.Data)
+			if err != nil {
+				s.log.Warn("a message that no owner should send", "error", err)
+			}
+			steps = append(steps, func(now time.Duration) {
+				for _, o := range given {
+					s.hand.obey(now, o)
+				}
+			})
+			continue
+		}
+		d, ok, over := fetched(m)
+		switch {
 		case ok:
-			s.pulling = max(s.pulling-1, 0)
-			s.hand.deliver(now, d)
+			ds = append(ds, d)
+		case over:
+			deliver()
+			steps = append(steps, func(now time.Duration) { s.pullEnded(now, m) })
 		case m.Reply != "":
 			s.log.Warn("a stored message that is no task", "subject", m.Subject)
 			s.link.ack(m.Reply)
 		}
+	}
+	deliver()
+	s.with(func(now time.Duration) {
+		for _, step := range steps {
+			step(now)
+		}
+		if len(s.hand.fresh) > 0 && !s.noting {
+			s.noting = true
+			time.AfterFunc(noteSoon, func() {
+				s.with(func(time.Duration) {
+					s.noting = false
+					s.hand.note()
+				})
+			})
+		}
 	})
+	s.doWork()
+}
+
+// pullEnded takes the end of a pull: its time, or that the queue is not there any more, or somewhere else. s.mu is held.
+func (s *server) pullEnded(now time.Duration, m *nats.Msg) {
+	if m.Header.Get("Status") == "408" {
+		left, err := strconv.Atoi(m.Header.Get("Nats-Pending-Messages"))
+		if err != nil {
+			left = s.pulling
+		}
+		s.pulling = max(s.pulling-left, 0)
+		return
+	}
+	s.pulling = 0
+	s.hand.doubt(now)
+	go s.recover()
 }
 
 // with lets the hand take something, and carries out what it wants.
@@ -174,14 +249,19 @@ func (s *server) with(take func(now time.Duration)) {
 	s.carryOut()
 }
 
-// carryOut does what the hand wants done. s.mu is held; runs are started and stopped without it, in their order.
+// carryOut does what the hand wants done. s.mu is held; doWork starts and stops runs without it.
 func (s *server) carryOut() {
-	reports := make(map[string][]report)
+	var reports map[string][]report
 	for _, e := range s.hand.take() {
 		switch e.Kind {
 		case handReport:
+			if reports == nil {
+				reports = make(map[string][]report)
+			}
 			reports[e.Owner] = append(reports[e.Owner], e.Report)
 		case handHello:
+			s.said = e.Report.Workers
+			e.Report.Broker = s.link.nc.ConnectedUrlRedacted()
 			_ = s.link.nc.Publish(s.link.nodes(), encodeReports([]report{e.Report}))
 		case handAck:
 			s.link.ack(e.Ack)
@@ -189,30 +269,38 @@ func (s *server) carryOut() {
 			s.link.progress(e.Ack)
 		default:
 			s.work = append(s.work, e)
-			s.wake.Signal()
 		}
 	}
 	for _, owner := range sortedKeys(reports) {
 		s.report(owner, reports[owner])
 	}
-	if s.pulling == 0 || clock()-s.pulled > pullExpires+time.Second {
-		if room := s.hand.room(); room > 0 {
-			if s.pulling > 0 { // that one has not even ended: whoever had it is gone
-				s.hand.doubt(clock())
-			}
-			switch err := s.link.pull(s.link.node(s.id)+".pull", room); {
-			case err == nil:
-				s.pulling, s.pulled = room, clock()
-			case errors.Is(err, errNoQueue):
-				go s.recover()
-			}
-		}
-	}
+	s.pull()
 	if len(s.hand.tasks) == 0 {
 		select {
 		case s.empty <- struct{}{}:
 		default:
 		}
+	}
+}
+
+// pull asks for as many tasks as there is room for, unless most of these have been asked for already. s.mu is held.
+func (s *server) pull() {
+	now := clock()
+	lost := s.pulling > 0 && now-s.pulled > pullExpires+time.Second
+	if lost { // those pulls have not even ended: whoever had them is gone
+		s.hand.doubt(now)
+		s.pulling = 0
+	}
+	want := s.hand.room() - s.pulling
+	if want <= 0 || s.pulling > 0 && want < (s.hand.workers+3)/4 {
+		return
+	}
+	switch err := s.link.pull(s.link.node(s.id)+".pull", want); {
+	case err == nil:
+		s.pulling += want
+		s.pulled = now
+	case errors.Is(err, errNoQueue):
+		go s.recover()
 	}
 }
 
@@ -232,33 +320,48 @@ func (s *server) report(owner string, rs []report) {
 	_ = s.link.nc.Publish(s.link.owner(owner), encodeReports(rs[from:]))
 }
 
-// runAll starts and stops runs, in the order in which the hand has said it.
-func (s *server) runAll() {
-	for {
-		s.mu.Lock()
-		for len(s.work) == 0 && !s.ended {
-			s.wake.Wait()
-		}
-		if len(s.work) == 0 {
+// doWork starts and stops runs, in the order in which the hand has said it: whoever has made work does it, or leaves it to who is at it.
+func (s *server) doWork() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.working {
+		return
+	}
+	s.working = true
+	for len(s.work) > 0 {
+		work := s.work
+		s.work = nil
+		for _, e := range work {
+			t := s.hand.tasks[e.Key]
+			id := s.runs[e.Key]
+			if e.Kind == handStart {
+				id = messageIDs.Add(1) | 1<<63 // apart from those of Remotes
+				s.runs[e.Key] = id
+			} else {
+				delete(s.runs, e.Key)
+			}
 			s.mu.Unlock()
+			switch {
+			case e.Kind == handStop:
+				s.pool.Cancel(id)
+			case t != nil:
+				s.start(e.Key, t.envelope, id)
+			}
+			s.mu.Lock()
+		}
+	}
+	s.working = false
+}
+
+// tell tells owners of results, as many at a time as there are.
+func (s *server) tell() {
+	defer s.wg.Done()
+	for {
+		select {
+		case <-s.results:
+			s.with(func(time.Duration) {})
+		case <-s.over:
 			return
-		}
-		e := s.work[0]
-		s.work = s.work[1:]
-		t := s.hand.tasks[e.Key]
-		id := s.runs[e.Key]
-		if e.Kind == handStart {
-			id = messageIDs.Add(1) | 1<<63 // apart from those of Remotes
-			s.runs[e.Key] = id
-		} else {
-			delete(s.runs, e.Key)
-		}
-		s.mu.Unlock()
-		switch {
-		case e.Kind == handStop:
-			s.pool.Cancel(id)
-		case t != nil:
-			s.start(e.Key, t.envelope, id)
 		}
 	}
 }
@@ -287,21 +390,31 @@ func notHere(err error) bool {
 
 // finished takes a run's outcome. One that the pool's own end has given is none: the task goes back.
 func (s *server) finished(k taskKey, id uint64, r *pool.Reply) {
-	s.with(func(now time.Duration) {
-		if s.runs[k] != id {
-			return
-		}
-		delete(s.runs, k)
-		if errors.Is(r.Err, pool.ErrClosed) || errors.Is(r.Err, pool.ErrCrashLoop) {
-			s.hand.cannot(now, k, false)
-			return
-		}
-		if most := s.link.nc.MaxPayload() - 4096; int64(len(r.Payload)) > most {
-			r = &pool.Reply{Err: fmt.Errorf("%w: result of %d bytes, at most %d in this fleet", pool.ErrPayloadTooLarge, len(r.Payload), most), Attempts: r.Attempts, PID: r.PID}
-		}
-		s.learn(r.Run)
-		s.hand.finished(now, k, r, int64(len(r.Payload)))
-	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.runs[k] != id {
+		return
+	}
+	now := clock()
+	delete(s.runs, k)
+	if errors.Is(r.Err, pool.ErrClosed) || errors.Is(r.Err, pool.ErrCrashLoop) {
+		s.hand.cannot(now, k, false)
+		s.carryOut()
+		return
+	}
+	if most := s.link.nc.MaxPayload() - 4096; int64(len(r.Payload)) > most {
+		r = &pool.Reply{Err: fmt.Errorf("%w: result of %d bytes, at most %d in this fleet", pool.ErrPayloadTooLarge, len(r.Payload), most), Attempts: r.Attempts, PID: r.PID}
+	}
+	s.learn(r.Run)
+	s.hand.finished(now, k, r, int64(len(r.Payload)))
+	if s.hand.running == 0 { // nothing else comes soon
+		s.carryOut()
+		return
+	}
+	select {
+	case s.results <- struct{}{}:
+	default:
+	}
 }
 
 // learn keeps about ten milliseconds of work ahead while tasks are short.
@@ -309,6 +422,9 @@ func (s *server) learn(run time.Duration) {
 	s.mean += (run - s.mean) / 8
 	size := s.pool.Size()
 	s.hand.workers = max(size, min(512, int(int64(size)*int64(10*time.Millisecond)/int64(max(s.mean, 10*time.Microsecond)))))
+	if s.hand.workers > 2*s.said || 2*s.hand.workers < s.said { // owners give it as much at a time as it says
+		s.hand.hello = 0
+	}
 }
 
 func (s *server) connection(up bool) {
@@ -349,10 +465,14 @@ func (s *server) draining() bool {
 
 // run serves until ctx ends, and then drains.
 func (s *server) run(ctx context.Context) error {
-	go s.runAll()
+	defer s.wg.Wait()
+	defer close(s.over)
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	look := func() { s.with(func(now time.Duration) { s.hand.tick(now) }) }
+	look := func() {
+		s.with(func(now time.Duration) { s.hand.tick(now) })
+		s.doWork()
+	}
 	look()
 	for ctx.Err() == nil && !s.draining() {
 		select {
@@ -379,7 +499,6 @@ func (s *server) run(ctx context.Context) error {
 	s.hand.bye()
 	s.carryOut()
 	s.ended = true
-	s.wake.Broadcast()
 	s.mu.Unlock()
 	return s.link.nc.FlushTimeout(time.Second)
 }

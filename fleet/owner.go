@@ -31,7 +31,7 @@ func Dial(ctx context.Context, c Config) (*Fleet, error) {
 	}
 	c = c.withDefaults()
 	o := &owner{
-		cfg: c, id: newID(), log: c.Logger, sent: make(map[uint64]*outgoing), byMessage: make(map[uint64]uint64),
+		cfg: c, id: newID(), log: c.Logger, sent: make(map[uint64]*outgoing), byMessage: make(map[uint64]uint64), asking: make(map[string]bool),
 		changed: make(chan struct{}), ended: make(chan struct{}),
 	}
 	noNodes := c.NoNodes
@@ -71,12 +71,28 @@ type NodeInfo struct {
 	Held           int    // this owner's tasks that it has
 }
 
+// publishing is a try of a task that the broker has not answered yet.
+type publishing struct {
+	no  uint64
+	try int
+}
+
 // outgoing is a task that has not settled.
 type outgoing struct {
 	message  *pool.Message
 	envelope envelope
 	done     func(*pool.Reply)
+	born     time.Duration
+	out      bool // at the judge
+	settled  bool
 }
+
+// What one owner has at its judge, and so in the broker and at nodes, at most; the rest waits here. It is a hundred times what keeps
+// a hundred workers busy, and a part of what a queue may hold.
+const (
+	maxOut      = 16 << 10
+	maxOutBytes = 16 << 20
+)
 
 // owner is the Transport of a Fleet: it carries out what the judge decides.
 type owner struct {
@@ -91,61 +107,129 @@ type owner struct {
 	recovering atomic.Bool
 	unsure     atomic.Bool // whether the stream is there
 
+	in   chan *nats.Msg
+	subs struct{ reports, stored, refused *nats.Subscription }
+
 	mu        sync.Mutex
 	judge     *judge
 	last      uint64
 	sent      map[uint64]*outgoing // by number
 	byMessage map[uint64]uint64    // the number of each message ID
+	asking    map[string]bool      // nodes whose own brokers are being asked whether they are there
+	slots     []publishing         // by the last part of the subject to which the broker answers: few subjects, used again once it has
+	freeSlots []int
+	waiting   []*outgoing // not at the judge yet: enough others are
+	out       int         // tasks at the judge
+	outBytes  int         // of their arguments
 	closed    bool
 	changed   chan struct{} // closed and replaced when a task has settled, or nodes have come
 }
 
-// listen subscribes to what an owner is told.
+// listen subscribes to what an owner is told. All of it comes to one place, which takes as much at a time as is there.
 func (o *owner) listen() error {
 	base := o.link.owner(o.id)
-	subs := map[string]nats.MsgHandler{
-		base: func(m *nats.Msg) { o.heard(m) },
-		base + ".pub.*.*": func(m *nats.Msg) {
-			part := strings.Split(m.Subject, ".")
-			no, _ := strconv.ParseUint(part[len(part)-2], 10, 64)
-			try, _ := strconv.Atoi(part[len(part)-1])
-			seq := stored(m)
-			if seq == 0 {
-				go o.recover()
-			}
-			o.with(func(now time.Duration) { o.judge.published(now, no, try, seq) })
-		},
-		base + ".pong.*": func(m *nats.Msg) {
-			if refusedBy(m) {
-				node := m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]
-				confirmed := len(o.link.nc.Servers()) == 1
-				o.with(func(now time.Duration) { o.judge.refused(now, node, confirmed) })
-			}
-		},
-		o.link.nodes(): func(m *nats.Msg) { o.heard(m) },
-	}
-	for subject, handle := range subs {
-		s, err := o.link.nc.Subscribe(subject, handle)
-		if err != nil {
+	o.in = make(chan *nats.Msg, 1<<16) // what finds it full is lost, and is told again
+	for subject, sub := range map[string]**nats.Subscription{
+		base: &o.subs.reports, base + ".pub.*": &o.subs.stored, base + ".pong.*": &o.subs.refused, o.link.nodes(): &o.subs.reports,
+	} {
+		var err error
+		if *sub, err = o.link.nc.ChanSubscribe(subject, o.in); err != nil {
 			return fmt.Errorf("fleet: %w", err)
 		}
-		_ = s.SetPendingLimits(-1, -1) // their number is that of outstanding tasks
 	}
+	o.wg.Add(1)
+	go o.receive()
 	return nil
 }
 
-// heard takes reports.
-func (o *owner) heard(m *nats.Msg) {
-	rs, err := decodeReports(m.Data)
-	if err != nil {
-		o.log.Warn("a message that no node should send", "subject", m.Subject, "error", err)
-		return
+// receive takes what comes, until the owner ends.
+func (o *owner) receive() {
+	defer o.wg.Done()
+	var batch []*nats.Msg
+	for {
+		select {
+		case m := <-o.in:
+			batch = append(batch[:0], m)
+		case <-o.ended:
+			return
+		}
+		for more := true; more && len(batch) < 512; {
+			select {
+			case m := <-o.in:
+				batch = append(batch, m)
+			default:
+				more = false
+			}
+		}
+		o.hear(batch)
+	}
+}
+
+// hear tells the judge what has come.
+func (o *owner) hear(batch []*nats.Msg) {
+	var reports []report
+	for _, m := range batch {
+		if m.Sub == o.subs.stored || m.Sub == o.subs.refused {
+			continue
+		}
+		rs, err := decodeReports(m.Data)
+		if err != nil {
+			o.log.Warn("a message that no node should send", "subject", m.Subject, "error", err)
+		}
+		reports = append(reports, rs...)
 	}
 	o.with(func(now time.Duration) {
-		for _, r := range rs {
+		for _, m := range batch {
+			switch m.Sub {
+			case o.subs.stored:
+				o.stored(now, m)
+			case o.subs.refused:
+				if refusedBy(m) {
+					o.refused(now, m.Subject[strings.LastIndexByte(m.Subject, '.')+1:])
+				}
+			}
+		}
+		for _, r := range reports {
 			o.judge.hear(now, r)
 		}
 	})
+}
+
+// refused takes the broker's word that a node is not there. Another broker than the node's may only have lost its way to that one: then
+// the node's own is asked. o.mu is held.
+func (o *owner) refused(now time.Duration, id string) {
+	shared := len(o.link.nc.Servers()) == 1
+	o.judge.refused(now, id, shared)
+	if n := o.judge.nodes[id]; !shared && n != nil && n.state == alive && n.broker != "" && !o.asking[id] {
+		o.asking[id] = true
+		go o.askItsBroker(id, n.broker)
+	}
+}
+
+func (o *owner) askItsBroker(id, broker string) {
+	refused := o.link.refusedAt(broker, id, append([]nats.Option{nats.NoReconnect()}, o.cfg.Options...))
+	o.with(func(now time.Duration) {
+		delete(o.asking, id)
+		if refused {
+			o.judge.refused(now, id, true)
+		}
+	})
+}
+
+// stored reads what the broker says of a publish.
+func (o *owner) stored(now time.Duration, m *nats.Msg) {
+	slot, err := strconv.Atoi(m.Subject[strings.LastIndexByte(m.Subject, '.')+1:])
+	if err != nil || slot < 0 || slot >= len(o.slots) || o.slots[slot] == (publishing{}) {
+		return
+	}
+	p := o.slots[slot]
+	o.slots[slot] = publishing{}
+	o.freeSlots = append(o.freeSlots, slot)
+	seq := stored(m)
+	if seq == 0 && !o.unsure.Swap(true) {
+		o.log.Warn("the broker does not store a task just now: it is repeated", "answer", string(m.Data))
+	}
+	o.judge.published(now, p.no, p.try, seq)
 }
 
 // with lets the judge decide something, and carries it out.
@@ -166,34 +250,29 @@ type settlement struct {
 
 // carryOut does what the judge wants done, in its order, and gives what has settled. o.mu is held.
 func (o *owner) carryOut() (settled []settlement) {
-	orders := make(map[string][]order)
+	var orders map[string][]order
 	base := o.link.owner(o.id)
-	for _, e := range o.judge.take() {
-		switch e.Kind {
-		case effectPublish:
-			out := o.sent[e.Task]
-			if out == nil {
-				continue
+	for effects := o.judge.take(); len(effects) > 0; effects = o.judge.take() {
+		for _, e := range effects {
+			switch e.Kind {
+			case effectPublish:
+				o.publish(base, e)
+			case effectSend:
+				if orders == nil {
+					orders = make(map[string][]order)
+				}
+				orders[e.Node] = append(orders[e.Node], e.Order)
+			case effectPing:
+				_ = o.link.nc.PublishRequest(o.link.node(e.Node), base+".pong."+e.Node, encode([]order{e.Order}))
+			case effectNak:
+				o.link.nak(e.Ack, e.Delay)
+			case effectSettle:
+				settled = o.settle(settled, e.Task, e.Outcome)
+			default:
+				go o.ask(e)
 			}
-			out.envelope.Try, out.envelope.Ask = e.Try, e.Ask
-			if err := o.link.publish(&out.envelope, fmt.Sprintf("%s.pub.%d.%d", base, e.Task, e.Try)); err != nil {
-				o.judge.published(o.judge.now, e.Task, e.Try, 0)
-			}
-		case effectSend:
-			orders[e.Node] = append(orders[e.Node], e.Order)
-		case effectPing:
-			_ = o.link.nc.PublishRequest(o.link.node(e.Node), base+".pong."+e.Node, encode([]order{e.Order}))
-		case effectNak:
-			o.link.nak(e.Ack, e.Delay)
-		case effectSettle:
-			if out := o.sent[e.Task]; out != nil {
-				delete(o.sent, e.Task)
-				delete(o.byMessage, out.message.ID)
-				settled = append(settled, settlement{out.done, e.Outcome})
-			}
-		default:
-			go o.ask(e)
 		}
+		o.feed()
 	}
 	for _, node := range sortedKeys(orders) {
 		_ = o.link.nc.Publish(o.link.node(node), encode(orders[node]))
@@ -204,13 +283,86 @@ func (o *owner) carryOut() (settled []settlement) {
 	return settled
 }
 
+func (o *owner) publish(base string, e effect) {
+	out := o.sent[e.Task]
+	if out == nil {
+		return
+	}
+	out.envelope.Try, out.envelope.Ask = e.Try, e.Ask
+	slot := len(o.slots)
+	if n := len(o.freeSlots); n > 0 {
+		slot, o.freeSlots = o.freeSlots[n-1], o.freeSlots[:n-1]
+	} else {
+		o.slots = append(o.slots, publishing{})
+	}
+	o.slots[slot] = publishing{e.Task, e.Try}
+	if err := o.link.publish(&out.envelope, base+".pub."+strconv.Itoa(slot)); err != nil {
+		o.slots[slot] = publishing{}
+		o.freeSlots = append(o.freeSlots, slot)
+		o.judge.published(o.judge.now, e.Task, e.Try, 0)
+	}
+}
+
+// settle forgets a task. o.mu is held.
+func (o *owner) settle(settled []settlement, no uint64, reply *pool.Reply) []settlement {
+	out := o.sent[no]
+	if out == nil {
+		return settled
+	}
+	delete(o.sent, no)
+	delete(o.byMessage, out.message.ID)
+	if out.settled = true; out.out {
+		o.out--
+		o.outBytes -= len(out.envelope.Arg)
+	}
+	return append(settled, settlement{out.done, reply})
+}
+
+// feed gives the judge what waits, as long as it has room. o.mu is held.
+func (o *owner) feed() {
+	for len(o.waiting) > 0 && (o.out == 0 || o.out < maxOut && o.outBytes < maxOutBytes) {
+		out := o.waiting[0]
+		o.waiting[0] = nil
+		if o.waiting = o.waiting[1:]; out.settled {
+			continue
+		}
+		out.out = true
+		o.out++
+		o.outBytes += len(out.envelope.Arg)
+		o.judge.submit(clock(), out.envelope.No, out.envelope.Delivery)
+		o.judge.tasks[out.envelope.No].born = out.born
+	}
+}
+
+// cancel settles a task with an error. o.mu is held.
+func (o *owner) cancel(settled []settlement, now time.Duration, no uint64, err error) []settlement {
+	if out := o.sent[no]; out != nil && !out.out {
+		return o.settle(settled, no, &pool.Reply{Err: err})
+	}
+	o.judge.cancel(now, no, err)
+	return settled
+}
+
+// cancelAll settles what has not settled with an error.
+func (o *owner) cancelAll(err error) {
+	var settled []settlement
+	o.with(func(now time.Duration) {
+		for _, no := range sortedKeys(o.sent) {
+			settled = o.cancel(settled, now, no, err)
+		}
+	})
+	for _, s := range settled {
+		s.done(s.reply)
+	}
+}
+
 // ask does what needs an answer of the broker.
 func (o *owner) ask(e effect) {
 	ctx, cancel := context.WithTimeout(context.Background(), apiTimeout)
 	defer cancel()
 	switch e.Kind {
 	case effectGet:
-		there, delivered, err := o.link.look(ctx, e.Seq, msgID(o.id, e.Task, e.Try))
+		there, delivered, err := o.link.look(ctx, e.Seq, o.id, e.Task, e.Try)
 		if err == nil {
 			o.with(func(now time.Duration) { o.judge.stored(now, e.Task, e.Seq, there, delivered) })
 		}
@@ -230,7 +382,7 @@ func (o *owner) notify() {
 // run tells the judge the time.
 func (o *owner) run() {
 	defer o.wg.Done()
-	tick := time.NewTicker(100 * time.Millisecond)
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	nodes := 0
 	for {
@@ -267,11 +419,7 @@ func (o *owner) connection(up bool) {
 
 // denied gives everything up: the broker does not let this user do what it needs.
 func (o *owner) denied() {
-	o.with(func(now time.Duration) {
-		for _, no := range sortedKeys(o.sent) {
-			o.judge.cancel(now, no, context.Cause(o.link.rights))
-		}
-	})
+	o.cancelAll(context.Cause(o.link.rights))
 }
 
 // recover makes the stream anew if the broker has come back without it. Until that is known it is tried again.
@@ -331,8 +479,10 @@ func (o *owner) Send(ctx context.Context, m *pool.Message, done func(*pool.Reply
 		case o.cfg.QueueLimit == 0 || len(o.sent) < o.cfg.QueueLimit:
 			o.last++
 			env.No = o.last
-			o.sent[env.No], o.byMessage[m.ID] = &outgoing{m, env, done}, env.No
-			o.judge.submit(clock(), env.No, env.Delivery)
+			out := &outgoing{message: m, envelope: env, done: done, born: clock()}
+			o.sent[env.No], o.byMessage[m.ID] = out, env.No
+			o.waiting = append(o.waiting, out)
+			o.feed()
 			settled := o.carryOut()
 			o.mu.Unlock()
 			for _, s := range settled {
@@ -355,11 +505,15 @@ func (o *owner) Send(ctx context.Context, m *pool.Message, done func(*pool.Reply
 
 // Cancel settles the task of that message.
 func (o *owner) Cancel(id uint64) {
+	var settled []settlement
 	o.with(func(now time.Duration) {
 		if no, ok := o.byMessage[id]; ok {
-			o.judge.cancel(now, no, context.Canceled)
+			settled = o.cancel(settled, now, no, context.Canceled)
 		}
 	})
+	for _, s := range settled {
+		s.done(s.reply)
+	}
 }
 
 // Window is twice what the nodes' workers take, or 64 while there are none.
@@ -408,11 +562,7 @@ func (o *owner) Close() error {
 	if err == nil {
 		return nil
 	}
-	o.with(func(now time.Duration) {
-		for _, no := range sortedKeys(o.sent) {
-			o.judge.cancel(now, no, pool.ErrClosed)
-		}
-	})
+	o.cancelAll(pool.ErrClosed)
 	purge, stop := context.WithTimeout(context.Background(), apiTimeout)
 	defer stop()
 	o.link.purge(purge, o.id)

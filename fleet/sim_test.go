@@ -648,6 +648,12 @@ func (n *simNode) delivered(d delivery) {
 	}
 	n.hand.deliver(n.s.now, d)
 	n.carryOut()
+	n.s.after(n.s.between(0, 10*time.Millisecond), func() {
+		n.run(func() {
+			n.hand.note()
+			n.carryOut()
+		})
+	})
 }
 
 func (n *simNode) pull() {

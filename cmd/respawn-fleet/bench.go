@@ -2,19 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
-	"os/exec"
+	"io"
 	"slices"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 
 	"github.com/respawn-go/respawn/fleet"
-	"github.com/respawn-go/respawn/fleet/broker"
-	"github.com/respawn-go/respawn/pool"
+	"github.com/respawn-go/respawn/internal/localfleet"
 )
 
 // figures are what bench prints: medians, the floor taken in turns with what it is the floor of.
@@ -27,91 +24,110 @@ type figures struct {
 	RescueP95           float64 `json:"rescue_p95_ms"`
 }
 
+type measures struct{ runs, tasks, kills int }
+
 func benchCommand() *cobra.Command {
 	var asJSON bool
-	var runs, tasks, kills int
+	var m measures
+	brokers := []int{1, 3}
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "The fleet against the bare engine, on one broker in this process",
-		Long: `bench compares a fleet with the bare engine's pipeline (publish, fetch, result, acknowledge) over the same kind of broker, in turns,
-and prints medians. Then it kills a node again and again and measures how long its tasks take to run elsewhere.`,
+		Short: "A fleet against the bare engine, on one broker and on three",
+		Long: `bench compares a fleet with the bare engine's pipeline (publish, fetch, result, acknowledge), each with its submitter here, its
+worker in another process, and brokers in processes of their own, in turns, and prints medians. Then it kills a node again and again
+and measures how long its tasks take to run elsewhere. One broker keeps the queue in memory, three keep it in files, synced.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if runs < 1 || tasks < 100 || kills < 1 {
-				return &usageError{fmt.Errorf("--runs %d --tasks %d --kills %d: want at least 1, 100 and 1", runs, tasks, kills)}
+			if m.runs < 1 || m.tasks < 100 || m.kills < 1 {
+				return &usageError{fmt.Errorf("--runs %d --tasks %d --kills %d: want at least 1, 100 and 1", m.runs, m.tasks, m.kills)}
 			}
-			f, err := bench(cmd.Context(), runs, tasks, kills)
-			if err != nil {
-				return err
+			names := map[int]string{1: "fleet", 3: "r3"}
+			all := make(map[string]figures)
+			for _, n := range brokers {
+				if names[n] == "" {
+					return &usageError{fmt.Errorf("--brokers %d: want 1, 3, or 1,3", n)}
+				}
+				f, err := m.take(cmd.Context(), n)
+				if err != nil {
+					return fmt.Errorf("with %d brokers: %w", n, err)
+				}
+				if all[names[n]] = f; !asJSON {
+					f.print(cmd.OutOrStdout(), m, n)
+				}
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), map[string]figures{"fleet": f})
+				return printJSON(cmd.OutOrStdout(), all)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), `medians of %d runs
-  tasks a second      %8.0f   the bare engine %8.0f   %.2fx
-  round trip, alone   %6.0fµs   the bare engine %6.0fµs   %.2fx
-  a node's end → its tasks run elsewhere: %.0fms (p50), %.0fms (p95) of %d
-`, runs, f.TasksPerSecond, f.FloorTasksPerSecond, f.TasksPerSecond/f.FloorTasksPerSecond, f.RoundTrip, f.FloorRoundTrip, f.RoundTrip/f.FloorRoundTrip, f.RescueP50, f.RescueP95, kills)
 			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
-	cmd.Flags().IntVar(&runs, "runs", 5, "measurements of each figure")
-	cmd.Flags().IntVar(&tasks, "tasks", 20_000, "tasks of one measurement")
-	cmd.Flags().IntVar(&kills, "kills", 9, "nodes to kill")
+	cmd.Flags().IntVar(&m.runs, "runs", 5, "measurements of each figure")
+	cmd.Flags().IntVar(&m.tasks, "tasks", 20_000, "tasks of one measurement")
+	cmd.Flags().IntVar(&m.kills, "kills", 9, "nodes to kill")
+	cmd.Flags().IntSliceVar(&brokers, "brokers", brokers, "how many brokers: 1, 3, or one after the other")
 	return cmd
 }
 
-func bench(ctx context.Context, runs, tasks, kills int) (f figures, err error) {
-	b, err := broker.Start(broker.Config{Port: -1})
+func (f figures) print(w io.Writer, m measures, brokers int) {
+	fmt.Fprintf(w, `brokers: %d; medians of %d runs
+  tasks a second      %8.0f   the bare engine %8.0f   %.2fx
+  round trip, alone   %6.0fµs   the bare engine %6.0fµs   %.2fx
+  a node's end → its tasks run elsewhere: %.0fms (p50), %.0fms (p95) of %d
+`, brokers, m.runs, f.TasksPerSecond, f.FloorTasksPerSecond, f.TasksPerSecond/f.FloorTasksPerSecond, f.RoundTrip, f.FloorRoundTrip,
+		f.RoundTrip/f.FloorRoundTrip, f.RescueP50, f.RescueP95, m.kills)
+}
+
+// take measures a fleet with that many brokers.
+func (m measures) take(ctx context.Context, brokers int) (f figures, err error) {
+	local, err := localfleet.Start(localfleet.Config{Fleet: "bench", Nodes: 2, Workers: 2, Brokers: brokers, InMemory: brokers == 1})
 	if err != nil {
 		return f, err
 	}
-	defer func() { _ = b.Close() }()
-	fl, err := fleet.Dial(ctx, fleet.Config{Fleet: "bench", Servers: b.URL(), InMemory: true})
+	defer func() { err = errors.Join(err, local.Close()) }()
+	fl, err := fleet.Dial(ctx, local.Config())
 	if err != nil {
 		return f, err
 	}
 	defer func() { _ = fl.Close() }()
-	var rate, floorRate, trip, floorTrip []float64
-	floor, err := newFloor(ctx, b.URL())
+	if f.RescueP50, f.RescueP95, err = rescues(ctx, local, fl, m.kills); err != nil {
+		return f, err
+	}
+	if _, err := local.Kill("node-2"); err != nil { // what is left compares one worker's process with one node
+		return f, err
+	}
+	floor, err := newFloor(ctx, local.Servers(), brokers)
 	if err != nil {
 		return f, err
 	}
-	defer floor.nc.Close()
-	serveCtx, end := context.WithCancel(ctx)
-	defer end()
-	go func() {
-		_ = fleet.Serve(serveCtx, fleet.Node{Fleet: "bench", Servers: b.URL(), Name: "here", Pool: pool.Config{Size: 2}})
-	}()
-	if _, err := square.Call(ctx, fl, 1); err != nil {
-		return f, err
-	}
-	for range runs {
+	defer floor.close()
+	var rate, floorRate, trip, floorTrip []float64
+	for range m.runs {
 		began := time.Now()
-		in := make([]int, tasks)
-		if _, err := square.Map(ctx, fl, in); err != nil {
+		if _, err := square.Map(ctx, fl, make([]int, m.tasks)); err != nil {
 			return f, err
 		}
-		rate = append(rate, float64(tasks)/time.Since(began).Seconds())
-		floorRate = append(floorRate, float64(tasks)/floor.run(tasks, 256).Seconds())
+		rate = append(rate, float64(m.tasks)/time.Since(began).Seconds())
+		took, err := floor.run(ctx, m.tasks, 256)
+		if err != nil {
+			return f, err
+		}
+		floorRate = append(floorRate, float64(m.tasks)/took.Seconds())
+		const alone = 300
 		began = time.Now()
-		for range 500 {
+		for range alone {
 			if _, err := square.Call(ctx, fl, 7); err != nil {
 				return f, err
 			}
 		}
-		trip = append(trip, time.Since(began).Seconds()*1e6/500)
-		floorTrip = append(floorTrip, floor.run(500, 1).Seconds()*1e6/500)
+		trip = append(trip, time.Since(began).Seconds()*1e6/alone)
+		if took, err = floor.run(ctx, alone, 1); err != nil {
+			return f, err
+		}
+		floorTrip = append(floorTrip, took.Seconds()*1e6/alone)
 	}
 	f.TasksPerSecond, f.FloorTasksPerSecond = median(rate), median(floorRate)
 	f.RoundTrip, f.FloorRoundTrip = median(trip), median(floorTrip)
-	rescues, err := rescue(ctx, kills)
-	if err != nil {
-		return f, err
-	}
-	slices.Sort(rescues)
-	f.RescueP50, f.RescueP95 = median(rescues), rescues[(len(rescues)*95+99)/100-1]
 	return f, nil
 }
 
@@ -120,123 +136,61 @@ func median(v []float64) float64 {
 	return s[len(s)/2]
 }
 
-// floor is the bare engine: a work queue, a fetcher that acknowledges, and results as plain messages.
-type floor struct {
-	nc      *nats.Conn
-	results chan struct{}
-}
-
-func newFloor(ctx context.Context, url string) (*floor, error) {
-	nc, err := nats.Connect(url)
-	if err != nil {
-		return nil, err
-	}
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return nil, err
-	}
-	s, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "floor", Subjects: []string{"floor.t"}, Retention: jetstream.WorkQueuePolicy, Storage: jetstream.MemoryStorage})
-	if err != nil {
-		return nil, err
-	}
-	c, err := s.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{Durable: "floor", AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: 100_000})
-	if err != nil {
-		return nil, err
-	}
-	f := &floor{nc: nc, results: make(chan struct{}, 1<<16)}
-	if _, err := nc.Subscribe("floor.r", func(*nats.Msg) { f.results <- struct{}{} }); err != nil {
-		return nil, err
-	}
-	_, err = c.Consume(func(m jetstream.Msg) {
-		_ = nc.Publish("floor.r", m.Data())
-		_ = m.Ack()
-	}, jetstream.PullMaxMessages(256))
-	return f, err
-}
-
-// run sends n tasks with so many outstanding, and waits for all results.
-func (f *floor) run(n, outstanding int) time.Duration {
-	data := make([]byte, 128)
-	began := time.Now()
-	sent := 0
-	for done := 0; done < n; {
-		for sent < n && sent-done < outstanding {
-			_ = f.nc.PublishRequest("floor.t", "floor.a", data)
-			sent++
-		}
-		<-f.results
-		done++
-	}
-	return time.Since(began)
-}
-
-// rescue kills a node with tasks in hand, again and again, and takes the time until the last of them runs elsewhere.
-func rescue(ctx context.Context, kills int) (took []float64, err error) {
-	b, err := broker.Start(broker.Config{Port: -1})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = b.Close() }()
-	f, err := fleet.Dial(ctx, fleet.Config{Fleet: "respawn", Servers: b.URL(), InMemory: true})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	start := func(name string) (*exec.Cmd, error) {
-		cmd := exec.CommandContext(ctx, self, "node", "--servers", b.URL(), "--name", name, "--workers", "4")
-		return cmd, cmd.Start()
-	}
-	there := func(name string) error {
-		for ctx.Err() == nil {
-			for _, n := range f.Nodes() {
-				if n.Name == name && n.State == "alive" {
-					return nil
-				}
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
-		return ctx.Err()
-	}
-	for i := range kills {
-		victim, other := fmt.Sprintf("victim-%d", i), fmt.Sprintf("other-%d", i)
-		v, err := start(victim)
-		if err != nil {
-			return nil, err
-		}
-		if err := there(victim); err != nil {
-			return nil, err
+// rescues kills the node that has a task, again and again, and takes the time until the other has it, in milliseconds.
+func rescues(ctx context.Context, local *localfleet.Fleet, f *fleet.Fleet, kills int) (p50, p95 float64, err error) {
+	var took []float64
+	for range kills {
+		if err := until(ctx, func() bool { return len(living(f)) == 2 }); err != nil {
+			return 0, 0, err
 		}
 		task, over := context.WithCancel(ctx)
-		defer over()
 		sleep.Submit(task, f, time.Hour)
-		for held := false; !held && ctx.Err() == nil; time.Sleep(2 * time.Millisecond) { // until it has begun where it will be killed
+		var victim string
+		held := func() (name string) {
 			for _, n := range f.Nodes() {
-				held = held || n.Name == victim && n.Held == 1
+				if n.Held == 1 && n.State == "alive" {
+					name = n.Name
+				}
 			}
+			return name
 		}
-		o, err := start(other)
-		if err != nil {
-			return nil, err
-		}
-		if err := there(other); err != nil {
-			return nil, err
-		}
+		err := until(ctx, func() bool { victim = held(); return victim != "" })
 		began := time.Now()
-		_ = v.Process.Kill()
-		_ = v.Wait()
-		for held := false; !held && ctx.Err() == nil; time.Sleep(time.Millisecond) {
-			for _, n := range f.Nodes() {
-				held = held || n.Name == other && n.Held == 1
-			}
+		if err == nil {
+			_, err = local.Kill(victim)
+		}
+		if err == nil {
+			err = until(ctx, func() bool { now := held(); return now != "" && now != victim })
 		}
 		took = append(took, float64(time.Since(began).Microseconds())/1000)
 		over()
-		_ = o.Process.Kill()
-		_ = o.Wait()
+		if err == nil {
+			err = local.Start(victim)
+		}
+		if err != nil {
+			return 0, 0, err
+		}
 	}
-	return took, ctx.Err()
+	slices.Sort(took)
+	return median(took), took[(len(took)*95+99)/100-1], nil
+}
+
+func living(f *fleet.Fleet) (names []string) {
+	for _, n := range f.Nodes() {
+		if n.State == "alive" {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}
+
+func until(ctx context.Context, there func() bool) error {
+	for !there() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return nil
 }

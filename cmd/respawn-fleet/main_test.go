@@ -102,3 +102,20 @@ func TestWhatCannotBeIsSaidInOneLine(t *testing.T) {
 		g.Expect(err.Error()).NotTo(ContainSubstring("\n"))
 	}
 }
+
+func TestBenchPrintsItsFiguresByTheirNames(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a fleet of processes: left out with -short")
+	}
+	g := NewWithT(t)
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer stop()
+	var out bytes.Buffer
+	g.Expect(respawnFleet(ctx, &out, "bench", "--json", "--brokers", "1", "--runs", "1", "--tasks", "100", "--kills", "1")).To(Succeed())
+	var all map[string]map[string]float64
+	g.Expect(json.Unmarshal(out.Bytes(), &all)).To(Succeed(), out.String())
+	g.Expect(all).To(HaveLen(1))
+	for _, name := range []string{"tasks_s", "floor_tasks_s", "roundtrip_us", "floor_roundtrip_us", "rescue_p50_ms", "rescue_p95_ms"} {
+		g.Expect(all["fleet"][name]).To(BeNumerically(">", 0), name)
+	}
+}

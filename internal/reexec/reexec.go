@@ -41,8 +41,9 @@ var (
 	Driver   = &Role{Env: "RESPAWN_DRIVER", what: "a driver around a pool", host: true}
 	Part     = &Role{Env: "RESPAWN_FLEET_PART", what: "a broker or node of a fleet", host: true}
 	Floor    = &Role{Env: "RESPAWN_FLOOR", what: "a child that is measured"}
+	Fetcher  = &Role{Env: "RESPAWN_FETCHER", what: "the worker of the bare engine that a fleet is measured against"}
 
-	table = []*Role{Guardian, Protocol, Worker, Hog, Driver, Part, Floor} // in the order in which Main looks
+	table = []*Role{Guardian, Protocol, Worker, Hog, Driver, Part, Floor, Fetcher} // in the order in which Main looks
 )
 
 var (
