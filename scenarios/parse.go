@@ -12,8 +12,6 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
-
-	"github.com/respawn-go/respawn/scenarios/targets"
 )
 
 // maxSize bounds a scenario file.
@@ -75,7 +73,7 @@ func Parse(file string, text []byte, opts Options) (*Scenario, error) {
 		base = d.set(base, opts.Set)
 		full = d.scenario(base)
 	}
-	if opts.NoExec && targets.Of(full.Target.Kind).Spawns {
+	if opts.NoExec && full.Target.spawns() {
 		d.problem(d.at["target"], "the scenario starts a program of its own, and --no-exec forbids that")
 	}
 	full.file, full.text = file, text

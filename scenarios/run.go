@@ -171,6 +171,9 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 	if err := s.refuse(t.Describe()); err != nil {
 		return err
 	}
+	if respawn, measured := run.Header.Floors["respawn"]; measured && o.Floors == nil {
+		run.Header.Floors["respawn"] = respawn + t.Boot.Seconds()
+	}
 	run.Target, run.Witness, run.Close = t.Target, t.Witness, t.Closing
 	run.Header.Consent = t.Consent
 	if err := s.resolve(run); err != nil {

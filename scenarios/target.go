@@ -41,6 +41,12 @@ func (t Target) members() int {
 	return t.Settings.Members()
 }
 
+// spawns tells whether it starts a program that the scenario names.
+func (t Target) spawns() bool {
+	r, ok := t.Settings.(kind.Runner)
+	return targets.Of(t.Kind).Spawns || ok && r.Runs()
+}
+
 // checkTarget returns how many members the target is to have, 0 when the file does not say.
 func (s *Scenario) checkTarget(d *decoder) int {
 	if _, ok := d.at["target"]; !ok {
@@ -56,9 +62,27 @@ func (s *Scenario) checkTarget(d *decoder) int {
 	return s.Target.members()
 }
 
+// checkLimits refuses what targets with these settings cannot have, though others of their kind can.
+func (s *Scenario) checkLimits(d *decoder, limited kind.Limited) {
+	for i, n := range s.Chaos {
+		at := "chaos." + Count(i).String()
+		for _, fault := range n.Fault.names() {
+			if why := limited.Refuses(fault, ""); why != "" {
+				d.fail(at+".fault", "a target with these settings cannot have the fault %s: %s", fault, why)
+			}
+		}
+		if why := limited.Refuses("", n.Pick.Phase); why != "" {
+			d.fail(at+".pick.phase", "victims cannot be picked in the phase %s: %s", n.Pick.Phase, why)
+		}
+	}
+}
+
 // checkAbilities refuses what targets of that kind cannot do.
 func (s *Scenario) checkAbilities(d *decoder) {
 	name, can := s.Target.Kind, targets.Of(s.Target.Kind).Can
+	if limited, ok := s.Target.Settings.(kind.Limited); ok {
+		s.checkLimits(d, limited)
+	}
 	if name == "" || can.All {
 		return
 	}

@@ -86,7 +86,7 @@ func Floors() []Floor {
 	return []Floor{
 		{"spawn", "from fork to a child's first byte, raw, measured before the run"},
 		{"reap", "from SIGKILL to reaped, raw, measured before the run"},
-		{"respawn", "from SIGKILL to a replacement's first byte, raw, measured before the run"},
+		{"respawn", "from SIGKILL to a replacement's first byte, raw, measured before the run; and the boot of one worker, measured too, where a command starts it"},
 		{"ideal", "the wall time of the load's count of tasks on the target's members, not before the last is due at its rate, if nothing went wrong"},
 		{"heartbeat", "within which the target says that it detects a member that does not move"},
 		{"grace", "the time that the target gives a member to stop before SIGKILL"},

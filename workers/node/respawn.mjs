@@ -226,6 +226,7 @@ class Worker {
       value = handler(value, task);
       if (typeof value?.then === "function") value = await value;
     } catch (e) {
+      if (e instanceof RangeError && e.message === "Array buffer allocation failed") return this.exhausted(e.message);
       return [ERROR, failure(e)];
     }
     try {
@@ -240,6 +241,13 @@ class Worker {
       return [ENCODE, failure(new RangeError(`${value.length} bytes, at most ${this.limit}`), { what: "encode result", too_large: true })];
     }
     return [VALUE, value];
+  }
+
+  /** Ends the process, as the pool knows how to take: what is left of it after that is not to be relied on. */
+  exhausted(why) {
+    say(`out of memory: ${why}`);
+    this.flush(() => process.exit(1));
+    return new Promise(() => {});
   }
 
   obey(kind, argument) {

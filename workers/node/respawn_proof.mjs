@@ -37,13 +37,17 @@ const verifiable = (run) => async (w, task) => {
   }
   const answer = await run(w, task);
   if (w.witness) fs.writeSync(fd, `\nE ${line} ${now()}\n`);
-  return { ...answer, id: w.id, pid: process.pid };
+  return typeof answer === "object" ? { ...answer, id: w.id, pid: process.pid } : answer;
 };
 
 const verified = {
   async sleep(w, task) {
     await pause(w.ns, task);
     return { value: squared(w.id) };
+  },
+  async driven(w, task) {
+    await pause(w.ns, task);
+    return w.n ** 2;
   },
   square: (w) => ({ value: squared(w.id) }),
   hash(w) {

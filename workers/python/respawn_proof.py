@@ -41,7 +41,8 @@ def tasks(task):
             answer = run(w, task)
             if path:
                 os.write(fd, ("\nE %s %d\n" % (line, time.monotonic_ns())).encode())
-            answer.update(id=w["id"], pid=os.getpid())
+            if isinstance(answer, dict):
+                answer.update(id=w["id"], pid=os.getpid())
             return answer
 
         task(handler, name="respawn." + run.__name__)
@@ -55,6 +56,11 @@ def tasks(task):
     def sleep(w, task):
         pause(w.get("ns", 0), task)
         return {"value": str(w["id"] ** 2)}
+
+    @verifiable
+    def driven(w, task):
+        pause(w["ns"], task)
+        return w["n"] ** 2
 
     @verifiable
     def square(w, task):

@@ -46,7 +46,8 @@ type Can struct {
 	Calls bool
 }
 
-// Settings are what a scenario says of its target. Settings that can tell more also implement Stopper or Timed.
+// Settings are what a scenario says of its target. Settings that can tell more also implement Stopper, Timed,
+// Careful, Limited or Runner.
 type Settings interface {
 	// Members is how many members the target is to have, 0 if the settings do not say.
 	Members() int
@@ -70,6 +71,17 @@ type Timed interface {
 // Careful are settings of a target of which so many members stay alive unless the scenario says otherwise: min_alive.
 type Careful interface {
 	MinAlive() int
+}
+
+// Limited are settings with which a target cannot have all that others of its kind can.
+type Limited interface {
+	// Refuses says why such a target cannot have that fault, or not in that phase of a victim; "" if it can. One of both is "".
+	Refuses(fault, phase string) (why string)
+}
+
+// Runner are settings that may name a program to start, as those of a kind that Spawns always do.
+type Runner interface {
+	Runs() bool
 }
 
 // Place is where a target is started.
@@ -100,6 +112,8 @@ type Opened struct {
 	Consent string
 	// Witness is the file in which tasks record their executions; "" without one.
 	Witness string
+	// Boot is how long this host takes to boot one member, measured, where that is more than a process's start; else 0.
+	Boot time.Duration
 	// Closing ends the target as a part of the run, which judges that.
 	Closing func() error
 	// End sees to it that nothing of the target is left, whatever became of the run. It is always called, after Closing too.

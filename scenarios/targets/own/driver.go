@@ -38,10 +38,10 @@ var _ = reexec.Driver.Serve(func(version string) {
 
 // driven is the argument of the tasks of the protocol.
 type driven struct {
-	ID      uint64
-	Witness string
-	Hold    time.Duration
-	N       int64
+	ID      uint64        `json:"id"`
+	Witness string        `json:"witness,omitempty"`
+	Hold    time.Duration `json:"ns"`
+	N       int64         `json:"n"`
 }
 
 // drivenTask is square, and sleep with something to hold.
@@ -80,13 +80,18 @@ type driverAnswer struct {
 type asDriver struct {
 	pool    *pool.Pool
 	witness string
+	command []string // of workers of another language
 	mu      sync.Mutex
 	out     *json.Encoder
 }
 
 // serveDriver answers requests until the input ends or asks to stop.
 func serveDriver(in io.Reader, out io.Writer) error {
-	d := &asDriver{out: json.NewEncoder(out)}
+	command, err := driverCommand()
+	if err != nil {
+		return err
+	}
+	d := &asDriver{command: command, out: json.NewEncoder(out)}
 	defer func() {
 		if d.pool != nil {
 			d.pool.Terminate()
@@ -119,7 +124,7 @@ func (d *asDriver) answer(q driverRequest) (over bool, err error) {
 		d.say(driverAnswer{Op: "hello", Protocol: 1, Name: "respawn", Version: Version, Can: []string{"workers", "pid", "witness"}})
 	case q.Op == "start":
 		d.witness = q.Witness
-		if d.pool, err = pool.New(context.Background(), pool.Config{Size: q.Size}); err != nil {
+		if d.pool, err = pool.New(context.Background(), pool.Config{Size: q.Size, Command: d.command}); err != nil {
 			return true, err
 		}
 		d.say(driverAnswer{Op: "ready", PIDs: d.pids()})
@@ -156,7 +161,7 @@ func (d *asDriver) submit(q driverRequest) {
 		return
 	}
 	hold := time.Duration(arg.MS * float64(time.Millisecond))
-	go d.settle(q.ID, drivenTask.Submit(context.Background(), d.pool, driven{ID: q.ID, Witness: d.witness, Hold: hold, N: *arg.N}))
+	go d.settle(q.ID, tasksFor(d.command).driven.Submit(context.Background(), d.pool, driven{ID: q.ID, Witness: d.witness, Hold: hold, N: *arg.N}))
 }
 
 func (d *asDriver) settle(id uint64, f *pool.Future[int64]) {

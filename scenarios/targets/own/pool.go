@@ -48,7 +48,8 @@ type Started struct {
 	*bootControl
 }
 
-// Start makes a pool with the config, whose Initializer must be nil: it is used to let boots fail. ctx bounds the boot.
+// Start makes a pool with the config, whose Initializer must be nil: it is used to let boots fail. Workers of a Command must have the
+// tasks of docs/wire.md, "To be proved", which those with an SDK have. ctx bounds the boot.
 // dir holds the witnesses' file and the control files; the caller removes it after the pool is closed.
 func Start(ctx context.Context, cfg pool.Config, dir string) (*Started, error) {
 	if cfg.Initializer != nil {
@@ -58,7 +59,11 @@ func Start(ctx context.Context, cfg pool.Config, dir string) (*Started, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Initializer = bootInit.With(boots.dir)
+	if cfg.Command == nil {
+		cfg.Initializer = bootInit.With(boots.dir)
+	} else if cfg.Env, err = provable(cfg.Env, dir, boots.dir); err != nil {
+		return nil, err
+	}
 	p, err := pool.New(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -116,7 +121,7 @@ var memberStates = map[pool.State]chaos.State{pool.Starting: chaos.Starting, poo
 // Probe implements chaos.Prober.
 func (t *Pool) Probe(ctx context.Context, slot int) (pid int, err error) {
 	n := uint64(slot) + 7
-	a, err := probeTask.Call(ctx, t.Pool, n, pool.OnSlot(slot))
+	a, err := t.tasks().probe.Call(ctx, t.Pool, n, pool.OnSlot(slot))
 	if err == nil && a.Value != n*n {
 		err = fmt.Errorf("the probe of slot %d answered %d, want %d", slot, a.Value, n*n)
 	}
@@ -154,6 +159,7 @@ func (t *Pool) prepare(task chaos.Task) (builtin, work, error) {
 	if !ok {
 		return b, work{}, fmt.Errorf("there is no built-in task %q", task.Name)
 	}
+	b.task = t.tasks().work[task.Name]
 	w := work{ID: task.ID, Witness: t.witness}
 	if err := w.take(task.Args); err != nil {
 		return b, w, fmt.Errorf("task %s: %w", task.Name, err)

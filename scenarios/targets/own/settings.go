@@ -30,7 +30,8 @@ type Settings struct {
 	Heartbeat   units.Duration `yaml:"heartbeat" zero:"no time to answer: want at least 50ms" doc:"A worker that leaves a ping unanswered for longer is replaced."`
 	StopGrace   units.Duration `yaml:"stop_grace" zero:"no time to stop: want a time such as 1s" doc:"How long a stopping worker may take before SIGKILL."`
 	BootTimeout units.Duration `yaml:"boot_timeout" zero:"no time to boot: want a time such as 10s" doc:"How long a worker may take to be ready."`
-	Supervised  bool           `yaml:"supervised" doc:"Put the pool into a process of its own, so that its parent can be killed. Goes with size alone."`
+	Command     []string       `yaml:"command" doc:"Workers of another language: the program and its arguments; never a shell. A relative path is relative to the file. See docs/python.md."`
+	Supervised  bool           `yaml:"supervised" doc:"Put the pool into a process of its own, so that its parent can be killed. Goes with size and command alone."`
 	Backoff     *Backoff       `yaml:"backoff" doc:"The pause between restarts of workers that do not come up."`
 	Bugs        []string       `yaml:"bugs" enum:"loses-tasks wrong-values runs-twice kills-others leaves-zombie leaves-orphan answers-late impatient" doc:"Break the pool at its edge in these ways, to see that a scenario would notice."`
 }
@@ -60,17 +61,27 @@ func (t *Settings) Check(fail func(key, format string, args ...any)) {
 			fail("", "%s", strings.TrimPrefix(strings.TrimSpace(line), "pool: "))
 		}
 	}
-	if alone := (Settings{Size: t.Size, Supervised: true}); t.Supervised && !reflect.DeepEqual(*t, alone) {
-		fail("supervised", "supervised goes with size alone: the pool in the other process takes no other key")
+	if alone := (Settings{Size: t.Size, Command: t.Command, Supervised: true}); t.Supervised && !reflect.DeepEqual(*t, alone) {
+		fail("supervised", "supervised goes with size and command alone: the pool in the other process takes no other key")
 	}
 }
 
 // Open implements kind.Settings.
 func (t *Settings) Open(ctx context.Context, at kind.Place) (*kind.Opened, error) {
 	if t.Supervised {
-		return driver.OpenTarget(ctx, AsDriver(max(int(t.Size), 1), ""), at.Dir)
+		c, err := t.asDriver(at)
+		if err != nil {
+			return nil, err
+		}
+		return driver.OpenTarget(ctx, c, at.Dir)
 	}
-	p, err := Start(ctx, t.config(), at.Dir)
+	cfg := t.config()
+	cfg.Dir = at.File
+	boot, err := bootTime(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	p, err := Start(ctx, cfg, at.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -79,9 +90,9 @@ func (t *Settings) Open(ctx context.Context, at kind.Place) (*kind.Opened, error
 		if err != nil {
 			return nil, errors.Join(err, p.Terminate())
 		}
-		return &kind.Opened{Target: b, Witness: b.Witness(), Closing: b.Close, End: b.End}, nil
+		return &kind.Opened{Target: b, Witness: b.Witness(), Boot: boot, Closing: b.Close, End: b.End}, nil
 	}
-	return &kind.Opened{Target: p, Witness: p.Witness(), Closing: p.Close, End: p.Terminate}, nil
+	return &kind.Opened{Target: p, Witness: p.Witness(), Boot: boot, Closing: p.Close, End: p.Terminate}, nil
 }
 
 // Grace implements kind.Stopper.
@@ -93,7 +104,7 @@ func (t *Settings) config() pool.Config {
 		Size: int(t.Size), Spares: int(t.Spares), MaxTasks: int(t.MaxTasks), MaxAge: t.MaxAge.Std(),
 		SoftMemory: pool.Bytes(t.SoftMemory), HardMemory: pool.Bytes(t.HardMemory), NoCgroup: t.NoCgroup,
 		TaskTimeout: t.TaskTimeout.Std(), QueueLimit: int(t.QueueLimit), Heartbeat: t.Heartbeat.Std(),
-		StopGrace: t.StopGrace.Std(), BootTimeout: t.BootTimeout.Std(),
+		StopGrace: t.StopGrace.Std(), BootTimeout: t.BootTimeout.Std(), Command: t.Command,
 		Stdout: pool.Discard, Stderr: pool.Discard, // exits keep the tail, and the terminal is the report's
 	}
 	if t.Delivery == "at-most-once" {

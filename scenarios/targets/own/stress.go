@@ -13,13 +13,14 @@ import (
 
 // strain is the argument of the stress task: chaos.Stress.
 type strain struct {
-	PID     int
-	Kind    string
-	Text    string
-	Bytes   int64
-	Count   int
-	Hold    time.Duration
-	Confine bool
+	PID     int           `json:"pid"`
+	Kind    string        `json:"kind"`
+	Text    string        `json:"text"`
+	Bytes   int64         `json:"bytes"`
+	Count   int           `json:"count"`
+	Hold    time.Duration `json:"ns"`
+	Confine bool          `json:"confine"`
+	Marker  string        `json:"marker"` // what is written to stderr before what is fatal
 }
 
 // notMe is the answer of a worker that is not the victim: the victim's replacement.
@@ -41,12 +42,12 @@ var stressTask = pool.Register("respawn.stress", func(ctx context.Context, s str
 // strains are the kinds of stress. What is fatal leaves a marker on stderr first, by which it is recognised.
 var strains = map[string]func(context.Context, strain) (string, error){
 	"exit": func(_ context.Context, s strain) (string, error) {
-		fmt.Fprintln(os.Stderr, chaos.Stress{Kind: s.Kind, Count: s.Count}.Marker())
+		fmt.Fprintln(os.Stderr, s.Marker)
 		os.Exit(s.Count)
 		return "", nil
 	},
 	"panic": func(ctx context.Context, s strain) (string, error) {
-		go panic(chaos.Stress{Kind: s.Kind, Text: s.Text}.Marker()) // outside the task's goroutine, so that nothing recovers it
+		go panic(s.Marker) // outside the task's goroutine, so that nothing recovers it
 		<-ctx.Done()
 		return "", ctx.Err()
 	},
@@ -64,7 +65,7 @@ var poisonTask = pool.Register("respawn.poison", func(_ context.Context, code in
 
 // Poison implements chaos.Poisoner.
 func (t *Pool) Poison(ctx context.Context, code int) (pids []int, verdict string, err error) {
-	_, err = poisonTask.Call(ctx, t.Pool, code)
+	_, err = t.tasks().poison.Call(ctx, t.Pool, code)
 	var lost *pool.WorkerLostError
 	if !errors.As(err, &lost) {
 		return nil, "", fmt.Errorf("a deadly task was not given up: %w", err)
@@ -78,7 +79,8 @@ func (t *Pool) Poison(ctx context.Context, code int) (pids []int, verdict string
 // Stress implements chaos.Stresser.
 func (t *Pool) Stress(ctx context.Context, slot int, s chaos.Stress) (string, error) {
 	in := strain{PID: s.PID, Kind: s.Kind, Text: s.Text, Bytes: s.Bytes, Count: s.Count, Hold: s.Hold, Confine: s.Confine}
-	answer, err := stressTask.Call(ctx, t.Pool, in, pool.OnSlot(slot), pool.WithDelivery(pool.AtMostOnce))
+	in.Marker = s.Marker()
+	answer, err := t.tasks().stress.Call(ctx, t.Pool, in, pool.OnSlot(slot), pool.WithDelivery(pool.AtMostOnce))
 	var lost *pool.WorkerLostError
 	switch {
 	case errors.As(err, &lost):

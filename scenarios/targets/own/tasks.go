@@ -19,22 +19,22 @@ import (
 
 // work is the argument of every built-in task. Each takes some of the fields.
 type work struct {
-	ID       uint64        `cbor:"1,keyasint"`
-	Witness  string        `cbor:"2,keyasint,omitempty"` // the file to record the execution in
-	Duration time.Duration `cbor:"3,keyasint,omitempty"`
-	Rounds   int           `cbor:"4,keyasint,omitempty"`
-	Below    int           `cbor:"5,keyasint,omitempty"`
-	Bytes    int64         `cbor:"6,keyasint,omitempty"`
-	Keep     bool          `cbor:"7,keyasint,omitempty"`
-	Payload  []byte        `cbor:"8,keyasint,omitempty"`
+	ID       uint64        `cbor:"1,keyasint" json:"id"`
+	Witness  string        `cbor:"2,keyasint,omitempty" json:"witness,omitempty"` // the file to record the execution in
+	Duration time.Duration `cbor:"3,keyasint,omitempty" json:"ns,omitempty"`
+	Rounds   int           `cbor:"4,keyasint,omitempty" json:"rounds,omitempty"`
+	Below    int           `cbor:"5,keyasint,omitempty" json:"below,omitempty"`
+	Bytes    int64         `cbor:"6,keyasint,omitempty" json:"bytes,omitempty"`
+	Keep     bool          `cbor:"7,keyasint,omitempty" json:"keep,omitempty"`
+	Payload  []byte        `cbor:"8,keyasint,omitempty" json:"payload,omitempty"`
 }
 
 // answer is what every built-in task returns. It names its task, so that an answer to another one is found out.
 type answer struct {
-	ID      uint64 `cbor:"1,keyasint"`
-	PID     int    `cbor:"2,keyasint"`
-	Value   uint64 `cbor:"3,keyasint"`
-	Payload []byte `cbor:"4,keyasint,omitempty"`
+	ID      uint64 `cbor:"1,keyasint" json:"id"`
+	PID     int    `cbor:"2,keyasint" json:"pid"`
+	Value   uint64 `cbor:"3,keyasint" json:"value,string"` // some languages have no integers of 64 bits
+	Payload []byte `cbor:"4,keyasint,omitempty" json:"payload,omitempty"`
 }
 
 // builtin is one task: what workers compute, and what the answer must be.
