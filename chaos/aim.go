@@ -17,12 +17,13 @@ const aimFor = time.Second
 // later. Phases last microseconds; looking first and striking then would hit another one.
 type aimed struct {
 	Injection
-	phase string
+	phase        string
+	staysStopped bool // the fault wants its victim to stay stopped
 }
 
 // Inject strikes, or returns a *MissedError.
 func (a *aimed) Inject(ctx context.Context, c *Case) error {
-	if !keepsStopped(a.Injection) {
+	if !a.staysStopped {
 		done, err := c.Guardian.Continue(c.Victim.PID)
 		if err != nil {
 			return err
@@ -45,7 +46,7 @@ func (a *aimed) Inject(ctx context.Context, c *Case) error {
 // try stops, looks, and strikes or lets go.
 func (a *aimed) try(ctx context.Context, c *Case) (hit bool, err error) {
 	defer func() {
-		if hit && err == nil && keepsStopped(a.Injection) {
+		if hit && err == nil && a.staysStopped {
 			return
 		}
 		if resumeErr := c.Victim.resume(); err == nil {
@@ -61,13 +62,4 @@ func (a *aimed) try(ctx context.Context, c *Case) (hit bool, err error) {
 	}
 	c.Victim.Phase = m.Phase
 	return true, a.Injection.Inject(ctx, c)
-}
-
-// keepsStopped tells whether a fault wants its victim to stay stopped.
-func keepsStopped(i Injection) bool {
-	if r, ok := i.(*recorded); ok {
-		i = r.Injection
-	}
-	_, ok := i.(interface{ staysStopped() })
-	return ok
 }

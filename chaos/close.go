@@ -29,17 +29,16 @@ func (c Close) Validate() error { return validWithin("close", c.Within) }
 // Validate wants a duration that is not negative.
 func (t Terminate) Validate() error { return validWithin("terminate", t.Within) }
 
-// Ends implements Ender.
-func (c Close) Ends() []string { return []string{"stop"} }
-
-// Ends implements Ender.
-func (t Terminate) Ends() []string { return []string{"stop"} }
-
-func (c Close) leaves() int     { return 0 }
-func (t Terminate) leaves() int { return 0 }
+// Traits implements chaos.Fault.
+func (Close) Traits() Traits { return Traits{Whole: true, Ends: []string{"stop"}, Resizes: true} }
 
 // Begin makes an injection.
 func (c Close) Begin() Injection { return &closing{within: c.Within, end: Operator.Close} }
+
+// Traits implements chaos.Fault.
+func (Terminate) Traits() Traits {
+	return Traits{Whole: true, Ends: []string{"stop"}, Resizes: true, Abandons: true}
+}
 
 // Begin makes an injection.
 func (t Terminate) Begin() Injection { return &closing{within: t.Within, end: Operator.Terminate} }

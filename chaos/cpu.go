@@ -41,6 +41,9 @@ func (t CPU) Validate() error {
 	return nil
 }
 
+// Traits implements chaos.Fault.
+func (CPU) Traits() Traits { return Traits{} }
+
 // Begin makes an injection.
 func (t CPU) Begin() Injection { return &throttling{CPU: t} }
 

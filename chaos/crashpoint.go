@@ -35,17 +35,17 @@ func (p Crashpoint) Validate() error {
 	return nil
 }
 
-// phase is the phase in which the victim must be hit, in place of the pick's.
-func (p Crashpoint) phase() string {
+// Traits implements chaos.Fault.
+func (p Crashpoint) Traits() (t Traits) {
 	if p.At == "during-boot" {
-		return "booting"
+		t.Phase = "booting"
 	}
-	return ""
+	return t
 }
 
 // Begin makes an injection.
 func (p Crashpoint) Begin() Injection {
-	if p.phase() != "" {
+	if p.Traits().Phase != "" {
 		return Signal{Name: "KILL"}.Begin()
 	}
 	return &crashing{Crashpoint: p}

@@ -22,6 +22,9 @@ func (x Exit) Validate() error {
 	return nil
 }
 
+// Traits implements chaos.Fault.
+func (Exit) Traits() Traits { return Traits{} }
+
 // Begin makes an injection.
 func (x Exit) Begin() Injection { return &exiting{Exit: x} }
 

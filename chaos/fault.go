@@ -17,20 +17,36 @@ type Fault interface {
 	String() string
 	// Validate says what is wrong with its parameters, and what would be right.
 	Validate() error
+	// Traits are what else there is to know of it.
+	Traits() Traits
 	// Begin makes the state of one injection.
 	Begin() Injection
 }
 
-// Ender is a fault on the target as a whole that makes the target end members by itself, and says for which reasons: those of
-// history.MemberEvent. The reason "boot" stands for members that end before they are ready, whatever the target says of them.
-type Ender interface {
-	Ends() (reasons []string)
-}
-
-// Marker is a fault on the target as a whole of which members die by themselves, and says which line each of them writes to its
-// stderr first.
-type Marker interface {
-	Marker() string
+// Traits are what a run and its judge have to know of a fault beside what its injections do. The zero value is that of a fault
+// which strikes a member, whatever that one is doing, and takes nothing else of the target.
+type Traits struct {
+	// Whole tells that it befalls the target as a whole: nobody is picked for it.
+	Whole bool
+	// Ends are the reasons for which the target ends members by itself because of a fault on the whole: those of
+	// history.MemberEvent. "boot" stands for members that end before they are ready, whatever the target says of them.
+	Ends []string
+	// Marker is the line that each member which dies by itself of a fault on the whole writes to its stderr first; "" for none.
+	Marker string
+	// Resizes tells that the target is to have Leaves members afterwards, 0 of one that it ends.
+	Resizes bool
+	Leaves  int
+	// Abandons tells that tasks which are going on come to no end because of it.
+	Abandons bool
+	// EndsParent tells that it ends the parent of all members.
+	EndsParent bool
+	// Phase is the one in which a victim must be hit, in place of the pick's; "" for the pick's.
+	Phase string
+	// StaysStopped tells that its injections stop their victim and want it to stay so for a while, so that one that was hit in a
+	// phase is not continued.
+	StaysStopped bool
+	// OpenEnded tells that it lasts until the other faults are over.
+	OpenEnded bool
 }
 
 // Injection is one fault on its way through its life. Its steps are called one after the other from one goroutine:

@@ -27,5 +27,8 @@ func (f FDs) Validate() error {
 	return nil
 }
 
+// Traits implements chaos.Fault.
+func (FDs) Traits() Traits { return Traits{} }
+
 // Begin makes an injection.
 func (f FDs) Begin() Injection { return &exhaustingFDs{FDs: f} }

@@ -15,29 +15,28 @@ type Kind struct {
 	Doc     string // what happens, one sentence
 	Receipt string // what counts as evidence
 	Needs   string // the capability of the target without which it is refused; "" for none
-	Whole   bool   // it befalls the target as a whole and picks no victim
 	Zero    Fault  // its type; exported fields with a doc tag are its parameters
 }
 
 // kinds is the table, in reading order.
 var kinds = []Kind{
-	{"signal", "Send the victim a signal.", "the wait status shows it; for TERM and the like, how the victim ended", "", false, Signal{}},
-	{"pause", "SIGSTOP, and SIGCONT after a while.", "state T of every thread until SIGCONT or death", "", false, Pause{}},
-	{"oom", "Exhaust the victim's memory until the kernel's OOM killer, or a limit, ends it.", "wait status SIGKILL and the cgroup's oom_kill +1; by rlimit the message of the allocator or the runtime; by RSS its size", "Stresser", false, OOM{}},
-	{"memory", "Hold the victim's memory near its limit without ending it.", "the cgroup's usage over the time, oom_kill +0", "Stresser", false, Memory{}},
-	{"cpu", "Throttle the victim's CPU.", "the cgroup's nr_throttled grew", "", false, CPU{}},
-	{"fds", "Use up the victim's file descriptors.", "EMFILE, as the victim saw it", "Stresser", false, FDs{}},
-	{"pids", "Use up the processes that the victim may have.", "EAGAIN, as the victim saw it, and the cgroup's count of refusals", "Stresser", false, PIDs{}},
-	{"spawn", "Make new members fail to boot, or boot slowly.", "so many boots failed, or were slow", "Booter", true, Spawn{}},
-	{"exit", "Make the victim exit in the middle of a task.", "its wait status, and the line it writes before", "Stresser", false, Exit{}},
-	{"panic", "Make the victim's program panic where nothing recovers it.", "its wait status, and the message on its stderr", "Stresser", false, Panic{}},
-	{"crashpoint", "Make the victim kill itself at an exact point of its protocol loop.", "its wait status, and the line with the point's name", "Crasher", false, Crashpoint{}},
-	{"poison", "Submit a task that ends its member each time it runs.", "the wait statuses of those that died of it", "Poisoner", true, Poison{}},
-	{"supervisor", "End the parent of all members.", "the parent is gone, and a census of the descendants that it left", "Supervised", true, Supervisor{}},
-	{"resize", "Change the target's size.", "as many members were ready", "Operator", true, Resize{}},
-	{"restart", "Replace every member, one after the other.", "none of the processes from before is a member", "Operator", true, Restart{}},
-	{"close", "Close the target: finish what is queued, then stop.", "it returned in time, and no process is left", "Operator", true, Close{}},
-	{"terminate", "Stop the target now.", "it returned in time, and no process is left", "Operator", true, Terminate{}},
+	{"signal", "Send the victim a signal.", "the wait status shows it; for TERM and the like, how the victim ended", "", Signal{}},
+	{"pause", "SIGSTOP, and SIGCONT after a while.", "state T of every thread until SIGCONT or death", "", Pause{}},
+	{"oom", "Exhaust the victim's memory until the kernel's OOM killer, or a limit, ends it.", "wait status SIGKILL and the cgroup's oom_kill +1; by rlimit the message of the allocator or the runtime; by RSS its size", "Stresser", OOM{}},
+	{"memory", "Hold the victim's memory near its limit without ending it.", "the cgroup's usage over the time, oom_kill +0", "Stresser", Memory{}},
+	{"cpu", "Throttle the victim's CPU.", "the cgroup's nr_throttled grew", "", CPU{}},
+	{"fds", "Use up the victim's file descriptors.", "EMFILE, as the victim saw it", "Stresser", FDs{}},
+	{"pids", "Use up the processes that the victim may have.", "EAGAIN, as the victim saw it, and the cgroup's count of refusals", "Stresser", PIDs{}},
+	{"spawn", "Make new members fail to boot, or boot slowly.", "so many boots failed, or were slow", "Booter", Spawn{}},
+	{"exit", "Make the victim exit in the middle of a task.", "its wait status, and the line it writes before", "Stresser", Exit{}},
+	{"panic", "Make the victim's program panic where nothing recovers it.", "its wait status, and the message on its stderr", "Stresser", Panic{}},
+	{"crashpoint", "Make the victim kill itself at an exact point of its protocol loop.", "its wait status, and the line with the point's name", "Crasher", Crashpoint{}},
+	{"poison", "Submit a task that ends its member each time it runs.", "the wait statuses of those that died of it", "Poisoner", Poison{}},
+	{"supervisor", "End the parent of all members.", "the parent is gone, and a census of the descendants that it left", "Supervised", Supervisor{}},
+	{"resize", "Change the target's size.", "as many members were ready", "Operator", Resize{}},
+	{"restart", "Replace every member, one after the other.", "none of the processes from before is a member", "Operator", Restart{}},
+	{"close", "Close the target: finish what is queued, then stop.", "it returned in time, and no process is left", "Operator", Close{}},
+	{"terminate", "Stop the target now.", "it returned in time, and no process is left", "Operator", Terminate{}},
 }
 
 // Kinds lists the built-in faults.

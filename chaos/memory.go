@@ -44,6 +44,9 @@ func (m Memory) Validate() error {
 	return nil
 }
 
+// Traits implements chaos.Fault.
+func (Memory) Traits() Traits { return Traits{} }
+
 // Begin makes an injection.
 func (m Memory) Begin() Injection { return &pressing{Memory: m} }
 

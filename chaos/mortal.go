@@ -33,7 +33,7 @@ func (x *experiment) watchLife() (end func()) {
 // endsParent tells whether a fault of the run is to end the target's parent.
 func (x *experiment) endsParent() bool {
 	for _, s := range x.shots {
-		if _, ends := s.Fault.(Supervisor); ends {
+		if s.Fault.Traits().EndsParent {
 			return true
 		}
 	}

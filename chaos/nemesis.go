@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,17 +21,15 @@ const (
 	loyalty  = 250 * time.Millisecond
 )
 
-// leaver is a fault after which the target has so many members.
-type leaver interface{ leaves() int }
-
 // fire strikes once: it picks the victims and injects the fault into each of them at the same time.
 func (x *experiment) fire(ctx, probeCtx context.Context, s Shot, due time.Duration) {
-	if f, ok := s.Fault.(leaver); ok && f.leaves() < x.MinAlive {
+	traits := s.Fault.Traits()
+	if traits.Resizes && traits.Leaves < x.MinAlive {
 		n := x.planned(s, nil, due)
 		x.settled(n, s, nil, history.Receipt{}, refuse("min_alive reached: %s leaves fewer members alive than %d", s.Fault, x.MinAlive))
 		return
 	}
-	if kindOf(s.Fault).Whole {
+	if traits.Whole {
 		x.inject(ctx, probeCtx, s, nil, due)
 		return
 	}
@@ -124,9 +123,7 @@ func (x *experiment) choose(s Shot, members []Member, loyal bool) (chosen []cand
 // pickFor is the pick of a shot's nemesis, in the phase that the fault insists on if it does.
 func (x *experiment) pickFor(s Shot) Pick {
 	pick := x.Chaos[s.Nemesis].Pick
-	if f, ok := s.Fault.(interface{ phase() string }); ok && f.phase() != "" {
-		pick.Phase = f.phase()
-	}
+	pick.Phase = cmp.Or(s.Fault.Traits().Phase, pick.Phase)
 	return pick
 }
 
@@ -177,7 +174,7 @@ func (x *experiment) inject(ctx, probeCtx context.Context, s Shot, v *Victim, du
 	}
 	var inj Injection = &recorded{s.Fault.Begin(), func() { x.injected(n, s, v) }}
 	if phase := x.pickFor(s).Phase; phase != "" && v != nil {
-		inj = &aimed{Injection: inj, phase: phase}
+		inj = &aimed{Injection: inj, phase: phase, staysStopped: s.Fault.Traits().StaysStopped}
 	}
 	err := live(ctx, inj, c, func(r history.Receipt, err error) { x.settled(n, s, v, r, err) })
 	switch {
@@ -213,24 +210,21 @@ func (x *experiment) planned(s Shot, v *Victim, due time.Duration) (n int) {
 
 // victimOf is whom a shot is aimed at: a member, the target's parent, or nobody in particular.
 func (x *experiment) victimOf(s Shot, v *Victim) *history.Victim {
-	if v == nil {
-		return parentOf(x.Target, s.Fault)
+	switch t, ok := x.Target.(Supervised); {
+	case v != nil:
+		return v.record()
+	case ok && s.Fault.Traits().EndsParent:
+		return &history.Victim{Slot: -1, PID: t.Supervisor(), Name: "the parent of " + x.Target.Describe().Name}
 	}
-	return v.record()
+	return nil
 }
 
 func (x *experiment) injected(n int, s Shot, v *Victim) {
 	f := &history.Fault{N: n, Nemesis: s.Nemesis, Op: history.Injected, Fault: s.Fault.String()}
 	f.Victim = x.victimOf(s, v)
-	if e, ok := s.Fault.(Ender); ok {
-		f.Ends = e.Ends()
-	}
-	if l, ok := s.Fault.(leaver); ok {
-		f.Closes = f.Victim == nil && l.leaves() == 0
-	}
-	if m, ok := s.Fault.(Marker); ok {
-		f.Marker = m.Marker()
-	}
+	t := s.Fault.Traits()
+	f.Ends, f.Marker = t.Ends, t.Marker
+	f.Closes = f.Victim == nil && t.Resizes && t.Leaves == 0
 	x.record(history.Event{Fault: f})
 }
 

@@ -48,6 +48,9 @@ func (o OOM) Validate() error {
 	return nil
 }
 
+// Traits implements chaos.Fault.
+func (OOM) Traits() Traits { return Traits{} }
+
 // Begin makes an injection.
 func (o OOM) Begin() Injection { return &oomByAny{OOM: o} }
 

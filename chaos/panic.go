@@ -31,6 +31,9 @@ func (p Panic) Validate() error {
 	return nil
 }
 
+// Traits implements chaos.Fault.
+func (Panic) Traits() Traits { return Traits{} }
+
 // Begin makes an injection.
 func (p Panic) Begin() Injection { return &panicking{Panic: p} }
 

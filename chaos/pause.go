@@ -36,6 +36,9 @@ func (p Pause) Validate() error {
 	return nil
 }
 
+// Traits implements chaos.Fault.
+func (Pause) Traits() Traits { return Traits{StaysStopped: true} }
+
 // Begin makes an injection.
 func (p Pause) Begin() Injection { return &pausing{Pause: p} }
 
@@ -45,8 +48,6 @@ type pausing struct {
 	Pause
 	done func() // tells the guardian that it is not needed any more
 }
-
-func (p *pausing) staysStopped() {}
 
 func (p *pausing) Setup(_ context.Context, c *Case) (err error) {
 	p.done, err = c.Guardian.Continue(c.Victim.PID)

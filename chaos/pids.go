@@ -33,6 +33,9 @@ func (p PIDs) Validate() error {
 	return nil
 }
 
+// Traits implements chaos.Fault.
+func (PIDs) Traits() Traits { return Traits{} }
+
 // Begin makes an injection.
 func (p PIDs) Begin() Injection { return &exhaustingPIDs{PIDs: p} }
 

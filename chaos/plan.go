@@ -34,7 +34,7 @@ func (n Nemesis) record() history.Nemesis {
 		r.Require = 1
 	}
 	r.Require = max(r.Require, 0)
-	if !kindOf(n.Fault).Whole {
+	if !n.Fault.Traits().Whole {
 		r.Pick = n.Pick.String()
 	}
 	return r
@@ -75,6 +75,9 @@ func (m Mixed) Validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// Traits has none: each of the faults has its own.
+func (m Mixed) Traits() Traits { return Traits{} }
 
 // Begin makes an injection that is refused: the plan has one of the faults in place of a mix.
 func (m Mixed) Begin() Injection { return unresolved{} }

@@ -27,8 +27,11 @@ func (p Poison) Validate() error {
 	return validWithin("poison", p.Within)
 }
 
-// Marker implements Marker: what a Poisoner's task writes to its member's stderr before it ends it.
+// Marker is what a Poisoner's task writes to its member's stderr before it ends it.
 func (p Poison) Marker() string { return fmt.Sprintf("respawn poison: exit %d", p.code()) }
+
+// Traits implements chaos.Fault.
+func (p Poison) Traits() Traits { return Traits{Whole: true, Marker: p.Marker()} }
 
 // Begin makes an injection.
 func (p Poison) Begin() Injection { return &poisoning{Poison: p} }

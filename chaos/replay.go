@@ -29,7 +29,7 @@ func Trace(events []history.Event, chaos []Nemesis) (shots []Shot, left int, err
 		if fault == nil {
 			return nil, 0, fmt.Errorf("injection %d is %q, which nemesis %d does not do", f.N, f.Fault, f.Nemesis)
 		}
-		if f.Victim == nil && !kindOf(fault).Whole {
+		if f.Victim == nil && !fault.Traits().Whole {
 			left++ // replayed, it might find one
 			continue
 		}

@@ -29,10 +29,10 @@ func (r Resize) Validate() error {
 	return nil
 }
 
-// Ends implements Ender.
-func (r Resize) Ends() []string { return []string{"stop"} }
-
-func (r Resize) leaves() int { return r.To }
+// Traits implements chaos.Fault.
+func (r Resize) Traits() Traits {
+	return Traits{Whole: true, Ends: []string{"stop"}, Resizes: true, Leaves: r.To}
+}
 
 // Begin makes an injection.
 func (r Resize) Begin() Injection { return &resizing{Resize: r} }

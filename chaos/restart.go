@@ -26,8 +26,8 @@ func validWithin(what string, d time.Duration) error {
 	return nil
 }
 
-// Ends implements Ender.
-func (r Restart) Ends() []string { return []string{"restart"} }
+// Traits implements chaos.Fault.
+func (Restart) Traits() Traits { return Traits{Whole: true, Ends: []string{"restart"}} }
 
 // Begin makes an injection.
 func (r Restart) Begin() Injection { return &restarting{Restart: r} }

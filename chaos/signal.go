@@ -62,6 +62,9 @@ func (s Signal) Validate() error {
 	return nil
 }
 
+// Traits implements chaos.Fault.
+func (Signal) Traits() Traits { return Traits{} }
+
 // Begin makes an injection.
 func (s Signal) Begin() Injection { return &signalling{Signal: s} }
 

@@ -34,8 +34,10 @@ func (s Spawn) Validate() error {
 	return nil
 }
 
-// Ends implements Ender.
-func (s Spawn) Ends() []string { return []string{"boot"} }
+// Traits implements chaos.Fault.
+func (s Spawn) Traits() Traits {
+	return Traits{Whole: true, Ends: []string{"boot"}, OpenEnded: s.Delay > 0 && s.For == 0}
+}
 
 // Begin makes an injection.
 func (s Spawn) Begin() Injection { return &spoiling{Spawn: s} }
@@ -63,18 +65,12 @@ func (s *spoiling) Inject(context.Context, *Case) error {
 	return s.booter.SetBoot(s.Fail, s.Delay)
 }
 
-// isOpen tells whether the fault lasts until the others are over: slow boots without an end of their own.
-func isOpen(f Fault) bool {
-	s, ok := f.(Spawn)
-	return ok && s.Delay > 0 && s.For == 0
-}
-
 // spawnWait is how long after the chaos the boots may take to fail that are to fail, for a pool backs off between them, and the
 // target to recover from slow ones.
 const spawnWait = 30 * time.Second
 
 func (s *spoiling) Confirm(ctx context.Context, c *Case) (history.Receipt, error) {
-	end, open := c.Until, isOpen(s.Spawn)
+	end, open := c.Until, s.Traits().OpenEnded
 	if s.For > 0 {
 		end = c.Now() + s.For
 	}

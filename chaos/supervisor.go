@@ -30,7 +30,10 @@ func (s Supervisor) String() string {
 // Validate wants a signal that there is.
 func (s Supervisor) Validate() error { return s.signal().Validate() }
 
-func (s Supervisor) leaves() int { return 0 }
+// Traits implements chaos.Fault.
+func (Supervisor) Traits() Traits {
+	return Traits{Whole: true, Resizes: true, Abandons: true, EndsParent: true}
+}
 
 // Begin makes an injection.
 func (s Supervisor) Begin() Injection { return &orphaning{Supervisor: s} }
@@ -121,13 +124,4 @@ func (o *orphaning) Cleanup(context.Context, *Case) error {
 		return o.pidfd.Close()
 	}
 	return nil
-}
-
-// parentOf is the target's parent process as the victim of a fault that ends it; nil for other faults.
-func parentOf(t Target, f Fault) *history.Victim {
-	s, ok := t.(Supervised)
-	if _, ends := f.(Supervisor); !ok || !ends {
-		return nil
-	}
-	return &history.Victim{Slot: -1, PID: s.Supervisor(), Name: fmt.Sprintf("the parent of %s", t.Describe().Name)}
 }

@@ -71,5 +71,5 @@ func (f Fault) names() (list []string) {
 
 // isWhole tells whether the fault of that name befalls the target as a whole.
 func isWhole(name string) bool {
-	return slices.ContainsFunc(chaos.Kinds(), func(k chaos.Kind) bool { return k.Name == name && k.Whole })
+	return slices.ContainsFunc(chaos.Kinds(), func(k chaos.Kind) bool { return k.Name == name && k.Zero.Traits().Whole })
 }
