@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
@@ -71,10 +72,10 @@ func (f *full) Append(e history.Event) error {
 // A run with mistakes in it says all of them, and does nothing.
 func TestMistakesAreNamed(t *testing.T) {
 	g := NewWithT(t)
-	run := chaos.Run{Chaos: []chaos.Nemesis{once(chaos.Signal{Name: "NOPE"}), {}}, Load: &chaos.Load{Concurrency: 1, Rate: 1}}
+	run := chaos.Run{Chaos: []chaos.Nemesis{once(faults.Signal{Name: "NOPE"}), {}}, Load: &chaos.Load{Concurrency: 1, Rate: 1}}
 	g.Expect(run.Do(t.Context())).To(MatchError(And(
 		ContainSubstring("Run.Target is missing"), ContainSubstring("Run.Open is missing"),
-		ContainSubstring(`signal "NOPE" is not known`), ContainSubstring("a nemesis without a fault"),
+		ContainSubstring(`unknown signal "NOPE"`), ContainSubstring("a nemesis without a fault"),
 		ContainSubstring("2 of Concurrency, Rate and Map"))))
 	run = chaos.Run{Target: sleepers(t, 1), Open: (&tape{}).open, Load: &chaos.Load{Concurrency: 1}}
 	g.Expect(run.Do(t.Context())).To(MatchError(ContainSubstring("the procs target cannot run tasks")))

@@ -49,11 +49,11 @@ func (a *aimed) try(ctx context.Context, c *Case) (hit bool, err error) {
 		if hit && err == nil && a.staysStopped {
 			return
 		}
-		if resumeErr := c.Victim.resume(); err == nil {
+		if resumeErr := c.Victim.Resume(); err == nil {
 			err = resumeErr
 		}
 	}()
-	if err := c.Victim.stop(ctx); err != nil {
+	if err := c.Victim.Stop(ctx); err != nil {
 		return false, err
 	}
 	m, err := c.Victim.now(ctx, c.Target)

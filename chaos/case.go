@@ -3,8 +3,7 @@ package chaos
 import (
 	"context"
 	"errors"
-	"fmt"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
@@ -20,7 +19,7 @@ type Case struct {
 	clock  *clock
 	exit   *exitWatch // the target's word on the victim's end; nil without a victim
 	ownOOM func(w who, n int64)
-	spoilt *atomic.Bool // boots are, by an injection that is going on
+	claims *claims
 	// striking tells whether an injection that waits for no other is yet to come or going on, recovered whether the target is whole.
 	striking  func() bool
 	recovered func(context.Context) bool
@@ -28,6 +27,23 @@ type Case struct {
 
 // Now is the time since the start of the run, as in the history.
 func (c *Case) Now() time.Duration { return c.clock.now() }
+
+// Striking tells whether an injection that waits for no other is yet to come or going on: see Traits.OpenEnded.
+func (c *Case) Striking() bool { return c.striking() }
+
+// Recovered tells whether the target has the members that it wants, and whoever was to answer has answered.
+func (c *Case) Recovered(ctx context.Context) bool { return c.recovered(ctx) }
+
+// Claim takes what only one injection of a run may have at a time, by its name. ok is false while another one has it.
+func (c *Case) Claim(what string) (release func(), ok bool) { return c.claims.take(what) }
+
+// claims is who has what. Safe for concurrent use.
+type claims struct{ taken sync.Map }
+
+func (c *claims) take(what string) (release func(), ok bool) {
+	_, taken := c.taken.LoadOrStore(what, true)
+	return func() { c.taken.Delete(what) }, !taken
+}
 
 // CountOOM tells the run that a fault made the kernel's OOM killer kill n times, so that the host's counter growing is
 // not taken for trouble from elsewhere.
@@ -71,13 +87,13 @@ func (c *Case) Tells(what string) bool {
 func Capability[T any](c *Case, what string) (T, error) {
 	t, ok := c.Target.(T)
 	if !ok {
-		return t, refuse("the %s target cannot %s", c.Target.Describe().Kind, what)
+		return t, Refuse("the %s target cannot %s", c.Target.Describe().Kind, what)
 	}
 	return t, nil
 }
 
-// hold waits for d, or until the victim ends or ctx is done. It reports whether the victim ended.
-func (c *Case) hold(ctx context.Context, d time.Duration) (ended bool, err error) {
+// Hold waits for d, or until the victim ends or ctx is done. It reports whether the victim ended.
+func (c *Case) Hold(ctx context.Context, d time.Duration) (ended bool, err error) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -103,6 +119,3 @@ type noGuardian struct{}
 
 func (noGuardian) Continue(int) (func(), error)        { return func() {}, nil }
 func (noGuardian) Undo(string, string) (func(), error) { return func() {}, nil }
-
-// say formats a fact for a receipt.
-func say(v any) string { return fmt.Sprint(v) }

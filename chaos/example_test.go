@@ -9,6 +9,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/scenarios/targets/own"
@@ -28,7 +29,7 @@ func Example() {
 		Target: target, Close: target.Close, Witness: target.Witness(), Open: chaos.Create(path), Seed: 42,
 		Load: &chaos.Load{Task: "sleep", Args: map[string]any{"duration": 5 * time.Millisecond}, Concurrency: 16},
 		Chaos: []chaos.Nemesis{{
-			Fault: chaos.Signal{Name: "KILL"}, Pick: chaos.Pick{State: "busy"},
+			Fault: faults.Signal{Name: "KILL"}, Pick: chaos.Pick{State: "busy"},
 			When: chaos.When{Every: 200 * time.Millisecond, For: 2 * time.Second}, Require: 5,
 		}},
 		Progress: func(e history.Event) { // the receipts, as they come

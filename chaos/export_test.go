@@ -1,7 +1,6 @@
 package chaos
 
 import (
-	"context"
 	"os"
 	"time"
 
@@ -17,18 +16,6 @@ func Blind(err error) (see func()) {
 	blinded.Store(&err)
 	return func() { blinded.Store(nil) }
 }
-
-// StartHog starts a hog in no group at all.
-func StartHog() error {
-	h, err := startHog(context.Background(), nil, "0")
-	if err == nil {
-		h.stop()
-	}
-	return err
-}
-
-// OutOfMemory is outOfMemory.
-var OutOfMemory = outOfMemory
 
 // OwnTime follows the CPU time of that process, of this one, and of what descends from them, from table to table.
 func OwnTime(parent int) func(procfs.Table) time.Duration {

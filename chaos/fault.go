@@ -45,6 +45,8 @@ type Traits struct {
 	// StaysStopped tells that its injections stop their victim and want it to stay so for a while, so that one that was hit in a
 	// phase is not continued.
 	StaysStopped bool
+	// Idle tells that it does nothing to whoever does not ask for it, so that it shows little when it has happened.
+	Idle bool
 	// OpenEnded tells that it lasts until the other faults are over.
 	OpenEnded bool
 }
@@ -80,13 +82,13 @@ type Steps struct{}
 func (Steps) Setup(context.Context, *Case) error { return nil }
 
 // Heal has nothing to heal.
-func (Steps) Heal(context.Context, *Case) error { return errNothingToHeal }
+func (Steps) Heal(context.Context, *Case) error { return ErrNothingToHeal }
 
 // Cleanup does nothing.
 func (Steps) Cleanup(context.Context, *Case) error { return nil }
 
-// errNothingToHeal keeps "healed" out of the history of faults that cannot be taken back.
-var errNothingToHeal = errors.New("nothing to heal")
+// ErrNothingToHeal is what Heal returns when there is nothing to take back: it keeps "healed" out of the history of faults that cannot be taken back.
+var ErrNothingToHeal = errors.New("nothing to heal")
 
 // Outcome is how an injection ended.
 type Outcome = history.FaultOutcome
@@ -108,7 +110,8 @@ type RefusedError struct{ Reason string }
 
 func (e *RefusedError) Error() string { return e.Reason }
 
-func refuse(format string, args ...any) error { return &RefusedError{fmt.Sprintf(format, args...)} }
+// Refuse is the error of a step for which the target, the host or the harness lacks what it takes.
+func Refuse(format string, args ...any) error { return &RefusedError{fmt.Sprintf(format, args...)} }
 
 // MissedError says why no victim was hit.
 type MissedError struct{ Reason string }
@@ -124,8 +127,8 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("%s panicked: %v", e.Step, e.Value) }
 
-// outcomeOf decides an injection's outcome by its first error.
-func outcomeOf(err error) Outcome {
+// OutcomeOf is the outcome of an injection by the first error of its steps; nil for none.
+func OutcomeOf(err error) Outcome {
 	var refused *RefusedError
 	var missed *MissedError
 	switch {
@@ -167,10 +170,10 @@ func live(ctx context.Context, inj Injection, c *Case, settled func(history.Rece
 	if injected {
 		healErr = step("heal", func() error { return inj.Heal(healing, c) })
 	} else {
-		healErr = errNothingToHeal
+		healErr = ErrNothingToHeal
 	}
 	cleanErr := step("cleanup", func() error { return inj.Cleanup(healing, c) })
-	if cleanErr != nil && errors.Is(healErr, errNothingToHeal) {
+	if cleanErr != nil && errors.Is(healErr, ErrNothingToHeal) {
 		return cleanErr
 	}
 	return errors.Join(healErr, cleanErr)

@@ -56,13 +56,13 @@ func TestLifeCycle(t *testing.T) {
 		heal    error
 	}{
 		{"all is well", "", nil, all, Confirmed, nil},
-		{"refused", "setup", fail(refuse("no")), []string{"setup", "cleanup"}, Refused, errNothingToHeal},
-		{"gone before", "setup", fail(ErrGone), []string{"setup", "cleanup"}, AlreadyGone, errNothingToHeal},
+		{"refused", "setup", fail(Refuse("no")), []string{"setup", "cleanup"}, Refused, ErrNothingToHeal},
+		{"gone before", "setup", fail(ErrGone), []string{"setup", "cleanup"}, AlreadyGone, ErrNothingToHeal},
 		{"gone meanwhile", "inject", fail(ErrGone), []string{"setup", "inject", "heal", "cleanup"}, AlreadyGone, nil},
 		{"missed", "inject", fail(&MissedError{"too late"}), []string{"setup", "inject", "heal", "cleanup"}, Missed, nil},
 		{"half done", "inject", fail(oops), []string{"setup", "inject", "heal", "cleanup"}, Unconfirmed, nil},
 		{"no evidence", "confirm", fail(oops), all, Unconfirmed, nil},
-		{"panic in setup", "setup", func() error { panic(oops) }, []string{"setup", "cleanup"}, Unconfirmed, errNothingToHeal},
+		{"panic in setup", "setup", func() error { panic(oops) }, []string{"setup", "cleanup"}, Unconfirmed, ErrNothingToHeal},
 		{"panic in inject", "inject", func() error { panic(oops) }, []string{"setup", "inject", "heal", "cleanup"}, Unconfirmed, nil},
 		{"panic in confirm", "confirm", func() error { panic(oops) }, all, Unconfirmed, nil},
 		{"not healed", "heal", fail(oops), all, Confirmed, oops},
@@ -75,7 +75,7 @@ func TestLifeCycle(t *testing.T) {
 			settled := 0
 			err := live(t.Context(), s, &Case{}, func(r history.Receipt, err error) {
 				settled++
-				g.Expect(outcomeOf(err)).To(gomega.Equal(c.outcome), "%v", err)
+				g.Expect(OutcomeOf(err)).To(gomega.Equal(c.outcome), "%v", err)
 				g.Expect(s.called).NotTo(gomega.ContainElement("heal"), "it is settled before it is healed")
 			})
 			g.Expect(settled).To(gomega.Equal(1))
@@ -105,41 +105,6 @@ func TestHealingIsNotInterrupted(t *testing.T) {
 	s = &steps{}
 	g.Expect(live(ctx, s, &Case{}, func(_ history.Receipt, err error) {
 		g.Expect(err).To(gomega.MatchError(context.Canceled))
-	})).To(gomega.MatchError(errNothingToHeal))
+	})).To(gomega.MatchError(ErrNothingToHeal))
 	g.Expect(s.called).To(gomega.Equal([]string{"setup", "cleanup"}), "nothing is injected after the end")
-}
-
-// A signal is judged by how its victim ended.
-func TestSignalsAreJudgedByTheEnd(t *testing.T) {
-	exit := func(code int, stderr string) Ending {
-		return Ending{Tier: TierWaitStatus, Code: code, Target: &history.Exit{Code: code, Stderr: stderr}}
-	}
-	died := func(signal string) Ending { return Ending{Tier: TierWaitStatus, Code: -1, Signal: signal} }
-	for _, c := range []struct {
-		signal  string
-		end     Ending
-		how     string
-		outcome Outcome
-	}{
-		{"KILL", died("SIGKILL"), "died of it", Confirmed},
-		{"KILL", Ending{Tier: TierReadable}, "ended after it", Confirmed},
-		{"KILL", exit(0, ""), "it exited by itself just before", AlreadyGone},
-		{"KILL", exit(3, ""), "ended otherwise", Unconfirmed},
-		{"KILL", died("SIGSEGV"), "ended otherwise", Unconfirmed},
-		{"SEGV", died("SIGSEGV"), "died of it", Confirmed},
-		{"SEGV", exit(2, "SIGSEGV: segmentation violation"), "died of it: its runtime says so", Confirmed},
-		{"SEGV", exit(2, "panic: something else"), "ended otherwise", Unconfirmed},
-		{"SEGV", exit(0, "SIGSEGV"), "ended otherwise", Unconfirmed},
-		{"SEGV", died("SIGKILL"), "ended otherwise", Unconfirmed},
-		{"TERM", exit(0, ""), "drained and exited 0", Confirmed},
-		{"TERM", died("SIGTERM"), "died of it", Confirmed},
-		{"TERM", died("SIGKILL"), "escalated: it had to be killed", Confirmed},
-		{"TERM", exit(143, ""), "exited 143", Confirmed},
-		{"TERM", died("SIGSEGV"), "ended otherwise", Unconfirmed},
-	} {
-		g := gomega.NewWithT(t)
-		how, err := (&signalling{Signal: Signal{Name: c.signal}}).judge(c.end)
-		g.Expect(how).To(gomega.Equal(c.how), "%s: %s", c.signal, c.end)
-		g.Expect(outcomeOf(err)).To(gomega.Equal(c.outcome), "%s: %s", c.signal, c.end)
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/onsi/gomega/types"
 
 	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/pool"
 )
@@ -40,7 +41,7 @@ func TestSignalsThatDoNothingAreNotConfirmed(t *testing.T) {
 	for _, name := range []string{"URG", "CHLD", "WINCH", "CONT", "ALRM", "PIPE"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			list := strike(t, start(t, pool.Config{Size: 1}), once(chaos.Signal{Name: name})).faults(history.Concluded)
+			list := strike(t, start(t, pool.Config{Size: 1}), once(faults.Signal{Name: name})).faults(history.Concluded)
 			NewWithT(t).Expect(list).To(ConsistOf(HaveField("Outcome", history.Unconfirmed)), name)
 		})
 	}
@@ -54,21 +55,21 @@ func TestFaultsAreConfirmed(t *testing.T) {
 		fatal    bool
 		evidence types.GomegaMatcher
 	}{
-		{chaos.Signal{Name: "KILL"}, true, And(ending("signal SIGKILL"), HaveKeyWithValue("how", "died of it"))},
-		{chaos.Signal{Name: "TERM"}, true, And(ending("exit 0"), HaveKeyWithValue("how", "drained and exited 0"))},
-		{chaos.Signal{Name: "INT"}, true, HaveKeyWithValue("how", "died of it")},
-		{chaos.Signal{Name: "SEGV"}, true, And(ending("exit 2"), HaveKeyWithValue("how", "died of it: its runtime says so"))},
-		{chaos.Signal{Name: "ABRT"}, true, And(ending("exit 2"), HaveKeyWithValue("how", "died of it: its runtime says so"))},
-		{chaos.Pause{For: 100 * time.Millisecond}, false, And(HaveKeyWithValue("at the beginning", "T"), HaveKeyWithValue("at the end", "T"))},
-		{chaos.Exit{Code: 3}, true, And(ending("exit 3"), HaveKeyWithValue("marker", "respawn stress: exit 3"))},
-		{chaos.Exit{}, true, And(ending("exit 0"), HaveKeyWithValue("marker", "respawn stress: exit 0"))},
-		{chaos.Panic{Text: "oh no"}, true, And(ending("exit 2"), HaveKeyWithValue("marker", "respawn stress: panic oh no"))},
-		{chaos.Crashpoint{At: "before-read"}, true, And(ending("signal SIGKILL"), HaveKeyWithValue("marker", "crash point before-read"))},
-		{chaos.Crashpoint{At: "after-read"}, true, HaveKeyWithValue("marker", "crash point after-read")},
-		{chaos.Crashpoint{At: "mid-exec"}, true, HaveKeyWithValue("marker", "crash point mid-exec")},
-		{chaos.Crashpoint{At: "mid-write"}, true, HaveKeyWithValue("marker", "crash point mid-write")},
-		{chaos.Crashpoint{At: "after-write"}, true, HaveKeyWithValue("marker", "crash point after-write")},
-		{chaos.Crashpoint{At: "during-drain"}, true, HaveKeyWithValue("marker", "crash point during-drain")},
+		{faults.Signal{Name: "KILL"}, true, And(ending("signal SIGKILL"), HaveKeyWithValue("how", "died of it"))},
+		{faults.Signal{Name: "TERM"}, true, And(ending("exit 0"), HaveKeyWithValue("how", "drained and exited 0"))},
+		{faults.Signal{Name: "INT"}, true, HaveKeyWithValue("how", "died of it")},
+		{faults.Signal{Name: "SEGV"}, true, And(ending("exit 2"), HaveKeyWithValue("how", "died of it: its runtime says so"))},
+		{faults.Signal{Name: "ABRT"}, true, And(ending("exit 2"), HaveKeyWithValue("how", "died of it: its runtime says so"))},
+		{faults.Pause{For: 100 * time.Millisecond}, false, And(HaveKeyWithValue("at the beginning", "T"), HaveKeyWithValue("at the end", "T"))},
+		{faults.Exit{Code: 3}, true, And(ending("exit 3"), HaveKeyWithValue("marker", "respawn stress: exit 3"))},
+		{faults.Exit{}, true, And(ending("exit 0"), HaveKeyWithValue("marker", "respawn stress: exit 0"))},
+		{faults.Panic{Text: "oh no"}, true, And(ending("exit 2"), HaveKeyWithValue("marker", "respawn stress: panic oh no"))},
+		{faults.Crashpoint{At: "before-read"}, true, And(ending("signal SIGKILL"), HaveKeyWithValue("marker", "crash point before-read"))},
+		{faults.Crashpoint{At: "after-read"}, true, HaveKeyWithValue("marker", "crash point after-read")},
+		{faults.Crashpoint{At: "mid-exec"}, true, HaveKeyWithValue("marker", "crash point mid-exec")},
+		{faults.Crashpoint{At: "mid-write"}, true, HaveKeyWithValue("marker", "crash point mid-write")},
+		{faults.Crashpoint{At: "after-write"}, true, HaveKeyWithValue("marker", "crash point after-write")},
+		{faults.Crashpoint{At: "during-drain"}, true, HaveKeyWithValue("marker", "crash point during-drain")},
 	} {
 		t.Run(c.fault.String(), func(t *testing.T) {
 			g := NewWithT(t)
@@ -89,7 +90,7 @@ func TestFaultsAreConfirmed(t *testing.T) {
 func TestPausedVictimIsKilledByThePool(t *testing.T) {
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 2, Heartbeat: 100 * time.Millisecond})
-	rec := strike(t, p, once(chaos.Pause{For: 10 * time.Second}))
+	rec := strike(t, p, once(faults.Pause{For: 10 * time.Second}))
 	f := rec.faults(history.Concluded)[0]
 	g.Expect(f.Outcome).To(Equal(history.Confirmed), f.Err)
 	g.Expect(f.Fatal).To(BeTrue())
@@ -106,7 +107,7 @@ func TestPhasesAreHitExactly(t *testing.T) {
 			g := NewWithT(t)
 			p := start(t, pool.Config{Size: 2})
 			rec := strike(t, p, chaos.Nemesis{
-				Fault: chaos.Signal{Name: "KILL"}, Pick: chaos.Pick{Phase: phase}, When: chaos.When{Every: 50 * time.Millisecond, Times: 3},
+				Fault: faults.Signal{Name: "KILL"}, Pick: chaos.Pick{Phase: phase}, When: chaos.When{Every: 50 * time.Millisecond, Times: 3},
 			})
 			outcomes := rec.settled()
 			g.Expect(outcomes["confirmed"]+outcomes["missed"]).To(Equal(3), "%v", outcomes)
@@ -125,7 +126,7 @@ func TestDuringBoot(t *testing.T) {
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 2})
 	g.Expect(p.SetBoot(0, 200*time.Millisecond)).To(Succeed())
-	rec := strike(t, p, once(chaos.Signal{Name: "KILL"}), once(chaos.Crashpoint{At: "during-boot"}))
+	rec := strike(t, p, once(faults.Signal{Name: "KILL"}), once(faults.Crashpoint{At: "during-boot"}))
 	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 2}), "%v", rec.faults(history.Concluded))
 	for _, f := range rec.faults(history.Injected) {
 		if f.Nemesis == 1 {
@@ -138,16 +139,16 @@ func TestDuringBoot(t *testing.T) {
 func TestOperations(t *testing.T) {
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 2})
-	rec := strike(t, p, once(chaos.Resize{To: 4}))
+	rec := strike(t, p, once(faults.Resize{To: 4}))
 	g.Expect(rec.settled()).To(HaveKeyWithValue("confirmed", 1), "%v", rec.faults(history.Concluded))
 	g.Expect(rec.faults(history.Injected)[0].Closes).To(BeFalse(), "it takes tasks as before")
 	g.Expect(p.Want()).To(Equal(4))
 
-	rec = strike(t, p, once(chaos.Restart{}))
+	rec = strike(t, p, once(faults.Restart{}))
 	g.Expect(rec.settled()).To(HaveKeyWithValue("confirmed", 1), "%v", rec.faults(history.Concluded))
 	g.Expect(rec.outcomes()).To(And(HaveLen(1), HaveKey(history.OK)))
 
-	rec = strike(t, p, once(chaos.Poison{Code: 9}))
+	rec = strike(t, p, once(faults.Poison{Code: 9}))
 	f := rec.faults(history.Concluded)[0]
 	g.Expect(f.Outcome).To(Equal(history.Confirmed), f.Err)
 	g.Expect(f.Receipt.PIDs).To(HaveLen(3))
@@ -159,7 +160,7 @@ func TestOperations(t *testing.T) {
 	})).To(Equal(3))
 	g.Expect(rec.outcomes()).To(And(HaveLen(1), HaveKey(history.OK)))
 
-	rec = strike(t, p, once(chaos.Close{}))
+	rec = strike(t, p, once(faults.Close{}))
 	g.Expect(rec.settled()).To(HaveKeyWithValue("confirmed", 1), "%v", rec.faults(history.Concluded))
 	g.Expect(rec.outcomes()).NotTo(HaveKey(history.Hung))
 	g.Expect(rec.outcomes()).To(HaveKey(history.Rejected))
@@ -170,7 +171,7 @@ func TestOperations(t *testing.T) {
 func TestTerminate(t *testing.T) {
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 2})
-	rec := strike(t, p, once(chaos.Terminate{}))
+	rec := strike(t, p, once(faults.Terminate{}))
 	g.Expect(rec.settled()).To(HaveKeyWithValue("confirmed", 1), "%v", rec.faults(history.Concluded))
 	g.Expect(rec.outcomes()).NotTo(HaveKey(history.Hung))
 	g.Expect(rec.faults(history.Injected)[0].Closes).To(BeTrue())
@@ -187,23 +188,23 @@ func TestOperationsThatWouldChangeNothingAreRefused(t *testing.T) {
 		g.Expect(errors.As(err, &refusal)).To(BeTrue(), "%v", err)
 		g.Expect(refusal.Reason).To(Equal(why))
 	}
-	refused(chaos.Resize{To: 2}, "the target has a size of 2 already")
+	refused(faults.Resize{To: 2}, "the target has a size of 2 already")
 	NewWithT(t).Expect(p.Close()).To(Succeed())
-	refused(chaos.Close{}, "the target is closed already")
-	refused(chaos.Terminate{}, "the target is closed already")
+	refused(faults.Close{}, "the target is closed already")
+	refused(faults.Terminate{}, "the target is closed already")
 }
 
 // Boots that are slow without an end of their own are slow for the replacement of the last victim too.
 func TestSlowBootsLastUntilTheTargetHasRecovered(t *testing.T) {
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 2})
-	rec := strike(t, p, once(chaos.Spawn{Delay: 200 * time.Millisecond}), chaos.Nemesis{
-		Fault: chaos.Signal{Name: "KILL"}, When: chaos.When{After: 300 * time.Millisecond},
+	rec := strike(t, p, once(faults.Spawn{Delay: 200 * time.Millisecond}), chaos.Nemesis{
+		Fault: faults.Signal{Name: "KILL"}, When: chaos.When{After: 300 * time.Millisecond},
 	})
 	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 2}), "%v", rec.reasons())
 	g.Expect(rec.faults(history.Healed)).To(HaveLen(1))
 
-	rec = strike(t, p, once(chaos.Spawn{Delay: time.Millisecond})) // nobody boots, and nothing is left to wait for
+	rec = strike(t, p, once(faults.Spawn{Delay: time.Millisecond})) // nobody boots, and nothing is left to wait for
 	g.Expect(rec.reasons()).To(Equal([]string{"unconfirmed: no member booted meanwhile"}))
 }
 
@@ -211,10 +212,10 @@ func TestSlowBootsLastUntilTheTargetHasRecovered(t *testing.T) {
 func TestBootsAreSpoiltByOneAtATime(t *testing.T) {
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 2})
-	rec := strike(t, p, once(chaos.Spawn{Delay: 10 * time.Millisecond}), once(chaos.Spawn{Fail: 1}), chaos.Nemesis{
-		Fault: chaos.Signal{Name: "KILL"}, When: chaos.When{After: 300 * time.Millisecond},
+	rec := strike(t, p, once(faults.Spawn{Delay: 10 * time.Millisecond}), once(faults.Spawn{Fail: 1}), chaos.Nemesis{
+		Fault: faults.Signal{Name: "KILL"}, When: chaos.When{After: 300 * time.Millisecond},
 	})
 	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 2, "refused": 1}), "%v", rec.reasons())
 	g.Expect(rec.reasons()).To(Equal([]string{"refused: another spawn is going on: give it fail and delay together, or let this one begin later"}))
-	g.Expect(strike(t, p, once(chaos.Spawn{Delay: time.Millisecond})).settled()).To(Equal(map[string]int{"unconfirmed": 1}), "it is over")
+	g.Expect(strike(t, p, once(faults.Spawn{Delay: time.Millisecond})).settled()).To(Equal(map[string]int{"unconfirmed": 1}), "it is over")
 }

@@ -16,6 +16,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
 	guards "github.com/respawn-go/respawn/internal/guardian"
 	"github.com/respawn-go/respawn/internal/procfs"
@@ -23,7 +24,7 @@ import (
 
 // broken is a pause whose confirmation goes wrong.
 type broken struct {
-	chaos.Pause
+	faults.Pause
 	how func() error
 }
 
@@ -53,16 +54,16 @@ func TestHealAfterEverything(t *testing.T) {
 		outcome string
 	}{
 		{"failure", func(context.CancelFunc) chaos.Fault {
-			return broken{chaos.Pause{}, func() error { return failed }}
+			return broken{faults.Pause{}, func() error { return failed }}
 		}, nil, nil, "unconfirmed"},
 		{"panic", func(context.CancelFunc) chaos.Fault {
-			return broken{chaos.Pause{}, func() error { panic("a mistake in the harness") }}
+			return broken{faults.Pause{}, func() error { panic("a mistake in the harness") }}
 		}, nil, &chaos.PanicError{}, "unconfirmed"},
-		{"abort", func(context.CancelFunc) chaos.Fault { return chaos.Pause{For: time.Hour} }, []chaos.Abort{{
+		{"abort", func(context.CancelFunc) chaos.Fault { return faults.Pause{For: time.Hour} }, []chaos.Abort{{
 			Rule: "a fault was injected", Tripped: func(e history.Event) bool { return e.Fault != nil && e.Fault.Op == history.Injected },
 		}}, chaos.ErrAborted, "unconfirmed"},
 		{"interruption", func(cancel context.CancelFunc) chaos.Fault {
-			return broken{chaos.Pause{}, func() error { cancel(); return context.Canceled }}
+			return broken{faults.Pause{}, func() error { cancel(); return context.Canceled }}
 		}, nil, chaos.ErrInterrupted, "unconfirmed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -116,14 +117,14 @@ func harness() {
 	run := chaos.Run{
 		Target: &procs{marker: "harness", list: []chaos.Member{member(0, pid)}}, Guardian: guardian, Steady: 1,
 		Open:  chaos.Create(filepath.Join(dir, "history.jsonl")),
-		Chaos: []chaos.Nemesis{once(chaos.Pause{For: time.Hour})},
+		Chaos: []chaos.Nemesis{once(faults.Pause{For: time.Hour})},
 	}
 	switch fault {
 	case "oom":
-		run.Chaos, run.Progress = []chaos.Nemesis{once(chaos.OOM{Mechanism: "cgroup"})}, stopHogs
+		run.Chaos, run.Progress = []chaos.Nemesis{once(faults.OOM{Mechanism: "cgroup"})}, stopHogs
 	case "cpu":
 		run.Target = &procs{marker: ownHarness, list: []chaos.Member{member(0, pid)}}
-		run.Chaos = []chaos.Nemesis{once(chaos.CPU{Quota: 0.05, For: time.Hour})}
+		run.Chaos = []chaos.Nemesis{once(faults.CPU{Quota: 0.05, For: time.Hour})}
 	}
 	if err = run.Do(ctx); errors.Is(err, chaos.ErrInterrupted) {
 		err = nil

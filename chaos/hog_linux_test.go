@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/cgroup"
 )
@@ -31,7 +32,7 @@ func TestOOMOfAVictimThatAllocatesNothing(t *testing.T) {
 	how := needs(t, cgroup.Memory)
 	g := NewWithT(t)
 	p := sleepers(t, 2)
-	rec := assault(t, chaos.Run{Target: p}, once(chaos.OOM{}))
+	rec := assault(t, chaos.Run{Target: p}, once(faults.OOM{}))
 	settled := rec.faults(history.Concluded)
 	g.Expect(settled).To(HaveLen(1))
 	g.Expect(settled[0].Outcome).To(Equal(history.Confirmed), "%s %v", settled[0].Err, settled[0].Receipt)
@@ -59,7 +60,7 @@ func TestMemoryOfAVictimThatAllocatesNothing(t *testing.T) {
 	p := sleepers(t, 1)
 	victim := p.list[0].PID
 	group, score := cgroupsOf(t, victim), oomScore(victim)
-	rec := assault(t, chaos.Run{Target: p}, once(chaos.Memory{For: 200 * time.Millisecond}))
+	rec := assault(t, chaos.Run{Target: p}, once(faults.Memory{For: 200 * time.Millisecond}))
 	settled := rec.faults(history.Concluded)
 	g.Expect(settled).To(HaveLen(1))
 	g.Expect(settled[0].Outcome).To(Equal(history.Confirmed), "%s %v", settled[0].Err, settled[0].Receipt)
@@ -100,7 +101,7 @@ func TestMemoryThatIsGivenBackIsNotConfirmed(t *testing.T) {
 			time.AfterFunc(200*time.Millisecond, func() { given <- giveBack(hogs[0]) })
 		}()
 	}
-	run := chaos.Run{Target: p, Open: rec.open, Steady: 1, Settle: 1, Chaos: []chaos.Nemesis{once(chaos.Memory{For: 3 * time.Second})}}
+	run := chaos.Run{Target: p, Open: rec.open, Steady: 1, Settle: 1, Chaos: []chaos.Nemesis{once(faults.Memory{For: 3 * time.Second})}}
 	g.Expect(run.Do(t.Context())).To(Succeed())
 	g.Expect(<-given).To(Succeed())
 	g.Expect(rec.settled()).To(Equal(map[string]int{"unconfirmed": 1}), "%v", rec.faults(history.Concluded)[0].Receipt)
@@ -165,7 +166,7 @@ func TestMemoryWithAHogThatGetsLess(t *testing.T) {
 			}
 		}
 	}
-	run := chaos.Run{Target: nearTheTarget(t), Open: rec.open, Steady: 1, Settle: 1, Chaos: []chaos.Nemesis{once(chaos.Memory{For: 300 * time.Millisecond})}}
+	run := chaos.Run{Target: nearTheTarget(t), Open: rec.open, Steady: 1, Settle: 1, Chaos: []chaos.Nemesis{once(faults.Memory{For: 300 * time.Millisecond})}}
 	g.Expect(run.Do(t.Context())).To(Succeed())
 	settled := rec.faults(history.Concluded)
 	g.Expect(rec.settled()).To(Equal(map[string]int{"unconfirmed": 1}), "%v", settled[0].Receipt)
@@ -192,7 +193,7 @@ func TestMemoryIsHeldFromWhenTheHogHasIt(t *testing.T) {
 			})
 		}
 	}
-	run := chaos.Run{Target: nearTheTarget(t), Open: rec.open, Steady: 1, Settle: 1, Chaos: []chaos.Nemesis{once(chaos.Memory{For: 300 * time.Millisecond})}}
+	run := chaos.Run{Target: nearTheTarget(t), Open: rec.open, Steady: 1, Settle: 1, Chaos: []chaos.Nemesis{once(faults.Memory{For: 300 * time.Millisecond})}}
 	g.Expect(run.Do(t.Context())).To(Succeed())
 	settled := rec.faults(history.Concluded)
 	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 1}), "%s %v", settled[0].Err, settled[0].Receipt)
@@ -209,7 +210,7 @@ func TestMemoryOfAVictimThatAnswersTooEarlyIsNotConfirmed(t *testing.T) {
 	long(t)
 	needs(t, cgroup.Memory)
 	g := NewWithT(t)
-	rec := assault(t, chaos.Run{Target: hasty{nearTheTarget(t)}}, once(chaos.Memory{For: time.Hour}))
+	rec := assault(t, chaos.Run{Target: hasty{nearTheTarget(t)}}, once(faults.Memory{For: time.Hour}))
 	g.Expect(rec.settled()).To(Equal(map[string]int{"unconfirmed": 1}), "%v", rec.faults(history.Concluded)[0].Receipt)
 	g.Expect(rec.reasons()).To(ConsistOf(ContainSubstring(`the victim answered "held it" before`)))
 }
@@ -227,7 +228,7 @@ func TestMemoryWithAHogThatEnds(t *testing.T) {
 			}
 		}
 	}
-	run := chaos.Run{Target: sleepers(t, 1), Open: rec.open, Steady: 1, Settle: 1, Chaos: []chaos.Nemesis{once(chaos.Memory{For: time.Hour})}}
+	run := chaos.Run{Target: sleepers(t, 1), Open: rec.open, Steady: 1, Settle: 1, Chaos: []chaos.Nemesis{once(faults.Memory{For: time.Hour})}}
 	g.Expect(run.Do(t.Context())).To(Succeed())
 	g.Expect(rec.reasons()).To(ConsistOf(Or(ContainSubstring("the hog ended before"), ContainSubstring("the hog is gone"))))
 	g.Expect(hogsOf(os.Getpid())).To(BeEmpty())
@@ -242,12 +243,12 @@ func TestOOMKillsInOtherGroupsDoNotCount(t *testing.T) {
 	var rec tape
 	rec.seen = func(e history.Event) {
 		if e.Fault != nil && e.Fault.Op == history.Injected {
-			other <- assault(t, chaos.Run{Target: sleepers(t, 1)}, once(chaos.OOM{}))
+			other <- assault(t, chaos.Run{Target: sleepers(t, 1)}, once(faults.OOM{}))
 		}
 	}
 	run := chaos.Run{
 		Target: sleepers(t, 1), Open: rec.open, Steady: 1, Settle: 1,
-		Chaos: []chaos.Nemesis{once(chaos.Signal{Name: "WINCH", Grace: time.Millisecond})},
+		Chaos: []chaos.Nemesis{once(faults.Signal{Name: "WINCH", Grace: time.Millisecond})},
 	}
 	g.Expect(run.Do(t.Context())).To(Succeed())
 	oom := <-other
@@ -276,7 +277,7 @@ func TestHogIsCalledOff(t *testing.T) {
 			}()
 		}
 	}
-	run := chaos.Run{Target: p, Open: rec.open, Steady: 1, Chaos: []chaos.Nemesis{once(chaos.OOM{Mechanism: "cgroup"})}}
+	run := chaos.Run{Target: p, Open: rec.open, Steady: 1, Chaos: []chaos.Nemesis{once(faults.OOM{Mechanism: "cgroup"})}}
 	g.Expect(run.Do(ctx)).To(MatchError(chaos.ErrInterrupted))
 	g.Expect(rec.settled()).To(Equal(map[string]int{"unconfirmed": 1}))
 	g.Expect(rec.faults(history.Healed)).To(HaveLen(1))

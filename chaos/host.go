@@ -103,7 +103,7 @@ func stoodStill(look history.Host, busy time.Duration) time.Duration {
 	return 0
 }
 
-// limit is the limit on CPU time that stopped its group most since the last look, of several the tightest.
+// Limit is the limit on CPU time that stopped its group most since the last look, of several the tightest.
 func (h *hostWatch) limit(own time.Duration) (worst *history.CPULimit) {
 	share := func(l *history.CPULimit) float64 { return float64(l.Throttled) / float64(max(1, l.Periods)) }
 	for _, b := range cgroup.Bandwidths() {

@@ -18,14 +18,7 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets/own"
 )
 
-// envForgets makes this program one that starts a hog and does not call Main, which a hog of it would be too.
-const envForgets = "CHAOS_TEST_FORGETS"
-
 func TestMain(m *testing.M) {
-	if os.Getenv(envForgets) != "" {
-		fmt.Print(chaos.StartHog())
-		os.Exit(0)
-	}
 	chaos.Main()
 	if os.Getenv(harnessRole) != "" {
 		harness()

@@ -26,7 +26,7 @@ func (x *experiment) fire(ctx, probeCtx context.Context, s Shot, due time.Durati
 	traits := s.Fault.Traits()
 	if traits.Resizes && traits.Leaves < x.MinAlive {
 		n := x.planned(s, nil, due)
-		x.settled(n, s, nil, history.Receipt{}, refuse("min_alive reached: %s leaves fewer members alive than %d", s.Fault, x.MinAlive))
+		x.settled(n, s, nil, history.Receipt{}, Refuse("min_alive reached: %s leaves fewer members alive than %d", s.Fault, x.MinAlive))
 		return
 	}
 	if traits.Whole {
@@ -77,7 +77,7 @@ func (x *experiment) tryPick(ctx context.Context, s Shot, loyal bool) (victims [
 	var gone error
 	for _, c := range x.choose(s, members, loyal) {
 		if x.MinAlive > 0 && x.spare(members)-1 < x.MinAlive {
-			return victims, refuse("min_alive reached: no more than %d members are alive and unharmed", x.MinAlive)
+			return victims, Refuse("min_alive reached: no more than %d members are alive and unharmed", x.MinAlive)
 		}
 		v, err := hold(ctx, x.Target, c.Member, c.rank, x.clock)
 		if errors.Is(err, ErrGone) {
@@ -165,7 +165,7 @@ func (x *experiment) inject(ctx, probeCtx context.Context, s Shot, v *Victim, du
 	n := x.planned(s, v, due)
 	c := &Case{
 		Target: x.Target, Victim: v, Guardian: x.Guardian, Until: x.planEnd, clock: x.clock, ownOOM: x.countOOM,
-		spoilt: &x.spoilt, striking: func() bool { return x.striking.Load() > 0 }, recovered: x.recovered,
+		claims: &x.claims, striking: func() bool { return x.striking.Load() > 0 }, recovered: x.recovered,
 	}
 	if v != nil {
 		c.exit = x.exits.watch(v.Member)
@@ -180,7 +180,7 @@ func (x *experiment) inject(ctx, probeCtx context.Context, s Shot, v *Victim, du
 	switch {
 	case err == nil:
 		x.record(history.Event{Fault: &history.Fault{N: n, Nemesis: s.Nemesis, Op: history.Healed}})
-	case !errors.Is(err, errNothingToHeal):
+	case !errors.Is(err, ErrNothingToHeal):
 		x.record(history.Event{Fault: &history.Fault{N: n, Nemesis: s.Nemesis, Op: history.HealFailed, Err: err.Error()}})
 		x.fail(fmt.Errorf("injection %d (%s) could not be healed: %w", n, s.Fault, err))
 	}
@@ -229,7 +229,7 @@ func (x *experiment) injected(n int, s Shot, v *Victim) {
 }
 
 func (x *experiment) settled(n int, s Shot, v *Victim, r history.Receipt, err error) {
-	f := &history.Fault{N: n, Nemesis: s.Nemesis, Op: history.Concluded, Fault: s.Fault.String(), Outcome: outcomeOf(err)}
+	f := &history.Fault{N: n, Nemesis: s.Nemesis, Op: history.Concluded, Fault: s.Fault.String(), Outcome: OutcomeOf(err)}
 	f.Victim = x.victimOf(s, v)
 	f.Fatal = err == nil && (v != nil && v.Gone() || v == nil && f.Victim != nil)
 	if r.Tier != "" {

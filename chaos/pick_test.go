@@ -113,30 +113,6 @@ func TestPickMistakesAreNamed(t *testing.T) {
 	}
 }
 
-// The table of faults and the faults agree.
-func TestKinds(t *testing.T) {
-	g := gomega.NewWithT(t)
-	for _, k := range Kinds() {
-		g.Expect(kindOf(k.Zero).Name).To(gomega.Equal(k.Name))
-		g.Expect(k.Doc).To(gomega.HaveSuffix("."))
-		g.Expect(k.Receipt).NotTo(gomega.BeEmpty())
-		for _, p := range k.Params() {
-			g.Expect(p.Doc).NotTo(gomega.BeEmpty())
-		}
-	}
-	f, err := Make("pause", map[string]any{"for": time.Second})
-	g.Expect(err).NotTo(gomega.HaveOccurred())
-	g.Expect(f).To(gomega.Equal(Pause{For: time.Second}))
-	_, err = Make("pause", map[string]any{"for": 3})
-	g.Expect(err).To(gomega.MatchError("fault pause: parameter for is a int, want duration"))
-	_, err = Make("pause", map[string]any{"during": 3})
-	g.Expect(err).To(gomega.MatchError(`fault pause has no parameter "during"`))
-	_, err = Make("pawse", nil)
-	g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring(`there is no fault "pawse": want one of signal, pause`)))
-	_, err = Make("signal", map[string]any{"name": "STOP"})
-	g.Expect(err).To(gomega.MatchError(gomega.ContainSubstring("use the fault pause")))
-}
-
 // Who is away just then does not matter to the others: a shot that would not have hit him hits whom it would have hit.
 func TestVictimsAreAFunctionOfSeedAndPlan(t *testing.T) {
 	g := gomega.NewWithT(t)
@@ -146,7 +122,7 @@ func TestVictimsAreAFunctionOfSeedAndPlan(t *testing.T) {
 		all = append(all, candidate{Member{Slot: slot, PID: 100 + slot, State: Ready}, slot})
 	}
 	hit := map[int]int{}
-	for _, s := range Plan(7, []Nemesis{{Fault: Signal{Name: "KILL"}, When: When{Every: time.Second, Times: 200}}}) {
+	for _, s := range Plan(7, []Nemesis{{Fault: stub("kill"), When: When{Every: time.Second, Times: 200}}}) {
 		o := order{7, s.Draw, s.Place}
 		first := Pick{}.choose(all, 0, size, o)[0]
 		hit[first.Slot]++
@@ -167,7 +143,7 @@ func TestABurstStrikesTheSameMembersInAnyOrder(t *testing.T) {
 	for slot := range 8 {
 		all = append(all, candidate{Member{Slot: slot}, slot})
 	}
-	shots := Plan(3, []Nemesis{{Fault: Signal{Name: "KILL"}, When: When{Burst: 3}}})
+	shots := Plan(3, []Nemesis{{Fault: stub("kill"), When: When{Burst: 3}}})
 	strike := func(turns ...int) (slots []int) {
 		slots = make([]int, len(turns))
 		left := slices.Clone(all)

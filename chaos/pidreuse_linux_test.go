@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/pool"
 )
@@ -76,8 +77,8 @@ func TestInTinyNamespace(t *testing.T) {
 	t.Run("the listing is a moment old", func(t *testing.T) { staleListing(t, false) })
 	t.Run("the target has not noticed yet", func(t *testing.T) { staleListing(t, true) })
 	t.Run("the victim dies while it is held", diesWhileHeld)
-	t.Run("the victim dies before its descriptors are limited", func(t *testing.T) { diesBeforeItIsLimited(t, chaos.FDs{}, false) })
-	t.Run("the victim dies before it is taken to a cgroup", func(t *testing.T) { diesBeforeItIsLimited(t, chaos.CPU{}, true) })
+	t.Run("the victim dies before its descriptors are limited", func(t *testing.T) { diesBeforeItIsLimited(t, faults.FDs{}, false) })
+	t.Run("the victim dies before it is taken to a cgroup", func(t *testing.T) { diesBeforeItIsLimited(t, faults.CPU{}, true) })
 	t.Run("a pool in a storm among strangers", stormAmongStrangers)
 }
 
@@ -146,7 +147,7 @@ func staleListing(t *testing.T, always bool) {
 		return list
 	}
 	var rec tape
-	run := chaos.Run{Target: p, Open: rec.open, Chaos: []chaos.Nemesis{once(chaos.Signal{Name: "KILL"})}, Settle: 1, Steady: 1}
+	run := chaos.Run{Target: p, Open: rec.open, Chaos: []chaos.Nemesis{once(faults.Signal{Name: "KILL"})}, Settle: 1, Steady: 1}
 	run.Progress = func(e history.Event) {
 		if e.Stage != nil && e.Stage.Name == history.Chaos {
 			p.mu.Lock()
@@ -162,7 +163,7 @@ func staleListing(t *testing.T, always bool) {
 
 // late ends its victim and has its number given away before it injects.
 type late struct {
-	chaos.Signal
+	faults.Signal
 	do func()
 }
 
@@ -190,7 +191,7 @@ func diesWhileHeld(t *testing.T) {
 	var bystander *exec.Cmd
 	var rec tape
 	run := chaos.Run{Target: p, Open: rec.open, Settle: 1, Steady: 1, Chaos: []chaos.Nemesis{once(late{
-		chaos.Signal{Name: "KILL"}, func() { bystander = recycle(t, victim, p.marker) },
+		faults.Signal{Name: "KILL"}, func() { bystander = recycle(t, victim, p.marker) },
 	})}}
 	g.Expect(run.Do(t.Context())).To(Succeed())
 	unharmed(t, bystander)
@@ -305,8 +306,8 @@ func stormAmongStrangers(t *testing.T) {
 		Target: p, Open: rec.open, Steady: 1, Close: p.Close,
 		Load: &chaos.Load{Task: "square", Concurrency: 4},
 		Chaos: []chaos.Nemesis{
-			{Fault: chaos.Signal{Name: "KILL"}, When: chaos.When{Every: 10 * time.Millisecond, For: time.Minute}},
-			{Fault: chaos.Pause{For: time.Millisecond}, When: chaos.When{Every: 10 * time.Millisecond, For: time.Minute}},
+			{Fault: faults.Signal{Name: "KILL"}, When: chaos.When{Every: 10 * time.Millisecond, For: time.Minute}},
+			{Fault: faults.Pause{For: time.Millisecond}, When: chaos.When{Every: 10 * time.Millisecond, For: time.Minute}},
 		},
 	}
 	run.Progress = func(e history.Event) {

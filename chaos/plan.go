@@ -137,7 +137,7 @@ func Plan(seed uint64, chaos []Nemesis) (shots []Shot) {
 type unresolved struct{ Steps }
 
 func (unresolved) Setup(context.Context, *Case) error {
-	return refuse("a mix is resolved by the plan and not injected itself")
+	return Refuse("a mix is resolved by the plan and not injected itself")
 }
 
 func (unresolved) Inject(context.Context, *Case) error { return nil }

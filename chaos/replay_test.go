@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
@@ -24,7 +25,7 @@ func TestTheOneLineFormOfAFaultHasAllItsParameters(t *testing.T) {
 		}
 	}
 	text := func(v reflect.Value) string { return v.Interface().(chaos.Fault).String() }
-	for _, k := range chaos.Kinds() {
+	for _, k := range faults.Kinds() {
 		zero := reflect.New(reflect.TypeOf(k.Zero)).Elem()
 		full := reflect.New(zero.Type()).Elem()
 		for i := range full.NumField() {
@@ -59,7 +60,7 @@ func traced(g *WithT, list []chaos.Nemesis, shots []chaos.Shot) []chaos.Shot {
 func TestAReplayInjectsTheFaultsOfAMixAsTheyWereDrawn(t *testing.T) {
 	g := NewWithT(t)
 	list := []chaos.Nemesis{{
-		Fault: chaos.Mixed{{1, chaos.OOM{Limit: 64 << 20}}, {1, chaos.OOM{Limit: 512 << 20}}, {1, chaos.Spawn{Delay: time.Second}}, {1, chaos.Spawn{Delay: time.Second, For: time.Minute}}},
+		Fault: chaos.Mixed{{1, faults.OOM{Limit: 64 << 20}}, {1, faults.OOM{Limit: 512 << 20}}, {1, faults.Spawn{Delay: time.Second}}, {1, faults.Spawn{Delay: time.Second, For: time.Minute}}},
 		When:  chaos.When{Every: time.Second, Times: 20},
 	}}
 	shots := chaos.Plan(1, list)
@@ -71,7 +72,7 @@ func TestAReplayInjectsTheFaultsOfAMixAsTheyWereDrawn(t *testing.T) {
 // What struck nobody is not planned again: it might strike somebody now. A fault on the target as a whole has no victim.
 func TestAReplayLeavesOutWhatHadNoVictim(t *testing.T) {
 	g := NewWithT(t)
-	list := []chaos.Nemesis{{Fault: chaos.Signal{Name: "KILL"}, Pick: chaos.Pick{Random: 2}}, {Fault: chaos.Resize{To: 2}}}
+	list := []chaos.Nemesis{{Fault: faults.Signal{Name: "KILL"}, Pick: chaos.Pick{Random: 2}}, {Fault: faults.Resize{To: 2}}}
 	var events []history.Event
 	for n, f := range []history.Fault{
 		{Fault: "signal KILL", Victim: &history.Victim{Slot: 2}},

@@ -11,6 +11,7 @@ import (
 	"github.com/onsi/gomega/types"
 
 	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/cgroup"
 	"github.com/respawn-go/respawn/pool"
@@ -49,13 +50,13 @@ func TestResourceFaultsAreConfirmed(t *testing.T) {
 		evidence types.GomegaMatcher
 		noRace   bool // measures the program's own memory
 	}{
-		{chaos.OOM{Mechanism: "cgroup"}, cgroup.Memory, pool.Config{}, "", Equal("killed"), And(ending("signal SIGKILL"), HaveKeyWithValue("oom_kill", "0 → 1")), false},
-		{chaos.OOM{}, cgroup.Memory, pool.Config{HardMemory: 96 * pool.MiB}, "", Equal("oom"), HaveKeyWithValue("oom_kill", "0 → 1"), false},
-		{chaos.OOM{Mechanism: "rlimit"}, "", pool.Config{}, "RLIMIT_DATA", BeElementOf("oom", "crashed"), And(ending("exit 2"), Or(HaveKeyWithValue("allocator", ContainSubstring("out of memory")), HaveKey("runtime"))), true},
-		{chaos.OOM{Mechanism: "rss"}, "", pool.Config{}, "RSS", Equal("killed"), ending("signal SIGKILL"), false},
-		{chaos.Memory{For: 300 * time.Millisecond}, cgroup.Memory, pool.Config{HardMemory: 128 * pool.MiB}, "", nil, HaveKeyWithValue("oom_kill", "0 → 0"), true},
-		{chaos.FDs{}, "", pool.Config{}, "", nil, HaveKeyWithValue("answer", HavePrefix("EMFILE after")), false},
-		{chaos.PIDs{Limit: 4}, cgroup.Pids, pool.Config{}, "", nil, HaveKeyWithValue("answer", HavePrefix("EAGAIN")), false},
+		{faults.OOM{Mechanism: "cgroup"}, cgroup.Memory, pool.Config{}, "", Equal("killed"), And(ending("signal SIGKILL"), HaveKeyWithValue("oom_kill", "0 → 1")), false},
+		{faults.OOM{}, cgroup.Memory, pool.Config{HardMemory: 96 * pool.MiB}, "", Equal("oom"), HaveKeyWithValue("oom_kill", "0 → 1"), false},
+		{faults.OOM{Mechanism: "rlimit"}, "", pool.Config{}, "RLIMIT_DATA", BeElementOf("oom", "crashed"), And(ending("exit 2"), Or(HaveKeyWithValue("allocator", ContainSubstring("out of memory")), HaveKey("runtime"))), true},
+		{faults.OOM{Mechanism: "rss"}, "", pool.Config{}, "RSS", Equal("killed"), ending("signal SIGKILL"), false},
+		{faults.Memory{For: 300 * time.Millisecond}, cgroup.Memory, pool.Config{HardMemory: 128 * pool.MiB}, "", nil, HaveKeyWithValue("oom_kill", "0 → 0"), true},
+		{faults.FDs{}, "", pool.Config{}, "", nil, HaveKeyWithValue("answer", HavePrefix("EMFILE after")), false},
+		{faults.PIDs{Limit: 4}, cgroup.Pids, pool.Config{}, "", nil, HaveKeyWithValue("answer", HavePrefix("EAGAIN")), false},
 	} {
 		t.Run(c.fault.String(), func(t *testing.T) {
 			if c.needs != "" {
@@ -73,7 +74,7 @@ func TestResourceFaultsAreConfirmed(t *testing.T) {
 			g.Expect(settled[0].Outcome).To(Equal(history.Confirmed), "%s %v", settled[0].Err, settled[0].Receipt)
 			g.Expect(settled[0].Receipt.Mechanism).To(Equal(c.how))
 			g.Expect(settled[0].Receipt.Evidence).To(c.evidence)
-			if _, mayDie := c.fault.(chaos.PIDs); !mayDie { // a runtime that is refused a thread may not live on
+			if _, mayDie := c.fault.(faults.PIDs); !mayDie { // a runtime that is refused a thread may not live on
 				g.Expect(settled[0].Fatal).To(Equal(c.reported != nil))
 			}
 			if c.reported != nil {
@@ -93,7 +94,7 @@ func TestThrottleIsConfirmedByTheKernelsCount(t *testing.T) {
 	run := chaos.Run{
 		Target: start(t, pool.Config{Size: 2}), Open: rec.open, Steady: 50 * time.Millisecond,
 		Load:  &chaos.Load{Task: "hash", Args: map[string]any{"rounds": 200_000}, Concurrency: 4},
-		Chaos: []chaos.Nemesis{once(chaos.CPU{Quota: 0.05, For: time.Second})},
+		Chaos: []chaos.Nemesis{once(faults.CPU{Quota: 0.05, For: time.Second})},
 	}
 	g.Expect(run.Do(t.Context())).To(Succeed())
 	settled := rec.faults(history.Concluded)
@@ -107,7 +108,7 @@ func TestThrottleIsConfirmedByTheKernelsCount(t *testing.T) {
 // A pool in this very process cannot lose its parent: that is refused by name.
 func TestSupervisorInThisProcessIsRefused(t *testing.T) {
 	g := NewWithT(t)
-	settled := strike(t, start(t, pool.Config{Size: 1}), once(chaos.Supervisor{})).faults(history.Concluded)
+	settled := strike(t, start(t, pool.Config{Size: 1}), once(faults.Supervisor{})).faults(history.Concluded)
 	g.Expect(settled).To(HaveLen(1))
 	g.Expect(settled[0].Outcome).To(Equal(history.Refused))
 	g.Expect(settled[0].Err).To(ContainSubstring("lose its parent"))

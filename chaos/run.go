@@ -157,7 +157,7 @@ type experiment struct {
 	witnessed atomic.Bool  // the witness was there
 	troubled  atomic.Bool  // and that was why the run ended
 	striking  atomic.Int64 // shots that are not over, without those that wait for the others
-	spoilt    atomic.Bool  // boots are, by an injection that is going on
+	claims    claims
 
 	recMu  sync.Mutex
 	rec    Recorder

@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/pool"
 )
@@ -24,7 +25,7 @@ func TestKillUnderLoad(t *testing.T) {
 		Target: p, Open: rec.open, Seed: 42, Close: p.Close, Witness: p.Witness(),
 		Load: &chaos.Load{Task: "sleep", Args: map[string]any{"duration": 5 * time.Millisecond}, Concurrency: 16},
 		Chaos: []chaos.Nemesis{{
-			Fault: chaos.Signal{Name: "KILL"}, Pick: chaos.Pick{State: "busy"},
+			Fault: faults.Signal{Name: "KILL"}, Pick: chaos.Pick{State: "busy"},
 			When: chaos.When{Every: 100 * time.Millisecond, Jitter: 0.2, For: 2 * time.Second},
 		}},
 		Steady: 200 * time.Millisecond,
@@ -68,7 +69,7 @@ func TestIdleVictimsReplacementsAnswerTheProbe(t *testing.T) {
 	run := chaos.Run{
 		Target: p, Open: rec.open,
 		Chaos: []chaos.Nemesis{{
-			Fault: chaos.Signal{Name: "KILL"}, Pick: chaos.Pick{Each: true, State: "idle"},
+			Fault: faults.Signal{Name: "KILL"}, Pick: chaos.Pick{Each: true, State: "idle"},
 			When: chaos.When{Every: 100 * time.Millisecond, Times: 6},
 		}},
 		Steady: 50 * time.Millisecond,
@@ -90,7 +91,7 @@ func TestIdleVictimsReplacementsAnswerTheProbe(t *testing.T) {
 func TestATargetThatAnswersNoProbesIsAskedForNone(t *testing.T) {
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 2})
-	kill := []chaos.Nemesis{{Fault: chaos.Signal{Name: "KILL"}}}
+	kill := []chaos.Nemesis{{Fault: faults.Signal{Name: "KILL"}}}
 	for name, target := range map[string]chaos.Target{"with": p, "without": struct{ chaos.Target }{p}} {
 		var rec tape
 		run := chaos.Run{Target: target, Open: rec.open, Chaos: kill, Steady: 50 * time.Millisecond}

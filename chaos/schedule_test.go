@@ -78,7 +78,7 @@ func TestScheduleMistakesAreNamed(t *testing.T) {
 
 // Schedules that are in bounds one by one must be so together.
 func TestAPlanIsBounded(t *testing.T) {
-	n := Nemesis{Fault: Exit{}, When: When{Burst: MaxShots/2 + 1}}
+	n := Nemesis{Fault: stub("exit 1"), When: When{Burst: MaxShots/2 + 1}}
 	g := gomega.NewWithT(t)
 	g.Expect(n.Validate()).To(gomega.Succeed())
 	g.Expect((&Run{Chaos: []Nemesis{n, n}}).Validate()).To(gomega.MatchError(gomega.ContainSubstring("plans 1000002 injections: want at most 1000000")))
@@ -87,10 +87,10 @@ func TestAPlanIsBounded(t *testing.T) {
 // Several lists side by side have plans of their own, which depend on nothing but the seed.
 func TestPlanIsRepeatable(t *testing.T) {
 	g := gomega.NewWithT(t)
-	mix := Mixed{{Weight: 3, Fault: Signal{Name: "KILL"}}, {Fault: Pause{}}}
+	mix := Mixed{{Weight: 3, Fault: stub("signal KILL")}, {Fault: stub("pause 1s")}}
 	list := []Nemesis{
 		{Fault: mix, When: When{Every: 10 * time.Millisecond, Jitter: 0.5, Times: 400}},
-		{Fault: Exit{Code: 1}, When: When{Poisson: 5, Times: 3, Burst: 2}},
+		{Fault: stub("exit 1"), When: When{Poisson: 5, Times: 3, Burst: 2}},
 	}
 	plan := Plan(9, list)
 	g.Expect(Plan(9, list)).To(gomega.Equal(plan))
@@ -107,3 +107,11 @@ func TestPlanIsRepeatable(t *testing.T) {
 	g.Expect(plan[400].Draw).To(gomega.Equal(plan[401].Draw), "in one order")
 	g.Expect([]int{plan[400].Place, plan[401].Place}).To(gomega.Equal([]int{0, 1}), "of which each has its own part")
 }
+
+// stub is a fault for plans, which are made without injecting it.
+type stub string
+
+func (s stub) String() string { return string(s) }
+func (stub) Validate() error  { return nil }
+func (stub) Traits() Traits   { return Traits{} }
+func (stub) Begin() Injection { return unresolved{} }

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
@@ -102,6 +103,18 @@ type Stress struct {
 	Text    string        // panic: the message
 	Hold    time.Duration // how long what was taken is held
 	Confine bool          // alloc without a cgroup: lower RLIMIT_DATA to Bytes first
+}
+
+// Marker is the line by which a member announces on its stderr what it is about to die of, so that its end is not taken
+// for another's doing. Stressers write it for exit and panic.
+func (s Stress) Marker() string {
+	switch s.Kind {
+	case "exit":
+		return fmt.Sprintf("respawn stress: exit %d", s.Count)
+	case "panic":
+		return "respawn stress: panic " + s.Text
+	}
+	return "respawn stress: " + s.Kind
 }
 
 // Stresser makes a member allocate, open descriptors, fork, spin, exit or panic from inside a task of its own. The text is

@@ -40,8 +40,8 @@ func (v *Victim) Gone() bool {
 	}
 }
 
-// alive asks the kernel; Gone may learn of an end later.
-func (v *Victim) alive() bool { return !pidfd.Ended(v.pidfd) }
+// Alive asks the kernel; Gone may learn of an end later.
+func (v *Victim) Alive() bool { return !pidfd.Ended(v.pidfd) }
 
 // Await waits for the end of the victim's process and returns when it was seen; the error is ctx's.
 func (v *Victim) Await(ctx context.Context) (at time.Duration, err error) {
@@ -72,11 +72,11 @@ var protected = sync.OnceValue(func() []int {
 // process in between fails one of the checks. Errors: ErrGone; *RefusedError for a process that must not be a victim.
 func hold(ctx context.Context, t Target, m Member, rank int, clock *clock) (*Victim, error) {
 	if slices.Contains(protected(), m.PID) || m.PID < 0 {
-		return nil, refuse("pid %d must not be a victim: it is init, this process or an ancestor of it", m.PID)
+		return nil, Refuse("pid %d must not be a victim: it is init, this process or an ancestor of it", m.PID)
 	}
 	v := &Victim{Member: m, Rank: rank, exited: make(chan struct{})}
 	var err error
-	if v.pidfd, err = holdProcess(m.PID); err != nil {
+	if v.pidfd, err = HoldProcess(m.PID); err != nil {
 		return nil, err
 	}
 	if err := v.verify(ctx, t); err != nil {
@@ -120,14 +120,14 @@ func (v *Victim) verify(ctx context.Context, t Target) error {
 	return nil
 }
 
-// holdProcess opens a pidfd. Errors: ErrGone; *RefusedError where there are none.
-func holdProcess(pid int) (*os.File, error) {
+// HoldProcess opens a pidfd. Errors: ErrGone; *RefusedError where there are none.
+func HoldProcess(pid int) (*os.File, error) {
 	f, err := pidfd.Open(pid)
 	switch {
 	case errors.Is(err, syscall.ESRCH), errors.Is(err, syscall.EINVAL): // EINVAL: the number of a thread
 		return nil, ErrGone
 	case err != nil:
-		return nil, refuse("this host gives no pidfd: %v", err)
+		return nil, Refuse("this host gives no pidfd: %v", err)
 	}
 	return f, nil
 }

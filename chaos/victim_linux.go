@@ -18,24 +18,27 @@ import (
 
 // Send sends the victim a signal through its pidfd. A success proves nothing: zombies accept signals too. Errors:
 // ErrGone; *RefusedError without the privilege.
-func (v *Victim) Send(sig syscall.Signal) error {
-	err := pidfd.Signal(v.pidfd, sig, 0)
+func (v *Victim) Send(sig syscall.Signal) error { return SignalProcess(v.pidfd, v.PID, sig) }
+
+// SignalProcess is Send for a process that HoldProcess holds.
+func SignalProcess(held *os.File, pid int, sig syscall.Signal) error {
+	err := pidfd.Signal(held, sig, 0)
 	switch {
 	case errors.Is(err, os.ErrClosed):
 		return ErrGone
 	case errors.Is(err, unix.ESRCH):
 		return ErrGone
 	case errors.Is(err, unix.EPERM):
-		return refuse("no privilege to signal pid %d: run as its user or as root", v.PID)
+		return Refuse("no privilege to signal pid %d: run as its user or as root", pid)
 	}
 	return err
 }
 
-// limit sets a limit of the victim's process, nil to leave it, and returns what it was. The call takes a number, not a pidfd:
+// Limit sets a limit of the victim's process, nil to leave it, and returns what it was. The call takes a number, not a pidfd:
 // a process that the number has passed to gets its own limit back. Errors: ErrGone.
-func (v *Victim) limit(resource int, to *unix.Rlimit) (was unix.Rlimit, err error) {
+func (v *Victim) Limit(resource int, to *unix.Rlimit) (was unix.Rlimit, err error) {
 	err = unix.Prlimit(v.PID, resource, to, &was)
-	if v.alive() { // then it was its number
+	if v.Alive() { // then it was its number
 		return was, err
 	}
 	if err == nil && to != nil {
@@ -61,8 +64,8 @@ var hasExitInfo = sync.OnceValue(func() bool {
 	return err == nil && (major > 6 || major == 6 && minor >= 15)
 })
 
-// stop sends SIGSTOP and waits until no thread of the victim runs any more.
-func (v *Victim) stop(ctx context.Context) error {
+// Stop sends SIGSTOP and waits until no thread of the victim runs any more.
+func (v *Victim) Stop(ctx context.Context) error {
 	if err := v.Send(unix.SIGSTOP); err != nil {
 		return err
 	}
@@ -82,8 +85,8 @@ func (v *Victim) stop(ctx context.Context) error {
 	}
 }
 
-// resume sends SIGCONT. A victim that is gone needs none.
-func (v *Victim) resume() error {
+// Resume sends SIGCONT. A victim that is gone needs none.
+func (v *Victim) Resume() error {
 	if err := v.Send(unix.SIGCONT); err != nil && !errors.Is(err, ErrGone) {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/pool"
 )
@@ -36,7 +37,7 @@ func (t *tape) reasons() (list []string) {
 
 var errNoSpace = errors.New("no space")
 
-var killAll = chaos.Nemesis{Fault: chaos.Signal{Name: "KILL"}, Pick: chaos.Pick{All: true}}
+var killAll = chaos.Nemesis{Fault: faults.Signal{Name: "KILL"}, Pick: chaos.Pick{All: true}}
 
 func TestFloorIsKept(t *testing.T) {
 	t.Parallel()
@@ -52,10 +53,10 @@ func TestFloorIsKeptByOperations(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 3})
-	rec := assault(t, chaos.Run{Target: p, MinAlive: 2}, once(chaos.Resize{To: 1}), once(chaos.Close{}), once(chaos.Terminate{}), once(chaos.Supervisor{}))
+	rec := assault(t, chaos.Run{Target: p, MinAlive: 2}, once(faults.Resize{To: 1}), once(faults.Close{}), once(faults.Terminate{}), once(faults.Supervisor{}))
 	g.Expect(rec.reasons()).To(HaveEach(HavePrefix("refused: min_alive reached: ")))
 	g.Expect(rec.settled()).To(Equal(map[string]int{"refused": 4}))
-	rec = assault(t, chaos.Run{Target: p, MinAlive: 2}, once(chaos.Resize{To: 2}))
+	rec = assault(t, chaos.Run{Target: p, MinAlive: 2}, once(faults.Resize{To: 2}))
 	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 1}), "%v", rec.reasons())
 }
 
@@ -81,7 +82,7 @@ func TestProtectedProcessesAreNoVictims(t *testing.T) {
 	for _, pid := range []int{1, os.Getpid(), os.Getppid()} {
 		g := NewWithT(t)
 		p := &procs{list: []chaos.Member{member(0, pid)}, marker: "none"}
-		rec := assault(t, chaos.Run{Target: p}, once(chaos.Signal{Name: "WINCH"}))
+		rec := assault(t, chaos.Run{Target: p}, once(faults.Signal{Name: "WINCH"}))
 		g.Expect(rec.reasons()).To(ConsistOf(HavePrefix("refused: pid ")))
 		g.Expect(rec.faults(history.Injected)).To(BeEmpty())
 	}
@@ -97,7 +98,7 @@ func TestZombiesAreAlreadyGone(t *testing.T) {
 	p.list = []chaos.Member{member(0, cmd.Process.Pid)}
 	g.Expect(cmd.Process.Kill()).To(Succeed())
 	g.Eventually(func() string { return state(cmd.Process.Pid) }).Should(Equal("Z"))
-	rec := assault(t, chaos.Run{Target: p}, once(chaos.Signal{Name: "KILL"}))
+	rec := assault(t, chaos.Run{Target: p}, once(faults.Signal{Name: "KILL"}))
 	g.Expect(rec.settled()).To(Equal(map[string]int{"already_gone": 1}))
 }
 
@@ -105,7 +106,7 @@ func TestNobodyToPickIsMissed(t *testing.T) {
 	long(t)
 	t.Parallel()
 	g := NewWithT(t)
-	rec := assault(t, chaos.Run{Target: sleepers(t, 1)}, chaos.Nemesis{Fault: chaos.Pause{}, Pick: chaos.Pick{State: "busy"}})
+	rec := assault(t, chaos.Run{Target: sleepers(t, 1)}, chaos.Nemesis{Fault: faults.Pause{}, Pick: chaos.Pick{State: "busy"}})
 	g.Expect(rec.reasons()).To(ConsistOf("missed: within 1s no member could be picked: random 1 busy"))
 }
 
@@ -120,7 +121,7 @@ func TestTargetWithoutMembersIsNamed(t *testing.T) {
 
 func TestFaultsThatATargetCannotDoAreRefusedByName(t *testing.T) {
 	g := NewWithT(t)
-	rec := assault(t, chaos.Run{Target: sleepers(t, 1)}, once(chaos.Exit{}), once(chaos.Resize{To: 2}), once(chaos.Crashpoint{At: "mid-exec"}))
+	rec := assault(t, chaos.Run{Target: sleepers(t, 1)}, once(faults.Exit{}), once(faults.Resize{To: 2}), once(faults.Crashpoint{At: "mid-exec"}))
 	g.Expect(rec.reasons()).To(ConsistOf(
 		"refused: the procs target cannot make a member harm itself", "refused: the procs target cannot be resized",
 		"refused: the procs target cannot arm crash points"))
@@ -153,10 +154,10 @@ func TestTiersOfEvidence(t *testing.T) {
 func TestReplay(t *testing.T) {
 	long(t)
 	g := NewWithT(t)
-	winch := chaos.Signal{Name: "WINCH", Grace: time.Millisecond}
+	winch := faults.Signal{Name: "WINCH", Grace: time.Millisecond}
 	list := []chaos.Nemesis{
-		{Fault: chaos.Mixed{{Fault: winch}, {Fault: chaos.Pause{For: time.Millisecond}}}},
-		{Fault: chaos.Signal{Name: "CONT", Grace: time.Millisecond}},
+		{Fault: chaos.Mixed{{Fault: winch}, {Fault: faults.Pause{For: time.Millisecond}}}},
+		{Fault: faults.Signal{Name: "CONT", Grace: time.Millisecond}},
 	}
 	planned := func(n, nemesis, rank int, fault string, due time.Duration) history.Event {
 		f := &history.Fault{N: n, Nemesis: nemesis, Op: history.Planned, Fault: fault, Due: due}
@@ -178,7 +179,7 @@ func TestReplay(t *testing.T) {
 	g.Expect(left).To(BeZero())
 	g.Expect(shots[1]).To(And(
 		HaveField("At", 50*time.Millisecond), HaveField("Aims", []chaos.Aim{{2, 2}, {0, 0}}), HaveField("Fault", list[1].Fault)))
-	g.Expect(shots[2].Fault).To(Equal(chaos.Pause{For: time.Millisecond}))
+	g.Expect(shots[2].Fault).To(Equal(faults.Pause{For: time.Millisecond}))
 
 	rec := assault(t, chaos.Run{Target: sleepers(t, 4), Shots: shots}, list...)
 	var hit []string
@@ -200,7 +201,7 @@ func TestReplay(t *testing.T) {
 func TestOneSeedGivesTheSameVictimsOnTwoRuns(t *testing.T) {
 	long(t)
 	g := NewWithT(t)
-	kills := chaos.Nemesis{Fault: chaos.Signal{Name: "KILL"}, When: chaos.When{Poisson: 40, For: time.Second}, Require: -1}
+	kills := chaos.Nemesis{Fault: faults.Signal{Name: "KILL"}, When: chaos.When{Poisson: 40, For: time.Second}, Require: -1}
 	run := func() (shots []history.Fault, inTime map[int]bool) {
 		rec := assault(t, chaos.Run{Target: start(t, pool.Config{Size: 8}), Seed: 11}, kills)
 		inTime = map[int]bool{}

@@ -2,41 +2,11 @@ package scenarios
 
 import (
 	"cmp"
-	"fmt"
 	"reflect"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos"
 )
-
-// faultOf is the engine's fault of one in a file: the set field's key is its name, and the fields of its struct are its
-// parameters. Zero values are left to the engine's defaults.
-func faultOf(f Fault) (chaos.Fault, error) {
-	if f.Mixed != nil {
-		var mixed chaos.Mixed
-		for _, w := range f.Mixed {
-			one, err := faultOf(w.Fault)
-			if err != nil {
-				return nil, err
-			}
-			mixed = append(mixed, chaos.Weighted{Fault: one, Weight: max(int(w.Weight), 1)})
-		}
-		return mixed, mixed.Validate()
-	}
-	set := chosen(f)
-	if len(set) != 1 {
-		return nil, fmt.Errorf("want one fault, got %d", len(set))
-	}
-	fields := fieldsOf(reflect.TypeOf(f))
-	v := reflect.ValueOf(f).Field(fields[set[0]].index).Elem()
-	params := map[string]any{}
-	for key, p := range fieldsOf(v.Type()) {
-		if value := v.Field(p.index); !value.IsZero() {
-			params[key] = native(value.Interface())
-		}
-	}
-	return chaos.Make(set[0], params)
-}
 
 // native is a scalar of the format as the type that the engine takes.
 func native(v any) any {
@@ -78,16 +48,12 @@ func (w When) engine() chaos.When {
 }
 
 // engine is the chaos list for the engine.
-func (s *Scenario) engine() ([]chaos.Nemesis, error) {
+func (s *Scenario) engine() []chaos.Nemesis {
 	list := make([]chaos.Nemesis, len(s.Chaos))
 	for i, n := range s.Chaos {
-		fault, err := faultOf(n.Fault)
-		if err != nil {
-			return nil, fmt.Errorf("chaos.%d.fault: %w", i, err)
-		}
-		list[i] = chaos.Nemesis{Fault: fault, Pick: n.Pick.engine(), When: n.When.engine(), Require: max(int(n.Require.Confirmed), 1)}
+		list[i] = chaos.Nemesis{Fault: n.Fault.engine(), Pick: n.Pick.engine(), When: n.When.engine(), Require: max(int(n.Require.Confirmed), 1)}
 	}
-	return list, nil
+	return list
 }
 
 // engine is the load for the engine; nil when the target is to be idle.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -88,7 +89,7 @@ func (d *decoder) decode(path string, n *yaml.Node, v reflect.Value, depth int) 
 		}
 		return
 	}
-	if s, ok := v.Addr().Interface().(units.Scalar); ok {
+	if s, ok := v.Addr().Convert(reflect.PointerTo(scalarType(v.Type()))).Interface().(units.Scalar); ok {
 		d.scalar(n, s)
 		return
 	}
@@ -114,6 +115,22 @@ func (d *decoder) decode(path string, n *yaml.Node, v reflect.Value, depth int) 
 	}
 }
 
+// natives are the Go types that a fault has its parameters in, and the scalars that they are written as.
+var natives = map[reflect.Type]reflect.Type{
+	reflect.TypeFor[time.Duration](): reflect.TypeFor[Duration](),
+	reflect.TypeFor[int64]():         reflect.TypeFor[Bytes](),
+	reflect.TypeFor[int]():           reflect.TypeFor[Count](),
+	reflect.TypeFor[float64]():       reflect.TypeFor[Percent](),
+}
+
+// scalarType is the scalar that a value of the type is written as; t itself for what is no native.
+func scalarType(t reflect.Type) reflect.Type {
+	if s, ok := natives[t]; ok {
+		return s
+	}
+	return t
+}
+
 func (d *decoder) scalar(n *yaml.Node, s units.Scalar) {
 	if n.Kind != yaml.ScalarNode {
 		d.problem(n, "want one value, got %s", kindName(n))
@@ -122,9 +139,10 @@ func (d *decoder) scalar(n *yaml.Node, s units.Scalar) {
 	}
 }
 
-// removed says what to write in place of keys that there were once.
+// removed says what to write in place of keys, and of the words of some, that there were once.
 var removed = map[string]string{
-	"target.naive": "the naive pool is gone; a pool with bugs to switch on is pool: {bugs: [...]}, or driver: {command: [brokenpool, SWITCH]}",
+	"mechanism=rss": "nothing watches a resident set any more; cgroup and rlimit are limits, and any takes the stronger one that this host has",
+	"target.naive":  "the naive pool is gone; a pool with bugs to switch on is pool: {bugs: [...]}, or driver: {command: [brokenpool, SWITCH]}",
 }
 
 // plain decodes the built-in scalar kinds.
@@ -215,7 +233,7 @@ func (d *decoder) enum(n *yaml.Node, f field, v reflect.Value) {
 		}
 	}
 	if v.Kind() == reflect.String {
-		d.problem(n, "unknown %s %q: %s", f.key, v.String(), nearest.Meant(v.String(), f.enum))
+		d.problem(n, "unknown %s %q: %s", f.key, v.String(), cmp.Or(removed[f.key+"="+v.String()], nearest.Meant(v.String(), f.enum)))
 	}
 }
 

@@ -1,109 +1,155 @@
 package scenarios
 
-// Fault is what is done to a victim. Exactly one field is set; a plain word stands for the field marked scalar.
+import (
+	"fmt"
+	"iter"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/faults"
+)
+
+// Fault is what is done to a victim: a row of the table in package faults with its parameters, or one of several each time.
 type Fault struct {
-	Signal     *SignalFault     `yaml:"signal" doc:"Send a signal."`
-	Pause      *PauseFault      `yaml:"pause" doc:"SIGSTOP, and SIGCONT after a while."`
-	OOM        *OOMFault        `yaml:"oom" doc:"Exhaust the victim's memory until the kernel's OOM killer, or a limit, ends it."`
-	Memory     *MemoryFault     `yaml:"memory" doc:"Hold the victim's memory near its limit without killing it."`
-	CPU        *CPUFault        `yaml:"cpu" doc:"Throttle the victim's CPU."`
-	FDs        *FDsFault        `yaml:"fds" doc:"Use up the victim's file descriptors."`
-	PIDs       *PIDsFault       `yaml:"pids" doc:"Use up the processes the victim may have."`
-	Exit       *ExitFault       `yaml:"exit" doc:"Make the victim exit in the middle of a task."`
-	Panic      *PanicFault      `yaml:"panic" doc:"Make the victim's program panic outside any recovery."`
-	Crashpoint *CrashpointFault `yaml:"crashpoint" doc:"Make the victim die at an exact point of its protocol loop."`
-	Spawn      *SpawnFault      `yaml:"spawn" doc:"Make new members fail to boot, or boot slowly."`
-	Poison     *PoisonFault     `yaml:"poison" doc:"Submit a task that kills its worker each time it runs."`
-	Supervisor *SupervisorFault `yaml:"supervisor" doc:"SIGKILL the parent of all members."`
-	Resize     *ResizeFault     `yaml:"resize" doc:"Change the target's size."`
-	Restart    *OperationFault  `yaml:"restart" doc:"Restart every member, one after the other."`
-	Close      *OperationFault  `yaml:"close" doc:"Close the target: finish what is queued, then stop."`
-	Terminate  *OperationFault  `yaml:"terminate" doc:"Stop the target now."`
-	Mixed      []Weighted       `yaml:"mixed" doc:"One of several each time, by weight."`
-}
-
-// SignalFault sends a signal.
-type SignalFault struct {
-	Name string `yaml:"name,scalar" doc:"The signal without SIG: KILL, TERM, SEGV, ABRT, …"`
-}
-
-// PauseFault stops the victim for a while.
-type PauseFault struct {
-	For Duration `yaml:"for,scalar" zero:"no pause: want a time such as 1s" doc:"Until SIGCONT. Default 1s."`
-}
-
-// OOMFault exhausts memory.
-type OOMFault struct {
-	Limit     Bytes  `yaml:"limit" zero:"no memory at all: want a size such as 64MiB" doc:"The limit to run into. Default: the victim's own, else 64MiB above what it uses."`
-	Mechanism string `yaml:"mechanism,scalar" enum:"any cgroup rlimit rss" doc:"Default any: the strongest that can be had here."`
-}
-
-// MemoryFault is memory pressure.
-type MemoryFault struct {
-	Of  Percent  `yaml:"of,scalar" zero:"no pressure: want up to 95%" doc:"Of the victim's limit. Default 80%."`
-	For Duration `yaml:"for" zero:"no time: want a time such as 1s" doc:"Default 1s."`
-}
-
-// CPUFault throttles.
-type CPUFault struct {
-	Quota Percent  `yaml:"quota,scalar" zero:"no CPU at all: want at least 1% (or the fault pause)" doc:"Of one CPU. Default 5%."`
-	For   Duration `yaml:"for" zero:"no time: want a time such as 1s" doc:"Default 1s."`
-}
-
-// FDsFault uses up descriptors.
-type FDsFault struct {
-	Limit Count `yaml:"limit,scalar" zero:"no descriptor at all: want at least 1" doc:"RLIMIT_NOFILE of the victim meanwhile. Default 64."`
-}
-
-// PIDsFault uses up processes.
-type PIDsFault struct {
-	Limit Count `yaml:"limit,scalar" zero:"no room at all: want at least 1" doc:"Processes and threads that the victim's cgroup may have more than it has. Default 2."`
-}
-
-// ExitFault exits.
-type ExitFault struct {
-	Code Count `yaml:"code,scalar" doc:"The exit code."`
-}
-
-// PanicFault panics.
-type PanicFault struct {
-	Text string `yaml:"text,scalar" doc:"What it panics with."`
-}
-
-// CrashpointFault arms a crash point.
-type CrashpointFault struct {
-	At string `yaml:"at,scalar" enum:"before-read after-read mid-exec mid-write after-write during-boot during-drain" doc:"Where in the protocol loop."`
-}
-
-// SpawnFault hurts the boots to come.
-type SpawnFault struct {
-	Fail  Count    `yaml:"fail,scalar" doc:"So many boots fail."`
-	Delay Duration `yaml:"delay" doc:"Boots take at least so long."`
-	For   Duration `yaml:"for" zero:"no time: want a time such as 5s" doc:"How long slow boots last. Default: until the other faults are over and the target has recovered."`
-}
-
-// PoisonFault submits a deadly task.
-type PoisonFault struct {
-	Code Count `yaml:"code,scalar" zero:"no death: want 1 to 255" doc:"The exit code its workers die with. Default 1."`
-}
-
-// SupervisorFault kills the parent.
-type SupervisorFault struct {
-	Signal string `yaml:"signal,scalar" doc:"Default KILL."`
-}
-
-// ResizeFault resizes.
-type ResizeFault struct {
-	To Count `yaml:"to,scalar" doc:"The new size."`
-}
-
-// OperationFault is an operation without parameters.
-type OperationFault struct {
-	Within Duration `yaml:"within" zero:"no time: want a time such as 30s" doc:"It must return in this time. Default 30s."`
+	Kind  string      // faults.Kind.Name, or "mixed"
+	Fault chaos.Fault // of that kind; nil of a mix, and in a scenario with mistakes
+	Mixed []Weighted
 }
 
 // Weighted is one of several faults.
 type Weighted struct {
 	Weight Count `yaml:"weight" zero:"never: want at least 1" doc:"Default 1."`
 	Fault  Fault `yaml:"fault" doc:"The fault."`
+}
+
+// mixed is the key of several faults.
+const mixed = "mixed"
+
+var faultShape = sync.OnceValue(func() reflect.Type {
+	var list []option
+	for _, k := range faults.Kinds() {
+		list = append(list, option{k.Name, k.Doc, reflect.PointerTo(reflect.TypeOf(k.Zero))})
+	}
+	return shapeFrom(append(list, option{mixed, "One of several each time, by weight.", reflect.TypeFor[[]Weighted]()}))
+})
+
+func (f *Fault) shape() reflect.Type { return faultShape() }
+
+func (f *Fault) take(v reflect.Value) {
+	key, value := taken(v)
+	f.Kind = key
+	if f.Mixed, _ = value.([]Weighted); f.Mixed == nil && key != "" {
+		f.Fault, _ = reflect.ValueOf(value).Elem().Interface().(chaos.Fault)
+	}
+}
+
+// engine is the fault for the engine.
+func (f Fault) engine() chaos.Fault {
+	if f.Mixed == nil {
+		return f.Fault
+	}
+	mix := chaos.Mixed{}
+	for _, w := range f.Mixed {
+		mix = append(mix, chaos.Weighted{Fault: w.Fault.engine(), Weight: max(int(w.Weight), 1)})
+	}
+	return mix
+}
+
+// each are the faults that it can be, in a mix those in it, by the path of each; path is its own.
+func (f Fault) each(path string) iter.Seq2[string, Fault] {
+	return func(yield func(string, Fault) bool) {
+		if f.Fault != nil {
+			yield(join(path, f.Kind), f)
+			return
+		}
+		for i, w := range f.Mixed {
+			for at, one := range w.Fault.each(fmt.Sprintf("%s.mixed.%d.fault", path, i)) {
+				if !yield(at, one) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// names are those of the faults that it can be, each once.
+func (f Fault) names() (list []string) {
+	for _, one := range f.each("") {
+		if !slices.Contains(list, one.Kind) {
+			list = append(list, one.Kind)
+		}
+	}
+	return list
+}
+
+// some tells whether it can be a fault of which the traits hold.
+func (f Fault) some(holds func(chaos.Traits) bool) bool {
+	for _, one := range f.each("") {
+		if holds(one.Fault.Traits()) {
+			return true
+		}
+	}
+	return false
+}
+
+// ofOne tells whether an injection of the fault strikes its victim alone, so that it gives one sample.
+func (f Fault) ofOne() bool { return !f.some(func(t chaos.Traits) bool { return t.Whole }) }
+
+// enlarges tells whether the target may have another number of members afterwards, and not none.
+func (f Fault) enlarges() bool {
+	return f.some(func(t chaos.Traits) bool { return t.Resizes && t.Leaves > 0 })
+}
+
+func (f Fault) check(d *decoder, path string) {
+	if !d.exactlyOne(path, f) {
+		return
+	}
+	place := join(path, f.Kind)
+	switch {
+	case f.Kind == mixed && len(f.Mixed) == 0:
+		d.engine(place, place, chaos.Mixed{}.Validate())
+	case f.Kind == mixed, d.broken(place):
+	case f.Fault.Traits().Idle:
+		d.fail(place, "%s does nothing by default: use one that ends a process, or the fault pause", f.Fault)
+	default:
+		d.engine(place, join(place, scalarOf(reflect.TypeOf(f.Fault))), f.Fault.Validate())
+	}
+	for i, w := range f.Mixed {
+		at := fmt.Sprintf("%s.mixed.%d.fault", path, i)
+		w.Fault.check(d, at)
+		if w.Fault.Mixed != nil {
+			d.fail(at, "mixed within mixed: one level is enough")
+		}
+	}
+}
+
+// scalarOf is the key of the field that a plain word in the struct's place sets; "" without one.
+func scalarOf(t reflect.Type) string {
+	for _, f := range fieldsOf(t) {
+		if f.scalar {
+			return f.key
+		}
+	}
+	return ""
+}
+
+// checkFloor refuses what would leave fewer members alive than min_alive.
+func (f Fault) checkFloor(d *decoder, path string, least Count) {
+	for at, one := range f.each(path) {
+		if t := one.Fault.Traits(); t.Resizes && t.Leaves < int(least) && one.Fault.Validate() == nil {
+			d.fail(at, "%s leaves fewer members alive than min_alive, %d", one.Kind, least)
+		}
+	}
+}
+
+// checkAbility refuses a fault that is none of those that can be done to a target of that kind.
+func (f Fault) checkAbility(d *decoder, path, kind string, can []string) {
+	for at, one := range f.each(path) {
+		if !slices.Contains(can, one.Kind) {
+			d.fail(at, "a %s target cannot have the fault %s: it can have %s", kind, one.Kind, strings.Join(can, ", "))
+		}
+	}
 }

@@ -1,8 +1,8 @@
 package scenarios
 
 import (
-	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/scenarios/targets"
 	"github.com/respawn-go/respawn/scenarios/targets/own"
 )
@@ -48,7 +48,7 @@ func List() (Listing, error) {
 	for _, k := range targets.Kinds() {
 		l.Targets = append(l.Targets, Entry{Name: k.Name, Doc: k.Doc})
 	}
-	for _, k := range chaos.Kinds() {
+	for _, k := range faults.Kinds() {
 		l.Faults = append(l.Faults, Entry{Name: k.Name, Doc: k.Doc})
 	}
 	for _, m := range check.Metrics() {

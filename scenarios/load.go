@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/scenarios/targets"
 	"github.com/respawn-go/respawn/scenarios/targets/calls"
 	"github.com/respawn-go/respawn/scenarios/targets/kind"
@@ -112,6 +113,6 @@ func (s *Scenario) endsTasks() bool {
 		return true
 	}
 	return slices.ContainsFunc(s.Chaos, func(n Nemesis) bool {
-		return slices.ContainsFunc(n.Fault.names(), func(name string) bool { return name == "supervisor" || name == "terminate" })
+		return n.Fault.some(func(t chaos.Traits) bool { return t.Abandons })
 	})
 }

@@ -107,7 +107,7 @@ func (s *Scenario) reach(metric string, limit float64, size int) (can check.Span
 		}
 		bound(most, true, fmt.Sprintf("the schedule makes at most %.0f injections", most))
 	}
-	if resized := slices.ContainsFunc(s.Chaos, func(n Nemesis) bool { return slices.Contains(n.Fault.names(), "resize") }); size > 0 && !resized {
+	if resized := slices.ContainsFunc(s.Chaos, func(n Nemesis) bool { return n.Fault.enlarges() }); size > 0 && !resized {
 		const members = "the target has %d members"
 		switch metric {
 		case "pool.ready", "pool.ready.min", "pool.size": // a target that breaks what it promises may have more

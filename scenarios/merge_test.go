@@ -26,9 +26,9 @@ short:
 `), scenarios.Options{Short: true})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(s.Chaos).To(HaveLen(2))
-	g.Expect(string(s.Chaos[0].Fault.Signal.Name)).To(Equal("KILL"))
+	g.Expect(s.Chaos[0].Fault.Fault.String()).To(Equal("signal KILL"))
 	g.Expect(s.Chaos[0].When.For.Std().String()).To(Equal("2s"), "a change below one does not show at another")
-	g.Expect(string(s.Chaos[1].Fault.Signal.Name)).To(Equal("TERM"), "the first wins")
+	g.Expect(s.Chaos[1].Fault.Fault.String()).To(Equal("signal TERM"), "the first wins")
 	g.Expect(s.Chaos[1].When.Every.Std().String()).To(Equal("200ms"))
 	g.Expect(s.Chaos[1].When.For.Std().String()).To(Equal("1s"))
 }

@@ -60,7 +60,7 @@ var forms = map[reflect.Type]string{
 
 // valueForm says how a value of the type is written.
 func valueForm(t reflect.Type, enum []string) string {
-	if form, ok := forms[t]; ok {
+	if form, ok := forms[scalarType(t)]; ok {
 		return form
 	}
 	switch {

@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/scenarios"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 )
@@ -43,7 +44,7 @@ func TestScenarioIsReadWithItsUnits(t *testing.T) {
 	s, err := scenarios.Parse("x.yaml", []byte(good), scenarios.Options{})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(s.Chaos[0].When.For.String()).To(Equal("10s"))
-	g.Expect(s.Chaos[0].Fault.Signal.Name).To(Equal("KILL"))
+	g.Expect(s.Chaos[0].Fault.Fault).To(Equal(faults.Signal{Name: "KILL"}))
 	g.Expect(float64(s.Chaos[0].When.Jitter)).To(Equal(0.2))
 
 	s, err = scenarios.Parse("x.yaml", []byte(good), scenarios.Options{Short: true, Set: []string{"load.concurrency=4", "seed=7"}})
@@ -98,8 +99,9 @@ func TestEveryMistakeIsReportedWithItsPosition(t *testing.T) {
 		"too many together": {"require: {confirmed: 40}", "require: {confirmed: 40}\n  - {fault: {exit: 3}, when: {burst: 999990}}", []string{"x.yaml:19:30: 1000040 injections are planned with those above: want at most 1000000"}},
 		"times of a burst":  {"every: 200ms, jitter: 20%, for: 10s", "burst: 2, times: 9", []string{"x.yaml:17:11: for and times need a rhythm: every or poisson"}},
 		"stops for good":    {"{signal: KILL}", "{signal: STOP}", []string{"x.yaml:15:21: signal STOP would stop the victim for good: use the fault pause"}},
+		"removed mechanism": {"{signal: KILL}", "{oom: rss}", []string{`x.yaml:15:18: unknown mechanism "rss": nothing watches a resident set any more; cgroup and rlimit are limits, and any takes the stronger one that this host has`}},
 		"exit code":         {"{signal: KILL}", "{exit: {code: 300}}", []string{"x.yaml:15:26: exit code 300: want 0 to 255"}},
-		"no such signal":    {"{signal: KILL}\n    pick: {random: 1}", "{supervisor: NOPE}", []string{`x.yaml:15:25: signal "NOPE" is not known: use a name such as KILL, TERM or SEGV`}},
+		"no such signal":    {"{signal: KILL}\n    pick: {random: 1}", "{supervisor: NOSUCH}", []string{`x.yaml:15:25: unknown signal "NOSUCH": known are KILL, TERM, INT, HUP, QUIT, ABRT, SEGV, BUS, FPE, ILL, CONT, USR1, USR2`}},
 		"exit code in many": {"{signal: KILL}", "{mixed: [{fault: {exit: 300}}]}", []string{"x.yaml:15:36: exit code 300: want 0 to 255"}},
 		"nothing confirmed": {"confirmed: 40", "confirmed: 0", []string{"x.yaml:18:26: confirmed: 0 is no proof: want at least 1, or leave the key out"}},
 		"no share":          {"random: 1", "percent: 0%", []string{"x.yaml:16:21: percent: 0% is nobody: want more, or leave the key out"}},

@@ -36,10 +36,6 @@ func ReadReplay(path string, opts Options) (*Replay, error) {
 	if r.Scenario, err = Parse(path+" (its scenario)", []byte(in.Header.Source), opts); err != nil {
 		return nil, err
 	}
-	list, err := r.Scenario.engine()
-	if err != nil {
-		return nil, err
-	}
 	var trace []history.Event
 	for e, err := range in.Events() {
 		if err != nil {
@@ -52,7 +48,7 @@ func ReadReplay(path string, opts Options) (*Replay, error) {
 	if in.Truncated() {
 		return nil, fmt.Errorf("%s: line %d: %w: its run did not come to an end, nor may its trace", path, in.Line(), history.ErrCutShort)
 	}
-	if r.Shots, r.Left, err = chaos.Trace(trace, list); err != nil {
+	if r.Shots, r.Left, err = chaos.Trace(trace, r.Scenario.engine()); err != nil {
 		return nil, err
 	}
 	switch {

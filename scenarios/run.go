@@ -198,13 +198,9 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 
 // prepare is the part of the engine's run that the file decides.
 func (s *Scenario) prepare(ctx context.Context, o RunOptions) (*chaos.Run, error) {
-	list, err := s.engine()
-	if err != nil {
-		return nil, Problems{{File: s.file, Text: err.Error()}}
-	}
 	seed := s.seed(o)
 	run := &chaos.Run{
-		Seed: seed, Chaos: list, Shots: o.Shots, Load: s.Load.engine(), MinAlive: int(s.MinAlive), Settle: s.settle(),
+		Seed: seed, Chaos: s.engine(), Shots: o.Shots, Load: s.Load.engine(), MinAlive: int(s.MinAlive), Settle: s.settle(),
 		Header: history.Header{
 			Run: rand.Text(), Test: o.Test, Scenario: s.Name, Description: s.Description, Seed: seed, Command: o.Command, Source: string(s.text), Experiment: s.experiment(),
 			OwnTarget: o.Target != nil, Environment: Environment(), Capabilities: capabilities(),

@@ -3,10 +3,8 @@ package scenarios
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
-	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/check"
 )
 
@@ -53,23 +51,4 @@ func (s *Scenario) mostSamples(metric string, size int) (most float64, why strin
 		return most, fmt.Sprintf("the schedule makes at most %.0f injections", most)
 	}
 	return math.Inf(1), ""
-}
-
-// ofOne tells whether an injection of the fault strikes its victim alone, so that it gives one sample.
-func (f Fault) ofOne() bool { return !slices.ContainsFunc(f.names(), isWhole) }
-
-// names lists the keys of the faults that it can be: of a mix, those in it.
-func (f Fault) names() (list []string) {
-	for _, w := range f.Mixed {
-		list = append(list, w.Fault.names()...)
-	}
-	if f.Mixed == nil {
-		list = chosen(f)
-	}
-	return list
-}
-
-// isWhole tells whether the fault of that name befalls the target as a whole.
-func isWhole(name string) bool {
-	return slices.ContainsFunc(chaos.Kinds(), func(k chaos.Kind) bool { return k.Name == name && k.Zero.Traits().Whole })
 }

@@ -51,6 +51,9 @@ func definitionName(t reflect.Type) string {
 // JSONSchemaAlias lets the schema have the shape in the place of the type.
 func (t Target) JSONSchemaAlias() any { return reflect.Zero(t.shape()).Interface() }
 
+// JSONSchemaAlias is Target's.
+func (f Fault) JSONSchemaAlias() any { return reflect.Zero(f.shape()).Interface() }
+
 // scalarForms are the scalars as patterns: what units.go parses.
 var scalarForms = map[reflect.Type]string{
 	reflect.TypeFor[Duration](): `^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`,
@@ -60,6 +63,7 @@ var scalarForms = map[reflect.Type]string{
 }
 
 func scalarSchema(t reflect.Type) *jsonschema.Schema {
+	t = scalarType(t)
 	if form, ok := scalarForms[t]; ok {
 		return &jsonschema.Schema{Type: "string", Pattern: form}
 	}

@@ -39,7 +39,7 @@ func (r *Replay) Strikes() ([]Strike, error) {
 		}
 		pick := s.Chaos[shot.Nemesis].Pick
 		one := Strike{At: shot.At.Round(time.Microsecond), Fault: fault, Slot: -1, State: pick.State, Phase: pick.Phase}
-		if len(shot.Aims) == 0 || isWhole(faultName(s.at[path])) {
+		if len(shot.Aims) == 0 || shot.Fault.Traits().Whole {
 			list = append(list, Strike{At: one.At, Fault: fault, Whole: true})
 			continue
 		}
@@ -56,7 +56,7 @@ func (r *Replay) Strikes() ([]Strike, error) {
 func (s *Scenario) pathOfFault(shot chaos.Shot) (string, error) {
 	path := fmt.Sprintf("chaos.%d.fault", shot.Nemesis)
 	for i, w := range s.Chaos[shot.Nemesis].Fault.Mixed {
-		if one, err := faultOf(w.Fault); err == nil && one.String() == shot.Fault.String() {
+		if w.Fault.engine().String() == shot.Fault.String() {
 			return fmt.Sprintf("%s.mixed.%d.fault", path, i), nil
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/scenarios/targets"
 	"github.com/respawn-go/respawn/scenarios/targets/kind"
 )
@@ -86,15 +86,15 @@ func (s *Scenario) checkAbilities(d *decoder) {
 	if name == "" || can.All {
 		return
 	}
-	var faults []string
-	for _, k := range chaos.Kinds() {
-		able := k.Needs == "" || slices.Contains(can.Abilities, k.Needs)
-		if able && (can.Faults == nil || slices.Contains(can.Faults, k.Name)) {
-			faults = append(faults, k.Name)
+	var able []string
+	for _, k := range faults.Kinds() {
+		has := k.Needs == "" || slices.Contains(can.Abilities, k.Needs)
+		if has && (can.Faults == nil || slices.Contains(can.Faults, k.Name)) {
+			able = append(able, k.Name)
 		}
 	}
 	for i, n := range s.Chaos {
-		n.Fault.checkAbility(d, "chaos."+Count(i).String()+".fault", name, faults)
+		n.Fault.checkAbility(d, "chaos."+Count(i).String()+".fault", name, able)
 	}
 	if s.Load == nil {
 		return

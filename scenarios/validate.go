@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/respawn-go/respawn/internal/nearest"
+	"github.com/respawn-go/respawn/chaos"
 )
 
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
@@ -68,7 +68,7 @@ func (s *Scenario) check(d *decoder) {
 
 // checkReachable refuses more victims than a target of that size has, unless a fault changes its size.
 func (s *Scenario) checkReachable(d *decoder, size int) {
-	if size == 0 || slices.ContainsFunc(s.Chaos, func(n Nemesis) bool { return n.Fault.Resize != nil }) {
+	if size == 0 || slices.ContainsFunc(s.Chaos, func(n Nemesis) bool { return n.Fault.enlarges() }) {
 		return
 	}
 	for i, n := range s.Chaos {
@@ -114,21 +114,10 @@ func (d *decoder) exactlyOne(path string, v any) bool {
 	return false
 }
 
-// checkAbility refuses a fault that is none of those that can be done to such a target.
-func (f *Fault) checkAbility(d *decoder, path, kind string, can []string) {
-	for i := range f.Mixed {
-		f.Mixed[i].Fault.checkAbility(d, fmt.Sprintf("%s.mixed.%d.fault", path, i), kind, can)
-	}
-	for _, name := range chosen(*f) {
-		if name != "mixed" && !slices.Contains(can, name) {
-			d.fail(path+"."+name, "a %s target cannot have the fault %s: it can have %s", kind, name, strings.Join(can, ", "))
-		}
-	}
-}
-
 func (n *Nemesis) check(d *decoder, path string, size int) {
 	n.Fault.check(d, path+".fault")
-	if names := n.Fault.names(); n.Pick != (Pick{}) && len(names) > 0 && !slices.ContainsFunc(names, func(name string) bool { return !isWhole(name) }) {
+	names := n.Fault.names()
+	if n.Pick != (Pick{}) && len(names) > 0 && !n.Fault.some(func(t chaos.Traits) bool { return !t.Whole }) {
 		d.fail(path+".pick", "nobody is picked for %s, on the target as a whole: leave pick out", strings.Join(names, " and "))
 	}
 	set := chosen(n.Pick)
@@ -161,58 +150,4 @@ func (d *decoder) engine(path, place string, err error) {
 	for line := range strings.Lines(err.Error()) {
 		d.fail(place, "%s", strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(line), "when: "), "pick: "))
 	}
-}
-
-func (f Fault) check(d *decoder, path string) {
-	if !d.exactlyOne(path, f) {
-		return
-	}
-	key := chosen(f)[0]
-	place := join(path, key)
-	for _, p := range fieldsOf(reflect.TypeOf(f).Field(fieldsOf(reflect.TypeOf(f))[key].index).Type.Elem()) {
-		if p.scalar {
-			place = join(place, p.key)
-		}
-	}
-	switch {
-	case d.broken(join(path, key)) && f.Mixed == nil:
-	case f.Signal != nil && signalNumber(f.Signal.Name) == 0:
-		d.fail(path+".signal", "unknown signal %q: %s", f.Signal.Name, nearest.Meant(f.Signal.Name, commonSignals))
-	case f.Signal != nil && idle(f.Signal.Name):
-		d.fail(path+".signal", "signal %s does nothing by default: use one that ends a process, or the fault pause", f.Signal.Name)
-	case f.Supervisor != nil && idle(f.Supervisor.Signal):
-		d.fail(path+".supervisor", "signal %s does nothing by default: use one that ends a process", f.Supervisor.Signal)
-	case f.Spawn != nil && f.Spawn.Fail == 0 && f.Spawn.Delay == 0:
-		d.fail(path+".spawn", "want fail (so many boots) or delay")
-	case f.Resize != nil && f.Resize.To == 0:
-		d.fail(path+".resize", "to is missing: the new size, from 1")
-	case f.Crashpoint != nil && f.Crashpoint.At == "":
-		d.fail(path+".crashpoint", "at is missing: want a crash point such as mid-write")
-	case len(f.Mixed) == 0:
-		_, err := faultOf(f)
-		d.engine(join(path, key), place, err)
-	}
-	for i, w := range f.Mixed {
-		w.Fault.check(d, fmt.Sprintf("%s.mixed.%d.fault", path, i))
-		if len(w.Fault.Mixed) > 0 {
-			d.fail(fmt.Sprintf("%s.mixed.%d.fault", path, i), "mixed within mixed: one level is enough")
-		}
-	}
-}
-
-// checkFloor refuses what would leave fewer members alive than min_alive.
-func (f Fault) checkFloor(d *decoder, path string, least Count) {
-	for i, w := range f.Mixed {
-		w.Fault.checkFloor(d, fmt.Sprintf("%s.mixed.%d.fault", path, i), least)
-	}
-	ends := f.Close != nil || f.Terminate != nil || f.Supervisor != nil
-	if f.Resize != nil && f.Resize.To > 0 && f.Resize.To < least || ends && least > 0 {
-		name := chosen(f)[0]
-		d.fail(join(path, name), "%s leaves fewer members alive than min_alive, %d", name, least)
-	}
-}
-
-// idle tells whether a signal does nothing to a program that does not ask for it: that one has taken it proves nothing.
-func idle(signal string) bool {
-	return slices.Contains([]string{"URG", "CHLD", "CLD", "WINCH", "CONT"}, strings.TrimPrefix(strings.ToUpper(signal), "SIG"))
 }

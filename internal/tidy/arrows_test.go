@@ -22,6 +22,7 @@ var arrows = []arrow{
 	{"internal/guardian", []string{"internal/cgroup", "internal/pidfd", "internal/procfs", "internal/reexec"}, []string{sys}, "used by the pool: see there"},
 	{"pool/pooltest", []string{"pool", "internal/pidfd"}, []string{"*"}, "what a user's tests need beside the pool, and no more"},
 	{"chaos", []string{"chaos/history", "chaos/witness", "internal/cgroup", "internal/procfs", "internal/wait", "internal/pidfd", "internal/reexec"}, []string{sys}, "the engine knows a pool only as chaos.Target: anything else can be one too"},
+	{"chaos/faults", []string{"chaos", "chaos/history", "internal/cgroup", "internal/pidfd", "internal/procfs", "internal/reexec", "internal/wait", "internal/nearest"}, []string{sys}, "the engine injects what is put in front of it: faults know it, and it knows none"},
 	{"chaos/history", nil, nil, "a leaf: everything after it can be run again from a saved file"},
 	{"chaos/check", []string{"chaos/history", "internal/nearest"}, nil, "pure: the same history gives the same verdict anywhere, offline"},
 	{"fleet", []string{"pool"}, []string{"*"}, "the same tasks over many machines: it knows a pool, and nothing of what tests it"},

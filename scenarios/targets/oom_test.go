@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/cgroup"
 	"github.com/respawn-go/respawn/scenarios/drivers"
@@ -38,7 +39,7 @@ func TestOOMOfAPoolThatIsNotOurs(t *testing.T) {
 			}
 			g.Expect(err).NotTo(HaveOccurred())
 			defer d.Close()
-			settled := strikeOnce(t, d, chaos.OOM{})
+			settled := strikeOnce(t, d, faults.OOM{})
 			g.Expect(settled).To(HaveLen(1))
 			g.Expect(settled[0].Outcome).To(Equal(history.Confirmed), "%s %v", settled[0].Err, settled[0].Receipt)
 			g.Expect(settled[0].Fatal).To(BeTrue())
@@ -63,7 +64,7 @@ func TestMemoryOfAPoolThatIsNotOurs(t *testing.T) {
 	d, err := driver.StartTarget(bound(t), own.AsDriver(2, ""), t.TempDir())
 	g.Expect(err).NotTo(HaveOccurred())
 	defer d.Close()
-	settled := strikeOnce(t, d, chaos.Memory{For: 100 * time.Millisecond})
+	settled := strikeOnce(t, d, faults.Memory{For: 100 * time.Millisecond})
 	g.Expect(settled).To(HaveLen(1))
 	g.Expect(settled[0].Outcome).To(Equal(history.Confirmed), "%s %v", settled[0].Err, settled[0].Receipt)
 	g.Expect(settled[0].Fatal).To(BeFalse())

@@ -6,16 +6,16 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/scenarios/targets"
 )
 
 // A row is enough for a kind of target to be read, listed, checked and opened, so it has to be whole.
 func TestEachRowIsWhole(t *testing.T) {
 	needs, tasks := map[string]bool{}, map[string]bool{"sleep": true, "square": true, "hash": true, "primes": true, "echo": true, "alloc": true}
-	faults := map[string]bool{}
-	for _, k := range chaos.Kinds() {
-		needs[k.Needs], faults[k.Name] = true, true
+	known := map[string]bool{}
+	for _, k := range faults.Kinds() {
+		needs[k.Needs], known[k.Name] = true, true
 	}
 	seen := map[string]bool{}
 	for _, k := range targets.Kinds() {
@@ -36,7 +36,7 @@ func TestEachRowIsWhole(t *testing.T) {
 			g.Expect(needs[a]).To(BeTrue(), "%s: no fault needs the ability %s", k.Name, a)
 		}
 		for _, f := range k.Can.Faults {
-			g.Expect(faults[f]).To(BeTrue(), "%s: there is no fault %s", k.Name, f)
+			g.Expect(known[f]).To(BeTrue(), "%s: there is no fault %s", k.Name, f)
 		}
 		for _, task := range k.Can.Tasks {
 			g.Expect(tasks[task]).To(BeTrue(), "%s: there is no task %s", k.Name, task)

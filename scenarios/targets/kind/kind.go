@@ -34,7 +34,7 @@ type Kind struct {
 type Can struct {
 	// All tells that nothing is refused beforehand: the rest is not looked at.
 	All bool
-	// Abilities are the capabilities that they have, by the names of the interfaces of package chaos: chaos.Kind.Needs.
+	// Abilities are the capabilities that they have, by the names of the interfaces of package chaos: faults.Kind.Needs.
 	Abilities []string
 	// Faults are those that they can have, of those for which they have the ability; nil for all of these.
 	Faults []string

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -58,7 +59,7 @@ var strains = map[string]func(context.Context, strain) (string, error){
 
 // poisonTask ends every worker that runs it.
 var poisonTask = pool.Register("respawn.poison", func(_ context.Context, code int) (int, error) {
-	fmt.Fprintln(os.Stderr, chaos.Poison{Code: code}.Marker())
+	fmt.Fprintln(os.Stderr, faults.Poison{Code: code}.Marker())
 	os.Exit(code)
 	return 0, nil
 })

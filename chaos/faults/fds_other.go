@@ -1,0 +1,8 @@
+//go:build !linux
+
+package faults
+
+type exhaustingFDs struct {
+	FDs
+	notHere
+}

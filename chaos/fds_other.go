@@ -1,8 +1,0 @@
-//go:build !linux
-
-package chaos
-
-type exhaustingFDs struct {
-	FDs
-	notHere
-}
