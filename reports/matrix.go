@@ -196,6 +196,18 @@ func (c *MatrixCell) Verdict() check.Verdict {
 	return worst
 }
 
+// Rate is how often the runs failed, with its interval; "" of one run.
+func (c *MatrixCell) Rate() string {
+	if len(c.Runs) < 2 {
+		return ""
+	}
+	var verdicts []check.Verdict
+	for _, r := range c.Runs {
+		verdicts = append(verdicts, r.Verdict)
+	}
+	return RateOf(0, verdicts...).String()
+}
+
 // Cause is the sentence of the first run with the worst verdict.
 func (c *MatrixCell) Cause() string {
 	for _, r := range c.Runs {

@@ -29,7 +29,7 @@ func (m *Matrix) rows() (rows [][]string) {
 				continue
 			}
 			rows = append(rows, []string{
-				name, c.Scenario, string(c.Verdict()), c.Size(), c.Pids(), c.Answers(), c.Tasks(), c.Recovery(), c.Usable(),
+				name, c.Scenario, strings.TrimSuffix(string(c.Verdict())+", "+c.Rate(), ", "), c.Size(), c.Pids(), c.Answers(), c.Tasks(), c.Recovery(), c.Usable(),
 			})
 		}
 	}

@@ -26,7 +26,7 @@ command is taken from here. A run of a target that a test made itself cannot be 
 			if err != nil {
 				return usage("%w", err)
 			}
-			f.repeat = 1
+			f.repeat.times = 1
 			if err := roomFor([]*scenarios.Scenario{run.Scenario}, f); err != nil {
 				return usage("--out: %w", err)
 			}

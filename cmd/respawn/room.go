@@ -23,7 +23,7 @@ func roomFor(list []*scenarios.Scenario, f runFlags) error {
 		return err
 	}
 	for _, s := range list {
-		for n := range f.repeat {
+		for n := range f.repeat.planned() {
 			dir := filepath.Join(f.out, runName(s, n))
 			if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 				continue

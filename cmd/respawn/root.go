@@ -67,7 +67,7 @@ Exit codes: 0 pass, 1 fail, 2 usage or scenario error, 3 inconclusive, 4 aborted
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		var bad *pflag.InvalidValueError
 		if errors.As(err, &bad) {
-			want := map[string]string{"uint64": "a whole number from 0", "int": "a whole number", "bool": "true or false"}[bad.GetFlag().Value.Type()]
+			want := map[string]string{"uint64": "a whole number from 0", "int": "a whole number", "bool": "true or false", "N|until P%": "a number of runs, or 'until 95%'"}[bad.GetFlag().Value.Type()]
 			return usage("--%s is %q: want %s: run '%s --help'", bad.GetFlag().Name, bad.GetValue(), cmp.Or(want, "another value"), cmd.CommandPath())
 		}
 		return usage("%w: run '%s --help'", err, cmd.CommandPath())

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -20,7 +19,7 @@ import (
 type runFlags struct {
 	out      string
 	seed     uint64
-	repeat   int
+	repeat   repetition
 	set      []string
 	short    bool
 	baseline string
@@ -34,7 +33,7 @@ func (f runFlags) options() scenarios.Options {
 }
 
 func newRun() *cobra.Command {
-	var f runFlags
+	f := runFlags{repeat: repetition{times: 1}}
 	cmd := &cobra.Command{
 		Use:   "run FILE|NAME…",
 		Short: "Run scenarios, judge them, and write their reports",
@@ -54,6 +53,13 @@ Several scenarios exit with the code of the worst verdict. Exit codes: 0 pass, 1
 		Args:              needs("which scenarios?", true),
 		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			args, err := f.repeat.finish(args)
+			if err == nil && len(args) == 0 {
+				err = usage("which scenarios? %s: run '%s --help'", strings.TrimSuffix(cmd.UseLine(), " [flags]"), cmd.CommandPath())
+			}
+			if err != nil {
+				return err
+			}
 			return runAll(cmd, args, f)
 		},
 	}
@@ -65,7 +71,7 @@ Several scenarios exit with the code of the worst verdict. Exit codes: 0 pass, 1
 	})
 	cmd.Flags().StringVar(&f.out, "out", "respawn-out", "directory for the reports")
 	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "seed in place of the scenario's, from 1")
-	cmd.Flags().IntVar(&f.repeat, "repeat", 1, "run each scenario so often, with one seed after another; the later ones are NAME.2, NAME.3, …")
+	cmd.Flags().Var(&f.repeat, "repeat", "run each scenario so often, with one seed after another (NAME, NAME.2, …), or until its failure rate is known: 'until 95%'")
 	cmd.Flags().StringArrayVar(&f.set, "set", nil, "change a key: path=value, such as chaos.0.when.for=5s")
 	cmd.Flags().BoolVar(&f.short, "short", false, "run the scenarios' short forms")
 	cmd.Flags().StringVar(&f.baseline, "baseline", "", "directory of earlier reports to compare with")
@@ -98,8 +104,8 @@ func ready(cmd *cobra.Command, args []string, f runFlags) ([]*scenarios.Scenario
 	if f.seed == 0 && cmd.Flags().Changed("seed") {
 		return nil, nil, usage("--seed is 0: want 1 or more, or leave it out for the scenario's")
 	}
-	if f.repeat < 1 {
-		return nil, nil, usage("--repeat is %d: want 1 or more", f.repeat)
+	if f.repeat.times < 1 {
+		return nil, nil, usage("--repeat is %d: want 1 or more", f.repeat.times)
 	}
 	list, err := readScenarios(cmd.ErrOrStderr(), args, f.options())
 	if err != nil {
@@ -126,7 +132,7 @@ func ready(cmd *cobra.Command, args []string, f runFlags) ([]*scenarios.Scenario
 		if err := reports.Remove(f.out, s.Name); err != nil {
 			return nil, nil, usage("--out: %w", err)
 		}
-		for n := range f.repeat {
+		for n := range f.repeat.planned() {
 			if err := reports.Plan(filepath.Join(f.out, runName(s, n)), scenarios.Repeat(args[i], f.seed, f.options())); err != nil {
 				return nil, nil, usage("--out: %w", err)
 			}
@@ -155,7 +161,11 @@ func concluded(cmd *cobra.Command, entries []reports.IndexEntry, f runFlags, err
 	}
 	if !f.asJSON && len(entries) > 1 {
 		printSummary(cmd.OutOrStdout(), entries)
+		printRates(cmd.OutOrStdout(), entries, f.repeat)
 		fmt.Fprintf(cmd.OutOrStdout(), "all runs: %s\n", index)
+	}
+	if f.asJSON {
+		printRates(cmd.ErrOrStderr(), entries, f.repeat)
 	}
 	var verdicts []reports.Verdict
 	for _, e := range entries {
@@ -180,12 +190,15 @@ func all(entries []reports.IndexEntry, dir string) []reports.IndexEntry {
 
 // runEach runs the scenarios one after the other, until one has no report or somebody interrupts.
 func runEach(cmd *cobra.Command, args []string, list []*scenarios.Scenario, baseline []*reports.Report, f runFlags) (entries []reports.IndexEntry, err error) {
+	kept := readSeeds(f.out)
 	for i, s := range list {
-		for n := range f.repeat {
-			dir, seed := runName(s, n), f.seed
-			if n > 0 { // another run, and not the same once more
-				seed = cmp.Or(f.seed, s.Seed, 1) + uint64(n)
-			}
+		var done []reports.Verdict
+		var first []uint64
+		if f.repeat.several() && f.seed == 0 {
+			first = slices.Clone(kept[s.Name])
+		}
+		for n := 0; f.repeat.more(done); n++ {
+			dir, seed := runName(s, n), seedOf(s, n, f.seed, first)
 			o := scenarios.RunOptions{
 				Dir: filepath.Join(f.out, dir), Seed: seed, Command: scenarios.Repeat(args[i], seed, f.options()), Baseline: baseline,
 			}
@@ -196,9 +209,14 @@ func runEach(cmd *cobra.Command, args []string, list []*scenarios.Scenario, base
 			if err != nil {
 				return entries, err
 			}
-			entries = append(entries, reports.IndexEntry{Report: r, Dir: dir})
+			entries, done = append(entries, reports.IndexEntry{Report: r, Dir: dir}), append(done, r.Verdict)
+			if kept.note(r); f.repeat.several() {
+				if err := kept.write(f.out); err != nil {
+					return entries, err
+				}
+			}
 			if err := cmd.Context().Err(); err != nil {
-				left := notRun(list[i:], n+1, f.repeat)
+				left := notRun(list[i:], n+1, f.repeat.planned())
 				if len(left) > 0 {
 					fmt.Fprintln(cmd.ErrOrStderr(), "not run:", strings.Join(left, ", "))
 				}

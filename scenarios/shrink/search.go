@@ -212,7 +212,7 @@ func (x *search) reproduce() error {
 }
 
 // quickSettle is long enough for a target that recovers at all.
-const quickSettle = 2500 * time.Millisecond
+const quickSettle = 1500 * time.Millisecond
 
 // hurry makes runs shorter that wait for what does not come, at once with what came after the failure if that goes.
 func (x *search) hurry() error {
