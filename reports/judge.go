@@ -16,21 +16,20 @@ func Judge(path string) (*Report, error) {
 		return nil, err
 	}
 	defer in.Close()
-	c := NewCollector(in.Header)
 	var broken error
-	result := check.Judge(in.Header, c.Tee(func(yield func(history.Event, error) bool) {
+	result := check.Judge(in.Header, func(yield func(history.Event, error) bool) {
 		for e, err := range in.Events() {
 			broken = err
 			if !yield(e, err) {
 				return
 			}
 		}
-	}))
+	})
 	switch {
 	case broken != nil:
 		broken = fmt.Errorf("%s: %w", path, broken)
 	case in.Truncated():
 		broken = fmt.Errorf("%s: line %d: %w: its run did not come to an end", path, in.Line(), history.ErrCutShort)
 	}
-	return c.Report(result), broken
+	return Of(result.Ledger, result), broken
 }

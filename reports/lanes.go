@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/chaos/ledger"
 )
 
 // What the lanes show at most, all slots together.
@@ -23,14 +23,14 @@ const (
 // lanesFigure is a row a slot: bars for processes, ticks for tasks, marks for faults. The slots worth seeing come first, and those
 // that nothing happened to are one row.
 func (r *Report) lanesFigure() *Figure {
-	if len(r.plots.lanes) == 0 {
+	if len(r.slots()) == 0 {
 		return nil
 	}
 	d := r.laneRows()
 	f := &Figure{
 		ID: "lanes", Title: "Slots", Columns: []string{"slot", "pid", "generation", "from", "ready", "to", "end"},
 		Desc: fmt.Sprintf("One row for each of %s over time. A wide bar is the life of one process, ready for work, and a thin one before it "+
-			"its boot; the marks above are confirmed faults, the row below shows how busy it was with tasks.", plural(len(r.plots.lanes), "slot")),
+			"its boot; the marks above are confirmed faults, the row below shows how busy it was with tasks.", plural(len(r.slots()), "slot")),
 		Legend: append([]Key{{"bar", "ready"}, {"boot", "booting"}, {"tick", "tasks begun"}, {"dead", "ended by a fault"}, {"bad", "ended, and nobody knows why"}}, d.legend()...),
 	}
 	d.f, d.Report = f, r
@@ -103,20 +103,19 @@ func (r *Report) laneRows() *laneDrawing {
 	for _, x := range r.Exits {
 		bad[x.Slot] = bad[x.Slot] || x.unexplained
 	}
-	lost, _ := r.recoveries()
-	for _, x := range lost {
-		bad[x.slot] = bad[x.slot] || x.took < 0
+	for _, d := range r.Ledger.Slots.Deaths {
+		bad[d.Slot] = bad[d.Slot] || d.Fate == ledger.Never
 	}
 	rank := func(slot int) int {
 		switch {
 		case bad[slot]:
 			return -2
-		case hits[slot] > 0 || len(r.plots.lanes[slot].bars) > 1:
+		case hits[slot] > 0 || len(r.slots()[slot]) > 1:
 			return -1
 		}
 		return 0
 	}
-	all := slices.Sorted(maps.Keys(r.plots.lanes))
+	all := slices.Sorted(maps.Keys(r.slots()))
 	d.slots = all
 	if len(all) > fewLanes {
 		slices.SortStableFunc(d.slots, func(a, b int) int { return cmp.Or(rank(a)-rank(b), hits[b]-hits[a]) })
@@ -126,7 +125,7 @@ func (r *Report) laneRows() *laneDrawing {
 		}
 		d.slots = d.slots[:min(n, maxLanes)]
 	}
-	if slices.ContainsFunc(r.plots.load.list, func(b loadBin) bool { return b.bad > 0 }) {
+	if slices.ContainsFunc(r.Ledger.Series.Load.List, func(b ledger.LoadBin) bool { return b.Bad > 0 }) {
 		d.names = append(d.names, "tasks not ok")
 	}
 	if hits[-1] > 0 {
@@ -183,8 +182,8 @@ func (d *laneDrawing) quiet() {
 	}
 	from := d.DurationS
 	for slot, y := range d.rows {
-		if l := d.plots.lanes[slot]; slot >= 0 && y == d.folded && len(l.bars) > 0 {
-			from = min(from, l.bars[0].from.Seconds())
+		if l := d.Report.slots()[slot]; slot >= 0 && y == d.folded && len(l) > 0 {
+			from = min(from, max(0, l[0].From.Seconds()))
 		}
 	}
 	if from < d.DurationS {
@@ -197,37 +196,39 @@ func (d *laneDrawing) troubled() {
 	if d.failed < 0 {
 		return
 	}
-	width := d.plots.load.width.Seconds()
-	for i, b := range d.plots.load.list {
-		if b.bad > 0 {
+	width := d.Ledger.Series.Load.Width.Seconds()
+	for i, b := range d.Ledger.Series.Load.List {
+		if b.Bad > 0 {
 			x := (float64(i) + 0.5) * width
-			d.c.sign("bad", cross, d.c.px(min(x, d.DurationS)), d.c.py(d.failed+0.5), fmt.Sprintf("%s not ok at %s", plural(b.bad, "task"), seconds(x)))
+			d.c.sign("bad", cross, d.c.px(min(x, d.DurationS)), d.c.py(d.failed+0.5), fmt.Sprintf("%s not ok at %s", plural(b.Bad, "task"), seconds(x)))
 		}
 	}
 }
 
 // lane draws one slot's bars and adds its rows to the table.
 func (d *laneDrawing) lane(slot int, y float64) {
-	l := d.plots.lanes[slot]
-	d.left += l.left + max(0, len(l.bars)-d.each)
-	for _, b := range l.bars[:min(len(l.bars), d.each)] {
+	l := d.Report.slots()[slot]
+	d.left += max(0, len(l)-d.each)
+	for _, b := range l[:min(len(l), d.each)] {
 		d.bar(slot, y, b)
 	}
-	d.ticks(l, y)
+	if begun := d.Ledger.Series.Begun[slot]; begun != nil {
+		d.ticks(begun, y)
+	}
 }
 
-func (d *laneDrawing) bar(slot int, y float64, b bar) {
-	from, to, end, class := b.from.Seconds(), d.DurationS, "alive", ""
-	if b.to >= 0 {
-		to = b.to.Seconds()
+func (d *laneDrawing) bar(slot int, y float64, b *ledger.Life) {
+	from, to, end, class := max(0, b.From.Seconds()), d.DurationS, "alive", ""
+	if b.To >= 0 {
+		to = b.To.Seconds()
 		end, class = d.endOf(b)
 	}
 	low, high := y+0.34, y+0.78
-	title := fmt.Sprintf("pid %d: %s", b.pid, end)
+	title := fmt.Sprintf("pid %d: %s", b.PID, end)
 	ready := "never"
 	up := to
-	if b.ready >= 0 {
-		up = b.ready.Seconds()
+	if b.Ready >= 0 {
+		up = b.Ready.Seconds()
 		ready = seconds(up)
 	}
 	if up > from {
@@ -244,19 +245,16 @@ func (d *laneDrawing) bar(slot int, y float64, b bar) {
 		d.c.rect(class, max(from, to-width), low-0.06, to, high+0.06, title)
 	}
 	if len(d.f.Rows) < mostRows {
-		d.f.Rows = append(d.f.Rows, []string{fmt.Sprint(slot), fmt.Sprint(b.pid), fmt.Sprint(b.gen), seconds(from), ready, seconds(to), end})
+		d.f.Rows = append(d.f.Rows, []string{fmt.Sprint(slot), fmt.Sprint(b.PID), fmt.Sprint(b.Gen), seconds(from), ready, seconds(to), end})
 	}
 }
 
 // ticks shows how many tasks began in each moment, the most of the slot being the highest.
-func (d *laneDrawing) ticks(l *lane, y float64) {
-	if len(l.ticks.list) == 0 {
-		return
-	}
-	most := float64(slices.Max(l.ticks.list))
-	width := l.ticks.width.Seconds()
+func (d *laneDrawing) ticks(begun *ledger.Bins[int], y float64) {
+	most := float64(slices.Max(begun.List))
+	width := begun.Width.Seconds()
 	var path strings.Builder
-	for i, n := range l.ticks.list {
+	for i, n := range begun.List {
 		if n > 0 {
 			x := d.c.px((float64(i) + 0.5) * width)
 			fmt.Fprintf(&path, "M%.1f %.1fV%.1f", x, d.c.py(y+0.06), d.c.py(y+0.1+0.18*float64(n)/most))
@@ -284,29 +282,26 @@ func (d *laneDrawing) marks() {
 }
 
 // endOf says how a process ended and which class its end is drawn in.
-func (r *Report) endOf(b bar) (end, class string) {
-	for _, x := range r.exitsOf(b.pid) {
-		if math.Abs(x.AtS-b.to.Seconds()) > 1e-6 {
-			continue
-		}
-		switch end = x.how(); {
-		case x.unexplained:
-			return end, "bad"
-		case x.Fault > 0:
-			return end, "dead"
-		}
-		return end, ""
+func (r *Report) endOf(b *ledger.Life) (end, class string) {
+	i, ok := slices.BinarySearchFunc(r.Exits, b.Line, func(x Exit, line int) int { return x.line - line })
+	if !ok {
+		return "ended", ""
 	}
-	return "ended", ""
+	switch x := r.Exits[i]; {
+	case x.unexplained:
+		return x.how(), "bad"
+	case x.Fault > 0:
+		return x.how(), "dead"
+	default:
+		return x.how(), ""
+	}
 }
 
-// exitsOf are a pid's ends; the kernel may have given the number twice.
-func (r *Report) exitsOf(pid int) []Exit {
-	if r.plots.ends == nil {
-		r.plots.ends = make(map[int][]Exit, len(r.Exits))
-		for _, x := range r.Exits {
-			r.plots.ends[x.PID] = append(r.plots.ends[x.PID], x)
-		}
+// slots is the lives of the slots, by slot.
+func (r *Report) slots() map[int][]*ledger.Life {
+	if r.bySlot == nil {
+		r.bySlot = r.Ledger.Lives.BySlot()
+		delete(r.bySlot, -1)
 	}
-	return r.plots.ends[pid]
+	return r.bySlot
 }

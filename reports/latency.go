@@ -7,7 +7,7 @@ import (
 )
 
 // latencyFigure is quantiles of the latency over time, on a logarithmic axis.
-func (p *plots) latencyFigure(r *Report) *Figure {
+func (r *Report) latencyFigure() *Figure {
 	f := &Figure{
 		ID: "latency", Title: "Latency", Columns: []string{"from", "samples", "p50", "p95", "p99"},
 		Desc:   "Median, 95th and 99th percentile of the latency of settled tasks over time, on a logarithmic axis and exact to 3.5 %; a gap has too few samples for its quantile.",
@@ -21,15 +21,15 @@ func (p *plots) latencyFigure(r *Report) *Figure {
 	lines := make([][]float64, len(qs))
 	var xs []float64
 	low, high := math.Inf(1), 0.0
-	for i, b := range p.load.list {
-		x := (float64(i) + 0.5) * p.load.width.Seconds()
+	for i, b := range r.Ledger.Series.Load.List {
+		x := (float64(i) + 0.5) * r.Ledger.Series.Load.Width.Seconds()
 		xs = append(xs, x)
-		row := []string{seconds(float64(i) * p.load.width.Seconds()), fmt.Sprint(b.latency.n)}
+		row := []string{seconds(float64(i) * r.Ledger.Series.Load.Width.Seconds()), fmt.Sprint(b.Latency.N)}
 		for k, q := range qs {
 			v := math.NaN()
 			text := "–"
-			if b.latency.n >= q.need {
-				v = b.latency.quantile(q.q)
+			if b.Latency.N >= q.need {
+				v = b.Latency.Quantile(q.q)
 				low, high = min(low, v), max(high, v)
 				text = seconds(v)
 			}

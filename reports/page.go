@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/chaos/ledger"
 )
 
 //go:embed page.html
@@ -32,6 +34,11 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 // HTML writes the report as one page that needs nothing beside itself: no network, and for reading no JavaScript. baseline
 // is earlier reports of the same scenario, for the comparison; it may be empty.
 func (r *Report) HTML(w io.Writer, baseline []*Report) error {
+	if r.Ledger == nil { // it was read from a file
+		c := *r
+		c.Ledger = ledger.New(history.Header{})
+		r = &c
+	}
 	data, err := r.embedded()
 	if err != nil {
 		return err
@@ -42,9 +49,9 @@ func (r *Report) HTML(w io.Writer, baseline []*Report) error {
 		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'", digest(pageStyle), digest(pageScript)),
 		Tiles:  r.tiles(), Rules: append(broken, held...), Promises: promises, Made: r.promisesMade(),
 		Figures: r.figures(), Tasks: r.troubledTasks(), Matrix: r.exitMatrix(), Coverage: r.coverage(), Lineage: r.lineage(),
-		Diff: r.diff(baseline), Against: r.Against(baseline), Notes: r.plots.notes, Source: r.source, Data: data, Jump: jumps[r.Verdict],
+		Diff: r.diff(baseline), Against: r.Against(baseline), Notes: r.notes(), Source: r.source, Data: data, Jump: jumps[r.Verdict],
 		Failed: r.Verdict != check.Pass, Told: map[int]bool{}, Index: r.index,
-		Lost: r.plots.lost, FaultsCut: max(0, len(r.Faults)-shownFaults), Outcomes: r.faultCounts(), Host: r.hostLine(),
+		Lost: r.Ledger.Dropped, FaultsCut: max(0, len(r.Faults)-shownFaults), Outcomes: r.faultCounts(), Host: r.hostLine(),
 		Shown:   r.Faults[:min(len(r.Faults), shownFaults)],
 		Reasons: r.Findings[:min(len(r.Findings), shownFindings)], ReasonsCut: max(0, len(r.Findings)-shownFindings),
 	}

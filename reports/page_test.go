@@ -18,8 +18,8 @@ import (
 
 // judged is the report of a storm, judged like any history.
 func judged(s storm.Storm) *reports.Report {
-	c := reports.NewCollector(s.Header())
-	return c.Report(check.Judge(s.Header(), c.Tee(s.Complete())))
+	result := check.Judge(s.Header(), s.Complete())
+	return reports.Of(result.Ledger, result)
 }
 
 // pageOf is its page.
@@ -74,7 +74,7 @@ func TestWordsOfAFigureDoNotOverlap(t *testing.T) {
 }
 
 func number(g *WithT, s string) float64 {
-	v, err := strconv.ParseFloat(s, 64)
+	v, err := strconv.ParseFloat(strings.ReplaceAll(s, ",", ""), 64)
 	g.Expect(err).NotTo(HaveOccurred())
 	return v
 }

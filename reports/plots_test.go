@@ -33,8 +33,8 @@ func probed(n int, op history.ProbeOp, at time.Duration) history.Event {
 // judgedAll is the report of those events, judged.
 func judgedAll(list iter.Seq2[history.Event, error]) *reports.Report {
 	h := history.Header{Scenario: "made up", Target: history.Target{Kind: "pool", Size: 4}}
-	c := reports.NewCollector(h)
-	return c.Report(check.Judge(h, c.Tee(list)))
+	result := check.Judge(h, list)
+	return reports.Of(result.Ledger, result)
 }
 
 // With a spare at hand the replacement answers before the harness has its evidence together.
@@ -44,6 +44,7 @@ func TestAProbeThatIsAnsweredBeforeTheDeathIsConfirmedIsARecovery(t *testing.T) 
 	page := pageOf(g, judgedAll(events(
 		planned(5, 1000*ms), probed(5, history.Sent, 1010*ms), probed(5, history.Answered, 1060*ms), settled(5, 1100*ms, 1005*ms),
 		planned(6, 2000*ms), probed(6, history.Sent, 2010*ms), probed(6, history.NoAnswer, 2060*ms), settled(6, 2100*ms, 2005*ms),
+		history.Event{T: 3000 * ms, Stage: &history.Stage{Name: history.Stop}},
 	)))
 	g.Expect(page).To(ContainSubstring("#5 slot 2: 55ms"))
 	g.Expect(page).To(ContainSubstring("#6 slot 2: never"))
@@ -83,6 +84,7 @@ func TestManyThatNeverCameBackAreBounded(t *testing.T) {
 				return
 			}
 		}
+		yield(history.Event{T: time.Hour, Stage: &history.Stage{Name: history.Stop}}, nil)
 	}))
 	g.Expect(strings.Count(page, ": never")).To(Equal(1500))
 	g.Expect(page).To(ContainSubstring("The first 1,500 of 6,000 deaths are shown"))

@@ -7,43 +7,10 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/check"
-	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// pressureBin is looks at the host: CPU times added up, and the latest that a sleep ended.
-type pressureBin struct {
-	from, to               time.Duration // to is 0 without any look
-	all, own, others, late time.Duration
-	starved                bool
-}
-
-func (b *pressureBin) grow(n pressureBin) {
-	switch {
-	case n.to == 0:
-	case b.to == 0:
-		*b = n
-	default:
-		b.from, b.to = min(b.from, n.from), max(b.to, n.to)
-		b.all, b.own, b.others = b.all+n.all, b.own+n.own, b.others+n.others
-		b.late, b.starved = max(b.late, n.late), b.starved || n.starved
-	}
-}
-
-func (p *plots) hostLook(t time.Duration, h *history.Host) {
-	if h.Over <= 0 {
-		return
-	}
-	b := pressureBin{
-		from: max(0, t-h.Over), to: t, all: h.Over * time.Duration(h.CPUs), own: h.Own, others: h.Others + h.Stolen, starved: check.Starved(h),
-	}
-	for _, late := range h.Late {
-		b.late = max(b.late, late)
-	}
-	p.pressure.at(t).grow(b)
-}
-
 // pressureFigures are how the CPU time of the host was shared, and how late the harness's canary woke.
-func (p *plots) pressureFigures(r *Report) (list []Figure) {
+func (r *Report) pressureFigures() (list []Figure) {
 	var xs, own, others, late []float64
 	var starved [][2]float64
 	most := 0.0
@@ -56,21 +23,21 @@ func (p *plots) pressureFigures(r *Report) (list []Figure) {
 		ID: "host-lateness", Class: "small", Title: "Lateness of a sleep", Columns: []string{"from", "latest"},
 		Desc: "How much later than it should a goroutine of the harness woke that does nothing but sleep: the most of each look at the host.",
 	}
-	for _, b := range p.pressure.list {
-		if b.to == 0 {
+	for _, b := range r.Ledger.Series.Host.List {
+		if b.To == 0 {
 			continue
 		}
-		share := func(d time.Duration) float64 { return min(100, 100*float64(d)/float64(max(1, b.all))) }
-		xs, own, others = append(xs, b.from.Seconds()), append(own, share(b.own)), append(others, share(b.others))
-		late = append(late, b.late.Seconds())
-		most = max(most, b.late.Seconds())
+		share := func(d time.Duration) float64 { return min(100, 100*float64(d)/float64(max(1, b.All))) }
+		xs, own, others = append(xs, b.From.Seconds()), append(own, share(b.Own)), append(others, share(b.Others))
+		late = append(late, b.Late.Seconds())
+		most = max(most, b.Late.Seconds())
 		word := "no"
-		if b.starved {
+		if b.Starved {
 			word = "yes"
-			starved = append(starved, [2]float64{b.from.Seconds(), b.to.Seconds()})
+			starved = append(starved, [2]float64{b.From.Seconds(), b.To.Seconds()})
 		}
-		cpu.Rows = append(cpu.Rows, []string{seconds(b.from.Seconds()), whole(math.Round(share(b.own))), whole(math.Round(share(b.others))), word})
-		canary.Rows = append(canary.Rows, []string{seconds(b.from.Seconds()), seconds(b.late.Seconds())})
+		cpu.Rows = append(cpu.Rows, []string{seconds(b.From.Seconds()), whole(math.Round(share(b.Own))), whole(math.Round(share(b.Others))), word})
+		canary.Rows = append(canary.Rows, []string{seconds(b.From.Seconds()), seconds(b.Late.Seconds())})
 	}
 	if len(xs) == 0 {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/chaos/ledger"
 )
 
 // budget is the limit that a threshold puts on slot recovery, in seconds; 0 without one.
@@ -19,16 +20,24 @@ func (r *Report) budget() (limit float64, text string) {
 	return limit, text
 }
 
-// recoveries are the deaths by their time, those that the slot never came back from too, and a note if they are not all.
-func (r *Report) recoveries() (list []recovery, note string) {
-	list = slices.Clone(r.plots.recover)
-	for n, d := range r.plots.deaths {
-		list = append(list, recovery{fault: n, slot: d.slot, at: d.at, took: -1})
+// maxPoints bounds the deaths that are drawn.
+const maxPoints = 1500
+
+// recoveries are the deaths by their time of which it is known what became of their slots, and a note if they are not all. A slot
+// that the target is not to have any more has nothing to recover to.
+func (r *Report) recoveries() (list []*ledger.Death, note string) {
+	all := r.Ledger.Slots.Deaths
+	list = slices.DeleteFunc(slices.Clone(all), func(d *ledger.Death) bool { return d.Fate == ledger.GivenUp })
+	slices.SortFunc(list, func(a, b *ledger.Death) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.N, b.N)) })
+	if given := len(all) - len(list); given > 0 {
+		note = plural(given, "slot") + " that the target was not to have any more when its member was killed, or soon after, has nothing to recover to. "
+		if given > 1 {
+			note = plural(given, "slot") + " that the target was not to have any more when their members were killed, or soon after, have nothing to recover to. "
+		}
 	}
-	slices.SortFunc(list, func(a, b recovery) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.fault, b.fault)) })
-	list = list[:min(len(list), maxPoints)]
-	if len(list) < r.plots.fatal {
-		note = fmt.Sprintf("The first %s of %s are shown. ", whole(float64(len(list))), plural(r.plots.fatal, "death"))
+	if n := len(list); n > maxPoints {
+		list = list[:maxPoints]
+		note += fmt.Sprintf("The first %s of %s are shown. ", whole(maxPoints), plural(n, "death"))
 	}
 	return list, note
 }
@@ -47,8 +56,8 @@ func (r *Report) recoveryFigure() *Figure {
 	limit, text := r.budget()
 	fewest, most := math.Inf(1), max(limit, 1e-3)
 	for _, x := range list {
-		if x.took > 0 {
-			fewest, most = min(fewest, x.took.Seconds()), max(most, x.took.Seconds())
+		if took := x.Took().Seconds(); x.Fate == ledger.Recovered && took > 0 {
+			fewest, most = min(fewest, took), max(most, took)
 		}
 	}
 	c := newChart(halfChart, 220, 64, r.DurationS, most*1.5)
@@ -63,19 +72,19 @@ func (r *Report) recoveryFigure() *Figure {
 		c.across("limit", c.x0, c.x1, limit, text)
 	}
 	for _, x := range list {
-		took := "never"
-		if x.took >= 0 {
-			took = seconds(x.took.Seconds())
-			c.dot("point", x.at.Seconds(), x.took.Seconds(), fmt.Sprintf("#%d slot %d: %s", x.fault, x.slot, took))
-		} else {
-			c.sign("never", cross, c.px(x.at.Seconds()), c.py(c.y1), fmt.Sprintf("#%d slot %d: never", x.fault, x.slot))
+		took := map[ledger.Fate]string{ledger.Never: "never", ledger.Waiting: "not known: the run was ended"}[x.Fate]
+		if x.Fate == ledger.Recovered {
+			took = seconds(x.Took().Seconds())
+			c.dot("point", x.At.Seconds(), x.Took().Seconds(), fmt.Sprintf("#%d slot %d: %s", x.N, x.Slot, took))
+		} else if x.Fate == ledger.Never {
+			c.sign("never", cross, c.px(x.At.Seconds()), c.py(c.y1), fmt.Sprintf("#%d slot %d: never", x.N, x.Slot))
 		}
 		if len(f.Rows) < 500 {
-			f.Rows = append(f.Rows, []string{fmt.Sprint(x.fault), fmt.Sprint(x.slot), seconds(x.at.Seconds()), took})
+			f.Rows = append(f.Rows, []string{fmt.Sprint(x.N), fmt.Sprint(x.Slot), seconds(x.At.Seconds()), took})
 		}
 	}
 	if f.Note = note; len(list) > len(f.Rows) {
-		f.Note += fmt.Sprintf("The table has the first %d of %s recoveries.", len(f.Rows), whole(float64(r.plots.fatal)))
+		f.Note += fmt.Sprintf("The table has the first %d of %s recoveries.", len(f.Rows), whole(float64(len(r.Ledger.Slots.Deaths))))
 	}
 	f.SVG = c.svg(f.ID, f.Title, f.Desc)
 	return f
@@ -86,8 +95,8 @@ func (r *Report) spreadFigure() *Figure {
 	var took []float64
 	all, note := r.recoveries()
 	for _, x := range all {
-		if x.took >= 0 {
-			took = append(took, x.took.Seconds())
+		if x.Fate == ledger.Recovered {
+			took = append(took, x.Took().Seconds())
 		}
 	}
 	if len(took) < 2 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/chaos/ledger"
 )
 
 // SchemaVersion is the version of report.json.
@@ -20,7 +21,7 @@ type Report struct {
 	check.Result
 
 	source string
-	plots  plots
+	bySlot map[int][]*ledger.Life
 	index  string // the address of the page over all runs, from this report's, "" without one
 }
 

@@ -29,14 +29,14 @@ func TestReadyMembersAreAveragedOverTimeWhateverTheirNumber(t *testing.T) {
 	member := func(at time.Duration, op history.MemberOp, slot, pid int) history.Event {
 		return history.Event{T: at, Member: &history.MemberEvent{Op: op, Slot: slot, PID: pid}}
 	}
-	c := reports.NewCollector(h)
+	list := []history.Event{}
 	for s := range slots {
-		c.Add(member(0, history.Ready, s, s+1))
+		list = append(list, member(0, history.Ready, s, s+1))
 	}
-	c.Add(member(60*time.Second, history.Exited, 999, 1000))
-	c.Add(member(60*time.Second+5*time.Millisecond, history.Ready, 999, 2000))
-	c.Add(history.Event{T: 120 * time.Second, Stage: &history.Stage{Name: history.Stop}})
-	page := pageOf(g, c.Report(check.Result{Verdict: check.Pass}))
+	list = append(list, member(60*time.Second, history.Exited, 999, 1000))
+	list = append(list, member(60*time.Second+5*time.Millisecond, history.Ready, 999, 2000))
+	list = append(list, history.Event{T: 120 * time.Second, Stage: &history.Stage{Name: history.Stop}})
+	page := pageOf(g, build(h, events(list...), check.Result{Verdict: check.Pass}))
 	rows := regexp.MustCompile(`<tr><td>([^<]*)</td><td>([^<]*)</td><td>([^<]*)</td><td>([^<]*)</td><td>([^<]*)</td></tr>`).FindAllStringSubmatch(figureOf(page, "ready"), -1)
 	g.Expect(len(rows)).To(BeNumerically(">", 100))
 	dips := 0
@@ -53,15 +53,16 @@ func TestReadyMembersAreAveragedOverTimeWhateverTheirNumber(t *testing.T) {
 // The area between the wanted and the drawn line is the time that was lacking.
 func TestADipIsAsDeepAsItLasted(t *testing.T) {
 	g := NewWithT(t)
-	c := reports.NewCollector(history.Header{Target: history.Target{Kind: "pool", Size: 1, Can: []string{"events"}}})
-	c.Add(history.Event{Member: &history.MemberEvent{Op: history.Ready, PID: 1}})
+	list := []history.Event{}
+	h := history.Header{Target: history.Target{Kind: "pool", Size: 1, Can: []string{"events"}}}
+	list = append(list, history.Event{Member: &history.MemberEvent{Op: history.Ready, PID: 1}})
 	for i := range 10 { // of ten seconds, one without
 		at := time.Duration(i) * time.Second
-		c.Add(history.Event{T: at + 500*time.Millisecond, Member: &history.MemberEvent{Op: history.Exited, PID: i + 1}})
-		c.Add(history.Event{T: at + 600*time.Millisecond, Member: &history.MemberEvent{Op: history.Ready, PID: i + 2}})
+		list = append(list, history.Event{T: at + 500*time.Millisecond, Member: &history.MemberEvent{Op: history.Exited, PID: i + 1}})
+		list = append(list, history.Event{T: at + 600*time.Millisecond, Member: &history.MemberEvent{Op: history.Ready, PID: i + 2}})
 	}
-	c.Add(history.Event{T: 10 * time.Second, Stage: &history.Stage{Name: history.Stop}})
-	figure := figureOf(pageOf(g, c.Report(check.Result{})), "ready")
+	list = append(list, history.Event{T: 10 * time.Second, Stage: &history.Stage{Name: history.Stop}})
+	figure := figureOf(pageOf(g, build(h, events(list...), check.Result{})), "ready")
 	sum, n := 0.0, 0
 	for _, r := range regexp.MustCompile(`<tr><td>[^<]*</td><td>([0-9.]+)</td>`).FindAllStringSubmatch(figure, -1) {
 		sum += number(g, r[1])
@@ -100,7 +101,7 @@ func TestEachKindOfFaultHasAMarkOfItsOwn(t *testing.T) {
 			f.Victim = nil
 		}
 		planned, settled := f, f
-		planned.Op, settled.Op, settled.Outcome = history.Planned, history.Concluded, history.Confirmed
+		planned.Op, settled.Op, settled.Outcome, settled.Receipt = history.Planned, history.Concluded, history.Confirmed, &history.Receipt{Tier: "/proc state", At: at}
 		list = append(list, history.Event{T: at, Fault: &planned}, history.Event{T: at, Fault: &settled})
 	}
 	figure := figureOf(pageOf(g, judgedAll(events(list...))), "lanes")

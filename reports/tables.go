@@ -88,19 +88,19 @@ const maxLineage = 500
 // lineage is what became of each slot's processes.
 func (r *Report) lineage() table {
 	t := table{Name: "Processes of each slot", Columns: []string{"slot", "processes", "first pid", "last pid", "ends"}, Prefix: "slot"}
-	slots := slices.Sorted(maps.Keys(r.plots.lanes))
+	slots := slices.Sorted(maps.Keys(r.slots()))
 	for i, s := range slots {
 		if i == maxLineage {
 			t.Note = fmt.Sprintf("The first %s of %s slots are shown.", whole(maxLineage), whole(float64(len(slots))))
 			break
 		}
-		l := r.plots.lanes[s]
-		if len(l.bars) == 0 {
+		l := r.slots()[s]
+		if len(l) == 0 {
 			continue
 		}
 		ends, class := map[string]int{}, ""
-		for _, b := range l.bars {
-			if b.to < 0 {
+		for _, b := range l {
+			if b.To < 0 {
 				continue
 			}
 			end, look := r.endOf(b)
@@ -118,7 +118,7 @@ func (r *Report) lineage() table {
 		for _, end := range slices.Sorted(maps.Keys(ends)) {
 			told = append(told, whole(float64(ends[end]))+" × "+end)
 		}
-		row := cells(fmt.Sprint(s), whole(float64(len(l.bars)+l.left)), fmt.Sprint(l.bars[0].pid), fmt.Sprint(l.bars[len(l.bars)-1].pid))
+		row := cells(fmt.Sprint(s), whole(float64(len(l))), fmt.Sprint(l[0].PID), fmt.Sprint(l[len(l)-1].PID))
 		t.Rows = append(t.Rows, append(row, cell{strings.Join(told, "; "), class}))
 	}
 	return t

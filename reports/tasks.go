@@ -1,12 +1,9 @@
 package reports
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/respawn-go/respawn/chaos/history"
 )
 
 // taskTable is the ledger of submissions that did not simply succeed.
@@ -25,54 +22,55 @@ type taskRow struct {
 	Lines              []int // of the history that findings name
 }
 
+// maxTroubled bounds the tasks of a kind that are shown.
+const maxTroubled = 200
+
 // troubledTasks is what failed or never settled, and what was run more than once.
 func (r *Report) troubledTasks() (t taskTable) {
-	p := &r.plots
-	var bad, retried []*taskLine
-	for _, l := range p.tasks {
-		if l.outcome == history.OK {
-			retried = append(retried, l)
-		} else {
-			bad = append(bad, l)
-		}
-	}
-	rows := func(list []*taskLine) (rows []taskRow) {
-		slices.SortFunc(list, func(a, b *taskLine) int { return cmp.Compare(a.id, b.id) })
-		for _, l := range list[:min(len(list), maxTroubled)] {
-			rows = append(rows, r.taskRow(l))
+	bad, again := r.Ledger.Troubled()
+	rows := func(list []uint64) (rows []taskRow) {
+		for _, id := range list[:min(len(list), maxTroubled)] {
+			rows = append(rows, r.taskRow(id))
 		}
 		return rows
 	}
-	t.Bad, t.Retried = rows(bad), rows(retried)
+	t.Bad, t.Retried = rows(bad), rows(again)
 	shown := len(t.Bad) + len(t.Retried)
-	left := max(0, p.troubled["bad"]-maxTroubled) + max(0, p.troubled["retried"]-maxTroubled) + len(bad) + len(retried) - shown
-	if left > 0 {
+	if left := len(bad) + len(again) - shown; left > 0 {
 		t.Note = fmt.Sprintf("%s are shown, %s are left out; the history has all, the metrics count all.", whole(float64(shown)), whole(float64(left)))
 	}
 	return t
 }
 
-func (r *Report) taskRow(l *taskLine) taskRow {
+func (r *Report) taskRow(id uint64) taskRow {
+	e := r.Ledger.Tasks.All[id]
 	row := taskRow{
-		ID: l.id, Outcome: string(l.outcome), Submitted: seconds(l.submitted.Seconds()), Settled: "never",
-		Attempts: l.attempts, Err: l.err, Lines: r.named(l.lines[:]...),
+		ID: id, Outcome: string(e.End()), Submitted: seconds(e.Submitted.Seconds()), Settled: "never",
+		Attempts: int(e.Attempts), Err: r.Ledger.Tasks.Errs[id], Lines: r.named(int(e.Begun), int(e.Line)),
 	}
-	if l.settled >= 0 {
-		row.Settled = seconds(l.settled.Seconds())
+	if e.End() != "" {
+		row.Settled = seconds(e.Settled.Seconds())
 	} else {
 		row.Outcome = "never settled"
 	}
-	runs := make([]string, len(l.runs))
-	for i, run := range l.runs {
+	var runs []string
+	for _, run := range r.Ledger.Tasks.RunsOf(id, e) {
 		end := "did not end"
 		if run.End > 0 {
 			end = "to " + seconds(run.End.Seconds())
 		}
-		runs[i] = fmt.Sprintf("pid %d from %s %s", run.PID, seconds(run.Start.Seconds()), end)
+		if len(runs) == maxRuns {
+			runs = append(runs, "…")
+			break
+		}
+		runs = append(runs, fmt.Sprintf("pid %d from %s %s", run.PID, seconds(run.Start.Seconds()), end))
 	}
 	row.Runs = strings.Join(runs, "; ")
 	return row
 }
+
+// maxRuns bounds the executions of one task that are shown.
+const maxRuns = 20
 
 // named are those of the history's lines that a finding on the page names.
 func (r *Report) named(lines ...int) (list []int) {

@@ -2,10 +2,13 @@ package scenarios
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/chaos/ledger"
 )
 
 // Progress is how far a run is, for a live display.
@@ -26,39 +29,26 @@ type Progress struct {
 	News string
 }
 
-// tracker turns a run's events into progress.
+// tracker turns what the ledger of a run tells by now into progress.
 type tracker struct {
 	Progress
+	l       *ledger.Ledger
 	planned time.Duration
-	deaths  map[int]death           // by injection
-	victims map[int]*history.Victim // until the injection is settled
-	answers map[int]answer          // the same: its probe was answered already
+	waiting []*ledger.Death // those of the ledger whose slots were not back
+	known   int             // of the ledger's deaths
 	tell    func(Progress)
 	told    time.Duration
-	stopped func() bool // tells whether the run is interrupted
-}
-
-// death is one whose slot is not back yet. What there is to tell of it is told with the recovery, in one line.
-type death struct {
-	at   time.Duration
-	text string
-}
-
-// answer is the end of a probe.
-type answer struct {
-	*history.Probe
-	at time.Duration
 }
 
 // tellEvery bounds how often figures alone are told.
 const tellEvery = 100 * time.Millisecond
 
-func newTracker(planned time.Duration, stopped func() bool, tell func(Progress)) *tracker {
-	return &tracker{stopped: stopped, planned: max(planned, time.Second), tell: tell, deaths: map[int]death{}, victims: map[int]*history.Victim{}, answers: map[int]answer{}, told: -tellEvery}
+func newTracker(l *ledger.Ledger, planned time.Duration, tell func(Progress)) *tracker {
+	return &tracker{l: l, planned: max(planned, time.Second), tell: tell, told: -tellEvery}
 }
 
-// add is for chaos.Run.Progress: it is called with one event at a time.
-func (t *tracker) add(e history.Event) {
+// look is called after each event that was added to the ledger.
+func (t *tracker) look(e history.Event) {
 	t.At, t.News = e.T, ""
 	t.Done = min(float64(e.T)/float64(t.planned), 1)
 	switch {
@@ -66,20 +56,18 @@ func (t *tracker) add(e history.Event) {
 		t.Stage = string(e.Stage.Name)
 		t.News = "stage " + t.Stage
 	case e.Sample != nil:
-		t.Ready, t.Want = min(e.Sample.Ready, e.Sample.Alive), e.Sample.Want
-	case e.Task != nil && e.Task.Op == history.Settled && e.Task.Outcome != history.OK && t.stopped():
-		t.Cancelled++
+		t.Ready, t.Want = ledger.ReadyIn(e.Sample), e.Sample.Want
 	case e.Task != nil && e.Task.Op == history.Settled:
-		t.Tasks++
-		if e.Task.Outcome != history.OK {
-			t.Bad++
-		}
-	case e.Fault != nil:
-		t.fault(e.T, e.Fault)
-	case e.Probe != nil && e.Probe.For > 0 && e.Probe.Op != history.Sent:
-		t.probe(answer{e.Probe, e.T})
+		t.task(e.Task)
+	case e.Fault != nil && e.Fault.Op == history.Concluded:
+		t.fault(t.l.Injections.ByN[e.Fault.N])
+	case e.Probe != nil && e.Probe.Op == history.NoAnswer:
+		t.noAnswer(e.Probe)
 	case e.Alarm != nil:
 		t.News = e.Alarm.String()
+	}
+	if e.Task == nil {
+		t.recoveries()
 	}
 	if t.News != "" || e.T-t.told >= tellEvery {
 		t.told = e.T
@@ -87,61 +75,73 @@ func (t *tracker) add(e history.Event) {
 	}
 }
 
-func (t *tracker) fault(at time.Duration, f *history.Fault) {
-	if f.Victim != nil {
-		t.victims[f.N] = f.Victim
-	}
-	if f.Op != history.Concluded {
+// task counts what settled. What is given up because the run ends early says nothing about the target.
+func (t *tracker) task(k *history.Task) {
+	if t.l.Stopped {
+		if k.Outcome != history.OK {
+			t.Cancelled++
+		}
 		return
 	}
+	t.Tasks = 0
+	for _, n := range t.l.Tasks.Outcomes {
+		t.Tasks += n
+	}
+	t.Bad = t.Tasks - t.l.Tasks.Outcomes[history.OK]
+}
+
+// deed is an injection and its victim, in words.
+func deed(i *ledger.Injection) string {
 	who := "the target"
-	if v := t.victims[f.N]; v != nil {
+	if v := i.Victim; v != nil {
 		who = fmt.Sprintf("slot %d pid %d", v.Slot, v.PID)
 		if v.Phase != "" {
 			who += " (" + v.Phase + ")"
 		}
 	}
-	early, answered := t.answers[f.N]
-	delete(t.victims, f.N)
-	delete(t.answers, f.N)
-	if f.Outcome != history.Confirmed {
-		t.Failed++
-		t.News = fmt.Sprintf("#%d %s on %s: %s %s", f.N, f.Fault, who, f.Outcome, f.Err)
-		return
+	return fmt.Sprintf("#%d %s on %s", i.N, i.Text, who)
+}
+
+// fault tells of an injection that has its outcome. A death is told with the recovery of its slot, in one line.
+func (t *tracker) fault(i *ledger.Injection) {
+	outcomes := t.l.Injections.Outcomes
+	t.Confirmed = outcomes[history.Confirmed]
+	t.Failed = 0
+	for outcome, n := range outcomes {
+		if outcome != history.Confirmed {
+			t.Failed += n
+		}
 	}
-	t.Confirmed++
-	text := fmt.Sprintf("#%d %s on %s", f.N, f.Fault, who)
-	if !f.Fatal {
-		t.News = text + ": confirmed"
-		return
-	}
-	if f.Receipt != nil && f.Receipt.At > 0 {
-		at = f.Receipt.At
-	}
-	t.deaths[f.N] = death{at, text}
-	t.Waiting = len(t.deaths)
-	if answered {
-		t.probe(early)
+	switch {
+	case i.Outcome != history.Confirmed:
+		t.News = fmt.Sprintf("%s: %s %s", deed(i), i.Outcome, i.Err)
+	case !i.Fatal || i.Victim == nil || i.Victim.Slot < 0:
+		t.News = deed(i) + ": confirmed"
 	}
 }
 
-// probe ends the recovery of the injection that it was sent for, which may be settled later.
-func (t *tracker) probe(p answer) {
-	d, ok := t.deaths[p.For]
-	if !ok {
-		if t.victims[p.For] != nil {
-			t.answers[p.For] = p
+// recoveries tells of the slots that are back.
+func (t *tracker) recoveries() {
+	t.waiting = append(t.waiting, t.l.Slots.Deaths[t.known:]...)
+	t.known = len(t.l.Slots.Deaths)
+	var news []string
+	t.waiting = slices.DeleteFunc(t.waiting, func(d *ledger.Death) bool {
+		if d.Fate == ledger.Recovered {
+			t.Recovered++
+			news = append(news, fmt.Sprintf("%s: back as pid %d after %s", deed(t.l.Injections.ByN[d.N]), d.Successor, check.Seconds.Show(d.Took().Seconds())))
 		}
-		return
+		return d.Fate != ledger.Waiting
+	})
+	t.Waiting = len(t.waiting)
+	if len(news) > 0 {
+		t.News = strings.Join(news, "; ")
 	}
-	delete(t.deaths, p.For)
-	t.Waiting = len(t.deaths)
-	if p.Op != history.Answered {
-		t.News = fmt.Sprintf("%s: the slot does not answer: %s", d.text, p.Err)
-		return
+}
+
+func (t *tracker) noAnswer(p *history.Probe) {
+	if i := t.l.Injections.ByN[p.For]; i != nil && i.Fatal {
+		t.News = fmt.Sprintf("%s: the slot does not answer: %s", deed(i), p.Err)
 	}
-	t.Recovered++
-	t.News = fmt.Sprintf("%s: back as pid %d after %s", d.text, p.PID, check.Seconds.Show((p.at - d.at).Seconds()))
 }
 
 // planned is how long the run is expected to take.

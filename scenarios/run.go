@@ -150,10 +150,7 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 	soon, cancel := context.WithTimeout(ctx, s.timeout())
 	defer cancel()
 
-	run, err := s.prepare(soon, o)
-	if err != nil {
-		return err
-	}
+	run := s.prepare(o)
 	if run.Header.Floors = maps.Clone(o.Floors); o.Floors == nil {
 		run.Floors = spawnFloor
 		if run.Header.Floors, err = measureFloors(soon); err != nil {
@@ -187,7 +184,7 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 	run.Guardian = dead
 
 	run.Timeout = s.timeout()
-	s.watchAborts(run)
+	s.follow(run, o.Progress)
 	run.Open = chaos.Create(path)
 	err = run.Do(ctx)
 	if _, statErr := os.Stat(path); statErr == nil && !errors.Is(err, chaos.ErrHistory) {
@@ -197,7 +194,7 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 }
 
 // prepare is the part of the engine's run that the file decides.
-func (s *Scenario) prepare(ctx context.Context, o RunOptions) (*chaos.Run, error) {
+func (s *Scenario) prepare(o RunOptions) *chaos.Run {
 	seed := s.seed(o)
 	run := &chaos.Run{
 		Seed: seed, Chaos: s.engine(), Shots: o.Shots, Load: s.Load.engine(), MinAlive: int(s.MinAlive), Settle: s.settle(),
@@ -206,38 +203,37 @@ func (s *Scenario) prepare(ctx context.Context, o RunOptions) (*chaos.Run, error
 			OwnTarget: o.Target != nil, Environment: Environment(), Capabilities: capabilities(),
 		},
 	}
-	if o.Progress != nil {
-		run.Progress = newTracker(s.planned(), func() bool { return ctx.Err() != nil }, o.Progress).add
-	}
 	if s.Load != nil {
 		run.Warmup = s.Load.Warmup.Std()
 	}
-	return run, nil
+	return run
 }
 
-// watchAborts ends the run as soon as an abort condition of the scenario holds.
-func (s *Scenario) watchAborts(run *chaos.Run) {
-	if len(s.Abort) == 0 {
-		return
-	}
+// follow judges the run while it goes on: it tells how far it is, and ends it as soon as an abort condition of the scenario holds.
+func (s *Scenario) follow(run *chaos.Run, tell func(Progress)) {
 	header := run.Header
 	header.Target = run.Target.Describe()
-	live, line := check.NewLive(header), 1
-	add := func(e history.Event) {
+	live := check.NewLive(header)
+	l := live.Ledger()
+	l.Forget = len(s.Abort) == 0
+	if tell == nil && l.Forget {
+		return
+	}
+	track := newTracker(l, s.planned(), tell)
+	line := 1
+	run.Progress = func(e history.Event) {
 		line++
 		live.Add(line, e)
+		if tell != nil {
+			track.look(e)
+		}
 	}
 	for _, r := range header.Rules {
-		if r.Group != "abort" {
-			continue
+		if r.Group == "abort" {
+			run.Abort = append(run.Abort, chaos.Abort{Rule: r.Text, Tripped: func(history.Event) bool { // after Progress
+				t, tripped := live.Tripped()
+				return tripped && t.Text == r.Text
+			}})
 		}
-		first := len(run.Abort) == 0 // which is asked before the others
-		run.Abort = append(run.Abort, chaos.Abort{Rule: r.Text, Tripped: func(e history.Event) bool {
-			if first {
-				add(e)
-			}
-			t, tripped := live.Tripped()
-			return tripped && t.Text == r.Text
-		}})
 	}
 }

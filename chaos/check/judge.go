@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/chaos/ledger"
 )
 
 // Judge reads a history once and says what it shows. It asks neither the clock nor the host: the same history gives the
@@ -16,12 +17,12 @@ func Judge(h history.Header, events iter.Seq2[history.Event, error]) Result {
 	for e, err := range events {
 		line++
 		if err != nil {
-			s.broken, s.line = err, line
+			s.Broken, s.Line = err, line
 			break
 		}
 		s.add(line, &e)
 	}
-	s.finish()
+	s.Finish()
 	return s.result()
 }
 
@@ -45,7 +46,7 @@ func (v *verdict) findOf(of Verdict, code Code, metric string, line int, text st
 var precedence = []Verdict{Error, Fail, Aborted, Inconclusive}
 
 func (s *state) result() Result {
-	v := &verdict{s: s, complete: s.complete()}
+	v := &verdict{s: s, complete: s.Complete()}
 	v.harness()
 	v.require()
 	v.promises()
@@ -58,7 +59,7 @@ func (s *state) result() Result {
 		return slices.Index(precedence, a.Verdict) - slices.Index(precedence, b.Verdict)
 	})
 	v.hostOOM()
-	r := Result{Verdict: Pass, Findings: v.findings, Thresholds: v.thresholds, Metrics: s.metrics(false), Recoveries: s.slots.recover.finite(2000), Causes: s.causes()}
+	r := Result{Verdict: Pass, Findings: v.findings, Thresholds: v.thresholds, Metrics: s.metrics(false), Recoveries: s.Slots.Recover.Finite(2000), Ledger: s.Ledger}
 	if r.Findings == nil {
 		r.Findings, r.Cause = []Finding{}, s.praise()
 	} else {
@@ -71,8 +72,8 @@ func (s *state) result() Result {
 func (s *state) metrics(live bool) map[string]float64 {
 	all := make(map[string]float64, len(registry))
 	for i := range registry {
-		if r := s.read(registry[i].Name, live); r.samples > 0 {
-			all[registry[i].Name] = r.value
+		if r := s.read(registry[i].Name, live); r.Samples > 0 {
+			all[registry[i].Name] = r.Value
 		}
 	}
 	return all
@@ -80,65 +81,65 @@ func (s *state) metrics(live bool) map[string]float64 {
 
 // harness finds what broke in the harness itself.
 func (v *verdict) harness() {
-	for _, a := range v.s.alarms {
+	for _, a := range v.s.Alarms {
 		if a.Kind == history.AlarmError {
-			v.find(Error, HarnessFailed, a.line, "the harness failed: "+a.Text)
+			v.find(Error, HarnessFailed, a.Line, "the harness failed: "+a.Text)
 		}
 	}
-	for _, a := range v.s.alarms {
+	for _, a := range v.s.Alarms {
 		if a.Kind == history.AlarmGone { // before all that came of it
-			v.find(Fail, Gone, a.line, a.Text)
+			v.find(Fail, Gone, a.Line, a.Text)
 		}
 	}
-	for _, i := range v.s.faults.unhealed {
-		v.find(Error, NotHealed, i.line, "injection "+i.String()+" could not be undone: "+i.err)
+	for _, i := range v.s.Injections.Unhealed {
+		v.find(Error, NotHealed, i.Line, "injection "+i.String()+" could not be undone: "+i.Err)
 	}
 }
 
 // record finds what the record itself lacks.
 func (v *verdict) record() {
 	s := v.s
-	for _, a := range s.alarms {
+	for _, a := range s.Alarms {
 		switch a.Kind {
 		case history.AlarmInterrupt:
-			v.find(Aborted, Interrupted, a.line, "the run was interrupted: "+a.Text)
+			v.find(Aborted, Interrupted, a.Line, "the run was interrupted: "+a.Text)
 		case history.AlarmTimeout:
-			v.find(Inconclusive, TimedOut, a.line, "the run did not come to its end in time: "+a.Text)
+			v.find(Inconclusive, TimedOut, a.Line, "the run did not come to its end in time: "+a.Text)
 		case history.AlarmAbort, history.AlarmError, history.AlarmGone:
 		}
 	}
 	var at *history.LineError
 	switch {
-	case errors.As(s.broken, &at):
-		v.find(Inconclusive, Incomplete, at.Line, s.broken.Error())
-	case s.broken != nil:
-		v.find(Inconclusive, Incomplete, s.line, "the history could not be read to its end: "+s.broken.Error())
-	case s.end == nil:
-		v.find(Inconclusive, Incomplete, s.line, "the history has no end: the harness did not live to write it")
-	case s.end.Aborted && len(s.alarms) == 0:
-		v.find(Aborted, EndedEarly, s.line, "the run was ended early")
+	case errors.As(s.Broken, &at):
+		v.find(Inconclusive, Incomplete, at.Line, s.Broken.Error())
+	case s.Broken != nil:
+		v.find(Inconclusive, Incomplete, s.Line, "the history could not be read to its end: "+s.Broken.Error())
+	case s.End == nil:
+		v.find(Inconclusive, Incomplete, s.Line, "the history has no end: the harness did not live to write it")
+	case s.End.Aborted && len(s.Alarms) == 0:
+		v.find(Aborted, EndedEarly, s.Line, "the run was ended early")
 	}
-	if s.dropped > 0 {
-		v.find(Inconclusive, Incomplete, 0, number(int(s.dropped), "event", "events")+" of the run "+wereLost(int(s.dropped)))
+	if s.Dropped > 0 {
+		v.find(Inconclusive, Incomplete, 0, number(int(s.Dropped), "event", "events")+" of the run "+wereLost(int(s.Dropped)))
 	}
 	if !v.complete {
 		return
 	}
 	v.gaps()
-	if n := s.account.sums.unwitnessed; n > 0 && s.can("witness") && s.evidence.torn > 0 {
+	if n := s.Tasks.Sums.Unwitnessed; n > 0 && s.Can("witness") && s.Evidence.Torn > 0 {
 		text, line := s.sayUnwitnessed(n)
-		v.find(Inconclusive, TornWitness, line, text+"; "+number(s.evidence.torn, "line", "lines")+" of the witness "+isAre(s.evidence.torn)+" torn")
+		v.find(Inconclusive, TornWitness, line, text+"; "+number(s.Evidence.Torn, "line", "lines")+" of the witness "+isAre(s.Evidence.Torn)+" torn")
 	}
-	if n := s.evidence.unseen; n > 0 {
-		first := s.evidence.firstUnseen
-		v.find(Inconclusive, Unlisted, first.line, number(n, "execution", "executions")+" "+wasWere(n)+
+	if n := s.Evidence.Unseen; n > 0 {
+		first := s.Evidence.FirstUnseen
+		v.find(Inconclusive, Unlisted, first.Line, number(n, "execution", "executions")+" "+wasWere(n)+
 			" by processes that lived between two listings of the members, if they were any; "+theFirst(n)+"of "+first.String())
 	}
 	switch expects := func(r history.Rule) bool { return r.Group == "expect" }; {
-	case len(s.h.Nemesis) > 0:
+	case len(s.Header.Nemesis) > 0:
 	case !s.hasLoad():
 		v.find(Inconclusive, NothingAsked, 1, "the scenario has neither faults nor a load: the run proves nothing")
-	case !slices.ContainsFunc(s.h.Rules, expects):
+	case !slices.ContainsFunc(s.Header.Rules, expects):
 		v.find(Inconclusive, NothingAsked, 1, "the scenario has neither faults nor expectations: the run proves nothing")
 	}
 	v.thinLoad()
@@ -148,33 +149,33 @@ func (v *verdict) record() {
 // outcome for each injection. A target that the harness does not close is not looked at again in the stage stop.
 func (v *verdict) gaps() {
 	s := v.s
-	for stage, entered := range s.entered {
-		if !entered && stage >= int(verify) || !entered && stage == int(chaos) && len(s.h.Nemesis) > 0 {
-			v.find(Inconclusive, Incomplete, 0, "the record has no stage "+string(stages[stage]))
+	for stage, entered := range s.Entered {
+		if !entered && stage >= int(ledger.Verify) || !entered && stage == int(ledger.Chaos) && len(s.Header.Nemesis) > 0 {
+			v.find(Inconclusive, Incomplete, 0, "the record has no stage "+string(ledger.Stages[stage]))
 		}
 	}
 	switch {
-	case s.looks.n == 0:
+	case s.Looks.N == 0:
 		v.find(Inconclusive, Incomplete, 0, "nobody looked at the target from outside: the history has no sample")
-	case s.looks.verified == nil && s.entered[verify]:
+	case s.Looks.Verified == nil && s.Entered[ledger.Verify]:
 		v.find(Inconclusive, Incomplete, 0, "nobody looked at the target from outside when the faults were over: the stage verify has no sample")
 	}
-	if s.strange.line > 0 {
-		v.find(Inconclusive, Incomplete, s.strange.line, "the record is not one of a run: "+s.strange.err)
+	if s.Strange.Line > 0 {
+		v.find(Inconclusive, Incomplete, s.Strange.Line, "the record is not one of a run: "+s.Strange.Err)
 	}
 }
 
 // thinLoad finds that there was less than half of the load that the scenario states.
 func (v *verdict) thinLoad() {
-	r := v.s.achieved()
-	if r.samples == 0 || r.value >= 0.5 || v.stated("load.achieved") {
+	r := v.s.Achieved()
+	if r.Samples == 0 || r.Value >= 0.5 || v.stated("load.achieved") {
 		return
 	}
-	text := "too little load to judge by: " + percent(r.value) + " of what the scenario states"
-	if n := v.s.load.refused; n > 0 {
+	text := "too little load to judge by: " + percent(r.Value) + " of what the scenario states"
+	if n := v.s.Load.Refused; n > 0 {
 		text += ", for " + v.s.ofTasks(n) + " " + wasWere(n) + " rejected"
 	}
-	if s := v.s; len(s.host.starved) > 0 && s.calmAchieved().samples == 0 {
+	if s := v.s; len(s.Host.Starved) > 0 && s.CalmAchieved().Samples == 0 {
 		v.excuse(ThinLoad, "load.achieved", 0, text)
 	} else {
 		v.findOf(Inconclusive, ThinLoad, "load.achieved", 0, text)
@@ -183,21 +184,21 @@ func (v *verdict) thinLoad() {
 
 // stated tells whether the scenario has its own rule about the metric.
 func (v *verdict) stated(metric string) bool {
-	return slices.ContainsFunc(v.s.h.Rules, func(r history.Rule) bool {
+	return slices.ContainsFunc(v.s.Header.Rules, func(r history.Rule) bool {
 		return r.Metric == metric && (r.Group == "expect" || r.Group == "require" && metric != "faults.confirmed")
 	})
 }
 
 // hostOOM puts in front that the host ran out of memory, when deaths that nobody caused may come from that.
 func (v *verdict) hostOOM() {
-	killed, dead := v.s.hostOOM(), v.s.exitsThat(v.s.unexplained)
-	if killed.value <= 0 || dead.value <= 0 || len(v.findings) > 0 && v.findings[0].Verdict == Error {
+	killed, dead := v.s.HostOOM(), v.s.ExitsThat(v.s.Unexplained)
+	if killed.Value <= 0 || dead.Value <= 0 || len(v.findings) > 0 && v.findings[0].Verdict == Error {
 		return
 	}
 	v.findings = slices.Insert(v.findings, 0, Finding{
 		Verdict: Inconclusive, Code: HostOOM, Metric: "host.oom",
-		Text: "the host ran out of memory: the kernel killed " + number(int(killed.value), "process", "processes") +
-			" beside the victims, and " + number(int(dead.value), "member", "members") + " died that nobody aimed at",
-		Event: v.s.looks.lastLine,
+		Text: "the host ran out of memory: the kernel killed " + number(int(killed.Value), "process", "processes") +
+			" beside the victims, and " + number(int(dead.Value), "member", "members") + " died that nobody aimed at",
+		Event: v.s.Looks.LastLine,
 	})
 }

@@ -4,10 +4,10 @@ import (
 	"sync"
 
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/chaos/ledger"
 )
 
-// Live computes the same figures as [Judge] while a run goes on, for its steady and abort conditions and for showing
-// progress. Make its Add the Tee of the history's Writer. It is safe for concurrent use.
+// Live computes the same figures as [Judge] while a run goes on, for its abort conditions. It is safe for concurrent use.
 type Live struct {
 	mu sync.Mutex
 	s  *state
@@ -23,29 +23,8 @@ func (l *Live) Add(line int, e history.Event) {
 	l.s.add(line, &e)
 }
 
-// Steady tells whether all steady conditions have held at once since the present side of the faults began: in the stage
-// steady, or in settle and verify. shown is how they were then, or else at the last sample.
-func (l *Live) Steady() (reached bool, shown []Threshold) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	side := sideOf(l.s.stage)
-	if side < 0 {
-		return false, nil
-	}
-	w := &l.s.watch
-	return w.reached[side] || len(w.steady) == 0, w.shown[side]
-}
-
-// Recovering counts the confirmed deaths whose slot is not of use again yet.
-func (l *Live) Recovering() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := 0
-	for _, deaths := range l.s.slots.pending {
-		n += len(deaths)
-	}
-	return n
-}
+// Ledger is what happened by now, for whoever adds the events: it is not to be read while another does.
+func (l *Live) Ledger() *ledger.Ledger { return l.s.Ledger }
 
 // Tripped is the first abort condition that held, as of the last sample; ok is false when none did.
 func (l *Live) Tripped() (t Threshold, ok bool) {
@@ -55,19 +34,4 @@ func (l *Live) Tripped() (t Threshold, ok bool) {
 		return Threshold{}, false
 	}
 	return l.s.watch.tripped.Threshold, true
-}
-
-// Value is a metric now. Without samples there is no data.
-func (l *Live) Value(metric string) (value float64, samples int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	r := l.s.read(metric, true)
-	return r.value, r.samples
-}
-
-// Snapshot is every live metric that has data now.
-func (l *Live) Snapshot() map[string]float64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.s.metrics(true)
 }

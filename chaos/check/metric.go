@@ -3,6 +3,8 @@ package check
 import (
 	"slices"
 	"strings"
+
+	"github.com/respawn-go/respawn/chaos/ledger"
 )
 
 // Unit is what a metric is counted in. Values are kept in the base unit: seconds, bytes, a plain number, per second, and
@@ -44,11 +46,11 @@ type Metric struct {
 	// Needs is the number of samples below which there is no such figure: 10 of a p90. 0 where one is enough.
 	Needs int
 
-	of func(*state) reading
+	of func(*state) ledger.Reading
 	// calm is the same without the time for which the host was starved. nil: the figure is not about time, and a starved host is
 	// no excuse.
-	calm func(*state) reading
-	now  func(*state) reading // where it is another figure while the run goes on
+	calm func(*state) ledger.Reading
+	now  func(*state) ledger.Reading // where it is another figure while the run goes on
 }
 
 // fractional tells whether a count may be something else than a whole number.

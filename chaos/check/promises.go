@@ -11,33 +11,33 @@ var promises = []struct {
 }{
 	{"exits.unexplained", nil, nil},
 	{"exits.collateral", nil, nil},
-	{"exits.unlisted", func(s *state) bool { return s.can("forks") }, nil},
+	{"exits.unlisted", func(s *state) bool { return s.Can("forks") }, nil},
 	{"slots.silent", nil, nil},
 	{"blame.bystanders", (*state).hasWitness, nil},
 	{"results.rejected", (*state).hasEvents, nil},
 	{"tasks.outside", (*state).hasRuns, nil},
 	{"results.misnamed", (*state).hasRuns, nil},
-	{"tasks.early", (*state).timed, nil},
+	{"tasks.early", (*state).Timed, nil},
 	{"tasks.wrong", (*state).hasLoad, nil},
 	{"tasks.duplicated", (*state).hasLoad, nil},
 	{"tasks.lost", (*state).hasLoad, nil},
 	{"tasks.hung", (*state).hasLoad, nil},
 	{"tasks.failed", (*state).hasLoad, nil},
-	{"tasks.unwitnessed", func(s *state) bool { return s.hasWitness() && s.evidence.torn == 0 }, nil},
+	{"tasks.unwitnessed", func(s *state) bool { return s.hasWitness() && s.Evidence.Torn == 0 }, nil},
 	{"processes.orphaned", (*state).hasMarker, nil},
-	{"processes.left", func(s *state) bool { return s.leftBehind().samples > 0 && !s.faults.endedParent(s.now) }, nil},
+	{"processes.left", func(s *state) bool { return s.LeftBehind().Samples > 0 && !s.Injections.EndedParent(s.Now) }, nil},
 	{"processes.zombies", nil, nil},
-	{"cgroups.leaked", func(s *state) bool { return s.looks.cgroups }, nil},
+	{"cgroups.leaked", func(s *state) bool { return s.Looks.Cgroups }, nil},
 	{"slots.lost", nil, nil},
-	{"slots.apart", (*state).askedTogether, (*state).askedForLong},
-	{"slots.slow", (*state).timedTogether, (*state).askedForLong},
-	{"pool.missing", func(s *state) bool { return !s.faults.endedParent(s.now) }, nil},
+	{"slots.apart", (*state).AskedTogether, (*state).AskedForLong},
+	{"slots.slow", (*state).TimedTogether, (*state).AskedForLong},
+	{"pool.missing", func(s *state) bool { return !s.Injections.EndedParent(s.Now) }, nil},
 }
 
 // The target recovers in the time that it is given: settle.time is at most settle, where the record says how long that is.
 func (v *verdict) settle() {
-	limit := v.s.h.Settle
-	if limit == 0 || v.s.faults.endedParent(v.s.now) {
+	limit := v.s.Header.Settle
+	if limit == 0 || v.s.Injections.EndedParent(v.s.Now) {
 		return
 	}
 	text := "settle.time <= " + formatDuration(limit)
@@ -53,8 +53,8 @@ func Promises() []string {
 	return names
 }
 
-func (s *state) hasWitness() bool { return s.can("witness") && s.hasLoad() }
-func (s *state) hasRuns() bool    { return s.executions() > 0 }
-func (s *state) hasLoad() bool    { return s.h.Load != nil || s.load.count > 0 }
-func (s *state) hasEvents() bool  { return s.can("events") || s.crew.events > 0 }
-func (s *state) hasMarker() bool  { return s.can("marker") }
+func (s *state) hasWitness() bool { return s.Can("witness") && s.hasLoad() }
+func (s *state) hasRuns() bool    { return s.Executions() > 0 }
+func (s *state) hasLoad() bool    { return s.Header.Load != nil || s.Load.Count > 0 }
+func (s *state) hasEvents() bool  { return s.Can("events") || s.Members.Events > 0 }
+func (s *state) hasMarker() bool  { return s.Can("marker") }

@@ -2,13 +2,11 @@ package check
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
-)
 
-// forever is a time that did not end.
-var forever = math.Inf(1)
+	"github.com/respawn-go/respawn/chaos/ledger"
+)
 
 // registry is every metric, in the order in which docs list them.
 var registry = slices.Concat(poolMetrics, memberMetrics, taskMetrics, faultMetrics, leftMetrics, hostMetrics)
@@ -99,27 +97,27 @@ var quantiles = []struct {
 }{{"p50", 0.50, 2}, {"p90", 0.90, 10}, {"p95", 0.95, 20}, {"p99", 0.99, 100}}
 
 // distribution is the metrics of one: count, min, mean, the quantiles and max.
-func distribution(name, meaning, sample string, of func(*state) view) []Metric {
-	one := func(end, what, formula string, value func(view) reading) Metric {
+func distribution(name, meaning, sample string, of func(*state) ledger.View) []Metric {
+	one := func(end, what, formula string, value func(ledger.View) ledger.Reading) Metric {
 		return Metric{
 			Name: name + "." + end, Unit: Seconds, Meaning: what + " of " + meaning + ".", Formula: formula, Live: true,
-			of:   func(s *state) reading { return value(of(s)) },
-			calm: func(s *state) reading { return value(of(s).calm(&s.host, s.until())) },
+			of:   func(s *state) ledger.Reading { return value(of(s)) },
+			calm: func(s *state) ledger.Reading { return value(of(s).Calm(&s.Host, s.Until())) },
 		}
 	}
 	all := []Metric{
-		one("count", "Number", "One sample: "+sample+".", view.count),
-		one("min", "Shortest", "The smallest sample.", view.min),
-		one("mean", "Mean", "The sum of the samples by their number.", view.mean),
+		one("count", "Number", "One sample: "+sample+".", ledger.View.Count),
+		one("min", "Shortest", "The smallest sample.", ledger.View.Min),
+		one("mean", "Mean", "The sum of the samples by their number.", ledger.View.Mean),
 	}
 	all[0].Unit, all[0].calm = Count, nil
 	for _, q := range quantiles {
 		all = append(all, one(q.name, q.name, fmt.Sprintf(
 			"The k-th smallest of n samples, k = ⌈%v·n⌉; no data for fewer than %d samples.", q.q, q.need),
-			func(v view) reading { return v.quantile(q.q, q.need) }))
+			func(v ledger.View) ledger.Reading { return v.Quantile(q.q, q.need) }))
 		all[len(all)-1].Needs = q.need
 	}
-	all = append(all, one("max", "Longest", "The largest sample.", view.max))
+	all = append(all, one("max", "Longest", "The largest sample.", ledger.View.Max))
 	all[len(all)-1].Lasting = true
 	return all
 }

@@ -1,105 +1,111 @@
 package check
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/respawn-go/respawn/chaos/ledger"
+)
 
 // faultMetrics are about the injections, and whether the slots answer after them.
 var faultMetrics = slices.Concat([]Metric{
 	injections("planned", "that were planned", "Planned records.",
-		func(s *state) reading { return s.injections(s.faults.planned) }),
+		func(s *state) ledger.Reading { return s.CountOf(s.Injections.Planned) }),
 	injections("injected", "that were begun", "Injected records.",
-		func(s *state) reading { return s.injections(s.begun()) }),
+		func(s *state) ledger.Reading { return s.CountOf(s.Begun()) }),
 	injections("confirmed", "that evidence proves", "Outcomes confirmed; in require, those of that entry of the chaos list.",
-		func(s *state) reading { return s.faultsThat("confirmed") }),
+		func(s *state) ledger.Reading { return s.FaultsThat("confirmed") }),
 	injections("already_gone", "whose victim was gone before", "Outcomes already_gone.",
-		func(s *state) reading { return s.faultsThat("already_gone") }),
+		func(s *state) ledger.Reading { return s.FaultsThat("already_gone") }),
 	injections("refused", "that could not be done, or not safely", "Outcomes refused.",
-		func(s *state) reading { return s.faultsThat("refused") }),
+		func(s *state) ledger.Reading { return s.FaultsThat("refused") }),
 	injections("unconfirmed", "without evidence", "Outcomes unconfirmed.",
-		func(s *state) reading { return s.faultsThat("unconfirmed") }),
+		func(s *state) ledger.Reading { return s.FaultsThat("unconfirmed") }),
 	injections("missed", "that did not meet their phase", "Outcomes missed.",
-		func(s *state) reading { return s.faultsThat("missed") }),
+		func(s *state) ledger.Reading { return s.FaultsThat("missed") }),
 	injections("fatal", "that ended their victim, by the evidence", "Outcomes confirmed that are marked fatal.",
-		func(s *state) reading { return s.injections(s.faults.fatal) }),
+		func(s *state) ledger.Reading { return s.CountOf(s.Injections.Fatal) }),
 	injections("healed", "that were undone", "Healed records.",
-		func(s *state) reading { return s.injections(s.faults.healed) }),
+		func(s *state) ledger.Reading { return s.CountOf(s.Injections.Healed) }),
 	injections("heal_failed", "that could not be undone", "Records heal-failed.",
-		func(s *state) reading { return s.injections(len(s.faults.unhealed)) }),
+		func(s *state) ledger.Reading { return s.CountOf(len(s.Injections.Unhealed)) }),
 },
 	distribution("faults.effect", "the times from an injection to its effect",
 		"from an injected record to the time that a confirmed receipt gives for the effect; an operation's duration",
-		func(s *state) view { return s.faults.effect.now() }),
+		func(s *state) ledger.View { return s.Injections.Effect.Now() }),
 	late(distribution("faults.detection", "the times from an injection to the end of its victim as the target reports it",
 		"from an injected record to the victim's exit",
-		func(s *state) view { return s.faults.detection.now() })),
+		func(s *state) ledger.View { return s.Injections.Detection.Now() })),
 	aside(distribution("faults.lag", "the delays of injections against the plan",
 		"from when the plan wanted an injection to its injected record",
-		func(s *state) view { return s.faults.lag.now() })),
+		func(s *state) ledger.View { return s.Injections.Lag.Now() })),
 	[]Metric{
 		{
 			Name: "probes.answered", Unit: Count, Live: true,
 			Meaning: "Probe tasks that were answered right.", Formula: "Probe records answered.",
-			of: func(s *state) reading { return count(s.probes.answered, s.probes.answered+s.probes.failed) },
+			of: func(s *state) ledger.Reading {
+				return ledger.Count(s.Probes.Answered, s.Probes.Answered+s.Probes.Failed)
+			},
 		},
 		{
 			Name: "probes.failed", Unit: Count, Live: true,
 			Meaning: "Probe tasks that were not.", Formula: "Probe records failed.",
-			of: func(s *state) reading { return count(s.probes.failed, s.probes.answered+s.probes.failed) },
+			of: func(s *state) ledger.Reading { return ledger.Count(s.Probes.Failed, s.Probes.Answered+s.Probes.Failed) },
 		},
 		{
 			Name: "slots.answering", Unit: Count,
 			Meaning: "Slots that answered the probe at the end.",
 			Formula: "Distinct pids that answered the probes of the stage verify, one for each slot; that of a process of " +
 				"which a receipt shows that it had ended is none, nor that of one which never was ready in the slot.",
-			of: (*state).answering,
+			of: (*state).Answering,
 		},
 		{
 			Name: "slots.silent", Unit: Count,
 			Meaning: "Slots that did not answer the probe at the end.",
 			Formula: "pool.want less slots.answering.",
-			of:      (*state).silent,
+			of:      (*state).Silent,
 		},
 		{
 			Name: "slots.together", Unit: Count,
 			Meaning: "Slots that were at work at the same time at the end.",
 			Formula: "Of the tasks sent to all slots at once in the stage verify, the most different members that ran one at one moment, by the " +
 				"witnessed executions; without a witness, by the times at which the answers came and the tasks' lengths.",
-			of: (*state).atWorkTogether,
+			of: (*state).AtWorkTogether,
 		},
 		{
 			Name: "slots.apart", Unit: Count,
 			Meaning: "Slots that were not at work at the same time as the others at the end.",
 			Formula: "pool.want less slots.together.",
-			of:      (*state).apart,
+			of:      (*state).Apart,
 		},
 		{
 			Name: "slots.slow", Unit: Count,
 			Meaning: "Members that took far longer over short tasks at the end than members did before the faults.",
 			Formula: "Members whose slots.answer.after is over five times slots.answer.before and 100 ms; of the latter, what a starved host took counts for nothing.",
-			of:      (*state).slowMembers,
-			calm:    (*state).calmSlowMembers,
+			of:      (*state).SlowMembers,
+			calm:    (*state).CalmSlowMembers,
 		},
 		{
 			Name: "slots.answer.before", Unit: Seconds,
 			Meaning: "Time that the slowest member took over a short task before the faults, beyond the task's length.",
 			Formula: "Of the tasks sent to all slots at once after the boot, from sent to answered less the length; of each member the shortest, of these the longest.",
-			of:      func(s *state) reading { return s.answerTime(0) },
+			of:      func(s *state) ledger.Reading { return s.AnswerTime(0) },
 		},
 		{
 			Name: "slots.answer.after", Unit: Seconds,
 			Meaning: "Time that the slowest member took over a short task at the end, beyond the task's length.",
 			Formula: "The same of the stage verify.",
-			of:      func(s *state) reading { return s.answerTime(1) },
+			of:      func(s *state) ledger.Reading { return s.AnswerTime(1) },
 		},
 		{
 			Name: "slots.lost", Unit: Count,
 			Meaning: "Deaths from which the slot did not come back.",
 			Formula: "The samples of slot.recovery that are +Inf.",
-			of:      func(s *state) reading { return count(s.slots.lost, max(1, len(s.slots.recover.samples))) },
+			of:      func(s *state) ledger.Reading { return ledger.Count(s.Slots.Lost, max(1, len(s.Slots.Recover.Samples))) },
 		},
 	},
 )
 
-func injections(end, what, formula string, of func(*state) reading) Metric {
+func injections(end, what, formula string, of func(*state) ledger.Reading) Metric {
 	return Metric{Name: "faults." + end, Unit: Count, Live: true, Meaning: "Injections " + what + ".", Formula: formula, of: of}
 }
 

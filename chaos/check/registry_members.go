@@ -1,44 +1,46 @@
 package check
 
+import "github.com/respawn-go/respawn/chaos/ledger"
+
 // memberMetrics are about the members' lives: who started, who ended, and of what.
 var memberMetrics = []Metric{
 	{
 		Name: "pids.turnover", Unit: Count, Live: true,
 		Meaning: "Members that are new since the first fault.",
 		Formula: "Pids that became ready from the stage chaos on, before the stage stop.",
-		of:      func(s *state) reading { return s.told(s.crew.turnover) },
+		of:      func(s *state) ledger.Reading { return s.Told(s.Members.Turnover) },
 	},
-	exits("total", "that ended", "Exits before the stage stop.", thatAre(func(*exit) bool { return true })),
+	exits("total", "that ended", "Exits before the stage stop.", thatAre(func(*ledger.Exit) bool { return true })),
 	exits("replaced", "that were ready, ended, and were followed in their slot",
 		"Exits of members that had been ready and whose slot had another ready member later, from the stage chaos on.",
-		func(s *state) reading { return s.told(s.crew.replaced) }),
+		func(s *state) ledger.Reading { return s.Told(s.Members.Replaced) }),
 	{
 		Name: "exits.unexplained", Unit: Count, Live: true, Lasting: true,
 		Meaning: "Deaths that nobody caused.",
 		Formula: "Exits before the stage stop for which the target gives no reason of its own and that no injection " +
 			"explains: see docs/chaos.md.",
-		of: func(s *state) reading { return s.exitsThat(s.unexplained) },
+		of: func(s *state) ledger.Reading { return s.ExitsThat(s.Unexplained) },
 	},
 	{
 		Name: "exits.collateral", Unit: Count, Live: true, Lasting: true,
 		Meaning: "Survivors that lost their pid: ended by the target though no fault was aimed at them.",
 		Formula: "Exits before the stage stop for which the target gives a reason of its own (recycle, restart, stop, …) " +
 			"and that no injection explains: see docs/chaos.md.",
-		of: func(s *state) reading { return s.exitsThat(s.collateral) },
+		of: func(s *state) ledger.Reading { return s.ExitsThat(s.Collateral) },
 	},
 	exits("unlisted", "that a signal ended before they were listed",
 		"The target's unlisted events, from the stage chaos on: siblings of members, of whose births and deaths the kernel told; no data where it does not.",
-		func(s *state) reading {
-			if !s.can("forks") {
-				return reading{}
+		func(s *state) ledger.Reading {
+			if !s.Can("forks") {
+				return ledger.Reading{}
 			}
-			return s.told(s.crew.unlisted)
+			return s.Told(s.Members.Unlisted)
 		}),
 	{
 		Name: "members.listing_gap", Unit: Seconds,
 		Meaning: "Longest time between two listings of the members: of one that lived no longer than that, nobody but the kernel can tell.",
 		Formula: "From when one listing was asked for until the next one was answered, the longest since the stage chaos; where members come from listings.",
-		of:      func(s *state) reading { return s.evidence.gap() },
+		of:      func(s *state) ledger.Reading { return s.Evidence.Gap() },
 	},
 	exits("crashed", "that crashed", "Exits that the target classifies so, or with another code or signal than these.", ofKind("crashed")),
 	exits("oom", "that ran out of memory", "Exits that the target classifies so.", ofKind("oom")),
@@ -53,55 +55,55 @@ var memberMetrics = []Metric{
 		Name: "starts.count", Unit: Count, Live: true, Lasting: true,
 		Meaning: "Members that were started.",
 		Formula: "Started members from the stage chaos on, before the stage stop.",
-		of:      func(s *state) reading { return s.told(s.crew.starts) },
+		of:      func(s *state) ledger.Reading { return s.Told(s.Members.Starts) },
 	},
 	{
 		Name: "starts.failed", Unit: Count, Live: true, Lasting: true,
 		Meaning: "Members that did not come up.",
 		Formula: "The target's boot-failed events.",
-		of:      func(s *state) reading { return s.told(s.crew.bootsFailed) },
+		of:      func(s *state) ledger.Reading { return s.Told(s.Members.BootsFailed) },
 	},
 	{
 		Name: "starts.max_concurrent", Unit: Count, Live: true, Lasting: true,
 		Meaning: "Most members starting at once.",
 		Formula: "The largest number of pids started and neither ready nor ended yet, from the stage chaos on.",
-		of:      func(s *state) reading { return s.told(s.crew.mostStarting()) },
+		of:      func(s *state) ledger.Reading { return s.Told(s.Members.MostStarting()) },
 	},
 	{
 		Name: "members.quarantined", Unit: Count, Live: true, Lasting: true,
 		Meaning: "Members that could not be reaped.",
 		Formula: "The target's quarantined events.",
-		of:      func(s *state) reading { return s.told(s.crew.quarantined) },
+		of:      func(s *state) ledger.Reading { return s.Told(s.Members.Quarantined) },
 	},
 	{
 		Name: "breaker.opened", Unit: Count, Live: true, Lasting: true,
 		Meaning: "Times that the target gave up starting members.",
 		Formula: "The target's breaker-opened events.",
-		of:      func(s *state) reading { return s.told(s.crew.opened) },
+		of:      func(s *state) ledger.Reading { return s.Told(s.Members.Opened) },
 	},
 	{
 		Name: "breaker.closed", Unit: Count, Live: true,
 		Meaning: "Times that the target began to start members again.",
 		Formula: "The target's breaker-closed events.",
-		of:      func(s *state) reading { return s.told(s.crew.closed) },
+		of:      func(s *state) ledger.Reading { return s.Told(s.Members.Closed) },
 	},
 }
 
-func exits(end, what, formula string, of func(*state) reading) Metric {
+func exits(end, what, formula string, of func(*state) ledger.Reading) Metric {
 	return Metric{
 		Name: "exits." + end, Unit: Count, Live: true, Lasting: true,
 		Meaning: "Members " + what + ".", Formula: formula, of: of,
 	}
 }
 
-func thatAre(is func(*exit) bool) func(*state) reading {
-	return func(s *state) reading { return s.exitsThat(is) }
+func thatAre(is func(*ledger.Exit) bool) func(*state) ledger.Reading {
+	return func(s *state) ledger.Reading { return s.ExitsThat(is) }
 }
 
-func ofKind(kind string) func(*state) reading {
-	return thatAre(func(x *exit) bool { return x.kind() == kind })
+func ofKind(kind string) func(*state) ledger.Reading {
+	return thatAre(func(x *ledger.Exit) bool { return x.Kind() == kind })
 }
 
-func forReason(reason string) func(*state) reading {
-	return thatAre(func(x *exit) bool { return x.Reason == reason })
+func forReason(reason string) func(*state) ledger.Reading {
+	return thatAre(func(x *ledger.Exit) bool { return x.Reason == reason })
 }

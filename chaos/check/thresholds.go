@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/chaos/ledger"
 )
 
 // promises judges what every scenario requires.
@@ -27,7 +28,7 @@ func (v *verdict) promises() {
 
 // group judges the rules of expect, or those of require beside the number of confirmed injections.
 func (v *verdict) group(name string) {
-	for _, r := range v.s.h.Rules {
+	for _, r := range v.s.Header.Rules {
 		if r.Group == name {
 			v.judge(r, v.breachOf(r))
 		}
@@ -38,7 +39,7 @@ func (v *verdict) group(name string) {
 // that was to be killed at its work, what is
 // expected of their effect proves nothing; what every scenario promises holds all the same.
 func (v *verdict) breachOf(r history.Rule) Verdict {
-	struck := len(v.s.h.Nemesis) == 0 || v.s.faults.outcomes[history.Confirmed] > 0 && !v.s.betweenTasks()
+	struck := len(v.s.Header.Nemesis) == 0 || v.s.Injections.Outcomes[history.Confirmed] > 0 && !v.s.BetweenTasks()
 	promised := slices.Contains(Promises(), r.Metric)
 	if r.Group == "expect" && (struck || promised) {
 		return Fail
@@ -53,18 +54,18 @@ func (v *verdict) judge(r history.Rule, breach Verdict) {
 		t = v.held(r, t)
 	}
 	if few, ok := v.s.few(r.Metric); ok && r.Than == "" && t.NoData {
-		t.Actual, t.Samples, t.Margin = few.now(), few.n(), margin(few.now(), t.Op, t.Limit)
+		t.Actual, t.Samples, t.Margin = few.now(), few.N(), margin(few.now(), t.Op, t.Limit)
 		t.NoData = !few.hopeless(t.Op, t.Limit) // else it does not depend on those that are missing
 	}
 	m, _ := Lookup(r.Metric)
-	lasting := m.Lasting || v.s.timedOut() && r.Metric == "tasks.hung" // they were given time
+	lasting := m.Lasting || v.s.TimedOut() && r.Metric == "tasks.hung" // they were given time
 	beyondMending := !t.NoData && lasting && r.Than == "" && r.For == 0 && bounds(r.Op) && t.Actual > t.Limit
 	switch {
 	case v.complete && t.NoData:
 		v.findOf(Inconclusive, NoData, r.Metric, 0, r.Text+" cannot be judged: "+v.s.missing(r))
 	case v.complete && !t.OK, beyondMending:
 		text, line := v.s.breach(t)
-		if breach == Fail && v.s.starvedOut(r, t) || v.s.starvedShort() && v.needsFaults(r) {
+		if breach == Fail && v.s.starvedOut(r, t) || v.s.StarvedShort() && v.needsFaults(r) {
 			t.Starved = true
 			v.excuse(Broken, r.Metric, line, text)
 		} else if r.Group == "expect" && breach == Inconclusive {
@@ -119,30 +120,30 @@ func (v *verdict) steady() {
 		}
 		metric, wrong := notOK(w.shown[side])
 		if side == 0 {
-			v.findOf(Inconclusive, NotSteady, metric, v.s.looks.lastLine, "the target was not steady before the first fault: "+wrong)
+			v.findOf(Inconclusive, NotSteady, metric, v.s.Looks.LastLine, "the target was not steady before the first fault: "+wrong)
 		} else {
-			v.notSteady(NotSteadyAgain, metric, v.s.looks.lastLine, v.s.now, "the target did not get back to its steady state: "+wrong)
+			v.notSteady(NotSteadyAgain, metric, v.s.Looks.LastLine, v.s.Now, "the target did not get back to its steady state: "+wrong)
 		}
 	}
 }
 
 // steadyAgain judges when the target was steady again, and that it was so from then on.
 func (v *verdict) steadyAgain() {
-	after := func(at time.Duration) string { return Seconds.Show((at - v.s.began[settle]).Seconds()) }
-	if first := v.s.settling.first; v.s.settling.late {
-		v.notSteady(NotSteadyAgain, "settle.time", v.s.looks.lastLine, first, "the target was in its steady state again only "+after(first)+" after the faults, and settle is "+
-			Seconds.Show(v.s.h.Settle.Seconds()))
+	after := func(at time.Duration) string { return Seconds.Show((at - v.s.Began[ledger.Settle]).Seconds()) }
+	if first := v.s.steadiness.first; v.s.steadiness.late {
+		v.notSteady(NotSteadyAgain, "settle.time", v.s.Looks.LastLine, first, "the target was in its steady state again only "+after(first)+" after the faults, and settle is "+
+			Seconds.Show(v.s.Header.Settle.Seconds()))
 	}
 	if l := v.s.lapsed(); l != nil {
 		metric, wrong := notOK(l.then)
-		v.notSteady(Relapsed, metric, l.line, l.at, "the target was in its steady state again "+after(v.s.settling.first)+" after the faults, and after "+
+		v.notSteady(Relapsed, metric, l.line, l.at, "the target was in its steady state again "+after(v.s.steadiness.first)+" after the faults, and after "+
 			after(l.at)+" not any more: "+wrong)
 	}
 }
 
 // notSteady blames the target for that, unless the host was starved for most of the time from the end of the faults up to then.
 func (v *verdict) notSteady(code Code, metric string, line int, by time.Duration, text string) {
-	if from := v.s.began[settle]; 2*v.s.host.within(from, by) > by-from {
+	if from := v.s.Began[ledger.Settle]; 2*v.s.Host.Within(from, by) > by-from {
 		v.excuse(code, metric, line, text)
 	} else {
 		v.findOf(Fail, code, metric, line, text)
@@ -173,9 +174,9 @@ func (v *verdict) abort() {
 			switch {
 			case !v.complete:
 			case c.last.Metric == "":
-				v.findOf(Inconclusive, NoData, t.Metric, v.s.line, "the abort condition "+t.Text+" was never looked at: no sample was taken in chaos or settle")
+				v.findOf(Inconclusive, NoData, t.Metric, v.s.Line, "the abort condition "+t.Text+" was never looked at: no sample was taken in chaos or settle")
 			default:
-				v.findOf(Inconclusive, NoData, t.Metric, v.s.line, "the abort condition "+t.Text+" had no data in chaos or settle: "+v.s.missing(c.rule))
+				v.findOf(Inconclusive, NoData, t.Metric, v.s.Line, "the abort condition "+t.Text+" had no data in chaos or settle: "+v.s.missing(c.rule))
 			}
 		}
 		t.OK, t.Margin = !t.OK && !t.NoData, -t.Margin // here the limit is what must not be reached
@@ -190,10 +191,10 @@ func (v *verdict) abort() {
 		v.tripped(t.Metric, t.line, "the abort condition "+t.Text+" held: "+t.short())
 		return
 	}
-	for _, a := range v.s.alarms { // the harness saw what the record does not show
+	for _, a := range v.s.Alarms { // the harness saw what the record does not show
 		if a.Kind == history.AlarmAbort {
 			r, _ := ParseRule(a.Rule)
-			v.tripped(r.Metric, a.line, "the abort condition "+a.Rule+" held")
+			v.tripped(r.Metric, a.Line, "the abort condition "+a.Rule+" held")
 		}
 	}
 }
@@ -202,7 +203,7 @@ func (v *verdict) abort() {
 func (v *verdict) tripped(metric string, line int, text string) {
 	if m, _ := Lookup(metric); !m.Aside {
 		v.findOf(Fail, Tripped, metric, line, text)
-	} else if len(v.s.alarms) > 0 {
+	} else if len(v.s.Alarms) > 0 {
 		v.findOf(Aborted, Tripped, metric, line, text)
 	}
 }
@@ -211,12 +212,12 @@ func (v *verdict) tripped(metric string, line int, text string) {
 // many confirmed injections as it requires, at least one.
 func (v *verdict) require() {
 	explicit := map[int]bool{}
-	for _, r := range v.s.h.Rules {
+	for _, r := range v.s.Header.Rules {
 		if r.Group == "require" && r.Metric == "faults.confirmed" {
 			explicit[r.Nemesis] = true
 		}
 	}
-	for i, n := range v.s.h.Nemesis {
+	for i, n := range v.s.Header.Nemesis {
 		if explicit[i] {
 			continue
 		}
@@ -225,7 +226,7 @@ func (v *verdict) require() {
 		v.judge(r, Inconclusive)
 	}
 	v.group("require")
-	if v.complete && v.s.betweenTasks() {
+	if v.complete && v.s.BetweenTasks() {
 		v.find(Inconclusive, BetweenTasks, 0, "members were to be killed at work, and each kill fell between two tasks")
 	}
 }

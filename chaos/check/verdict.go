@@ -2,7 +2,11 @@
 // same verdict, byte for byte, whenever and wherever it is judged.
 package check
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/respawn-go/respawn/chaos/ledger"
+)
 
 // Verdict is the outcome of a run.
 type Verdict string
@@ -43,13 +47,10 @@ type Result struct {
 	// Recoveries is how long each slot took that came back, in seconds, ascending: what slot.recovery.* is of, without the
 	// deaths that no slot came back from. Of many it has some from all over their range.
 	Recoveries []float64 `json:"recoveries,omitempty"`
-	// Causes tells of each exit before the stage stop, by its line, the injection that explains it: 0 where only the target's
-	// own reason does, [Unexplained] where nothing does. Not written: a report has them in its exits.
-	Causes map[int]int `json:"-"`
+	// Ledger is what happened, as it was judged: what is drawn from it cannot differ from the verdict. nil for a result that was
+	// read from a report.
+	Ledger *ledger.Ledger `json:"-"`
 }
-
-// Unexplained stands in Result.Causes for an exit that nobody caused.
-const Unexplained = -1
 
 // Starved tells whether the run proves nothing for no other reason than that the host was too busy.
 func (r *Result) Starved() bool {

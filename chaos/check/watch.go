@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/chaos/ledger"
 )
 
 // watch looks at the rules that are about a moment, each time a sample is taken.
@@ -53,27 +54,27 @@ func (s *state) look() {
 			w.expect[i].look(s)
 		}
 	}
-	if s.stage == chaos || s.stage == settle {
+	if s.Stage == ledger.Chaos || s.Stage == ledger.Settle {
 		for i := range w.abort {
 			if w.abort[i].look(s) && w.tripped == nil {
 				t := w.abort[i].last
 				t.OK = false
-				w.tripped = &trip{t, s.line}
+				w.tripped = &trip{t, s.Line}
 			}
 		}
 	}
-	if side := sideOf(s.stage); side >= 0 && len(w.steady) > 0 {
+	if side := sideOf(s.Stage); side >= 0 && len(w.steady) > 0 {
 		s.lookSteady(side)
 	}
 }
 
 // sideOf is 0 before the faults, 1 after them, -1 where nobody asks for the steady state. The stage steady may be too short
 // for a sample: then those of the warm-up tell.
-func sideOf(st stage) int {
+func sideOf(st ledger.Stage) int {
 	switch st {
-	case warmup, steady:
+	case ledger.Warmup, ledger.Steady:
 		return 0
-	case settle, verify:
+	case ledger.Settle, ledger.Verify:
 		return 1
 	}
 	return -1
@@ -92,7 +93,7 @@ func (s *state) lookSteady(side int) {
 	if side == 1 {
 		s.settledAgain(all, shown)
 	}
-	if s.stage == warmup { // not sticky: it is the last such sample that counts
+	if s.Stage == ledger.Warmup { // not sticky: it is the last such sample that counts
 		w.reached[side] = false
 	}
 	if !w.reached[side] {
@@ -112,11 +113,11 @@ func (w *watched) look(s *state) bool {
 	case !w.last.OK:
 		w.holds = false
 	case !w.holds:
-		w.holds, w.since = true, s.now
+		w.holds, w.since = true, s.Now
 	}
-	held := s.now - w.since
+	held := s.Now - w.since
 	if abort {
-		held -= s.host.within(w.since, s.now) // a starved host ends no run
+		held -= s.Host.Within(w.since, s.Now) // a starved host ends no run
 	}
 	w.last.OK = w.holds && held >= w.rule.For
 	if !w.last.NoData {
@@ -130,12 +131,12 @@ func (s *state) evaluate(r history.Rule, live bool) Threshold {
 	t := Threshold{Group: r.Group, Text: r.Text, Metric: r.Metric, Op: r.Op, Limit: r.Limit, Of: population(r.Metric)}
 	have := s.read(r.Metric, live)
 	if r.Group == "require" && r.Metric == "faults.confirmed" {
-		have = s.injections(s.faults.confirmed[r.Nemesis])
+		have = s.CountOf(s.Injections.Confirmed[r.Nemesis])
 	}
-	t.Actual, t.Samples = have.value, have.samples
+	t.Actual, t.Samples = have.Value, have.Samples
 	if r.Than != "" {
 		than := s.read(r.Than, live)
-		t.Limit, t.Samples = than.value, min(have.samples, than.samples)
+		t.Limit, t.Samples = than.Value, min(have.Samples, than.Samples)
 	}
 	if t.Samples == 0 {
 		t.NoData, t.Actual = true, 0
@@ -162,17 +163,17 @@ func margin(actual float64, op string, limit float64) float64 {
 }
 
 // read is the value of a metric, now or over the whole run. A name that is not in the registry has no data.
-func (s *state) read(metric string, live bool) reading {
+func (s *state) read(metric string, live bool) ledger.Reading {
 	i, ok := index[metric]
 	if !ok {
-		return reading{}
+		return ledger.Reading{}
 	}
 	m := &registry[i]
 	if live && m.now != nil {
 		return m.now(s)
 	}
 	if live && !m.Live {
-		return reading{}
+		return ledger.Reading{}
 	}
 	return m.of(s)
 }

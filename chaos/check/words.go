@@ -1,7 +1,6 @@
 package check
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -27,7 +26,7 @@ func separated(digits string) string {
 
 // ofTasks is "2 tasks of 400".
 func (s *state) ofTasks(n int) string {
-	return number(n, "task", "tasks") + " of " + separated(strconv.Itoa(s.load.count))
+	return number(n, "task", "tasks") + " of " + separated(strconv.Itoa(s.Load.Count))
 }
 
 func pick(n int, one, many string) string {
@@ -61,45 +60,19 @@ func and(words []string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
 }
 
-// String is "task 17 (its worker was lost)".
-func (g sighting) String() string {
-	text := "task " + strconv.FormatUint(g.id, 10)
-	if g.err != "" {
-		text += " (" + g.err + ")"
-	}
-	return text
-}
-
-// String is "17 (signal KILL on slot 3, pid 411)".
-func (i *injection) String() string {
-	text := cmp.Or(i.text, "fault")
-	if v := i.victim; v != nil && v.Slot >= 0 {
-		text += fmt.Sprintf(" on slot %d, pid %d", v.Slot, v.PID)
-	}
-	return fmt.Sprintf("%d (%s)", i.n, text)
-}
-
-// deed is the injection as what was done: "the end of slot 3, pid 411, by injection 17 (signal KILL)", "injection 2 (resize 4)".
-func (i *injection) deed() string {
-	if v := i.victim; i.fatal && v != nil && v.Slot >= 0 {
-		return fmt.Sprintf("the end of slot %d, pid %d, by injection %d (%s)", v.Slot, v.PID, i.n, cmp.Or(i.text, "fault"))
-	}
-	return "injection " + i.String()
-}
-
 // praise is the sentence of a run that passed: what it proved.
 func (s *state) praise() string {
 	parts := []string{}
-	if n := s.faults.outcomes["confirmed"]; n > 0 {
+	if n := s.Injections.Outcomes["confirmed"]; n > 0 {
 		parts = append(parts, number(n, "fault", "faults")+" confirmed")
 	}
-	if n := s.load.count; n > 0 && s.account.outcomes["ok"] == n {
+	if n := s.Load.Count; n > 0 && s.Tasks.Outcomes["ok"] == n {
 		parts = append(parts, pick(n, "the one task gave its value", fmt.Sprintf("all %d tasks gave their values", n)))
 	}
-	if d := &s.slots.recover; len(d.samples) > 0 && s.slots.lost == 0 {
-		parts = append(parts, s.backAgain()+" within "+Seconds.Show(d.worst))
+	if d := &s.Slots.Recover; len(d.Samples) > 0 && s.Slots.Lost == 0 {
+		parts = append(parts, s.backAgain()+" within "+Seconds.Show(d.Worst))
 	}
-	switch s.h.Target.Proof {
+	switch s.Header.Target.Proof {
 	case "presence":
 		parts = append(parts, "that anybody answers was not tested")
 	case "call":
@@ -113,7 +86,7 @@ func (s *state) praise() string {
 
 // backAgain is what shows that slots are back, in words.
 func (s *state) backAgain() string {
-	switch s.h.Target.Proof {
+	switch s.Header.Target.Proof {
 	case "presence":
 		return "a process in every slot again"
 	case "call":

@@ -24,8 +24,8 @@ var hostile = strings.Join([]string{
 
 // judged makes the report of a storm.
 func judged(s storm.Storm) *reports.Report {
-	c := reports.NewCollector(s.Header())
-	return c.Report(check.Judge(s.Header(), c.Tee(s.Complete())))
+	result := check.Judge(s.Header(), s.Complete())
+	return reports.Of(result.Ledger, result)
 }
 
 var (

@@ -1,4 +1,4 @@
-package check
+package ledger
 
 import (
 	"cmp"
@@ -10,40 +10,40 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// crew is the members' lives, as the target tells them.
-type crew struct {
-	events   int
+// Members is the members' lives, as the target tells them.
+type Members struct {
+	Events   int
 	starting map[int]time.Duration // pids: since when
 	retiring map[int]time.Duration // pids: since when
 	ready    map[int]time.Duration // of living members: since when
 	up       map[int]int           // slot to the pid that is ready there
 	waiting  map[int]int           // slot to the number of its dead, once ready, that nobody followed yet
-	exits    []exit
+	Exits    []Exit
 	ends     map[int][]time.Duration // by pid, its exits: a number can be given out again
 	deaths   map[int][]time.Duration // the same with those that receipts prove, and those of the stage stop
 	boots    []startup
-	bootErrs map[int]string   // by pid, why it did not come up
+	BootErrs map[int]string   // by pid, why it did not come up
 	booting  map[int]int      // by pid, the index of its boot
 	struck   time.Duration    // when the stage chaos began
 	running  map[int][]uint64 // by pid, the task of each of its exit records
 	blamed   []blame
-	maxRSS   int64
+	MaxRSS   int64
 	rssLine  int
 
-	turnover, replaced, starts                                        int
-	bootsFailed, quarantined, opened, closed, lateResults, badResults int
-	firstBad                                                          sighting // of badResults
-	unlisted                                                          int
-	firstUnlisted                                                     sighting
+	Turnover, Replaced, Starts                                        int
+	BootsFailed, Quarantined, Opened, Closed, LateResults, BadResults int
+	FirstBad                                                          Sighting // of badResults
+	Unlisted                                                          int
+	FirstUnlisted                                                     Sighting
 }
 
-// exit is the end of a member before the stage stop.
-type exit struct {
+// Exit is the end of a member before the stage stop.
+type Exit struct {
 	history.MemberEvent
-	at    time.Duration
-	line  int
-	ready bool          // it had been
-	since time.Duration // when its end began: it was retired, or never was ready and started then; else its end
+	Ended    time.Duration
+	Line     int
+	WasReady bool          // it had been
+	Since    time.Duration // when its end began: it was retired, or never was ready and started then; else its end
 }
 
 // blame is a task that the target charged with the death of a member.
@@ -52,8 +52,8 @@ type blame struct {
 	task      uint64
 }
 
-func (c *crew) init() {
-	c.booting, c.bootErrs = map[int]int{}, map[int]string{}
+func (c *Members) init() {
+	c.booting, c.BootErrs = map[int]int{}, map[int]string{}
 	c.starting, c.retiring, c.ready = map[int]time.Duration{}, map[int]time.Duration{}, map[int]time.Duration{}
 	c.up, c.waiting = map[int]int{}, map[int]int{}
 	c.ends = map[int][]time.Duration{}
@@ -67,7 +67,7 @@ type startup struct {
 }
 
 // booted ends the boot of the member.
-func (c *crew) booted(pid int, at time.Duration) {
+func (c *Members) booted(pid int, at time.Duration) {
 	delete(c.starting, pid)
 	if i, ok := c.booting[pid]; ok {
 		c.boots[i].to, c.boots[i].going = max(at, c.boots[i].from), false
@@ -75,8 +75,8 @@ func (c *crew) booted(pid int, at time.Duration) {
 	}
 }
 
-// mostStarting is the most boots at one time, from the stage chaos on.
-func (c *crew) mostStarting() (most int) {
+// MostStarting is the most boots at one time, from the stage chaos on.
+func (c *Members) MostStarting() (most int) {
 	if c.struck == 0 {
 		return 0
 	}
@@ -103,8 +103,8 @@ func (c *crew) mostStarting() (most int) {
 	return most
 }
 
-// kind is how the target classifies the exit, or what its code and signal alone say.
-func (x *exit) kind() string {
+// Kind is how the target classifies the exit, or what its code and signal alone say.
+func (x *Exit) Kind() string {
 	switch e := x.Exit; {
 	case e == nil:
 		return "unknown"
@@ -120,8 +120,8 @@ func (x *exit) kind() string {
 	return "crashed"
 }
 
-// lastWords is what the member said of its end on its stderr: a panic, or the last line.
-func (x *exit) lastWords() (words string) {
+// LastWords is what the member said of its end on its stderr: a panic, or the last line.
+func (x *Exit) LastWords() (words string) {
 	if x.Exit == nil {
 		return ""
 	}
@@ -139,8 +139,8 @@ func (x *exit) lastWords() (words string) {
 	return words
 }
 
-// how is the exit in words: SIGKILL, exit code 3.
-func (x *exit) how() string {
+// How is the exit in words: SIGKILL, exit code 3.
+func (x *Exit) How() string {
 	switch {
 	case x.Exit == nil:
 		return "nobody saw of what"
@@ -150,25 +150,25 @@ func (x *exit) how() string {
 	return "exit code " + strconv.Itoa(x.Exit.Code)
 }
 
-func (s *state) member(m *history.MemberEvent) {
-	c := &s.crew
-	c.events++
+func (s *Ledger) member(m *history.MemberEvent) {
+	c := &s.Members
+	c.Events++
 	at := m.At
 	if at == 0 {
-		at = s.now
+		at = s.Now
 	}
-	s.evidence.member(m.Op, m.PID, at)
-	counted := s.stage >= chaos && s.stage < stop
+	s.Evidence.member(m.Op, m.PID, at)
+	counted := s.Stage >= Chaos && s.Stage < stop
 	switch m.Op {
 	case history.Started:
-		s.slots.started(m.Slot, m.PID)
-		if m.Slot >= 0 && s.stage < stop { // of a hot spare nobody tells when it is up
+		s.Slots.started(m.Slot, m.PID)
+		if m.Slot >= 0 && s.Stage < stop { // of a hot spare nobody tells when it is up
 			c.starting[m.PID] = at
 			c.booting[m.PID] = len(c.boots)
 			c.boots = append(c.boots, startup{from: at, going: true})
 		}
 		if counted {
-			c.starts++
+			c.Starts++
 		}
 	case history.Ready:
 		s.memberReady(m, at, counted)
@@ -178,44 +178,44 @@ func (s *state) member(m *history.MemberEvent) {
 	case history.Exited:
 		s.memberExited(m, at)
 	case history.Quarantined:
-		c.quarantined++
+		c.Quarantined++
 		c.booted(m.PID, at)
 		s.memberDown(m, at)
 	case history.BootFailed:
-		c.bootsFailed++
-		c.bootErrs[m.PID] = m.Err
+		c.BootsFailed++
+		c.BootErrs[m.PID] = m.Err
 		c.booted(m.PID, at)
 	case history.BreakerOpened:
-		c.opened++
+		c.Opened++
 	case history.BreakerClosed:
-		c.closed++
+		c.Closed++
 	case history.Late:
-		c.lateResults++
+		c.LateResults++
 	case history.AnsweredTwice:
-		c.lateResults++
-		s.account.again(m.Task)
+		c.LateResults++
+		s.Tasks.again(m.Task)
 	case history.Unlisted: // a sibling of members that ended before a listing could name it
-		if counted && m.Exit != nil && m.Exit.Signal != "" && !s.faults.endedParent(at) {
-			if c.unlisted++; c.unlisted == 1 {
-				x := exit{MemberEvent: *m}
-				c.firstUnlisted = sighting{line: s.line, err: "pid " + strconv.Itoa(m.PID) + ": " + x.how()}
+		if counted && m.Exit != nil && m.Exit.Signal != "" && !s.Injections.EndedParent(at) {
+			if c.Unlisted++; c.Unlisted == 1 {
+				x := Exit{MemberEvent: *m}
+				c.FirstUnlisted = Sighting{Line: s.Line, Err: "pid " + strconv.Itoa(m.PID) + ": " + x.How()}
 			}
 		}
 	case history.ProbeAnswered:
-		s.evidence.named = append(s.evidence.named, named{m.Task, m.PID, s.line})
+		s.Evidence.named = append(s.Evidence.named, named{m.Task, m.PID, s.Line})
 	case history.BadAnswer:
-		if c.badResults++; c.badResults == 1 {
-			c.firstBad = sighting{line: s.line, err: m.Err}
+		if c.BadResults++; c.BadResults == 1 {
+			c.FirstBad = Sighting{Line: s.Line, Err: m.Err}
 		}
 	case history.Requeued:
 		if m.Blamed {
-			c.blamed = append(c.blamed, blame{m.PID, s.line, m.Task})
+			c.blamed = append(c.blamed, blame{m.PID, s.Line, m.Task})
 		}
 	}
 }
 
-func (s *state) memberReady(m *history.MemberEvent, at time.Duration, counted bool) {
-	c := &s.crew
+func (s *Ledger) memberReady(m *history.MemberEvent, at time.Duration, counted bool) {
+	c := &s.Members
 	c.booted(m.PID, at)
 	delete(c.retiring, m.PID)
 	_, again := c.ready[m.PID]
@@ -225,31 +225,31 @@ func (s *state) memberReady(m *history.MemberEvent, at time.Duration, counted bo
 	}
 	c.up[m.Slot] = m.PID
 	if counted && !again {
-		c.turnover++
+		c.Turnover++
 	}
 	if counted {
-		c.replaced += c.waiting[m.Slot]
+		c.Replaced += c.waiting[m.Slot]
 	}
 	delete(c.waiting, m.Slot)
-	s.whole.risen(m.Slot, m.PID, at, s.line)
-	s.slots.ready(m.Slot, m.PID, at)
+	s.Whole.risen(m.Slot, m.PID, at, s.Line)
+	s.Slots.ready(m.Slot, m.PID, at)
 }
 
 // memberDown takes the member from its slot, if it is there.
-func (s *state) memberDown(m *history.MemberEvent, at time.Duration) {
-	s.whole.fallen(m.Slot, m.PID, at, s.line)
-	if pid, ok := s.crew.up[m.Slot]; ok && pid == m.PID {
-		delete(s.crew.up, m.Slot)
+func (s *Ledger) memberDown(m *history.MemberEvent, at time.Duration) {
+	s.Whole.fallen(m.Slot, m.PID, at, s.Line)
+	if pid, ok := s.Members.up[m.Slot]; ok && pid == m.PID {
+		delete(s.Members.up, m.Slot)
 	}
 }
 
-func (s *state) memberExited(m *history.MemberEvent, at time.Duration) {
-	c := &s.crew
+func (s *Ledger) memberExited(m *history.MemberEvent, at time.Duration) {
+	c := &s.Members
 	c.deaths[m.PID] = append(c.deaths[m.PID], at)
 	if m.Exit != nil {
 		c.running[m.PID] = append(c.running[m.PID], m.Exit.Task)
-		if m.Exit.MaxRSS > c.maxRSS {
-			c.maxRSS, c.rssLine = m.Exit.MaxRSS, s.line
+		if m.Exit.MaxRSS > c.MaxRSS {
+			c.MaxRSS, c.rssLine = m.Exit.MaxRSS, s.Line
 		}
 	}
 	started, starting := c.starting[m.PID]
@@ -262,42 +262,42 @@ func (s *state) memberExited(m *history.MemberEvent, at time.Duration) {
 	}
 	c.booted(m.PID, at)
 	delete(c.retiring, m.PID)
-	if s.stage < stop {
-		c.exits = append(c.exits, exit{*m, at, s.line, wasReady, since})
+	if s.Stage < stop {
+		c.Exits = append(c.Exits, Exit{*m, at, s.Line, wasReady, since})
 		c.ends[m.PID] = append(c.ends[m.PID], at)
 	}
 	readySince := c.ready[m.PID]
 	delete(c.ready, m.PID)
 	s.memberDown(m, at)
-	if !wasReady || m.Slot < 0 || s.stage >= stop {
+	if !wasReady || m.Slot < 0 || s.Stage >= stop {
 		return
 	}
 	if next, ok := c.up[m.Slot]; ok && next != m.PID && c.ready[next] >= readySince { // its successor was ready before it ended
-		if s.stage >= chaos {
-			c.replaced++
+		if s.Stage >= Chaos {
+			c.Replaced++
 		}
 		return
 	}
 	c.waiting[m.Slot]++
 }
 
-// exitsThat counts the exits for which is says so.
-func (s *state) exitsThat(is func(*exit) bool) reading {
+// ExitsThat counts the exits for which is says so.
+func (s *Ledger) ExitsThat(is func(*Exit) bool) Reading {
 	n := 0
-	for i := range s.crew.exits {
-		if is(&s.crew.exits[i]) {
+	for i := range s.Members.Exits {
+		if is(&s.Members.Exits[i]) {
 			n++
 		}
 	}
-	return s.told(n)
+	return s.Told(n)
 }
 
-// told is a number of things that only the target can tell: without any event from one that has events to tell, it is
+// Told is a number of things that only the target can tell: without any event from one that has events to tell, it is
 // not known.
-func (s *state) told(n int) reading {
-	records := s.crew.events
-	if records == 0 && s.can("events") {
+func (s *Ledger) Told(n int) Reading {
+	records := s.Members.Events
+	if records == 0 && s.Can("events") {
 		records = 1
 	}
-	return count(n, records)
+	return Count(n, records)
 }

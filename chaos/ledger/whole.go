@@ -1,4 +1,4 @@
-package check
+package ledger
 
 import (
 	"cmp"
@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// whole follows whether the pool has all the members that it should have, from the events of members where the target
+// Whole follows whether the pool has all the members that it should have, from the events of members where the target
 // tells them, else from the samples. Things are recorded after they happened, some later than others, so that the changes
 // are kept in the order of when they happened, and the intervals are told from that.
-type whole struct {
+type Whole struct {
 	size    int  // of the header
 	events  bool // the target tells the events of its members
-	want    int  // by the last sample; before the first, the size
+	Want    int  // by the last sample; before the first, the size
 	looked  bool // want is from a sample
 	changes []change
 	over    bool
 	overAt  time.Duration
 
-	early tally  // of the changes that nothing comes before any more, as a rule
-	all   *tally // of all of them, as it was at that time; nil: to be made
+	early Tally  // of the changes that nothing comes before any more, as a rule
+	all   *Tally // of all of them, as it was at that time; nil: to be made
 	at    time.Duration
 }
 
@@ -49,26 +49,44 @@ const (
 // unseen stands for the slot and the member of whatever a sample misses, where the target does not tell events.
 const unseen = -1
 
-// maxSlots bounds what a sample can make the checker do.
-const maxSlots = 1 << 16
+// MaxSlots bounds what a sample can make the checker do.
+const MaxSlots = 1 << 16
 
 // settledAfter is how long after it happened a thing is recorded at most, as a rule. One that is recorded later still counts as
 // well, but everything has to be counted again.
 const settledAfter = 10 * time.Second
 
-// death is the end of a victim that a receipt proves.
-type death struct {
-	n, slot, pid int
-	at           time.Duration
-	line         int
+// Death is the end of a victim that a receipt proves.
+type Death struct {
+	N, Slot, PID int // the injection that it is of, and its victim
+	At           time.Duration
+	Line         int // of the history that proves it
+
+	Fate      Fate
+	Back      time.Duration // when its slot was of use again, if it was
+	Successor int           // the pid that answered then
 }
 
-func (w *whole) init(size int, events bool) {
-	w.size, w.want, w.events, w.early = size, size, events, newTally(size)
+// Took is for how long the slot was of no use, if it came back.
+func (d *Death) Took() time.Duration { return max(0, d.Back-d.At) }
+
+// Fate is what became of a slot whose member was killed.
+type Fate int
+
+// The fates of slots.
+const (
+	Waiting   Fate = iota // for a successor: the record ends before that is known
+	Recovered             // a successor was ready and answered
+	Never                 // none had by the end
+	GivenUp               // the target is not to have the slot any more
+)
+
+func (w *Whole) init(size int, events bool) {
+	w.size, w.Want, w.events, w.early = size, size, events, newTally(size)
 }
 
 // add puts a change in its place. What happened after the end does not count.
-func (w *whole) add(c change) {
+func (w *Whole) add(c change) {
 	if w.over && c.at >= w.overAt {
 		return
 	}
@@ -83,28 +101,28 @@ func (w *whole) add(c change) {
 }
 
 // risen says that the member is ready in the slot since then.
-func (w *whole) risen(slot, pid int, at time.Duration, line int) {
+func (w *Whole) risen(slot, pid int, at time.Duration, line int) {
 	if w.events {
 		w.add(change{at: at, kind: risen, line: line, slot: slot, n: pid})
 	}
 }
 
 // fallen says that it is not any more.
-func (w *whole) fallen(slot, pid int, at time.Duration, line int) {
+func (w *Whole) fallen(slot, pid int, at time.Duration, line int) {
 	if w.events && slot >= 0 {
 		w.add(change{at: at, kind: fallen, line: line, slot: slot, n: pid})
 	}
 }
 
 // look takes what a sample says: how many members there should be, and, of a target that does not tell events, whether they are.
-func (w *whole) look(want, have int, s *state) {
-	if want != w.want && (w.looked || w.want > 0) && len(s.faults.broad) == 0 {
-		s.odd("the target was to have %d members and then %d, though no fault was aimed at it as a whole", w.want, want)
+func (w *Whole) look(want, have int, s *Ledger) {
+	if want != w.Want && (w.looked || w.Want > 0) && len(s.Injections.Broad) == 0 {
+		s.odd("the target was to have %d members and then %d, though no fault was aimed at it as a whole", w.Want, want)
 	}
-	if want != w.want || !w.looked {
-		w.add(change{at: s.now, kind: wanted, line: s.line, n: want, asked: s.faults.shrunk()})
+	if want != w.Want || !w.looked {
+		w.add(change{at: s.Now, kind: wanted, line: s.Line, n: want, asked: s.Injections.shrunk()})
 	}
-	w.want, w.looked = want, true
+	w.Want, w.looked = want, true
 	if w.events {
 		return
 	}
@@ -112,15 +130,15 @@ func (w *whole) look(want, have int, s *state) {
 	if have < want {
 		kind = fallen
 	}
-	w.add(change{at: s.now, kind: kind, line: s.line, slot: unseen, n: unseen})
+	w.add(change{at: s.Now, kind: kind, line: s.Line, slot: unseen, n: unseen})
 }
 
-func (w *whole) close(now time.Duration) {
+func (w *Whole) close(now time.Duration) {
 	w.over, w.overAt, w.all = true, now, nil
 }
 
 // tally is the figures as of that time, what is still going on included: as one that never ends if the end is over.
-func (w *whole) tally(now time.Duration) *tally {
+func (w *Whole) tally(now time.Duration) *Tally {
 	if w.all != nil && w.at == now {
 		return w.all
 	}
@@ -136,23 +154,23 @@ func (w *whole) tally(now time.Duration) *tally {
 	return t
 }
 
-// pool is the figures of the pool as a whole, by now.
-func (s *state) pool() *tally { return s.whole.tally(s.until()) }
+// Pool is the figures of the pool as a whole, by now.
+func (s *Ledger) Pool() *Tally { return s.Whole.tally(s.Until()) }
 
-// readyMin is the smaller of what the samples show and what the events tell.
-func (s *state) readyMin() reading {
-	r, t := count(s.looks.readyMin, s.looks.struck), s.pool()
-	if t.lowLine > 0 && (r.samples == 0 || float64(t.lowest) < r.value) {
-		r.value = float64(t.lowest)
+// ReadyMin is the smaller of what the samples show and what the events tell.
+func (s *Ledger) ReadyMin() Reading {
+	r, t := Count(s.Looks.readyMin, s.Looks.struck), s.Pool()
+	if t.lowLine > 0 && (r.Samples == 0 || float64(t.lowest) < r.Value) {
+		r.Value = float64(t.lowest)
 	}
 	if t.lowLine > 0 {
-		r.samples++
+		r.Samples++
 	}
 	return r
 }
 
-// tally is what the changes come to.
-type tally struct {
+// Tally is what the changes come to.
+type Tally struct {
 	n       int // so many of them
 	want    int
 	begun   bool
@@ -164,31 +182,31 @@ type tally struct {
 	line    int           // what began that
 	low     int           // the lowest of them since then
 	asked   time.Duration // the target was told to be smaller
-	waiting []death       // for the pool to be whole again
-	back    time.Duration // the last time that it was
+	waiting []Death       // for the pool to be whole again
+	Back    time.Duration // the last time that it was
 
-	below   dist
-	recover dist
-	total   float64
+	Below   Dist
+	Recover Dist
+	Total   float64
 	lowest  int // the fewest that were ready since the faults began
 	lowLine int
-	dips    []dip
+	Dips    []Dip
 }
 
-func newTally(size int) tally {
-	return tally{want: size, asked: math.MaxInt64, members: map[int]int{}, ready: map[int]int{}, short: map[int]bool{}}
+func newTally(size int) Tally {
+	return Tally{want: size, asked: math.MaxInt64, members: map[int]int{}, ready: map[int]int{}, short: map[int]bool{}}
 }
 
-func (t *tally) clone() *tally {
+func (t *Tally) clone() *Tally {
 	c := *t
 	c.members, c.ready, c.short = maps.Clone(t.members), maps.Clone(t.ready), maps.Clone(t.short)
 	c.waiting = slices.Clone(t.waiting)
-	c.below, c.recover, c.dips = t.below.clone(), t.recover.clone(), slices.Clone(t.dips)
+	c.Below, c.Recover, c.Dips = t.Below.clone(), t.Recover.clone(), slices.Clone(t.Dips)
 	return &c
 }
 
 // add takes the next change.
-func (t *tally) add(c change, events bool) {
+func (t *Tally) add(c change, events bool) {
 	t.n++
 	switch c.kind {
 	case struck:
@@ -215,15 +233,15 @@ func (t *tally) add(c change, events bool) {
 			t.ready[slot], t.short[slot] = 0, true
 		}
 		if c.slot < t.want {
-			t.waiting = append(t.waiting, death{slot: c.slot, pid: c.n, at: c.at, line: c.line})
+			t.waiting = append(t.waiting, Death{Slot: c.slot, PID: c.n, At: c.at, Line: c.line})
 		}
 	}
 	t.count(c)
 }
 
 // wants takes a new number of members. Slots that are new have nobody yet, unless it was told.
-func (t *tally) wants(n int) {
-	for slot := t.want; slot < min(n, maxSlots); slot++ {
+func (t *Tally) wants(n int) {
+	for slot := t.want; slot < min(n, MaxSlots); slot++ {
 		if t.ready[slot] == 0 {
 			t.ready[slot], t.short[slot] = 0, true
 		}
@@ -232,7 +250,7 @@ func (t *tally) wants(n int) {
 }
 
 // takes the member from its slot, if it is there. A slot of which nothing was told has somebody.
-func (t *tally) takes(slot, pid int) {
+func (t *Tally) takes(slot, pid int) {
 	if in, there := t.members[pid]; !there || in != slot {
 		return
 	}
@@ -243,11 +261,11 @@ func (t *tally) takes(slot, pid int) {
 }
 
 // count is what the change does to the number of slots that miss somebody.
-func (t *tally) count(c change) {
+func (t *Tally) count(c change) {
 	was := t.missing
 	t.missing = 0
 	if was == 0 {
-		t.low = maxSlots
+		t.low = MaxSlots
 	}
 	for slot := range t.short {
 		if slot < t.want {
@@ -260,41 +278,41 @@ func (t *tally) count(c change) {
 	case was == 0 && t.missing > 0:
 		t.since, t.line = c.at, c.line
 	case was > 0 && t.missing == 0 && t.begun && c.at > t.since && !unwanted:
-		t.below.add(t.since, c.at, t.line)
-		t.total += (c.at - t.since).Seconds()
+		t.Below.add(t.since, c.at, t.line)
+		t.Total += (c.at - t.since).Seconds()
 	}
 	if ready := t.want - t.missing; t.begun && t.missing != was && (t.lowLine == 0 || ready < t.lowest) {
 		t.lowest, t.lowLine = ready, c.line
 	}
 	if t.begun && t.missing != was && t.missing > 0 {
-		t.dips = append(t.dips, dip{c.at, t.want - t.missing})
+		t.Dips = append(t.Dips, Dip{c.at, t.want - t.missing})
 	}
 	if t.missing == 0 {
 		for _, d := range t.waiting {
-			t.recover.add(d.at, c.at, d.line)
-			t.back = c.at
+			t.Recover.add(d.At, c.at, d.Line)
+			t.Back = c.at
 		}
 		t.waiting = t.waiting[:0]
 	}
 }
 
 // end counts what is going on: up to now, or as something that never ends.
-func (t *tally) end(now time.Duration, over bool) {
+func (t *Tally) end(now time.Duration, over bool) {
 	if !t.begun || t.missing == 0 {
 		return
 	}
-	open := func(d *dist, since time.Duration, line int) {
+	open := func(d *Dist, since time.Duration, line int) {
 		if over {
 			d.never(line)
 		} else {
 			d.add(since, now, line)
 		}
 	}
-	open(&t.below, t.since, t.line)
+	open(&t.Below, t.since, t.line)
 	for _, d := range t.waiting {
-		open(&t.recover, d.at, d.line)
+		open(&t.Recover, d.At, d.Line)
 	}
-	if t.total += max(0, now-t.since).Seconds(); over {
-		t.total = forever
+	if t.Total += max(0, now-t.since).Seconds(); over {
+		t.Total = forever
 	}
 }

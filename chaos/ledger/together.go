@@ -1,0 +1,172 @@
+package ledger
+
+import (
+	"slices"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+)
+
+// Together follows the tasks that were sent to all slots at once, before the faults and at the end: who was at work at the same
+// time, and how long the quickest answer of each took beyond the length of its task.
+type Together struct {
+	sent    map[uint64]asked
+	numbers map[uint64]bool // of all such tasks
+	Sides   [2]Side
+}
+
+// asked is one such task that has no answer yet.
+type asked struct {
+	at, hold time.Duration
+	side     int
+}
+
+// wait is how long a member took over such a task: since it was sent, less its length.
+type wait struct {
+	pid      int
+	from, to time.Duration
+	took     time.Duration
+}
+
+// Side is those before the faults, or those at the end.
+type Side struct {
+	sent    int
+	first   time.Duration // when the first was sent
+	last    time.Duration // the last answer, or failure
+	answers []history.Run // by whom they are said to be, and when each must have run at the latest
+	waits   []wait        // for these answers
+	Line    int
+	Failed  int
+	Failure string
+}
+
+func (g *Together) init() {
+	g.sent, g.numbers = map[uint64]asked{}, map[uint64]bool{}
+}
+
+// probe takes what a history tells of one of these tasks.
+func (g *Together) probe(e *history.Probe, s *Ledger) {
+	at := 0
+	if s.Stage >= Chaos {
+		at = 1
+	}
+	w := &g.Sides[at]
+	if e.Op == history.Sent {
+		if w.sent == 0 {
+			w.first = s.Now
+		}
+		w.sent++
+		w.Line = s.Line
+		g.sent[e.Task], g.numbers[e.Task] = asked{s.Now, e.Hold, at}, true
+		return
+	}
+	a, ok := g.sent[e.Task]
+	if !ok || a.side != at {
+		s.odd("task %d ended though it was not sent to any slot", e.Task)
+		return
+	}
+	delete(g.sent, e.Task)
+	w.last = s.Now
+	if e.Op != history.Answered {
+		w.Failed++
+		w.Failure = e.Err
+		return
+	}
+	s.Evidence.named = append(s.Evidence.named, named{e.Task, e.PID, s.Line})
+	w.answers = append(w.answers, history.Run{Task: e.Task, PID: e.PID, Start: max(a.at, s.Now-a.hold), End: s.Now})
+	w.waits = append(w.waits, wait{e.PID, a.at, s.Now, max(0, s.Now-a.at-a.hold)})
+}
+
+// members is how many were at work at once: as the tasks themselves witnessed, and members alone; if nobody does, as they must
+// have been to last as long as they did.
+func (w *Side) members(s *Ledger) int {
+	runs := w.answers
+	if s.Can("witness") {
+		runs = nil
+		for _, a := range w.answers {
+			for _, r := range s.Evidence.runs[a.Task] {
+				runs = append(runs, history.Run{Task: a.Task, PID: int(r.PID), Start: r.Start, End: r.End})
+			}
+		}
+	}
+	return history.Together(slices.DeleteFunc(runs, func(r history.Run) bool { return !s.Evidence.lived(r.PID, r.Start) }))
+}
+
+// slow counts the members whose quickest answer at the end took far longer than any did before the faults. Either is taken
+// without the time for which a host was starved meanwhile, if one is given.
+func (g *Together) slow(before, end *Host) (n int) {
+	limit := history.Slow(longest(g.Sides[0].quickest(before)))
+	for _, took := range g.Sides[1].quickest(end) {
+		if took > limit {
+			n++
+		}
+	}
+	return n
+}
+
+// quickest is the time of each member's quickest answer, by pid.
+func (w *Side) quickest(calm *Host) map[int]time.Duration {
+	quick := map[int]time.Duration{}
+	for _, a := range w.waits {
+		took := a.took
+		if calm != nil {
+			took = max(0, took-calm.Within(a.from, a.to))
+		}
+		if best, ok := quick[a.pid]; !ok || took < best {
+			quick[a.pid] = took
+		}
+	}
+	return quick
+}
+
+func longest(quick map[int]time.Duration) (most time.Duration) {
+	for _, took := range quick {
+		most = max(most, took)
+	}
+	return most
+}
+
+// together is known where such tasks were sent.
+func (s *Ledger) AtWorkTogether() Reading {
+	w := &s.Together.Sides[1]
+	return Count(w.members(s), w.sent)
+}
+
+// Apart counts the slots that were not at work at the same time as the others at the end.
+func (s *Ledger) Apart() Reading {
+	r := s.AtWorkTogether()
+	r.Value = max(0, float64(s.Whole.Want)-r.Value)
+	return r
+}
+
+// SlowMembers are those that are slow if what a starved host took before the faults makes no member's time longer: a host that
+// was busy then is no licence to be slow at the end.
+func (s *Ledger) SlowMembers() Reading { return s.slower(&s.Host, nil) }
+
+// CalmSlowMembers are those that are slow though they are given what a starved host took at the end.
+func (s *Ledger) CalmSlowMembers() Reading { return s.slower(nil, &s.Host) }
+
+func (s *Ledger) slower(before, end *Host) Reading {
+	sides := &s.Together.Sides
+	return Count(s.Together.slow(before, end), min(sides[0].sent, len(sides[1].waits)))
+}
+
+// AnswerTime is the longest of the quickest answers of each member, before the faults or at the end.
+func (s *Ledger) AnswerTime(at int) Reading {
+	quick := s.Together.Sides[at].quickest(nil)
+	return Reading{longest(quick).Seconds(), len(quick)}
+}
+
+// AskedTogether tells whether the slots were asked at once, and can be expected to have answered.
+func (s *Ledger) AskedTogether() bool {
+	return s.Together.Sides[1].sent > 0 && s.Silent().Value == 0
+}
+
+// TimedTogether tells whether the answers can be compared with those before the faults, too.
+func (s *Ledger) TimedTogether() bool { return s.AskedTogether() && s.SlowMembers().Samples > 0 }
+
+// AskedForLong tells whether the slots were asked for so long that a busy host cannot be why they were not at work at once.
+func (s *Ledger) AskedForLong() bool {
+	w := &s.Together.Sides[1]
+	return w.last-w.first >= history.Patience(s.Whole.Want)
+}
