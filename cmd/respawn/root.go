@@ -24,6 +24,7 @@ var commands = []func() *cobra.Command{
 	newReport,
 	newReplay,
 	newShrink,
+	newExport,
 	newGate,
 	newDemo,
 	newBench,
