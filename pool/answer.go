@@ -167,7 +167,7 @@ func (p *Pool) collect(w *worker, c *call, f *wire.Frame) ([]byte, error) {
 	}
 	shared := ref.Slice(up)
 	if f.Flags&wire.FlagPart != 0 {
-		if w.large != c || !c.copied {
+		if w.large != c || !c.copied || c.def.external {
 			return nil, fmt.Errorf("%w: a part of an argument outside the arena", wire.ErrFrame)
 		}
 		shared = encodedPart(ref, down, c.size())
@@ -184,6 +184,7 @@ func (p *Pool) collect(w *worker, c *call, f *wire.Frame) ([]byte, error) {
 		w.collected++
 		if w.board != nil { // else it was given up meanwhile
 			w.board.Collected(w.collected)
+			w.collectedOf(c)
 		}
 	}
 	return body, nil

@@ -15,6 +15,9 @@ import (
 // is when the caller waits for the outcome, else copied, since its owner may go on to change it; a string is never
 // changed. It reports whether v was of that kind.
 func (c *call) borrow(by codec.Codec, v any, waits bool) bool {
+	if by == JSON {
+		return c.borrowRaw(codec.BytesOf(v), waits)
+	}
 	if by != CBOR {
 		return false
 	}
@@ -41,6 +44,18 @@ func (c *call) borrow(by codec.Codec, v any, waits bool) bool {
 		return false
 	}
 	c.head = uint8(len(codec.AppendHead(c.inline[:0], major, uint64(len(c.data)))))
+	return true
+}
+
+// borrowRaw is borrow for bytes that travel as they are, to workers of another language.
+func (c *call) borrowRaw(b *[]byte, waits bool) bool {
+	if b == nil || len(*b) < wire.InlinePayload {
+		return false
+	}
+	if c.data = *b; !waits {
+		c.data = slices.Clone(*b)
+	}
+	c.borrowed = waits
 	return true
 }
 

@@ -121,8 +121,8 @@ type Config struct {
 	// Command starts workers of another language, which speak docs/wire.md: the interpreter, its script, and arguments. The first is
 	// looked up once, by New, as exec.LookPath does, but a path with a slash in it begins at Dir, and is passed on as it was found. Tasks of
 	// such a pool are declared with [External]; no others run there. Everything else is as for workers that are this program, but: no
-	// Initializer, no [Pool.ArmCrashPoint], MaxPayload is at most about 4 MiB, and nobody pings (see Heartbeat). Main is needed all the same,
-	// for the guardian. Default nil: workers are this program, or Program.
+	// Initializer, no [Pool.ArmCrashPoint], MaxPayload is at most about 4 MiB where workers cannot share memory (Python's can), and nobody
+	// pings (see Heartbeat). Main is needed all the same, for the guardian. Default nil: workers are this program, or Program.
 	Command []string
 	// Env is added to the environment that workers inherit ("KEY=value"), which is this process's as New finds it.
 	Env []string
@@ -207,7 +207,7 @@ func (c Config) withDefaults() Config {
 		c.MaxPayload = maxMaxPayload
 	}
 	if c.Command != nil {
-		c.Command, c.MaxPayload = slices.Clone(c.Command), min(c.MaxPayload, wire.MaxFrame-maxKey) // what a frame holds
+		c.Command = slices.Clone(c.Command)
 	}
 	return c
 }

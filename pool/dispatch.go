@@ -141,7 +141,7 @@ func (p *Pool) send(w *worker, c *call) {
 	f := wire.Frame{Kind: wire.FrameTask, Flags: c.def.flags, Handler: handler, ID: c.id, Seq: seq, Attempt: c.attempt, KeyLen: uint16(len(key))}
 	head, payload := c.inline[:c.head], c.data
 	var ref [16]byte
-	if down, _ := w.proc.arenas(); c.size() >= wire.InlinePayload && down != nil {
+	if w.byArena(c) {
 		f.Flags |= wire.FlagArena
 		w.large = c
 		head, payload = nil, wire.AppendRef(ref[:0], wire.Ref{Offset: 0, Size: uint64(c.size())})

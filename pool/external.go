@@ -19,7 +19,8 @@ import (
 //
 // In and Out travel as JSON by encoding/json, with its struct tags, and a []byte (or [Lent]) as it is. Text that is not UTF-8 is
 // refused, and so is null for an Out that has no nil: what a handler answers that forgot to return something. An exception of the handler is a *HandlerError,
-// with the exception's type as Type and the traceback as Trace. Encoded arguments and results have at most about 4 MiB.
+// with the exception's type as Type and the traceback as Trace. Encoded arguments and results have at
+// most about 4 MiB where workers do not share memory with the pool; Python's do, Node's do not.
 func External[In, Out any](name string) Task[In, Out] {
 	return declare[In, Out](name, JSON, codec.IsBytes[In](), codec.IsBytes[Out]())
 }
@@ -67,6 +68,7 @@ func (w *worker) introduced(payload []byte) *BootError {
 	case len(r.Tasks) > maxTaskNames:
 		return refuse("it has %d tasks: at most %d", len(r.Tasks), maxTaskNames)
 	}
+	w.shares = slices.Contains(r.Can, "arena")
 	w.tasks = make(map[string]uint16, len(r.Tasks))
 	for i, name := range r.Tasks {
 		if _, twice := w.tasks[name]; twice {
@@ -93,9 +95,29 @@ func (w *worker) externalBooted(f *wire.Frame) *BootError {
 
 const maxTaskNames = 1 << 16
 
-// lacks is the error of a task that w has no handler for; nil if it has one.
+// byArena tells whether c's argument goes to w by shared memory.
+func (w *worker) byArena(c *call) bool {
+	if c.size() < wire.InlinePayload || c.def.external && !w.shares {
+		return false
+	}
+	down, _ := w.proc.arenas()
+	return down != nil
+}
+
+// collectedOf tells w, of another language, how many of its large results have been copied out of the arena.
+func (w *worker) collectedOf(c *call) {
+	if c.def.external {
+		w.proc.control(wire.Control{Kind: wire.ControlCollected, Arg: uint32(w.collected)})
+	}
+}
+
+// lacks is the error of a task that w has no handler for, or no room; nil if it has both.
 func (w *worker) lacks(c *call) error {
-	if _, ok := w.tasks[c.def.name]; ok || !c.def.external {
+	if !w.shares && c.size() > wire.MaxExternal {
+		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d for %s, which shares no memory with its pool (it can: arena, see "+
+			"docs/wire.md)", ErrPayloadTooLarge, c.def.name, c.size(), wire.MaxExternal, w.name)
+	}
+	if _, ok := w.tasks[c.def.name]; ok {
 		return nil
 	}
 	return fmt.Errorf("%w: %s has no handler for %q; it has %s", ErrUnknownTask, w.name, c.def.name, someNames(w.tasks))

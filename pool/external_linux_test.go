@@ -24,6 +24,7 @@ import (
 var (
 	extSquare   = pool.External[int, int]("square")
 	extEcho     = pool.External[[]byte, []byte]("echo")
+	extView     = pool.External[[]byte, []byte]("view")
 	extAny      = pool.External[any, any]("as-it-is")
 	extSay      = pool.External[string, string]("say")
 	extNap      = pool.External[int, extSeen]("nap")
@@ -122,8 +123,12 @@ func TestWhatAWorkerPrintsIsItsOutputAndNoProtocol(t *testing.T) {
 	})
 }
 
+// shares tells whether those workers share memory with their pool.
+func shares(cfg pool.Config) bool { return strings.Contains(cfg.Command[1], ".py") }
+
 func TestErrorsOfAnotherLanguageHaveTheirTypeAndTrace(t *testing.T) {
 	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
+		cfg.MaxPayload = 8 << 20
 		g, p := NewWithT(t), start(t, cfg)
 		pidsBefore := pids(p)
 		_, err := extFail.Call(bound(t), via(p), "value")
@@ -148,7 +153,10 @@ func TestErrorsOfAnotherLanguageHaveTheirTypeAndTrace(t *testing.T) {
 		}
 		_, err = extFail.Call(bound(t), via(p), "large")
 		g.Expect(err).To(MatchError(pool.ErrPayloadTooLarge))
-		_, err = extEcho.Call(bound(t), via(p), make([]byte, 5<<20))
+		if _, err = extEcho.Call(bound(t), via(p), make([]byte, 5<<20)); !shares(cfg) {
+			g.Expect(err).To(MatchError(ContainSubstring("shares no memory with its pool")))
+		}
+		_, err = extEcho.Call(bound(t), via(p), make([]byte, 9<<20))
 		g.Expect(err).To(MatchError(pool.ErrPayloadTooLarge))
 		_, err = extAny.Call(bound(t), via(p), "\xff")
 		g.Expect(err).To(MatchError(ContainSubstring("not UTF-8")))
@@ -575,5 +583,75 @@ func TestAWorkerThatBreaksTheProtocolIsKilledAndNamed(t *testing.T) {
 				}).WithTimeout(patience).Should(MatchError(ContainSubstring(said)))
 			})
 		}
+	})
+}
+
+func TestLargePayloadsGoBySharedMemory(t *testing.T) {
+	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
+		if !shares(cfg) {
+			t.Skip("this language maps no memory")
+		}
+		cfg.Size = 1
+		var mu sync.Mutex
+		var printed []string
+		cfg.Stderr = func(_ string, line []byte) {
+			mu.Lock()
+			defer mu.Unlock()
+			printed = append(printed, string(line))
+		}
+		g, p := NewWithT(t), start(t, cfg)
+		before := pids(p)
+		large := bytes.Repeat([]byte("0123456789abcde\n"), 1<<20)
+		for _, echo := range []pool.Task[[]byte, []byte]{extEcho, extView} {
+			var futures []*pool.Future[[]byte]
+			for i := range 8 {
+				futures = append(futures, echo.Submit(bound(t), via(p), large[i:len(large)-i*100_000]))
+			}
+			for i, f := range futures {
+				got, err := f.Result(bound(t))
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(bytes.Equal(got, large[i:len(large)-i*100_000])).To(BeTrue(), "task %d", i)
+			}
+		}
+		text := strings.Repeat("é", 3<<20)
+		g.Expect(extAny.Call(bound(t), via(p), text)).To(Equal(text), "JSON too")
+		_, err := extView.Call(bound(t), via(p), append([]byte("fail"), large...))
+		g.Expect(err).To(MatchError(ContainSubstring("with a view")))
+		g.Expect(extView.Call(bound(t), via(p), []byte("small"))).To(Equal([]byte("small")))
+		g.Expect(pids(p)).To(Equal(before))
+
+		g.Expect(extView.Call(bound(t), via(p), append([]byte("keep"), large...))).To(Equal([]byte("keep0123")))
+		g.Expect(extView.Call(bound(t), via(p), large)).To(Equal(large))
+		g.Expect(pids(p)).NotTo(Equal(before), "who keeps a view ends after the task")
+		g.Expect(p.Stats().Crashed + p.Stats().Rejected).To(BeZero())
+		mu.Lock()
+		defer mu.Unlock()
+		g.Expect(printed).To(ContainElement(ContainSubstring("the handler of 'view' kept a view of its argument")))
+	})
+}
+
+func TestAStormOfKillsLosesNoLargePayload(t *testing.T) {
+	long(t)
+	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
+		if !shares(cfg) {
+			t.Skip("this language maps no memory")
+		}
+		cfg.Spares, cfg.Budgets.Killed = 2, 1000
+		g, p := NewWithT(t), start(t, cfg)
+		large := bytes.Repeat([]byte("0123456789abcde\n"), 1<<16)
+		var futures []*pool.Future[[]byte]
+		for i := range 60 {
+			futures = append(futures, extEcho.Submit(bound(t), via(p), large[i:]))
+		}
+		for k := range 4 {
+			<-futures[10+k*10].Done()
+			_ = syscall.Kill(pids(p)[k%2], syscall.SIGKILL)
+		}
+		for i, f := range futures {
+			got, err := f.Result(bound(t))
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(bytes.Equal(got, large[i:])).To(BeTrue(), "task %d", i)
+		}
+		g.Expect(p.Stats().Rejected).To(BeZero())
 	})
 }

@@ -31,6 +31,7 @@ type worker struct {
 	pos      int  // in Pool.idle, -1 outside
 	lastExit *Exit
 
+	shares    bool              // of a worker of another language: large payloads go by shared memory
 	tasks     map[string]uint16 // of a worker of another language: the handlers that it says that it has, and their indices
 	flight    inflight
 	bytes     int           // of flight's payloads in the socket

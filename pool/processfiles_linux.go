@@ -36,29 +36,34 @@ func (p *osProcess) open(spec spawnSpec) (files []*os.File, err error) {
 	if p.rawCtl, err = p.ctl.SyscallConn(); err != nil {
 		return fail("control socket", err)
 	}
+	type segment struct {
+		name string
+		size int
+		mem  *[]byte
+		seal int
+	}
+	segments := []segment{
+		{"page", wire.PageSize, &p.board.Mem, 0},
+		{"down", int(spec.maxPayload) + wire.ArenaSlack, &p.down, unix.F_SEAL_FUTURE_WRITE},
+		{"up", int(spec.maxPayload) + wire.ArenaSlack, &p.up, 0},
+	}
 	if spec.command != nil {
 		pipe, worker, err := newTicketPipe()
 		if err != nil {
 			return fail("make the pipe of tickets", err)
 		}
 		p.pipe, p.tickets = pipe, newTickets(pipe)
-		return append(files, worker), nil
+		files, segments = append(files, worker), segments[1:]
 	}
-	for _, m := range []struct {
-		name string
-		size int
-		mem  *[]byte
-		seal int
-	}{
-		{"page", wire.PageSize, &p.board.Mem, 0},
-		{"down", int(spec.maxPayload) + wire.ArenaSlack, &p.down, unix.F_SEAL_FUTURE_WRITE},
-		{"up", int(spec.maxPayload) + wire.ArenaSlack, &p.up, 0},
-	} {
+	for _, m := range segments {
 		f, err := shared(m.name, m.size, m.mem, m.seal, spec.unsealed)
 		if err != nil {
 			return fail("make shared memory", err)
 		}
 		files = append(files, f)
+	}
+	if spec.command != nil {
+		return files, nil
 	}
 	host, err := pidfd.Self()
 	if err != nil {

@@ -191,10 +191,11 @@ type controlKind uint8
 
 // The messages of the control socket, parent to worker.
 const (
-	ControlPing   controlKind = 1 + iota // arg: store it in the scoreboard's pong
-	ControlCancel                        // arg: seq of the task to cancel
-	ControlFlush                         // write out finished results: the running task takes long
-	ControlStop                          // exit once the running task is done
+	ControlPing      controlKind = 1 + iota // arg: store it in the scoreboard's pong
+	ControlCancel                           // arg: seq of the task to cancel
+	ControlFlush                            // write out finished results: the running task takes long
+	ControlStop                             // exit once the running task is done
+	ControlCollected                        // to a worker of another language; arg: how many large results were copied out of its arena
 )
 
 // ControlSize is how many bytes a message of the control socket has.

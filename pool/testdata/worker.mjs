@@ -59,7 +59,7 @@ task("fail", function fail(how) {
     case "generator": return [1, 2, 3].values();
     case "nan": return NaN;
     case "surrogate": return "\udcff";
-    case "large": return "x".repeat(5 << 20);
+    case "large": return "x".repeat(9 << 20);
     default: return "text";
   }
 });

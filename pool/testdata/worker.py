@@ -31,6 +31,20 @@ def echo(b):
     return b
 
 
+kept = []
+
+
+@task(view=True)
+def view(b):
+    if bytes(b[:4]) == b"keep":
+        kept.append(b[4:])
+        return b[:8]
+    if bytes(b[:4]) == b"fail":
+        inner = b[4:]
+        raise ValueError("with a view of %d bytes in a local variable" % len(inner))
+    return b
+
+
 @task("as-it-is")
 def as_it_is(v):
     return v
@@ -105,7 +119,7 @@ def fail(how):
     if how == "surrogate":
         return "\udcff"
     if how == "large":
-        return "x" * (5 << 20)
+        return "x" * (9 << 20)
     return "text"
 
 

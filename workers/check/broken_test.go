@@ -30,23 +30,23 @@ var pythonBugs = []bug{
 	{"forgets tickets", "        if self.ticket is None:\n            self.alone()", "        return True\n        if 1:", "tasks", check.NoTicket},
 	{"tears tickets", "            (self.ticket,) = _ticket.unpack(data)", "            os.read(_TICKETS, 2)\n" +
 		"            (self.ticket,) = _ticket.unpack(data)", "tickets", check.TornTicket},
-	{"forges tickets", "        self.current = None\n        if index", "        self.current = None\n" +
-		`        os.write(os.open("/proc/self/fd/5", os.O_WRONLY), b"...." * 100)` + "\n        if index", "tasks", check.ForgedTicket},
+	{"forges tickets", "        self.current = None\n        del argument", "        self.current = None\n" +
+		`        os.write(os.open("/proc/self/fd/5", os.O_WRONLY), b"...." * 100)` + "\n        del argument", "tasks", check.ForgedTicket},
 	{"runs a revoked task", "            except BlockingIOError:\n                return False", "            except BlockingIOError:\n" +
 		"                return True", "taken back", check.TakenBack},
 	{"runs each frame before the ticket's", "        if self.ticket != seq:\n            return False", "        if self.ticket != seq:\n" +
 		"            return True", "taken back", check.TakenBack},
-	{"writes results of another thread", "        self.send(kind, result, head, max(took, 0))", "        self.send(kind, result, head, max(took, 0))\n" +
+	{"writes results of another thread", "        self.send(kind, result, head, max(took, 0), by)", "        self.send(kind, result, head, max(took, 0), by)\n" +
 		"        threading.Thread(target=lambda: (self.send(kind, result, head), self.flush())).start()", "tasks", check.AnsweredTwice},
-	{"answers twice", "        self.send(kind, result, head, max(took, 0))", "        self.send(kind, result, head, max(took, 0))\n" +
-		"        self.send(kind, result, head, max(took, 0))", "tasks", check.AnsweredTwice},
+	{"answers twice", "        self.send(kind, result, head, max(took, 0), by)", "        self.send(kind, result, head, max(took, 0), by)\n" +
+		"        self.send(kind, result, head, max(took, 0), by)", "tasks", check.AnsweredTwice},
 	{"answers with a foreign number", "            id, seq = head[4], head[5]", "            id, seq = head[4], head[5] + 1", "tasks", check.Unasked},
 	{"answers with a foreign id", "            id, seq = head[4], head[5]", "            id, seq = 0, head[5]", "tasks", check.Unasked},
-	{"echoes the header", "_header.pack(size, kind, 0, 0,", "_header.pack(size, kind, 0, 7,", "ready", check.BadField},
-	{"counts run time in another unit", "head, max(took, 0))", "head, max(took, 0) * 1000)", "tasks", check.WrongTime},
-	{"reports no run time", "head, max(took, 0))", "head)", "tasks", check.WrongTime},
-	{"prints into the socket", "        self.current = None\n        if index", "        self.current = None\n" +
-		`        os.write(3, b"an answer for people, in more words than a header has bytes\n")` + "\n        if index", "tasks", check.Rubbish},
+	{"echoes the header", "_header.pack(size, kind, flags, 0,", "_header.pack(size, kind, flags, 7,", "ready", check.BadField},
+	{"counts run time in another unit", "head, max(took, 0), by)", "head, max(took, 0) * 1000, by)", "tasks", check.WrongTime},
+	{"reports no run time", "head, max(took, 0), by)", "head)", "tasks", check.WrongTime},
+	{"prints into the socket", "        self.current = None\n        del argument", "        self.current = None\n" +
+		`        os.write(3, b"an answer for people, in more words than a header has bytes\n")` + "\n        del argument", "tasks", check.Rubbish},
 	{
 		"never flushes when it waits", "        if not self.poll.poll(0):\n            self.flush()", "        if not self.poll.poll(0):\n            pass",
 		"tasks", check.NoAnswer,
@@ -86,7 +86,7 @@ var pythonBugs = []bug{
 	{"says nothing", "        self.send(_READY", "        return\n        self.send(_READY", "ready", check.NoAnswer},
 	{"serves without a pool", "        sys.exit(2)\n", "        sys.exit(0)\n", "no pool", check.ExitCode},
 	{"knows no limit", "        if len(data) > self.limit:", "        if 0:", "bytes", check.WrongKind},
-	{"takes any text", `_decode(argument.decode("utf-8"))`, `_decode(argument.decode("utf-8", "replace"))`, "misfits", check.WrongKind},
+	{"takes any text", `_decode(str(argument, "utf-8"))`, `_decode(str(argument, "utf-8", "replace"))`, "misfits", check.WrongKind},
 	{"sends errors as text", `    return _encode(described).encode("utf-8", "backslashreplace")`, `    return message.encode()`, "errors", check.BadJSON},
 	{"dies of an unknown task", "        if index >= len(self.functions):", "        if 0:", "unknown task", check.Died},
 }

@@ -24,9 +24,25 @@ if _asked is not None:
     for _fd in (3, 4, 5):  # before other imports, which may start something
         os.set_inheritable(_fd, False)
 
+
+def _segment(fd, name):
+    """Tells whether a descriptor is shared memory that a pool passed, and keeps it from what a handler starts."""
+    try:
+        if os.readlink("/proc/self/fd/%d" % fd).startswith("/memfd:respawn-" + name):
+            os.set_inheritable(fd, False)
+            return True
+    except OSError:
+        pass
+    return False
+
+
+_shares = _asked is not None and _segment(6, "down") and _segment(7, "up")
+
 import atexit
 import faulthandler
+import gc
 import json
+import mmap
 import select
 import signal
 import stat
@@ -40,13 +56,15 @@ __all__ = ["Task", "serve", "task"]
 __version__ = "0.1.0"
 
 PROTOCOL = 1
-_TASKS, _CONTROL, _TICKETS = 3, 4, 5
+_TASKS, _CONTROL, _TICKETS, _DOWN, _UP = 3, 4, 5, 6, 7
 _HELLO, _TASK, _READY, _BOOT_FAILED, _VALUE, _ERROR, _ENCODE, _UNKNOWN, _GOODBYE = 1, 2, 3, 4, 5, 6, 8, 9, 10
-_BYTES, _WANT_BYTES = 4, 8  # flags of a task: its argument is bytes, and so must its result be
-_CANCEL, _FLUSH, _STOP = 2, 3, 4
+_ARENA, _BYTES, _WANT_BYTES = 1, 4, 8  # flags: in shared memory; of a task: its argument is bytes, and so must its result be
+_CANCEL, _FLUSH, _STOP, _COLLECTED = 2, 3, 4, 5
 _header = struct.Struct("<IBBHQIHHQ")  # size, kind, flags, handler, id, seq, attempt, size of the key, run time
 _order = struct.Struct("<B3xI")
 _ticket = struct.Struct("<I")
+_ref = struct.Struct("<QQ")  # where in shared memory: offset, size
+_LARGE = 64 << 10  # what goes by it
 _TEXT = 64 << 10  # the longest message or trace
 _FLUSH_BYTES = 32 << 10
 _FLUSH_NS = 200_000  # results go out at once after a handler that took so long
@@ -69,15 +87,19 @@ class Task:
         self._seq = seq
 
 
-_handlers = {}  # name: (function, whether it takes a Task)
+_handlers = {}  # name: (function, whether it takes a Task, whether it takes a view)
 
 
-def task(function=None, *, name=None):
-    """Registers a handler under its name, or another: @task, @task("name")."""
+def task(function=None, *, name=None, view=False):
+    """Registers a handler under its name, or another: @task, @task("name").
+
+    With view=True bytes come as a read-only memoryview, large ones without a copy: numpy.frombuffer(data, dtype) reads them where they
+    are. It is for as long as the handler runs: one that keeps it loses its worker after the task.
+    """
     if isinstance(function, str):
-        return lambda f: task(f, name=function)
+        return lambda f: task(f, name=function, view=view)
     if function is None:
-        return lambda f: task(f, name=name)
+        return lambda f: task(f, name=name, view=view)
     name = name or function.__name__
     inner = function
     while hasattr(inner, "func") or hasattr(inner, "__wrapped__"):
@@ -92,7 +114,7 @@ def task(function=None, *, name=None):
     code = getattr(function, "__code__", None) or getattr(getattr(function, "__func__", None), "__code__", None)
     if code is not None:
         count = code.co_argcount - len(function.__defaults__ or ()) - (getattr(function, "__self__", None) is not None)
-    _handlers[name] = (function, count > 1)
+    _handlers[name] = (function, count > 1, view)
     return function
 
 
@@ -114,6 +136,10 @@ class _Worker:
         self.lock = threading.Lock()  # for out, and for who writes
         self.out = []
         self.out_size = 0
+        self.down = self.up = None  # shared memory, for large arguments and results
+        self.large = 0  # results that were put there
+        self.room = threading.Event()  # the last of them was taken out
+        self.room.set()
         self.idle, self.poke = os.pipe()  # wakes the main thread when it waits
         self.signals, self.signalled = os.pipe()  # tells the control thread of signals
         for fd in (self.poke, self.signalled):
@@ -158,12 +184,12 @@ class _Worker:
                     return head, payload
             self.fill()
 
-    def send(self, kind, payload, head=None, run=0):
+    def send(self, kind, payload, head=None, run=0, flags=0):
         size, id, seq = len(payload), 0, 0
         if head is not None:
             id, seq = head[4], head[5]
         with self.lock:
-            self.out.append(_header.pack(size, kind, 0, 0, id, seq, 0, 0, run))
+            self.out.append(_header.pack(size, kind, flags, 0, id, seq, 0, 0, run))
             self.out.append(payload)
             self.out_size += 32 + size
 
@@ -185,6 +211,43 @@ class _Worker:
         if os.getpid() != self.pid:
             _say("a handler forked, and its child returned: end it with os._exit")
             os._exit(70)
+
+    # Shared memory.
+
+    def map(self, most):
+        """Maps what the pool passed. A limit of the address space may forbid it: then everything goes by the socket."""
+        if not _shares or not most:
+            return
+        try:
+            self.down = mmap.mmap(_DOWN, 0, access=mmap.ACCESS_READ)
+            self.up = mmap.mmap(_UP, 0)
+            self.limit = min(most, len(self.up))
+        except (OSError, ValueError):
+            self.down = self.up = None
+
+    def put(self, payload):
+        """Copies a large result to shared memory, once the one before was taken out."""
+        if not self.room.is_set():
+            self.flush()
+            self.room.wait()
+        self.room.clear()
+        self.large += 1
+        self.up[: len(payload)] = payload
+        return _ref.pack(0, len(payload))
+
+    def kept(self):
+        """Tells whether somebody still has a view of the argument's memory, which the next task's will be in."""
+        for again in (True, False):
+            try:
+                self.down.resize(len(self.down))  # is refused either way
+            except BufferError:
+                if again:
+                    gc.collect()
+                continue
+            except (TypeError, OSError, SystemError, ValueError):
+                pass
+            return False
+        return True
 
     # Tasks.
 
@@ -212,22 +275,39 @@ class _Worker:
         self.current = Task(id, seq, attempt, payload[:key_size].decode("utf-8", "replace"))  # before the ticket: it may be cancelled at once
         if not self.take(seq):
             return
+        argument = payload[key_size:] if key_size else payload
+        if flags & _ARENA:
+            at, size = _ref.unpack(argument)
+            argument = memoryview(self.down)[at : at + size]
         began = time.perf_counter_ns()
-        kind, result = self.handle(flags, index, payload[key_size:] if key_size else payload)
+        kind, result = self.handle(flags, index, argument)
         took = time.perf_counter_ns() - began
         self.current = None
+        del argument
+        by = 0
+        if kind == _VALUE and self.up is not None and len(result) >= _LARGE:
+            result, by = self.put(result), _ARENA
+        elif isinstance(result, memoryview):
+            result = result.tobytes()
+        if flags & _ARENA and self.kept():
+            _say("the handler of %r kept a view of its argument, whose memory is the next one's: this worker ends. Copy what is kept" % self.names[index])
+            self.goodbye()
         if index < len(self.mean):
             self.mean[index] = took if mean is None else mean + (took - mean) // 4
-        self.send(kind, result, head, max(took, 0))
+        self.send(kind, result, head, max(took, 0), by)
         if took >= _FLUSH_NS or self.out_size >= _FLUSH_BYTES:
             self.flush()
 
     def handle(self, flags, index, argument):
         if index >= len(self.functions):
             return _UNKNOWN, _failure(LookupError("no handler of number %d" % index))
-        function, takes_task = self.functions[index]
+        function, takes_task, takes_view = self.functions[index]
         try:
-            value = argument if flags & _BYTES else _decode(argument.decode("utf-8"))
+            if not flags & _BYTES:
+                value = _decode(str(argument, "utf-8"))
+            else:
+                value = memoryview(argument) if takes_view else bytes(argument)
+            argument = None
         except (ValueError, RecursionError) as e:
             return _ENCODE, _failure(e, what="decode argument")
         try:
@@ -249,9 +329,15 @@ class _Worker:
     def encode(self, flags, value):
         is_bytes = isinstance(value, (bytes, bytearray, memoryview))
         if flags & _WANT_BYTES:
-            if not is_bytes:
-                raise TypeError("the handler returned %s, and its caller wants bytes" % type(value).__name__)
-            return bytes(value)
+            if isinstance(value, bytes):
+                return value
+            try:
+                view = memoryview(value)  # bytearray, array, an array of numpy
+            except TypeError:
+                raise TypeError("the handler returned %s, and its caller wants bytes" % type(value).__name__) from None
+            if view.nbytes < _LARGE or not view.c_contiguous or view.format not in "bBchHiIlLqQfd?":
+                return view.tobytes()
+            return view.cast("B")
         if is_bytes:
             raise TypeError("the handler returned %s, and its caller wants JSON: make its result a []byte there" % type(value).__name__)
         if hasattr(value, "__next__"):
@@ -298,6 +384,9 @@ class _Worker:
                 current.cancelled = True
         elif kind == _FLUSH:
             self.flush()
+        elif kind == _COLLECTED:
+            if argument == self.large & 0xFFFFFFFF:
+                self.room.set()
         elif kind == _STOP:
             self.stop()
 
@@ -331,6 +420,7 @@ class _Worker:
             self.flush()
             os._exit(1)
         self.limit = hello["max_payload"]
+        self.map(hello.get("max_shared"))
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(line_buffering=True)
@@ -341,7 +431,7 @@ class _Worker:
                     f.write(value)
             except OSError:
                 pass
-        ready = {"protocol": PROTOCOL, "pid": self.pid, "tasks": self.names, "can": ["cancel"], "sdk": "python " + __version__}
+        ready = {"protocol": PROTOCOL, "pid": self.pid, "tasks": self.names, "can": ["cancel", "arena"] if self.up is not None else ["cancel"], "sdk": "python " + __version__}
         self.send(_READY, _encode(ready).encode("utf-8"))
         self.flush()
 
