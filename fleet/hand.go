@@ -38,6 +38,7 @@ type hand struct {
 	alone    taskKey       // what is to run, or runs, with nothing beside it
 	aloneTil time.Duration // its place is kept until then
 	draining bool
+	granted  []taskKey // that their owners let run, and that wait for a worker
 	fresh    []taskKey // started and not told of: what ends soon is told of by its result
 	effects  []handEffect
 }
@@ -52,6 +53,7 @@ type inHand struct {
 	delivery
 	state    stateAtNode
 	question uint64
+	granted  bool // its owner lets it run, and it waits for a worker
 	returned bool // it goes back; the owner has not taken that yet
 	unknown  bool // and no node of this program will have it
 	outcome  *pool.Reply
@@ -213,14 +215,41 @@ func (h *hand) mayStart(o *ownerSeen, d *delivery) bool {
 }
 
 func (h *hand) ask(t *inHand) {
+	h.ungrant(t)
 	h.question++
 	h.set(t, asking)
 	t.question = h.question
 }
 
 func (h *hand) start(k taskKey, t *inHand) {
+	h.ungrant(t)
 	h.set(t, running)
 	h.do(handEffect{Kind: handStart, Key: k})
+}
+
+// ungrant forgets that a task may run.
+func (h *hand) ungrant(t *inHand) {
+	if t.granted {
+		t.granted = false
+		h.granted = slices.DeleteFunc(h.granted, func(k taskKey) bool { return k == taskKey{t.Owner, t.No} })
+	}
+}
+
+// next starts what waits for a worker, once there is one. The right to start is a lease: it is asked for again if its owner was not
+// heard for a while.
+func (h *hand) next() {
+	for len(h.granted) > 0 && h.busy() < h.workers && !h.reserved() && !h.draining {
+		k := h.granted[0]
+		t := h.tasks[k]
+		if h.now-h.owner(k.owner).heard > heardLimit || h.now < h.askTil {
+			h.ask(t)
+			t.told = h.now
+			h.report(k.owner, report{Kind: reportHand, Items: []item{t.item()}})
+			continue
+		}
+		h.start(k, t)
+		h.fresh = append(h.fresh, k)
+	}
 }
 
 // allowed starts what its owner lets run, if there is a worker for it. While something is to run alone, nothing else begins. What
@@ -229,7 +258,12 @@ func (h *hand) allowed(k taskKey, t *inHand, alone bool) {
 	switch {
 	case h.draining, h.owner(k.owner).pending >= h.credit && h.mutant != mutantNoCredit:
 		h.giveBack(k, t)
-	case h.reserved() && h.alone != k, !alone && h.busy() >= h.workers:
+	case h.reserved() && h.alone != k:
+	case !alone && h.busy() >= h.workers:
+		if !t.granted {
+			t.granted = true
+			h.granted = append(h.granted, k)
+		}
 	case !alone:
 		h.start(k, t)
 	case h.busy() > 0:
@@ -255,7 +289,7 @@ func (h *hand) room() int {
 	if h.reserved() || h.draining {
 		return 0
 	}
-	return min(h.workers-h.busy(), handFactor*h.workers-len(h.tasks))
+	return min(h.workers-h.busy()-len(h.granted), handFactor*h.workers-len(h.tasks))
 }
 
 func (t *inHand) item() item {
@@ -264,6 +298,7 @@ func (t *inHand) item() item {
 
 // giveBack returns what this node cannot run and has not started, to its owner. It is forgotten when the owner has taken it.
 func (h *hand) giveBack(k taskKey, t *inHand) {
+	h.ungrant(t)
 	t.returned, t.told = true, h.now
 	h.report(k.owner, report{Kind: reportReturn, Items: []item{t.item()}, Unknown: t.unknown})
 }
@@ -302,6 +337,7 @@ func (h *hand) obey(now time.Duration, o order) {
 
 // forget lets go of a task, and of its run.
 func (h *hand) forget(k taskKey, t *inHand) {
+	h.ungrant(t)
 	if t.state == running {
 		h.do(handEffect{Kind: handStop, Key: k})
 		h.set(t, asking)
@@ -310,6 +346,7 @@ func (h *hand) forget(k taskKey, t *inHand) {
 		h.owner(k.owner).pending -= t.size
 	}
 	delete(h.tasks, k)
+	h.next()
 }
 
 func (h *hand) pong(o order) {
@@ -356,6 +393,7 @@ func (h *hand) finished(now time.Duration, k taskKey, outcome *pool.Reply, size 
 	h.owner(k.owner).pending += size
 	t.waits = askAgain
 	h.tellResult(k, t)
+	h.next()
 	if h.mutant == mutantAckBeforeAccept {
 		h.do(handEffect{Kind: handAck, Ack: t.Ack})
 		h.forget(k, t)

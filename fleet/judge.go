@@ -117,6 +117,7 @@ type node struct {
 	refusedFrom    time.Duration // when the first of them was
 	confirmed      time.Duration // when the last of them was that its own broker confirmed
 	broker         string        // where it is connected
+	pid            int
 	pinged         time.Duration
 	state          nodeState
 	blamed         *task // the one blamed task that it may run now
@@ -329,7 +330,7 @@ func (j *judge) alive(n *node) {
 // hello is a new process. An older one of the same name on the same host has ended.
 func (j *judge) hello(r report) {
 	n := j.known(r.Node)
-	n.name, n.host, n.workers, n.broker = r.Name, r.Host, r.Workers, r.Broker
+	n.name, n.host, n.workers, n.broker, n.pid = r.Name, r.Host, r.Workers, r.Broker, r.PID
 	j.alive(n)
 	for _, old := range j.nodes {
 		if old != n && old.name == n.name && old.host == n.host && old.state != ended && old.heard <= n.heard {

@@ -261,7 +261,7 @@ func (s *server) carryOut() {
 			reports[e.Owner] = append(reports[e.Owner], e.Report)
 		case handHello:
 			s.said = e.Report.Workers
-			e.Report.Broker = s.link.nc.ConnectedUrlRedacted()
+			e.Report.Broker, e.Report.PID = s.link.nc.ConnectedUrlRedacted(), os.Getpid()
 			_ = s.link.nc.Publish(s.link.nodes(), encodeReports([]report{e.Report}))
 		case handAck:
 			s.link.ack(e.Ack)
@@ -360,6 +360,7 @@ func (s *server) tell() {
 		select {
 		case <-s.results:
 			s.with(func(time.Duration) {})
+			s.doWork()
 		case <-s.over:
 			return
 		}
@@ -407,9 +408,8 @@ func (s *server) finished(k taskKey, id uint64, r *pool.Reply) {
 	}
 	s.learn(r.Run)
 	s.hand.finished(now, k, r, int64(len(r.Payload)))
-	if s.hand.running == 0 { // nothing else comes soon
+	if s.hand.running == 0 || len(s.hand.granted) > 0 { // nothing else comes soon, or something is to begin
 		s.carryOut()
-		return
 	}
 	select {
 	case s.results <- struct{}{}:

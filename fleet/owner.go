@@ -65,10 +65,13 @@ func (f *Fleet) Nodes() []NodeInfo { return f.o.nodeInfos() }
 
 // NodeInfo is what an owner knows of a node.
 type NodeInfo struct {
-	ID, Name, Host string
-	Workers        int
-	State          string // "alive", "suspect", "gone" or "ended"
-	Held           int    // this owner's tasks that it has
+	ID      string `json:"id"` // of one process, never used again
+	Name    string `json:"name"`
+	Host    string `json:"host"`
+	PID     int    `json:"pid"`     // on that host
+	Workers int    `json:"workers"` // as many tasks as it takes: more than its processes while these are short
+	State   string `json:"state"`   // "alive", "suspect", "gone" or "ended"
+	Held    int    `json:"held"`    // this owner's tasks that it has
 }
 
 // publishing is a try of a task that the broker has not answered yet.
@@ -585,7 +588,7 @@ func (o *owner) nodeInfos() (list []NodeInfo) {
 	defer o.mu.Unlock()
 	for _, id := range sortedKeys(o.judge.nodes) {
 		n := o.judge.nodes[id]
-		info := NodeInfo{ID: id, Name: n.name, Host: n.host, Workers: n.workers, State: n.state.String()}
+		info := NodeInfo{ID: id, Name: n.name, Host: n.host, PID: n.pid, Workers: n.workers, State: n.state.String()}
 		for _, t := range o.judge.order {
 			if !t.settled && t.at(n) != nil {
 				info.Held++

@@ -91,7 +91,7 @@ func (l *link) hellos(ctx context.Context, d time.Duration) ([]NodeInfo, error) 
 		defer mu.Unlock()
 		for _, r := range rs {
 			if r.Kind == reportHello {
-				found[r.Node] = NodeInfo{ID: r.Node, Name: r.Name, Host: r.Host, Workers: r.Workers, State: alive.String()}
+				found[r.Node] = NodeInfo{ID: r.Node, Name: r.Name, Host: r.Host, PID: r.PID, Workers: r.Workers, State: alive.String()}
 			}
 		}
 	})

@@ -79,6 +79,7 @@ type report struct {
 	Ping    uint64      `cbor:"p,omitempty"` // of reportPong: the ping that it answers
 	Name    string      `cbor:"l,omitempty"` // a label; two processes may have the same
 	Host    string      `cbor:"h,omitempty"` // the machine, the same after a restart
+	PID     int         `cbor:"d,omitempty"` // of reportHello, on its host
 	Broker  string      `cbor:"b,omitempty"` // of reportHello: the URL of the broker that it is connected to
 }
 

@@ -15,7 +15,7 @@ import (
 type Scenario struct {
 	Name        string      `yaml:"name" doc:"Identifies the scenario: lower-case letters, digits and dashes, at most 63."`
 	Description string      `yaml:"description" doc:"What happens and what it shows, for people."`
-	Labels      []string    `yaml:"labels" enum:"signal oom resource lifecycle slow external" doc:"For choosing scenarios: signal, oom, resource, lifecycle, slow, external."`
+	Labels      []string    `yaml:"labels" enum:"signal oom resource lifecycle slow external fleet" doc:"For choosing scenarios: signal, oom, resource, lifecycle, slow, external, fleet."`
 	Seed        uint64      `yaml:"seed" zero:"no seed: want at least 1" doc:"Makes the plan repeatable: times, and which slots are struck, from 1; see docs/chaos.md. Default 1; --seed overrides it."`
 	Target      Target      `yaml:"target" doc:"What is tested: one of the keys below."`
 	Load        *Load       `yaml:"load" doc:"The tasks that run meanwhile. Without it the target is idle."`

@@ -157,3 +157,30 @@ func TestBrokersThatComeBackEmptyCostTimeAlone(t *testing.T) {
 	_, different := executions(dir)
 	g.Expect(different).To(Equal(200))
 }
+
+// TestWhatCameFirstIsNotOvertakenByAllThatComesLater keeps a fleet busy. Its first tasks ask before they run, which later ones need not.
+func TestWhatCameFirstIsNotOvertakenByAllThatComesLater(t *testing.T) {
+	leaveOut(t)
+	g := NewWithT(t)
+	f := fleettest.New(t, fleettest.Nodes(3), fleettest.Workers(1))
+	dir, todo, ended := t.TempDir(), make(chan int, 60), make(chan int, 60)
+	for n := range 60 {
+		todo <- n
+	}
+	close(todo)
+	for range 6 {
+		go func() {
+			for n := range todo {
+				_, _ = run.Call(bound(t), f, work{dir, n, 50 * time.Millisecond})
+				ended <- n
+			}
+		}()
+	}
+	place := map[int]int{}
+	for i := range 60 {
+		place[<-ended] = i
+	}
+	for n := range 6 {
+		g.Expect(place[n]).To(BeNumerically("<", 30), "task %d", n)
+	}
+}

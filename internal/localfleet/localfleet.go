@@ -30,12 +30,12 @@ import (
 type Config struct {
 	Fleet    string // default "respawn"
 	Nodes    int
-	Workers  int  // of each node
-	Brokers  int  // 1, 3 or 5
-	Port     int  // of the first broker; 0 or less: any that is free
-	InMemory bool // the queue
-	Keep     bool // start again what ends
-	Output   io.Writer
+	Workers  int          // of each node
+	Brokers  int          // 1, 3 or 5
+	Port     int          // of the first broker; 0 or less: any that is free
+	InMemory bool         // the queue
+	Keep     bool         // start again what ends
+	Output   io.Writer    // what they print; nil: nowhere
 	Logger   *slog.Logger // what ends and is started again
 }
 
@@ -349,6 +349,24 @@ func (f *Fleet) Close() error {
 	f.mu.Unlock()
 	f.end("node", 40*time.Second)
 	f.end("broker", 10*time.Second)
+	return os.RemoveAll(f.dir)
+}
+
+// Terminate ends all processes by SIGKILL, and removes what they have stored.
+func (f *Fleet) Terminate() error {
+	f.mu.Lock()
+	f.closing = true
+	var overs []chan struct{}
+	for _, m := range f.members {
+		if m.cmd != nil {
+			overs = append(overs, m.over)
+			_ = m.cmd.Process.Kill()
+		}
+	}
+	f.mu.Unlock()
+	for _, over := range overs {
+		<-over
+	}
 	return os.RemoveAll(f.dir)
 }
 

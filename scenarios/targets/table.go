@@ -6,13 +6,14 @@ import (
 
 	"github.com/respawn-go/respawn/scenarios/targets/command"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
+	"github.com/respawn-go/respawn/scenarios/targets/fleet"
 	"github.com/respawn-go/respawn/scenarios/targets/kind"
 	"github.com/respawn-go/respawn/scenarios/targets/own"
 	"github.com/respawn-go/respawn/scenarios/targets/server"
 )
 
 // table is in reading order.
-var table = []kind.Kind{own.Row, driver.Row, server.Row, command.Row}
+var table = []kind.Kind{own.Row, driver.Row, server.Row, command.Row, fleet.Row}
 
 // Kinds lists the kinds of targets.
 func Kinds() []kind.Kind { return slices.Clone(table) }

@@ -23,6 +23,8 @@ var ErrClosed = errors.New("driver: closed")
 
 // Command says how a driver is started.
 type Command struct {
+	// Kind is what the target is, for the history. Default: driver.
+	Kind string
 	// Argv is the driver and its arguments. It is never given to a shell.
 	Argv []string
 	// Dir is its working directory. Default: this process's.

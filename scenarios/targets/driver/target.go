@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -72,7 +73,7 @@ func startTarget(ctx context.Context, c Command, dir string, f *forks.Follower) 
 	if d.Can("witness") {
 		witness = c.Witness
 	}
-	what := history.Target{Kind: "driver", Name: d.Hello().Name, Version: d.Hello().Version, Size: c.Size}
+	what := history.Target{Kind: cmp.Or(c.Kind, "driver"), Name: d.Hello().Name, Version: d.Hello().Version, Size: c.Size}
 	t.driver = d
 	t.Pool = outside.Watch(what, d, d.Ready(), f, witness, t.sendProbe)
 	t.up.Store(true)

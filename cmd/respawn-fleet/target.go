@@ -1,0 +1,250 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/respawn-go/respawn/fleet"
+	"github.com/respawn-go/respawn/internal/localfleet"
+	"github.com/respawn-go/respawn/pool"
+)
+
+func targetCommand() *cobra.Command {
+	d := &driver{}
+	var storage string
+	cmd := &cobra.Command{
+		Use:   "target",
+		Short: "A fleet as a target of respawn run: a driver whose workers are nodes",
+		Long: `target speaks the protocol of docs/drivers.md on its standard input and output. What it starts is a fleet of real processes: brokers,
+and nodes, which are the workers that the harness kills. A node that ends is started again after 100 ms and more.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if storage != "memory" && storage != "file" {
+				return &usageError{fmt.Errorf("--storage %q: want memory or file", storage)}
+			}
+			d.config.InMemory = storage == "memory"
+			return d.run(cmd.Context())
+		},
+	}
+	cmd.Flags().IntVar(&d.config.Workers, "workers", 1, "worker processes of each node")
+	cmd.Flags().IntVar(&d.config.Brokers, "brokers", 1, "brokers: 1, 3 or 5")
+	cmd.Flags().IntVar(&d.replicas, "replicas", 0, "brokers that keep the queue (default: all)")
+	cmd.Flags().StringVar(&storage, "storage", "memory", "where brokers keep the queue: memory or file")
+	return cmd
+}
+
+// driver is the fleet behind the protocol.
+type driver struct {
+	config   localfleet.Config
+	replicas int
+	witness  string
+	out      *os.File
+	writing  sync.Mutex
+
+	local *localfleet.Fleet
+	fleet *fleet.Fleet
+}
+
+// request is a line of the harness's.
+type request struct {
+	Op       string    `json:"op"`
+	Protocol int       `json:"protocol"`
+	Size     int       `json:"size"`
+	Witness  string    `json:"witness"`
+	ID       uint64    `json:"id"`
+	Task     string    `json:"task"`
+	Arg      targetArg `json:"arg"`
+}
+
+type targetArg struct {
+	N  int `json:"n"`
+	MS int `json:"ms"`
+}
+
+type fields map[string]any
+
+// witnessed is what a driver's tasks do. Their node is the process that they name.
+var witnessed = pool.Register("respawn-fleet.target", func(ctx context.Context, in witnessedTask) (witnessedValue, error) {
+	node, began := os.Getppid(), monotonic()
+	if err := record(in.Witness, "\nS %d 0 %d %d\n", in.ID, node, began); err != nil {
+		return witnessedValue{}, err
+	}
+	select {
+	case <-time.After(time.Duration(in.MS) * time.Millisecond):
+	case <-ctx.Done():
+		return witnessedValue{}, ctx.Err()
+	}
+	return witnessedValue{in.N * in.N, node}, record(in.Witness, "\nE %d 0 %d %d %d\n", in.ID, node, began, monotonic())
+})
+
+type witnessedTask struct {
+	targetArg
+	ID      uint64
+	Witness string
+}
+
+type witnessedValue struct{ Value, Node int }
+
+func monotonic() int64 {
+	var t unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) // never fails
+	return t.Nano()
+}
+
+// record appends a line in one write.
+func record(path, format string, args ...any) error {
+	if path == "" {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(f, format, args...)
+	return errors.Join(err, f.Close())
+}
+
+// run talks to the harness until it says stop, or is gone.
+func (d *driver) run(ctx context.Context) (err error) {
+	d.out, os.Stdout = os.Stdout, os.Stderr // what else prints does not do so there
+	defer func() { err = errors.Join(err, d.end()) }()
+	lines := bufio.NewReaderSize(os.Stdin, 1<<20)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var r request
+		if err := json.Unmarshal(line, &r); err != nil {
+			d.say(fields{"op": "error", "error": "not a request: " + err.Error()})
+			continue
+		}
+		if r.Op == "stop" {
+			err := d.end()
+			d.say(fields{"op": "stopped"})
+			return err
+		}
+		if err := d.answer(ctx, r); err != nil {
+			d.say(fields{"op": "error", "error": err.Error()})
+		}
+	}
+}
+
+func (d *driver) say(f fields) {
+	line, err := json.Marshal(f)
+	if err != nil {
+		line, _ = json.Marshal(fields{"op": "error", "error": err.Error()}) // a text
+	}
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	_, _ = d.out.Write(append(line, '\n')) // the harness is gone, which the next read tells
+}
+
+func (d *driver) answer(ctx context.Context, r request) error {
+	switch r.Op {
+	case "hello":
+		if r.Protocol != 1 {
+			return fmt.Errorf("protocol %d: this driver speaks 1", r.Protocol)
+		}
+		d.say(fields{"op": "hello", "protocol": 1, "name": "respawn-fleet", "version": fleet.Version(), "can": []string{"workers", "pid", "witness"}})
+	case "start":
+		return d.start(ctx, r)
+	case "workers":
+		d.say(fields{"op": "workers", "pids": d.pids()})
+	case "submit":
+		go d.submit(ctx, r)
+	default:
+		return fmt.Errorf("unknown op %q", r.Op)
+	}
+	return nil
+}
+
+func (d *driver) start(ctx context.Context, r request) (err error) {
+	if d.local != nil || r.Size < 1 {
+		return fmt.Errorf("start with size %d: want it once, and at least 1", r.Size)
+	}
+	d.witness = r.Witness
+	d.config.Nodes, d.config.Keep, d.config.Output = r.Size, true, os.Stderr
+	if d.local, err = localfleet.Start(d.config); err != nil {
+		return err
+	}
+	c := d.local.Config()
+	if d.replicas > 0 {
+		c.Replicas = d.replicas
+	}
+	if d.fleet, err = fleet.Dial(ctx, c); err != nil {
+		return err
+	}
+	if err := until(ctx, func() bool { return len(d.pids()) == r.Size }); err != nil {
+		return err
+	}
+	d.say(fields{"op": "ready", "pids": d.pids()})
+	return nil
+}
+
+// pids are those of the nodes that live and have said that they are there.
+func (d *driver) pids() []int {
+	there := []int{}
+	if d.fleet == nil {
+		return there
+	}
+	var said []int
+	for _, n := range d.fleet.Nodes() {
+		if n.State == "alive" {
+			said = append(said, n.PID)
+		}
+	}
+	for _, m := range d.local.Members() {
+		if m.Role == "node" && slices.Contains(said, m.PID) {
+			there = append(there, m.PID)
+		}
+	}
+	return there
+}
+
+func (d *driver) submit(ctx context.Context, r request) {
+	var value witnessedValue
+	var err error
+	switch {
+	case d.fleet == nil:
+		err = errors.New("submit before start")
+	case r.Task != "square" && r.Task != "sleep":
+		err = fmt.Errorf("unknown task %q", r.Task)
+	case r.Arg.MS < 0:
+		err = fmt.Errorf("ms %d: want 0 or more", r.Arg.MS)
+	default:
+		value, err = witnessed.Call(ctx, d.fleet, witnessedTask{r.Arg, r.ID, d.witness})
+	}
+	if err != nil {
+		d.say(fields{"op": "error", "id": r.ID, "error": err.Error()})
+		return
+	}
+	d.say(fields{"op": "result", "id": r.ID, "value": value.Value, "pid": value.Node})
+}
+
+// end ends the fleet: by its own ways if nothing is left to do, else at once.
+func (d *driver) end() (err error) {
+	if d.local == nil {
+		return nil
+	}
+	if d.fleet != nil && d.fleet.Outstanding() == 0 {
+		err = d.fleet.Close()
+	}
+	err = errors.Join(err, d.local.Terminate())
+	d.local = nil
+	return err
+}

@@ -1,0 +1,99 @@
+// Package fleet is fleets of machines as targets: brokers and nodes as processes of this machine, behind respawn-fleet target, since
+// this program links neither a broker nor its client. The members are the nodes.
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+
+	"github.com/respawn-go/respawn/internal/units"
+	"github.com/respawn-go/respawn/scenarios/targets/driver"
+	"github.com/respawn-go/respawn/scenarios/targets/foreign"
+	"github.com/respawn-go/respawn/scenarios/targets/kind"
+)
+
+// Row is the row of fleets.
+var Row = kind.Kind{
+	Name: "fleet",
+	Doc:  "A fleet: brokers and nodes as processes of this machine; its members are the nodes.",
+	New:  func() kind.Settings { return &Settings{} },
+	Can:  kind.Can{Abilities: []string{"Supervised"}, Tasks: []string{"sleep", "square"}},
+	Page: "docs/fleet.md",
+	Known: func(string) []kind.Known {
+		return []kind.Known{{Name: "fleet", Pool: "respawn-fleet", Settings: map[string]any{}}}
+	},
+}
+
+// Settings is a fleet.
+type Settings struct {
+	Nodes    units.Count `yaml:"nodes" zero:"no fleet: want at least 1" doc:"Nodes: processes with a pool each."`
+	Workers  units.Count `yaml:"workers" zero:"nobody works: want at least 1" doc:"Worker processes of each node. Default: 1."`
+	Brokers  units.Count `yaml:"brokers" zero:"no queue: want 1, 3 or 5" doc:"Brokers: 1, 3 or 5. Default: 1."`
+	Replicas units.Count `yaml:"replicas" zero:"nobody keeps the queue: want 1, 3 or 5" doc:"Brokers that keep the queue. Default: all."`
+	Storage  string      `yaml:"storage" enum:"memory file" doc:"Where brokers keep the queue. Default: memory."`
+}
+
+// Members implements kind.Settings.
+func (s *Settings) Members() int { return int(s.Nodes) }
+
+// Check implements kind.Settings.
+func (s *Settings) Check(fail func(key, format string, args ...any)) {
+	odd := func(n units.Count) bool { return n == 0 || n == 1 || n == 3 || n == 5 }
+	if !odd(s.Brokers) {
+		fail("brokers", "%d brokers: want 1, 3 or 5, so that a majority is left when one is lost", s.Brokers)
+	}
+	if !odd(s.Replicas) || s.Replicas > max(s.Brokers, 1) {
+		fail("replicas", "%d replicas on %d brokers: want 1, 3 or 5, and no more than brokers", s.Replicas, max(s.Brokers, 1))
+	}
+}
+
+// Open implements kind.Settings.
+func (s *Settings) Open(ctx context.Context, at kind.Place) (*kind.Opened, error) {
+	program, err := find(ctx, at.Dir)
+	if err != nil {
+		return nil, err
+	}
+	argv := []string{program, "target", "--workers", count(s.Workers), "--brokers", count(s.Brokers)}
+	if s.Replicas > 0 {
+		argv = append(argv, "--replicas", count(s.Replicas))
+	}
+	if s.Storage != "" {
+		argv = append(argv, "--storage", s.Storage)
+	}
+	return driver.OpenTarget(ctx, driver.Command{Kind: "fleet", Argv: argv, Size: max(int(s.Nodes), 1)}, at.Dir)
+}
+
+func count(n units.Count) string { return strconv.Itoa(max(int(n), 1)) }
+
+const (
+	name = "respawn-fleet"
+	path = "github.com/respawn-go/respawn/cmd/respawn-fleet"
+)
+
+// find is the command: beside this program, in PATH, or built into dir from the module that the working directory is in.
+func find(ctx context.Context, dir string) (string, error) {
+	if self, err := os.Executable(); err == nil {
+		if beside := filepath.Join(filepath.Dir(self), name); isProgram(beside) {
+			return beside, nil
+		}
+	}
+	if found, err := exec.LookPath(name); err == nil {
+		return found, nil
+	}
+	built := filepath.Join(dir, name)
+	text, err := exec.CommandContext(ctx, "go", "build", "-o", built, path).CombinedOutput()
+	if err == nil {
+		return built, nil
+	}
+	missing := &foreign.NotInstalledError{What: name, Install: "go install " + path + "@latest"}
+	return "", fmt.Errorf("%w (nor can it be built here: %.200s)", missing, text)
+}
+
+func isProgram(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}
