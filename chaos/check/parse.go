@@ -3,7 +3,6 @@ package check
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/respawn-go/respawn/internal/nearest"
+	"github.com/respawn-go/respawn/internal/units"
 )
 
 // RuleError says what is wrong with the text of a rule, where, and what would be right.
@@ -115,14 +115,18 @@ func (p *ruleParser) op() (string, error) {
 	return "", p.fail(at, "a comparison is missing: want one of %s after %s", strings.Join(ops, " "), p.m.Name)
 }
 
-var factor = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)x$`)
+// isFactor tells of the number in front of a floor.
+func isFactor(word string) bool {
+	n, ok := strings.CutSuffix(word, "x")
+	return ok && units.IsNumber(n)
+}
 
 func (p *ruleParser) limit() (l Limit, err error) {
 	word, at := p.word()
 	switch {
 	case word == "":
 		return l, p.fail(at, "a value is missing: want %s", example(p.m))
-	case factor.MatchString(word):
+	case isFactor(word):
 		return p.floor(word, at)
 	case strings.HasPrefix(word, "floor."):
 		return l, p.fail(at, "a multiple of a floor is written with its factor: 3x %s", word)
@@ -197,10 +201,8 @@ func (p *ruleParser) number(digits, whole string, at int) (float64, error) {
 	switch {
 	case err != nil || strings.ContainsAny(digits, "eExXpP_+nN") || math.Abs(v) > 1<<53:
 		return 0, p.fail(at, "%q is not a value of %s: want %s", whole, p.m.Name, example(p.m))
-	case leadingZero.MatchString(digits):
+	case units.LeadingZero(digits):
 		return 0, p.fail(at, "%s has a zero in front: write %s", digits, strings.TrimLeft(digits, "0"))
 	}
 	return v + 0, nil
 }
-
-var leadingZero = regexp.MustCompile(`^-?0[0-9]`)

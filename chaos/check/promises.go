@@ -1,6 +1,9 @@
 package check
 
-import "github.com/respawn-go/respawn/chaos/history"
+import (
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/units"
+)
 
 // promises are what every scenario requires without saying so: that these metrics are 0. A rule about the same metric
 // under expect or require takes a promise's place. They are in the order in which one's breach explains another's.
@@ -40,7 +43,7 @@ func (v *verdict) settle() {
 	if limit == 0 || v.s.Injections.EndedParent(v.s.Now) {
 		return
 	}
-	text := "settle.time <= " + formatDuration(limit)
+	text := "settle.time <= " + units.Duration(limit).String()
 	v.judge(history.Rule{Group: "promise", Text: text, Metric: "settle.time", Op: "<=", Limit: limit.Seconds()}, Fail)
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/units"
 )
 
 // Rule is one condition of a scenario: what steady, expect, abort and require have in common.
@@ -46,7 +47,7 @@ func (r Rule) String() string {
 		s = "allow " + s
 	}
 	if r.For > 0 {
-		s += " for " + formatDuration(r.For)
+		s += " for " + units.Duration(r.For).String()
 	}
 	return s
 }
@@ -157,7 +158,7 @@ func (u Unit) Format(v float64) string {
 	}
 	switch u {
 	case Seconds:
-		return formatDuration(time.Duration(math.Round(v * 1e9)))
+		return units.Duration(math.Round(v * 1e9)).String()
 	case Bytes:
 		return formatBytes(v)
 	case PerSecond:
@@ -169,18 +170,6 @@ func (u Unit) Format(v float64) string {
 }
 
 func formatNumber(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
-
-// formatDuration leaves out what is zero at the end: 2m, not 2m0s.
-func formatDuration(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}
 
 func formatBytes(v float64) string {
 	for _, u := range byteUnits {

@@ -2,16 +2,18 @@ package check
 
 import (
 	"math"
-	"regexp"
 	"strings"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/units"
 )
 
-var bare = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
+// isBare tells of a number that has no unit.
+func isBare(word string) bool { return units.IsNumber(strings.TrimPrefix(word, "-")) }
 
 // value reads a number with the unit of the metric and returns it in the base unit.
 func (p *ruleParser) value(word string, at int) (v float64, err error) {
-	if bare.MatchString(word) && p.m.Unit != Count {
+	if isBare(word) && p.m.Unit != Count {
 		return 0, p.fail(at, "%s needs a unit, for %s is %s: want %s", word, p.m.Name, p.m.Unit.noun(), withUnit(p.m.Unit, word))
 	}
 	switch p.m.Unit {
@@ -39,7 +41,7 @@ func (p *ruleParser) notA(word string, at int) error {
 }
 
 func (p *ruleParser) count(word string, at int) (float64, error) {
-	if !bare.MatchString(word) {
+	if !isBare(word) {
 		return 0, p.notA(word, at)
 	}
 	v, err := p.number(word, word, at)
@@ -54,8 +56,8 @@ func (p *ruleParser) seconds(word string, at int) (float64, error) {
 	switch {
 	case err != nil:
 		return 0, p.notA(word, at)
-	case leadingZero.MatchString(word):
-		return 0, p.fail(at, "%s has a zero in front: write %s", word, formatDuration(d))
+	case units.LeadingZero(word):
+		return 0, p.fail(at, "%s has a zero in front: write %s", word, units.Duration(d))
 	}
 	return d.Seconds(), nil
 }
@@ -63,7 +65,7 @@ func (p *ruleParser) seconds(word string, at int) (float64, error) {
 func (p *ruleParser) bytes(word string, at int) (float64, error) {
 	for _, u := range byteUnits {
 		n, ok := strings.CutSuffix(word, u.name)
-		if !ok || !bare.MatchString(n) {
+		if !ok || !isBare(n) {
 			continue
 		}
 		v, err := p.number(n, word, at)
@@ -82,7 +84,7 @@ var perUnit = map[string]float64{"s": 1, "m": 60, "h": 3600}
 
 func (p *ruleParser) perSecond(word string, at int) (float64, error) {
 	n, unit, _ := strings.Cut(word, "/")
-	if perUnit[unit] == 0 || !bare.MatchString(n) {
+	if perUnit[unit] == 0 || !isBare(n) {
 		return 0, p.notA(word, at)
 	}
 	v, err := p.number(n, word, at)

@@ -25,7 +25,7 @@ var arrows = []arrow{
 	{"chaos/faults", []string{"chaos", "chaos/history", "internal/cgroup", "internal/pidfd", "internal/procfs", "internal/reexec", "internal/wait", "internal/nearest"}, []string{sys}, "the engine injects what is put in front of it: faults know it, and it knows none"},
 	{"chaos/history", nil, nil, "a leaf: everything after it can be run again from a saved file"},
 	{"chaos/ledger", []string{"chaos/history"}, nil, "what happened, told once: the judge, the page and the display cannot differ"},
-	{"chaos/check", []string{"chaos/history", "chaos/ledger", "internal/nearest"}, nil, "pure: the same history gives the same verdict anywhere, offline"},
+	{"chaos/check", []string{"chaos/history", "chaos/ledger", "internal/nearest", "internal/units"}, nil, "pure: the same history gives the same verdict anywhere, offline"},
 	{"fleet", []string{"pool"}, []string{"*"}, "the same tasks over many machines: it knows a pool, and nothing of what tests it"},
 	{"fleet/broker", nil, []string{"*"}, "a server that knows no task: the one package that links it, with the command that starts it"},
 	{"fleet/fleettest", []string{"fleet", "pool", "internal/localfleet"}, []string{"*"}, "what a user's tests need beside the fleet, and no more"},

@@ -43,7 +43,7 @@ func (d Duration) Std() time.Duration { return time.Duration(d) }
 
 // Parse implements Scalar.
 func (d *Duration) Parse(text string) error {
-	if isNumber(text) && text != "0" {
+	if IsNumber(text) && text != "0" {
 		return fmt.Errorf("%s needs a unit: %sms or %ss?", text, text, text)
 	}
 	v, err := time.ParseDuration(text)
@@ -66,8 +66,8 @@ func (d Duration) String() string {
 	return s
 }
 
-// isNumber tells of digits, with a fraction or without. Package regexp would make every worker that links this start later.
-func isNumber(text string) bool {
+// IsNumber tells of digits, with a fraction or without. Package regexp would make every worker that links this start later.
+func IsNumber(text string) bool {
 	whole, fraction, cut := strings.Cut(text, ".")
 	return isDigits(whole) && (!cut || isDigits(fraction))
 }
@@ -93,7 +93,7 @@ func (b *Bytes) Parse(text string) error {
 			return nil
 		}
 	}
-	if isNumber(text) {
+	if IsNumber(text) {
 		return fmt.Errorf("%s needs a unit: %sMiB?", text, text)
 	}
 	return fmt.Errorf("%q is not a size: want a whole number with B, KiB, MiB or GiB, such as 64MiB", text)
@@ -115,7 +115,7 @@ func (r *Rate) Parse(text string) error {
 	n, unit, ok := strings.Cut(text, "/")
 	v, err := strconv.ParseFloat(strings.TrimSpace(n), 64)
 	per := perSecond[strings.TrimSpace(unit)]
-	if !ok || err != nil || !isNumber(strings.TrimSpace(n)) || per == 0 {
+	if !ok || err != nil || !IsNumber(strings.TrimSpace(n)) || per == 0 {
 		return fmt.Errorf("%q is not a rate: want so many per s, m or h, such as 500/s", text)
 	}
 	*r = Rate(v / per)

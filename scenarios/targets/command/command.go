@@ -15,6 +15,7 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/forks"
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/scenarios/targets/calls"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 	"github.com/respawn-go/respawn/scenarios/targets/kind"
 	"github.com/respawn-go/respawn/scenarios/targets/outside"
@@ -67,9 +68,10 @@ func start(ctx context.Context, s *Settings, at kind.Place, f *forks.Follower) (
 		return nil, err
 	}
 	t := &Target{program: p, settings: s}
+	load, _ := at.Load.(calls.Spec)
 	ready := s.Ready
 	if ready.Call() == nil {
-		ready = at.Load
+		ready = load
 	}
 	boot, cancel := context.WithTimeout(ctx, bootTimeout)
 	defer cancel()
@@ -78,7 +80,7 @@ func start(ctx context.Context, s *Settings, at kind.Place, f *forks.Follower) (
 		return nil, errors.Join(fmt.Errorf("%s: %w%s", t.name(), err, t.lastWords()), p.End())
 	}
 	what := history.Target{Kind: "command", Name: t.name(), Size: int(s.Size)}
-	t.Target = processes.Watch(what, lister{t}, first, f, at.Load, s.Ready)
+	t.Target = processes.Watch(what, lister{t}, first, f, load, s.Ready)
 	return t, nil
 }
 

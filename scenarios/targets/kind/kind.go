@@ -7,7 +7,6 @@ import (
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/internal/procfs"
-	"github.com/respawn-go/respawn/scenarios/targets/calls"
 )
 
 // Kind is one kind of target. The scenario format, its schema and page, validation, settings such as --set target.NAME.size=4,
@@ -90,8 +89,9 @@ type Place struct {
 	Dir string
 	// File is the directory that paths in the scenario are relative to; "" for this process's own.
 	File string
-	// Load is the calls of the scenario's load; none where the load is built-in tasks, or there is none.
-	Load calls.Spec
+	// Load is the calls of the scenario's load, a calls.Spec; that of no call where the load is built-in tasks, or there is none.
+	// It is no field of that type because package calls links net/http, for which every worker that links this one would wait.
+	Load any
 	// Consent is asked before anything is done to processes that somebody else started. It returns how consent was given, for the
 	// record, or why not. nil: nobody consents.
 	Consent func(Seen) (how string, err error)
