@@ -23,6 +23,7 @@ type Case struct {
 	// striking tells whether an injection that waits for no other is yet to come or going on, recovered whether the target is whole.
 	striking  func() bool
 	recovered func(context.Context) bool
+	holdAll   func(context.Context) ([]*Victim, func(), error)
 }
 
 // Now is the time since the start of the run, as in the history.
@@ -81,6 +82,12 @@ func (c *Case) Tells(what string) bool {
 		}
 	}
 	return false
+}
+
+// HoldAll takes hold of every member that the target lists, for a fault on the whole that does something to each, so that nobody
+// else strikes one of them until letGo is called. It is refused while another injection has one.
+func (c *Case) HoldAll(ctx context.Context) (members []*Victim, letGo func(), err error) {
+	return c.holdAll(ctx)
 }
 
 // Capability gives the target as T, or refuses the injection by the name of what the target lacks.

@@ -153,6 +153,43 @@ func (x *experiment) spare(members []Member) (n int) {
 	return n
 }
 
+// holdAll takes hold of every member.
+func (x *experiment) holdAll(ctx context.Context) (all []*Victim, letGo func(), err error) {
+	x.pickMu.Lock()
+	defer x.pickMu.Unlock()
+	letGo = func() {
+		for _, v := range all {
+			x.letGo(v)
+		}
+	}
+	members, err := x.Target.Members(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("list the target's members: %w", err)
+	}
+	for rank, m := range members {
+		v, err := hold(ctx, x.Target, m, rank, x.clock)
+		if errors.Is(err, ErrGone) {
+			continue
+		}
+		if err == nil && x.taken(m) {
+			v.release()
+			err = Refuse("another injection has the member in slot %d: let this one begin later", m.Slot)
+		}
+		if err != nil {
+			letGo()
+			return nil, nil, err
+		}
+		x.mu.Lock()
+		x.held[v] = true
+		x.mu.Unlock()
+		all = append(all, v)
+	}
+	if len(all) == 0 {
+		return nil, nil, Refuse("the target has no members")
+	}
+	return all, letGo, nil
+}
+
 func (x *experiment) letGo(v *Victim) {
 	x.mu.Lock()
 	delete(x.held, v)
@@ -165,7 +202,7 @@ func (x *experiment) inject(ctx, probeCtx context.Context, s Shot, v *Victim, du
 	n := x.planned(s, v, due)
 	c := &Case{
 		Target: x.Target, Victim: v, Guardian: x.Guardian, Until: x.planEnd, clock: x.clock, ownOOM: x.countOOM,
-		claims: &x.claims, striking: func() bool { return x.striking.Load() > 0 }, recovered: x.recovered,
+		claims: &x.claims, striking: func() bool { return x.striking.Load() > 0 }, recovered: x.recovered, holdAll: x.holdAll,
 	}
 	if v != nil {
 		c.exit = x.exits.watch(v.Member)

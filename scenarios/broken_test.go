@@ -32,6 +32,7 @@ var guards = map[string]struct{ target, cause string }{
 	"term-ignored":               {"target.pool.bugs=[loses-tasks]", "no outcome"},
 	"pause":                      {"target.pool.bugs=[answers-late]", "answer"},
 	"pause-short":                {"target.pool.bugs=[impatient]", "exits.total"},
+	"freeze":                     {"target.pool.bugs=[impatient]", "exits.total"},
 	"oom-kill":                   {"target.pool.bugs=[kills-others]", "nobody"},
 	"oom-fallback":               {"target.pool.bugs=[loses-tasks]", "no outcome"},
 	"memory-pressure":            {"target.pool.bugs=[runs-twice]", "more often"},

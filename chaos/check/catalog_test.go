@@ -27,6 +27,7 @@ var catalog = map[string]string{
 	"term-ignored":               "exits.killed exits.ours faults.effect.min faults.effect.max",
 	"pause":                      "exits.stalled faults.detection.max tasks.retried slot.recovery.max",
 	"pause-short":                "exits.total pids.turnover tasks.retried",
+	"freeze":                     "exits.total tasks.executions.max tasks.latency.max",
 	"oom-kill":                   "exits.oom faults.confirmed",
 	"oom-fallback":               "exits.oom exits.recycled faults.confirmed",
 	"memory-pressure":            "exits.total tasks.throughput.during memory.members.max",
@@ -50,7 +51,7 @@ var catalog = map[string]string{
 
 func TestCatalogCanBeWrittenInMetrics(t *testing.T) {
 	g := NewWithT(t)
-	g.Expect(catalog).To(HaveLen(35))
+	g.Expect(catalog).To(HaveLen(36))
 	for scenario, metrics := range catalog {
 		for _, name := range strings.Fields(metrics) {
 			_, ok := check.Lookup(name)

@@ -85,13 +85,18 @@ func (p *pausing) Heal(ctx context.Context, c *chaos.Case) error {
 	if err := c.Victim.Resume(); err != nil {
 		return err
 	}
+	return goesOn(ctx, c.Victim)
+}
+
+// goesOn waits until a victim that was continued is not stopped any more, or gone.
+func goesOn(ctx context.Context, v *chaos.Victim) error {
 	for {
-		stopped, err := procfs.Stopped(c.Victim.PID)
-		if err != nil || !stopped || c.Victim.Gone() {
+		stopped, err := procfs.Stopped(v.PID)
+		if err != nil || !stopped || v.Gone() {
 			return nil // an error here means that it is gone
 		}
 		if err := wait.For(ctx, time.Millisecond); err != nil {
-			return fmt.Errorf("pid %d is stopped although it was continued: %w", c.Victim.PID, err)
+			return fmt.Errorf("pid %d is stopped although it was continued: %w", v.PID, err)
 		}
 	}
 }

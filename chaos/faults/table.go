@@ -24,6 +24,7 @@ type Kind struct {
 var table = []Kind{
 	{"signal", "Send the victim a signal.", "the wait status shows it; for TERM and the like, how the victim ended", "", Signal{}},
 	{"pause", "SIGSTOP, and SIGCONT after a while.", "state T of every thread until SIGCONT or death", "", Pause{}},
+	{"freeze", "Stop every member at one moment, and continue them all after a while.", "state T of every thread of each until SIGCONT or death", "", Freeze{}},
 	{"oom", "Exhaust the victim's memory until the kernel's OOM killer, or a limit, ends it.", "wait status SIGKILL and the cgroup's oom_kill +1; by rlimit the message of the allocator or the runtime", "Stresser", OOM{}},
 	{"memory", "Hold the victim's memory near its limit without ending it.", "the cgroup's usage over the time, oom_kill +0", "Stresser", Memory{}},
 	{"cpu", "Throttle the victim's CPU.", "the cgroup's nr_throttled grew", "", CPU{}},
