@@ -136,7 +136,7 @@ func (p *Pool) take(w *worker, f *wire.Frame) error {
 		p.publish(Event{Kind: LateResult, Worker: w.info(), TaskID: c.id})
 		return nil
 	}
-	c.data, c.head, c.raw, c.pid, c.ran = body, 0, f.Kind, int32(w.proc.pid()), time.Duration(f.Run)
+	c.data, c.head, c.raw, c.pid, c.ran = body, 0, f.Kind, int32(w.proc.PID()), time.Duration(f.Run)
 	if f.Kind == wire.FrameValue {
 		p.stats.OK++
 	} else {
@@ -160,7 +160,7 @@ func (p *Pool) take(w *worker, f *wire.Frame) error {
 // collect copies a large result out of the worker's arena, or out of the argument that it is a part of, without Pool.mu,
 // and frees the arena. Only the reader calls it, and the process is not released while the reader lives.
 func (p *Pool) collect(w *worker, c *call, f *wire.Frame) ([]byte, error) {
-	down, up := w.proc.arenas()
+	down, up := w.proc.Arenas()
 	ref, ok := wire.ParseRef(f.Payload)
 	if f.Kind != wire.FrameValue && ref.Size > wire.MaxFrame {
 		return nil, fmt.Errorf("%w: a failure of %d bytes, at most %d", wire.ErrFrame, ref.Size, wire.MaxFrame)

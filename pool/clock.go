@@ -5,12 +5,6 @@ import (
 	"time"
 )
 
-var clockBase = time.Now()
-
-// monotonic is a clock for measuring inside this process. It is read far more often than the time of day, and costs
-// half as much: one call of the vDSO in place of two.
-func monotonic() time.Duration { return time.Since(clockBase) }
-
 // patience is the clock by which the pool measures how long it waits for workers and for what they run. It stands still while this
 // process does: stopped, frozen, or without a CPU. A reading that comes later than it was to moves the clock back by what it was
 // late, and whoever measures by it has readings made at least every eighth of its limit; a stop costs no more than that.

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/internal/codec"
+	"github.com/respawn-go/respawn/internal/process"
+	"github.com/respawn-go/respawn/internal/serve"
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
@@ -147,10 +149,10 @@ type Config struct {
 	// a second. Default nil: nothing is logged.
 	Logger *slog.Logger
 
-	start  startFunc      // the process seam; nil: real processes
-	mutant mutant         // our own pool broken on purpose, for the tests
-	jitter func() float64 // randomness of the backoff in [0,1); nil: math/rand
-	lone   int            // calls in a row before a reader rests; 0: loneRun, below: none
+	start  process.StartFunc // the process seam; nil: real processes
+	mutant mutant            // our own pool broken on purpose, for the tests
+	jitter func() float64    // randomness of the backoff in [0,1); nil: math/rand
+	lone   int               // calls in a row before a reader rests; 0: loneRun, below: none
 }
 
 // Backoff describes what happens when workers fail to come up. A failure is an exit before ready, or within a second
@@ -288,7 +290,7 @@ type Init[Arg any] struct{ name string }
 // cannot travel (see Register).
 func RegisterInit[Arg any](name string, fn func(ctx context.Context, arg Arg) error) Init[Arg] {
 	codec.MustTravel("initializer", name, "argument", reflect.TypeFor[Arg]())
-	registry.addInit(name, func(ctx context.Context, data []byte) error {
+	serve.Registry.AddInit(name, func(ctx context.Context, data []byte) error {
 		var arg Arg
 		if err := CBOR.Decode(data, &arg); err != nil {
 			return fmt.Errorf("decode the argument of initializer %q: %w", name, err)

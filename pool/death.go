@@ -71,7 +71,7 @@ func (p *Pool) bury(w *worker, quarantined bool) Exit {
 // exitRecord makes the record of w's end.
 func (w *worker) exitRecord(quarantined bool) Exit {
 	x := Exit{
-		Worker: w.name, Generation: w.gen, Slot: -1, PID: w.proc.pid(), At: w.died, Reason: w.reason, Asked: w.asked, Settled: w.settled,
+		Worker: w.name, Generation: w.gen, Slot: -1, PID: w.proc.PID(), At: w.died, Reason: w.reason, Asked: w.asked, Settled: w.settled,
 		Code: unknownCode,
 	}
 	if w.slot != nil {
@@ -82,14 +82,14 @@ func (w *worker) exitRecord(quarantined bool) Exit {
 	}
 	if !quarantined {
 		st := w.status
-		x.Code, x.Signal, x.UserTime, x.SystemTime, x.MaxRSS = st.code, st.signal, st.user, st.system, st.maxRSS
-		x.Stderr, x.Stopped = w.stderr, st.stopped
-		unknown := st.code == unknownCode
-		if killed := w.killed && (st.signal == syscall.SIGKILL || unknown); !killed && !(w.stopSent && (st.code == 0 || unknown)) {
+		x.Code, x.Signal, x.UserTime, x.SystemTime, x.MaxRSS = st.Code, st.Signal, st.User, st.System, Bytes(st.MaxRSS)
+		x.Stderr, x.Stopped = w.stderr, st.Stopped
+		unknown := st.Code == unknownCode
+		if killed := w.killed && (st.Signal == syscall.SIGKILL || unknown); !killed && !(w.stopSent && (st.Code == 0 || unknown)) {
 			x.Reason = ReasonNone // it ended by itself before the pool came to end it
 		}
 	}
-	x.classify(w.oom, w.p.cfg.HardMemory > 0 && w.proc.cgroup() == "")
+	x.classify(w.oom, w.p.cfg.HardMemory > 0 && w.proc.Cgroup() == "")
 	return x
 }
 
@@ -202,6 +202,6 @@ func (w *worker) release() {
 	defer w.p.mu.Unlock()
 	w.released = true
 	if !w.writing && w.p.cfg.mutant != mutantLeak {
-		w.proc.close()
+		w.proc.Close()
 	}
 }

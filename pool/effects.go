@@ -90,15 +90,15 @@ func (w *worker) beginWrite() (outgoing, bool) {
 func (w *worker) write(o outgoing) {
 	for {
 		if o.large != nil {
-			down, _ := w.proc.arenas()
+			down, _ := w.proc.Arenas()
 			copy(down[copy(down, o.head):], o.bytes)
 			w.copiedLarge(o.large)
 			o.large, o.bytes = nil, nil
 		}
-		n, err := w.proc.tryWrite(o.buf)
+		n, err := w.proc.TryWrite(o.buf)
 		if err == nil && n < len(o.buf) {
 			go func() {
-				_ = w.proc.write(o.buf[n:]) // an error means that it is dying; its tasks are in flight
+				_ = w.proc.Write(o.buf[n:]) // an error means that it is dying; its tasks are in flight
 				if more, ok := w.endWrite(o); ok {
 					w.write(more)
 				}
@@ -128,7 +128,7 @@ func (w *worker) endWrite(o outgoing) (outgoing, bool) {
 	defer w.p.mu.Unlock()
 	w.writing, w.spareOut = false, o.buf[:0]
 	if w.released {
-		w.proc.close()
+		w.proc.Close()
 		return outgoing{}, false
 	}
 	return w.beginWrite()

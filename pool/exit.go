@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/internal/pidfd"
+	"github.com/respawn-go/respawn/internal/process"
 )
 
 // Reason says why the pool itself ended a worker; ReasonNone when it did not.
@@ -111,7 +112,7 @@ func lastLine(s string) string {
 		if line != "" {
 			last = line
 		}
-		if isCrashMark(line) {
+		if process.IsCrashMark(line) {
 			break
 		}
 	}

@@ -1,6 +1,10 @@
 package pool
 
-import "syscall"
+import (
+	"syscall"
+
+	"github.com/respawn-go/respawn/internal/process"
+)
 
 // Mutant breaks a pool on purpose: see mutant.go.
 type Mutant = mutant
@@ -25,30 +29,30 @@ func (c Config) Broken(m Mutant) Config {
 
 // Refusing returns the config of a pool whose processes are started for real, unless refuse has an error to give.
 func (c Config) Refusing(refuse func() syscall.Errno) Config {
-	c.start = func(spec spawnSpec) (process, error) {
+	c.start = func(spec process.Spec) (process.Process, error) {
 		if errno := refuse(); errno != 0 {
 			return nil, errno
 		}
-		return startProcess(spec)
+		return process.Start(spec)
 	}
 	return c
 }
 
 // WithoutCgroup returns the config of a pool for whose workers no cgroup can be made.
 func (c Config) WithoutCgroup(cause error) Config {
-	c.start = func(spec spawnSpec) (process, error) {
-		p, err := startProcess(spec)
+	c.start = func(spec process.Spec) (process.Process, error) {
+		p, err := process.Start(spec)
 		return noCgroup{p, cause}, err
 	}
 	return c
 }
 
 type noCgroup struct {
-	process
+	process.Process
 	cause error
 }
 
-func (p noCgroup) confine(limit Bytes, _ bool) (cause, err error) {
-	_, err = p.process.confine(limit, false)
+func (p noCgroup) Confine(limit int64, _ bool) (cause, err error) {
+	_, err = p.Process.Confine(limit, false)
 	return p.cause, err
 }

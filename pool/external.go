@@ -62,9 +62,9 @@ func (w *worker) introduced(payload []byte) *BootError {
 	switch {
 	case r.Protocol != wire.Protocol:
 		return refuse("it speaks protocol %d (%s), and this pool speaks %d: use the SDK that comes with this version", r.Protocol, r.SDK, wire.Protocol)
-	case r.PID != w.proc.pid():
+	case r.PID != w.proc.PID():
 		return refuse("the command starts the worker as a child, process %d, and the pool sees %d alone: use exec in a script, "+
-			"or name the interpreter itself", r.PID, w.proc.pid())
+			"or name the interpreter itself", r.PID, w.proc.PID())
 	case len(r.Tasks) > maxTaskNames:
 		return refuse("it has %d tasks: at most %d", len(r.Tasks), maxTaskNames)
 	}
@@ -100,14 +100,14 @@ func (w *worker) byArena(c *call) bool {
 	if c.size() < wire.InlinePayload || c.def.external && !w.shares {
 		return false
 	}
-	down, _ := w.proc.arenas()
+	down, _ := w.proc.Arenas()
 	return down != nil
 }
 
 // collectedOf tells w, of another language, how many of its large results have been copied out of the arena.
 func (w *worker) collectedOf(c *call) {
 	if c.def.external {
-		w.proc.control(wire.Control{Kind: wire.ControlCollected, Arg: uint32(w.collected)})
+		w.proc.Control(wire.Control{Kind: wire.ControlCollected, Arg: uint32(w.collected)})
 	}
 }
 

@@ -76,27 +76,6 @@ func framesOf(data []byte, piece int) (frames []byte, err error) {
 }
 
 // FuzzControl feeds a worker what its parent never sends.
-func FuzzControl(f *testing.F) {
-	for kind := wire.ControlPing; kind < wire.ControlStop; kind++ {
-		b := wire.Control{Kind: kind, Arg: 7}.Encode()
-		f.Add(b[:])
-	}
-	f.Add(bytes.Repeat([]byte{0xff}, wire.ControlSize))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) < wire.ControlSize {
-			return
-		}
-		m := wire.DecodeControl(data)
-		if m.Kind == wire.ControlStop {
-			return // ends the process
-		}
-		s := &server{host: host{page: wire.Page{Mem: make([]byte, wire.PageSize)}, write: func([]byte) error { return nil }}}
-		s.handleControl(m)
-		if b := m.Encode(); wire.DecodeControl(b[:]) != m {
-			t.Fatalf("%v was written again as %v", m, wire.DecodeControl(b[:]))
-		}
-	})
-}
 
 func FuzzArenaRef(f *testing.F) {
 	f.Add(wire.AppendRef(nil, wire.Ref{Offset: 0, Size: 16}), uint16(16))

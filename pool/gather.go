@@ -3,6 +3,8 @@ package pool
 import (
 	"runtime"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // A write to a socket and the waking of its reader cost more than tens of small tasks, so submissions that come close
@@ -22,7 +24,7 @@ var holdBusy = max(1, runtime.GOMAXPROCS(0)/2)
 
 // pace decides who dispatches a call that was just queued while workers are idle. Pool.mu is held.
 func (p *Pool) pace() {
-	at := monotonic()
+	at := wire.Now()
 	if at-p.lastSubmit < rapid {
 		p.rapid++
 	} else {
@@ -59,7 +61,7 @@ func (p *Pool) hold() bool {
 		return false
 	}
 	if !p.held {
-		p.held, p.heldAt = true, monotonic()
+		p.held, p.heldAt = true, wire.Now()
 		if p.keeperNext.After(time.Now().Add(2 * keeperTick)) {
 			p.keeperWake()
 		}

@@ -1,6 +1,9 @@
 package pool
 
-import "github.com/respawn-go/respawn/internal/guardian"
+import (
+	"github.com/respawn-go/respawn/internal/guardian"
+	"github.com/respawn-go/respawn/internal/process"
+)
 
 // guard ends a pool's workers when the process that made the pool is gone: a guardian, or nobody.
 type guard interface {
@@ -16,15 +19,15 @@ func (noGuardian) Watch(int, string) error { return nil }
 func (noGuardian) Forget(int)              {}
 func (noGuardian) Close() error            { return nil }
 
-func (p *Pool) guardWatch(proc process) {
-	if err := p.guardian.Watch(proc.pid(), proc.cgroup()); err != nil {
-		p.warn("the guardian cannot watch a worker", "pid", proc.pid(), "err", err)
+func (p *Pool) guardWatch(proc process.Process) {
+	if err := p.guardian.Watch(proc.PID(), proc.Cgroup()); err != nil {
+		p.warn("the guardian cannot watch a worker", "pid", proc.PID(), "err", err)
 	}
 }
 
 func (p *Pool) guardForget(w *worker) {
 	if w.proc != nil {
-		p.guardian.Forget(w.proc.pid())
+		p.guardian.Forget(w.proc.PID())
 	}
 }
 

@@ -1,15 +1,10 @@
 package pool
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
 	"reflect"
-	"sync"
 
 	"github.com/respawn-go/respawn/internal/codec"
+	"github.com/respawn-go/respawn/internal/serve"
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
@@ -37,34 +32,38 @@ func (e *HandlerError) Unwrap() []error { return e.wrapped }
 func RegisterError[E error](name string) struct{} {
 	codec.MustTravel("error", name, "type", reflect.TypeFor[E]())
 	unseen := codec.Light(reflect.TypeFor[E]())
-	errorKinds.add(&errorKind{
-		name: name,
-		match: func(err error) ([]byte, bool) {
-			e, ok := err.(E) //nolint:errorlint // each node of the tree is looked at by itself
-			if !ok {
-				return nil, false
+	match := func(err error) ([]byte, bool) {
+		e, ok := err.(E) //nolint:errorlint // each node of the tree is looked at by itself
+		if !ok {
+			return nil, false
+		}
+		data, encErr := CBOR.Append(nil, &e)
+		return data, encErr == nil
+	}
+	restore := func(data []byte) (err error, ok bool) {
+		defer func() {
+			if recover() != nil { // a decoder of the user's own, on bytes from a worker
+				err, ok = nil, false
 			}
-			data, encErr := CBOR.Append(nil, &e)
-			return data, encErr == nil
-		},
-		restore: func(data []byte) (err error, ok bool) {
-			defer func() {
-				if recover() != nil { // a decoder of the user's own, on bytes from a worker
-					err, ok = nil, false
-				}
-			}()
-			if len(data) > unseen && codec.TooHeavy(data, reflect.TypeFor[E]()) != nil {
-				return nil, false
-			}
-			var e E
-			if err := CBOR.Decode(data, &e); err != nil || reflect.ValueOf(&e).Elem().IsZero() && reflect.TypeFor[E]().Kind() == reflect.Pointer {
-				return nil, false
-			}
-			return e, true
-		},
-	})
+		}()
+		if len(data) > unseen && codec.TooHeavy(data, reflect.TypeFor[E]()) != nil {
+			return nil, false
+		}
+		var e E
+		if err := CBOR.Decode(data, &e); err != nil || reflect.ValueOf(&e).Elem().IsZero() && reflect.TypeFor[E]().Kind() == reflect.Pointer {
+			return nil, false
+		}
+		return e, true
+	}
+	serve.Know(name, match, restore)
 	return struct{}{}
 }
+
+var _ = serve.KnowSentinels(map[string]error{
+	"pool.ErrClosed": ErrClosed, "pool.ErrQueueFull": ErrQueueFull, "pool.ErrCrashLoop": ErrCrashLoop, "pool.ErrInWorker": ErrInWorker,
+	"pool.ErrMainNotCalled": ErrMainNotCalled, "pool.ErrUnsupported": ErrUnsupported, "pool.ErrUnknownTask": ErrUnknownTask,
+	"pool.ErrPayloadTooLarge": ErrPayloadTooLarge, "pool.ErrNoSuchSlot": ErrNoSuchSlot,
+})
 
 // RegisterSentinel names an error value so that errors.Is finds it in the parent. context.Canceled,
 // context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, fs.ErrNotExist, fs.ErrExist, fs.ErrPermission and
@@ -72,106 +71,17 @@ func RegisterError[E error](name string) struct{} {
 //
 //	var ErrQuota = pool.RegisterSentinel("quota", errors.New("quota exceeded"))
 func RegisterSentinel(name string, sentinel error) error {
-	errorKinds.add(&errorKind{
-		name:    name,
-		match:   func(err error) ([]byte, bool) { return nil, err == sentinel }, //nolint:errorlint // as above
-		restore: func([]byte) (error, bool) { return sentinel, true },
-	})
+	serve.Know(name,
+		func(err error) ([]byte, bool) { return nil, err == sentinel }, //nolint:errorlint // as above
+		func([]byte) (error, bool) { return sentinel, true })
 	return sentinel
-}
-
-type errorKind struct {
-	name    string
-	match   func(error) ([]byte, bool)
-	restore func([]byte) (error, bool)
-}
-
-// errorKinds are the errors that cross the border by name.
-var errorKinds = newErrorRegistry()
-
-type errorRegistry struct {
-	mu     sync.Mutex
-	byName map[string]*errorKind
-	list   []*errorKind
-}
-
-func newErrorRegistry() *errorRegistry {
-	r := &errorRegistry{byName: make(map[string]*errorKind)}
-	for name, err := range map[string]error{
-		"context.Canceled": context.Canceled, "context.DeadlineExceeded": context.DeadlineExceeded,
-		"io.EOF": io.EOF, "io.ErrUnexpectedEOF": io.ErrUnexpectedEOF,
-		"fs.ErrNotExist": fs.ErrNotExist, "fs.ErrExist": fs.ErrExist, "fs.ErrPermission": fs.ErrPermission,
-		"pool.ErrClosed": ErrClosed, "pool.ErrQueueFull": ErrQueueFull, "pool.ErrCrashLoop": ErrCrashLoop, "pool.ErrInWorker": ErrInWorker,
-		"pool.ErrMainNotCalled": ErrMainNotCalled, "pool.ErrUnsupported": ErrUnsupported, "pool.ErrUnknownTask": ErrUnknownTask,
-		"pool.ErrPayloadTooLarge": ErrPayloadTooLarge, "pool.ErrNoSuchSlot": ErrNoSuchSlot,
-	} {
-		r.add(&errorKind{
-			name:    name,
-			match:   func(e error) ([]byte, bool) { return nil, errors.Is(e, err) && !wraps(e) },
-			restore: func([]byte) (error, bool) { return err, true },
-		})
-	}
-	return r
-}
-
-// wraps tells whether err has children of its own, whose sentinels are then found there.
-func wraps(err error) bool {
-	switch err.(type) {
-	case interface{ Unwrap() error }, interface{ Unwrap() []error }:
-		return true
-	}
-	return false
-}
-
-func (r *errorRegistry) add(k *errorKind) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.byName[k.name] != nil {
-		panic(fmt.Sprintf("pool: error %q registered twice", k.name))
-	}
-	r.byName[k.name] = k
-	r.list = append(r.list, k)
-}
-
-// packError describes err for the wire.
-func packError(err error) wire.Error {
-	w := wire.Error{Message: err.Error(), Type: fmt.Sprintf("%T", err)}
-	errorKinds.mu.Lock()
-	kinds := errorKinds.list
-	errorKinds.mu.Unlock()
-	var walk func(error)
-	walk = func(e error) {
-		for _, k := range kinds {
-			if data, ok := k.match(e); ok && len(w.Known) < wire.MaxKnownErrors {
-				w.Known = append(w.Known, wire.KnownError{Name: k.name, Data: data})
-			}
-		}
-		switch e := e.(type) {
-		case interface{ Unwrap() error }:
-			if inner := e.Unwrap(); inner != nil {
-				walk(inner)
-			}
-		case interface{ Unwrap() []error }:
-			for _, inner := range e.Unwrap() {
-				walk(inner)
-			}
-		}
-	}
-	walk(err)
-	return w
 }
 
 // unpackError restores what packError described; names this program does not know are left out.
 func unpackError(task string, w wire.Error) *HandlerError {
 	e := &HandlerError{Task: task, Message: w.Message, Type: w.Type}
 	for _, known := range w.Known {
-		errorKinds.mu.Lock()
-		k := errorKinds.byName[known.Name]
-		errorKinds.mu.Unlock()
-		if k == nil {
-			continue
-		}
-		if err, ok := k.restore(known.Data); ok {
+		if err, ok := serve.Restore(known); ok {
 			e.wrapped = append(e.wrapped, err)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/respawn-go/respawn/internal/process"
+	"github.com/respawn-go/respawn/internal/serve"
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
@@ -50,12 +52,12 @@ func (c *Crew) Kill(pid int, sig syscall.Signal) error {
 	if w == nil {
 		return fmt.Errorf("no worker of this pool has pid %d now", pid)
 	}
-	return w.signal(sig)
+	return w.Signal(sig)
 }
 
-func (c *Crew) start(spec spawnSpec) (process, error) {
-	if spec.command != nil {
-		return nil, fmt.Errorf("a pool in process cannot start Config.Command %q", spec.command)
+func (c *Crew) start(spec process.Spec) (process.Process, error) {
+	if spec.Command != nil {
+		return nil, fmt.Errorf("a pool in process cannot start Config.Command %q", spec.Command)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -65,9 +67,9 @@ func (c *Crew) start(spec spawnSpec) (process, error) {
 		tasks: newMemoryPipe(), results: newMemoryPipe(), orders: newMemoryPipe(),
 		sigterm: make(chan os.Signal, 1), exited: make(chan struct{}),
 	}
-	w.server = newServer(w.host())
+	w.server = serve.New(w.host())
 	c.members[w.number] = w
-	go w.server.main()
+	go w.server.Main()
 	return w, nil
 }
 
@@ -76,7 +78,7 @@ type goroutineWorker struct {
 	crew    *Crew
 	number  int
 	board   wire.Page
-	server  *server
+	server  *serve.Server
 	tasks   *memoryPipe
 	results *memoryPipe
 	orders  *memoryPipe
@@ -84,42 +86,39 @@ type goroutineWorker struct {
 	exited  chan struct{}
 	ending  sync.Once
 	dead    atomic.Bool
-	status  waitStatus
+	status  process.Status
 }
 
 // host is what the protocol loop sees of it.
-func (w *goroutineWorker) host() host {
-	return host{
-		page: w.board, settleIn: func() {}, terminated: w.sigterm,
-		read:        func(b []byte) (int, error) { return w.tasks.read(b), nil },
-		readControl: func(b []byte) (int, error) { return w.orders.read(b), nil },
-		write: func(b []byte) error {
+func (w *goroutineWorker) host() serve.Host {
+	return serve.Host{
+		Page: w.board, SettleIn: func() {}, Terminated: w.sigterm,
+		Read:        func(b []byte) (int, error) { return w.tasks.read(b), nil },
+		ReadControl: func(b []byte) (int, error) { return w.orders.read(b), nil },
+		Write: func(b []byte) error {
 			if w.dead.Load() {
 				runtime.Goexit()
 			}
 			w.results.write(b)
 			return nil
 		},
-		die:      func(sig syscall.Signal) { w.end(waitStatus{code: -1, signal: sig}); runtime.Goexit() },
-		exit:     func(code int) { w.end(waitStatus{code: code}); runtime.Goexit() },
-		orphaned: runtime.Goexit,
-		complain: func(error) {},
+		Die:      func(sig syscall.Signal) { w.end(process.Status{Code: -1, Signal: sig}); runtime.Goexit() },
+		Exit:     func(code int) { w.end(process.Status{Code: code}); runtime.Goexit() },
+		Orphaned: runtime.Goexit,
+		Complain: func(error) {},
 	}
 }
 
 // end is the worker's death, however it comes.
-func (w *goroutineWorker) end(how waitStatus) {
+func (w *goroutineWorker) end(how process.Status) {
 	w.ending.Do(func() {
 		w.dead.Store(true)
-		w.server.stopping.Store(true)
-		w.board.Word(wire.OffCrash).Store(uint64(wire.CrashAfterRead)) // a task that it claims from now on is not run
+		w.server.Cut()
 		w.status = how
 		w.tasks.close()
 		w.orders.close()
 		w.results.close()
-		if tc := w.server.current.Load(); tc != nil {
-			tc.cancel()
-		}
+		w.server.Cancel()
 		w.crew.mu.Lock()
 		delete(w.crew.members, w.number)
 		w.crew.mu.Unlock()
@@ -127,25 +126,25 @@ func (w *goroutineWorker) end(how waitStatus) {
 	})
 }
 
-func (w *goroutineWorker) pid() int                         { return w.number }
-func (w *goroutineWorker) record() record                   { return w.board }
-func (w *goroutineWorker) arenas() (_, _ []byte)            { return nil, nil }
-func (w *goroutineWorker) stopReading()                     { w.results.stop() }
-func (w *goroutineWorker) drain(b []byte) int               { return w.results.poll(b) }
-func (w *goroutineWorker) hangUp()                          {}
-func (w *goroutineWorker) confine(Bytes, bool) (_, _ error) { return nil, nil }
-func (w *goroutineWorker) oomKills() uint64                 { return 0 }
-func (w *goroutineWorker) cgroup() string                   { return "" }
-func (w *goroutineWorker) resident() Bytes                  { return 0 }
-func (w *goroutineWorker) stderrTail() string               { return "" }
-func (w *goroutineWorker) kill()                            { _ = w.signal(syscall.SIGKILL) }
-func (w *goroutineWorker) halted() bool                     { return false }
+func (w *goroutineWorker) PID() int                         { return w.number }
+func (w *goroutineWorker) Record() process.Record           { return w.board }
+func (w *goroutineWorker) Arenas() (_, _ []byte)            { return nil, nil }
+func (w *goroutineWorker) StopReading()                     { w.results.stop() }
+func (w *goroutineWorker) Drain(b []byte) int               { return w.results.poll(b) }
+func (w *goroutineWorker) HangUp()                          {}
+func (w *goroutineWorker) Confine(int64, bool) (_, _ error) { return nil, nil }
+func (w *goroutineWorker) OomKills() uint64                 { return 0 }
+func (w *goroutineWorker) Cgroup() string                   { return "" }
+func (w *goroutineWorker) Resident() int64                  { return 0 }
+func (w *goroutineWorker) StderrTail() string               { return "" }
+func (w *goroutineWorker) Kill()                            { _ = w.Signal(syscall.SIGKILL) }
+func (w *goroutineWorker) Halted() bool                     { return false }
 
-func (w *goroutineWorker) receive(space func() []byte, got func(n int) bool) error {
+func (w *goroutineWorker) Receive(space func() []byte, got func(n int) bool) error {
 	return w.results.receive(space, got)
 }
 
-func (w *goroutineWorker) tryWrite(b []byte) (int, error) {
+func (w *goroutineWorker) TryWrite(b []byte) (int, error) {
 	if w.dead.Load() {
 		return 0, syscall.EPIPE
 	}
@@ -153,19 +152,19 @@ func (w *goroutineWorker) tryWrite(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (w *goroutineWorker) write(b []byte) error {
-	_, err := w.tryWrite(b)
+func (w *goroutineWorker) Write(b []byte) error {
+	_, err := w.TryWrite(b)
 	return err
 }
 
-func (w *goroutineWorker) control(m wire.Control) {
+func (w *goroutineWorker) Control(m wire.Control) {
 	b := m.Encode()
 	w.orders.write(b[:])
 }
 
-func (w *goroutineWorker) signal(sig syscall.Signal) error {
+func (w *goroutineWorker) Signal(sig syscall.Signal) error {
 	if sig != syscall.SIGTERM {
-		w.end(waitStatus{code: -1, signal: sig})
+		w.end(process.Status{Code: -1, Signal: sig})
 		return nil
 	}
 	w.crew.mu.Lock()
@@ -180,19 +179,16 @@ func (w *goroutineWorker) signal(sig syscall.Signal) error {
 	return nil
 }
 
-func (w *goroutineWorker) awaitDeath() { <-w.exited }
+func (w *goroutineWorker) AwaitDeath() { <-w.exited }
 
-func (w *goroutineWorker) wait() waitStatus {
+func (w *goroutineWorker) Wait() process.Status {
 	<-w.exited
 	return w.status
 }
 
 // close lets go of the goroutine that waits for SIGTERM and, if the loop ended in the middle of a batch, of the one that
 // waits for that.
-func (w *goroutineWorker) close() {
+func (w *goroutineWorker) Close() {
 	close(w.sigterm)
-	select {
-	case <-w.server.serving:
-	default:
-	}
+	w.server.LetGo()
 }

@@ -17,7 +17,7 @@ func TestAWorkerInProcessThatIsGoneTakesNoMoreSignals(t *testing.T) {
 	crew.mu.Unlock()
 	p.Terminate() // between Kill's look at who is there and its signal
 	for range 2 {
-		g.Expect(w.signal(syscall.SIGTERM)).To(Succeed())
-		g.Expect(w.signal(syscall.SIGKILL)).To(Succeed())
+		g.Expect(w.Signal(syscall.SIGTERM)).To(Succeed())
+		g.Expect(w.Signal(syscall.SIGKILL)).To(Succeed())
 	}
 }

@@ -38,7 +38,7 @@ func (p *Pool) keep() {
 		}
 		next = earliest(next, p.ring(now))
 		if p.held {
-			if monotonic()-p.heldAt >= keeperTick {
+			if wire.Now()-p.heldAt >= keeperTick {
 				p.held = false
 				p.findSlow(now)
 				p.dispatch()
@@ -136,7 +136,7 @@ func (p *Pool) lookAfter(w *worker, now time.Time) (next time.Time) {
 	if soft := p.cfg.SoftMemory; soft > 0 {
 		if !now.Before(w.weighAt) {
 			w.weighAt = now.Add(memoryEvery) // not at each look: with tasks in flight that is every keeperTick
-			if w.proc.resident() > soft {
+			if Bytes(w.proc.Resident()) > soft {
 				p.retire(w, ReasonRecycle)
 				return next
 			}
@@ -215,7 +215,7 @@ func (p *Pool) unburden(w *worker, running uint32) {
 	w.window = 1
 	w.cost = longTask
 	if oldest, _ := w.flight.oldest(); oldest != running {
-		w.proc.control(wire.Control{Kind: wire.ControlFlush})
+		w.proc.Control(wire.Control{Kind: wire.ControlFlush})
 	}
 	if taken := p.revoke(w); taken > 0 {
 		p.publish(Event{Kind: TaskRevoked, Worker: w.info(), Count: taken})
@@ -250,7 +250,7 @@ func (w *worker) lives() bool {
 	if pinged {
 		return ping == w.pings
 	}
-	if w.proc.halted() {
+	if w.proc.Halted() {
 		return false
 	}
 	_, seq := w.board.Running()
@@ -264,14 +264,14 @@ func (w *worker) ping(now time.Time) {
 	}
 	w.pings++
 	if _, pinged := w.board.Pong(); pinged {
-		w.proc.control(wire.Control{Kind: wire.ControlPing, Arg: w.pings})
+		w.proc.Control(wire.Control{Kind: wire.ControlPing, Arg: w.pings})
 	}
 }
 
 // answered tells whether w has shown that it lives since that ping: one that is not pinged by not being stopped.
 func (w *worker) answered(ping uint32) bool {
 	pong, pinged := w.board.Pong()
-	return pinged && pong >= ping || !pinged && !w.proc.halted()
+	return pinged && pong >= ping || !pinged && !w.proc.Halted()
 }
 
 // minSilence is how long a worker may owe an answer at least.

@@ -45,7 +45,7 @@ func (p *Pool) stopWorker(w *worker) {
 	}
 	w.stopSent = true
 	if !w.asked {
-		w.proc.control(wire.Control{Kind: wire.ControlStop})
+		w.proc.Control(wire.Control{Kind: wire.ControlStop})
 	}
 	w.stopKill = p.after(p.cfg.StopGrace, func() { w.kill(ReasonStop) })
 }
@@ -253,7 +253,7 @@ func (p *Pool) finish() {
 		close(p.stopped)
 		p.sweep()
 		p.guardian.Close()
-		p.launch.close()
+		p.launch.Close()
 		p.bus.close()
 		p.journal.wait()
 		p.stdout.wait()

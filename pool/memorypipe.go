@@ -3,6 +3,8 @@ package pool
 import (
 	"io"
 	"sync"
+
+	"github.com/respawn-go/respawn/internal/process"
 )
 
 // memoryPipe is one direction of a socket in memory. What is written never waits: a pool keeps little at a worker.
@@ -74,7 +76,7 @@ func (p *memoryPipe) receive(space func() []byte, got func(n int) bool) error {
 		p.mu.Unlock()
 		switch {
 		case stopped && n == 0:
-			return errReadStopped
+			return process.ErrReadStopped
 		case n == 0:
 			return io.EOF
 		}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/process"
 	"github.com/respawn-go/respawn/internal/wire"
 
 	mathrand "math/rand/v2"
@@ -27,8 +28,8 @@ type Pool struct {
 	initName string
 	initArg  []byte
 	guardian guard
-	launch   launch // of its workers
-	real     bool   // real processes, not fakes
+	launch   process.Launch // of its workers
+	real     bool           // real processes, not fakes
 	stdout   passThrough
 	stderr   passThrough
 	bus      eventBus
@@ -105,7 +106,7 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 		if err := reexec.Check(); err != nil {
 			return nil, err
 		}
-		cfg.start, real = startProcess, true
+		cfg.start, real = process.Start, true
 	}
 	if cfg.jitter == nil {
 		cfg.jitter = mathrand.Float64
@@ -162,7 +163,7 @@ func (p *Pool) prepare() (err error) {
 		return err
 	}
 	if err = p.startGuardian(); err != nil {
-		p.launch.close()
+		p.launch.Close()
 	}
 	return err
 }

@@ -3,6 +3,8 @@ package pool
 import (
 	"context"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // One who calls, waits and calls again gains nothing from a reader beside him: waking him from another goroutine costs as
@@ -19,7 +21,7 @@ const (
 )
 
 // interrupter is a process whose receive can be made to return early, with nil.
-type interrupter interface{ interrupt() }
+type interrupter interface{ Interrupt() }
 
 // rest leaves the worker unread until there is something to read for, if its reader may rest; false if somebody has to
 // read on. Its reader calls it.
@@ -30,7 +32,7 @@ func (w *worker) rest() bool {
 	if _, ok := w.proc.(interrupter); !ok || !w.lonely() || !w.died.IsZero() || w.unreadable || w.state != Ready || w.in.Start != w.in.End {
 		return false
 	}
-	w.resting, w.restedAt, p.rested = true, monotonic(), true
+	w.resting, w.restedAt, p.rested = true, wire.Now(), true
 	if p.keeperNext.After(p.clock.now().Add(2 * restFor)) {
 		p.keeperWake()
 	}
@@ -53,7 +55,7 @@ func (w *worker) attendAfter(now time.Time) (next time.Time) {
 	if !w.resting {
 		return time.Time{}
 	}
-	left := restFor - (monotonic() - w.restedAt)
+	left := restFor - (wire.Now() - w.restedAt)
 	if left <= 0 {
 		w.attend()
 		return time.Time{}
@@ -81,7 +83,7 @@ func (c *call) read(ctx context.Context, settled <-chan struct{}) {
 	}
 	var err error
 	for c.reads != nil {
-		err = w.proc.receive(w.space, func(n int) bool { return w.got(n) && len(settled) == 0 && !p.isSettled(c) })
+		err = w.proc.Receive(w.space, func(n int) bool { return w.got(n) && len(settled) == 0 && !p.isSettled(c) })
 		p.mu.Lock()
 		if err != nil || w.unreadable || c.settled {
 			c.reads = nil
@@ -104,6 +106,6 @@ func (p *Pool) isSettled(c *call) bool {
 // worker than his. Pool.mu is held.
 func (c *call) relieve() {
 	if c.reads != nil {
-		c.reads.proc.(interrupter).interrupt()
+		c.reads.proc.(interrupter).Interrupt()
 	}
 }

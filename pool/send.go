@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+
+	"github.com/respawn-go/respawn/internal/serve"
 )
 
 var _ Transport = (*Pool)(nil)
@@ -50,7 +52,7 @@ func (p *Pool) definition(m *Message) (*definition, error) {
 		if def, ok := externals.Load(m.Task); ok {
 			return def.(*definition), nil
 		}
-	} else if index, ok := registry.index(m.Task); ok {
+	} else if index, ok := serve.Registry.Index(m.Task); ok {
 		return &definition{name: m.Task, index: index}, nil
 	}
 	return nil, fmt.Errorf("%w: %q", ErrUnknownTask, m.Task)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/process"
 	"github.com/respawn-go/respawn/internal/wire"
 
 	. "github.com/onsi/gomega"
@@ -21,21 +22,21 @@ func TestATaskWhoseWorkerTakesItsClaimBackIsNotSentForEver(t *testing.T) {
 	}
 	for name, is := range map[string]struct {
 		crime  func(w *simProcess, e *simExec)
-		how    waitStatus
+		how    process.Status
 		starts int
 	}{
-		"while it runs, and crashes":   {unclaim, waitStatus{code: 9}, 3},
-		"while it runs, and is killed": {unclaim, waitStatus{code: -1, signal: syscall.SIGKILL}, 16},
-		"and then sends a result":      {func(w *simProcess, e *simExec) { unclaim(w, e); answer(w, e) }, waitStatus{code: 9}, 3},
+		"while it runs, and crashes":   {unclaim, process.Status{Code: 9}, 3},
+		"while it runs, and is killed": {unclaim, process.Status{Code: -1, Signal: syscall.SIGKILL}, 16},
+		"and then sends a result":      {func(w *simProcess, e *simExec) { unclaim(w, e); answer(w, e) }, process.Status{Code: 9}, 3},
 		"and says that it runs nothing": {func(w *simProcess, e *simExec) {
 			unclaim(w, e)
 			w.board.SetPhase(wire.PhaseIdle, 0)
-		}, waitStatus{code: -1, signal: syscall.SIGKILL}, maxAttempts},
+		}, process.Status{Code: -1, Signal: syscall.SIGKILL}, maxAttempts},
 		"and says that it runs nothing, and sends a result": {func(w *simProcess, e *simExec) {
 			unclaim(w, e)
 			w.board.SetPhase(wire.PhaseIdle, 0)
 			answer(w, e)
-		}, waitStatus{code: 9}, 3},
+		}, process.Status{Code: 9}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			staged(t, Config{Size: 1}, func(g *WithT, s *simulation, p *Pool) {

@@ -127,7 +127,7 @@ func (s *simulation) unjustified(x *Exit, w *simProcess) string {
 			ended = w.killedAt
 		}
 		old := c.MaxAge > 0 && ended.Sub(w.born) >= c.MaxAge
-		fat := c.SoftMemory > 0 && w.resident() > c.SoftMemory
+		fat := c.SoftMemory > 0 && Bytes(w.Resident()) > c.SoftMemory
 		return when(!old && !fat && (c.MaxTasks == 0 || ran < c.MaxTasks), "it was not due")
 	case ReasonRestart:
 		return when(!s.restarted, "nobody restarted the pool")
@@ -151,21 +151,21 @@ func (w *simProcess) misreported(x *Exit) string {
 	if x.Code == unknownCode && w.unreapable || w.lied && w.termed { // the goodbye may not have come
 		return ""
 	}
-	if x.Code != w.status.code || x.Signal != w.status.signal {
-		return fmt.Sprintf("it ended with %d %v", w.status.code, w.status.signal)
+	if x.Code != w.status.Code || x.Signal != w.status.Signal {
+		return fmt.Sprintf("it ended with %d %v", w.status.Code, w.status.Signal)
 	}
 	if x.Asked && !w.termed && !w.lied {
 		return "nobody asked it to end"
 	}
 	var want Kind
 	switch {
-	case w.oom > 0 && w.status.signal == syscall.SIGKILL, w.stderr != "" && w.status.code == 2:
+	case w.oom > 0 && w.status.Signal == syscall.SIGKILL, w.stderr != "" && w.status.Code == 2:
 		want = KindOOM
-	case w.byPool, x.Kind == KindOurs && !w.killedAt.IsZero() && w.status.signal == syscall.SIGKILL:
+	case w.byPool, x.Kind == KindOurs && !w.killedAt.IsZero() && w.status.Signal == syscall.SIGKILL:
 		want = KindOurs // two kills at a time cannot be told apart
-	case w.status.code == 0 && (w.stops || w.termed && !w.pending): // a stopped process has not seen its SIGTERM
+	case w.status.Code == 0 && (w.stops || w.termed && !w.pending): // a stopped process has not seen its SIGTERM
 		want = KindClean
-	case w.status.signal == syscall.SIGKILL, w.status.signal == syscall.SIGTERM:
+	case w.status.Signal == syscall.SIGKILL, w.status.Signal == syscall.SIGTERM:
 		want = KindKilled
 	default:
 		want = KindCrashed

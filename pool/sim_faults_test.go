@@ -4,6 +4,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/process"
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
@@ -51,7 +52,7 @@ var simFaults = []simFault{
 	{atBoot, 2, "a slow boot", func(w *simProcess, x *simMoment) { x.wait = w.sim.plan.cfg.BootTimeout / 2 }},
 	{atBoot, 2, "a boot that never ends", func(w *simProcess, x *simMoment) { x.wait = w.never() }},
 	{atBoot, 3, "death soon after ready", func(w *simProcess, x *simMoment) {
-		w.later(x.dice.span(time.Millisecond, readySettle), func() { w.die(waitStatus{code: 2}) })
+		w.later(x.dice.span(time.Millisecond, readySettle), func() { w.die(process.Status{Code: 2}) })
 	}},
 	{atBoot, 1, "cannot be limited", func(w *simProcess, _ *simMoment) { w.confineErr = syscall.EPERM }},
 	{atBoot, 1, "cannot be reaped when it dies", func(w *simProcess, _ *simMoment) { w.unreapable = true }},
@@ -61,17 +62,17 @@ var simFaults = []simFault{
 	{atRead, 2, "SIGSTOP with tasks sent and none started", paused},
 
 	{atExec, 4, "SIGKILL before the handler", killed},
-	{atExec, 8, "SIGKILL in the handler", midway(waitStatus{code: -1, signal: syscall.SIGKILL})},
-	{atExec, 3, "SIGSEGV in the handler", midway(waitStatus{code: -1, signal: syscall.SIGSEGV})},
-	{atExec, 2, "exit 42 in the handler", midway(waitStatus{code: 42})},
-	{atExec, 2, "exit 0 in the handler", midway(waitStatus{code: 0})},
+	{atExec, 8, "SIGKILL in the handler", midway(process.Status{Code: -1, Signal: syscall.SIGKILL})},
+	{atExec, 3, "SIGSEGV in the handler", midway(process.Status{Code: -1, Signal: syscall.SIGSEGV})},
+	{atExec, 2, "exit 42 in the handler", midway(process.Status{Code: 42})},
+	{atExec, 2, "exit 0 in the handler", midway(process.Status{Code: 0})},
 	{atExec, 2, "SIGTERM in the handler", func(w *simProcess, x *simMoment) { w.later(x.wait/2+1, w.terminate) }},
 	{atExec, 2, "out of memory in the handler", func(w *simProcess, _ *simMoment) { w.runOutOfMemory() }},
 	{atExec, 3, "a handler that hangs", func(w *simProcess, x *simMoment) { x.wait = w.never() }},
 	{atExec, 3, "SIGSTOP in the handler", paused},
 	{atExec, 1, "cannot be reaped when it dies", func(w *simProcess, x *simMoment) {
 		w.unreapable = true
-		midway(waitStatus{code: -1, signal: syscall.SIGKILL})(w, x)
+		midway(process.Status{Code: -1, Signal: syscall.SIGKILL})(w, x)
 	}},
 
 	{atWrite, 4, "SIGKILL before the results are written", killed},
@@ -133,15 +134,15 @@ var simFaults = []simFault{
 	{outside, 1, "the socket ends and the process does not", func(w *simProcess, _ *simMoment) { w.hangUpOnParent() }},
 }
 
-func killed(w *simProcess, _ *simMoment) { w.die(waitStatus{code: -1, signal: syscall.SIGKILL}) }
+func killed(w *simProcess, _ *simMoment) { w.die(process.Status{Code: -1, Signal: syscall.SIGKILL}) }
 func paused(w *simProcess, _ *simMoment) { w.pause() }
 
 func exits(code int) func(*simProcess, *simMoment) {
-	return func(w *simProcess, _ *simMoment) { w.die(waitStatus{code: code}) }
+	return func(w *simProcess, _ *simMoment) { w.die(process.Status{Code: code}) }
 }
 
 // midway ends the worker somewhere in the time its handler takes.
-func midway(how waitStatus) func(*simProcess, *simMoment) {
+func midway(how process.Status) func(*simProcess, *simMoment) {
 	return func(w *simProcess, x *simMoment) {
 		w.later(time.Duration(x.dice.Float64()*float64(x.wait))+1, func() { w.die(how) })
 	}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/process"
 	"github.com/respawn-go/respawn/internal/wire"
 
 	. "github.com/onsi/gomega"
@@ -47,7 +48,7 @@ func (s *simulation) taskIn(ctx context.Context, work time.Duration, opts ...Opt
 }
 
 // poison submits a task that ends each worker that runs it, after a millisecond at most.
-func (s *simulation) poison(how waitStatus, opts ...Option) *Future[[]byte] {
+func (s *simulation) poison(how process.Status, opts ...Option) *Future[[]byte] {
 	return simWork.Submit(context.Background(), via(s.pool), s.argument(&simTask{work: time.Millisecond, poison: &how}), opts...)
 }
 
@@ -171,7 +172,7 @@ func TestAWorkerThatDiesWhileItRetiresIsReportedAsWhatItWas(t *testing.T) {
 		settle()
 		w := s.in(1)
 		g.Expect(p.Resize(1)).To(Succeed())
-		w.die(waitStatus{code: 42})
+		w.die(process.Status{Code: 42})
 		<-f.Done()
 		g.Expect(f.Outcome().Exits).To(ConsistOf(And(HaveField("Kind", KindCrashed), HaveField("Reason", ReasonNone), HaveField("Code", 42))))
 	})
@@ -194,7 +195,7 @@ func TestTheBreakerClosesThatAWorkerOpensWhoseSlotIsGone(t *testing.T) {
 		w := s.in(1)
 		w.pause() // before it can heed what it is told
 		g.Expect(p.Resize(1)).To(Succeed())
-		w.die(waitStatus{code: 42})
+		w.die(process.Status{Code: 42})
 		settle()
 		g.Expect(p.Stats()).To(And(HaveField("BootFailures", BeEquivalentTo(1)), HaveField("BreakerOpen", false), HaveField("Ready", 1)))
 	})
@@ -206,7 +207,7 @@ func TestADeadWorkerIsNotRecycled(t *testing.T) {
 		events := p.Subscribe(100)
 		w := s.in(0)
 		w.slowOutput = 2 * time.Second
-		w.die(waitStatus{})
+		w.die(process.Status{})
 		for e := range events.C {
 			g.Expect(e.Kind).NotTo(Equal(WorkerRetiring))
 			if e.Kind == WorkerExited {
@@ -221,7 +222,7 @@ func TestADeadWorkerDidNotEndBecauseItWasToldToAfterwards(t *testing.T) {
 	staged(t, Config{Size: 1}, func(g *WithT, s *simulation, p *Pool) {
 		w := s.in(0)
 		w.slowOutput = time.Second
-		w.die(waitStatus{})
+		w.die(process.Status{})
 		settle()
 		g.Expect(p.Restart(context.Background())).To(Succeed())
 		g.Expect(p.Workers()[0].LastExit.Reason).To(Equal(ReasonNone))

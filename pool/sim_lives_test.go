@@ -24,7 +24,7 @@ func checkBreaker(s *simulation, violated func(string, ...any)) {
 		for ; next < len(s.attempts) && s.attempts[next].at.Before(by); next++ {
 			at := s.attempts[next].at
 			if !opened.IsZero() && at.After(opened) {
-				if s.byPID[s.attempts[next].w.pid()] != nil { // no event tells how a slot that was removed fails to start one
+				if s.byPID[s.attempts[next].w.PID()] != nil { // no event tells how a slot that was removed fails to start one
 					starts++
 				}
 				if at.Before(until) {
@@ -189,7 +189,7 @@ func (s *simulation) readyAt(w *simProcess) (at time.Time, ok bool) {
 			return e.At, w != nil
 		}
 	}
-	_, first := s.firstSlots[w.pid()]
+	_, first := s.firstSlots[w.PID()]
 	return s.up, first
 }
 
@@ -242,7 +242,7 @@ func checkQuarantine(s *simulation, violated func(string, ...any)) {
 		}
 	}
 	for _, w := range s.processes {
-		if late := w.exitAt.Sub(w.killedAt); !w.killedAt.IsZero() && late > quarantineWait+time.Millisecond && !given[w.pid()] && !s.plan.early {
+		if late := w.exitAt.Sub(w.killedAt); !w.killedAt.IsZero() && late > quarantineWait+time.Millisecond && !given[w.PID()] && !s.plan.early {
 			violated("%v was waited for %v", w, late)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/process"
 )
 
 // simPipe is one direction of a fake socket: bytes arrive in order, each after a delay of its own.
@@ -87,7 +89,7 @@ func (p *simPipe) get(b []byte, stop, wake <-chan struct{}) (int, error) {
 	for {
 		select {
 		case <-stop:
-			return 0, errReadStopped
+			return 0, process.ErrReadStopped
 		default:
 		}
 		n, next, err := p.poll(b)

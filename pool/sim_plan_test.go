@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/process"
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
@@ -35,7 +36,7 @@ type simTask struct {
 	n        int
 	work     time.Duration
 	fail     wire.Kind // frameValue, frameError or framePanic
-	poison   *waitStatus
+	poison   *process.Status
 	crime    func(w *simProcess, e *simExec) // what its handler does, before it ends its worker
 	obedient bool                            // returns when its context is cancelled
 	size     int                             // of its payload
@@ -143,7 +144,7 @@ func (p *simPlan) poisonAll() {
 	for _, lane := range p.lanes {
 		for _, step := range lane {
 			for _, t := range step.tasks {
-				t.poison = &waitStatus{code: 42}
+				t.poison = &process.Status{Code: 42}
 			}
 		}
 	}
@@ -250,7 +251,7 @@ func (p *simPlan) planTask(d dice, longest time.Duration) *simTask {
 		t.cancel = d.span(time.Microsecond, 40*time.Millisecond)
 	}
 	if p.weather.rate[atExec] > 0 && d.chance(.03) {
-		how := []waitStatus{{code: 42}, {code: -1, signal: syscall.SIGKILL}, {code: -1, signal: syscall.SIGABRT}, {}}[d.IntN(4)]
+		how := []process.Status{{Code: 42}, {Code: -1, Signal: syscall.SIGKILL}, {Code: -1, Signal: syscall.SIGABRT}, {}}[d.IntN(4)]
 		t.poison = &how
 	}
 	return t

@@ -6,13 +6,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/process"
+
 	. "github.com/onsi/gomega"
 )
 
 // Tasks that end their workers, and the breaker: docs/decisions/0030.
 
 func TestAFewPoisonTasksDoNotOpenTheBreaker(t *testing.T) {
-	for _, how := range []waitStatus{{code: 42}, {code: 0}, {code: -1, signal: syscall.SIGSEGV}} {
+	for _, how := range []process.Status{{Code: 42}, {Code: 0}, {Code: -1, Signal: syscall.SIGSEGV}} {
 		staged(t, Config{Size: 2}, func(g *WithT, s *simulation, p *Pool) {
 			events := p.Subscribe(1000)
 			var poison, good []*Future[[]byte]
@@ -43,7 +45,7 @@ func TestPoisonBesideWorkingTasksDoesNotOpenTheBreakerHoweverMuchThereIs(t *test
 	staged(t, Config{Size: 2, Delivery: AtMostOnce, Backoff: Backoff{Threshold: 2}}, func(g *WithT, s *simulation, p *Pool) {
 		g.Expect(s.answers()).To(Succeed())
 		for range 50 { // each on a worker that has settled nothing: the other one does the working
-			_, err := s.poison(waitStatus{code: 42}, OnSlot(0)).Result(context.Background())
+			_, err := s.poison(process.Status{Code: 42}, OnSlot(0)).Result(context.Background())
 			g.Expect(err).To(BeAssignableToTypeOf(&WorkerLostError{}))
 			g.Expect(s.answers(OnSlot(1))).To(Succeed())
 			g.Expect(p.Stats().BreakerOpen).To(BeFalse())
@@ -53,7 +55,7 @@ func TestPoisonBesideWorkingTasksDoesNotOpenTheBreakerHoweverMuchThereIs(t *test
 }
 
 func TestHoweverMuchPoisonIsAtTheHeadOfTheQueueWhatIsBehindItIsAnswered(t *testing.T) {
-	for _, how := range []waitStatus{{code: 9}, {code: 0}, {code: -1, signal: syscall.SIGSEGV}, {code: -1, signal: syscall.SIGKILL}} {
+	for _, how := range []process.Status{{Code: 9}, {Code: 0}, {Code: -1, Signal: syscall.SIGSEGV}, {Code: -1, Signal: syscall.SIGKILL}} {
 		for _, size := range []int{1, 4} {
 			staged(t, Config{Size: size}, func(g *WithT, s *simulation, p *Pool) {
 				var poison, good []*Future[[]byte]
@@ -68,7 +70,7 @@ func TestHoweverMuchPoisonIsAtTheHeadOfTheQueueWhatIsBehindItIsAnswered(t *testi
 					_, err := f.Result(context.Background())
 					g.Expect(err).NotTo(HaveOccurred())
 				}
-				budget := map[bool]int{true: 16, false: 3}[how.signal == syscall.SIGKILL]
+				budget := map[bool]int{true: 16, false: 3}[how.Signal == syscall.SIGKILL]
 				for _, f := range poison {
 					_, err := f.Result(context.Background())
 					g.Expect(err).To(BeAssignableToTypeOf(&WorkerLostError{}))
@@ -88,7 +90,7 @@ func TestAProbeThatDiesOfItsTaskTellsNothing(t *testing.T) {
 		long := s.task(time.Hour, OnSlot(1)) // keeps the pool from being deserted
 		events := p.Subscribe(1000)
 		s.bootsFail(50 * time.Millisecond)
-		poison := s.poison(waitStatus{code: 42}, OnSlot(0))
+		poison := s.poison(process.Status{Code: 42}, OnSlot(0))
 		_, err := poison.Result(context.Background())
 		g.Expect(err).To(BeAssignableToTypeOf(&WorkerLostError{}))
 		g.Expect(s.answers(OnSlot(0))).To(Succeed())

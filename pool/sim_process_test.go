@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/process"
+	"github.com/respawn-go/respawn/internal/serve"
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
@@ -27,7 +29,7 @@ type simProcess struct {
 	toWorker *simPipe
 	toParent *simPipe
 	orders   *simPipe // the control socket
-	server   *server
+	server   *serve.Server
 	sigterm  chan os.Signal
 
 	gone   chan struct{} // closed at its death
@@ -43,7 +45,7 @@ type simProcess struct {
 	dead       bool
 	cont       chan struct{} // closed by SIGCONT; nil: not stopped
 	pending    bool          // SIGTERM came while it was stopped
-	status     waitStatus
+	status     process.Status
 	confineErr error
 	unreapable bool          // takes long to be reaped
 	held       bool          // its socket outlives it
@@ -77,7 +79,7 @@ const simArena = wire.InlinePayload + 16<<10
 
 func newSimProcess(s *simulation, slot, nth int) *simProcess {
 	w := &simProcess{slot: slot, nth: nth}
-	stream := func(kind int) dice { return newDice(s.plan.seed, kind, w.pid()) }
+	stream := func(kind int) dice { return newDice(s.plan.seed, kind, w.PID()) }
 	*w = simProcess{
 		sim: s, slot: slot, nth: nth, dice: stream(diceFault), born: time.Now(), board: wire.Page{Mem: make([]byte, wire.PageSize)},
 		toParent: newSimPipe(stream(diceToParent), 1<<30), orders: newSimPipe(stream(diceControl), 4<<10),
@@ -91,7 +93,7 @@ func newSimProcess(s *simulation, slot, nth int) *simProcess {
 	return w
 }
 
-func (w *simProcess) pid() int { return 1000*(w.slot+2) + w.nth }
+func (w *simProcess) PID() int { return 1000*(w.slot+2) + w.nth }
 
 // String names a process by its place, which unlike the pool's name for it is the same whenever the seed is run: slots
 // that start workers at the same instant race for the next name.
@@ -102,12 +104,12 @@ func (w *simProcess) String() string {
 	return fmt.Sprintf("slot %d.%d", w.slot, w.nth)
 }
 
-func (w *simProcess) record() record            { return w.board }
-func (w *simProcess) halted() bool              { return false }
-func (w *simProcess) arenas() (down, up []byte) { return w.down, w.up }
-func (w *simProcess) cgroup() string            { return "" }
+func (w *simProcess) Record() process.Record    { return w.board }
+func (w *simProcess) Halted() bool              { return false }
+func (w *simProcess) Arenas() (down, up []byte) { return w.down, w.up }
+func (w *simProcess) Cgroup() string            { return "" }
 
-func (w *simProcess) receive(space func() []byte, got func(n int) bool) error {
+func (w *simProcess) Receive(space func() []byte, got func(n int) bool) error {
 	for {
 		n, err := w.toParent.get(space(), w.stop, w.wake)
 		if n == 0 || err != nil {
@@ -119,7 +121,7 @@ func (w *simProcess) receive(space func() []byte, got func(n int) bool) error {
 	}
 }
 
-func (w *simProcess) interrupt() {
+func (w *simProcess) Interrupt() {
 	poke(w.wake)
 	letOthersRun()
 }
@@ -131,11 +133,11 @@ func letOthersRun() {
 	}
 }
 
-func (w *simProcess) stopReading()       { w.once.stop.Do(func() { close(w.stop) }) }
-func (w *simProcess) hangUp()            { w.once.hung.Do(func() { close(w.hung) }) }
-func (w *simProcess) drain(b []byte) int { return w.toParent.drain(b) }
+func (w *simProcess) StopReading()       { w.once.stop.Do(func() { close(w.stop) }) }
+func (w *simProcess) HangUp()            { w.once.hung.Do(func() { close(w.hung) }) }
+func (w *simProcess) Drain(b []byte) int { return w.toParent.drain(b) }
 
-func (w *simProcess) tryWrite(b []byte) (int, error) {
+func (w *simProcess) TryWrite(b []byte) (int, error) {
 	w.inUse("tryWrite")
 	if w.lazy {
 		letOthersRun()
@@ -146,9 +148,9 @@ func (w *simProcess) tryWrite(b []byte) (int, error) {
 	return w.toWorker.put(b), nil
 }
 
-func (w *simProcess) write(b []byte) error {
+func (w *simProcess) Write(b []byte) error {
 	for len(b) > 0 {
-		n, err := w.tryWrite(b)
+		n, err := w.TryWrite(b)
 		if err != nil {
 			return err
 		}
@@ -182,7 +184,7 @@ func (w *simProcess) broken() <-chan struct{} {
 	return w.gone
 }
 
-func (w *simProcess) control(m wire.Control) {
+func (w *simProcess) Control(m wire.Control) {
 	w.inUse("control")
 	if m.Kind == wire.ControlStop {
 		w.mu.Lock()
@@ -193,10 +195,10 @@ func (w *simProcess) control(m wire.Control) {
 	w.orders.put(b[:])
 }
 
-func (w *simProcess) signal(sig syscall.Signal) error { return errors.ErrUnsupported }
+func (w *simProcess) Signal(sig syscall.Signal) error { return errors.ErrUnsupported }
 
 // kill takes effect a moment later, as a signal does.
-func (w *simProcess) kill() {
+func (w *simProcess) Kill() {
 	w.inUse("kill")
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -205,18 +207,18 @@ func (w *simProcess) kill() {
 	}
 	w.killedAt = time.Now()
 	w.sim.tell(w, "the pool kills it")
-	time.AfterFunc(newDice(w.sim.plan.seed, diceKill, w.pid()).span(100, simLatency), func() {
-		w.end(waitStatus{code: -1, signal: syscall.SIGKILL}, true)
+	time.AfterFunc(newDice(w.sim.plan.seed, diceKill, w.PID()).span(100, simLatency), func() {
+		w.end(process.Status{Code: -1, Signal: syscall.SIGKILL}, true)
 	})
 }
 
-func (w *simProcess) awaitDeath() { <-w.exited }
+func (w *simProcess) AwaitDeath() { <-w.exited }
 
 // wait takes a while longer when somebody is slow to take the output.
-func (w *simProcess) wait() waitStatus {
+func (w *simProcess) Wait() process.Status {
 	<-w.exited
 	<-time.After(w.slowOutput)
-	if d := newDice(w.sim.plan.seed, diceOutput, w.pid()); w.sim.plan.sinks > 0 && d.chance(1./8) {
+	if d := newDice(w.sim.plan.seed, diceOutput, w.PID()); w.sim.plan.sinks > 0 && d.chance(1./8) {
 		<-time.After(d.span(1000, w.sim.plan.sinks))
 	}
 	w.mu.Lock()
@@ -229,17 +231,17 @@ func (w *simProcess) wait() waitStatus {
 	return w.status
 }
 
-func (w *simProcess) confine(Bytes, bool) (_, _ error) { return nil, w.confineErr }
-func (w *simProcess) oomKills() uint64                 { return w.oom }
-func (w *simProcess) stderrTail() string               { return w.stderr }
+func (w *simProcess) Confine(int64, bool) (_, _ error) { return nil, w.confineErr }
+func (w *simProcess) OomKills() uint64                 { return w.oom }
+func (w *simProcess) StderrTail() string               { return w.stderr }
 
 // resident grows by a MiB with each task.
-func (w *simProcess) resident() Bytes {
+func (w *simProcess) Resident() int64 {
 	w.weighed.Add(1)
-	return 10*MiB + Bytes(w.board.Word(wire.OffDone).Load())*MiB
+	return int64(10*MiB + Bytes(w.board.Word(wire.OffDone).Load())*MiB)
 }
 
-func (w *simProcess) close() {
+func (w *simProcess) Close() {
 	w.inUse("close")
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -263,9 +265,9 @@ func (w *simProcess) inUse(what string) {
 }
 
 // die ends the process. The parent learns of it later, by the end of the socket and by the exit, in either order.
-func (w *simProcess) die(how waitStatus) { w.end(how, false) }
+func (w *simProcess) die(how process.Status) { w.end(how, false) }
 
-func (w *simProcess) end(how waitStatus, byPool bool) {
+func (w *simProcess) end(how process.Status, byPool bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.dead {
@@ -275,9 +277,9 @@ func (w *simProcess) end(how waitStatus, byPool bool) {
 	if !w.stopped.IsZero() {
 		w.stalls = append(w.stalls, [2]time.Time{w.stopped, w.diedAt})
 	}
-	w.sim.tell(w, "dies: code %d %v, out of memory %d, unreapable %v", how.code, how.signal, w.oom, w.unreapable)
+	w.sim.tell(w, "dies: code %d %v, out of memory %d, unreapable %v", how.Code, how.Signal, w.oom, w.unreapable)
 	close(w.gone)
-	d := newDice(w.sim.plan.seed, diceDeath, w.pid())
+	d := newDice(w.sim.plan.seed, diceDeath, w.PID())
 	exit := d.span(time.Microsecond, simNotice)
 	if w.unreapable {
 		exit = d.span(quarantineWait/2, 3*quarantineWait)
@@ -314,8 +316,5 @@ func (w *simProcess) pass() {
 
 // freeServing lets go of what a dead worker's loop held, so that who waits for it can come by and end.
 func (w *simProcess) freeServing() {
-	select {
-	case <-w.server.serving:
-	default:
-	}
+	w.server.LetGo()
 }

@@ -105,7 +105,7 @@ var simPromises = []struct {
 		slots := s.slotsOf()
 		s.eachTask(func(t *simTask) {
 			for _, e := range t.execs {
-				if slot, ok := slots[e.w.pid()]; t.slot >= 0 && ok && slot != t.slot {
+				if slot, ok := slots[e.w.PID()]; t.slot >= 0 && ok && slot != t.slot {
 					violated("task %d of slot %d ran in slot %d", t.n, t.slot, slot)
 				}
 			}

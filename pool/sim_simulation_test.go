@@ -1,11 +1,15 @@
 package pool
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/process"
+	"github.com/respawn-go/respawn/internal/serve"
 )
 
 // simulation is one run of the real pool over fake processes in virtual time.
@@ -63,11 +67,11 @@ func newSimulation(seed uint64, m mutant) *simulation {
 }
 
 // startProcess is the process seam.
-func (s *simulation) startProcess(spec spawnSpec) (process, error) {
+func (s *simulation) startProcess(spec process.Spec) (process.Process, error) {
 	s.mu.Lock()
-	s.starts[spec.slot+1]++
-	w := newSimProcess(s, spec.slot, s.starts[spec.slot+1])
-	s.attempts = append(s.attempts, simAttempt{spec.slot, w.born, w})
+	s.starts[spec.Slot+1]++
+	w := newSimProcess(s, spec.Slot, s.starts[spec.Slot+1])
+	s.attempts = append(s.attempts, simAttempt{spec.Slot, w.born, w})
 	s.mu.Unlock()
 	x := w.moment()
 	w.fault(atSpawn, x)
@@ -75,9 +79,9 @@ func (s *simulation) startProcess(spec spawnSpec) (process, error) {
 	if x.err != nil {
 		return nil, x.err
 	}
-	w.server = newServer(w.host())
+	w.server = serve.New(w.host())
 	s.mu.Lock()
-	s.byPID[w.pid()] = w
+	s.byPID[w.PID()] = w
 	s.processes, s.live = append(s.processes, w), append(s.live, w)
 	s.mu.Unlock()
 	s.tell(w, "is started")
@@ -132,11 +136,11 @@ func (s *simulation) initialize() error {
 }
 
 // workerOf finds the process that runs the task of that context.
-func (s *simulation) workerOf(ctx *taskContext) *simProcess {
+func (s *simulation) workerOf(ctx context.Context) *simProcess {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, w := range s.live {
-		if w.server.current.Load() == ctx {
+		if w.server.Runs(ctx) {
 			return w
 		}
 	}
@@ -151,8 +155,8 @@ func (s *simulation) taskOf(arg []byte) *simTask {
 }
 
 // begin notes that the worker starts to run the task.
-func (w *simProcess) begin(t *simTask, ctx *taskContext) *simExec {
-	e := &simExec{task: t, w: w, id: ctx.id, seq: ctx.seq, attempt: ctx.attempt, began: time.Now()}
+func (w *simProcess) begin(t *simTask, ctx *serve.Context) *simExec {
+	e := &simExec{task: t, w: w, id: ctx.ID(), seq: ctx.Seq(), attempt: ctx.Attempt(), began: time.Now()}
 	w.mu.Lock()
 	w.execs = append(w.execs, e)
 	w.mu.Unlock()

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/process"
+
 	. "github.com/onsi/gomega"
 )
 
@@ -98,8 +100,8 @@ func TestNewGivesUpOnASlotThatNeverBootsBesideOneThatDoes(t *testing.T) {
 		s.plan.weather, s.plan.bulk, s.plan.tasks, s.plan.boot = simWeather{}, false, nil, 2*time.Second
 		_, err := New(context.Background(), Config{
 			Size: 2, jitter: s.plan.cfg.jitter, Initializer: s.plan.cfg.Initializer,
-			start: func(spec spawnSpec) (process, error) {
-				if spec.slot == 1 {
+			start: func(spec process.Spec) (process.Process, error) {
+				if spec.Slot == 1 {
 					return nil, syscall.EAGAIN
 				}
 				return s.startProcess(spec)

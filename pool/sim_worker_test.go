@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/process"
+	"github.com/respawn-go/respawn/internal/serve"
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
@@ -39,31 +41,31 @@ func (w *simProcess) run() {
 		killed(w, x)
 	}
 	w.pass()
-	w.server.main()
+	w.server.Main()
 }
 
 // host is what the worker's loop sees of its process.
-func (w *simProcess) host() host {
-	return host{
-		page: w.board, down: w.down, up: w.up, terminated: w.sigterm, settleIn: func() {},
-		read: func(b []byte) (int, error) {
+func (w *simProcess) host() serve.Host {
+	return serve.Host{
+		Page: w.board, Down: w.down, Up: w.up, Terminated: w.sigterm, SettleIn: func() {},
+		Read: func(b []byte) (int, error) {
 			n := w.read(w.toWorker, b)
-			if w.server.names > 0 {
+			if w.server.Booted() {
 				w.fault(atRead, w.moment())
 			}
 			return n, nil
 		},
-		readControl: func(b []byte) (int, error) { return w.read(w.orders, b), nil },
-		write:       w.send,
-		die:         func(sig syscall.Signal) { w.die(waitStatus{code: -1, signal: sig}); w.pass() },
-		exit: func(code int) {
+		ReadControl: func(b []byte) (int, error) { return w.read(w.orders, b), nil },
+		Write:       w.send,
+		Die:         func(sig syscall.Signal) { w.die(process.Status{Code: -1, Signal: sig}); w.pass() },
+		Exit: func(code int) {
 			w.pass()
 			w.fault(atExit, w.moment())
-			w.die(waitStatus{code: code})
+			w.die(process.Status{Code: code})
 			w.pass()
 		},
-		orphaned: func() { panic("a worker saw its parent go, which it never does here") },
-		complain: func(err error) { w.sim.tell(w, "complains: %v", err) },
+		Orphaned: func() { panic("a worker saw its parent go, which it never does here") },
+		Complain: func(err error) { w.sim.tell(w, "complains: %v", err) },
 	}
 }
 
@@ -203,7 +205,7 @@ func (w *simProcess) terminate() {
 // runOutOfMemory is the kernel's OOM killer where the worker has a limit, and the runtime's own end where it has none.
 func (w *simProcess) runOutOfMemory() {
 	w.mu.Lock()
-	how := waitStatus{code: -1, signal: syscall.SIGKILL}
+	how := process.Status{Code: -1, Signal: syscall.SIGKILL}
 	if w.dead {
 		w.mu.Unlock()
 		return
@@ -211,7 +213,7 @@ func (w *simProcess) runOutOfMemory() {
 	if w.sim.plan.cfg.HardMemory > 0 {
 		w.oom = 1
 	} else {
-		w.stderr, how = "fatal error: runtime: out of memory\n", waitStatus{code: 2}
+		w.stderr, how = "fatal error: runtime: out of memory\n", process.Status{Code: 2}
 	}
 	w.mu.Unlock()
 	w.die(how)
@@ -257,7 +259,7 @@ var (
 		if !ok {
 			return nil, errors.New("no such simulation")
 		}
-		return s.(*simulation).handle(ctx.(*taskContext), arg)
+		return s.(*simulation).handle(ctx.(*serve.Context), arg)
 	})
 	simInit = RegisterInit("simulated", func(_ context.Context, n uint64) error {
 		s, ok := simulations.Load(n)
@@ -271,7 +273,7 @@ var (
 )
 
 // handle is the handler of every simulated task.
-func (s *simulation) handle(ctx *taskContext, arg []byte) ([]byte, error) {
+func (s *simulation) handle(ctx *serve.Context, arg []byte) ([]byte, error) {
 	t, w := s.taskOf(arg), s.workerOf(ctx)
 	e := w.begin(t, ctx)
 	w.pass()

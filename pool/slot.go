@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/internal/codec"
+	"github.com/respawn-go/respawn/internal/process"
+	"github.com/respawn-go/respawn/internal/serve"
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
@@ -113,7 +115,7 @@ func (p *Pool) boot(s *slot, probe bool, failures *int) *worker {
 		p.publish(Event{Kind: BootFailed, Worker: w.info(), Err: err})
 		p.warn("a worker did not come up", "worker", w.name, "err", err)
 	}
-	if s != nil && !p.up && scarce(err) {
+	if s != nil && !p.up && process.Scarce(err) {
 		p.lacks = err
 	}
 	if killed {
@@ -149,7 +151,7 @@ func (p *Pool) start(s *slot, probe bool) (*worker, error) {
 
 	p.mu.Lock()
 	defer p.unlock()
-	w.proc, w.board = proc, proc.record()
+	w.proc, w.board = proc, proc.Record()
 	payload := greeting.Append(nil)
 	if p.cfg.Command != nil {
 		payload = greeting.Encode()
@@ -249,7 +251,7 @@ func (p *Pool) confine(w *worker) error {
 	if p.cfg.HardMemory == 0 {
 		return nil
 	}
-	noCgroup, err := w.proc.confine(p.cfg.HardMemory, !p.cfg.NoCgroup)
+	noCgroup, err := w.proc.Confine(int64(p.cfg.HardMemory), !p.cfg.NoCgroup)
 	if err != nil {
 		return err
 	}
@@ -277,7 +279,7 @@ func (w *worker) booted(f *wire.Frame) error {
 			return fmt.Errorf("boot failure: %w", err)
 		}
 		result = &BootError{Worker: w.name, Reason: "initializer failed", Err: unpackError("initializer", wire)}
-	} else if n, hash := registry.fingerprint(int(f.Seq)); n != int(f.Seq) || hash != f.ID {
+	} else if n, hash := serve.Registry.Fingerprint(int(f.Seq)); n != int(f.Seq) || hash != f.ID {
 		result = &BootError{Worker: w.name, Reason: "registered other tasks than the parent: register in package-level variables, whatever the environment"}
 	}
 	if w.booting {
@@ -322,7 +324,7 @@ func (p *Pool) install(w *worker) bool {
 func (p *Pool) enlist(w *worker) {
 	p.ready++
 	p.publish(Event{Kind: WorkerReady, Worker: w.info()})
-	p.info("worker ready", "worker", w.name, "pid", w.proc.pid(), "slot", w.slot.index, "generation", w.gen)
+	p.info("worker ready", "worker", w.name, "pid", w.proc.PID(), "slot", w.slot.index, "generation", w.gen)
 	p.feed(w, p.share(w))
 	p.breakerRest()
 	p.keeperWake()
@@ -330,12 +332,12 @@ func (p *Pool) enlist(w *worker) {
 }
 
 // spec is what w's process is started with.
-func (p *Pool) spec(w *worker) spawnSpec {
-	s := spawnSpec{worker: w.name, slot: -1, launch: p.launch, maxPayload: p.cfg.MaxPayload}
-	s.unsealed = p.cfg.mutant == mutantUnsealed
+func (p *Pool) spec(w *worker) process.Spec {
+	s := process.Spec{Worker: w.name, Slot: -1, Launch: p.launch, MaxPayload: int64(p.cfg.MaxPayload)}
+	s.Unsealed = p.cfg.mutant == mutantUnsealed
 	if w.slot != nil {
-		s.slot = w.slot.index
+		s.Slot = w.slot.index
 	}
-	s.stdout, s.stderr = p.stdout.sink(p.cfg.Stdout, w.name), p.stderr.sink(p.cfg.Stderr, w.name)
+	s.Stdout, s.Stderr = p.stdout.sink(p.cfg.Stdout, w.name), p.stderr.sink(p.cfg.Stderr, w.name)
 	return s
 }

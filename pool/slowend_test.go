@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/process"
+
 	. "github.com/onsi/gomega"
 )
 
@@ -16,16 +18,16 @@ type slowEnd struct {
 	taken chan struct{}
 }
 
-func (w slowEnd) wait() waitStatus {
+func (w slowEnd) Wait() process.Status {
 	<-w.taken
-	return w.goroutineWorker.wait()
+	return w.goroutineWorker.Wait()
 }
 
 func TestNoCallWaitsForTheRecordOfADeadWorkerWhileAnotherIsIdle(t *testing.T) {
 	g := NewWithT(t)
 	cfg, crew := InProcess(Config{Size: 2})
 	inner, taken := cfg.start, make(chan struct{})
-	cfg.start = func(s spawnSpec) (process, error) {
+	cfg.start = func(s process.Spec) (process.Process, error) {
 		p, err := inner(s)
 		if err != nil {
 			return nil, err
@@ -40,7 +42,7 @@ func TestNoCallWaitsForTheRecordOfADeadWorkerWhileAnotherIsIdle(t *testing.T) {
 	victim := last.Outcome().PID // which would be sent the next one too
 	p.mu.Lock()
 	w := p.slots[0].worker
-	if w.proc.pid() != victim {
+	if w.proc.PID() != victim {
 		w = p.slots[1].worker
 	}
 	p.mu.Unlock()
@@ -63,10 +65,10 @@ type slowDeath struct {
 	due chan struct{}
 }
 
-func (w slowDeath) kill() {
+func (w slowDeath) Kill() {
 	go func() {
 		<-w.due
-		w.goroutineWorker.kill()
+		w.goroutineWorker.Kill()
 	}()
 }
 
@@ -85,7 +87,7 @@ func TestAWorkerThatIsBeingKilledIsNotPutToWorkWhenItSaysReady(t *testing.T) {
 	g := NewWithT(t)
 	cfg, _ := InProcess(Config{Size: 1, Initializer: unlessHeld.With(0)})
 	inner, due := cfg.start, make(chan struct{})
-	cfg.start = func(s spawnSpec) (process, error) {
+	cfg.start = func(s process.Spec) (process.Process, error) {
 		p, err := inner(s)
 		if err != nil {
 			return nil, err

@@ -127,7 +127,7 @@ func (p *Pool) cancel(c *call, ctx context.Context) {
 		})
 	}
 	p.fail(c, err)
-	w.proc.control(wire.Control{Kind: wire.ControlCancel, Arg: seq})
+	w.proc.Control(wire.Control{Kind: wire.ControlCancel, Arg: seq})
 }
 
 // revokeOthers is called after one task of w's was to be taken back, which the others may have gone along with. Pool.mu is held.

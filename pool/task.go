@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/internal/codec"
+	"github.com/respawn-go/respawn/internal/serve"
 )
 
 // Task is a registered function that runs in worker processes. Register makes it; the zero value is not usable. It is
@@ -53,10 +54,10 @@ func RegisterCodec[In, Out any](name string, c Codec, handler func(ctx context.C
 		codec.MustTravel("task", name, "argument", reflect.TypeFor[In]())
 		codec.MustTravel("task", name, "result", reflect.TypeFor[Out]())
 	}
-	index := registry.addTask(name, func(ctx context.Context, arg, dst []byte) (enc, part []byte, err error) {
+	index := serve.Registry.AddTask(name, func(ctx context.Context, arg, dst []byte) (enc, part []byte, err error) {
 		in, err := codec.DecodeArgument[In](by, arg)
 		if err != nil {
-			return dst, nil, &EncodeError{Task: name, What: "decode argument", Err: err}
+			return dst, nil, &serve.CodecError{What: "decode argument", Err: err}
 		}
 		out, err := handler(ctx, in)
 		if err != nil {
@@ -66,7 +67,7 @@ func RegisterCodec[In, Out any](name string, c Codec, handler func(ctx context.C
 			return dst, part, nil
 		}
 		if enc, err = codec.Encode(by, dst, out); err != nil {
-			return dst, nil, &EncodeError{Task: name, What: "encode result", Err: err}
+			return dst, nil, &serve.CodecError{What: "encode result", Err: err}
 		}
 		return enc, nil, nil
 	})

@@ -1,316 +1,255 @@
 package pool
 
 import (
-	"cmp"
-	"errors"
-	"fmt"
-	"io"
-	"os"
-	"runtime"
-	"sync"
-	"sync/atomic"
-	"syscall"
 	"time"
 
-	"github.com/respawn-go/respawn/internal/reexec"
+	"github.com/respawn-go/respawn/internal/process"
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
-// Main turns a re-executed copy of this program into what it was started as: a worker, the guardian, or a process of a fleet
-// that fleettest has started, and then never returns. In any other process it does nothing but remember that it was called. It
-// must be the first statement of func main, before flags are parsed or anything is started, and of TestMain in tests:
-//
-//	func TestMain(m *testing.M) { pool.Main(); os.Exit(m.Run()) }
-//
-// A worker runs nothing of main after Main. Flags are not parsed there, and what main sets is not set: a handler sees
-// package-level variables as they are declared. os.Args is the worker's name alone, and every init function and package-level
-// declaration of the program runs again in each worker. What handlers need goes into their arguments, into [Config.Env], or once
-// for each worker into [Config.Initializer]. docs/workers.md has the rest: directory, output, signals, limits.
-//
-// Under go test -cover, what handlers covered counts for each worker that exits: on Close, Drain, Restart, Resize, recycling.
-// One that is killed, as Terminate does, has written nothing: close the pool at the end of the test.
-func Main() { reexec.Main() }
+// worker is the parent's record of one worker process. Unless said otherwise its fields belong to Pool.mu.
+type worker struct {
+	p       *Pool
+	name    string
+	slot    *slot // nil on the spare bench
+	gen     int
+	started time.Time
 
-// A process of this program that is marked as a worker serves.
-var _ = reexec.Worker.Serve(func(name string) {
-	registry.frozen.Store(true)
-	workerMain(name)
-})
+	proc  process.Process // immutable once started
+	board process.Record  // of its tasks; nil before its start and after its burial
 
-// One that is marked as a worker of another language is none.
-var _ = reexec.Protocol.Serve(func(string) {
-	os.Stderr.WriteString("respawn: Config.Command started a program that calls pool.Main, which does not speak docs/wire.md: name it in Config.Program, or unset " +
-		reexec.Protocol.Env + "\n")
-	os.Exit(1)
-})
+	state    State
+	booting  bool   // has not said ready, or why it is not
+	reason   Reason // why the pool ends it
+	asked    bool   // SIGTERM from outside: it said goodbye
+	stopSent bool   // asked to exit
+	killed   bool   // by the pool
+	rejected error  // what it sent that no worker should
+	readyAt  time.Time
+	settled  int
+	probe    bool // the breaker's: if it stays up, the breaker closes
+	charged  bool // its end is charged to the task that it ran
+	pos      int  // in Pool.idle, -1 outside
+	lastExit *Exit
 
-// host is the worker's side of its process: what serve needs of the operating system. The simulation has a fake.
-type host struct {
-	page        wire.Page
-	down, up    []byte                    // arenas; nil: everything travels in the socket
-	read        func([]byte) (int, error) // blocks; 0, nil at the end
-	readControl func([]byte) (int, error) // likewise, the control socket
-	write       func([]byte) error        // blocks until everything is written
-	settleIn    func()                    // what need not be done before ready
-	terminated  <-chan os.Signal          // SIGTERM from outside, once settled in; before that it just kills
-	die         func(syscall.Signal)      // by its own hand; does not return
-	exit        func(code int)            // does not return
-	orphaned    func()                    // the parent is gone; does not return
-	complain    func(error)
+	shares    bool              // of a worker of another language: large payloads go by shared memory
+	tasks     map[string]uint16 // of a worker of another language: the handlers that it says that it has, and their indices
+	flight    inflight
+	bytes     int           // of flight's payloads in the socket
+	large     *call         // owns the down arena
+	window    int           // how many tasks may be at it
+	cost      time.Duration // moving average of a task's run time
+	headSince time.Time     // since when the oldest task in flight can have been running
+	seen      uint32        // the running task at the keeper's last look
+	seenAt    time.Time     // the first look that found it running; zero: none was
+	overdue   uint32        // the task that it is killed for, if that is for a timeout
+	awaited   int           // of the batch being received, how many results somebody waits for
+	collected uint64        // large results copied out of the up arena
+
+	weighAt  time.Time // when its memory is looked at next
+	pings    uint32
+	pingedAt time.Time // of the ping that is not answered; zero: none
+
+	owesSince time.Time // since when it has owed an answer and done nothing about it, as far as was seen; zero: it does not
+	owesPing  uint32    // asked then
+	torn      bool      // the last that came of it is half a frame
+	copying   bool      // a large result of it is being copied
+
+	stopKill, quarantine, hangUp, settling *alarm // kills it when it does not stop; and so on
+
+	out      []byte // frames to write
+	spareOut []byte
+	busy     bool // counted in Pool.busy
+	slow     bool // counted in Pool.slow
+	dirty    bool // in Pool.eff
+	writing  bool // somebody writes; only he takes out
+	released bool // buried; the writer, if there is one, closes proc
+
+	resting   bool          // nobody reads
+	restedAt  time.Duration // since when
+	died      time.Time     // when the process was found dead, if it is: nobody rests any more
+	attention chan struct{} // calls the reader back, once a rest
+
+	in         wire.Buffer // these are for whoever reads
+	readSize   int
+	unreadable bool // it sent what no worker should
+	leave      bool // the reader may rest
+
+	ready   chan *BootError // boot's outcome, one: nil when it is ready
+	drained chan struct{}   // closed when the reader has read everything
+	exited  chan struct{}   // closed when the process is reaped and drained
+	stuck   chan struct{}   // closed when it could not be reaped in time
+	adopted chan struct{}   // closed when a spare takes a slot
+	status  process.Status  // valid once exited is closed
+	oom     uint64          // the cgroup's OOM kills, likewise
+	stderr  string          // likewise
 }
 
-// server is a worker's protocol loop and what its side goroutines share with it.
-type server struct {
-	host
-	in      wire.Buffer
-	hello   wire.Hello
-	names   int
-	current atomic.Pointer[taskContext] // the running task's
-	spare   []taskContext               // made many at a time
-	clock   time.Duration               // when the last task of the batch ended; 0: it is the first
-
-	serving  chan struct{} // full while tasks are taken from the buffer and run; no mutex, so that virtual time can pass
-	stopping atomic.Bool
-
-	outMu   sync.Mutex
-	broken  error  // of the first write that failed
-	out     []byte // finished results not yet written
-	outFrom time.Duration
-	scratch []byte
-	pending uint64 // large results put into the arena
-}
-
+// windows bound how many tasks are at a worker: about targetBacklog of work, in at most maxBytes of socket buffer.
 const (
-	flushBytes = 32 << 10
-	flushAfter = 200 * time.Microsecond
+	maxWindow     = wire.ClaimWords / 2
+	targetBacklog = time.Millisecond
+	taskOverhead  = 500 * time.Nanosecond
+	wakeTime      = 50 * time.Microsecond
+	maxBytes      = 128 << 10
 )
 
-func newServer(h host) *server { return &server{host: h, serving: make(chan struct{}, 1)} }
-
-// main is the life of a worker process. It does not return.
-func (s *server) main() {
-	booted := make(chan struct{})
-	go func() {
-		<-s.terminated
-		select {
-		case <-booted:
-			s.stop(true)
-		default:
-			s.die(syscall.SIGTERM) // nothing was started yet; the parent sees that it was killed from outside
-		}
-	}()
-	if err := s.boot(); err != nil {
-		s.complain(err)
-		s.exit(1)
+// room tells whether c may be sent to w now.
+func (w *worker) room(c *call) bool {
+	if w.flight.count >= w.window || w.flight.full() {
+		return false
 	}
-	close(booted)
-	s.serve()
-	s.exit(1)
+	if limit := w.p.cfg.MaxTasks; limit > 0 && w.settled+w.flight.count >= limit {
+		return false
+	}
+	if c.size() >= wire.InlinePayload && w.large != nil {
+		return false
+	}
+	return w.flight.count == 0 || w.bytes+c.size() <= maxBytes
 }
 
-// fill reads more bytes.
-func (s *server) fill() error {
-	n, err := s.read(s.in.Space(16 << 10))
-	if n <= 0 {
-		return s.cutOff(err)
+// learn adapts the window to what tasks cost: it grows at most twofold a batch.
+func (w *worker) learn(batch int, ran time.Duration) {
+	per := ran / time.Duration(batch)
+	if w.settled <= batch {
+		w.cost = per
+	} else {
+		w.cost += (per - w.cost) / 4
 	}
-	s.in.Added(n)
-	return nil
+	want := int(targetBacklog / (w.cost + taskOverhead))
+	w.window = max(1, min(want, 2*w.window, maxWindow))
 }
 
-// cutOff is called when a socket gives nothing more: its end, or a reset if something was not read, means that the parent is gone.
-// Anything else is this worker's own doing, such as a handler that closes what is not its own.
-func (s *server) cutOff(err error) error {
-	if err == nil || errors.Is(err, syscall.ECONNRESET) {
-		s.orphaned()
+// short is how many tasks w runs in the time it takes to wake another worker; 0 while that is not known.
+func (w *worker) short() int {
+	if w.settled == 0 {
+		return 0
 	}
-	return fmt.Errorf("cannot read from the parent: %w", cmp.Or(err, io.EOF))
+	return min(w.window, int(wakeTime/(w.cost+taskOverhead)))
 }
 
-// serve runs tasks until the worker stops or its parent is gone.
-func (s *server) serve() {
-	for {
-		if err := s.fill(); err != nil {
-			s.complain(err)
-			return
-		}
-		s.crash(wire.CrashBeforeRead)
-		s.serving <- struct{}{}
-		if !s.served(s.batch()) {
-			return
-		}
+// info describes w; Pool.mu is held.
+func (w *worker) info() WorkerInfo {
+	i := WorkerInfo{
+		Name: w.name, Slot: -1, Generation: w.gen, State: w.state, Tasks: w.settled, InFlight: w.flight.count,
+		Started: w.started, ParentPID: w.p.pid, LastExit: w.lastExit,
 	}
+	if w.slot != nil {
+		i.Slot = w.slot.index
+	}
+	if w.proc != nil {
+		i.PID = w.proc.PID()
+	}
+	if w.board != nil {
+		phase, seq := w.board.Running()
+		if i.Phase = Phase(phase); phase == wire.PhaseRunning && w.flight.get(seq) == nil {
+			i.Phase = PhaseIdle // answered
+		}
+		i.Cgroup = w.proc.Cgroup()
+	}
+	return i
 }
 
-// served ends a batch, and tells whether there may be more.
-func (s *server) served(err error) bool {
-	select {
-	case <-s.serving:
-	default: // a fake worker that is dead, whose close let go of who waits for the end of the batch
-	}
-	if err != nil {
-		s.complain(err)
-	}
-	return err == nil
-}
-
-// batch runs every whole task in the buffer, then writes what is not written of their results.
-func (s *server) batch() error {
-	s.page.SetPhase(wire.PhaseReading, 0)
-	s.clock = 0
-	var f wire.Frame
-	for !s.stopping.Load() {
-		ok, err := s.in.Next(&f)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			break
-		}
-		if f.Kind != wire.FrameTask {
-			return fmt.Errorf("%w: want a task, got kind %d", wire.ErrFrame, f.Kind)
-		}
-		s.run(&f)
-	}
-	if err := s.flush(); err != nil {
-		return err
-	}
-	if !s.stopping.Load() {
-		s.page.SetPhase(wire.PhaseIdle, 0)
-	}
-	return nil
-}
-
-// run claims one task, runs its handler, and appends its result to the outgoing ones.
-func (s *server) run(f *wire.Frame) {
-	tc := s.newContext(f)
-	s.current.Store(tc) // before the claim: a cancel that follows it finds the task here
-	if !s.page.Start(f.Seq) {
+// kill ends w and everything it started, for the pool's own reason; a worker that is not reaped in time after that is
+// quarantined. Pool.mu is held.
+func (w *worker) kill(reason Reason) {
+	if w.proc == nil || w.state >= Stopped || !w.died.IsZero() {
 		return
 	}
-	s.page.SetPhase(wire.PhaseRunning, f.Seq)
-	s.crash(wire.CrashAfterRead)
-	crashed := s.crashLater()
-	began := s.clock // reading the clock costs as much as a small handler: tasks in a row share a reading
-	if began == 0 {
-		began = monotonic()
+	if !w.killed && (w.reason == ReasonNone || reason != ReasonStop) {
+		w.reason = reason // what asked it to stop before is why it is made to stop now
 	}
-	returned := false
-	defer s.goOnUnless(&returned, tc)
-	result := s.handle(tc, f)
-	returned = true
-	ended := monotonic()
-	s.clock = ended
-	if crashed != nil {
-		<-crashed // the handler was faster than the crash that was asked for
-		runtime.Goexit()
+	again := w.killed
+	w.killed = true
+	serving := w.state == Ready
+	if serving {
+		w.p.withdraw(w) // before it can start the next task
 	}
-	s.page.SetPhase(wire.PhaseWriting, f.Seq)
-	tc.finish()
-	result.ID, result.Seq, result.Run = f.ID, f.Seq, uint64(max(ended-began, 0))
-	s.emit(result, ended)
-	s.page.Word(wire.OffDone).Add(1)
+	w.proc.Kill()
+	if serving {
+		w.p.dispatch()
+		w.p.notify()
+	}
+	if again || w.p.cfg.mutant == mutantNoQuarantine {
+		return
+	}
+	w.quarantine = w.p.after(quarantineWait, func() {
+		select {
+		case <-w.exited:
+		default:
+			close(w.stuck)
+		}
+	})
 }
 
-// contexts is how many contexts are made at a time. A handler that keeps its context keeps so many in memory.
-const contexts = 32
+// A reader's buffer starts small, for pools of a thousand workers, and grows with what comes.
+const (
+	minRead = 4 << 10
+	maxRead = 64 << 10
+)
 
-// newContext makes the context of one task. It is never used again for another, since a handler may leave something
-// behind that still looks at it.
-func (s *server) newContext(f *wire.Frame) *taskContext {
-	if len(s.spare) == 0 {
-		s.spare = make([]taskContext, contexts)
+// space is where the next bytes are read to.
+func (w *worker) space() []byte { return w.in.Space(w.readSize) }
+
+// got takes what was read; false ends the reading.
+func (w *worker) got(n int) bool {
+	w.in.Added(n)
+	if n >= w.readSize && w.readSize < maxRead {
+		w.readSize *= 2
 	}
-	tc := &s.spare[0]
-	s.spare = s.spare[1:]
-	tc.id, tc.seq, tc.attempt, tc.pool = f.ID, f.Seq, int(f.Attempt), s.hello.Pool
-	if f.KeyLen > 0 {
-		tc.key = f.Key()
-	}
-	return tc
+	w.unreadable = !w.receive(&w.in)
+	return !w.unreadable
 }
 
-// handle calls the handler and makes the frame that tells its outcome; id, seq and run are the caller's to set.
-func (s *server) handle(tc *taskContext, f *wire.Frame) (r wire.Frame) {
-	arg := f.Body()
-	if f.Flags&wire.FlagArena != 0 {
-		ref, ok := wire.ParseRef(arg)
-		if arg = ref.Slice(s.down); !ok || arg == nil {
-			return failure("decode argument", errors.New("reference outside the arena"))
+// readLoop receives results until the worker is dead and its socket empty.
+func (w *worker) readLoop() {
+	defer close(w.drained)
+	for !w.unreadable && w.proc.Receive(w.space, func(n int) bool { return w.got(n) && !w.leave }) == nil {
+		if w.rest() {
+			<-w.attention
 		}
 	}
-	if int(f.Handler) >= s.names {
-		return wire.Frame{Kind: wire.FrameUnknown}
+	if w.p.cfg.mutant == mutantSkipDrain {
+		return
 	}
-	defer func() {
-		if v := recover(); v != nil {
-			p := wire.Panic{Value: beginning(fmt.Sprint(v)), At: panickedAt(), Stack: string(stack())}
-			payload, _ := CBOR.Append(nil, &p)
-			r = wire.Frame{Kind: wire.FramePanic, Payload: payload}
-		}
-	}()
-	dst, inArena := s.resultBuffer()
-	out, part, err := registry.funcs[f.Handler](tc, arg, dst)
-	if err != nil {
-		return handlerFailure(err)
-	}
-	if part != nil {
-		return s.partFrame(part)
-	}
-	if !inArena {
-		s.scratch = out[:0]
-	}
-	if int64(len(out)) > s.hello.MaxPayload {
-		return tooLarge(len(out), s.hello.MaxPayload)
-	}
-	return wire.Frame{Kind: wire.FrameValue, Payload: out}
-}
-
-// stop lets the running task finish, writes its result and exits with 0; tasks that were not started are left for the
-// parent, which finds their claims untouched. With goodbye it tells the parent at once not to send more.
-func (s *server) stop(goodbye bool) {
-	s.stopping.Store(true)
-	if goodbye {
-		s.send(&wire.Frame{Kind: wire.FrameGoodbye})
-		_ = s.flush()
-	}
-	s.serving <- struct{}{} // batch leaves after the running task
-	s.page.SetPhase(wire.PhaseDraining, 0)
-	s.crash(wire.CrashDuringDrain)
-	_ = s.flush()
-	s.exit(0)
-}
-
-// serveControl serves the control socket; its end means that the parent is gone, also while a handler runs.
-func (s *server) serveControl() {
-	buf := make([]byte, 0, 64*wire.ControlSize)
 	for {
-		n, err := s.readControl(buf[len(buf):cap(buf)])
-		if n <= 0 || err != nil {
-			s.complain(s.cutOff(err))
-			s.exit(1)
+		n := w.proc.Drain(w.space())
+		if n == 0 {
+			break // what is left in the buffer is a torn frame
 		}
-		buf = buf[:len(buf)+n]
-		whole := len(buf) / wire.ControlSize * wire.ControlSize
-		for i := 0; i < whole; i += wire.ControlSize {
-			s.handleControl(wire.DecodeControl(buf[i:]))
+		if !w.got(n) {
+			break
 		}
-		buf = buf[:copy(buf, buf[whole:])]
 	}
+	w.p.cfg.mutant.wholeFrames(w, &w.in)
+	w.hungUp()
 }
 
-// handleControl does what the parent says beside the tasks.
-func (s *server) handleControl(m wire.Control) {
-	switch m.Kind {
-	case wire.ControlPing:
-		s.page.Word(wire.OffPong).Store(uint64(m.Arg))
-	case wire.ControlCancel:
-		if tc := s.current.Load(); tc != nil && tc.seq == m.Arg {
-			tc.cancel()
+// hungUp gives a worker that closed its socket a moment to exit, since the end of the socket is seen before the exit.
+func (w *worker) hungUp() {
+	w.p.mu.Lock()
+	defer w.p.unlock()
+	w.hangUp = w.p.after(time.Second, func() {
+		if w.rejected == nil && w.died.IsZero() {
+			w.rejected = errHungUp
 		}
-	case wire.ControlFlush:
-		_ = s.flush()
-	case wire.ControlStop:
-		go s.stop(false)
-	}
+		w.kill(ReasonProtocol)
+	})
+}
+
+// reap waits for the end of the process. From its death on the pool sends it no more tasks, and does not kill it, which would be
+// what it died of in the record, however long its output keeps that waiting.
+func (w *worker) reap() {
+	w.proc.AwaitDeath()
+	w.p.mu.Lock()
+	w.died = time.Now()
+	w.attend()
+	w.p.notIdle(w)
+	w.p.mu.Unlock()
+	w.status = w.proc.Wait()
+	w.proc.StopReading()
+	w.proc.HangUp()
+	<-w.drained
+	w.oom, w.stderr = w.proc.OomKills(), w.proc.StderrTail()
+	close(w.exited)
 }

@@ -16,7 +16,7 @@ type arrow struct {
 }
 
 var arrows = []arrow{
-	{"pool", []string{"internal/cgroup", "internal/guardian", "internal/pidfd", "internal/reexec", "internal/codec", "internal/wire"}, []string{sys, cborCodec, float16}, "people link the pool into programs of their own: it brings nothing along, and knows nothing of what tests it"},
+	{"pool", []string{"internal/cgroup", "internal/guardian", "internal/pidfd", "internal/reexec", "internal/codec", "internal/wire", "internal/process", "internal/serve"}, []string{sys, cborCodec, float16}, "people link the pool into programs of their own: it brings nothing along, and knows nothing of what tests it"},
 	{"internal/pidfd", nil, []string{sys}, "the lowest floor: it holds processes, whoever's they are"},
 	{"internal/reexec", nil, nil, "the table of what this program can be: everything that starts it again stands on it"},
 	{"internal/guardian", []string{"internal/cgroup", "internal/pidfd", "internal/procfs", "internal/reexec"}, []string{sys}, "used by the pool: see there"},
@@ -41,6 +41,8 @@ var arrows = []arrow{
 	{"cmd/respawn/internal/bench", []string{"cmd", "pool", "scenarios", "reports", "chaos/history", "internal/floor"}, []string{"*"}, "it writes the history that the report is measured on"},
 	{"cmd/respawn/internal/doctor", []string{"internal/cgroup", "internal/columns"}, []string{sys}, "it tries what the pool and the faults use of a host, by the same means"},
 	{"internal/wire", nil, []string{sys}, "what crosses between a pool and its workers, for both sides alike"},
+	{"internal/serve", []string{"internal/codec", "internal/pidfd", "internal/reexec", "internal/wire"}, []string{sys, cborCodec, float16}, "the worker's side: it knows what was registered, and nothing of the pool"},
+	{"internal/process", []string{"internal/cgroup", "internal/guardian", "internal/pidfd", "internal/reexec", "internal/wire"}, []string{sys}, "a worker as the operating system has it: it knows no task and no slot"},
 	{"internal/codec", []string{"internal/reexec", "internal/wire"}, []string{sys, cborCodec, float16}, "values to bytes and back: it knows no pool"},
 	{"internal/cgroup", []string{"internal/pidfd"}, []string{sys}, "used by the pool: see there"},
 	{"internal/columns", nil, nil, "tables for terminals, and nothing of what is in them"},

@@ -1,4 +1,4 @@
-package pool
+package process
 
 import (
 	"bytes"
@@ -50,8 +50,8 @@ type osProcess struct {
 	stop   syscall.Signal // what had stopped it when kill was first called
 }
 
-// startProcess re-executes this program as a worker.
-func startProcess(spec spawnSpec) (process, error) {
+// Start re-executes this program as a worker.
+func Start(spec Spec) (Process, error) {
 	p := &osProcess{}
 	files, err := p.open(spec)
 	defer closeAll(files)
@@ -59,7 +59,7 @@ func startProcess(spec spawnSpec) (process, error) {
 		err = p.exec(spec, files)
 	}
 	if err != nil {
-		p.close()
+		p.Close()
 		return nil, advise(err)
 	}
 	return p, nil
@@ -83,18 +83,18 @@ func advise(err error) error {
 // exec starts the child in a session of its own, which has no terminal: what a handler starts and what would ask there for a
 // password fails, where it would be stopped otherwise, and the worker with it. A session's leader leads a process group, which
 // it cannot leave, and which nobody of another session can join (setsid(2), setpgid(2)).
-func (p *osProcess) exec(spec spawnSpec, files []*os.File) error {
-	fd, argv := -1, []string{"respawn-worker " + spec.worker}
-	marker, err := reexec.Worker.Marker(spec.worker)
+func (p *osProcess) exec(spec Spec, files []*os.File) error {
+	fd, argv := -1, []string{"respawn-worker " + spec.Worker}
+	marker, err := reexec.Worker.Marker(spec.Worker)
 	if err != nil {
 		return err
 	}
-	if spec.command != nil {
-		argv, marker = spec.command, reexec.Protocol.Env+"="+strconv.Itoa(wire.Protocol)
+	if spec.Command != nil {
+		argv, marker = spec.Command, reexec.Protocol.Env+"="+strconv.Itoa(wire.Protocol)
 	}
-	proc, err := os.StartProcess(cmp.Or(spec.program, reexec.Program), argv, &os.ProcAttr{
+	proc, err := os.StartProcess(cmp.Or(spec.Program, reexec.Program), argv, &os.ProcAttr{
 		Dir:   spec.workDir(),
-		Env:   append(slices.Clip(spec.env), marker),
+		Env:   append(slices.Clip(spec.Env), marker),
 		Files: files,
 		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &fd},
 	})
@@ -102,15 +102,15 @@ func (p *osProcess) exec(spec spawnSpec, files []*os.File) error {
 		return err
 	}
 	p.id = proc.Pid
-	if i := slices.IndexFunc(spec.env, func(kv string) bool { return strings.HasPrefix(kv, reexec.Pool+"=") }); i >= 0 {
-		p.marker = spec.env[i]
+	if i := slices.IndexFunc(spec.Env, func(kv string) bool { return strings.HasPrefix(kv, reexec.Pool+"=") }); i >= 0 {
+		p.marker = spec.Env[i]
 	}
 	p.pidfd, err = pidfd.Born(proc, fd) // reaped by that
 	return err
 }
 
-// openDir opens a directory that this process may enter, "": the one that it is in.
-func openDir(dir string) (*os.File, error) {
+// OpenDir opens a directory that this process may enter, "": the one that it is in.
+func OpenDir(dir string) (*os.File, error) {
 	f, err := os.OpenFile(cmp.Or(dir, "."), unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
@@ -122,20 +122,20 @@ func openDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
-func (p *osProcess) pid() int { return p.id }
-func (p *osProcess) record() record {
+func (p *osProcess) PID() int { return p.id }
+func (p *osProcess) Record() Record {
 	if p.tickets != nil {
 		return p.tickets
 	}
 	return p.board
 }
 
-func (p *osProcess) arenas() (down, up []byte) { return p.down, p.up }
+func (p *osProcess) Arenas() (down, up []byte) { return p.down, p.up }
 
-func (p *osProcess) signal(sig syscall.Signal) error { return pidfd.Signal(p.pidfd, sig, 0) }
+func (p *osProcess) Signal(sig syscall.Signal) error { return pidfd.Signal(p.pidfd, sig, 0) }
 
-// kill ends the process and everything in its group.
-func (p *osProcess) kill() {
+// Kill ends the process and everything in its group.
+func (p *osProcess) Kill() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.reaped {
@@ -146,17 +146,17 @@ func (p *osProcess) kill() {
 	}
 	pidfd.KillGroup(p.id, func(sig syscall.Signal, flags int) error { return pidfd.Signal(p.pidfd, sig, flags) },
 		func() bool { return guardian.GroupHas(p.id, p.marker) })
-	_ = p.signal(unix.SIGKILL)
+	_ = p.Signal(unix.SIGKILL)
 }
 
-func (p *osProcess) awaitDeath() {
+func (p *osProcess) AwaitDeath() {
 	_ = pidfd.Await(p.pidfd)
 	pidfd.AwaitReapable(p.pidfd, p.id)
 }
 
-func (p *osProcess) wait() waitStatus {
-	p.awaitDeath()
-	p.kill()
+func (p *osProcess) Wait() Status {
+	p.AwaitDeath()
+	p.Kill()
 	p.leaveCgroup()
 	st := p.reap()
 	pidfd.ReapGroup(p.id)
@@ -183,16 +183,16 @@ func (p *osProcess) copied() <-chan struct{} {
 	return c
 }
 
-func (p *osProcess) reap() waitStatus {
+func (p *osProcess) reap() Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	st := pidfd.Reap(p.pidfd)
 	p.reaped = true
-	return waitStatus{code: st.Code, signal: st.Signal, stopped: p.stop, user: st.User, system: st.System, maxRSS: Bytes(st.MaxRSS)}
+	return Status{Code: st.Code, Signal: st.Signal, Stopped: p.stop, User: st.User, System: st.System, MaxRSS: st.MaxRSS}
 }
 
-// confine puts the process into a memory cgroup of its own, or failing that lowers its RLIMIT_DATA.
-func (p *osProcess) confine(limit Bytes, cgroups bool) (noCgroup, err error) {
+// Confine puts the process into a memory cgroup of its own, or failing that lowers its RLIMIT_DATA.
+func (p *osProcess) Confine(limit int64, cgroups bool) (noCgroup, err error) {
 	if limit == 0 {
 		return nil, nil
 	}
@@ -203,7 +203,7 @@ func (p *osProcess) confine(limit Bytes, cgroups bool) (noCgroup, err error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.reaped || p.signal(0) != nil {
+	if p.reaped || p.Signal(0) != nil {
 		return noCgroup, errReaped // its number may be somebody else's
 	}
 	rlimit := unix.Rlimit{Cur: uint64(limit), Max: uint64(limit)}
@@ -213,27 +213,27 @@ func (p *osProcess) confine(limit Bytes, cgroups bool) (noCgroup, err error) {
 	return noCgroup, nil
 }
 
-// resident is the resident set from /proc/PID/statm; 0 when it cannot be read.
-func (p *osProcess) resident() Bytes {
+// Resident is the resident set from /proc/PID/statm; 0 when it cannot be read.
+func (p *osProcess) Resident() int64 {
 	data, err := os.ReadFile("/proc/" + strconv.Itoa(p.id) + "/statm")
 	fields := bytes.Fields(data)
 	if err != nil || len(fields) < 2 {
 		return 0
 	}
 	pages, _ := strconv.ParseInt(string(fields[1]), 10, 64)
-	return Bytes(pages) * Bytes(os.Getpagesize())
+	return pages * int64(os.Getpagesize())
 }
 
-// halted looks at the state in /proc/PID/stat, behind the name, which may contain anything. A debugger's stop is a "t".
-func (p *osProcess) halted() bool {
+// Halted looks at the state in /proc/PID/stat, behind the name, which may contain anything. A debugger's stop is a "t".
+func (p *osProcess) Halted() bool {
 	data, err := os.ReadFile("/proc/" + strconv.Itoa(p.id) + "/stat")
 	end := bytes.LastIndexByte(data, ')')
 	return err == nil && end >= 0 && bytes.HasPrefix(data[end:], []byte(") T"))
 }
 
-func (p *osProcess) stderrTail() string { return p.tail.String() }
+func (p *osProcess) StderrTail() string { return p.tail.String() }
 
-func (p *osProcess) close() {
+func (p *osProcess) Close() {
 	for _, f := range []*os.File{p.pidfd, p.tasks, p.ctl} {
 		if f != nil {
 			f.Close()

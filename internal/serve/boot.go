@@ -1,4 +1,4 @@
-package pool
+package serve
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 )
 
 // boot reads the hello frame, runs the initializer and says ready.
-func (s *server) boot() error {
+func (s *Server) boot() error {
 	var f wire.Frame
 	for {
 		ok, err := s.in.Next(&f)
@@ -31,7 +31,7 @@ func (s *server) boot() error {
 		return err
 	}
 	settle := sync.OnceFunc(func() {
-		s.settleIn()
+		s.SettleIn()
 		go s.serveControl()
 	})
 	if s.hello.Init != "" {
@@ -40,9 +40,9 @@ func (s *server) boot() error {
 	if err := s.initialize(); err != nil {
 		return s.bootFailed(err)
 	}
-	n, hash := registry.fingerprint(-1)
+	n, hash := Registry.Fingerprint(-1)
 	s.names = n
-	s.page.SetPhase(wire.PhaseIdle, 0)
+	s.Page.SetPhase(wire.PhaseIdle, 0)
 	s.send(&wire.Frame{Kind: wire.FrameReady, ID: hash, Seq: uint32(n)})
 	err := s.flush()
 	settle() // while the parent takes the news
@@ -50,11 +50,11 @@ func (s *server) boot() error {
 }
 
 // initialize runs the initializer. One that ends the goroutine that it runs in ends the worker: there is no boot to go on with.
-func (s *server) initialize() (err error) {
+func (s *Server) initialize() (err error) {
 	if s.hello.Init == "" {
 		return nil
 	}
-	init := registry.inits[s.hello.Init]
+	init := Registry.inits[s.hello.Init]
 	if init == nil {
 		return fmt.Errorf("initializer %q is not registered in the worker: register it in a package-level variable", s.hello.Init)
 	}
@@ -63,8 +63,8 @@ func (s *server) initialize() (err error) {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("initializer %q panicked: %v\n%s", s.hello.Init, v, stack())
 		} else if !returned {
-			s.complain(s.bootFailed(fmt.Errorf("initializer %q called runtime.Goexit", s.hello.Init)))
-			s.exit(1)
+			s.Complain(s.bootFailed(fmt.Errorf("initializer %q called runtime.Goexit", s.hello.Init)))
+			s.Exit(1)
 		}
 	}()
 	err = init(context.Background(), s.hello.InitArg)
@@ -73,7 +73,7 @@ func (s *server) initialize() (err error) {
 }
 
 // bootFailed tells the parent why. It returns the error, and what went wrong in telling it.
-func (s *server) bootFailed(err error) error {
+func (s *Server) bootFailed(err error) error {
 	s.send(&wire.Frame{Kind: wire.FrameBootFailed, Payload: encodeError(err)})
 	return errors.Join(s.flush(), err)
 }

@@ -1,4 +1,4 @@
-package pool
+package process
 
 import (
 	"encoding/binary"
@@ -10,6 +10,8 @@ import (
 
 	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // ticketPair is a worker's record and the worker's end of it.
@@ -54,7 +56,7 @@ func TestATicketIsEitherTakenOrTakenBack(t *testing.T) {
 	rec.last = begin - 1
 	first := begin // of those that may be at the worker
 	for range rounds {
-		for rec.Unstarted(next-1) && len(rec.issued) > maxWindow-20 { // no more than can be at a worker
+		for rec.Unstarted(next-1) && len(rec.issued) > wire.ClaimWords/2-20 { // no more than can be at a worker
 		}
 		for range rand.IntN(20) {
 			rec.Offer(next)

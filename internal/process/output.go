@@ -1,4 +1,4 @@
-package pool
+package process
 
 import (
 	"bytes"
@@ -23,7 +23,8 @@ var crashMarks = []string{"panic: ", "fatal error: ", "runtime/cgo: ", "SIGSEGV:
 // otherThread begins what each further thread reports under GOTRACEBACK=crash.
 var otherThread = []byte("SIGQUIT: ")
 
-func isCrashMark[S []byte | string](line S) bool {
+// IsCrashMark tells whether the line begins the Go runtime's report of a crash.
+func IsCrashMark[S []byte | string](line S) bool {
 	return slices.ContainsFunc(crashMarks, func(mark string) bool { return len(line) >= len(mark) && string(line[:len(mark)]) == mark })
 }
 
@@ -40,10 +41,10 @@ type tail struct {
 func (t *tail) add(line []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if isCrashMark(line) && t.since >= causeSize && !bytes.HasPrefix(line, otherThread) { // what is near belongs to the same report
+	if IsCrashMark(line) && t.since >= causeSize && !bytes.HasPrefix(line, otherThread) { // what is near belongs to the same report
 		t.cause, t.since = t.cause[:0], 0
 	}
-	if t.since > 0 || isCrashMark(line) {
+	if t.since > 0 || IsCrashMark(line) {
 		t.cause = append(t.cause, line[:min(len(line), causeSize-len(t.cause))]...)
 		t.since += len(line)
 	}

@@ -1,4 +1,4 @@
-package pool
+package serve
 
 import (
 	"errors"
@@ -11,7 +11,14 @@ import (
 
 	"github.com/respawn-go/respawn/internal/pidfd"
 	"github.com/respawn-go/respawn/internal/reexec"
+	"github.com/respawn-go/respawn/internal/wire"
 )
+
+// A process of this program that is marked as a worker serves.
+var _ = reexec.Worker.Serve(func(name string) {
+	Registry.frozen.Store(true)
+	workerMain(name)
+})
 
 // workerMain serves on the inherited descriptors and never returns.
 func workerMain(name string) {
@@ -21,45 +28,45 @@ func workerMain(name string) {
 		os.Exit(1)
 	}
 	reexec.SetName(name)
-	for fd := fdTasks; fd <= fdHost; fd++ {
+	for fd := wire.TasksFD; fd <= wire.HostFD; fd++ {
 		unix.CloseOnExec(fd)
 	}
 	terminated := make(chan os.Signal, 1)
-	h := host{
-		read:        func(b []byte) (int, error) { return readFull(fdTasks, b) },
-		readControl: func(b []byte) (int, error) { return pidfd.ReadBeside(fdControl, fdHost, b) },
-		write:       func(b []byte) error { return writeAll(fdTasks, b) },
-		terminated:  terminated,
-		settleIn: func() {
+	h := Host{
+		Read:        func(b []byte) (int, error) { return readFull(wire.TasksFD, b) },
+		ReadControl: func(b []byte) (int, error) { return pidfd.ReadBeside(wire.ControlFD, wire.HostFD, b) },
+		Write:       func(b []byte) error { return writeAll(wire.TasksFD, b) },
+		Terminated:  terminated,
+		SettleIn: func() {
 			signal.Notify(terminated, syscall.SIGTERM)
 			volunteer()
 		},
-		die:      die,
-		exit:     os.Exit,
-		orphaned: orphaned,
-		complain: func(err error) { os.Stderr.WriteString("respawn worker: " + err.Error() + "\n") },
+		Die:      die,
+		Exit:     os.Exit,
+		Orphaned: orphaned,
+		Complain: func(err error) { os.Stderr.WriteString("respawn worker: " + err.Error() + "\n") },
 	}
 	for _, m := range []struct {
 		fd, prot int
 		mem      *[]byte
-	}{{fdPage, unix.PROT_READ | unix.PROT_WRITE, &h.page.Mem}, {fdDown, unix.PROT_READ, &h.down}, {fdUp, unix.PROT_READ | unix.PROT_WRITE, &h.up}} {
+	}{{wire.PageFD, unix.PROT_READ | unix.PROT_WRITE, &h.Page.Mem}, {wire.DownFD, unix.PROT_READ, &h.Down}, {wire.UpFD, unix.PROT_READ | unix.PROT_WRITE, &h.Up}} {
 		var err error
 		if *m.mem, err = mapInherited(m.fd, m.prot); err != nil {
-			h.complain(err)
+			h.Complain(err)
 			os.Exit(1)
 		}
 	}
-	newServer(h).main()
+	New(h).Main()
 }
 
 // checkInherited tells whether the descriptors are those that a pool passes.
 func checkInherited() error {
-	for fd := fdTasks; fd <= fdControl; fd++ {
+	for fd := wire.TasksFD; fd <= wire.ControlFD; fd++ {
 		if _, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err != nil {
 			return fmt.Errorf("descriptor %d is no socket (%w)", fd, err)
 		}
 	}
-	for fd := fdPage; fd <= fdUp; fd++ {
+	for fd := wire.PageFD; fd <= wire.UpFD; fd++ {
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0); err != nil {
 			return fmt.Errorf("descriptor %d is no shared memory (%w)", fd, err)
 		}
@@ -109,12 +116,7 @@ func mapInherited(fd, prot int) ([]byte, error) {
 	}
 	mem, err := unix.Mmap(fd, 0, int(st.Size), prot, unix.MAP_SHARED|unix.MAP_NORESERVE)
 	if err != nil {
-		err = mapFailed(int(st.Size), err)
+		err = wire.MapFailed(int(st.Size), err)
 	}
 	return mem, err
-}
-
-// mapFailed says what memory that cannot be mapped is for.
-func mapFailed(size int, err error) error {
-	return fmt.Errorf("map %d bytes: %w: %w", size, err, errAddressSpace)
 }

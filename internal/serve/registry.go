@@ -1,4 +1,4 @@
-package pool
+package serve
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 // argument, which was lent, it gives back as part instead, not encoded and not copied. It must not keep arg or dst.
 type taskFunc func(ctx context.Context, arg, dst []byte) (out, part []byte, err error)
 
-// registry is what this program registered. Parent and workers are the same program, so that a task's index means the
+// Registry is what this program registered. Parent and workers are the same program, so that a task's index means the
 // same on both sides; the ready frame carries a hash by which the parent checks that.
-var registry tasks
+var Registry tasks
 
 type tasks struct {
 	mu     sync.Mutex
@@ -26,7 +26,7 @@ type tasks struct {
 	frozen atomic.Bool // in a worker, from Main on
 }
 
-func (r *tasks) addTask(name string, fn taskFunc) uint16 {
+func (r *tasks) AddTask(name string, fn taskFunc) uint16 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.claim("task", name)
@@ -41,7 +41,7 @@ func (r *tasks) addTask(name string, fn taskFunc) uint16 {
 	return index
 }
 
-func (r *tasks) addInit(name string, fn func(context.Context, []byte) error) {
+func (r *tasks) AddInit(name string, fn func(context.Context, []byte) error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.claim("initializer", name)
@@ -67,16 +67,16 @@ func (r *tasks) claim(kind, name string) {
 	r.taken[kind+name] = true
 }
 
-// index is the place of the task of that name.
-func (r *tasks) index(name string) (uint16, bool) {
+// Index is the place of the task of that name.
+func (r *tasks) Index(name string) (uint16, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i, ok := r.byName[name]
 	return i, ok
 }
 
-// fingerprint hashes the names of the first n tasks.
-func (r *tasks) fingerprint(n int) (count int, hash uint64) {
+// Fingerprint hashes the names of the first n tasks.
+func (r *tasks) Fingerprint(n int) (count int, hash uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if n < 0 || n > len(r.names) {

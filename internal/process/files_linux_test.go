@@ -1,4 +1,4 @@
-package pool
+package process
 
 import (
 	"os"
@@ -27,12 +27,12 @@ func TestAWorkerThatCannotBeStartedForWantOfFilesLeavesNone(t *testing.T) {
 		low := was
 		low.Cur = limit
 		g.Expect(unix.Setrlimit(unix.RLIMIT_NOFILE, &low)).To(Succeed())
-		p, err := startProcess(spawnSpec{worker: "Worker-1", maxPayload: MiB})
+		p, err := Start(Spec{Worker: "Worker-1", MaxPayload: 1 << 20})
 		restore()
 		if err == nil {
-			p.kill()
-			p.wait()
-			p.close()
+			p.Kill()
+			p.Wait()
+			p.Close()
 			break
 		}
 		failures++

@@ -1,4 +1,4 @@
-package pool
+package process
 
 import (
 	"errors"
@@ -11,9 +11,9 @@ import (
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
-// receive stays in one call of RawConn.Read: when a read came back short the socket is empty, and waiting at once saves
+// Receive stays in one call of RawConn.Read: when a read came back short the socket is empty, and waiting at once saves
 // the read that would say so. The poller is edge-triggered and remembers what arrives in between.
-func (p *osProcess) receive(space func() []byte, got func(n int) bool) error {
+func (p *osProcess) Receive(space func() []byte, got func(n int) bool) error {
 	var end error
 	err := p.rawTask.Read(func(fd uintptr) bool {
 		for {
@@ -40,22 +40,22 @@ func (p *osProcess) receive(space func() []byte, got func(n int) bool) error {
 		_ = p.tasks.SetReadDeadline(time.Time{})
 	}
 	if p.stopped.Load() { // perhaps since
-		p.interrupt()
-		return errReadStopped
+		p.Interrupt()
+		return ErrReadStopped
 	}
 	return nil
 }
 
-// stopReading is an interrupt that stays.
-func (p *osProcess) stopReading() {
+// StopReading is an interrupt that stays.
+func (p *osProcess) StopReading() {
 	p.stopped.Store(true)
-	p.interrupt()
+	p.Interrupt()
 }
 
-func (p *osProcess) interrupt() { _ = p.tasks.SetReadDeadline(time.Unix(1, 0)) }
+func (p *osProcess) Interrupt() { _ = p.tasks.SetReadDeadline(time.Unix(1, 0)) }
 
-// drain goes around the deadline, which would hide bytes that are buffered already.
-func (p *osProcess) drain(b []byte) (n int) {
+// Drain goes around the deadline, which would hide bytes that are buffered already.
+func (p *osProcess) Drain(b []byte) (n int) {
 	_ = p.rawTask.Control(func(fd uintptr) {
 		for {
 			var err error
@@ -68,7 +68,7 @@ func (p *osProcess) drain(b []byte) (n int) {
 	return max(n, 0) // EAGAIN, ECONNRESET: nothing left
 }
 
-func (p *osProcess) tryWrite(b []byte) (written int, err error) {
+func (p *osProcess) TryWrite(b []byte) (written int, err error) {
 	if p.tickets != nil {
 		p.tickets.write() // before the frames
 	}
@@ -88,14 +88,14 @@ func (p *osProcess) tryWrite(b []byte) (written int, err error) {
 	return written, errors.Join(err, ctlErr)
 }
 
-func (p *osProcess) write(b []byte) error {
+func (p *osProcess) Write(b []byte) error {
 	_, err := p.tasks.Write(b)
 	return err
 }
 
-func (p *osProcess) hangUp() { _ = p.tasks.SetWriteDeadline(time.Unix(1, 0)) }
+func (p *osProcess) HangUp() { _ = p.tasks.SetWriteDeadline(time.Unix(1, 0)) }
 
-func (p *osProcess) control(m wire.Control) {
+func (p *osProcess) Control(m wire.Control) {
 	b := m.Encode()
 	_ = p.rawCtl.Control(func(fd uintptr) {
 		_ = unix.Sendto(int(fd), b[:], unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)

@@ -1,4 +1,4 @@
-package pool
+package process
 
 import (
 	"fmt"
@@ -11,17 +11,17 @@ import (
 )
 
 // open makes the parent's side and returns the files that the child inherits, in the order of its descriptors.
-func (p *osProcess) open(spec spawnSpec) (files []*os.File, err error) {
+func (p *osProcess) open(spec Spec) (files []*os.File, err error) {
 	fail := func(what string, err error) ([]*os.File, error) { return files, fmt.Errorf("%s: %w", what, err) }
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return fail("open "+os.DevNull, err)
 	}
 	files = append(files, null)
-	if files, err = p.openOutput(files, nil, spec.stdout); err != nil {
+	if files, err = p.openOutput(files, nil, spec.Stdout); err != nil {
 		return fail("make the stdout pipe", err)
 	}
-	if files, err = p.openOutput(files, &p.tail, spec.stderr); err != nil {
+	if files, err = p.openOutput(files, &p.tail, spec.Stderr); err != nil {
 		return fail("make the stderr pipe", err)
 	}
 	if p.tasks, files, err = socketPair(files, "tasks"); err != nil {
@@ -44,10 +44,10 @@ func (p *osProcess) open(spec spawnSpec) (files []*os.File, err error) {
 	}
 	segments := []segment{
 		{"page", wire.PageSize, &p.board.Mem, 0},
-		{"down", int(spec.maxPayload) + wire.ArenaSlack, &p.down, unix.F_SEAL_FUTURE_WRITE},
-		{"up", int(spec.maxPayload) + wire.ArenaSlack, &p.up, 0},
+		{"down", int(spec.MaxPayload) + wire.ArenaSlack, &p.down, unix.F_SEAL_FUTURE_WRITE},
+		{"up", int(spec.MaxPayload) + wire.ArenaSlack, &p.up, 0},
 	}
-	if spec.command != nil {
+	if spec.Command != nil {
 		pipe, worker, err := newTicketPipe()
 		if err != nil {
 			return fail("make the pipe of tickets", err)
@@ -56,13 +56,13 @@ func (p *osProcess) open(spec spawnSpec) (files []*os.File, err error) {
 		files, segments = append(files, worker), segments[1:]
 	}
 	for _, m := range segments {
-		f, err := shared(m.name, m.size, m.mem, m.seal, spec.unsealed)
+		f, err := shared(m.name, m.size, m.mem, m.seal, spec.Unsealed)
 		if err != nil {
 			return fail("make shared memory", err)
 		}
 		files = append(files, f)
 	}
-	if spec.command != nil {
+	if spec.Command != nil {
 		return files, nil
 	}
 	host, err := pidfd.Self()
@@ -117,7 +117,7 @@ func shared(name string, size int, mem *[]byte, seal int, unsealed bool) (*os.Fi
 	m, err := unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE)
 	if err != nil {
 		f.Close()
-		return nil, mapFailed(size, err)
+		return nil, wire.MapFailed(size, err)
 	}
 	if *mem = m; unsealed {
 		return f, nil

@@ -1,4 +1,4 @@
-package pool
+package process
 
 import (
 	"errors"
@@ -9,12 +9,12 @@ import (
 )
 
 // confineCgroup moves the process into a memory cgroup of its own.
-func (p *osProcess) confineCgroup(limit Bytes) error {
+func (p *osProcess) confineCgroup(limit int64) error {
 	g, err := cgroup.Create(fmt.Sprintf("worker-%d", p.id), cgroup.Memory)
 	if err != nil {
 		return err
 	}
-	if err = g.SetMemoryMax(int64(limit)); err == nil {
+	if err = g.SetMemoryMax(limit); err == nil {
 		err = p.addTo(g)
 	}
 	if err != nil {
@@ -36,7 +36,7 @@ var errReaped = errors.New("it has been reaped")
 func (p *osProcess) addTo(g *cgroup.Group) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.reaped || p.signal(0) != nil {
+	if p.reaped || p.Signal(0) != nil {
 		return errReaped
 	}
 	return g.Add(p.id)
@@ -62,13 +62,13 @@ func (p *osProcess) leaveCgroup() {
 	}
 }
 
-func (p *osProcess) oomKills() uint64 {
+func (p *osProcess) OomKills() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.ooms
 }
 
-func (p *osProcess) cgroup() string {
+func (p *osProcess) Cgroup() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.group == nil {

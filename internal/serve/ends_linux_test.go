@@ -1,8 +1,7 @@
-package pool
+package serve
 
 import (
 	"errors"
-	"os"
 	"syscall"
 	"testing"
 
@@ -14,7 +13,7 @@ import (
 
 func TestAResultThatCouldNotBeWrittenEndsTheWorker(t *testing.T) {
 	g, failures := NewWithT(t), 1
-	s := newServer(host{page: wire.Page{Mem: make([]byte, wire.PageSize)}, write: func([]byte) error {
+	s := New(Host{Page: wire.Page{Mem: make([]byte, wire.PageSize)}, Write: func([]byte) error {
 		if failures--; failures >= 0 {
 			return syscall.ENOBUFS
 		}
@@ -34,20 +33,20 @@ func TestASocketThatIsResetIsTheEndOfTheParent(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(unix.Close(fds[0])).To(Succeed())
 	orphaned := 0
-	s := newServer(host{page: wire.Page{Mem: make([]byte, wire.PageSize)}, read: func(b []byte) (int, error) { return unix.Read(fds[1], b) }, orphaned: func() { orphaned++ }})
+	s := New(Host{Page: wire.Page{Mem: make([]byte, wire.PageSize)}, Read: func(b []byte) (int, error) { return unix.Read(fds[1], b) }, Orphaned: func() { orphaned++ }})
 	g.Expect(s.fill()).To(MatchError(unix.ECONNRESET))
 	g.Expect(orphaned).To(Equal(1))
 
-	s = newServer(host{page: wire.Page{Mem: make([]byte, wire.PageSize)}, read: func(b []byte) (int, error) { return -1, unix.EBADF }, orphaned: func() { orphaned++ }})
+	s = New(Host{Page: wire.Page{Mem: make([]byte, wire.PageSize)}, Read: func(b []byte) (int, error) { return -1, unix.EBADF }, Orphaned: func() { orphaned++ }})
 	g.Expect(errors.Is(s.fill(), unix.EBADF)).To(BeTrue())
 	g.Expect(orphaned).To(Equal(1), "a descriptor that somebody closed says nothing about the parent")
 }
 
 func TestABatchEndsThoughItsWorkerWasClosedMeanwhile(t *testing.T) {
-	g, s := NewWithT(t), newServer(host{page: wire.Page{Mem: make([]byte, wire.PageSize)}})
+	g, s := NewWithT(t), New(Host{Page: wire.Page{Mem: make([]byte, wire.PageSize)}})
 	s.serving <- struct{}{}
 	ended := make(chan bool, 1)
-	(&goroutineWorker{server: s, sigterm: make(chan os.Signal)}).close()
+	s.LetGo()
 	go func() { ended <- s.served(nil) }()
 	g.Eventually(ended).Should(Receive(BeTrue()))
 }

@@ -1,4 +1,4 @@
-package pool
+package serve
 
 import (
 	"errors"
@@ -11,16 +11,16 @@ import (
 
 // resultBuffer is where a handler's result is encoded to: straight into the arena when its last large result has been
 // collected, so that a large one is not copied again.
-func (s *server) resultBuffer() (dst []byte, inArena bool) {
-	if s.up != nil && s.page.Word(wire.OffConsumed).Load() == s.pending {
-		return s.up[:0], true
+func (s *Server) resultBuffer() (dst []byte, inArena bool) {
+	if s.Up != nil && s.Page.Word(wire.OffConsumed).Load() == s.pending {
+		return s.Up[:0], true
 	}
 	return s.scratch[:0], false
 }
 
 // emit appends a result frame to the outgoing ones and writes them when there are many or they have waited.
-func (s *server) emit(r wire.Frame, at time.Duration) {
-	if s.up != nil && len(r.Payload) >= wire.InlinePayload {
+func (s *Server) emit(r wire.Frame, at time.Duration) {
+	if s.Up != nil && len(r.Payload) >= wire.InlinePayload {
 		s.toArena(&r)
 	}
 	s.outMu.Lock()
@@ -30,7 +30,7 @@ func (s *server) emit(r wire.Frame, at time.Duration) {
 	s.out = wire.AppendFrame(s.out, &r)
 	full := len(s.out) >= flushBytes || at-s.outFrom >= flushAfter
 	s.outMu.Unlock()
-	if s.page.Word(wire.OffCrash).Load() != 0 {
+	if s.Page.Word(wire.OffCrash).Load() != 0 {
 		s.crashWriting()
 	}
 	if full {
@@ -41,17 +41,17 @@ func (s *server) emit(r wire.Frame, at time.Duration) {
 
 // toArena moves a large payload to the arena, if it is not there already, and puts a reference in its place. It waits
 // until the parent has collected the last one.
-func (s *server) toArena(r *wire.Frame) {
-	if len(r.Payload) > len(s.up) {
+func (s *Server) toArena(r *wire.Frame) {
+	if len(r.Payload) > len(s.Up) {
 		return // cannot be: a value is bounded by MaxPayload, errors by their nature; the frame limit catches it
 	}
-	inPlace := &r.Payload[0] == &s.up[0]
-	for pause := time.Microsecond; s.page.Word(wire.OffConsumed).Load() < s.pending; pause = min(2*pause, time.Millisecond) {
+	inPlace := &r.Payload[0] == &s.Up[0]
+	for pause := time.Microsecond; s.Page.Word(wire.OffConsumed).Load() < s.pending; pause = min(2*pause, time.Millisecond) {
 		_ = s.flush()
 		time.Sleep(pause)
 	}
 	if !inPlace {
-		copy(s.up, r.Payload)
+		copy(s.Up, r.Payload)
 	}
 	s.pending++
 	r.Payload = wire.AppendRef(nil, wire.Ref{Offset: 0, Size: uint64(len(r.Payload))})
@@ -59,50 +59,58 @@ func (s *server) toArena(r *wire.Frame) {
 }
 
 // partFrame is the result that is a part of the task's argument: named where it lies in the arena, or else encoded.
-func (s *server) partFrame(part []byte) wire.Frame {
+func (s *Server) partFrame(part []byte) wire.Frame {
 	head := codec.AppendHead(nil, codec.BytesMajor, uint64(len(part)))
-	if at, ok := codec.OffsetIn(s.down, part); ok && at >= uint64(len(head)) { // the parent writes the head before it
+	if at, ok := codec.OffsetIn(s.Down, part); ok && at >= uint64(len(head)) { // the parent writes the head before it
 		return wire.Frame{Kind: wire.FrameValue, Flags: wire.FlagArena | wire.FlagPart, Payload: wire.AppendRef(nil, wire.Ref{Offset: at, Size: uint64(len(part))})}
 	}
 	return wire.Frame{Kind: wire.FrameValue, Payload: append(head, part...)}
 }
 
 // send appends a frame to the outgoing ones.
-func (s *server) send(f *wire.Frame) {
+func (s *Server) send(f *wire.Frame) {
 	s.outMu.Lock()
 	s.out = wire.AppendFrame(s.out, f)
 	s.outMu.Unlock()
 }
 
 // flush writes the outgoing frames. Once that has failed the parent has lost some of them, and it fails ever after.
-func (s *server) flush() error {
+func (s *Server) flush() error {
 	s.outMu.Lock()
 	defer s.outMu.Unlock()
 	if len(s.out) > 0 && s.broken == nil {
-		s.broken = s.write(s.out)
+		s.broken = s.Write(s.out)
 	}
 	s.out = s.out[:0]
 	return s.broken
 }
 
+// CodecError is how a task fails whose argument could not be decoded, or whose result not encoded.
+type CodecError struct {
+	What string // "decode argument" or "encode result"
+	Err  error
+}
+
+func (e *CodecError) Error() string { return e.What + ": " + e.Err.Error() }
+
 func failure(what string, err error) wire.Frame {
-	w := wire.CodecFailure{What: what, Err: packError(err)}
-	payload, _ := CBOR.Append(nil, &w)
+	w := wire.CodecFailure{What: what, Err: Pack(err)}
+	payload, _ := codec.CBOR.Append(nil, &w)
 	if len(payload) > wire.MaxFrame {
 		w.Err = wire.Error{Message: beginning(w.Err.Message), Type: w.Err.Type}
-		payload, _ = CBOR.Append(nil, &w)
+		payload, _ = codec.CBOR.Append(nil, &w)
 	}
 	return wire.Frame{Kind: wire.FrameEncode, Payload: payload}
 }
 
 func tooLarge(size int, limit int64) wire.Frame {
-	w := wire.CodecFailure{What: "encode result", TooLarge: true, Err: packError(fmt.Errorf("%d bytes, at most %d", size, limit))}
-	payload, _ := CBOR.Append(nil, &w)
+	w := wire.CodecFailure{What: "encode result", TooLarge: true, Err: Pack(fmt.Errorf("%d bytes, at most %d", size, limit))}
+	payload, _ := codec.CBOR.Append(nil, &w)
 	return wire.Frame{Kind: wire.FrameEncode, Payload: payload}
 }
 
 func handlerFailure(err error) wire.Frame {
-	var enc *EncodeError
+	var enc *CodecError
 	if errors.As(err, &enc) {
 		return failure(enc.What, enc.Err)
 	}
@@ -111,11 +119,11 @@ func handlerFailure(err error) wire.Frame {
 
 // encodeError is err for the wire. One that no frame can hold keeps the beginning of its message, and nothing that it wraps.
 func encodeError(err error) []byte {
-	w := packError(err)
-	payload, _ := CBOR.Append(nil, &w)
+	w := Pack(err)
+	payload, _ := codec.CBOR.Append(nil, &w)
 	if len(payload) > wire.MaxFrame {
 		w = wire.Error{Message: beginning(w.Message), Type: w.Type}
-		payload, _ = CBOR.Append(nil, &w)
+		payload, _ = codec.CBOR.Append(nil, &w)
 	}
 	return payload
 }

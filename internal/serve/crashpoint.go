@@ -1,4 +1,4 @@
-package pool
+package serve
 
 import (
 	"fmt"
@@ -9,22 +9,22 @@ import (
 )
 
 // crash kills the worker if it is armed for this point. When nothing is armed it costs one load of a shared word.
-func (s *server) crash(at wire.CrashPoint) {
-	if wire.CrashPoint(s.page.Word(wire.OffCrash).Load()) == at {
+func (s *Server) crash(at wire.CrashPoint) {
+	if wire.CrashPoint(s.Page.Word(wire.OffCrash).Load()) == at {
 		s.perish(at)
 	}
 }
 
 // perish says where it happens and dies.
-func (s *server) perish(at wire.CrashPoint) {
-	s.complain(fmt.Errorf("crash point %s", at))
-	s.die(syscall.SIGKILL)
+func (s *Server) perish(at wire.CrashPoint) {
+	s.Complain(fmt.Errorf("crash point %s", at))
+	s.Die(syscall.SIGKILL)
 }
 
 // crashLater arranges for the worker to die 1 ms into its handler, if it is armed for that; a handler that is faster waits for
 // the channel, which is closed after the end if anybody is left then.
-func (s *server) crashLater() <-chan struct{} {
-	if wire.CrashPoint(s.page.Word(wire.OffCrash).Load()) != wire.CrashMidExec {
+func (s *Server) crashLater() <-chan struct{} {
+	if wire.CrashPoint(s.Page.Word(wire.OffCrash).Load()) != wire.CrashMidExec {
 		return nil
 	}
 	over := make(chan struct{})
@@ -36,13 +36,13 @@ func (s *server) crashLater() <-chan struct{} {
 }
 
 // crashWriting dies in the middle of the outgoing frames, or after them, if it is armed for that.
-func (s *server) crashWriting() {
-	switch wire.CrashPoint(s.page.Word(wire.OffCrash).Load()) {
+func (s *Server) crashWriting() {
+	switch wire.CrashPoint(s.Page.Word(wire.OffCrash).Load()) {
 	case wire.CrashMidWrite:
 		s.outMu.Lock()
 		defer s.outMu.Unlock()
 		torn := len(s.out) - wire.HeaderSize/2 // everything before the last frame, and a part of its header
-		_ = s.write(s.out[:max(torn, 1)])
+		_ = s.Write(s.out[:max(torn, 1)])
 		s.perish(wire.CrashMidWrite)
 	case wire.CrashAfterWrite:
 		_ = s.flush()

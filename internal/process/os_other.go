@@ -1,0 +1,14 @@
+//go:build !linux
+
+package process
+
+import (
+	"errors"
+	"os"
+)
+
+// Start answers errors.ErrUnsupported.
+func Start(Spec) (Process, error) { return nil, errors.ErrUnsupported }
+
+// OpenDir opens nothing here.
+func OpenDir(string) (*os.File, error) { return nil, nil }
