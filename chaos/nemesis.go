@@ -53,7 +53,7 @@ func (x *experiment) pick(ctx context.Context, s Shot) ([]*Victim, error) {
 	for began := time.Now(); ; {
 		victims, err := x.tryPick(ctx, s, time.Since(began) < loyalty)
 		late := time.Since(began) > patience
-		if len(victims) > 0 || err != nil && (late || !errors.Is(err, ErrGone)) {
+		if len(victims) > 0 || err != nil && (late || !later(err)) {
 			return victims, err
 		}
 		if late {
@@ -63,6 +63,12 @@ func (x *experiment) pick(ctx context.Context, s Shot) ([]*Victim, error) {
 			return nil, err
 		}
 	}
+}
+
+// later tells of a member that cannot be had now, though another one may be in its place soon, or itself.
+func later(err error) bool {
+	var missed *MissedError
+	return errors.Is(err, ErrGone) || errors.As(err, &missed)
 }
 
 // tryPick is pick at this moment; nothing and no error means that there was nobody, ErrGone that those who were listed
@@ -80,7 +86,7 @@ func (x *experiment) tryPick(ctx context.Context, s Shot, loyal bool) (victims [
 			return victims, Refuse("min_alive reached: no more than %d members are alive and unharmed", x.MinAlive)
 		}
 		v, err := hold(ctx, x.Target, c.Member, c.rank, x.clock)
-		if errors.Is(err, ErrGone) {
+		if later(err) {
 			gone = err
 			continue
 		}

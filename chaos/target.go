@@ -60,6 +60,13 @@ type Prober interface {
 	Probe(ctx context.Context, slot int) (pid int, err error)
 }
 
+// Guarded is a target some of whose members must not be victims, though they are members.
+type Guarded interface {
+	// Strikable tells why a member must not be struck now, nil if it may: a [*MissedError] if it may be later, a [*RefusedError] if
+	// never. It is asked when the member is held, so that what it reads of the number is the member's.
+	Strikable(m Member) error
+}
+
 // Runner is the load side of a target: it runs the built-in, verifiable tasks.
 type Runner interface {
 	// Do submits one task and waits for its outcome, which it verifies. It never returns without one of the outcomes of

@@ -61,18 +61,29 @@ func (v *Victim) record() *history.Victim {
 	return &history.Victim{Slot: v.Slot, Gen: v.Generation, PID: v.PID, Name: v.Name, Phase: v.Phase, Rank: v.Rank}
 }
 
-// protected lists the processes that are never victims: init, this one and its ancestors. A process's ancestors change
-// only by their deaths, so that it is read once.
-var protected = sync.OnceValue(func() []int {
+// lineage is this process and its ancestors, which change only by their deaths, so that they are read once.
+var lineage = sync.OnceValue(func() []int {
 	return append([]int{0, 1, os.Getpid()}, procfs.Ancestors(os.Getpid())...)
 })
+
+// Protected tells why a process is never a victim, whoever lists it: it is init, this process, an ancestor of it, or a thread of the
+// kernel. nil for any other. Every aim goes through it. Errors: *RefusedError.
+func Protected(pid int) error {
+	if slices.Contains(lineage(), pid) || pid < 0 {
+		return Refuse("pid %d must not be a victim: it is init, this process or an ancestor of it", pid)
+	}
+	if p, err := procfs.Read(pid); err == nil && p.Kernel {
+		return Refuse("pid %d must not be a victim: it is a thread of the kernel", pid)
+	}
+	return nil
+}
 
 // hold takes hold of a member, at a rank among those that could be picked. The pidfd is opened first and everything
 // known of the member is checked after that, against a listing made after it too: a number that has passed to another
 // process in between fails one of the checks. Errors: ErrGone; *RefusedError for a process that must not be a victim.
 func hold(ctx context.Context, t Target, m Member, rank int, clock *clock) (*Victim, error) {
-	if slices.Contains(protected(), m.PID) || m.PID < 0 {
-		return nil, Refuse("pid %d must not be a victim: it is init, this process or an ancestor of it", m.PID)
+	if err := Protected(m.PID); err != nil {
+		return nil, err
 	}
 	v := &Victim{Member: m, Rank: rank, exited: make(chan struct{})}
 	var err error
@@ -112,6 +123,11 @@ func (v *Victim) verify(ctx context.Context, t Target) error {
 	i := slices.IndexFunc(members, func(m Member) bool {
 		return m.PID == v.PID && m.Slot == v.Slot && m.Generation == v.Generation && m.Name == v.Name
 	})
+	if g, ok := t.(Guarded); ok && i >= 0 {
+		if err := g.Strikable(members[i]); err != nil {
+			return err
+		}
+	}
 	// What was read under this number was the held process's if that is alive still.
 	if i < 0 || pidfd.Ended(v.pidfd) {
 		return ErrGone

@@ -1,6 +1,7 @@
 package scenarios_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -58,7 +59,6 @@ chaos: [{fault: {signal: KILL}}]
 	for name, c := range map[string]struct{ from, to, want string }{
 		"no argv":          {"argv: [server], ", "", "x.yaml:3:19: argv is missing: want the program and its arguments"},
 		"no size":          {", size: 2", "", "x.yaml:3:19: size is missing: want how many members the program is to have"},
-		"no such user":     {"size: 2", "size: 2, user: nobody-of-that-name", `x.yaml:3:51: there is no user "nobody-of-that-name" here`},
 		"two places":       {"size: 2", "size: 2, members: {children: true, depth: 2}", "x.yaml:3:54: children, tree and depth contradict each other: want one"},
 		"no pattern":       {"size: 2", "size: 2, members: {match: {argv: '('}}", "argv \"(\" is no pattern: want a regular expression such as 'worker [0-9]+'"},
 		"unknown signal":   {"size: 2", "size: 2, stop: {signal: TREM}", `unknown signal "TREM": want a name such as TERM`},
@@ -81,6 +81,15 @@ chaos: [{fault: {signal: KILL}}]
 	}
 	_, err = scenarios.Parse("x.yaml", []byte(strings.Replace(good, `load: {http: {url: "http://127.0.0.1:8080/"}}`, "expect: [tasks.failed <= 0]", 1)), scenarios.Options{})
 	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("tasks.failed has no data without a load")))
+	text, err := os.ReadFile("../docs/attach.md")
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	examples := strings.Split(string(text), "```yaml\n")[1:]
+	NewWithT(t).Expect(len(examples)).To(BeNumerically(">=", 5))
+	for _, example := range examples {
+		example, _, _ = strings.Cut(example, "```")
+		_, err := scenarios.Parse("docs/attach.md", []byte(example), scenarios.Options{})
+		NewWithT(t).Expect(err).NotTo(HaveOccurred(), example)
+	}
 	_, err = scenarios.Parse("x.yaml", []byte(good), scenarios.Options{NoExec: true})
 	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("--no-exec forbids that")))
 }

@@ -47,6 +47,41 @@ func (s *Scenario) dir() string {
 	return filepath.Dir(s.file)
 }
 
+// Attached is what the scenario would strike of processes that somebody else started; ok is false for a target of the harness's own.
+// Nothing is done to them. Errors: [Problems].
+func (s *Scenario) Attached() (seen kind.Seen, ok bool, err error) {
+	l, ok := s.Target.Settings.(kind.Looker)
+	if !ok {
+		return seen, false, nil
+	}
+	if seen, err = l.Look(); err != nil {
+		err = Problems{s.problemAt("target."+s.Target.Kind, err)}
+	}
+	return seen, true, err
+}
+
+// Remote tells whether the scenario's load goes to another machine.
+func (s *Scenario) Remote() bool { return s.Load.call().Away() }
+
+// Faults are the faults that the scenario injects, in their one-line forms.
+func (s *Scenario) Faults() (list []string) {
+	for _, n := range s.engine() {
+		list = append(list, n.Fault.String())
+	}
+	return list
+}
+
+// LeastAlive is how many members no fault may go below.
+func (s *Scenario) LeastAlive() int { return s.minAlive() }
+
+// minAlive is how many members no fault may go below: as the file says, or what is right for the target.
+func (s *Scenario) minAlive() int {
+	if t, ok := s.Target.Settings.(kind.Careful); ok && s.at["min_alive"] == nil {
+		return t.MinAlive()
+	}
+	return int(s.MinAlive)
+}
+
 func (s *Scenario) settle() time.Duration {
 	if s.Settle == 0 {
 		return defaultSettle

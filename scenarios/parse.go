@@ -22,6 +22,8 @@ type Options struct {
 	Short  bool     // apply the scenario's short form
 	Set    []string // "path=value", applied last, in order
 	NoExec bool     // refuse scenarios that start a program of their own: drivers and servers
+	// Attach and Remote are for the command that repeats the run: it may strike processes of others, and load other machines.
+	Attach, Remote bool
 	// OwnTarget replays a run whose target its caller made, and makes again.
 	OwnTarget bool
 }

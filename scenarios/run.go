@@ -197,7 +197,7 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 func (s *Scenario) prepare(o RunOptions) *chaos.Run {
 	seed := s.seed(o)
 	run := &chaos.Run{
-		Seed: seed, Chaos: s.engine(), Shots: o.Shots, Load: s.Load.engine(), MinAlive: int(s.MinAlive), Settle: s.settle(),
+		Seed: seed, Chaos: s.engine(), Shots: o.Shots, Load: s.Load.engine(), MinAlive: s.minAlive(), Settle: s.settle(),
 		Header: history.Header{
 			Run: rand.Text(), Test: o.Test, Scenario: s.Name, Description: s.Description, Seed: seed, Command: o.Command, Source: string(s.text), Experiment: s.experiment(),
 			OwnTarget: o.Target != nil, Environment: Environment(), Capabilities: capabilities(),

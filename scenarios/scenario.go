@@ -60,6 +60,12 @@ func Repeat(argument string, seed uint64, o Options) string {
 	for _, s := range o.Set {
 		words = append(words, "--set", Quoted(s))
 	}
+	if o.Attach {
+		words = append(words, "--attach")
+	}
+	if o.Remote {
+		words = append(words, "--remote")
+	}
 	return strings.Join(words, " ")
 }
 

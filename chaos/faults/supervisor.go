@@ -60,8 +60,8 @@ func (o *orphaning) Setup(_ context.Context, c *chaos.Case) error {
 		return err
 	}
 	o.marker, o.pid = chaos.MarkerEntry(m.Marker()), t.Supervisor()
-	if o.pid == os.Getpid() || o.pid <= 1 {
-		return chaos.Refuse("pid %d must not be a victim: it is this process or init", o.pid)
+	if err := chaos.Protected(o.pid); err != nil {
+		return err
 	}
 	o.pidfd, err = chaos.HoldProcess(o.pid)
 	return err

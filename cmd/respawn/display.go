@@ -38,7 +38,7 @@ func newDisplay(w io.Writer, name string) *display {
 // described is a writer with a file descriptor.
 type described interface{ Fd() uintptr }
 
-func isTerminal(w io.Writer) bool {
+func isTerminal(w any) bool {
 	f, ok := w.(described)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

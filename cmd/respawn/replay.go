@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -26,6 +27,12 @@ command is taken from here. A run of a target that a test made itself cannot be 
 			if err != nil {
 				return usage("%w", err)
 			}
+			if err := f.consented(cmd, []*scenarios.Scenario{run.Scenario}); err != nil {
+				if errors.Is(err, errDry) {
+					return nil
+				}
+				return err
+			}
 			f.repeat.times = 1
 			if err := roomFor([]*scenarios.Scenario{run.Scenario}, f); err != nil {
 				return usage("--out: %w", err)
@@ -33,9 +40,13 @@ command is taken from here. A run of a target that a test made itself cannot be 
 			if run.Left > 0 {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s: %d of its injections found no victim: they are left out\n", run.Scenario.Name, run.Left)
 			}
-			r, err := runOne(cmd, run.Scenario, scenarios.RunOptions{
+			o := scenarios.RunOptions{
 				Dir: filepath.Join(f.out, run.Scenario.Name), Seed: run.Seed, Shots: run.Shots, Command: "respawn replay " + scenarios.QuotedPath(args[0]),
-			}, f.asJSON)
+			}
+			if f.attach {
+				o.Consent = f.consent
+			}
+			r, err := runOne(cmd, run.Scenario, o, f.asJSON)
 			if err != nil {
 				return err
 			}
@@ -47,6 +58,7 @@ command is taken from here. A run of a target that a test made itself cannot be 
 	}
 	cmd.Flags().StringVar(&f.out, "out", "respawn-replay", "directory for the reports")
 	cmd.Flags().BoolVar(&f.noExec, "no-exec", false, "refuse scenarios that start a program of their own")
+	f.add(cmd)
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print the report as JSON, and no progress")
 	return cmd
 }

@@ -25,11 +25,12 @@ type runFlags struct {
 	baseline string
 	noExec   bool
 	asJSON   bool
+	attachFlags
 }
 
 // options is how the scenarios are read.
 func (f runFlags) options() scenarios.Options {
-	return scenarios.Options{Short: f.short, Set: f.set, NoExec: f.noExec}
+	return scenarios.Options{Short: f.short, Set: f.set, NoExec: f.noExec, Attach: f.attach, Remote: f.remote}
 }
 
 func newRun() *cobra.Command {
@@ -76,6 +77,7 @@ Several scenarios exit with the code of the worst verdict. Exit codes: 0 pass, 1
 	cmd.Flags().BoolVar(&f.short, "short", false, "run the scenarios' short forms")
 	cmd.Flags().StringVar(&f.baseline, "baseline", "", "directory of earlier reports to compare with")
 	cmd.Flags().BoolVar(&f.noExec, "no-exec", false, "refuse scenarios that start a program of their own")
+	f.add(cmd)
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print the reports as JSON, one object a line, and no progress")
 	return cmd
 }
@@ -88,6 +90,9 @@ func completeScenario(*cobra.Command, []string, string) ([]string, cobra.ShellCo
 // earlier runs of them have left is then no longer to be taken for the last, even if none can begin.
 func runAll(cmd *cobra.Command, args []string, f runFlags) error {
 	list, baseline, err := ready(cmd, args, f)
+	if errors.Is(err, errDry) {
+		return nil
+	}
 	if err != nil {
 		distrust(args, f)
 		return err
@@ -118,6 +123,9 @@ func ready(cmd *cobra.Command, args []string, f runFlags) ([]*scenarios.Scenario
 	}
 	if name := namesake(list); name != "" {
 		return nil, nil, usage("two of these scenarios are named %s, and their reports would go to the same place: rename one, or use --repeat", name)
+	}
+	if err := f.consented(cmd, list); err != nil {
+		return nil, nil, err
 	}
 	var baseline []*reports.Report
 	if f.baseline != "" {
@@ -201,6 +209,9 @@ func runEach(cmd *cobra.Command, args []string, list []*scenarios.Scenario, base
 			dir, seed := runName(s, n), seedOf(s, n, f.seed, first)
 			o := scenarios.RunOptions{
 				Dir: filepath.Join(f.out, dir), Seed: seed, Command: scenarios.Repeat(args[i], seed, f.options()), Baseline: baseline,
+			}
+			if f.attach {
+				o.Consent = f.consent
 			}
 			if s.Streamed() {
 				o.Command = "respawn replay " + scenarios.QuotedPath(o.Dir)

@@ -4,6 +4,7 @@ package targets
 import (
 	"slices"
 
+	"github.com/respawn-go/respawn/scenarios/targets/attach"
 	"github.com/respawn-go/respawn/scenarios/targets/command"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 	"github.com/respawn-go/respawn/scenarios/targets/fleet"
@@ -13,7 +14,7 @@ import (
 )
 
 // table is in reading order.
-var table = []kind.Kind{own.Row, driver.Row, server.Row, command.Row, fleet.Row}
+var table = []kind.Kind{own.Row, driver.Row, server.Row, command.Row, attach.Row, fleet.Row}
 
 // Kinds lists the kinds of targets.
 func Kinds() []kind.Kind { return slices.Clone(table) }

@@ -4,7 +4,6 @@ package command
 
 import (
 	"context"
-	"os/user"
 	"strings"
 	"time"
 
@@ -69,11 +68,6 @@ func (s *Settings) Check(fail func(key, format string, args ...any)) {
 	}
 	if s.Size == 0 {
 		fail("", "size is missing: want how many members the program is to have")
-	}
-	if s.User != "" {
-		if _, err := user.Lookup(s.User); err != nil {
-			fail("user", "there is no user %q here", s.User)
-		}
 	}
 	if s.Stop.signal() == 0 {
 		fail("stop.signal", "unknown signal %q: want a name such as TERM", s.Stop.Signal)

@@ -41,6 +41,8 @@ type Can struct {
 	Tasks []string
 	// Map tells that they have an ordered map.
 	Map bool
+	// Attaches tells that they run already, are not the harness's, and are struck only with consent.
+	Attaches bool
 	// Calls tells that their load is calls, which name the process that answers only where the scenario says how.
 	Calls bool
 }
@@ -65,6 +67,11 @@ type Stopper interface {
 // Timed are settings of a target that ends tasks which run too long.
 type Timed interface {
 	TaskLimit() time.Duration // 0: it does not
+}
+
+// Looker are settings of a target that runs already, which can be looked at before anybody consents.
+type Looker interface {
+	Look() (Seen, error)
 }
 
 // Careful are settings of a target of which so many members stay alive unless the scenario says otherwise: min_alive.

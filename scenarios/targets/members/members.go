@@ -59,15 +59,15 @@ func (r *Rule) depth() (least, most int) {
 	return 1, 1
 }
 
-// String is the rule in words: "children of the main process that listen at port 80".
-func (r *Rule) String() string {
+// Of is the rule in words, for a main process in words: "the children of process 12, if it listens at port 80".
+func (r *Rule) Of(main string) string {
 	least, most := r.depth()
-	s := "everything below the main process"
+	s := "everything below " + main
 	switch {
 	case least == 1 && most == 1:
-		s = "the children of the main process"
+		s = "the children of " + main
 	case least == most:
-		s = fmt.Sprintf("what is %d generations below the main process", least)
+		s = fmt.Sprintf("what is %d generations below %s", least, main)
 	}
 	if r.Match != nil {
 		s += fmt.Sprintf(", if the command line matches %q", r.Match.Argv)

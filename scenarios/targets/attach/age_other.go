@@ -1,0 +1,12 @@
+//go:build !linux
+
+package attach
+
+import (
+	"time"
+
+	"github.com/respawn-go/respawn/internal/procfs"
+)
+
+// age is not known here.
+func age(procfs.Identity) time.Duration { return 0 }
