@@ -36,6 +36,9 @@ settle: 3s
 
 // No task is run, so that nothing is known of answers, and the verdict says so.
 func TestASupervisorOfAnyProgramIsJudgedByItsProcesses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
 	g := NewWithT(t)
 	r := runCommand(t, "while :; do wait -n; start; done")
 	g.Expect(r.Verdict).To(Equal(check.Pass), r.Cause)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +25,7 @@ import (
 type Target struct {
 	*processes.Target
 	settings *Settings
+	size     int
 	consent  string
 	uid      int             // whose victims are
 	programs map[string]bool // the files that members run, as they were at first
@@ -31,6 +33,8 @@ type Target struct {
 
 	mu   sync.Mutex
 	next time.Time // when the host may be looked at again
+	last []int     // the members at the last look
+	was  int       // the main process at the last look
 }
 
 var (
@@ -59,9 +63,8 @@ func Open(ctx context.Context, s *Settings, at kind.Place) (*Target, error) {
 	if t.consent, err = at.Consent(seen); err != nil {
 		return nil, err
 	}
-	size := int(s.Size)
-	if size == 0 {
-		size = len(first)
+	if t.size = int(s.Size); t.size == 0 {
+		t.size = len(first)
 	}
 	ready := s.Ready
 	if ready.Call() == nil {
@@ -69,10 +72,10 @@ func Open(ctx context.Context, s *Settings, at kind.Place) (*Target, error) {
 	}
 	boot, cancel := context.WithTimeout(ctx, bootTimeout)
 	defer cancel()
-	if first, err = processes.Up(boot, size, t.list, ready.Call(), func() error { return nil }); err != nil {
+	if first, err = processes.Up(boot, t.size, t.list, ready.Call(), func() error { return nil }); err != nil {
 		return nil, fmt.Errorf("%s: %w", seen.What, err)
 	}
-	what := history.Target{Kind: "attach", Name: seen.What, Size: size, Can: []string{}}
+	what := history.Target{Kind: "attach", Name: seen.What, Size: t.size, Can: []string{}}
 	t.Target = processes.Watch(what, lister{t}, first, nil, at.Load, s.Ready)
 	return t, nil
 }
@@ -98,7 +101,7 @@ func (t *Target) look() (seen kind.Seen, pids []int, err error) {
 	if err != nil {
 		return seen, nil, err
 	}
-	f, err := t.settings.find(table)
+	f, err := t.settings.find(table, 0)
 	if err != nil {
 		return seen, nil, err
 	}
@@ -210,20 +213,28 @@ type lister struct{ *Target }
 // PID implements outside.Lister: nobody was started.
 func (l lister) PID() int { return 0 }
 
-// Workers implements outside.Lister. It takes at most a twentieth of a CPU.
+// Workers implements outside.Lister. It takes at most a twentieth of a CPU while all members are there.
 func (l lister) Workers(ctx context.Context) ([]int, error) {
 	l.mu.Lock()
-	next := l.next
+	next, last := l.next, l.last
 	l.mu.Unlock()
-	if err := wait.For(ctx, time.Until(next)); err != nil {
-		return nil, err
+	for len(last) >= l.size && time.Now().Before(next) && allAlive(last) {
+		if err := wait.For(ctx, min(time.Until(next), 5*time.Millisecond)); err != nil {
+			return nil, err
+		}
 	}
-	began := time.Now()
+	runtime.LockOSThread() // whose time is measured: on a busy host a look lasts longer than it costs
+	defer runtime.UnlockOSThread()
+	began := threadTime()
 	pids, err := l.list(ctx)
 	l.mu.Lock()
-	l.next = time.Now().Add(19 * time.Since(began))
+	l.next, l.last = time.Now().Add(19*(threadTime()-began)), pids
 	l.mu.Unlock()
 	return pids, err
+}
+
+func allAlive(pids []int) bool {
+	return !slices.ContainsFunc(pids, func(pid int) bool { p, err := procfs.Read(pid); return err != nil || !p.Alive() })
 }
 
 // Owns implements outside.Lister: whether a process is of the rule, now that it is held.
@@ -238,10 +249,16 @@ func (t *Target) list(context.Context) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := t.settings.find(table)
+	t.mu.Lock()
+	was := t.was
+	t.mu.Unlock()
+	f, err := t.settings.find(table, was)
 	if err != nil {
 		return nil, nil // nobody is there, and the record tells from when on
 	}
+	t.mu.Lock()
+	t.was = f.main
+	t.mu.Unlock()
 	if t.settings.PID > 0 {
 		if now, err := procfs.Identify(f.main); err != nil || now.Started != t.main.Started {
 			return nil, nil // the number has passed on

@@ -19,15 +19,15 @@ type found struct {
 	what string             // "the control group /a/b"
 }
 
-// find looks for the target in a table of processes.
-func (s *Settings) find(table procfs.Table) (found, error) {
+// find looks for the target in a table of processes. was is what its main process was at the last look, 0 at the first.
+func (s *Settings) find(table procfs.Table, was int) (found, error) {
 	switch s.ways()[0] {
 	case "pid":
 		return s.byNumber(table, int(s.PID), fmt.Sprintf("process %d", s.PID))
 	case "pidfile":
 		return s.byPidfile(table)
 	case "port":
-		return s.byPort(table)
+		return s.byPort(table, was)
 	case "cgroup":
 		dir, err := groupDir(s.Cgroup)
 		if err != nil {
@@ -108,8 +108,18 @@ func (s *Settings) byName(table procfs.Table) (found, error) {
 }
 
 // byPort is who holds the socket that listens there.
-func (s *Settings) byPort(table procfs.Table) (found, error) {
-	holders, err := holdersOf(table, int(s.Port))
+func (s *Settings) byPort(table procfs.Table, was int) (found, error) {
+	known := table
+	if p, ok := table[was]; ok && p.Alive() && was > 1 { // those that it has started, which is much less to look at
+		known = procfs.Table{was: p}
+		for _, pid := range table.Descendants(was) {
+			known[pid] = table[pid]
+		}
+	}
+	holders, err := holdersOf(known, int(s.Port))
+	if err != nil && len(known) < len(table) {
+		holders, err = holdersOf(table, int(s.Port))
+	}
 	if err != nil {
 		return found{}, err
 	}

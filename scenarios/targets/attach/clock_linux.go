@@ -8,6 +8,13 @@ import (
 	"github.com/respawn-go/respawn/internal/procfs"
 )
 
+// threadTime is the CPU time that this thread has used.
+func threadTime() time.Duration {
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &now)
+	return time.Duration(now.Nano())
+}
+
 // age is how long a process has lived, to a tick of the kernel's clock.
 func age(id procfs.Identity) time.Duration {
 	var now unix.Timespec
