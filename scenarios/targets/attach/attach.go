@@ -17,6 +17,7 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/procfs"
 	"github.com/respawn-go/respawn/internal/wait"
+	"github.com/respawn-go/respawn/scenarios/targets/calls"
 	"github.com/respawn-go/respawn/scenarios/targets/kind"
 	"github.com/respawn-go/respawn/scenarios/targets/processes"
 )
@@ -66,9 +67,10 @@ func Open(ctx context.Context, s *Settings, at kind.Place) (*Target, error) {
 	if t.size = int(s.Size); t.size == 0 {
 		t.size = len(first)
 	}
+	load, _ := at.Load.(calls.Spec)
 	ready := s.Ready
 	if ready.Call() == nil {
-		ready = at.Load
+		ready = load
 	}
 	boot, cancel := context.WithTimeout(ctx, bootTimeout)
 	defer cancel()
@@ -76,7 +78,7 @@ func Open(ctx context.Context, s *Settings, at kind.Place) (*Target, error) {
 		return nil, fmt.Errorf("%s: %w", seen.What, err)
 	}
 	what := history.Target{Kind: "attach", Name: seen.What, Size: t.size, Can: []string{}}
-	t.Target = processes.Watch(what, lister{t}, first, nil, at.Load, s.Ready)
+	t.Target = processes.Watch(what, lister{t}, first, nil, load, s.Ready)
 	return t, nil
 }
 
