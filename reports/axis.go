@@ -10,10 +10,11 @@ type axis struct {
 }
 
 var (
-	times  = axis{text: seconds}
-	counts = axis{text: whole, unit: 1}
-	rates  = axis{text: three}
-	sizes  = axis{text: size, base: 1024}
+	times   = axis{text: seconds}
+	moments = axis{text: moment}
+	counts  = axis{text: whole, unit: 1}
+	rates   = axis{text: three}
+	sizes   = axis{text: size, base: 1024}
 )
 
 // ticks are round numbers between two bounds, about as many as wanted.

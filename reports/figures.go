@@ -23,6 +23,9 @@ func (r *Report) bands(c *chart, marks bool) {
 		if i+1 < len(r.Ledger.Log.Stages) {
 			to = r.Ledger.Log.Stages[i+1].At.Seconds()
 		}
+		if from, to = max(from, c.x0), min(to, c.x1); from >= to {
+			continue
+		}
 		if s.Name == history.Chaos {
 			c.rect("band", from, c.y0, to, c.y1, "stage chaos")
 		}

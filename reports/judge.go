@@ -31,5 +31,9 @@ func Judge(path string) (*Report, error) {
 	case in.Truncated():
 		broken = fmt.Errorf("%s: line %d: %w: its run did not come to an end", path, in.Line(), history.ErrCutShort)
 	}
-	return Of(result.Ledger, result), broken
+	r := Of(result.Ledger, result)
+	if r.story != nil {
+		r.story.quote(path)
+	}
+	return r, broken
 }

@@ -200,7 +200,9 @@ func (d *laneDrawing) troubled() {
 	for i, b := range d.Ledger.Series.Load.List {
 		if b.Bad > 0 {
 			x := (float64(i) + 0.5) * width
-			d.c.sign("bad", cross, d.c.px(min(x, d.DurationS)), d.c.py(d.failed+0.5), fmt.Sprintf("%s not ok at %s", plural(b.Bad, "task"), seconds(x)))
+			d.c.linked("#tasks", func() {
+				d.c.sign("bad", cross, d.c.px(min(x, d.DurationS)), d.c.py(d.failed+0.5), fmt.Sprintf("%s not ok at %s", plural(b.Bad, "task"), seconds(x)))
+			})
 		}
 	}
 }
@@ -235,11 +237,11 @@ func (d *laneDrawing) bar(slot int, y float64, b *ledger.Life) {
 		d.c.rect("boot", from, low+0.15, up, high-0.15, "")
 	}
 	if to > up {
-		d.c.rect("bar", up, low, to, high, title)
+		d.c.linked(fmt.Sprintf("#slot-%d", slot), func() { d.c.rect("bar", up, low, to, high, title) })
 	}
 	switch class {
 	case "bad":
-		d.c.sign("bad", cross, d.c.px(to), d.c.py((low+high)/2), title)
+		d.c.linked(fmt.Sprintf("#slot-%d", slot), func() { d.c.sign("bad", cross, d.c.px(to), d.c.py((low+high)/2), title) })
 	case "dead":
 		width := 2.5 / d.c.width * (d.c.x1 - d.c.x0)
 		d.c.rect(class, max(from, to-width), low-0.06, to, high+0.06, title)
@@ -277,7 +279,9 @@ func (d *laneDrawing) marks() {
 			return
 		}
 		shape := shapes[min(slices.Index(d.kinds, in.Fault), len(shapes)-1)]
-		d.c.sign("hit", shape, d.c.px(in.AtS), d.c.py(y+0.78)-3.5, fmt.Sprintf("#%d %s at %s", in.N, in.Fault, seconds(in.AtS)))
+		d.c.linked(fmt.Sprintf("#fault-%d", in.N), func() {
+			d.c.sign("hit", shape, d.c.px(in.AtS), d.c.py(y+0.78)-3.5, fmt.Sprintf("#%d %s at %s", in.N, in.Fault, seconds(in.AtS)))
+		})
 	}
 }
 

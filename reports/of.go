@@ -35,6 +35,7 @@ func Of(l *ledger.Ledger, result check.Result) *Report {
 	if left := len(list) - len(r.Faults) + len(l.Lives.Ends) - len(r.Exits); left > 0 {
 		r.Truncated = fmt.Sprintf("the first %s of each ledger are shown; %s lines are left out", whole(maxLedger), whole(float64(left)))
 	}
+	r.story = r.storyOf()
 	return r
 }
 

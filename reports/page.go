@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"io"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -51,6 +52,7 @@ func (r *Report) HTML(w io.Writer, baseline []*Report) error {
 		Figures: r.figures(), Tasks: r.troubledTasks(), Matrix: r.exitMatrix(), Coverage: r.coverage(), Lineage: r.lineage(),
 		Diff: r.diff(baseline), Against: r.Against(baseline), Notes: r.notes(), Source: r.source, Data: data, Jump: jumps[r.Verdict],
 		Failed: r.Verdict != check.Pass, Told: map[int]bool{}, Index: r.index,
+		Story: r.story, Beside: r.beside,
 		Lost: r.Ledger.Dropped, FaultsCut: max(0, len(r.Faults)-shownFaults), Outcomes: r.faultCounts(), Host: r.hostLine(),
 		Shown:   r.Faults[:min(len(r.Faults), shownFaults)],
 		Reasons: r.Findings[:min(len(r.Findings), shownFindings)], ReasonsCut: max(0, len(r.Findings)-shownFindings),
@@ -66,8 +68,27 @@ func (r *Report) HTML(w io.Writer, baseline []*Report) error {
 	if err := page.Execute(&out, &v); err != nil {
 		return err
 	}
-	_, err = w.Write(out.Bytes())
+	_, err = w.Write(onlyWhatLeads(out.Bytes()))
 	return err
+}
+
+var (
+	places  = regexp.MustCompile(` id="([a-z]+-[0-9]+)"`)
+	leading = regexp.MustCompile(` href="#([a-z]+-[0-9]+)"`)
+)
+
+// onlyWhatLeads is the page without the links to ledgers' rows that it does not show.
+func onlyWhatLeads(page []byte) []byte {
+	there := map[string]bool{}
+	for _, id := range places.FindAllSubmatch(page, -1) {
+		there[string(id[1])] = true
+	}
+	return leading.ReplaceAllFunc(page, func(href []byte) []byte {
+		if there[string(href[len(` href="#`):len(href)-1])] {
+			return href
+		}
+		return nil
+	})
 }
 
 // What the page shows of a list at most.
@@ -164,7 +185,9 @@ type pageView struct {
 	Failed     bool
 	Ends       []exitRow
 	EndsCut    int
-	Index      string       // the address of the page over all runs, "" without one
+	Index      string // the address of the page over all runs, "" without one
+	Story      *story
+	Beside     []link       // the other files of the run
 	Told       map[int]bool // the lines of the history that a row of the page shows
 }
 
@@ -179,6 +202,11 @@ func (v *pageView) LinesOf(in Injection) []int { return v.named(in.lines...) }
 // tell notes which lines of the history that findings name are shown.
 func (v *pageView) tell() {
 	var lines []int
+	if v.Story != nil {
+		for _, q := range v.Story.Quotes {
+			lines = append(lines, q.N)
+		}
+	}
 	for _, in := range v.Shown {
 		lines = append(lines, v.LinesOf(in)...)
 	}

@@ -75,9 +75,13 @@ func (r *Report) recoveryFigure() *Figure {
 		took := map[ledger.Fate]string{ledger.Never: "never", ledger.Waiting: "not known: the run was ended"}[x.Fate]
 		if x.Fate == ledger.Recovered {
 			took = seconds(x.Took().Seconds())
-			c.dot("point", x.At.Seconds(), x.Took().Seconds(), fmt.Sprintf("#%d slot %d: %s", x.N, x.Slot, took))
+			c.linked(fmt.Sprintf("#fault-%d", x.N), func() {
+				c.dot("point", x.At.Seconds(), x.Took().Seconds(), fmt.Sprintf("#%d slot %d: %s", x.N, x.Slot, took))
+			})
 		} else if x.Fate == ledger.Never {
-			c.sign("never", cross, c.px(x.At.Seconds()), c.py(c.y1), fmt.Sprintf("#%d slot %d: never", x.N, x.Slot))
+			c.linked(fmt.Sprintf("#fault-%d", x.N), func() {
+				c.sign("never", cross, c.px(x.At.Seconds()), c.py(c.y1), fmt.Sprintf("#%d slot %d: never", x.N, x.Slot))
+			})
 		}
 		if len(f.Rows) < 500 {
 			f.Rows = append(f.Rows, []string{fmt.Sprint(x.N), fmt.Sprint(x.Slot), seconds(x.At.Seconds()), took})

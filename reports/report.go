@@ -21,6 +21,8 @@ type Report struct {
 	check.Result
 
 	source string
+	beside []link // the other files of the run, from this report's
+	story  *story // of its gravest finding, nil without one
 	bySlot map[int][]*ledger.Life
 	index  string // the address of the page over all runs, from this report's, "" without one
 }

@@ -125,7 +125,7 @@ func TestWhatDiffersInColourDiffersInForm(t *testing.T) {
 	}
 	g.Expect(dashes).To(HaveLen(3), "p50, p95 and p99")
 	height := func(class string) string {
-		return regexp.MustCompile(`<rect class="` + class + `"[^>]*height="([0-9.]+)"`).FindStringSubmatch(figureOf(page, "lanes")[strings.Index(figureOf(page, "lanes"), `role="img"`):])[1]
+		return regexp.MustCompile(`<rect class="` + class + `"[^>]*height="([0-9.]+)"`).FindStringSubmatch(figureOf(page, "lanes")[strings.Index(figureOf(page, "lanes"), `<svg viewBox="0 0 960`):])[1]
 	}
 	g.Expect(number(g, height("boot"))).To(BeNumerically("<", number(g, height("bar"))/2))
 	g.Expect(figureOf(page, "lanes")).To(MatchRegexp(`<path class="bad"[^>]*><title>pid `), "the gravest mark is a cross")

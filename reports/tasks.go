@@ -3,7 +3,6 @@ package reports
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // taskTable is the ledger of submissions that did not simply succeed.
@@ -18,12 +17,18 @@ type taskRow struct {
 	Submitted, Settled string
 	Attempts           int
 	Err                string
-	Runs               string
+	Runs               []runCell
 	Lines              []int // of the history that findings name
 }
 
 // maxTroubled bounds the tasks of a kind that are shown.
 const maxTroubled = 200
+
+// runCell is an execution of a task: its process with links to its slot and to what killed it.
+type runCell struct {
+	Text  string
+	Links []link
+}
 
 // troubledTasks is what failed or never settled, and what was run more than once.
 func (r *Report) troubledTasks() (t taskTable) {
@@ -53,19 +58,24 @@ func (r *Report) taskRow(id uint64) taskRow {
 	} else {
 		row.Outcome = "never settled"
 	}
-	var runs []string
-	for _, run := range r.Ledger.Tasks.RunsOf(id, e) {
+	for n, run := range r.Ledger.Tasks.RunsOf(id, e) {
 		end := "did not end"
 		if run.End > 0 {
 			end = "to " + seconds(run.End.Seconds())
 		}
-		if len(runs) == maxRuns {
-			runs = append(runs, "…")
+		if n == maxRuns {
+			row.Runs = append(row.Runs, runCell{Text: "…"})
 			break
 		}
-		runs = append(runs, fmt.Sprintf("pid %d from %s %s", run.PID, seconds(run.Start.Seconds()), end))
+		cell := runCell{Text: fmt.Sprintf("pid %d from %s %s", run.PID, seconds(run.Start.Seconds()), end)}
+		if one := r.Ledger.Lives.Of(int(run.PID), run.Start); one != nil && one.Slot >= 0 {
+			cell.Links = append(cell.Links, link{fmt.Sprintf("#slot-%d", one.Slot), fmt.Sprintf("slot %d", one.Slot)})
+		}
+		if k := killerOf(r.Ledger, int(run.PID), run.Start); k != nil && (run.End == 0 || k.Died < run.End) {
+			cell.Links = append(cell.Links, link{fmt.Sprintf("#fault-%d", k.N), fmt.Sprintf("killed by fault #%d", k.N)})
+		}
+		row.Runs = append(row.Runs, cell)
 	}
-	row.Runs = strings.Join(runs, "; ")
 	return row
 }
 
@@ -76,7 +86,7 @@ const maxRuns = 20
 func (r *Report) named(lines ...int) (list []int) {
 	for _, line := range lines {
 		for _, f := range r.Findings[:min(len(r.Findings), shownFindings)] {
-			if line > 0 && f.Event == line && !slices.Contains(list, line) {
+			if line > 0 && f.Event == line && !slices.Contains(list, line) && !r.story.quotes(line) {
 				list = append(list, line)
 			}
 		}

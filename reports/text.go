@@ -15,6 +15,9 @@ func seconds(s float64) string {
 	return check.Seconds.Show(s)
 }
 
+// moment is a time of a run that is looked at closely: with as many digits as tell it from others a millisecond away.
+func moment(s float64) string { return strconv.FormatFloat(s, 'g', 7, 64) + "s" }
+
 // size writes bytes for people.
 func size(b float64) string { return check.Bytes.Show(b) }
 

@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/respawn-go/respawn/chaos/check"
 )
@@ -46,7 +47,7 @@ func (r *Report) tiles() (list []tile) {
 	}
 	add("under the wanted size", "pool.below.total", "in all, with faults going on")
 	add("throughput under faults", "tasks.throughput.during", r.share("tasks.throughput.during", "tasks.throughput.before"))
-	if v := r.Metrics["exits.unexplained"]; v > 0 {
+	if v := r.Metrics["exits.unexplained"]; v > 0 && !slices.ContainsFunc(list, func(t tile) bool { return t.Name == "exits.unexplained" }) {
 		list = append(list, tile{Value: whole(v), Name: "exits nobody explains", Bad: true})
 	}
 	return list

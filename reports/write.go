@@ -18,6 +18,12 @@ func (r *Report) Write(dir string, baseline []*Report) error {
 	if _, err := os.Stat(filepath.Join(dir, "..", "index.html")); err == nil {
 		r.index = "../index.html"
 	}
+	r.beside = nil
+	for _, name := range []string{historyFile, "junit.xml", "summary.md", reportFile} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil || name != historyFile {
+			r.beside = append(r.beside, link{name, name})
+		}
+	}
 	for i, write := range []func(io.Writer) error{
 		func(w io.Writer) error { return r.HTML(w, baseline) },
 		func(w io.Writer) error { return r.JUnit(w, runIn(dir, r.Scenario)) },

@@ -34,7 +34,7 @@ func axeSource(t *testing.T) string {
 // verdictOf is the page of a storm that came to another verdict.
 func verdictOf(t *testing.T, v reports.Verdict) string {
 	t.Helper()
-	r := judged(storm.Storm{Tasks: 500, Kills: 12, Broken: v == reports.Fail})
+	r := judged(t, storm.Storm{Tasks: 500, Kills: 12, Broken: v == reports.Fail})
 	if v != reports.Pass && v != reports.Fail {
 		r.Fail(v, "It is another verdict.")
 	}

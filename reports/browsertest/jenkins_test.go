@@ -25,7 +25,7 @@ func TestFiguresCanBeReadUnderThePolicyOfJenkins(t *testing.T) {
 		return s.fill === black || s.fill === "none" && (s.stroke === black || s.stroke === "none");
 	}).map(e => e.outerHTML.slice(0, 100))`)).To(BeEmpty(), "a black block")
 	b.Expect(ask[[]string](b, contrast)).To(BeEmpty())
-	b.Expect(ask[[]string](b, `[...document.querySelectorAll("figure svg[role=img]")].filter(s => {
+	b.Expect(ask[[]string](b, `[...document.querySelectorAll("figure .plot svg")].filter(s => {
 		const box = s.getBoundingClientRect();
 		return !(box.width > 200 && box.width < 1000 && box.height > 40);
 	}).map(s => s.parentElement.outerHTML.slice(0, 100))`)).To(BeEmpty(), "their size")

@@ -61,7 +61,7 @@ func TestEveryFigureIsDrawnAndToldAsText(t *testing.T) {
 		"fig-lanes", "fig-ready", "fig-recovery", "fig-spread", "fig-throughput", "fig-latency", "fig-memory", "fig-parent", "fig-fds", "fig-cpu",
 	))
 	b.Expect(ask[[]string](b, `[...document.querySelectorAll("figure")].flatMap(f => {
-		const svg = f.querySelector("svg[role=img]"), box = svg?.getBoundingClientRect(), wrong = [];
+		const svg = f.querySelector(".plot svg"), box = svg?.getBoundingClientRect(), wrong = [];
 		if (!svg) return [f.id + " has no drawing"];
 		if (!(box.width > 200 && box.height > 40)) wrong.push(f.id + " is " + box.width + " by " + box.height);
 		for (const part of ["title", "desc"]) {

@@ -9,7 +9,6 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/reports/storm"
 )
@@ -23,9 +22,13 @@ var hostile = strings.Join([]string{
 }, " ")
 
 // judged makes the report of a storm.
-func judged(s storm.Storm) *reports.Report {
-	result := check.Judge(s.Header(), s.Complete())
-	return reports.Of(result.Ledger, result)
+func judged(t *testing.T, s storm.Storm) *reports.Report {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "history.jsonl")
+	NewWithT(t).Expect(s.Write(path)).To(Succeed())
+	r, err := reports.Judge(path)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return r
 }
 
 var (
@@ -49,7 +52,7 @@ func write(t *testing.T, name string, content func(io.Writer) error) string {
 // reportOf is the page of a storm.
 func reportOf(t *testing.T, s storm.Storm) string {
 	t.Helper()
-	return pageOf(t, judged(s))
+	return pageOf(t, judged(t, s))
 }
 
 // pageOf is the page of a report, which is compared with two runs before it.
@@ -63,7 +66,7 @@ func indexOf(t *testing.T, storms ...storm.Storm) string {
 	t.Helper()
 	var entries []reports.IndexEntry
 	for _, s := range storms {
-		entries = append(entries, reports.IndexEntry{Report: judged(s), Dir: s.Text + "made-up"})
+		entries = append(entries, reports.IndexEntry{Report: judged(t, s), Dir: s.Text + "made-up"})
 	}
 	return write(t, "index.html", func(w io.Writer) error { return reports.Index(w, entries) })
 }

@@ -1,0 +1,121 @@
+package reports_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/reports"
+	"github.com/respawn-go/respawn/reports/storm"
+)
+
+// lostTask is a run in which fault 1 kills slot 0, fault 2 slot 1 in the middle of task 7, and nobody runs that again.
+func lostTask() []history.Event {
+	const ms = time.Millisecond
+	kill := func(n, slot, pid int, at time.Duration) []history.Event {
+		v := &history.Victim{Slot: slot, PID: pid, Phase: "running"}
+		return []history.Event{
+			{T: at, Fault: &history.Fault{N: n, Op: history.Planned, Fault: "signal KILL", Victim: v, Due: at}},
+			{T: at + 1*ms, Fault: &history.Fault{N: n, Op: history.Injected, Fault: "signal KILL", Victim: v}},
+			{T: at + 2*ms, Member: &history.MemberEvent{Op: history.Exited, Slot: slot, PID: pid, Exit: &history.Exit{Code: -1, Signal: "SIGKILL", Kind: "killed"}}},
+			{T: at + 3*ms, Fault: &history.Fault{N: n, Op: history.Concluded, Outcome: history.Confirmed, Fatal: true, Receipt: &history.Receipt{Tier: "wait status", At: at + 1*ms}}},
+			{T: at + 4*ms, Member: &history.MemberEvent{Op: history.Started, Slot: slot, PID: pid + 100, Gen: 2}},
+			{T: at + 8*ms, Member: &history.MemberEvent{Op: history.Ready, Slot: slot, PID: pid + 100, Gen: 2}},
+			{T: at + 9*ms, Probe: &history.Probe{Slot: slot, Op: history.Answered, For: n, PID: pid + 100}},
+		}
+	}
+	list := []history.Event{{Stage: &history.Stage{Name: history.Boot}}}
+	for slot := range 2 {
+		list = append(list, history.Event{T: 1 * ms, Member: &history.MemberEvent{Op: history.Started, Slot: slot, PID: 11 + slot}},
+			history.Event{T: 2 * ms, Member: &history.MemberEvent{Op: history.Ready, Slot: slot, PID: 11 + slot}})
+	}
+	list = append(list, history.Event{T: 50 * ms, Stage: &history.Stage{Name: history.Chaos}})
+	list = append(list, kill(1, 0, 11, 100*ms)...)
+	list = append(list, history.Event{T: 180 * ms, Task: &history.Task{ID: 7, Op: history.Submitted}})
+	list = append(list, kill(2, 1, 12, 200*ms)...)
+	return append(list,
+		history.Event{T: 300 * ms, Task: &history.Task{ID: 7, Op: history.Settled, Outcome: history.Lost, Err: "its worker is gone", Latency: 120 * ms, Attempts: 1}},
+		history.Event{T: 400 * ms, Stage: &history.Stage{Name: history.Stop}},
+		history.Event{T: 400 * ms, Run: &history.Run{Task: 7, Attempt: 1, PID: 12, Start: 190 * ms}},
+	)
+}
+
+// The first thing below the cause is what happened, and the killer of the task that failed is one link away from the top.
+func TestAFailureTellsItsStory(t *testing.T) {
+	g := NewWithT(t)
+	h := history.Header{Scenario: "made up", Load: &history.Load{Task: "sleep", Count: 1}, Target: history.Target{Kind: "pool", Size: 2, Can: []string{"events", "witness"}}}
+	path := t.TempDir() + "/history.jsonl"
+	at := time.Duration(0)
+	w, err := history.Create(path, h, history.Options{Now: func() time.Duration { return at }})
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, e := range lostTask() {
+		at = e.T
+		g.Expect(w.Append(e)).To(Succeed())
+	}
+	g.Expect(w.Close(false)).To(Succeed())
+	r, err := reports.Judge(path)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r.Verdict).To(Equal(reports.Fail), r.Cause)
+	page := pageOf(g, r)
+
+	header := page[strings.Index(page, "<header"):strings.Index(page, "</header>")]
+	links := regexp.MustCompile(`href="#((?:fault|task|slot)-[0-9]+)"`).FindAllStringSubmatch(header, -1)
+	g.Expect(links).NotTo(BeEmpty())
+	g.Expect(links[0][1]).To(Equal("fault-2"), "it cut the task short, and fault 1 did not")
+	g.Expect(header).To(ContainSubstring(`href="#task-7"`))
+	g.Expect(header).To(ContainSubstring(`href="#slot-1"`))
+
+	main := page[strings.Index(page, "<main"):]
+	g.Expect(main).To(MatchRegexp(`^<main id="main">\s*<section id="story"`), "nothing comes before it")
+	story := main[:strings.Index(main, "</section>")]
+	for _, part := range []string{
+		"its value, from another execution once a death had cut the first short", "the error that its worker was lost: its worker is gone",
+		`<a href="#task-7">task 7</a> submitted`, "execution 1 of the task begins in pid 12", "pid 12 ended: SIGKILL, by fault #2",
+		"signal KILL on slot 1, pid 12, running: confirmed by wait status", "pid 112 is ready and answers, 8ms after the death",
+	} {
+		g.Expect(story).To(ContainSubstring(part))
+	}
+	g.Expect(story).NotTo(ContainSubstring("pid 11 "), "that slot has no part in it")
+	quotes := regexp.MustCompile(`<li id="line-([0-9]+)"( class="named")?><span class="when">[0-9]+</span> <code>([^<]*)</code>`).FindAllStringSubmatch(story, -1)
+	g.Expect(len(quotes)).To(BeNumerically(">=", 9))
+	named := ""
+	for _, q := range quotes {
+		if q[2] != "" {
+			named = q[3]
+		}
+	}
+	g.Expect(named).To(ContainSubstring("its worker is gone"))
+	g.Expect(story).To(ContainSubstring(`<svg viewBox`), "the strip")
+}
+
+// Each link within a page leads somewhere, and each place has one name.
+func TestLinksWithinAPageLeadSomewhere(t *testing.T) {
+	pages := map[string]*reports.Report{
+		"broken": judged(storm.Storm{Tasks: 4_000, Kills: 60, Slots: 40, Broken: true}),
+		"passed": judged(storm.Storm{Tasks: 4_000, Kills: 60, Slots: 8}),
+		"cut":    judged(storm.Storm{Tasks: 4_000, Kills: 900, Slots: 600, Broken: true}),
+	}
+	for _, name := range recordedNames(t) {
+		r, err := reports.Judge(unpack(t, name))
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		pages[name] = r
+	}
+	for name, r := range pages {
+		g := NewWithT(t)
+		page := pageOf(g, r)
+		ids := map[string]int{}
+		for _, id := range regexp.MustCompile(` id="([^"]*)"`).FindAllStringSubmatch(page, -1) {
+			ids[id[1]]++
+		}
+		for id, n := range ids {
+			g.Expect(n).To(Equal(1), "%s: %s is the name of %d places", name, id, n)
+		}
+		for _, to := range regexp.MustCompile(`href="#([^"]*)"`).FindAllStringSubmatch(page, -1) {
+			g.Expect(ids).To(HaveKey(to[1]), name)
+		}
+	}
+}
