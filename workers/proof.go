@@ -9,6 +9,14 @@ import (
 	"path/filepath"
 )
 
+//go:embed python/respawn.py
+var pythonSDK []byte
+
+// WritePython writes the SDK for Python, respawn.py, into a directory, which must exist.
+func WritePython(dir string) error {
+	return os.WriteFile(filepath.Join(dir, "respawn.py"), pythonSDK, 0o644)
+}
+
 //go:embed python/respawn_proof.py node/respawn_proof.mjs
 var proofs embed.FS
 

@@ -152,14 +152,14 @@ class _Worker:
 
     def fill(self):
         """Reads more; before it waits, what is finished goes out."""
-        if not self.poll.poll(0):
+        if not self.out_size or not self.poll.poll(0):
             self.flush()
             while not self.poll.poll():
                 pass
         if self.stopping:
             raise _Stop
         try:
-            data = os.read(_TASKS, 256 << 10)
+            data = os.read(_TASKS, 64 << 10)  # more would be mapped and unmapped each time
         except ConnectionError:
             data = b""
         if not data:

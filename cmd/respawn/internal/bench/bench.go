@@ -38,6 +38,7 @@ var groups = []group{
 	{"scale", 3, measureScale},
 	{"soak", 1, measureSoak},
 	{"storm", 0, measureStorm},
+	{"external", 3, measureExternal},
 	{"report", 3, measureReport},
 }
 

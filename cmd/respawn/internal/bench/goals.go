@@ -66,6 +66,9 @@ func (r *Result) figures() (list []figure) {
 	add(figure{name: "SIGKILL → task runs elsewhere", unit: "ms", value: p.RequeueMS, goal: "≤ 2", met: p.RequeueMS <= 2})
 	add(figure{name: "1,000 workers up", unit: "s", value: p.Start1000S, goal: "≤ 5", met: p.Start1000S <= 5})
 	add(figure{name: "PSS of an idle worker", unit: "KiB", value: p.WorkerPSSKB, goal: "≤ 2,500", met: p.WorkerPSSKB <= 2500})
+	if e, c := r.External, r.CPython; e != nil && c != nil {
+		e.figures(c, add)
+	}
 	if s := r.Soak; s != nil {
 		add(figure{
 			name: "10⁷ tasks: last tenth / first", value: s.TailOverHead,
@@ -113,6 +116,31 @@ func (r *Result) Table(w io.Writer) error {
 		fmt.Fprintln(w, n)
 	}
 	return nil
+}
+
+// figures are those of Python workers, each beside CPython's own pool.
+func (e *External) figures(c *CPython, add func(figure)) {
+	add(figure{
+		name: "Python, JSON, against its Pool", unit: "/s", value: e.TasksSJSON, floor: c.PoolTasksS,
+		goal: "≥ 4×", met: e.TasksSJSON >= 4*c.PoolTasksS,
+	})
+	add(figure{
+		name: "Python, bytes, against its Pool", unit: "/s", value: e.TasksSBytes, floor: c.PoolTasksS,
+		goal: "≥ 8×", met: e.TasksSBytes >= 8*c.PoolTasksS,
+	})
+	add(figure{name: "… against ProcessPoolExecutor", unit: "/s", value: e.TasksSJSON, floor: c.ExecutorTasksS})
+	add(figure{
+		name: "Python, round trip, against its Pool", unit: "µs", value: e.RoundtripUS, floor: c.PoolRoundtripUS,
+		goal: "≤ 1/3", met: 3*e.RoundtripUS <= c.PoolRoundtripUS,
+	})
+	add(figure{
+		name: "Python, 16 MiB echo, against its Pool", unit: "MB/s", value: e.EchoMBS, floor: c.PoolEchoMBS,
+		goal: "≥ 5×", met: e.EchoMBS >= 5*c.PoolEchoMBS,
+	})
+	add(figure{name: "Python, SIGKILL → a spare answered", unit: "ms", value: e.RespawnSpareMS, goal: "≤ 3", met: e.RespawnSpareMS <= 3})
+	add(figure{
+		name: "Python, 400 tasks in a storm: values", value: float64(e.StormOK), goal: "400", met: e.StormOK == stormTasks,
+	})
 }
 
 // number prints with three significant digits or more, and thousands set off by commas.

@@ -8,6 +8,8 @@ type Result struct {
 	Soak        *Soak       `json:"soak,omitempty"`
 	Report      *Report     `json:"report,omitempty"`
 	Storm       *Storm      `json:"storm,omitempty"`
+	External    *External   `json:"external,omitempty"`
+	CPython     *CPython    `json:"cpython,omitempty"`
 	Environment Environment `json:"environment"`
 
 	// Problems are wrong results: lost tasks, wrong values, slots that stay empty. There must be none.

@@ -1,0 +1,46 @@
+import json
+import multiprocessing
+import statistics
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+
+workers, tasks, size = map(int, sys.argv[1:])
+
+
+def square(n):
+    return n * n
+
+
+def echo(data):
+    return data
+
+
+def timed(call):
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def flood(submit, result):
+    def run():
+        results = [submit(i) for i in range(tasks)]
+        assert [result(r) for r in results] == [i * i for i in range(tasks)]
+
+    return tasks / timed(run)
+
+
+if __name__ == "__main__":
+    with multiprocessing.Pool(workers) as pool:
+        submit, result = lambda i: pool.apply_async(square, (i,)), lambda r: r.get()
+        [result(submit(i)) for i in range(1000)]
+        found = {"pool_tasks_s": flood(submit, result)}
+        found["pool_roundtrip_us"] = 1e6 * statistics.median(timed(lambda: pool.apply(square, (7,))) for _ in range(2000))
+        data = bytes(size)
+        pool.apply(echo, (data,))
+        found["pool_echo_mb_s"] = 2 * size / 1e6 / statistics.median(timed(lambda: pool.apply(echo, (data,))) for _ in range(5))
+    with ProcessPoolExecutor(workers) as executor:
+        submit, result = lambda i: executor.submit(square, i), lambda f: f.result()
+        [result(submit(i)) for i in range(1000)]
+        found["executor_tasks_s"] = flood(submit, result)
+    print(json.dumps(found))
