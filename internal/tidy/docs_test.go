@@ -31,25 +31,40 @@ func TestTheReadmesProgramPrintsWhatItSays(t *testing.T) {
 	g.Expect(outputOf(t, program, t.TempDir())).To(Equal(output))
 }
 
-func TestTheGuidesPythonWorkerAnswersAsItSays(t *testing.T) {
-	g := NewWithT(t)
-	if _, err := exec.LookPath("python3"); err != nil {
-		t.Skip("there is no python3 here")
+// Each example of the guides to workers in other languages is a worker, a program, and what it prints. Nothing but the interpreter
+// is installed, and what the example itself imports.
+func TestTheGuidesWorkersAnswerAsTheySay(t *testing.T) {
+	for _, example := range []struct {
+		page, after, fence, worker, sdk string
+		needs                           []string
+	}{
+		{"python.md", "", "python", "worker.py", "python/respawn.py", []string{"python3", "-c", ""}},
+		{"python.md", "`images.py`:", "python", "images.py", "python/respawn.py", []string{"python3", "-c", "import numpy"}},
+		{"node.md", "", "js", "worker.mjs", "node/respawn.mjs", []string{"node", "-e", ""}},
+	} {
+		t.Run(example.page+" "+example.worker, func(t *testing.T) {
+			if out, err := exec.Command(example.needs[0], example.needs[1:]...).CombinedOutput(); err != nil {
+				t.Skipf("%q does not run here: %v %s", example.needs, err, out)
+			}
+			g := NewWithT(t)
+			page, err := os.ReadFile(filepath.Join(root, "docs", example.page))
+			g.Expect(err).NotTo(HaveOccurred())
+			_, text, ok := strings.Cut(string(page), example.after)
+			g.Expect(ok).To(BeTrue(), "the example is there")
+			worker, rest, ok := between(text, "```"+example.fence+"\n", "```\n")
+			g.Expect(ok).To(BeTrue(), "there is a worker")
+			program, rest, ok := between(rest, "```go\n", "```\n")
+			g.Expect(ok).To(BeTrue(), "and a program")
+			output, _, ok := between(rest, "```\n", "```\n")
+			g.Expect(ok).To(BeTrue(), "and what it prints")
+			sdk, err := os.ReadFile(filepath.Join(root, "workers", filepath.FromSlash(example.sdk)))
+			g.Expect(err).NotTo(HaveOccurred())
+			dir := t.TempDir()
+			g.Expect(os.WriteFile(filepath.Join(dir, example.worker), []byte(worker), 0o600)).To(Succeed())
+			g.Expect(os.WriteFile(filepath.Join(dir, filepath.Base(example.sdk)), sdk, 0o600)).To(Succeed())
+			g.Expect(outputOf(t, program, dir)).To(Equal(output))
+		})
 	}
-	page, err := os.ReadFile(filepath.Join(root, "docs", "python.md"))
-	g.Expect(err).NotTo(HaveOccurred())
-	worker, rest, ok := between(string(page), "```python\n", "```\n")
-	g.Expect(ok).To(BeTrue(), "there is a worker")
-	program, rest, ok := between(rest, "```go\n", "```\n")
-	g.Expect(ok).To(BeTrue(), "and a program")
-	output, _, ok := between(rest, "```\n", "```\n")
-	g.Expect(ok).To(BeTrue(), "and what it prints")
-	sdk, err := os.ReadFile(filepath.Join(root, "workers", "python", "respawn.py"))
-	g.Expect(err).NotTo(HaveOccurred())
-	dir := t.TempDir()
-	g.Expect(os.WriteFile(filepath.Join(dir, "worker.py"), []byte(worker), 0o600)).To(Succeed())
-	g.Expect(os.WriteFile(filepath.Join(dir, "respawn.py"), sdk, 0o600)).To(Succeed())
-	g.Expect(outputOf(t, program, dir)).To(Equal(output))
 }
 
 // outputOf builds a program, in a package that exists only for the compiler, and runs it in the directory.

@@ -25,6 +25,20 @@ func command(t *testing.T, argv []string, env ...string) check.Command {
 	return check.Command{Argv: argv, Env: append(env, "PYTHONDONTWRITEBYTECODE=1")}
 }
 
+// The worker in Perl has no SDK: it was written from docs/wire.md.
+func TestCheckFindsNothingWrongWithAWorkerInAThirdLanguage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
+	if out, err := exec.Command("perl", "-MJSON::PP", "-MTime::HiRes", "-e", "1").CombinedOutput(); err != nil {
+		t.Skipf("there is no Perl with its modules here: %v %s", err, out)
+	}
+	t.Parallel()
+	r, err := check.Check(context.Background(), check.Command{Argv: []string{"perl", "../perl/worker.pl"}})
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	NewWithT(t).Expect(r.OK()).To(BeTrue(), r.String())
+}
+
 func TestCheckFindsNothingWrongWithTheSDKs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds: run without -short")
