@@ -46,12 +46,9 @@ func TestAFailingScheduleShrinks(t *testing.T) {
 	smaller := 0
 	for _, m := range []mutant{mutantOnePull, mutantTrustsDedupe, mutantNoRepair, mutantAcksAcrossEpochs, mutantRefusalIsDeath} {
 		t.Run(m.String(), func(t *testing.T) {
-			g := NewWithT(t)
-			s := simulate(shownBy[m], m, false)
-			g.Expect(s.wrong).NotTo(BeEmpty())
-			left := shrinkSimulation(t, shownBy[m], m, s)
+			seed, s := showing(t, m)
+			left := shrinkSimulation(t, seed, m, s)
 			t.Logf("%d of %d faults: %v: %s", len(left), s.faults, left, s.wrong[0])
-			g.Expect(len(left)).To(BeNumerically("<=", s.faults))
 			if len(left) < s.faults {
 				smaller++
 			}

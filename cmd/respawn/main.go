@@ -10,7 +10,7 @@ import (
 )
 
 func main() {
-	pool.Main() // early has called it: here for the reader, and for the day when it is not
+	pool.Main() // early has called it for workers; here are the roles that need the rest of the program, such as a driver's
 	os.Exit(run(os.Args[1:]))
 }
 

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/internal/reexec"
-	"github.com/respawn-go/respawn/internal/wait"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
+	"github.com/respawn-go/respawn/scenarios/targets/own/tasks"
 )
 
 // Version is what the driver around our own pool says of itself. The program sets it at its start: runtime/debug, which
@@ -34,23 +34,6 @@ var _ = reexec.Driver.Serve(func(version string) {
 		fmt.Fprintln(os.Stderr, "respawn driver:", err)
 		os.Exit(1)
 	}
-})
-
-// driven is the argument of the tasks of the protocol.
-type driven struct {
-	ID      uint64        `json:"id"`
-	Witness string        `json:"witness,omitempty"`
-	Hold    time.Duration `json:"ns"`
-	N       int64         `json:"n"`
-}
-
-// drivenTask is square, and sleep with something to hold.
-var drivenTask = pool.Register("respawn.driven", func(ctx context.Context, d driven) (int64, error) {
-	end, err := testify(d.Witness, d.ID, pool.Attempt(ctx))
-	if err != nil {
-		return 0, err
-	}
-	return d.N * d.N, errors.Join(wait.For(ctx, d.Hold), end())
 })
 
 // driverRequest and driverAnswer are the lines of docs/drivers.md.
@@ -161,7 +144,7 @@ func (d *asDriver) submit(q driverRequest) {
 		return
 	}
 	hold := time.Duration(arg.MS * float64(time.Millisecond))
-	go d.settle(q.ID, tasksFor(d.command).driven.Submit(context.Background(), d.pool, driven{ID: q.ID, Witness: d.witness, Hold: hold, N: *arg.N}))
+	go d.settle(q.ID, tasks.For(d.command).Driven.Submit(context.Background(), d.pool, tasks.Driven{ID: q.ID, Witness: d.witness, Hold: hold, N: *arg.N}))
 }
 
 func (d *asDriver) settle(id uint64, f *pool.Future[int64]) {

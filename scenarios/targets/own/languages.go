@@ -12,40 +12,11 @@ import (
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 	"github.com/respawn-go/respawn/scenarios/targets/kind"
+	"github.com/respawn-go/respawn/scenarios/targets/own/tasks"
 	"github.com/respawn-go/respawn/workers"
 )
 
-// taskSet is the tasks of the harness, for workers of one kind.
-type taskSet struct {
-	work   map[string]pool.Task[work, answer] // the built-in ones
-	probe  pool.Task[uint64, answer]
-	stress pool.Task[strain, string]
-	poison pool.Task[int, int]
-	driven pool.Task[driven, int64]
-}
-
-// ours run in this program, theirs in workers of another language, which have them from package workers.
-var ours, theirs = func() (ours, theirs taskSet) {
-	ours = taskSet{map[string]pool.Task[work, answer]{}, probeTask, stressTask, poisonTask, drivenTask}
-	theirs = taskSet{
-		map[string]pool.Task[work, answer]{},
-		pool.External[uint64, answer]("respawn.probe"), pool.External[strain, string]("respawn.stress"),
-		pool.External[int, int]("respawn.poison"), pool.External[driven, int64]("respawn.driven"),
-	}
-	for name, b := range builtins {
-		ours.work[name], theirs.work[name] = b.task, pool.External[work, answer]("respawn."+name)
-	}
-	return ours, theirs
-}()
-
-func tasksFor(command []string) *taskSet {
-	if command == nil {
-		return &ours
-	}
-	return &theirs
-}
-
-func (t *Pool) tasks() *taskSet { return tasksFor(t.cfg.Command) }
+func (t *Pool) tasks() *tasks.Set { return tasks.For(t.cfg.Command) }
 
 // provable is the environment of workers of another language that are to have the tasks of the harness, and to boot badly when
 // they are told to. dir is a directory of the run.

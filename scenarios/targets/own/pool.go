@@ -11,6 +11,7 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/pool"
+	"github.com/respawn-go/respawn/scenarios/targets/own/tasks"
 )
 
 // Pool is a pool of this project as a target. Adapt or Start makes it. Safe for concurrent use.
@@ -60,7 +61,7 @@ func Start(ctx context.Context, cfg pool.Config, dir string) (*Started, error) {
 		return nil, err
 	}
 	if cfg.Command == nil {
-		cfg.Initializer = bootInit.With(boots.dir)
+		cfg.Initializer = tasks.Boot.With(boots.dir)
 	} else if cfg.Env, err = provable(cfg.Env, dir, boots.dir); err != nil {
 		return nil, err
 	}
@@ -121,7 +122,7 @@ var memberStates = map[pool.State]chaos.State{pool.Starting: chaos.Starting, poo
 // Probe implements chaos.Prober.
 func (t *Pool) Probe(ctx context.Context, slot int) (pid int, err error) {
 	n := uint64(slot) + 7
-	a, err := t.tasks().probe.Call(ctx, t.Pool, n, pool.OnSlot(slot))
+	a, err := t.tasks().Probe.Call(ctx, t.Pool, n, pool.OnSlot(slot))
 	if err == nil && a.Value != n*n {
 		err = fmt.Errorf("the probe of slot %d answered %d, want %d", slot, a.Value, n*n)
 	}
@@ -134,69 +135,46 @@ func (t *Pool) Do(ctx context.Context, task chaos.Task) chaos.Settled {
 	if err != nil {
 		return chaos.Settled{Outcome: history.Rejected, Err: err.Error()}
 	}
-	f := b.task.Submit(ctx, t.Pool, w)
+	f := b.Task.Submit(ctx, t.Pool, w)
 	a, err := f.Result(ctx)
 	return told(f, verdict(ctx, b, &w, a, err))
 }
 
 // Map implements chaos.Mapper.
-func (t *Pool) Map(ctx context.Context, tasks []chaos.Task, ended func(int, chaos.Settled)) {
-	inputs := make([]work, len(tasks))
-	var b builtin
-	for i, task := range tasks {
+func (t *Pool) Map(ctx context.Context, list []chaos.Task, ended func(int, chaos.Settled)) {
+	inputs := make([]tasks.Work, len(list))
+	var b tasks.Builtin
+	for i, task := range list {
 		var err error
 		if b, inputs[i], err = t.prepare(task); err != nil {
 			ended(i, chaos.Settled{Outcome: history.Rejected, Err: err.Error()})
 			return
 		}
 	}
-	inOrder(ctx, t, b.task, inputs, func(i int, a answer, err error) chaos.Settled { return verdict(ctx, b, &inputs[i], a, err) }, ended)
+	inOrder(ctx, t, b.Task, inputs, func(i int, a tasks.Answer, err error) chaos.Settled { return verdict(ctx, b, &inputs[i], a, err) }, ended)
 }
 
 // prepare finds the built-in task and makes its argument.
-func (t *Pool) prepare(task chaos.Task) (builtin, work, error) {
-	b, ok := builtins[task.Name]
+func (t *Pool) prepare(task chaos.Task) (tasks.Builtin, tasks.Work, error) {
+	b, ok := tasks.Builtins[task.Name]
 	if !ok {
-		return b, work{}, fmt.Errorf("there is no built-in task %q", task.Name)
+		return b, tasks.Work{}, fmt.Errorf("there is no built-in task %q", task.Name)
 	}
-	b.task = t.tasks().work[task.Name]
-	w := work{ID: task.ID, Witness: t.witness}
-	if err := w.take(task.Args); err != nil {
+	b.Task = t.tasks().Work[task.Name]
+	w := tasks.Work{ID: task.ID, Witness: t.witness}
+	if err := w.Take(task.Args); err != nil {
 		return b, w, fmt.Errorf("task %s: %w", task.Name, err)
 	}
-	if b.prompt != nil {
-		b.prompt(&w)
+	if b.Prompt != nil {
+		b.Prompt(&w)
 	}
 	return b, w, nil
 }
 
-// take sets the arguments of a scenario.
-func (w *work) take(args map[string]any) error {
-	for name, value := range args {
-		ok := false
-		switch name {
-		case "duration":
-			w.Duration, ok = value.(time.Duration)
-		case "rounds":
-			w.Rounds, ok = value.(int)
-		case "below":
-			w.Below, ok = value.(int)
-		case "bytes":
-			w.Bytes, ok = value.(int64)
-		case "keep":
-			w.Keep, ok = value.(bool)
-		}
-		if !ok {
-			return fmt.Errorf("argument %s is a %T: want a duration, or rounds and below as int, bytes as int64, keep as bool", name, value)
-		}
-	}
-	return nil
-}
-
 // verdict says how a task ended for its submitter.
-func verdict(ctx context.Context, b builtin, w *work, a answer, err error) chaos.Settled {
+func verdict(ctx context.Context, b tasks.Builtin, w *tasks.Work, a tasks.Answer, err error) chaos.Settled {
 	switch {
-	case err == nil && a.ID == w.ID && b.expect(w, a):
+	case err == nil && a.ID == w.ID && b.Expect(w, a):
 		return chaos.Settled{Outcome: history.OK, PID: a.PID}
 	case err == nil:
 		return chaos.Settled{Outcome: history.Wrong, PID: a.PID, Err: fmt.Sprintf("task %d was answered for task %d with %d", w.ID, a.ID, a.Value)}

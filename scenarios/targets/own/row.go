@@ -1,3 +1,4 @@
+// Package own makes this project's pool into a target of the chaos engine: package tasks is what its workers run.
 package own
 
 import (

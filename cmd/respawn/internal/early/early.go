@@ -11,7 +11,7 @@ import (
 	_ "github.com/respawn-go/respawn/cmd/respawn/internal/work" // its tasks
 	_ "github.com/respawn-go/respawn/internal/floor"
 	"github.com/respawn-go/respawn/pool"
-	_ "github.com/respawn-go/respawn/scenarios/targets/own" // its tasks
+	_ "github.com/respawn-go/respawn/scenarios/targets/own/tasks"
 )
 
 func init() {

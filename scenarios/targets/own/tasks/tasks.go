@@ -1,5 +1,6 @@
-// Package own makes this project's pool into a target of the chaos engine.
-package own
+// Package tasks is what workers of the harness run, in this program or in another language. It imports as little as may be,
+// since everything here is initialised before a worker of this program is up.
+package tasks
 
 import (
 	"bytes"
@@ -7,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"sync"
@@ -17,8 +19,8 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// work is the argument of every built-in task. Each takes some of the fields.
-type work struct {
+// Work is the argument of every built-in task. Each takes some of the fields.
+type Work struct {
 	ID       uint64        `cbor:"1,keyasint" json:"id"`
 	Witness  string        `cbor:"2,keyasint,omitempty" json:"witness,omitempty"` // the file to record the execution in
 	Duration time.Duration `cbor:"3,keyasint,omitempty" json:"ns,omitempty"`
@@ -29,49 +31,72 @@ type work struct {
 	Payload  []byte        `cbor:"8,keyasint,omitempty" json:"payload,omitempty"`
 }
 
-// answer is what every built-in task returns. It names its task, so that an answer to another one is found out.
-type answer struct {
+// Take sets the arguments of a scenario.
+func (w *Work) Take(args map[string]any) error {
+	for name, value := range args {
+		ok := false
+		switch name {
+		case "duration":
+			w.Duration, ok = value.(time.Duration)
+		case "rounds":
+			w.Rounds, ok = value.(int)
+		case "below":
+			w.Below, ok = value.(int)
+		case "bytes":
+			w.Bytes, ok = value.(int64)
+		case "keep":
+			w.Keep, ok = value.(bool)
+		}
+		if !ok {
+			return fmt.Errorf("argument %s is a %T: want a duration, or rounds and below as int, bytes as int64, keep as bool", name, value)
+		}
+	}
+	return nil
+}
+
+// Answer is what every built-in task returns. It names its task, so that an answer to another one is found out.
+type Answer struct {
 	ID      uint64 `cbor:"1,keyasint" json:"id"`
 	PID     int    `cbor:"2,keyasint" json:"pid"`
 	Value   uint64 `cbor:"3,keyasint" json:"value,string"` // some languages have no integers of 64 bits
 	Payload []byte `cbor:"4,keyasint,omitempty" json:"payload,omitempty"`
 }
 
-// builtin is one task: what workers compute, and what the answer must be.
-type builtin struct {
-	task   pool.Task[work, answer]
-	prompt func(w *work)                       // completes the argument in the parent; may be nil
-	expect func(w *work, got answer) (ok bool) // checks the value
+// Builtin is one task: what workers compute, and what the answer must be.
+type Builtin struct {
+	Task   pool.Task[Work, Answer]
+	Prompt func(w *Work)                       // completes the argument in the parent; may be nil
+	Expect func(w *Work, got Answer) (ok bool) // checks the value
 }
 
-// builtins are the verifiable tasks by name.
-var builtins = map[string]builtin{
-	"sleep": {task: register("sleep", func(ctx context.Context, w work) (answer, error) {
-		return answer{Value: w.ID * w.ID}, wait.For(ctx, w.Duration)
-	}), expect: squared},
-	"square": {task: register("square", func(_ context.Context, w work) (answer, error) {
-		return answer{Value: w.ID * w.ID}, nil
-	}), expect: squared},
-	"hash": {task: register("hash", func(_ context.Context, w work) (answer, error) {
-		return answer{Value: hashChain(w.ID%seeds, w.Rounds)}, nil
-	}), expect: func(w *work, got answer) bool { return got.Value == rightHash(w.ID%seeds, w.Rounds) }},
-	"primes": {task: register("primes", func(_ context.Context, w work) (answer, error) {
-		return answer{Value: primesBelow(0, w.Below)}, nil
-	}), expect: func(w *work, got answer) bool { return got.Value == rightPrimes(0, w.Below) }},
+// Builtins are the verifiable tasks by name.
+var Builtins = map[string]Builtin{
+	"sleep": {Task: register("sleep", func(ctx context.Context, w Work) (Answer, error) {
+		return Answer{Value: w.ID * w.ID}, wait.For(ctx, w.Duration)
+	}), Expect: squared},
+	"square": {Task: register("square", func(_ context.Context, w Work) (Answer, error) {
+		return Answer{Value: w.ID * w.ID}, nil
+	}), Expect: squared},
+	"hash": {Task: register("hash", func(_ context.Context, w Work) (Answer, error) {
+		return Answer{Value: hashChain(w.ID%seeds, w.Rounds)}, nil
+	}), Expect: func(w *Work, got Answer) bool { return got.Value == rightHash(w.ID%seeds, w.Rounds) }},
+	"primes": {Task: register("primes", func(_ context.Context, w Work) (Answer, error) {
+		return Answer{Value: primesBelow(0, w.Below)}, nil
+	}), Expect: func(w *Work, got Answer) bool { return got.Value == rightPrimes(0, w.Below) }},
 	"echo": {
-		task: register("echo", func(_ context.Context, w work) (answer, error) {
-			return answer{Payload: w.Payload}, nil
+		Task: register("echo", func(_ context.Context, w Work) (Answer, error) {
+			return Answer{Payload: w.Payload}, nil
 		}),
-		prompt: func(w *work) { w.Payload = pattern(w.ID, int(w.Bytes)) },
-		expect: func(w *work, got answer) bool { return bytes.Equal(got.Payload, w.Payload) },
+		Prompt: func(w *Work) { w.Payload = pattern(w.ID, int(w.Bytes)) },
+		Expect: func(w *Work, got Answer) bool { return bytes.Equal(got.Payload, w.Payload) },
 	},
-	"alloc": {task: register("alloc", func(ctx context.Context, w work) (answer, error) {
+	"alloc": {Task: register("alloc", func(ctx context.Context, w Work) (Answer, error) {
 		block := touch(w.Bytes)
 		if w.Keep {
 			leaked = append(leaked, block)
 		}
-		return answer{Value: w.ID * w.ID}, wait.For(ctx, w.Duration)
-	}), expect: squared},
+		return Answer{Value: w.ID * w.ID}, wait.For(ctx, w.Duration)
+	}), Expect: squared},
 }
 
 // seeds bounds the different hash chains, so that the parent computes each only once.
@@ -79,17 +104,17 @@ const seeds = 16
 
 var leaked [][]byte // by alloc with keep, in a worker
 
-// probeTask answers with its process's pid and the square of its argument.
-var probeTask = pool.Register("respawn.probe", func(_ context.Context, n uint64) (answer, error) {
-	return answer{PID: os.Getpid(), Value: n * n}, nil
+// probe answers with its process's pid and the square of its argument.
+var probe = pool.Register("respawn.probe", func(_ context.Context, n uint64) (Answer, error) {
+	return Answer{PID: os.Getpid(), Value: n * n}, nil
 })
 
 // register names a built-in task, which records its execution with the witness.
-func register(name string, run func(context.Context, work) (answer, error)) pool.Task[work, answer] {
-	return pool.Register("respawn."+name, func(ctx context.Context, w work) (answer, error) {
+func register(name string, run func(context.Context, Work) (Answer, error)) pool.Task[Work, Answer] {
+	return pool.Register("respawn."+name, func(ctx context.Context, w Work) (Answer, error) {
 		end, err := testify(w.Witness, w.ID, pool.Attempt(ctx))
 		if err != nil {
-			return answer{}, err
+			return Answer{}, err
 		}
 		a, err := run(ctx, w)
 		a.ID, a.PID = w.ID, os.Getpid()
@@ -124,7 +149,7 @@ func testify(path string, task uint64, attempt int) (end func() error, err error
 	return record.file.Start(task, attempt)
 }
 
-func squared(w *work, got answer) bool { return got.Value == w.ID*w.ID }
+func squared(w *Work, got Answer) bool { return got.Value == w.ID*w.ID }
 
 // hashChain is the first eight bytes of SHA-256 applied so often to the seed.
 func hashChain(seed uint64, rounds int) uint64 {

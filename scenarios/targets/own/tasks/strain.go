@@ -1,4 +1,4 @@
-package own
+package tasks
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 const chunk = 4 << 20
 
 // strainAlloc touches so many bytes and holds them; 0 goes on until it ends the worker.
-func strainAlloc(ctx context.Context, s strain) (string, error) {
+func strainAlloc(ctx context.Context, s Strain) (string, error) {
 	var held [][]byte
 	taken := int64(0)
 	for s.Bytes == 0 || taken < s.Bytes {
@@ -39,7 +39,7 @@ func strainAlloc(ctx context.Context, s strain) (string, error) {
 }
 
 // strainFDs opens files until there are no more descriptors, or so many are open.
-func strainFDs(_ context.Context, s strain) (string, error) {
+func strainFDs(_ context.Context, s Strain) (string, error) {
 	var open []*os.File
 	defer func() {
 		for _, f := range open {
@@ -60,7 +60,7 @@ func strainFDs(_ context.Context, s strain) (string, error) {
 }
 
 // strainPIDs starts children until it is refused one, or so many run.
-func strainPIDs(_ context.Context, s strain) (string, error) {
+func strainPIDs(_ context.Context, s Strain) (string, error) {
 	var children []*os.Process
 	defer func() {
 		for _, p := range children {
