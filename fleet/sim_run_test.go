@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	. "github.com/onsi/gomega"
-
 	"github.com/respawn-go/respawn/pool"
 )
 
