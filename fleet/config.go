@@ -32,6 +32,8 @@ var (
 	ErrNotOurs = errors.New("fleet: the broker has a stream of that name that is not a fleet's: choose another Config.Fleet")
 )
 
+var errNobodyKnows = fmt.Errorf("fleet: no node that is there knows the task: start nodes of the program that registers it: %w", pool.ErrUnknownTask)
+
 // Config says how a program submits to a fleet. The zero value but for Fleet works with a broker at nats://127.0.0.1:4222.
 type Config struct {
 	Fleet   string        // its name: 1 to 32 letters, digits, - and _; the same at all owners and nodes
@@ -43,9 +45,8 @@ type Config struct {
 	QueueBytes int64         // what the queue holds when this program makes it; default 64 MiB
 	Delivery   pool.Delivery // of tasks that do not say; default at least once
 	Timeout    time.Duration // of tasks that do not say; 0: the node's
-	Budgets    pool.Budgets  // deaths of workers that a task may be blamed for, over all nodes; zero fields are the nodes' pools'
-	NodeBudget int           // ends of node processes that a task may be blamed for; default 5
-	NoNodes    time.Duration // how long tasks wait for a first node; default 1 min, negative: for ever
+	Budgets    pool.Budgets  // deaths of workers, and ends of nodes, that a task may be blamed for; zero fields are the nodes' pools', and 5 Nodes
+	NoNodes    time.Duration // how long tasks wait for a first node, and at most half a minute for one that knows them; default 1 min, negative: for ever
 	QueueLimit int           // tasks that have not settled, at most; 0: as many as memory holds
 	Logger     *slog.Logger  // default: none
 }
@@ -79,8 +80,8 @@ func (c Config) Validate() error {
 	if c.Delivery > pool.AtMostOnce {
 		errs = append(errs, fmt.Errorf("fleet: Config.Delivery is %d: want pool.AtLeastOnce or pool.AtMostOnce", c.Delivery))
 	}
-	if min(c.Budgets.Crashes, c.Budgets.OOM, c.Budgets.Killed, c.NodeBudget, c.QueueLimit) < 0 {
-		errs = append(errs, errors.New("fleet: Config.Budgets, NodeBudget and QueueLimit: want positive numbers, or 0 for the defaults"))
+	if min(c.Budgets.Crashes, c.Budgets.OOM, c.Budgets.Killed, c.Budgets.Nodes, c.QueueLimit) < 0 {
+		errs = append(errs, errors.New("fleet: Config.Budgets and QueueLimit: want positive numbers, or 0 for the defaults"))
 	}
 	if c.QueueBytes != 0 && c.QueueBytes < 1<<20 {
 		errs = append(errs, fmt.Errorf("fleet: Config.QueueBytes is %d: want 1 MiB or more, or 0 for 64 MiB", c.QueueBytes))

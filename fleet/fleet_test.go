@@ -176,7 +176,7 @@ func lines(path string) []string {
 func TestAHostKillerEndsAndTakesNobodyWithIt(t *testing.T) {
 	g := NewWithT(t)
 	b := listening(t)
-	f := dial(t, fleet.Config{Fleet: "test", Servers: b.URL(), NodeBudget: 3})
+	f := dial(t, fleet.Config{Fleet: "test", Servers: b.URL(), Budgets: pool.Budgets{Nodes: 3}})
 	path := filepath.Join(t.TempDir(), "runs")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -14,6 +14,7 @@ type limits struct {
 	NodeTimeout time.Duration // silence after which a node is gone; default 10 s, at least 6 pings
 	AckWait     time.Duration // after which the broker delivers again what was not acknowledged; default 30 s
 	Repair      time.Duration // between two looks at what nobody has; default 5 s
+	Unknown     time.Duration // for which nodes of another program may be replaced, until a task is unknown; default 30 s
 	NoNodes     time.Duration // for which tasks wait without any node; 0: for ever
 	Budget      int           // ends of node processes that one task may be blamed for; default 5
 }
@@ -22,6 +23,7 @@ func (l limits) withDefaults() limits {
 	l.Ping = cmp.Or(l.Ping, 300*time.Millisecond)
 	l.NodeTimeout = max(cmp.Or(l.NodeTimeout, 10*time.Second), 6*l.Ping)
 	l.AckWait = cmp.Or(l.AckWait, 30*time.Second)
+	l.Unknown = cmp.Or(l.Unknown, 30*time.Second)
 	l.Repair = cmp.Or(l.Repair, 5*time.Second)
 	l.Budget = cmp.Or(l.Budget, 5)
 	return l
@@ -41,8 +43,7 @@ const (
 	publishRetry = time.Second            // until a publish that was not confirmed is repeated
 	returnDelay  = 200 * time.Millisecond // until a returned task is published again; doubles up to maxReturn
 	maxReturn    = 10 * time.Second
-	unknownAfter = 30 * time.Second // for which nodes of another program may be replaced, until a task is unknown
-	suspectDelay = time.Second      // until a blamed task runs again; doubles
+	suspectDelay = time.Second // until a blamed task runs again; doubles
 )
 
 // judge decides for one owner what becomes of its tasks. It knows neither clock nor network: each method is told the time, which
@@ -89,6 +90,7 @@ type task struct {
 	holds    []*hold
 	grant    *hold // at most once: who may start it, for ever
 	blamed   int   // ends of node processes that are charged to it
+	budget   int   // and how many of them settle it; 0: as the judge has it
 	losses   int   // these, and nodes that fell silent with it
 	exits    []pool.Exit
 	missing  time.Duration // since when it has been stored, and in nobody's hand; 0: not known to be
@@ -117,7 +119,7 @@ type node struct {
 	refusedFrom    time.Duration // when the first of them was
 	confirmed      time.Duration // when the last of them was that its own broker confirmed
 	broker         string        // where it is connected
-	pid            int
+	pid, size      int           // its process, and its workers' number
 	pinged         time.Duration
 	state          nodeState
 	blamed         *task // the one blamed task that it may run now
@@ -330,7 +332,7 @@ func (j *judge) alive(n *node) {
 // hello is a new process. An older one of the same name on the same host has ended.
 func (j *judge) hello(r report) {
 	n := j.known(r.Node)
-	n.name, n.host, n.workers, n.broker, n.pid = r.Name, r.Host, r.Workers, r.Broker, r.PID
+	n.name, n.host, n.workers, n.broker, n.pid, n.size = r.Name, r.Host, r.Workers, r.Broker, r.PID, r.Size
 	j.alive(n)
 	for _, old := range j.nodes {
 		if old != n && old.name == n.name && old.host == n.host && old.state != ended && old.heard <= n.heard {
@@ -490,8 +492,8 @@ func (j *judge) returned(n *node, it item, unknown bool) {
 			t.grant, t.started = nil, false
 		}
 	}
-	if unknown && j.now-t.born > unknownAfter {
-		j.settle(t, &pool.Reply{Kind: pool.ReplyUnknown})
+	if unknown && j.now-t.born > j.Unknown {
+		j.settle(t, &pool.Reply{Err: errNobodyKnows})
 		return
 	}
 	if len(t.holds) == 0 && t.due == 0 && (t.seq == it.Seq || t.seq == 0) {
@@ -624,7 +626,7 @@ func (j *judge) blame(t *task, h *hold) {
 		t.blamed++
 	}
 	t.exits = append(t.exits, nodeExit(n, t.no))
-	if t.blamed >= j.Budget {
+	if t.blamed >= cmp.Or(t.budget, j.Budget) {
 		j.settle(t, &pool.Reply{Err: lost(t, n)})
 	}
 }

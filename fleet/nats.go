@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -64,6 +65,7 @@ type link struct {
 
 	rights context.Context // ends when the broker denies this user something; its cause says what
 	deny   context.CancelCauseFunc
+	inUse  atomic.Bool // by an owner or a node that is made
 
 	mu       sync.Mutex
 	stream   jetstream.Stream
@@ -78,8 +80,8 @@ func connect(ctx context.Context, fleet, who, servers string, opts []nats.Option
 		nats.Name(who), nats.PingInterval(time.Second), nats.MaxPingsOutstanding(3), nats.MaxReconnects(-1),
 		nats.ReconnectWait(100 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond),
 		nats.ReconnectBufSize(-1), // what was not sent is decided anew after a reconnect
-		nats.DisconnectErrHandler(func(*nats.Conn, error) { changed(false) }),
-		nats.ReconnectHandler(func(*nats.Conn) { changed(true) }),
+		nats.DisconnectErrHandler(func(*nats.Conn, error) { l.told(changed, false) }),
+		nats.ReconnectHandler(func(*nats.Conn) { l.told(changed, true) }),
 		nats.ErrorHandler(l.trouble),
 	}, opts...)
 	if d, ok := ctx.Deadline(); ok {
@@ -102,6 +104,13 @@ func connect(ctx context.Context, fleet, who, servers string, opts []nats.Option
 		return nil, fmt.Errorf("fleet: %w", err)
 	}
 	return l, nil
+}
+
+// told passes on that the connection was lost or is back, to who has it in use.
+func (l *link) told(changed func(up bool), up bool) {
+	if l.inUse.Load() {
+		changed(up)
+	}
 }
 
 // trouble is told what goes wrong on a connection that is up. What a user may not do is told in no other way.

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -34,11 +35,11 @@ func Dial(ctx context.Context, c Config) (*Fleet, error) {
 		cfg: c, id: newID(), log: c.Logger, sent: make(map[uint64]*outgoing), byMessage: make(map[uint64]uint64), asking: make(map[string]bool),
 		changed: make(chan struct{}), ended: make(chan struct{}),
 	}
-	noNodes := c.NoNodes
+	noNodes, unknown := c.NoNodes, min(c.NoNodes, 30*time.Second)
 	if noNodes < 0 {
-		noNodes = 0
+		noNodes, unknown = 0, 30*time.Second
 	}
-	o.judge = newJudge(o.id, limits{NoNodes: noNodes, Budget: c.NodeBudget}, noMutant)
+	o.judge = newJudge(o.id, limits{NoNodes: noNodes, Unknown: unknown, Budget: c.Budgets.Nodes}, noMutant)
 	var err error
 	if o.link, err = connect(ctx, c.Fleet, "respawn owner "+o.id, c.Servers, c.Options, o.connection); err != nil {
 		return nil, err
@@ -69,7 +70,7 @@ type NodeInfo struct {
 	Name    string `json:"name"`
 	Host    string `json:"host"`
 	PID     int    `json:"pid"`     // on that host
-	Workers int    `json:"workers"` // as many tasks as it takes: more than its processes while these are short
+	Workers int    `json:"workers"` // processes
 	State   string `json:"state"`   // "alive", "suspect", "gone" or "ended"
 	Held    int    `json:"held"`    // this owner's tasks that it has
 }
@@ -130,6 +131,7 @@ type owner struct {
 
 // listen subscribes to what an owner is told. All of it comes to one place, which takes as much at a time as is there.
 func (o *owner) listen() error {
+	o.link.inUse.Store(true)
 	base := o.link.owner(o.id)
 	o.in = make(chan *nats.Msg, 1<<16) // what finds it full is lost, and is told again
 	for subject, sub := range map[string]**nats.Subscription{
@@ -333,7 +335,8 @@ func (o *owner) feed() {
 		o.out++
 		o.outBytes += len(out.envelope.Arg)
 		o.judge.submit(clock(), out.envelope.No, out.envelope.Delivery)
-		o.judge.tasks[out.envelope.No].born = out.born
+		t := o.judge.tasks[out.envelope.No]
+		t.born, t.budget = out.born, out.envelope.Budgets.Nodes
 	}
 }
 
@@ -467,9 +470,9 @@ func (o *owner) Send(ctx context.Context, m *pool.Message, done func(*pool.Reply
 	if env.Timeout == 0 {
 		env.Timeout = o.cfg.Timeout
 	}
-	if env.Budgets == (pool.Budgets{}) {
-		env.Budgets = o.cfg.Budgets
-	}
+	b, d := &env.Budgets, o.cfg.Budgets
+	b.Crashes, b.OOM = cmp.Or(b.Crashes, d.Crashes), cmp.Or(b.OOM, d.OOM)
+	b.Killed, b.Nodes = cmp.Or(b.Killed, d.Killed), cmp.Or(b.Nodes, d.Nodes)
 	for {
 		if err := context.Cause(o.link.rights); err != nil {
 			return err
@@ -588,7 +591,7 @@ func (o *owner) nodeInfos() (list []NodeInfo) {
 	defer o.mu.Unlock()
 	for _, id := range sortedKeys(o.judge.nodes) {
 		n := o.judge.nodes[id]
-		info := NodeInfo{ID: id, Name: n.name, Host: n.host, PID: n.pid, Workers: n.workers, State: n.state.String()}
+		info := NodeInfo{ID: id, Name: n.name, Host: n.host, PID: n.pid, Workers: n.size, State: n.state.String()}
 		for _, t := range o.judge.order {
 			if !t.settled && t.at(n) != nil {
 				info.Held++

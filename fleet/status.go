@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,14 +17,15 @@ import (
 // Status is what can be seen of a fleet from outside, by whoever may connect to its broker.
 type Status struct {
 	Fleet   string       `json:"fleet"`
-	Broker  string       `json:"broker"`   // its version
-	RTT     Milliseconds `json:"rtt_ms"`   // to the broker and back
-	Storage string       `json:"storage"`  // "memory" or "file"
-	Kept    int          `json:"replicas"` // brokers that keep the queue
-	Leader  string       `json:"leader"`   // of the queue; "" for one broker alone
-	Stored  uint64       `json:"stored"`   // tasks in the queue, with those that nodes have
-	AtNodes int          `json:"at_nodes"` // tasks that nodes have and nobody has acknowledged
-	Nodes   []NodeInfo   `json:"nodes"`    // that said within two seconds that they are there
+	Broker  string       `json:"broker"`        // its version
+	RTT     Milliseconds `json:"rtt_ms"`        // to the broker and back
+	Skew    Milliseconds `json:"clock_skew_ms"` // of the broker's clock, from this machine's; nothing depends on it
+	Storage string       `json:"storage"`       // "memory" or "file"
+	Kept    int          `json:"replicas"`      // brokers that keep the queue
+	Leader  string       `json:"leader"`        // of the queue; "" for one broker alone
+	Stored  uint64       `json:"stored"`        // tasks in the queue, with those that nodes have
+	AtNodes int          `json:"at_nodes"`      // tasks that nodes have and nobody has acknowledged
+	Nodes   []NodeInfo   `json:"nodes"`         // that said within two seconds that they are there
 }
 
 // Milliseconds is a duration that JSON shows in milliseconds.
@@ -32,6 +34,14 @@ type Milliseconds time.Duration
 // MarshalJSON writes milliseconds with three decimals.
 func (m Milliseconds) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "%.3f", time.Duration(m).Seconds()*1000), nil
+}
+
+// UnmarshalJSON reads milliseconds.
+func (m *Milliseconds) UnmarshalJSON(data []byte) error {
+	var ms float64
+	err := json.Unmarshal(data, &ms)
+	*m = Milliseconds(ms * float64(time.Millisecond))
+	return err
 }
 
 // ErrNoFleet is returned for a broker that has no fleet of that name: nobody has dialled or served it yet.
@@ -68,6 +78,7 @@ func ReadStatus(ctx context.Context, c Config) (*Status, error) {
 	if info.Cluster != nil {
 		s.Leader = info.Cluster.Leader
 	}
+	s.Skew = Milliseconds(time.Until(info.TimeStamp))
 	if rtt, err := l.nc.RTT(); err == nil {
 		s.RTT = Milliseconds(rtt)
 	}
@@ -91,7 +102,7 @@ func (l *link) hellos(ctx context.Context, d time.Duration) ([]NodeInfo, error) 
 		defer mu.Unlock()
 		for _, r := range rs {
 			if r.Kind == reportHello {
-				found[r.Node] = NodeInfo{ID: r.Node, Name: r.Name, Host: r.Host, PID: r.PID, Workers: r.Workers, State: alive.String()}
+				found[r.Node] = NodeInfo{ID: r.Node, Name: r.Name, Host: r.Host, PID: r.PID, Workers: r.Size, State: alive.String()}
 			}
 		}
 	})

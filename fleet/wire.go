@@ -74,7 +74,8 @@ type report struct {
 	Items   []item      `cbor:"i,omitempty"`
 	Outcome *pool.Reply `cbor:"-"`
 	Wire    *wireReply  `cbor:"o,omitempty"` // Outcome, as it travels
-	Workers int         `cbor:"w,omitempty"` // of reportHello
+	Workers int         `cbor:"w,omitempty"` // of reportHello: as many tasks as it takes
+	Size    int         `cbor:"z,omitempty"` // of reportHello: its worker processes
 	Unknown bool        `cbor:"u,omitempty"` // of reportReturn: its program has no task of that name
 	Ping    uint64      `cbor:"p,omitempty"` // of reportPong: the ping that it answers
 	Name    string      `cbor:"l,omitempty"` // a label; two processes may have the same

@@ -243,6 +243,7 @@ func TestConfigReportsEveryMistakeAtOnce(t *testing.T) {
 		{Dir: "/does/not/exist"},
 		{Dir: "/etc/passwd"},
 		{Budgets: pool.Budgets{Crashes: -1}},
+		{Budgets: pool.Budgets{Nodes: -1}},
 		{HardMemory: 32 * pool.MiB, SoftMemory: 64 * pool.MiB},
 		{MaxPayload: 2 * pool.GiB},
 		{BootTimeout: -1},

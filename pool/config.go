@@ -51,6 +51,7 @@ type Budgets struct {
 	Crashes int // exit codes, SIGSEGV, SIGABRT, stalls, …; default 3
 	OOM     int // killed by the kernel's OOM killer or out of memory by a limit; default 3
 	Killed  int // SIGKILL or SIGTERM from outside without evidence of OOM; default 16
+	Nodes   int // of a fleet: ends of whole nodes, see package fleet; default 5. A pool has none
 }
 
 const maxBudget = 1000
@@ -238,7 +239,7 @@ func (c Config) Validate() error {
 	for _, b := range []struct {
 		field   string
 		n, zero int
-	}{{"Crashes", c.Budgets.Crashes, 3}, {"OOM", c.Budgets.OOM, 3}, {"Killed", c.Budgets.Killed, 16}} {
+	}{{"Crashes", c.Budgets.Crashes, 3}, {"OOM", c.Budgets.OOM, 3}, {"Killed", c.Budgets.Killed, 16}, {"Nodes", c.Budgets.Nodes, 5}} {
 		bad(b.n < 0 || b.n > maxBudget, "Config.Budgets.%s is %d: want 1 to %d, or 0 for %d", b.field, b.n, maxBudget, b.zero)
 	}
 	bad(c.BootTimeout < 0, "Config.BootTimeout is %v: want a positive duration, or 0 for 30s", c.BootTimeout)

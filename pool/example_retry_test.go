@@ -37,7 +37,7 @@ func ExampleKey() {
 	defer os.RemoveAll(ledger)
 	p, err := pool.New(ctx, pool.Config{
 		Size:    2,
-		Budgets: pool.Budgets{Crashes: 3, OOM: 2, Killed: 16},
+		Budgets: pool.Budgets{Crashes: 3, OOM: 2, Killed: 16, Nodes: 5}, // Nodes are a fleet's
 	})
 	if err != nil {
 		log.Fatal(err)

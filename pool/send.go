@@ -73,7 +73,7 @@ func (m *Message) check() error {
 		return bad("Attempts", m.Attempts, math.MaxUint16)
 	case m.Delivery > AtMostOnce:
 		return bad("Delivery", uint8(m.Delivery), uint8(AtMostOnce))
-	case min(b.Crashes, b.OOM, b.Killed) < 0 || max(b.Crashes, b.OOM, b.Killed) > maxBudget:
+	case min(b.Crashes, b.OOM, b.Killed, b.Nodes) < 0 || max(b.Crashes, b.OOM, b.Killed, b.Nodes) > maxBudget:
 		return bad("Budgets", b, maxBudget)
 	case len(m.Exits) > 3*maxBudget:
 		return bad("a number of Exits of", len(m.Exits), 3*maxBudget)

@@ -97,6 +97,9 @@ func doctorCommand() *cobra.Command {
 			w := cmd.OutOrStdout()
 			fmt.Fprintf(w, "ok    the broker answers in %v, version %s\n", time.Duration(s.RTT).Round(10*time.Microsecond), s.Broker)
 			fmt.Fprintln(w, "ok    the queue can be made, read and written")
+			if skew := time.Duration(s.Skew); skew.Abs() > time.Second {
+				fmt.Fprintf(w, "note  the broker's clock is %v off this machine's; no task depends on that, logs are harder to read\n", skew.Round(time.Second))
+			}
 			if s.Kept == 1 {
 				fmt.Fprintln(w, "note  one broker keeps the queue: while it is away nothing is handed out; what it forgets is published again")
 			}
