@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -107,7 +108,14 @@ func (x *experiment) tryPick(ctx context.Context, s Shot, loyal bool) (victims [
 // choose lists whom a shot would hit at this moment.
 func (x *experiment) choose(s Shot, members []Member, loyal bool) (chosen []candidate) {
 	pick := x.pickFor(s)
-	list := pick.candidates(members, x.taken)
+	list := slices.DeleteFunc(pick.candidates(members, x.taken), func(c candidate) bool {
+		if pick.In == "" {
+			return false
+		}
+		in, err := inCall(c.PID, pick.In)
+		var refused *RefusedError
+		return !in && !errors.As(err, &refused) // who must not be looked at is refused when it is aimed at
+	})
 	if len(list) == 0 {
 		return nil
 	}
@@ -216,8 +224,8 @@ func (x *experiment) inject(ctx, probeCtx context.Context, s Shot, v *Victim, du
 		defer x.probeAfterDeath(probeCtx, n, v)()
 	}
 	var inj Injection = &recorded{s.Fault.Begin(), func() { x.injected(n, s, v) }}
-	if phase := x.pickFor(s).Phase; phase != "" && v != nil {
-		inj = &aimed{Injection: inj, phase: phase, staysStopped: s.Fault.Traits().StaysStopped}
+	if pick := x.pickFor(s); (pick.Phase != "" || pick.In != "") && v != nil {
+		inj = &aimed{Injection: inj, phase: pick.Phase, call: pick.In, staysStopped: s.Fault.Traits().StaysStopped}
 	}
 	err := live(ctx, inj, c, func(r history.Receipt, err error) { x.settled(n, s, v, r, err) })
 	switch {
@@ -277,6 +285,10 @@ func (x *experiment) settled(n int, s Shot, v *Victim, r history.Receipt, err er
 	f.Fatal = err == nil && (v != nil && v.Gone() || v == nil && f.Victim != nil)
 	if r.Tier != "" {
 		f.Receipt = &r
+		if v != nil && v.Call != "" {
+			r.Evidence = maps.Clone(r.Evidence)
+			r.Evidence["call"] = "last entered " + v.Call + ", which may have completed"
+		}
 	}
 	if err != nil {
 		f.Err = err.Error()

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+
+	"github.com/respawn-go/respawn/internal/procfs"
 )
 
 // Pick says which members become victims. At most one of Random, Percent, All, Oldest, Newest, Slots and Each is set; the
@@ -26,6 +28,10 @@ type Pick struct {
 	// Phase is hit exactly: the victim is stopped, its phase read, and only if it is this one struck. booting, idle,
 	// reading, running, writing or draining.
 	Phase string
+
+	// In is a system call, one of procfs.Calls: the victim is seen to wait in it, stopped, looked at again, and only if it is there
+	// still struck. A call may complete in between without a trace, as the receipt says.
+	In string
 }
 
 var (
@@ -53,6 +59,9 @@ func (p Pick) Validate() error {
 	bad(slices.ContainsFunc(p.Slots, func(s int) bool { return s < 0 }), "pick: slots are counted from 0")
 	bad(p.State != "" && !slices.Contains(pickStates, p.State), "pick: state %q: want one of %s", p.State, strings.Join(pickStates, ", "))
 	bad(p.Phase != "" && !slices.Contains(pickPhases, p.Phase), "pick: phase %q: want one of %s", p.Phase, strings.Join(pickPhases, ", "))
+	bad(p.In != "" && len(procfs.Calls()) > 0 && !slices.Contains(procfs.Calls(), p.In),
+		"pick: in %q: want a system call in which a process waits: %s", p.In, strings.Join(procfs.Calls(), ", "))
+	bad(p.In != "" && p.Phase != "", "pick: in and phase contradict each other: want one")
 	return errors.Join(errs...)
 }
 
@@ -80,6 +89,9 @@ func (p Pick) String() string {
 	}
 	if p.Phase != "" {
 		s += " in phase " + p.Phase
+	}
+	if p.In != "" {
+		s += " in " + p.In
 	}
 	return s
 }
@@ -144,7 +156,7 @@ func (o order) slots(total, n int) []int {
 
 // byChance tells whether victims are drawn: who is first in the shot's order, and not who is in some state.
 func (p Pick) byChance() bool {
-	return !p.All && p.Slots == nil && !p.Each && p.Oldest == 0 && p.Newest == 0 && p.State == "" && p.Phase == ""
+	return !p.All && p.Slots == nil && !p.Each && p.Oldest == 0 && p.Newest == 0 && p.State == "" && p.Phase == "" && p.In == ""
 }
 
 // number is how many of so many are picked at random.

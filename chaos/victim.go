@@ -19,7 +19,8 @@ import (
 // no other one, even when it has ended and its number belongs to somebody else. Safe for concurrent use.
 type Victim struct {
 	Member
-	Rank int // its place among those that could be picked
+	Rank int    // its place among those that could be picked
+	Call string // the system call that it had last entered when it was struck; "" if that was not looked at
 
 	pidfd  *os.File
 	exited chan struct{} // closed when the process has ended
@@ -58,7 +59,7 @@ func (v *Victim) release() { v.once.Do(func() { v.pidfd.Close() }) }
 
 // record is the victim as it is written to the history.
 func (v *Victim) record() *history.Victim {
-	return &history.Victim{Slot: v.Slot, Gen: v.Generation, PID: v.PID, Name: v.Name, Phase: v.Phase, Rank: v.Rank}
+	return &history.Victim{Slot: v.Slot, Gen: v.Generation, PID: v.PID, Name: v.Name, Phase: v.Phase, Call: v.Call, Rank: v.Rank}
 }
 
 // lineage is this process and its ancestors, which change only by their deaths, so that they are read once.

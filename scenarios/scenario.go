@@ -131,6 +131,7 @@ type Pick struct {
 	Slot    *Count  `yaml:"slot" doc:"The member in this slot, from 0."`
 	Each    bool    `yaml:"each" zero:"nobody: want true" doc:"Slot after slot, one each time."`
 	State   string  `yaml:"state" enum:"idle busy starting ready" doc:"Only members that are idle, busy, starting or ready."`
+	In      string  `yaml:"in" doc:"Only members that wait in this system call, such as read, accept4 or futex: seen in it, stopped, looked at again, then struck. Takes the right to trace them."`
 	Phase   string  `yaml:"phase" enum:"booting idle reading running writing draining" doc:"Hit in exactly this phase: stop, look, then strike, or let go and count it as missed."`
 }
 

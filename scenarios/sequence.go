@@ -22,6 +22,7 @@ type Strike struct {
 	Slot  int           // of the victim; below 0: any
 	State string        // the victim must be in: "busy", …; "" for any
 	Phase string        // the same: "writing", …
+	In    string        // the system call, likewise
 }
 
 // Strikes is what a replay injects, one strike a victim, in the order of their times.
@@ -38,7 +39,7 @@ func (r *Replay) Strikes() ([]Strike, error) {
 			return nil, err
 		}
 		pick := s.Chaos[shot.Nemesis].Pick
-		one := Strike{At: shot.At.Round(time.Microsecond), Fault: fault, Slot: -1, State: pick.State, Phase: pick.Phase}
+		one := Strike{At: shot.At.Round(time.Microsecond), Fault: fault, Slot: -1, State: pick.State, Phase: pick.Phase, In: pick.In}
 		if len(shot.Aims) == 0 || shot.Fault.Traits().Whole {
 			list = append(list, Strike{At: one.At, Fault: fault, Whole: true})
 			continue
@@ -168,6 +169,9 @@ func (s Strike) pick() string {
 	}
 	if s.State != "" {
 		who = append(who, "state: "+s.State)
+	}
+	if s.In != "" {
+		who = append(who, "in: "+s.In)
 	}
 	if s.Phase != "" {
 		who = append(who, "phase: "+s.Phase)

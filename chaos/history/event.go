@@ -153,7 +153,8 @@ type Victim struct {
 	PID   int    `json:"pid"`
 	Name  string `json:"name,omitempty"`
 	Phase string `json:"phase,omitempty"`
-	Rank  int    `json:"rank"` // its place among those that could be picked, for replay
+	Call  string `json:"call,omitempty"` // the system call that it had last entered when it was struck
+	Rank  int    `json:"rank"`           // its place among those that could be picked, for replay
 }
 
 // Fault is one step in the life of one injection. It explains the end of its victim, until it is healed or confirmed not to

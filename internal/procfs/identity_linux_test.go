@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -42,4 +43,20 @@ func TestWhoListensAtAPortIsFoundByTheSocket(t *testing.T) {
 	g.Expect(procfs.HasSocket(1, sockets)).To(BeFalse())
 	g.Expect(l.Close()).To(Succeed())
 	g.Expect(procfs.Listeners(os.Getpid(), port)).To(BeEmpty())
+}
+
+func TestTheSystemCallThatAProcessWaitsInIsSeen(t *testing.T) {
+	g := NewWithT(t)
+	r, w, err := os.Pipe()
+	g.Expect(err).NotTo(HaveOccurred())
+	defer w.Close()
+	cmd := exec.Command("cat")
+	cmd.Stdin = r
+	g.Expect(cmd.Start()).To(Succeed())
+	r.Close()
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	g.Eventually(func() (bool, error) { return procfs.InCall(cmd.Process.Pid, "read") }).WithTimeout(10 * time.Second).Should(BeTrue())
+	g.Expect(procfs.InCall(cmd.Process.Pid, "futex")).To(BeFalse())
+	_, err = procfs.InCall(cmd.Process.Pid, "raed")
+	g.Expect(err).To(MatchError(ContainSubstring(`no system call "raed"`)))
 }

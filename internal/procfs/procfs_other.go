@@ -62,3 +62,8 @@ func HasSocket(int, map[string]bool) bool { return false }
 
 // NetworkOf is not supported here.
 func NetworkOf(int) string { return "" }
+
+var calls map[string]int
+
+// InCall is not supported here.
+func InCall(int, string) (bool, error) { return false, errNotLinux }

@@ -1,0 +1,5 @@
+//go:build linux && !amd64
+
+package procfs
+
+var ownCalls map[string]int
