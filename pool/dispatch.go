@@ -136,6 +136,9 @@ func (p *Pool) send(w *worker, c *call) {
 	seq := w.flight.add(c)
 	c.on, c.seq, c.begun = w, seq, false
 	c.attempt++
+	if c.extra != nil && c.extra.timing != nil {
+		c.extra.timing.sent = monotonic()
+	}
 	w.board.Offer(seq)
 	key := c.options().key
 	f := wire.Frame{Kind: wire.FrameTask, Flags: c.def.flags, Handler: handler, ID: c.id, Seq: seq, Attempt: c.attempt, KeyLen: uint16(len(key))}
@@ -204,6 +207,7 @@ func (p *Pool) settle(c *call) bool {
 	}
 	c.settled, c.on = true, nil
 	p.stats.Settled++
+	p.timeTo(c)
 	p.live--
 	if p.live == 0 {
 		p.notify()

@@ -35,15 +35,19 @@ func (f *Future[Out]) TaskID() uint64 { return f.call.id }
 // Outcome tells how the task came to its end; call it after Done is closed.
 func (f *Future[Out]) Outcome() Outcome {
 	<-f.Done()
-	return Outcome{Attempts: int(f.call.attempt), Exits: f.call.exits(), PID: int(f.call.pid), Run: f.call.ran}
+	return f.call.told()
 }
 
 // Outcome tells how a task came to its end.
 type Outcome struct {
+	TaskID   uint64        // 0 if it was not accepted
 	Attempts int           // how often it was sent to a worker and not taken back
 	Exits    []Exit        // the deaths it was blamed for
 	PID      int           // the worker whose answer settled it; 0 if none did
 	Run      time.Duration // how long the handler ran, as that worker says
+	// Queue is how long it waited until it was sent to the worker that it ended at, and Total how long it took in all: both are 0 if
+	// nobody looked, which [WithOutcome] makes sure of.
+	Queue, Total time.Duration
 }
 
 // value decodes the settled call. Its bytes may become the value's if nobody else will ask.
@@ -111,6 +115,7 @@ type extra struct {
 	opaque  bool        // came by Send: its answer is for somebody else to decode
 	detach  func() bool // from the submitter's context
 	settle  func()      // tells a stream; called once
+	timing  *timing     // of one that is looked at
 	grace   *alarm      // until a cancelled one's worker is killed
 }
 
@@ -206,6 +211,9 @@ func (c *call) announce() {
 		old.c <- struct{}{}
 	} else if old != nil && old != settledSignal {
 		close(old.c)
+	}
+	if x != nil && x.outcome != nil {
+		x.outcome(c.told())
 	}
 	if x != nil && x.settle != nil {
 		x.settle()

@@ -77,6 +77,7 @@ type Pool struct {
 	nextID      uint64
 	workerCount int
 	stats       Stats
+	measures    *measures // nil without Config.Measure
 }
 
 // poolState is how far a pool is in its life.
@@ -116,6 +117,9 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 		keeperKick: make(chan struct{}, 1), dispatchKick: make(chan struct{}, 1), stopped: make(chan struct{}), changed: make(chan struct{}),
 	}
 	p.stdout.to, p.stderr.to = os.Stdout, os.Stderr
+	if cfg.Measure {
+		p.measures = &measures{tasks: map[string]*TaskStats{}}
+	}
 	if err := p.prepare(); err != nil {
 		return nil, err
 	}

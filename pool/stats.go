@@ -23,10 +23,23 @@ type Stats struct {
 	Starting     int // workers that are booting now, spares included
 	Spares       int // ready hot spares now
 	BreakerOpen  bool
+	Recycled     uint64 // exits by the pool's reason: see ReasonRecycle; of the others see Ended
+	TimedOut     uint64 // ReasonTimeout
+	Stalled      uint64 // ReasonStall
+
+	// With Config.Measure: how long tasks took, in all and by name. Empty without.
+	Total TaskStats
+	Tasks map[string]TaskStats
+
+	ended [ReasonBoot + 1]uint64
 }
+
+// Ended is how many workers ended for that reason; ReasonNone is those that the pool did not end.
+func (s Stats) Ended(r Reason) uint64 { return s.ended[min(r, ReasonBoot)] }
 
 func (s *Stats) countExit(x Exit) {
 	s.Exits++
+	s.ended[min(x.Reason, ReasonBoot)]++
 	switch x.Kind {
 	case KindCrashed:
 		s.Crashed++
@@ -42,6 +55,10 @@ func (p *Pool) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.stats
+	s.Recycled, s.TimedOut, s.Stalled = s.ended[ReasonRecycle], s.ended[ReasonTimeout], s.ended[ReasonStall]
+	if p.measures != nil {
+		s.Total, s.Tasks = p.measures.snapshot()
+	}
 	s.Queued, s.Ready, s.Spares, s.BreakerOpen = p.queue.live, p.ready, len(p.bench), p.breaker.isOpen()
 	for _, slot := range p.slots {
 		s.Queued += slot.pinned.live

@@ -199,6 +199,7 @@ type options struct {
 	key      string
 	wait     bool    // for room in the queue
 	route    string  // where a Transport is to run it
+	outcome  func(Outcome)
 	budgets  Budgets // of a task that came from elsewhere; zero fields are the pool's
 }
 

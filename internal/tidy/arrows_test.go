@@ -52,6 +52,7 @@ var arrows = []arrow{
 	{"internal/procfs", nil, []string{sys}, "used by the chaos engine: see there"},
 	{"internal/units", nil, nil, "scalars of files that people write: read by workers' packages too, so that it links next to nothing"},
 	{"internal/wait", nil, nil, "one function"},
+	{"pool/poolprom", []string{"pool"}, []string{"*"}, "what watches a pool is no part of it"},
 	{"scenarios/shrink", []string{"scenarios", "reports", "chaos/history", "chaos/check", "internal/ddmin"}, []string{"*"}, "it reads a run that failed, and runs smaller ones"},
 	{"internal/ddmin", nil, nil, "a search, and nothing that is searched: the simulations use it too"},
 	{"internal/tidy", nil, nil, "looks at everything and belongs to nothing"},

@@ -1,0 +1,118 @@
+package pool
+
+import (
+	"time"
+
+	"github.com/respawn-go/respawn/internal/wire"
+)
+
+// TaskStats is how long tasks took, with Config.Measure. Every task is counted, but for those so short that looking at the clock would
+// slow them down: of these every sixteenth is looked at, and counts for sixteen.
+type TaskStats struct {
+	OK     uint64    // settled with a value
+	Failed uint64    // settled with an error of any kind
+	Queue  Histogram // from its submission until it was sent to the worker that it ended at; not of those that never were
+	Run    Histogram // how long the handler ran, as that worker says; not of those that no answer settled
+	Total  Histogram // from its submission until it settled
+}
+
+// sampled is how many tiny tasks one stands for.
+const sampled = 16
+
+// firstTasks are looked at whatever they cost, which is not known yet.
+const firstTasks = 64
+
+// timing is when what happened to a task that is looked at, by monotonic.
+type timing struct {
+	submitted, sent, settled time.Duration
+	weight                   uint64 // 0: it is looked at for its submitter only
+}
+
+// measures is what a pool knows of the times of its tasks. Pool.mu is held.
+type measures struct {
+	total TaskStats
+	tasks map[string]*TaskStats
+	skip  int // tiny tasks that are not looked at before the next
+}
+
+// looksAt tells for how many tasks this one stands; 0 if it is not looked at.
+func (m *measures) looksAt(cost time.Duration, submitted uint64) uint64 {
+	if cost >= tinyTask || submitted <= firstTasks {
+		return 1
+	}
+	if m.skip > 0 {
+		m.skip--
+		return 0
+	}
+	m.skip = sampled - 1
+	return sampled
+}
+
+// timeFrom begins to look at a call that was accepted, if it is to be. Pool.mu is held.
+func (p *Pool) timeFrom(c *call) {
+	var weight uint64
+	if p.measures != nil {
+		weight = p.measures.looksAt(p.cost, p.stats.Submitted)
+	}
+	if weight > 0 || c.extra != nil && c.extra.outcome != nil {
+		c.more().timing = &timing{submitted: monotonic(), weight: weight}
+	}
+}
+
+// timeTo ends that. Pool.mu is held.
+func (p *Pool) timeTo(c *call) {
+	if c.extra == nil || c.extra.timing == nil {
+		return
+	}
+	t := c.extra.timing
+	t.settled = monotonic()
+	if t.weight == 0 || p.measures == nil {
+		return
+	}
+	of := p.measures.tasks[c.def.name]
+	if of == nil {
+		of = &TaskStats{}
+		p.measures.tasks[c.def.name] = of
+	}
+	for _, s := range []*TaskStats{of, &p.measures.total} {
+		if c.err == nil && c.raw == wire.FrameValue {
+			s.OK += t.weight
+		} else {
+			s.Failed += t.weight
+		}
+		s.Total.add(t.settled-t.submitted, t.weight)
+		if t.sent > 0 {
+			s.Queue.add(t.sent-t.submitted, t.weight)
+		}
+		if c.raw != 0 {
+			s.Run.add(c.ran, t.weight)
+		}
+	}
+}
+
+// snapshot is a copy for whoever asked.
+func (m *measures) snapshot() (total TaskStats, tasks map[string]TaskStats) {
+	tasks = make(map[string]TaskStats, len(m.tasks))
+	for name, s := range m.tasks {
+		tasks[name] = *s
+	}
+	return m.total, tasks
+}
+
+// WithOutcome has f called once with how the task came to its end, before its value is there: for Call, Map and Stream, which
+// return no future. With Map and Stream it is called for each task, in the order in which they settle. It must not block, nor call
+// the pool: it runs where results are read.
+func WithOutcome(f func(Outcome)) Option { return func(o *options) { o.outcome = f } }
+
+// told is how the call came to its end.
+func (c *call) told() Outcome {
+	o := Outcome{TaskID: c.id, Attempts: int(c.attempt), Exits: c.exits(), PID: int(c.pid), Run: c.ran}
+	if c.extra != nil && c.extra.timing != nil {
+		t := c.extra.timing
+		o.Total = t.settled - t.submitted
+		if t.sent > 0 {
+			o.Queue = t.sent - t.submitted
+		}
+	}
+	return o
+}
