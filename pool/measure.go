@@ -16,6 +16,12 @@ type TaskStats struct {
 	Total  Histogram // from its submission until it settled
 }
 
+// measureBase is what monotonic counts from.
+var measureBase = time.Now()
+
+// monotonic is a clock for measuring inside this process: one call of the vDSO in place of two for the time of day.
+func monotonic() time.Duration { return time.Since(measureBase) }
+
 // sampled is how many tiny tasks one stands for.
 const sampled = 16
 

@@ -197,8 +197,8 @@ type options struct {
 	hasDel   bool
 	slot     int32 // 1-based; 0: any
 	key      string
-	wait     bool    // for room in the queue
-	route    string  // where a Transport is to run it
+	wait     bool   // for room in the queue
+	route    string // where a Transport is to run it
 	outcome  func(Outcome)
 	budgets  Budgets // of a task that came from elsewhere; zero fields are the pool's
 }

@@ -58,7 +58,7 @@ var planted = []struct {
 	{"loses-queue@slot-5", "tasks.hung", []int{5}},
 	{"fails-queue@slot-0", "tasks.failed", []int{0}},
 	{"kills-sibling@slot-2", "exits.unexplained", []int{2}},
-	{"zombies@slot-6", "processes.zombies", []int{6}},
+	{"zombies@slot-6", "processes.zombies", []int{6, -1}}, // from the next death on
 	{"leaves-child@slot-1", "processes.orphaned", []int{1}},
 	{"restarts-all@slot-7", "exits.unexplained", []int{7}},
 	{"lists-the-dead@slot-4", "slots.silent", []int{4}},
@@ -70,7 +70,7 @@ var planted = []struct {
 	{"previous-answer@twice-4", "tasks.wrong", []int{4, 4}},
 	{"runs-in-driver@twice-1", "slots.silent", []int{1, 1}},
 	{"wrong-value@pair-3-6-2000", "tasks.wrong", []int{3, 6}},
-	{"zombies@pair-5-0-3000", "processes.zombies", []int{5, 0}},
+	{"leaves-child@pair-5-0-3000", "processes.orphaned", []int{5, 0}},
 	{"pool: wrong-values", "tasks.wrong", []int{-1}},
 	{"pool: kills-others", "exits.unexplained", []int{-1}},
 	{"pool: leaves-zombie", "processes.zombies", []int{-1}},
