@@ -103,13 +103,12 @@ type Settled struct {
 
 // Stress is what a member is made to do to itself.
 type Stress struct {
-	PID     int           // only this process does it; 0: whoever is in the slot
-	Kind    string        // "alloc", "fds", "pids", "cpu", "exit", "panic"
-	Bytes   int64         // alloc: to touch in all; 0: until it dies
-	Count   int           // fds, pids: to open, at most; exit: the code
-	Text    string        // panic: the message
-	Hold    time.Duration // how long what was taken is held
-	Confine bool          // alloc without a cgroup: lower RLIMIT_DATA to Bytes first
+	PID   int           // only this process does it; 0: whoever is in the slot
+	Kind  string        // "alloc", "fds", "pids", "exit", "panic"
+	Bytes int64         // alloc: to touch in all; 0: until it dies
+	Count int           // fds, pids: to open, at most; exit: the code
+	Text  string        // panic: the message
+	Hold  time.Duration // how long what was taken is held
 }
 
 // Marker is the line by which a member announces on its stderr what it is about to die of, so that its end is not taken

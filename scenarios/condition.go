@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"errors"
-	"regexp"
 
 	"go.yaml.in/yaml/v4"
 
@@ -45,13 +44,4 @@ func (d *decoder) checkConditions(group string, list []Condition) {
 		}
 		d.fail(path, "%v", err)
 	}
-}
-
-// metricNames is the metrics as a pattern's alternatives.
-func metricNames() []string {
-	names := check.Names()
-	for i, n := range names {
-		names[i] = regexp.QuoteMeta(n)
-	}
-	return names
 }

@@ -20,7 +20,7 @@ const (
 )
 
 func TestGeneratedSchemaIsUpToDate(t *testing.T) {
-	want, err := scenarios.Schema()
+	want, err := scenarios.MakeSchema()
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	compare(t, "scenario.schema.json", string(want))
 }

@@ -1,6 +1,10 @@
 package faults_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
@@ -46,4 +50,30 @@ func TestMistakesAreNamed(t *testing.T) {
 	g.Expect(faults.Resize{}.Validate()).To(MatchError("to is missing: the new size, from 1"))
 	g.Expect(faults.Crashpoint{}.Validate()).To(MatchError("at is missing: want a crash point such as mid-write"))
 	g.Expect(faults.Spawn{}.Validate()).To(MatchError(HavePrefix("want fail (so many boots) or delay")))
+}
+
+// A type that can begin an injection and has no row would be a fault that no scenario can name.
+func TestEachFaultHasARow(t *testing.T) {
+	g := NewWithT(t)
+	rows := map[string]bool{}
+	for _, k := range faults.Kinds() {
+		rows[reflect.TypeOf(k.Zero).Name()] = true
+	}
+	sources, err := filepath.Glob("*.go")
+	g.Expect(err).NotTo(HaveOccurred())
+	found := 0
+	for _, name := range sources {
+		source, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		g.Expect(err).NotTo(HaveOccurred())
+		for _, d := range source.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok || fn.Recv == nil || fn.Name.Name != "Begin" {
+				continue
+			}
+			of, ok := fn.Recv.List[0].Type.(*ast.Ident)
+			g.Expect(ok && rows[of.Name]).To(BeTrue(), "the fault in %s has no row in table.go", name)
+			found++
+		}
+	}
+	g.Expect(found).To(Equal(len(rows)))
 }

@@ -41,11 +41,7 @@ func newSchema() *cobra.Command {
 		Example: "  respawn schema > scenario.schema.json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			schema, err := scenarios.Schema()
-			if err != nil {
-				return err
-			}
-			_, err = cmd.OutOrStdout().Write(schema)
+			_, err := cmd.OutOrStdout().Write(scenarios.Schema())
 			return err
 		},
 	}

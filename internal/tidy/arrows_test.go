@@ -67,7 +67,7 @@ const (
 // notLinked must not be in the command: every worker that is re-executed from it pays for the initialisation of all that
 // it links.
 var notLinked = []string{
-	"testing", "github.com/onsi/ginkgo/v2", "github.com/onsi/gomega", "github.com/chromedp/chromedp", "pgregory.net/rapid",
+	"testing", "github.com/invopop/jsonschema", "github.com/onsi/ginkgo/v2", "github.com/onsi/gomega", "github.com/chromedp/chromedp", "pgregory.net/rapid",
 	"github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2/server",
 }
 

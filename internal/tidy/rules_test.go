@@ -65,6 +65,24 @@ var rules = []rule{
 		},
 	},
 	{
+		name:    "a fault's one place",
+		why:     "what is known of a fault in two places comes to differ: it was in the engine, the format and the schema",
+		instead: "a file in chaos/faults and a row in its table; what others must know of a fault is a field of chaos.Traits",
+		check:   faultsPlace,
+		bad: []example{
+			{"chaos/x.go", "package chaos\n\nfunc (x X) Begin() Injection { return nil }\n", 3},
+			{"scenarios/x.go", "package scenarios\n\nfunc (x *X) Begin() chaos.Injection { return nil }\n", 3},
+			{"scenarios/y.go", "package scenarios\n\nvar _, is = f.(faults.Pause)\n", 3},
+			{"scenarios/z.go", "package scenarios\n\nfunc f(v any) {\n\tswitch v.(type) {\n\tcase faults.Close:\n\t}\n}\n", 5},
+		},
+		good: []example{
+			{"chaos/faults/x.go", "package faults\n\nfunc (x X) Begin() chaos.Injection { return nil }\n", 0},
+			{"chaos/plan.go", "package chaos\n\nfunc (m Mixed) Begin() Injection { return nil }\n", 0},
+			{"chaos/x_test.go", "package chaos\n\nfunc (x X) Begin() Injection { return nil }\n", 0},
+			{"scenarios/x.go", "package scenarios\n\nvar marker = faults.Poison{Code: 1}.Marker()\n", 0},
+		},
+	},
+	{
 		name:    "no sleeping tests",
 		why:     "a sleep is either too short on a slow machine or too long on every other, and hides what is waited for",
 		instead: "wait on the condition (gomega's Eventually, a channel); a task that is to take time can receive from time.After",

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/witness"
 	"github.com/respawn-go/respawn/internal/procfs"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
@@ -61,7 +62,7 @@ func (e *exam) sitStart(ctx context.Context) error {
 		e.wrong(BadField, 0, "ready", "%d living workers of its own for size %d, which start asked for: say ready when all of them are there", len(e.workers), checkSize)
 	}
 	for _, pid := range e.workers {
-		if !procfs.Marked(pid, "RESPAWN_POOL="+e.Marker()) {
+		if !procfs.Marked(pid, chaos.MarkerEntry(e.Marker())) {
 			e.note("worker %d has no RESPAWN_POOL=%s in its environment: pass it on, or it is not found once its parent is gone", pid, e.Marker())
 			break
 		}

@@ -110,7 +110,7 @@ func (b *Broken) died(m history.MemberEvent) {
 // leave starts a process with the pool's marker, and nobody waits for it until reap.
 func (b *Broken) leave(argv ...string) {
 	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Env = append(os.Environ(), "RESPAWN_POOL="+b.Marker())
+	cmd.Env = append(os.Environ(), chaos.MarkerEntry(b.Marker()))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if cmd.Start() == nil {
 		b.mu.Lock()
@@ -202,7 +202,7 @@ func (b *Broken) End() error {
 	b.reap()
 	table, tableErr := procfs.Snapshot()
 	for pid := range table {
-		if b.has(LeavesOrphan) && procfs.Marked(pid, "RESPAWN_POOL="+b.Marker()) {
+		if b.has(LeavesOrphan) && procfs.Marked(pid, chaos.MarkerEntry(b.Marker())) {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}

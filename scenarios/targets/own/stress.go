@@ -25,7 +25,7 @@ func (t *Pool) Poison(ctx context.Context, code int) (pids []int, verdict string
 
 // Stress implements chaos.Stresser.
 func (t *Pool) Stress(ctx context.Context, slot int, s chaos.Stress) (string, error) {
-	in := tasks.Strain{PID: s.PID, Kind: s.Kind, Text: s.Text, Bytes: s.Bytes, Count: s.Count, Hold: s.Hold, Confine: s.Confine}
+	in := tasks.Strain{PID: s.PID, Kind: s.Kind, Text: s.Text, Bytes: s.Bytes, Count: s.Count, Hold: s.Hold}
 	in.Marker = s.Marker()
 	answer, err := t.tasks().Stress.Call(ctx, t.Pool, in, pool.OnSlot(slot), pool.WithDelivery(pool.AtMostOnce))
 	var lost *pool.WorkerLostError

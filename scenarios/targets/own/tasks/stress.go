@@ -12,14 +12,13 @@ import (
 
 // Strain is the argument of the task stress: chaos.Stress.
 type Strain struct {
-	PID     int           `json:"pid"`
-	Kind    string        `json:"kind"`
-	Text    string        `json:"text"`
-	Bytes   int64         `json:"bytes"`
-	Count   int           `json:"count"`
-	Hold    time.Duration `json:"ns"`
-	Confine bool          `json:"confine"`
-	Marker  string        `json:"marker"` // what is written to stderr before what is fatal
+	PID    int           `json:"pid"`
+	Kind   string        `json:"kind"`
+	Text   string        `json:"text"`
+	Bytes  int64         `json:"bytes"`
+	Count  int           `json:"count"`
+	Hold   time.Duration `json:"ns"`
+	Marker string        `json:"marker"` // what is written to stderr before what is fatal
 }
 
 // NotMe is the answer of a worker that is not the victim: the victim's replacement.
