@@ -17,6 +17,9 @@ var (
 	sizes   = axis{text: size, base: 1024}
 )
 
+// fewestTicks is how many numbers an axis has at least, where there are so many round ones.
+const fewestTicks = 3
+
 // ticks are round numbers between two bounds, about as many as wanted.
 func (a axis) ticks(from, to float64, about int, log bool) (list []float64) {
 	if !(to > from) {
@@ -25,6 +28,16 @@ func (a axis) ticks(from, to float64, about int, log bool) (list []float64) {
 	if log {
 		return decades(from, to)
 	}
+	for more := range 6 {
+		if list = a.even(from, to, about+more); len(list) >= fewestTicks {
+			break
+		}
+	}
+	return list
+}
+
+// even are multiples of a round number.
+func (a axis) even(from, to float64, about int) (list []float64) {
 	raw := (to - from) / float64(about)
 	base, steps := a.base, []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024}
 	if base == 0 {

@@ -84,6 +84,7 @@ type chart struct {
 	left, bottom   float64
 	x0, x1, y0, y1 float64 // of the data
 	log, logX      bool    // an axis of powers of ten
+	time           bool    // x is the time of the run
 	words          []place // that word has put down
 }
 
@@ -283,7 +284,11 @@ func (c *chart) svg(id, title, desc string) template.HTML {
 	if strings.Contains(c.b.String(), "<a ") { // an image has nothing within it that could be followed
 		role = "group"
 	}
+	axis := ""
+	if c.time {
+		axis = fmt.Sprintf(` data-time="%g %g %g %g"`, c.x0, c.x1, c.left, c.width-rightSpace)
+	}
 	return template.HTML(fmt.Sprintf( //nolint:gosec // every text in it was escaped
-		`<svg viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" fill="#57606a" font-family="sans-serif" font-size="12" role="%s" aria-labelledby="%s-t %s-d"><title id="%s-t">%s</title><desc id="%s-d">%s</desc>%s</svg>`,
+		`<svg`+axis+` viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" fill="#57606a" font-family="sans-serif" font-size="12" role="%s" aria-labelledby="%s-t %s-d"><title id="%s-t">%s</title><desc id="%s-d">%s</desc>%s</svg>`,
 		c.width, c.height, c.width, c.height, role, id, id, id, escape(title), id, escape(desc), c.b.String()))
 }

@@ -17,6 +17,7 @@ func (r *Report) figures() []Figure {
 
 // bands shades the stage of the faults, names the stages, and marks the faults.
 func (r *Report) bands(c *chart, marks bool) {
+	c.time = true
 	free := 0.0 // where there is room for the next name
 	for i, s := range r.Ledger.Log.Stages {
 		from, to := s.At.Seconds(), r.DurationS

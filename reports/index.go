@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"math"
 	"net/url"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
 //go:embed index.html
@@ -47,10 +50,96 @@ func (e IndexEntry) Recovery() string {
 	return ""
 }
 
+// Change is how much the typical recovery of the slots has changed since the median of the group's runs, "" where there is nothing to
+// compare.
+func (g indexGroup) Change(e IndexEntry) string {
+	if len(g.Runs) < 3 {
+		return ""
+	}
+	var all []float64
+	for _, o := range g.Runs {
+		if v, ok := o.Metrics[o.typicalRecovery()]; ok {
+			all = append(all, v)
+		}
+	}
+	now, ok := e.Metrics[e.typicalRecovery()]
+	if !ok || len(all) < 3 {
+		return ""
+	}
+	slices.Sort(all)
+	if mid := all[len(all)/2]; mid > 0 {
+		return fmt.Sprintf("%+.0f%%", 100*(now/mid-1))
+	}
+	return ""
+}
+
 // Confirmed counts the confirmed injections.
 func (e IndexEntry) Confirmed() string { return whole(e.Metrics["faults.confirmed"]) }
 
-// Index writes the page over many runs, one line each, in the given order.
+// indexGroup is the runs of one experiment on one target.
+type indexGroup struct {
+	Runs   []IndexEntry
+	Worst  Verdict
+	Spread string // of several: their verdicts, and from which to which recovery
+}
+
+// grouped puts the runs of an experiment together, and what is worst first: groups, and the runs of each.
+func grouped(entries []IndexEntry) (groups []indexGroup) {
+	type key struct{ scenario, experiment, target, version string }
+	at := map[key]int{}
+	for _, e := range entries {
+		k := key{e.Scenario, e.Experiment, e.Target.Name, e.Target.Version}
+		i, ok := at[k]
+		if !ok {
+			i = len(groups)
+			at[k] = i
+			groups = append(groups, indexGroup{})
+		}
+		groups[i].Runs = append(groups[i].Runs, e)
+	}
+	gravity := func(v Verdict) int {
+		if i := slices.Index(precedence, v); i >= 0 {
+			return i
+		}
+		return len(precedence)
+	}
+	for i := range groups {
+		g := &groups[i]
+		slices.SortStableFunc(g.Runs, func(a, b IndexEntry) int { return gravity(a.Verdict) - gravity(b.Verdict) })
+		g.Worst = g.Runs[0].Verdict
+		g.Spread = spreadOf(g.Runs)
+	}
+	slices.SortStableFunc(groups, func(a, b indexGroup) int { return gravity(a.Worst) - gravity(b.Worst) })
+	return groups
+}
+
+// spreadOf is what several runs of an experiment come to, in a line; "" for one run.
+func spreadOf(runs []IndexEntry) string {
+	if len(runs) < 2 {
+		return ""
+	}
+	counts := map[Verdict]int{}
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, e := range runs {
+		counts[e.Verdict]++
+		if v, ok := e.Metrics[e.typicalRecovery()]; ok {
+			low, high = min(low, v), max(high, v)
+		}
+	}
+	parts := []string{}
+	for _, v := range []Verdict{Error, Fail, Aborted, Inconclusive, Pass} {
+		if n := counts[v]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, v))
+		}
+	}
+	text := plural(len(runs), "run") + ": " + strings.Join(parts, ", ")
+	if low <= high {
+		text += "; recovery " + seconds(low) + " to " + seconds(high)
+	}
+	return text
+}
+
+// Index writes the page over many runs: those of one experiment together, and what is worst first.
 func Index(w io.Writer, entries []IndexEntry) error {
 	counts := map[string]int{}
 	var verdicts []Verdict
@@ -69,13 +158,14 @@ func Index(w io.Writer, entries []IndexEntry) error {
 		}
 	}
 	return index.Execute(w, struct {
-		Entries []IndexEntry
+		Groups  []indexGroup
 		Summary string
 		Worst   Verdict
 		Style   template.CSS
+		Script  template.JS
 		Policy  string
 	}{
-		entries, plural(len(entries), "run") + summary, Worst(verdicts...), template.CSS(pageStyle), //nolint:gosec // our own file
-		fmt.Sprintf("default-src 'none'; style-src '%s'; base-uri 'none'; form-action 'none'", digest(pageStyle)),
+		grouped(entries), plural(len(entries), "run") + summary, Worst(verdicts...), template.CSS(pageStyle), template.JS(pageScript), //nolint:gosec // our own files
+		fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'", digest(pageStyle), digest(pageScript)),
 	})
 }

@@ -14,7 +14,7 @@ import (
 func (r *Report) budget() (limit float64, text string) {
 	for _, t := range r.Thresholds {
 		if len(t.Metric) > 14 && t.Metric[:14] == "slot.recovery." && (t.Op == "<=" || t.Op == "<") && t.Limit > limit {
-			limit, text = t.Limit, t.Text
+			limit, text = t.Limit, "budget "+seconds(t.Limit)
 		}
 	}
 	return limit, text

@@ -125,7 +125,7 @@ func TestWhatDiffersInColourDiffersInForm(t *testing.T) {
 	}
 	g.Expect(dashes).To(HaveLen(3), "p50, p95 and p99")
 	height := func(class string) string {
-		return regexp.MustCompile(`<rect class="` + class + `"[^>]*height="([0-9.]+)"`).FindStringSubmatch(figureOf(page, "lanes")[strings.Index(figureOf(page, "lanes"), `<svg viewBox="0 0 960`):])[1]
+		return regexp.MustCompile(`<rect class="` + class + `"[^>]*height="([0-9.]+)"`).FindStringSubmatch(figureOf(page, "lanes")[strings.Index(figureOf(page, "lanes"), ` viewBox="0 0 960`):])[1]
 	}
 	g.Expect(number(g, height("boot"))).To(BeNumerically("<", number(g, height("bar"))/2))
 	g.Expect(figureOf(page, "lanes")).To(MatchRegexp(`<path class="bad"[^>]*><title>pid `), "the gravest mark is a cross")
@@ -213,4 +213,13 @@ func TestAReportWithoutAHistoryHasAPage(t *testing.T) {
 	g := NewWithT(t)
 	r := &reports.Report{Facts: reports.Facts{Scenario: "made up", DurationS: 3}, Result: check.Result{Verdict: check.Error, Cause: "no"}}
 	g.Expect(pageOf(g, r)).To(ContainSubstring("Nothing was recorded that could be drawn."))
+}
+
+// However few members there are, the axis beside them has three numbers or more.
+func TestAnAxisHasThreeNumbersOrMore(t *testing.T) {
+	for _, slots := range []int{2, 3, 8, 9, 40} {
+		g := NewWithT(t)
+		figure := figureOf(pageOf(g, judged(storm.Storm{Tasks: 500, Kills: 5, Slots: slots})), "ready")
+		g.Expect(len(regexp.MustCompile(`text-anchor="end">([^<]*)<`).FindAllString(figure, -1))).To(BeNumerically(">=", 3), "%d members", slots)
+	}
 }

@@ -89,7 +89,7 @@ func TestAFailureTellsItsStory(t *testing.T) {
 		}
 	}
 	g.Expect(named).To(ContainSubstring("its worker is gone"))
-	g.Expect(story).To(ContainSubstring(`<svg viewBox`), "the strip")
+	g.Expect(story).To(ContainSubstring(`<svg data-time`), "the strip")
 }
 
 // Each link within a page leads somewhere, and each place has one name.
@@ -118,4 +118,24 @@ func TestLinksWithinAPageLeadSomewhere(t *testing.T) {
 			g.Expect(ids).To(HaveKey(to[1]), name)
 		}
 	}
+}
+
+// Runs of one experiment stand together with their spread, and what is worst comes first.
+func TestTheIndexGroupsRepeatsAndPutsTheWorstFirst(t *testing.T) {
+	g := NewWithT(t)
+	run := func(scenario string, v reports.Verdict, recovery float64) reports.IndexEntry {
+		r := &reports.Report{}
+		r.Scenario, r.Verdict, r.Seed, r.Started, r.Target.Name = scenario, v, 7, time.Unix(0, 0), "respawn"
+		r.Metrics = map[string]float64{"slot.recovery.max": recovery}
+		return reports.IndexEntry{Report: r, Dir: scenario}
+	}
+	var out strings.Builder
+	g.Expect(reports.Index(&out, []reports.IndexEntry{
+		run("fine", reports.Pass, 0.01), run("often", reports.Pass, 0.02), run("often", reports.Fail, 0.04), run("often", reports.Pass, 0.03),
+	})).To(Succeed())
+	page := out.String()
+	g.Expect(page).To(ContainSubstring("3 runs: 1 FAIL, 2 PASS; recovery 20ms to 40ms"))
+	g.Expect(strings.Index(page, ">often</a>")).To(BeNumerically("<", strings.Index(page, ">fine</a>")), "the worst first")
+	first := page[strings.Index(page, ">often</a>"):]
+	g.Expect(first[:strings.Index(first, "</tr>")]).To(And(ContainSubstring("FAIL"), ContainSubstring("33%"), ContainSubstring("<td>7</td>"), ContainSubstring("1970-01-01 00:00")))
 }
