@@ -18,9 +18,12 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/respawn-go/respawn/pool"
 )
 
 func TestMain(m *testing.M) {
+	pool.Main() // as main does, for the roles that early cannot serve
 	testscript.Main(tests{m}, map[string]func(){"respawn": func() { os.Exit(run(os.Args[1:])) }})
 }
 
