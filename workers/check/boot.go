@@ -6,13 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// maxPayload is what hello allows results to have, less than a frame could.
-const maxPayload = 2 << 20
+// maxPayload and maxShared are what hello allows results to have; less than a frame could.
+const maxPayload, maxShared = 2 << 20, 2 << 20
 
 // required are the tasks without which hardly a rule can be tried.
 var required = []string{"respawn.probe", "respawn.sleep", "respawn.bytes", "respawn.fail"}
@@ -31,7 +32,7 @@ func (e *exam) sitReady(ctx context.Context) error {
 	if len(missing) > 0 {
 		h.add(LacksTasks, 1, ruleProved, "it has %s: want %s too", list(h.ready.Tasks), list(missing))
 	}
-	for fd := 3; fd <= 5; fd++ {
+	for fd := 3; fd <= 7; fd++ {
 		if open, cloexec := descriptor(h.program.PID(), fd); open && !cloexec {
 			h.add(Leaks, 0, ruleStart, "descriptor %d is not close-on-exec: what a handler starts would have it too", fd)
 		}
@@ -86,7 +87,7 @@ func (e *exam) boot(ctx context.Context) (*host, error) {
 // greet sends hello. Fields that a worker does not know are to be ignored.
 func (h *host) greet(protocol int) {
 	text, _ := json.Marshal(map[string]any{
-		"protocol": protocol, "pool": "check", "worker": "Worker-1", "max_payload": maxPayload, "a field of a later day": []int{1},
+		"protocol": protocol, "pool": "check", "worker": "Worker-1", "max_payload": maxPayload, "max_shared": maxShared, "a field of a later day": []int{1},
 	})
 	f := frame{kind: kindHello, payload: text}
 	h.write(f.append(nil))
@@ -130,6 +131,7 @@ func (h *host) takeReady(f *frame) error {
 			number(r.PID), h.program.PID())
 		return errSpoiled
 	}
+	h.shares = slices.Contains(r.Can, "arena")
 	h.index = make(map[string]uint16)
 	for i, name := range r.Tasks {
 		if _, twice := h.index[name]; twice {

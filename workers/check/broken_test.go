@@ -88,6 +88,9 @@ var pythonBugs = []bug{
 	{"knows no limit", "        if len(data) > self.limit:", "        if 0:", "bytes", check.WrongKind},
 	{"takes any text", `_decode(str(argument, "utf-8"))`, `_decode(str(argument, "utf-8", "replace"))`, "misfits", check.WrongKind},
 	{"sends errors as text", `    return _encode(described).encode("utf-8", "backslashreplace")`, `    return message.encode()`, "errors", check.BadJSON},
+	{"keeps a view of the arena", "        if flags & _ARENA and self.kept():", "        if 0:", "shared memory", check.KeepsView},
+	{"overwrites results", "        if not self.room.is_set():", "        if 0:", "shared memory", check.Overwrites},
+	{"names another place", "_ref.pack(0, len(payload))", "_ref.pack(1 << 62, len(payload))", "shared memory", check.BadField},
 	{"dies of an unknown task", "        if index >= len(self.functions):", "        if 0:", "unknown task", check.Died},
 }
 

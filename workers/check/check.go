@@ -53,6 +53,7 @@ var sittings = []sitting{
 	{"ready", (*exam).sitReady},
 	{"tasks", (*exam).sitTasks},
 	{"bytes", (*exam).sitBytes},
+	{"shared memory", (*exam).sitShared},
 	{"errors", (*exam).sitErrors},
 	{"misfits", (*exam).sitMisfits},
 	{"unknown task", (*exam).sitUnknown},

@@ -13,6 +13,7 @@ type ends struct {
 	tasks, control *os.File
 	tickets        *os.File // the writing end
 	in             *os.File // a reading end of our own, which does not block
+	down, up       []byte   // shared memory
 }
 
 // newEnds makes them, and the worker's, in the order of its descriptors from 3 on.
@@ -39,7 +40,42 @@ func newEnds() (ours ends, theirs []*os.File, err error) {
 		return ours, theirs, err
 	}
 	ours.in = os.NewFile(uintptr(again), "tickets")
-	return ours, theirs, unix.SetNonblock(pipe[0], true)
+	if err := unix.SetNonblock(pipe[0], true); err != nil {
+		return ours, theirs, err
+	}
+	for _, m := range []struct {
+		name string
+		mem  *[]byte
+		seal int
+	}{{"down", &ours.down, unix.F_SEAL_FUTURE_WRITE}, {"up", &ours.up, 0}} {
+		f, err := shared(m.name, m.mem, m.seal)
+		if err != nil {
+			return ours, theirs, err
+		}
+		theirs = append(theirs, f)
+	}
+	return ours, theirs, nil
+}
+
+// shared makes a memfd that cannot be resized, and maps it.
+func shared(name string, mem *[]byte, seal int) (*os.File, error) {
+	const size = maxShared + 4<<10
+	fd, err := unix.MemfdCreate("respawn-"+name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil, fmt.Errorf("memfd_create: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), name)
+	if err = unix.Ftruncate(fd, size); err == nil {
+		*mem, err = unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE)
+	}
+	if err == nil {
+		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|seal|unix.F_SEAL_SEAL)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("make shared memory: %w", err)
+	}
+	return f, nil
 }
 
 // left is how many bytes are in the pipe of tickets.
@@ -81,4 +117,10 @@ func (e *ends) close() {
 			f.Close()
 		}
 	}
+	for _, m := range [][]byte{e.down, e.up} {
+		if m != nil {
+			_ = unix.Munmap(m)
+		}
+	}
+	e.down, e.up = nil, nil
 }

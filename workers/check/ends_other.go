@@ -8,7 +8,10 @@ import (
 )
 
 // ends are not supported here.
-type ends struct{ tasks, control, tickets *os.File }
+type ends struct {
+	tasks, control, tickets *os.File
+	down, up                []byte
+}
 
 func newEnds() (ours ends, theirs []*os.File, err error) { return ours, nil, errors.ErrUnsupported }
 func (e *ends) left() (int, error)                       { return 0, errors.ErrUnsupported }

@@ -22,6 +22,7 @@ type host struct {
 	program *foreign.Program
 	ready   readyText
 	index   map[string]uint16
+	shares  bool // memory, as it says
 
 	mu       sync.Mutex
 	sent     map[uint32]*sent
@@ -32,6 +33,9 @@ type host struct {
 	said     chan struct{} // closed at goodbye
 	goodbye  bool
 	ending   bool          // it may end, and break off
+	put      uint32        // large results that it has put into shared memory
+	holding  bool          // the order collected is held back
+	held     bool          // one is
 	gone     chan struct{} // closed when nothing more can come
 	unusable bool          // what it sends cannot be read any more
 }
@@ -80,8 +84,9 @@ func (h *host) stderr() string { return h.program.Stderr() }
 func (h *host) end() error {
 	h.mayEnd()
 	err := h.program.End()
+	h.tasks.Close()
+	<-h.gone // which reads shared memory
 	h.ends.close()
-	<-h.gone
 	return err
 }
 
@@ -137,9 +142,17 @@ func (h *host) take(f *frame) {
 	defer h.mu.Unlock()
 	h.frames++
 	f.n = h.frames
-	if f.flags != 0 || f.handler != 0 || f.attempt != 0 || f.keyLen != 0 {
-		h.add(BadField, f.n, ruleFrames, "flags %d, handler %d, attempt %d, key %d of a frame %s: want 0 in all of them",
-			f.flags, f.handler, f.attempt, f.keyLen, kindName(f.kind))
+	if f.kind == kindValue && f.flags == flagShared && h.shares {
+		if !h.collect(f) {
+			return
+		}
+	} else if f.flags != 0 {
+		h.add(BadField, f.n, ruleFrames, "flags %d of a frame %s: want 0, or 1 for a value in shared memory, if it can: arena", f.flags,
+			kindName(f.kind))
+	}
+	if f.handler != 0 || f.attempt != 0 || f.keyLen != 0 {
+		h.add(BadField, f.n, ruleFrames, "handler %d, attempt %d, key %d of a frame %s: want 0 in all of them",
+			f.handler, f.attempt, f.keyLen, kindName(f.kind))
 	}
 	switch f.kind {
 	case kindReady, kindBootFailed:
@@ -207,6 +220,32 @@ func (h *host) look(n int) (left []uint32, ok bool) {
 	return h.issued[len(h.issued)-bytes/ticketSize:], true
 }
 
+// place is where in shared memory something is.
+func place(at, size int) []byte {
+	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, uint64(at)), uint64(size))
+}
+
+// collect copies a large result out of shared memory, and says so unless that is held back; mu is held.
+func (h *host) collect(f *frame) bool {
+	if len(f.payload) == 16 {
+		at, size := binary.LittleEndian.Uint64(f.payload), binary.LittleEndian.Uint64(f.payload[8:])
+		if n := uint64(len(h.up)); at <= n && size <= n-at {
+			if h.held {
+				h.add(Overwrites, f.n, ruleLarge, "a large result was put into shared memory before the one before was collected")
+			}
+			f.payload = append([]byte{}, h.up[at:at+size]...)
+			h.put++
+			if !h.holding {
+				go h.order(orderCollected, h.put)
+			}
+			h.held = h.holding
+			return true
+		}
+	}
+	h.add(BadField, f.n, ruleLarge, "a value in shared memory is at %q: want 16 bytes, offset and size, within descriptor 7", f.payload)
+	return false
+}
+
 // withheld is the argument of a task whose ticket is not written: it was taken back before the worker had the frame.
 type withheld struct{ arg any }
 
@@ -232,6 +271,10 @@ func (h *host) send(name string, args ...any) []*sent {
 		h.sent[s.seq] = s
 		f := frame{kind: kindTask, handler: index, id: s.id, seq: s.seq, attempt: 1}
 		f.argument(arg)
+		if h.shares && f.flags&flagBytes != 0 && len(f.payload) >= large && len(f.payload) <= len(h.down) {
+			copy(h.down, f.payload)
+			f.flags, f.payload = f.flags|flagShared, place(0, len(f.payload))
+		}
 		frames = f.append(frames)
 		if !back {
 			tickets = binary.LittleEndian.AppendUint32(tickets, s.seq)

@@ -98,7 +98,7 @@ func (e *exam) sitChild(ctx context.Context) error {
 	}
 	defer func() { _ = h.kill(child) }()
 	eventually(ctx, h.limits.Task, func() bool { return !same(child, h.program.PID()) }) // it is what it is to be
-	for fd := 3; fd <= 5; fd++ {
+	for fd := 3; fd <= 7; fd++ {
 		if open, _ := descriptor(child, fd); open && linked(child, fd) == linked(h.program.PID(), fd) {
 			h.add(Leaks, 0, ruleStart, "a process that a handler started has descriptor %d: mark it close-on-exec before anything is started", fd)
 		}

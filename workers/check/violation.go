@@ -35,6 +35,8 @@ const (
 	Lingers       Kind = "lingers"        // lives on when it should have ended
 	ChildrenLeft  Kind = "children left"  // ended and left processes behind
 	TwoWorkers    Kind = "two workers"    // a child that a handler forked went on as a worker
+	Overwrites    Kind = "overwrites"     // writes to shared memory that was not given back
+	KeepsView     Kind = "keeps a view"   // goes on though a handler has a view of what is the next argument's memory
 	Leaks         Kind = "leaks"          // its descriptors or its marker reach what it starts
 	Silenced      Kind = "silenced"       // what handlers print does not reach its output
 )
@@ -63,6 +65,7 @@ const (
 	ruleStart   = "What a worker starts with"
 	ruleFrames  = "Frames"
 	ruleJSON    = "JSON"
+	ruleLarge   = "Large payloads"
 	ruleTickets = "Tickets"
 	ruleOrders  = "Orders"
 	ruleEnds    = "How it ends"

@@ -12,14 +12,15 @@ const (
 	protocol   = 1
 	headerSize = 32
 	maxFrame   = 4 << 20
+	large      = 64 << 10
 	maxText    = 64 << 10
 	ticketSize = 4
 
 	kindHello, kindTask, kindReady, kindBootFailed, kindValue, kindError, kindEncode, kindUnknown, kindGoodbye = 1, 2, 3, 4, 5, 6, 8, 9, 10
 
-	flagBytes, flagWantBytes = 4, 8
+	flagShared, flagBytes, flagWantBytes = 1, 4, 8
 
-	orderPing, orderCancel, orderFlush, orderStop = 1, 2, 3, 4
+	orderPing, orderCancel, orderFlush, orderStop, orderCollected = 1, 2, 3, 4, 5
 )
 
 var kindNames = map[byte]string{

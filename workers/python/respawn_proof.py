@@ -102,6 +102,11 @@ def tasks(task):
     def same(data):
         return data
 
+    @task(name="respawn.keep", view=True)
+    def keep(data):
+        kept.append(data)
+        return data[:4]
+
     @task(name="respawn.fail")
     def fail(text):
         raise ValueError(text)
