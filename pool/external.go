@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -129,6 +130,7 @@ func (c *call) externalFailure() error {
 	if err := json.Unmarshal(c.data, &e); err != nil {
 		return &EncodeError{Task: c.def.name, What: "decode failure", Err: err}
 	}
+	e.Message = cmp.Or(e.Message, e.Type, "an error of which nothing was said")
 	told := &HandlerError{Task: c.def.name, Message: e.Message, Type: e.Type, Trace: e.Trace}
 	switch {
 	case c.raw == wire.FrameError:
