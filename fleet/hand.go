@@ -14,8 +14,10 @@ const (
 	ownerGone  = 60 * time.Second       // of silence after which an owner's tasks are dropped
 	askAgain   = 500 * time.Millisecond // until a question or a result that nobody answered is repeated; results double it
 	maxResend  = 8 * time.Second
-	handFactor = 4        // how many tasks a node has in hand for each worker at most
-	defCredit  = 32 << 20 // bytes of unaccepted results for one owner
+
+	drainSilence = 3 * time.Second // of its owner, after which a node that drains does not wait for it to take a task back
+	handFactor   = 4               // how many tasks a node has in hand for each worker at most
+	defCredit    = 32 << 20        // bytes of unaccepted results for one owner
 )
 
 // hand is what a node has of its owners' tasks. Like the judge it knows neither clock nor network, and is not safe for concurrent use.
@@ -314,6 +316,8 @@ func (h *hand) obey(now time.Duration, o order) {
 		h.pong(o)
 	case o.Kind == orderDrain:
 		h.drain(now)
+	case o.Kind == orderGone:
+		h.gone(o.Owner)
 	case t == nil:
 	case (o.Kind == orderLeave || o.Kind == orderAccept) && o.Seq != t.Seq && h.mutant != mutantReplaysControl: // of the past
 	case o.Kind == orderRun:
@@ -333,6 +337,17 @@ func (h *hand) obey(now time.Duration, o order) {
 			h.forget(k, t)
 		}
 	}
+}
+
+// gone lets go of all that is an owner's, which has ended.
+func (h *hand) gone(owner string) {
+	for _, k := range h.keys() {
+		if t := h.tasks[k]; t != nil && k.owner == owner {
+			h.do(handEffect{Kind: handAck, Ack: t.Ack})
+			h.forget(k, t)
+		}
+	}
+	delete(h.owners, owner)
 }
 
 // forget lets go of a task, and of its run.
@@ -474,6 +489,8 @@ func (h *hand) tick(now time.Duration) {
 			h.do(handEffect{Kind: handProgress, Ack: t.Ack})
 		}
 		switch {
+		case t.returned && h.draining && now-h.owner(k.owner).heard > drainSilence:
+			h.forget(k, t) // its owner is gone, or stores it again
 		case t.returned && now-t.told >= askAgain:
 			h.giveBack(k, t)
 		case t.returned:

@@ -109,6 +109,7 @@ type owner struct {
 	ended      chan struct{}
 	endedOnce  sync.Once
 	recovering atomic.Bool
+	cancelled  atomic.Bool // something that was stored: some of it may be there still
 	unsure     atomic.Bool // whether the stream is there
 
 	in   chan *nats.Msg
@@ -274,6 +275,9 @@ func (o *owner) carryOut() (settled []settlement) {
 			case effectSettle:
 				settled = o.settle(settled, e.Task, e.Outcome)
 			default:
+				if e.Kind == effectDelete {
+					o.cancelled.Store(true)
+				}
 				go o.ask(e)
 			}
 		}
@@ -569,9 +573,7 @@ func (o *owner) Close() error {
 		return nil
 	}
 	o.cancelAll(pool.ErrClosed)
-	purge, stop := context.WithTimeout(context.Background(), apiTimeout)
-	defer stop()
-	o.link.purge(purge, o.id)
+	o.cancelled.Store(true)
 	o.end()
 	return fmt.Errorf("%w: not drained within 30s, and what was left was given up: %w", pool.ErrClosed, err)
 }
@@ -581,6 +583,17 @@ func (o *owner) end() {
 	o.endedOnce.Do(func() {
 		close(o.ended)
 		o.wg.Wait()
+		if o.cancelled.Load() {
+			ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
+			o.link.purge(ctx, o.id)
+			cancel()
+		}
+		o.mu.Lock()
+		nodes := sortedKeys(o.judge.nodes)
+		o.mu.Unlock()
+		for _, node := range nodes {
+			_ = o.link.nc.Publish(o.link.node(node), encode([]order{{Owner: o.id, Kind: orderGone}}))
+		}
 		_ = o.link.nc.FlushTimeout(time.Second)
 		o.link.nc.Close()
 	})

@@ -93,6 +93,7 @@ const (
 	orderDrop             // it is settled: acknowledge it, and cancel it if it runs
 	orderAccept           // its result, or its return, has been taken: acknowledge it
 	orderDrain            // to the node: take nothing new, finish, and end
+	orderGone             // its owner ends: acknowledge and cancel all that it has of it
 )
 
 // order is what an owner tells a node.

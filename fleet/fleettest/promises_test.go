@@ -1,0 +1,99 @@
+package fleettest_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/fleet"
+	"github.com/respawn-go/respawn/fleet/fleettest"
+	"github.com/respawn-go/respawn/pool"
+)
+
+var crash = pool.Register("crash", func(context.Context, int) (int, error) { os.Exit(3); return 0, nil })
+
+// TestTimeoutsCancelAndPoison are what a fleet says of a task itself, over nodes in processes of their own.
+func TestTimeoutsCancelAndPoison(t *testing.T) {
+	leaveOut(t)
+	g := NewWithT(t)
+	f := fleettest.New(t, fleettest.Nodes(2), fleettest.Workers(1), fleettest.Owner(func(c *fleet.Config) { c.QueueLimit = 16 }))
+	dir := t.TempDir()
+	var waits []*pool.Future[int]
+	for n := range 8 { // the last of them waits longer than its timeout before it starts
+		waits = append(waits, run.Submit(bound(t), f, work{dir, n, 400 * time.Millisecond}, pool.WithTimeout(time.Second)))
+	}
+	for n, fut := range waits {
+		g.Expect(fut.Result(bound(t))).To(Equal(n), "a timeout counts from the start")
+	}
+	_, err := run.Call(bound(t), f, work{dir, 100, time.Hour}, pool.WithTimeout(100*time.Millisecond))
+	var timeout *pool.TimeoutError
+	g.Expect(errors.As(err, &timeout)).To(BeTrue(), "%v", err)
+
+	ctx, cancel := context.WithCancel(bound(t))
+	first, second := run.Submit(ctx, f, work{dir, 101, time.Hour}), run.Submit(ctx, f, work{dir, 102, time.Hour})
+	g.Eventually(func() int { _, n := executions(dir); return n }).WithTimeout(time.Minute).Should(Equal(11), "both run")
+	cancel()
+	for _, fut := range []*pool.Future[int]{first, second} {
+		_, err := fut.Result(bound(t))
+		g.Expect(err).To(MatchError(context.Canceled))
+	}
+
+	_, err = crash.Call(bound(t), f, 0)
+	var lost *pool.WorkerLostError
+	g.Expect(errors.As(err, &lost)).To(BeTrue(), "%v", err)
+	g.Expect(lost.Exits).To(HaveLen(3), "its budget of crashes")
+	g.Expect(square.Map(bound(t), f, []int{1, 2, 3, 4})).To(Equal([]int{1, 4, 9, 16}), "the workers are free again, and the nodes are there")
+	g.Expect(f.Alive()).To(Equal(2))
+
+	ctx, cancel = context.WithCancel(bound(t))
+	defer cancel()
+	for n := range 16 {
+		run.Submit(ctx, f, work{dir, 200 + n, time.Hour})
+	}
+	_, err = square.Submit(ctx, f, 7).Result(ctx)
+	g.Expect(err).To(MatchError(pool.ErrQueueFull))
+}
+
+// TestAStoppedNodeIsGivenUpAndItsLateResultsChangeNothing stops the node that has the tasks, and lets it go on once another has run them.
+func TestAStoppedNodeIsGivenUpAndItsLateResultsChangeNothing(t *testing.T) {
+	leaveOut(t)
+	g := NewWithT(t)
+	f := fleettest.New(t, fleettest.Nodes(2), fleettest.Workers(2))
+	dir := t.TempDir()
+	f.Kill("node-2") // so that node-1 has them
+	var futures []*pool.Future[int]
+	for n := range 2 {
+		futures = append(futures, run.Submit(bound(t), f, work{dir, n, 3 * time.Second}))
+	}
+	once := run.Submit(bound(t), f, work{dir, 9, 3 * time.Second}, pool.WithDelivery(pool.AtMostOnce))
+	held := func() (n int) {
+		for _, info := range f.Nodes() {
+			if info.Name == "node-1" {
+				n = info.Held
+			}
+		}
+		return n
+	}
+	g.Eventually(held).WithTimeout(time.Minute).Should(BeNumerically(">=", 2))
+	f.Signal("node-1", syscall.SIGSTOP)
+	f.Start("node-2")
+	for n, fut := range futures {
+		g.Expect(fut.Result(bound(t))).To(Equal(n))
+	}
+	f.Signal("node-1", syscall.SIGCONT)
+	if _, err := once.Result(bound(t)); err != nil { // granted to the one that was stopped
+		var exit *fleet.NodeExit
+		g.Expect(errors.As(err, &exit)).To(BeTrue(), "%v", err)
+		g.Expect(exit.Proven).To(BeFalse(), "it may only be cut off")
+	}
+	all, different := executions(dir)
+	g.Expect(different).To(BeNumerically(">=", 2))
+	g.Expect(all).To(BeNumerically("<=", 5), "at least once: at most twice; at most once: once")
+	g.Eventually(f.Alive).WithTimeout(time.Minute).Should(Equal(2), "it is taken back")
+	g.Expect(square.Call(bound(t), f, 4)).To(Equal(16))
+}
