@@ -192,6 +192,12 @@ func (s *state) saySilent(n int) (string, int) {
 		}
 	}
 	text := fmt.Sprintf("%d of %d slots %s not answer at the end", n, s.Whole.Want, doDoes(n))
+	switch s.Header.Target.Proof {
+	case "presence":
+		text = fmt.Sprintf("%d of %d slots %s without a process at the end", n, s.Whole.Want, isAre(n))
+	case "call":
+		text = fmt.Sprintf("%d of %d slots %s without a process at the end, or the target does not answer", n, s.Whole.Want, isAre(n))
+	}
 	switch {
 	case len(silent) > 5:
 		text += ": slots " + strings.Join(silent[:5], ", ") + ", …"
