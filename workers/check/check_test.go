@@ -3,6 +3,7 @@ package check_test
 import (
 	"context"
 	"os/exec"
+	"path/filepath"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -37,6 +38,19 @@ func TestCheckFindsNothingWrongWithAWorkerInAThirdLanguage(t *testing.T) {
 	r, err := check.Check(context.Background(), check.Command{Argv: []string{"perl", "../perl/worker.pl"}})
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	NewWithT(t).Expect(r.OK()).To(BeTrue(), r.String())
+}
+
+func TestCheckFindsNothingWrongWithTheReferenceInGo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
+	t.Parallel()
+	g, program := NewWithT(t), filepath.Join(t.TempDir(), "reference")
+	out, err := exec.Command("go", "build", "-o", program, "../reference").CombinedOutput()
+	g.Expect(err).NotTo(HaveOccurred(), string(out))
+	r, err := check.Check(context.Background(), check.Command{Argv: []string{program}})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r.OK()).To(BeTrue(), r.String())
 }
 
 func TestCheckFindsNothingWrongWithTheSDKs(t *testing.T) {
