@@ -140,7 +140,7 @@ func (p *Pool) send(w *worker, c *call) {
 		c.extra.timing.sent = monotonic()
 	}
 	w.board.Offer(seq)
-	key := c.options().key
+	key := c.carriedKey()
 	f := wire.Frame{Kind: wire.FrameTask, Flags: c.def.flags, Handler: handler, ID: c.id, Seq: seq, Attempt: c.attempt, KeyLen: uint16(len(key))}
 	head, payload := c.inline[:c.head], c.data
 	var ref [16]byte

@@ -3,7 +3,9 @@ package pool
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -131,4 +133,24 @@ func BenchmarkMeasured(b *testing.B) {
 			b.ReportMetric(float64(b.N)*float64(len(in))/b.Elapsed().Seconds(), "tasks/s")
 		})
 	}
+}
+
+var measuredMeta = Register("measured-meta", func(ctx context.Context, key string) ([]string, error) {
+	at, has := ctx.Deadline()
+	return []string{Meta(ctx)["trace"], fmt.Sprint(has, time.Until(at) > time.Minute), Key(ctx)}, nil
+})
+
+func TestWordsAndTheDeadlineTravelWithATask(t *testing.T) {
+	g := NewWithT(t)
+	p := measured(t, Config{Size: 1})
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+	defer cancel()
+	g.Expect(measuredMeta.Call(ctx, p, "", WithMeta(map[string]string{"trace": "t1"}), WithKey("k"))).To(HaveExactElements("t1", "true true", "k"))
+	g.Expect(measuredMeta.Call(context.Background(), p, "", WithKey("\x00k"))).To(HaveExactElements("", "false false", "\x00k"))
+	got, err := measuredMeta.Call(ctx, p, "")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(got[1]).To(Equal("true true"))
+	g.Expect(got[2]).To(HaveSuffix("-3"), "a key of its own")
+	_, err = measuredMeta.Call(ctx, p, "", WithMeta(map[string]string{"trace": strings.Repeat("x", maxMeta)}))
+	g.Expect(err).To(MatchError(ContainSubstring("want at most 1024")))
 }

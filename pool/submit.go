@@ -48,6 +48,7 @@ func (p *Pool) accept(ctx context.Context, c *call) error {
 	p.live++
 	p.stats.Submitted++
 	c.id = p.nextID
+	c.carry(ctx)
 	p.timeFrom(c)
 	if c.signal.Load() != nil {
 		p.caller = c

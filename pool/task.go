@@ -165,6 +165,10 @@ func (t Task[In, Out]) make(in In, opts []Option, borrow bool) *Future[Out] {
 			c.err = fmt.Errorf("pool: task %s: WithKey got %d bytes: want at most %d", t.def.name, len(m.key), maxKey)
 			return f
 		}
+		if err := m.checkMeta(t.def.name); err != nil {
+			c.err = err
+			return f
+		}
 	}
 	if c.borrow(t.def.codec, &in, borrow) {
 		return f
@@ -200,6 +204,8 @@ type options struct {
 	wait     bool   // for room in the queue
 	route    string // where a Transport is to run it
 	outcome  func(Outcome)
+	meta     map[string]string
+	carried  string  // key, meta and deadline, packed
 	budgets  Budgets // of a task that came from elsewhere; zero fields are the pool's
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // Context is a handler's context. Most handlers never look at theirs, so the machinery of cancellation is made only
@@ -14,7 +16,9 @@ type Context struct {
 	seq     uint32
 	attempt int
 	pool    string
-	key     string
+	key     string // packed: see wire.Carrier
+
+	carrier atomic.Pointer[wire.Carrier] // unpacked, once somebody asks
 
 	made      atomic.Pointer[cancellable]
 	cancelled atomic.Bool
@@ -45,8 +49,30 @@ func (t *Context) real() context.Context {
 	return c.Context
 }
 
-// Deadline is none: a timeout of the task is the parent's affair.
-func (t *Context) Deadline() (time.Time, bool) { return time.Time{}, false }
+// Deadline is the submitter's, by the clock on the wall. It is for a handler that plans ahead: the context ends when the parent
+// says so. A timeout of the task is the parent's affair.
+func (t *Context) Deadline() (time.Time, bool) {
+	at := t.carried().Deadline
+	return at, !at.IsZero()
+}
+
+// carried is what came with the task.
+func (t *Context) carried() *wire.Carrier {
+	if c := t.carrier.Load(); c != nil {
+		return c
+	}
+	c := wire.DecodeCarrier(t.key)
+	t.carrier.CompareAndSwap(nil, &c)
+	return t.carrier.Load()
+}
+
+// Meta is the submitter's words, nil if there are none.
+func (t *Context) Meta() map[string]string {
+	if t == nil {
+		return nil
+	}
+	return t.carried().Meta
+}
 
 // Done is closed when the task is cancelled, and once its handler has returned.
 func (t *Context) Done() <-chan struct{} { return t.real().Done() }
@@ -96,8 +122,8 @@ func (t *Context) Key() string {
 	switch {
 	case t == nil:
 		return ""
-	case t.key != "":
-		return t.key
+	case t.key != "" && t.carried().Key != "":
+		return t.carried().Key
 	}
 	return fmt.Sprintf("%s-%d", t.pool, t.id)
 }
