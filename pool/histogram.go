@@ -35,7 +35,7 @@ func (h *Histogram) add(d time.Duration, weight uint64) {
 }
 
 // Count is how many times were counted.
-func (h *Histogram) Count() (n uint64) {
+func (h Histogram) Count() (n uint64) {
 	for _, c := range h.Counts {
 		n += c
 	}
@@ -44,7 +44,7 @@ func (h *Histogram) Count() (n uint64) {
 
 // Quantile is the bound of the bucket in which that share of the times ends, 0 to 1: the true one is at most that, and more than half
 // of it. 0 when nothing was counted.
-func (h *Histogram) Quantile(share float64) time.Duration {
+func (h Histogram) Quantile(share float64) time.Duration {
 	all := h.Count()
 	if all == 0 {
 		return 0
