@@ -15,7 +15,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -159,9 +158,7 @@ func run(t *testing.T, program string, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Skipf("there is no %s here: .ci/run export installs it", program)
 	}
-	cmd := exec.Command(path, args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	return cmd
+	return exec.CommandContext(t.Context(), path, args...)
 }
 
 // free is an address of loopback that nobody listens on.
