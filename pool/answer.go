@@ -15,18 +15,24 @@ func (w *worker) receive(in *wire.Buffer) bool {
 	var f wire.Frame
 	var batch int
 	var ran time.Duration
-	p.mu.Lock()
-	defer p.unlock()
+	st := p.lock()
+	defer st.unlock()
 	w.awaited = 0
 	for {
 		ok, err := in.Next(&f)
 		if err != nil {
 			err = fmt.Errorf("from %s: %w", w.name, err)
 		} else if ok {
-			err = p.take(w, &f)
+			var large []byte
+			if large, err = st.handle(w, &f); large != nil {
+				st.unlock() // a copy takes long; nobody else reads, and the process is not released while its reader lives
+				body := append([]byte(nil), large...)
+				st = p.lock()
+				err = st.collected(w, &f, body)
+			}
 		}
 		if err != nil {
-			p.reject(w, err)
+			st.reject(w, err)
 			return false
 		}
 		if !ok {
@@ -38,29 +44,27 @@ func (w *worker) receive(in *wire.Buffer) bool {
 		}
 	}
 	if err := w.fault(); err != nil {
-		p.reject(w, fmt.Errorf("from %s: %w", w.name, err))
+		st.reject(w, fmt.Errorf("from %s: %w", w.name, err))
 		return false
 	}
 	if batch > 0 {
 		w.learn(batch, max(ran, 0))
-		p.cost += (w.cost - p.cost) / 8
-		p.held = false
-		p.notSlow(w)
-		if w.awaited > 1 && !p.gathering {
-			p.gather()
+		st.notSlow(w)
+		if st.pacer.answered(w.cost, w.awaited) == paceCoalesce {
+			st.coalesce()
 		}
-		w.headSince = p.clock.now()
-		p.answered = p.clock.undated(w.headSince)
+		w.headSince = st.clock.now()
+		st.answered = st.clock.undated(w.headSince)
 		if w.probe {
-			p.breakerClose(w)
+			st.breakerClose(w)
 		}
-		p.afterBatch(w)
+		st.afterBatch(w)
 	}
 	w.owesSince = time.Time{}
-	if w.torn = in.Start != in.End; w.torn && p.keeperNext.After(p.clock.now().Add(minSilence)) {
-		p.keeperWake()
+	if w.torn = in.Start != in.End; w.torn && st.keeperNext.After(st.clock.now().Add(minSilence)) {
+		st.keeperWake()
 	}
-	w.leave = w.lonely()
+	w.leave = w.lonely(st)
 	return true
 }
 
@@ -72,94 +76,71 @@ func (w *worker) fault() error {
 	return w.board.Fault()
 }
 
-// afterBatch decides what w does next. Pool.mu is held.
-func (p *Pool) afterBatch(w *worker) {
-	if limit := p.cfg.MaxTasks; limit > 0 && w.settled >= limit {
-		p.retire(w, ReasonRecycle)
+// afterBatch decides what w does next.
+func (st *state) afterBatch(w *worker) {
+	if limit := st.cfg.MaxTasks; limit > 0 && w.settled >= limit {
+		st.retire(w, ReasonRecycle)
 	}
 	if w.state == Retiring && w.flight.count == 0 && !w.killed {
-		p.stopWorker(w)
+		st.stopWorker(w)
 	}
-	p.feed(w, p.share(w))
-	p.countBusy(w)
+	st.feed(w, st.share(w))
+	st.countBusy(w)
 }
 
-// take handles one frame of a worker. An error means that no worker should have sent it. Pool.mu is held, but released
-// while a large result is copied.
-func (p *Pool) take(w *worker, f *wire.Frame) error {
+// handle handles one frame of a worker. large is a result that lies in shared memory: the caller copies it, without the lock, and
+// calls collected. An error means that no worker should have sent the frame.
+func (st *state) handle(w *worker, f *wire.Frame) (large []byte, err error) {
 	switch {
 	case f.Kind == wire.FrameReady || f.Kind == wire.FrameBootFailed:
-		return w.booted(f)
+		return nil, w.booted(f)
 	case f.Kind == wire.FrameGoodbye:
-		if w.asked {
-			return errors.New("goodbye twice")
-		}
-		w.asked = true
-		p.retire(w, ReasonNone)
-		if w.state == Retiring { // for another reason already, perhaps, which gives its task all the time that it takes
-			p.stopWorker(w)
-		}
-		return nil
+		return nil, st.goodbye(w)
 	case f.Kind < wire.FrameValue || f.Kind > wire.FrameUnknown:
-		return fmt.Errorf("%w: kind %d from a worker", wire.ErrFrame, f.Kind)
+		return nil, fmt.Errorf("%w: kind %d from a worker", wire.ErrFrame, f.Kind)
 	}
 	c := w.flight.get(f.Seq)
 	if c == nil || c.id != f.ID {
-		return fmt.Errorf("result for task %d as number %d, which is not there", f.ID, f.Seq)
+		return nil, fmt.Errorf("result for task %d as number %d, which is not there", f.ID, f.Seq)
 	}
 	if w.board.Unstarted(f.Seq) {
 		c.begun = true
-		return fmt.Errorf("result for task %d, which was not started", f.ID)
+		return nil, fmt.Errorf("result for task %d, which was not started", f.ID)
 	}
 	var body []byte
 	switch {
 	case f.Flags&wire.FlagArena != 0:
-		var err error
-		if body, err = p.collect(w, c, f); err != nil {
-			w.forget(f.Seq, c)
-			p.fail(c, &EncodeError{Task: c.def.name, What: "collect result", Err: err})
-			return err
+		if large, err = w.largeResult(c, f); err != nil {
+			w.forget(st, f.Seq, c)
+			st.fail(c, &EncodeError{Task: c.def.name, What: "collect result", Err: err})
 		}
-		if w.flight.get(f.Seq) != c {
-			return fmt.Errorf("result for task %d, which was taken back as not started meanwhile", f.ID)
-		}
+		w.copying = err == nil
+		return large, err
 	case c.settled:
 	case len(f.Payload) <= len(c.inline):
 		body = append(c.inline[:0], f.Payload...)
 	default:
 		body = append([]byte(nil), f.Payload...)
 	}
-	w.forget(f.Seq, c)
-	w.settled++
-	if c.settled {
-		p.stats.Late++
-		p.publish(Event{Kind: LateResult, Worker: w.info(), TaskID: c.id})
-		return nil
+	st.answer(w, c, f, body)
+	return nil, nil
+}
+
+// goodbye is a worker that got SIGTERM from outside and starts nothing more.
+func (st *state) goodbye(w *worker) error {
+	if w.asked {
+		return errors.New("goodbye twice")
 	}
-	c.data, c.head, c.raw, c.pid, c.ran = body, 0, f.Kind, int32(w.proc.PID()), time.Duration(f.Run)
-	if f.Kind == wire.FrameValue {
-		p.stats.OK++
-	} else {
-		p.stats.Failed++
-	}
-	if c.signal.Load() != nil {
-		w.awaited++
-	}
-	p.settle(c)
-	if c.reads != w {
-		c.relieve()
-	}
-	if p.cfg.mutant == mutantSettleTwice {
-		c.settled = false
-		p.live++
-		p.settle(c)
+	w.asked = true
+	st.retire(w, ReasonNone)
+	if w.state == Retiring { // for another reason already, perhaps, which gives its task all the time that it takes
+		st.stopWorker(w)
 	}
 	return nil
 }
 
-// collect copies a large result out of the worker's arena, or out of the argument that it is a part of, without Pool.mu,
-// and frees the arena. Only the reader calls it, and the process is not released while the reader lives.
-func (p *Pool) collect(w *worker, c *call, f *wire.Frame) ([]byte, error) {
+// largeResult is where the result lies: in the worker's arena, or in the argument that it is a part of.
+func (w *worker) largeResult(c *call, f *wire.Frame) ([]byte, error) {
 	down, up := w.proc.Arenas()
 	ref, ok := wire.ParseRef(f.Payload)
 	if f.Kind != wire.FrameValue && ref.Size > wire.MaxFrame {
@@ -175,19 +156,54 @@ func (p *Pool) collect(w *worker, c *call, f *wire.Frame) ([]byte, error) {
 	if !ok || shared == nil {
 		return nil, fmt.Errorf("%w: a result outside the arena", wire.ErrFrame)
 	}
-	w.copying = true
-	p.mu.Unlock()
-	body := append([]byte(nil), shared...)
-	p.mu.Lock()
+	return shared, nil
+}
+
+// collected takes the copy of a large result, and gives the worker its arena back.
+func (st *state) collected(w *worker, f *wire.Frame, body []byte) error {
 	w.copying = false
 	if f.Flags&wire.FlagPart == 0 {
 		w.collected++
 		if w.board != nil { // else it was given up meanwhile
 			w.board.Collected(w.collected)
-			w.collectedOf(c)
+			w.tellCollected()
 		}
 	}
-	return body, nil
+	c := w.flight.get(f.Seq)
+	if c == nil || c.id != f.ID {
+		return fmt.Errorf("result for task %d, which was taken back as not started meanwhile", f.ID)
+	}
+	st.answer(w, c, f, body)
+	return nil
+}
+
+// answer settles a task with what its worker sent, unless it is settled already.
+func (st *state) answer(w *worker, c *call, f *wire.Frame, body []byte) {
+	w.forget(st, f.Seq, c)
+	w.settled++
+	if c.settled {
+		st.stats.Late++
+		st.publish(Event{Kind: LateResult, Worker: w.info(), TaskID: c.id})
+		return
+	}
+	c.data, c.head, c.raw, c.pid, c.ran = body, 0, f.Kind, int32(w.proc.PID()), time.Duration(f.Run)
+	if f.Kind == wire.FrameValue {
+		st.stats.OK++
+	} else {
+		st.stats.Failed++
+	}
+	if c.signal.Load() != nil {
+		w.awaited++
+	}
+	st.settle(c)
+	if c.reads != w {
+		c.relieve()
+	}
+	if st.cfg.mutant == mutantSettleTwice {
+		c.settled = false
+		st.live++
+		st.settle(c)
+	}
 }
 
 // encodedPart is the encoding of bytes of an argument that is so long as a whole. Its head is written over what comes before it:
@@ -202,12 +218,12 @@ func encodedPart(r wire.Ref, arena []byte, whole int) []byte {
 	return wire.Ref{Offset: r.Offset - n, Size: r.Size + n}.Slice(arena)
 }
 
-// reject notes that w sent what no worker should, and recycles it. Pool.mu is held.
-func (p *Pool) reject(w *worker, err error) {
+// reject notes that w sent what no worker should, and recycles it.
+func (st *state) reject(w *worker, err error) {
 	if w.rejected == nil { // what follows in its socket is likely to be wrong too
 		w.rejected = err
-		p.stats.Rejected++
-		p.publish(Event{Kind: FrameRejected, Worker: w.info(), Err: err})
+		st.stats.Rejected++
+		st.publish(Event{Kind: FrameRejected, Worker: w.info(), Err: err})
 	}
-	w.kill(ReasonProtocol)
+	w.kill(st, ReasonProtocol)
 }

@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// notify wakes everybody in await and sleep. Pool.mu is held.
-func (p *Pool) notify() {
-	close(p.changed)
-	p.changed = make(chan struct{})
+// notify wakes everybody in await and sleep.
+func (st *state) notify() {
+	close(st.changed)
+	st.changed = make(chan struct{})
 }
 
-// sleep lets go of Pool.mu until something changed or the time has come (zero: never).
-func (p *Pool) sleep(until time.Time) { _ = p.sleepCtx(context.Background(), until) }
+// sleep lets go of the lock until something changed or the time has come (zero: never).
+func (st *state) sleep(until time.Time) { _ = st.sleepCtx(context.Background(), until) }
 
-func (p *Pool) sleepCtx(ctx context.Context, until time.Time) error {
-	changed := p.changed
-	p.unlock()
-	defer p.mu.Lock()
+func (st *state) sleepCtx(ctx context.Context, until time.Time) error {
+	changed := st.changed
+	st.unlock()
+	defer st.lock()
 	var timer <-chan time.Time
 	if !until.IsZero() {
 		t := time.NewTimer(time.Until(until))
@@ -35,12 +35,12 @@ func (p *Pool) sleepCtx(ctx context.Context, until time.Time) error {
 	return nil
 }
 
-// await blocks until cond, which is called with Pool.mu held, or ctx is done.
-func (p *Pool) await(ctx context.Context, cond func() bool) error {
-	p.mu.Lock()
-	defer p.unlock()
-	for !cond() {
-		if err := p.sleepCtx(ctx, time.Time{}); err != nil {
+// await blocks until cond or ctx is done.
+func (p *Pool) await(ctx context.Context, cond func(*state) bool) error {
+	st := p.lock()
+	defer st.unlock()
+	for !cond(st) {
+		if err := st.sleepCtx(ctx, time.Time{}); err != nil {
 			return err
 		}
 	}

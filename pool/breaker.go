@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// breaker keeps workers that cannot come up from becoming a fork loop. Its fields belong to Pool.mu.
+// breaker keeps workers that cannot come up from becoming a fork loop. It is a part of state.
 //
 //	closed --score or row reaches the threshold--> open --delay over--> probing --stays up--> closed
 //	                                                 ^------------------probe fails-----------'
@@ -58,86 +58,86 @@ func (b *breaker) isOpen() bool { return !b.until.IsZero() }
 
 // breakerFail counts a failure and opens the breaker when there were too many, or when it was the probe's. Too many are a
 // rate of them; and, because failures that take long never get to that, a row of them while New or everybody else waits
-// for workers. Pool.mu is held.
-func (p *Pool) breakerFail(cause error, probe bool) {
-	b, cfg, now := &p.breaker, p.cfg.Backoff, time.Now()
+// for workers.
+func (st *state) breakerFail(cause error, probe bool) {
+	b, cfg, now := &st.breaker, st.cfg.Backoff, time.Now()
 	b.score = b.score*math.Exp2(-now.Sub(b.scored).Seconds()/cfg.HalfLife.Seconds()) + 1
 	b.scored = now
-	p.breakerCount(cause)
+	st.breakerCount(cause)
 	if probe || !b.isOpen() && (b.score >= float64(cfg.Threshold) || b.row >= cfg.Threshold) {
-		p.breakerOpen(probe)
+		st.breakerOpen(probe)
 	}
 }
 
 // breakerKilled counts a worker that was killed from outside while it booted, which says nothing about workers unless nobody
-// else is there: then it is one of the row. Pool.mu is held.
-func (p *Pool) breakerKilled(cause error, probe bool) {
-	b := &p.breaker
-	if p.alone() {
-		p.breakerCount(cause)
-		if b.row >= p.cfg.Backoff.Threshold && (probe || !b.isOpen()) {
-			p.breakerOpen(probe)
+// else is there: then it is one of the row.
+func (st *state) breakerKilled(cause error, probe bool) {
+	b := &st.breaker
+	if st.alone() {
+		st.breakerCount(cause)
+		if b.row >= st.cfg.Backoff.Threshold && (probe || !b.isOpen()) {
+			st.breakerOpen(probe)
 			return
 		}
 	}
 	b.probing = b.probing && !probe // the next one tells
 }
 
-// alone tells whether New still waits for the first workers, or nobody is there that takes tasks. Pool.mu is held.
-func (p *Pool) alone() bool { return !p.up || p.deserted() }
+// alone tells whether New still waits for the first workers, or nobody is there that takes tasks.
+func (st *state) alone() bool { return !st.up || st.deserted() }
 
-// breakerCount notes a failure. Pool.mu is held.
-func (p *Pool) breakerCount(cause error) {
-	b := &p.breaker
-	if p.answered.After(b.counted) {
+// breakerCount notes a failure.
+func (st *state) breakerCount(cause error) {
+	b := &st.breaker
+	if st.answered.After(b.counted) {
 		b.row = 0
 	}
 	b.counted, b.cause = time.Now(), cause
 	b.failures++
-	p.stats.BootFailures++
-	if p.alone() {
+	st.stats.BootFailures++
+	if st.alone() {
 		b.row++
 	}
 }
 
-// breakerOpen lets nobody start for a while; again, if it was the probe that failed. Pool.mu is held.
-func (p *Pool) breakerOpen(probe bool) {
-	b, cfg, now := &p.breaker, p.cfg.Backoff, time.Now()
+// breakerOpen lets nobody start for a while; again, if it was the probe that failed.
+func (st *state) breakerOpen(probe bool) {
+	b, cfg, now := &st.breaker, st.cfg.Backoff, time.Now()
 	b.probing = b.probing && !probe
-	if p.cfg.mutant == mutantNoBreaker {
+	if st.cfg.mutant == mutantNoBreaker {
 		return
 	}
-	delay := p.jittered(cfg.delay(b.opened))
+	delay := st.jittered(cfg.delay(b.opened))
 	b.opened++
 	b.until = now.Add(delay)
-	p.publish(Event{Kind: BreakerOpened, Delay: delay, Err: b.cause})
-	p.warn("workers do not come up: waiting before the next start", "failures", b.failures, "delay", delay, "cause", b.cause)
-	p.failIfDeserted()
-	p.notify()
+	st.publish(Event{Kind: BreakerOpened, Delay: delay, Err: b.cause})
+	st.warn("workers do not come up: waiting before the next start", "failures", b.failures, "delay", delay, "cause", b.cause)
+	st.failIfDeserted()
+	st.notify()
 }
 
-// failIfDeserted fails every queued task when the breaker is open and no worker is left to run it. Pool.mu is held.
-func (p *Pool) failIfDeserted() {
-	if !p.breaker.isOpen() || !p.deserted() {
+// failIfDeserted fails every queued task when the breaker is open and no worker is left to run it.
+func (st *state) failIfDeserted() {
+	if !st.breaker.isOpen() || !st.deserted() {
 		return
 	}
-	err := p.crashLoop()
-	for c := p.queue.front(); c != nil; c = p.queue.front() {
-		p.fail(c, err)
+	err := st.crashLoop()
+	for c := st.queue.front(); c != nil; c = st.queue.front() {
+		st.fail(c, err)
 	}
-	for _, s := range p.slots {
+	for _, s := range st.slots {
 		for c := s.pinned.front(); c != nil; c = s.pinned.front() {
-			p.fail(c, err)
+			st.fail(c, err)
 		}
 	}
 }
 
-// deserted tells whether no worker is there that takes tasks, or will at once, or still runs some. Pool.mu is held.
-func (p *Pool) deserted() bool { return p.ready == 0 && len(p.bench) == 0 && !p.anyBusy() }
+// deserted tells whether no worker is there that takes tasks, or will at once, or still runs some.
+func (st *state) deserted() bool { return st.ready == 0 && len(st.bench) == 0 && !st.anyBusy() }
 
 // anyBusy tells whether some worker still runs tasks, though it takes no new ones.
-func (p *Pool) anyBusy() bool {
-	for w := range p.workers {
+func (st *state) anyBusy() bool {
+	for w := range st.workers {
 		if w.flight.count > 0 {
 			return true
 		}
@@ -145,27 +145,26 @@ func (p *Pool) anyBusy() bool {
 	return false
 }
 
-func (p *Pool) crashLoop() error {
-	return &CrashLoopError{Failures: p.breaker.failures, Cause: p.breaker.cause}
+func (st *state) crashLoop() error {
+	return &CrashLoopError{Failures: st.breaker.failures, Cause: st.breaker.cause}
 }
 
-// breakerClose closes the breaker because w stayed up. Pool.mu is held.
-func (p *Pool) breakerClose(w *worker) {
+// breakerClose closes the breaker because w stayed up.
+func (st *state) breakerClose(w *worker) {
 	w.probe = false
-	was := p.breaker.isOpen()
-	p.breaker = breaker{}
+	was := st.breaker.isOpen()
+	st.breaker = breaker{}
 	if was {
-		p.publish(Event{Kind: BreakerClosed, Worker: w.info()})
+		st.publish(Event{Kind: BreakerClosed, Worker: w.info()})
 	}
-	p.notify()
+	st.notify()
 }
 
 // breakerRest closes the breaker when every place is filled, as it may be after a Resize: nobody would send a probe.
-// Pool.mu is held.
-func (p *Pool) breakerRest() {
-	if p.breaker.isOpen() && !p.breaker.probing && p.ready == len(p.slots) && len(p.bench) == p.cfg.Spares {
-		p.breaker = breaker{}
-		p.publish(Event{Kind: BreakerClosed})
+func (st *state) breakerRest() {
+	if st.breaker.isOpen() && !st.breaker.probing && st.ready == len(st.slots) && len(st.bench) == st.cfg.Spares {
+		st.breaker = breaker{}
+		st.publish(Event{Kind: BreakerClosed})
 	}
 }
 
@@ -194,15 +193,15 @@ func (p *Pool) admit(s *slot, failures int) (spare *worker, probe, ok bool) {
 	if failures >= 2 && p.cfg.mutant != mutantNoBackoff {
 		notBefore = time.Now().Add(p.jittered(p.cfg.Backoff.delay(failures - 2)))
 	}
-	p.mu.Lock()
-	defer p.unlock()
-	for s == nil && p.running() || s != nil && s.wanted() {
+	st := p.lock()
+	defer st.unlock()
+	for s == nil && st.running() || s != nil && s.wanted(st) {
 		if s != nil {
-			if spare = p.adopt(s); spare != nil {
+			if spare = st.adopt(s); spare != nil {
 				return spare, false, true
 			}
 		}
-		b, now := &p.breaker, time.Now()
+		b, now := &st.breaker, time.Now()
 		wake := notBefore
 		switch {
 		case now.Before(notBefore):
@@ -216,7 +215,7 @@ func (p *Pool) admit(s *slot, failures int) (spare *worker, probe, ok bool) {
 		default:
 			wake = time.Time{}
 		}
-		p.sleep(wake)
+		st.sleep(wake)
 	}
 	return nil, false, false
 }

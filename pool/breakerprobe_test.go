@@ -12,8 +12,8 @@ import (
 func TestACancelledTaskIsNoProofThatAProbeWorks(t *testing.T) {
 	g, p := NewWithT(t), inGoroutines(t, Config{})
 	p.mu.Lock()
-	w := p.slots[0].worker
-	p.breaker.until, p.breaker.opened, p.breaker.probing, w.probe = time.Now(), 3, true, true // as when a probe has just come up
+	w := p.st.slots[0].worker
+	p.st.breaker.until, p.st.breaker.opened, p.st.breaker.probing, w.probe = time.Now(), 3, true, true // as when a probe has just come up
 	w.writing = true
 	p.mu.Unlock()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -22,6 +22,6 @@ func TestACancelledTaskIsNoProofThatAProbeWorks(t *testing.T) {
 	<-f.Done()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	g.Expect(p.breaker.opened).To(Equal(3))
+	g.Expect(p.st.breaker.opened).To(Equal(3))
 	w.writing = false
 }

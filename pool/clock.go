@@ -42,7 +42,7 @@ func (c *patience) within(limit time.Duration, due, now time.Time) time.Time {
 	return earliest(due, now.Add(step))
 }
 
-// alarm is something that is done, with Pool.mu held, when a time has passed by the pool's clock. The keeper does it.
+// alarm is something that is done, in a critical section, when a time has passed by the pool's clock. The keeper does it.
 type alarm struct {
 	due   time.Time
 	ring  func()
@@ -71,35 +71,35 @@ func (a *alarms) Pop() any {
 	return last
 }
 
-// after has ring called when so much time has passed. Pool.mu is held, there and here.
-func (p *Pool) after(limit time.Duration, ring func()) *alarm {
-	now := p.clock.now()
-	if len(p.alarms.list) == 0 || limit < p.alarms.limit {
-		p.alarms.limit = limit
+// after has ring called when so much time has passed.
+func (st *state) after(limit time.Duration, ring func()) *alarm {
+	now := st.clock.now()
+	if len(st.alarms.list) == 0 || limit < st.alarms.limit {
+		st.alarms.limit = limit
 	}
-	a := &alarm{due: now.Add(limit), ring: ring, index: len(p.alarms.list)}
-	heap.Push(&p.alarms, a)
-	if now.Add(limit / 8).Before(p.keeperNext) {
-		p.keeperWake()
+	a := &alarm{due: now.Add(limit), ring: ring, index: len(st.alarms.list)}
+	heap.Push(&st.alarms, a)
+	if now.Add(limit / 8).Before(st.keeperNext) {
+		st.keeperWake()
 	}
 	return a
 }
 
-// calm keeps an alarm, which may be nil, from ringing. Pool.mu is held.
-func (p *Pool) calm(a *alarm) {
+// calm keeps an alarm, which may be nil, from ringing.
+func (st *state) calm(a *alarm) {
 	if a != nil && a.index >= 0 {
-		heap.Remove(&p.alarms, a.index)
+		heap.Remove(&st.alarms, a.index)
 	}
 }
 
-// ring does what is due, and returns when to look again. Pool.mu is held.
-func (p *Pool) ring(now time.Time) (next time.Time) {
-	for len(p.alarms.list) > 0 {
-		a := p.alarms.list[0]
+// ring does what is due, and returns when to look again.
+func (st *state) ring(now time.Time) (next time.Time) {
+	for len(st.alarms.list) > 0 {
+		a := st.alarms.list[0]
 		if now.Before(a.due) {
-			return p.clock.within(p.alarms.limit, a.due, now)
+			return st.clock.within(st.alarms.limit, a.due, now)
 		}
-		heap.Pop(&p.alarms)
+		heap.Pop(&st.alarms)
 		a.ring()
 	}
 	return time.Time{}

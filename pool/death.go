@@ -18,8 +18,8 @@ const maxAttempts = 100
 // bury settles the affairs of a worker that is dead, its socket drained: the running task is blamed, what was not
 // started goes back to the front of the queue, and the exit is recorded. It does not touch any other worker.
 func (p *Pool) bury(w *worker, quarantined bool) Exit {
-	p.mu.Lock()
-	defer p.unlock()
+	st := p.lock()
+	defer st.unlock()
 	exit := w.exitRecord(quarantined)
 	guilty := w.guilty()
 	if exit.Reason == ReasonTimeout { // and not the one that it may have begun before the signal came
@@ -28,43 +28,43 @@ func (p *Pool) bury(w *worker, quarantined bool) Exit {
 	if guilty != nil {
 		exit.TaskID, exit.Task = guilty.id, guilty.def.name
 	}
-	guilty = p.cfg.mutant.shift(w, guilty)
+	guilty = st.cfg.mutant.shift(w, guilty)
 	w.charged = guilty != nil
 
 	if w.state == Ready {
-		p.ready--
+		st.ready--
 	}
-	p.notIdle(w)
+	st.notIdle(w)
 	for _, a := range []*alarm{w.stopKill, w.quarantine, w.hangUp, w.settling} {
-		p.calm(a)
+		st.calm(a)
 	}
 	w.state, w.lastExit = Stopped, &exit
 	if quarantined {
 		w.state = Quarantined
-		p.publish(Event{Kind: WorkerQuarantined, Worker: w.info(), Exit: &exit})
+		st.publish(Event{Kind: WorkerQuarantined, Worker: w.info(), Exit: &exit})
 	}
 	w.flight.newestFirst(func(seq uint32, c *call) {
 		started := !w.unstart(seq, c)
-		w.forget(seq, c)
+		w.forget(st, seq, c)
 		if !c.settled {
-			p.bereave(c, exit, started, c == guilty)
+			st.bereave(c, exit, started, c == guilty)
 		}
 	})
-	if p.cfg.mutant == mutantDropRequeue {
-		p.queue = queue{}
+	if st.cfg.mutant == mutantDropRequeue {
+		st.queue = queue{}
 	}
-	p.cfg.mutant.collateral(w)
-	p.countBusy(w)
-	delete(p.workers, w)
+	st.cfg.mutant.collateral(st, w)
+	st.countBusy(w)
+	delete(st.workers, w)
 	if w.slot != nil && w.slot.worker == w {
 		w.slot.lastExit = &exit
 	}
-	p.stats.countExit(exit)
-	p.publish(Event{Kind: WorkerExited, Worker: w.info(), Exit: &exit, Reason: exit.Reason})
-	p.logExit(w, exit)
+	st.stats.countExit(exit)
+	st.publish(Event{Kind: WorkerExited, Worker: w.info(), Exit: &exit, Reason: exit.Reason})
+	st.logExit(w, exit)
 	w.board = nil
-	p.dispatch()
-	p.notify()
+	st.dispatch()
+	st.notify()
 	return exit
 }
 
@@ -111,13 +111,13 @@ func (w *worker) guilty() (c *call) {
 }
 
 // bereave decides on a task whose worker died: run again or settled as lost.
-func (p *Pool) bereave(c *call, exit Exit, started, guilty bool) {
-	if !started && p.cfg.mutant != mutantBlameAll {
+func (st *state) bereave(c *call, exit Exit, started, guilty bool) {
+	if !started && st.cfg.mutant != mutantBlameAll {
 		c.attempt--
 		if c.more().returns++; c.unblamed() < maxAttempts {
-			p.requeueEvent(c, false)
+			st.requeueEvent(c, false)
 		} else {
-			p.lose(c, exit)
+			st.lose(c, exit)
 		}
 		return
 	}
@@ -125,7 +125,7 @@ func (p *Pool) bereave(c *call, exit Exit, started, guilty bool) {
 		switch exit.Reason {
 		case ReasonTimeout:
 			c.blame(exit)
-			p.fail(c, &TimeoutError{Task: c.def.name, Timeout: p.timeout(c), Exit: exit})
+			st.fail(c, &TimeoutError{Task: c.def.name, Timeout: st.timeout(c), Exit: exit})
 			return
 		case ReasonNone, ReasonStall, ReasonProtocol:
 			c.blame(exit)
@@ -135,43 +135,43 @@ func (p *Pool) bereave(c *call, exit Exit, started, guilty bool) {
 			}
 		}
 	}
-	if p.state == stateClosed {
-		p.fail(c, ErrClosed)
+	if st.stage == stateClosed {
+		st.fail(c, ErrClosed)
 		return
 	}
-	if p.spent(c, exit, guilty) {
-		p.lose(c, exit)
+	if st.spent(c, exit, guilty) {
+		st.lose(c, exit)
 		return
 	}
-	p.requeueEvent(c, guilty)
+	st.requeueEvent(c, guilty)
 }
 
 // lose settles a task that must not run again.
-func (p *Pool) lose(c *call, exit Exit) {
+func (st *state) lose(c *call, exit Exit) {
 	if len(c.exits()) == 0 {
 		c.blame(exit)
 	}
 	err := &WorkerLostError{Task: c.def.name, Attempts: int(c.attempt), Exits: c.exits()}
-	p.stats.Lost++
-	p.publish(Event{Kind: TaskLost, TaskID: c.id, Exit: &exit, Err: err})
-	p.fail(c, err)
+	st.stats.Lost++
+	st.publish(Event{Kind: TaskLost, TaskID: c.id, Exit: &exit, Err: err})
+	st.fail(c, err)
 }
 
 // spent charges a death to the guilty task's budgets, and tells whether the task must not run again.
-func (p *Pool) spent(c *call, exit Exit, guilty bool) bool {
-	delivery := p.cfg.Delivery
+func (st *state) spent(c *call, exit Exit, guilty bool) bool {
+	delivery := st.cfg.Delivery
 	if o := c.options(); o.hasDel {
 		delivery = o.delivery
 	}
-	if delivery == AtMostOnce && p.cfg.mutant != mutantResend || !guilty && c.unblamed() >= maxAttempts {
+	if delivery == AtMostOnce && st.cfg.mutant != mutantResend || !guilty && c.unblamed() >= maxAttempts {
 		return true
 	}
-	if !guilty || p.cfg.mutant == mutantNoBudget {
+	if !guilty || st.cfg.mutant == mutantNoBudget {
 		return false
 	}
 	x := c.more()
 	x.charge(exit)
-	b, own := p.cfg.Budgets, x.budgets
+	b, own := st.cfg.Budgets, x.budgets
 	return int(x.crashes) >= cmp.Or(own.Crashes, b.Crashes) || int(x.ooms) >= cmp.Or(own.OOM, b.OOM) || int(x.kills) >= cmp.Or(own.Killed, b.Killed)
 }
 
@@ -190,18 +190,18 @@ func (x *extra) charge(exit Exit) {
 	}
 }
 
-func (p *Pool) requeueEvent(c *call, blamed bool) {
-	p.stats.Requeued++
-	p.publish(Event{Kind: TaskRequeued, TaskID: c.id, Blamed: blamed})
-	p.requeue(c)
+func (st *state) requeueEvent(c *call, blamed bool) {
+	st.stats.Requeued++
+	st.publish(Event{Kind: TaskRequeued, TaskID: c.id, Blamed: blamed})
+	st.requeue(c)
 }
 
 // release gives back what w's process holds, once nobody is writing to it.
 func (w *worker) release() {
-	w.p.mu.Lock()
-	defer w.p.mu.Unlock()
+	st := w.p.lock()
+	defer st.unlock()
 	w.released = true
-	if !w.writing && w.p.cfg.mutant != mutantLeak {
+	if !w.writing && st.cfg.mutant != mutantLeak {
 		w.proc.Close()
 	}
 }

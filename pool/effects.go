@@ -22,43 +22,6 @@ type outgoing struct {
 	bytes []byte
 }
 
-// unlock ends a critical section and does what it left to do.
-func (p *Pool) unlock() {
-	e := p.eff
-	if len(e.settled) == 0 && len(e.dirty) == 0 {
-		p.mu.Unlock()
-		return
-	}
-	for _, w := range e.dirty {
-		w.dirty = false
-		if o, ok := w.beginWrite(); ok {
-			e.writes = append(e.writes, o)
-		}
-	}
-	clear(e.dirty)
-	e.dirty = e.dirty[:0]
-	p.eff = spareEffects()
-	p.mu.Unlock()
-
-	for _, o := range e.writes {
-		if o.large == nil {
-			o.w.write(o)
-		}
-	}
-	for i, c := range e.settled {
-		c.announce()
-		e.settled[i] = nil
-	}
-	for i, o := range e.writes {
-		if o.large != nil { // takes long enough to let everybody else go first
-			o.w.write(o)
-		}
-		e.writes[i] = outgoing{}
-	}
-	e.writes, e.settled = e.writes[:0], e.settled[:0]
-	effectsPool.Put(e)
-}
-
 // effectsPool is of empty *effects, for all pools. Whatever one of them pointed to would live on for two collections.
 var effectsPool sync.Pool
 
@@ -115,17 +78,17 @@ func (w *worker) write(o outgoing) {
 
 // copiedLarge tells that c's payload is in the arena, whatever becomes of the frame.
 func (w *worker) copiedLarge(c *call) {
-	w.p.mu.Lock()
-	defer w.p.mu.Unlock()
+	st := w.p.lock()
+	defer st.unlock()
 	if c.copying--; c.borrowed {
-		w.p.notify() // its caller may be waiting to have it back
+		st.notify() // its caller may be waiting to have it back
 	}
 }
 
 // endWrite gives the buffer back and takes what was added meanwhile.
 func (w *worker) endWrite(o outgoing) (outgoing, bool) {
-	w.p.mu.Lock()
-	defer w.p.mu.Unlock()
+	st := w.p.lock()
+	defer st.unlock()
 	w.writing, w.spareOut = false, o.buf[:0]
 	if w.released {
 		w.proc.Close()

@@ -105,9 +105,9 @@ func (w *worker) byArena(c *call) bool {
 	return down != nil
 }
 
-// collectedOf tells w, of another language, how many of its large results have been copied out of the arena.
-func (w *worker) collectedOf(c *call) {
-	if c.def.external {
+// tellCollected tells w, if it is of another language, how many of its large results have been copied out of the arena.
+func (w *worker) tellCollected() {
+	if w.p.cfg.Command != nil {
 		w.proc.Control(wire.Control{Kind: wire.ControlCollected, Arg: uint32(w.collected)})
 	}
 }

@@ -75,7 +75,7 @@ func (f *Future[Out]) value(last bool) (out Out, err error) {
 }
 
 // call is one submitted task, whatever its types. It is small, because there are as many as tasks: what most do not need
-// is in extra. def, data, id and slot are written by its submitter before it is queued; the rest belongs to Pool.mu until
+// is in extra. def, data, id and slot are written by its submitter before it is queued; the rest belongs to who has the lock until
 // it has settled, and is immutable after.
 type call struct {
 	def    *definition
@@ -197,7 +197,7 @@ func (c *call) wait(ctx context.Context) error {
 	}
 }
 
-// announce wakes the waiters of a call that was just settled. It is called once, after Pool.mu is released.
+// announce wakes the waiters of a call that was just settled. It is called once, outside of critical sections.
 func (c *call) announce() {
 	if c.raw > wire.FrameValue && (c.extra == nil || !c.extra.opaque) {
 		c.err = c.failure()

@@ -28,40 +28,39 @@ func (p *Pool) keep() {
 		case <-p.stopped:
 			return
 		}
-		p.mu.Lock()
-		now := p.clock.now()
+		st := p.lock()
+		now := st.clock.now()
 		next := now.Add(time.Hour)
-		p.clock.grain = longestGrain
-		p.keeperNext = next // so that a task sent meanwhile, to a worker already looked at, has its time noticed
-		for w := range p.workers {
-			next = earliest(next, p.lookAfter(w, now))
+		st.clock.grain = longestGrain
+		st.keeperNext = next // so that a task sent meanwhile, to a worker already looked at, has its time noticed
+		for w := range st.workers {
+			next = earliest(next, st.lookAfter(w, now))
 		}
-		next = earliest(next, p.ring(now))
-		if p.held {
-			if wire.Now()-p.heldAt >= keeperTick {
-				p.held = false
-				p.findSlow(now)
-				p.dispatch()
+		next = earliest(next, st.ring(now))
+		if st.pacer.deferring {
+			if st.pacer.overdue(wire.Now()) {
+				st.findSlow(now)
+				st.dispatch()
 			}
 			next = earliest(next, now.Add(keeperTick))
 		}
-		if p.rested { // and may again at any time: to be woken each time would cost what the rest saves
-			p.rested = false
+		if st.rested { // and may again at any time: to be woken each time would cost what the rest saves
+			st.rested = false
 			next = earliest(next, now.Add(restFor))
 		}
-		p.keeperNext, p.clock.due = next, p.clock.undated(next)
-		sleep := time.Until(p.clock.due)
-		p.unlock()
+		st.keeperNext, st.clock.due = next, st.clock.undated(next)
+		sleep := time.Until(st.clock.due)
+		st.unlock()
 		timer.Reset(max(sleep, 0))
 	}
 }
 
-// findSlow marks the workers that were expected to answer soon and did not, so that nothing is held for them.
-func (p *Pool) findSlow(now time.Time) {
-	for w := range p.workers {
+// findSlow marks the workers that were expected to answer soon and did not, so that nothing is deferred to them.
+func (st *state) findSlow(now time.Time) {
+	for w := range st.workers {
 		if w.busy && !w.slow && now.Sub(w.headSince) >= keeperTick {
 			w.slow = true
-			p.slow++
+			st.slow++
 		}
 	}
 }
@@ -73,32 +72,32 @@ func earliest(a, b time.Time) time.Time {
 	return b
 }
 
-// watch makes the keeper look in time after c was sent to w. Pool.mu is held.
-func (p *Pool) watch(w *worker, c *call) {
+// watch makes the keeper look in time after c was sent to w.
+func (st *state) watch(w *worker, c *call) {
 	if w.flight.count > 1 {
-		if !p.keeperNext.After(w.headSince.Add(10 * keeperTick)) {
+		if !st.keeperNext.After(w.headSince.Add(10 * keeperTick)) {
 			return // it looks soon anyway
 		}
-		p.keeperWake()
+		st.keeperWake()
 		return
 	}
 	soon := minSilence
-	if t := p.timeout(c); t > 0 {
+	if t := st.timeout(c); t > 0 {
 		soon = min(soon, t/8)
 	}
-	if w.headSince.Add(soon).Before(p.keeperNext) {
-		p.keeperWake()
+	if w.headSince.Add(soon).Before(st.keeperNext) {
+		st.keeperWake()
 	}
 }
 
-// keeperWake makes the keeper look now. Pool.mu is held.
-func (p *Pool) keeperWake() {
-	p.keeperNext = time.Time{}
-	if now := time.Now(); now.Before(p.clock.due) {
-		p.clock.due = now
+// keeperWake makes the keeper look now.
+func (st *state) keeperWake() {
+	st.keeperNext = time.Time{}
+	if now := time.Now(); now.Before(st.clock.due) {
+		st.clock.due = now
 	}
 	select {
-	case p.keeperKick <- struct{}{}:
+	case st.keeperKick <- struct{}{}:
 	default:
 	}
 }
@@ -114,30 +113,30 @@ func (p *Pool) timeout(c *call) time.Duration {
 	return p.cfg.TaskTimeout
 }
 
-// lookAfter does what is due for w and returns when it must be looked at next. Pool.mu is held.
-func (p *Pool) lookAfter(w *worker, now time.Time) (next time.Time) {
+// lookAfter does what is due for w and returns when it must be looked at next.
+func (st *state) lookAfter(w *worker, now time.Time) (next time.Time) {
 	if w.board == nil || w.state != Ready && w.state != Retiring {
 		return time.Time{}
 	}
-	next = earliest2(w.attendAfter(now), p.lookAtTask(w, now))
-	next = earliest2(next, p.lookAtPulse(w, now))
-	next = earliest2(next, p.lookForAnswer(w, now))
+	next = earliest2(w.attendAfter(now), st.lookAtTask(w, now))
+	next = earliest2(next, st.lookAtPulse(w, now))
+	next = earliest2(next, st.lookForAnswer(w, now))
 	if w.state != Ready || w.slot == nil || !w.died.IsZero() {
 		return next
 	}
-	if age := p.cfg.MaxAge; age > 0 {
-		due := p.clock.dated(w.readyAt.Add(age))
+	if age := st.cfg.MaxAge; age > 0 {
+		due := st.clock.dated(w.readyAt.Add(age))
 		if !now.Before(due) {
-			p.retire(w, ReasonRecycle)
+			st.retire(w, ReasonRecycle)
 			return next
 		}
 		next = earliest2(next, due)
 	}
-	if soft := p.cfg.SoftMemory; soft > 0 {
+	if soft := st.cfg.SoftMemory; soft > 0 {
 		if !now.Before(w.weighAt) {
 			w.weighAt = now.Add(memoryEvery) // not at each look: with tasks in flight that is every keeperTick
 			if Bytes(w.proc.Resident()) > soft {
-				p.retire(w, ReasonRecycle)
+				st.retire(w, ReasonRecycle)
 				return next
 			}
 		}
@@ -155,7 +154,7 @@ func earliest2(a, b time.Time) time.Time {
 }
 
 // lookAtTask enforces the running task's timeout and frees the tasks behind a long one.
-func (p *Pool) lookAtTask(w *worker, now time.Time) (next time.Time) {
+func (st *state) lookAtTask(w *worker, now time.Time) (next time.Time) {
 	oldest, c := w.flight.oldest()
 	if c == nil {
 		return time.Time{}
@@ -170,39 +169,39 @@ func (p *Pool) lookAtTask(w *worker, now time.Time) (next time.Time) {
 		w.seenAt = time.Time{}
 	case w.seenAt.IsZero() || w.seen != seq:
 		w.seen, w.seenAt = seq, now // it started since the last look: its time is up rather late than early
-		if p.cfg.mutant == mutantEarlyTimeout {
-			w.seenAt = p.clock.dated(w.readyAt)
+		if st.cfg.mutant == mutantEarlyTimeout {
+			w.seenAt = st.clock.dated(w.readyAt)
 		}
 	}
 	if running != nil {
-		if t := p.timeout(running); t > 0 && !running.settled {
+		if t := st.timeout(running); t > 0 && !running.settled {
 			due := w.seenAt.Add(t)
 			if !now.Before(due) {
 				if !w.killed {
 					w.overdue = seq
 				}
-				w.kill(ReasonTimeout)
+				w.kill(st, ReasonTimeout)
 				return time.Time{}
 			}
-			next = p.clock.within(t, due, now)
+			next = st.clock.within(t, due, now)
 		}
 		since := w.seenAt
 		if seq == oldest {
 			since = w.headSince
 		}
-		if w.flight.count > 1 && now.Sub(since) >= longTask && p.cfg.mutant != mutantStrand {
-			p.unburden(w, seq)
+		if w.flight.count > 1 && now.Sub(since) >= longTask && st.cfg.mutant != mutantStrand {
+			st.unburden(w, seq)
 			return next
 		}
-	} else if t := p.timeout(c); t > 0 {
+	} else if t := st.timeout(c); t > 0 {
 		// It has not started as far as its scoreboard tells. That is not believed for ever, but for so long: its answer may not
 		// be read yet.
-		due := w.headSince.Add(t + max(p.cfg.Heartbeat, 0) + time.Second)
+		due := w.headSince.Add(t + max(st.cfg.Heartbeat, 0) + time.Second)
 		if !now.Before(due) {
-			w.kill(ReasonStall)
+			w.kill(st, ReasonStall)
 			return time.Time{}
 		}
-		next = p.clock.within(t, earliest(due, now.Add(max(now.Sub(w.headSince), keeperTick))), now)
+		next = st.clock.within(t, earliest(due, now.Add(max(now.Sub(w.headSince), keeperTick))), now)
 	}
 	if w.flight.count > 1 {
 		next = earliest2(next, now.Add(keeperTick))
@@ -211,33 +210,33 @@ func (p *Pool) lookAtTask(w *worker, now time.Time) (next time.Time) {
 }
 
 // unburden takes back what waits behind a long task, and has the results before it written out.
-func (p *Pool) unburden(w *worker, running uint32) {
+func (st *state) unburden(w *worker, running uint32) {
 	w.window = 1
 	w.cost = longTask
 	if oldest, _ := w.flight.oldest(); oldest != running {
 		w.proc.Control(wire.Control{Kind: wire.ControlFlush})
 	}
-	if taken := p.revoke(w); taken > 0 {
-		p.publish(Event{Kind: TaskRevoked, Worker: w.info(), Count: taken})
-		p.dispatch()
+	if taken := st.revoke(w); taken > 0 {
+		st.publish(Event{Kind: TaskRevoked, Worker: w.info(), Count: taken})
+		st.dispatch()
 	}
 }
 
 // lookAtPulse pings w and ends it when it does not answer.
-func (p *Pool) lookAtPulse(w *worker, now time.Time) (next time.Time) {
-	limit := p.cfg.Heartbeat
-	if limit < 0 || w.slot == nil || p.cfg.mutant == mutantNoHeartbeat {
+func (st *state) lookAtPulse(w *worker, now time.Time) (next time.Time) {
+	limit := st.cfg.Heartbeat
+	if limit < 0 || w.slot == nil || st.cfg.mutant == mutantNoHeartbeat {
 		return time.Time{}
 	}
 	every := limit / 4
-	p.clock.grain = min(p.clock.grain, max(every, shortestGrain))
+	st.clock.grain = min(st.clock.grain, max(every, shortestGrain))
 	answered := w.lives()
 	switch {
 	case w.pingedAt.IsZero() || answered && now.Sub(w.pingedAt) >= every:
 		w.ping(now)
 	case answered:
 	case now.Sub(w.pingedAt) >= limit:
-		w.kill(ReasonStall)
+		w.kill(st, ReasonStall)
 		return time.Time{}
 	}
 	return now.Add(every - min(now.Sub(w.pingedAt)%every, every-keeperTick))
@@ -282,19 +281,19 @@ var errSilent = errors.New("runs nothing, and what it owes an answer for is not 
 // lookForAnswer ends a worker that owes something and does nothing about it though it is alive: it runs no task and has some, or
 // has sent half a frame. What it wrote went elsewhere, or what it was to read did. What this process itself is still writing or
 // copying is not held against it.
-func (p *Pool) lookForAnswer(w *worker, now time.Time) (next time.Time) {
-	if w.killed || !w.died.IsZero() || w.flight.count == 0 && !w.torn || p.cfg.mutant == mutantNoAnswer {
+func (st *state) lookForAnswer(w *worker, now time.Time) (next time.Time) {
+	if w.killed || !w.died.IsZero() || w.flight.count == 0 && !w.torn || st.cfg.mutant == mutantNoAnswer {
 		w.owesSince = time.Time{}
 		return time.Time{}
 	}
-	limit := max(p.cfg.Heartbeat, minSilence)
+	limit := max(st.cfg.Heartbeat, minSilence)
 	phase, seq := w.board.Running()
 	if !w.torn && phase == wire.PhaseRunning && w.flight.get(seq) != nil || w.writing || w.dirty || w.copying {
 		w.owesSince = time.Time{}
 		return now.Add(limit)
 	}
 	if phase == wire.PhaseWriting { // it may be copying a large one
-		limit += time.Duration(p.cfg.MaxPayload/(100*MiB)) * time.Second
+		limit += time.Duration(st.cfg.MaxPayload/(100*MiB)) * time.Second
 	}
 	if w.owesSince.IsZero() {
 		w.owesSince = now
@@ -304,10 +303,10 @@ func (p *Pool) lookForAnswer(w *worker, now time.Time) (next time.Time) {
 	due := w.owesSince.Add(limit)
 	if !now.Before(due) {
 		if w.answered(w.owesPing) {
-			p.reject(w, fmt.Errorf("from %s: %w", w.name, errSilent))
+			st.reject(w, fmt.Errorf("from %s: %w", w.name, errSilent))
 			return time.Time{}
 		}
 		due = now.Add(limit / 8)
 	}
-	return p.clock.within(limit, due, now)
+	return st.clock.within(limit, due, now)
 }

@@ -10,36 +10,36 @@ import (
 )
 
 // retire asks w to stop: it gets nothing new, what it has not started goes back to the queue, and once it has finished
-// what it is running it exits. Pool.mu is held.
-func (p *Pool) retire(w *worker, reason Reason) {
+// what it is running it exits.
+func (st *state) retire(w *worker, reason Reason) {
 	if w.state != Ready {
 		return
 	}
 	w.reason = reason
-	p.withdraw(w)
-	p.publish(Event{Kind: WorkerRetiring, Worker: w.info(), Reason: reason})
+	st.withdraw(w)
+	st.publish(Event{Kind: WorkerRetiring, Worker: w.info(), Reason: reason})
 	if w.flight.count == 0 || w.asked {
-		p.stopWorker(w)
+		st.stopWorker(w)
 	}
-	p.dispatch()
-	p.notify()
+	st.dispatch()
+	st.notify()
 }
 
 // withdraw takes a ready worker out of service: it gets nothing new, and what it has not started goes back to the queue.
-// The caller dispatches. Pool.mu is held.
-func (p *Pool) withdraw(w *worker) {
+// The caller dispatches.
+func (st *state) withdraw(w *worker) {
 	w.state = Retiring
 	if w.slot == nil {
-		p.offBench(w)
+		st.offBench(w)
 	} else {
-		p.ready--
+		st.ready--
 	}
-	p.notIdle(w)
-	p.revoke(w)
+	st.notIdle(w)
+	st.revoke(w)
 }
 
-// stopWorker tells a worker that has nothing left to do to exit, and kills it if it does not. Pool.mu is held.
-func (p *Pool) stopWorker(w *worker) {
+// stopWorker tells a worker that has nothing left to do to exit, and kills it if it does not.
+func (st *state) stopWorker(w *worker) {
 	if w.stopSent || !w.died.IsZero() {
 		return
 	}
@@ -47,7 +47,7 @@ func (p *Pool) stopWorker(w *worker) {
 	if !w.asked {
 		w.proc.Control(wire.Control{Kind: wire.ControlStop})
 	}
-	w.stopKill = p.after(p.cfg.StopGrace, func() { w.kill(ReasonStop) })
+	w.stopKill = st.after(st.cfg.StopGrace, func() { w.kill(st, ReasonStop) })
 }
 
 // Resize changes how many workers the pool has, 1 to 100,000. It returns at once: new workers come up in the
@@ -57,36 +57,36 @@ func (p *Pool) Resize(n int) error {
 	if n < 1 || n > maxSize {
 		return fmt.Errorf("pool: Resize to %d: want 1 to %d", n, maxSize)
 	}
-	p.mu.Lock()
-	defer p.unlock()
-	if p.state != stateOpen {
+	st := p.lock()
+	defer st.unlock()
+	if st.stage != stateOpen {
 		return ErrClosed
 	}
-	for len(p.slots) < n {
-		p.addSlot()
+	for len(st.slots) < n {
+		st.addSlot()
 	}
-	for len(p.slots) > n {
-		p.removeSlot()
+	for len(st.slots) > n {
+		st.removeSlot()
 	}
-	p.breakerRest()
-	p.dispatch()
-	p.notify()
+	st.breakerRest()
+	st.dispatch()
+	st.notify()
 	return nil
 }
 
-// removeSlot takes the highest slot out of the pool. Pool.mu is held.
-func (p *Pool) removeSlot() {
-	s := p.slots[len(p.slots)-1]
-	p.slots = p.slots[:len(p.slots)-1]
+// removeSlot takes the highest slot out of the pool.
+func (st *state) removeSlot() {
+	s := st.slots[len(st.slots)-1]
+	st.slots = st.slots[:len(st.slots)-1]
 	s.removed = true
 	if s.worker != nil {
-		p.retire(s.worker, ReasonStop)
-		if p.cfg.mutant == mutantKillOnShrink {
-			s.worker.kill(ReasonStop)
+		st.retire(s.worker, ReasonStop)
+		if st.cfg.mutant == mutantKillOnShrink {
+			s.worker.kill(st, ReasonStop)
 		}
 	}
 	for c := s.pinned.front(); c != nil; c = s.pinned.front() {
-		p.fail(c, slotRemoved(s.index))
+		st.fail(c, slotRemoved(s.index))
 	}
 }
 
@@ -105,8 +105,8 @@ func (p *Pool) Restart(ctx context.Context) error {
 		if s == nil {
 			return err
 		}
-		err = p.await(ctx, func() bool {
-			if p.state != stateOpen || s.removed {
+		err = p.await(ctx, func(st *state) bool {
+			if st.stage != stateOpen || s.removed {
 				return true
 			}
 			if s.worker == nil || s.worker.state != Ready {
@@ -115,7 +115,7 @@ func (p *Pool) Restart(ctx context.Context) error {
 			if s.worker.started.After(called) {
 				return true
 			}
-			p.retire(s.worker, ReasonRestart) // a hot spare may be as old, and its turn comes next
+			st.retire(s.worker, ReasonRestart) // a hot spare may be as old, and its turn comes next
 			return false
 		})
 		if err != nil {
@@ -126,15 +126,15 @@ func (p *Pool) Restart(ctx context.Context) error {
 
 // slotAt is the i-th slot; nil when there is none, with ErrClosed if the pool takes no tasks any more.
 func (p *Pool) slotAt(i int) (*slot, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	st := p.lock()
+	defer st.unlock()
 	switch {
-	case p.state != stateOpen:
+	case st.stage != stateOpen:
 		return nil, ErrClosed
-	case i >= len(p.slots):
+	case i >= len(st.slots):
 		return nil, nil
 	}
-	return p.slots[i], nil
+	return st.slots[i], nil
 }
 
 // Drain takes no new tasks (ErrClosed from now on), waits until every accepted one has settled, and stops the workers.
@@ -146,47 +146,47 @@ func (p *Pool) Drain(ctx context.Context) error {
 
 // drain is Drain, and returns context.DeadlineExceeded when it takes too long.
 func (p *Pool) drain(ctx context.Context, late func() bool) error {
-	wait := func(cond func() bool) error {
+	wait := func(cond func(*state) bool) error {
 		var done bool
-		err := p.await(ctx, func() bool { done = cond(); return done || late() })
+		err := p.await(ctx, func(st *state) bool { done = cond(st); return done || late() })
 		if err == nil && !done {
 			err = context.DeadlineExceeded
 		}
 		return err
 	}
-	p.mu.Lock()
-	p.state = max(p.state, stateDraining)
-	p.notify()
-	p.unlock()
-	if err := wait(func() bool { return p.live == 0 || p.cfg.mutant == mutantCloseAtOnce }); err != nil {
+	st := p.lock()
+	st.stage = max(st.stage, stateDraining)
+	st.notify()
+	st.unlock()
+	if err := wait(func(st *state) bool { return st.live == 0 || p.cfg.mutant == mutantCloseAtOnce }); err != nil {
 		return err
 	}
-	p.mu.Lock()
-	p.state = max(p.state, stateStopping)
-	for w := range p.workers {
-		p.dismiss(w)
+	st = p.lock()
+	st.stage = max(st.stage, stateStopping)
+	for w := range st.workers {
+		st.dismiss(w)
 	}
-	p.notify()
-	p.unlock()
-	if err := wait(func() bool { return len(p.workers) == 0 }); err != nil {
+	st.notify()
+	st.unlock()
+	if err := wait(func(st *state) bool { return len(st.workers) == 0 }); err != nil {
 		return err
 	}
 	p.finish()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.cut {
+	st = p.lock()
+	defer st.unlock()
+	if st.cut {
 		return fmt.Errorf("%w: Terminate ended tasks that were not done", ErrClosed)
 	}
 	return nil
 }
 
-// dismiss ends a worker of a pool that has nothing left to do. Pool.mu is held.
-func (p *Pool) dismiss(w *worker) {
+// dismiss ends a worker of a pool that has nothing left to do.
+func (st *state) dismiss(w *worker) {
 	switch {
 	case w.state == Ready:
-		p.retire(w, ReasonStop)
+		st.retire(w, ReasonStop)
 	case w.state == Starting:
-		w.kill(ReasonStop)
+		w.kill(st, ReasonStop)
 	}
 }
 
@@ -195,16 +195,16 @@ func (p *Pool) dismiss(w *worker) {
 // pools first: the workers end by themselves, but the new program is not the one that reaps them, and they stay zombies.
 func (p *Pool) Close() error {
 	late := false
-	p.mu.Lock()
-	timeout := p.after(p.cfg.CloseTimeout, func() {
+	st := p.lock()
+	timeout := st.after(st.cfg.CloseTimeout, func() {
 		late = true
-		p.notify()
+		st.notify()
 	})
-	p.unlock()
+	st.unlock()
 	err := p.drain(context.Background(), func() bool { return late })
-	p.mu.Lock()
-	p.calm(timeout)
-	p.unlock()
+	st = p.lock()
+	st.calm(timeout)
+	st.unlock()
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
@@ -216,33 +216,33 @@ func (p *Pool) Close() error {
 // group (without a cgroup), and every unsettled future fails with ErrClosed. It
 // returns when all of them are gone. Terminating twice is fine.
 func (p *Pool) Terminate() {
-	p.mu.Lock()
-	p.state = stateClosed
-	p.cut = p.cut || p.live > 0
-	for w := range p.workers {
+	st := p.lock()
+	st.stage = stateClosed
+	st.cut = st.cut || st.live > 0
+	for w := range st.workers {
 		w.flight.newestFirst(func(seq uint32, c *call) {
 			if w.unstart(seq, c) {
-				w.forget(seq, c)
+				w.forget(st, seq, c)
 				if !c.settled {
 					c.attempt--
 				}
 			}
-			p.fail(c, ErrClosed)
+			st.fail(c, ErrClosed)
 		})
 	}
-	for c := p.queue.front(); c != nil; c = p.queue.front() {
-		p.fail(c, ErrClosed)
+	for c := st.queue.front(); c != nil; c = st.queue.front() {
+		st.fail(c, ErrClosed)
 	}
-	for _, s := range p.slots {
+	for _, s := range st.slots {
 		for c := s.pinned.front(); c != nil; c = s.pinned.front() {
-			p.fail(c, ErrClosed)
+			st.fail(c, ErrClosed)
 		}
 	}
-	for w := range p.workers {
-		w.kill(ReasonStop)
+	for w := range st.workers {
+		w.kill(st, ReasonStop)
 	}
-	p.notify()
-	p.unlock()
+	st.notify()
+	st.unlock()
 	p.finish()
 }
 

@@ -12,7 +12,7 @@ func (p *Pool) info(msg string, args ...any) { p.journal.add(p.cfg.Logger, slog.
 func (p *Pool) warn(msg string, args ...any) { p.journal.add(p.cfg.Logger, slog.LevelWarn, msg, args) }
 
 // journal hands records to the user's handler in their order, from a goroutine that is there only while there are any: where
-// they are made Pool.mu is held, and a handler may call the pool, or block.
+// they are made the lock is held, and a handler may call the pool, or block.
 type journal struct {
 	mu      sync.Mutex
 	waiting []slog.Record

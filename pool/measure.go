@@ -34,7 +34,7 @@ type timing struct {
 	weight                   uint64 // 0: it is looked at for its submitter only
 }
 
-// measures is what a pool knows of the times of its tasks. Pool.mu is held.
+// measures is what a pool knows of the times of its tasks.
 type measures struct {
 	total TaskStats
 	tasks map[string]*TaskStats
@@ -54,33 +54,33 @@ func (m *measures) looksAt(cost time.Duration, submitted uint64) uint64 {
 	return sampled
 }
 
-// timeFrom begins to look at a call that was accepted, if it is to be. Pool.mu is held.
-func (p *Pool) timeFrom(c *call) {
+// timeFrom begins to look at a call that was accepted, if it is to be.
+func (st *state) timeFrom(c *call) {
 	var weight uint64
-	if p.measures != nil {
-		weight = p.measures.looksAt(p.cost, p.stats.Submitted)
+	if st.measures != nil {
+		weight = st.measures.looksAt(st.pacer.cost, st.stats.Submitted)
 	}
 	if weight > 0 || c.extra != nil && c.extra.outcome != nil {
 		c.more().timing = &timing{submitted: monotonic(), weight: weight}
 	}
 }
 
-// timeTo ends that. Pool.mu is held.
-func (p *Pool) timeTo(c *call) {
+// timeTo ends that.
+func (st *state) timeTo(c *call) {
 	if c.extra == nil || c.extra.timing == nil {
 		return
 	}
 	t := c.extra.timing
 	t.settled = monotonic()
-	if t.weight == 0 || p.measures == nil {
+	if t.weight == 0 || st.measures == nil {
 		return
 	}
-	of := p.measures.tasks[c.def.name]
+	of := st.measures.tasks[c.def.name]
 	if of == nil {
 		of = &TaskStats{}
-		p.measures.tasks[c.def.name] = of
+		st.measures.tasks[c.def.name] = of
 	}
-	for _, s := range []*TaskStats{of, &p.measures.total} {
+	for _, s := range []*TaskStats{of, &st.measures.total} {
 		if c.err == nil && c.raw == wire.FrameValue {
 			s.OK += t.weight
 		} else {

@@ -61,14 +61,14 @@ func (m mutant) shift(w *worker, guilty *call) *call {
 	return blamed
 }
 
-// collateral ends another worker than w, if the mutant does. Pool.mu is held.
-func (m mutant) collateral(w *worker) {
+// collateral ends another worker than w, if the mutant does.
+func (m mutant) collateral(st *state, w *worker) {
 	if m != mutantCollateral {
 		return
 	}
-	for other := range w.p.workers {
+	for other := range st.workers {
 		if other != w {
-			other.kill(ReasonNone)
+			other.kill(st, ReasonNone)
 			return
 		}
 	}

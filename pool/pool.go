@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/respawn-go/respawn/internal/process"
 	"github.com/respawn-go/respawn/internal/wire"
@@ -43,41 +42,8 @@ type Pool struct {
 	wg           sync.WaitGroup
 	finishOnce   sync.Once
 
-	mu          sync.Mutex
-	state       poolState
-	queue       queue
-	idle        []*worker // ready workers without a task, the last used last
-	slots       []*slot
-	workers     map[*worker]struct{} // whose process may be alive
-	bench       []*worker            // ready hot spares
-	ready       int                  // workers in slots that take tasks
-	breaker     breaker
-	up          bool      // New has seen every worker ready
-	lacks       error     // a start's, of a resource that another try will lack too
-	answered    time.Time // when a worker last settled something
-	eff         *effects
-	keeperNext  time.Time // when the keeper looks next
-	clock       patience
-	alarms      alarms
-	changed     chan struct{} // closed and replaced when something that await waits for changed
-	lastSubmit  time.Duration
-	rapid       int           // submissions in a row that followed at once
-	caller      *call         // the one being accepted, if its caller will wait
-	rested      bool          // some reader rested since the keeper's last look
-	lone        int           // calls in a row that were alone and followed soon
-	busy        int           // workers that have tasks
-	slow        int           // of these, workers that are not about to answer
-	cost        time.Duration // moving average of what a task takes to run
-	held        bool          // the queue waits for a worker that is about to answer
-	heldAt      time.Duration
-	gathering   bool // the queue waits for callers that are about to come
-	blocked     int  // submitters that wait for room in the queue
-	live        int  // accepted and not settled
-	cut         bool // Terminate ended accepted tasks
-	nextID      uint64
-	workerCount int
-	stats       Stats
-	measures    *measures // nil without Config.Measure
+	mu sync.Mutex
+	st state // what mu guards: lock gives it
 }
 
 // poolState is how far a pool is in its life.
@@ -113,21 +79,22 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 		cfg.jitter = mathrand.Float64
 	}
 	p := &Pool{
-		cfg: cfg, id: newID(), pid: os.Getpid(), guardian: noGuardian{}, real: real, eff: &effects{}, waiters: &sync.Pool{}, workers: make(map[*worker]struct{}),
-		keeperKick: make(chan struct{}, 1), dispatchKick: make(chan struct{}, 1), stopped: make(chan struct{}), changed: make(chan struct{}),
+		cfg: cfg, id: newID(), pid: os.Getpid(), guardian: noGuardian{}, real: real, waiters: &sync.Pool{},
+		keeperKick: make(chan struct{}, 1), dispatchKick: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
+	p.st = state{Pool: p, eff: &effects{}, workers: make(map[*worker]struct{}), changed: make(chan struct{})}
 	p.stdout.to, p.stderr.to = os.Stdout, os.Stderr
 	if cfg.Measure {
-		p.measures = &measures{tasks: map[string]*TaskStats{}}
+		p.st.measures = &measures{tasks: map[string]*TaskStats{}}
 	}
 	if err := p.prepare(); err != nil {
 		return nil, err
 	}
-	p.mu.Lock()
+	st := p.lock()
 	for range cfg.Size {
-		p.addSlot()
+		st.addSlot()
 	}
-	p.mu.Unlock()
+	st.unlock()
 	for range cfg.Spares {
 		p.wg.Add(1)
 		go p.keepSpare()
@@ -135,19 +102,19 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 	go p.keep()
 	go p.dispatchQueue()
 
-	err := p.await(ctx, func() bool { return p.ready == len(p.slots) || p.breaker.isOpen() || p.lacks != nil })
-	p.mu.Lock()
-	switch cause := p.breaker.cause; {
+	err := p.await(ctx, func(st *state) bool { return st.ready == len(st.slots) || st.breaker.isOpen() || st.lacks != nil })
+	st = p.lock()
+	switch cause := st.breaker.cause; {
 	case err != nil && cause != nil:
 		err = fmt.Errorf("%w; the last worker that did not come up: %w", err, cause)
-	case err == nil && p.ready == len(p.slots):
-	case err == nil && p.lacks != nil:
-		err = p.lacks
+	case err == nil && st.ready == len(st.slots):
+	case err == nil && st.lacks != nil:
+		err = st.lacks
 	case err == nil:
-		err = p.crashLoop()
+		err = st.crashLoop()
 	}
-	p.up = err == nil
-	p.mu.Unlock()
+	st.up = err == nil
+	st.unlock()
 	if err != nil {
 		p.Terminate()
 		return nil, fmt.Errorf("start the pool: %w", err)
@@ -179,30 +146,30 @@ func newID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// addSlot adds a slot and starts its supervision. Pool.mu is held.
-func (p *Pool) addSlot() {
-	s := &slot{p: p, index: len(p.slots), number: p.number(nil)}
-	p.slots = append(p.slots, s)
-	p.wg.Add(1)
+// addSlot adds a slot and starts its supervision.
+func (st *state) addSlot() {
+	s := &slot{p: st.Pool, index: len(st.slots), number: st.number(nil)}
+	st.slots = append(st.slots, s)
+	st.wg.Add(1)
 	go s.supervise()
 }
 
-// running tells whether workers are to be kept up. Pool.mu is held.
-func (p *Pool) running() bool { return p.state < stateStopping }
+// running tells whether workers are to be kept up.
+func (st *state) running() bool { return st.stage < stateStopping }
 
 // Workers lists the workers in their slots, by slot. A slot between two workers has its last one, stopped.
 func (p *Pool) Workers() []WorkerInfo {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	st := p.lock()
+	defer st.unlock()
 	var list []WorkerInfo
-	for _, s := range p.slots {
+	for _, s := range st.slots {
 		switch {
 		case s.worker != nil:
 			list = append(list, s.worker.info())
 		case s.lastExit != nil && !s.removed:
 			x := s.lastExit
 			list = append(list, WorkerInfo{
-				Name: x.Worker, Slot: s.index, PID: x.PID, ParentPID: p.pid, Generation: x.Generation,
+				Name: x.Worker, Slot: s.index, PID: x.PID, ParentPID: st.pid, Generation: x.Generation,
 				State: Stopped, Tasks: x.Settled, LastExit: x,
 			})
 		}
@@ -213,9 +180,9 @@ func (p *Pool) Workers() []WorkerInfo {
 
 // Size is how many workers the pool is to have: Config.Size or the last Resize.
 func (p *Pool) Size() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.slots)
+	st := p.lock()
+	defer st.unlock()
+	return len(st.slots)
 }
 
 // ID is the pool's identity: 16 hex digits, inherited by every descendant of its workers in the environment variable
@@ -228,12 +195,12 @@ func (p *Pool) Subscribe(buffer int) *Subscription { return p.bus.subscribe(buff
 // ArmCrashPoint makes the slot's worker kill itself with SIGKILL when its protocol loop next comes by that point;
 // CrashNone disarms it. It is for fault injection. It returns the worker it armed, or ErrNoSuchSlot.
 func (p *Pool) ArmCrashPoint(slot int, at CrashPoint) (WorkerInfo, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if slot < 0 || slot >= len(p.slots) {
-		return WorkerInfo{}, fmt.Errorf("%w: %d of %d", ErrNoSuchSlot, slot, len(p.slots))
+	st := p.lock()
+	defer st.unlock()
+	if slot < 0 || slot >= len(st.slots) {
+		return WorkerInfo{}, fmt.Errorf("%w: %d of %d", ErrNoSuchSlot, slot, len(st.slots))
 	}
-	w := p.slots[slot].worker
+	w := st.slots[slot].worker
 	if w == nil || w.board == nil {
 		return WorkerInfo{}, fmt.Errorf("slot %d has no worker just now", slot)
 	}
@@ -243,5 +210,5 @@ func (p *Pool) ArmCrashPoint(slot int, at CrashPoint) (WorkerInfo, error) {
 	return w.info(), nil
 }
 
-// publish tells the subscribers, in the order of what happened. Pool.mu is held.
-func (p *Pool) publish(e Event) { p.bus.publish(e) }
+// publish tells the subscribers, in the order of what happened.
+func (st *state) publish(e Event) { st.bus.publish(e) }

@@ -96,15 +96,15 @@ func TestACancelledQueuedTaskLeavesNothingBehind(t *testing.T) {
 			synctest.Wait() // a Remote settles it before its pool does
 			g.Expect(f.call.data).To(BeNil())
 			p.mu.Lock()
-			size, ring := p.queue.size, len(p.queue.ring)
+			size, ring := p.st.queue.size, len(p.st.queue.ring)
 			p.mu.Unlock()
 			g.Expect(size).To(BeNumerically("<=", 2*len(alive)+maxBuried))
 			g.Expect(ring).To(BeNumerically("<=", 64))
 		}
 		p.mu.Lock()
 		waiting := make([]*call, 0, len(alive))
-		for i := range p.queue.size {
-			if c := p.queue.ring[(p.queue.head+i)&(len(p.queue.ring)-1)]; !c.settled {
+		for i := range p.st.queue.size {
+			if c := p.st.queue.ring[(p.st.queue.head+i)&(len(p.st.queue.ring)-1)]; !c.settled {
 				waiting = append(waiting, c)
 			}
 		}
@@ -117,11 +117,12 @@ func TestACancelledQueuedTaskLeavesNothingBehind(t *testing.T) {
 
 // Callers are about to come back, but these wait for room already, and would be held up until a worker answers.
 func TestAnIdleWorkerTakesTinyTasksWhileSubmittersWaitForRoom(t *testing.T) {
-	g, p := NewWithT(t), &Pool{ready: 1, gathering: true}
-	p.queue.pushBack(&call{})
-	g.Expect(p.share(&worker{p: p})).To(BeZero())
-	p.blocked = 1
-	g.Expect(p.share(&worker{p: p})).To(Equal(1))
+	g, p := NewWithT(t), &Pool{}
+	p.st = state{Pool: p, ready: 1, pacer: pacer{coalescing: true}}
+	p.st.queue.pushBack(&call{})
+	g.Expect(p.st.share(&worker{p: p})).To(BeZero())
+	p.st.blocked = 1
+	g.Expect(p.st.share(&worker{p: p})).To(Equal(1))
 }
 
 func TestAPeakDoesNotCostTheQueueMemoryForEver(t *testing.T) {

@@ -27,22 +27,22 @@ type interrupter interface{ Interrupt() }
 // read on. Its reader calls it.
 func (w *worker) rest() bool {
 	p := w.p
-	p.mu.Lock()
-	defer p.unlock()
-	if _, ok := w.proc.(interrupter); !ok || !w.lonely() || !w.died.IsZero() || w.unreadable || w.state != Ready || w.in.Start != w.in.End {
+	st := p.lock()
+	defer st.unlock()
+	if _, ok := w.proc.(interrupter); !ok || !w.lonely(st) || !w.died.IsZero() || w.unreadable || w.state != Ready || w.in.Start != w.in.End {
 		return false
 	}
-	w.resting, w.restedAt, p.rested = true, wire.Now(), true
-	if p.keeperNext.After(p.clock.now().Add(2 * restFor)) {
-		p.keeperWake()
+	w.resting, w.restedAt, st.rested = true, wire.Now(), true
+	if st.keeperNext.After(st.clock.now().Add(2 * restFor)) {
+		st.keeperWake()
 	}
 	return true
 }
 
-// lonely tells whether w is without a task and its next is likely to be a caller's who waits. Pool.mu is held.
-func (w *worker) lonely() bool { return w.p.lone >= w.p.cfg.lone && w.flight.count == 0 }
+// lonely tells whether w is without a task and its next is likely to be a caller's who waits.
+func (w *worker) lonely(st *state) bool { return st.pacer.lone >= st.cfg.lone && w.flight.count == 0 }
 
-// attend calls the reader back. Pool.mu is held.
+// attend calls the reader back.
 func (w *worker) attend() {
 	if w.resting {
 		w.resting = false
@@ -50,7 +50,7 @@ func (w *worker) attend() {
 	}
 }
 
-// attendAfter calls the reader back when it has rested for long, and returns when to look again. Pool.mu is held.
+// attendAfter calls the reader back when it has rested for long, and returns when to look again.
 func (w *worker) attendAfter(now time.Time) (next time.Time) {
 	if !w.resting {
 		return time.Time{}
@@ -64,9 +64,8 @@ func (w *worker) attendAfter(now time.Time) (next time.Time) {
 }
 
 // takePart gives the reading of a resting worker to the caller of the task that was just sent to it, or back to the reader.
-// Pool.mu is held.
-func (p *Pool) takePart(w *worker, c *call) {
-	if c == p.caller && w.flight.count == 1 {
+func (st *state) takePart(w *worker, c *call) {
+	if c == st.caller && w.flight.count == 1 {
 		w.resting = false
 		c.reads = w
 	} else {
@@ -84,11 +83,11 @@ func (c *call) read(ctx context.Context, settled <-chan struct{}) {
 	var err error
 	for c.reads != nil {
 		err = w.proc.Receive(w.space, func(n int) bool { return w.got(n) && len(settled) == 0 && !p.isSettled(c) })
-		p.mu.Lock()
+		st := p.lock()
 		if err != nil || w.unreadable || c.settled {
 			c.reads = nil
 		}
-		p.mu.Unlock()
+		st.unlock()
 	}
 	if err != nil || !w.rest() {
 		w.attention <- struct{}{}
@@ -97,13 +96,13 @@ func (c *call) read(ctx context.Context, settled <-chan struct{}) {
 
 // isSettled tells whether c is, though settled may be empty yet if somebody else has to announce it.
 func (p *Pool) isSettled(c *call) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	st := p.lock()
+	defer st.unlock()
 	return c.settled
 }
 
 // relieve interrupts a caller who reads for what has been settled otherwise: by nobody's answer, or by that of another
-// worker than his. Pool.mu is held.
+// worker than his.
 func (c *call) relieve() {
 	if c.reads != nil {
 		c.reads.proc.(interrupter).Interrupt()

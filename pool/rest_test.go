@@ -42,18 +42,18 @@ func TestACallerWhoReadsHearsOfAnAnswerThatSomebodyElseAnnounces(t *testing.T) {
 	}
 }
 
-// announceLate does as p.unlock does, with a pause before it announces; false if there was nothing to announce until done.
+// announceLate does as p.st.unlock does, with a pause before it announces; false if there was nothing to announce until done.
 func announceLate(p *Pool, done <-chan struct{}) bool {
 	for {
 		p.mu.Lock()
-		if e := p.eff; len(e.settled) > 0 {
+		if e := p.st.eff; len(e.settled) > 0 {
 			for _, w := range e.dirty {
 				w.dirty = false
 				if o, ok := w.beginWrite(); ok {
 					e.writes = append(e.writes, o)
 				}
 			}
-			p.eff = spareEffects()
+			p.st.eff = spareEffects()
 			p.mu.Unlock()
 			<-time.After(100 * time.Millisecond)
 			for _, o := range e.writes {

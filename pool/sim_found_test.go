@@ -66,9 +66,9 @@ func (s *simulation) in(slot int) *simProcess {
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
 	if slot < 0 {
-		return s.pool.bench[0].proc.(*simProcess)
+		return s.pool.st.bench[0].proc.(*simProcess)
 	}
-	return s.pool.slots[slot].worker.proc.(*simProcess)
+	return s.pool.st.slots[slot].worker.proc.(*simProcess)
 }
 
 // settle lets everything that is under way come to rest.

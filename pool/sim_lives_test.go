@@ -173,7 +173,8 @@ func (s *simulation) feeds(e Event, sure bool) bool {
 	if sure {
 		limit -= 100 * time.Millisecond // the first workers were ready before New returned
 	}
-	if x.Settled > 0 || x.Reason != ReasonNone && x.Reason != ReasonProtocol || x.Kind == KindKilled || x.Kind == KindClean || x.At.Sub(ready) >= limit {
+	itsOwn := x.Reason == ReasonNone || x.Reason == ReasonProtocol || x.Reason == ReasonStall && x.Stopped == 0
+	if x.Settled > 0 || !itsOwn || x.Kind == KindKilled || x.Kind == KindClean || x.At.Sub(ready) >= limit {
 		return false
 	}
 	if w.lied { // who is to blame is not known
@@ -264,10 +265,10 @@ func (s *simulation) stranded() string {
 	p := s.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.idle) == 0 {
+	if len(p.st.idle) == 0 {
 		return ""
 	}
-	for w := range p.workers {
+	for w := range p.st.workers {
 		proc, ok := w.proc.(*simProcess)
 		if ok && w.flight.count > 1 && proc.running() > 25*time.Millisecond && w.board.Unstarted(w.flight.next-1) {
 			return proc.String()

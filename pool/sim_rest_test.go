@@ -32,7 +32,7 @@ func (s *simulation) calls(g *WithT, ctx context.Context) <-chan error {
 	settle()
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
-	w := s.pool.slots[0].worker
+	w := s.pool.st.slots[0].worker
 	_, c := w.flight.oldest()
 	g.Expect(c).NotTo(BeNil())
 	g.Expect(c.reads == w).To(BeTrue(), "the caller reads")
@@ -56,8 +56,8 @@ func TestACallerWhoReadsFromAStoppedWorkerIsWokenWhenAnotherHasAnswered(t *testi
 		s.task(5*time.Millisecond, OnSlot(1))
 		outcome := s.calls(g, context.Background())
 		p.mu.Lock()
-		p.retire(p.slots[0].worker, ReasonRecycle)
-		p.unlock()
+		p.st.retire(p.st.slots[0].worker, ReasonRecycle)
+		p.st.unlock()
 		settle()
 		g.Expect(outcome).To(Receive(BeNil()))
 	})
@@ -77,18 +77,22 @@ func TestAWorkerThatIsGivenUpWhileItsResultIsCopiedHarmsNobody(t *testing.T) {
 	staged(t, alone(1), func(g *WithT, s *simulation, p *Pool) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		w := p.slots[0].worker
+		w := p.st.slots[0].worker
 		board := w.board
 		w.board, w.proc.(*simProcess).up = nil, []byte("a result") // as bury leaves it
 		defer func() { w.board, w.proc.(*simProcess).up = board, nil }()
-		g.Expect(p.collect(w, nil, &wire.Frame{Payload: wire.AppendRef(nil, wire.Ref{Offset: 0, Size: 8})})).To(Equal([]byte("a result")))
+		f := &wire.Frame{Kind: wire.FrameValue, Payload: wire.AppendRef(nil, wire.Ref{Offset: 0, Size: 8})}
+		large, err := w.largeResult(nil, f)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(large).To(Equal([]byte("a result")))
+		g.Expect(p.st.collected(w, f, large)).To(MatchError(ContainSubstring("taken back")))
 	})
 }
 
 func TestALargeArgumentIsNotReadAnyMoreWhenItsOwnerHasItBack(t *testing.T) {
 	staged(t, alone(1), func(g *WithT, s *simulation, p *Pool) {
 		p.mu.Lock()
-		w := p.slots[0].worker
+		w := p.st.slots[0].worker
 		w.proc.(*simProcess).down = make([]byte, simArena)
 		w.writing = true // what is sent now is written later
 		p.mu.Unlock()
@@ -107,7 +111,7 @@ func TestALargeArgumentIsNotReadAnyMoreWhenItsOwnerHasItBack(t *testing.T) {
 		w.writing = false
 		o, ok := w.beginWrite()
 		w.writing, w.proc.(*simProcess).down = false, nil
-		p.unlock()
+		p.st.unlock()
 		g.Expect(ok).To(BeTrue())
 		g.Expect(o.bytes).To(BeEmpty())
 	})

@@ -177,10 +177,10 @@ func (s *simulation) recover() {
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), simLiveness)
 	defer cancel()
-	err := p.await(ctx, func() bool {
-		up := p.ready + len(p.bench)
-		return p.ready == s.size && len(p.bench) == s.plan.cfg.Spares && !p.breaker.isOpen() &&
-			len(p.workers) == up && p.stats.Started == p.stats.Exits+uint64(up) // turnover is replaced exits
+	err := p.await(ctx, func(*state) bool {
+		up := p.st.ready + len(p.st.bench)
+		return p.st.ready == s.size && len(p.st.bench) == s.plan.cfg.Spares && !p.st.breaker.isOpen() &&
+			len(p.st.workers) == up && p.st.stats.Started == p.st.stats.Exits+uint64(up) // turnover is replaced exits
 	})
 	if err != nil || !idle {
 		s.violated("the pool comes back", "size %d: %+v", s.size, p.Stats())

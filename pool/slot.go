@@ -11,7 +11,7 @@ import (
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
-// slot is one place in the pool, filled by one worker after another. Its fields belong to Pool.mu.
+// slot is one place in the pool, filled by one worker after another. Its fields belong to who has the lock.
 type slot struct {
 	p        *Pool
 	index    int
@@ -45,8 +45,8 @@ func (s *slot) supervise() {
 	}
 }
 
-// wanted tells whether the slot is to be filled. Pool.mu is held.
-func (s *slot) wanted() bool { return !s.removed && s.p.running() }
+// wanted tells whether the slot is to be filled.
+func (s *slot) wanted(st *state) bool { return !s.removed && st.running() }
 
 // tend waits for the end of a worker that came up, buries it, and reports what that end says about workers.
 func (p *Pool) tend(w *worker) ending {
@@ -67,26 +67,26 @@ func (p *Pool) tend(w *worker) ending {
 		go func() { <-w.exited; w.release() }()
 	}
 
-	p.mu.Lock()
-	defer p.unlock()
+	st := p.lock()
+	defer st.unlock()
 	end := w.ending(exit)
 	if end == endGood {
-		p.breaker.row = 0
+		st.breaker.row = 0
 	}
 	switch {
 	case end == endBad:
-		p.breakerFail(&BootError{Worker: w.name, Reason: "died right after it was ready", Exit: exit, Err: w.rejected}, w.probe)
+		st.breakerFail(&BootError{Worker: w.name, Reason: "died right after it was ready", Exit: exit, Err: w.rejected}, w.probe)
 	case w.probe && end == endGood:
-		p.breakerClose(w)
+		st.breakerClose(w)
 	case w.probe:
-		p.breaker.probing = false // the next one tells
+		st.breaker.probing = false // the next one tells
 	}
 	if w.slot != nil && w.slot.worker == w {
 		w.slot.worker = nil
 	}
-	p.failIfDeserted()
-	p.breakerRest() // a slot that is gone sends no probe
-	p.notify()
+	st.failIfDeserted()
+	st.breakerRest() // a slot that is gone sends no probe
+	st.notify()
 	return end
 }
 
@@ -100,39 +100,39 @@ func (p *Pool) boot(s *slot, probe bool, failures *int) *worker {
 	if err == nil {
 		return w
 	}
-	p.mu.Lock()
-	defer p.unlock()
+	st := p.lock()
+	defer st.unlock()
 	*failures++ // spaces the next starts, those of killed ones too: who kills one may kill them all, as the kernel out of memory
 	var boot *BootError
-	if p.state >= stateStopping || s != nil && s.removed {
-		p.breaker.probing = p.breaker.probing && !probe
-		p.breakerRest()
-		p.notify()
+	if st.stage >= stateStopping || s != nil && s.removed {
+		st.breaker.probing = st.breaker.probing && !probe
+		st.breakerRest()
+		st.notify()
 		return nil
 	}
 	killed := errors.As(err, &boot) && boot.Exit.PID != 0 && boot.Exit.fromOutside()
-	if !killed || p.alone() {
-		p.publish(Event{Kind: BootFailed, Worker: w.info(), Err: err})
-		p.warn("a worker did not come up", "worker", w.name, "err", err)
+	if !killed || st.alone() {
+		st.publish(Event{Kind: BootFailed, Worker: w.info(), Err: err})
+		st.warn("a worker did not come up", "worker", w.name, "err", err)
 	}
-	if s != nil && !p.up && process.Scarce(err) {
-		p.lacks = err
+	if s != nil && !st.up && process.Scarce(err) {
+		st.lacks = err
 	}
 	if killed {
-		p.breakerKilled(err, probe)
+		st.breakerKilled(err, probe)
 	} else {
-		p.breakerFail(err, probe)
+		st.breakerFail(err, probe)
 	}
-	p.breakerRest()
-	p.notify()
+	st.breakerRest()
+	st.notify()
 	return nil
 }
 
 // start starts a worker process and the goroutines that serve it.
 func (p *Pool) start(s *slot, probe bool) (*worker, error) {
-	p.mu.Lock()
+	st := p.lock()
 	w := &worker{
-		p: p, name: fmt.Sprintf("Worker-%d", p.number(s)), slot: s, started: time.Now(),
+		p: p, name: fmt.Sprintf("Worker-%d", st.number(s)), slot: s, started: time.Now(),
 		pos: -1, window: 1, probe: probe, booting: true, ready: make(chan *BootError, 1), drained: make(chan struct{}), attention: make(chan struct{}, 1), readSize: minRead,
 		exited: make(chan struct{}), stuck: make(chan struct{}), adopted: make(chan struct{}),
 	}
@@ -140,8 +140,8 @@ func (p *Pool) start(s *slot, probe bool) (*worker, error) {
 		s.gen++
 		w.gen, w.lastExit = s.gen, s.lastExit
 	}
-	greeting := wire.Hello{Pool: p.id, Worker: w.name, Init: p.initName, InitArg: p.initArg, MaxPayload: int64(p.cfg.MaxPayload)}
-	p.mu.Unlock()
+	greeting := wire.Hello{Pool: st.id, Worker: w.name, Init: st.initName, InitArg: st.initArg, MaxPayload: int64(st.cfg.MaxPayload)}
+	st.unlock()
 
 	proc, err := p.cfg.start(p.spec(w))
 	if err != nil {
@@ -149,51 +149,51 @@ func (p *Pool) start(s *slot, probe bool) (*worker, error) {
 	}
 	p.guardWatch(proc)
 
-	p.mu.Lock()
-	defer p.unlock()
+	st = p.lock()
+	defer st.unlock()
 	w.proc, w.board = proc, proc.Record()
 	payload := greeting.Append(nil)
-	if p.cfg.Command != nil {
+	if st.cfg.Command != nil {
 		payload = greeting.Encode()
 	}
 	w.out = wire.AppendFrame(w.out, &wire.Frame{Kind: wire.FrameHello, Payload: payload})
 	w.dirty = true
-	p.eff.dirty = append(p.eff.dirty, w)
-	p.workers[w] = struct{}{}
+	st.eff.dirty = append(st.eff.dirty, w)
+	st.workers[w] = struct{}{}
 	if s != nil {
 		s.worker = w
 	}
-	p.stats.Started++
-	p.publish(Event{Kind: WorkerStarted, Worker: w.info()})
+	st.stats.Started++
+	st.publish(Event{Kind: WorkerStarted, Worker: w.info()})
 	go w.readLoop()
 	go w.reap()
-	if p.state >= stateStopping {
-		w.kill(ReasonStop)
+	if st.stage >= stateStopping {
+		w.kill(st, ReasonStop)
 	}
 	return w, nil
 }
 
-// number is the next worker's: the one reserved for the slot's first, or a new one. Pool.mu is held.
-func (p *Pool) number(s *slot) (n int) {
+// number is the next worker's: the one reserved for the slot's first, or a new one.
+func (st *state) number(s *slot) (n int) {
 	if s != nil && s.number > 0 {
 		n, s.number = s.number, 0
 		return n
 	}
-	p.workerCount++
-	return p.workerCount
+	st.workerCount++
+	return st.workerCount
 }
 
 // awaitReady waits for the end of w's boot, and buries it if that is not ready.
 func (p *Pool) awaitReady(w *worker) error {
 	command := p.cfg.Command != nil
 	late := make(chan struct{})
-	p.mu.Lock()
-	timeout := p.after(p.cfg.BootTimeout, func() { close(late) })
-	p.unlock()
+	st := p.lock()
+	timeout := st.after(st.cfg.BootTimeout, func() { close(late) })
+	st.unlock()
 	defer func() {
-		p.mu.Lock()
-		p.calm(timeout)
-		p.unlock()
+		st = p.lock()
+		st.calm(timeout)
+		st.unlock()
 	}()
 	boot := &BootError{Worker: w.name, Reason: "exited before it was ready"}
 	select {
@@ -232,7 +232,7 @@ func (p *Pool) awaitReady(w *worker) error {
 	boot.Exit, boot.command = exit, command
 	p.guardForget(w)
 	go func() { <-w.exited; w.release() }()
-	p.mu.Lock()
+	st = p.lock()
 	if boot.Err == nil {
 		boot.Err = w.rejected
 	}
@@ -242,7 +242,7 @@ func (p *Pool) awaitReady(w *worker) error {
 	if w.rejected != nil && boot.Err == nil {
 		boot.Reason, boot.Err = "sent what no worker should", w.rejected
 	}
-	p.mu.Unlock()
+	st.unlock()
 	return boot
 }
 
@@ -263,12 +263,12 @@ func (p *Pool) confine(w *worker) error {
 }
 
 func (p *Pool) kill(w *worker, reason Reason) {
-	p.mu.Lock()
-	defer p.unlock()
-	w.kill(reason)
+	st := p.lock()
+	defer st.unlock()
+	w.kill(st, reason)
 }
 
-// booted handles what a worker says at the end of its boot. Pool.mu is held.
+// booted handles what a worker says at the end of its boot.
 func (w *worker) booted(f *wire.Frame) error {
 	var result *BootError
 	if w.p.cfg.Command != nil {
@@ -292,43 +292,43 @@ func (w *worker) booted(f *wire.Frame) error {
 
 // install makes a booted worker take tasks, or sit on the spare bench. It reports whether it is still wanted.
 func (p *Pool) install(w *worker) bool {
-	p.mu.Lock()
-	defer p.unlock()
-	if p.state >= stateStopping || w.state != Starting || w.killed || w.slot != nil && w.slot.removed {
-		w.kill(ReasonStop)
+	st := p.lock()
+	defer st.unlock()
+	if st.stage >= stateStopping || w.state != Starting || w.killed || w.slot != nil && w.slot.removed {
+		w.kill(st, ReasonStop)
 		return false
 	}
 	w.readyAt = time.Now()
 	w.state = Ready
 	w.lastExit = nil
 	if w.slot == nil {
-		p.bench = append(p.bench, w)
+		st.bench = append(st.bench, w)
 	} else {
 		w.lastExit = w.slot.lastExit
-		p.enlist(w)
+		st.enlist(w)
 	}
-	w.settling = p.after(readySettle, func() {
+	w.settling = st.after(readySettle, func() {
 		if w.state != Ready || !w.died.IsZero() {
 			return
 		}
-		p.breaker.row = 0
+		st.breaker.row = 0
 		if w.probe {
-			p.breakerClose(w)
+			st.breakerClose(w)
 		}
 	})
-	p.notify()
+	st.notify()
 	return true
 }
 
-// enlist gives a ready worker its first tasks. Pool.mu is held.
-func (p *Pool) enlist(w *worker) {
-	p.ready++
-	p.publish(Event{Kind: WorkerReady, Worker: w.info()})
-	p.info("worker ready", "worker", w.name, "pid", w.proc.PID(), "slot", w.slot.index, "generation", w.gen)
-	p.feed(w, p.share(w))
-	p.breakerRest()
-	p.keeperWake()
-	p.notify()
+// enlist gives a ready worker its first tasks.
+func (st *state) enlist(w *worker) {
+	st.ready++
+	st.publish(Event{Kind: WorkerReady, Worker: w.info()})
+	st.info("worker ready", "worker", w.name, "pid", w.proc.PID(), "slot", w.slot.index, "generation", w.gen)
+	st.feed(w, st.share(w))
+	st.breakerRest()
+	st.keeperWake()
+	st.notify()
 }
 
 // spec is what w's process is started with.

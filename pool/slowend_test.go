@@ -41,9 +41,9 @@ func TestNoCallWaitsForTheRecordOfADeadWorkerWhileAnotherIsIdle(t *testing.T) {
 	last := plainOne.Submit(t.Context(), via(p), 1)
 	victim := last.Outcome().PID // which would be sent the next one too
 	p.mu.Lock()
-	w := p.slots[0].worker
+	w := p.st.slots[0].worker
 	if w.proc.PID() != victim {
-		w = p.slots[1].worker
+		w = p.st.slots[1].worker
 	}
 	p.mu.Unlock()
 	g.Expect(crew.Kill(victim, syscall.SIGKILL)).To(Succeed())
@@ -102,8 +102,8 @@ func TestAWorkerThatIsBeingKilledIsNotPutToWorkWhenItSaysReady(t *testing.T) {
 	g.Expect(p.Resize(2)).To(Succeed())
 	g.Eventually(func() int { return p.Stats().Starting }).WithTimeout(time.Minute).Should(Equal(1))
 	p.mu.Lock()
-	w := p.slots[1].worker
-	w.kill(ReasonProtocol)
+	w := p.st.slots[1].worker
+	w.kill(&p.st, ReasonProtocol)
 	p.mu.Unlock()
 	bootsHeld.Store(false)
 	g.Eventually(func() bool {

@@ -2,17 +2,17 @@ package pool
 
 import "slices"
 
-// adopt takes a worker from the spare bench for the slot; nil when there is none. Pool.mu is held.
-func (p *Pool) adopt(s *slot) *worker {
-	if len(p.bench) == 0 {
+// adopt takes a worker from the spare bench for the slot; nil when there is none.
+func (st *state) adopt(s *slot) *worker {
+	if len(st.bench) == 0 {
 		return nil
 	}
-	w := p.bench[0]
-	p.bench = p.bench[1:]
+	w := st.bench[0]
+	st.bench = st.bench[1:]
 	s.gen++
 	w.slot, w.gen, w.lastExit, s.worker = s, s.gen, s.lastExit, w
 	close(w.adopted)
-	p.enlist(w)
+	st.enlist(w)
 	return w
 }
 
@@ -44,19 +44,19 @@ func (p *Pool) keepSpare() {
 
 // unadopted takes a spare that is at its end off the bench; false when a slot has adopted it meanwhile and tends it.
 func (p *Pool) unadopted(w *worker) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	st := p.lock()
+	defer st.unlock()
 	if w.slot != nil {
 		return false
 	}
-	p.offBench(w)
+	st.offBench(w)
 	w.state = Retiring // it was never counted as ready
 	return true
 }
 
-// offBench takes a spare off the bench, if it is there. Pool.mu is held.
-func (p *Pool) offBench(w *worker) {
-	if i := slices.Index(p.bench, w); i >= 0 {
-		p.bench = slices.Delete(p.bench, i, i+1)
+// offBench takes a spare off the bench, if it is there.
+func (st *state) offBench(w *worker) {
+	if i := slices.Index(st.bench, w); i >= 0 {
+		st.bench = slices.Delete(st.bench, i, i+1)
 	}
 }

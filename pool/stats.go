@@ -52,19 +52,19 @@ func (s *Stats) countExit(x Exit) {
 
 // Stats counts what happened so far.
 func (p *Pool) Stats() Stats {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s := p.stats
+	st := p.lock()
+	defer st.unlock()
+	s := st.stats
 	s.Recycled, s.TimedOut, s.Stalled = s.ended[ReasonRecycle], s.ended[ReasonTimeout], s.ended[ReasonStall]
-	if p.measures != nil {
-		s.Total, s.Tasks = p.measures.snapshot()
+	if st.measures != nil {
+		s.Total, s.Tasks = st.measures.snapshot()
 	}
-	s.Queued, s.Ready, s.Spares, s.BreakerOpen = p.queue.live, p.ready, len(p.bench), p.breaker.isOpen()
-	for _, slot := range p.slots {
+	s.Queued, s.Ready, s.Spares, s.BreakerOpen = st.queue.live, st.ready, len(st.bench), st.breaker.isOpen()
+	for _, slot := range st.slots {
 		s.Queued += slot.pinned.live
 	}
-	s.InFlight = p.live - s.Queued // not what workers still run though its caller has given it up
-	for w := range p.workers {
+	s.InFlight = st.live - s.Queued // not what workers still run though its caller has given it up
+	for w := range st.workers {
 		if w.state == Starting {
 			s.Starting++
 		}

@@ -209,15 +209,15 @@ func (s *streamState[Out]) next(ctx context.Context) (*Future[Out], *streamEnd) 
 
 // streamWindow is twice what the ready workers take, at least 2.
 func (p *Pool) streamWindow() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	st := p.lock()
+	defer st.unlock()
 	n := 0
-	for _, s := range p.slots {
+	for _, s := range st.slots {
 		if s.worker != nil && s.worker.state == Ready {
 			n += s.worker.window
 		}
 	}
-	return max(2*n, 2*len(p.slots), 2)
+	return max(2*n, 2*len(st.slots), 2)
 }
 
 // submitWaiting is submit for streams: a full queue is waited for whatever Config.QueueBlock says, since a stream

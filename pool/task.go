@@ -104,7 +104,7 @@ func (t Task[In, Out]) Call(ctx context.Context, r Runner, in In, opts ...Option
 		<-w.c
 	}
 	if f.call.borrowed {
-		_ = p.await(context.Background(), func() bool { return f.call.copying == 0 })
+		_ = p.await(context.Background(), func(*state) bool { return f.call.copying == 0 })
 	}
 	return f.value(true)
 }

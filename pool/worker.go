@@ -7,7 +7,7 @@ import (
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
-// worker is the parent's record of one worker process. Unless said otherwise its fields belong to Pool.mu.
+// worker is the parent's record of one worker process. Unless said otherwise its fields belong to who has the lock.
 type worker struct {
 	p       *Pool
 	name    string
@@ -128,7 +128,7 @@ func (w *worker) short() int {
 	return min(w.window, int(wakeTime/(w.cost+taskOverhead)))
 }
 
-// info describes w; Pool.mu is held.
+// info describes w
 func (w *worker) info() WorkerInfo {
 	i := WorkerInfo{
 		Name: w.name, Slot: -1, Generation: w.gen, State: w.state, Tasks: w.settled, InFlight: w.flight.count,
@@ -151,8 +151,8 @@ func (w *worker) info() WorkerInfo {
 }
 
 // kill ends w and everything it started, for the pool's own reason; a worker that is not reaped in time after that is
-// quarantined. Pool.mu is held.
-func (w *worker) kill(reason Reason) {
+// quarantined.
+func (w *worker) kill(st *state, reason Reason) {
 	if w.proc == nil || w.state >= Stopped || !w.died.IsZero() {
 		return
 	}
@@ -163,17 +163,17 @@ func (w *worker) kill(reason Reason) {
 	w.killed = true
 	serving := w.state == Ready
 	if serving {
-		w.p.withdraw(w) // before it can start the next task
+		st.withdraw(w) // before it can start the next task
 	}
 	w.proc.Kill()
 	if serving {
-		w.p.dispatch()
-		w.p.notify()
+		st.dispatch()
+		st.notify()
 	}
-	if again || w.p.cfg.mutant == mutantNoQuarantine {
+	if again || st.cfg.mutant == mutantNoQuarantine {
 		return
 	}
-	w.quarantine = w.p.after(quarantineWait, func() {
+	w.quarantine = st.after(quarantineWait, func() {
 		select {
 		case <-w.exited:
 		default:
@@ -227,13 +227,13 @@ func (w *worker) readLoop() {
 
 // hungUp gives a worker that closed its socket a moment to exit, since the end of the socket is seen before the exit.
 func (w *worker) hungUp() {
-	w.p.mu.Lock()
-	defer w.p.unlock()
-	w.hangUp = w.p.after(time.Second, func() {
+	st := w.p.lock()
+	defer st.unlock()
+	w.hangUp = st.after(time.Second, func() {
 		if w.rejected == nil && w.died.IsZero() {
 			w.rejected = errHungUp
 		}
-		w.kill(ReasonProtocol)
+		w.kill(st, ReasonProtocol)
 	})
 }
 
@@ -241,11 +241,11 @@ func (w *worker) hungUp() {
 // what it died of in the record, however long its output keeps that waiting.
 func (w *worker) reap() {
 	w.proc.AwaitDeath()
-	w.p.mu.Lock()
+	st := w.p.lock()
 	w.died = time.Now()
 	w.attend()
-	w.p.notIdle(w)
-	w.p.mu.Unlock()
+	st.notIdle(w)
+	st.unlock()
 	w.status = w.proc.Wait()
 	w.proc.StopReading()
 	w.proc.HangUp()

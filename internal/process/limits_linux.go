@@ -43,7 +43,7 @@ func (p *osProcess) addTo(g *cgroup.Group) error {
 }
 
 // leaveCgroup is called when the worker is dead: it ends everything that it left in its cgroup, keeps the evidence, and
-// removes the group. It waits for those processes and so must not be called with Pool.mu held.
+// removes the group. It waits for those processes and so must not be called with a lock held that others wait for.
 func (p *osProcess) leaveCgroup() {
 	p.mu.Lock()
 	g := p.group

@@ -1,0 +1,171 @@
+package pool
+
+import (
+	"runtime"
+	"time"
+
+	"github.com/respawn-go/respawn/internal/wire"
+)
+
+// A write to a socket and the waking of its reader cost more than tens of small tasks, so submissions that come close
+// together should travel together, while one that comes alone should not wait. Two signs tell that more are coming: the
+// last few came within a write's time of each other, or several callers were just given their results and are about to
+// be back. Then calls stay in the queue until the goroutines that are ready to run have had their turn: they are coalesced. And
+// a few tiny ones are deferred to a worker that is about to answer, since to wake another takes longer.
+const (
+	rapidGap   = 5 * time.Microsecond
+	rapidRun   = 8                    // so many submissions in a row, each within rapidGap of the one before
+	tinyTask   = 5 * time.Microsecond // tasks under this are better deferred to a worker that is about to answer
+	deferUnder = 32                   // more than so many are not
+)
+
+// deferNear is how many workers must be about to answer before tiny tasks are deferred to them: half as many as there are
+// processors, since the parent needs its share of those.
+var deferNear = max(1, runtime.GOMAXPROCS(0)/2)
+
+// pace says when calls that are queued while workers are idle are sent.
+type pace uint8
+
+const (
+	paceNow      pace = iota // at once
+	paceDefer                // to the next worker that answers, or when the keeper finds that this takes long
+	paceCoalesce             // by the dispatcher's goroutine, once those that are ready to run have had their turn
+)
+
+// load is what a pacer is told of its pool.
+type load struct {
+	queued  int // calls in the queue, the newest among them
+	near    int // workers that are about to answer
+	blocked int // submitters that wait for room in the queue
+}
+
+// pacer decides on paces from figures and the time, and does nothing itself. Its zero value has seen no call.
+type pacer struct {
+	last       time.Duration // when the last call was queued
+	rapid      int           // calls in a row that followed at once
+	lone       int           // calls in a row that were alone and followed soon
+	cost       time.Duration // moving average of what a task takes to run
+	coalescing bool          // until coalesced
+	deferring  bool          // until a worker answers, or overdue
+	since      time.Duration // when that began
+}
+
+// queued is the pace of a call that was just queued. alone says that it is the only one in the pool and its caller waits for it.
+func (p *pacer) queued(at time.Duration, alone bool, l load) pace {
+	gap := at - p.last
+	p.last = at
+	p.rapid, p.lone = nextInRow(p.rapid, gap < rapidGap), nextInRow(p.lone, alone && gap < loneGap)
+	switch {
+	case p.defers(at, l):
+		return paceDefer
+	case p.rapid < rapidRun:
+		return paceNow
+	}
+	p.coalescing = true
+	return paceCoalesce
+}
+
+// nextInRow goes on with a row, or begins it anew.
+func nextInRow(n int, goesOn bool) int {
+	if goesOn {
+		return n + 1
+	}
+	return 0
+}
+
+// defers tells whether the queue is short and tiny enough to wait for a worker that is about to answer.
+func (p *pacer) defers(at time.Duration, l load) bool {
+	if l.near < deferNear || p.cost >= tinyTask || l.queued >= deferUnder {
+		return false
+	}
+	if !p.deferring {
+		p.deferring, p.since = true, at
+	}
+	return true
+}
+
+// coalesced is the pace of what was coalesced, now that the others have had their turn.
+func (p *pacer) coalesced(at time.Duration, l load) pace {
+	p.coalescing = false
+	if p.defers(at, l) {
+		return paceDefer
+	}
+	return paceNow
+}
+
+// answered notes that a worker has answered, whose tasks cost so much, and with that so many callers who are about to be back. It is
+// the pace of what they will bring.
+func (p *pacer) answered(cost time.Duration, callers int) pace {
+	p.cost += (cost - p.cost) / 8
+	p.deferring = false
+	if callers <= 1 || p.coalescing {
+		return paceNow
+	}
+	p.coalescing = true
+	return paceCoalesce
+}
+
+// overdue tells whether what was deferred has waited for too long, and ends that.
+func (p *pacer) overdue(at time.Duration) bool {
+	if !p.deferring || at-p.since < keeperTick {
+		return false
+	}
+	p.deferring = false
+	return true
+}
+
+// keeps tells whether what is queued stays there though a worker is idle: a few tiny calls, while callers are about to come back,
+// unless the queue is full and somebody waits for room.
+func (p *pacer) keeps(l load) bool {
+	return p.coalescing && l.blocked == 0 && p.cost < tinyTask && l.queued < deferUnder
+}
+
+// load is what the pacer is told.
+func (st *state) load() load { return load{st.queue.live, st.busy - st.slow, st.blocked} }
+
+// pace sends a call that was just queued while workers are idle, or leaves it to who will.
+func (st *state) pace() {
+	at := wire.Now()
+	switch st.pacer.queued(at, st.caller != nil && st.live == 1, st.load()) {
+	case paceNow:
+		st.dispatch()
+	case paceDefer:
+		st.deferred(at)
+	case paceCoalesce:
+		st.coalesce()
+	}
+}
+
+// deferred makes the keeper look in time at what has begun to be deferred just now.
+func (st *state) deferred(at time.Duration) {
+	if st.pacer.since == at && st.keeperNext.After(time.Now().Add(2*keeperTick)) {
+		st.keeperWake()
+	}
+}
+
+// coalesce leaves the queue to the dispatcher's goroutine.
+func (st *state) coalesce() {
+	select {
+	case st.dispatchKick <- struct{}{}:
+	default:
+	}
+}
+
+// dispatchQueue gives coalesced calls to idle workers, until the pool has stopped.
+func (p *Pool) dispatchQueue() {
+	for {
+		select {
+		case <-p.dispatchKick:
+			runtime.Gosched() // behind everything that is ready to run: the callers that are coming back
+			st, at := p.lock(), wire.Now()
+			if st.pacer.coalesced(at, st.load()) == paceNow {
+				st.dispatch()
+			} else {
+				st.deferred(at)
+			}
+			st.unlock()
+		case <-p.stopped:
+			return
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package pool
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+)
+
+// Figures in, a pace out: each row is a pool at the moment at which a call is queued.
+func TestThePaceOfACallFollowsFromTheFigures(t *testing.T) {
+	const now = time.Minute
+	near, tiny := deferNear, tinyTask-1
+	for name, c := range map[string]struct {
+		pacer pacer
+		gap   time.Duration // since the call before
+		load  load
+		want  pace
+	}{
+		"a call that comes alone":                                       {pacer{}, time.Second, load{queued: 1}, paceNow},
+		"one of a few that come fast":                                   {pacer{rapid: rapidRun - 2}, rapidGap - 1, load{queued: 1}, paceNow},
+		"one more of many that come fast":                               {pacer{rapid: rapidRun - 1}, rapidGap - 1, load{queued: 1}, paceCoalesce},
+		"many came fast, and then it took a while":                      {pacer{rapid: 100}, rapidGap, load{queued: 1}, paceNow},
+		"tiny tasks while a worker is about to answer":                  {pacer{cost: tiny}, time.Second, load{queued: 1, near: near}, paceDefer},
+		"tiny tasks that come fast while a worker is about to answer":   {pacer{cost: tiny, rapid: 100}, 0, load{queued: 1, near: near}, paceDefer},
+		"tiny tasks while too few workers are about to answer":          {pacer{cost: tiny}, time.Second, load{queued: 1, near: near - 1}, paceNow},
+		"tasks that are not tiny":                                       {pacer{cost: tinyTask}, time.Second, load{queued: 1, near: near}, paceNow},
+		"tasks that are not tiny and come fast":                         {pacer{cost: tinyTask, rapid: 100}, 0, load{queued: 1, near: near}, paceCoalesce},
+		"the last tiny task that is deferred":                           {pacer{cost: tiny}, time.Second, load{queued: deferUnder - 1, near: near}, paceDefer},
+		"so many tiny tasks that another worker is woken":               {pacer{cost: tiny}, time.Second, load{queued: deferUnder, near: near}, paceNow},
+		"many tiny tasks that come fast, too many to be deferred":       {pacer{cost: tiny, rapid: 100}, 0, load{queued: deferUnder, near: near}, paceCoalesce},
+		"somebody waits for room, which does not make a call more slow": {pacer{}, time.Second, load{queued: 1, blocked: 1}, paceNow},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g, p := NewWithT(t), c.pacer
+			p.last = now - c.gap
+			g.Expect(p.queued(now, false, c.load)).To(Equal(c.want))
+			g.Expect(p.last).To(Equal(now))
+			g.Expect(p.coalescing).To(Equal(c.want == paceCoalesce))
+			g.Expect(p.deferring).To(Equal(c.want == paceDefer))
+		})
+	}
+}
+
+func TestWhatIsDeferredIsOverdueATickAfterItBegan(t *testing.T) {
+	g, p := NewWithT(t), pacer{}
+	l := load{queued: 1, near: deferNear}
+	g.Expect(p.overdue(time.Hour)).To(BeFalse(), "nothing is deferred")
+	g.Expect(p.queued(time.Second, false, l)).To(Equal(paceDefer))
+	g.Expect(p.queued(time.Second+keeperTick/2, false, l)).To(Equal(paceDefer))
+	g.Expect(p.overdue(time.Second + keeperTick - 1)).To(BeFalse())
+	g.Expect(p.overdue(time.Second+keeperTick)).To(BeTrue(), "counted from the first")
+	g.Expect(p.overdue(time.Second+keeperTick)).To(BeFalse(), "it is not deferred any more")
+
+	p.queued(2*time.Second, false, l)
+	p.answered(0, 1)
+	g.Expect(p.overdue(time.Hour)).To(BeFalse(), "a worker has answered")
+}
+
+func TestSeveralCallersWhoAreAnsweredAreWaitedForOnce(t *testing.T) {
+	g, p := NewWithT(t), pacer{}
+	g.Expect(p.answered(0, 1)).To(Equal(paceNow))
+	g.Expect(p.answered(0, 2)).To(Equal(paceCoalesce))
+	g.Expect(p.answered(0, 2)).To(Equal(paceNow), "the dispatcher is on its way")
+	few := load{queued: 1}
+	g.Expect(p.keeps(few)).To(BeTrue())
+	g.Expect(p.keeps(load{queued: 1, blocked: 1})).To(BeFalse(), "somebody waits for room")
+	g.Expect(p.keeps(load{queued: deferUnder})).To(BeFalse())
+	g.Expect(p.coalesced(time.Second, few)).To(Equal(paceNow))
+	g.Expect(p.keeps(few)).To(BeFalse())
+	p.coalescing = true
+	g.Expect(p.coalesced(time.Second, load{queued: 1, near: deferNear})).To(Equal(paceDefer))
+}
+
+func TestARowOfLoneCallsEndsWithOneThatIsNotAloneOrLate(t *testing.T) {
+	g, p := NewWithT(t), pacer{}
+	at := time.Second
+	for range 3 {
+		at += loneGap - 1
+		p.queued(at, true, load{queued: 1})
+	}
+	g.Expect(p.lone).To(Equal(2), "the first followed nobody")
+	p.queued(at+loneGap, true, load{queued: 1})
+	g.Expect(p.lone).To(BeZero())
+	p.queued(at+loneGap+1, true, load{queued: 1})
+	p.queued(at+loneGap+2, false, load{queued: 2})
+	g.Expect(p.lone).To(BeZero())
+}
+
+func TestTheCostOfATaskIsAnAverageThatMoves(t *testing.T) {
+	g, p := NewWithT(t), pacer{}
+	for range 100 {
+		p.answered(8*time.Millisecond, 0)
+	}
+	g.Expect(p.cost).To(BeNumerically("~", 8*time.Millisecond, time.Microsecond))
+	p.answered(0, 0)
+	g.Expect(p.cost).To(BeNumerically("~", 7*time.Millisecond, time.Microsecond))
+}
