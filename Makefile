@@ -9,7 +9,7 @@ PAIRS ?= 20
 TRIALS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race sim fleet-sim fuzz gate-pairs gate-rates bench picture v2 fmt lint vet tidy vuln ci clean
+.PHONY: help build demo test race sim fleet-sim shrink fuzz gate-pairs gate-rates bench picture v2 fmt lint vet tidy vuln ci clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ fuzz: ## each fuzz target until it has executed so often (EXECS=20000)
 
 fleet-sim: ## the fleet's simulation over many schedules (SEEDS=100000)
 	$(GO) test -count=1 -timeout 0 -run '^TestSimulationOfTheFleet$$' ./fleet -args -seeds $(SEEDS)
+
+shrink: ## is the cause of each of twenty planted bugs found among a hundred kills? (takes an hour)
+	$(GO) test -count=1 -timeout 0 -v -run '^TestThePlantedCauseIsFound$$' ./scenarios/shrink -args -every
 
 gate-pairs: ## is the gate red on twice the recovery, and never on noise? (PAIRS=20)
 	$(GO) test -count=1 -timeout 0 -v -run '^TestGateOverPairs$$' ./cmd/respawn -pairs $(PAIRS)

@@ -67,14 +67,6 @@ func (s *Scenario) pathOfFault(shot chaos.Shot) (string, error) {
 	return path, nil
 }
 
-// faultName is the key of a fault.
-func faultName(n *yaml.Node) string {
-	if n = clone(n); n.Kind == yaml.MappingNode && len(n.Content) > 0 {
-		return n.Content[0].Value
-	}
-	return n.Value
-}
-
 // inline is a value on one line.
 func inline(n *yaml.Node) (string, error) {
 	n = clone(n)

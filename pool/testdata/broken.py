@@ -9,7 +9,7 @@ send, run = worker.send, worker.run
 
 
 def answers(f):
-    def changed(self, kind, payload, head=None, run=0):
+    def changed(self, kind, payload, head=None, run=0, flags=0):
         if head is None:
             return send(self, kind, payload)
         f(self, kind, payload, head, run)
