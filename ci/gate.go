@@ -30,6 +30,8 @@ type Row struct {
 	Warnings []string          `json:"warnings,omitempty"`
 	Change   *Change           `json:"change,omitempty"`
 	Seconds  float64           `json:"seconds"` // that the runs took
+
+	verdict reports.Verdict // what the scenario comes to, for the badge; "" for one without runs
 }
 
 // Exit is the command's exit code: 0 green; else the worst one of the runs' verdicts, and 1 for what is missing.
@@ -81,8 +83,10 @@ func (p Policy) decideOne(now time.Time, name string, runs []*reports.Report, ba
 	runs = distinct(runs)
 	row.Runs, row.Copies = len(runs), all-len(runs)
 	var red []string
+	broken := reports.Verdict("") // what the red comes to: the gravest verdict, or FAIL where it is not a run's verdict that is red
 	for _, err := range lost {
 		red = append(red, err.Error())
+		broken = reports.Fail
 	}
 	if len(runs) == 0 && len(lost) == 0 {
 		red = append(red, "the policy asks for it and there is no run")
@@ -99,6 +103,7 @@ func (p Policy) decideOne(now time.Time, name string, runs []*reports.Report, ba
 			holds = append(holds, "skipped: "+r.Skipped)
 			if !p.AllowSkips {
 				red = append(red, "skipped: "+r.Skipped)
+				broken = reports.Worst(broken, reports.Inconclusive)
 			}
 		case r.Verdict == reports.Pass:
 			holds = append(holds, "passed")
@@ -107,32 +112,52 @@ func (p Policy) decideOne(now time.Time, name string, runs []*reports.Report, ba
 			holds = append(holds, fmt.Sprintf("%s, which the policy allows: %s", r.Verdict, r.Cause))
 		default:
 			red = append(red, fmt.Sprintf("%s: %s", r.Verdict, r.Cause))
+			broken = reports.Worst(broken, r.Verdict)
 		}
 		if why := p.stale(now, r); why != "" {
 			red = append(red, why)
+			broken = reports.Worst(broken, reports.Fail)
 		}
 	}
 	if row.Copies > 0 {
 		row.Warnings = append(row.Warnings, fmt.Sprintf("%d of its runs are copies of others, which count once", row.Copies))
 	}
-	if change := compare(runs, baseline, p.Regression); change != nil {
-		row.Change = change
-		switch blind := change.blind(p.Regression.Detect); {
-		case change.Red:
-			red = append(red, change.Text)
-		case blind != "" && p.Regression.Detect > 0:
-			red = append(red, fmt.Sprintf("%s, and the policy asks for %g×; %s", blind, p.Regression.Detect, change.Text))
-		case blind != "":
-			row.Warnings = append(row.Warnings, blind)
+	if row.Change = compare(runs, baseline, p.Regression); len(runs) > 0 {
+		if why, v := row.compared(p.Regression); why != "" {
+			red = append(red, why)
+			broken = reports.Worst(broken, v)
 		}
-	} else if p.Regression.Detect > 0 && !p.Regression.Off && len(runs) > 0 {
-		red = append(red, "the policy asks for a comparison, and there is no baseline")
 	}
 	row.Green, row.Reason = len(red) == 0, summary(holds)
-	if len(red) > 0 {
+	row.verdict = broken
+	switch {
+	case len(red) > 0:
 		row.Reason = summary(red)
+	case slices.Contains(row.Verdicts, reports.Pass):
+		row.verdict = reports.Pass
+	default:
+		row.verdict = reports.Worst(row.Verdicts...)
 	}
 	return row
+}
+
+// compared says why the comparison is red and what that comes to, "" if it is not; what it could not have seen is a warning.
+func (r *Row) compared(limits Regression) (why string, v reports.Verdict) {
+	if r.Change == nil {
+		if limits.Detect > 0 && !limits.Off {
+			return "the policy asks for a comparison, and there is no baseline", reports.Inconclusive
+		}
+		return "", ""
+	}
+	switch blind := r.Change.blind(limits.Detect); {
+	case r.Change.Red:
+		return r.Change.Text, reports.Fail
+	case blind != "" && limits.Detect > 0:
+		return fmt.Sprintf("%s, and the policy asks for %g×; %s", blind, limits.Detect, r.Change.Text), reports.Inconclusive
+	case blind != "":
+		r.Warnings = append(r.Warnings, blind)
+	}
+	return "", ""
 }
 
 // summary is the first of several reasons, and how many there are.

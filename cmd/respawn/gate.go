@@ -15,9 +15,9 @@ import (
 
 // gateFlags is what the command line of gate says.
 type gateFlags struct {
-	policy, junit string
-	baselines     []string
-	asJSON        bool
+	policy, junit, badge string
+	baselines            []string
+	asJSON               bool
 }
 
 func newGate() *cobra.Command {
@@ -34,7 +34,7 @@ spawn floors: the median, the slowest tenth, and what is far out. Runs of the ba
 in one directory are one release: with several, or --baseline several times, a slowdown that
 creeps up from release to release is red too. docs/gate.md says what it finds and what it cannot.
 
-In GitHub Actions it also writes annotations and the step summary; --junit is for other CI systems.`,
+In GitHub Actions it also writes annotations and the step summary; --junit is for other CI systems, and --badge for a page that shows how it stands.`,
 		Example: "  respawn gate respawn-out\n  respawn gate respawn-out --policy ci/gate.yaml --baseline releases",
 		Args:    needs("which directory of reports?", false),
 		RunE:    func(cmd *cobra.Command, args []string) error { return decide(cmd, args[0], f) },
@@ -42,6 +42,7 @@ In GitHub Actions it also writes annotations and the step summary; --junit is fo
 	cmd.Flags().StringVar(&f.policy, "policy", "", "policy file: which scenarios must be there, which verdicts are allowed")
 	cmd.Flags().StringArrayVar(&f.baselines, "baseline", nil, "directory of earlier reports to compare with, or of several releases' (repeat for more)")
 	cmd.Flags().StringVar(&f.junit, "junit", "", "write the decision to this file as JUnit XML, a test case a scenario")
+	cmd.Flags().StringVar(&f.badge, "badge", "", "write the decision to this file as a badge, an SVG picture")
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print the decision as JSON")
 	return cmd
 }
@@ -56,15 +57,13 @@ func decide(cmd *cobra.Command, dir string, f gateFlags) error {
 			return &exitError{code: exitUsage}
 		}
 	}
-	for flag, path := range map[string]string{"--junit": f.junit, "GITHUB_STEP_SUMMARY": ci.StepSummary()} {
-		if path == "" {
-			continue
-		}
-		if err := reports.Writable(path); err != nil {
-			return usage("%s: %w", flag, err)
-		}
+	if err := f.writable(); err != nil {
+		return err
 	}
 	runs, unread, err := read(dir, p)
+	if errors.Is(err, reports.ErrNoReports) && f.badge != "" { // the badge of the last time would say what does not hold
+		err = errors.Join(err, reports.WriteFile(f.badge, ci.Decision{}.Badge))
+	}
 	if err != nil {
 		return usage("%w", err)
 	}
@@ -101,13 +100,41 @@ func decide(cmd *cobra.Command, dir string, f gateFlags) error {
 	if err == nil {
 		err = d.Annotate(commands)
 	}
-	if err == nil && f.junit != "" {
-		err = reports.WriteFile(f.junit, d.JUnit)
+	if err == nil {
+		err = f.write(d)
 	}
 	if err == nil && !d.Green {
 		return &exitError{code: d.Exit()}
 	}
 	return err
+}
+
+// writable tells before anything is read which of the files cannot be written.
+func (f gateFlags) writable() error {
+	for flag, path := range map[string]string{"--junit": f.junit, "--badge": f.badge, "GITHUB_STEP_SUMMARY": ci.StepSummary()} {
+		if path == "" {
+			continue
+		}
+		if err := reports.Writable(path); err != nil {
+			return usage("%s: %w", flag, err)
+		}
+	}
+	if f.badge != "" && f.badge == f.junit {
+		return usage("--badge and --junit are the same file: %s", f.badge)
+	}
+	return nil
+}
+
+// write writes the decision's files.
+func (f gateFlags) write(d ci.Decision) error {
+	var junit, badge error
+	if f.junit != "" {
+		junit = reports.WriteFile(f.junit, d.JUnit)
+	}
+	if f.badge != "" {
+		badge = reports.WriteFile(f.badge, d.Badge)
+	}
+	return errors.Join(junit, badge)
 }
 
 // read is the runs in the directory, and what could not be read of them. A directory without any is a mistake, unless a policy
