@@ -33,6 +33,10 @@ func (k Key) SVG() template.HTML {
 		mark = fmt.Sprintf(`<path class="hit"%s d="M9 6%s"/>`, looks["hit"], shapes[n])
 	case k.Class == "bad", k.Class == "never":
 		mark = fmt.Sprintf(`<path class="%s"%s d="M9 6%s"/>`, k.Class, look, cross)
+	case strings.HasPrefix(k.Class, "heat"):
+		n, _ := strconv.Atoi(k.Class[len("heat"):])
+		side := 12 * heatShare(n)
+		mark = fmt.Sprintf(`<rect class="%s"%s x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`, k.Class, look, 9-side/2, 6-side/2, side, side)
 	case k.Class == "point":
 		mark = fmt.Sprintf(`<circle class="point"%s cx="9" cy="6" r="3"/>`, look)
 	case strings.Contains(look, "stroke"):
@@ -64,6 +68,8 @@ var looks = map[string]string{
 	"low":   ` fill="none" stroke="#4c6a85"`, "fault": ` fill="none" stroke="#cf222e" stroke-opacity=".3"`,
 	"tick": ` fill="none" stroke="#4c6a85"`, "hit": ` fill="#cf222e"`,
 	"bar": ` fill="#218bff"`, "boot": ` fill="#858f99"`, "dead": ` fill="#7d4e00"`, "bad": ` fill="#cf222e"`, "failed": ` fill="#cf222e"`,
+	"cool": ` fill="#e4e8ec"`, "heat0": ` fill="#57606a"`, "heat1": ` fill="#b08800"`, "heat2": ` fill="#bc4c00"`,
+	"heat3": ` fill="#a40e26"`, "heat4": ` fill="#4c0a13"`,
 	"point": ` fill="#0969da"`, "never": ` fill="#cf222e"`,
 }
 

@@ -7,7 +7,7 @@ import (
 // figures draws everything there is data for, in the order of the page.
 func (r *Report) figures() []Figure {
 	var list []Figure
-	for _, f := range []*Figure{r.lanesFigure(), r.readyFigure(), r.recoveryFigure(), r.spreadFigure(), r.loadFigure(), r.latencyFigure()} {
+	for _, f := range []*Figure{r.lanesFigure(), r.heatFigure(), r.readyFigure(), r.recoveryFigure(), r.spreadFigure(), r.loadFigure(), r.latencyFigure()} {
 		if f != nil {
 			list = append(list, *f)
 		}

@@ -48,6 +48,9 @@ var every = flag.Bool("every", false, "look at each page in all colours and widt
 func TestAxeFindsNothing(t *testing.T) {
 	source := axeSource(t)
 	pages := map[string]func(*testing.T) string{"index": shapes["index"], "empty": shapes["empty"], "hostile": shapes["hostile"]}
+	pages["many slots"] = func(t *testing.T) string {
+		return reportOf(t, storm.Storm{Tasks: 500, Kills: 100, Slots: 1000, Broken: true})
+	}
 	for _, v := range []reports.Verdict{reports.Pass, reports.Fail, reports.Inconclusive, reports.Aborted, reports.Error} {
 		pages[string(v)] = func(t *testing.T) string { return verdictOf(t, v) }
 	}
