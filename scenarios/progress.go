@@ -15,7 +15,7 @@ import (
 type Progress struct {
 	At        time.Duration
 	Stage     string
-	Done      float64 // of the run's planned length, 0 to 1; it may go back when a stage takes longer than planned
+	Planned   time.Duration // of the run; it may take longer
 	Ready     int
 	Want      int
 	Confirmed int // injections
@@ -25,32 +25,45 @@ type Progress struct {
 	Tasks     int // settled
 	Bad       int // settled, and not with the right value
 	Cancelled int // given up because the run was interrupted; not among Tasks and Bad
+	// Slots is how each slot is. It is not to be changed.
+	Slots []SlotState
 	// News is what just happened, in a line: a kill, a recovery, an alarm. "" when it is only figures that changed.
 	News string
 }
+
+// SlotState is how a slot is, in the order in which they ask for attention.
+type SlotState = ledger.State
+
+// The states of slots.
+const (
+	SlotUp       = ledger.Up       // its member is ready
+	SlotAbsent   = ledger.Absent   // nobody is told to be there
+	SlotStarting = ledger.Starting // its member is not ready yet
+	SlotStruck   = ledger.Struck   // a fault was injected into it within the last second
+	SlotDown     = ledger.Down     // its member died of a fault, and nobody was of use there since
+)
 
 // tracker turns what the ledger of a run tells by now into progress.
 type tracker struct {
 	Progress
 	l       *ledger.Ledger
-	planned time.Duration
 	waiting []*ledger.Death // those of the ledger whose slots were not back
 	known   int             // of the ledger's deaths
 	tell    func(Progress)
 	told    time.Duration
+	looked  time.Duration // when the slots were looked at
 }
 
-// tellEvery bounds how often figures alone are told.
+// tellEvery bounds how often figures alone are told, and the slots looked at.
 const tellEvery = 100 * time.Millisecond
 
 func newTracker(l *ledger.Ledger, planned time.Duration, tell func(Progress)) *tracker {
-	return &tracker{l: l, planned: max(planned, time.Second), tell: tell, told: -tellEvery}
+	return &tracker{Progress: Progress{Planned: planned}, l: l, tell: tell, told: -tellEvery, looked: -tellEvery}
 }
 
 // look is called after each event that was added to the ledger.
 func (t *tracker) look(e history.Event) {
 	t.At, t.News = e.T, ""
-	t.Done = min(float64(e.T)/float64(t.planned), 1)
 	switch {
 	case e.Stage != nil:
 		t.Stage = string(e.Stage.Name)
@@ -71,6 +84,9 @@ func (t *tracker) look(e history.Event) {
 	}
 	if t.News != "" || e.T-t.told >= tellEvery {
 		t.told = e.T
+		if e.T-t.looked >= tellEvery {
+			t.looked, t.Slots = e.T, t.l.States()
+		}
 		t.tell(t.Progress)
 	}
 }

@@ -88,7 +88,7 @@ func (s *Scenario) run(ctx context.Context, path string, o RunOptions) (*reports
 		return r, nil
 	}
 	if o.Progress != nil {
-		o.Progress(Progress{Stage: "start"})
+		o.Progress(Progress{Stage: "start", Planned: s.planned()})
 	}
 	err := s.record(ctx, path, o)
 	switch mistakes := Problems(nil); {

@@ -18,21 +18,32 @@ import (
 	"github.com/respawn-go/respawn/scenarios"
 )
 
-// display shows a run as it goes on, on standard error: on a terminal a bar under the news, elsewhere a line a second.
-type display struct {
-	w        io.Writer
+// display shows a run as it goes on, on standard error.
+type display interface {
+	update(p scenarios.Progress) // takes the next state of the run, and does not wait
+	end()
+}
+
+// newDisplay is a panel on a terminal, and elsewhere a log.
+func newDisplay(w io.Writer, name string) display {
+	if isTerminal(w) && os.Getenv("TERM") != "dumb" {
+		return newPanel(w, name)
+	}
+	return newLog(newScreen(w), name)
+}
+
+// eventLog shows a run in lines: what is unusual as it happens, and how far the run is every few seconds.
+type eventLog struct {
+	w        io.WriteCloser
 	name     string
-	live     bool // a terminal: the bar is drawn over itself
-	colours  bool
 	lastLine time.Duration
 	second   time.Duration // since when news are counted
 	news     int           // told since then
 	quiet    int           // not told since then
 }
 
-func newDisplay(w io.Writer, name string) *display {
-	live := isTerminal(w)
-	return &display{w: w, name: name, lastLine: -time.Second, live: live, colours: live && wantsColour()}
+func newLog(w io.WriteCloser, name string) *eventLog {
+	return &eventLog{w: w, name: name, lastLine: -lineEvery}
 }
 
 // described is a writer with a file descriptor.
@@ -46,52 +57,24 @@ func isTerminal(w any) bool {
 // wantsColour follows no-color.org.
 func wantsColour() bool { return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" }
 
-const barWidth = 24
+// lineEvery is how often a log says how far the run is.
+const lineEvery = 5 * time.Second
 
-// update takes the next state of the run.
-func (d *display) update(p scenarios.Progress) {
-	if d.live {
-		if p.News != "" {
-			fmt.Fprintf(d.w, "\r\x1b[K%8s  %s\n", clock(p.At), d.paint(p.News))
-		}
-		fmt.Fprintf(d.w, "\r\x1b[K%s", d.bar(p, width(d.w)-echo))
-		return
-	}
-	stage := strings.HasPrefix(p.News, "stage ")
-	if p.News != "" && !stage {
+func (d *eventLog) update(p scenarios.Progress) {
+	if p.News != "" && !strings.HasPrefix(p.News, "stage ") {
 		d.tell(p)
 	}
-	if stage && p.Want > 0 || p.At-d.lastLine >= time.Second {
+	if p.At-d.lastLine >= lineEvery {
 		d.lastLine = p.At
-		d.line(p, figures(p))
+		d.line(p, strings.Join(figures(p), ", "))
 	}
-}
-
-// echo is the room that is left for what a terminal writes there itself when Ctrl-C is pressed.
-const echo = 3
-
-// bar is the live line in so many columns: the figures whole, for they are what matters, and then as much of a bar and of the
-// name as there is room for.
-func (d *display) bar(p scenarios.Progress, columns int) string {
-	text := figures(p)
-	room := columns - len([]rune(text)) - 1
-	name := d.name
-	wide := min(barWidth, room-len([]rune(name))-1)
-	if wide < 4 {
-		name, wide = "", min(barWidth, room)
-	}
-	if wide < 4 {
-		return cut(text, columns)
-	}
-	full := int(p.Done * float64(wide))
-	return strings.TrimLeft(fmt.Sprintf("%s %s%s %s", name, strings.Repeat("█", full), strings.Repeat("░", wide-full), text), " ")
 }
 
 // newsPerSecond bounds the lines of a log: a storm of kills is told in figures, and in how many lines were left out.
 const newsPerSecond = 20
 
 // tell writes what just happened on a line of its own.
-func (d *display) tell(p scenarios.Progress) {
+func (d *eventLog) tell(p scenarios.Progress) {
 	if p.At-d.second >= time.Second {
 		if d.quiet > 0 {
 			d.line(p, fmt.Sprintf("%d more lines left out", d.quiet))
@@ -106,9 +89,12 @@ func (d *display) tell(p scenarios.Progress) {
 	d.line(p, printable(p.News))
 }
 
-func (d *display) line(p scenarios.Progress, text string) {
+func (d *eventLog) line(p scenarios.Progress, text string) {
 	fmt.Fprintf(d.w, "%s %8s  %-7s %s\n", d.name, clock(p.At), p.Stage, text)
 }
+
+// echo is the room that is left for what a terminal writes there itself when Ctrl-C is pressed.
+const echo = 3
 
 // width is that of the terminal now, in columns.
 func width(w io.Writer) int {
@@ -128,22 +114,12 @@ func room(w io.Writer) int {
 	return width(w)
 }
 
-// cut shortens a line that would not fit: a bar on two lines could not be drawn over.
-func cut(s string, columns int) string {
-	if r := []rune(s); len(r) > columns {
-		return string(r[:columns-1]) + "…"
-	}
-	return s
-}
-
-// end clears the bar.
-func (d *display) end() {
-	switch {
-	case d.live:
-		fmt.Fprint(d.w, "\r\x1b[K")
-	case d.quiet > 0:
+// end tells of what was left out.
+func (d *eventLog) end() {
+	if d.quiet > 0 {
 		fmt.Fprintf(d.w, "%s %d more lines left out\n", d.name, d.quiet)
 	}
+	_ = d.w.Close()
 }
 
 // printVerdict tells how a run was judged and where its report is.
@@ -172,26 +148,26 @@ func printVerdict(w io.Writer, r *reports.Report, dir string, baseline []*report
 }
 
 // figures is the state of the run in numbers, what went wrong first.
-func figures(p scenarios.Progress) string {
+func figures(p scenarios.Progress) (list []string) {
 	if p.Want == 0 {
-		return "starting"
+		return []string{"starting"}
 	}
-	s := fmt.Sprintf("ready %d/%d", p.Ready, p.Want)
+	list = append(list, fmt.Sprintf("ready %d/%d", p.Ready, p.Want))
 	if p.Bad > 0 {
-		s += fmt.Sprintf(", %s bad", reports.Number(p.Bad))
+		list = append(list, reports.Number(p.Bad)+" bad")
 	}
-	s += fmt.Sprintf(", %s confirmed", counted(p.Confirmed, "fault"))
+	list = append(list, counted(p.Confirmed, "fault")+" confirmed")
 	if p.Failed > 0 {
-		s += fmt.Sprintf(", %d not", p.Failed)
+		list = append(list, fmt.Sprintf("%d not", p.Failed))
 	}
 	if deaths := p.Recovered + p.Waiting; deaths > 0 {
-		s += fmt.Sprintf(", %d of %s recovered", p.Recovered, counted(deaths, "death"))
+		list = append(list, fmt.Sprintf("%s of %s recovered", reports.Number(p.Recovered), counted(deaths, "death")))
 	}
-	s += ", " + counted(p.Tasks, "task")
+	list = append(list, counted(p.Tasks, "task"))
 	if p.Cancelled > 0 {
-		s += fmt.Sprintf(", %d cancelled", p.Cancelled)
+		list = append(list, fmt.Sprintf("%d cancelled", p.Cancelled))
 	}
-	return s
+	return list
 }
 
 // counted is a number with its noun.
@@ -203,21 +179,6 @@ func counted(n int, noun string) string {
 }
 
 func clock(d time.Duration) string { return fmt.Sprintf("%.2fs", d.Seconds()) }
-
-// paint colours a piece of news.
-func (d *display) paint(news string) string {
-	news = printable(news)
-	switch {
-	case !d.colours:
-	case strings.Contains(news, ": back as pid "):
-		return "\x1b[32m" + news + "\x1b[0m"
-	case strings.HasSuffix(news, "confirmed"):
-		return "\x1b[33m" + news + "\x1b[0m"
-	case strings.HasPrefix(news, "#"):
-		return "\x1b[31m" + news + "\x1b[0m"
-	}
-	return news
-}
 
 // shade colours a verdict.
 func shade(verdict string) string {

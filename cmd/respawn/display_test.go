@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -13,11 +14,17 @@ import (
 	"github.com/respawn-go/respawn/scenarios"
 )
 
-// Without a terminal each kill and each recovery is a line as it happens; of a storm some are, and the rest is counted.
+// kept is a log's text, for reading.
+type kept struct{ io.Writer }
+
+func (kept) Close() error { return nil }
+
+// Without a terminal each kill and each recovery is a line as it happens, and every five seconds there is one with the figures; of a
+// storm some lines are told, and the rest is counted.
 func TestLogTellsKillsAndRecoveriesAsTheyHappen(t *testing.T) {
 	g := NewWithT(t)
 	var out bytes.Buffer
-	d := newDisplay(&out, "mine")
+	d := newLog(kept{&out}, "mine")
 	p := scenarios.Progress{Stage: "start"}
 	d.update(p)
 	p.At, p.Stage, p.News = 10*time.Millisecond, "boot", "stage boot"
@@ -30,42 +37,29 @@ func TestLogTellsKillsAndRecoveriesAsTheyHappen(t *testing.T) {
 	d.update(p)
 	p.At, p.Recovered, p.Waiting, p.News = 700*time.Millisecond, 1, 0, "#1 slot 0 is back as pid 8 after 5ms"
 	d.update(p)
-	p.At, p.Tasks, p.News = 1600*time.Millisecond, 1, ""
+	for at := 800 * time.Millisecond; at < 10*time.Second; at += 100 * time.Millisecond {
+		p.At, p.Tasks, p.News = at, 1, ""
+		d.update(p)
+	}
+	p.At, p.News = 9950*time.Millisecond, "abort: pool.ready < 1"
 	d.update(p)
 	g.Expect(strings.Split(out.String(), "\n")).To(Equal([]string{
 		"mine    0.00s  start   starting",
-		"mine    0.50s  chaos   ready 2/2, 0 faults confirmed, 0 tasks",
 		"mine    0.60s  chaos   #1 signal KILL on slot 0 pid 7: confirmed",
 		"mine    0.70s  chaos   #1 slot 0 is back as pid 8 after 5ms",
-		"mine    1.60s  chaos   ready 2/2, 1 fault confirmed, 1 of 1 death recovered, 1 task",
+		"mine    5.00s  chaos   ready 2/2, 1 fault confirmed, 1 of 1 death recovered, 1 task",
+		"mine    9.95s  chaos   abort: pool.ready < 1",
 		"",
 	}))
 	out.Reset()
 	for i := range 100 {
-		p.At, p.News = 2*time.Second+time.Duration(i)*time.Millisecond, fmt.Sprintf("#%d\n::error::", i)
+		p.At, p.News = 11*time.Second+time.Duration(i)*time.Millisecond, fmt.Sprintf("#%d\n::error::", i)
 		d.update(p)
 	}
 	d.end()
 	g.Expect(strings.Count(out.String(), ":error::")).To(Equal(newsPerSecond))
 	g.Expect(out.String()).To(HaveSuffix("mine 80 more lines left out\n"))
 	g.Expect(out.String()).NotTo(MatchRegexp(`(?m)^::`))
-}
-
-// What matters of the live line is whole on a terminal of 80 columns, with room for the ^C that the terminal writes there.
-func TestTheLiveLineKeepsItsFiguresOnANarrowTerminal(t *testing.T) {
-	g := NewWithT(t)
-	d := newDisplay(&bytes.Buffer{}, "a-scenario-with-a-rather-long-name")
-	p := scenarios.Progress{Done: 0.5, Ready: 8, Want: 8, Confirmed: 40, Recovered: 39, Waiting: 1, Tasks: 76355, Bad: 2}
-	const text = "ready 8/8, 2 bad, 40 faults confirmed, 39 of 40 deaths recovered, 76,355 tasks"
-	for columns := len(text); columns < 200; columns++ {
-		bar := d.bar(p, columns)
-		g.Expect(bar).To(HaveSuffix(text))
-		g.Expect(len([]rune(bar))).To(BeNumerically("<=", columns))
-	}
-	g.Expect(d.bar(p, 150)).To(Equal("a-scenario-with-a-rather-long-name ████████████░░░░░░░░░░░░ " + text))
-	g.Expect(len([]rune(d.bar(p, 40)))).To(BeNumerically("<=", 40))
-	p.Confirmed, p.Recovered, p.Waiting, p.Bad, p.Tasks = 4, 4, 0, 0, 400
-	g.Expect(d.bar(p, 80-echo)).To(HavePrefix("█"), "without the name there is room for a bar")
 }
 
 func TestTheListIsBrokenBetweenWordsAndFitsEightyColumns(t *testing.T) {

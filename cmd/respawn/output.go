@@ -53,21 +53,12 @@ func (o *output) lost(err error) error {
 // screen is where progress is shown. Who writes to it never waits: what cannot be shown, because nobody reads or the terminal was
 // stopped, is left out, for a run that waited for its spectators would measure them.
 type screen struct {
-	io.Writer
 	parts chan []byte
 	shown chan struct{} // closed once everything was
 }
 
-// Fd lets those who draw ask whether it is a terminal.
-func (s *screen) Fd() uintptr {
-	if f, ok := s.Writer.(described); ok {
-		return f.Fd()
-	}
-	return ^uintptr(0)
-}
-
 func newScreen(w io.Writer) *screen {
-	s := &screen{Writer: w, parts: make(chan []byte, 1024), shown: make(chan struct{})}
+	s := &screen{parts: make(chan []byte, 1024), shown: make(chan struct{})}
 	go func() {
 		defer close(s.shown)
 		for p := range s.parts {
@@ -85,11 +76,17 @@ func (s *screen) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// close waits until everything is shown, but not for long.
-func (s *screen) close() {
+// Close waits until everything is shown, but not for long.
+func (s *screen) Close() error {
 	close(s.parts)
+	wait(s.shown)
+	return nil
+}
+
+// wait is for what shows the last of a run to be done, but not for long: nobody may read it.
+func wait(shown <-chan struct{}) {
 	select {
-	case <-s.shown:
+	case <-shown:
 	case <-time.After(time.Second):
 	}
 }

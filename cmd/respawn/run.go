@@ -268,14 +268,12 @@ func runOne(cmd *cobra.Command, s *scenarios.Scenario, o scenarios.RunOptions, a
 	if asJSON {
 		progress = io.Discard
 	}
-	shown := newScreen(progress)
-	show := newDisplay(shown, s.Name)
+	show := newDisplay(progress, s.Name)
 	o.Progress = show.update
-	recorded := records(cmd.Context(), filepath.Join(o.Dir, scenarios.HistoryFile))
+	recorded := records(cmd.Context(), filepath.Join(o.Dir, scenarios.HistoryFile), show)
 	r, err := s.Run(cmd.Context(), o)
 	recorded()
 	show.end()
-	shown.close()
 	if err != nil {
 		if problems := scenarios.Problems(nil); errors.As(err, &problems) {
 			return nil, usage("%w", err)

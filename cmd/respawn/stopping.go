@@ -38,6 +38,7 @@ type stopping struct {
 	stderr  io.Writer
 	exit    func(code int)
 	history atomic.Pointer[string] // of the run that is going on
+	panel   atomic.Pointer[panel]  // that shows it, nil without one
 }
 
 // stopped is why the context of a command ended.
@@ -69,34 +70,48 @@ func (s *stopping) watch(signals <-chan os.Signal) {
 		case !slices.Contains(pressed, by) || time.Since(first) < patience:
 		case history != nil:
 			s.say("ended at once; for a report of what there is: respawn report %s", scenarios.QuotedPath(*history))
-			s.exit(exitInterrupted)
+			s.leave()
 		default:
 			s.say("ended at once")
-			s.exit(exitInterrupted)
+			s.leave()
 		}
 	}
 }
 
-// say writes a line of its own, over a bar that may be there.
+// say writes a line of its own, above a panel that may be there.
 func (s *stopping) say(format string, args ...any) {
-	begin := ""
-	if isTerminal(s.stderr) {
-		begin = "\r\x1b[K"
+	line := fmt.Sprintf("respawn: "+format+"\n", args...)
+	if p := s.panel.Load(); p == nil || !p.say(line) {
+		fmt.Fprint(s.stderr, line)
 	}
-	fmt.Fprintf(s.stderr, begin+"respawn: "+format+"\n", args...)
+}
+
+// leave ends this process at once.
+func (s *stopping) leave() {
+	if p := s.panel.Load(); p != nil {
+		p.end()
+	}
+	s.exit(exitInterrupted)
 }
 
 // stoppingKey is where a command's context has its stopping.
 type stoppingKey struct{}
 
-// records tells whoever ends this process early that the history of what is running is at that path, until done is called.
-func records(ctx context.Context, path string) (done func()) {
+// records tells whoever ends this process early that the history of what is running is at that path, until done is called. What is
+// said meanwhile goes above the display if that is a panel.
+func records(ctx context.Context, path string, show display) (done func()) {
 	s, ok := ctx.Value(stoppingKey{}).(*stopping)
 	if !ok {
 		return func() {}
 	}
 	s.history.Store(&path)
-	return func() { s.history.Store(nil) }
+	if p, ok := show.(*panel); ok {
+		s.panel.Store(p)
+	}
+	return func() {
+		s.history.Store(nil)
+		s.panel.Store(nil)
+	}
 }
 
 // stoppable is a context that ends at the first signal. Writing to a pipe that nobody reads any more is an error from now on and

@@ -109,7 +109,7 @@ func TestCtrlCIsImpatienceOnlyAWhileAfterTheFirstSignal(t *testing.T) {
 				var told bytes.Buffer
 				codes := []int{}
 				s := &stopping{cancel: cancel, stderr: &told, exit: func(code int) { codes = append(codes, code) }}
-				done := records(context.WithValue(ctx, stoppingKey{}, s), "out/a b/history.jsonl")
+				done := records(context.WithValue(ctx, stoppingKey{}, s), "out/a b/history.jsonl", nil)
 				signals := make(chan os.Signal)
 				go s.watch(signals)
 				for i, by := range c.by {
@@ -144,7 +144,7 @@ func TestProgressThatNobodyReadsHoldsUpNobody(t *testing.T) {
 		g.Expect(n).To(Equal(5))
 		g.Expect(err).NotTo(HaveOccurred())
 	}
-	s.close()
+	g.Expect(s.Close()).To(Succeed())
 	g.Expect(read.Close()).To(Succeed()) // lets go of the writer
 	<-s.shown
 }
