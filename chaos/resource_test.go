@@ -53,7 +53,6 @@ func TestResourceFaultsAreConfirmed(t *testing.T) {
 		{faults.OOM{Mechanism: "cgroup"}, cgroup.Memory, pool.Config{}, "", Equal("killed"), And(ending("signal SIGKILL"), HaveKeyWithValue("oom_kill", "0 → 1")), false},
 		{faults.OOM{}, cgroup.Memory, pool.Config{HardMemory: 96 * pool.MiB}, "", Equal("oom"), HaveKeyWithValue("oom_kill", "0 → 1"), false},
 		{faults.OOM{Mechanism: "rlimit"}, "", pool.Config{}, "RLIMIT_DATA", BeElementOf("oom", "crashed"), And(ending("exit 2"), Or(HaveKeyWithValue("allocator", ContainSubstring("out of memory")), HaveKey("runtime"))), true},
-		{faults.OOM{Mechanism: "rss"}, "", pool.Config{}, "RSS", Equal("killed"), ending("signal SIGKILL"), false},
 		{faults.Memory{For: 300 * time.Millisecond}, cgroup.Memory, pool.Config{HardMemory: 128 * pool.MiB}, "", nil, HaveKeyWithValue("oom_kill", "0 → 0"), true},
 		{faults.FDs{}, "", pool.Config{}, "", nil, HaveKeyWithValue("answer", HavePrefix("EMFILE after")), false},
 		{faults.PIDs{Limit: 4}, cgroup.Pids, pool.Config{}, "", nil, HaveKeyWithValue("answer", HavePrefix("EAGAIN")), false},
