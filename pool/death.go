@@ -26,7 +26,7 @@ func (p *Pool) bury(w *worker, quarantined bool) Exit {
 		guilty = w.flight.get(w.overdue)
 	}
 	if guilty != nil {
-		exit.TaskID, exit.Task = guilty.id, guilty.def.name
+		exit.TaskID, exit.Task, exit.Since = guilty.id, guilty.def.name, st.clock.undated(w.headSince)
 	}
 	guilty = st.cfg.mutant.shift(w, guilty)
 	w.charged = guilty != nil

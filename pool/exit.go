@@ -64,11 +64,12 @@ type Exit struct {
 	OOM        string         // the evidence for KindOOM: "cgroup oom_kill +1", "runtime: out of memory", …
 	UserTime   time.Duration  // CPU time of the process and what it waited for
 	SystemTime time.Duration
-	MaxRSS     Bytes  // the largest resident set
-	Stderr     string // the tail of what it wrote to stderr, at most 4 KiB, with the cause of a Go crash
-	TaskID     uint64 // the task it was running, 0 if none
-	Task       string // that task's name
-	Settled    int    // tasks it settled in its life
+	MaxRSS     Bytes     // the largest resident set
+	Stderr     string    // the tail of what it wrote to stderr, at most 4 KiB, with the cause of a Go crash
+	TaskID     uint64    // the task it was running, 0 if none
+	Task       string    // that task's name
+	Since      time.Time // since when it can have been running that task; zero if none
+	Settled    int       // tasks it settled in its life
 }
 
 // fromOutside tells whether somebody else ended the worker, or took its status away.

@@ -207,13 +207,13 @@ func (c *call) announce() {
 		x.detach()
 		x.detach = nil
 	}
+	if x != nil && x.outcome != nil {
+		x.outcome(c.told())
+	}
 	if old := c.signal.Swap(settledSignal); old != nil && old.once {
 		old.c <- struct{}{}
 	} else if old != nil && old != settledSignal {
 		close(old.c)
-	}
-	if x != nil && x.outcome != nil {
-		x.outcome(c.told())
 	}
 	if x != nil && x.settle != nil {
 		x.settle()

@@ -107,8 +107,16 @@ func (m *measures) snapshot() (total TaskStats, tasks map[string]TaskStats) {
 
 // WithOutcome has f called once with how the task came to its end, before its value is there: for Call, Map and Stream, which
 // return no future. With Map and Stream it is called for each task, in the order in which they settle. It must not block, nor call
-// the pool: it runs where results are read.
-func WithOutcome(f func(Outcome)) Option { return func(o *options) { o.outcome = f } }
+// the pool: it runs where results are read. Given several times, each is called.
+func WithOutcome(f func(Outcome)) Option {
+	return func(o *options) {
+		if before := o.outcome; before != nil {
+			o.outcome = func(told Outcome) { before(told); f(told) }
+		} else {
+			o.outcome = f
+		}
+	}
+}
 
 // told is how the call came to its end.
 func (c *call) told() Outcome {

@@ -37,6 +37,19 @@ type Stats struct {
 // Ended is how many workers ended for that reason; ReasonNone is those that the pool did not end.
 func (s Stats) Ended(r Reason) uint64 { return s.ended[min(r, ReasonBoot)] }
 
+// ExitsByReason is how many workers ended by each reason of the pool's, and of the others by what they came to: crashed, oom, killed, or
+// unasked, which is none of these. Every name is there, with 0 too.
+func (s Stats) ExitsByReason() map[string]uint64 {
+	known := s.Crashed + s.OOM + s.Killed
+	all := map[string]uint64{
+		"crashed": s.Crashed, "oom": s.OOM, "killed": s.Killed, "unasked": s.Ended(ReasonNone) - min(s.Ended(ReasonNone), known),
+	}
+	for r := ReasonStop; r <= ReasonBoot; r++ {
+		all[r.String()] = s.Ended(r)
+	}
+	return all
+}
+
 func (s *Stats) countExit(x Exit) {
 	s.Exits++
 	s.ended[min(x.Reason, ReasonBoot)]++

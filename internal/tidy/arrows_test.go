@@ -53,6 +53,7 @@ var arrows = []arrow{
 	{"internal/units", nil, nil, "scalars of files that people write: read by workers' packages too, so that it links next to nothing"},
 	{"internal/wait", nil, nil, "one function"},
 	{"pool/poolprom", []string{"pool"}, []string{"*"}, "what watches a pool is no part of it"},
+	{"pool/poolotel", []string{"pool"}, []string{"*"}, "likewise"},
 	{"scenarios/shrink", []string{"scenarios", "reports", "chaos/history", "chaos/check", "internal/ddmin"}, []string{"*"}, "it reads a run that failed, and runs smaller ones"},
 	{"internal/ddmin", nil, nil, "a search, and nothing that is searched: the simulations use it too"},
 	{"internal/tidy", nil, nil, "looks at everything and belongs to nothing"},
@@ -69,6 +70,7 @@ const (
 var notLinked = []string{
 	"testing", "github.com/invopop/jsonschema", "github.com/onsi/ginkgo/v2", "github.com/onsi/gomega", "github.com/chromedp/chromedp", "pgregory.net/rapid",
 	"github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2/server",
+	"go.opentelemetry.io/otel", "github.com/prometheus/client_golang/prometheus",
 }
 
 // goPackage is what go list tells of a package.

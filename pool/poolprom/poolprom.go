@@ -68,16 +68,10 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// exits sends how many workers ended, by the pool's reason, and by kind where it had none.
+// exits sends how many workers ended, and why.
 func (c *Collector) exits(out chan<- prometheus.Metric, s pool.Stats) {
 	const help = "Workers that ended: for the pool's reason, or crashed, oom, killed, unasked."
-	byReason := map[string]uint64{"crashed": s.Crashed, "oom": s.OOM, "killed": s.Killed}
-	rest := s.Ended(pool.ReasonNone) - min(s.Ended(pool.ReasonNone), s.Crashed+s.OOM+s.Killed)
-	byReason["unasked"] = rest
-	for r := pool.ReasonStop; r <= pool.ReasonBoot; r++ {
-		byReason[r.String()] = s.Ended(r)
-	}
-	for reason, n := range byReason {
+	for reason, n := range s.ExitsByReason() {
 		c.send(out, "worker_exits_total", help, prometheus.CounterValue, float64(n), prometheus.Labels{"reason": reason})
 	}
 }
