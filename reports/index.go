@@ -22,7 +22,8 @@ var index = template.Must(template.New("index").Funcs(template.FuncMap{
 // IndexEntry is one run of the index page.
 type IndexEntry struct {
 	*Report
-	Dir string // of its files, relative to the index page
+	Dir      string    // of its files, relative to the index page
+	Baseline []*Report // earlier runs to compare it with; may be empty
 }
 
 // Link is the address of the run's page.
@@ -50,28 +51,48 @@ func (e IndexEntry) Recovery() string {
 	return ""
 }
 
-// Change is how much the typical recovery of the slots has changed since the median of the group's runs, "" where there is nothing to
-// compare.
-func (g indexGroup) Change(e IndexEntry) string {
-	if len(g.Runs) < 3 {
-		return ""
+// Change is how much the typical recovery of the slots has changed since the baseline; without one, since the median of the group's
+// runs. It has no text where there is nothing to compare.
+func (g indexGroup) Change(e IndexEntry) cell {
+	if list, _, _ := e.changes(e.Baseline, e.typicalRecovery()); len(list) > 0 {
+		c := list[0].cell()
+		c.Text = strings.Replace(c.Text, "the baseline's", "its", 1) + ", by the baseline"
+		return c
 	}
-	var all []float64
-	for _, o := range g.Runs {
-		if v, ok := o.Metrics[o.typicalRecovery()]; ok {
-			all = append(all, v)
+	if len(g.Runs) < 3 {
+		return cell{}
+	}
+	_, mid, _ := spread(reportsOf(g.Runs), e.typicalRecovery())
+	if now, ok := e.Metrics[e.typicalRecovery()]; ok && mid > 0 {
+		return cell{fmt.Sprintf("%+.0f%% of its runs' median", 100*(now/mid-1)), "none"}
+	}
+	return cell{}
+}
+
+// Trend is the typical recovery of the baseline's runs and the group's, in the order of time, as a sparkline.
+func (g indexGroup) Trend() indexTrend {
+	first := g.Runs[0]
+	runs, _ := first.Comparable(first.Baseline, 1)
+	for _, e := range g.Runs {
+		if !slices.ContainsFunc(runs, e.SameRun) {
+			runs = append(slices.Clip(runs), e.Report)
 		}
 	}
-	now, ok := e.Metrics[e.typicalRecovery()]
-	if !ok || len(all) < 3 {
-		return ""
+	slices.SortStableFunc(runs, func(a, b *Report) int { return a.Started.Compare(b.Started) })
+	var values []float64
+	for _, r := range runs {
+		if v, ok := r.Metrics[first.typicalRecovery()]; ok {
+			values = append(values, v)
+		}
 	}
-	slices.Sort(all)
-	if mid := all[len(all)/2]; mid > 0 {
-		return fmt.Sprintf("%+.0f%%", 100*(now/mid-1))
+	if len(values) < 2 {
+		return indexTrend{}
 	}
-	return ""
+	return indexTrend{sparkline(values), fmt.Sprintf("recovery over %s, from %s to %s", plural(len(values), "run"), seconds(values[0]), seconds(values[len(values)-1]))}
 }
+
+// indexTrend is a sparkline and what it shows in words.
+type indexTrend struct{ Blocks, Text string }
 
 // Confirmed counts the confirmed injections.
 func (e IndexEntry) Confirmed() string { return whole(e.Metrics["faults.confirmed"]) }

@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/respawn-go/respawn/chaos/check"
@@ -40,6 +41,7 @@ func (r *Report) Markdown(w io.Writer, baseline []*Report) error {
 	}
 	if line := r.Against(baseline); line != "" {
 		fmt.Fprintf(&b, "\n%s.\n", inert(upper(line)))
+		r.changesTable(&b, baseline)
 	}
 	if shown := r.Findings; r.Verdict != check.Pass && len(shown) > 0 {
 		fmt.Fprintf(&b, "\n| verdict | why | line of the history |\n| --- | --- | --- |\n")
@@ -52,6 +54,21 @@ func (r *Report) Markdown(w io.Writer, baseline []*Report) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// changesTable is what changed since the baseline, with the baseline's runs and last this one as a sparkline. What did not is a number.
+func (r *Report) changesTable(b *strings.Builder, baseline []*Report) {
+	list, _, _ := r.changes(baseline, diffed...)
+	changed := slices.DeleteFunc(slices.Clone(list), func(c change) bool { return !c.better && !c.worse })
+	if len(changed) > 0 {
+		fmt.Fprintf(b, "\n| since the baseline | this run | its median | change | its runs, then this one |\n| --- | --- | --- | --- | --- |\n")
+	}
+	for _, c := range changed {
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", inert(c.metric), value(c.metric, c.now), value(c.metric, c.mid), inert(c.cell().Text), sparkline(c.trend))
+	}
+	if same := len(list) - len(changed); same > 0 {
+		fmt.Fprintf(b, "\n%s within the baseline's noise.\n", plural(same, "metric"))
+	}
 }
 
 // group is the threshold's, and for a steady condition on which side of the faults it was looked at.

@@ -45,12 +45,13 @@ func (r *Report) HTML(w io.Writer, baseline []*Report) error {
 		return err
 	}
 	broken, held, promises := r.sortedThresholds()
+	changes, _, _ := r.changes(baseline, diffed...)
 	v := pageView{
 		Report: r, Style: template.CSS(pageStyle), Script: template.JS(pageScript), //nolint:gosec // our own files
 		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'", digest(pageStyle), digest(pageScript)),
 		Tiles:  r.tiles(), Rules: append(broken, held...), Promises: promises, Made: r.promisesMade(),
 		Figures: r.figures(), Tasks: r.troubledTasks(), Matrix: r.exitMatrix(), Coverage: r.coverage(), Lineage: r.lineage(),
-		Diff: r.diff(baseline), Against: r.Against(baseline), Notes: r.notes(), Source: r.source, Data: data, Jump: jumps[r.Verdict],
+		Diff: r.diff(baseline), Against: r.Against(baseline), Changes: inShort(changes), Notes: r.notes(), Source: r.source, Data: data, Jump: jumps[r.Verdict],
 		Failed: r.Verdict != check.Pass, Told: map[int]bool{}, Index: r.index,
 		Story: r.story, Beside: r.beside,
 		Lost: r.Ledger.Dropped, FaultsCut: max(0, len(r.Faults)-shownFaults), Outcomes: r.faultCounts(), Host: r.hostLine(),
@@ -177,6 +178,7 @@ type pageView struct {
 	Lineage    table
 	Diff       table
 	Against    string
+	Changes    string // since the baseline, in a line
 	Notes      []string
 	Lost       uint64
 	Source     string

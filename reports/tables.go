@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 
@@ -148,52 +147,4 @@ func (r *Report) shownExitRows() (rows []exitRow, left int) {
 		rows = append(rows, row)
 	}
 	return rows, len(order) - len(rows)
-}
-
-// diffed are the metrics of the comparison with the baseline.
-var diffed = []string{
-	"slot.recovery.p50", "slot.recovery.p95", "slot.recovery.max", "pool.below.total", "tasks.throughput.during",
-	"tasks.latency.during.p50", "tasks.latency.during.p99", "memory.members.max", "memory.growth", "fds.growth",
-}
-
-// diff compares some metrics with the baseline's median and the spread of its runs.
-func (r *Report) diff(baseline []*Report) table {
-	t := table{Name: "This run and the baseline", Columns: []string{"metric", "this run", "baseline, median", "baseline, lowest to highest", "change"}}
-	list, why := r.Comparable(baseline, 1)
-	for _, name := range diffed {
-		now, ok := r.Metrics[name]
-		low, mid, high := spread(list, name)
-		if !ok || math.IsNaN(mid) {
-			continue
-		}
-		change := cell{"within the baseline's noise", "none"}
-		if now < low || now > high || len(list) == 1 && now != mid {
-			change = changed(now, mid, strings.HasPrefix(name, "tasks.throughput."))
-		}
-		row := cells(name, value(name, now), value(name, mid), value(name, low)+" to "+value(name, high))
-		t.Rows = append(t.Rows, append(row, change))
-	}
-	if len(t.Rows) > 0 {
-		t.Note = plural(len(list), "run") + " of the baseline. One run decides nothing: the gate compares many (respawn gate --baseline)."
-		if why != "" {
-			t.Note += " " + upper(why) + "."
-		}
-	}
-	return t
-}
-
-// changed is how much a metric has changed since, and whether for the better; more is better or worse.
-func changed(now, was float64, more bool) cell {
-	text := "was 0"
-	if was != 0 {
-		text = fmt.Sprintf("%+.0f%%", 100*(now/was-1))
-	}
-	arrow := "▲ "
-	if now < was {
-		arrow = "▼ "
-	}
-	if more == (now > was) {
-		return cell{arrow + text + ", better", "good"}
-	}
-	return cell{arrow + text + ", worse", "bad"}
 }

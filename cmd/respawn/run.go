@@ -220,7 +220,7 @@ func runEach(cmd *cobra.Command, args []string, list []*scenarios.Scenario, base
 			if err != nil {
 				return entries, err
 			}
-			entries, done = append(entries, reports.IndexEntry{Report: r, Dir: dir}), append(done, r.Verdict)
+			entries, done = append(entries, reports.IndexEntry{Report: r, Dir: dir, Baseline: baseline}), append(done, r.Verdict)
 			if kept.note(r); f.repeat.several() {
 				if err := kept.write(f.out); err != nil {
 					return entries, err

@@ -2,6 +2,7 @@ package browsertest
 
 import (
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,7 +67,11 @@ func indexOf(t *testing.T, storms ...storm.Storm) string {
 	t.Helper()
 	var entries []reports.IndexEntry
 	for _, s := range storms {
-		entries = append(entries, reports.IndexEntry{Report: judged(t, s), Dir: s.Text + "made-up"})
+		r := judged(t, s)
+		slower := *r
+		slower.Verdict, slower.Metrics = reports.Pass, maps.Clone(r.Metrics)
+		slower.Metrics["slot.recovery.p50"] *= 2
+		entries = append(entries, reports.IndexEntry{Report: r, Dir: s.Text + "made-up", Baseline: []*reports.Report{&slower}})
 	}
 	return write(t, "index.html", func(w io.Writer) error { return reports.Index(w, entries) })
 }
