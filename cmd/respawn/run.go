@@ -25,6 +25,8 @@ type runFlags struct {
 	baseline string
 	noExec   bool
 	asJSON   bool
+	serve    string      // where browsers see it, "" without
+	seen     *spectators // nil without
 	attachFlags
 }
 
@@ -77,6 +79,8 @@ Several scenarios exit with the code of the worst verdict. Exit codes: 0 pass, 1
 	cmd.Flags().BoolVar(&f.short, "short", false, "run the scenarios' short forms")
 	cmd.Flags().StringVar(&f.baseline, "baseline", "", "directory of earlier reports to compare with")
 	cmd.Flags().BoolVar(&f.noExec, "no-exec", false, "refuse scenarios that start a program of their own")
+	cmd.Flags().StringVar(&f.serve, "serve", "", "serve the report to browsers while the runs go on: --serve=HOST:PORT, by default a free port of the loopback")
+	cmd.Flags().Lookup("serve").NoOptDefVal = anyPort
 	f.add(cmd)
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print the reports as JSON, one object a line, and no progress")
 	return cmd
@@ -99,6 +103,13 @@ func runAll(cmd *cobra.Command, args []string, f runFlags) error {
 	}
 	if _, err := writeIndex(nil, f.out); err != nil { // the runs' pages lead back to it
 		return err
+	}
+	if f.serve != "" {
+		if f.seen, err = serve(f.serve); err != nil {
+			return err
+		}
+		defer f.seen.end()
+		fmt.Fprintf(cmd.ErrOrStderr(), "watch it at %s until it ends\n", f.seen.url)
 	}
 	entries, err := runEach(cmd, args, list, baseline, f)
 	return concluded(cmd, entries, f, err)
@@ -216,6 +227,7 @@ func runEach(cmd *cobra.Command, args []string, list []*scenarios.Scenario, base
 			if s.Streamed() {
 				o.Command = "respawn replay " + scenarios.QuotedPath(o.Dir)
 			}
+			f.seen.show(filepath.Join(o.Dir, scenarios.HistoryFile))
 			r, err := runOne(cmd, s, o, f.asJSON)
 			if err != nil {
 				return entries, err

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+)
+
+// Two browsers watch a run, one of which never reads: the other sees its faults while it goes on, and its end; other origins and
+// names see nothing, and the run comes to its own end.
+func TestARunIsServedToWhoAskedForIt(t *testing.T) {
+	g := NewWithT(t)
+	cmd := apart(t, "run", "short.yaml", "--out", "out", "--serve")
+	g.Expect(os.WriteFile(filepath.Join(cmd.Dir, "short.yaml"), []byte(strings.NewReplacer("stormy", "short", "2m", "5s").Replace(stormy)), 0o600)).To(Succeed())
+	stderr, err := cmd.StderrPipe()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(cmd.Start()).To(Succeed())
+	in := bufio.NewReader(stderr)
+	line, err := in.ReadString('\n')
+	g.Expect(err).NotTo(HaveOccurred())
+	url := regexp.MustCompile(`http://127\.0\.0\.1:\d+/`).FindString(line)
+	g.Expect(url).NotTo(BeEmpty(), line)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = io.Copy(io.Discard, in)
+	}()
+
+	get := func(method, path string, header http.Header, host string) (int, string) {
+		r, err := http.NewRequestWithContext(t.Context(), method, url+path, nil)
+		g.Expect(err).NotTo(HaveOccurred())
+		r.Header, r.Host = header, host
+		a, err := http.DefaultClient.Do(r)
+		g.Expect(err).NotTo(HaveOccurred())
+		defer a.Body.Close()
+		text, err := io.ReadAll(a.Body)
+		g.Expect(err).NotTo(HaveOccurred())
+		return a.StatusCode, string(text)
+	}
+	code, text := get("GET", "", http.Header{}, "")
+	g.Expect(code).To(Equal(http.StatusOK))
+	g.Expect(text).To(ContainSubstring(`src="/report"`))
+	code, _ = get("GET", "report", http.Header{}, "rebound.example:80")
+	g.Expect(code).To(Equal(http.StatusMisdirectedRequest))
+	code, _ = get("GET", "report", http.Header{"Origin": {"http://other.example"}}, "")
+	g.Expect(code).To(Equal(http.StatusForbidden))
+	code, _ = get("GET", "events", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {"no-cors"}}, "")
+	g.Expect(code).To(Equal(http.StatusForbidden))
+	code, _ = get("POST", "report", http.Header{}, "")
+	g.Expect(code).To(Equal(http.StatusMethodNotAllowed))
+
+	deaf, err := http.Get(url + "events") // and never read
+	g.Expect(err).NotTo(HaveOccurred())
+	defer deaf.Body.Close()
+	watch, err := http.Get(url + "events")
+	g.Expect(err).NotTo(HaveOccurred())
+	defer watch.Body.Close()
+	events, seen, last := bufio.NewScanner(watch.Body), false, ""
+	for events.Scan() {
+		switch events.Text() {
+		case "event: page":
+			if _, text := get("GET", "report", http.Header{}, ""); strings.Contains(text, "The run goes on: ") && strings.Contains(text, `id="fault-1"`) {
+				seen = true
+			}
+		case "event: over":
+			_, last = get("GET", "report", http.Header{}, "")
+		}
+	}
+	g.Expect(seen).To(BeTrue(), "its faults are shown while it goes on")
+	g.Expect(last).To(ContainSubstring(`id="fault-1"`))
+	g.Expect(last).NotTo(ContainSubstring("The run goes on"))
+	g.Eventually(ended).WithTimeout(time.Minute).Should(BeClosed())
+	g.Expect(cmd.Wait()).To(Succeed())
+}
+
+func TestAnAddressThatCannotBeServedIsAMistake(t *testing.T) {
+	g := NewWithT(t)
+	_, err := serve("here")
+	g.Expect(err).To(MatchError(`--serve is "here": want HOST:PORT, such as 127.0.0.1:0`))
+}
