@@ -27,5 +27,6 @@ func TestScenariosThatPagesShowAreValid(t *testing.T) {
 			names = append(names, s.Name)
 		}
 	}
-	g.Expect(names).To(ConsistOf("kill-under-load", "worker-and-neighbour", "my-storm", "kill-one"))
+	g.Expect(names).To(ConsistOf(
+		"kill-under-load", "worker-and-neighbour", "my-storm", "kill-one", "web-unit", "container", "supervised", "by-port", "three-workers"))
 }
