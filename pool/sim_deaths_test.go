@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+	"time"
 )
 
 // guilty is the task that the worker was running when it died; nil when none was.
@@ -136,7 +137,8 @@ func (s *simulation) unjustified(x *Exit, w *simProcess) string {
 	case ReasonCancel:
 		return when(ran == 0 || w.execs[ran-1].task.cancel == 0 && !w.execs[ran-1].task.loose, "it ran nothing that was cancelled")
 	case ReasonStall:
-		return when(!w.unreapable && !w.lied && (w.stopped.IsZero() || w.killedAt.Sub(w.stopped) < c.Heartbeat/4), "it was not stopped")
+		still := w.stoppedFor(max(c.Heartbeat, keeperTick))
+		return when(!w.unreapable && !w.lied && (still == 0 || still < c.Heartbeat/4), "it was not stopped")
 	case ReasonProtocol:
 		return when(!w.lied && !w.unreapable, "it had sent nothing wrong")
 	case ReasonBoot:
@@ -144,6 +146,23 @@ func (s *simulation) unjustified(x *Exit, w *simProcess) string {
 		return when(!broken && w.killedAt.Sub(w.born) < c.BootTimeout, "it had time left to boot")
 	}
 	return "an unknown reason"
+}
+
+// stoppedFor is how much of so long before the pool killed it the worker was stopped. It may have been continued at the moment of
+// the kill, or just before it, and stopped again: the pool goes by what was not answered until then.
+func (w *simProcess) stoppedFor(span time.Duration) (total time.Duration) {
+	since := w.killedAt.Add(-span)
+	for _, stall := range w.stalls {
+		from, to := stall[0], stall[1]
+		if from.Before(since) {
+			from = since
+		}
+		if to.After(w.killedAt) {
+			to = w.killedAt
+		}
+		total += max(to.Sub(from), 0)
+	}
+	return total
 }
 
 // misreported compares a record with how the process really ended.

@@ -136,6 +136,41 @@ func TestSimulationIsRepeatable(t *testing.T) {
 	g.Expect(same.Load()).To(BeNumerically(">=", seeds/2))
 }
 
+// In these seeds a stopped worker is continued at the moment at which the pool finds that it has not answered for too long: just
+// before the kill, just after it, or to be stopped again at once.
+func TestSimulationOfWorkersContinuedAsTheyAreFoundStalled(t *testing.T) {
+	for _, seed := range []uint64{96554, 48880, 67728} {
+		s := simulate(t, seed, mutantNone)
+		NewWithT(t).Expect(s.violations).To(BeEmpty(), "again: %s", simCommand(seed))
+	}
+}
+
+// The model holds a stall against the pool unless the worker was stopped for long enough right before the pool killed it.
+func TestTheModelOfAStall(t *testing.T) {
+	killed := time.Now()
+	s := &simulation{plan: &simPlan{cfg: Config{Heartbeat: 100 * time.Millisecond}}}
+	ago := func(from, to int) [2]time.Time {
+		return [2]time.Time{killed.Add(-time.Duration(from) * time.Millisecond), killed.Add(-time.Duration(to) * time.Millisecond)}
+	}
+	for name, c := range map[string]struct {
+		stalls [][2]time.Time
+		fair   bool
+	}{
+		"never stopped":                   {},
+		"stopped long before":             {stalls: [][2]time.Time{ago(400, 101)}},
+		"stopped for a moment":            {stalls: [][2]time.Time{ago(20, 0)}},
+		"stopped after the kill":          {stalls: [][2]time.Time{ago(0, -300)}},
+		"stopped when it died":            {stalls: [][2]time.Time{ago(100, -1)}, fair: true},
+		"continued just before":           {stalls: [][2]time.Time{ago(150, 1)}, fair: true},
+		"continued and stopped again":     {stalls: [][2]time.Time{ago(99, 5), ago(4, -1)}, fair: true},
+		"stopped before, and for so long": {stalls: [][2]time.Time{ago(400, 101), ago(10, 0)}},
+	} {
+		w := &simProcess{}
+		w.killedAt, w.stalls = killed, c.stalls
+		NewWithT(t).Expect(s.unjustified(&Exit{Reason: ReasonStall}, w) == "").To(Equal(c.fair), name)
+	}
+}
+
 // TestAPoolThatIsOverIsNotKept: nothing but its user refers to a pool that has been terminated. What the runtime's caches
 // keep for two collections makes the heap of a program that makes pool after pool grow without end.
 func TestAPoolThatIsOverIsNotKept(t *testing.T) {
