@@ -145,6 +145,15 @@ func TestSimulationOfWorkersContinuedAsTheyAreFoundStalled(t *testing.T) {
 	}
 }
 
+// In this seed, in some runs, a worker dies that nobody can reap, and is ended a second later for what it owes. Without heartbeats
+// nothing else finds that out.
+func TestSimulationOfADeadWorkerThatOwesAnswers(t *testing.T) {
+	for range 20 {
+		s := simulate(t, 93817, mutantNone)
+		NewWithT(t).Expect(s.violations).To(BeEmpty(), "again: %s", simCommand(93817))
+	}
+}
+
 // The model holds a stall against the pool unless the worker was stopped for long enough right before the pool killed it.
 func TestTheModelOfAStall(t *testing.T) {
 	killed := time.Now()
