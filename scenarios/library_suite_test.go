@@ -98,7 +98,7 @@ var _ = Describe("Our pool", Ordered, ContinueOnFailure, func() {
 			if o.report.Skipped != "" {
 				Skip(o.report.Cause)
 			}
-			if o.report.Starved() {
+			if undecided(o.report) {
 				Skip(o.report.Cause)
 			}
 			Expect(string(o.report.Verdict)).To(Equal("PASS"), describe(o.report, o.dir))
