@@ -85,7 +85,7 @@ var pythonBugs = []bug{
 	{"says ready in another number", `{"protocol": PROTOCOL`, `{"protocol": 2`, "ready", check.OtherProtocol},
 	{"says nothing", "        self.send(_READY", "        return\n        self.send(_READY", "ready", check.NoAnswer},
 	{"serves without a pool", "        sys.exit(2)\n", "        sys.exit(0)\n", "no pool", check.ExitCode},
-	{"knows no limit", "        if len(data) > self.limit:", "        if 0:", "bytes", check.WrongKind},
+	{"knows no limit", "        if len(data) > self.limit:", "        if 0:", "bytes", check.Died},
 	{"takes any text", `_decode(str(argument, "utf-8"))`, `_decode(str(argument, "utf-8", "replace"))`, "misfits", check.WrongKind},
 	{"sends errors as text", `    return _encode(described).encode("utf-8", "backslashreplace")`, `    return message.encode()`, "errors", check.BadJSON},
 	{"keeps a view of the arena", "        if flags & _ARENA and self.kept():", "        if 0:", "shared memory", check.KeepsView},
