@@ -161,9 +161,6 @@ func TestCheckNamesTheBugsOfAnSDK(t *testing.T) {
 				c := command(t, []string{languages[l.name][0], worker})
 				c.Timeouts = hasty(b)
 				r, err := check.Check(context.Background(), c.Only(b.step))
-				for looks := 1; err == nil && r.OK() && looks < 10; looks++ { // a busy host hides some bugs of timing from one look
-					r, err = check.Check(context.Background(), c.Only(b.step))
-				}
 				g.Expect(err).NotTo(HaveOccurred())
 				g.Expect(r.OK()).To(BeFalse())
 				g.Expect(r.Violations()).To(ContainElement(HaveField("Kind", b.kind)), r.String())

@@ -249,12 +249,28 @@ func (h *host) collect(f *frame) bool {
 // withheld is the argument of a task whose ticket is not written: it was taken back before the worker had the frame.
 type withheld struct{ arg any }
 
-// send writes the tickets of tasks, then their frames. An argument of []byte goes as it is and asks for bytes, any other as JSON.
+// ask is a task to send.
+type ask struct {
+	name string
+	arg  any // of []byte goes as it is and asks for bytes, any other as JSON
+}
+
+// send sends tasks of one name.
 func (h *host) send(name string, args ...any) []*sent {
-	list := make([]*sent, len(args))
+	asks := make([]ask, len(args))
+	for i, arg := range args {
+		asks[i] = ask{name, arg}
+	}
+	return h.sendAll(asks...)
+}
+
+// sendAll writes the tickets of tasks, then their frames, all of these at once.
+func (h *host) sendAll(asks ...ask) []*sent {
+	list := make([]*sent, len(asks))
 	var tickets, frames []byte
 	h.mu.Lock()
-	for i, arg := range args {
+	for i, a := range asks {
+		name, arg := a.name, a.arg
 		w, back := arg.(withheld)
 		if back {
 			arg = w.arg

@@ -89,11 +89,16 @@ func (e *exam) sitTasks(ctx context.Context) error {
 
 // sleep sends tasks that last.
 func (h *host) sleep(lasting ...time.Duration) []*sent {
-	args := make([]any, len(lasting))
+	asks := make([]ask, len(lasting))
 	for i, d := range lasting {
-		args[i] = map[string]any{"id": i, "ns": d.Nanoseconds()}
+		asks[i] = sleeping(i, d)
 	}
-	return h.send("respawn.sleep", args...)
+	return h.sendAll(asks...)
+}
+
+// sleeping is a task that lasts.
+func sleeping(id int, d time.Duration) ask {
+	return ask{"respawn.sleep", map[string]any{"id": id, "ns": d.Nanoseconds()}}
 }
 
 func (e *exam) sitBytes(ctx context.Context) error {
