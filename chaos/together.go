@@ -24,8 +24,9 @@ type round struct {
 }
 
 // together sends rounds of tasks until one of them had every member at work at once, and each member was as quick with one of them
-// as the rounds before the faults say that members are; at most while patience lasts. Those before the faults end sooner, once each
-// member was so quick that the noise of the host does not set the limit.
+// as the rounds before the faults say that members are; at most while patience lasts. What a busy host took before the faults is no
+// licence to be slow, so for a part of the time each member is to be as quick as one whose likes were quick. Those before the faults
+// end sooner, once each member was so quick that the noise of the host does not set the limit.
 func (x *experiment) together(ctx context.Context, first bool) {
 	members := x.Target.Want()
 	if members == 0 || !x.builtIn() {
@@ -49,7 +50,11 @@ func (x *experiment) together(ctx context.Context, first bool) {
 			}
 			continue
 		}
-		if whole && len(quick) >= members && slowest(quick) <= history.Slow(x.quick) || ctx.Err() != nil ||
+		limit := history.Slow(0)
+		if time.Since(began) > history.Patience(members)/4 {
+			limit = history.Slow(x.quick)
+		}
+		if whole && len(quick) >= members && slowest(quick) <= limit || ctx.Err() != nil ||
 			r.unready || time.Since(began) > history.Patience(members) {
 			return
 		}

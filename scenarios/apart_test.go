@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -89,7 +88,7 @@ func runIn(ctx context.Context, env []string, name string, set ...string) (r *re
 	if r, err = reports.Load(filepath.Join(dir, "report.json")); err != nil {
 		return nil, dir, err
 	}
-	if r.Verdict.ExitCode() == 0 || r.Skipped != "" || undecided(r) {
+	if r.Verdict.ExitCode() == 0 || r.Skipped != "" || r.Starved() {
 		err = os.RemoveAll(dir)
 	}
 	return r, dir, err
@@ -97,17 +96,9 @@ func runIn(ctx context.Context, env []string, name string, set ...string) (r *re
 
 // onAStarvedHost skips the test where the host was too busy for the run to prove anything.
 func onAStarvedHost(t interface{ Skip(args ...any) }, r *reports.Report) {
-	if undecided(r) {
+	if r.Starved() {
 		t.Skip(r.Cause)
 	}
-}
-
-// undecided tells whether a run blames nobody, since the host was too busy for it, or did not let it ask for long enough whether
-// members are slow.
-func undecided(r *reports.Report) bool {
-	return r.Starved() || r.Verdict == check.Inconclusive && !slices.ContainsFunc(r.Findings, func(f check.Finding) bool {
-		return !f.Starved && f.Metric != "slots.slow"
-	})
 }
 
 // describe is why a run did not end as it should have.

@@ -98,7 +98,7 @@ var _ = Describe("Our pool", Ordered, ContinueOnFailure, func() {
 			if o.report.Skipped != "" {
 				Skip(o.report.Cause)
 			}
-			if undecided(o.report) {
+			if o.report.Starved() {
 				Skip(o.report.Cause)
 			}
 			Expect(string(o.report.Verdict)).To(Equal("PASS"), describe(o.report, o.dir))

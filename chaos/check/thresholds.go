@@ -65,7 +65,7 @@ func (v *verdict) judge(r history.Rule, breach Verdict) {
 		v.findOf(Inconclusive, NoData, r.Metric, 0, r.Text+" cannot be judged: "+v.s.missing(r))
 	case v.complete && !t.OK, beyondMending:
 		text, line := v.s.breach(t)
-		if breach == Fail && v.s.starvedOut(r, t) || v.s.StarvedShort() && v.needsFaults(r) {
+		if (breach == Fail || r.Group == "promise") && v.s.starvedOut(r, t) || v.s.StarvedShort() && v.needsFaults(r) {
 			t.Starved = true
 			v.excuse(Broken, r.Metric, line, text)
 		} else if r.Group == "expect" && breach == Inconclusive {
