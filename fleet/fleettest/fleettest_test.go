@@ -91,8 +91,8 @@ func TestAFleetInATest(t *testing.T) {
 func TestTheLeadersEndCostsTimeAlone(t *testing.T) {
 	leaveOut(t)
 	g := NewWithT(t)
+	dir := t.TempDir() // before the fleet, so that it is removed after the fleet has ended
 	f := fleettest.New(t, fleettest.Nodes(2), fleettest.Brokers(3), fleettest.OnDisk())
-	dir := t.TempDir()
 	var settled, last, gap atomic.Int64
 	last.Store(time.Now().UnixNano())
 	submit := func(n int) *pool.Future[int] {
@@ -135,8 +135,8 @@ func TestTheLeadersEndCostsTimeAlone(t *testing.T) {
 func TestBrokersThatComeBackEmptyCostTimeAlone(t *testing.T) {
 	leaveOut(t)
 	g := NewWithT(t)
+	dir := t.TempDir() // before the fleet, so that it is removed after the fleet has ended
 	f := fleettest.New(t, fleettest.Nodes(2), fleettest.Brokers(3), fleettest.OnDisk())
-	dir := t.TempDir()
 	var futures []*pool.Future[int]
 	for n := range 200 {
 		futures = append(futures, run.Submit(bound(t), f, work{dir, n, 20 * time.Millisecond}))
@@ -162,8 +162,9 @@ func TestBrokersThatComeBackEmptyCostTimeAlone(t *testing.T) {
 func TestWhatCameFirstIsNotOvertakenByAllThatComesLater(t *testing.T) {
 	leaveOut(t)
 	g := NewWithT(t)
+	dir := t.TempDir() // before the fleet, so that it is removed after the fleet has ended
 	f := fleettest.New(t, fleettest.Nodes(3), fleettest.Workers(1))
-	dir, todo, ended := t.TempDir(), make(chan int, 60), make(chan int, 60)
+	todo, ended := make(chan int, 60), make(chan int, 60)
 	for n := range 60 {
 		todo <- n
 	}

@@ -21,8 +21,8 @@ var crash = pool.Register("crash", func(context.Context, int) (int, error) { os.
 func TestTimeoutsCancelAndPoison(t *testing.T) {
 	leaveOut(t)
 	g := NewWithT(t)
+	dir := t.TempDir() // before the fleet, so that it is removed after the fleet has ended
 	f := fleettest.New(t, fleettest.Nodes(2), fleettest.Workers(1), fleettest.Owner(func(c *fleet.Config) { c.QueueLimit = 16 }))
-	dir := t.TempDir()
 	var waits []*pool.Future[int]
 	for n := range 8 { // the last of them waits longer than its timeout before it starts
 		waits = append(waits, run.Submit(bound(t), f, work{dir, n, 400 * time.Millisecond}, pool.WithTimeout(time.Second)))
@@ -63,8 +63,8 @@ func TestTimeoutsCancelAndPoison(t *testing.T) {
 func TestAStoppedNodeIsGivenUpAndItsLateResultsChangeNothing(t *testing.T) {
 	leaveOut(t)
 	g := NewWithT(t)
+	dir := t.TempDir() // before the fleet, so that it is removed after the fleet has ended
 	f := fleettest.New(t, fleettest.Nodes(2), fleettest.Workers(2))
-	dir := t.TempDir()
 	f.Kill("node-2") // so that node-1 has them
 	var futures []*pool.Future[int]
 	for n := range 2 {
