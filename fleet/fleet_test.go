@@ -139,11 +139,11 @@ func TestAFleetInOneProcessDoesWhatAPoolDoes(t *testing.T) {
 
 func TestTasksOfANodeThatIsKilledRunElsewhere(t *testing.T) {
 	g := NewWithT(t)
+	path := filepath.Join(t.TempDir(), "runs")
 	b := listening(t)
 	f := dial(t, fleet.Config{Fleet: "test", Servers: b.URL()})
 	first := node(t, b.URL(), "first", 4)
 	g.Eventually(alive(f)).WithTimeout(patience).Should(Equal(1))
-	path := filepath.Join(t.TempDir(), "runs")
 	var futures []*pool.Future[int]
 	for i := range 4 {
 		futures = append(futures, run.Submit(bound(t), f, work{N: i, Path: path, Length: 500 * time.Millisecond}))
@@ -175,9 +175,9 @@ func lines(path string) []string {
 
 func TestAHostKillerEndsAndTakesNobodyWithIt(t *testing.T) {
 	g := NewWithT(t)
+	path := filepath.Join(t.TempDir(), "runs")
 	b := listening(t)
 	f := dial(t, fleet.Config{Fleet: "test", Servers: b.URL(), Budgets: pool.Budgets{Nodes: 3}})
-	path := filepath.Join(t.TempDir(), "runs")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	over := make(chan struct{})
@@ -218,11 +218,11 @@ func TestAHostKillerEndsAndTakesNobodyWithIt(t *testing.T) {
 
 func TestADrainedNodeCostsNoAttempt(t *testing.T) {
 	g := NewWithT(t)
+	path := filepath.Join(t.TempDir(), "runs")
 	b := listening(t)
 	f := dial(t, fleet.Config{Fleet: "test", Servers: b.URL()})
 	first := node(t, b.URL(), "first", 2)
 	g.Eventually(alive(f)).WithTimeout(patience).Should(Equal(1))
-	path := filepath.Join(t.TempDir(), "runs")
 	var futures []*pool.Future[int]
 	for i := range 40 {
 		futures = append(futures, run.Submit(bound(t), f, work{N: i, Path: path, Length: 30 * time.Millisecond}))
