@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"github.com/respawn-go/respawn/internal/conformance"
 )
 
 // Answer is what a driver said of a task that succeeded.
@@ -72,7 +74,7 @@ func (e *GoneError) Headline(pool string) string {
 	if e.Violation.Kind == Died {
 		how = "died: " + e.Violation.Text
 	}
-	return fmt.Sprintf("the driver of %s %s%s", plain(pool), how, e.words())
+	return fmt.Sprintf("the driver of %s %s%s", conformance.Plain(pool), how, e.words())
 }
 
 func (e *GoneError) words() string {
