@@ -87,8 +87,8 @@ func (p *pool) take(m message) {
 		p.say(message{Op: "hello", Protocol: 1, Name: "brokenpool", Version: p.version(), Can: []string{"workers", "pid", "witness"}})
 	case "start":
 		p.do(func() { p.witness = m.Witness; p.boot(m.Size) })
-		for up := false; !up; time.Sleep(time.Millisecond) {
-			p.do(func() { up = p.whole() })
+		for !p.up() {
+			time.Sleep(time.Millisecond)
 		}
 		p.do(func() { p.say(message{Op: "ready", PIDs: p.list()}) })
 	case "submit":
@@ -112,6 +112,13 @@ func (p *pool) submit(m message) {
 	}
 	t := &task{job: job{Task: *m.ID, N: *m.Arg.N, MS: m.Arg.MS}, probe: *m.ID >= firstProbe}
 	p.do(func() { t.Witness = p.witness; p.admit(t) })
+}
+
+// up asks the owner whether every slot has a worker.
+func (p *pool) up() bool {
+	whole := make(chan bool, 1)
+	p.do(func() { whole <- p.whole() })
+	return <-whole
 }
 
 // finish ends the pool.
