@@ -6,34 +6,49 @@ import "time"
 // in a critical section, then, and cannot be called elsewhere; a method of *Pool is called outside of one, and may take the lock.
 type state struct {
 	*Pool
-	stage       poolState
-	queue       queue
-	idle        []*worker // ready workers without a task, the last used last
+	stage   poolState
+	queue   queue
+	caller  *call // the one being accepted, if its caller will wait
+	pacer   pacer // when calls are sent
+	breaker breaker
+	eff     *effects
+	changed chan struct{} // closed and replaced when something that await waits for changed
+	staff
+	hours
+	books
+}
+
+// staff is the workers, by what they are there for.
+type staff struct {
 	slots       []*slot
 	workers     map[*worker]struct{} // whose process may be alive
 	bench       []*worker            // ready hot spares
+	idle        []*worker            // ready workers without a task, the last used last
 	ready       int                  // workers in slots that take tasks
-	breaker     breaker
-	up          bool      // New has seen every worker ready
-	lacks       error     // a start's, of a resource that another try will lack too
-	answered    time.Time // when a worker last settled something
-	eff         *effects
-	keeperNext  time.Time // when the keeper looks next
-	clock       patience
-	alarms      alarms
-	changed     chan struct{} // closed and replaced when something that await waits for changed
-	caller      *call         // the one being accepted, if its caller will wait
-	rested      bool          // some reader rested since the keeper's last look
-	busy        int           // workers that have tasks
-	slow        int           // of these, workers that are not about to answer
-	pacer       pacer         // when calls are sent
-	blocked     int           // submitters that wait for room in the queue
-	live        int           // accepted and not settled
-	cut         bool          // Terminate ended accepted tasks
-	nextID      uint64
+	busy        int                  // workers that have tasks
+	slow        int                  // of these, workers that are not about to answer
+	up          bool                 // New has seen every worker ready
+	lacks       error                // a start's, of a resource that another try will lack too
 	workerCount int
-	stats       Stats
-	measures    *measures // nil without Config.Measure
+}
+
+// hours are what the keeper goes by.
+type hours struct {
+	clock      patience
+	alarms     alarms
+	keeperNext time.Time // when it looks next
+	rested     bool      // some reader rested since its last look
+	answered   time.Time // when a worker last settled something
+}
+
+// books are the tasks, counted.
+type books struct {
+	nextID   uint64
+	live     int  // accepted and not settled
+	blocked  int  // submitters that wait for room in the queue
+	cut      bool // Terminate ended accepted tasks
+	stats    Stats
+	measures *measures // nil without Config.Measure
 }
 
 // lock begins a critical section.

@@ -24,26 +24,39 @@ type Pool struct {
 	cfg      Config
 	id       string
 	pid      int
-	initName string
-	initArg  []byte
 	guardian guard
-	launch   process.Launch // of its workers
-	real     bool           // real processes, not fakes
-	stdout   passThrough
-	stderr   passThrough
-	bus      eventBus
-	journal  journal
 	sent     sync.Map   // of *call by Message.ID: what came by Send and has not settled
 	waiters  *sync.Pool // of *waiting; apart, since the runtime holds a sync.Pool for two collections after its last use
-
-	keeperKick   chan struct{}
-	dispatchKick chan struct{}
-	stopped      chan struct{} // closed when every worker is gone
-	wg           sync.WaitGroup
-	finishOnce   sync.Once
+	origin
+	voices
+	threads
 
 	mu sync.Mutex
 	st state // what mu guards: lock gives it
+}
+
+// origin is what every worker of a pool begins with.
+type origin struct {
+	real     bool // a process, not a fake
+	launch   process.Launch
+	initName string
+	initArg  []byte
+}
+
+// voices are how a pool tells what happens in it.
+type voices struct {
+	stdout, stderr passThrough // of the workers
+	bus            eventBus
+	journal        journal
+}
+
+// threads are a pool's goroutines: the supervisors of slots and spares, which wg counts, the keeper and the dispatcher.
+type threads struct {
+	wg           sync.WaitGroup
+	keeperKick   chan struct{}
+	dispatchKick chan struct{}
+	stopped      chan struct{} // closed when every worker is gone
+	finishOnce   sync.Once
 }
 
 // poolState is how far a pool is in its life.
@@ -79,10 +92,10 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 		cfg.jitter = mathrand.Float64
 	}
 	p := &Pool{
-		cfg: cfg, id: newID(), pid: os.Getpid(), guardian: noGuardian{}, real: real, waiters: &sync.Pool{},
-		keeperKick: make(chan struct{}, 1), dispatchKick: make(chan struct{}, 1), stopped: make(chan struct{}),
+		cfg: cfg, id: newID(), pid: os.Getpid(), guardian: noGuardian{}, waiters: &sync.Pool{}, origin: origin{real: real},
+		threads: threads{keeperKick: make(chan struct{}, 1), dispatchKick: make(chan struct{}, 1), stopped: make(chan struct{})},
 	}
-	p.st = state{Pool: p, eff: &effects{}, workers: make(map[*worker]struct{}), changed: make(chan struct{})}
+	p.st = state{Pool: p, eff: &effects{}, staff: staff{workers: make(map[*worker]struct{})}, changed: make(chan struct{})}
 	p.stdout.to, p.stderr.to = os.Stdout, os.Stderr
 	if cfg.Measure {
 		p.st.measures = &measures{tasks: map[string]*TaskStats{}}

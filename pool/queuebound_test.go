@@ -118,7 +118,7 @@ func TestACancelledQueuedTaskLeavesNothingBehind(t *testing.T) {
 // Callers are about to come back, but these wait for room already, and would be held up until a worker answers.
 func TestAnIdleWorkerTakesTinyTasksWhileSubmittersWaitForRoom(t *testing.T) {
 	g, p := NewWithT(t), &Pool{}
-	p.st = state{Pool: p, ready: 1, pacer: pacer{coalescing: true}}
+	p.st = state{Pool: p, staff: staff{ready: 1}, pacer: pacer{coalescing: true}}
 	p.st.queue.pushBack(&call{})
 	g.Expect(p.st.share(&worker{p: p})).To(BeZero())
 	p.st.blocked = 1

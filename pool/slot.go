@@ -48,48 +48,6 @@ func (s *slot) supervise() {
 // wanted tells whether the slot is to be filled.
 func (s *slot) wanted(st *state) bool { return !s.removed && st.running() }
 
-// tend waits for the end of a worker that came up, buries it, and reports what that end says about workers.
-func (p *Pool) tend(w *worker) ending {
-	quarantined := false
-	select {
-	case <-w.exited:
-	case <-w.stuck:
-		quarantined = true
-	}
-	exit := p.bury(w, quarantined)
-	p.wg.Go(func() { // beside the replacement's start
-		p.guardForget(w)
-		if !quarantined {
-			w.release()
-		}
-	})
-	if quarantined {
-		go func() { <-w.exited; w.release() }()
-	}
-
-	st := p.lock()
-	defer st.unlock()
-	end := w.ending(exit)
-	if end == endGood {
-		st.breaker.row = 0
-	}
-	switch {
-	case end == endBad:
-		st.breakerFail(&BootError{Worker: w.name, Reason: "died right after it was ready", Exit: exit, Err: w.rejected}, w.probe)
-	case w.probe && end == endGood:
-		st.breakerClose(w)
-	case w.probe:
-		st.breaker.probing = false // the next one tells
-	}
-	if w.slot != nil && w.slot.worker == w {
-		w.slot.worker = nil
-	}
-	st.failIfDeserted()
-	st.breakerRest() // a slot that is gone sends no probe
-	st.notify()
-	return end
-}
-
 // boot starts a worker, for the slot or if that is nil for the spare bench, and waits until it is ready. nil means that
 // it did not come up; that has been counted and, unless somebody ended it, told.
 func (p *Pool) boot(s *slot, probe bool, failures *int) *worker {
@@ -133,8 +91,10 @@ func (p *Pool) start(s *slot, probe bool) (*worker, error) {
 	st := p.lock()
 	w := &worker{
 		p: p, name: fmt.Sprintf("Worker-%d", st.number(s)), slot: s, started: time.Now(),
-		pos: -1, window: 1, probe: probe, booting: true, ready: make(chan *BootError, 1), drained: make(chan struct{}), attention: make(chan struct{}, 1), readSize: minRead,
-		exited: make(chan struct{}), stuck: make(chan struct{}), adopted: make(chan struct{}),
+		milestones: milestones{
+			ready: make(chan *BootError, 1), drained: make(chan struct{}), exited: make(chan struct{}), stuck: make(chan struct{}), adopted: make(chan struct{}),
+		},
+		ways: ways{booting: true, probe: probe}, workload: workload{window: 1, pos: -1}, inbox: inbox{readSize: minRead, attention: make(chan struct{}, 1)},
 	}
 	if s != nil {
 		s.gen++
@@ -183,7 +143,7 @@ func (st *state) number(s *slot) (n int) {
 	return st.workerCount
 }
 
-// awaitReady waits for the end of w's boot, and buries it if that is not ready.
+// awaitReady waits for the end of w's boot, and sees it to its end if that is not ready.
 func (p *Pool) awaitReady(w *worker) error {
 	command := p.cfg.Command != nil
 	late := make(chan struct{})
@@ -215,13 +175,7 @@ func (p *Pool) awaitReady(w *worker) error {
 		}
 		p.kill(w, ReasonBoot)
 	}
-	quarantined := false
-	select {
-	case <-w.exited:
-	case <-w.stuck:
-		quarantined = true
-	}
-	exit := p.bury(w, quarantined)
+	exit := p.awaitEnd(w)
 	select {
 	case said := <-w.ready: // it said why before it exited
 		if said != nil {
@@ -230,14 +184,9 @@ func (p *Pool) awaitReady(w *worker) error {
 	default:
 	}
 	boot.Exit, boot.command = exit, command
-	p.guardForget(w)
-	go func() { <-w.exited; w.release() }()
 	st = p.lock()
 	if boot.Err == nil {
 		boot.Err = w.rejected
-	}
-	if w.slot != nil && w.slot.worker == w {
-		w.slot.worker = nil
 	}
 	if w.rejected != nil && boot.Err == nil {
 		boot.Reason, boot.Err = "sent what no worker should", w.rejected

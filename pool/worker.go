@@ -9,29 +9,54 @@ import (
 
 // worker is the parent's record of one worker process. Unless said otherwise its fields belong to who has the lock.
 type worker struct {
-	p       *Pool
-	name    string
-	slot    *slot // nil on the spare bench
-	gen     int
-	started time.Time
-
-	proc  process.Process // immutable once started
-	board process.Record  // of its tasks; nil before its start and after its burial
-
+	p        *Pool
+	name     string
+	slot     *slot // nil on the spare bench
+	gen      int
+	started  time.Time
+	proc     process.Process // immutable once started
+	board    process.Record  // of its tasks; nil before its start and after its burial
 	state    State
-	booting  bool   // has not said ready, or why it is not
+	settled  int
+	lastExit *Exit
+
+	milestones
+	ways
+	workload
+	pulse
+	outbox
+	inbox
+}
+
+// milestones are what others wait for in a worker's life.
+type milestones struct {
+	ready   chan *BootError // boot's outcome, one: nil when it is ready
+	drained chan struct{}   // closed when the reader has read everything
+	exited  chan struct{}   // closed when the process is reaped and drained
+	stuck   chan struct{}   // closed when it could not be reaped in time
+	adopted chan struct{}   // closed when a spare takes a slot
+	death   death           // valid once exited is closed
+}
+
+// ways are how a worker came up, and how it comes to its end.
+type ways struct {
+	booting  bool // has not said ready, or why it is not
+	readyAt  time.Time
+	probe    bool   // the breaker's: if it stays up, the breaker closes
 	reason   Reason // why the pool ends it
 	asked    bool   // SIGTERM from outside: it said goodbye
 	stopSent bool   // asked to exit
 	killed   bool   // by the pool
 	rejected error  // what it sent that no worker should
-	readyAt  time.Time
-	settled  int
-	probe    bool // the breaker's: if it stays up, the breaker closes
-	charged  bool // its end is charged to the task that it ran
-	pos      int  // in Pool.idle, -1 outside
-	lastExit *Exit
+	charged  bool   // its end is charged to the task that it ran
+	died     time.Time
+	released bool // buried; the writer, if there is one, closes proc
 
+	stopKill, quarantine, hangUp, settling *alarm // kills it when it does not stop; and so on
+}
+
+// workload is what is at a worker.
+type workload struct {
 	shares    bool              // of a worker of another language: large payloads go by shared memory
 	tasks     map[string]uint16 // of a worker of another language: the handlers that it says that it has, and their indices
 	flight    inflight
@@ -40,49 +65,45 @@ type worker struct {
 	window    int           // how many tasks may be at it
 	cost      time.Duration // moving average of a task's run time
 	headSince time.Time     // since when the oldest task in flight can have been running
-	seen      uint32        // the running task at the keeper's last look
-	seenAt    time.Time     // the first look that found it running; zero: none was
-	overdue   uint32        // the task that it is killed for, if that is for a timeout
-	awaited   int           // of the batch being received, how many results somebody waits for
-	collected uint64        // large results copied out of the up arena
+	pos       int           // in state.idle, -1 outside
+	busy      bool          // counted in state.busy
+	slow      bool          // counted in state.slow
+}
 
-	weighAt  time.Time // when its memory is looked at next
-	pings    uint32
-	pingedAt time.Time // of the ping that is not answered; zero: none
-
+// pulse is what the keeper saw of a worker when it last looked.
+type pulse struct {
+	seen      uint32    // the running task
+	seenAt    time.Time // the first look that found it running; zero: none was
+	overdue   uint32    // the task that it is killed for, if that is for a timeout
+	weighAt   time.Time // when its memory is looked at next
+	pings     uint32
+	pingedAt  time.Time // of the ping that is not answered; zero: none
 	owesSince time.Time // since when it has owed an answer and done nothing about it, as far as was seen; zero: it does not
 	owesPing  uint32    // asked then
-	torn      bool      // the last that came of it is half a frame
-	copying   bool      // a large result of it is being copied
+}
 
-	stopKill, quarantine, hangUp, settling *alarm // kills it when it does not stop; and so on
-
+// outbox is what is written to a worker.
+type outbox struct {
 	out      []byte // frames to write
 	spareOut []byte
-	busy     bool // counted in Pool.busy
-	slow     bool // counted in Pool.slow
-	dirty    bool // in Pool.eff
-	writing  bool // somebody writes; only he takes out
-	released bool // buried; the writer, if there is one, closes proc
+	dirty    bool // in state.eff
+	writing  bool // somebody writes, who alone takes out
+}
 
-	resting   bool          // nobody reads
-	restedAt  time.Duration // since when
-	died      time.Time     // when the process was found dead, if it is: nobody rests any more
-	attention chan struct{} // calls the reader back, once a rest
-
-	in         wire.Buffer // these are for whoever reads
+// inbox is what is read of a worker. The first five are for whoever reads.
+type inbox struct {
+	in         wire.Buffer
 	readSize   int
 	unreadable bool // it sent what no worker should
 	leave      bool // the reader may rest
+	awaited    int  // of the batch being received, how many results somebody waits for
 
-	ready   chan *BootError // boot's outcome, one: nil when it is ready
-	drained chan struct{}   // closed when the reader has read everything
-	exited  chan struct{}   // closed when the process is reaped and drained
-	stuck   chan struct{}   // closed when it could not be reaped in time
-	adopted chan struct{}   // closed when a spare takes a slot
-	status  process.Status  // valid once exited is closed
-	oom     uint64          // the cgroup's OOM kills, likewise
-	stderr  string          // likewise
+	torn      bool          // the last that came is half a frame
+	copying   bool          // a large result is being copied
+	collected uint64        // large results copied out of the up arena
+	resting   bool          // nobody reads
+	restedAt  time.Duration // since when
+	attention chan struct{} // calls the reader back, once a rest
 }
 
 // windows bound how many tasks are at a worker: about targetBacklog of work, in at most maxBytes of socket buffer.
@@ -235,21 +256,4 @@ func (w *worker) hungUp() {
 		}
 		w.kill(st, ReasonProtocol)
 	})
-}
-
-// reap waits for the end of the process. From its death on the pool sends it no more tasks, and does not kill it, which would be
-// what it died of in the record, however long its output keeps that waiting.
-func (w *worker) reap() {
-	w.proc.AwaitDeath()
-	st := w.p.lock()
-	w.died = time.Now()
-	w.attend()
-	st.notIdle(w)
-	st.unlock()
-	w.status = w.proc.Wait()
-	w.proc.StopReading()
-	w.proc.HangUp()
-	<-w.drained
-	w.oom, w.stderr = w.proc.OomKills(), w.proc.StderrTail()
-	close(w.exited)
 }

@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/process"
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
@@ -15,12 +16,64 @@ var errHungUp = errors.New("closed its socket and did not exit")
 // honest workers do not come near it.
 const maxAttempts = 100
 
+// A worker's end is told here in its order, which docs/architecture.md tells too: reap finds the process dead and collects what is
+// known of it, while its reader takes in what it had answered; whoever looks after the worker waits for that (awaitEnd) and buries
+// it, which blames one task at most and sends the others again (afterDeath); then its resources are released, and its slot goes on.
+
+// death is what is known of the end of a process.
+type death struct {
+	status   process.Status
+	oom      uint64 // OOM kills in its cgroup
+	stderr   string // the tail of it
+	unreaped bool   // it could not be reaped in time and is given up; the rest is not known
+}
+
+// reap waits for the end of the process. From its death on the pool sends it no more tasks, and does not kill it, which would be
+// what it died of in the record, however long its output keeps that waiting.
+func (w *worker) reap() {
+	w.proc.AwaitDeath()
+	st := w.p.lock()
+	w.died = time.Now()
+	w.attend()
+	st.notIdle(w)
+	st.unlock()
+	w.death.status = w.proc.Wait()
+	w.proc.StopReading()
+	w.proc.HangUp()
+	<-w.drained
+	w.death.oom, w.death.stderr = w.proc.OomKills(), w.proc.StderrTail()
+	close(w.exited)
+}
+
+// awaitEnd waits for the end of a worker, buries it, and has what it held released beside what comes next. A worker that cannot be
+// reaped in time is waited for by nobody but a goroutine.
+func (p *Pool) awaitEnd(w *worker) Exit {
+	var d death
+	select {
+	case <-w.exited:
+		d = w.death
+	case <-w.stuck:
+		d.unreaped = true
+	}
+	exit := p.bury(w, d)
+	p.wg.Go(func() { // beside the replacement's start
+		p.guardForget(w)
+		if !d.unreaped {
+			w.release()
+		}
+	})
+	if d.unreaped {
+		go func() { <-w.exited; w.release() }()
+	}
+	return exit
+}
+
 // bury settles the affairs of a worker that is dead, its socket drained: the running task is blamed, what was not
 // started goes back to the front of the queue, and the exit is recorded. It does not touch any other worker.
-func (p *Pool) bury(w *worker, quarantined bool) Exit {
+func (p *Pool) bury(w *worker, d death) Exit {
 	st := p.lock()
 	defer st.unlock()
-	exit := w.exitRecord(quarantined)
+	exit := w.exitRecord(d)
 	guilty := w.guilty()
 	if exit.Reason == ReasonTimeout { // and not the one that it may have begun before the signal came
 		guilty = w.flight.get(w.overdue)
@@ -39,7 +92,7 @@ func (p *Pool) bury(w *worker, quarantined bool) Exit {
 		st.calm(a)
 	}
 	w.state, w.lastExit = Stopped, &exit
-	if quarantined {
+	if d.unreaped {
 		w.state = Quarantined
 		st.publish(Event{Kind: WorkerQuarantined, Worker: w.info(), Exit: &exit})
 	}
@@ -47,7 +100,7 @@ func (p *Pool) bury(w *worker, quarantined bool) Exit {
 		started := !w.unstart(seq, c)
 		w.forget(st, seq, c)
 		if !c.settled {
-			st.bereave(c, exit, started, c == guilty)
+			st.afterDeath(c, exit, started, c == guilty)
 		}
 	})
 	if st.cfg.mutant == mutantDropRequeue {
@@ -57,7 +110,7 @@ func (p *Pool) bury(w *worker, quarantined bool) Exit {
 	st.countBusy(w)
 	delete(st.workers, w)
 	if w.slot != nil && w.slot.worker == w {
-		w.slot.lastExit = &exit
+		w.slot.lastExit, w.slot.worker = &exit, nil
 	}
 	st.stats.countExit(exit)
 	st.publish(Event{Kind: WorkerExited, Worker: w.info(), Exit: &exit, Reason: exit.Reason})
@@ -69,7 +122,7 @@ func (p *Pool) bury(w *worker, quarantined bool) Exit {
 }
 
 // exitRecord makes the record of w's end.
-func (w *worker) exitRecord(quarantined bool) Exit {
+func (w *worker) exitRecord(d death) Exit {
 	x := Exit{
 		Worker: w.name, Generation: w.gen, Slot: -1, PID: w.proc.PID(), At: w.died, Reason: w.reason, Asked: w.asked, Settled: w.settled,
 		Code: unknownCode,
@@ -80,16 +133,16 @@ func (w *worker) exitRecord(quarantined bool) Exit {
 	if x.At.IsZero() {
 		x.At = time.Now()
 	}
-	if !quarantined {
-		st := w.status
+	if !d.unreaped {
+		st := d.status
 		x.Code, x.Signal, x.UserTime, x.SystemTime, x.MaxRSS = st.Code, st.Signal, st.User, st.System, Bytes(st.MaxRSS)
-		x.Stderr, x.Stopped = w.stderr, st.Stopped
+		x.Stderr, x.Stopped = d.stderr, st.Stopped
 		unknown := st.Code == unknownCode
 		if killed := w.killed && (st.Signal == syscall.SIGKILL || unknown); !killed && !(w.stopSent && (st.Code == 0 || unknown)) {
 			x.Reason = ReasonNone // it ended by itself before the pool came to end it
 		}
 	}
-	x.classify(w.oom, w.p.cfg.HardMemory > 0 && w.proc.Cgroup() == "")
+	x.classify(d.oom, w.p.cfg.HardMemory > 0 && w.proc.Cgroup() == "")
 	return x
 }
 
@@ -110,8 +163,8 @@ func (w *worker) guilty() (c *call) {
 	return c
 }
 
-// bereave decides on a task whose worker died: run again or settled as lost.
-func (st *state) bereave(c *call, exit Exit, started, guilty bool) {
+// afterDeath decides on a task whose worker died: run again or settled as lost.
+func (st *state) afterDeath(c *call, exit Exit, started, guilty bool) {
 	if !started && st.cfg.mutant != mutantBlameAll {
 		c.attempt--
 		if c.more().returns++; c.unblamed() < maxAttempts {
@@ -204,4 +257,27 @@ func (w *worker) release() {
 	if !w.writing && st.cfg.mutant != mutantLeak {
 		w.proc.Close()
 	}
+}
+
+// tend sees a worker that came up to its end, and reports what that says about workers.
+func (p *Pool) tend(w *worker) ending {
+	exit := p.awaitEnd(w)
+	st := p.lock()
+	defer st.unlock()
+	end := w.ending(exit)
+	if end == endGood {
+		st.breaker.row = 0
+	}
+	switch {
+	case end == endBad:
+		st.breakerFail(&BootError{Worker: w.name, Reason: "died right after it was ready", Exit: exit, Err: w.rejected}, w.probe)
+	case w.probe && end == endGood:
+		st.breakerClose(w)
+	case w.probe:
+		st.breaker.probing = false // the next one tells
+	}
+	st.failIfDeserted()
+	st.breakerRest() // a slot that is gone sends no probe
+	st.notify()
+	return end
 }
