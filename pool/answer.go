@@ -64,7 +64,7 @@ func (w *worker) receive(in *wire.Buffer) bool {
 	if w.torn = in.Start != in.End; w.torn && st.keeperNext.After(st.clock.now().Add(minSilence)) {
 		st.keeperWake()
 	}
-	w.leave = w.lonely(st)
+	w.mayStop = w.expectsDirectRead(st)
 	return true
 }
 
@@ -197,7 +197,7 @@ func (st *state) answer(w *worker, c *call, f *wire.Frame, body []byte) {
 	}
 	st.settle(c)
 	if c.reads != w {
-		c.relieve()
+		c.interruptRead()
 	}
 	if st.cfg.mutant == mutantSettleTwice {
 		c.settled = false

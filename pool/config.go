@@ -156,7 +156,7 @@ type Config struct {
 	start  process.StartFunc // the process seam; nil: real processes
 	mutant mutant            // our own pool broken on purpose, for the tests
 	jitter func() float64    // randomness of the backoff in [0,1); nil: math/rand
-	lone   int               // calls in a row before a reader rests; 0: loneRun, below: none
+	lone   int               // calls in a row before a reader stops; 0: directAfter, below: none
 }
 
 // Backoff describes what happens when workers fail to come up. A failure is an exit before ready, or within a second
@@ -195,7 +195,7 @@ func (c Config) withDefaults() Config {
 			*v = d
 		}
 	}
-	def(&c.lone, loneRun)
+	def(&c.lone, directAfter)
 	def(&c.Size, runtime.GOMAXPROCS(0))
 	def(&c.Budgets.Crashes, 3)
 	def(&c.Budgets.OOM, 3)

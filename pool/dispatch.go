@@ -156,8 +156,8 @@ func (st *state) send(w *worker, c *call) {
 		w.headSince = st.clock.now()
 	}
 	st.watch(w, c)
-	if w.resting {
-		st.takePart(w, c)
+	if w.unread {
+		st.handReading(w, c)
 	}
 	if !w.dirty {
 		w.dirty = true
@@ -230,5 +230,5 @@ func (st *state) fail(c *call, err error) {
 			st.notify() // a submitter waits for room in the queue
 		}
 	}
-	c.relieve()
+	c.interruptRead()
 }

@@ -44,9 +44,9 @@ func (p *Pool) keep() {
 			}
 			next = earliest(next, now.Add(keeperTick))
 		}
-		if st.rested { // and may again at any time: to be woken each time would cost what the rest saves
-			st.rested = false
-			next = earliest(next, now.Add(restFor))
+		if st.unreadAny { // and may again at any time: to be woken each time would cost what a direct read saves
+			st.unreadAny = false
+			next = earliest(next, now.Add(unreadFor))
 		}
 		st.keeperNext, st.clock.due = next, st.clock.undated(next)
 		sleep := time.Until(st.clock.due)
@@ -118,7 +118,7 @@ func (st *state) lookAfter(w *worker, now time.Time) (next time.Time) {
 	if w.board == nil || w.state != Ready && w.state != Retiring {
 		return time.Time{}
 	}
-	next = earliest2(w.attendAfter(now), st.lookAtTask(w, now))
+	next = earliest2(w.callReaderAfter(now), st.lookAtTask(w, now))
 	next = earliest2(next, st.lookAtPulse(w, now))
 	next = earliest2(next, st.lookForAnswer(w, now))
 	if w.state != Ready || w.slot == nil || !w.died.IsZero() {

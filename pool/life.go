@@ -34,7 +34,7 @@ func (w *worker) reap() {
 	w.proc.AwaitDeath()
 	st := w.p.lock()
 	w.died = time.Now()
-	w.attend()
+	w.callReader()
 	st.notIdle(w)
 	st.unlock()
 	w.death.status = w.proc.Wait()

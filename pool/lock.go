@@ -37,7 +37,7 @@ type hours struct {
 	clock      patience
 	alarms     alarms
 	keeperNext time.Time // when it looks next
-	rested     bool      // some reader rested since its last look
+	unreadAny  bool      // some worker was unread since its last look
 	answered   time.Time // when a worker last settled something
 }
 

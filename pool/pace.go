@@ -54,7 +54,7 @@ type pacer struct {
 func (p *pacer) queued(at time.Duration, alone bool, l load) pace {
 	gap := at - p.last
 	p.last = at
-	p.rapid, p.lone = nextInRow(p.rapid, gap < rapidGap), nextInRow(p.lone, alone && gap < loneGap)
+	p.rapid, p.lone = nextInRow(p.rapid, gap < rapidGap), nextInRow(p.lone, alone && gap < directGap)
 	switch {
 	case p.defers(at, l):
 		return paceDefer

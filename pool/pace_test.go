@@ -76,14 +76,14 @@ func TestARowOfLoneCallsEndsWithOneThatIsNotAloneOrLate(t *testing.T) {
 	g, p := NewWithT(t), pacer{}
 	at := time.Second
 	for range 3 {
-		at += loneGap - 1
+		at += directGap - 1
 		p.queued(at, true, load{queued: 1})
 	}
 	g.Expect(p.lone).To(Equal(2), "the first followed nobody")
-	p.queued(at+loneGap, true, load{queued: 1})
+	p.queued(at+directGap, true, load{queued: 1})
 	g.Expect(p.lone).To(BeZero())
-	p.queued(at+loneGap+1, true, load{queued: 1})
-	p.queued(at+loneGap+2, false, load{queued: 2})
+	p.queued(at+directGap+1, true, load{queued: 1})
+	p.queued(at+directGap+2, false, load{queued: 2})
 	g.Expect(p.lone).To(BeZero())
 }
 

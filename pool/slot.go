@@ -94,7 +94,7 @@ func (p *Pool) start(s *slot, probe bool) (*worker, error) {
 		milestones: milestones{
 			ready: make(chan *BootError, 1), drained: make(chan struct{}), exited: make(chan struct{}), stuck: make(chan struct{}), adopted: make(chan struct{}),
 		},
-		ways: ways{booting: true, probe: probe}, workload: workload{window: 1, pos: -1}, inbox: inbox{readSize: minRead, attention: make(chan struct{}, 1)},
+		ways: ways{booting: true, probe: probe}, workload: workload{window: 1, pos: -1}, inbox: inbox{readSize: minRead, readAgain: make(chan struct{}, 1)},
 	}
 	if s != nil {
 		s.gen++

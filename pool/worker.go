@@ -95,15 +95,15 @@ type inbox struct {
 	in         wire.Buffer
 	readSize   int
 	unreadable bool // it sent what no worker should
-	leave      bool // the reader may rest
+	mayStop    bool // the reader may stop
 	awaited    int  // of the batch being received, how many results somebody waits for
 
-	torn      bool          // the last that came is half a frame
-	copying   bool          // a large result is being copied
-	collected uint64        // large results copied out of the up arena
-	resting   bool          // nobody reads
-	restedAt  time.Duration // since when
-	attention chan struct{} // calls the reader back, once a rest
+	torn        bool          // the last that came is half a frame
+	copying     bool          // a large result is being copied
+	collected   uint64        // large results copied out of the up arena
+	unread      bool          // nobody reads
+	unreadSince time.Duration // since when
+	readAgain   chan struct{} // calls the reader back, once for each time that it stopped
 }
 
 // windows bound how many tasks are at a worker: about targetBacklog of work, in at most maxBytes of socket buffer.
@@ -225,9 +225,9 @@ func (w *worker) got(n int) bool {
 // readLoop receives results until the worker is dead and its socket empty.
 func (w *worker) readLoop() {
 	defer close(w.drained)
-	for !w.unreadable && w.proc.Receive(w.space, func(n int) bool { return w.got(n) && !w.leave }) == nil {
-		if w.rest() {
-			<-w.attention
+	for !w.unreadable && w.proc.Receive(w.space, func(n int) bool { return w.got(n) && !w.mayStop }) == nil {
+		if w.stopReading() {
+			<-w.readAgain
 		}
 	}
 	if w.p.cfg.mutant == mutantSkipDrain {

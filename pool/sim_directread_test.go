@@ -13,7 +13,7 @@ import (
 
 // Callers who read their worker's socket themselves, and what comes between: docs/decisions/0025.
 
-// alone is a config with which a reader rests after each task, and nobody finds out that a worker is stopped.
+// alone is a config with which a reader stops after each task, and nobody finds out that a worker is stopped.
 func alone(size int) Config {
 	return Config{Size: size, lone: -1, Heartbeat: -1, StopGrace: time.Hour, CancelGrace: -1}
 }
@@ -22,7 +22,7 @@ func alone(size int) Config {
 func (s *simulation) calls(g *WithT, ctx context.Context) <-chan error {
 	_, err := s.task(time.Millisecond, OnSlot(0)).Result(ctx)
 	g.Expect(err).NotTo(HaveOccurred())
-	synctest.Wait() // its reader rests
+	synctest.Wait() // its reader has stopped
 	s.in(0).pause()
 	outcome := make(chan error, 1)
 	go func() {

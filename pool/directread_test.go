@@ -28,7 +28,7 @@ func TestACallerWhoReadsHearsOfAnAnswerThatSomebodyElseAnnounces(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	defer p.Terminate()
 	for round, hit := 0, false; round < 50 && !hit; round++ {
-		for range 2 * loneRun { // so that the reader rests
+		for range 2 * directAfter { // so that the reader stops
 			_, err := spins.Call(t.Context(), p, 0)
 			g.Expect(err).NotTo(HaveOccurred())
 		}
