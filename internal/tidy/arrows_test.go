@@ -55,6 +55,7 @@ var arrows = []arrow{
 	{"internal/wait", nil, nil, "one function"},
 	{"pool/poolprom", []string{"pool"}, []string{"*"}, "what watches a pool is no part of it"},
 	{"pool/poolotel", []string{"pool"}, []string{"*"}, "likewise"},
+	{"pool/poollog", []string{"pool"}, []string{sys, cborCodec, float16}, "likewise, and it brings nothing along"},
 	{"scenarios/shrink", []string{"scenarios", "reports", "chaos/history", "chaos/check", "internal/ddmin"}, []string{"*"}, "it reads a run that failed, and runs smaller ones"},
 	{"internal/ddmin", nil, nil, "a search, and nothing that is searched: the simulations use it too"},
 	{"internal/tidy", nil, nil, "looks at everything and belongs to nothing"},
