@@ -15,7 +15,8 @@ import (
 // A worker runs nothing of main after Main. Flags are not parsed there, and what main sets is not set: a handler sees
 // package-level variables as they are declared. os.Args is the worker's name alone, and every init function and package-level
 // declaration of the program runs again in each worker. What handlers need goes into their arguments, into [Config.Env], or once
-// for each worker into [Config.Initializer]. docs/workers.md has the rest: directory, output, signals, limits.
+// for each worker into [Config.Initializer]; pooltest.Vet finds handlers that overlook it. docs/workers.md
+// has the rest: directory, output, signals, limits.
 //
 // Under go test -cover, what handlers covered counts for each worker that exits: on Close, Drain, Restart, Resize, recycling.
 // One that is killed, as Terminate does, has written nothing: close the pool at the end of the test.

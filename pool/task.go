@@ -30,7 +30,7 @@ type definition struct {
 // program must register the same tasks before Main is called. It panics if the name is empty, longer than 255 bytes or
 // taken, or if Main has been called in a worker.
 //
-// The handler runs in another process: what main sets is not set there (see [Main]).
+// The handler runs in another process: what main sets is not set there (see [Main]), and pooltest.Vet finds handlers that read it.
 //
 // In and Out travel as CBOR (see [CBOR]): exported fields of structs, maps, slices, numbers, strings, bytes, times, and what has
 // both methods of cbor.Marshaler or of encoding.BinaryMarshaler and their opposite. Register panics on a type of which something

@@ -8,6 +8,8 @@
 //	Expect(p).To(pooltest.HaveTurnedOver(before, 1))      // one new worker, and the others are the same
 //	Eventually(p).Should(pooltest.HaveSettledAll())       // nothing is queued or in flight
 //
+// Vet finds handlers that read what main has set, which no worker has.
+//
 // InProcess is for tests that need a pool and no processes: its workers are goroutines, and everything above works on it.
 //
 // Importing it registers a task by which slots are probed, so import it from test files only.
