@@ -1,6 +1,9 @@
 package chaos_test
 
 import (
+	"context"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -79,4 +82,37 @@ func TestMistakesAreNamed(t *testing.T) {
 		ContainSubstring("2 of Concurrency, Rate and Map"))))
 	run = chaos.Run{Target: sleepers(t, 1), Open: (&tape{}).open, Load: &chaos.Load{Concurrency: 1}}
 	g.Expect(run.Do(t.Context())).To(MatchError(ContainSubstring("the procs target cannot run tasks")))
+}
+
+// Tasks that are in flight when somebody interrupts a run are given up after the history says so: they do not hang.
+func TestAnInterruptedRunLeavesNothingHung(t *testing.T) {
+	for range 20 {
+		g := NewWithT(t)
+		var rec tape
+		ctx, interrupt := context.WithCancel(t.Context())
+		run := chaos.Run{
+			Target: endless{sleepers(t, 1), sync.OnceFunc(interrupt)}, Open: rec.open, Warmup: time.Hour,
+			Load: &chaos.Load{Task: "sleep", Concurrency: 16},
+		}
+		g.Expect(run.Do(ctx)).To(MatchError(chaos.ErrInterrupted))
+		told := slices.IndexFunc(rec.events, func(e history.Event) bool { return e.Alarm != nil })
+		g.Expect(told).To(BeNumerically(">", 0))
+		for _, e := range rec.events[:told] {
+			g.Expect(e.Task == nil || e.Task.Op == history.Submitted).To(BeTrue(), "%+v is before the interruption", e.Task)
+		}
+	}
+}
+
+// endless is a target whose tasks end when they are given up. It calls in at the sixteenth.
+type endless struct {
+	chaos.Target
+	in func()
+}
+
+func (e endless) Do(ctx context.Context, task chaos.Task) chaos.Settled {
+	if task.ID == 16 {
+		e.in()
+	}
+	<-ctx.Done()
+	return chaos.Settled{Outcome: history.Hung, Err: ctx.Err().Error()}
 }

@@ -53,7 +53,8 @@ type loader struct {
 	submit   context.Context // ended: no more submissions
 	quit     context.CancelFunc
 	wait     context.Context // ended: what is in flight is given up
-	giveUp   context.CancelFunc
+	giveUp   func()
+	forget   func() // the ends of the contexts are no longer waited for
 	wg       sync.WaitGroup
 	ids      atomic.Uint64 // of this load, and of what is sent to all slots at once
 	begun    atomic.Uint64 // tasks of this load
@@ -61,16 +62,29 @@ type loader struct {
 }
 
 // newLoader makes a loader, which submits until ctx ends. Tasks in flight outlive that where it is for want of time, but not
-// outer. Without a load it has nothing to do.
+// outer; they are given up once the history says why the run ended, after which they say nothing about the target. Without a load
+// it has nothing to do.
 func (x *experiment) newLoader(ctx, outer context.Context) *loader {
 	l := &loader{x: x, load: x.Load}
 	l.submit, l.quit = context.WithCancel(ctx)
-	l.wait, l.giveUp = context.WithCancel(outer)
-	context.AfterFunc(ctx, func() {
+	wait, cancel := context.WithCancel(context.WithoutCancel(outer))
+	l.wait, l.giveUp = wait, func() {
+		if ctx.Err() != nil {
+			x.tell()
+		}
+		cancel()
+	}
+	atEnd := context.AfterFunc(ctx, func() {
 		if !errors.Is(context.Cause(ctx), ErrTimeout) {
 			l.giveUp()
 		}
 	})
+	atInterrupt := context.AfterFunc(outer, func() {
+		if ctx.Err() != nil { // it ended for want of time before; else the function above is called
+			l.giveUp()
+		}
+	})
+	l.forget = func() { atEnd(); atInterrupt() }
 	return l
 }
 
@@ -222,5 +236,6 @@ func (l *loader) drain(ctx context.Context, still time.Duration) error {
 func (l *loader) abandon() {
 	l.quit()
 	l.giveUp()
+	l.forget()
 	l.wg.Wait()
 }

@@ -163,6 +163,7 @@ type experiment struct {
 	rec    Recorder
 	recErr error // the history could not be written
 	cancel context.CancelCauseFunc
+	tell   func() // records, once, why the run ended early
 
 	pickMu sync.Mutex // held while victims are picked, so that two picks keep the floor together
 

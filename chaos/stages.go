@@ -28,12 +28,12 @@ func (x *experiment) run(outer context.Context) error {
 
 	unwatch := x.watchTarget()
 	stopSampling := x.sample(context.WithoutCancel(ctx))
-	tell := sync.OnceFunc(func() { x.tell(context.Cause(ctx)) })
-	untold := context.AfterFunc(ctx, tell)
+	x.tell = sync.OnceFunc(func() { x.sayWhy(context.Cause(ctx)) })
+	untold := context.AfterFunc(ctx, x.tell)
 	stopWatching := x.watchHost()
 	cause := x.stages(ctx, outer)
 	if !untold() || cause != nil && ctx.Err() != nil {
-		tell()
+		x.tell()
 	}
 	x.explain(cause)
 	stopSampling()
@@ -48,9 +48,9 @@ func (x *experiment) run(outer context.Context) error {
 	return errors.Join(cause, x.end(cause))
 }
 
-// tell records that the run was interrupted or aborted as soon as it is: what the target does while the faults are healed and
+// sayWhy records that the run was interrupted or aborted as soon as it is: what the target does while the faults are healed and
 // its tasks are given up says nothing about it.
-func (x *experiment) tell(why error) {
+func (x *experiment) sayWhy(why error) {
 	var abort *abortError
 	switch {
 	case errors.Is(why, ErrTargetGone), errors.Is(why, ErrTimeout), errors.Is(why, ErrHistory): // told by whoever finds it
