@@ -33,6 +33,9 @@ type runCell struct {
 // troubledTasks is what failed or never settled, and what was run more than once.
 func (r *Report) troubledTasks() (t taskTable) {
 	bad, again := r.Ledger.Troubled()
+	if r.Verdict == running { // what never settles is known at the end
+		bad = slices.DeleteFunc(bad, func(id uint64) bool { return r.Ledger.Tasks.All[id].End() == "" })
+	}
 	rows := func(list []uint64) (rows []taskRow) {
 		for _, id := range list[:min(len(list), maxTroubled)] {
 			rows = append(rows, r.taskRow(id))

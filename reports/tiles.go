@@ -82,6 +82,6 @@ func plural(n int, noun string) string {
 func verdictWord(v check.Verdict) string {
 	return map[check.Verdict]string{
 		check.Pass: "every promise held", check.Fail: "a promise was broken", check.Inconclusive: "the run proves nothing",
-		check.Aborted: "interrupted", check.Error: "the harness itself failed",
+		check.Aborted: "interrupted", check.Error: "the harness itself failed", running: "there is no verdict yet",
 	}[v]
 }

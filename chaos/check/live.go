@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/respawn-go/respawn/chaos/history"
@@ -34,4 +35,15 @@ func (l *Live) Tripped() (t Threshold, ok bool) {
 		return Threshold{}, false
 	}
 	return l.s.watch.tripped.Threshold, true
+}
+
+// ByNow is what the run shows so far. It has no verdict, and of the findings only those by which it is to fail: what is missing may
+// still come. Its ledger is the run's own: it is not to be read while somebody adds to it.
+func (l *Live) ByNow() Result {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.s.result()
+	r.Verdict, r.Cause, r.Metrics = "", "", l.s.metrics(true)
+	r.Findings = slices.DeleteFunc(r.Findings, func(f Finding) bool { return f.Verdict != Fail && f.Verdict != Error })
+	return r
 }

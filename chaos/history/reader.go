@@ -105,6 +105,16 @@ func (r *Reader) Events() iter.Seq2[Event, error] {
 	}
 }
 
+// Next is the next event; io.EOF after the last, when there may be more later if the input has grown by whole lines. After any other
+// error there is nothing more.
+func (r *Reader) Next() (Event, error) {
+	e, err := r.event()
+	if err == io.EOF {
+		r.line--
+	}
+	return e, err
+}
+
 // Line is the line of the last event that was yielded, the header's being 1.
 func (r *Reader) Line() int { return r.line }
 

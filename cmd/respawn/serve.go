@@ -24,7 +24,7 @@ var servedScript []byte
 const anyPort = "127.0.0.1:0"
 
 // spectators serves the report of the run that is going on to browsers. It reads the history file as anybody could, and nothing of
-// the run waits for it. Pages are made while somebody watches, and for a twentieth of the time at most.
+// the run waits for it. Pages are made while somebody watches, and for a fiftieth of the time at most; each event is counted once.
 type spectators struct {
 	server *http.Server
 	name   string // the host that was asked for
@@ -42,7 +42,7 @@ type spectators struct {
 
 const (
 	lookEvery = time.Second
-	dutyShare = 20              // a page is made again after so many times what it took
+	dutyShare = 50              // a page is made again after so many times what it took
 	patientIO = 5 * time.Second // for a browser that does not read
 )
 
@@ -162,11 +162,12 @@ func (s *spectators) show(history string) {
 
 func (s *spectators) look() {
 	defer close(s.done)
-	pause := time.Duration(0)
+	pause, following := time.Duration(0), followed{}
+	defer following.end()
 	for {
 		select {
 		case <-s.stop:
-			s.make(true)
+			s.tell(func(path string) (*reports.Report, error) { return reports.Judge(path) }, true)
 			return
 		case <-time.After(max(lookEvery, pause)):
 		}
@@ -175,24 +176,20 @@ func (s *spectators) look() {
 		s.mu.Unlock()
 		if wanted {
 			began := time.Now()
-			s.make(false)
+			s.tell(following.report, false)
 			pause = dutyShare * time.Since(began)
 		}
 	}
 }
 
-// make judges what is recorded by now and makes the page of it. A last line that is not whole yet says nothing.
-func (s *spectators) make(over bool) {
+// tell makes the page of a report of the run that is shown.
+func (s *spectators) tell(report func(path string) (*reports.Report, error), over bool) {
 	s.mu.Lock()
 	path, watched := s.history, s.watched
 	s.mu.Unlock()
 	var page bytes.Buffer
 	if path != "" && watched > 0 {
-		r, err := reports.Judge(path)
-		if r != nil && err != nil && !over {
-			r.Cause = "The run goes on: this is what it has recorded by now"
-		}
-		if r == nil || r.HTML(&page, nil) != nil {
+		if r, _ := report(path); r == nil || r.HTML(&page, nil) != nil {
 			page.Reset()
 		}
 	}
@@ -204,6 +201,32 @@ func (s *spectators) make(over bool) {
 	s.over = over
 	close(s.news)
 	s.news = make(chan struct{})
+}
+
+// followed is the run that is followed, if one is.
+type followed struct {
+	path string
+	by   *reports.Follower
+}
+
+// report is what the run at that path shows by now; one whose header is not there yet is tried again.
+func (f *followed) report(path string) (*reports.Report, error) {
+	if f.path != path {
+		f.end()
+		by, err := reports.Follow(path)
+		if err != nil {
+			return nil, err
+		}
+		f.path, f.by = path, by
+	}
+	return f.by.Report()
+}
+
+func (f *followed) end() {
+	if f.by != nil {
+		f.by.Close()
+	}
+	f.path, f.by = "", nil
 }
 
 // end shows who watches the last page, and then ends. Their windows keep it.
