@@ -148,6 +148,7 @@ type experiment struct {
 	exits   exits
 	shots   []Shot
 	quick   time.Duration // how much longer than its length a task took a member at most before the faults
+	pace    float64       // how many tasks of a queue were done at a time before the faults
 	loader  *loader
 	sampler *sampler
 	probes  sync.WaitGroup

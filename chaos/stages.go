@@ -336,11 +336,15 @@ func (x *experiment) allAnswer(ctx context.Context) bool {
 	return !silent.Load()
 }
 
-// allAtOnce has all slots work at the same time; what does not answer is given as long as settling may take.
+// allAtOnce has all slots work at the same time, and then on a queue; what does not answer is given as long as settling may take.
 func (x *experiment) allAtOnce(ctx context.Context, first bool) {
-	ctx, cancel := context.WithTimeout(ctx, x.Settle+history.Patience(x.Target.Want()))
+	ctx, cancel := context.WithTimeout(ctx, x.Settle+2*history.Patience(x.Target.Want()))
 	defer cancel()
+	if x.Target.Want() == 0 || !x.builtIn() {
+		return
+	}
 	x.together(ctx, first)
+	x.queues(ctx, first)
 }
 
 // stop closes the target and looks for what is left of it.

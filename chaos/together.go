@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
@@ -17,7 +16,6 @@ import (
 
 // round is tasks that were sent at once.
 type round struct {
-	hold    time.Duration
 	sent    []history.Run         // with what each answer says of who ran it, and from when to when at the latest
 	quick   map[int]time.Duration // by pid, how much longer than its hold its quickest answer took
 	unready bool                  // some did not give their value
@@ -29,9 +27,6 @@ type round struct {
 // end sooner, once each member was so quick that the noise of the host does not set the limit.
 func (x *experiment) together(ctx context.Context, first bool) {
 	members := x.Target.Want()
-	if members == 0 || !x.builtIn() {
-		return
-	}
 	began := time.Now()
 	quick := map[int]time.Duration{}
 	whole := false
@@ -86,32 +81,15 @@ func (x *experiment) taskTimeout() time.Duration {
 
 // round sends as many tasks as there are members, and waits for them.
 func (x *experiment) round(ctx context.Context, members int, hold time.Duration) round {
-	runner, _ := x.Target.(Runner)
-	r := round{hold: hold, sent: make([]history.Run, members), quick: map[int]time.Duration{}}
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	for i := range members {
-		id := x.loader.ids.Add(1) // as a task of the load has: a pool that knows probes by their numbers treats this as any other
-		x.record(history.Event{Probe: &history.Probe{Slot: history.AnySlot, Op: history.Sent, Task: id, Hold: hold}})
-		began := x.clock.now()
-		all.Go(func() {
-			s := runner.Do(ctx, Task{ID: id, Name: "sleep", Args: map[string]any{"duration": hold}})
-			p := &history.Probe{Slot: history.AnySlot, Op: history.Answered, Task: id, Hold: hold, PID: s.PID}
-			if s.Outcome != history.OK {
-				p.Op, p.Err = history.NoAnswer, string(s.Outcome)+": "+s.Err
-			}
-			x.record(history.Event{Probe: p})
-			took := x.clock.now() - began
-			mu.Lock()
-			defer mu.Unlock()
-			r.sent[i] = history.Run{Task: id, PID: s.PID, Start: began + took - hold, End: began + took}
-			r.unready = r.unready || s.Outcome != history.OK
-			if best, ok := r.quick[s.PID]; s.Outcome == history.OK && (!ok || took-hold < best) {
-				r.quick[s.PID] = took - hold
-			}
-		})
+	r := round{quick: map[int]time.Duration{}}
+	for _, a := range x.sendAtOnce(ctx, history.AnySlot, members, hold) {
+		r.sent = append(r.sent, history.Run{Task: a.task, PID: a.PID, Start: a.to - hold, End: a.to})
+		r.unready = r.unready || a.Outcome != history.OK
+		took := a.to - a.from - hold
+		if best, ok := r.quick[a.PID]; a.Outcome == history.OK && (!ok || took < best) {
+			r.quick[a.PID] = took
+		}
 	}
-	all.Wait()
 	return r
 }
 

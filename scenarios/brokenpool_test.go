@@ -38,9 +38,13 @@ var caught = map[string][]breach{
 	"one-at-a-time":           {{"random-kill", "slots.apart"}, {"tutorial", "slots.apart"}},
 	"throttles-load":          {{"random-kill", "slots.apart"}},
 	"slow-replacements":       {{"random-kill", "slots.slow"}, {"tutorial", "slots.slow"}},
+	"rests":                   {{"tutorial", "slots.throttled"}, {"kill-all", "slots.throttled"}},
+	"crawls-in-queues":        {{"tutorial", "slots.throttled"}, {"kill-all", "slots.throttled"}},
 	// where tasks run
 	"runs-in-driver":           {{"tutorial", "slots.silent"}, {"random-kill", "slots.silent"}},
 	"makes-up-answers":         {{"kill-busy", "tasks.unwitnessed"}, {"kill-all", "tasks.unwitnessed"}},
+	"reruns-in-driver":         {{"kill-storm", "tasks.overlapping"}, {"random-kill", "tasks.overlapping"}},
+	"ends-for-the-dead":        {{"random-kill", "tasks.outside"}, {"kill-busy", "tasks.executions.total"}},
 	"runs-in-forks":            {{"tutorial", "slots.silent"}, {"random-kill", "slots.silent"}},
 	"runs-in-driver-secretly":  {{"random-kill", "results.rejected"}, {"tutorial", "results.rejected"}},
 	"runs-in-sibling-secretly": {{"kill-busy", "slots.apart"}, {"kill-all", "slots.apart"}},

@@ -77,7 +77,7 @@ func (s *Scenario) checkCalls(d *decoder) {
 var (
 	bySlot = []string{"slots.answering", "slots.silent"}
 	byTask = []string{
-		"slots.apart", "slots.slow", "slots.answer.", "tasks.executions.", "tasks.outside", "tasks.unwitnessed", "tasks.duplicated",
+		"slots.apart", "slots.slow", "slots.answer.", "slots.throttled", "slots.throughput.", "tasks.executions.", "tasks.outside", "tasks.overlapping", "tasks.unwitnessed", "tasks.duplicated",
 		"tasks.early", "results.misnamed", "blame.",
 	}
 )

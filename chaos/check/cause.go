@@ -41,6 +41,7 @@ var explanations = map[string]func(s *state, n int) (string, int){
 	"tasks.unwitnessed":  (*state).sayUnwitnessed,
 	"tasks.early":        (*state).sayEarly,
 	"tasks.outside":      (*state).sayOutside,
+	"tasks.overlapping":  (*state).sayOverlapping,
 	"results.misnamed":   (*state).sayMisnamed,
 	"tasks.hung":         func(s *state, n int) (string, int) { return s.sayOutcome(n, history.Hung, "had no outcome by the end") },
 	"tasks.failed":       func(s *state, n int) (string, int) { return s.sayOutcome(n, history.Failed, "failed") },
@@ -54,6 +55,7 @@ var explanations = map[string]func(s *state, n int) (string, int){
 	"slots.silent":       (*state).saySilent,
 	"slots.apart":        (*state).sayApart,
 	"slots.slow":         (*state).saySlow,
+	"slots.throttled":    (*state).sayThrottled,
 	"settle.time":        (*state).saySettleTime,
 	"slots.lost":         (*state).sayNotBack,
 	"pool.missing":       (*state).sayMissing,
@@ -348,4 +350,16 @@ func (s *state) saySlow(n int) (string, int) {
 	g := &s.Together
 	return number(n, "member", "members") + " took " + Seconds.Show(s.AnswerTime(1).Value) + " longer than their tasks at the end, at best; before the faults " +
 		Seconds.Show(s.AnswerTime(0).Value), g.Sides[1].Line
+}
+
+func (s *state) sayThrottled(int) (string, int) {
+	was, is := s.QueuePace(0).Value, s.QueuePace(1).Value
+	return fmt.Sprintf("a queue of tasks was done %.1f at a time at the end, at best; before the faults %.1f: the target has %s of its throughput",
+		is, was, percent(s.Regained().Value)), s.Queues.Line
+}
+
+func (s *state) sayOverlapping(n int) (string, int) {
+	first := s.Evidence.FirstOverlap
+	return number(n, "execution", "executions") + " began while another went on in the same process, which none did before the faults; " + theFirst(n) + "of " +
+		first.String(), first.Line
 }

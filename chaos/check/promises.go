@@ -19,6 +19,7 @@ var promises = []struct {
 	{"blame.bystanders", (*state).hasWitness, nil},
 	{"results.rejected", (*state).hasEvents, nil},
 	{"tasks.outside", (*state).hasRuns, nil},
+	{"tasks.overlapping", (*state).OneAtATime, nil},
 	{"results.misnamed", (*state).hasRuns, nil},
 	{"tasks.early", (*state).Timed, nil},
 	{"tasks.wrong", (*state).hasLoad, nil},
@@ -34,6 +35,7 @@ var promises = []struct {
 	{"slots.lost", nil, nil},
 	{"slots.apart", (*state).AskedTogether, (*state).AskedForLong},
 	{"slots.slow", (*state).TimedTogether, (*state).AskedForLong},
+	{"slots.throttled", (*state).Paced, (*state).QueuedForLong},
 	{"pool.missing", func(s *state) bool { return !s.Injections.EndedParent(s.Now) }, nil},
 }
 

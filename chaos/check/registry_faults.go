@@ -97,6 +97,33 @@ var faultMetrics = slices.Concat([]Metric{
 			of:      func(s *state) ledger.Reading { return s.AnswerTime(1) },
 		},
 		{
+			Name: "slots.throttled", Unit: Count,
+			Meaning: "Slots' worth of its throughput that the target did not have again at the end.",
+			Formula: "slots.throughput.before less slots.throughput.after, rounded up, where the latter is under half of the former; of the former, what " +
+				"a starved host took counts for nothing.",
+			of:   (*state).Throttled,
+			calm: (*state).CalmThrottled,
+		},
+		{
+			Name: "slots.throughput.before", Unit: Count,
+			Meaning: "How many tasks of a queue were done at a time before the faults.",
+			Formula: "Of the queues of four tasks for each slot that were sent after the boot, the best: the tasks' lengths in all by the time from " +
+				"the first one sent to the last one answered.",
+			of: func(s *state) ledger.Reading { return s.QueuePace(0) },
+		},
+		{
+			Name: "slots.throughput.after", Unit: Count,
+			Meaning: "How many tasks of a queue were done at a time at the end.",
+			Formula: "The same of the stage verify.",
+			of:      func(s *state) ledger.Reading { return s.QueuePace(1) },
+		},
+		{
+			Name: "slots.throughput.regained", Unit: Ratio,
+			Meaning: "Throughput of the slots at the end as a share of that before the faults.",
+			Formula: "slots.throughput.after by slots.throughput.before, of either at most pool.want.",
+			of:      (*state).Regained,
+		},
+		{
 			Name: "slots.lost", Unit: Count,
 			Meaning: "Deaths from which the slot did not come back.",
 			Formula: "The samples of slot.recovery that are +Inf.",

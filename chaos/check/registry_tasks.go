@@ -59,9 +59,15 @@ var taskMetrics = slices.Concat([]Metric{
 	{
 		Name: "tasks.outside", Unit: Count,
 		Meaning: "Executions of tasks and probes by processes that were no members.",
-		Formula: "Witnessed executions whose pid the target did not tell as a member's by then, or of one that had ended; where members come from " +
-			"listings, only if one was asked for and answered between the first and the last execution by that process.",
+		Formula: "Witnessed executions whose pid the target did not tell as a member's by then, or of one that had ended, or that ended later than " +
+			"their member; where members come from listings, only if one was asked for and answered between the first and the last execution by that process.",
 		of: (*state).Outside,
+	},
+	{
+		Name: "tasks.overlapping", Unit: Count,
+		Meaning: "Executions of tasks and probes that began while another went on in the same process.",
+		Formula: "Witnessed executions from the stage chaos on that began between the beginning and the end of another by that pid; known where queues of tasks were sent before the faults.",
+		of:      (*state).Overlapping,
 	},
 	{
 		Name: "tasks.executions.total", Unit: Count, Least: 1,

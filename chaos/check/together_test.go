@@ -183,3 +183,119 @@ func TestProcessesThatComeWithTheFaultsAndStayFail(t *testing.T) {
 		})
 	}
 }
+
+// queue is four tasks for each slot, of which so many are run at a time.
+func (s *story) queue(atATime int) *story {
+	hold, sent := 25*tick, s.now
+	first := s.task + 1
+	for range history.Depth * len(s.pids) {
+		s.task++
+		s.add(history.Event{Probe: &history.Probe{Slot: history.InQueue, Op: history.Sent, Task: s.task, Hold: hold}})
+	}
+	for i := range history.Depth * len(s.pids) {
+		id, pid := first+uint64(i), s.pids[i%atATime]
+		start := sent + time.Duration(i/atATime)*hold
+		s.run(id, pid, start, start+hold)
+		s.now = max(s.now, start+hold)
+		s.add(history.Event{Probe: &history.Probe{Slot: history.InQueue, Op: history.Answered, Task: id, Hold: hold, PID: pid}})
+	}
+	return s
+}
+
+// queued is a run of four members, with queues before the faults and at the end.
+func queued(before int, end func(s *story)) *story {
+	s := newStory(4).boot().round(50*tick, 0, 0).queue(before)
+	s.stage(history.Steady).work(0).sample(4).stage(history.Chaos).sample(4).kill(1).stage(history.Settle).work(0).sample(4).stage(history.Verify)
+	for slot := range 4 {
+		s.probe(slot, 0)
+	}
+	s.round(50*tick, 0, 0)
+	end(s)
+	return s.sample(4).stop().end()
+}
+
+func TestATargetWithLessThanHalfOfItsThroughputFails(t *testing.T) {
+	again := func(s *story) {
+		for began := s.now; s.now-began < history.Patience(4); {
+			s.queue(1)
+		}
+	}
+	for name, c := range map[string]struct {
+		before int
+		end    func(s *story)
+		want   check.Verdict
+	}{
+		"as quick as before":                     {4, func(s *story) { s.queue(4) }, check.Pass},
+		"half as quick":                          {4, func(s *story) { s.queue(2) }, check.Pass},
+		"a quarter, for long":                    {4, again, check.Fail},
+		"a quarter, asked only briefly":          {4, func(s *story) { s.queue(1) }, check.Inconclusive},
+		"a quarter, and then as quick as before": {4, func(s *story) { s.queue(1).queue(4) }, check.Pass},
+		"a quarter, on a starved host":           {4, func(s *story) { began := s.now; again(s); s.busy(s.now - began) }, check.Inconclusive},
+		"a quarter, as before":                   {1, again, check.Pass},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			r := queued(c.before, c.end).judge()
+			g.Expect(r.Verdict).To(Equal(c.want), show(r))
+			if c.want != check.Pass {
+				g.Expect(r.Cause).To(ContainSubstring("a queue of tasks was done 1.0 at a time at the end, at best; before the faults 3.8: the target has 26% of its throughput"))
+			}
+		})
+	}
+}
+
+func TestNoProcessRunsTwoTasksAtOnceThatDidNotBeforeTheFaults(t *testing.T) {
+	task := uint64(900)
+	two := func(s *story) {
+		s.run(task, s.pids[0], s.now, s.now+10*tick)
+		s.run(task+1, s.pids[0], s.now+5*tick, s.now+15*tick)
+		task += 2
+	}
+	for name, c := range map[string]struct {
+		before func(s *story)
+		end    func(s *story)
+		want   check.Verdict
+	}{
+		"one after the other":       {func(*story) {}, func(*story) {}, check.Pass},
+		"two at once":               {func(*story) {}, two, check.Fail},
+		"two at once, as ever":      {two, two, check.Pass},
+		"two before the faults":     {two, func(*story) {}, check.Pass},
+		"one that ends as two does": {func(*story) {}, func(s *story) { s.run(900, s.pids[0], s.now, s.now+tick).run(901, s.pids[0], s.now+tick, s.now+2*tick) }, check.Pass},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := newStory(4).boot().queue(4)
+			c.before(s)
+			s.now += 20 * tick
+			s.stage(history.Steady).work(0).sample(4).stage(history.Chaos).sample(4).kill(1)
+			c.end(s)
+			s.now += 20 * tick
+			s.stage(history.Settle).work(0).sample(4).stage(history.Verify)
+			for slot := range 4 {
+				s.probe(slot, 0)
+			}
+			r := s.round(50*tick, 0, 0).queue(4).sample(4).stop().end().judge()
+			g.Expect(r.Verdict).To(Equal(c.want), show(r))
+			if c.want == check.Fail {
+				g.Expect(r.Cause).To(ContainSubstring("began while another went on in the same process, which none did before the faults"))
+			}
+		})
+	}
+}
+
+func TestAnExecutionThatEndsAfterItsProcessIsNobodysWork(t *testing.T) {
+	g := NewWithT(t)
+	s := newStory(4).boot().stage(history.Steady).work(0).sample(4).stage(history.Chaos).sample(4)
+	dead, at := s.pids[1], s.now
+	s.kill(1)
+	s.run(900, dead, at, s.now+100*tick)
+	s.now += 100 * tick
+	s.stage(history.Settle).work(0).sample(4).stage(history.Verify)
+	for slot := range 4 {
+		s.probe(slot, 0)
+	}
+	r := s.sample(4).stop().end().judge()
+	g.Expect(r.Verdict).To(Equal(check.Fail), show(r))
+	g.Expect(r.Metrics["tasks.outside"]).To(Equal(1.0))
+	g.Expect(r.Cause).To(ContainSubstring("it ended after its process"))
+}

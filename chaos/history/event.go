@@ -212,18 +212,21 @@ type Run struct {
 // Probe is a task sent to one slot to see whether it answers; or one of those that are sent to all slots at once, to see
 // whether they work at the same time.
 type Probe struct {
-	Slot int     `json:"slot"` // AnySlot: one of those sent at once
+	Slot int     `json:"slot"` // AnySlot: one of those sent at once; InQueue: one of several for each slot
 	Op   ProbeOp `json:"op"`
 	For  int     `json:"for,omitempty"` // the injection after whose death it was sent; 0: the check at the end
 	PID  int     `json:"pid,omitempty"` // who answered
 	Err  string  `json:"err,omitempty"`
-	// Task and Hold are of those sent at once: the number by which the witness knows it, and how long it lasts at least.
+	// Task and Hold are of those for no slot: the number by which the witness knows it, and how long it lasts at least.
 	Task uint64        `json:"task,omitempty"`
 	Hold time.Duration `json:"hold,omitempty"`
 }
 
 // AnySlot stands in Probe.Slot for a task that any member may run, beside others.
 const AnySlot = -1
+
+// InQueue stands in Probe.Slot for one of the tasks that are sent at once, Depth for each slot, to see how quickly they are done.
+const InQueue = -2
 
 // Sample is a look at the target from outside, and at the harness.
 type Sample struct {

@@ -54,5 +54,20 @@ func Hold(slots int) time.Duration {
 	return 50*time.Millisecond + time.Duration(slots)*time.Millisecond/2
 }
 
+// Depth is how many tasks for each slot are sent at once to see how quickly a queue is done.
+const Depth = 4
+
+// Pace is how many tasks a target did at a time, on the average, that did n tasks of that length within took.
+func Pace(n int, hold, took time.Duration) float64 {
+	if n == 0 || took <= 0 {
+		return 0
+	}
+	return float64(n) * hold.Seconds() / took.Seconds()
+}
+
+// Regained is the least share of its pace before the faults that a target must have again at the end: less than the noise of a
+// host takes, of the best of several queues, and more than is left of a pool in whose slots tasks wait as long as they last.
+const Regained = 0.5
+
 // Patience is for how long so many slots that were not at work at the same time are asked again before that is held against them.
 func Patience(slots int) time.Duration { return 50 * Hold(slots) }

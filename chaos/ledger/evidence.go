@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -21,7 +22,9 @@ type Evidence struct {
 	struck   time.Duration    // when the stage chaos began
 
 	outside, Unseen, misnamed                int
+	overlapping                              [2]int // before the faults, and since
 	FirstOutside, FirstUnseen, FirstMisnamed Sighting
+	FirstOverlap                             Sighting // since the faults
 }
 
 // life is from when a member is first told of to its end; 0 for one that has not ended.
@@ -59,7 +62,9 @@ func (v *Evidence) finish(s *Ledger) {
 	by := map[int]Span{} // of processes that never were members at the time, from the first to the last of their executions
 	strange := map[int][]uint64{}
 	watched := len(v.lives) > 0 && (!s.listed() || len(v.listings) > 0)
+	all := map[int][]execution{} // by pid
 	note := func(task uint64, r Run) {
+		all[int(r.PID)] = append(all[int(r.PID)], execution{task, r})
 		if s.listed() && v.closed > 0 && r.Start > v.closed { // nobody lists a target that is being closed
 			return
 		}
@@ -70,6 +75,9 @@ func (v *Evidence) finish(s *Ledger) {
 			}
 			whole.to = max(whole.to, r.Start, r.End)
 			by[pid], strange[pid] = whole, append(strange[pid], task)
+		} else if watched && !v.lived(pid, r.End) {
+			v.outside++
+			v.FirstOutside.before(s.Tasks.seen(task, s.Line, "it ended after its process "+strconv.Itoa(pid)+" had"))
 		}
 	}
 	for id, e := range s.Tasks.All {
@@ -89,11 +97,11 @@ func (v *Evidence) finish(s *Ledger) {
 	for _, n := range v.named {
 		v.check(n, v.runs[n.task])
 	}
+	for _, pid := range SortedKeys(all) {
+		v.overlap(all[pid], s)
+	}
 	for _, pid := range SortedKeys(by) {
-		first := Sighting{ID: slices.Min(strange[pid]), Line: s.Line, Err: "it ran in process " + strconv.Itoa(pid)}
-		if e, ok := s.Tasks.All[first.ID]; ok && e.Line > 0 {
-			first.Line = int(e.Line)
-		}
+		first := s.Tasks.seen(slices.Min(strange[pid]), s.Line, "it ran in process "+strconv.Itoa(pid))
 		if !s.listed() || v.looked(by[pid]) {
 			v.outside += len(strange[pid])
 			v.FirstOutside.before(first)
@@ -102,6 +110,39 @@ func (v *Evidence) finish(s *Ledger) {
 			v.FirstUnseen.before(first)
 		}
 	}
+}
+
+// execution is one with its task.
+type execution struct {
+	task uint64
+	Run
+}
+
+// overlap counts the executions by one process that began while another one went on.
+func (v *Evidence) overlap(runs []execution, s *Ledger) {
+	slices.SortFunc(runs, func(a, b execution) int { return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.task, b.task)) })
+	until := time.Duration(math.MinInt64) // there are tasks from before the run, at negative times
+	for _, r := range runs {
+		switch {
+		case r.Start >= until:
+		case r.Start < v.struck:
+			v.overlapping[0]++
+		default:
+			v.overlapping[1]++
+			v.FirstOverlap.before(s.Tasks.seen(r.task, s.Line, "in process "+strconv.Itoa(int(r.PID))))
+		}
+		if r.End != 0 {
+			until = max(until, r.End)
+		}
+	}
+}
+
+// seen is the task with that to be said of it, and the line of its end; of one that is not of the load, another line.
+func (a *Tasks) seen(task uint64, line int, text string) Sighting {
+	if e, ok := a.All[task]; ok && e.Line > 0 {
+		line = int(e.Line)
+	}
+	return Sighting{task, line, text}
 }
 
 // lived tells whether the process was a member then. One that is told of late, since listings come one after the other, was
@@ -155,3 +196,17 @@ func (s *Ledger) Misnamed() Reading { return Count(s.Evidence.misnamed, s.Execut
 
 // Executions counts the executions that are known, those of probing tasks too.
 func (s *Ledger) Executions() int { return s.Tasks.Runs + len(s.Evidence.runs) }
+
+// Overlapping counts the executions since the faults that began while another went on in their process. It is known where a queue
+// before the faults would have shown the like.
+func (s *Ledger) Overlapping() Reading {
+	if len(s.Queues.Sides[0]) == 0 {
+		return Reading{}
+	}
+	return Count(s.Evidence.overlapping[1], s.Executions())
+}
+
+// OneAtATime tells whether each process is to run one task at a time: it did when there were several for each before the faults.
+func (s *Ledger) OneAtATime() bool {
+	return s.Overlapping().Samples > 0 && s.Evidence.struck > 0 && s.Evidence.overlapping[0] == 0
+}

@@ -44,6 +44,7 @@ type Ledger struct {
 
 	Evidence Evidence
 	Together Together
+	Queues   Queues
 	Lives    Lives
 	Series   Series
 	Log      Log
@@ -83,6 +84,7 @@ func New(h history.Header) *Ledger {
 	s.Tasks.init()
 	s.Evidence.init()
 	s.Together.init()
+	s.Queues.init()
 	s.Lives.init()
 	s.Series.init()
 	return s

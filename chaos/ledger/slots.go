@@ -143,8 +143,12 @@ type Probes struct {
 func (p *Probes) init() { p.Final = map[int]Answer{} }
 
 func (s *Ledger) probe(e *history.Probe) {
-	if e.Slot == history.AnySlot {
+	switch e.Slot {
+	case history.AnySlot:
 		s.Together.probe(e, s)
+		return
+	case history.InQueue:
+		s.Queues.probe(e, s)
 		return
 	}
 	p := &s.Probes

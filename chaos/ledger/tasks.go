@@ -190,7 +190,7 @@ func (a *Tasks) sight(t *history.Task, line int) {
 
 func (s *Ledger) run(r *history.Run) {
 	one := Run{r.Start, r.End, int32(r.PID)}
-	if r.Task >= history.FirstProbe || s.Together.numbers[r.Task] {
+	if r.Task >= history.FirstProbe || s.sentAtOnce(r.Task) {
 		s.Evidence.runs[r.Task] = append(s.Evidence.runs[r.Task], one)
 		return
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -108,6 +109,25 @@ var capacities = []bug{
 			w.send(j)
 		}
 	}},
+	{"rests", "a replacement rests 300 ms after each task", func(p *pool) {
+		answer, resting := p.answer, map[int]bool{}
+		p.answer = func(pid int, t *task, outcome any) {
+			if slices.ContainsFunc(p.workers, func(w *worker) bool { return w != nil && w.heir && w.pid == pid }) {
+				resting[pid] = true
+				p.after(300*time.Millisecond, func() { delete(resting, pid) })
+			}
+			answer(pid, t, outcome)
+		}
+		p.choose = func(*task) *worker { return p.idle(func(w *worker) bool { return !resting[w.pid] }) }
+	}},
+	{"crawls-in-queues", "after a death tasks run one after the other while more of them wait than there are workers", func(p *pool) {
+		p.capacity = func() int {
+			if p.struck() && len(p.queue)+p.running() > p.size {
+				return 1
+			}
+			return p.size
+		}
+	}},
 	{"dead-after-kill", "after a death the size is back, the pid is new, and nothing answers", func(p *pool) {
 		p.choose = func(*task) *worker { return p.idle(func(*worker) bool { return !p.struck() }) }
 	}},
@@ -144,6 +164,29 @@ var places = []bug{
 	}},
 	{"runs-in-driver-secretly", "after a death tasks run in the driver, in the name of workers", func(p *pool) {
 		p.divert(p.afterDeath, func(w *worker, t *task) int { t.run(w.pid); return w.pid })
+	}},
+	{"reruns-in-driver", "the task of a dead worker is run again in the driver, in the name of a worker that is at work", func(p *pool) {
+		p.rescue = func(_ *worker, t *task) {
+			at := slices.IndexFunc(p.workers, func(w *worker) bool { return w != nil && w.task != nil })
+			if at < 0 {
+				p.queue = append(p.queue, t)
+				return
+			}
+			pid := p.workers[at].pid
+			go func() { t.run(pid); p.do(func() { p.answer(pid, t, t.N*t.N) }) }()
+		}
+	}},
+	{"ends-for-the-dead", "what a dead worker was running the driver ends in its name", func(p *pool) {
+		p.rescue = func(w *worker, t *task) {
+			go func() {
+				time.Sleep(t.length())
+				data, _ := os.ReadFile(t.Witness)
+				_, after, _ := bytes.Cut(data, fmt.Appendf(nil, "S %d 0 %d ", t.Task, w.pid))
+				began, _, _ := bytes.Cut(after, []byte("\n"))
+				t.record(fmt.Sprintf("E %d 0 %d %s %d", t.Task, w.pid, began, monotonic()))
+				p.do(func() { p.answer(w.pid, t, t.N*t.N) })
+			}()
+		}
 	}},
 	{"runs-in-forks", "after a death each task runs in a process that is no worker, which is named", func(p *pool) {
 		p.divert(p.afterDeath, func(w *worker, t *task) int { return t.fork() })
@@ -236,9 +279,9 @@ var outcomes = []bug{
 	{"settles-after-load", "the task of a dead worker is run again only when nothing else is left to do", func(p *pool) {
 		p.rescue = func(_ *worker, t *task) { p.whenIdle(func() { p.queue = append(p.queue, t) }) }
 	}},
-	{"runs-twice", "every tenth task is executed twice", func(p *pool) {
+	{"runs-twice", "every fifth task is executed twice", func(p *pool) {
 		p.run = func(w *worker, t *task) {
-			if j := t.job; p.turns%10 == 0 {
+			if j := t.job; p.turns%5 == 0 {
 				j.Extra = 1
 				w.send(j)
 			} else {

@@ -1,0 +1,72 @@
+package chaos
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/wait"
+)
+
+// Slots that are at work at the same time may rest after each task, or be given the next one late. So several tasks for each slot
+// are sent at once, and how quickly all are done is compared with before the faults.
+
+// queues sends queues of tasks until one was done at half the pace of before the faults, at most while patience lasts. Those before the
+// faults end sooner, with the first one that most slots were at work on all the time.
+func (x *experiment) queues(ctx context.Context, first bool) {
+	members := x.Target.Want()
+	for began := time.Now(); ; {
+		pace, whole := x.queue(ctx, members)
+		patience, enough := history.Patience(members), history.Regained*x.pace
+		if first {
+			x.pace = max(x.pace, pace)
+			patience, enough = patience/4, 0.75*float64(members)
+		}
+		if pace >= enough || first && !whole || time.Since(began) > patience || wait.For(ctx, 5*time.Millisecond) != nil {
+			return
+		}
+	}
+}
+
+// queue sends a queue of tasks and waits for them. It is whole if each gave its value.
+func (x *experiment) queue(ctx context.Context, members int) (pace float64, whole bool) {
+	hold := min(history.Hold(members)/2, x.taskTimeout()/4)
+	began, done := x.clock.now(), 0
+	answers := x.sendAtOnce(ctx, history.InQueue, history.Depth*members, hold)
+	for _, a := range answers {
+		if a.Outcome == history.OK {
+			done++
+		}
+	}
+	return history.Pace(done, hold, x.clock.now()-began), done == len(answers)
+}
+
+// sendAtOnce sends that many sleeps to no slot in particular, waits for them, and records what became of them.
+func (x *experiment) sendAtOnce(ctx context.Context, slot, n int, hold time.Duration) []answer {
+	answers := make([]answer, n)
+	var all sync.WaitGroup
+	for i := range answers {
+		id := x.loader.ids.Add(1) // as a task of the load has: a pool that knows probes by their numbers treats this as any other
+		x.record(history.Event{Probe: &history.Probe{Slot: slot, Op: history.Sent, Task: id, Hold: hold}})
+		began := x.clock.now()
+		all.Go(func() {
+			s := x.Target.(Runner).Do(ctx, Task{ID: id, Name: "sleep", Args: map[string]any{"duration": hold}})
+			p := &history.Probe{Slot: slot, Op: history.Answered, Task: id, Hold: hold, PID: s.PID}
+			if s.Outcome != history.OK {
+				p.Op, p.Err = history.NoAnswer, string(s.Outcome)+": "+s.Err
+			}
+			x.record(history.Event{Probe: p})
+			answers[i] = answer{s, id, began, x.clock.now()}
+		})
+	}
+	all.Wait()
+	return answers
+}
+
+// answer is what became of a task that was sent at once with others.
+type answer struct {
+	Settled
+	task     uint64
+	from, to time.Duration // when it was sent, and answered
+}
