@@ -23,11 +23,14 @@ func (w *worker) receive(in *wire.Buffer) bool {
 		if err != nil {
 			err = fmt.Errorf("from %s: %w", w.name, err)
 		} else if ok {
-			var large []byte
+			var large []byte // a result in shared memory
 			if large, err = st.handle(w, &f); large != nil {
-				st.unlock() // a copy takes long; nobody else reads, and the process is not released while its reader lives
-				body := append([]byte(nil), large...)
-				st = p.lock()
+				body := st.lend(w, &f, large)
+				if body == nil {
+					st.unlock() // a copy takes long; nobody else reads, and the process is not released while its reader lives
+					body = append([]byte(nil), large...)
+					st = p.lock()
+				}
 				err = st.collected(w, &f, body)
 			}
 		}
@@ -88,8 +91,8 @@ func (st *state) afterBatch(w *worker) {
 	st.countBusy(w)
 }
 
-// handle handles one frame of a worker. large is a result that lies in shared memory: the caller copies it, without the lock, and
-// calls collected. An error means that no worker should have sent the frame.
+// handle handles one frame of a worker. large is a result that lies in shared memory: the caller lends it or copies it, that without the
+// lock, and calls collected. An error means that no worker should have sent the frame.
 func (st *state) handle(w *worker, f *wire.Frame) (large []byte, err error) {
 	switch {
 	case f.Kind == wire.FrameReady || f.Kind == wire.FrameBootFailed:
@@ -151,7 +154,7 @@ func (w *worker) largeResult(c *call, f *wire.Frame) ([]byte, error) {
 		if w.large != c || !c.copied || c.def.external {
 			return nil, fmt.Errorf("%w: a part of an argument outside the arena", wire.ErrFrame)
 		}
-		shared = encodedPart(ref, down, c.size())
+		shared = encodedPart(ref, w.argument(c), down)
 	}
 	if !ok || shared == nil {
 		return nil, fmt.Errorf("%w: a result outside the arena", wire.ErrFrame)
@@ -159,15 +162,12 @@ func (w *worker) largeResult(c *call, f *wire.Frame) ([]byte, error) {
 	return shared, nil
 }
 
-// collected takes the copy of a large result, and gives the worker its arena back.
+// collected takes the copy of a large result, and gives the worker its place in the arena back.
 func (st *state) collected(w *worker, f *wire.Frame, body []byte) error {
 	w.copying = false
 	if f.Flags&wire.FlagPart == 0 {
 		w.collected++
-		if w.board != nil { // else it was given up meanwhile
-			w.board.Collected(w.collected)
-			w.tellCollected()
-		}
+		w.tellCollected()
 	}
 	c := w.flight.get(f.Seq)
 	if c == nil || c.id != f.ID {
@@ -206,12 +206,12 @@ func (st *state) answer(w *worker, c *call, f *wire.Frame, body []byte) {
 	}
 }
 
-// encodedPart is the encoding of bytes of an argument that is so long as a whole. Its head is written over what comes before it:
+// encodedPart is the encoding of bytes of an argument. Its head is written over what comes before it:
 // the argument is not needed any more, and has a head of its own that is no shorter.
-func encodedPart(r wire.Ref, arena []byte, whole int) []byte {
+func encodedPart(r, argument wire.Ref, arena []byte) []byte {
 	var head [9]byte
 	n := uint64(len(codec.AppendHead(head[:0], codec.BytesMajor, r.Size)))
-	if r.Offset < n || r.Slice(arena[:min(whole, len(arena))]) == nil {
+	if r.Offset < argument.Offset+n || r.Offset > argument.Offset+argument.Size || r.Size > argument.Offset+argument.Size-r.Offset || r.Slice(arena) == nil {
 		return nil
 	}
 	copy(arena[r.Offset-n:], head[:n])

@@ -26,5 +26,5 @@ var JSON Codec = codec.JSON
 // is a copy and the garbage that it leaves. Changing a large one is a segmentation fault, which ends the worker; one that
 // is kept shows other tasks' bytes later. A large result that is a part of it, or all of it, is not copied in the worker
 // either: the caller's copy is made from the memory that it came in. Nothing else changes: callers pass a []byte, it travels
-// as one, and a result is its receiver's, one of this type too. Only [CBOR] lends.
+// as one, and a result is its receiver's, one of this type too, unless the caller asks for a [Loan] by [Borrow]. Only [CBOR] lends.
 type Lent = codec.Lent

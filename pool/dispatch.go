@@ -145,8 +145,8 @@ func (st *state) send(w *worker, c *call) {
 	var ref [16]byte
 	if w.byArena(c) {
 		f.Flags |= wire.FlagArena
-		w.large = c
-		head, payload = nil, wire.AppendRef(ref[:0], wire.Ref{Offset: 0, Size: uint64(c.size())})
+		w.large, w.place = c, w.down.free()
+		head, payload = nil, wire.AppendRef(ref[:0], w.argument(c))
 	}
 	size := len(head) + len(payload)
 	w.out = wire.AppendHeader(w.out, &f, len(key)+size)

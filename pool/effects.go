@@ -3,6 +3,8 @@ package pool
 import (
 	"slices"
 	"sync"
+
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // effects is what a critical section leaves to be done after it: calls whose waiters must be woken, and workers that
@@ -18,7 +20,8 @@ type outgoing struct {
 	w     *worker
 	buf   []byte
 	large *call
-	head  []byte // large's payload, as it was when the lock was held
+	place int    // in the arena, of large's payload
+	head  []byte // of that payload, as it was when the lock was held
 	bytes []byte
 }
 
@@ -40,7 +43,7 @@ func (w *worker) beginWrite() (outgoing, bool) {
 	o := outgoing{w: w, buf: w.out}
 	if w.large != nil && !w.large.copied && !w.large.settled { // else its owner may have it back
 		w.large.copied = true
-		o.large, o.bytes = w.large, w.large.data
+		o.large, o.place, o.bytes = w.large, w.place, w.large.data
 		o.head = slices.Clone(w.large.inline[:w.large.head])
 		o.large.copying++
 	}
@@ -54,7 +57,8 @@ func (w *worker) write(o outgoing) {
 	for {
 		if o.large != nil {
 			down, _ := w.proc.Arenas()
-			copy(down[copy(down, o.head):], o.bytes)
+			to := down[o.place*len(down)/wire.Places:]
+			copy(to[copy(to, o.head):], o.bytes)
 			w.copiedLarge(o.large)
 			o.large, o.bytes = nil, nil
 		}

@@ -105,8 +105,12 @@ func (w *worker) byArena(c *call) bool {
 	return down != nil
 }
 
-// tellCollected tells w, if it is of another language, how many of its large results have been copied out of the arena.
+// tellCollected tells w how many of its large results have been collected from the arena.
 func (w *worker) tellCollected() {
+	if w.board == nil {
+		return // it has been given up
+	}
+	w.board.Collected(w.collected, w.up.free())
 	if w.p.cfg.Command != nil {
 		w.proc.Control(wire.Control{Kind: wire.ControlCollected, Arg: uint32(w.collected)})
 	}

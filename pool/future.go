@@ -86,6 +86,7 @@ type call struct {
 	err    error
 	signal atomic.Pointer[waiting]
 	extra  *extra
+	loan   *held
 
 	id      uint64
 	ran     time.Duration
@@ -101,6 +102,7 @@ type call struct {
 	head     uint8
 	borrowed bool     // data is the caller's, who waits until nobody copies it
 	copying  uint8    // writers that copy it into an arena now
+	lends    bool     // its result may stay in the arena: loan is then set
 	inline   [24]byte // for small data
 }
 

@@ -129,6 +129,7 @@ func (w *goroutineWorker) end(how process.Status) {
 func (w *goroutineWorker) PID() int                         { return w.number }
 func (w *goroutineWorker) Record() process.Record           { return w.board }
 func (w *goroutineWorker) Arenas() (_, _ []byte)            { return nil, nil }
+func (w *goroutineWorker) Keep() func()                     { return func() {} }
 func (w *goroutineWorker) StopReading()                     { w.results.stop() }
 func (w *goroutineWorker) Drain(b []byte) int               { return w.results.poll(b) }
 func (w *goroutineWorker) HangUp()                          {}

@@ -121,10 +121,27 @@ func (s *simulation) call(t *simTask) {
 	defer cancel()
 	t.submits()
 	s.tell(nil, "task %d is called", t.n)
-	v, err := simWork.Call(ctx, via(s.pool), t.argument(s.number), t.options()...)
+	v, err := t.call(ctx, via(s.pool), t.argument(s.number))
 	s.tell(nil, "task %d returns: %v", t.n, err)
 	t.learned(v, err)
 	t.settled()
+}
+
+// call is Task.Call, or for some tasks Borrow, whose bytes are looked at when others have had time to write to them.
+func (t *simTask) call(ctx context.Context, r Runner, arg []byte) ([]byte, error) {
+	if t.n%2 == 0 {
+		return simWork.Call(ctx, r, arg, t.options()...)
+	}
+	loan, err := Borrow(ctx, r, Task[[]byte, Lent]{simWork.def}, arg, t.options()...)
+	if err != nil {
+		return nil, err
+	}
+	if t.n%16 == 1 {
+		return loan.Bytes(), nil // and never gives it back
+	}
+	defer loan.Release()
+	<-time.After(t.work)
+	return bytes.Clone(loan.Bytes()), nil
 }
 
 // stream runs a step's tasks as Stream, StreamUnordered or Map.

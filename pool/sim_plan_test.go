@@ -236,7 +236,7 @@ func (p *simPlan) planTask(d dice, longest time.Duration) *simTask {
 		t.fail = wire.FramePanic
 	}
 	if p.bulk && d.chance(.3) {
-		t.size = d.from(wire.InlinePayload-100, simArena-wire.ArenaSlack)
+		t.size = d.from(wire.InlinePayload-100, simPlace-wire.ArenaSlack)
 	}
 	if d.chance(.1) {
 		t.timeout = d.span(3*time.Millisecond, 40*time.Millisecond)

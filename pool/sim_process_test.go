@@ -75,7 +75,10 @@ type simRecord struct {
 }
 
 // simArena is the size of the arenas, where a plan has them.
-const simArena = wire.InlinePayload + 16<<10
+const simArena = wire.Places * simPlace
+
+// simPlace is room for one payload there.
+const simPlace = wire.InlinePayload + 16<<10
 
 func newSimProcess(s *simulation, slot, nth int) *simProcess {
 	w := &simProcess{slot: slot, nth: nth}
@@ -108,6 +111,7 @@ func (w *simProcess) Record() process.Record    { return w.board }
 func (w *simProcess) Halted() bool              { return false }
 func (w *simProcess) Arenas() (down, up []byte) { return w.down, w.up }
 func (w *simProcess) Cgroup() string            { return "" }
+func (w *simProcess) Keep() func()              { return func() {} }
 
 func (w *simProcess) Receive(space func() []byte, got func(n int) bool) error {
 	for {

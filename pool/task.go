@@ -87,26 +87,31 @@ func (t Task[In, Out]) Call(ctx context.Context, r Runner, in In, opts ...Option
 		return f.value(true)
 	}
 	f := t.make(in, opts, true)
+	p.do(ctx, &f.call)
+	return f.value(true)
+}
+
+// do submits a call and waits until it has settled, and until nobody copies what it borrows.
+func (p *Pool) do(ctx context.Context, c *call) {
 	w := p.waiter()
 	defer p.waiters.Put(w)
-	f.call.signal.Store(w)
-	if err := p.submit(ctx, &f.call); err != nil {
+	c.signal.Store(w)
+	if p.submit(ctx, c) != nil {
 		<-w.c
-		return *new(Out), err
+		return
 	}
-	if f.call.reads != nil {
-		f.call.read(ctx, w.c)
+	if c.reads != nil {
+		c.read(ctx, w.c)
 	}
 	select {
 	case <-w.c:
 	case <-ctx.Done():
-		p.cancel(&f.call, ctx)
+		p.cancel(c, ctx)
 		<-w.c
 	}
-	if f.call.borrowed {
-		_ = p.await(context.Background(), func(*state) bool { return f.call.copying == 0 })
+	if c.borrowed {
+		_ = p.await(context.Background(), func(*state) bool { return c.copying == 0 })
 	}
-	return f.value(true)
 }
 
 // Submit hands the task to the pool, or whatever else runs it, and returns its future at once. ctx cancels the task: before it starts it never

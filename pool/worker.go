@@ -61,7 +61,9 @@ type workload struct {
 	tasks     map[string]uint16 // of a worker of another language: the handlers that it says that it has, and their indices
 	flight    inflight
 	bytes     int           // of flight's payloads in the socket
-	large     *call         // owns the down arena
+	large     *call         // has an argument in the down arena
+	place     int           // of large's argument there
+	down, up  lending       // of memory in the arenas
 	window    int           // how many tasks may be at it
 	cost      time.Duration // moving average of a task's run time
 	headSince time.Time     // since when the oldest task in flight can have been running
@@ -100,7 +102,7 @@ type inbox struct {
 
 	torn        bool          // the last that came is half a frame
 	copying     bool          // a large result is being copied
-	collected   uint64        // large results copied out of the up arena
+	collected   uint64        // large results collected from the up arena
 	unread      bool          // nobody reads
 	unreadSince time.Duration // since when
 	readAgain   chan struct{} // calls the reader back, once for each time that it stopped

@@ -38,6 +38,17 @@ func BytesOf(v any) *[]byte {
 // as one, and a result is its receiver's, one of this type too. Only [CBOR] lends.
 type Lent []byte
 
+// BodyOf is the byte slice that data encodes, in place; false if it encodes something else. The head is read once, since others may
+// write to data.
+func BodyOf(data []byte) (body []byte, ok bool) {
+	var head [9]byte
+	major, n, used := parseHead(head[:copy(head[:], data)])
+	if used == 0 || major != BytesMajor || n != uint64(len(data)-used) {
+		return nil, false
+	}
+	return data[used:len(data):len(data)], true
+}
+
 // DecodeArgument reads a handler's argument as the codec does. What is lent points into data.
 func DecodeArgument[T any](codec Codec, data []byte) (T, error) {
 	if codec == CBOR {

@@ -42,10 +42,14 @@ func (p *osProcess) open(spec Spec) (files []*os.File, err error) {
 		mem  *[]byte
 		seal int
 	}
+	arena := int(spec.MaxPayload) + wire.ArenaSlack
+	if spec.Command == nil { // nothing of a worker of another language is lent
+		arena *= wire.Places
+	}
 	segments := []segment{
 		{"page", wire.PageSize, &p.board.Mem, 0},
-		{"down", int(spec.MaxPayload) + wire.ArenaSlack, &p.down, unix.F_SEAL_FUTURE_WRITE},
-		{"up", int(spec.MaxPayload) + wire.ArenaSlack, &p.up, 0},
+		{"down", arena, &p.down, unix.F_SEAL_FUTURE_WRITE},
+		{"up", arena, &p.up, 0},
 	}
 	if spec.Command != nil {
 		pipe, worker, err := newTicketPipe()

@@ -46,6 +46,7 @@ type osProcess struct {
 	left   bool          // leaveCgroup was called
 	ooms   uint64        // the kernel's OOM kills in the group, once it was
 	reaped bool
+	kept   int            // loans of memory in the arenas
 	marker string         // in the environment of all its descendants
 	stop   syscall.Signal // what had stopped it when kill was first called
 }
@@ -242,10 +243,32 @@ func (p *osProcess) Close() {
 	if p.pipe != nil {
 		p.pipe.close()
 	}
-	for _, m := range [][]byte{p.board.Mem, p.down, p.up} {
+	if p.board.Mem != nil {
+		_ = unix.Munmap(p.board.Mem)
+		p.board.Mem = nil
+	}
+	p.letGo()
+}
+
+// Keep counts who uses the arenas: this process until it is closed, and loans.
+func (p *osProcess) Keep() (letGo func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.kept++
+	return p.letGo
+}
+
+// letGo unmaps the arenas when nobody uses them any more.
+func (p *osProcess) letGo() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.kept--; p.kept >= 0 {
+		return
+	}
+	for _, m := range [][]byte{p.down, p.up} {
 		if m != nil {
 			_ = unix.Munmap(m)
 		}
 	}
-	p.board.Mem, p.down, p.up = nil, nil, nil
+	p.down, p.up = nil, nil
 }

@@ -50,6 +50,8 @@ type Process interface {
 	StderrTail() string
 	// Close releases every resource. Called once, after wait has returned and nothing uses the process any more.
 	Close()
+	// Keep keeps the arenas beyond close, until what it returns is called, once.
+	Keep() (letGo func())
 }
 
 // Spec is what a process is started with.

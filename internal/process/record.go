@@ -19,8 +19,8 @@ type Record interface {
 	Running() (wire.Phase, uint32)
 	// Pong is the last ping that was answered; pinged is false for a worker that is not asked.
 	Pong() (ping uint32, pinged bool)
-	// Collected tells the worker how many large results have been copied out of the arena.
-	Collected(n uint64)
+	// Collected tells the worker how many large results have been collected from the arena, and the place where the next one goes.
+	Collected(n uint64, place int)
 	// Arm sets the crash point; false means that the worker has none.
 	Arm(at wire.CrashPoint) bool
 	// Fault is what the worker did to the record that no worker should.

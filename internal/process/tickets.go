@@ -135,5 +135,5 @@ func (t *tickets) Fault() error {
 }
 
 func (t *tickets) Pong() (uint32, bool)     { return 0, false }
-func (t *tickets) Collected(uint64)         {}
+func (t *tickets) Collected(uint64, int)    {}
 func (t *tickets) Arm(wire.CrashPoint) bool { return false }

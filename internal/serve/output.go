@@ -13,10 +13,13 @@ import (
 // collected, so that a large one is not copied again.
 func (s *Server) resultBuffer() (dst []byte, inArena bool) {
 	if s.Up != nil && s.Page.Word(wire.OffConsumed).Load() == s.pending {
-		return s.Up[:0], true
+		return s.room()[:0], true
 	}
 	return s.scratch[:0], false
 }
+
+// room is where in the arena the next large result goes.
+func (s *Server) room() []byte { return wire.Place(s.Up, int(s.Page.Word(wire.OffPlace).Load())) }
 
 // emit appends a result frame to the outgoing ones and writes them when there are many or they have waited.
 func (s *Server) emit(r wire.Frame, at time.Duration) {
@@ -42,19 +45,21 @@ func (s *Server) emit(r wire.Frame, at time.Duration) {
 // toArena moves a large payload to the arena, if it is not there already, and puts a reference in its place. It waits
 // until the parent has collected the last one.
 func (s *Server) toArena(r *wire.Frame) {
-	if len(r.Payload) > len(s.Up) {
+	if len(r.Payload) > len(s.Up)/wire.Places {
 		return // cannot be: a value is bounded by MaxPayload, errors by their nature; the frame limit catches it
 	}
-	inPlace := &r.Payload[0] == &s.Up[0]
 	for pause := time.Microsecond; s.Page.Word(wire.OffConsumed).Load() < s.pending; pause = min(2*pause, time.Millisecond) {
 		_ = s.flush()
 		time.Sleep(pause)
 	}
+	at, inPlace := codec.OffsetIn(s.Up, r.Payload)
 	if !inPlace {
-		copy(s.Up, r.Payload)
+		room := s.room()
+		copy(room, r.Payload)
+		at, _ = codec.OffsetIn(s.Up, room)
 	}
 	s.pending++
-	r.Payload = wire.AppendRef(nil, wire.Ref{Offset: 0, Size: uint64(len(r.Payload))})
+	r.Payload = wire.AppendRef(nil, wire.Ref{Offset: at, Size: uint64(len(r.Payload))})
 	r.Flags |= wire.FlagArena
 }
 

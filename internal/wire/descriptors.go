@@ -17,7 +17,8 @@ const (
 )
 
 // ErrAddressSpace is the error of memory that cannot be mapped.
-var ErrAddressSpace = errors.New("each worker takes twice Config.MaxPayload of the address space, here and in itself, which a limit (ulimit -v) must allow")
+var ErrAddressSpace = errors.New("each worker takes four times Config.MaxPayload of the address space, here and in itself: lower Config.MaxPayload to what the largest " +
+	"argument and result need, or raise the limit (ulimit -v)")
 
 // MapFailed says what memory that cannot be mapped is for.
 func MapFailed(size int, err error) error {

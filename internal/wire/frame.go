@@ -161,6 +161,23 @@ func (b *Buffer) Next(f *Frame) (ok bool, err error) {
 // ArenaSlack is room for what an encoding adds to a payload of the largest size.
 const ArenaSlack = 1 << 12
 
+// Places is how many payloads of the largest size an arena has room for: one may be on loan to a caller of the pool, and the next
+// one needs a place too.
+const Places = 2
+
+// Place is one of an arena's places, by number.
+func Place(arena []byte, n int) []byte {
+	size := len(arena) / Places
+	return arena[n*size : (n+1)*size : (n+1)*size]
+}
+
+// PlaceOf is the place that the reference is in, if it is in one.
+func (r Ref) PlaceOf(arena []byte) (n int, ok bool) {
+	size := uint64(max(len(arena)/Places, 1))
+	n = int(min(r.Offset/size, Places))
+	return n, n < Places && r.Size <= size-r.Offset%size
+}
+
 // Ref says where in the arena a payload is.
 type Ref struct{ Offset, Size uint64 }
 

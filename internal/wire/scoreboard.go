@@ -13,8 +13,9 @@ import (
 //	 64  pong: the argument of the last ping answered
 //	128  tasks done
 //	192  crash point, written by the parent: 0 is off
-//	256  large results that the parent has copied out of the arena
-//	320  claim words, one per seq modulo ClaimWords
+//	256  large results that the parent has collected from the arena
+//	320  the place in the arena where the next one goes
+//	384  claim words, one per seq modulo ClaimWords
 type Page struct{ Mem []byte }
 
 // The words of a page, by offset, and its size.
@@ -24,7 +25,8 @@ const (
 	OffDone     = 128
 	OffCrash    = 192
 	OffConsumed = 256
-	offClaims   = 320
+	OffPlace    = 320
+	offClaims   = 384
 
 	ClaimWords = 1024 // so many tasks may be at a worker; a power of two
 	PageSize   = offClaims + 8*ClaimWords
@@ -81,8 +83,11 @@ func (p Page) Together() bool { return false }
 // Pong is the last ping that was answered. Each worker with a page is asked.
 func (p Page) Pong() (ping uint32, pinged bool) { return uint32(p.Word(OffPong).Load()), true }
 
-// Collected tells the worker how many large results have been copied out of the arena.
-func (p Page) Collected(n uint64) { p.Word(OffConsumed).Store(n) }
+// Collected tells the worker how many large results have been collected from the arena, and the place where the next one goes.
+func (p Page) Collected(n uint64, place int) {
+	p.Word(OffPlace).Store(uint64(place)) // first, since the worker that sees the other looks for this one
+	p.Word(OffConsumed).Store(n)
+}
 
 // Fault is nil: no word of a page is wrong by itself.
 func (p Page) Fault() error { return nil }

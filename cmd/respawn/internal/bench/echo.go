@@ -16,8 +16,8 @@ const (
 	echoPerRun = 10
 )
 
-// measureEcho gives a worker 16 MiB and takes them back. The handler only reads its argument; what it costs to give it one
-// of its own is told in a note.
+// measureEcho gives a worker 16 MiB and takes them back, as bytes of the caller's own and on loan. The handler only reads its
+// argument; what it costs to give it one of its own is told in a note.
 func measureEcho(ctx context.Context, s *session) error {
 	p, err := newPool(ctx, pool.Config{Size: workers})
 	if err != nil {
@@ -28,13 +28,26 @@ func measureEcho(ctx context.Context, s *session) error {
 	for i := range arg {
 		arg[i] = byte(i * 7)
 	}
-	lent := func() ([]byte, error) { return work.Echo.Call(ctx, p, arg) }
-	own := func() ([]byte, error) { return work.EchoOwn.Call(ctx, p, arg) }
+	lent := func() ([]byte, func(), error) {
+		back, err := work.Echo.Call(ctx, p, arg)
+		return back, func() {}, err
+	}
+	own := func() ([]byte, func(), error) {
+		back, err := work.EchoOwn.Call(ctx, p, arg)
+		return back, func() {}, err
+	}
+	borrowed := func() ([]byte, func(), error) {
+		l, err := pool.Borrow(ctx, p, work.EchoLent, arg)
+		if err != nil {
+			return nil, nil, err
+		}
+		return l.Bytes(), l.Release, nil
+	}
 	if _, err := echoes(arg, lent); err != nil { // touches the memory
 		return err
 	}
 	rate := func(samples []time.Duration) float64 { return 2 * echoSize / 1e6 / median(samples).Seconds() }
-	var raw, ours, owned []float64
+	var raw, ours, loans, owned []float64
 	err = s.each(ctx, func() error {
 		samples, err := floor.Echo(ctx, echoSize, echoPerRun)
 		if err != nil {
@@ -45,9 +58,13 @@ func measureEcho(ctx context.Context, s *session) error {
 			return err
 		}
 		ours = append(ours, rate(samples))
+		if samples, err = echoes(arg, borrowed); err != nil {
+			return err
+		}
+		loans = append(loans, rate(samples))
 		return nil
 	})
-	s.Floor.EchoMBS, s.Pool.EchoMBS = median(raw), median(ours)
+	s.Floor.EchoMBS, s.Pool.EchoMBS, s.Pool.EchoLentMBS = median(raw), median(ours), median(loans)
 	if err != nil {
 		return err
 	}
@@ -63,12 +80,12 @@ func measureEcho(ctx context.Context, s *session) error {
 	return err
 }
 
-// echoes times some echoes; comparing what came back is not part of the time.
-func echoes(arg []byte, call func() ([]byte, error)) ([]time.Duration, error) {
+// echoes times some echoes; comparing what came back, and then giving it back, is not part of the time.
+func echoes(arg []byte, call func() (back []byte, release func(), err error)) ([]time.Duration, error) {
 	samples := make([]time.Duration, 0, echoPerRun)
 	for range echoPerRun {
 		began := time.Now()
-		back, err := call()
+		back, release, err := call()
 		samples = append(samples, time.Since(began))
 		if err == nil && !bytes.Equal(arg, back) {
 			err = errors.New("another echo than the call")
@@ -76,6 +93,7 @@ func echoes(arg []byte, call func() ([]byte, error)) ([]time.Duration, error) {
 		if err != nil {
 			return nil, err
 		}
+		release()
 	}
 	return samples, nil
 }

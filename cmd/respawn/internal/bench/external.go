@@ -94,7 +94,10 @@ func measureExternalSpeed(ctx context.Context, s *session, cfg pool.Config, e *E
 	}
 	defer p.Terminate()
 	arg := bytes.Repeat([]byte("sixteen bytes.. "), echoSize/16)
-	echo := func() ([]byte, error) { return externalEcho.Call(ctx, p, arg) }
+	echo := func() ([]byte, func(), error) {
+		back, err := externalEcho.Call(ctx, p, arg)
+		return back, func() {}, err
+	}
 	if _, err := echoes(arg, echo); err != nil { // touches the memory
 		return err
 	}

@@ -33,6 +33,7 @@ type Pool struct {
 	RoundtripUS    float64 `json:"roundtrip_us,omitempty"`       // one task at a time
 	RoundtripP99US float64 `json:"roundtrip_p99_us,omitempty"`
 	EchoMBS        float64 `json:"echo_mb_s,omitempty"`        // 16 MiB there and back, in plus out
+	EchoLentMBS    float64 `json:"echo_lent_mb_s,omitempty"`   // the same with a result that the caller borrows
 	RespawnMS      float64 `json:"respawn_ms,omitempty"`       // SIGKILL to a probe answered by the replacement
 	RespawnSpareMS float64 `json:"respawn_spare_ms,omitempty"` // the same with a hot spare
 	RequeueMS      float64 `json:"requeue_ms,omitempty"`       // SIGKILL to the dead worker's task running elsewhere

@@ -27,6 +27,8 @@ var (
 	PID = pool.Register("work.pid", func(context.Context, int) (int, error) { return os.Getpid(), nil })
 	// Echo gives its argument back, having only read it.
 	Echo = pool.Register("work.echo", func(_ context.Context, b pool.Lent) ([]byte, error) { return b, nil })
+	// EchoLent gives its argument back, having only read it, to callers who may borrow it too.
+	EchoLent = pool.Register("work.echo-lent", func(_ context.Context, b pool.Lent) (pool.Lent, error) { return b, nil })
 	// EchoOwn gives its argument back, having had it for its own.
 	EchoOwn = pool.Register("work.echo-own", func(_ context.Context, b []byte) ([]byte, error) { return b, nil })
 	// Nap sleeps and then squares, or gives up when it is cancelled.
