@@ -45,19 +45,22 @@ func (t Task[In, Out]) StreamUnordered(ctx context.Context, r Runner, in iter.Se
 	return t.stream(ctx, r, in, opts, false)
 }
 
+// stream is not inlined: else every pair of types has it five times, and a program of many tasks takes long to build.
+//
+//go:noinline
 func (t Task[In, Out]) stream(ctx context.Context, r Runner, in iter.Seq2[In, error], opts []Option, ordered bool) iter.Seq2[Out, error] {
 	return func(yield func(Out, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		s := &streamState[Out]{wake: make(chan struct{}, 1), fed: make(chan struct{}, 1), ordered: ordered}
-		go s.feed(ctx, r, func(submit func(*Future[Out]) bool) error {
+		s := &streamState{wake: make(chan struct{}, 1), fed: make(chan struct{}, 1), ordered: ordered}
+		go s.feed(ctx, r, func(submit func(*call, any) bool) error {
 			for v, err := range in {
 				if err != nil {
 					return err
 				}
 				f := t.make(v, opts, false)
-				f.call.more().settle = func() { s.settled(f) }
-				if !submit(f) {
+				f.call.more().settle = func() { s.settled(&f.call, f) }
+				if !submit(&f.call, f) {
 					return nil
 				}
 			}
@@ -74,7 +77,7 @@ func (t Task[In, Out]) stream(ctx context.Context, r Runner, in iter.Seq2[In, er
 				}
 				return
 			}
-			v, err := f.value(false)
+			v, err := f.(*Future[Out]).value(false)
 			if !yield(v, err) {
 				return
 			}
@@ -82,16 +85,22 @@ func (t Task[In, Out]) stream(ctx context.Context, r Runner, in iter.Seq2[In, er
 	}
 }
 
-// streamState is shared by a stream's feeder and its consumer.
-type streamState[Out any] struct {
+// streamState is shared by a stream's feeder and its consumer. It knows nothing of types, so that it is built once.
+type streamState struct {
 	ordered bool
 	wake    chan struct{} // to the consumer: something settled, or the input ended
 	fed     chan struct{} // to the feeder: there is room
 
 	mu     sync.Mutex
-	order  []*Future[Out] // submitted and not yielded; when unordered, settled and not yielded
-	flying int            // submitted and not yielded
+	order  []streamed // submitted and not yielded; when unordered, settled and not yielded
+	flying int        // submitted and not yielded
 	end    *streamEnd
+}
+
+// streamed is one task of a stream.
+type streamed struct {
+	call   *call
+	future any // the *Future that the call is of
 }
 
 var errInputQuit = errors.New("pool: the stream's input called runtime.Goexit, as t.FailNow does: it may not be all")
@@ -110,7 +119,7 @@ func poke(c chan struct{}) {
 }
 
 // feed submits the input as long as there is room.
-func (s *streamState[Out]) feed(ctx context.Context, r Runner, each func(submit func(*Future[Out]) bool) error) {
+func (s *streamState) feed(ctx context.Context, r Runner, each func(submit func(*call, any) bool) error) {
 	end := &streamEnd{err: errInputQuit} // unless it returns
 	defer func() {
 		end.panicked = recover()
@@ -119,18 +128,18 @@ func (s *streamState[Out]) feed(ctx context.Context, r Runner, each func(submit 
 		s.mu.Unlock()
 		poke(s.wake)
 	}()
-	end.err = each(func(f *Future[Out]) bool {
+	end.err = each(func(c *call, future any) bool {
 		if !s.room(ctx, r) {
 			return false
 		}
 		s.mu.Lock()
 		s.flying++
 		if s.ordered {
-			s.order = append(s.order, f)
+			s.order = append(s.order, streamed{c, future})
 		}
 		s.mu.Unlock()
-		if r.submitWaiting(ctx, &f.call) == nil && ctx.Done() != nil {
-			r.cancelWhenDone(ctx, &f.call)
+		if r.submitWaiting(ctx, c) == nil && ctx.Done() != nil {
+			r.cancelWhenDone(ctx, c)
 		}
 		return true
 	})
@@ -140,7 +149,7 @@ func (s *streamState[Out]) feed(ctx context.Context, r Runner, each func(submit 
 }
 
 // room waits until another task may be submitted; false when the stream is over.
-func (s *streamState[Out]) room(ctx context.Context, r Runner) bool {
+func (s *streamState) room(ctx context.Context, r Runner) bool {
 	for {
 		s.mu.Lock()
 		flying := s.flying
@@ -162,10 +171,10 @@ func (s *streamState[Out]) room(ctx context.Context, r Runner) bool {
 }
 
 // settled is called once for each task.
-func (s *streamState[Out]) settled(f *Future[Out]) {
+func (s *streamState) settled(c *call, future any) {
 	if !s.ordered {
 		s.mu.Lock()
-		s.order = append(s.order, f)
+		s.order = append(s.order, streamed{c, future})
 		s.mu.Unlock()
 	}
 	poke(s.wake)
@@ -173,12 +182,12 @@ func (s *streamState[Out]) settled(f *Future[Out]) {
 
 // next waits for the next outcome to yield, or the end: the input's, or ctx's once everything submitted was yielded,
 // since an input that blocks in its own code does not see it.
-func (s *streamState[Out]) next(ctx context.Context) (*Future[Out], *streamEnd) {
+func (s *streamState) next(ctx context.Context) (future any, end *streamEnd) {
 	for {
 		s.mu.Lock()
 		if len(s.order) > 0 && s.order[0].call.signal.Load() == settledSignal {
-			f := s.order[0]
-			s.order[0] = nil
+			f := s.order[0].future
+			s.order[0] = streamed{}
 			s.order = s.order[1:]
 			s.flying--
 			s.mu.Unlock()
