@@ -106,11 +106,11 @@ func hold(ctx context.Context, t Target, m Member, rank int, clock *clock) (*Vic
 
 // verify makes sure that the held process is the member that was picked.
 func (v *Victim) verify(ctx context.Context, t Target) error {
-	if s, ok := t.(Supervised); ok {
-		if !slices.Contains(procfs.Ancestors(v.PID), s.Supervisor()) {
-			return ErrGone
-		}
-	} else if m, ok := t.(Marked); ok && !procfs.Marked(v.PID, MarkerEntry(m.Marker())) {
+	s, supervised := t.(Supervised)
+	m, marked := t.(Marked)
+	descends := supervised && slices.Contains(procfs.Ancestors(v.PID), s.Supervisor())
+	carries := marked && procfs.Marked(v.PID, MarkerEntry(m.Marker())) // it may have become a daemon, which others adopt
+	if (supervised || marked) && !descends && !carries {
 		return ErrGone
 	}
 	p, err := procfs.Read(v.PID)

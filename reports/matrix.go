@@ -23,7 +23,9 @@ type Matrix struct {
 	DurationS     float64           `json:"duration_s"`
 	Command       string            `json:"command"`
 	Environment   map[string]string `json:"environment"`
+	Family        string            `json:"family"`
 	Scenarios     []string          `json:"scenarios"`
+	Titles        []string          `json:"titles"` // of the scenarios, for people
 	Targets       []MatrixTarget    `json:"targets"`
 }
 
@@ -41,8 +43,10 @@ type MatrixTarget struct {
 type MatrixCell struct {
 	Scenario string `json:"scenario"`
 	// Refused says why the target cannot be put through the scenario; "" when it was.
-	Refused string      `json:"refused,omitempty"`
-	Runs    []MatrixRun `json:"runs,omitempty"`
+	Refused string `json:"refused,omitempty"`
+	// Told is what the runs showed, in a few words; "" where the verdict and the figures say it.
+	Told string      `json:"told,omitempty"`
+	Runs []MatrixRun `json:"runs,omitempty"`
 }
 
 // MatrixRun is one run of a cell.
@@ -51,7 +55,8 @@ type MatrixRun struct {
 	Dir     string             `json:"dir"` // of its report, relative to the matrix
 	Verdict check.Verdict      `json:"verdict"`
 	Cause   string             `json:"cause"`
-	Figures map[string]figure  `json:"figures"` // by metric; what has no data is left out
+	Gone    bool               `json:"gone,omitempty"` // the target as a whole ended by itself
+	Figures map[string]figure  `json:"figures"`        // by metric; what has no data is left out
 	metrics map[string]float64 // the same
 }
 
@@ -68,20 +73,61 @@ func (f figure) MarshalJSON() ([]byte, error) {
 
 // matrixMetrics are the figures of a cell.
 var matrixMetrics = []string{
-	"pool.want", "pool.ready", "faults.fatal", "pids.turnover", "slots.answering", "tasks.submitted", "tasks.ok", "tasks.failed",
+	"pool.want", "pool.ready", "faults.fatal", "processes.orphaned", "processes.left", "pids.turnover", "slots.answering", "tasks.submitted", "tasks.ok", "tasks.failed",
 	"tasks.hung", "tasks.lost", "tasks.duplicated", "tasks.wrong", "slot.recovery.p50", "slot.recovery.p99", "slot.recovery.max",
 	"tasks.wall",
 }
 
 // NewMatrixRun takes a cell's figures out of a report.
 func NewMatrixRun(r *Report, dir string) MatrixRun {
-	run := MatrixRun{Seed: r.Seed, Dir: dir, Verdict: r.Verdict, Cause: r.Cause, Figures: map[string]figure{}, metrics: map[string]float64{}}
+	gone := slices.ContainsFunc(r.Findings, func(f check.Finding) bool { return f.Code == check.Gone })
+	run := MatrixRun{Seed: r.Seed, Dir: dir, Verdict: r.Verdict, Cause: r.Cause, Gone: gone, Figures: map[string]figure{}, metrics: map[string]float64{}}
 	for _, name := range matrixMetrics {
 		if v, ok := r.Metrics[name]; ok {
 			run.Figures[name], run.metrics[name] = figure(v), v
 		}
 	}
 	return run
+}
+
+// Metric is a figure of the run; 0 without data.
+func (r *MatrixRun) Metric(name string) float64 { return r.metrics[name] }
+
+// Each says of every run what it showed, by a word or a few, and how many of the runs showed that where there are several. Runs of
+// which nothing is said are told by the metric. Of one that could not be made, and of one with which the whole target ended, it says
+// that.
+func (c *MatrixCell) Each(say func(*MatrixRun) string, metric string) string {
+	var words []string
+	counts := map[string]int{}
+	figures := MatrixCell{}
+	for i := range c.Runs {
+		word := ""
+		switch r := &c.Runs[i]; {
+		case r.Verdict == check.Error:
+			word = "could not be run"
+		case r.Gone:
+			word = "it ends altogether"
+		default:
+			word = say(r)
+		}
+		if word == "" {
+			figures.Runs = append(figures.Runs, c.Runs[i])
+		}
+		if counts[word]++; counts[word] == 1 {
+			words = append(words, word)
+		}
+	}
+	for i, word := range words {
+		text := word
+		if word == "" {
+			text = figures.spread(metric, func(v float64) string { return Value(metric, v) })
+		}
+		if len(c.Runs) > 1 {
+			text += fmt.Sprintf(" (%d of %d)", counts[word], len(c.Runs))
+		}
+		words[i] = text
+	}
+	return strings.Join(words, ", ")
 }
 
 // JSON writes the matrix as one object.
@@ -101,6 +147,19 @@ func (c *MatrixCell) spread(metric string, format func(float64) string) string {
 			values = append(values, v)
 		}
 	}
+	return medianAndRange(values, format)
+}
+
+// Spread is that of a figure which is worked out of the metrics, as a whole number.
+func (c *MatrixCell) Spread(of func(*MatrixRun) float64) string {
+	var values []float64
+	for i := range c.Runs {
+		values = append(values, of(&c.Runs[i]))
+	}
+	return medianAndRange(values, whole)
+}
+
+func medianAndRange(values []float64, format func(float64) string) string {
 	if len(values) == 0 {
 		return "–"
 	}
@@ -147,6 +206,9 @@ func (c *MatrixCell) Tasks() string {
 
 // Brief is what a cell of the overview has room for: how many slots answer, and what became of the tasks.
 func (c *MatrixCell) Brief() string {
+	if c.Told != "" {
+		return c.Told
+	}
 	text := c.Answers() + " answer"
 	if tasks := c.Tasks(); tasks != "–" {
 		text += "; " + tasks

@@ -24,7 +24,7 @@ func hostile() *Matrix {
 		return NewMatrixRun(r, "evil/tutorial")
 	}
 	return &Matrix{
-		Started: time.Unix(0, 0), Command: "respawn matrix", Environment: map[string]string{"kernel": "6.1"}, Scenarios: []string{"tutorial"},
+		Started: time.Unix(0, 0), Command: "respawn matrix", Environment: map[string]string{"kernel": "6.1"}, Scenarios: []string{"tutorial"}, Titles: []string{"tutorial"},
 		Targets: []MatrixTarget{
 			{Name: "evil", Pool: "<b>evil</b>\n::error::x", Version: "1|2", Cells: []MatrixCell{{Scenario: "tutorial", Runs: []MatrixRun{
 				run(1, 16, 4, 0.25), run(2, 15, 0, math.Inf(1)), run(3, 16, 4, 0.5),
@@ -69,4 +69,24 @@ func TestAMatrixIsSafeAgainstHostileNames(t *testing.T) {
 	}
 	g.Expect(m.JSON(&data)).To(Succeed())
 	g.Expect(data.String()).To(ContainSubstring(`"slot.recovery.max": "+Inf"`))
+}
+
+// Where cells are told in a few words, those are the table, with how many runs of how many showed it.
+func TestAMatrixOfWordsHasARowForEachTarget(t *testing.T) {
+	g := NewWithT(t)
+	m := hostile()
+	m.Titles = []string{"gives up?"}
+	c := &m.Targets[0].Cells[0]
+	c.Told = c.Each(func(r *MatrixRun) string {
+		if math.IsInf(r.Metric("slot.recovery.max"), 1) {
+			return "<b>never</b>"
+		}
+		return ""
+	}, "slot.recovery.max")
+	g.Expect(c.Told).To(Equal("500ms (250ms…500ms) (2 of 3), <b>never</b> (1 of 3)"))
+	var html, markdown strings.Builder
+	g.Expect(m.HTML(&html)).To(Succeed())
+	g.Expect(html.String()).To(And(ContainSubstring("&lt;b&gt;never"), Not(ContainSubstring("<b>never"))))
+	g.Expect(m.Markdown(&markdown)).To(Succeed())
+	g.Expect(strings.Split(markdown.String(), "\n")[0]).To(Equal(`| target | gives up? |`))
 }

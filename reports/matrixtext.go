@@ -15,7 +15,46 @@ var matrixColumns = []string{
 	"target", "scenario", "verdict", "size back", "new pids of kills", "slots answer", "ok / failed / hung / lost / dup", "recovery p50 / p99 or max", "usable after",
 }
 
-// rows is the matrix as text, without its header.
+// table is the matrix as text, under the names of its columns: a row for each cell, or where cells are told in a few words one for each
+// target.
+func (m *Matrix) table() [][]string {
+	if m.told() {
+		return append([][]string{append([]string{"target"}, m.Titles...)}, m.targets()...)
+	}
+	return append([][]string{matrixColumns}, m.rows()...)
+}
+
+// told tells whether cells are told in a few words.
+func (m *Matrix) told() bool {
+	return slices.ContainsFunc(m.Targets, func(t MatrixTarget) bool {
+		return slices.ContainsFunc(t.Cells, func(c MatrixCell) bool { return c.Told != "" })
+	})
+}
+
+// targets has a row for each target.
+func (m *Matrix) targets() (rows [][]string) {
+	for _, t := range m.Targets {
+		row := append(make([]string, 0, 1+len(m.Scenarios)), strings.TrimSpace(t.Pool+" "+t.Version))
+		if t.Missing != "" {
+			row = append(row, t.Missing)
+		}
+		for i := range t.Cells {
+			c := &t.Cells[i]
+			if c.Refused != "" {
+				row = append(row, "not run: "+c.Refused)
+			} else {
+				row = append(row, c.Brief())
+			}
+		}
+		for len(row) < 1+len(m.Scenarios) {
+			row = append(row, "")
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// rows has a row for each cell.
 func (m *Matrix) rows() (rows [][]string) {
 	for _, t := range m.Targets {
 		name := strings.TrimSpace(t.Pool + " " + t.Version)
@@ -72,7 +111,7 @@ func (m *Matrix) Text(w io.Writer, width int) error {
 	fmt.Fprintln(w, m.header())
 	var rows [][]string
 	last := ""
-	for _, row := range append([][]string{matrixColumns}, m.rows()...) {
+	for _, row := range m.table() {
 		cells := make([]string, len(row))
 		for i, c := range row {
 			cells[i] = oneLine(c)
@@ -89,9 +128,10 @@ func (m *Matrix) Text(w io.Writer, width int) error {
 
 // Markdown writes the matrix as a table for a README.
 func (m *Matrix) Markdown(w io.Writer) error {
-	fmt.Fprintf(w, "| %s |\n|%s\n", strings.Join(matrixColumns, " | "), strings.Repeat(" --- |", len(matrixColumns)))
+	table := m.table()
+	fmt.Fprintf(w, "| %s |\n|%s\n", strings.Join(table[0], " | "), strings.Repeat(" --- |", len(table[0])))
 	last := ""
-	for _, row := range m.rows() {
+	for _, row := range table[1:] {
 		cells := make([]string, len(row))
 		for i, c := range row {
 			cells[i] = inert(c)

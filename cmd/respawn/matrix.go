@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -36,8 +37,9 @@ project's pool broke a promise.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&o.Targets, "targets", nil, "some of "+strings.Join(matrix.Targets(), ", ")+" (default all), or NAME=COMMAND for a driver of your own")
-	f.StringSliceVar(&o.Scenarios, "scenario", nil, "scenarios of the library (default "+strings.Join(matrix.DefaultScenarios, ", ")+")")
+	f.StringVar(&o.Family, "family", "", "which targets: "+strings.Join(matrix.Families(), ", ")+" (default the first)")
+	f.StringSliceVar(&o.Targets, "targets", nil, "some of "+strings.Join(matrix.Targets(""), ", ")+" or of another family (default all), or NAME=COMMAND for a driver of your own")
+	f.StringSliceVar(&o.Scenarios, "scenario", nil, "scenarios of the family or of the library (default "+strings.Join(matrix.Scenarios(""), ", ")+", or all of another family)")
 	f.StringVar(&o.Out, "out", "respawn-matrix", "directory for the reports")
 	f.IntVar(&o.Repeat, "repeat", 1, "run each cell so often, with one seed after another")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the first run of each cell")
@@ -55,7 +57,10 @@ func runMatrix(cmd *cobra.Command, o matrix.Options, asJSON bool) error {
 	o.Command = matrixCommand(o)
 	out := cmd.OutOrStdout()
 	if !asJSON {
+		var one sync.Mutex // several tell at once
 		o.Progress = func(target, scenario string, r *reports.Report) {
+			one.Lock()
+			defer one.Unlock()
 			if r != nil {
 				fmt.Fprintf(out, "%-16s %-16s %6s  %s: %s\n", target, scenario, reports.Value("tasks.wall", r.DurationS), r.Verdict, printable(r.Cause))
 			}
@@ -63,9 +68,10 @@ func runMatrix(cmd *cobra.Command, o matrix.Options, asJSON bool) error {
 	}
 	m, err := matrix.Run(cmd.Context(), o)
 	var unknown *matrix.UnknownTargetError
+	var family *matrix.UnknownFamilyError
 	var problems scenarios.Problems
 	switch {
-	case errors.As(err, &unknown), errors.As(err, &problems):
+	case errors.As(err, &unknown), errors.As(err, &family), errors.As(err, &problems):
 		return usage("%w", err)
 	case err != nil:
 		return err
@@ -93,7 +99,7 @@ func ourVerdict(m *reports.Matrix) error {
 	for _, t := range m.Targets {
 		for i := range t.Cells {
 			c := &t.Cells[i]
-			if code := c.Verdict().ExitCode(); t.Name == "respawn" && code != exitPass {
+			if code := c.Verdict().ExitCode(); m.Family == "pools" && t.Name == "respawn" && code != exitPass {
 				return &exitError{code, fmt.Errorf("%s: this project's pool: %s: %s", c.Scenario, c.Verdict(), c.Cause())}
 			}
 		}
@@ -104,6 +110,9 @@ func ourVerdict(m *reports.Matrix) error {
 // matrixCommand is the command line that repeats it.
 func matrixCommand(o matrix.Options) string {
 	words := []string{"respawn", "matrix"}
+	if o.Family != "" {
+		words = append(words, "--family", o.Family)
+	}
 	if len(o.Targets) > 0 {
 		words = append(words, "--targets", scenarios.Quoted(strings.Join(o.Targets, ",")))
 	}

@@ -4,9 +4,10 @@ package drivers
 
 import (
 	"embed"
-	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/respawn-go/respawn/scenarios/scratch"
 )
 
 //go:embed *.py *.mjs package.json
@@ -50,16 +51,6 @@ func (d Driver) Argv(dir string) []string {
 
 // Dir finds the directory with the drivers: scenarios/drivers here or in a parent of the working directory, which has what
 // its install.sh installed. Elsewhere their files are written to scratch.
-func Dir(scratch string) (string, error) {
-	here, err := os.Getwd()
-	for ; err == nil; here = filepath.Dir(here) {
-		dir := filepath.Join(here, "scenarios", "drivers")
-		if _, err := os.Stat(filepath.Join(dir, "respawn_driver.py")); err == nil {
-			return dir, nil
-		}
-		if here == filepath.Dir(here) {
-			break
-		}
-	}
-	return scratch, os.CopyFS(scratch, fs.FS(files))
+func Dir(into string) (string, error) {
+	return scratch.Files("scenarios/drivers", "respawn_driver.py", into, files)
 }

@@ -158,3 +158,42 @@ func TestAMissingPoolIsARow(t *testing.T) {
 	g.Expect(m.Targets[0].Missing).To(Equal("node is not installed: apt-get install nodejs npm"))
 	g.Expect(m.Targets[0].Cells).To(BeEmpty())
 }
+
+// Every scenario of every family is valid for every target of it, and what a target of another family is called is said.
+func TestEveryTargetCanBePutThroughTheScenariosOfItsFamily(t *testing.T) {
+	g := NewWithT(t)
+	for _, name := range matrix.Families() {
+		g.Expect(matrix.Targets(name)).NotTo(BeEmpty())
+		g.Expect(matrix.Scenarios(name)).NotTo(BeEmpty())
+		g.Expect(matrix.Check(name)).To(Succeed())
+	}
+	_, err := matrix.Run(t.Context(), matrix.Options{Targets: []string{"runit"}, Out: t.TempDir()})
+	g.Expect(err).To(MatchError(`there is no target "runit" in the family pools: want --family supervisors`))
+	_, err = matrix.Run(t.Context(), matrix.Options{Family: "supervisor", Out: t.TempDir()})
+	g.Expect(err).To(MatchError(`there is no family "supervisor": did you mean "supervisors"?`))
+}
+
+// A supervisor that runs here brings back what is killed, and its row says so in a word.
+func TestASupervisorIsARow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
+	g := NewWithT(t)
+	out := t.TempDir()
+	m, err := matrix.Run(t.Context(), matrix.Options{
+		Family: "supervisors", Targets: []string{"respawn", "runit"}, Scenarios: []string{"one-kill", "supervisor-killed"}, Out: out, Command: "respawn matrix",
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	ours := m.Targets[0]
+	g.Expect(ours.Cells[0].Told).To(MatchRegexp(`^[0-9.]+m?s$`), ours.Cells[0].Cause())
+	g.Expect(ours.Cells[1].Told).To(Equal("nobody"), ours.Cells[1].Cause())
+	if m.Targets[1].Missing != "" {
+		t.Skip(m.Targets[1].Missing)
+	}
+	g.Expect(m.Targets[1].Version).To(HavePrefix("2."))
+	g.Expect(m.Targets[1].Cells[0].Told).To(MatchRegexp(`^[0-9.]+m?s$`))
+	g.Expect(m.Targets[1].Cells[1].Told).To(Equal("4 processes"), "two runsv and their programs")
+	page, err := os.ReadFile(filepath.Join(out, "matrix.html"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(page)).To(And(ContainSubstring("supervisor killed: who lives on?"), ContainSubstring(`href="./runit/one-kill/report.html"`)))
+}

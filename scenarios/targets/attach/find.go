@@ -223,7 +223,7 @@ func inGroup(table procfs.Table, dir, what string) (found, error) {
 func (s *Settings) members(table procfs.Table, f found) (pids []int, words string) {
 	in := func(pid int) bool { return pid != f.main && (f.in == nil || f.in(pid)) }
 	below := func(r members.Rule) []int {
-		return slices.DeleteFunc(r.Below(table, f.main), func(pid int) bool { return !in(pid) })
+		return slices.DeleteFunc(r.Below(table, f.main, nil), func(pid int) bool { return !in(pid) })
 	}
 	if s.Rule != nil {
 		if f.main == 0 || s.Rule.Tree && f.in != nil {

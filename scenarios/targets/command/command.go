@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -63,6 +65,11 @@ func start(ctx context.Context, s *Settings, at kind.Place, f *forks.Follower) (
 	for _, key := range slices.Sorted(maps.Keys(s.Env)) {
 		c.Env = append(c.Env, key+"="+s.Env[key])
 	}
+	for _, name := range s.Needs {
+		if _, err := foreign.Find(name, s.Install); err != nil {
+			return nil, err
+		}
+	}
 	p, err := foreign.Start(c)
 	if err != nil {
 		return nil, err
@@ -79,12 +86,32 @@ func start(ctx context.Context, s *Settings, at kind.Place, f *forks.Follower) (
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w%s", t.name(), err, t.lastWords()), p.End())
 	}
-	what := history.Target{Kind: "command", Name: t.name(), Size: int(s.Size)}
+	what := history.Target{Kind: "command", Name: t.name(), Version: version(ctx, s.Version), Size: int(s.Size)}
 	t.Target = processes.Watch(what, lister{t}, first, f, load, s.Ready)
 	return t, nil
 }
 
-func (t *Target) name() string { return filepath.Base(t.settings.Argv[0]) }
+// versionTimeout bounds how long a program may take to print its version.
+const versionTimeout = 10 * time.Second
+
+// dotted is what looks like a version.
+var dotted = regexp.MustCompile(`[0-9]+(\.[0-9]+)+[-.:~+0-9a-z]*`)
+
+// version is what the command prints of the version; "" for no command, and for one that does not say.
+func version(ctx context.Context, argv []string) string {
+	if len(argv) == 0 {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
+	defer cancel()
+	text, _ := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput()
+	return dotted.FindString(string(text))
+}
+
+// name is the program's: the first that a script needs is what it starts.
+func (t *Target) name() string {
+	return filepath.Base(append(slices.Clone(t.settings.Needs), t.settings.Argv[0])[0])
+}
 
 // over tells why the program will never be up; nil while it may.
 func (t *Target) over() error {
@@ -119,7 +146,7 @@ func (t *Target) Workers(context.Context) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.settings.Rule.Below(table, t.program.PID()), nil
+	return t.settings.Rule.Below(table, t.program.PID(), t.program.Owns), nil
 }
 
 // Marker implements chaos.Marked.

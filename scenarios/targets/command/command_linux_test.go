@@ -143,3 +143,18 @@ func TestEnvironmentDirectoryAndUserAreTheScenarios(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Eventually(func() string { text, _ := os.ReadFile(dir + "/out"); return string(text) }).Should(Equal(want))
 }
+
+// Whom an ancestor of the program has adopted since descends from it no more, and is its member all the same.
+func TestMembersMayBecomeDaemons(t *testing.T) {
+	g := NewWithT(t)
+	c, err := start(t, command.Settings{
+		Argv: []string{"bash", "-c", `(setsid sleep 3602 &); exec sleep 3603`}, Size: 1, Rule: members.Rule{Match: &members.Match{Argv: "^sleep 3602"}},
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	list, err := c.Members(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(list).To(HaveLen(1))
+	g.Expect(procfs.Ancestors(list[0].PID)).NotTo(ContainElement(c.Supervisor()))
+	_ = c.Close()
+	g.Expect(alive(list[0].PID)()).To(BeFalse())
+}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/respawn-go/respawn/internal/units"
+	"github.com/respawn-go/respawn/scenarios/programs"
 	"github.com/respawn-go/respawn/scenarios/targets/calls"
 	"github.com/respawn-go/respawn/scenarios/targets/kind"
 	"github.com/respawn-go/respawn/scenarios/targets/members"
@@ -23,6 +24,12 @@ var Row = kind.Kind{
 	Spawns: true,
 	Can:    kind.Can{Abilities: []string{"Supervised"}, Calls: true},
 	Page:   "docs/attach.md",
+	Known: func(files kind.Files) (list []kind.Known) {
+		for _, row := range programs.All() {
+			list = append(list, kind.Known{Family: row.Family, Name: row.Name, Pool: row.Title, Settings: row.Settings(files.Programs), Load: row.Load})
+		}
+		return list
+	},
 }
 
 // Settings is a program that is started.
@@ -35,6 +42,8 @@ type Settings struct {
 	Rule    members.Rule      `yaml:"members" doc:"Which of its processes are members. Default: its children."`
 	Ready   calls.Spec        `yaml:"ready" doc:"A call that is answered when it is up, and again when it has recovered. Default: the load's."`
 	Stop    Stop              `yaml:"stop" doc:"How it is asked to end."`
+	Needs   []string          `yaml:"needs" doc:"Programs that must be there beside the first of argv, which may be a script that starts the first of these."`
+	Version []string          `yaml:"version" doc:"A command that prints the version, which the report shows: the first number with a dot counts."`
 	Install string            `yaml:"install" doc:"The command that installs the program, for those who lack it."`
 }
 

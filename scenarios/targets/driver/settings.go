@@ -16,9 +16,9 @@ var Row = kind.Kind{
 	Spawns: true,
 	Can:    kind.Can{Abilities: []string{"Supervised"}, Tasks: []string{"sleep", "square"}},
 	Page:   "docs/drivers.md",
-	Known: func(dir string) (list []kind.Known) {
+	Known: func(files kind.Files) (list []kind.Known) {
 		for _, d := range drivers.All() {
-			list = append(list, kind.Known{Name: d.Name, Pool: d.Pool, Settings: map[string]any{"command": d.Argv(dir)}})
+			list = append(list, kind.Known{Family: kind.Pools, Name: d.Name, Pool: d.Pool, Settings: map[string]any{"command": d.Argv(files.Drivers)}})
 		}
 		return list
 	},

@@ -23,8 +23,8 @@ var Row = kind.Kind{
 	New:  func() kind.Settings { return &Settings{} },
 	Can:  kind.Can{Abilities: []string{"Supervised"}, Tasks: []string{"sleep", "square"}},
 	Page: "docs/fleet.md",
-	Known: func(string) []kind.Known {
-		return []kind.Known{{Name: "fleet", Pool: "respawn-fleet", Settings: map[string]any{}}}
+	Known: func(kind.Files) []kind.Known {
+		return []kind.Known{{Family: kind.Pools, Name: "fleet", Pool: "respawn-fleet", Settings: map[string]any{}}}
 	},
 }
 

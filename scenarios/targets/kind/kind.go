@@ -24,9 +24,8 @@ type Kind struct {
 	Can Can
 	// Page is the documentation of what its targets may leave out, for those who read that they lack something; "" for none.
 	Page string
-	// Known lists the targets of the kind that can be told apart by a name alone, for respawn matrix; nil for none. dir has the
-	// files of package drivers.
-	Known func(dir string) []Known
+	// Known lists the targets of the kind that can be told apart by a name alone, for respawn matrix; nil for none.
+	Known func(Files) []Known
 }
 
 // Can is what targets of a kind can do, as far as a scenario can be checked without one that is up.
@@ -127,14 +126,31 @@ type Opened struct {
 	End func() error
 }
 
+// Files are the directories with what known targets are started from.
+type Files struct {
+	Drivers  string // of package drivers
+	Programs string // of package programs
+}
+
+// The families of known targets: those of one are put through the same scenarios.
+const (
+	Pools       = "pools"
+	Servers     = "servers"
+	Supervisors = "supervisors"
+)
+
 // Known is a target with a name.
 type Known struct {
+	// Family is one of the families. No two targets of a family have one name.
+	Family string
 	// Name is short, for command lines.
 	Name string
 	// Pool is what is tested.
 	Pool string
 	// Settings are those of a scenario, as YAML has them, but for the size; nil for the settings of the scenario itself.
 	Settings map[string]any
+	// Load is what replaces the scenario's load, as YAML has it, but for the rate; nil for the scenario's own.
+	Load map[string]any
 }
 
 // UnfitError says that a target keeps too little of what is asked of its kind, or of the truth, to be tested.

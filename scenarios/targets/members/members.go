@@ -15,7 +15,7 @@ import (
 // and Listening which of those it is. The zero value means the children.
 type Rule struct {
 	Children  bool        `yaml:"children" zero:"nobody: want true" doc:"The children of the main process. The default."`
-	Tree      bool        `yaml:"tree" zero:"nobody: want true" doc:"Everything that descends from the main process, or is in the control group; the main process is not a member."`
+	Tree      bool        `yaml:"tree" zero:"nobody: want true" doc:"Everything that descends from the main process, or was started by it and is adopted by another, or is in the control group; the main process is not a member."`
 	Depth     units.Count `yaml:"depth" zero:"the main process: want at least 1" doc:"Those so many generations below the main process: 1 are its children."`
 	Match     *Match      `yaml:"match" doc:"Only those whose command line matches. Without children and depth: of the tree."`
 	Listening units.Count `yaml:"listening" zero:"no port: want 1 to 65535" doc:"Only those that have a socket which listens at this TCP port. Without children and depth: of the tree."`
@@ -78,15 +78,24 @@ func (r *Rule) Of(main string) string {
 	return s
 }
 
-// Below finds the members below the main process.
-func (r *Rule) Below(table procfs.Table, main int) []int {
+// Below finds the members below the main process. Of a tree those are also members, with what is below them, that it started and that
+// an ancestor of the main process has adopted since, as daemons want to be: owns tells which processes it has started. It is asked of
+// those that may be, and may be nil.
+func (r *Rule) Below(table procfs.Table, main int, owns func(pid int) bool) []int {
 	least, most := r.depth()
+	above := map[int]bool{}
+	for at := table[main].PPID; at > 0 && !above[at]; at = table[at].PPID {
+		above[at] = true
+	}
 	return r.Among(table, func(pid int) bool {
 		generations := 0
 		for at := pid; at != main; generations++ {
 			p, ok := table[at]
 			if !ok || p.PPID == 0 || generations > len(table) {
 				return false
+			}
+			if above[p.PPID] {
+				return most > least && owns != nil && p.Started >= table[main].Started && owns(at)
 			}
 			at = p.PPID
 		}

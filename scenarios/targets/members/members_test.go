@@ -10,10 +10,10 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets/members"
 )
 
-// family is 10 with the children 11 and 12; 13 and the zombie 14 are 11's; 15 is 13's; 20 is somebody else's.
+// family is 10 with the children 11 and 12; 13 and the zombie 14 are 11's; 15 is 13's; 20, with the child 21, is somebody else's.
 func family() procfs.Table {
 	t := procfs.Table{}
-	for pid, parent := range map[int]int{1: 0, 10: 1, 11: 10, 12: 10, 13: 11, 14: 11, 15: 13, 20: 1} {
+	for pid, parent := range map[int]int{1: 0, 10: 1, 11: 10, 12: 10, 13: 11, 14: 11, 15: 13, 20: 1, 21: 20} {
 		t[pid] = procfs.Proc{PID: pid, PPID: parent, State: 'S'}
 	}
 	zombie := t[14]
@@ -24,18 +24,21 @@ func family() procfs.Table {
 
 func TestARuleFindsItsMembersAndNobodyElse(t *testing.T) {
 	for name, c := range map[string]struct {
-		rule members.Rule
-		want []int
+		rule    members.Rule
+		adopted bool // 20 was started by 10
+		want    []int
 	}{
-		"default":  {members.Rule{}, []int{11, 12}},
-		"children": {members.Rule{Children: true}, []int{11, 12}},
-		"tree":     {members.Rule{Tree: true}, []int{11, 12, 13, 15}},
-		"depth":    {members.Rule{Depth: 2}, []int{13}},
-		"deeper":   {members.Rule{Depth: 3}, []int{15}},
-		"nobody":   {members.Rule{Depth: 4}, nil},
+		"default":  {members.Rule{}, false, []int{11, 12}},
+		"children": {members.Rule{Children: true}, false, []int{11, 12}},
+		"tree":     {members.Rule{Tree: true}, false, []int{11, 12, 13, 15}},
+		"depth":    {members.Rule{Depth: 2}, false, []int{13}},
+		"deeper":   {members.Rule{Depth: 3}, false, []int{15}},
+		"daemons":  {members.Rule{Tree: true}, true, []int{11, 12, 13, 15, 20, 21}},
+		"no tree":  {members.Rule{}, true, []int{11, 12}},
+		"nobody":   {members.Rule{Depth: 4}, false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			NewWithT(t).Expect(c.rule.Below(family(), 10)).To(Equal(c.want))
+			NewWithT(t).Expect(c.rule.Below(family(), 10, func(pid int) bool { return pid == 20 && c.adopted })).To(Equal(c.want))
 		})
 	}
 }
@@ -45,9 +48,9 @@ func TestAPatternIsOfTheCommandLine(t *testing.T) {
 	table, err := procfs.Snapshot()
 	g.Expect(err).NotTo(HaveOccurred())
 	rule := members.Rule{Match: &members.Match{Argv: `members\.test.* -test\.`}}
-	g.Expect(rule.Below(table, os.Getppid())).To(ContainElement(os.Getpid()))
+	g.Expect(rule.Below(table, os.Getppid(), nil)).To(ContainElement(os.Getpid()))
 	rule.Match.Argv = "^no such thing$"
-	g.Expect(rule.Below(table, os.Getppid())).To(BeEmpty())
+	g.Expect(rule.Below(table, os.Getppid(), nil)).To(BeEmpty())
 }
 
 func TestMistakesInARuleAreNamed(t *testing.T) {

@@ -2,6 +2,10 @@
 package own
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
+
 	"github.com/respawn-go/respawn/scenarios/targets/kind"
 )
 
@@ -11,7 +15,20 @@ var Row = kind.Kind{
 	Doc:  "This project's pool, in this process.",
 	New:  func() kind.Settings { return &Settings{} },
 	Can:  kind.Can{All: true},
-	Known: func(string) []kind.Known {
-		return []kind.Known{{Name: "respawn", Pool: "respawn"}}
+	Known: func(files kind.Files) []kind.Known {
+		return []kind.Known{
+			{Family: kind.Pools, Name: "respawn", Pool: "respawn"},
+			{Family: kind.Supervisors, Name: "respawn", Pool: "respawn's pool, of its workers", Settings: map[string]any{
+				"command": supervised(files.Programs), "supervised": true,
+			}},
+		}
 	},
+}
+
+// supervised is the command of workers that do what programs of supervisors do, and the tasks of the harness.
+func supervised(dir string) []string {
+	sdk := strings.Join([]string{dir, filepath.Join(dir, "../../workers/python")}, string(os.PathListSeparator))
+	return []string{
+		"env", "PYTHONPATH=" + sdk, "THEN=python3 " + filepath.Join(dir, "respawn_worker.py"), "sh", filepath.Join(dir, "worker.sh"),
+	}
 }

@@ -15,11 +15,14 @@ var Row = kind.Kind{
 	New:    func() kind.Settings { return &Settings{} },
 	Spawns: true,
 	Can:    kind.Can{Abilities: []string{"Supervised"}, Tasks: []string{"sleep", "square"}},
-	Known: func(string) (list []kind.Known) {
+	Known: func(kind.Files) (list []kind.Known) {
 		for _, name := range Kinds() {
-			list = append(list, kind.Known{Name: name, Pool: name, Settings: map[string]any{"kind": name}})
+			list = append(list, kind.Known{Family: kind.Pools, Name: name, Pool: name, Settings: map[string]any{"kind": name}})
 		}
-		return list
+		php := map[string]any{"kind": "php-fpm"} // gunicorn is a row of package programs, with an application that says who answers
+		return append(list, kind.Known{
+			Family: kind.Servers, Name: "php-fpm", Pool: "php-fpm", Settings: php, Load: map[string]any{"task": "square"},
+		})
 	},
 }
 
