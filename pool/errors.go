@@ -25,8 +25,9 @@ var (
 	ErrMainNotCalled = reexec.ErrMainNotCalled
 	// ErrUnsupported is returned by New on operating systems the pool is not proved on.
 	ErrUnsupported = errors.New("pool: not supported on this operating system")
-	// ErrUnknownTask settles a task whose name the worker does not know: it was registered after Main ran.
-	ErrUnknownTask = errors.New("pool: task not registered: register tasks in package-level variables")
+	// ErrUnknownTask settles a task whose name the worker does not know: it was registered after Main ran, or a worker of another
+	// language has no handler of that name.
+	ErrUnknownTask = errors.New("pool: task not registered")
 	// ErrOtherWorkers is returned for a task that is declared for workers of another kind than the pool's: see [External].
 	ErrOtherWorkers = errors.New("pool: the task is for other workers")
 	// ErrPayloadTooLarge is returned for an encoded argument or result over Config.MaxPayload.

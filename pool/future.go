@@ -251,6 +251,6 @@ func (c *call) failure() error {
 		}
 		return &EncodeError{Task: c.def.name, What: w.What, Err: unpackError(c.def.name, w.Err)}
 	default:
-		return fmt.Errorf("%w: %q", ErrUnknownTask, c.def.name)
+		return fmt.Errorf("%w: %q: register tasks in package-level variables", ErrUnknownTask, c.def.name)
 	}
 }

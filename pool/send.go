@@ -55,7 +55,7 @@ func (p *Pool) definition(m *Message) (*definition, error) {
 	} else if index, ok := serve.Registry.Index(m.Task); ok {
 		return &definition{name: m.Task, index: index}, nil
 	}
-	return nil, fmt.Errorf("%w: %q", ErrUnknownTask, m.Task)
+	return nil, fmt.Errorf("%w: %q: register tasks in package-level variables", ErrUnknownTask, m.Task)
 }
 
 // check finds what no submitter of this program can have made, since a message may have come from another one.

@@ -115,3 +115,21 @@ func TestAWorkerOfAnotherLanguageThatAnswersWronglyFailsAScenario(t *testing.T) 
 	g.Expect(string(r.Verdict)).To(Equal("FAIL"), describe(r, dir))
 	g.Expect(r.Cause).To(ContainSubstring("wrong"))
 }
+
+// The worker in Perl has the tasks of docs/wire.md alone.
+func TestAScenarioPassesOnAWorkerOfAnotherLanguageWithoutAnSDK(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
+	if out, err := exec.Command("perl", "-MJSON::PP", "-MTime::HiRes", "-e", "1").CombinedOutput(); err != nil {
+		t.Skipf("there is no Perl with its modules here: %v %s", err, out)
+	}
+	t.Parallel()
+	g := NewWithT(t)
+	worker, err := filepath.Abs("../workers/perl/worker.pl")
+	g.Expect(err).NotTo(HaveOccurred())
+	r, dir, err := runApart(t.Context(), "kill-busy", fmt.Sprintf("target.pool.command=[perl, %s]", worker))
+	g.Expect(err).NotTo(HaveOccurred())
+	onAStarvedHost(t, r)
+	g.Expect(string(r.Verdict)).To(Equal("PASS"), describe(r, dir))
+}

@@ -27,6 +27,7 @@ var pythonBugs = []bug{
                 if not getattr(self, "hoard", b""):
                     self.hoard = os.read(_TICKETS, 4096)
                 data, self.hoard = self.hoard[:4], self.hoard[4:]`, "tickets", check.Hoards},
+	{"counts attempts from 0", "        self.attempt = attempt", "        self.attempt = attempt - 1", "witness", check.WrongWitness},
 	{"forgets tickets", "        if self.ticket is None:\n            self.alone()", "        return True\n        if 1:", "tasks", check.NoTicket},
 	{"tears tickets", "            (self.ticket,) = _ticket.unpack(data)", "            os.read(_TICKETS, 2)\n" +
 		"            (self.ticket,) = _ticket.unpack(data)", "tickets", check.TornTicket},

@@ -35,6 +35,7 @@ type exam struct {
 	violations
 	command Command
 	limits  Timeouts
+	dir     string // for what the worker writes
 	proof   string // an entry of the environment
 	id      uint64 // of the last task
 	hosts   []*host
@@ -62,6 +63,7 @@ var sittings = []sitting{
 	{"answers in time", (*exam).sitInTime},
 	{"orders", (*exam).sitOrders},
 	{"cancel", (*exam).sitCancel},
+	{"witness", (*exam).sitWitness},
 	{"printing", (*exam).sitPrinting},
 	{"what it starts", (*exam).sitChild},
 	{"fork", (*exam).sitFork},
@@ -84,7 +86,7 @@ func Check(ctx context.Context, c Command) (r Report, err error) {
 		return r, err
 	}
 	defer remove()
-	e := &exam{command: c, limits: c.Timeouts.orDefault()}
+	e := &exam{command: c, dir: dir, limits: c.Timeouts.orDefault()}
 	if e.proof, err = workers.WriteProof(dir); err != nil {
 		return r, err
 	}

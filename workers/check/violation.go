@@ -38,6 +38,7 @@ const (
 	Overwrites    Kind = "overwrites"     // writes to shared memory that was not given back
 	KeepsView     Kind = "keeps a view"   // goes on though a handler has a view of what is the next argument's memory
 	Leaks         Kind = "leaks"          // its descriptors or its marker reach what it starts
+	WrongWitness  Kind = "wrong witness"  // does not tell what it executes as scenarios want it
 	Silenced      Kind = "silenced"       // what handlers print does not reach its output
 )
 
@@ -71,6 +72,8 @@ const (
 	ruleEnds    = "How it ends"
 	ruleSeeTo   = "What to see to"
 	ruleProved  = "To be proved"
+
+	ruleScenarios = "Scenarios"
 )
 
 const keptViolations = 100

@@ -25,7 +25,7 @@ use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 my ($tasks, $control, $tickets) = @main::held;
 my ($HELLO, $TASK, $READY, $BOOT_FAILED, $VALUE, $ERROR, $ENCODE, $UNKNOWN, $GOODBYE) = (1, 2, 3, 4, 5, 6, 8, 9, 10);
 my $json = JSON::PP->new->utf8->allow_nonref->canonical;
-my ($in, $orders, $ticket, $running, $stopping, $cancelled, $limit) = ("", "", undef, undef, 0, 0, 0);
+my ($in, $orders, $ticket, $running, $attempt, $stopping, $cancelled, $limit) = ("", "", undef, undef, 0, 0, 0, 0);
 my $term = 0;
 $SIG{INT}  = "IGNORE";
 $SIG{PIPE} = "IGNORE";
@@ -79,7 +79,7 @@ sub frame {
             my ($size, $kind, $flags, $handler, $id, $seq, $attempt, $key) = unpack("VCCvQ<Vvv", $in);
             if (length $in >= 32 + $size) {
                 my $payload = substr(substr($in, 0, 32 + $size, ""), 32);
-                return { kind => $kind, flags => $flags, handler => $handler, id => $id, seq => $seq, payload => substr($payload, $key) };
+                return { kind => $kind, flags => $flags, handler => $handler, id => $id, seq => $seq, attempt => $attempt, payload => substr($payload, $key) };
             }
         }
         look(undef);
@@ -105,14 +105,29 @@ sub failure {
     return $json->encode({ message => substr($message, 0, 65536), type => $type, trace => "", %more });
 }
 
+sub nanoseconds { return int(clock_gettime(CLOCK_MONOTONIC) * 1e9) }
+
+# witness appends a line about what is executed to the file of a scenario.
+my %witnesses;
+
+sub witness {
+    my ($path, $line) = @_;
+    return if !defined $path;
+    if (!$witnesses{$path}) { sysopen($witnesses{$path}, $path, O_WRONLY | O_APPEND | O_CREAT) or die { message => "$path: $!" } }
+    syswrite($witnesses{$path}, "\n$line\n");
+}
+
 my %handlers = (
     "respawn.probe" => sub { my ($n) = @_; return { id => 0, pid => $$, value => "" . $n * $n } },
     "respawn.sleep" => sub {
         my ($w) = @_;
-        my $end = clock_gettime(CLOCK_MONOTONIC) + $w->{ns} / 1e9;
+        my $line = "$w->{id} $attempt $$ " . nanoseconds();
+        witness($w->{witness}, "S $line");
+        my $end = clock_gettime(CLOCK_MONOTONIC) + ($w->{ns} // 0) / 1e9;
         while (!$cancelled && (my $left = $end - clock_gettime(CLOCK_MONOTONIC)) > 0) {
             look($left < 0.01 ? $left : 0.01);
         }
+        witness($w->{witness}, "E $line " . nanoseconds());
         return { id => $w->{id}, pid => $$, value => "" . $w->{id}**2 };
     },
     "respawn.bytes" => sub { return \$_[0] },
@@ -159,6 +174,7 @@ while (my $f = frame()) {
     ($running, $cancelled) = ($f->{seq}, 0);
     next if !take($f->{seq});
     my $began = clock_gettime(CLOCK_MONOTONIC);
+    $attempt = $f->{attempt};
     my ($kind, $payload) = answer($f);
     undef $running;
     put($kind, $payload, $f->{id}, $f->{seq}, int((clock_gettime(CLOCK_MONOTONIC) - $began) * 1e9));
