@@ -10,7 +10,7 @@ import (
 	"github.com/respawn-go/respawn/scenarios/scratch"
 )
 
-//go:embed *.py *.mjs package.json
+//go:embed *.py *.mjs *.cjs package.json
 var files embed.FS
 
 // Driver is one of ours.
@@ -34,6 +34,10 @@ func All() []Driver {
 		{"loky", "joblib loky", "loky_executor.py", "python3"},
 		{"billiard", "billiard Pool", "billiard_pool.py", "python3"},
 		{"workerpool", "Node workerpool (process)", "workerpool.mjs", "node"},
+		{"jest-worker", "jest-worker (process)", "jest_worker.mjs", "node"},
+		{"tinypool", "tinypool (child_process)", "tinypool.mjs", "node"},
+		{"poolifier", "poolifier (cluster, fixed)", "poolifier.mjs", "node"},
+		{"distributed", "dask.distributed LocalCluster", "distributed_cluster.py", "python3"},
 	}
 }
 

@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")"
 
-packages="python3 python3-pebble python3-joblib python3-billiard"
+packages="python3 python3-pebble python3-joblib python3-billiard python3-distributed"
 for family in "$@"; do
 	case $family in
 	servers) packages="$packages gunicorn nginx php-fpm haproxy apache2 puma unicorn uwsgi uwsgi-plugin-python3 postgresql" ;;
@@ -23,6 +23,6 @@ dpkg-query -W $packages
 if command -v npm >/dev/null; then
 	npm ci --no-audit --no-fund
 else
-	echo "npm is not installed: workerpool is left out (apt-get install npm, then run this again)" >&2
+	echo "npm is not installed: the pools of Node are left out (apt-get install npm, then run this again)" >&2
 fi
 [ $# -eq 0 ] || ../programs/install.sh

@@ -60,6 +60,10 @@ func TestOurDriversKeepTheProtocol(t *testing.T) {
 		{python(), "loky_executor.py"},
 		{python(), "billiard_pool.py"},
 		{"node", "workerpool.mjs"},
+		{"node", "jest_worker.mjs"},
+		{"node", "tinypool.mjs"},
+		{"node", "poolifier.mjs"},
+		{python(), "distributed_cluster.py"},
 	}
 	semaphores := func() []string { names, _ := filepath.Glob("/dev/shm/sem.loky-*"); return names }
 	before := semaphores()

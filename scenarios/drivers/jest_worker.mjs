@@ -1,0 +1,18 @@
+// Drives jest-worker with processes as workers, which is its default.
+
+import { children, packageOrMissing, serve, tasks } from "./respawn_driver.mjs";
+
+const { module: { Worker }, version } = await packageOrMissing("jest-worker");
+
+let pool;
+serve({
+  name: "jest-worker",
+  version,
+  start: async (size) => {
+    pool = new Worker(tasks, { numWorkers: size, exposedMethods: ["run", "warm"] });
+    await Promise.all(Array.from({ length: size }, () => pool.warm()));
+  },
+  run: (call) => pool.run(call),
+  pids: children,
+  stop: () => pool?.end(),
+});

@@ -1,0 +1,3 @@
+// The worker of workerpool.mjs.
+
+require("workerpool").worker(require("./respawn_tasks.cjs"));
