@@ -9,6 +9,49 @@ import (
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
+// A reader's buffer starts small, for pools of a thousand workers, and grows with what comes.
+const (
+	minRead = 4 << 10
+	maxRead = 64 << 10
+)
+
+// readLoop receives results until the worker is dead and its socket empty.
+func (w *worker) readLoop() {
+	defer close(w.drained)
+	for !w.unreadable && w.proc.Receive(w.space, func(n int) bool { return w.got(n) && !w.mayStop }) == nil {
+		if w.stopReading() {
+			<-w.readAgain
+		}
+	}
+	if w.p.cfg.mutant == mutantSkipDrain {
+		return
+	}
+	for {
+		n := w.proc.Drain(w.space())
+		if n == 0 {
+			break // what is left in the buffer is a torn frame
+		}
+		if !w.got(n) {
+			break
+		}
+	}
+	w.p.cfg.mutant.wholeFrames(w, &w.in)
+	w.hungUp()
+}
+
+// space is where the next bytes are read to.
+func (w *worker) space() []byte { return w.in.Space(w.readSize) }
+
+// got takes what was read; false ends the reading.
+func (w *worker) got(n int) bool {
+	w.in.Added(n)
+	if n >= w.readSize && w.readSize < maxRead {
+		w.readSize *= 2
+	}
+	w.unreadable = !w.receive(&w.in)
+	return !w.unreadable
+}
+
 // receive takes every whole frame out of the buffer. It reports whether the worker can be read on.
 func (w *worker) receive(in *wire.Buffer) bool {
 	p := w.p
@@ -226,4 +269,50 @@ func (st *state) reject(w *worker, err error) {
 		st.publish(Event{Kind: FrameRejected, Worker: w.info(), Err: err})
 	}
 	w.kill(st, ReasonProtocol)
+}
+
+// settle gives c its outcome; false if it has one already.
+func (st *state) settle(c *call) bool {
+	if c.settled {
+		return false
+	}
+	c.settled, c.on = true, nil
+	st.stats.Settled++
+	st.timeTo(c)
+	st.live--
+	if st.live == 0 {
+		st.notify()
+	}
+	st.eff.settled = append(st.eff.settled, c)
+	return true
+}
+
+// fail settles c with an error. If it is in a queue it stays there for a while, without its payload.
+func (st *state) fail(c *call, err error) {
+	if c.settled {
+		return
+	}
+	c.err = err
+	st.stats.Failed++
+	st.settle(c)
+	if q := c.queue; q != nil {
+		c.queue, c.data, c.head = nil, nil, 0
+		q.bury()
+		if st.blocked > 0 {
+			st.notify() // a submitter waits for room in the queue
+		}
+	}
+	c.interruptRead()
+}
+
+// hungUp gives a worker that closed its socket a moment to exit, since the end of the socket is seen before the exit.
+func (w *worker) hungUp() {
+	st := w.p.lock()
+	defer st.unlock()
+	w.hangUp = st.after(time.Second, func() {
+		if w.rejected == nil && w.died.IsZero() {
+			w.rejected = errHungUp
+		}
+		w.kill(st, ReasonProtocol)
+	})
 }

@@ -2,22 +2,6 @@ package pool
 
 import "github.com/respawn-go/respawn/internal/wire"
 
-// enqueue puts a call that was accepted where its worker will take it from, and dispatches.
-func (st *state) enqueue(c *call) {
-	if c.slot > 0 && st.cfg.mutant != mutantAnySlot {
-		s := st.slots[c.slot-1]
-		s.pinned.pushBack(c)
-		if s.worker != nil {
-			st.feed(s.worker, 0)
-		}
-		return
-	}
-	st.queue.pushBack(c)
-	if len(st.idle) > 0 && !st.pacer.coalescing {
-		st.pace()
-	}
-}
-
 // requeue puts a call back to where it came from, first in line.
 func (st *state) requeue(c *call) {
 	c.copied = false
@@ -165,23 +149,6 @@ func (st *state) send(w *worker, c *call) {
 	}
 }
 
-// forget takes the task with that number out of w's hands.
-func (w *worker) forget(st *state, seq uint32, c *call) {
-	w.flight.remove(seq)
-	if c.extra != nil {
-		st.calm(c.extra.grace)
-	}
-	if w.large == c {
-		w.large = nil
-		w.bytes -= 16
-	} else {
-		w.bytes -= c.size()
-	}
-}
-
-// unstart takes c back if w has not started it; false if it has, or sent a result for it.
-func (w *worker) unstart(seq uint32, c *call) bool { return !c.begun && w.board.Revoke(seq) }
-
 // revoke takes back everything that w has not started. It returns how many.
 func (st *state) revoke(w *worker) (taken int) {
 	w.flight.newestFirst(func(seq uint32, c *call) {
@@ -197,38 +164,4 @@ func (st *state) revoke(w *worker) (taken int) {
 	})
 	st.stats.Revoked += uint64(taken)
 	return taken
-}
-
-// settle gives c its outcome; false if it has one already.
-func (st *state) settle(c *call) bool {
-	if c.settled {
-		return false
-	}
-	c.settled, c.on = true, nil
-	st.stats.Settled++
-	st.timeTo(c)
-	st.live--
-	if st.live == 0 {
-		st.notify()
-	}
-	st.eff.settled = append(st.eff.settled, c)
-	return true
-}
-
-// fail settles c with an error. If it is in a queue it stays there for a while, without its payload.
-func (st *state) fail(c *call, err error) {
-	if c.settled {
-		return
-	}
-	c.err = err
-	st.stats.Failed++
-	st.settle(c)
-	if q := c.queue; q != nil {
-		c.queue, c.data, c.head = nil, nil, 0
-		q.bury()
-		if st.blocked > 0 {
-			st.notify() // a submitter waits for room in the queue
-		}
-	}
-	c.interruptRead()
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/respawn-go/respawn/internal/pidfd"
 	"github.com/respawn-go/respawn/internal/process"
+
+	"golang.org/x/sys/unix"
 )
 
 // Reason says why the pool itself ended a worker; ReasonNone when it did not.
@@ -183,3 +185,6 @@ func goRuntimeCrashed(stderr string) bool {
 	return strings.Contains(stderr, "goroutine 0 gp=") || strings.Contains(stderr, "runtime: g 0 gp=") ||
 		strings.Contains(stderr, "runtime/cgo: pthread_create failed") || strings.Contains(stderr, "failed to create new OS thread")
 }
+
+// signalName is the signal's name as kill -l has it: SIGKILL.
+func signalName(sig syscall.Signal) string { return unix.SignalName(sig) }

@@ -7,16 +7,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"os"
 	"slices"
 	"sync"
 
 	"github.com/respawn-go/respawn/internal/process"
-	"github.com/respawn-go/respawn/internal/wire"
-
-	mathrand "math/rand/v2"
-
 	"github.com/respawn-go/respawn/internal/reexec"
+	"github.com/respawn-go/respawn/internal/wire"
 )
 
 // Pool is a set of worker processes. Make it with New and end it with Close. All methods are safe for concurrent use.
@@ -143,7 +141,7 @@ func (p *Pool) prepare() (err error) {
 			return fmt.Errorf("pool: encode the argument of initializer %q: %w", init.name, err)
 		}
 	}
-	if p.launch, err = p.cfg.settle(p.id); err != nil {
+	if p.launch, err = p.cfg.launch(p.id); err != nil {
 		return err
 	}
 	if err = p.startGuardian(); err != nil {
@@ -157,14 +155,6 @@ func newID() string {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails: crypto/rand
 	return hex.EncodeToString(b[:])
-}
-
-// addSlot adds a slot and starts its supervision.
-func (st *state) addSlot() {
-	s := &slot{p: st.Pool, index: len(st.slots), number: st.number(nil)}
-	st.slots = append(st.slots, s)
-	st.wg.Add(1)
-	go s.supervise()
 }
 
 // running tells whether workers are to be kept up.

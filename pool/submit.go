@@ -152,3 +152,19 @@ func (p *Pool) cancelWhenDone(ctx context.Context, c *call) {
 		detach()
 	}
 }
+
+// enqueue puts a call that was accepted where its worker will take it from, and dispatches.
+func (st *state) enqueue(c *call) {
+	if c.slot > 0 && st.cfg.mutant != mutantAnySlot {
+		s := st.slots[c.slot-1]
+		s.pinned.pushBack(c)
+		if s.worker != nil {
+			st.feed(s.worker, 0)
+		}
+		return
+	}
+	st.queue.pushBack(c)
+	if len(st.idle) > 0 && !st.pacer.coalescing {
+		st.pace()
+	}
+}

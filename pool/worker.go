@@ -205,57 +205,19 @@ func (w *worker) kill(st *state, reason Reason) {
 	})
 }
 
-// A reader's buffer starts small, for pools of a thousand workers, and grows with what comes.
-const (
-	minRead = 4 << 10
-	maxRead = 64 << 10
-)
-
-// space is where the next bytes are read to.
-func (w *worker) space() []byte { return w.in.Space(w.readSize) }
-
-// got takes what was read; false ends the reading.
-func (w *worker) got(n int) bool {
-	w.in.Added(n)
-	if n >= w.readSize && w.readSize < maxRead {
-		w.readSize *= 2
+// forget takes the task with that number out of w's hands.
+func (w *worker) forget(st *state, seq uint32, c *call) {
+	w.flight.remove(seq)
+	if c.extra != nil {
+		st.calm(c.extra.grace)
 	}
-	w.unreadable = !w.receive(&w.in)
-	return !w.unreadable
+	if w.large == c {
+		w.large = nil
+		w.bytes -= 16
+	} else {
+		w.bytes -= c.size()
+	}
 }
 
-// readLoop receives results until the worker is dead and its socket empty.
-func (w *worker) readLoop() {
-	defer close(w.drained)
-	for !w.unreadable && w.proc.Receive(w.space, func(n int) bool { return w.got(n) && !w.mayStop }) == nil {
-		if w.stopReading() {
-			<-w.readAgain
-		}
-	}
-	if w.p.cfg.mutant == mutantSkipDrain {
-		return
-	}
-	for {
-		n := w.proc.Drain(w.space())
-		if n == 0 {
-			break // what is left in the buffer is a torn frame
-		}
-		if !w.got(n) {
-			break
-		}
-	}
-	w.p.cfg.mutant.wholeFrames(w, &w.in)
-	w.hungUp()
-}
-
-// hungUp gives a worker that closed its socket a moment to exit, since the end of the socket is seen before the exit.
-func (w *worker) hungUp() {
-	st := w.p.lock()
-	defer st.unlock()
-	w.hangUp = st.after(time.Second, func() {
-		if w.rejected == nil && w.died.IsZero() {
-			w.rejected = errHungUp
-		}
-		w.kill(st, ReasonProtocol)
-	})
-}
+// unstart takes c back if w has not started it; false if it has, or sent a result for it.
+func (w *worker) unstart(seq uint32, c *call) bool { return !c.begun && w.board.Revoke(seq) }
