@@ -4,19 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	. "github.com/onsi/gomega"
+	"github.com/respawn-go/respawn/pool"
+
 	"golang.org/x/sys/unix"
 
-	"github.com/respawn-go/respawn/pool"
+	. "github.com/onsi/gomega"
 )
 
 // envReaped makes this program a host of workers that somebody else reaps, as it says how.
@@ -138,4 +141,55 @@ func kernelTellsExits() bool {
 func TestAHostThatOrphansAreHandedToKeepsNoZombies(t *testing.T) {
 	beside(t)
 	NewWithT(t).Expect(reaped(t, "nobody|with helpers")).To(ContainElement("zombies: 0"))
+}
+
+// envTracer makes this program a debugger that attaches to that pid and sits at its prompt until its input ends.
+const envTracer = "POOL_TEST_TRACER"
+
+func init() { otherMains[envTracer] = tracerMain }
+
+func tracerMain(pid string) {
+	runtime.LockOSThread() // ptrace(2) is a thread's
+	n, err := strconv.Atoi(pid)
+	if err == nil {
+		err = unix.PtraceSeize(n)
+	}
+	fmt.Print("attached", err)
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	os.Exit(0)
+}
+
+// A dead worker that is traced by somebody who does not wait for it cannot be reaped, and wait4(2) for it blocks.
+func TestADeadWorkerThatADebuggerHoldsIsQuarantinedAndHoldsUpNobody(t *testing.T) {
+	long(t)
+	beside(t)
+	g, p := NewWithT(t), start(t, pool.Config{Size: 2})
+	events := p.Subscribe(1000)
+	victim := pids(p)[0]
+	debugger := exec.Command("/proc/self/exe")
+	debugger.Env = append(os.Environ(), fmt.Sprintf("%s=%d", envTracer, victim))
+	prompt, err := debugger.StdinPipe()
+	g.Expect(err).NotTo(HaveOccurred())
+	said, err := debugger.StdoutPipe()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(debugger.Start()).To(Succeed())
+	release := func() { prompt.Close(); _ = debugger.Wait() }
+	defer release()
+	heard := make([]byte, 100)
+	n, err := said.Read(heard)
+	g.Expect(err).NotTo(HaveOccurred())
+	if string(heard[:n]) != "attached<nil>" {
+		t.Skip("this host does not let one process trace another: ", string(heard[:n]))
+	}
+
+	f := sleep.Submit(bound(t), p, 0, pool.OnSlot(0)) // on the victim, or its successor
+	kill(t, victim, syscall.SIGKILL)
+	g.Expect(square.Call(bound(t), p, 3, pool.OnSlot(1))).To(Equal(9))
+	e, _ := next(t, events, pool.WorkerQuarantined)
+	g.Expect(e.Exit.PID).To(Equal(victim))
+	whole(t, p)
+	g.Expect(f.Result(bound(t))).To(BeNumerically(">", 0))
+	g.Expect(square.Call(bound(t), p, 3, pool.OnSlot(1))).To(Equal(9))
+	release()
+	g.Eventually(func() error { return syscall.Kill(victim, 0) }).WithTimeout(patience).Should(Equal(syscall.ESRCH), "it is reaped when it can be")
 }
