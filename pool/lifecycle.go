@@ -255,9 +255,9 @@ func (p *Pool) finish() {
 		p.guardian.Close()
 		p.launch.Close()
 		p.bus.close()
-		p.journal.wait()
-		p.stdout.wait()
-		p.stderr.wait()
+		p.journal.Wait(logWait)
+		p.stdout.Wait(passThroughWait)
+		p.stderr.Wait(passThroughWait)
 	})
 	<-p.stopped
 }

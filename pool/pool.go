@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	mathrand "math/rand/v2"
 	"os"
 	"slices"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/respawn-go/respawn/internal/process"
 	"github.com/respawn-go/respawn/internal/reexec"
+	"github.com/respawn-go/respawn/internal/spool"
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
@@ -45,7 +47,7 @@ type origin struct {
 type voices struct {
 	stdout, stderr passThrough // of the workers
 	bus            eventBus
-	journal        journal
+	journal        spool.Spool[slog.Record]
 }
 
 // threads are a pool's goroutines: the supervisors of slots and spares, which wg counts, the keeper and the dispatcher.
@@ -94,7 +96,7 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 		threads: threads{keeperKick: make(chan struct{}, 1), dispatchKick: make(chan struct{}, 1), stopped: make(chan struct{})},
 	}
 	p.st = state{Pool: p, eff: &effects{}, staff: staff{workers: make(map[*worker]struct{})}, changed: make(chan struct{})}
-	p.stdout.to, p.stderr.to = os.Stdout, os.Stderr
+	p.stdout, p.stderr, p.journal = newPassThrough(os.Stdout), newPassThrough(os.Stderr), newJournal(cfg.Logger)
 	if cfg.Measure {
 		p.st.measures = &measures{tasks: map[string]*TaskStats{}}
 	}

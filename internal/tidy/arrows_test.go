@@ -16,7 +16,7 @@ type arrow struct {
 }
 
 var arrows = []arrow{
-	{"pool", []string{"internal/cgroup", "internal/guardian", "internal/pidfd", "internal/reexec", "internal/codec", "internal/wire", "internal/process", "internal/serve"}, []string{sys, cborCodec, float16}, "people link the pool into programs of their own: it brings nothing along, and knows nothing of what tests it"},
+	{"pool", []string{"internal/cgroup", "internal/guardian", "internal/pidfd", "internal/reexec", "internal/codec", "internal/wire", "internal/process", "internal/serve", "internal/spool"}, []string{sys, cborCodec, float16}, "people link the pool into programs of their own: it brings nothing along, and knows nothing of what tests it"},
 	{"internal/pidfd", nil, []string{sys}, "the lowest floor: it holds processes, whoever's they are"},
 	{"internal/reexec", nil, nil, "the table of what this program can be: everything that starts it again stands on it"},
 	{"internal/guardian", []string{"internal/cgroup", "internal/pidfd", "internal/procfs", "internal/reexec"}, []string{sys}, "used by the pool: see there"},
@@ -51,6 +51,7 @@ var arrows = []arrow{
 	{"internal/floor", []string{"internal/reexec"}, []string{sys}, "raw measurements that everything else is compared with: it uses none of it, and is started like it"},
 	{"internal/nearest", nil, nil, "words, and nothing that they stand for"},
 	{"internal/procfs", nil, []string{sys}, "used by the chaos engine: see there"},
+	{"internal/spool", nil, nil, "one queue and its goroutine, whatever is in it"},
 	{"internal/units", nil, nil, "scalars of files that people write: read by workers' packages too, so that it links next to nothing"},
 	{"internal/wait", nil, nil, "one function"},
 	{"pool/poolprom", []string{"pool"}, []string{"*"}, "what watches a pool is no part of it"},

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"os"
 	"reflect"
-	"sync"
 	"syscall"
 	"time"
+
+	"github.com/respawn-go/respawn/internal/spool"
 )
 
 // Discard is for [Config.Stdout] and [Config.Stderr]: the workers' lines go nowhere.
@@ -18,21 +19,26 @@ func discards(sink func(string, []byte)) bool {
 	return reflect.ValueOf(sink).Pointer() == reflect.ValueOf(Discard).Pointer()
 }
 
-// passThrough writes workers' lines, each with its worker's name, to a stream of this process. Whoever has a line leaves it here
-// and goes on: a goroutine that is there only while there are any writes them, and what finds no room is dropped and counted.
-type passThrough struct {
-	to *os.File // taken by New: a program may set os.Stdout later
-
-	mu      sync.Mutex
-	waiting []byte
-	dropped int
-	idle    chan struct{} // closed when the goroutine has ended; nil when there is none
-}
-
 const (
 	maxPassThrough  = 1 << 20     // bytes that may wait
 	passThroughWait = time.Second // for what was not written when the pool ended
 )
+
+// passThrough writes workers' lines, each with its worker's name, to a stream of this process. Whoever has a line leaves it here
+// and goes on; what finds no room is dropped and counted.
+type passThrough struct {
+	to *os.File // taken by New: a program may set os.Stdout later
+	spool.Spool[byte]
+}
+
+func newPassThrough(to *os.File) passThrough {
+	return passThrough{to, spool.Spool[byte]{Most: maxPassThrough, Deliver: func(lines []byte, dropped int) {
+		if dropped > 0 {
+			lines = fmt.Appendf(lines, "respawn: %d lines of the workers were dropped here: they came faster than they were read\n", dropped)
+		}
+		put(to, lines)
+	}}}
+}
 
 // sink is where a worker's lines go: to the caller's function, or by default through here; nil when they are not wanted.
 func (s *passThrough) sink(own func(string, []byte), worker string) func(line []byte) {
@@ -40,45 +46,10 @@ func (s *passThrough) sink(own func(string, []byte), worker string) func(line []
 	case own == nil && s.to == nil, own != nil && discards(own):
 		return nil
 	case own == nil:
-		own = s.line
+		name := []byte(worker + ": ")
+		return func(line []byte) { s.Add(name, line, []byte{'\n'}) }
 	}
 	return func(line []byte) { own(worker, line) }
-}
-
-// line is a sink.
-func (s *passThrough) line(worker string, line []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.waiting)+len(worker)+len(line) > maxPassThrough {
-		s.dropped++
-		return
-	}
-	s.waiting = append(append(append(append(s.waiting, worker...), ": "...), line...), '\n')
-	if s.idle == nil {
-		s.idle = make(chan struct{})
-		go s.write(s.idle)
-	}
-}
-
-func (s *passThrough) write(idle chan struct{}) {
-	defer close(idle)
-	var spare []byte
-	for {
-		s.mu.Lock()
-		lines, dropped := s.waiting, s.dropped
-		s.waiting, s.dropped = spare[:0], 0
-		if len(lines) == 0 && dropped == 0 {
-			s.idle, s.waiting = nil, nil
-			s.mu.Unlock()
-			return
-		}
-		s.mu.Unlock()
-		if dropped > 0 {
-			lines = fmt.Appendf(lines, "respawn: %d lines of the workers were dropped here: they came faster than they were read\n", dropped)
-		}
-		put(s.to, lines)
-		spare = lines
-	}
 }
 
 // put writes all of b, or what can be. It goes around os.File, which ends the program when stdout or stderr is a pipe that nobody
@@ -101,20 +72,4 @@ func put(to *os.File, b []byte) {
 		}
 		return true
 	})
-}
-
-// wait waits until everything is written, though not for long.
-func (s *passThrough) wait() {
-	s.mu.Lock()
-	idle := s.idle
-	s.mu.Unlock()
-	if idle == nil {
-		return
-	}
-	late := time.NewTimer(passThroughWait)
-	defer late.Stop()
-	select {
-	case <-idle:
-	case <-late.C:
-	}
 }
