@@ -171,13 +171,13 @@ func (s *sampler) inherited(p procfs.Proc) bool {
 // parent nor from a member; and its others, which descend from no member, whoever may have adopted them. Once the parent is
 // dead, members are orphans themselves.
 func (s *sampler) census(members []Member) (zombies, orphans, others int) {
-	pids, crew := map[int]bool{s.parent: true}, map[int]bool{}
+	pids, memberPIDs := map[int]bool{s.parent: true}, map[int]bool{}
 	if p, err := procfs.Read(s.parent); err == nil && p.Alive() {
 		for _, m := range members {
-			pids[m.PID], crew[m.PID] = true, true
+			pids[m.PID], memberPIDs[m.PID] = true, true
 		}
 	}
-	family, member := func(pid int) bool { return pids[pid] }, func(pid int) bool { return crew[pid] }
+	family, member := func(pid int) bool { return pids[pid] }, func(pid int) bool { return memberPIDs[pid] }
 	target, isMarked := s.x.Target.(Marked)
 	carries := func(pid int) bool { return isMarked && procfs.Marked(pid, MarkerEntry(target.Marker())) }
 	for pid, p := range s.table {

@@ -359,14 +359,14 @@ func TestATaskThatOutstaysTheGraceOfEachSIGTERMSpendsTheBudgetOfKills(t *testing
 
 func TestABudgetOfManyKillsIsNotSpentByFewer(t *testing.T) {
 	g := NewWithT(t)
-	cfg, crew := pool.InProcess(pool.Config{Size: 1, Budgets: pool.Budgets{Killed: 150}})
+	cfg, workers := pool.InProcess(pool.Config{Size: 1, Budgets: pool.Budgets{Killed: 150}})
 	p := start(t, cfg)
 	f := obeys.Submit(bound(t), via(p), 120)
 	for last := 0; ; {
 		w := p.Workers()
 		if len(w) == 1 && w[0].State == pool.Ready && w[0].Phase == pool.PhaseRunning && w[0].PID != last && w[0].Generation <= 120 {
 			last = w[0].PID
-			g.Expect(crew.Kill(last, syscall.SIGKILL)).To(Succeed())
+			g.Expect(workers.Kill(last, syscall.SIGKILL)).To(Succeed())
 		}
 		select {
 		case <-f.Done():

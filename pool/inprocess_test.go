@@ -15,12 +15,16 @@ import (
 
 func TestAWorkerInProcessThatIsGoneTakesNoMoreSignals(t *testing.T) {
 	g := NewWithT(t)
-	cfg, crew := InProcess(Config{Size: 1})
+	cfg, _ := InProcess(Config{Size: 1})
+	var w interface{ Signal(syscall.Signal) error }
+	start := cfg.start
+	cfg.start = func(spec process.Spec) (process.Process, error) {
+		started, err := start(spec)
+		w = started
+		return started, err
+	}
 	p, err := New(t.Context(), cfg)
 	g.Expect(err).NotTo(HaveOccurred())
-	crew.mu.Lock()
-	w := crew.members[p.Workers()[0].PID]
-	crew.mu.Unlock()
 	p.Terminate() // between Kill's look at who is there and its signal
 	for range 2 {
 		g.Expect(w.Signal(syscall.SIGTERM)).To(Succeed())
@@ -92,25 +96,25 @@ func TestASettledFutureDoesNotHoldItsWorker(t *testing.T) {
 
 // slowEnd is a worker whose record waits for its output to be taken.
 type slowEnd struct {
-	*goroutineWorker
+	process.Process
 	taken chan struct{}
 }
 
 func (w slowEnd) Wait() process.Status {
 	<-w.taken
-	return w.goroutineWorker.Wait()
+	return w.Process.Wait()
 }
 
 func TestNoCallWaitsForTheRecordOfADeadWorkerWhileAnotherIsIdle(t *testing.T) {
 	g := NewWithT(t)
-	cfg, crew := InProcess(Config{Size: 2})
+	cfg, workers := InProcess(Config{Size: 2})
 	inner, taken := cfg.start, make(chan struct{})
 	cfg.start = func(s process.Spec) (process.Process, error) {
 		p, err := inner(s)
 		if err != nil {
 			return nil, err
 		}
-		return slowEnd{p.(*goroutineWorker), taken}, nil
+		return slowEnd{p, taken}, nil
 	}
 	p, err := New(t.Context(), cfg)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -124,7 +128,7 @@ func TestNoCallWaitsForTheRecordOfADeadWorkerWhileAnotherIsIdle(t *testing.T) {
 		w = p.st.slots[1].worker
 	}
 	p.mu.Unlock()
-	g.Expect(crew.Kill(victim, syscall.SIGKILL)).To(Succeed())
+	g.Expect(workers.Kill(victim, syscall.SIGKILL)).To(Succeed())
 	g.Eventually(func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -139,14 +143,14 @@ func TestNoCallWaitsForTheRecordOfADeadWorkerWhileAnotherIsIdle(t *testing.T) {
 
 // slowDeath is a worker to which SIGKILL comes late.
 type slowDeath struct {
-	*goroutineWorker
+	process.Process
 	due chan struct{}
 }
 
 func (w slowDeath) Kill() {
 	go func() {
 		<-w.due
-		w.goroutineWorker.Kill()
+		w.Process.Kill()
 	}()
 }
 
@@ -170,7 +174,7 @@ func TestAWorkerThatIsBeingKilledIsNotPutToWorkWhenItSaysReady(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		return slowDeath{p.(*goroutineWorker), due}, nil
+		return slowDeath{p, due}, nil
 	}
 	p, err := New(t.Context(), cfg)
 	g.Expect(err).NotTo(HaveOccurred())

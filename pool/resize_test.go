@@ -167,14 +167,14 @@ func TestRestartEndsWithItsContextOrThePool(t *testing.T) {
 
 func TestAPinnedTaskThatComesBackToASlotThatWasMadeAgainRuns(t *testing.T) {
 	g := NewWithT(t)
-	cfg, crew := pool.InProcess(pool.Config{Size: 2})
+	cfg, workers := pool.InProcess(pool.Config{Size: 2})
 	p := start(t, cfg)
 	f := obeys.Submit(bound(t), via(p), 1, pool.OnSlot(1))
 	old := inPhase(t, p, 1, pool.PhaseRunning).PID
 	g.Expect(p.Resize(1)).To(Succeed())
 	g.Expect(p.Resize(2)).To(Succeed())
 	g.Eventually(func() int { return p.Stats().Ready }).WithTimeout(patience).Should(Equal(2))
-	g.Expect(crew.Kill(old, syscall.SIGKILL)).To(Succeed())
+	g.Expect(workers.Kill(old, syscall.SIGKILL)).To(Succeed())
 	g.Expect(f.Result(bound(t))).To(Equal(2))
 }
 
@@ -189,14 +189,14 @@ var obeys = pool.Register("obeys", func(ctx context.Context, times int) (int, er
 
 func TestSIGTERMToAWorkerThatRetiresAlreadyIsBoundedByStopGrace(t *testing.T) {
 	g := NewWithT(t)
-	cfg, crew := pool.InProcess(pool.Config{Size: 1, StopGrace: 200 * time.Millisecond, Budgets: pool.Budgets{Killed: 1}})
+	cfg, workers := pool.InProcess(pool.Config{Size: 1, StopGrace: 200 * time.Millisecond, Budgets: pool.Budgets{Killed: 1}})
 	p := start(t, cfg)
 	f := obeys.Submit(bound(t), via(p), 9)
 	pid := inPhase(t, p, 0, pool.PhaseRunning).PID
 	restarted := make(chan error, 1)
 	go func() { restarted <- p.Restart(bound(t)) }()
 	g.Eventually(func() pool.State { return p.Workers()[0].State }).WithTimeout(patience).Should(Equal(pool.Retiring))
-	g.Expect(crew.Kill(pid, syscall.SIGTERM)).To(Succeed())
+	g.Expect(workers.Kill(pid, syscall.SIGTERM)).To(Succeed())
 	_, err := f.Result(bound(t))
 	var lost *pool.WorkerLostError
 	g.Expect(errors.As(err, &lost)).To(BeTrue(), "%v", err)

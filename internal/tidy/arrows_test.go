@@ -16,7 +16,7 @@ type arrow struct {
 }
 
 var arrows = []arrow{
-	{"pool", []string{"internal/cgroup", "internal/guardian", "internal/pidfd", "internal/reexec", "internal/codec", "internal/wire", "internal/process", "internal/serve", "internal/spool"}, []string{sys, cborCodec, float16}, "people link the pool into programs of their own: it brings nothing along, and knows nothing of what tests it"},
+	{"pool", []string{"internal/cgroup", "internal/guardian", "internal/pidfd", "internal/reexec", "internal/codec", "internal/wire", "internal/process", "internal/serve", "internal/spool", "internal/inprocess"}, []string{sys, cborCodec, float16}, "people link the pool into programs of their own: it brings nothing along, and knows nothing of what tests it"},
 	{"internal/pidfd", nil, []string{sys}, "the lowest floor: it holds processes, whoever's they are"},
 	{"internal/reexec", nil, nil, "the table of what this program can be: everything that starts it again stands on it"},
 	{"internal/guardian", []string{"internal/cgroup", "internal/pidfd", "internal/procfs", "internal/reexec"}, []string{sys}, "used by the pool: see there"},
@@ -43,6 +43,7 @@ var arrows = []arrow{
 	{"internal/wire", nil, []string{sys}, "what crosses between a pool and its workers, for both sides alike"},
 	{"internal/serve", []string{"internal/codec", "internal/pidfd", "internal/reexec", "internal/wire"}, []string{sys, cborCodec, float16}, "the worker's side: it knows what was registered, and nothing of the pool"},
 	{"internal/process", []string{"internal/cgroup", "internal/guardian", "internal/pidfd", "internal/reexec", "internal/wire"}, []string{sys}, "a worker as the operating system has it: it knows no task and no slot"},
+	{"internal/inprocess", []string{"internal/process", "internal/serve", "internal/wire"}, []string{sys, cborCodec, float16}, "a worker without a process: both sides of the protocol and nothing of the pool"},
 	{"internal/codec", []string{"internal/reexec", "internal/wire"}, []string{sys, cborCodec, float16}, "values to bytes and back: it knows no pool"},
 	{"internal/cgroup", []string{"internal/pidfd"}, []string{sys}, "used by the pool: see there"},
 	{"internal/conformance", []string{"internal/units"}, nil, "how a check is told, and nothing of what is checked"},

@@ -7,8 +7,8 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// crews are the workers of the pools that InProcess made: *pool.Pool → *pool.Crew.
-var crews sync.Map
+// inProcess has the workers of the pools that InProcess made: *pool.Pool → *pool.InProcessWorkers.
+var inProcess sync.Map
 
 // InProcess makes a pool whose workers are goroutines of the test's own process: no pool.Main, no second process, and
 // handlers that can share variables with the test. It is the real pool otherwise, and Kill, Signal and the matchers work on
@@ -16,15 +16,15 @@ var crews sync.Map
 // cannot do. The test fails at once if the pool cannot be made; when it ends, the pool is terminated.
 func InProcess(t testing.TB, cfg pool.Config) *pool.Pool {
 	t.Helper()
-	cfg, crew := pool.InProcess(cfg)
+	cfg, workers := pool.InProcess(cfg)
 	p, err := pool.New(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	crews.Store(p, crew)
+	inProcess.Store(p, workers)
 	t.Cleanup(func() {
 		p.Terminate()
-		crews.Delete(p)
+		inProcess.Delete(p)
 	})
 	return p
 }

@@ -43,8 +43,8 @@ func Signal(p *pool.Pool, slot int, sig syscall.Signal) (pool.WorkerInfo, error)
 	if err != nil {
 		return w, err
 	}
-	if crew, ok := crews.Load(p); ok {
-		err = crew.(*pool.Crew).Kill(w.PID, sig)
+	if workers, ok := inProcess.Load(p); ok {
+		err = workers.(*pool.InProcessWorkers).Kill(w.PID, sig)
 	} else {
 		err = pidfd.SignalIf(w.PID, sig, func() bool {
 			now, err := ready(p, slot)

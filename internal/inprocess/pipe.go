@@ -1,4 +1,4 @@
-package pool
+package inprocess
 
 import (
 	"io"
@@ -7,8 +7,8 @@ import (
 	"github.com/respawn-go/respawn/internal/process"
 )
 
-// memoryPipe is one direction of a socket in memory. What is written never waits: a pool keeps little at a worker.
-type memoryPipe struct {
+// pipe is one direction of a socket in memory. What is written never waits: a pool keeps little at a worker.
+type pipe struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	data    []byte
@@ -16,13 +16,13 @@ type memoryPipe struct {
 	stopped bool // nobody is to wait for more
 }
 
-func newMemoryPipe() *memoryPipe {
-	p := &memoryPipe{}
+func newPipe() *pipe {
+	p := &pipe{}
 	p.changed.L = &p.mu
 	return p
 }
 
-func (p *memoryPipe) write(b []byte) {
+func (p *pipe) write(b []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.closed {
@@ -32,12 +32,12 @@ func (p *memoryPipe) write(b []byte) {
 }
 
 // close ends the pipe after what was written.
-func (p *memoryPipe) close() { p.set(&p.closed) }
+func (p *pipe) close() { p.set(&p.closed) }
 
 // stop makes receive return.
-func (p *memoryPipe) stop() { p.set(&p.stopped) }
+func (p *pipe) stop() { p.set(&p.stopped) }
 
-func (p *memoryPipe) set(flag *bool) {
+func (p *pipe) set(flag *bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	*flag = true
@@ -45,7 +45,7 @@ func (p *memoryPipe) set(flag *bool) {
 }
 
 // read waits for bytes; 0 is the end. What was not read before the end is not read after it.
-func (p *memoryPipe) read(b []byte) int {
+func (p *pipe) read(b []byte) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(p.data) == 0 && !p.closed {
@@ -58,14 +58,14 @@ func (p *memoryPipe) read(b []byte) int {
 }
 
 // poll reads without waiting.
-func (p *memoryPipe) poll(b []byte) int {
+func (p *pipe) poll(b []byte) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.take(b)
 }
 
 // receive is process.receive.
-func (p *memoryPipe) receive(space func() []byte, got func(n int) bool) error {
+func (p *pipe) receive(space func() []byte, got func(n int) bool) error {
 	for {
 		b := space()
 		p.mu.Lock()
@@ -87,7 +87,7 @@ func (p *memoryPipe) receive(space func() []byte, got func(n int) bool) error {
 }
 
 // take removes what fits into b.
-func (p *memoryPipe) take(b []byte) int {
+func (p *pipe) take(b []byte) int {
 	n := copy(b, p.data)
 	if p.data = p.data[n:]; len(p.data) == 0 {
 		p.data = nil
