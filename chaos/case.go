@@ -20,8 +20,8 @@ type Case struct {
 	exit   *exitWatch // the target's word on the victim's end; nil without a victim
 	ownOOM func(w who, n int64)
 	claims *claims
-	// striking tells whether an injection that waits for no other is yet to come or going on, recovered whether the target is whole.
-	striking  func() bool
+	// pending tells whether an injection that waits for no other is yet to come or going on, recovered whether the target is whole.
+	pending   func() bool
 	recovered func(context.Context) bool
 	holdAll   func(context.Context) ([]*Victim, func(), error)
 }
@@ -29,8 +29,8 @@ type Case struct {
 // Now is the time since the start of the run, as in the history.
 func (c *Case) Now() time.Duration { return c.clock.now() }
 
-// Striking tells whether an injection that waits for no other is yet to come or going on: see Traits.OpenEnded.
-func (c *Case) Striking() bool { return c.striking() }
+// Pending tells whether an injection that waits for no other is yet to come or going on: see Traits.OpenEnded.
+func (c *Case) Pending() bool { return c.pending() }
 
 // Recovered tells whether the target has the members that it wants, and whoever was to answer has answered.
 func (c *Case) Recovered(ctx context.Context) bool { return c.recovered(ctx) }

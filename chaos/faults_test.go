@@ -208,7 +208,7 @@ func TestSlowBootsLastUntilTheTargetHasRecovered(t *testing.T) {
 	g.Expect(rec.reasons()).To(Equal([]string{"unconfirmed: no member booted meanwhile"}))
 }
 
-// Boots are spoilt by one injection at a time: another one would take its orders back.
+// Boots are broken by one injection at a time: another one would take its orders back.
 func TestBootsAreSpoiltByOneAtATime(t *testing.T) {
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 2})

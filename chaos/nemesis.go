@@ -216,7 +216,7 @@ func (x *experiment) inject(ctx, probeCtx context.Context, s Shot, v *Victim, du
 	n := x.planned(s, v, due)
 	c := &Case{
 		Target: x.Target, Victim: v, Guardian: x.Guardian, Until: x.planEnd, clock: x.clock, ownOOM: x.countOOM,
-		claims: &x.claims, striking: func() bool { return x.striking.Load() > 0 }, recovered: x.recovered, holdAll: x.holdAll,
+		claims: &x.claims, pending: func() bool { return x.pending.Load() > 0 }, recovered: x.recovered, holdAll: x.holdAll,
 	}
 	if v != nil {
 		c.exit = x.exits.watch(v.Member)

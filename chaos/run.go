@@ -157,7 +157,7 @@ type experiment struct {
 	doubted   atomic.Int64 // when the harness last looked at itself
 	witnessed atomic.Bool  // the witness was there
 	troubled  atomic.Bool  // and that was why the run ended
-	striking  atomic.Int64 // shots that are not over, without those that wait for the others
+	pending   atomic.Int64 // shots that are not over, without those that wait for the others
 	claims    claims
 
 	recMu  sync.Mutex

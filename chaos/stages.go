@@ -266,7 +266,7 @@ func (x *experiment) strike(ctx, probeCtx context.Context) error {
 // countShot counts the shots that those wait for whose faults last to the end of the others.
 func (x *experiment) countShot(s Shot, by int64) {
 	if !s.Fault.Traits().OpenEnded {
-		x.striking.Add(by)
+		x.pending.Add(by)
 	}
 }
 

@@ -126,7 +126,7 @@ func (p *Pool) awaitReady(w *worker) error {
 	st.unlock()
 	defer func() {
 		st = p.lock()
-		st.calm(timeout)
+		st.stopAlarm(timeout)
 		st.unlock()
 	}()
 	boot := &BootError{Worker: w.name, Reason: "exited before it was ready"}

@@ -85,8 +85,8 @@ func (st *state) after(limit time.Duration, ring func()) *alarm {
 	return a
 }
 
-// calm keeps an alarm, which may be nil, from ringing.
-func (st *state) calm(a *alarm) {
+// stopAlarm keeps an alarm, which may be nil, from ringing.
+func (st *state) stopAlarm(a *alarm) {
 	if a != nil && a.index >= 0 {
 		heap.Remove(&st.alarms, a.index)
 	}

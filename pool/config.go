@@ -153,10 +153,10 @@ type Config struct {
 	// a second. Default nil: nothing is logged.
 	Logger *slog.Logger
 
-	start  process.StartFunc // the process seam; nil: real processes
-	mutant mutant            // our own pool broken on purpose, for the tests
-	jitter func() float64    // randomness of the backoff in [0,1); nil: math/rand
-	lone   int               // calls in a row before a reader stops; 0: directAfter, below: none
+	start       process.StartFunc // the process seam; nil: real processes
+	mutant      mutant            // our own pool broken on purpose, for the tests
+	jitter      func() float64    // randomness of the backoff in [0,1); nil: math/rand
+	directAfter int               // calls in a row before a reader stops; 0: directAfter, below: none
 }
 
 // Backoff describes what happens when workers fail to come up. A failure is an exit before ready, or within a second
@@ -195,7 +195,7 @@ func (c Config) withDefaults() Config {
 			*v = d
 		}
 	}
-	def(&c.lone, directAfter)
+	def(&c.directAfter, directAfter)
 	def(&c.Size, runtime.GOMAXPROCS(0))
 	def(&c.Budgets.Crashes, 3)
 	def(&c.Budgets.OOM, 3)

@@ -41,7 +41,7 @@ func (w *worker) stopReading() bool {
 
 // expectsDirectRead tells whether w is without a task and its next is likely to be a caller's who waits.
 func (w *worker) expectsDirectRead(st *state) bool {
-	return st.pacer.lone >= st.cfg.lone && w.flight.count == 0
+	return st.pacer.lone >= st.cfg.directAfter && w.flight.count == 0
 }
 
 // callReader calls the reader back.
@@ -75,7 +75,7 @@ func (st *state) handReading(w *worker, c *call) {
 	}
 }
 
-// read is a caller reading his worker's answers until his own is there, which settled has, or nothing more can be read.
+// read is a caller reading a worker's answers until its own is there, which settled has, or nothing more can be read.
 func (c *call) read(ctx context.Context, settled <-chan struct{}) {
 	w := c.reads
 	p := w.p
@@ -103,8 +103,8 @@ func (p *Pool) isSettled(c *call) bool {
 	return c.settled
 }
 
-// interruptRead interrupts a caller who reads for what has been settled otherwise: by nobody's answer, or by that of another
-// worker than his.
+// interruptRead interrupts a caller who reads for what has been settled otherwise: by nobody's answer, or by another
+// worker.
 func (c *call) interruptRead() {
 	if c.reads != nil {
 		c.reads.proc.(interrupter).Interrupt()

@@ -20,8 +20,8 @@ func spinFor(d time.Duration) (n int) {
 	return n
 }
 
-// A caller reads for himself. While the large result that came behind his own is copied, somebody else ends a critical
-// section, and so is the one to announce his; but loses his processor before that.
+// A caller reads directly. While the large result that came behind its own is copied, somebody else ends a critical
+// section, and so is the one to announce it; but loses its processor before that.
 func TestACallerWhoReadsHearsOfAnAnswerThatSomebodyElseAnnounces(t *testing.T) {
 	g := NewWithT(t)
 	p, err := New(t.Context(), Config{Size: 1})

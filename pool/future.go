@@ -82,7 +82,7 @@ type call struct {
 	data   []byte  // its argument, after head bytes of inline; then the answer's payload
 	queue  *queue  // where it waits; nil when it does not
 	on     *worker // the worker it was last sent to
-	reads  *worker // the worker that its caller reads; set and cleared by him
+	reads  *worker // the worker that its caller reads, who alone sets and clears it
 	err    error
 	signal atomic.Pointer[waiting]
 	extra  *extra

@@ -89,7 +89,7 @@ func (p *Pool) bury(w *worker, d death) Exit {
 	}
 	st.notIdle(w)
 	for _, a := range []*alarm{w.stopKill, w.quarantine, w.hangUp, w.settling} {
-		st.calm(a)
+		st.stopAlarm(a)
 	}
 	w.state, w.lastExit = Stopped, &exit
 	if d.unreaped {

@@ -203,7 +203,7 @@ func (p *Pool) Close() error {
 	st.unlock()
 	err := p.drain(context.Background(), func() bool { return late })
 	st = p.lock()
-	st.calm(timeout)
+	st.stopAlarm(timeout)
 	st.unlock()
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return err

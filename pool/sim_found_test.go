@@ -300,7 +300,7 @@ func TestMapNamesEveryInputThatACancellationLeftOut(t *testing.T) {
 
 // alone is a config with which a reader stops after each task, and nobody finds out that a worker is stopped.
 func alone(size int) Config {
-	return Config{Size: size, lone: -1, Heartbeat: -1, StopGrace: time.Hour, CancelGrace: -1}
+	return Config{Size: size, directAfter: -1, Heartbeat: -1, StopGrace: time.Hour, CancelGrace: -1}
 }
 
 // calls gives the pool a task that slot 0 is stopped under, and returns what its caller, who reads, will have.

@@ -332,7 +332,7 @@ func newSimulation(seed uint64, m mutant) *simulation {
 	c := &s.plan.cfg
 	c.mutant, c.start = m, s.startProcess
 	if seed%2 == 0 {
-		c.lone = -1 // readers stop whenever they may
+		c.directAfter = -1 // readers stop whenever they may
 	}
 	c.jitter = newDice(seed, diceJitter, 0).Float64
 	c.Initializer = simInit.With(s.number)

@@ -209,7 +209,7 @@ func (w *worker) kill(st *state, reason Reason) {
 func (w *worker) forget(st *state, seq uint32, c *call) {
 	w.flight.remove(seq)
 	if c.extra != nil {
-		st.calm(c.extra.grace)
+		st.stopAlarm(c.extra.grace)
 	}
 	if w.large == c {
 		w.large = nil

@@ -78,12 +78,12 @@ func (s *spoiling) Confirm(ctx context.Context, c *chaos.Case) (history.Receipt,
 		end = c.Now() + s.For
 	}
 	for {
-		striking := open && c.Striking()
-		if striking {
+		pending := open && c.Pending()
+		if pending {
 			end = max(end, c.Now())
 		}
 		late := c.Now() >= end+spawnWait
-		over := late || c.Now() >= end && !striking && (!open || c.Recovered(ctx))
+		over := late || c.Now() >= end && !pending && (!open || c.Recovered(ctx))
 		failed, slowed := s.booter.Boots() // no sooner: the last one may boot just now
 		failed, slowed = failed-s.failed, slowed-s.slowed
 		r := history.Receipt{Tier: "boots", At: c.Now(), Evidence: map[string]string{"failed": fmt.Sprint(failed), "slowed": fmt.Sprint(slowed)}}

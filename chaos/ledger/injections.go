@@ -102,7 +102,7 @@ func (s *Ledger) fault(e *history.Fault) {
 func (s *Ledger) faultSettled(i *Injection, e *history.Fault) {
 	f := &s.Injections
 	if i.Outcome != "" {
-		s.odd("injection %d is settled twice", i.N)
+		s.malformed("injection %d is settled twice", i.N)
 		return
 	}
 	i.Outcome, i.Line, i.Settled = e.Outcome, s.Line, s.Now

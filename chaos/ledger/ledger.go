@@ -138,7 +138,7 @@ func (s *Ledger) enter(name history.StageName) {
 		return
 	}
 	if slices.Contains(s.Entered[next:], true) {
-		s.odd("the stage %s comes after %s", name, Stages[s.Stage])
+		s.malformed("the stage %s comes after %s", name, Stages[s.Stage])
 	}
 	s.Entered[next], s.Began[next] = true, s.Now
 	s.Load.enter(next, s.Now)
@@ -154,8 +154,8 @@ func (s *Ledger) enter(name history.StageName) {
 	s.Stage = next
 }
 
-// odd notes that the line at hand is one that no harness writes.
-func (s *Ledger) odd(format string, args ...any) {
+// malformed notes that the line at hand is one that no harness writes.
+func (s *Ledger) malformed(format string, args ...any) {
 	if s.Strange.Line == 0 {
 		s.Strange = Sighting{Line: s.Line, Err: fmt.Sprintf(format, args...)}
 	}

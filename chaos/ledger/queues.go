@@ -39,7 +39,7 @@ func (q *Queues) probe(e *history.Probe, s *Ledger) {
 		return
 	}
 	if !q.sent[e.Task] || len(*side) == 0 {
-		s.odd("task %d ended though it was not sent in a queue", e.Task)
+		s.malformed("task %d ended though it was not sent in a queue", e.Task)
 		return
 	}
 	delete(q.sent, e.Task)

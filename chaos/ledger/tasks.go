@@ -119,7 +119,7 @@ func (s *Ledger) settled(e Task, t *history.Task) Task {
 		e.Counted = true
 	}
 	if slices.Index(outcomes, t.Outcome) <= 0 {
-		s.odd("task %d ended with the outcome %q", t.ID, t.Outcome)
+		s.malformed("task %d ended with the outcome %q", t.ID, t.Outcome)
 	}
 	if t.Outcome == history.Wrong && !e.Wrong {
 		e.Wrong = true

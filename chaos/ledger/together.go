@@ -62,7 +62,7 @@ func (g *Together) probe(e *history.Probe, s *Ledger) {
 	}
 	a, ok := g.sent[e.Task]
 	if !ok || a.side != at {
-		s.odd("task %d ended though it was not sent to any slot", e.Task)
+		s.malformed("task %d ended though it was not sent to any slot", e.Task)
 		return
 	}
 	delete(g.sent, e.Task)

@@ -18,7 +18,7 @@ const maxPayload, maxShared = 2 << 20, 2 << 20
 // required are the tasks without which hardly a rule can be tried.
 var required = []string{"respawn.probe", "respawn.sleep", "respawn.bytes", "respawn.fail"}
 
-func (e *exam) sitReady(ctx context.Context) error {
+func (e *exam) tryReady(ctx context.Context) error {
 	h, err := e.worker(ctx)
 	if err != nil {
 		return err

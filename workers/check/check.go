@@ -43,37 +43,37 @@ type exam struct {
 	notes   []string // of the step
 }
 
-// sitting is a step of the check. It notes violations itself; an error other than errSpoiled ends the check.
-type sitting struct {
+// step is one step of the check. It notes violations itself; an error other than errSpoiled ends the check.
+type step struct {
 	name string
-	sit  func(*exam, context.Context) error
+	run  func(*exam, context.Context) error
 }
 
 // The first decides whether the others can be.
-var sittings = []sitting{
-	{"ready", (*exam).sitReady},
-	{"tasks", (*exam).sitTasks},
-	{"bytes", (*exam).sitBytes},
-	{"shared memory", (*exam).sitShared},
-	{"errors", (*exam).sitErrors},
-	{"misfits", (*exam).sitMisfits},
-	{"unknown task", (*exam).sitUnknown},
-	{"tickets", (*exam).sitTickets},
-	{"taken back", (*exam).sitTakenBack},
-	{"answers in time", (*exam).sitInTime},
-	{"orders", (*exam).sitOrders},
-	{"cancel", (*exam).sitCancel},
-	{"witness", (*exam).sitWitness},
-	{"printing", (*exam).sitPrinting},
-	{"what it starts", (*exam).sitChild},
-	{"fork", (*exam).sitFork},
-	{"stop", (*exam).sitStop},
-	{"SIGTERM", (*exam).sitTerm},
-	{"SIGTERM idle", (*exam).sitTermIdle},
-	{"end of tasks", func(e *exam, ctx context.Context) error { return e.sitEndOf(ctx, "task") }},
-	{"end of control", func(e *exam, ctx context.Context) error { return e.sitEndOf(ctx, "control") }},
-	{"other protocol", (*exam).sitOtherProtocol},
-	{"no pool", (*exam).sitNoPool},
+var steps = []step{
+	{"ready", (*exam).tryReady},
+	{"tasks", (*exam).tryTasks},
+	{"bytes", (*exam).tryBytes},
+	{"shared memory", (*exam).tryShared},
+	{"errors", (*exam).tryErrors},
+	{"misfits", (*exam).tryMisfits},
+	{"unknown task", (*exam).tryUnknown},
+	{"tickets", (*exam).tryTickets},
+	{"taken back", (*exam).tryTakenBack},
+	{"answers in time", (*exam).tryInTime},
+	{"orders", (*exam).tryOrders},
+	{"cancel", (*exam).tryCancel},
+	{"witness", (*exam).tryWitness},
+	{"printing", (*exam).tryPrinting},
+	{"what it starts", (*exam).tryChild},
+	{"fork", (*exam).tryFork},
+	{"stop", (*exam).tryStop},
+	{"SIGTERM", (*exam).tryTerm},
+	{"SIGTERM idle", (*exam).tryTermIdle},
+	{"end of tasks", func(e *exam, ctx context.Context) error { return e.tryEndOf(ctx, "task") }},
+	{"end of control", func(e *exam, ctx context.Context) error { return e.tryEndOf(ctx, "control") }},
+	{"other protocol", (*exam).tryOtherProtocol},
+	{"no pool", (*exam).tryNoPool},
 }
 
 // Check starts the worker some times, tries everything that docs/wire.md asks of it, and lists what it does wrong. Nothing of it is
@@ -91,7 +91,7 @@ func Check(ctx context.Context, c Command) (r Report, err error) {
 		return r, err
 	}
 	skip := ""
-	for i, s := range sittings {
+	for i, s := range steps {
 		if i > 0 && c.only != nil && !slices.Contains(c.only, s.name) {
 			continue
 		}
@@ -99,7 +99,7 @@ func Check(ctx context.Context, c Command) (r Report, err error) {
 			r.Steps = append(r.Steps, Step{Name: s.name, Skipped: skip})
 			continue
 		}
-		step, err := e.sitOne(ctx, &r, s)
+		step, err := e.runStep(ctx, &r, s)
 		if err != nil {
 			return r, errors.Join(err, e.endAll(&r))
 		}
@@ -123,11 +123,11 @@ func (t Timeouts) orDefault() Timeouts {
 	return t
 }
 
-// sitOne runs one step. A worker that did something wrong in it is not used for the next.
-func (e *exam) sitOne(ctx context.Context, r *Report, s sitting) (Step, error) {
+// runStep runs one step. A worker that did something wrong in it is not used for the next.
+func (e *exam) runStep(ctx context.Context, r *Report, s step) (Step, error) {
 	e.notes = nil
 	began := time.Now()
-	err := s.sit(e, ctx)
+	err := s.run(e, ctx)
 	if ctx.Err() != nil {
 		return Step{}, ctx.Err()
 	}

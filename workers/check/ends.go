@@ -36,7 +36,7 @@ func (h *host) exits(ctx context.Context, after string) error {
 	return nil
 }
 
-func (e *exam) sitStop(ctx context.Context) error {
+func (e *exam) tryStop(ctx context.Context) error {
 	for what, lasting := range map[string]time.Duration{"order to stop when it is idle": 0, "order to stop while a task runs": long} {
 		err := e.alone(ctx, func(h *host) error {
 			s := h.sleep(lasting, 0)
@@ -89,8 +89,8 @@ func (h *host) leavesNobody(ctx context.Context, what string) error {
 	return nil
 }
 
-// sitTerm sends SIGTERM from outside to a worker that is busy.
-func (e *exam) sitTerm(ctx context.Context) error {
+// tryTerm sends SIGTERM from outside to a worker that is busy.
+func (e *exam) tryTerm(ctx context.Context) error {
 	return e.alone(ctx, func(h *host) error {
 		s := h.sleep(2*long, 0)
 		if !eventually(ctx, h.limits.Task, func() bool { return h.ticketBytes() <= ticketSize }) {
@@ -124,8 +124,8 @@ func (h *host) exit(ctx context.Context) foreign.Exit {
 	return h.program.Exit()
 }
 
-// sitTermIdle sends SIGINT, which is nothing, and SIGTERM to a worker that waits.
-func (e *exam) sitTermIdle(ctx context.Context) error {
+// tryTermIdle sends SIGINT, which is nothing, and SIGTERM to a worker that waits.
+func (e *exam) tryTermIdle(ctx context.Context) error {
 	return e.alone(ctx, func(h *host) error {
 		if err := h.probe(ctx, 1); err != nil {
 			return err
@@ -154,8 +154,8 @@ func (e *exam) sitTermIdle(ctx context.Context) error {
 	})
 }
 
-// sitEndOf closes one of the sockets while a handler runs that started a process.
-func (e *exam) sitEndOf(ctx context.Context, which string) error {
+// tryEndOf closes one of the sockets while a handler runs that started a process.
+func (e *exam) tryEndOf(ctx context.Context, which string) error {
 	return e.alone(ctx, func(h *host) error {
 		if _, ok := h.index["respawn.child"]; ok {
 			if _, err := h.want(ctx, h.send("respawn.child", 600)[0], kindValue); err != nil {
@@ -181,8 +181,8 @@ func (e *exam) sitEndOf(ctx context.Context, which string) error {
 	})
 }
 
-// sitOtherProtocol greets with a number that nobody knows yet.
-func (e *exam) sitOtherProtocol(ctx context.Context) error {
+// tryOtherProtocol greets with a number that nobody knows yet.
+func (e *exam) tryOtherProtocol(ctx context.Context) error {
 	h, err := e.start(environment())
 	if err != nil {
 		return err
@@ -200,8 +200,8 @@ func (e *exam) sitOtherProtocol(ctx context.Context) error {
 	return e.done(h)
 }
 
-// sitNoPool starts the worker as a person would who does not know what it is.
-func (e *exam) sitNoPool(ctx context.Context) error {
+// tryNoPool starts the worker as a person would who does not know what it is.
+func (e *exam) tryNoPool(ctx context.Context) error {
 	p, err := foreign.Start(foreign.Command{Argv: e.command.Argv, Dir: e.command.Dir, Env: e.command.Env})
 	if err != nil {
 		return err

@@ -13,8 +13,8 @@ import (
 	"github.com/respawn-go/respawn/internal/procfs"
 )
 
-// sitOrders gives orders that change nothing.
-func (e *exam) sitOrders(ctx context.Context) error {
+// tryOrders gives orders that change nothing.
+func (e *exam) tryOrders(ctx context.Context) error {
 	h, err := e.worker(ctx)
 	if err != nil {
 		return err
@@ -34,7 +34,7 @@ func (e *exam) sitOrders(ctx context.Context) error {
 	return err
 }
 
-func (e *exam) sitCancel(ctx context.Context) error {
+func (e *exam) tryCancel(ctx context.Context) error {
 	h, err := e.worker(ctx)
 	if err != nil {
 		return err
@@ -66,7 +66,7 @@ func (h *host) taken(ctx context.Context) bool {
 	return false
 }
 
-func (e *exam) sitPrinting(ctx context.Context) error {
+func (e *exam) tryPrinting(ctx context.Context) error {
 	h, err := e.worker(ctx)
 	if err != nil || h.lacks("respawn.print") {
 		return err
@@ -81,8 +81,8 @@ func (e *exam) sitPrinting(ctx context.Context) error {
 	return h.probe(ctx, 9)
 }
 
-// sitChild looks at what a process that a handler starts has of the worker.
-func (e *exam) sitChild(ctx context.Context) error {
+// tryChild looks at what a process that a handler starts has of the worker.
+func (e *exam) tryChild(ctx context.Context) error {
 	h, err := e.worker(ctx)
 	if err != nil || h.lacks("respawn.child") {
 		return err
@@ -129,7 +129,7 @@ func same(a, b int) bool {
 	return errX == nil && errY == nil && x == y
 }
 
-func (e *exam) sitFork(ctx context.Context) error {
+func (e *exam) tryFork(ctx context.Context) error {
 	h, err := e.worker(ctx)
 	if err != nil || h.lacks("respawn.fork") {
 		return err

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// sitShared gives and takes large payloads by shared memory.
-func (e *exam) sitShared(ctx context.Context) error {
+// tryShared gives and takes large payloads by shared memory.
+func (e *exam) tryShared(ctx context.Context) error {
 	h, err := e.worker(ctx)
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func (e *exam) sitShared(ctx context.Context) error {
 	if err := h.holdBack(ctx, one, two); err != nil {
 		return err
 	}
-	return e.sitKeep(ctx)
+	return e.tryKeep(ctx)
 }
 
 // holdBack does not collect a result for a while: the next one must wait for that.
@@ -58,8 +58,8 @@ func (h *host) hold(on bool) {
 	}
 }
 
-// sitKeep has a handler keep a view of its argument.
-func (e *exam) sitKeep(ctx context.Context) error {
+// tryKeep has a handler keep a view of its argument.
+func (e *exam) tryKeep(ctx context.Context) error {
 	return e.alone(ctx, func(h *host) error {
 		if h.lacks("respawn.keep") {
 			return nil

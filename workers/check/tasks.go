@@ -56,7 +56,7 @@ func (h *host) probe(ctx context.Context, n int) error {
 	return h.squared(ctx, h.send("respawn.probe", n)[0], n)
 }
 
-func (e *exam) sitTasks(ctx context.Context) error {
+func (e *exam) tryTasks(ctx context.Context) error {
 	h, err := e.worker(ctx)
 	if err != nil {
 		return err
@@ -101,7 +101,7 @@ func sleeping(id int, d time.Duration) ask {
 	return ask{"respawn.sleep", map[string]any{"id": id, "ns": d.Nanoseconds()}}
 }
 
-func (e *exam) sitBytes(ctx context.Context) error {
+func (e *exam) tryBytes(ctx context.Context) error {
 	h, err := e.worker(ctx)
 	if err != nil {
 		return err
@@ -131,7 +131,7 @@ func (e *exam) sitBytes(ctx context.Context) error {
 	return h.probe(ctx, 3)
 }
 
-func (e *exam) sitErrors(ctx context.Context) error {
+func (e *exam) tryErrors(ctx context.Context) error {
 	h, err := e.worker(ctx)
 	if err != nil {
 		return err
@@ -157,8 +157,8 @@ func (e *exam) sitErrors(ctx context.Context) error {
 	return h.probe(ctx, 4)
 }
 
-// sitMisfits sends what cannot be decoded, and asks for bytes where there are none.
-func (e *exam) sitMisfits(ctx context.Context) error {
+// tryMisfits sends what cannot be decoded, and asks for bytes where there are none.
+func (e *exam) tryMisfits(ctx context.Context) error {
 	h, err := e.worker(ctx)
 	if err != nil {
 		return err
@@ -187,7 +187,7 @@ func (e *exam) sitMisfits(ctx context.Context) error {
 	return h.probe(ctx, 5)
 }
 
-func (e *exam) sitUnknown(ctx context.Context) error {
+func (e *exam) tryUnknown(ctx context.Context) error {
 	h, err := e.worker(ctx)
 	if err != nil {
 		return err

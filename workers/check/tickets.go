@@ -8,8 +8,8 @@ import (
 // long is a task that lasts long enough to look at what goes on meanwhile, also on a busy host.
 const long = 500 * time.Millisecond
 
-// sitTickets blocks a worker with one task and puts five behind it: their tickets must stay where they are.
-func (e *exam) sitTickets(ctx context.Context) error {
+// tryTickets blocks a worker with one task and puts five behind it: their tickets must stay where they are.
+func (e *exam) tryTickets(ctx context.Context) error {
 	h, err := e.worker(ctx)
 	if err != nil {
 		return err
@@ -45,8 +45,8 @@ func (h *host) ticketBytes() int {
 	return n
 }
 
-// sitTakenBack takes tasks back in each way that a pool does.
-func (e *exam) sitTakenBack(ctx context.Context) error {
+// tryTakenBack takes tasks back in each way that a pool does.
+func (e *exam) tryTakenBack(ctx context.Context) error {
 	h, err := e.worker(ctx)
 	if err != nil {
 		return err
@@ -91,8 +91,8 @@ func (e *exam) sitTakenBack(ctx context.Context) error {
 // brief is a task that no worker need answer at once. One that a busy host made longer it may, before a long one too.
 const brief = 100 * time.Microsecond
 
-// sitInTime looks whether what is finished goes out before a long task: again while the finished one was not brief.
-func (e *exam) sitInTime(ctx context.Context) error {
+// tryInTime looks whether what is finished goes out before a long task: again while the finished one was not brief.
+func (e *exam) tryInTime(ctx context.Context) error {
 	h, err := e.worker(ctx)
 	if err != nil {
 		return err

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// sitWitness sends a task that says where to witness that it runs. One that does not is sound, but no scenario can judge it.
-func (e *exam) sitWitness(ctx context.Context) error {
+// tryWitness sends a task that says where to witness that it runs. One that does not is sound, but no scenario can judge it.
+func (e *exam) tryWitness(ctx context.Context) error {
 	h, err := e.worker(ctx)
 	if err != nil {
 		return err

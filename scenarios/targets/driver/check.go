@@ -25,24 +25,24 @@ type exam struct {
 	notes   []string        // of the step
 }
 
-// sitting is a step of the check. It may note violations itself; what it returns ends the check.
-type sitting struct {
+// step is one step of the check. It may note violations itself; what it returns ends the check.
+type step struct {
 	name string
-	sit  func(*exam, context.Context) error
+	run  func(*exam, context.Context) error
 }
 
-var sittings = []sitting{
-	{"hello", (*exam).sitHello},
-	{"start", (*exam).sitStart},
-	{"square", (*exam).sitSquare},
-	{"failing tasks", (*exam).sitFailing},
-	{"many at once", (*exam).sitMany},
-	{"side by side", (*exam).sitOverlap},
-	{"every worker", (*exam).sitEveryWorker},
-	{"all stopped", (*exam).sitStopped},
-	{"unknown op", (*exam).sitUnknownOp},
-	{"witness", (*exam).sitWitness},
-	{"dead worker", (*exam).sitDeadWorker},
+var steps = []step{
+	{"hello", (*exam).tryHello},
+	{"start", (*exam).tryStart},
+	{"square", (*exam).trySquare},
+	{"failing tasks", (*exam).tryFailing},
+	{"many at once", (*exam).tryMany},
+	{"side by side", (*exam).tryOverlap},
+	{"every worker", (*exam).tryEveryWorker},
+	{"all stopped", (*exam).tryStopped},
+	{"unknown op", (*exam).tryUnknownOp},
+	{"witness", (*exam).tryWitness},
+	{"dead worker", (*exam).tryDeadWorker},
 	{"stop", func(e *exam, ctx context.Context) error { _ = e.Stop(ctx); return nil }},
 }
 
@@ -64,8 +64,8 @@ func Check(ctx context.Context, c Command) (Report, error) {
 	defer d.Close()
 	e := &exam{Driver: d, command: c, good: map[uint64]bool{}, strange: map[int]bool{}, known: map[int]bool{}}
 	skip := ""
-	for _, s := range sittings {
-		skip, err = e.sitOne(ctx, &r, s, skip)
+	for _, s := range steps {
+		skip, err = e.runStep(ctx, &r, s, skip)
 		if err != nil {
 			return r, err
 		}
@@ -82,15 +82,15 @@ func Check(ctx context.Context, c Command) (Report, error) {
 	return checkEndOfInput(ctx, r, c)
 }
 
-// sitOne runs one step and says why the following ones cannot be.
-func (e *exam) sitOne(ctx context.Context, r *Report, s sitting, skip string) (string, error) {
+// runStep runs one step and says why the following ones cannot be.
+func (e *exam) runStep(ctx context.Context, r *Report, s step, skip string) (string, error) {
 	if skip != "" {
 		r.Steps = append(r.Steps, Step{Name: s.name, Skipped: skip})
 		return skip, nil
 	}
 	e.notes = nil
 	before, began := len(e.Violations()), time.Now()
-	err := s.sit(e, ctx)
+	err := s.run(e, ctx)
 	if notInstalled(err) {
 		return "", err
 	}

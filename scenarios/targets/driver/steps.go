@@ -32,7 +32,7 @@ func notInstalled(err error) bool {
 	return errors.As(err, &missing)
 }
 
-func (e *exam) sitHello(ctx context.Context) error {
+func (e *exam) tryHello(ctx context.Context) error {
 	if err := e.greet(ctx); err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (e *exam) sitHello(ctx context.Context) error {
 	return nil
 }
 
-func (e *exam) sitStart(ctx context.Context) error {
+func (e *exam) tryStart(ctx context.Context) error {
 	before := len(e.Violations())
 	if err := e.boot(ctx, e.command); err != nil {
 		return err
@@ -78,7 +78,7 @@ func sameSet(a, b []int) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
-func (e *exam) sitSquare(ctx context.Context) error {
+func (e *exam) trySquare(ctx context.Context) error {
 	f, err := e.submit("square", map[string]any{"n": 7})
 	if err != nil {
 		return err
@@ -94,8 +94,8 @@ func (e *exam) sitSquare(ctx context.Context) error {
 	return err
 }
 
-// sitFailing asks for what cannot be done: the task fails, the driver goes on.
-func (e *exam) sitFailing(ctx context.Context) error {
+// tryFailing asks for what cannot be done: the task fails, the driver goes on.
+func (e *exam) tryFailing(ctx context.Context) error {
 	for _, bad := range []struct {
 		task string
 		arg  map[string]any
@@ -145,8 +145,8 @@ func failed(err error) bool {
 	return errors.As(err, &task)
 }
 
-// sitMany sends many tasks without waiting in between.
-func (e *exam) sitMany(ctx context.Context) error {
+// tryMany sends many tasks without waiting in between.
+func (e *exam) tryMany(ctx context.Context) error {
 	const many = 200
 	var futures []*Future
 	for n := range many {
@@ -170,9 +170,9 @@ func (e *exam) sitMany(ctx context.Context) error {
 	return nil
 }
 
-// sitOverlap asks while a long task runs: neither the list of workers nor a short task may wait for it. On a host that is
+// tryOverlap asks while a long task runs: neither the list of workers nor a short task may wait for it. On a host that is
 // busy otherwise everything may be late, so that it is tried again with a much longer one before it is called wrong.
-func (e *exam) sitOverlap(ctx context.Context) error {
+func (e *exam) tryOverlap(ctx context.Context) error {
 	if len(e.workers) < 2 {
 		return nil // it has been said, and one alone cannot
 	}
@@ -219,8 +219,8 @@ func (e *exam) overlap(ctx context.Context, ms int) (free bool, err error) {
 	return free, nil
 }
 
-// sitEveryWorker sends overlapping sleeps until each worker has answered one.
-func (e *exam) sitEveryWorker(ctx context.Context) error {
+// tryEveryWorker sends overlapping sleeps until each worker has answered one.
+func (e *exam) tryEveryWorker(ctx context.Context) error {
 	if !e.Can("pid") {
 		return nil
 	}
@@ -259,8 +259,8 @@ func (e *exam) sitEveryWorker(ctx context.Context) error {
 // mostWorkers is more than any driver has in a check.
 const mostWorkers = 1000
 
-// sitStopped stops all workers for a moment: no task is answered meanwhile, and all are afterwards.
-func (e *exam) sitStopped(ctx context.Context) error {
+// tryStopped stops all workers for a moment: no task is answered meanwhile, and all are afterwards.
+func (e *exam) tryStopped(ctx context.Context) error {
 	futures, err := e.Prove(ctx, e.id+1)
 	e.id += mostWorkers // one for each, however many there are now
 	for _, f := range futures {
@@ -273,8 +273,8 @@ func (e *exam) sitStopped(ctx context.Context) error {
 	return err
 }
 
-// sitUnknownOp sends what a later version of the protocol might.
-func (e *exam) sitUnknownOp(ctx context.Context) error {
+// tryUnknownOp sends what a later version of the protocol might.
+func (e *exam) tryUnknownOp(ctx context.Context) error {
 	r, err := e.exchange(ctx, request{Op: "no-such-op"}, "error", 2*time.Second)
 	if err == nil && r.ID != nil {
 		e.wrong(BadField, r.line, "error", "an id in the answer to a request that had none")
@@ -282,8 +282,8 @@ func (e *exam) sitUnknownOp(ctx context.Context) error {
 	return err
 }
 
-// sitWitness looks whether each task that was answered has put itself on record, once and to its end.
-func (e *exam) sitWitness(context.Context) error {
+// tryWitness looks whether each task that was answered has put itself on record, once and to its end.
+func (e *exam) tryWitness(context.Context) error {
 	if !e.Can("witness") {
 		return nil
 	}
@@ -315,8 +315,8 @@ func (e *exam) sitWitness(context.Context) error {
 	return nil
 }
 
-// sitDeadWorker kills a worker. What becomes of the pool is the pool's business; the driver lives on and keeps the protocol.
-func (e *exam) sitDeadWorker(ctx context.Context) error {
+// tryDeadWorker kills a worker. What becomes of the pool is the pool's business; the driver lives on and keeps the protocol.
+func (e *exam) tryDeadWorker(ctx context.Context) error {
 	workers, err := e.Workers(ctx)
 	if err != nil || len(workers) == 0 {
 		return err
