@@ -1,8 +1,6 @@
 package ci
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -10,10 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/respawn-go/respawn/internal/nearest"
+	"github.com/respawn-go/respawn/internal/yamlpos"
 	"github.com/respawn-go/respawn/reports"
+
+	"go.yaml.in/yaml/v4"
 )
 
 // policyReader takes a policy from YAML nodes and collects every mistake with its place.
@@ -45,22 +44,10 @@ func (r *policyReader) take(n *yaml.Node, into any, want string) bool {
 
 func (r *policyReader) read(text []byte) (p Policy) {
 	p.path = r.path
-	var doc yaml.Node
-	if blank(text) {
-		r.wrong(&doc, "the file is empty: want for example scenarios: [random-kill]")
+	root, mistake := yamlpos.Root(text, "policy", "for example scenarios: [random-kill]")
+	if mistake != nil {
+		r.wrong(&yaml.Node{Line: mistake.Line, Column: mistake.Column}, "%s", mistake.Text)
 		return p
-	}
-	if err := yaml.Load(text, &doc); err != nil {
-		at, text := &yaml.Node{}, err.Error()
-		if load := (*yaml.LoadError)(nil); errors.As(err, &load) {
-			at.Line, at.Column, text = load.Mark.Line, load.Mark.Column, load.Message
-		}
-		r.wrong(at, "not YAML: %s", strings.Join(strings.Fields(text), " "))
-		return p
-	}
-	root := &doc
-	if doc.Kind == yaml.DocumentNode && len(doc.Content) > 0 {
-		root = doc.Content[0]
 	}
 	r.keys(root, map[string]func(*yaml.Node){
 		"scenarios": func(n *yaml.Node) { p.Scenarios = r.names(n) },
@@ -84,16 +71,6 @@ func (r *policyReader) read(text []byte) (p Policy) {
 		"regression": func(n *yaml.Node) { p.Regression = r.regression(n) },
 	})
 	return p
-}
-
-// blank tells whether there is nothing in the text but comments.
-func blank(text []byte) bool {
-	for line := range bytes.Lines(text) {
-		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
-			return false
-		}
-	}
-	return true
 }
 
 // keys calls what reads each key of a mapping.

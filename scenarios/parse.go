@@ -1,15 +1,12 @@
 package scenarios
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"reflect"
-	"regexp"
-	"strconv"
-	"strings"
+
+	"github.com/respawn-go/respawn/internal/yamlpos"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -99,22 +96,10 @@ func (d *decoder) scenario(root *yaml.Node) *Scenario {
 
 // document parses YAML into the node of its one document.
 func (d *decoder) document(text []byte) (*yaml.Node, bool) {
-	var doc yaml.Node
-	if blank(text) {
-		d.problem(nil, "the file is empty: want a scenario's keys and values (name, target, chaos, …)")
+	n, mistake := yamlpos.Root(text, "scenario", "a scenario's keys and values (name, target, chaos, …)")
+	if mistake != nil {
+		d.problems = append(d.problems, Problem{d.file, mistake.Line, mistake.Column, mistake.Text})
 		return nil, false
-	}
-	if err := yaml.Load(text, &doc, yaml.WithUniqueKeys(false)); err != nil {
-		p := yamlProblem(d.file, err)
-		if strings.Contains(p.Text, "found multiple") {
-			p.Line, p.Column, p.Text = secondDocument(text), 1, "a second YAML document begins here: want one scenario a file"
-		}
-		d.problems = append(d.problems, p)
-		return nil, false
-	}
-	n := &doc
-	for n.Kind == yaml.DocumentNode && len(n.Content) == 1 {
-		n = n.Content[0]
 	}
 	if expanded(n, maxNodes) > maxNodes {
 		d.problem(nil, "more than %d values once aliases are expanded: no scenario needs that", maxNodes)
@@ -128,32 +113,6 @@ func (d *decoder) document(text []byte) (*yaml.Node, bool) {
 		return nil, false
 	}
 	return n, true
-}
-
-// blank tells whether there is nothing in the text but comments.
-func blank(text []byte) bool {
-	for line := range bytes.Lines(text) {
-		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
-			return false
-		}
-	}
-	return true
-}
-
-// secondDocument is the line of the marker that ends the first document of several.
-func secondDocument(text []byte) int {
-	begun, number := false, 0
-	for line := range bytes.Lines(text) {
-		number++
-		line = bytes.TrimRight(line, " \t\r\n")
-		switch marker := bytes.Equal(line, []byte("...")) || bytes.Equal(line, []byte("---")) || bytes.HasPrefix(line, []byte("--- ")); {
-		case marker && begun:
-			return number
-		case len(line) > 0 && line[0] != '#' && line[0] != '%':
-			begun = true
-		}
-	}
-	return number
 }
 
 // expanded counts the values below a node with each alias as what it stands for, up to just above the limit: nine aliases of
@@ -170,28 +129,4 @@ func expanded(n *yaml.Node, limit int) int {
 		count += expanded(c, limit-count)
 	}
 	return count
-}
-
-var (
-	yamlLine   = regexp.MustCompile(`line (\d+)`)
-	yamlColumn = regexp.MustCompile(`column (\d+)`)
-)
-
-// yamlProblem is a syntax error with the position that the parser names in its text.
-func yamlProblem(file string, err error) Problem {
-	p := Problem{File: file, Line: 1, Column: 1}
-	var load *yaml.LoadError
-	if errors.As(err, &load) {
-		p.Line, p.Column, p.Text = max(load.Mark.Line, 1), max(load.Mark.Column, 1), "not YAML: "+strings.ReplaceAll(load.Message, "\n", " ")
-		return p
-	}
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if m := yamlLine.FindStringSubmatch(text); m != nil {
-		p.Line, _ = strconv.Atoi(m[1])
-	}
-	if m := yamlColumn.FindStringSubmatch(text); m != nil {
-		p.Column, _ = strconv.Atoi(m[1])
-	}
-	p.Text = "not YAML: " + strings.ReplaceAll(text, "\n", " ")
-	return p
 }
