@@ -39,7 +39,7 @@ var arrows = []arrow{
 	{"ci", []string{"ci", "reports", "internal/columns", "internal/nearest", "internal/yamlpos"}, []string{"*"}, "the gate decides on what reports wrote"},
 	{"cmd", []string{"cmd", "pool", "scenarios", "reports", "ci", "workers", "internal/columns", "internal/floor", "internal/nearest"}, []string{"*"}, "the command line only puts the parts together"},
 	{"cmd/respawn/internal/bench", []string{"cmd", "pool", "scenarios", "reports", "workers", "chaos/history", "internal/floor"}, []string{"*"}, "it writes the history that the report is measured on"},
-	{"cmd/respawn/internal/doctor", []string{"internal/cgroup", "internal/columns"}, []string{sys}, "it tries what the pool and the faults use of a host, by the same means"},
+	{"cmd/respawn/internal/doctor", []string{"internal/cgroup", "internal/columns", "scenarios/targets"}, []string{"*"}, "it tries what the pool and the faults use of a host, by the same means"},
 	{"internal/wire", nil, []string{sys}, "what crosses between a pool and its workers, for both sides alike"},
 	{"internal/serve", []string{"internal/codec", "internal/pidfd", "internal/reexec", "internal/wire"}, []string{sys, cborCodec, float16}, "the worker's side: it knows what was registered, and nothing of the pool"},
 	{"internal/process", []string{"internal/cgroup", "internal/guardian", "internal/pidfd", "internal/reexec", "internal/wire"}, []string{sys}, "a worker as the operating system has it: it knows no task and no slot"},

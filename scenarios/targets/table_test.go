@@ -7,13 +7,14 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/chaos/faults"
+	"github.com/respawn-go/respawn/scenarios/drivers"
 	"github.com/respawn-go/respawn/scenarios/targets"
 )
 
 // A row is enough for a kind of target to be read, listed, checked and opened, so it has to be whole.
 func TestEachRowIsWhole(t *testing.T) {
 	needs, tasks := map[string]bool{}, map[string]bool{"sleep": true, "square": true, "hash": true, "primes": true, "echo": true, "alloc": true}
-	known := map[string]bool{}
+	known, tools := map[string]bool{}, map[string]bool{}
 	for _, k := range faults.Kinds() {
 		needs[k.Needs], known[k.Name] = true, true
 	}
@@ -41,7 +42,15 @@ func TestEachRowIsWhole(t *testing.T) {
 		for _, task := range k.Can.Tasks {
 			g.Expect(tasks[task]).To(BeTrue(), "%s: there is no task %s", k.Name, task)
 		}
+		for _, tool := range k.Tools {
+			g.Expect(tool.Use).NotTo(BeEmpty(), "%s of %s", tool.Name, k.Name)
+			g.Expect(tool.Install).NotTo(BeEmpty(), "%s of %s", tool.Name, k.Name)
+			tools[tool.Name] = true
+		}
 		g.Expect(targets.Of(k.Name).Name).To(Equal(k.Name))
+	}
+	for _, d := range drivers.All() {
+		NewWithT(t).Expect(tools[d.Program]).To(BeTrue(), "respawn doctor does not look for %s, which the driver of %s runs in", d.Program, d.Pool)
 	}
 	NewWithT(t).Expect(targets.Of("naive").New).To(BeNil())
 }

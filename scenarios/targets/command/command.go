@@ -66,7 +66,7 @@ func start(ctx context.Context, s *Settings, at kind.Place, f *forks.Follower) (
 		c.Env = append(c.Env, key+"="+s.Env[key])
 	}
 	for _, name := range s.Needs {
-		if _, err := foreign.Find(name, s.Install); err != nil {
+		if _, err := (foreign.Tool{Name: name, Install: s.Install}).Find(); err != nil {
 			return nil, err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/respawn-go/respawn/internal/units"
 	"github.com/respawn-go/respawn/scenarios/drivers"
+	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 	"github.com/respawn-go/respawn/scenarios/targets/kind"
 )
 
@@ -14,8 +15,12 @@ var Row = kind.Kind{
 	Doc:    "A pool written elsewhere, wrapped by a program that speaks the driver protocol (docs/drivers.md).",
 	New:    func() kind.Settings { return &Settings{} },
 	Spawns: true,
-	Can:    kind.Can{Abilities: []string{"Supervised"}, Tasks: []string{"sleep", "square"}},
-	Page:   "docs/drivers.md",
+	Tools: []foreign.Tool{
+		{Name: "python3", Version: []string{"--version"}, Install: "apt-get install python3", Use: "drivers of CPython's pools, workers in Python, and the comparison in bench"},
+		{Name: "node", Version: []string{"--version"}, Install: "apt-get install nodejs", Use: "drivers of Node's pools, and workers in JavaScript"},
+	},
+	Can:  kind.Can{Abilities: []string{"Supervised"}, Tasks: []string{"sleep", "square"}},
+	Page: "docs/drivers.md",
 	Known: func(files kind.Files) (list []kind.Known) {
 		for _, d := range drivers.All() {
 			list = append(list, kind.Known{Family: kind.Pools, Name: d.Name, Pool: d.Pool, Settings: map[string]any{"command": d.Argv(files.Drivers)}})

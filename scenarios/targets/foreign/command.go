@@ -54,24 +54,6 @@ func (e *NotInstalledError) Error() string {
 	return fmt.Sprintf("%s is not installed: %s", e.What, e.Install)
 }
 
-// Find looks a program up in PATH and in the directories of the system's daemons, which are often not in it. The error
-// is a [*NotInstalledError].
-func Find(name, install string) (string, error) {
-	path, err := exec.LookPath(name)
-	for _, dir := range []string{"/usr/sbin/", "/usr/local/sbin/", "/sbin/"} {
-		if err == nil {
-			return path, nil
-		}
-		if name[0] != '/' {
-			path, err = exec.LookPath(dir + name)
-		}
-	}
-	if err != nil {
-		return "", &NotInstalledError{What: name, Install: install}
-	}
-	return path, nil
-}
-
 // dropped tells whether the program is started as nobody.
 func (c *Command) dropped() bool { return c.Unprivileged && os.Geteuid() == 0 }
 

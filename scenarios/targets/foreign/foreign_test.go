@@ -178,8 +178,20 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 	}
 	_, err = foreign.Start(foreign.Command{Argv: []string{"sh"}, Dir: "/nowhere"})
 	g.Expect(err).To(MatchError(os.ErrNotExist))
-	_, err = foreign.Find("no-such-server", "make it")
+	_, err = foreign.Tool{Name: "no-such-server", Install: "make it"}.Find()
 	g.Expect(err).To(MatchError("no-such-server is not installed: make it"))
+}
+
+func TestAToolIsFoundByItsOtherNamesTheNewestFirst(t *testing.T) {
+	g, dir := NewWithT(t), t.TempDir()
+	for _, name := range []string{"tool8.1", "tool8.3", "tool7.4"} {
+		g.Expect(os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\necho $0 says $1 >&2\necho more >&2\n"), 0o755)).To(Succeed())
+	}
+	tool := foreign.Tool{Name: "no-such-tool", Others: []string{"nor-this", filepath.Join(dir, "tool[0-9]*")}, Version: []string{"-v"}}
+	path, err := tool.Find()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(path).To(Equal(filepath.Join(dir, "tool8.3")))
+	g.Expect(tool.VersionAt(t.Context(), path)).To(Equal(path + " says -v"))
 }
 
 // A program that is named by a path is relative to the directory that it is started in.

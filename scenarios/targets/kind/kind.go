@@ -7,6 +7,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 )
 
 // Kind is one kind of target. The scenario format, its schema and page, validation, settings such as --set target.NAME.size=4,
@@ -20,6 +21,8 @@ type Kind struct {
 	New func() Settings
 	// Spawns tells that it starts a program that the scenario names, which --no-exec forbids.
 	Spawns bool
+	// Tools are the programs that its targets start by name and that may not be installed: respawn doctor looks for them.
+	Tools []foreign.Tool
 	// Can is what its targets can do.
 	Can Can
 	// Page is the documentation of what its targets may leave out, for those who read that they lack something; "" for none.

@@ -203,9 +203,10 @@ func TestAWrongConfigStartsNothing(t *testing.T) {
 
 // A missing package is named with the command that installs it.
 func TestAMissingServerIsNamed(t *testing.T) {
-	if _, err := foreign.Find("gunicorn", ""); err == nil {
+	gunicorn := foreign.Tool{Name: "gunicorn"}
+	if _, err := gunicorn.Find(); err == nil {
 		t.Setenv("PATH", t.TempDir())
-		if _, err := foreign.Find("gunicorn", ""); err == nil {
+		if _, err := gunicorn.Find(); err == nil {
 			t.Skip("gunicorn is in a directory of the system's daemons: it cannot be hidden here")
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/respawn-go/respawn/internal/units"
+	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 	"github.com/respawn-go/respawn/scenarios/targets/kind"
 )
 
@@ -14,6 +15,7 @@ var Row = kind.Kind{
 	Doc:    "A preforking server: a task is an HTTP request.",
 	New:    func() kind.Settings { return &Settings{} },
 	Spawns: true,
+	Tools:  []foreign.Tool{gunicorn, nginx, phpFPM},
 	Can:    kind.Can{Abilities: []string{"Supervised"}, Tasks: []string{"sleep", "square"}},
 	Known: func(kind.Files) (list []kind.Known) {
 		for _, name := range Kinds() {
