@@ -27,6 +27,7 @@ func (x *experiment) run(outer context.Context) error {
 	}
 
 	unwatch := x.watchTarget()
+	hush := x.hearRemarks()
 	stopSampling := x.sample(context.WithoutCancel(ctx))
 	x.tell = sync.OnceFunc(func() { x.sayWhy(context.Cause(ctx)) })
 	untold := context.AfterFunc(ctx, x.tell)
@@ -45,7 +46,18 @@ func (x *experiment) run(outer context.Context) error {
 	if dropped := unwatch(); dropped > 0 {
 		x.record(history.Event{Note: &history.Note{Text: "the target's events came faster than they were taken", Dropped: dropped}})
 	}
+	hush()
 	return errors.Join(cause, x.end(cause))
+}
+
+// hearRemarks notes what the target says of itself, until hush is called.
+func (x *experiment) hearRemarks() (hush func()) {
+	t, ok := x.Target.(Remarking)
+	if !ok {
+		return func() {}
+	}
+	t.Remarks(func(text string) { x.note("%s", text) })
+	return func() { t.Remarks(nil) }
 }
 
 // sayWhy records that the run was interrupted or aborted as soon as it is: what the target does while the faults are healed and

@@ -186,6 +186,13 @@ type Provable interface {
 	Prove(ctx context.Context)
 }
 
+// Remarking is a target that has something to say of itself that belongs into the record of a run, such as that it makes do with less
+// than it was asked for.
+type Remarking interface {
+	// Remarks has hear called with each, at once with those from before; nil ends that.
+	Remarks(hear func(text string))
+}
+
 // Timed is a target that ends tasks that run too long.
 type Timed interface {
 	TaskTimeout() time.Duration // 0: it does not

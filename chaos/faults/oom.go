@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/history"
 )
 
 // OOM exhausts the victim's memory until a limit ends it: the victim allocates by itself where the target can make it. There
@@ -59,6 +60,16 @@ func (o OOM) Begin() chaos.Injection { return &oomByAny{OOM: o} }
 type oomByAny struct {
 	chaos.Injection
 	OOM
+	refused error // why not a stronger mechanism
+}
+
+// Confirm says in the receipt why a stronger mechanism was not used.
+func (o *oomByAny) Confirm(ctx context.Context, c *chaos.Case) (history.Receipt, error) {
+	r, err := o.Injection.Confirm(ctx, c)
+	if o.refused != nil && r.Evidence != nil {
+		r.Evidence["no cgroup"] = o.refused.Error()
+	}
+	return r, err
 }
 
 // Setup finds the mechanism.
@@ -77,6 +88,7 @@ func (o *oomByAny) Setup(ctx context.Context, c *chaos.Case) error {
 		err := o.Injection.Setup(ctx, c)
 		var refused *chaos.RefusedError
 		if !errors.As(err, &refused) {
+			o.refused = errors.Join(why...)
 			return err
 		}
 		why = append(why, err, o.Injection.Cleanup(ctx, c))

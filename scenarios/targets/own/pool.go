@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -35,6 +36,7 @@ var (
 	_ chaos.Stallable = (*Pool)(nil)
 	_ chaos.Timed     = (*Pool)(nil)
 	_ chaos.Booter    = (*Started)(nil)
+	_ chaos.Remarking = (*Started)(nil)
 )
 
 // Adapt makes a target of a pool that the caller made and closes. The built-in tasks record their executions in a file
@@ -47,6 +49,7 @@ func Adapt(p *pool.Pool, cfg pool.Config, dir string) *Pool {
 type Started struct {
 	*Pool
 	*bootControl
+	remarks *remarks // what it warned of; nil where the caller has it logged
 }
 
 // Start makes a pool with the config, whose Initializer must be nil: it is used to let boots fail. Workers of a Command must have the
@@ -65,11 +68,16 @@ func Start(ctx context.Context, cfg pool.Config, dir string) (*Started, error) {
 	} else if cfg.Env, err = provable(cfg.Env, dir, boots.dir); err != nil {
 		return nil, err
 	}
+	var said *remarks
+	if cfg.Logger == nil {
+		said = &remarks{told: map[string]bool{}}
+		cfg.Logger = slog.New(said)
+	}
 	p, err := pool.New(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &Started{Adapt(p, cfg, dir), boots}, nil
+	return &Started{Adapt(p, cfg, dir), boots, said}, nil
 }
 
 // Describe implements chaos.Target.
