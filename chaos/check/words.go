@@ -1,10 +1,10 @@
 package check
 
 import (
-	"fmt"
-	"math"
 	"strconv"
 	"strings"
+
+	"github.com/respawn-go/respawn/internal/units"
 )
 
 // The words of which causes are made.
@@ -13,20 +13,12 @@ func number(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return separated(strconv.Itoa(n)) + " " + many
-}
-
-// separated is a whole number with a comma before each three digits.
-func separated(digits string) string {
-	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
+	return units.Number(float64(n)) + " " + many
 }
 
 // ofTasks is "2 tasks of 400".
 func (s *state) ofTasks(n int) string {
-	return number(n, "task", "tasks") + " of " + separated(strconv.Itoa(s.Load.Count))
+	return number(n, "task", "tasks") + " of " + units.Number(float64(s.Load.Count))
 }
 
 func pick(n int, one, many string) string {
@@ -67,7 +59,7 @@ func (s *state) praise() string {
 		parts = append(parts, number(n, "fault", "faults")+" confirmed")
 	}
 	if n := s.Load.Count; n > 0 && s.Tasks.Outcomes["ok"] == n {
-		parts = append(parts, pick(n, "the one task gave its value", fmt.Sprintf("all %d tasks gave their values", n)))
+		parts = append(parts, pick(n, "the one task gave its value", "all "+units.Number(float64(n))+" tasks gave their values"))
 	}
 	if d := &s.Slots.Recover; len(d.Samples) > 0 && s.Slots.Lost == 0 {
 		parts = append(parts, s.backAgain()+" within "+Seconds.Show(d.Worst))
@@ -97,23 +89,15 @@ func (s *state) backAgain() string {
 
 // Show writes a value for people, with at most three digits that matter: 812ms, 70.1MiB, 49.8/s.
 func (u Unit) Show(v float64) string {
-	switch {
-	case math.IsInf(v, 0):
-		return u.Format(v)
-	case u == Count && v == math.Trunc(v):
-		return separated(u.Format(v))
-	case u != Bytes:
-		return u.Format(threeDigits(v))
+	switch u {
+	case Seconds:
+		return units.Time(v)
+	case Bytes:
+		return units.Size(v)
+	case PerSecond:
+		return units.Number(v) + "/s"
+	case Ratio:
+		return units.Number(v*100) + "%"
 	}
-	for _, unit := range byteUnits {
-		if math.Abs(v) >= unit.size {
-			return formatNumber(threeDigits(v/unit.size)) + unit.name
-		}
-	}
-	return u.Format(v)
-}
-
-func threeDigits(v float64) float64 {
-	r, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 3, 64), 64)
-	return r
+	return units.Number(v)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/respawn-go/respawn/fleet"
 	"github.com/respawn-go/respawn/internal/localfleet"
+	"github.com/respawn-go/respawn/internal/units"
 )
 
 // figures are what bench prints: medians, the floor taken in turns with what it is the floor of.
@@ -71,12 +73,14 @@ and measures how long its tasks take to run elsewhere. One broker keeps the queu
 
 func (f figures) print(w io.Writer, m measures, brokers int) {
 	fmt.Fprintf(w, `brokers: %d; medians of %d runs
-  tasks a second      %8.0f   the bare engine %8.0f   %.2fx
-  round trip, alone   %6.0fµs   the bare engine %6.0fµs   %.2fx
-  a node's end → its tasks run elsewhere: %.0fms (p50), %.0fms (p95) of %d
-`, brokers, m.runs, f.TasksPerSecond, f.FloorTasksPerSecond, f.TasksPerSecond/f.FloorTasksPerSecond, f.RoundTrip, f.FloorRoundTrip,
-		f.RoundTrip/f.FloorRoundTrip, f.RescueP50, f.RescueP95, m.kills)
+  tasks               %10s   the bare engine %10s   %.2fx
+  round trip, alone   %10s   the bare engine %10s   %.2fx
+  a node's end → its tasks run elsewhere: %s (p50), %s (p95) of %d
+`, brokers, m.runs, perSecond(f.TasksPerSecond), perSecond(f.FloorTasksPerSecond), f.TasksPerSecond/f.FloorTasksPerSecond,
+		units.Time(f.RoundTrip/1e6), units.Time(f.FloorRoundTrip/1e6), f.RoundTrip/f.FloorRoundTrip, units.Time(f.RescueP50/1e3), units.Time(f.RescueP95/1e3), m.kills)
 }
+
+func perSecond(v float64) string { return units.Number(math.Round(v)) + "/s" }
 
 // take measures a fleet with that many brokers.
 func (m measures) take(ctx context.Context, brokers int) (f figures, err error) {

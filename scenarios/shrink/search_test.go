@@ -73,7 +73,7 @@ func TestTheSmallestExperimentIsFoundAndSaid(t *testing.T) {
 		},
 		{
 			"two of which the second is soon", func(c Candidate) bool { return c.Size == 8 && soonAfter(c, 3, 5, 100*time.Millisecond) }, 10,
-			"2 of 100 kills suffice: a pause of slot 3 for 50ms, then a pause of slot 5 for 50ms within 100 ms; fails 10 of 10",
+			"2 of 100 kills suffice: a pause of slot 3 for 50ms, then a pause of slot 5 for 50ms within 100ms; fails 10 of 10",
 		},
 		{
 			"three", func(c Candidate) bool { return killed(c, 0) && killed(c, 4) && killed(c, 7) }, 10,

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/units"
 	"github.com/respawn-go/respawn/scenarios"
 )
 
@@ -96,7 +97,7 @@ func words(s scenarios.Strike, usual string) string {
 	return who
 }
 
-// milliseconds is a short time: "12 ms".
+// milliseconds is a short time, rounded up: 12ms.
 func milliseconds(d time.Duration) string {
-	return fmt.Sprintf("%d ms", max((d+time.Millisecond-1).Milliseconds(), 1))
+	return units.Duration(max(d+time.Millisecond-1, time.Millisecond).Truncate(time.Millisecond)).String()
 }

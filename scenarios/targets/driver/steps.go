@@ -214,7 +214,7 @@ func (e *exam) overlap(ctx context.Context, ms int) (free bool, err error) {
 	}
 	e.right(a, 3)
 	if took := time.Since(began); took < time.Duration(ms)*time.Millisecond {
-		e.wrong(WrongValue, a.Line, "result", "sleep of %d ms took %v: it must last that long", ms, took.Round(time.Millisecond))
+		e.wrong(WrongValue, a.Line, "result", "sleep of %dms took %v: it must last that long", ms, took.Round(time.Millisecond))
 	}
 	return free, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/units"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -99,7 +100,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 			return s.Result, fmt.Errorf("%s: %w", g.name, err)
 		}
 		s.Environment.Runs[g.name] = s.runs
-		s.Tell("%s took %.1f s", g.name, time.Since(began).Seconds())
+		s.Tell("%s took %s", g.name, units.Time(time.Since(began).Seconds()))
 	}
 	return s.Result, nil
 }

@@ -76,7 +76,7 @@ func measureEcho(ctx context.Context, s *session) error {
 		owned = append(owned, rate(samples))
 		return nil
 	})
-	s.note("echo: by a handler that takes pool.Lent; one that takes []byte, a copy of its own, did %.0f MB/s (median)", median(owned))
+	s.note("echo: by a handler that takes pool.Lent; one that takes []byte, a copy of its own, did %s (median)", show(median(owned), "MB/s"))
 	return err
 }
 

@@ -3,9 +3,11 @@ package bench
 import (
 	"fmt"
 	"io"
+	"math"
 	"strconv"
-	"strings"
 	"text/tabwriter"
+
+	"github.com/respawn-go/respawn/internal/units"
 )
 
 // figure is one line of the table: a number, what this machine can do at best, and what is wanted of it.
@@ -38,10 +40,10 @@ func (r *Result) figures() (list []figure) {
 		name: "SIGKILL → replacement answered", unit: "ms", value: p.RespawnMS, floor: f.RespawnMS,
 		goal: "≤ 1.4×", met: p.RespawnMS <= 1.4*f.RespawnMS,
 	})
-	add(figure{name: "… with a hot spare", unit: "ms", value: p.RespawnSpareMS, goal: "≤ 2", met: p.RespawnSpareMS <= 2})
-	add(figure{name: "SIGKILL → task runs elsewhere", unit: "ms", value: p.RequeueMS, goal: "≤ 2", met: p.RequeueMS <= 2})
-	add(figure{name: "1,000 workers up", unit: "s", value: p.Start1000S, goal: "≤ 5", met: p.Start1000S <= 5})
-	add(figure{name: "PSS of an idle worker", unit: "KiB", value: p.WorkerPSSKB, goal: "≤ 2,500", met: p.WorkerPSSKB <= 2500})
+	add(figure{name: "… with a hot spare", unit: "ms", value: p.RespawnSpareMS, goal: "≤ 2ms", met: p.RespawnSpareMS <= 2})
+	add(figure{name: "SIGKILL → task runs elsewhere", unit: "ms", value: p.RequeueMS, goal: "≤ 2ms", met: p.RequeueMS <= 2})
+	add(figure{name: "1,000 workers up", unit: "s", value: p.Start1000S, goal: "≤ 5s", met: p.Start1000S <= 5})
+	add(figure{name: "PSS of an idle worker", unit: "KiB", value: p.WorkerPSSKB, goal: "≤ " + show(2500, "KiB"), met: p.WorkerPSSKB <= 2500})
 	if e, c := r.External, r.CPython; e != nil && c != nil {
 		e.figures(c, add)
 	}
@@ -50,7 +52,7 @@ func (r *Result) figures() (list []figure) {
 			name: "10⁷ tasks: last tenth / first", value: s.TailOverHead,
 			goal: "≥ 0.9", met: s.TailOverHead >= 0.9,
 		})
-		add(figure{name: "10⁷ tasks: memory growth", unit: "MB", value: s.RSSGrowthMB, goal: "≤ 16", met: s.RSSGrowthMB <= 16})
+		add(figure{name: "10⁷ tasks: memory growth", unit: "MB", value: s.RSSGrowthMB, goal: "≤ 16MB", met: s.RSSGrowthMB <= 16})
 	}
 	if s := r.Storm; s != nil {
 		add(figure{
@@ -59,8 +61,8 @@ func (r *Result) figures() (list []figure) {
 		})
 	}
 	if m := r.Report; m != nil {
-		add(figure{name: "report of 10⁶ events", unit: "s", value: m.Seconds, goal: "≤ 6", met: m.Seconds <= 6})
-		add(figure{name: "… its HTML", unit: "MB", value: m.HTMLMB, goal: "≤ 5", met: m.HTMLMB <= 5})
+		add(figure{name: "report of 10⁶ events", unit: "s", value: m.Seconds, goal: "≤ 6s", met: m.Seconds <= 6})
+		add(figure{name: "… its HTML", unit: "MB", value: m.HTMLMB, goal: "≤ 5MB", met: m.HTMLMB <= 5})
 	}
 	return list
 }
@@ -106,7 +108,7 @@ func (r *Result) Table(w io.Writer) error {
 	for _, f := range r.figures() {
 		floor, ratio, met := "–", "–", "–"
 		if f.floor > 0 {
-			floor = number(f.floor) + " " + f.unit
+			floor = show(f.floor, f.unit)
 			ratio = strconv.FormatFloat(f.ratio, 'f', 2, 64) + "×"
 		}
 		if f.goal != "" {
@@ -114,7 +116,7 @@ func (r *Result) Table(w io.Writer) error {
 		} else {
 			f.goal = "–"
 		}
-		fmt.Fprintf(t, "%s\t%s %s\t%s\t%s\t%s\t%s\n", f.name, number(f.value), f.unit, floor, ratio, f.goal, met)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", f.name, show(f.value, f.unit), floor, ratio, f.goal, met)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -147,27 +149,25 @@ func (e *External) figures(c *CPython, add func(figure)) {
 		name: "Python, 16 MiB echo, against its Pool", unit: "MB/s", value: e.EchoMBS, floor: c.PoolEchoMBS,
 		goal: "≥ 5×", met: e.EchoMBS >= 5*c.PoolEchoMBS,
 	})
-	add(figure{name: "Python, SIGKILL → a spare answered", unit: "ms", value: e.RespawnSpareMS, goal: "≤ 3", met: e.RespawnSpareMS <= 3})
+	add(figure{name: "Python, SIGKILL → a spare answered", unit: "ms", value: e.RespawnSpareMS, goal: "≤ 3ms", met: e.RespawnSpareMS <= 3})
 	add(figure{
 		name: "Python, 400 tasks in a storm: values", value: float64(e.StormOK), goal: "400", met: e.StormOK == stormTasks,
 	})
 }
 
-// number prints with three significant digits or more, and thousands set off by commas.
-func number(v float64) string {
-	switch {
-	case v < 10 && v > -10:
-		return strconv.FormatFloat(v, 'f', 2, 64)
-	case v < 1000 && v > -1000:
-		return strconv.FormatFloat(v, 'f', 1, 64)
+// show writes a value in that unit for people.
+func show(v float64, unit string) string {
+	switch unit {
+	case "µs":
+		return units.Time(v / 1e6)
+	case "ms":
+		return units.Time(v / 1e3)
+	case "s":
+		return units.Time(v)
+	case "KiB":
+		return units.Size(v * 1024)
+	case "/s": // in whole tasks
+		v = math.Round(v)
 	}
-	s := strconv.FormatFloat(v, 'f', 0, 64)
-	sign := ""
-	if strings.HasPrefix(s, "-") {
-		sign, s = "-", s[1:]
-	}
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return sign + s
+	return units.Number(v) + unit
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/cmd/respawn/internal/work"
+	"github.com/respawn-go/respawn/internal/units"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -43,7 +44,7 @@ func measureScale(ctx context.Context, s *session) error {
 	})
 	s.Pool.Start1000S, s.Pool.WorkerPSSKB = median(start), median(pss)
 	if err == nil {
-		s.note("scale: %d of %d workers killed at once were all back after %.2f s (median)", killAtOnce, many, median(back))
+		s.note("scale: %d of %d workers killed at once were all back after %s (median)", killAtOnce, many, units.Time(median(back)))
 	}
 	return err
 }

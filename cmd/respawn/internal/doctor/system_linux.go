@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/respawn-go/respawn/internal/units"
 )
 
 func system(context.Context) []Check {
@@ -31,10 +33,10 @@ func memory(context.Context) []Check {
 	swap := field("/proc/meminfo", "SwapTotal:")
 	var swapped error
 	if swap > 0 {
-		swapped = fmt.Errorf("%d MiB of swap", swap>>10)
+		swapped = fmt.Errorf("%s of swap", units.Size(float64(swap)*1024))
 	}
 	return []Check{
-		found("memory", "the pool", "", nil, "%d MiB", total>>10),
+		found("memory", "the pool", "", nil, "%s", units.Size(float64(total)*1024)),
 		found("sealed memfd", "shared memory that a worker cannot shrink: the pool does not start without it",
 			"use Linux 5.1 or later", seals(), "F_SEAL_SHRINK, GROW, FUTURE_WRITE and SEAL hold"),
 		found("no swap", "an OOM kill that comes promptly: with swap a worker slows down first",
