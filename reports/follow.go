@@ -75,15 +75,24 @@ func (r *Report) soFar() string {
 
 // wholeLines gives of a file that grows the lines that have their ends.
 type wholeLines struct {
-	from *os.File
-	at   int64
+	from      *os.File
+	at, whole int64 // what was given, and up to where lines are whole
 }
 
 func (w *wholeLines) Read(p []byte) (int, error) {
-	n, err := w.from.ReadAt(p, w.at)
-	if whole := bytes.LastIndexByte(p[:n], '\n') + 1; whole > 0 || n < len(p) { // else it is a line that is longer than p
-		n = whole
+	if w.at == w.whole {
+		for end := w.at; ; { // a line may be longer than p
+			n, err := w.from.ReadAt(p, end)
+			if i := bytes.LastIndexByte(p[:n], '\n') + 1; i > 0 {
+				w.whole = end + int64(i)
+				break
+			}
+			if end += int64(n); err != nil {
+				return 0, err
+			}
+		}
 	}
+	n, err := w.from.ReadAt(p[:min(int64(len(p)), w.whole-w.at)], w.at)
 	w.at += int64(n)
 	if n > 0 {
 		err = nil

@@ -11,6 +11,7 @@ import (
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/reports"
+	"github.com/respawn-go/respawn/reports/storm"
 )
 
 // A run is followed while its file grows, by pieces that end anywhere: nothing is said of it that its end takes back, no event is
@@ -73,4 +74,28 @@ func TestARunThatGoesOnIsReportedByNow(t *testing.T) {
 			g.Expect(r.Faults).To(Equal(last.Faults))
 		})
 	}
+}
+
+// A line that is longer than what is read at a time is waited for like any other.
+func TestALongLineOfARunThatGoesOnIsWaitedFor(t *testing.T) {
+	g := NewWithT(t)
+	path := filepath.Join(t.TempDir(), "history.jsonl")
+	g.Expect(storm.Storm{Tasks: 200, Kills: 4, Broken: true}.Write(path)).To(Succeed())
+	text, err := os.ReadFile(path)
+	g.Expect(err).NotTo(HaveOccurred())
+	words := bytes.Index(text, []byte("last words"))
+	g.Expect(os.WriteFile(path, text[:words+900_000], 0o600)).To(Succeed())
+	f, err := reports.Follow(path)
+	g.Expect(err).NotTo(HaveOccurred())
+	defer f.Close()
+	for range 2 {
+		r, err := f.Report()
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(r.Findings).To(BeEmpty())
+	}
+	g.Expect(os.WriteFile(path, text, 0o600)).To(Succeed())
+	r, err := f.Report()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r.Findings).NotTo(BeEmpty())
+	g.Expect(r.Ledger.Line).To(Equal(bytes.Count(text, []byte{'\n'})))
 }

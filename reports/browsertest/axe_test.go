@@ -41,6 +41,35 @@ func verdictOf(t *testing.T, v reports.Verdict) string {
 	return pageOf(t, r)
 }
 
+// matrixPage is that of two targets, of which one has failed once and one is not there.
+func matrixPage(t *testing.T) string {
+	t.Helper()
+	m := reports.Matrix{Command: "respawn matrix", Scenarios: []string{"made-up", "refused"}, Targets: []reports.MatrixTarget{
+		{Name: "one", Pool: "one", Version: "1", Cells: []reports.MatrixCell{
+			{Scenario: "made-up", Runs: []reports.MatrixRun{reports.NewMatrixRun(judged(t, passing), "one/1"), reports.NewMatrixRun(judged(t, failing), "one/2")}},
+			{Scenario: "refused", Refused: "it has no slots"},
+		}},
+		{Name: "two", Pool: "two", Missing: "two is not installed: apt-get install two"},
+	}}
+	return write(t, "matrix.html", m.HTML)
+}
+
+// runningPage is that of a run of which half is there.
+func runningPage(t *testing.T) string {
+	t.Helper()
+	g, path := NewWithT(t), filepath.Join(t.TempDir(), "history.jsonl")
+	g.Expect(failing.Write(path)).To(Succeed())
+	text, err := os.ReadFile(path)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(os.WriteFile(path, text[:len(text)/2], 0o600)).To(Succeed())
+	f, err := reports.Follow(path)
+	g.Expect(err).NotTo(HaveOccurred())
+	defer f.Close()
+	r, err := f.Report()
+	g.Expect(err).NotTo(HaveOccurred())
+	return pageOf(t, r)
+}
+
 var every = flag.Bool("every", false, "look at each page in all colours and widths")
 
 // No rule of axe-core is broken by any page, in any colours, on a desk or a phone, with everything unfolded. Each page is looked at in
@@ -51,6 +80,7 @@ func TestAxeFindsNothing(t *testing.T) {
 	pages["many slots"] = func(t *testing.T) string {
 		return reportOf(t, storm.Storm{Tasks: 500, Kills: 100, Slots: 1000, Broken: true})
 	}
+	pages["matrix"], pages["running"] = matrixPage, runningPage
 	for _, v := range []reports.Verdict{reports.Pass, reports.Fail, reports.Inconclusive, reports.Aborted, reports.Error} {
 		pages[string(v)] = func(t *testing.T) string { return verdictOf(t, v) }
 	}
