@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -56,6 +58,7 @@ Several scenarios exit with the code of the worst verdict. Exit codes: 0 pass, 1
 		Args:              needs("which scenarios?", true),
 		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			args = f.serveAt(args)
 			args, err := f.repeat.finish(args)
 			if err == nil && len(args) == 0 {
 				err = usage("which scenarios? %s: run '%s --help'", strings.TrimSuffix(cmd.UseLine(), " [flags]"), cmd.CommandPath())
@@ -84,6 +87,23 @@ Several scenarios exit with the code of the worst verdict. Exit codes: 0 pass, 1
 	f.add(cmd)
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print the reports as JSON, one object a line, and no progress")
 	return cmd
+}
+
+// serveAt takes the address out of the arguments if the flag was just "--serve", as one that stands behind it without a "=" does.
+func (f *runFlags) serveAt(args []string) []string {
+	at := slices.IndexFunc(args, func(arg string) bool {
+		_, port, err := net.SplitHostPort(arg)
+		if err != nil {
+			return false
+		}
+		_, err = strconv.ParseUint(port, 10, 16)
+		return err == nil
+	})
+	if f.serve != anyPort || at < 0 {
+		return args
+	}
+	f.serve = args[at]
+	return slices.Delete(slices.Clone(args), at, at+1)
 }
 
 func completeScenario(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

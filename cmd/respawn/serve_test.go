@@ -86,3 +86,23 @@ func TestAnAddressThatCannotBeServedIsAMistake(t *testing.T) {
 	_, err := serve("here")
 	g.Expect(err).To(MatchError(`--serve is "here": want HOST:PORT, such as 127.0.0.1:0`))
 }
+
+func TestTheAddressMayStandBehindServe(t *testing.T) {
+	for _, c := range []struct {
+		serve string
+		args  []string
+		want  string
+		left  []string
+	}{
+		{anyPort, []string{"127.0.0.1:8080", "my.yaml"}, "127.0.0.1:8080", []string{"my.yaml"}},
+		{anyPort, []string{"my.yaml", ":8080"}, ":8080", []string{"my.yaml"}},
+		{anyPort, []string{"my.yaml", "a:b.yaml"}, anyPort, []string{"my.yaml", "a:b.yaml"}},
+		{"", []string{"my.yaml", "a:8080"}, "", []string{"my.yaml", "a:8080"}},
+		{"[::1]:1", []string{"a:8080"}, "[::1]:1", []string{"a:8080"}},
+	} {
+		g := NewWithT(t)
+		f := runFlags{serve: c.serve}
+		g.Expect(f.serveAt(c.args)).To(Equal(c.left))
+		g.Expect(f.serve).To(Equal(c.want))
+	}
+}
