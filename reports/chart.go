@@ -17,7 +17,8 @@ type Figure struct {
 	Class           string // of its size: "", "half" or "small"
 	Columns         []string
 	Rows            [][]string
-	Note            string // what was left out
+	Note            string   // what was left out
+	Ghosts          []string // what is drawn of the baseline, in words
 	Legend          []Key
 }
 
@@ -63,6 +64,7 @@ var looks = map[string]string{
 	"line3": ` fill="none" stroke="#bc4c00" stroke-width="1.75" stroke-dasharray="2 3"`,
 	"area":  ` fill="#0969da" opacity=".16"`, "area2": ` fill="#8250df" opacity=".13"`,
 	"want":  ` fill="none" stroke="#6e7781" stroke-width="1.75" stroke-dasharray="3 4"`,
+	"ghost": ` fill="none" stroke="#6e7781" stroke-width="4" stroke-opacity=".6"`, "ghosts": ` fill="#6e7781" opacity=".2"`,
 	"limit": ` fill="none" stroke="#cf222e" stroke-width="1.75" stroke-dasharray="8 4"`,
 	"mean":  ` fill="none" stroke="#bc4c00" stroke-width="1.75" stroke-dasharray="6 3"`,
 	"low":   ` fill="none" stroke="#4c6a85"`, "fault": ` fill="none" stroke="#cf222e" stroke-opacity=".3"`,

@@ -5,9 +5,9 @@ import (
 )
 
 // figures draws everything there is data for, in the order of the page.
-func (r *Report) figures() []Figure {
+func (r *Report) figures(before ghost) []Figure {
 	var list []Figure
-	for _, f := range []*Figure{r.lanesFigure(), r.heatFigure(), r.readyFigure(), r.recoveryFigure(), r.spreadFigure(), r.loadFigure(), r.latencyFigure()} {
+	for _, f := range []*Figure{r.lanesFigure(), r.heatFigure(), r.readyFigure(), r.recoveryFigure(before), r.spreadFigure(before), r.loadFigure(before), r.latencyFigure(before)} {
 		if f != nil {
 			list = append(list, *f)
 		}
@@ -48,7 +48,7 @@ func (r *Report) bands(c *chart, marks bool) {
 }
 
 // loadFigure is tasks settled per second.
-func (r *Report) loadFigure() *Figure {
+func (r *Report) loadFigure(before ghost) *Figure {
 	load := &r.Ledger.Series.Load
 	if len(load.List) == 0 {
 		return nil
@@ -66,19 +66,28 @@ func (r *Report) loadFigure() *Figure {
 		most = max(most, float64(b.OK)/width, float64(b.Bad)/width)
 		f.Rows = append(f.Rows, []string{seconds(x), three(ok[i]), three(bad[i])})
 	}
+	parts := []struct {
+		stage history.StageName
+		word  string
+	}{{history.Steady, "before"}, {history.Chaos, "during"}, {history.Settle, "after"}}
+	for _, w := range parts {
+		most = max(most, before.highest("tasks.throughput."+w.word))
+	}
 	c := newChart(wideChart, 210, 64, r.DurationS, most*1.15)
 	r.bands(c, true)
 	c.axes(times, rates)
+	for _, w := range parts {
+		if from, to, there := r.stage(w.stage); there {
+			before.across(c, f, "tasks.throughput."+w.word, from, to)
+		}
+	}
 	c.steps("line", xs, ok, min(xs[len(xs)-1]+width, r.DurationS))
 	for i, v := range bad {
 		if v > 0 {
 			c.rect("failed", xs[i], 0, xs[i]+width, v, three(v)+"/s not ok")
 		}
 	}
-	for _, w := range []struct {
-		stage history.StageName
-		word  string
-	}{{history.Steady, "before"}, {history.Chaos, "during"}, {history.Settle, "after"}} {
+	for _, w := range parts {
 		v, known := r.Metrics["tasks.throughput."+w.word]
 		if from, to, there := r.stage(w.stage); known && there && v > 0 && v <= c.y1 {
 			c.across("mean", from, to, v, three(v)+"/s "+w.word)

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/respawn-go/respawn/chaos/history"
 )
 
 // latencyFigure is quantiles of the latency over time, on a logarithmic axis.
-func (r *Report) latencyFigure() *Figure {
+func (r *Report) latencyFigure(before ghost) *Figure {
 	f := &Figure{
 		ID: "latency", Title: "Latency", Columns: []string{"from", "samples", "p50", "p95", "p99"},
 		Desc:   "Median, 95th and 99th percentile of the latency of settled tasks over time, on a logarithmic axis and exact to 3.5 %; a gap has too few samples for its quantile.",
@@ -41,10 +43,17 @@ func (r *Report) latencyFigure() *Figure {
 	if high == 0 {
 		return nil
 	}
+	ghosts := []string{"tasks.latency.during.p50", "tasks.latency.during.p99"}
+	high = max(high, before.highest(ghosts...))
 	c := newChart(wideChart, 210, 64, r.DurationS, high*1.3)
 	c.log, c.y0 = true, min(low/1.3, high/10)
 	r.bands(c, false)
 	c.axes(times, times)
+	if from, to, there := r.stage(history.Chaos); there {
+		for _, metric := range ghosts {
+			before.across(c, f, metric, from, to)
+		}
+	}
 	c.area("area2", xs, lines[1], lines[2])
 	c.area("area", xs, lines[0], lines[1])
 	for k, q := range qs {

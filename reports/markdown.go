@@ -93,7 +93,11 @@ func actual(t check.Threshold) string {
 
 // samples is how many measurements the actual value comes from, and of what.
 func samples(t check.Threshold) string {
-	return strings.TrimSpace(fmt.Sprintf("%d %s", t.Samples, t.Of))
+	of := t.Of
+	if t.Samples == 1 {
+		of = strings.TrimSuffix(of, "s")
+	}
+	return strings.TrimSpace(whole(float64(t.Samples)) + " " + of)
 }
 
 func lineNumber(n int) string {

@@ -50,7 +50,7 @@ func (r *Report) HTML(w io.Writer, baseline []*Report) error {
 		Report: r, Style: template.CSS(pageStyle), Script: template.JS(pageScript), //nolint:gosec // our own files
 		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'", digest(pageStyle), digest(pageScript)),
 		Tiles:  r.tiles(), Rules: append(broken, held...), Promises: promises, Made: r.promisesMade(),
-		Figures: r.figures(), Tasks: r.troubledTasks(), Matrix: r.exitMatrix(), Coverage: r.coverage(), Lineage: r.lineage(),
+		Figures: r.figures(r.ghostOf(baseline)), Tasks: r.troubledTasks(), Matrix: r.exitMatrix(), Coverage: r.coverage(), Lineage: r.lineage(),
 		Diff: r.diff(baseline), Against: r.Against(baseline), Changes: inShort(changes), Notes: r.notes(), Source: r.source, Data: data, Jump: jumps[r.Verdict],
 		Failed: r.Verdict != check.Pass, Told: map[int]bool{}, Index: r.index,
 		Story: r.story, Beside: r.beside,

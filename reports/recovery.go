@@ -43,7 +43,7 @@ func (r *Report) recoveries() (list []*ledger.Death, note string) {
 }
 
 // recoveryFigure is a point for each death: when it was and how long its slot took.
-func (r *Report) recoveryFigure() *Figure {
+func (r *Report) recoveryFigure(before ghost) *Figure {
 	list, note := r.recoveries()
 	if len(list) == 0 {
 		return nil
@@ -54,7 +54,11 @@ func (r *Report) recoveryFigure() *Figure {
 		Legend: []Key{{"point", "recovered"}, {"never", "never came back"}, {"limit", "budget"}},
 	}
 	limit, text := r.budget()
-	fewest, most := math.Inf(1), max(limit, 1e-3)
+	typical := r.typicalRecovery()
+	fewest, most := math.Inf(1), max(limit, 1e-3, before.highest(typical))
+	if low, _, _ := before.over(typical); low > 0 {
+		fewest = low
+	}
 	for _, x := range list {
 		if took := x.Took().Seconds(); x.Fate == ledger.Recovered && took > 0 {
 			fewest, most = min(fewest, took), max(most, took)
@@ -68,6 +72,7 @@ func (r *Report) recoveryFigure() *Figure {
 	}
 	r.bands(c, false)
 	c.axes(times, times)
+	before.across(c, f, typical, c.x0, c.x1)
 	if limit > 0 {
 		c.across("limit", c.x0, c.x1, limit, text)
 	}
@@ -95,7 +100,7 @@ func (r *Report) recoveryFigure() *Figure {
 }
 
 // spreadFigure is the cumulative distribution of the recoveries.
-func (r *Report) spreadFigure() *Figure {
+func (r *Report) spreadFigure(before ghost) *Figure {
 	var took []float64
 	all, note := r.recoveries()
 	for _, x := range all {
@@ -113,11 +118,24 @@ func (r *Report) spreadFigure() *Figure {
 		Desc:   "Which share of the deaths had recovered within which time; a curve that ends below 100 % has slots that never came back.",
 		Legend: []Key{{"line", "share recovered"}, {"limit", "budget"}}, Note: note,
 	}
-	c := newChart(halfChart, 220, 64, max(took[len(took)-1], limit)*1.3, 1.05)
-	if low := max(took[0], 1e-6); low < c.x1/4 {
+	ghosts := before.recoveries()
+	from, to := took[0], max(took[len(took)-1], limit)
+	if n := len(ghosts); n > 0 {
+		from, to = min(from, ghosts[0]), max(to, ghosts[n-1])
+	}
+	c := newChart(halfChart, 220, 64, to*1.3, 1.05)
+	if low := max(from, 1e-6); low < c.x1/4 {
 		c.logX, c.x0 = true, low/1.3
 	}
 	c.axes(times, axis{text: func(v float64) string { return three(100*v) + "%" }})
+	if n := len(ghosts); n > 0 {
+		shares := make([]float64, n)
+		for i := range ghosts {
+			shares[i] = float64(i+1) / float64(n)
+		}
+		c.steps("ghost", ghosts, shares, ghosts[n-1])
+		f.Columns, f.Legend = append(f.Columns, "baseline, within"), append(f.Legend, Key{"ghost", "baseline, " + plural(len(before.runs), "run")})
+	}
 	xs, ys := make([]float64, len(took)), make([]float64, len(took))
 	for i, v := range took {
 		xs[i], ys[i] = v, float64(i+1)/float64(len(all))
@@ -133,7 +151,11 @@ func (r *Report) spreadFigure() *Figure {
 			v = check.Seconds.Format(took[max(i, 0)])
 		}
 		if float64(len(all)) >= 1/(1-min(q, 0.5)) {
-			f.Rows = append(f.Rows, []string{three(100*q) + "%", v})
+			row := []string{three(100*q) + "%", v}
+			if n := len(ghosts); n > 0 {
+				row = append(row, check.Seconds.Format(ghosts[int(math.Ceil(q*float64(n)))-1]))
+			}
+			f.Rows = append(f.Rows, row)
 		}
 	}
 	f.SVG = c.svg(f.ID, f.Title, f.Desc)
