@@ -86,6 +86,8 @@ type shrunk struct {
 	Complete   bool           `json:"complete"` // nothing more can be left out
 	Scenario   string         `json:"scenario"` // the file
 	Report     string         `json:"report"`
+	Undecided  int            `json:"undecided,omitempty"` // smaller ones of which no run could be had
+	Why        string         `json:"why,omitempty"`       // for the last of them
 }
 
 func shrinkHistory(cmd *cobra.Command, path string, f shrinkFlags) error {
@@ -164,6 +166,7 @@ func told(cmd *cobra.Command, runs *shrink.Runs, found shrink.Found, start shrin
 	result := shrunk{
 		Before: len(start.Strikes), Injections: len(found.Best.Strikes), Failed: found.Failed, Runs: found.Runs, Finding: runs.Want,
 		Sentence: sentence, Complete: found.Done, Scenario: runs.File(), Report: filepath.Join(runs.Dir, "report.html"),
+		Undecided: found.Undecided, Why: found.Why,
 	}
 	if _, err := os.Stat(result.Report); err != nil {
 		result.Report = "" // none failed in the time that there was
@@ -179,6 +182,9 @@ func (s shrunk) print(w io.Writer, asJSON bool) error {
 		return writeJSON(w, s)
 	}
 	fmt.Fprintf(w, "%s\n", printable(s.Sentence))
+	if s.Undecided > 0 {
+		fmt.Fprintf(w, "  %s could not be run, so that less may suffice: %s\n", counted(s.Undecided, "smaller one"), printable(s.Why))
+	}
 	if !s.Complete {
 		fmt.Fprintln(w, "  the search has not come to its end: the same command goes on with it")
 	}

@@ -127,7 +127,7 @@ func (r *Runs) Fails(ctx context.Context, c Candidate) (bool, error) {
 		case report.NotInstalled != "":
 			return false, errors.New(report.NotInstalled)
 		case report.Verdict == check.Error && try == tries:
-			return false, fmt.Errorf("no run of it can be had: %s", report.Cause)
+			return false, errors.Join(&UndecidedError{report.Cause}, os.RemoveAll(dir))
 		case report.Verdict == check.Error, report.Starved() && try < tries:
 			err = os.RemoveAll(dir)
 		case fails:

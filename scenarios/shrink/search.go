@@ -21,6 +21,15 @@ type Oracle func(ctx context.Context, c Candidate) (bool, error)
 // of it.
 var ErrNotReproduced = errors.New("the recorded injections do not give the finding again")
 
+// UndecidedError is an oracle's for a candidate of which no run can be had, as when the harness breaks in each: whether it fails is not
+// known. It is not taken, and the search goes on with others.
+type UndecidedError struct{ Cause string }
+
+func (e *UndecidedError) Error() string { return "no run of it can be had: " + e.Cause }
+
+// mostUndecided is how many candidates may be so one after the other before it is the whole search that cannot be had.
+const mostUndecided = 5
+
 // Vote is how often a candidate must fail, of how many runs.
 type Vote = ddmin.Vote
 
@@ -48,6 +57,9 @@ type Found struct {
 	Loose map[int]bool
 	// Done tells that the search came to its end: nothing more can be left out.
 	Done bool
+	// Undecided is how many smaller candidates nothing is known of, and Why what the last of them came to.
+	Undecided int
+	Why       string
 }
 
 // search is one call of Do.
@@ -59,6 +71,8 @@ type search struct {
 	used  map[string]int  // answers of those that are there already
 	known map[string]bool // what the vote on candidates has come to
 	sure  bool            // the plan failed each time
+	row   int             // candidates that are undecided since one was not
+	lost  Found           // Undecided and Why
 	loose map[int]bool
 }
 
@@ -80,6 +94,10 @@ func (s *Search) Do(ctx, soon context.Context) (Found, error) {
 			break
 		}
 	}
+	if undecided := (*UndecidedError)(nil); errors.As(err, &undecided) {
+		x.pass(undecided)
+		return x.found(done), nil
+	}
 	if err != nil && ctx.Err() == nil && soon.Err() == nil {
 		return x.found(done), err
 	}
@@ -87,7 +105,7 @@ func (s *Search) Do(ctx, soon context.Context) (Found, error) {
 }
 
 func (x *search) found(done bool) Found {
-	f := Found{Best: x.best, Loose: x.loose, Done: done}
+	f := Found{Best: x.best, Loose: x.loose, Done: done && x.lost.Undecided == 0, Undecided: x.lost.Undecided, Why: x.lost.Why}
 	for _, answer := range x.Answers[x.best.key()] {
 		f.Runs++
 		if answer == 'y' {
@@ -172,16 +190,30 @@ func (x *search) try(c Candidate) (bool, error) {
 	ok, known := x.known[c.key()]
 	if !known {
 		yes, _, err := x.vote.Ask(func() (bool, error) { return x.ask(c) })
-		if err != nil {
+		var undecided *UndecidedError
+		switch {
+		case errors.As(err, &undecided):
+			if x.pass(undecided); x.row == mostUndecided {
+				return false, err
+			}
+		case err != nil:
 			return false, err
+		default:
+			x.row = 0
 		}
-		ok = yes >= x.vote.Need
+		ok = err == nil && yes >= x.vote.Need
 		x.known[c.key()] = ok
 	}
 	if ok {
 		x.best = c
 	}
 	return ok, nil
+}
+
+// pass notes a candidate that is passed over.
+func (x *search) pass(u *UndecidedError) {
+	x.row++
+	x.lost.Undecided, x.lost.Why = x.lost.Undecided+1, u.Cause
 }
 
 const (

@@ -193,3 +193,38 @@ func TestAPartThatFailsTooSeldomIsNotKept(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(killed(found.Best, 3)).To(BeTrue())
 }
+
+// What cannot be run is neither taken nor called one that does not fail; the search goes on, and says so. When nothing can be run it ends.
+func TestACandidateThatCannotBeRunIsPassedOver(t *testing.T) {
+	g := NewWithT(t)
+	f := &faulty{bug: func(c Candidate) bool { return killed(c, 3) }, often: 10, rng: rand.New(rand.NewPCG(1, 1))}
+	broken := func(ctx context.Context, c Candidate) (bool, error) {
+		if len(c.Strikes) == 1 || len(c.Strikes) == 0 {
+			return false, fmt.Errorf("it broke: %w", &UndecidedError{Cause: "no room"})
+		}
+		return f.oracle(ctx, c)
+	}
+	s := &Search{Start: storm(), Oracle: broken, Vote: ddmin.Vote{Runs: 3, Need: 2}, Runs: 10}
+	found, err := s.Do(t.Context(), t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(found.Best.Strikes).To(HaveLen(2))
+	g.Expect(found.Failed).To(Equal(found.Runs))
+	g.Expect(found.Done).To(BeFalse(), "one may suffice")
+	g.Expect(found.Undecided).To(BeNumerically(">=", 3))
+	g.Expect(found.Why).To(Equal("no room"))
+	for key, letters := range s.Answers {
+		g.Expect(letters).NotTo(BeEmpty(), key)
+	}
+
+	asked := 0
+	s = &Search{Start: storm(), Vote: ddmin.Vote{Runs: 3, Need: 2}, Runs: 10, Oracle: func(_ context.Context, c Candidate) (bool, error) {
+		if len(c.Strikes) == 100 && c.Settle == storm().Settle {
+			return true, nil
+		}
+		asked++
+		return false, &UndecidedError{Cause: "no room"}
+	}}
+	_, err = s.Do(t.Context(), t.Context())
+	g.Expect(err).To(MatchError("no run of it can be had: no room"))
+	g.Expect(asked).To(Equal(mostUndecided))
+}
