@@ -3,6 +3,7 @@ package pool
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/respawn-go/respawn/internal/codec"
@@ -14,6 +15,7 @@ import (
 // boot starts a worker, for the slot or if that is nil for the spare bench, and waits until it is ready. nil means that
 // it did not come up; that has been counted and, unless somebody ended it, told.
 func (p *Pool) boot(s *slot, probe bool, failures *int) *worker {
+	defer p.bootEnds()
 	w, err := p.start(s, probe)
 	if err == nil {
 		err = p.awaitReady(w)
@@ -47,6 +49,22 @@ func (p *Pool) boot(s *slot, probe bool, failures *int) *worker {
 	st.breakerRest()
 	st.notify()
 	return nil
+}
+
+// crowded tells whether as many workers boot as may at a time. An interpreter's imports use a processor for seconds: more of them at once
+// than there are processors end no earlier, and all too late for Config.BootTimeout. Spares come after those that New waits for.
+func (st *state) crowded(s *slot) bool {
+	return st.cfg.Command != nil && (st.boots >= runtime.GOMAXPROCS(0) || s == nil && !st.up)
+}
+
+// bootEnds makes room for another boot.
+func (p *Pool) bootEnds() {
+	st := p.lock()
+	defer st.unlock()
+	st.boots--
+	if st.cfg.Command != nil {
+		st.notify()
+	}
 }
 
 // start starts a worker process and the goroutines that serve it.
@@ -102,6 +120,9 @@ func (p *Pool) spec(w *worker) process.Spec {
 	s.Unsealed = p.cfg.mutant == mutantUnsealed
 	if w.slot != nil {
 		s.Slot = w.slot.index
+	}
+	if p.cfg.Command != nil && !p.cfg.NoCgroup {
+		s.Memory = int64(p.cfg.HardMemory)
 	}
 	s.Stdout, s.Stderr = p.stdout.sink(p.cfg.Stdout, w.name), p.stderr.sink(p.cfg.Stderr, w.name)
 	return s
@@ -191,7 +212,8 @@ func (w *worker) booted(f *wire.Frame) error {
 	return errors.New("ready twice")
 }
 
-// confine applies the hard limit, which a Go program needs to have booted for, and tells the guardian of the cgroup.
+// confine applies the hard limit, which a Go program needs to have booted for; one of another language may be born with it. It tells the
+// guardian of the cgroup.
 func (p *Pool) confine(w *worker) error {
 	if p.cfg.HardMemory == 0 {
 		return nil

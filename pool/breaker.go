@@ -186,7 +186,7 @@ func (p *Pool) jittered(d time.Duration) time.Duration {
 }
 
 // admit waits until the slot, or if that is nil the spare bench, may start a worker: its own backoff after failures in a row,
-// then the breaker. It reports whether the worker is the breaker's probe, and false when the worker is not wanted any more.
+// then the breaker, and room for one more boot, which ends by bootEnds. It reports whether the worker is the breaker's probe, and false when the worker is not wanted any more.
 // A slot gets a spare in its place, at once and whenever one comes up.
 func (p *Pool) admit(s *slot, failures int) (spare *worker, probe, ok bool) {
 	var notBefore time.Time
@@ -205,15 +205,14 @@ func (p *Pool) admit(s *slot, failures int) (spare *worker, probe, ok bool) {
 		wake := notBefore
 		switch {
 		case now.Before(notBefore):
-		case !b.isOpen():
-			return nil, false, true
-		case now.Before(b.until):
+		case b.isOpen() && now.Before(b.until):
 			wake = b.until
-		case !b.probing:
-			b.probing = true
-			return nil, true, true
-		default:
+		case b.isOpen() && b.probing, st.crowded(s):
 			wake = time.Time{}
+		default:
+			b.probing = b.isOpen()
+			st.boots++
+			return nil, b.probing, true
 		}
 		st.sleep(wake)
 	}

@@ -78,6 +78,7 @@ type Config struct {
 	SoftMemory Bytes
 	// HardMemory is the most memory a worker may use, enforced by the kernel: a memory cgroup of its own where one
 	// can be had, else RLIMIT_DATA, which the log says and why. A worker that reaches it is killed and its task is charged to Budgets.OOM.
+	// It holds from ready on; in a cgroup, for workers of a Command, from their start.
 	// Default 0: no limit. At least 16 MiB.
 	HardMemory Bytes
 
@@ -125,7 +126,8 @@ type Config struct {
 	// looked up once, by New, as exec.LookPath does, but a path with a slash in it begins at Dir, and is passed on as it was found. Tasks of
 	// such a pool are declared with [External]; no others run there. Everything else is as for workers that are this program, but: no
 	// Initializer, no [Pool.ArmCrashPoint], MaxPayload is at most about 4 MiB where workers cannot share memory (Python's can), and nobody
-	// pings (see Heartbeat). Main is needed all the same, for the guardian. Default nil: workers are this program, or Program.
+	// pings (see Heartbeat). No more of them boot at a time than runtime.GOMAXPROCS, spares after the others, since imports keep processors busy.
+	// Main is needed all the same, for the guardian. Default nil: workers are this program, or Program.
 	Command []string
 	// Env is added to the environment that workers inherit ("KEY=value"), which is this process's as New finds it.
 	Env []string

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -654,4 +655,50 @@ func TestAStormOfKillsLosesNoLargePayload(t *testing.T) {
 		}
 		g.Expect(p.Stats().Rejected).To(BeZero())
 	})
+}
+
+func python(t *testing.T, size int, env ...string) (cfg pool.Config) {
+	t.Helper()
+	program, err := languages[0].program()
+	if err != nil {
+		t.Skipf("there is no python3 here: %v", err)
+	}
+	sdk, err := filepath.Abs("../workers/python")
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return pool.Config{Size: size, Command: []string{program, "testdata/worker.py"}, Env: append(env, "PYTHONPATH="+sdk, "PYTHONDONTWRITEBYTECODE=1")}
+}
+
+// Each says when its imports begin and end.
+func TestNoMoreWorkersOfAnotherLanguageBootAtATimeThanThereAreProcessors(t *testing.T) {
+	g, log := NewWithT(t), filepath.Join(t.TempDir(), "imports")
+	most := runtime.GOMAXPROCS(0)
+	cfg := python(t, 2*most+1, "IMPORTS_LOG="+log)
+	cfg.Spares = 1
+	p := start(t, cfg)
+	g.Expect(extSquare.Call(bound(t), p, 7)).To(Equal(49))
+	g.Eventually(func() int { return p.Stats().Spares }).WithTimeout(patience).Should(Equal(1))
+	events, err := os.ReadFile(log)
+	g.Expect(err).NotTo(HaveOccurred())
+	now, highest := 0, 0
+	for _, e := range string(events) {
+		now += map[rune]int{'B': 1, 'E': -1}[e]
+		highest = max(highest, now)
+	}
+	g.Expect(string(events)).To(HaveLen(2 * (cfg.Size + cfg.Spares)))
+	g.Expect(highest).To(BeNumerically("<=", most), "%s", events)
+}
+
+func TestAHardLimitCountsWhatTheImportsOfAWorkerOfAnotherLanguageTake(t *testing.T) {
+	needMemoryCgroup(t)
+	g := NewWithT(t)
+	cfg := python(t, 1, fmt.Sprintf("IMPORTS_TAKE=%d", 2*hard))
+	cfg.HardMemory, cfg.Backoff.Threshold = hard, 2
+	_, err := pool.New(bound(t), cfg)
+	var loop *pool.CrashLoopError
+	g.Expect(errors.As(err, &loop)).To(BeTrue(), "%v", err)
+	g.Expect(err).To(MatchError(ContainSubstring("out of memory: cgroup oom_kill +1")))
+	cfg.HardMemory = 0
+	p := start(t, cfg)
+	g.Expect(p.Workers()[0].Cgroup).To(BeEmpty())
+	g.Expect(extSquare.Call(bound(t), p, 7)).To(Equal(49), "without the limit it is fine")
 }

@@ -127,6 +127,7 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 		err = st.crashLoop()
 	}
 	st.up = err == nil
+	st.notify() // spares may wait for it
 	st.unlock()
 	if err != nil {
 		p.Terminate()

@@ -3,21 +3,62 @@ package process
 import (
 	"errors"
 	"fmt"
+	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/respawn-go/respawn/internal/cgroup"
 )
 
+var births atomic.Int64
+
+// bear starts the process in a memory cgroup of its own: on version 2 the kernel puts it there as it is made, on version 1 it is
+// moved before it has run much. Where there is no group to be had, Confine says why. start takes the group's descriptor, -1 for none.
+func (p *osProcess) bear(limit int64, start func(group int) (*os.Process, error)) (*os.Process, error) {
+	if limit == 0 {
+		return start(-1)
+	}
+	g, err := limited(fmt.Sprintf("birth-%d", births.Add(1)), limit)
+	if err != nil {
+		return start(-1)
+	}
+	if g.Version(cgroup.Memory) == 2 {
+		if dir, err := os.Open(g.Dir(cgroup.Memory)); err == nil {
+			defer dir.Close()
+			if proc, err := start(int(dir.Fd())); err == nil {
+				p.group = g
+				return proc, nil
+			} // else clone3 may be forbidden (seccomp)
+		}
+	}
+	proc, err := start(-1)
+	if err == nil && g.Add(proc.Pid) == nil {
+		p.group = g
+	} else {
+		_ = g.Remove()
+	}
+	return proc, err
+}
+
+// limited makes a memory cgroup.
+func limited(name string, limit int64) (*cgroup.Group, error) {
+	g, err := cgroup.Create(name, cgroup.Memory)
+	if err != nil {
+		return nil, err
+	}
+	if err = g.SetMemoryMax(limit); err != nil {
+		return nil, errors.Join(err, g.Remove())
+	}
+	return g, nil
+}
+
 // confineCgroup moves the process into a memory cgroup of its own.
 func (p *osProcess) confineCgroup(limit int64) error {
-	g, err := cgroup.Create(fmt.Sprintf("worker-%d", p.id), cgroup.Memory)
+	g, err := limited(fmt.Sprintf("worker-%d", p.id), limit)
 	if err != nil {
 		return err
 	}
-	if err = g.SetMemoryMax(limit); err == nil {
-		err = p.addTo(g)
-	}
-	if err != nil {
+	if err = p.addTo(g); err != nil {
 		_ = g.Remove()
 		return err
 	}

@@ -93,11 +93,13 @@ func (p *osProcess) exec(spec Spec, files []*os.File) error {
 	if spec.Command != nil {
 		argv, marker = spec.Command, reexec.Protocol.Env+"="+strconv.Itoa(wire.Protocol)
 	}
-	proc, err := os.StartProcess(cmp.Or(spec.Program, reexec.Program), argv, &os.ProcAttr{
-		Dir:   spec.workDir(),
-		Env:   append(slices.Clip(spec.Env), marker),
-		Files: files,
-		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &fd},
+	proc, err := p.bear(spec.Memory, func(group int) (*os.Process, error) {
+		return os.StartProcess(cmp.Or(spec.Program, reexec.Program), argv, &os.ProcAttr{
+			Dir:   spec.workDir(),
+			Env:   append(slices.Clip(spec.Env), marker),
+			Files: files,
+			Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &fd, UseCgroupFD: group >= 0, CgroupFD: group},
+		})
 	})
 	if err != nil {
 		return err
@@ -192,9 +194,9 @@ func (p *osProcess) reap() Status {
 	return Status{Code: st.Code, Signal: st.Signal, Stopped: p.stop, User: st.User, System: st.System, MaxRSS: st.MaxRSS}
 }
 
-// Confine puts the process into a memory cgroup of its own, or failing that lowers its RLIMIT_DATA.
+// Confine puts the process into a memory cgroup of its own, unless it was born in one, or failing that lowers its RLIMIT_DATA.
 func (p *osProcess) Confine(limit int64, cgroups bool) (noCgroup, err error) {
-	if limit == 0 {
+	if limit == 0 || p.Cgroup() != "" {
 		return nil, nil
 	}
 	if cgroups {

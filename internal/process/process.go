@@ -41,7 +41,8 @@ type Process interface {
 	AwaitDeath()
 	Wait() Status
 
-	// Confine applies the hard memory limit, and says why not by a cgroup if that was asked for; oomKills counts the kernel's OOM kills since. Called once ready.
+	// Confine applies the hard memory limit, if the process was not born with it, and says why not by a cgroup if that was asked for;
+	// oomKills counts the kernel's OOM kills since. Called once ready.
 	Confine(limit int64, cgroups bool) (noCgroup, err error)
 	OomKills() uint64
 	Cgroup() string
@@ -60,9 +61,11 @@ type Spec struct {
 	Slot   int // -1: for the spare bench
 	Launch
 	MaxPayload int64
-	Stdout     func([]byte)
-	Stderr     func([]byte)
-	Unsealed   bool // the mutant: shared memory that a worker can truncate
+	// Memory is the limit of the cgroup that the process is born in, where one can be had; 0: none, until Confine.
+	Memory   int64
+	Stdout   func([]byte)
+	Stderr   func([]byte)
+	Unsealed bool // the mutant: shared memory that a worker can truncate
 }
 
 // StartFunc starts a worker process.

@@ -3,6 +3,20 @@ import os, sys, time
 
 if os.environ.get("CRASH_AT_IMPORT"):
     import a_module_that_is_not_there
+if os.environ.get("IMPORTS_LOG"):
+
+    def log(what):
+        fd = os.open(os.environ["IMPORTS_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(fd, what)
+        os.close(fd)
+
+    log(b"B")
+    time.sleep(0.1)
+    log(b"E")
+if os.environ.get("IMPORTS_TAKE"):
+    block = bytearray(int(os.environ["IMPORTS_TAKE"]))
+    block[::4096] = b"x" * len(range(0, len(block), 4096))
+    del block
 print("printed at import")
 if os.environ.get("SILENT"):
     time.sleep(600)
