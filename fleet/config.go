@@ -18,6 +18,8 @@ import (
 var (
 	// ErrNoNodes settles a task for which no node has been there for Config.NoNodes, and that has never started.
 	ErrNoNodes = errors.New("fleet: nobody serves this fleet: start a node (fleet.Serve, or respawn-fleet node), or wait longer with Config.NoNodes")
+	// ErrNoBroker is returned where nothing answers as one.
+	ErrNoBroker = errors.New("fleet: no broker")
 	// ErrBrokerTooOld is returned for a server that loses what it must keep.
 	ErrBrokerTooOld = errors.New("fleet: broker too old")
 	// ErrNoJetStream is returned for a server that does not store anything.

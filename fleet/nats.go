@@ -153,7 +153,7 @@ func unreachable(servers string, err error) error {
 	case errors.As(err, &x509), errors.As(err, &header), errors.Is(err, nats.ErrSecureConnRequired), errors.Is(err, nats.ErrSecureConnWanted):
 		return fmt.Errorf("fleet: no secure connection to the broker at %s: give its CA and a certificate with Options (nats.RootCAs, nats.ClientCert): %w", servers, err)
 	}
-	return fmt.Errorf("fleet: no broker at %s: start one (respawn-fleet broker, or nats-server -js), or set Servers: %w", servers, err)
+	return fmt.Errorf("%w at %s: start one (respawn-fleet broker, or nats-server -js), or set Servers: %w", ErrNoBroker, servers, err)
 }
 
 // olderThan compares two versions of three numbers.
@@ -262,7 +262,7 @@ func (l *link) explain(err error) error {
 		return fmt.Errorf("fleet: %w", err)
 	case code == 10074: // replicas > 1 not supported in non-clustered mode
 		return fmt.Errorf("fleet: Config.Replicas is %d, and this broker stands alone: start that many with respawn-fleet broker --join, or set 1: %w", c.Replicas, err)
-	case code == 10005 && strings.Contains(err.Error(), "insufficient"), code == 10002, code == 10023, code == 10028, code == 10047: // resources
+	case code == 10005 && strings.Contains(api.Description, "insufficient"), code == 10002, code == 10023, code == 10028, code == 10047: // resources
 		return fmt.Errorf("%w for a queue of %d bytes: give it more (max_memory_store or max_file_store), or set Config.QueueBytes lower: %w", ErrBrokerTooSmall, c.MaxBytes, err)
 	case code == 10005, code == 10008: // no suitable peers for placement, temporarily unavailable
 		return &passingError{fmt.Errorf("fleet: fewer than %d brokers are there to keep the queue: start the others, or set Config.Replicas lower: %w", c.Replicas, err)}

@@ -25,7 +25,7 @@ type Fleet struct {
 }
 
 // Dial connects to a fleet's broker and makes the queue if it is not there. ctx bounds that and nothing after it. It needs no node to
-// be there. Errors: what Config.Validate finds; no broker, or refused credentials; ErrBrokerTooOld; ErrNoJetStream; ErrNotOurs.
+// be there. Errors: what Config.Validate finds; ErrNoBroker, or refused credentials; ErrBrokerTooOld; ErrNoJetStream; ErrNotOurs.
 func Dial(ctx context.Context, c Config) (*Fleet, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err

@@ -53,18 +53,22 @@ func (c change) cell() cell {
 	if !c.better && !c.worse {
 		return cell{"within the baseline's noise", "none"}
 	}
+	if c.better {
+		return cell{c.by() + ", better", "good"}
+	}
+	return cell{c.by() + ", worse", "bad"}
+}
+
+// by is how much it changed: "▲ +12%".
+func (c change) by() string {
 	text := "was 0"
 	if c.mid != 0 {
 		text = fmt.Sprintf("%+.0f%%", 100*(c.now/c.mid-1))
 	}
-	sign := "▲ "
 	if c.now < c.mid {
-		sign = "▼ "
+		return "▼ " + text
 	}
-	if c.better {
-		return cell{sign + text + ", better", "good"}
-	}
-	return cell{sign + text + ", worse", "bad"}
+	return "▲ " + text
 }
 
 // inShort is what changed in a line, the worse first: "1 worse (slot.recovery.p50 ▲ +620%), 2 better (…), 4 within its noise".
@@ -72,12 +76,11 @@ func inShort(list []change) string {
 	var worse, better []string
 	same := 0
 	for _, c := range list {
-		text, _, _ := strings.Cut(c.cell().Text, ",")
 		switch {
 		case c.worse:
-			worse = append(worse, c.metric+" "+text)
+			worse = append(worse, c.metric+" "+c.by())
 		case c.better:
-			better = append(better, c.metric+" "+text)
+			better = append(better, c.metric+" "+c.by())
 		default:
 			same++
 		}

@@ -7,9 +7,9 @@ package fleettest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -109,7 +109,7 @@ func (f *Fleet) dial(ctx context.Context, change []func(*fleet.Config)) *fleet.F
 		if err == nil {
 			return owner
 		}
-		if ctx.Err() != nil || !strings.Contains(err.Error(), "no broker at") {
+		if ctx.Err() != nil || !errors.Is(err, fleet.ErrNoBroker) {
 			f.t.Fatalf("fleettest: %v", err)
 		}
 		time.Sleep(20 * time.Millisecond)

@@ -83,6 +83,25 @@ var rules = []rule{
 		},
 	},
 	{
+		name:    "no parsing of sentences",
+		why:     "who reads a sentence that we wrote is wrong as soon as somebody writes it better, and nothing tells",
+		instead: "errors.Is, errors.As, a field, or words of others where they come in: their output, a library's field",
+		check:   noSentences,
+		bad: []example{
+			{"a/a.go", "package a\n\nimport \"strings\"\n\nvar x = strings.Contains(err.Error(), \"too long\")\n", 5},
+			{"a/a.go", "package a\n\nimport s \"strings\"\n\nvar x, _ = s.CutPrefix(s.ToLower(f().Error()), \"pool: \")\n", 5},
+			{"a/a.go", "package a\n\nimport \"strings\"\n\nvar x = strings.HasPrefix(v.Cause, \"slot \")\n", 5},
+			{"a/a.go", "package a\n\nvar x = pattern.FindStringSubmatch(err.Error())\n", 3},
+			{"a/a.go", "package a\n\nvar x = err.Error() == \"gone\"\n", 3},
+		},
+		good: []example{
+			{"a/a.go", "package a\n\nimport \"strings\"\n\nvar x = strings.ReplaceAll(err.Error(), \"\\n\", \" \")\n", 0},
+			{"a/a.go", "package a\n\nimport \"strings\"\n\nvar x = strings.Contains(p.Stderr(), \"in use\")\n", 0},
+			{"a/a.go", "package a\n\nvar x = fmt.Sprint(v.Cause, err.Error())\n", 0},
+			{"a/a_test.go", "package a\n\nimport \"strings\"\n\nvar x = strings.Contains(err.Error(), \"too long\")\n", 0},
+		},
+	},
+	{
 		name:    "no sleeping tests",
 		why:     "a sleep is either too short on a slow machine or too long on every other, and hides what is waited for",
 		instead: "wait on the condition (gomega's Eventually, a channel); a task that is to take time can receive from time.After",

@@ -76,17 +76,18 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	}
 	const tries = 3 // the port that was free may have been taken meanwhile
 	for try := 1; ; try++ {
-		s, err := start(ctx, products[i], c)
-		if err == nil || try == tries || !strings.Contains(strings.ToLower(err.Error()), "address already in use") {
+		s, taken, err := start(ctx, products[i], c)
+		if err == nil || try == tries || !taken {
 			return s, err
 		}
 	}
 }
 
-func start(ctx context.Context, k product, c Config) (*Server, error) {
+// start starts the server on a port that was free. taken tells of a failure that it was not any more, as the server said.
+func start(ctx context.Context, k product, c Config) (_ *Server, taken bool, err error) {
 	port, err := freePort()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	s := &Server{name: k.name, stopTimeout: stopTimeout, size: c.Size, port: port, dir: filepath.Join(c.Dir, k.name)}
 	if err = openTo(c.Dir, s.dir); err == nil {
@@ -96,9 +97,10 @@ func start(ctx context.Context, k product, c Config) (*Server, error) {
 		err = s.awaitUp(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.Close())
+		taken = strings.Contains(strings.ToLower(s.lastWords()), "address already in use")
+		return nil, taken, errors.Join(err, s.Close())
 	}
-	return s, nil
+	return s, false, nil
 }
 
 // openTo makes the server's directory, with an empty file of witnesses, for the user that the server runs as.
