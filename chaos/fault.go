@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/stack"
 )
 
 // Fault is one kind of harm with its parameters: a value such as Signal{Name: "KILL"} or Pause{For: time.Second}. It is
@@ -183,7 +184,7 @@ func live(ctx context.Context, inj Injection, c *Case, settled func(history.Rece
 func step(name string, do func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &PanicError{Step: name, Value: v, Stack: string(stack())}
+			err = &PanicError{Step: name, Value: v, Stack: stack.Trace()}
 		}
 	}()
 	return do()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/respawn-go/respawn/internal/stack"
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
@@ -61,7 +62,7 @@ func (s *Server) initialize() (err error) {
 	returned := false
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("initializer %q panicked: %v\n%s", s.hello.Init, v, stack())
+			err = fmt.Errorf("initializer %q panicked: %v\n%s", s.hello.Init, v, stack.Trace())
 		} else if !returned {
 			s.Complain(s.bootFailed(fmt.Errorf("initializer %q called runtime.Goexit", s.hello.Init)))
 			s.Exit(1)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/internal/codec"
+	"github.com/respawn-go/respawn/internal/stack"
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
@@ -248,7 +249,7 @@ func (s *Server) handle(tc *Context, f *wire.Frame) (r wire.Frame) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			p := wire.Panic{Value: beginning(fmt.Sprint(v)), At: panickedAt(), Stack: string(stack())}
+			p := wire.Panic{Value: beginning(fmt.Sprint(v)), At: stack.PanickedAt(), Stack: stack.Trace()}
 			payload, _ := codec.CBOR.Append(nil, &p)
 			r = wire.Frame{Kind: wire.FramePanic, Payload: payload}
 		}

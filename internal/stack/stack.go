@@ -1,4 +1,5 @@
-package serve
+// Package stack tells where a goroutine is. It does without runtime/debug, which would make every worker start later.
+package stack
 
 import (
 	"runtime"
@@ -6,17 +7,17 @@ import (
 	"strings"
 )
 
-// stack is this goroutine's, as debug.Stack gives it.
-func stack() []byte {
+// Trace is the calling goroutine's, as debug.Stack gives it.
+func Trace() string {
 	for buf := make([]byte, 8<<10); ; buf = make([]byte, 2*len(buf)) {
 		if n := runtime.Stack(buf, false); n < len(buf) {
-			return buf[:n]
+			return string(buf[:n])
 		}
 	}
 }
 
-// panickedAt is file:line of the panic that the calling deferred function recovered from; "" if there is none.
-func panickedAt() string {
+// PanickedAt is file:line of the panic that the calling deferred function recovered from; "" if there is none.
+func PanickedAt() string {
 	pcs := make([]uintptr, 64)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
 	panicking := false
