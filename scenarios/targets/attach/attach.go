@@ -19,6 +19,7 @@ import (
 	"github.com/respawn-go/respawn/internal/wait"
 	"github.com/respawn-go/respawn/scenarios/targets/calls"
 	"github.com/respawn-go/respawn/scenarios/targets/kind"
+	"github.com/respawn-go/respawn/scenarios/targets/members"
 	"github.com/respawn-go/respawn/scenarios/targets/processes"
 )
 
@@ -36,6 +37,8 @@ type Target struct {
 	next time.Time // when the host may be looked at again
 	last []int     // the members at the last look
 	was  int       // the main process at the last look
+
+	adoptions members.Adoptions
 }
 
 var (
@@ -111,6 +114,7 @@ func (t *Target) look() (seen kind.Seen, pids []int, err error) {
 		return seen, nil, err
 	}
 	pids, seen.What = t.settings.members(table, f)
+	pids = t.withoutAdopted(table, f, pids)
 	if len(pids) == 0 {
 		return seen, nil, fmt.Errorf("%s: there are none%s", seen.What, below(table, f.main))
 	}
@@ -267,10 +271,25 @@ func (t *Target) list(context.Context) ([]int, error) {
 		}
 	}
 	pids, _ := t.settings.members(table, f)
+	pids = t.withoutAdopted(table, f, pids)
 	return slices.DeleteFunc(pids, func(pid int) bool {
 		id, err := procfs.Identify(pid)
 		return err != nil || !t.programs[id.File]
 	}), nil
+}
+
+// withoutAdopted is the members without what members have started and their parent has adopted.
+func (t *Target) withoutAdopted(table procfs.Table, f found, pids []int) []int {
+	rule := t.settings.Rule
+	if rule == nil {
+		rule = &members.Rule{}
+	}
+	if f.main == 0 {
+		return pids
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.adoptions.Without(rule, table, pids)
 }
 
 // Describe tells members for people who are to consent: a line each.

@@ -20,6 +20,7 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets/calls"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 	"github.com/respawn-go/respawn/scenarios/targets/kind"
+	"github.com/respawn-go/respawn/scenarios/targets/members"
 	"github.com/respawn-go/respawn/scenarios/targets/outside"
 	"github.com/respawn-go/respawn/scenarios/targets/processes"
 )
@@ -31,6 +32,9 @@ type Target struct {
 	settings *Settings
 	close    sync.Once
 	closed   error
+
+	mu        sync.Mutex
+	adoptions members.Adoptions
 }
 
 var (
@@ -146,7 +150,10 @@ func (t *Target) Workers(context.Context) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.settings.Rule.Below(table, t.program.PID(), t.program.Owns), nil
+	pids := t.settings.Rule.Below(table, t.program.PID(), t.program.Owns)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.adoptions.Without(&t.settings.Rule, table, pids), nil
 }
 
 // Marker implements chaos.Marked.

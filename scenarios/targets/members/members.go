@@ -59,6 +59,12 @@ func (r *Rule) depth() (least, most int) {
 	return 1, 1
 }
 
+// tree tells whether members are found at any depth, and so below each other.
+func (r *Rule) tree() bool {
+	least, most := r.depth()
+	return most > least
+}
+
 // Of is the rule in words, for a main process in words: "the children of process 12, if it listens at port 80".
 func (r *Rule) Of(main string) string {
 	least, most := r.depth()
@@ -95,7 +101,7 @@ func (r *Rule) Below(table procfs.Table, main int, owns func(pid int) bool) []in
 				return false
 			}
 			if above[p.PPID] {
-				return most > least && owns != nil && p.Started >= table[main].Started && owns(at)
+				return r.tree() && owns != nil && p.Started >= table[main].Started && owns(at)
 			}
 			at = p.PPID
 		}

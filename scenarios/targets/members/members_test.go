@@ -60,3 +60,22 @@ func TestMistakesInARuleAreNamed(t *testing.T) {
 	rule.Check(func(key, _ string, _ ...any) { said = append(said, key) })
 	g.Expect(said).To(Equal([]string{"", "match", "listening"}))
 }
+
+// The child of a member that has died is handed to the main process, and is no replacement; a new child is.
+func TestWhatAMemberHadStartedIsNoReplacement(t *testing.T) {
+	g := NewWithT(t)
+	var a members.Adoptions
+	var rule members.Rule
+	look := func(table procfs.Table) []int { return a.Without(&rule, table, rule.Below(table, 10, nil)) }
+	table := family()
+	g.Expect(look(table)).To(Equal([]int{11, 12}))
+	for range 2 { // 11 has died, 13 is adopted, and 16 has come
+		table = family()
+		delete(table, 11)
+		table[13] = procfs.Proc{PID: 13, PPID: 10, State: 'S'}
+		table[16] = procfs.Proc{PID: 16, PPID: 10, State: 'S'}
+		g.Expect(look(table)).To(Equal([]int{12, 16}))
+	}
+	table[13] = procfs.Proc{PID: 13, PPID: 10, State: 'S', Started: 5} // the number has passed on
+	g.Expect(look(table)).To(Equal([]int{12, 13, 16}))
+}
