@@ -25,7 +25,7 @@ func NewRemote(t Transport) *Remote {
 }
 
 // Drain takes no new tasks and waits until the accepted ones have settled; see the Transport's.
-func (r *Remote) Drain(ctx context.Context) error { return r.t.Drain(ctx) }
+func (r *Remote) Drain(ctx context.Context) error { return withCause(ctx, r.t.Drain(ctx)) }
 
 // Close ends the Transport.
 func (r *Remote) Close() error { return r.t.Close() }
@@ -60,8 +60,16 @@ func (r *Remote) submit(ctx context.Context, c *call) error {
 	r.calls[c] = c.id
 	r.mu.Unlock()
 	if err = r.t.Send(ctx, m, func(reply *Reply) { r.settle(c, reply) }); err != nil {
-		c.id = 0 // it was not accepted
+		c.id, err = 0, withCause(ctx, err) // it was not accepted
 		r.settle(c, &Reply{Err: err})
+	}
+	return err
+}
+
+// withCause is err, or why ctx has ended if that is all that a Transport says.
+func withCause(ctx context.Context, err error) error {
+	if err != nil && err == ctx.Err() {
+		return ended(ctx)
 	}
 	return err
 }

@@ -109,6 +109,17 @@ func TestACancelledTaskOfARemoteSettlesAtOnceAndIsCancelledWhereItIs(t *testing.
 	g.Expect(err).To(MatchError(errOwn), "its outcome stays")
 }
 
+func TestATransportThatSaysThatAContextEndedIsGivenItsCause(t *testing.T) {
+	g := NewWithT(t)
+	ctx, cancel := context.WithCancelCause(bound(t))
+	r := pool.NewRemote(&carrier{send: func(*pool.Message, func(*pool.Reply)) error {
+		cancel(errOwn)
+		return ctx.Err()
+	}})
+	_, err := square.Call(ctx, r, 7)
+	g.Expect(err).To(And(MatchError(context.Canceled), MatchError(errOwn)))
+}
+
 func TestAStreamOfARemoteGoesOnWhenTheWindowGrows(t *testing.T) {
 	g := NewWithT(t)
 	var mu sync.Mutex
