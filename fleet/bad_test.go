@@ -190,15 +190,15 @@ func TestOwnersShareAFleetAndNodesANameDoNot(t *testing.T) {
 	g.Expect(square.Call(bound(t), one, 3)).To(Equal(9), "the one that is there has not been declared dead")
 }
 
-func TestATaskThatNoNodeKnowsIsUnknown(t *testing.T) {
+func TestATaskForOtherWorkersThanAnyNodeHasIsRefused(t *testing.T) {
 	g := NewWithT(t)
 	b, err := broker.Start(broker.Config{})
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { _ = b.Close() })
 	serve(t, fleet.Node{Fleet: "test", Options: b.Options(), Name: "here", Pool: pool.Config{Size: 1}})
 	f := dial(t, fleet.Config{Fleet: "test", Options: b.Options(), InMemory: true, NoNodes: time.Second})
-	_, err = pySquare.Call(bound(t), f, 7) // a task of another program's
-	g.Expect(err).To(MatchError(pool.ErrUnknownTask))
+	_, err = pySquare.Call(bound(t), f, 7) // declared for workers in Python
+	g.Expect(err).To(MatchError(pool.ErrOtherWorkers))
 	ctx, cancel := context.WithTimeout(bound(t), patience)
 	defer cancel()
 	g.Expect(square.Call(ctx, f, 7)).To(Equal(49), "the others go on")

@@ -127,7 +127,9 @@ func decodeReports(data []byte) ([]report, error) {
 			r.Outcome = fromWire(r.Wire)
 		}
 		one := r.Kind == reportResult || r.Kind == reportReturn
-		if r.Node == "" || r.Kind < reportHand || r.Kind > reportBye || one && len(r.Items) != 1 || r.Kind == reportResult && r.Outcome == nil {
+		parts := r.Kind == reportWant || r.Kind == reportPart
+		if r.Node == "" || r.Kind < reportHand || r.Kind > reportPart || (one || parts) && len(r.Items) != 1 || r.Kind == reportResult && r.Outcome == nil ||
+			parts && r.Piece == nil || r.Bytes < 0 || r.Bytes > maxPayload {
 			return nil, fmt.Errorf("fleet: report of kind %d from %q is not whole", r.Kind, r.Node)
 		}
 	}
@@ -141,6 +143,11 @@ func decodeOrders(data []byte) ([]order, error) {
 	}
 	if err := decMode.Unmarshal(data, &os); err != nil {
 		return nil, fmt.Errorf("fleet: not an order: %w", err)
+	}
+	for _, o := range os {
+		if (o.Kind == orderWant || o.Kind == orderPart) && o.Piece == nil {
+			return nil, fmt.Errorf("fleet: order of kind %d from %q is not whole", o.Kind, o.Owner)
+		}
 	}
 	return os, nil
 }

@@ -34,7 +34,18 @@ var (
 	ErrNotOurs = errors.New("fleet: the broker has a stream of that name that is not a fleet's: choose another Config.Fleet")
 )
 
-var errNobodyKnows = fmt.Errorf("fleet: no node that is there knows the task: start nodes of the program that registers it: %w", pool.ErrUnknownTask)
+var (
+	errNobodyKnows = fmt.Errorf("fleet: no node that is there knows the task: start nodes of the program that registers it: %w", pool.ErrUnknownTask)
+	errOtherNodes  = fmt.Errorf("fleet: the nodes that are there have workers of another kind (docs/workers.md): start nodes with workers that the task is declared for: %w", pool.ErrOtherWorkers)
+)
+
+// error is what settles a task for which only such nodes are there.
+func (m misfit) error() error {
+	if m == otherWorkers {
+		return errOtherNodes
+	}
+	return errNobodyKnows
+}
 
 // Config says how a program submits to a fleet. The zero value but for Fleet works with a broker at nats://127.0.0.1:4222.
 type Config struct {

@@ -35,6 +35,7 @@ type hand struct {
 	owners   map[string]*ownerSeen
 	running  int // tasks
 	question uint64
+	runs     uint64        // counts
 	askTil   time.Duration // everything asks first until then
 	hello    time.Duration // when the next one is due
 	alone    taskKey       // what is to run, or runs, with nothing beside it
@@ -55,9 +56,10 @@ type inHand struct {
 	delivery
 	state    stateAtNode
 	question uint64
-	granted  bool // its owner lets it run, and it waits for a worker
-	returned bool // it goes back; the owner has not taken that yet
-	unknown  bool // and no node of this program will have it
+	granted  bool   // its owner lets it run, and it waits for a worker
+	run      uint64 // which of this node's runs is its last
+	returned bool   // it goes back; the owner has not taken that yet
+	misfit   misfit // why no node of this program will have it
 	outcome  *pool.Reply
 	size     int64
 	came     time.Duration
@@ -80,6 +82,7 @@ const (
 	handAck                                // Ack
 	handProgress                           // Ack: it is in progress, AckWait begins anew
 	handHello                              // Report, to everybody
+	handArrived                            // Key, Arg: its argument is here (the server's own)
 )
 
 type handEffect struct {
@@ -88,6 +91,7 @@ type handEffect struct {
 	Report report
 	Key    taskKey
 	Ack    string
+	Arg    []byte
 }
 
 func newHand(node, name, host string, workers int, l limits, m mutant) *hand {
@@ -226,6 +230,8 @@ func (h *hand) ask(t *inHand) {
 func (h *hand) start(k taskKey, t *inHand) {
 	h.ungrant(t)
 	h.set(t, running)
+	h.runs++
+	t.run = h.runs
 	h.do(handEffect{Kind: handStart, Key: k})
 }
 
@@ -302,7 +308,7 @@ func (t *inHand) item() item {
 func (h *hand) giveBack(k taskKey, t *inHand) {
 	h.ungrant(t)
 	t.returned, t.told = true, h.now
-	h.report(k.owner, report{Kind: reportReturn, Items: []item{t.item()}, Unknown: t.unknown})
+	h.report(k.owner, report{Kind: reportReturn, Items: []item{t.item()}, Misfit: t.misfit})
 }
 
 // obey takes an owner's order.
@@ -417,15 +423,15 @@ func (h *hand) finished(now time.Duration, k taskKey, outcome *pool.Reply, size 
 
 func (h *hand) tellResult(k taskKey, t *inHand) {
 	t.told = h.now
-	h.report(k.owner, report{Kind: reportResult, Items: []item{t.item()}, Outcome: t.outcome})
+	h.report(k.owner, report{Kind: reportResult, Items: []item{t.item()}, Outcome: t.outcome, Run: t.run})
 }
 
 // cannot gives back a task that the node was told to start and has not: its pool is closed, full, or does not come up.
-func (h *hand) cannot(now time.Duration, k taskKey, unknown bool) {
+func (h *hand) cannot(now time.Duration, k taskKey, why misfit) {
 	h.at(now)
 	if t := h.tasks[k]; t != nil && t.state == running {
 		h.set(t, asking)
-		t.unknown = unknown
+		t.misfit = why
 		h.giveBack(k, t)
 	}
 }

@@ -299,7 +299,7 @@ func (j *judge) hear(now time.Duration, r report) {
 	case reportResult:
 		j.result(n, r.Items[0], r.Outcome)
 	case reportReturn:
-		j.returned(n, r.Items[0], r.Unknown)
+		j.returned(n, r.Items[0], r.Misfit)
 	}
 }
 
@@ -473,7 +473,7 @@ func (j *judge) result(n *node, it item, outcome *pool.Reply) {
 }
 
 // returned is a task that a node had and cannot run; it never started it. It is published again after a while.
-func (j *judge) returned(n *node, it item, unknown bool) {
+func (j *judge) returned(n *node, it item, why misfit) {
 	t := j.tasks[it.No]
 	if t != nil && t.heldElsewhere(n) {
 		j.tell(n, orderLeave, it) // the message is the other's to acknowledge
@@ -492,8 +492,8 @@ func (j *judge) returned(n *node, it item, unknown bool) {
 			t.grant, t.started = nil, false
 		}
 	}
-	if unknown && j.now-t.born > j.Unknown {
-		j.settle(t, &pool.Reply{Err: errNobodyKnows})
+	if why != fits && j.now-t.born > j.Unknown {
+		j.settle(t, &pool.Reply{Err: why.error()})
 		return
 	}
 	if len(t.holds) == 0 && t.due == 0 && (t.seq == it.Seq || t.seq == 0) {

@@ -284,6 +284,9 @@ func (l *link) current() (jetstream.Stream, string) {
 	return l.stream, l.consumer
 }
 
+// part is how much of a payload goes into one message, which has half of what the broker carries at most.
+func (l *link) part() int { return int(min(maxPart, l.nc.MaxPayload()/2-4096)) }
+
 // publish stores a task; what the broker says of it comes to confirm, as stored reads it. There is no message id: the broker would
 // keep each of them for minutes, and what is published again is another try.
 func (l *link) publish(e *envelope, confirm string) error {
@@ -332,7 +335,7 @@ func fetched(m *nats.Msg) (d delivery, ok, over bool) {
 	d.Count, _ = strconv.Atoi(parts[n-5])
 	d.Seq, _ = strconv.ParseUint(parts[n-4], 10, 64)
 	d.Ack = m.Reply
-	return d, d.Owner != "" && d.Seq > 0, false
+	return d, d.Owner != "" && d.Seq > 0 && d.Size >= 0 && d.Size <= maxPayload, false
 }
 
 func (l *link) ack(subject string)      { _ = l.nc.Publish(subject, []byte("+ACK")) }

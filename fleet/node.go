@@ -41,7 +41,7 @@ func ServePool(ctx context.Context, p *pool.Pool, n Node) error {
 	}
 	n = n.withDefaults()
 	s := &server{
-		cfg: n, id: newID(), pool: p, log: n.Logger, runs: make(map[taskKey]uint64), empty: make(chan struct{}, 1), results: make(chan struct{}, 1),
+		cfg: n, id: newID(), pool: p, log: n.Logger, runs: make(map[taskKey]uint64), large: make(map[uint64]int), empty: make(chan struct{}, 1), results: make(chan struct{}, 1),
 		in: make(chan *nats.Msg, 1<<16), over: make(chan struct{}),
 	}
 	s.hand = newHand(s.id, n.Name, hostID(), p.Size(), limits{}, noMutant)
@@ -51,6 +51,7 @@ func ServePool(ctx context.Context, p *pool.Pool, n Node) error {
 	}
 	defer s.link.nc.Close()
 	s.link.limits = s.hand.limits
+	s.args = newGatherer(s.link.part(), s.wantPart)
 	var passing *passingError
 	look, stop := context.WithTimeout(ctx, lookTimeout)
 	defer stop()
@@ -100,6 +101,8 @@ type server struct {
 	mu      sync.Mutex
 	hand    *hand
 	runs    map[taskKey]uint64 // the message ID of each run
+	args    *gatherer          // arguments that stayed with their owners
+	large   map[uint64]int     // runs with such ones: their sizes
 	pulling int                // tasks that open pulls may still bring
 	pulled  time.Duration      // when the last of them was opened
 	mean    time.Duration      // of the handlers' run times, moving
@@ -193,6 +196,12 @@ func (s *server) take(batch []*nats.Msg, orders string) {
 			steps = append(steps, func(now time.Duration) {
 				for _, o := range given {
 					s.hand.obey(now, o)
+					switch o.Kind {
+					case orderWant:
+						s.givePart(o)
+					case orderPart:
+						s.args.come(now, gatherKey{who: o.Owner, no: o.No}, o.Piece)
+					}
 				}
 			})
 			continue
@@ -310,8 +319,14 @@ func (s *server) report(owner string, rs []report) {
 	most, size, from := int(s.link.nc.MaxPayload()/2), 0, 0
 	for i, r := range rs {
 		n := 256 + 512*len(r.Items)
-		if r.Outcome != nil {
-			n += len(r.Outcome.Payload) + 8192*len(r.Outcome.Exits)
+		if o := r.Outcome; o != nil {
+			n += 8192 * len(o.Exits)
+			if len(o.Payload) > s.link.part() { // the owner asks for it
+				only := *o
+				rs[i].Outcome, rs[i].Bytes, only.Payload = &only, len(o.Payload), nil
+			} else {
+				n += len(o.Payload)
+			}
 		}
 		if size += n; size > most && i > from {
 			_ = s.link.nc.Publish(s.link.owner(owner), encodeReports(rs[from:i]))
@@ -335,18 +350,23 @@ func (s *server) doWork() {
 		for _, e := range work {
 			t := s.hand.tasks[e.Key]
 			id := s.runs[e.Key]
-			if e.Kind == handStart {
+			switch e.Kind {
+			case handStart:
 				id = messageIDs.Add(1) | 1<<63 // apart from those of Remotes
 				s.runs[e.Key] = id
-			} else {
-				delete(s.runs, e.Key)
+			case handStop:
+				s.forgetRun(e.Key, id)
+			}
+			if e.Kind == handStart && t != nil && t.Size > 0 {
+				s.wantArgument(e.Key, t)
+				continue
 			}
 			s.mu.Unlock()
 			switch {
 			case e.Kind == handStop:
 				s.pool.Cancel(id)
-			case t != nil:
-				s.start(e.Key, t.envelope, id)
+			case t != nil && id != 0:
+				s.start(e.Key, t.envelope, e.Arg, id)
 			}
 			s.mu.Lock()
 		}
@@ -368,8 +388,47 @@ func (s *server) tell() {
 	}
 }
 
-// start hands a task to the pool.
-func (s *server) start(k taskKey, e envelope, id uint64) {
+// forgetRun forgets a run, and its argument. s.mu is held.
+func (s *server) forgetRun(k taskKey, id uint64) {
+	delete(s.runs, k)
+	if size, ok := s.large[id]; ok {
+		delete(s.large, id)
+		s.args.held -= size
+	}
+	s.args.drop(clock(), func(g gatherKey) bool { return g.who == k.owner && g.no == k.no })
+}
+
+// wantArgument gets an argument that is with its owner; then its task starts. Until then it has its place among what runs. s.mu is held.
+func (s *server) wantArgument(k taskKey, t *inHand) {
+	id := s.runs[k]
+	s.args.want(clock(), gatherKey{who: k.owner, no: k.no}, t.Size, func(arg []byte) {
+		s.large[id] = len(arg)
+		s.args.held += len(arg)
+		s.work = append(s.work, handEffect{Kind: handArrived, Key: k, Arg: arg})
+	})
+}
+
+// wantPart asks an owner for a part of an argument. s.mu is held.
+func (s *server) wantPart(k gatherKey, p piece) {
+	if t := s.hand.tasks[taskKey{k.who, k.no}]; t != nil {
+		_ = s.link.nc.Publish(s.link.owner(k.who), encodeReports([]report{{Node: s.id, Kind: reportWant, Items: []item{t.item()}, Piece: &p}}))
+	}
+}
+
+// givePart answers an owner that wants a part of a result. s.mu is held.
+func (s *server) givePart(o order) {
+	r := report{Node: s.id, Kind: reportPart, Items: []item{{No: o.No}}, Piece: &piece{Run: o.Piece.Run}}
+	if t := s.hand.tasks[taskKey{o.Owner, o.No}]; t != nil && t.state == done && t.run == o.Piece.Run {
+		r.Items[0], r.Piece = t.item(), o.Piece.of(t.outcome.Payload, s.link.part())
+	}
+	_ = s.link.nc.Publish(s.link.owner(o.Owner), encodeReports([]report{r}))
+}
+
+// start hands a task to the pool, with arg if its argument was not in its envelope.
+func (s *server) start(k taskKey, e envelope, arg []byte, id uint64) {
+	if arg != nil {
+		e.Arg = arg
+	}
 	m := &pool.Message{
 		ID: id, Task: e.Task, Arg: e.Arg, External: e.External, Key: e.Key, Timeout: e.Timeout, Delivery: e.Delivery, HasDelivery: true, Budgets: e.Budgets,
 		Attempts: e.Attempts, Exits: e.Exits,
@@ -377,17 +436,23 @@ func (s *server) start(k taskKey, e envelope, id uint64) {
 	err := s.pool.Send(context.Background(), m, func(r *pool.Reply) { s.finished(k, id, r) })
 	switch {
 	case err == nil:
-	case errors.Is(err, pool.ErrClosed), errors.Is(err, pool.ErrCrashLoop), errors.Is(err, pool.ErrQueueFull), notHere(err):
+	case errors.Is(err, pool.ErrClosed), errors.Is(err, pool.ErrCrashLoop), errors.Is(err, pool.ErrQueueFull), misfitOf(err) != fits:
 		s.log.Warn("a task cannot be run here", "task", e.Task, "error", err)
-		s.with(func(now time.Duration) { s.hand.cannot(now, k, notHere(err)) })
+		s.with(func(now time.Duration) { s.hand.cannot(now, k, misfitOf(err)) })
 	default:
 		s.finished(k, id, &pool.Reply{Err: err})
 	}
 }
 
-// notHere tells whether no node of this program will run the task.
-func notHere(err error) bool {
-	return errors.Is(err, pool.ErrUnknownTask) || errors.Is(err, pool.ErrOtherWorkers)
+// misfitOf is why no node of this program will run a task.
+func misfitOf(err error) misfit {
+	switch {
+	case errors.Is(err, pool.ErrUnknownTask):
+		return unknownTask
+	case errors.Is(err, pool.ErrOtherWorkers):
+		return otherWorkers
+	}
+	return fits
 }
 
 // finished takes a run's outcome. One that the pool's own end has given is none: the task goes back.
@@ -398,14 +463,11 @@ func (s *server) finished(k taskKey, id uint64, r *pool.Reply) {
 		return
 	}
 	now := clock()
-	delete(s.runs, k)
+	s.forgetRun(k, id)
 	if errors.Is(r.Err, pool.ErrClosed) || errors.Is(r.Err, pool.ErrCrashLoop) {
-		s.hand.cannot(now, k, false)
+		s.hand.cannot(now, k, fits)
 		s.carryOut()
 		return
-	}
-	if most := s.link.nc.MaxPayload() - 4096; int64(len(r.Payload)) > most {
-		r = &pool.Reply{Err: fmt.Errorf("%w: result of %d bytes, at most %d in this fleet", pool.ErrPayloadTooLarge, len(r.Payload), most), Attempts: r.Attempts, PID: r.PID}
 	}
 	s.learn(r.Run)
 	s.hand.finished(now, k, r, int64(len(r.Payload)))
@@ -471,7 +533,10 @@ func (s *server) run(ctx context.Context) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	look := func() {
-		s.with(func(now time.Duration) { s.hand.tick(now) })
+		s.with(func(now time.Duration) {
+			s.hand.tick(now)
+			s.args.tick(now)
+		})
 		s.doWork()
 	}
 	look()

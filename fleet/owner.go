@@ -44,6 +44,7 @@ func Dial(ctx context.Context, c Config) (*Fleet, error) {
 	if o.link, err = connect(ctx, c.Fleet, "respawn owner "+o.id, c.Servers, c.Options, o.connection); err != nil {
 		return nil, err
 	}
+	o.results = newGatherer(o.link.part(), o.wantPart)
 	o.link.makes, o.link.config, o.link.limits = true, streamConfig(c), o.judge.limits
 	if err = o.listen(); err == nil {
 		err = o.link.settle(ctx)
@@ -124,6 +125,7 @@ type owner struct {
 	slots     []publishing         // by the last part of the subject to which the broker answers: few subjects, used again once it has
 	freeSlots []int
 	waiting   []*outgoing // not at the judge yet: enough others are
+	results   *gatherer   // results that stayed with their nodes
 	out       int         // tasks at the judge
 	outBytes  int         // of their arguments
 	closed    bool
@@ -196,9 +198,42 @@ func (o *owner) hear(batch []*nats.Msg) {
 			}
 		}
 		for _, r := range reports {
-			o.judge.hear(now, r)
+			o.take(now, r)
 		}
 	})
+}
+
+// take has the judge hear a report, once all of it is here. o.mu is held.
+func (o *owner) take(now time.Duration, r report) {
+	switch note := (report{Node: r.Node, Kind: reportHand, Items: r.Items}); {
+	case r.Kind == reportPart:
+		o.results.come(now, gatherKey{r.Node, r.Items[0].No, r.Piece.Run}, r.Piece)
+	case r.Kind == reportWant:
+		o.judge.hear(now, note)
+		o.givePart(r)
+	case r.Kind == reportResult && r.Bytes > 0 && o.sent[r.Items[0].No] != nil:
+		o.judge.hear(now, note)
+		o.results.want(now, gatherKey{r.Node, r.Items[0].No, r.Run}, r.Bytes, func(payload []byte) {
+			r.Outcome.Payload = payload
+			o.judge.hear(o.judge.now, r)
+		})
+	default:
+		o.judge.hear(now, r)
+	}
+}
+
+// wantPart asks a node for a part of a result. o.mu is held.
+func (o *owner) wantPart(k gatherKey, p piece) {
+	_ = o.link.nc.Publish(o.link.node(k.who), encode([]order{{Owner: o.id, Kind: orderWant, No: k.no, Piece: &p}}))
+}
+
+// givePart answers a node that wants a part of an argument; of a task that is not there any more the judge has told it. o.mu is held.
+func (o *owner) givePart(r report) {
+	no := r.Items[0].No
+	if out := o.sent[no]; out != nil {
+		part := order{Owner: o.id, Kind: orderPart, No: no, Piece: r.Piece.of(out.message.Arg, o.link.part())}
+		_ = o.link.nc.Publish(o.link.node(r.Node), encode([]order{part}))
+	}
 }
 
 // refused takes the broker's word that a node is not there. Another broker than the node's may only have lost its way to that one: then
@@ -320,6 +355,7 @@ func (o *owner) settle(settled []settlement, no uint64, reply *pool.Reply) []set
 	}
 	delete(o.sent, no)
 	delete(o.byMessage, out.message.ID)
+	o.results.drop(o.judge.now, func(k gatherKey) bool { return k.no == no })
 	if out.settled = true; out.out {
 		o.out--
 		o.outBytes -= len(out.envelope.Arg)
@@ -403,6 +439,8 @@ func (o *owner) run() {
 			}
 			o.with(func(now time.Duration) {
 				o.judge.tick(now)
+				o.results.drop(now, func(k gatherKey) bool { n := o.judge.nodes[k.who]; return n == nil || n.state >= gone })
+				o.results.tick(now)
 				if n := o.judge.workers(); n != nodes {
 					nodes = n
 					o.notify()
@@ -461,12 +499,15 @@ func (o *owner) Send(ctx context.Context, m *pool.Message, done func(*pool.Reply
 	if m.Route != "" && m.Route != queueName {
 		return fmt.Errorf("fleet: no queue %q", m.Route)
 	}
-	if most := o.link.nc.MaxPayload() - 4096; int64(len(m.Arg)) > most {
-		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d in this fleet", pool.ErrPayloadTooLarge, m.Task, len(m.Arg), most)
+	if len(m.Arg) > maxPayload {
+		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d in a fleet", pool.ErrPayloadTooLarge, m.Task, len(m.Arg), maxPayload)
 	}
 	env := envelope{
 		Owner: o.id, Task: m.Task, Arg: m.Arg, External: m.External, Key: m.Key, Timeout: m.Timeout, Delivery: m.Delivery, Budgets: m.Budgets,
 		Attempts: m.Attempts, Exits: last(m.Exits),
+	}
+	if len(m.Arg) > o.link.part() {
+		env.Arg, env.Size = nil, len(m.Arg)
 	}
 	if !m.HasDelivery {
 		env.Delivery = o.cfg.Delivery

@@ -17,6 +17,7 @@ type envelope struct {
 	Ask      bool          `cbor:"a"` // it may have run before: ask its owner first
 	Task     string        `cbor:"k"`
 	Arg      []byte        `cbor:"b"`
+	Size     int           `cbor:"z,omitempty"` // of an argument that stays with its owner, until the node asks for it; Arg is empty then
 	External bool          `cbor:"l,omitempty"` // for workers of another language
 	Key      string        `cbor:"i"`
 	Timeout  time.Duration `cbor:"d,omitempty"`
@@ -56,6 +57,15 @@ type item struct {
 	Question uint64      `cbor:"q,omitempty"` // of one that asks: answers name it
 }
 
+// misfit is why a task and a node's program do not go together.
+type misfit uint8
+
+const (
+	fits         misfit = iota
+	unknownTask         // the program has no task of that name
+	otherWorkers        // the task is for workers of another language than the pool's, or for none
+)
+
 type reportKind uint8
 
 const (
@@ -65,6 +75,8 @@ const (
 	reportPong                         // it is there; Hand is what it has
 	reportHello                        // a new process: Name and Host say where
 	reportBye                          // it has drained and ends; nothing is in its hand
+	reportWant                         // Items[0]: it wants Piece of its argument
+	reportPart                         // Items[0]: Piece of its result; without data: that is not here
 )
 
 // report is what a node tells an owner.
@@ -73,10 +85,13 @@ type report struct {
 	Kind    reportKind  `cbor:"k"`
 	Items   []item      `cbor:"i,omitempty"`
 	Outcome *pool.Reply `cbor:"-"`
+	Bytes   int         `cbor:"y,omitempty"` // of a result that stays with its node, until the owner asks for it; Outcome has no payload then
+	Run     uint64      `cbor:"r,omitempty"` // of reportResult: which run of this node's has made it
+	Piece   *piece      `cbor:"f,omitempty"`
 	Wire    *wireReply  `cbor:"o,omitempty"` // Outcome, as it travels
 	Workers int         `cbor:"w,omitempty"` // of reportHello: as many tasks as it takes
 	Size    int         `cbor:"z,omitempty"` // of reportHello: its worker processes
-	Unknown bool        `cbor:"u,omitempty"` // of reportReturn: its program has no task of that name
+	Misfit  misfit      `cbor:"u,omitempty"` // of reportReturn: why no node of its program runs the task
 	Ping    uint64      `cbor:"p,omitempty"` // of reportPong: the ping that it answers
 	Name    string      `cbor:"l,omitempty"` // a label; two processes may have the same
 	Host    string      `cbor:"h,omitempty"` // the machine, the same after a restart
@@ -94,6 +109,8 @@ const (
 	orderAccept           // its result, or its return, has been taken: acknowledge it
 	orderDrain            // to the node: take nothing new, finish, and end
 	orderGone             // its owner ends: acknowledge and cancel all that it has of it
+	orderWant             // the owner wants Piece of its result
+	orderPart             // Piece of its argument
 )
 
 // order is what an owner tells a node.
@@ -104,5 +121,5 @@ type order struct {
 	Seq      uint64    `cbor:"s,omitempty"` // the stored message that a leave or an accept is for: the same task may come again as another
 	Question uint64    `cbor:"q,omitempty"` // of orderRun: what it answers; of orderPing: what the pong repeats
 	Alone    bool      `cbor:"l,omitempty"` // of orderRun: when nothing else runs at the node, and with nothing beside it
-	Credit   int64     `cbor:"c,omitempty"` // of orderPing and orderAccept: bytes of results that this owner takes from the node
+	Piece    *piece    `cbor:"f,omitempty"`
 }

@@ -1,9 +1,11 @@
 package fleettest_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -96,4 +98,60 @@ func TestAStoppedNodeIsGivenUpAndItsLateResultsChangeNothing(t *testing.T) {
 	g.Expect(all).To(BeNumerically("<=", 5), "at least once: at most twice; at most once: once")
 	g.Eventually(f.Alive).WithTimeout(time.Minute).Should(Equal(2), "it is taken back")
 	g.Expect(square.Call(bound(t), f, 4)).To(Equal(16))
+}
+
+// reverse takes and gives a payload larger than any message, and records that it began.
+var reverse = pool.Register("reverse", func(_ context.Context, in large) ([]byte, error) {
+	if err := in.record(); err != nil {
+		return nil, err
+	}
+	out := bytes.Clone(in.Data)
+	slices.Reverse(out)
+	return out, nil
+})
+
+type large struct {
+	work
+	Data []byte
+}
+
+// TestLargePayloadsSurviveNodesThatAreKilledAndStopped sends 8 MiB there and back, while nodes are killed and one is stopped for a while.
+func TestLargePayloadsSurviveNodesThatAreKilledAndStopped(t *testing.T) {
+	leaveOut(t)
+	g := NewWithT(t)
+	dir := t.TempDir()
+	f := fleettest.New(t, fleettest.Nodes(3), fleettest.Workers(1), fleettest.Restarts())
+	const tasks, size = 24, 8 << 20
+	payload := func(n int) []byte {
+		b := make([]byte, size)
+		for i := range b {
+			b[i] = byte(i>>8 + i*n)
+		}
+		return b
+	}
+	var futures []*pool.Future[[]byte]
+	for n := range tasks {
+		futures = append(futures, reverse.Submit(bound(t), f, large{work{dir, n, 0}, payload(n)}))
+	}
+	begun := func(n int) {
+		t.Helper()
+		g.Eventually(func() int { _, different := executions(dir); return different }).WithTimeout(time.Minute).Should(BeNumerically(">=", n))
+	}
+	for i, name := range []string{"node-1", "node-2", "node-3", "node-1"} {
+		begun(3 * i)
+		g.Eventually(f.Members).WithTimeout(time.Minute).Should(ContainElement(HaveField("Name", name)))
+		f.Kill(name)
+	}
+	begun(12)
+	g.Eventually(f.Members).WithTimeout(time.Minute).Should(ContainElement(HaveField("Name", "node-2")))
+	f.Signal("node-2", syscall.SIGSTOP)
+	begun(16)
+	f.Signal("node-2", syscall.SIGCONT)
+	for n, fut := range futures {
+		got, err := fut.Result(bound(t))
+		g.Expect(err).NotTo(HaveOccurred())
+		want := payload(n)
+		slices.Reverse(want)
+		g.Expect(bytes.Equal(got, want)).To(BeTrue(), "task %d", n)
+	}
 }

@@ -28,8 +28,8 @@ import (
 
 // Config says what is started. The zero value of a number is one.
 type Config struct {
-	Fleet    string // default "respawn"
-	Nodes    int
+	Fleet    string       // default "respawn"
+	Nodes    int          // negative: none
 	Workers  int          // of each node
 	Brokers  int          // 1, 3 or 5
 	Port     int          // of the first broker; 0 or less: any that is free
@@ -117,7 +117,8 @@ func play(arg string) {
 // Start starts brokers, waits until they listen, and starts nodes. The program must call pool.Main first of all.
 func Start(c Config) (*Fleet, error) {
 	c.Fleet, c.Nodes, c.Workers, c.Brokers = cmp.Or(c.Fleet, "respawn"), cmp.Or(c.Nodes, 1), cmp.Or(c.Workers, 1), cmp.Or(c.Brokers, 1)
-	if c.Nodes < 0 || c.Workers < 1 || c.Brokers != 1 && c.Brokers != 3 && c.Brokers != 5 {
+	c.Nodes = max(c.Nodes, 0)
+	if c.Workers < 1 || c.Brokers != 1 && c.Brokers != 3 && c.Brokers != 5 {
 		return nil, fmt.Errorf("%d nodes of %d workers and %d brokers: want at least one of each, and 1, 3 or 5 brokers", c.Nodes, c.Workers, c.Brokers)
 	}
 	dir, err := os.MkdirTemp("", "respawn-fleet-")
@@ -152,14 +153,16 @@ func Start(c Config) (*Fleet, error) {
 		n := &nodePart{c.Fleet, f.Servers(), fmt.Sprintf("node-%d", i+1), c.Workers}
 		f.members = append(f.members, &member{Member: Member{Role: "node", Slot: i + 1, Name: n.Name}, part: part{Node: n}})
 	}
-	for i, m := range f.members { // brokers first: a node that finds none ends
-		if i == c.Brokers {
-			err = f.listening()
+	for _, m := range f.members[:c.Brokers] {
+		if err = f.run(m); err != nil {
+			return nil, errors.Join(err, f.Close())
 		}
-		if err == nil {
-			err = f.run(m)
-		}
-		if err != nil {
+	}
+	if err = f.listening(); err != nil { // a node that finds none ends
+		return nil, errors.Join(err, f.Close())
+	}
+	for _, m := range f.members[c.Brokers:] {
+		if err = f.run(m); err != nil {
 			return nil, errors.Join(err, f.Close())
 		}
 	}
