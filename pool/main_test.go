@@ -45,8 +45,15 @@ func TestMain(m *testing.M) {
 		}
 	}
 	waitBesideEachOther()
-	os.Exit(watchRaces(func() int { return watchLeaks(m.Run) }))
+	os.Exit(watchRaces(func() int { return around(func() int { return watchLeaks(m.Run) }) }))
 }
+
+// How the suite is run over something else: around runs all tests with what they need beside them; starting is told of each pool of
+// start's, with its settings, and gives what is to be done when it has ended.
+var (
+	around   = func(run func() int) int { return run() }
+	starting = func(*testing.T, *pool.Pool, pool.Config) (ended func()) { return func() {} }
+)
 
 // The tasks of this package's tests.
 var (
@@ -297,8 +304,10 @@ func start(t *testing.T, cfg pool.Config) *pool.Pool {
 	}
 	p, err := pool.New(ctx, cfg.Broken(broken))
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	ended := starting(t, p, cfg)
 	t.Cleanup(func() {
 		p.Terminate()
+		ended()
 		NewWithT(t).Expect(descendants(p.ID())).To(BeEmpty(), "processes of the pool are left")
 		check()
 	})
