@@ -20,7 +20,7 @@ type Kind struct {
 	Zero chaos.Fault
 }
 
-// kinds is the table, in reading order.
+// table is in reading order.
 var table = []Kind{
 	{"signal", "Send the victim a signal.", "the wait status shows it; for TERM and the like, how the victim ended", "", Signal{}},
 	{"pause", "SIGSTOP, and SIGCONT after a while.", "state T of every thread until SIGCONT or death", "", Pause{}},

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -116,4 +117,71 @@ func function(files []*file, room, at, name string) (body *ast.BlockStmt) {
 		}
 	}
 	return nil
+}
+
+// What CONTRIBUTING.md says where a change begins is there.
+func TestAChangeBeginsWhereItIsSaidTo(t *testing.T) {
+	g := NewWithT(t)
+	files, err := readTree(os.DirFS(root))
+	g.Expect(err).NotTo(HaveOccurred())
+	page, err := os.ReadFile(root + "/CONTRIBUTING.md")
+	g.Expect(err).NotTo(HaveOccurred())
+	_, section, ok := strings.Cut(string(page), "## What goes where\n")
+	g.Expect(ok).To(BeTrue())
+	section, _, _ = strings.Cut(section, "\n## ")
+	g.Expect(strings.Count(section, "\n| ")).To(BeNumerically(">", 12))
+	for _, wrong := range misplaced(files, section) {
+		t.Errorf("CONTRIBUTING.md: %s", wrong)
+	}
+}
+
+func TestAPlaceThatIsNotThereIsFound(t *testing.T) {
+	files, err := readTree(fstest.MapFS{"p/a.go": {Data: []byte("package p\n\ntype T int\n\nvar v = 1\n\nfunc (t T) m() {}\n")}})
+	g := NewWithT(t)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(misplaced(files, "`p/a.go` (`T`), `p/a.go` (`v`), `p/a.go` (`m`), `p/a.go`")).To(BeEmpty())
+	g.Expect(misplaced(files, "`a.go`, `p/a.go` (`t`)")).To(Equal([]string{"a.go is not there", "p/a.go does not declare t"}))
+}
+
+// place is a file, and mostly what it declares.
+var place = regexp.MustCompile("`([\\w/-]+\\.go)`(?: \\(`(\\w+)`\\))?")
+
+// misplaced finds the files that a text names and that are not there, and what is not in them.
+func misplaced(files []*file, text string) (found []string) {
+	for _, m := range place.FindAllStringSubmatch(text, -1) {
+		i := slices.IndexFunc(files, func(f *file) bool { return f.path == m[1] })
+		switch {
+		case i < 0:
+			found = append(found, m[1]+" is not there")
+		case m[2] != "" && !declares(files[i], m[2]):
+			found = append(found, m[1]+" does not declare "+m[2])
+		}
+	}
+	return found
+}
+
+// declares tells whether the file has a function, method, type, variable or constant of that name.
+func declares(f *file, name string) bool {
+	for _, d := range f.syntax.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			if d.Name.Name == name {
+				return true
+			}
+		case *ast.GenDecl:
+			for _, s := range d.Specs {
+				switch s := s.(type) {
+				case *ast.TypeSpec:
+					if s.Name.Name == name {
+						return true
+					}
+				case *ast.ValueSpec:
+					if slices.ContainsFunc(s.Names, func(id *ast.Ident) bool { return id.Name == name }) {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
 }
