@@ -36,12 +36,12 @@ func (c *Case) Pending() bool { return c.pending() }
 func (c *Case) Recovered(ctx context.Context) bool { return c.recovered(ctx) }
 
 // Claim takes what only one injection of a run may have at a time, by its name. ok is false while another one has it.
-func (c *Case) Claim(what string) (release func(), ok bool) { return c.claims.take(what) }
+func (c *Case) Claim(what string) (release func(), ok bool) { return c.claims.claim(what) }
 
 // claims is who has what. Safe for concurrent use.
 type claims struct{ taken sync.Map }
 
-func (c *claims) take(what string) (release func(), ok bool) {
+func (c *claims) claim(what string) (release func(), ok bool) {
 	_, taken := c.taken.LoadOrStore(what, true)
 	return func() { c.taken.Delete(what) }, !taken
 }

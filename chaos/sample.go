@@ -76,8 +76,8 @@ func (x *experiment) sample(ctx context.Context) (stop func()) {
 func (x *experiment) look(ctx context.Context) {
 	x.sampler.mu.Lock()
 	defer x.sampler.mu.Unlock()
-	m, _ := x.sampler.take(ctx, false) // the last look decides what is left
-	if ctx.Err() == nil {              // else nobody may have been listed for that
+	m, _ := x.sampler.sample(ctx, false) // the last look decides what is left
+	if ctx.Err() == nil {                // else nobody may have been listed for that
 		x.record(history.Event{Sample: &m})
 	}
 }
@@ -86,7 +86,7 @@ func (x *experiment) look(ctx context.Context) {
 func (x *experiment) lookBefore(ctx context.Context) {
 	x.sampler.mu.Lock()
 	defer x.sampler.mu.Unlock()
-	m, _ := x.sampler.take(ctx, true)
+	m, _ := x.sampler.sample(ctx, true)
 	x.sampler.others = m.Others
 	x.record(history.Event{Sample: &m})
 }
@@ -96,7 +96,7 @@ func (x *experiment) lookBefore(ctx context.Context) {
 // So many orphans as were ended already count as there.
 func (x *experiment) lastLook(ended int) {
 	for deadline := time.Now().Add(time.Second); ; {
-		m, err := x.sampler.take(context.Background(), true)
+		m, err := x.sampler.sample(context.Background(), true)
 		calm := err == nil && m.Zombies+m.Orphans == 0 && m.Others <= x.sampler.others && m.Ready >= m.Want && (m.Want > 0 || m.Cgroups == 0)
 		if calm || time.Now().After(deadline) {
 			m.Orphans, m.Left = m.Orphans+ended, ended
@@ -111,9 +111,9 @@ func (x *experiment) lastLook(ended int) {
 	}
 }
 
-// take makes one sample; full also looks at every process of the host. The error says why that could not be: zombies and
+// sample makes one sample; full also looks at every process of the host. The error says why that could not be: zombies and
 // orphans are those of the look before then.
-func (s *sampler) take(ctx context.Context, full bool) (m history.Sample, err error) {
+func (s *sampler) sample(ctx context.Context, full bool) (m history.Sample, err error) {
 	members, _ := s.x.Target.Members(ctx) // a target that is gone lists none; what it left is looked for all the same
 	m = history.Sample{Want: s.x.Target.Want(), HostOOM: s.oom.kills(s.x)}
 	if s.parent == os.Getpid() {

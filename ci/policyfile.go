@@ -29,8 +29,8 @@ func (r *policyReader) wrong(n *yaml.Node, format string, args ...any) {
 	r.mistakes = append(r.mistakes, fmt.Errorf("%s%s: %s", r.path, at, fmt.Sprintf(format, args...)))
 }
 
-// take reads the value; bad says what is wanted when it is another kind.
-func (r *policyReader) take(n *yaml.Node, into any, want string) bool {
+// value reads a node; want says what would be right when it is another kind.
+func (r *policyReader) value(n *yaml.Node, into any, want string) bool {
 	err := n.Load(into)
 	_, text := into.(*string)
 	if rest := strings.TrimLeft(n.Value, "0"); !text && rest != n.Value && rest != "" && rest[0] != '.' {
@@ -57,11 +57,11 @@ func (r *policyReader) read(text []byte) (p Policy) {
 				p.named = append(p.named, named{n.Content[i].Value, n.Content[i].Line, n.Content[i].Column})
 			}
 		},
-		"allow_skips": func(n *yaml.Node) { r.take(n, &p.AllowSkips, "true or false") },
+		"allow_skips": func(n *yaml.Node) { r.value(n, &p.AllowSkips, "true or false") },
 		"max_age": func(n *yaml.Node) {
 			const want = "a duration from 1s, such as 36h"
 			var text string
-			if r.take(n, &text, want) {
+			if r.value(n, &text, want) {
 				age, err := time.ParseDuration(text)
 				if p.MaxAge = age; err != nil || age < time.Second {
 					r.wrong(n, "want %s", want)
@@ -114,7 +114,7 @@ func (r *policyReader) names(n *yaml.Node) (list []string) {
 	}
 	for _, item := range n.Content {
 		var name string
-		switch ok := r.take(item, &name, "a scenario's name"); {
+		switch ok := r.value(item, &name, "a scenario's name"); {
 		case ok && slices.Contains(list, name):
 			r.wrong(item, "%q is here twice", name)
 		case ok:
@@ -147,16 +147,16 @@ func (r *policyReader) allow(n *yaml.Node) map[string][]reports.Verdict {
 // regression reads when a change against the baseline is red; what is there must make sense.
 func (r *policyReader) regression(n *yaml.Node) (c Regression) {
 	r.keys(n, map[string]func(*yaml.Node){
-		"off":    func(n *yaml.Node) { r.take(n, &c.Off, "true or false") },
+		"off":    func(n *yaml.Node) { r.value(n, &c.Off, "true or false") },
 		"ratio":  func(n *yaml.Node) { r.ratio(n, &c.Ratio) },
 		"detect": func(n *yaml.Node) { r.ratio(n, &c.Detect) },
 		"p": func(n *yaml.Node) {
-			if r.take(n, &c.P, "a number between 0 and 1") && !(c.P > 0 && c.P < 1) {
+			if r.value(n, &c.P, "a number between 0 and 1") && !(c.P > 0 && c.P < 1) {
 				r.wrong(n, "want 0 < p < 1")
 			}
 		},
 		"runs": func(n *yaml.Node) {
-			if r.take(n, &c.Runs, "a whole number from 2") && c.Runs < 2 {
+			if r.value(n, &c.Runs, "a whole number from 2") && c.Runs < 2 {
 				r.wrong(n, "want runs >= 2")
 			}
 		},
@@ -165,7 +165,7 @@ func (r *policyReader) regression(n *yaml.Node) (c Regression) {
 }
 
 func (r *policyReader) ratio(n *yaml.Node, into *float64) {
-	if r.take(n, into, "a number above 1") && !(*into > 1 && *into <= math.MaxFloat64) {
+	if r.value(n, into, "a number above 1") && !(*into > 1 && *into <= math.MaxFloat64) {
 		r.wrong(n, "want a ratio > 1")
 	}
 }

@@ -169,12 +169,12 @@ func (s *server) receive(orders string) {
 				more = false
 			}
 		}
-		s.take(batch, orders)
+		s.handle(batch, orders)
 	}
 }
 
-// take has the hand obey orders and take deliveries, in the order in which they came.
-func (s *server) take(batch []*nats.Msg, orders string) {
+// handle has the hand obey orders and take deliveries, in the order in which they came.
+func (s *server) handle(batch []*nats.Msg, orders string) {
 	var steps []func(now time.Duration)
 	var ds []delivery
 	deliver := func() {

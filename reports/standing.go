@@ -240,7 +240,7 @@ func (w *walk) look(rel string, above []fs.FileInfo) error {
 		w.lost(rel, "", err)
 		return nil
 	}
-	w.take(rel, entries)
+	w.read(rel, entries)
 	above = append(slices.Clip(above), info)
 	for _, e := range entries {
 		below, err := os.Stat(filepath.Join(dir, e.Name()))
@@ -270,8 +270,8 @@ func (w *walk) upward(path string, e fs.DirEntry) bool {
 	return err != nil || rootErr != nil || strings.HasPrefix(root+"/", strings.TrimSuffix(to, "/")+"/")
 }
 
-// take reads the run in the directory, if one has left anything there.
-func (w *walk) take(rel string, entries []fs.DirEntry) {
+// read reads the run in the directory, if one has left anything there.
+func (w *walk) read(rel string, entries []fs.DirEntry) {
 	has := func(name string) bool {
 		return slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == name })
 	}

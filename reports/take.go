@@ -22,7 +22,7 @@ type Taken struct {
 // taken for the one before it, and keeps other runs out of it until Release is called or the process ends. Until Finish is
 // called, the directory says that a run has begun there and has no report. ErrTaken if another run has it.
 func Take(dir, command string) (*Taken, error) {
-	t, err := take(dir)
+	t, err := lockDir(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func Take(dir, command string) (*Taken, error) {
 // Plan makes the directory of a run that is going to begin later, and says so there: should it never begin, that is not to be
 // overlooked. ErrTaken if another run has it.
 func Plan(dir, command string) error {
-	t, err := take(dir)
+	t, err := lockDir(dir)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func Distrust(dir, why string) error {
 		return err
 	}
 	releaseAll(runs)
-	t, err := take(dir)
+	t, err := lockDir(dir)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func takeAll(dir, scenario string) (runs []*Taken, err error) {
 		if _, err := strconv.ParseUint(n, 10, 32); !e.IsDir() || name != scenario || numbered && err != nil {
 			continue
 		}
-		t, err := take(filepath.Join(dir, e.Name()))
+		t, err := lockDir(filepath.Join(dir, e.Name()))
 		if err != nil {
 			releaseAll(runs)
 			return nil, err
@@ -118,8 +118,8 @@ func releaseAll(runs []*Taken) {
 	}
 }
 
-// take makes and locks the directory.
-func take(dir string) (*Taken, error) {
+// lockDir makes and locks the directory.
+func lockDir(dir string) (*Taken, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the directory of the run: %w", err)
 	}

@@ -9,8 +9,8 @@ import (
 // of a table, and its shape is the struct that it would be if they were fields.
 type choice interface {
 	shape() reflect.Type
-	// take fills it from a value of the shape, of which usually one field is set.
-	take(v reflect.Value)
+	// fill sets it from a value of the shape, of which usually one field is set.
+	fill(v reflect.Value)
 }
 
 // option is one kind of a choice.

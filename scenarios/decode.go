@@ -105,7 +105,7 @@ func (d *decoder) decode(path string, n *yaml.Node, v reflect.Value, depth int) 
 		}
 		shaped := reflect.New(c.shape()).Elem()
 		d.structure(path, n, shaped, depth)
-		c.take(shaped)
+		c.fill(shaped)
 	case reflect.Slice:
 		d.list(path, n, v, depth)
 	case reflect.Map:

@@ -38,7 +38,7 @@ var faultShape = sync.OnceValue(func() reflect.Type {
 
 func (f *Fault) shape() reflect.Type { return faultShape() }
 
-func (f *Fault) take(v reflect.Value) {
+func (f *Fault) fill(v reflect.Value) {
 	key, value := taken(v)
 	f.Kind = key
 	if f.Mixed, _ = value.([]Weighted); f.Mixed == nil && key != "" {

@@ -27,7 +27,7 @@ var targetShape = sync.OnceValue(func() reflect.Type {
 
 func (t *Target) shape() reflect.Type { return targetShape() }
 
-func (t *Target) take(v reflect.Value) {
+func (t *Target) fill(v reflect.Value) {
 	key, value := taken(v)
 	t.Kind = key
 	t.Settings, _ = value.(kind.Settings)

@@ -55,7 +55,7 @@ type throttling struct {
 	before uint64
 }
 
-func (t *throttling) Setup(_ context.Context, c *chaos.Case) error { return t.take(c, cgroup.CPU) }
+func (t *throttling) Setup(_ context.Context, c *chaos.Case) error { return t.confine(c, cgroup.CPU) }
 
 func (t *throttling) Inject(context.Context, *chaos.Case) (err error) {
 	if t.before, err = t.group.CPUThrottled(); err != nil {

@@ -41,7 +41,7 @@ func playHog() error {
 	if n, _ := fmt.Sscanf(order, holdBytes, &bytes); n == 0 {
 		return useUp()
 	}
-	taken, err := take(bytes, func() (bool, error) { return false, nil })
+	taken, err := fill(bytes, func() (bool, error) { return false, nil })
 	if err != nil {
 		return err
 	}
@@ -60,17 +60,17 @@ func useUp() error {
 	if err != nil {
 		return err
 	}
-	_, err = take(math.MaxInt64, func() (bool, error) {
+	_, err = fill(math.MaxInt64, func() (bool, error) {
 		now, err := group.OOMKills()
 		return now > before, err
 	})
 	return err
 }
 
-// take takes so many bytes, by mouthfuls, unless enough says to stop, or the kernel gives no more: somebody was killed then,
+// fill takes so many bytes, by mouthfuls, unless enough says to stop, or the kernel gives no more: somebody was killed then,
 // or is about to be. It returns how many it took. They are in a file without a name, since what a process has mapped counts
 // against it when the kernel chooses; it stays open.
-func take(bytes int64, enough func() (bool, error)) (taken int64, err error) {
+func fill(bytes int64, enough func() (bool, error)) (taken int64, err error) {
 	fd, err := unix.MemfdCreate("hog", unix.MFD_CLOEXEC)
 	if err != nil {
 		return 0, err

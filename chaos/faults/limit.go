@@ -18,8 +18,8 @@ type limiting struct {
 	undos []func() // tell the guardian that it is not needed any more
 }
 
-// take gives the injection a group in which the victim is alone. What this host lacks is a refusal.
-func (l *limiting) take(c *chaos.Case, controllers ...cgroup.Controller) error {
+// confine gives the injection a group in which the victim is alone. What this host lacks is a refusal.
+func (l *limiting) confine(c *chaos.Case, controllers ...cgroup.Controller) error {
 	g, err := cgroup.Take(c.Victim.PID, fmt.Sprintf("fault-%d", c.Victim.PID), controllers...)
 	var lacks *cgroup.UnsupportedError
 	switch {

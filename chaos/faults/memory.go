@@ -67,7 +67,7 @@ const pressureSpace = 128 << 20
 
 func (p *pressing) Setup(ctx context.Context, c *chaos.Case) error {
 	canAllocate := p.stressing.Setup(ctx, c) == nil
-	if err := p.take(c, cgroup.Memory); err != nil || canAllocate {
+	if err := p.confine(c, cgroup.Memory); err != nil || canAllocate {
 		return err
 	}
 	var err error

@@ -22,7 +22,7 @@ type oomByCgroup struct {
 
 func (o *oomByCgroup) Setup(ctx context.Context, c *chaos.Case) error {
 	canAllocate := o.stressing.Setup(ctx, c) == nil
-	if err := o.take(c, cgroup.Memory); err != nil || canAllocate {
+	if err := o.confine(c, cgroup.Memory); err != nil || canAllocate {
 		return err
 	}
 	var err error

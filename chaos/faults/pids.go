@@ -52,7 +52,7 @@ func (p *exhaustingPIDs) Setup(ctx context.Context, c *chaos.Case) error {
 	if err := p.stressing.Setup(ctx, c); err != nil {
 		return err
 	}
-	return p.take(c, cgroup.Pids)
+	return p.confine(c, cgroup.Pids)
 }
 
 func (p *exhaustingPIDs) Inject(ctx context.Context, c *chaos.Case) (err error) {

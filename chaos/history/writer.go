@@ -80,7 +80,7 @@ func NewWriter(out io.Writer, h Header, o Options) (*Writer, error) {
 	w := &Writer{out: out, o: o, buf: make([]byte, 0, 2*flushSize)}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.take(append(w.buf, line...))
+	w.setLast(append(w.buf, line...))
 	w.flush()
 	return w, w.err
 }
@@ -114,15 +114,15 @@ func (w *Writer) append(e Event) error {
 	}
 	w.last = e.T
 	w.events++
-	w.take(line)
+	w.setLast(line)
 	if w.o.Tee != nil {
 		w.o.Tee(w.events+1, e)
 	}
 	return w.err
 }
 
-// take makes buf, which has one more line at its end, the buffer. The newline is added here.
-func (w *Writer) take(buf []byte) {
+// setLast makes buf, which has one more line at its end, the buffer. The newline is added here.
+func (w *Writer) setLast(buf []byte) {
 	old := len(w.buf)
 	w.buf = append(buf, '\n')
 	w.sum = crc32.Update(w.sum, castagnoli(), w.buf[old:])

@@ -49,7 +49,7 @@ and measures how long its tasks take to run elsewhere. One broker keeps the queu
 				if names[n] == "" {
 					return &usageError{fmt.Errorf("--brokers %d: want 1, 3, or 1,3", n)}
 				}
-				f, err := m.take(cmd.Context(), n)
+				f, err := m.measure(cmd.Context(), n)
 				if err != nil {
 					return fmt.Errorf("with %d brokers: %w", n, err)
 				}
@@ -82,8 +82,8 @@ func (f figures) print(w io.Writer, m measures, brokers int) {
 
 func perSecond(v float64) string { return units.Number(math.Round(v)) + "/s" }
 
-// take measures a fleet with that many brokers.
-func (m measures) take(ctx context.Context, brokers int) (f figures, err error) {
+// measure measures a fleet with that many brokers.
+func (m measures) measure(ctx context.Context, brokers int) (f figures, err error) {
 	local, err := localfleet.Start(localfleet.Config{Fleet: "bench", Nodes: 2, Workers: 2, Brokers: brokers, InMemory: brokers == 1})
 	if err != nil {
 		return f, err

@@ -104,7 +104,7 @@ func (f *Follower) read() {
 		n, err := f.socket.Read(b)
 		switch {
 		case err == nil:
-			f.take(b[:n])
+			f.follow(b[:n])
 		case errors.Is(err, unix.ENOBUFS):
 			f.mu.Lock()
 			f.lost = true
@@ -115,8 +115,8 @@ func (f *Follower) read() {
 	}
 }
 
-// take is one event.
-func (f *Follower) take(b []byte) {
+// follow notes what one event tells.
+func (f *Follower) follow(b []byte) {
 	if len(b) < headers+16+24 {
 		return
 	}

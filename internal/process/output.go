@@ -82,7 +82,7 @@ func (o *output) copy() {
 	buf := make([]byte, 4<<10)
 	for {
 		n, err := o.pipe.Read(buf)
-		o.take(buf[:n])
+		o.split(buf[:n])
 		if err != nil {
 			break
 		}
@@ -94,7 +94,7 @@ func (o *output) copy() {
 				if n <= 0 && err != unix.EINTR { //nolint:errorlint // a raw errno
 					return
 				}
-				o.take(buf[:max(n, 0)])
+				o.split(buf[:max(n, 0)])
 			}
 		})
 	}
@@ -106,8 +106,8 @@ func (o *output) copy() {
 // stop ends copy although a descendant of the worker may hold the pipe open.
 func (o *output) stop() { _ = o.pipe.SetReadDeadline(time.Unix(1, 0)) }
 
-// take splits what was read into lines.
-func (o *output) take(b []byte) {
+// split splits what was read into lines.
+func (o *output) split(b []byte) {
 	for len(b) > 0 {
 		i := bytes.IndexByte(b, '\n') + 1
 		if i == 0 {

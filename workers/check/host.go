@@ -122,7 +122,7 @@ func (h *host) read() {
 			return
 		}
 		f.came = time.Now()
-		h.take(&f)
+		h.receive(&f)
 	}
 }
 
@@ -136,8 +136,8 @@ func (h *host) rubbish(format string, args ...any) {
 	}
 }
 
-// take takes one frame.
-func (h *host) take(f *frame) {
+// receive does what one frame asks.
+func (h *host) receive(f *frame) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.frames++

@@ -177,7 +177,7 @@ func (w *worker) serve() {
 			cancelled := make(chan struct{})
 			w.cancel.Store(&cancelled)
 			w.running.Store(int64(f.seq)) // before the ticket: it may be cancelled at once
-			if f.kind == kindTask && w.take(f.seq) {
+			if f.kind == kindTask && w.claim(f.seq) {
 				began := time.Now()
 				kind, payload := w.answer(f, cancelled)
 				w.write(kind, f, payload, time.Since(began))
@@ -187,8 +187,8 @@ func (w *worker) serve() {
 	}
 }
 
-// take takes the ticket of a frame that is here whole. False: the task was taken back.
-func (w *worker) take(seq uint32) bool {
+// claim takes the ticket of a frame that is here whole. False: the task was taken back.
+func (w *worker) claim(seq uint32) bool {
 	if w.ticket < 0 {
 		var b [4]byte
 		n, err := syscall.Read(5, b[:])

@@ -55,7 +55,7 @@ func converse(words []string) {
 			say(message{Op: "error", ID: m.ID, Error: "TypeError: " + err.Error()})
 			continue
 		}
-		p.take(m)
+		p.serve(m)
 	}
 	p.finish() // the harness is gone
 	os.Exit(0)
@@ -80,8 +80,8 @@ func speaker() func(message) {
 	}
 }
 
-// take answers one request.
-func (p *pool) take(m message) {
+// serve answers one request.
+func (p *pool) serve(m message) {
 	switch m.Op {
 	case "hello":
 		p.say(message{Op: "hello", Protocol: 1, Name: "brokenpool", Version: p.version(), Can: []string{"workers", "pid", "witness"}})

@@ -38,7 +38,7 @@ func (d *Driver) read() {
 			}
 			return
 		case len(bytes.TrimSpace(line)) > 0:
-			d.take(line, number)
+			d.deliver(line, number)
 		}
 	}
 }
@@ -60,8 +60,8 @@ func (d *Driver) skipLine(in *bufio.Reader, number int) bool {
 	}
 }
 
-// take hands a line to whom it answers.
-func (d *Driver) take(line []byte, number int) {
+// deliver hands a line to whom it answers.
+func (d *Driver) deliver(line []byte, number int) {
 	r := parse(line, number)
 	if r.bad != nil {
 		d.violate(r.bad)

@@ -25,7 +25,7 @@ func (t *tail) read(pipe *os.File) {
 	}
 	_ = raw.Read(func(fd uintptr) bool {
 		for {
-			if more, ended := t.take(int(fd)); !more {
+			if more, ended := t.readOnce(int(fd)); !more {
 				return ended
 			}
 		}
@@ -40,15 +40,15 @@ func (t *tail) catchUp(pipe *os.File) {
 	}
 	_ = raw.Control(func(fd uintptr) {
 		for range 1 << 10 { // whoever writes on and on is not waited for
-			if more, _ := t.take(int(fd)); !more {
+			if more, _ := t.readOnce(int(fd)); !more {
 				return
 			}
 		}
 	})
 }
 
-// take reads once, without waiting, and keeps it before anybody else can look.
-func (t *tail) take(fd int) (more, ended bool) {
+// readOnce reads what is there, without waiting, and keeps it before anybody else can look.
+func (t *tail) readOnce(fd int) (more, ended bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var buf [4 << 10]byte

@@ -57,12 +57,12 @@ func (p *phases) refresh() error {
 			return nil
 		}
 		p.offset += int64(len(line))
-		p.take(bytes.Fields(line))
+		p.count(bytes.Fields(line))
 	}
 }
 
-// take counts a line: see the package witness.
-func (p *phases) take(fields [][]byte) {
+// count counts a line: see the package witness.
+func (p *phases) count(fields [][]byte) {
 	if len(fields) < 5 {
 		return
 	}
