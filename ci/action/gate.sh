@@ -3,7 +3,7 @@
 #
 #   gate.sh run       runs scenarios, or the tests of packages that run some, and leaves their reports in $OUT
 #   gate.sh gate      decides, and leaves the decision as Markdown in $OUT/gate.md; 1 is red
-#   gate.sh comment   puts that on the pull request or the merge request, in place of the last time's
+#   gate.sh comment   puts that on the pull request in place of the last time's, or as a new note on the merge request
 #
 # SCENARIOS and PACKAGES say what is run, and one of them must be set. POLICY, BASELINE, REPEAT (1) and OUT (respawn-out) may be.
 set -euo pipefail

@@ -168,13 +168,8 @@ func TestTheActionRunsTestsOfAPoolOfOnesOwn(t *testing.T) {
 	g.Expect(ok).To(BeFalse(), "no run is no green: %s", out)
 }
 
-func TestTheComponentOfGitLabDoesTheSame(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
-	t.Parallel()
-	g := NewWithT(t)
-	dir, bin := runner(g, t)
+// component is the job of the component of GitLab with those inputs.
+func component(g *WithT, dir string, inputs map[string]string) pipeline {
 	text, err := os.ReadFile("../../ci/gitlab/respawn.yml")
 	g.Expect(err).NotTo(HaveOccurred())
 	head, body, ok := bytes.Cut(text, []byte("\n---\n"))
@@ -188,14 +183,64 @@ func TestTheComponentOfGitLabDoesTheSame(t *testing.T) {
 	words := string(body)
 	for name, in := range spec.Spec.Inputs {
 		value := in.Default
-		if name == "scenarios" {
-			value = "one.yaml"
+		if own, ok := inputs[name]; ok {
+			value = own
 		}
 		words = strings.ReplaceAll(words, "$[[ inputs."+name+" ]]", `"`+value+`"`)
 	}
 	g.Expect(words).NotTo(ContainSubstring("$[["))
 	write(g, filepath.Join(dir, "job.yml"), strings.Replace(words, "respawn:\n", "resilience:\n", 1))
-	p := gitlab(g, filepath.Join(dir, "job.yml"))
+	return gitlab(g, filepath.Join(dir, "job.yml"))
+}
+
+// What was asked for reaches the command and go test, in the action and in the component; and a run that is no run is red, whatever
+// the gate would say of what is there.
+func TestInputsReachTheCommandAndARunThatIsNoneIsRed(t *testing.T) {
+	g := NewWithT(t)
+	dir, bin := t.TempDir(), t.TempDir()
+	root := absolute(g, "../..")
+	write(g, filepath.Join(bin, "respawn"), "#!/bin/sh\necho \"respawn $*\" >>calls\n[ $1 = gate ] && echo gate: green || exit ${RUN:-0}\n")
+	write(g, filepath.Join(bin, "go"), fmt.Sprintf("#!/bin/sh\ncase $1 in list) echo %q ;; test) echo \"go $*\" >>calls; exit ${TEST:-0} ;; esac\n", root))
+	g.Expect(os.Mkdir(filepath.Join(dir, "before"), 0o755)).To(Succeed())
+	inputs := map[string]string{"scenarios": "a.yaml b", "packages": "./p -run ^X$", "policy": "p.yaml", "baseline": "before", "repeat": "3"}
+	all := []string{
+		"respawn run a.yaml b --short --repeat 3 --out respawn-out", "go test -count=3 ./p -run ^X$",
+		"respawn gate respawn-out --policy p.yaml --baseline before --junit respawn-out/gate.xml",
+	}
+	path := "PATH=" + bin + ":" + os.Getenv("PATH")
+	words := map[string]string{}
+	for name, value := range inputs {
+		words["inputs."+name] = value
+	}
+	ways := map[string]func(set ...string) bool{
+		"action": func(set ...string) bool {
+			ok, _ := onRunner(t, dir, actionSteps(g, words), append(set, path, "GITHUB_ACTIONS=true", "GITHUB_STEP_SUMMARY=", "GITHUB_REF=")...)
+			return ok
+		},
+		"component": func(set ...string) bool {
+			ok, _ := component(g, dir, inputs).run(t, dir, append(set, path, "GITHUB_ACTIONS=", "GITHUB_STEP_SUMMARY=")...)
+			return ok
+		},
+	}
+	for name, way := range ways {
+		for codes, want := range map[string]int{"RUN=0": 3, "RUN=1": 3, "RUN=3": 3, "RUN=4": 3, "RUN=5": 3, "RUN=2": 1, "RUN=127": 1, "TEST=1": 3, "TEST=2": 2} {
+			_ = os.Remove(filepath.Join(dir, "calls"))
+			g.Expect(way(codes)).To(Equal(want == len(all)), "%s, %s", name, codes)
+			calls, err := os.ReadFile(filepath.Join(dir, "calls"))
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(strings.Split(strings.TrimSpace(string(calls)), "\n")).To(Equal(all[:want]), "%s, %s", name, codes)
+		}
+	}
+}
+
+func TestTheComponentOfGitLabDoesTheSame(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
+	t.Parallel()
+	g := NewWithT(t)
+	dir, bin := runner(g, t)
+	p := component(g, dir, map[string]string{"scenarios": "one.yaml"})
 	set := []string{
 		"PATH=" + bin + ":" + os.Getenv("PATH"), "GITHUB_ACTIONS=", "GITHUB_STEP_SUMMARY=", "RESPAWN_TOKEN=secret", "CI_MERGE_REQUEST_IID=5",
 		"CI_API_V4_URL=https://gitlab.example/api/v4", "CI_PROJECT_ID=3",
