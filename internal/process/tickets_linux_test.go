@@ -138,3 +138,52 @@ func TestTicketsThatAWorkerForgesOrTearsAreAFaultAndTakeNothingBack(t *testing.T
 		})
 	}
 }
+
+// A worker of another language has the pipe and can write into it, as docs/wire.md says.
+func TestATicketThatIsPutBackIsSeenUnlessThePipeIsAsItWasWhenThePoolLooked(t *testing.T) {
+	putBack := func(g *WithT, worker *os.File, seq uint32) {
+		end, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", worker.Fd()), os.O_WRONLY, 0)
+		g.Expect(err).NotTo(HaveOccurred())
+		defer end.Close()
+		_, err = end.Write(binary.LittleEndian.AppendUint32(nil, seq))
+		g.Expect(err).NotTo(HaveOccurred())
+	}
+	for name, c := range map[string]struct {
+		offered uint32
+		look    bool // between the taking and the putting back
+		seen    string
+		started bool
+	}{
+		"behind others":               {offered: 3, seen: "ticket 1 is in the pipe where 0 was written", started: true},
+		"after a look, behind others": {offered: 3, look: true, seen: "3 tickets are in the pipe, of 2 that were written", started: true},
+		"after a look":                {offered: 1, look: true, started: true},
+		"before any":                  {offered: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			rec, worker := ticketPair(t)
+			for seq := range c.offered {
+				rec.Offer(seq)
+			}
+			rec.write()
+			seq, ok := takeTicket(worker)
+			g.Expect(ok).To(BeTrue())
+			g.Expect(seq).To(BeZero())
+			if c.look {
+				g.Expect(rec.Unstarted(0)).To(BeFalse())
+			}
+			putBack(g, worker, 0)
+			last := c.offered - 1
+			g.Expect(rec.Revoke(last)).To(Equal(last == 0 && !c.started), "the last one")
+			g.Expect(rec.Unstarted(0)).To(Equal(!c.started), "the one that was taken")
+			if c.seen == "" {
+				g.Expect(rec.Fault()).NotTo(HaveOccurred())
+				return
+			}
+			g.Expect(rec.Fault()).To(MatchError(c.seen))
+			for seq := range c.offered {
+				g.Expect(rec.Unstarted(seq)).To(BeFalse(), "of a worker that broke its record")
+			}
+		})
+	}
+}
