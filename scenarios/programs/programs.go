@@ -27,7 +27,7 @@ type Row struct {
 	Title string `yaml:"title"`
 	// Family is that of the matrix: "servers", "supervisors".
 	Family string `yaml:"family"`
-	// Command is the target's settings, as a scenario has them below target.command. DIR in it stands for the directory of Dir.
+	// Command is the target's settings, as a scenario has them below target.command. HERE in it stands for the directory of Dir.
 	Command map[string]any `yaml:"command"`
 	// Load is what it answers, as a scenario has it below load; nil where nothing is asked.
 	Load map[string]any `yaml:"load"`
@@ -56,16 +56,16 @@ func Dir(into string) (string, error) {
 	return dir, err
 }
 
-// Settings is the row's Command with every DIR replaced.
+// Settings is the row's Command with every HERE replaced.
 func (r Row) Settings(dir string) map[string]any {
 	return placed(r.Command, dir).(map[string]any) //nolint:forcetypeassert // of a map comes a map
 }
 
-// placed is a value of YAML with every DIR replaced.
+// placed is a value of YAML with every HERE replaced.
 func placed(v any, dir string) any {
 	switch v := v.(type) {
 	case string:
-		return strings.ReplaceAll(v, "DIR", dir)
+		return strings.ReplaceAll(v, "HERE", dir)
 	case []any:
 		list := make([]any, len(v))
 		for i := range v {
