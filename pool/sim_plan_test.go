@@ -41,6 +41,7 @@ type simPlan struct {
 
 // simTask is one task to be submitted, and what is known of its fate.
 type simTask struct {
+	kept     *Loan // else it would be released once it is garbage
 	n        int
 	work     time.Duration
 	fail     wire.Kind // frameValue, frameError or framePanic
