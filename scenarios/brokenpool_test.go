@@ -43,6 +43,7 @@ var caught = map[string][]breach{
 	// where tasks run
 	"runs-in-driver":           {{"tutorial", "slots.silent"}, {"random-kill", "slots.silent"}},
 	"makes-up-answers":         {{"kill-busy", "tasks.unwitnessed"}, {"kill-all", "tasks.unwitnessed"}},
+	"backdates":                {{"random-kill", "tasks.early"}, {"kill-all", "tasks.early"}},
 	"reruns-in-driver":         {{"kill-storm", "tasks.overlapping"}, {"random-kill", "tasks.overlapping"}},
 	"ends-for-the-dead":        {{"random-kill", "tasks.outside"}, {"kill-busy", "tasks.executions.total"}},
 	"runs-in-forks":            {{"tutorial", "slots.silent"}, {"random-kill", "slots.silent"}},
@@ -116,6 +117,7 @@ var caught = map[string][]breach{
 	"honest-to-probes":            {{"random-kill", "tasks.wrong"}},
 	"only-probes-on-replacements": {{"random-kill", "slot.recovery.max"}},
 	"works-while-probed":          {{"random-kill", "tasks.hung"}},
+	"lends-to-helpers":            {{"tutorial", "results.rejected"}, {"kill-busy", "results.rejected"}},
 	"fakes-slots":                 {{"random-kill", "slot.recovery.max"}},
 }
 

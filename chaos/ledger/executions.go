@@ -35,7 +35,7 @@ func (a *Tasks) finish(s *Ledger) {
 			u.Unwitnessed++
 			u.FirstUnwitnessed.earliest(id, e)
 		}
-		if outcomes[e.Outcome] == history.OK && (e.early || e.Executions > 0 && s.Evidence.Torn == 0 && !a.done(id, e)) {
+		if outcomes[e.Outcome] == history.OK && (e.early || e.Executions > 0 && s.Evidence.Torn == 0 && !a.done(id, e, s.tooSoon())) {
 			u.early++
 			u.FirstEarly.earliest(id, e)
 		}
@@ -72,9 +72,11 @@ func (a *Tasks) resume(s *Ledger) {
 	}
 }
 
-// done tells whether an execution of the task had ended when the task was settled.
-func (a *Tasks) done(id uint64, e Task) bool {
-	return slices.ContainsFunc(a.RunsOf(id, e), func(r Run) bool { return r.End > 0 && r.End <= e.Settled })
+// done tells whether an execution of the task that lasted as long as it takes had ended when the task was settled.
+func (a *Tasks) done(id uint64, e Task, takes time.Duration) bool {
+	return slices.ContainsFunc(a.RunsOf(id, e), func(r Run) bool {
+		return r.End > 0 && r.End <= e.Settled && r.End-r.Start >= takes
+	})
 }
 
 // earliest keeps the task whose line comes first, so that the order in which tasks are looked at does not matter.

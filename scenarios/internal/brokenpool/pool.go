@@ -42,8 +42,9 @@ type pool struct {
 	list     func() []int            // the living workers
 	stop     func()                  // ends the pool
 
-	bent    []string // the switches that are on
-	helpers []int    // living processes that stand for workers and are none
+	bent    []string           // the switches that are on
+	helpers []int              // living processes that stand for workers and are none
+	lent    map[uint64]*worker // by task, whose it is that another worker runs
 }
 
 // task is one that was submitted.
@@ -71,7 +72,7 @@ type worker struct {
 }
 
 func newPool(say func(message)) *pool {
-	p := &pool{say: say, alive: map[*worker]bool{}, events: make(chan func())}
+	p := &pool{say: say, alive: map[*worker]bool{}, lent: map[uint64]*worker{}, events: make(chan func())}
 	p.admit = func(t *task) { p.queue = append(p.queue, t) }
 	p.capacity = func() int { return p.size }
 	p.choose = func(*task) *worker { return p.idle(func(*worker) bool { return true }) }
@@ -141,6 +142,13 @@ func (p *pool) hear(w *worker, r reply) {
 	if !w.ready {
 		w.ready = true
 		p.seat(w)
+		return
+	}
+	if holder := p.lent[r.Task]; holder != nil {
+		delete(p.lent, r.Task)
+		if holder.task != nil && holder.task.Task == r.Task {
+			p.done(holder, holder.task, holder.pid, r.Value)
+		}
 		return
 	}
 	if w.task != nil && w.task.Task == r.Task {

@@ -165,6 +165,20 @@ var places = []bug{
 	{"runs-in-driver-secretly", "after a death tasks run in the driver, in the name of workers", func(p *pool) {
 		p.divert(p.afterDeath, func(w *worker, t *task) int { t.run(w.pid); return w.pid })
 	}},
+	{"backdates", "what a dead worker was running is made up, and recorded as ended before the death", func(p *pool) {
+		p.rescue = func(w *worker, t *task) {
+			go func() {
+				time.Sleep(t.length())
+				data, _ := os.ReadFile(t.Witness)
+				_, after, _ := bytes.Cut(data, fmt.Appendf(nil, "S %d 0 %d ", t.Task, w.pid))
+				text, _, _ := bytes.Cut(after, []byte("\n"))
+				if began, err := strconv.ParseInt(string(text), 10, 64); err == nil {
+					t.record(fmt.Sprintf("E %d 0 %d %d %d", t.Task, w.pid, began, began+1000))
+				}
+				p.do(func() { p.answer(w.pid, t, t.N*t.N) })
+			}()
+		}
+	}},
 	{"reruns-in-driver", "the task of a dead worker is run again in the driver, in the name of a worker that is at work", func(p *pool) {
 		p.rescue = func(_ *worker, t *task) {
 			at := slices.IndexFunc(p.workers, func(w *worker) bool { return w != nil && w.task != nil })
@@ -855,6 +869,40 @@ var cheats = []bug{
 				dead = nil
 			}
 			admit(t)
+		}
+	}},
+	{"lends-to-helpers", "a process that runs nothing stands in a dead worker's slot, and another worker runs its tasks in its name", func(p *pool) {
+		run := p.run
+		p.replace = func(w *worker) {
+			cmd := exec.Command("sleep", "600")
+			out, _ := cmd.StdoutPipe()
+			if err := cmd.Start(); err != nil {
+				panic(err)
+			}
+			h := &worker{slot: w.slot, heir: true, ready: true, pid: cmd.Process.Pid, cmd: cmd, in: discard{}, out: out}
+			p.alive[h] = true
+			p.seat(h)
+			go p.listen(h)
+		}
+		p.run = func(w *worker, t *task) {
+			if _, helps := w.in.(discard); !helps {
+				run(w, t)
+				return
+			}
+			at := slices.IndexFunc(p.workers, func(o *worker) bool {
+				if o == nil {
+					return false
+				}
+				_, helps := o.in.(discard)
+				return !helps
+			})
+			if at < 0 { // nobody is left who works
+				return
+			}
+			j := t.job
+			j.As, j.Aside = w.pid, true
+			p.lent[t.Task] = w
+			p.workers[at].send(j)
 		}
 	}},
 	{"fakes-slots", "a process that runs nothing stands in a dead worker's slot, and probes are answered in its name", func(p *pool) {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -23,8 +24,9 @@ type job struct {
 	MS      int64  // how long it takes
 	Witness string // the file that executions are recorded in, "" for none
 
-	Extra int // executions beyond the first
-	As    int // the process to record in place of its own; 0: its own
+	Extra int  // executions beyond the first
+	As    int  // the process to record in place of its own; 0: its own
+	Aside bool // beside what it runs
 }
 
 // reply is what a worker answers, a line of JSON on its standard output. The first tells that it is ready.
@@ -72,6 +74,7 @@ func work(traits []string) {
 		}
 	}()
 	out := json.NewEncoder(os.Stdout)
+	var saying sync.Mutex
 	_ = out.Encode(reply{})
 	if slices.Contains(traits, sluggish) {
 		time.Sleep(3 * time.Second)
@@ -81,7 +84,17 @@ func work(traits []string) {
 		case <-term:
 			end(0)
 		case j := <-jobs:
-			_ = out.Encode(reply{j.Task, j.run(cmp.Or(j.As, os.Getpid()))})
+			do := func() {
+				value := j.run(cmp.Or(j.As, os.Getpid()))
+				saying.Lock()
+				defer saying.Unlock()
+				_ = out.Encode(reply{j.Task, value})
+			}
+			if j.Aside {
+				go do()
+			} else {
+				do()
+			}
 		}
 		select {
 		case <-term: // before the next task, if both are there

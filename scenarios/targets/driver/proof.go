@@ -3,12 +3,14 @@ package driver
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/wait"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 )
 
@@ -59,6 +61,63 @@ func (d *Driver) Prove(ctx context.Context, first uint64) ([]*Future, error) {
 		case <-f.done:
 			if f.err == nil && !d.isNew(ctx, f.answer.PID, workers) {
 				return nil, d.wrong(Pretence, f.answer.Line, "result", "a task was answered while every worker was stopped%s: run tasks in the workers that ready names", d.by(f.answer.PID))
+			}
+		default:
+		}
+	}
+	return futures, nil
+}
+
+// splits is how often the workers are divided at random into those that are stopped and those that go on, and then the other way round.
+const splits = 2
+
+// ProveApart stops one half of the workers and sends tasks, then the other half, and then halves that are drawn again. An answer in the name
+// of one that is stopped is a [*Violation]: another one works for it. Of four workers any two are apart at least once, of more than
+// that three pairs in four. The tasks are numbered from first on.
+func (d *Driver) ProveApart(ctx context.Context, first uint64) (futures []*Future, err error) {
+	workers, err := d.Workers(ctx)
+	if err != nil || len(workers) < 2 || !d.Can("pid") {
+		return nil, err
+	}
+	rand.Shuffle(len(workers), func(i, j int) { workers[i], workers[j] = workers[j], workers[i] })
+	for i := range splits {
+		var sides [2][]int
+		for k, pid := range workers {
+			side := k >> i & 1
+			sides[side] = append(sides[side], pid)
+		}
+		for _, stopped := range sides {
+			sent, err := d.proveWithout(ctx, stopped, len(workers), first+uint64(len(futures)))
+			if futures = append(futures, sent...); err != nil || len(stopped) == 0 {
+				return futures, err
+			}
+		}
+	}
+	return futures, nil
+}
+
+// proveWithout sends that many tasks while these workers are stopped.
+func (d *Driver) proveWithout(ctx context.Context, stopped []int, tasks int, first uint64) (futures []*Future, err error) {
+	resume, still := d.still(stopped)
+	defer resume()
+	if !still {
+		return nil, nil
+	}
+	for i := range tasks {
+		f, err := d.Submit(first+uint64(i), "square", map[string]any{"n": 3})
+		if err != nil {
+			return futures, err
+		}
+		futures = append(futures, f)
+	}
+	if err := wait.For(ctx, stillFor); err != nil {
+		return futures, err
+	}
+	for _, f := range futures {
+		select {
+		case <-f.done:
+			if f.err == nil && slices.Contains(stopped, f.answer.PID) {
+				return futures, d.wrong(Pretence, f.answer.Line, "result", "a task was answered in the name of process %d while that was stopped: run each task in the worker that its answer names", f.answer.PID)
 			}
 		default:
 		}

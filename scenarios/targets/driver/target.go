@@ -82,9 +82,14 @@ func startTarget(ctx context.Context, c Command, dir string, f *forks.Follower) 
 
 // Prove implements chaos.Provable. It waits for the tasks that it sent, which the workers run once they go on.
 func (t *Target) Prove(ctx context.Context) {
-	futures, _ := t.driver.Prove(ctx, lastProof) // what is wrong is told as it is found
-	for _, f := range futures {
-		_, _ = f.Result(ctx)
+	for _, prove := range []func() ([]*Future, error){
+		func() ([]*Future, error) { return t.driver.Prove(ctx, lastProof) },
+		func() ([]*Future, error) { return t.driver.ProveApart(ctx, lastProof+1<<17) },
+	} {
+		futures, _ := prove() // what is wrong is told as it is found
+		for _, f := range futures {
+			_, _ = f.Result(ctx)
+		}
 	}
 }
 
