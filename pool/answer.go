@@ -94,9 +94,12 @@ func (w *worker) receive(in *wire.Buffer) bool {
 		return false
 	}
 	if batch > 0 {
-		w.learn(batch, max(ran, 0))
+		if w.learn(batch, max(ran, 0)) {
+			st.pacer.learn(w.cost)
+		}
+		st.countWindow(w)
 		st.notSlow(w)
-		if st.pacer.answered(w.cost, w.awaited) == paceCoalesce {
+		if st.pacer.answered(w.awaited) == paceCoalesce {
 			st.coalesce()
 		}
 		w.headSince = st.clock.now()

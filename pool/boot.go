@@ -262,6 +262,7 @@ func (p *Pool) install(w *worker) bool {
 // enlist gives a ready worker its first tasks.
 func (st *state) enlist(w *worker) {
 	st.ready++
+	st.countWindow(w)
 	st.publish(Event{Kind: WorkerReady, Worker: w.info()})
 	st.info("worker ready", "worker", w.name, "pid", w.proc.PID(), "slot", w.slot.index, "generation", w.gen)
 	st.feed(w, st.share(w))

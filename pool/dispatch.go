@@ -22,6 +22,12 @@ func (st *state) requeue(c *call) {
 // dispatch gives queued calls to idle workers.
 func (st *state) dispatch() {
 	for len(st.idle) > 0 && st.queue.front() != nil {
+		if l := st.load(); st.pacer.enough(l) && !st.atLimit() {
+			at := wire.Now()
+			st.pacer.defers(at, l)
+			st.deferred(at)
+			return
+		}
 		w := st.idle[len(st.idle)-1]
 		if !st.feed(w, st.share(w)) {
 			return // it cannot take the first call, nor could another idle one
@@ -29,13 +35,20 @@ func (st *state) dispatch() {
 	}
 }
 
+// atLimit tells whether as many calls wait as may.
+func (st *state) atLimit() bool { return st.cfg.QueueLimit > 0 && st.queue.live >= st.cfg.QueueLimit }
+
 // share is how many of the queued calls w may take now, so that the others get theirs; but tasks so short that waking
 // another worker takes longer than running them are kept together.
 func (st *state) share(w *worker) int {
 	if st.pacer.keeps(st.load()) {
 		return 0
 	}
-	fair := (st.queue.live + st.ready - 1) / max(st.ready, 1)
+	among := st.ready
+	if st.pacer.cost < tinyTask {
+		among = min(among, st.pacer.most())
+	}
+	fair := (st.queue.live + among - 1) / max(among, 1)
 	return max(fair, w.short(), 1)
 }
 
@@ -73,6 +86,16 @@ func (st *state) feedFrom(q *queue, w *worker, most int) (sent int) {
 		st.send(w, c)
 	}
 	return sent
+}
+
+// countWindow keeps state.windows, after w's window or its state has changed.
+func (st *state) countWindow(w *worker) {
+	n := 0
+	if w.state == Ready && w.slot != nil {
+		n = w.window
+	}
+	st.windows += n - w.counted
+	w.counted = n
 }
 
 // countBusy keeps Pool.busy, the number of workers that have tasks.

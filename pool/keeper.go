@@ -14,6 +14,7 @@ import (
 const (
 	keeperTick  = time.Millisecond
 	longTask    = 2 * time.Millisecond // a task that runs this long gives back what waits behind it
+	longSilence = 10 * keeperTick      // a worker that has answered nothing for so long is not about to
 	memoryEvery = 250 * time.Millisecond
 )
 
@@ -37,9 +38,11 @@ func (p *Pool) keep() {
 			next = earliest(next, st.lookAfter(w, now))
 		}
 		next = earliest(next, st.ring(now))
-		if st.pacer.deferring {
-			if st.pacer.overdue(wire.Now()) {
-				st.findSlow(now)
+		if st.pacer.deferring || len(st.idle) > 0 && st.queue.front() != nil {
+			overdue := st.pacer.overdue(wire.Now())
+			if overdue || !st.pacer.deferring {
+				found := st.findSlow(now)
+				st.pacer.looked(overdue && found)
 				st.dispatch()
 			}
 			next = earliest(next, now.Add(keeperTick))
@@ -56,13 +59,22 @@ func (p *Pool) keep() {
 }
 
 // findSlow marks the workers that were expected to answer soon and did not, so that nothing is deferred to them.
-func (st *state) findSlow(now time.Time) {
+// Where there are enough of them, they may be waiting for a processor, and more would not help: then it takes a task that was
+// seen running a tick ago, or a long silence.
+func (st *state) findSlow(now time.Time) (found bool) {
+	enough := st.pacer.enough(st.load())
 	for w := range st.workers {
-		if w.busy && !w.slow && now.Sub(w.headSince) >= keeperTick {
-			w.slow = true
-			st.slow++
+		silent := now.Sub(w.headSince)
+		if !w.busy || w.slow || silent < keeperTick {
+			continue
 		}
+		if long := !w.seenAt.IsZero() && now.Sub(w.seenAt) >= keeperTick; enough && !long && silent < longSilence {
+			continue
+		}
+		w.slow, found = true, true
+		st.slow++
 	}
+	return found
 }
 
 func earliest(a, b time.Time) time.Time {
@@ -212,6 +224,7 @@ func (st *state) lookAtTask(w *worker, now time.Time) (next time.Time) {
 // unburden takes back what waits behind a long task, and has the results before it written out.
 func (st *state) unburden(w *worker, running uint32) {
 	w.window = 1
+	st.countWindow(w)
 	w.cost = longTask
 	if oldest, _ := w.flight.oldest(); oldest != running {
 		w.proc.Control(wire.Control{Kind: wire.ControlFlush})
@@ -230,11 +243,12 @@ func (st *state) lookAtPulse(w *worker, now time.Time) (next time.Time) {
 	}
 	every := limit / 4
 	st.clock.grain = min(st.clock.grain, max(every, shortestGrain))
-	answered := w.lives()
 	switch {
-	case w.pingedAt.IsZero() || answered && now.Sub(w.pingedAt) >= every:
+	case w.pingedAt.IsZero():
 		w.ping(now)
-	case answered:
+	case now.Sub(w.pingedAt) < every: // there are thousands of workers, perhaps, and memory of each to look at
+	case w.lives():
+		w.ping(now)
 	case now.Sub(w.pingedAt) >= limit:
 		w.kill(st, ReasonStall)
 		return time.Time{}

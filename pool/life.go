@@ -92,6 +92,7 @@ func (p *Pool) bury(w *worker, d death) Exit {
 		st.stopAlarm(a)
 	}
 	w.state, w.lastExit = Stopped, &exit
+	st.countWindow(w)
 	if d.unreaped {
 		w.state = Quarantined
 		st.publish(Event{Kind: WorkerQuarantined, Worker: w.info(), Exit: &exit})

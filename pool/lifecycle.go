@@ -34,6 +34,7 @@ func (st *state) withdraw(w *worker) {
 	} else {
 		st.ready--
 	}
+	st.countWindow(w)
 	st.notIdle(w)
 	st.revoke(w)
 }

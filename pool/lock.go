@@ -34,6 +34,7 @@ type staff struct {
 	bench       []*worker            // ready hot spares
 	idle        []*worker            // ready workers without a task, the last used last
 	ready       int                  // workers in slots that take tasks
+	windows     int                  // of the ready workers in slots, all together
 	busy        int                  // workers that have tasks
 	slow        int                  // of these, workers that are not about to answer
 	up          bool                 // New has seen every worker ready

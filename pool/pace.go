@@ -23,6 +23,13 @@ const (
 // processors, since the parent needs its share of those.
 var deferNear = max(1, runtime.GOMAXPROCS(0)/2)
 
+// enoughNear is how many workers must be about to answer before tiny tasks are given to no more: twice as many as there are
+// processors, since the others would only take these from them. While some are found to run longer than that it is twice as
+// many, then four times, and so on, so that tasks that are not tiny after all are soon at every worker.
+var enoughNear = max(4, 2*runtime.GOMAXPROCS(0))
+
+const maxDoubt = 16
+
 // pace says when calls that are queued while workers are idle are sent.
 type pace uint8
 
@@ -48,6 +55,7 @@ type pacer struct {
 	coalescing bool          // until coalesced
 	deferring  bool          // until a worker answers, or overdue
 	since      time.Duration // when that began
+	doubt      int           // how often in a row workers were found to run what is not tiny
 }
 
 // queued is the pace of a call that was just queued. alone says that it is the only one in the pool and its caller waits for it.
@@ -75,13 +83,28 @@ func nextInRow(n int, goesOn bool) int {
 
 // defers tells whether the queue is short and tiny enough to wait for a worker that is about to answer.
 func (p *pacer) defers(at time.Duration, l load) bool {
-	if l.near < deferNear || p.cost >= tinyTask || l.queued >= deferUnder {
+	few := l.near >= deferNear && p.cost < tinyTask && l.queued < deferUnder
+	if !few && !p.enough(l) {
 		return false
 	}
 	if !p.deferring {
 		p.deferring, p.since = true, at
 	}
 	return true
+}
+
+// most is how many workers tiny tasks are spread over.
+func (p *pacer) most() int { return enoughNear << p.doubt }
+
+// enough tells whether what is queued can be left to the workers that are about to answer, however much it is.
+func (p *pacer) enough(l load) bool { return p.cost < tinyTask && l.near >= p.most() }
+
+// looked notes whether nobody answered in time, since some were running what is not tiny.
+func (p *pacer) looked(long bool) {
+	if p.doubt++; !long {
+		p.doubt = 0
+	}
+	p.doubt = min(p.doubt, maxDoubt)
 }
 
 // coalesced is the pace of what was coalesced, now that the others have had their turn.
@@ -93,10 +116,12 @@ func (p *pacer) coalesced(at time.Duration, l load) pace {
 	return paceNow
 }
 
-// answered notes that a worker has answered, whose tasks cost so much, and with that so many callers who are about to be back. It is
-// the pace of what they will bring.
-func (p *pacer) answered(cost time.Duration, callers int) pace {
-	p.cost += (cost - p.cost) / 8
+// learn notes what the tasks of a worker cost that has answered.
+func (p *pacer) learn(cost time.Duration) { p.cost += (cost - p.cost) / 8 }
+
+// answered notes that a worker has answered, and with that so many callers who are about to be back. It is the pace of what they
+// will bring.
+func (p *pacer) answered(callers int) pace {
 	p.deferring = false
 	if callers <= 1 || p.coalescing {
 		return paceNow

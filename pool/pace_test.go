@@ -53,15 +53,15 @@ func TestWhatIsDeferredIsOverdueATickAfterItBegan(t *testing.T) {
 	g.Expect(p.overdue(time.Second+keeperTick)).To(BeFalse(), "it is not deferred any more")
 
 	p.queued(2*time.Second, false, l)
-	p.answered(0, 1)
+	p.answered(1)
 	g.Expect(p.overdue(time.Hour)).To(BeFalse(), "a worker has answered")
 }
 
 func TestSeveralCallersWhoAreAnsweredAreWaitedForOnce(t *testing.T) {
 	g, p := NewWithT(t), pacer{}
-	g.Expect(p.answered(0, 1)).To(Equal(paceNow))
-	g.Expect(p.answered(0, 2)).To(Equal(paceCoalesce))
-	g.Expect(p.answered(0, 2)).To(Equal(paceNow), "the dispatcher is on its way")
+	g.Expect(p.answered(1)).To(Equal(paceNow))
+	g.Expect(p.answered(2)).To(Equal(paceCoalesce))
+	g.Expect(p.answered(2)).To(Equal(paceNow), "the dispatcher is on its way")
 	few := load{queued: 1}
 	g.Expect(p.keeps(few)).To(BeTrue())
 	g.Expect(p.keeps(load{queued: 1, blocked: 1})).To(BeFalse(), "somebody waits for room")
@@ -90,9 +90,40 @@ func TestARowOfLoneCallsEndsWithOneThatIsNotAloneOrLate(t *testing.T) {
 func TestTheCostOfATaskIsAnAverageThatMoves(t *testing.T) {
 	g, p := NewWithT(t), pacer{}
 	for range 100 {
-		p.answered(8*time.Millisecond, 0)
+		p.learn(8 * time.Millisecond)
 	}
 	g.Expect(p.cost).To(BeNumerically("~", 8*time.Millisecond, time.Microsecond))
-	p.answered(0, 0)
+	p.learn(0)
 	g.Expect(p.cost).To(BeNumerically("~", 7*time.Millisecond, time.Microsecond))
+}
+
+func TestTinyTasksAreLeftToAsManyWorkersAsTheProcessorsCanRun(t *testing.T) {
+	for name, c := range map[string]struct {
+		pacer pacer
+		load  load
+		want  bool
+	}{
+		"nobody is about to answer":                   {pacer{}, load{queued: 1000}, false},
+		"one too few":                                 {pacer{}, load{queued: 1000, near: enoughNear - 1}, false},
+		"as many as can run, and a few":               {pacer{}, load{queued: 1000, near: enoughNear}, true},
+		"however many are queued":                     {pacer{}, load{queued: 1 << 20, near: enoughNear}, true},
+		"tasks that are not tiny":                     {pacer{cost: tinyTask}, load{queued: 1000, near: 1000}, false},
+		"some were found to run what is not":          {pacer{doubt: 1}, load{queued: 1000, near: 2*enoughNear - 1}, false},
+		"twice as many, then":                         {pacer{doubt: 1}, load{queued: 1000, near: 2 * enoughNear}, true},
+		"found so time and again: all of the largest": {pacer{doubt: maxDoubt}, load{queued: 1000, near: maxSize}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			NewWithT(t).Expect(c.pacer.enough(c.load)).To(Equal(c.want))
+		})
+	}
+}
+
+func TestDoubtGrowsWhileLongTasksAreFoundAndEndsWithTheFirstLookThatFindsNone(t *testing.T) {
+	g, p := NewWithT(t), pacer{}
+	for n := range 2 * maxDoubt {
+		p.looked(true)
+		g.Expect(p.doubt).To(Equal(min(n+1, maxDoubt)))
+	}
+	p.looked(false)
+	g.Expect(p.doubt).To(BeZero())
 }

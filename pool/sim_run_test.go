@@ -301,9 +301,9 @@ type simulation struct {
 	processes       []*simProcess
 	live            []*simProcess // not released
 	byPID           map[int]*simProcess
-	drained         bool                // Close or Drain said that everything settled by itself
-	attempts        []simAttempt        // to start a process
-	starts          [simMaxSize + 1]int // of these, by slot; the spares' come first
+	drained         bool         // Close or Drain said that everything settled by itself
+	attempts        []simAttempt // to start a process
+	starts          map[int]int  // of these, by slot
 	trace           []simLine
 	violations      []string
 	newFailed       error
@@ -326,7 +326,7 @@ type simAttempt struct {
 var simCount atomic.Uint64
 
 func newSimulation(seed uint64, m mutant) *simulation {
-	s := &simulation{plan: newSimPlan(seed), number: simCount.Add(1), start: time.Now(), byPID: map[int]*simProcess{}, endless: make(chan struct{})}
+	s := &simulation{starts: map[int]int{}, plan: newSimPlan(seed), number: simCount.Add(1), start: time.Now(), byPID: map[int]*simProcess{}, endless: make(chan struct{})}
 	s.faulty, s.up, s.healAt = s.plan.early, s.start, s.start.Add(s.plan.heal)
 	s.size = s.plan.cfg.Size
 	c := &s.plan.cfg
@@ -342,8 +342,8 @@ func newSimulation(seed uint64, m mutant) *simulation {
 // startProcess is the process seam.
 func (s *simulation) startProcess(spec process.Spec) (process.Process, error) {
 	s.mu.Lock()
-	s.starts[spec.Slot+1]++
-	w := newSimProcess(s, spec.Slot, s.starts[spec.Slot+1])
+	s.starts[spec.Slot]++
+	w := newSimProcess(s, spec.Slot, s.starts[spec.Slot])
 	s.attempts = append(s.attempts, simAttempt{spec.Slot, w.born, w})
 	s.mu.Unlock()
 	x := w.moment()

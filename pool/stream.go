@@ -220,13 +220,7 @@ func (s *streamState) next(ctx context.Context) (future any, end *streamEnd) {
 func (p *Pool) streamWindow() int {
 	st := p.lock()
 	defer st.unlock()
-	n := 0
-	for _, s := range st.slots {
-		if s.worker != nil && s.worker.state == Ready {
-			n += s.worker.window
-		}
-	}
-	return max(2*n, 2*len(st.slots), 2)
+	return max(2*st.windows, 2*len(st.slots), 2)
 }
 
 // submitWaiting is submit for streams: a full queue is waited for whatever Config.QueueBlock says, since a stream

@@ -65,6 +65,7 @@ type workload struct {
 	place     int           // of large's argument there
 	down, up  lending       // of memory in the arenas
 	window    int           // how many tasks may be at it
+	counted   int           // of that, in state.windows
 	cost      time.Duration // moving average of a task's run time
 	headSince time.Time     // since when the oldest task in flight can have been running
 	pos       int           // in state.idle, -1 outside
@@ -132,7 +133,8 @@ func (w *worker) room(c *call) bool {
 }
 
 // learn adapts the window to what tasks cost: it grows at most twofold a batch.
-func (w *worker) learn(batch int, ran time.Duration) {
+// The first batch tells little of the others unless it takes long: memory is touched for the first time. warm says that this one does.
+func (w *worker) learn(batch int, ran time.Duration) (warm bool) {
 	per := ran / time.Duration(batch)
 	if w.settled <= batch {
 		w.cost = per
@@ -141,6 +143,7 @@ func (w *worker) learn(batch int, ran time.Duration) {
 	}
 	want := int(targetBacklog / (w.cost + taskOverhead))
 	w.window = max(1, min(want, 2*w.window, maxWindow))
+	return w.settled > batch || per >= keeperTick
 }
 
 // short is how many tasks w runs in the time it takes to wake another worker; 0 while that is not known.

@@ -90,6 +90,15 @@ func (r *Result) speeds(add func(figure)) {
 		name: "round trip, median", unit: "µs", value: p.RoundtripUS, floor: f.PingPongUS,
 		goal: "≤ 2×", met: p.RoundtripUS <= 2*f.PingPongUS,
 	})
+	add(figure{name: "Map of 10⁶ tiny tasks, 4 workers", unit: "/s", value: p.MapTasksS})
+	add(figure{
+		name: "… 512 workers, against 4", unit: "/s", value: p.MapTasksS512, floor: p.MapTasksS,
+		goal: "≥ 0.8×", met: p.MapTasksS512 >= 0.8*p.MapTasksS,
+	})
+	add(figure{
+		name: "… 2,048 workers, against 4", unit: "/s", value: p.MapTasksS2048, floor: p.MapTasksS,
+		goal: "≥ 0.5×", met: p.MapTasksS2048 >= 0.5*p.MapTasksS,
+	})
 	add(figure{name: "round trip, p99", unit: "µs", value: p.RoundtripP99US})
 	add(figure{
 		name: "16 MiB echo", unit: "MB/s", value: p.EchoMBS, floor: f.EchoMBS,

@@ -30,6 +30,9 @@ type Floor struct {
 type Pool struct {
 	TasksS         float64 `json:"tasks_s,omitempty"`            // one submitter, eight bytes
 	TasksS64       float64 `json:"tasks_s_64_callers,omitempty"` // 64 blocking callers, four workers
+	MapTasksS      float64 `json:"map_tasks_s,omitempty"`        // Map of a million, four workers
+	MapTasksS512   float64 `json:"map_tasks_s_512,omitempty"`    // the same on 512 workers
+	MapTasksS2048  float64 `json:"map_tasks_s_2048,omitempty"`   // and on 2,048
 	RoundtripUS    float64 `json:"roundtrip_us,omitempty"`       // one task at a time
 	RoundtripP99US float64 `json:"roundtrip_p99_us,omitempty"`
 	EchoMBS        float64 `json:"echo_mb_s,omitempty"`        // 16 MiB there and back, in plus out

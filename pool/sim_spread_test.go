@@ -1,0 +1,54 @@
+package pool
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+)
+
+// Tiny tasks keep to a few workers of many; long ones that come behind them, or among them, are soon at all.
+func TestTinyTasksStayWithAFewWorkersAndLongOnesAreSpread(t *testing.T) {
+	size := 16 * enoughNear
+	staged(t, Config{Size: size, Heartbeat: -1, StopGrace: time.Hour, CancelGrace: -1}, func(g *WithT, s *simulation, p *Pool) {
+		run := func(n int, work func(i int) time.Duration) time.Duration {
+			began := time.Now()
+			var futures []*Future[[]byte]
+			for i := range n {
+				futures = append(futures, s.task(work(i)))
+			}
+			for _, f := range futures {
+				_, err := f.Result(context.Background())
+				g.Expect(err).NotTo(HaveOccurred())
+			}
+			return time.Since(began)
+		}
+		const long = 100 * time.Millisecond
+		tiny := func(int) time.Duration { return 100 }
+		for range 4 {
+			run(4*size, tiny)
+		}
+		before := p.Workers()
+		run(16*size, tiny)
+		used := 0
+		for i, w := range p.Workers() {
+			if w.Tasks > before[i].Tasks {
+				used++
+			}
+		}
+		g.Expect(used).To(BeNumerically("<=", 2*enoughNear), "of %d workers", size)
+
+		g.Expect(run(size, func(int) time.Duration { return long })).To(BeNumerically("<", long+30*time.Millisecond), "all at once")
+		for range 4 {
+			run(4*size, tiny)
+		}
+		mixed := func(i int) time.Duration {
+			if i%8 == 0 {
+				return long
+			}
+			return 100
+		}
+		g.Expect(run(8*size, mixed)).To(BeNumerically("<", 2*long), "and among tiny ones")
+	})
+}
