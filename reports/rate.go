@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 )
@@ -26,12 +27,7 @@ func RateOf(confidence float64, verdicts ...Verdict) Rate {
 	return r
 }
 
-func (r Rate) confidence() float64 {
-	if r.Confidence == 0 {
-		return 0.95
-	}
-	return r.Confidence
-}
+func (r Rate) confidence() float64 { return cmp.Or(r.Confidence, 0.95) }
 
 // Interval is between what shares the true one lies with that confidence: the score interval of Wilson ("Probable Inference, the
 // Law of Succession, and Statistical Inference", Journal of the American Statistical Association 22, 1927), which holds for few

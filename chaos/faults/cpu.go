@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,19 +19,9 @@ type CPU struct {
 	For   time.Duration `yaml:"for" zero:"no time: want a time such as 1s" doc:"Default 1s."`
 }
 
-func (t CPU) quota() float64 {
-	if t.Quota == 0 {
-		return 0.05
-	}
-	return t.Quota
-}
+func (t CPU) quota() float64 { return cmp.Or(t.Quota, 0.05) }
 
-func (t CPU) length() time.Duration {
-	if t.For == 0 {
-		return time.Second
-	}
-	return t.For
-}
+func (t CPU) length() time.Duration { return cmp.Or(t.For, time.Second) }
 
 func (t CPU) String() string { return fmt.Sprintf("cpu %g%% for %v", t.quota()*100, t.length()) }
 

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/respawn-go/respawn/chaos"
@@ -12,12 +13,7 @@ type FDs struct {
 	Limit int `yaml:"limit,scalar" zero:"no descriptor at all: want at least 1" doc:"RLIMIT_NOFILE of the victim meanwhile. Default 64."`
 }
 
-func (f FDs) limit() int {
-	if f.Limit == 0 {
-		return 64
-	}
-	return f.Limit
-}
+func (f FDs) limit() int { return cmp.Or(f.Limit, 64) }
 
 func (f FDs) String() string { return fmt.Sprintf("fds %d", f.limit()) }
 

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,19 +22,9 @@ type Memory struct {
 	For time.Duration `yaml:"for" zero:"no time: want a time such as 1s" doc:"Default 1s."`
 }
 
-func (m Memory) of() float64 {
-	if m.Of == 0 {
-		return 0.8
-	}
-	return m.Of
-}
+func (m Memory) of() float64 { return cmp.Or(m.Of, 0.8) }
 
-func (m Memory) length() time.Duration {
-	if m.For == 0 {
-		return time.Second
-	}
-	return m.For
-}
+func (m Memory) length() time.Duration { return cmp.Or(m.For, time.Second) }
 
 func (m Memory) String() string { return fmt.Sprintf("memory %g%% for %v", m.of()*100, m.length()) }
 

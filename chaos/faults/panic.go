@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -15,12 +16,7 @@ type Panic struct {
 	Text string `yaml:"text,scalar" doc:"What it panics with."`
 }
 
-func (p Panic) text() string {
-	if p.Text == "" {
-		return "chaos"
-	}
-	return p.Text
-}
+func (p Panic) text() string { return cmp.Or(p.Text, "chaos") }
 
 func (p Panic) String() string { return "panic " + p.text() }
 

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,12 +20,7 @@ type Pause struct {
 	For time.Duration `yaml:"for,scalar" zero:"no pause: want a time such as 1s" doc:"Until SIGCONT. Default 1s."`
 }
 
-func (p Pause) length() time.Duration {
-	if p.For == 0 {
-		return time.Second
-	}
-	return p.For
-}
+func (p Pause) length() time.Duration { return cmp.Or(p.For, time.Second) }
 
 func (p Pause) String() string { return "pause " + p.length().String() }
 

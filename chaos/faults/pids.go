@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,12 +18,7 @@ type PIDs struct {
 	Limit int `yaml:"limit,scalar" zero:"no room at all: want at least 1" doc:"Processes and threads that the victim's cgroup may have more than it has. Default 2."`
 }
 
-func (p PIDs) limit() int {
-	if p.Limit == 0 {
-		return 2
-	}
-	return p.Limit
-}
+func (p PIDs) limit() int { return cmp.Or(p.Limit, 2) }
 
 func (p PIDs) String() string { return fmt.Sprintf("pids %d", p.limit()) }
 

@@ -1,6 +1,7 @@
 package own
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,12 +101,7 @@ func (t *Pool) Want() int {
 func (t *Pool) Marker() string { return t.ID() }
 
 // Heartbeat implements chaos.Stallable.
-func (t *Pool) Heartbeat() time.Duration {
-	if t.cfg.Heartbeat == 0 {
-		return 10 * time.Second
-	}
-	return t.cfg.Heartbeat
-}
+func (t *Pool) Heartbeat() time.Duration { return cmp.Or(t.cfg.Heartbeat, 10*time.Second) }
 
 // TaskTimeout implements chaos.Timed.
 func (t *Pool) TaskTimeout() time.Duration { return t.cfg.TaskTimeout }
