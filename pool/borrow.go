@@ -61,3 +61,11 @@ func (c *call) borrowRaw(b *[]byte, waits bool) bool {
 
 // size is that of its encoded argument.
 func (c *call) size() int { return int(c.head) + len(c.data) }
+
+// large tells whether its argument is for the arena.
+func (c *call) large() bool {
+	if c.def.external {
+		return c.size() >= wire.ExternalInline
+	}
+	return c.size() >= wire.InlinePayload
+}

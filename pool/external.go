@@ -98,7 +98,7 @@ const maxTaskNames = 1 << 16
 
 // byArena tells whether c's argument goes to w by shared memory.
 func (w *worker) byArena(c *call) bool {
-	if c.size() < wire.InlinePayload || c.def.external && !w.shares {
+	if !c.large() || c.def.external && !w.shares {
 		return false
 	}
 	down, _ := w.proc.Arenas()

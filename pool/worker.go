@@ -126,7 +126,7 @@ func (w *worker) room(c *call) bool {
 	if limit := w.p.cfg.MaxTasks; limit > 0 && w.settled+w.flight.count >= limit {
 		return false
 	}
-	if c.size() >= wire.InlinePayload && w.large != nil {
+	if c.large() && w.large != nil {
 		return false
 	}
 	return w.flight.count == 0 || w.bytes+c.size() <= maxBytes

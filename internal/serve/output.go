@@ -135,8 +135,8 @@ func encodeError(err error) []byte {
 
 // beginning is as much of a text as there is room for beside others.
 func beginning(text string) string {
-	if len(text) <= wire.InlinePayload {
+	if len(text) <= wire.MaxText {
 		return text
 	}
-	return text[:wire.InlinePayload] + "…"
+	return text[:wire.MaxText] + "…"
 }

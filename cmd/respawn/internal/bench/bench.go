@@ -35,6 +35,7 @@ var groups = []group{
 	{"callers", 0, measureCallers},
 	{"roundtrip", 0, measureRoundtrip},
 	{"echo", 0, measureEcho},
+	{"curve", 0, measureCurve},
 	{"map", 3, measureMap},
 	{"recovery", 0, measureRecovery},
 	{"scale", 3, measureScale},

@@ -90,6 +90,14 @@ func (r *Result) speeds(add func(figure)) {
 		name: "round trip, median", unit: "µs", value: p.RoundtripUS, floor: f.PingPongUS,
 		goal: "≤ 2×", met: p.RoundtripUS <= 2*f.PingPongUS,
 	})
+	for i, kib := range curveSizes {
+		f := figure{name: fmt.Sprintf("echo of %d KiB", kib), unit: "MB/s", value: p.Curve[kib]}
+		if i > 0 {
+			f.floor, f.goal = p.Curve[curveSizes[i-1]], "≥ 0.9×"
+			f.met = f.value >= 0.9*f.floor
+		}
+		add(f)
+	}
 	add(figure{name: "Map of 10⁶ tiny tasks, 4 workers", unit: "/s", value: p.MapTasksS})
 	add(figure{
 		name: "… 512 workers, against 4", unit: "/s", value: p.MapTasksS512, floor: p.MapTasksS,

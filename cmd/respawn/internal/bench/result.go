@@ -35,13 +35,15 @@ type Pool struct {
 	MapTasksS2048  float64 `json:"map_tasks_s_2048,omitempty"`   // and on 2,048
 	RoundtripUS    float64 `json:"roundtrip_us,omitempty"`       // one task at a time
 	RoundtripP99US float64 `json:"roundtrip_p99_us,omitempty"`
-	EchoMBS        float64 `json:"echo_mb_s,omitempty"`        // 16 MiB there and back, in plus out
-	EchoLentMBS    float64 `json:"echo_lent_mb_s,omitempty"`   // the same with a result that the caller borrows
-	RespawnMS      float64 `json:"respawn_ms,omitempty"`       // SIGKILL to a probe answered by the replacement
-	RespawnSpareMS float64 `json:"respawn_spare_ms,omitempty"` // the same with a hot spare
-	RequeueMS      float64 `json:"requeue_ms,omitempty"`       // SIGKILL to the dead worker's task running elsewhere
-	WorkerPSSKB    float64 `json:"worker_pss_kb,omitempty"`    // an idle worker among 1,000, kibibytes
-	Start1000S     float64 `json:"start_1000_s,omitempty"`     // New to 1,000 ready workers
+	EchoMBS        float64 `json:"echo_mb_s,omitempty"`      // 16 MiB there and back, in plus out
+	EchoLentMBS    float64 `json:"echo_lent_mb_s,omitempty"` // the same with a result that the caller borrows
+	// Curve is the rate of echoes by their size in KiB, there and back.
+	Curve          map[int]float64 `json:"echo_curve_mb_s,omitempty"`
+	RespawnMS      float64         `json:"respawn_ms,omitempty"`       // SIGKILL to a probe answered by the replacement
+	RespawnSpareMS float64         `json:"respawn_spare_ms,omitempty"` // the same with a hot spare
+	RequeueMS      float64         `json:"requeue_ms,omitempty"`       // SIGKILL to the dead worker's task running elsewhere
+	WorkerPSSKB    float64         `json:"worker_pss_kb,omitempty"`    // an idle worker among 1,000, kibibytes
+	Start1000S     float64         `json:"start_1000_s,omitempty"`     // New to 1,000 ready workers
 }
 
 // Soak is many tasks through one pool.
