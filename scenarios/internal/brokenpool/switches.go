@@ -208,6 +208,9 @@ var places = []bug{
 	{"runs-in-forks-secretly", "after a death each task runs in a process that is no worker, and one is named", func(p *pool) {
 		p.divert(p.afterDeath, func(w *worker, t *task) int { t.fork(); return w.pid })
 	}},
+	{"sleeps-in-driver", "after a death sleeps run in the driver, in the name of workers, and squares in these", func(p *pool) {
+		p.divert(func(t *task) bool { return p.struck() && t.MS > 0 }, func(w *worker, t *task) int { t.run(w.pid); return w.pid })
+	}},
 	{"runs-in-sibling-secretly", "what a replacement is given runs in another worker, in its name", func(p *pool) {
 		p.divert(func(t *task) bool { return p.holder(t).heir }, func(w *worker, t *task) int {
 			p.do(func() {
@@ -732,6 +735,28 @@ var listings = []bug{
 				return p.pids(func(w *worker) bool { return w.slot > 0 })
 			}
 			return p.pids(func(*worker) bool { return true })
+		}
+	}},
+	{"lists-one-twice", "a dead worker is not replaced, and another listed twice", func(p *pool) {
+		list := p.list
+		p.replace = func(*worker) {}
+		p.list = func() []int {
+			pids := list()
+			for len(pids) > 0 && len(pids) < p.size {
+				pids = append(pids, pids[0])
+			}
+			return pids
+		}
+	}},
+	{"answers-when-whole", "after a death the listing is answered only when every slot has a worker again, two seconds later", func(p *pool) {
+		replace, list := p.replace, p.list
+		p.replace = func(w *worker) { p.after(2*time.Second, func() { replace(w) }) }
+		last := []int{}
+		p.list = func() []int {
+			if now := list(); len(now) == p.size || len(last) == 0 {
+				last = now
+			}
+			return last
 		}
 	}},
 	{"lists-late", "the listing is what it was two seconds ago", func(p *pool) {

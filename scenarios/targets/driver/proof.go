@@ -42,7 +42,7 @@ func (d *Driver) Prove(ctx context.Context, first uint64) ([]*Future, error) {
 	}
 	var futures []*Future
 	for i := range workers {
-		f, err := d.Submit(first+uint64(i), "square", map[string]any{"n": 3})
+		f, err := d.submitProof(first, i)
 		if err != nil {
 			return nil, err
 		}
@@ -66,6 +66,14 @@ func (d *Driver) Prove(ctx context.Context, first uint64) ([]*Future, error) {
 		}
 	}
 	return futures, nil
+}
+
+// submitProof sends the i-th of such tasks: each kind that a driver knows in turn, for it may run only one of them in its workers.
+func (d *Driver) submitProof(first uint64, i int) (*Future, error) {
+	if i%2 == 1 {
+		return d.Submit(first+uint64(i), "sleep", map[string]any{"ms": (stillFor / 10).Milliseconds(), "n": 3})
+	}
+	return d.Submit(first+uint64(i), "square", map[string]any{"n": 3})
 }
 
 // splits is how often the workers are divided at random into those that are stopped and those that go on, and then the other way round.
@@ -104,7 +112,7 @@ func (d *Driver) proveWithout(ctx context.Context, stopped []int, tasks int, fir
 		return nil, nil
 	}
 	for i := range tasks {
-		f, err := d.Submit(first+uint64(i), "square", map[string]any{"n": 3})
+		f, err := d.submitProof(first, i)
 		if err != nil {
 			return futures, err
 		}
