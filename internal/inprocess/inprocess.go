@@ -19,6 +19,9 @@ type Workers struct {
 	mu   sync.Mutex
 	last int // number given
 	live map[int]*worker
+
+	// Foreign plays a worker of another language, in a goroutine of its own, where a pool has a Command. Nil: such a pool is refused.
+	Foreign func(*Foreign)
 }
 
 // pidMax is the largest number that a process can have (proc(5), pid_max).
@@ -39,7 +42,7 @@ func (all *Workers) Kill(pid int, sig syscall.Signal) error {
 
 // Start starts one: what a pool calls in place of process.Start.
 func (all *Workers) Start(spec process.Spec) (process.Process, error) {
-	if spec.Command != nil {
+	if spec.Command != nil && all.Foreign == nil {
 		return nil, fmt.Errorf("a pool in process cannot start Config.Command %q", spec.Command)
 	}
 	all.mu.Lock()
@@ -55,6 +58,11 @@ func (all *Workers) Start(spec process.Spec) (process.Process, error) {
 		all.live = make(map[int]*worker)
 	}
 	all.live[w.number] = w
+	if spec.Command != nil {
+		f := &Foreign{w, process.NewMemoryTickets()}
+		go all.Foreign(f)
+		return f, nil
+	}
 	go w.server.Main()
 	return w, nil
 }

@@ -2,26 +2,8 @@ package process
 
 import (
 	"encoding/binary"
-	"errors"
 	"testing"
 )
-
-// memoryTickets is a pipe of tickets that a worker can do anything to.
-type memoryTickets struct{ b []byte }
-
-func (p *memoryTickets) write(b []byte) error {
-	if len(p.b)+len(b) > 8<<10 {
-		return errors.New("full")
-	}
-	p.b = append(p.b, b...)
-	return nil
-}
-func (p *memoryTickets) left() (int, error) { return len(p.b), nil }
-func (p *memoryTickets) drain(b []byte) (int, error) {
-	n := copy(b, p.b)
-	p.b = p.b[n:]
-	return n, nil
-}
 
 // FuzzTickets lets a worker take, tear, forge and forget tickets while its pool offers, writes and takes back. As long as the worker
 // does what it may, each task is either its own or taken back; when it does not, that is a fault, and nothing more is taken back.
@@ -31,7 +13,7 @@ func FuzzTickets(f *testing.F) {
 	f.Add([]byte{0, 1, 6, 3, 2})                // forged
 	f.Add([]byte{0, 0, 0, 1, 7, 2, 0, 1, 4, 3}) // others in place of ours
 	f.Fuzz(func(t *testing.T, ops []byte) {
-		pipe := &memoryTickets{}
+		pipe := &memoryPipe{}
 		rec := newTickets(pipe)
 		ran, back := map[uint32]bool{}, map[uint32]bool{}
 		next, honest := uint32(0), true
