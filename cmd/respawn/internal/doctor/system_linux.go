@@ -105,7 +105,34 @@ func limits(context.Context) (checks []Check) {
 	if pids < 20_000 {
 		err = fmt.Errorf("pid_max is %d", pids)
 	}
-	return append(checks, found("pids", "1,000 workers in a pool, each with several threads", "sysctl kernel.pid_max=4194304", err, "pid_max is %d", pids))
+	checks = append(checks, found("pids", "1,000 workers in a pool, each with several threads", "sysctl kernel.pid_max=4194304", err, "pid_max is %d", pids))
+	return append(checks, tenThousand(files.Cur, uint64(pids)))
+}
+
+// tenThousand tells what of ten thousand workers there is no room for.
+func tenThousand(files, pids uint64) Check {
+	const workers, threads, mappings, arenas = 10_000, 6, 3, 4 << 30
+	space, _ := rlimit(unix.RLIMIT_AS)
+	maps, _ := strconv.ParseUint(line("/proc/sys/vm/max_map_count"), 10, 64)
+	var few []string
+	for _, has := range []struct {
+		what       string
+		have, each uint64
+	}{
+		{"open files", files, filesPerWorker}, {"pids", pids, threads}, {"mappings", maps, mappings}, {"bytes of address space", space.Cur, arenas},
+	} {
+		if has.have/has.each < workers {
+			few = append(few, fmt.Sprintf("%s %s, enough for about %d", count(has.have), has.what, has.have/has.each))
+		}
+	}
+	var err error
+	if len(few) > 0 {
+		err = errors.New(strings.Join(few, "; "))
+	}
+	return found("10,000 workers", fmt.Sprintf("10,000 workers in a pool: %d open files, %d pids, %d mappings and, at the default Config.MaxPayload, 40 TiB "+
+		"of address space in the parent", workers*filesPerWorker, workers*threads, workers*mappings),
+		"ulimit -n 60000; sysctl kernel.pid_max=4194304 vm.max_map_count=262144; ulimit -v unlimited, or a Config.MaxPayload of what the tasks need",
+		err, "room for them")
 }
 
 func rlimit(which int) (l unix.Rlimit, err error) {
