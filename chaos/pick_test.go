@@ -113,7 +113,7 @@ func TestPickMistakesAreNamed(t *testing.T) {
 	}
 }
 
-// Who is away just then does not matter to the others: a shot that would not have hit him hits whom it would have hit.
+// A member that is away just then does not matter to the others: a shot that would not have hit it hits what it would have hit.
 func TestVictimsAreAFunctionOfSeedAndPlan(t *testing.T) {
 	g := gomega.NewWithT(t)
 	const size = 8

@@ -103,7 +103,7 @@ func (w *worker) receive(in *wire.Buffer) bool {
 			st.coalesce()
 		}
 		w.headSince = st.clock.now()
-		st.answered = st.clock.undated(w.headSince)
+		st.answered = st.clock.toWall(w.headSince)
 		if w.probe {
 			st.breakerClose(w)
 		}

@@ -29,11 +29,11 @@ func (c *patience) now() time.Time {
 	return t.Add(-c.lost)
 }
 
-// dated is what a time of day is by this clock as it stands.
-func (c *patience) dated(t time.Time) time.Time { return t.Add(-c.lost) }
+// fromWall is what a time of the wall clock is by this clock as it stands.
+func (c *patience) fromWall(t time.Time) time.Time { return t.Add(-c.lost) }
 
-// undated is the time of day of a time by this clock.
-func (c *patience) undated(t time.Time) time.Time { return t.Add(c.lost) }
+// toWall is the wall clock's time of a time by this clock.
+func (c *patience) toWall(t time.Time) time.Time { return t.Add(c.lost) }
 
 // within is when to look again at something that is due then, and was given so much time.
 func (c *patience) within(limit time.Duration, due, now time.Time) time.Time {

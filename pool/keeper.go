@@ -51,7 +51,7 @@ func (p *Pool) keep() {
 			st.unreadAny = false
 			next = earliest(next, now.Add(unreadFor))
 		}
-		st.keeperNext, st.clock.due = next, st.clock.undated(next)
+		st.keeperNext, st.clock.due = next, st.clock.toWall(next)
 		sleep := time.Until(st.clock.due)
 		st.unlock()
 		timer.Reset(max(sleep, 0))
@@ -137,7 +137,7 @@ func (st *state) lookAfter(w *worker, now time.Time) (next time.Time) {
 		return next
 	}
 	if age := st.cfg.MaxAge; age > 0 {
-		due := st.clock.dated(w.readyAt.Add(age))
+		due := st.clock.fromWall(w.readyAt.Add(age))
 		if !now.Before(due) {
 			st.retire(w, ReasonRecycle)
 			return next
@@ -182,7 +182,7 @@ func (st *state) lookAtTask(w *worker, now time.Time) (next time.Time) {
 	case w.seenAt.IsZero() || w.seen != seq:
 		w.seen, w.seenAt = seq, now // it started since the last look: its time is up rather late than early
 		if st.cfg.mutant == mutantEarlyTimeout {
-			w.seenAt = st.clock.dated(w.readyAt)
+			w.seenAt = st.clock.fromWall(w.readyAt)
 		}
 	}
 	if running != nil {

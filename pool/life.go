@@ -79,7 +79,7 @@ func (p *Pool) bury(w *worker, d death) Exit {
 		guilty = w.flight.get(w.overdue)
 	}
 	if guilty != nil {
-		exit.TaskID, exit.Task, exit.Since = guilty.id, guilty.def.name, st.clock.undated(w.headSince)
+		exit.TaskID, exit.Task, exit.Since = guilty.id, guilty.def.name, st.clock.toWall(w.headSince)
 	}
 	guilty = st.cfg.mutant.shift(w, guilty)
 	w.charged = guilty != nil

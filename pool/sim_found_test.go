@@ -328,7 +328,7 @@ func TestACancelledCallerWhoReadsIsWoken(t *testing.T) {
 	staged(t, alone(1), func(g *WithT, s *simulation, p *Pool) {
 		ctx, cancel := context.WithCancel(context.Background())
 		outcome := s.calls(g, ctx)
-		s.task(time.Millisecond) // takes his task's place, and is written before he is told
+		s.task(time.Millisecond) // takes that task's place, and is written before its caller is told
 		s.in(0).lazy = true
 		cancel()
 		settle()
