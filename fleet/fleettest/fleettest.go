@@ -178,6 +178,22 @@ func (f *Fleet) Forget(name string) {
 	}
 }
 
+// Save copies what a broker that has ended has stored to a directory that is not there yet; Restore puts it back.
+func (f *Fleet) Save(name, to string) {
+	f.t.Helper()
+	if err := f.local.Save(name, to); err != nil {
+		f.t.Fatalf("fleettest: %v", err)
+	}
+}
+
+// Restore gives a broker that has ended what it had when Save copied it: it has lost all that was stored since.
+func (f *Fleet) Restore(name, from string) {
+	f.t.Helper()
+	if err := f.local.Restore(name, from); err != nil {
+		f.t.Fatalf("fleettest: %v", err)
+	}
+}
+
 // Leader is the name of the broker that leads the queue; "" while there is none, and with one broker.
 func (f *Fleet) Leader() string {
 	f.t.Helper()

@@ -158,6 +158,53 @@ func TestBrokersThatComeBackEmptyCostTimeAlone(t *testing.T) {
 	g.Expect(different).To(Equal(200))
 }
 
+// TestBrokersThatComeBackOlderCostTimeAlone has all brokers killed and started again with what they had stored a while ago: tasks that
+// were stored since are lost to them, and others that have their outcome are there again.
+func TestBrokersThatComeBackOlderCostTimeAlone(t *testing.T) {
+	leaveOut(t)
+	for _, brokers := range []int{1, 3} {
+		t.Run(fmt.Sprintf("%d brokers", brokers), func(t *testing.T) {
+			g := NewWithT(t)
+			dir, saved := t.TempDir(), t.TempDir() // before the fleet, so that they are removed after the fleet has ended
+			f := fleettest.New(t, fleettest.Nodes(2), fleettest.Brokers(brokers), fleettest.OnDisk())
+			all := func(do func(name string)) {
+				for i := range brokers {
+					do(fmt.Sprintf("broker-%d", i+1))
+				}
+			}
+			var futures []*pool.Future[int]
+			submit := func(n int) {
+				for range n {
+					futures = append(futures, run.Submit(bound(t), f, work{dir, len(futures), 20 * time.Millisecond}))
+				}
+			}
+			begun := func(n int) {
+				t.Helper()
+				g.Eventually(func() int { _, n := executions(dir); return n }).WithTimeout(time.Minute).Should(BeNumerically(">=", n))
+			}
+			submit(100)
+			begun(10)
+			all(func(name string) { f.Kill(name) })
+			all(func(name string) { f.Save(name, saved+"/"+name) })
+			all(f.Start)
+			begun(60)
+			submit(100)
+			begun(70)
+			all(func(name string) { f.Kill(name) })
+			all(func(name string) { f.Restore(name, saved+"/"+name) })
+			all(f.Start)
+			began := time.Now()
+			submit(50)
+			for i, fut := range futures {
+				g.Expect(fut.Result(bound(t))).To(Equal(i))
+			}
+			t.Logf("the last outcome came %v after the brokers were started", time.Since(began).Round(time.Millisecond))
+			_, different := executions(dir)
+			g.Expect(different).To(Equal(250))
+		})
+	}
+}
+
 // TestWhatCameFirstIsNotOvertakenByAllThatComesLater keeps a fleet busy. Its first tasks ask before they run, which later ones need not.
 func TestWhatCameFirstIsNotOvertakenByAllThatComesLater(t *testing.T) {
 	leaveOut(t)

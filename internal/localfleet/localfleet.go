@@ -333,12 +333,30 @@ func (f *Fleet) Start(name string) error {
 }
 
 // Forget removes what a broker has stored. It must have ended.
-func (f *Fleet) Forget(name string) error {
+func (f *Fleet) Forget(name string) error { return f.stored(name, os.RemoveAll) }
+
+// Save copies what a broker has stored to a directory that is not there yet. It must have ended.
+func (f *Fleet) Save(name, to string) error {
+	return f.stored(name, func(dir string) error { return os.CopyFS(to, os.DirFS(dir)) })
+}
+
+// Restore puts what a broker has stored back to what Save has copied. It must have ended.
+func (f *Fleet) Restore(name, from string) error {
+	return f.stored(name, func(dir string) error {
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+		return os.CopyFS(dir, os.DirFS(from))
+	})
+}
+
+// stored does something with the directory of a broker that has ended.
+func (f *Fleet) stored(name string, do func(dir string) error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, m := range f.members {
 		if m.Name == name && m.part.Broker != nil && m.cmd == nil {
-			return os.RemoveAll(m.part.Broker.Dir)
+			return do(m.part.Broker.Dir)
 		}
 	}
 	return fmt.Errorf("%q runs still, or is no broker of this fleet", name)
