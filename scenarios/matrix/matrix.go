@@ -263,14 +263,16 @@ func (o *Options) row(ctx context.Context, f family, t target) (reports.MatrixTa
 			row.Version = r.Target.Version
 			cell.Runs = append(cell.Runs, reports.NewMatrixRun(r, dir))
 			if ctx.Err() != nil {
-				row.Cells = append(row.Cells, cell)
-				return row, ctx.Err()
+				break
 			}
 		}
 		if column := f.column(name); column.tell != nil && len(cell.Runs) > 0 {
 			cell.Told = column.tell(&cell)
 		}
 		row.Cells = append(row.Cells, cell)
+		if ctx.Err() != nil {
+			return row, ctx.Err()
+		}
 	}
 	return row, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -90,7 +91,7 @@ func start(ctx context.Context, s *Settings, at kind.Place, f *forks.Follower) (
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w%s", t.name(), err, t.lastWords()), p.End())
 	}
-	what := history.Target{Kind: "command", Name: t.name(), Version: version(ctx, s.Version), Size: int(s.Size)}
+	what := history.Target{Kind: "command", Name: t.name(), Version: t.version(ctx), Size: int(s.Size)}
 	t.Target = processes.Watch(what, lister{t}, first, f, load, s.Ready)
 	return t, nil
 }
@@ -101,14 +102,18 @@ const versionTimeout = 10 * time.Second
 // dotted is what looks like a version.
 var dotted = regexp.MustCompile(`[0-9]+(\.[0-9]+)+[-.:~+0-9a-z]*`)
 
-// version is what the command prints of the version; "" for no command, and for one that does not say.
-func version(ctx context.Context, argv []string) string {
+// version is what the command prints of the version; "" for no command, and for one that does not say. What it leaves running is ended
+// with the program: it carries the same sign.
+func (t *Target) version(ctx context.Context) string {
+	argv := t.settings.Version
 	if len(argv) == 0 {
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
 	defer cancel()
-	text, _ := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env, cmd.WaitDelay = append(os.Environ(), chaos.MarkerEntry(t.program.Marker())), time.Second
+	text, _ := cmd.CombinedOutput()
 	return dotted.FindString(string(text))
 }
 

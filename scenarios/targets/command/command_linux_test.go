@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -157,4 +158,22 @@ func TestMembersMayBecomeDaemons(t *testing.T) {
 	g.Expect(procfs.Ancestors(list[0].PID)).NotTo(ContainElement(c.Supervisor()))
 	_ = c.Close()
 	g.Expect(alive(list[0].PID)()).To(BeFalse())
+}
+
+// The version is the first number with a dot; what asking for it leaves running ends with the target.
+func TestAVersionIsAskedForAndLeavesNothing(t *testing.T) {
+	g := NewWithT(t)
+	left := t.TempDir() + "/left"
+	c, err := start(t, command.Settings{
+		Argv: []string{"bash", "-c", supervisor}, Size: 2,
+		Version: []string{"sh", "-c", "setsid sleep 3604 & echo $! >" + left + "; echo tool 3 of 12.5.1-2"},
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(c.Describe().Version).To(Equal("12.5.1-2"))
+	text, err := os.ReadFile(left)
+	g.Expect(err).NotTo(HaveOccurred())
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	g.Expect(err).NotTo(HaveOccurred())
+	_ = c.Close()
+	g.Expect(alive(pid)()).To(BeFalse())
 }
