@@ -608,7 +608,7 @@ func (t *simTask) call(ctx context.Context, r Runner, arg []byte) ([]byte, error
 	if t.n%2 == 0 {
 		return simWork.Call(ctx, r, arg, t.options()...)
 	}
-	loan, err := Borrow(ctx, r, Task[[]byte, Lent]{simWork.def}, arg, t.options()...)
+	loan, err := Borrow(ctx, r, Task[[]byte, Lent](simWork), arg, t.options()...)
 	if err != nil {
 		return nil, err
 	}

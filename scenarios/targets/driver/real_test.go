@@ -99,10 +99,13 @@ func TestTheWorkerpoolOfTheWorkingDirectoryIsFound(t *testing.T) {
 	if _, err := exec.LookPath("node"); err != nil {
 		t.Skip(err)
 	}
-	source, err := os.ReadFile("../../drivers/workerpool.mjs")
-	g.Expect(err).NotTo(HaveOccurred())
-	script := filepath.Join(t.TempDir(), "workerpool.mjs") // nothing is installed beside it
-	g.Expect(os.WriteFile(script, source, 0o600)).To(Succeed())
+	beside := t.TempDir() // where nothing is installed
+	for _, name := range []string{"workerpool.mjs", "respawn_driver.mjs"} {
+		source, err := os.ReadFile(filepath.Join("../../drivers", name))
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(os.WriteFile(filepath.Join(beside, name), source, 0o600)).To(Succeed())
+	}
+	script := filepath.Join(beside, "workerpool.mjs")
 	hello := func(dir string) string {
 		cmd := exec.Command("node", script)
 		cmd.Dir, cmd.Stdin = dir, strings.NewReader(`{"op":"hello","protocol":1}`+"\n")
