@@ -56,6 +56,7 @@ var leftOut = map[string]string{
 	"TestRestartEndsWithItsContextOrThePool":                           poolEnds,
 	"TestAWorkerThatIgnoresSIGTERMAndHangsIsStoppedByCloseInTime":      poolEnds,
 	"TestAStoppedWorkerIsDetectedWithinTheHeartbeatsBoundAndReplaced":  slots,
+	"TestFullQueueFailsOrBlocksUntilTheContext":                        queue,
 }
 
 func init() { around = overFleet }
