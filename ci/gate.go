@@ -34,7 +34,7 @@ type Row struct {
 	verdict reports.Verdict // what the scenario comes to, for the badge; "" for one without runs
 }
 
-// Exit is the command's exit code: 0 green; else the worst one of the runs' verdicts, and 1 for what is missing.
+// Exit is the command's exit code: 0 green; 5 where a run is red because the harness broke; 1 for everything else that is red.
 func (d Decision) Exit() int {
 	if d.Green {
 		return 0

@@ -11,7 +11,7 @@ import (
 // Kind is one row of the table of faults: what the documentation, the scenario format and "respawn list" say of it. To add a
 // fault, write its type in a file of its own and add a row.
 type Kind struct {
-	Name    string // as in a scenario: "signal"
+	Name    string // as in a scenario: "signal". Lower-case letters alone, and what the type's String begins with
 	Doc     string // what happens, one sentence
 	Receipt string // what counts as evidence
 	Needs   string // the interface of package chaos that the target must have, by its name; "" for none

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// The exit codes of every subcommand.
+// The exit codes of every subcommand. Those of verdicts are told by [check.Verdict.ExitCode].
 const (
 	exitPass         = 0
 	exitFail         = 1
@@ -45,8 +45,8 @@ func usage(format string, args ...any) error {
 	return &exitError{exitUsage, fmt.Errorf(format, args...)}
 }
 
-// exitCode tells the error in one line and returns the code to exit with. An error that a command returns without a code
-// is the harness's own.
+// exitCode tells the error in one line and returns the code to exit with. An error without a code is cobra's, of the command
+// line: what a command returns without one has been made the harness's own by harnessed.
 func exitCode(ctx context.Context, err error, stderr io.Writer) int {
 	var e *exitError
 	var stop stopped
