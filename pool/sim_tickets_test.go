@@ -249,12 +249,18 @@ func playForeign(t *testing.T, seed uint64) {
 	}
 	for len(events.C) > 0 {
 		if e := <-events.C; e.Kind == WorkerExited && (e.Reason == ReasonProtocol || e.Reason == ReasonStall) {
-			if way := s.way[e.Worker.PID]; way == "honest" || way == "healed" {
+			if way := s.wayOf(e.Worker.PID); way == "honest" || way == "healed" {
 				t.Errorf("an honest worker was ended: %v", e)
 			}
 		}
 	}
 	events.Close()
+}
+
+func (s *foreignSim) wayOf(pid int) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.way[pid]
 }
 
 func (s *foreignSim) played(way string) bool {
