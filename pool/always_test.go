@@ -84,11 +84,11 @@ func torment(ctx context.Context, p *pool.Pool, random *rand.Rand) {
 		switch n := random.IntN(20); {
 		case w.State != pool.Ready:
 		case n < 10:
-			_ = syscall.Kill(w.PID, syscall.SIGKILL)
+			_ = killPID(w.PID, syscall.SIGKILL)
 		case n < 12:
-			_ = syscall.Kill(w.PID, syscall.SIGTERM)
+			_ = killPID(w.PID, syscall.SIGTERM)
 		case n < 13 && random.IntN(2) == 0:
-			_ = syscall.Kill(w.PID, syscall.SIGSTOP)
+			_ = killPID(w.PID, syscall.SIGSTOP)
 		default:
 			_, _ = p.ArmCrashPoint(w.Slot, pool.CrashPoint(1+random.IntN(int(pool.CrashDuringDrain))))
 		}

@@ -217,7 +217,7 @@ var killsItself = pool.RegisterInit("kills-itself", func(_ context.Context, path
 		return err
 	}
 	_, _ = f.Write([]byte{1})
-	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	_ = killPID(os.Getpid(), syscall.SIGKILL)
 	select {}
 })
 

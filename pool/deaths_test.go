@@ -337,7 +337,7 @@ func TestFiveHundredKillsLeaveNoZombieAndFlatFilesAndGoroutines(t *testing.T) {
 
 // heedless has SIGTERM sent to its worker and does not return for it.
 var heedless = pool.Register("heedless", func(_ context.Context, d time.Duration) (int, error) {
-	_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+	_ = killPID(os.Getpid(), syscall.SIGTERM)
 	<-time.After(d)
 	return 0, nil
 })

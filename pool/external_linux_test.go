@@ -284,7 +284,7 @@ func TestAStormOfKillsLosesNothingInAnotherLanguage(t *testing.T) {
 		for k := range 6 {
 			g.Eventually(func() bool { return futures[(k+1)*n/8].Outcome().Attempts > 0 }).WithTimeout(patience).Should(BeTrue())
 			for _, pid := range pids(p) {
-				_ = syscall.Kill(pid, syscall.SIGKILL)
+				_ = killPID(pid, syscall.SIGKILL)
 				break
 			}
 		}
@@ -312,7 +312,7 @@ func TestAtMostOnceHoldsForWorkersOfAnotherLanguageThatAreKilled(t *testing.T) {
 		for k := range 4 {
 			<-futures[k*40+20].Done()
 			for _, pid := range pids(p) {
-				_ = syscall.Kill(pid, syscall.SIGKILL)
+				_ = killPID(pid, syscall.SIGKILL)
 			}
 		}
 		lost := 0
@@ -646,7 +646,7 @@ func TestAStormOfKillsLosesNoLargePayload(t *testing.T) {
 		}
 		for k := range 4 {
 			<-futures[10+k*10].Done()
-			_ = syscall.Kill(pids(p)[k%2], syscall.SIGKILL)
+			_ = killPID(pids(p)[k%2], syscall.SIGKILL)
 		}
 		for i, f := range futures {
 			got, err := f.Result(bound(t))

@@ -211,7 +211,7 @@ func guardedMain(dir string) {
 	}
 	done()
 	if old := guardian.PID(); fileExists(filepath.Join(dir, "replaced")) {
-		must(syscall.Kill(old, syscall.SIGKILL))
+		must(killPID(old, syscall.SIGKILL))
 		for now := old; now == old || now == 0; now = guardian.PID() {
 			<-time.After(time.Millisecond)
 		}
@@ -241,7 +241,7 @@ func TestTheGuardianCarriesOutItsOrdersWhenItsProcessIsKilledAndNotAfterBye(t *t
 			g.Expect(err).NotTo(HaveOccurred())
 			pid, err := strconv.Atoi(strings.TrimSpace(line))
 			g.Expect(err).NotTo(HaveOccurred())
-			defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }()
+			defer func() { _ = killPID(pid, syscall.SIGKILL) }()
 
 			read := func(name string) string { b, _ := os.ReadFile(filepath.Join(dir, name)); return string(b) }
 			file, kept := filepath.Join(dir, "tree of mine", "below", "file"), filepath.Join(dir, "tree of mine, kept", "below", "file")
@@ -324,7 +324,7 @@ var scenes = map[string]struct {
 	"dead with grandchildren": {setup: func(ctx context.Context, p *pool.Pool) []int {
 		pids := everyWorker(ctx, p, "in a session of its own", nil)
 		for _, w := range p.Workers() {
-			_ = syscall.Kill(w.PID, syscall.SIGKILL)
+			_ = killPID(w.PID, syscall.SIGKILL)
 		}
 		return pids
 	}},
@@ -334,7 +334,7 @@ var scenes = map[string]struct {
 	"with a new guardian": {setup: func(ctx context.Context, p *pool.Pool) []int {
 		pids := everyWorker(ctx, p, "in a session of its own", nil)
 		old := guardianOf(os.Getpid())
-		_ = syscall.Kill(old, syscall.SIGKILL)
+		_ = killPID(old, syscall.SIGKILL)
 		for now := old; now == old || now == 0; now = guardianOf(os.Getpid()) {
 			<-time.After(time.Millisecond)
 		}
@@ -343,7 +343,7 @@ var scenes = map[string]struct {
 	"with a guardian that is stopped": {cfg: pool.Config{Heartbeat: -1}, setup: func(ctx context.Context, p *pool.Pool) []int {
 		pids := everyWorker(ctx, p, "in a session of its own", func(slot int) { die.Submit(ctx, p, "stop", pool.OnSlot(slot)) })
 		guardian := guardianOf(os.Getpid())
-		_ = syscall.Kill(guardian, syscall.SIGSTOP)
+		_ = killPID(guardian, syscall.SIGSTOP)
 		return append(pids, guardian)
 	}},
 	"with a fork that holds its descriptors": {setup: func(context.Context, *pool.Pool) []int {
@@ -463,7 +463,7 @@ func parent(t *testing.T, scene string, mutant pool.Mutant) (cmd *exec.Cmd, aliv
 	}
 	t.Cleanup(func() {
 		for _, pid := range alive() {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
+			_ = killPID(pid, syscall.SIGKILL)
 		}
 	})
 	return cmd, alive
@@ -481,7 +481,7 @@ func TestNothingOutlivesAKilledParent(t *testing.T) {
 			for _, pid := range childrenOf(cmd.Process.Pid) {
 				argv, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 				if !strings.HasPrefix(string(argv), "respawn-") { // it is nobody's business but the host's
-					defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }()
+					defer func() { _ = killPID(pid, syscall.SIGKILL) }()
 				}
 			}
 			g.Expect(cmd.Process.Kill()).To(Succeed())

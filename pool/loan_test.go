@@ -141,7 +141,7 @@ func TestLoansThatAreNeverReleasedHoldNothingUpAndTakeBoundedMemory(t *testing.T
 func TestALoanOutlivesItsWorkerAndItsPool(t *testing.T) {
 	eachLending(t, 1, func(g *WithT, p *pool.Pool, borrow func(byte) *pool.Loan) {
 		ofDead := borrow(1)
-		g.Expect(syscall.Kill(p.Workers()[0].PID, syscall.SIGKILL)).To(Succeed())
+		g.Expect(killPID(p.Workers()[0].PID, syscall.SIGKILL)).To(Succeed())
 		g.Eventually(func() int { return int(p.Stats().Exits) }, patience).Should(Equal(1))
 		ofClosed := borrow(2)
 		borrow(3).Release()

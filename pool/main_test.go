@@ -241,20 +241,20 @@ func perish(how string) error {
 		}
 	case "default SIGSEGV":
 		defaultAction(syscall.SIGSEGV)
-		syscall.Kill(me, syscall.SIGSEGV)
+		killPID(me, syscall.SIGSEGV)
 	case "default SIGABRT":
 		defaultAction(syscall.SIGABRT)
-		syscall.Kill(me, syscall.SIGABRT)
+		killPID(me, syscall.SIGABRT)
 	case "SIGSEGV", "SIGABRT", "SIGTERM", "SIGKILL":
 		sig := map[string]syscall.Signal{"SIGSEGV": syscall.SIGSEGV, "SIGABRT": syscall.SIGABRT, "SIGTERM": syscall.SIGTERM, "SIGKILL": syscall.SIGKILL}[how]
 		signal.Reset(sig)
-		syscall.Kill(me, sig)
+		killPID(me, sig)
 	case "ignore SIGTERM":
 		signal.Ignore(syscall.SIGTERM)
 	case "hang up":
 		syscall.Close(3) // the task socket
 	case "stop":
-		syscall.Kill(me, syscall.SIGSTOP)
+		killPID(me, syscall.SIGSTOP)
 	case "goroutine panic":
 		go panic("not recovered")
 	}
@@ -363,7 +363,15 @@ func inPhase(t *testing.T, p *pool.Pool, slot int, phase pool.Phase) pool.Worker
 
 func kill(t *testing.T, pid int, sig syscall.Signal) {
 	t.Helper()
-	NewWithT(t).Expect(syscall.Kill(pid, sig)).To(Succeed())
+	NewWithT(t).Expect(killPID(pid, sig)).To(Succeed())
+}
+
+// killPID signals one process. A slot without a worker has the number 0, which to the kernel means everybody in the tests' own group.
+func killPID(pid int, sig syscall.Signal) error {
+	if pid <= 0 {
+		return syscall.ESRCH
+	}
+	return syscall.Kill(pid, sig)
 }
 
 // resources counts this process's open files, goroutines and child processes.

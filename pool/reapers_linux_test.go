@@ -74,7 +74,7 @@ func reapedMain(how string) {
 			if _, err := spawn.Call(ctx, p, "in the group"); err != nil {
 				panic(err)
 			}
-			_ = syscall.Kill(p.Workers()[0].PID, syscall.SIGKILL)
+			_ = killPID(p.Workers()[0].PID, syscall.SIGKILL)
 		}
 	}
 	late := stubborn.Submit(ctx, p, time.Minute, pool.WithTimeout(100*time.Millisecond))
@@ -191,5 +191,5 @@ func TestADeadWorkerThatADebuggerHoldsIsQuarantinedAndHoldsUpNobody(t *testing.T
 	g.Expect(f.Result(bound(t))).To(BeNumerically(">", 0))
 	g.Expect(square.Call(bound(t), p, 3, pool.OnSlot(1))).To(Equal(9))
 	release()
-	g.Eventually(func() error { return syscall.Kill(victim, 0) }).WithTimeout(patience).Should(Equal(syscall.ESRCH), "it is reaped when it can be")
+	g.Eventually(func() error { return killPID(victim, 0) }).WithTimeout(patience).Should(Equal(syscall.ESRCH), "it is reaped when it can be")
 }

@@ -129,7 +129,7 @@ func pausedMain(limit string) {
 	case "CancelGrace":
 		cancel()
 	case "StopGrace":
-		_ = syscall.Kill(p.Workers()[0].PID, syscall.SIGTERM)
+		_ = killPID(p.Workers()[0].PID, syscall.SIGTERM)
 	}
 	if limit != "BootTimeout" && limit != "Heartbeat" {
 		fmt.Println("stop me")

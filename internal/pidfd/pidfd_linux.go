@@ -89,7 +89,7 @@ func KillGroup(pid int, signal func(sig syscall.Signal, flags int) error, ours f
 	if err == nil || errors.Is(err, unix.ESRCH) {
 		return
 	}
-	if signal(0, 0) == nil || ours() {
+	if pid > 1 && (signal(0, 0) == nil || ours()) {
 		_ = unix.Kill(-pid, unix.SIGKILL)
 	}
 }
