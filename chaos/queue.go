@@ -18,7 +18,7 @@ func (x *experiment) queues(ctx context.Context, first bool) {
 	members := x.Target.Want()
 	for began := time.Now(); ; {
 		pace, whole := x.queue(ctx, members)
-		patience, enough := history.Patience(members), history.Regained*x.pace
+		patience, enough := history.Patience(members), history.Regained*min(x.pace, float64(members))
 		if first {
 			x.pace = max(x.pace, pace)
 			patience, enough = patience/4, 0.75*float64(members)
@@ -46,10 +46,12 @@ func (x *experiment) queue(ctx context.Context, members int) (pace float64, whol
 func (x *experiment) sendAtOnce(ctx context.Context, slot, n int, hold time.Duration) []answer {
 	answers := make([]answer, n)
 	var all sync.WaitGroup
+	first := x.loader.ids.Add(uint64(n)) - uint64(n) + 1 // as tasks of the load have: a pool that knows probes by their numbers treats these as any other
 	for i := range answers {
-		id := x.loader.ids.Add(1) // as a task of the load has: a pool that knows probes by their numbers treats this as any other
-		x.record(history.Event{Probe: &history.Probe{Slot: slot, Op: history.Sent, Task: id, Hold: hold}})
-		began := x.clock.now()
+		x.record(history.Event{Probe: &history.Probe{Slot: slot, Op: history.Sent, Task: first + uint64(i), Hold: hold}})
+	}
+	for i := range answers { // all of which are told of before any can be answered
+		id, began := first+uint64(i), x.clock.now()
 		all.Go(func() {
 			s := x.Target.(Runner).Do(ctx, Task{ID: id, Name: "sleep", Args: map[string]any{"duration": hold}})
 			p := &history.Probe{Slot: slot, Op: history.Answered, Task: id, Hold: hold, PID: s.PID}

@@ -438,7 +438,12 @@ func (s *server) start(k taskKey, e envelope, arg []byte, id uint64) {
 	case err == nil:
 	case errors.Is(err, pool.ErrClosed), errors.Is(err, pool.ErrCrashLoop), errors.Is(err, pool.ErrQueueFull), misfitOf(err) != fits:
 		s.log.Warn("a task cannot be run here", "task", e.Task, "error", err)
-		s.with(func(now time.Duration) { s.hand.cannot(now, k, misfitOf(err)) })
+		s.with(func(now time.Duration) {
+			if s.runs[k] == id { // its argument is not kept for a run that never was
+				s.forgetRun(k, id)
+			}
+			s.hand.cannot(now, k, misfitOf(err))
+		})
 	default:
 		s.finished(k, id, &pool.Reply{Err: err})
 	}

@@ -43,6 +43,7 @@ func (p *Pool) keep() {
 			if overdue || !st.pacer.deferring {
 				found := st.findSlow(now)
 				st.pacer.looked(overdue && found)
+				st.keeperNext = earliest(next, now.Add(keeperTick)) // as below: what is deferred meanwhile need not wake it
 				st.dispatch()
 			}
 			next = earliest(next, now.Add(keeperTick))

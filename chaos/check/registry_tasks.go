@@ -52,7 +52,7 @@ var taskMetrics = slices.Concat([]Metric{
 	{
 		Name: "tasks.early", Unit: Count, Lasting: true,
 		Meaning: "Tasks that gave the right value before they can have been done.",
-		Formula: "Ids whose first outcome is ok, with a latency below nine tenths of what a task of the load takes, where that is of sleeps; or " +
+		Formula: "Ids whose first outcome is ok, with a latency below nine tenths of what a task of the load takes, and more than a millisecond below it, where that is of sleeps; or " +
 			"before the end of any execution of theirs that lasted so long, where every line of the witness is whole.",
 		of: func(s *state) ledger.Reading { return s.Early() },
 	},

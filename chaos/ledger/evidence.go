@@ -75,7 +75,7 @@ func (v *Evidence) finish(s *Ledger) {
 			}
 			whole.to = max(whole.to, r.Start, r.End)
 			by[pid], strange[pid] = whole, append(strange[pid], task)
-		} else if watched && !v.lived(pid, r.End) {
+		} else if watched && r.Start >= 0 && !v.lived(pid, r.End) {
 			v.outside++
 			v.FirstOutside.before(s.Tasks.seen(task, s.Line, "it ended after its process "+strconv.Itoa(pid)+" had"))
 		}

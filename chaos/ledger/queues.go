@@ -54,12 +54,15 @@ func (q *Queues) probe(e *history.Probe, s *Ledger) {
 // sentAtOnce tells whether the harness sent the task beside those of the load.
 func (s *Ledger) sentAtOnce(task uint64) bool { return s.Together.numbers[task] || s.Queues.all[task] }
 
-// pace is that of the best queue. It is taken without the time for which a host was starved meanwhile, if one is given.
+// pace is that of the best queue. It is taken without the time for which a host was starved meanwhile, if one is given; before the
+// faults, where hardly any other is left, with it.
 func (q *Queues) pace(side int, calm *Host) (best float64) {
 	for _, one := range q.Sides[side] {
 		took := one.to - one.from
 		if calm != nil {
-			took = max(time.Nanosecond, took-calm.Within(one.from, one.to))
+			if rest := took - calm.Within(one.from, one.to); side == 1 || rest >= one.hold {
+				took = max(time.Nanosecond, rest)
+			}
 		}
 		best = max(best, history.Pace(one.answered, one.hold, took))
 	}

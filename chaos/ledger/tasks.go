@@ -156,13 +156,13 @@ func (s *Ledger) settled(e Task, t *history.Task) Task {
 	return e
 }
 
-// tooSoon is the time in which no task of the load can have been done: nine tenths of what it takes, for there are runtimes whose
-// timers are up to a millisecond early. 0 where it is not known what a task takes.
+// tooSoon is the time in which no task of the load can have been done: nine tenths of what it takes, and a millisecond less than
+// that, for there are runtimes whose timers are so early. 0 where it is not known what a task takes.
 func (s *Ledger) tooSoon() time.Duration {
 	if s.Header.Load == nil {
 		return 0
 	}
-	return s.Header.Load.Takes * 9 / 10
+	return max(0, min(s.Header.Load.Takes*9/10, s.Header.Load.Takes-time.Millisecond))
 }
 
 // again takes one more answer to a task, which its submitter cannot see. Probes are no tasks of the load; one that the harness

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -35,7 +36,7 @@ func (d *Driver) Prove(ctx context.Context, first uint64) ([]*Future, error) {
 	if !d.Can("workers") {
 		workers = d.Ready() // its children may be others
 	}
-	resume, still := d.still(workers)
+	resume, still := d.still(ctx, workers)
 	defer resume()
 	if !still {
 		return nil, nil // on a host that is too busy to stop them there is nothing to see
@@ -106,7 +107,7 @@ func (d *Driver) ProveApart(ctx context.Context, first uint64) (futures []*Futur
 
 // proveWithout sends that many tasks while these workers are stopped.
 func (d *Driver) proveWithout(ctx context.Context, stopped []int, tasks int, first uint64) (futures []*Future, err error) {
-	resume, still := d.still(stopped)
+	resume, still := d.still(ctx, stopped)
 	defer resume()
 	if !still {
 		return nil, nil
@@ -171,27 +172,30 @@ func (d *Driver) Foreign(a Answer) {
 }
 
 // still stops the workers and tells whether all of them are. The function that it returns lets them go on.
-func (d *Driver) still(pids []int) (resume func(), all bool) {
-	var held []*foreign.Held
+//
+// All are told before any is waited for: a pool that looks after its workers must not find one of them stopped for longer than it is.
+func (d *Driver) still(ctx context.Context, pids []int) (resume func(), all bool) {
+	ctx, cancel := context.WithTimeout(ctx, stopsWithin)
+	defer cancel()
+	held := map[int]*foreign.Held{}
 	all = true
-	deadline := time.Now().Add(stopsWithin)
 	for _, pid := range pids {
 		h, err := foreign.Hold(pid)
 		if err != nil {
-			continue // gone
-		}
-		held = append(held, h)
-		if !d.Owns(pid) || h.Signal(unix.SIGSTOP) != nil {
+			all = all && errors.Is(err, unix.ESRCH)
 			continue
 		}
-		for stopped := false; !stopped && !h.Gone(); time.Sleep(time.Millisecond) {
-			if stopped, err = procfs.Stopped(pid); err != nil {
+		held[pid] = h
+		if !d.Owns(pid) || h.Signal(unix.SIGSTOP) != nil {
+			all = all && h.Gone()
+		}
+	}
+	for pid, h := range held {
+		for all && !h.Gone() {
+			if stopped, err := procfs.Stopped(pid); stopped || err != nil {
 				break
 			}
-			if !stopped && time.Now().After(deadline) {
-				all = false
-				break
-			}
+			all = wait.For(ctx, time.Millisecond) == nil
 		}
 	}
 	return func() {
