@@ -24,13 +24,14 @@ import (
 // This file is all that knows of JetStream.
 
 const (
-	queueName    = "default" // until there are more
-	oldestBroker = "2.10.23" // an older one loses whole streams when it is killed: nats-io/nats-server#6888
-	ourMark      = "respawn" // in the stream's metadata: the epoch
-	pullExpires  = 2 * time.Second
-	apiTimeout   = 5 * time.Second
-	lookTimeout  = time.Second // for a look that is repeated
-	leastPayload = 64 << 10    // bytes of a message
+	queueName      = "default" // until there are more
+	oldestBroker   = "2.10.23" // an older one loses whole streams when it is killed: nats-io/nats-server#6888
+	ourMark        = "respawn" // in the stream's metadata: the epoch
+	pullExpires    = 2 * time.Second
+	connectTimeout = 10 * time.Second // of a caller without a deadline: a busy broker takes more than a moment to greet
+	apiTimeout     = 5 * time.Second
+	lookTimeout    = time.Second // for a look that is repeated
+	leastPayload   = 64 << 10    // bytes of a message
 )
 
 // subjects of a fleet F: F.t.<queue>.<owner> are the stored tasks, F.o.<owner> what an owner is told, F.n.<node> what a node is,
@@ -84,9 +85,11 @@ func connect(ctx context.Context, fleet, who, servers string, opts []nats.Option
 		nats.ReconnectHandler(func(*nats.Conn) { l.told(changed, true) }),
 		nats.ErrorHandler(l.trouble),
 	}, opts...)
+	limit := connectTimeout
 	if d, ok := ctx.Deadline(); ok {
-		all = append(all, nats.Timeout(max(time.Until(d), time.Millisecond)))
+		limit = max(time.Until(d), time.Millisecond)
 	}
+	all = append(all, nats.Timeout(limit))
 	var err error
 	if l.nc, err = nats.Connect(servers, all...); err != nil {
 		return nil, unreachable(servers, err)

@@ -311,15 +311,20 @@ func (st *state) lookForAnswer(w *worker, now time.Time) (next time.Time) {
 		limit += time.Duration(st.cfg.MaxPayload/(100*MiB)) * time.Second
 	}
 	if w.owesSince.IsZero() {
-		w.owesSince = now
+		w.owesSince, w.owesAgain = now, false
 		w.ping(now)
 		w.owesPing = w.pings
 	}
 	due := w.owesSince.Add(limit)
 	if !now.Before(due) {
 		if w.answered(w.owesPing) {
-			st.reject(w, fmt.Errorf("from %s: %w", w.name, errSilent))
-			return time.Time{}
+			if w.owesAgain {
+				st.reject(w, fmt.Errorf("from %s: %w", w.name, errSilent))
+				return time.Time{}
+			}
+			w.owesAgain = true // it lived when it began to owe, but may have been stopped since
+			w.ping(now)
+			w.owesPing = w.pings
 		}
 		due = now.Add(limit / 8)
 	}
