@@ -35,6 +35,10 @@ fuzz: ## each fuzz target until it has executed so often (EXECS=20000)
 fleet-sim: ## the fleet's simulation over many schedules (SEEDS=100000)
 	$(GO) test -count=1 -timeout 0 -run '^TestSimulationOfTheFleet$$' ./fleet -args -seeds $(SEEDS)
 
+overfleet: ## the pool's tests over fleets of one broker and of three
+	BROKERS=1 ci/overfleet
+	BROKERS=3 ci/overfleet
+
 shrink: ## is the cause of each of twenty planted bugs found among a hundred kills? (takes an hour)
 	$(GO) test -count=1 -timeout 0 -v -run '^TestThePlantedCauseIsFound$$' ./scenarios/shrink -args -every
 
