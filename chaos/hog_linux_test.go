@@ -41,6 +41,7 @@ func TestOOMOfAVictimThatAllocatesNothing(t *testing.T) {
 	g.Expect(r.Mechanism).To(Equal(how))
 	g.Expect(r.Evidence).To(Or(
 		And(HaveKeyWithValue("oom_kill", "0 → 1"), HaveKeyWithValue("hog", "stopped at the first kill")),
+		And(HaveKeyWithValue("oom_kill", "0 → 1"), HaveKeyWithValue("hog", "had to be stopped")), // on a busy host, which sees the kill late
 		And(HaveKeyWithValue("oom_kill", "0 → 2"), HaveKeyWithValue("hog", "ended by the kernel's OOM killer too"))), "the second without CAP_SYS_RESOURCE")
 	if chaos.HasExitInfo() {
 		g.Expect(r.Evidence).To(ending("signal SIGKILL"))
