@@ -25,7 +25,7 @@ var leftMetrics = []Metric{
 	{
 		Name: "processes.left", Unit: Count,
 		Meaning: "Processes of the target that came with the faults and stayed, though they are no member's, whoever has adopted them.",
-		Formula: "Processes that descend from no member, the target's parent not counted, in the last sample of the stage verify, less those in the last sample before the stage chaos, and less the members that are missing in the former: those may be on their way.",
+		Formula: "Processes that descend from no member, the target's parent not counted, in the last sample of the stage verify, less those in the last sample before the stage chaos.",
 		of:      (*state).LeftBehind,
 	},
 	{

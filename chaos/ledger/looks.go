@@ -146,14 +146,13 @@ func (s *Ledger) LeftAtEnd(v func(*history.Sample) int) Reading {
 	return Count(most, n)
 }
 
-// LeftBehind compares what is no member's at the end with before the first fault, while the target still runs. As many of these as
-// members are missing at that look may be about to be members: that they are missing is told by other figures.
+// LeftBehind compares what is no member's at the end with before the first fault, while the target still runs.
 func (s *Ledger) LeftBehind() Reading {
 	base, end := s.Looks.base, s.Looks.Verified
 	if base == nil || end == nil || end.Want == 0 || !s.Can("marker") {
 		return Reading{}
 	}
-	return Count(max(0, end.Others-base.Others-max(0, end.Want-end.Ready)), 1)
+	return Count(max(0, end.Others-base.Others), 1)
 }
 
 // OrphansLeft needs the marker by which orphans are found.
