@@ -93,13 +93,17 @@ func (x *experiment) lookBefore(ctx context.Context) {
 
 // lastLook records what there is once nothing changes any more: what dies is given a second to be gone, and what replaces
 // it to be ready. A member that has just been recycled is no reason to say that the target is not steady.
-// So many orphans as were ended already count as there.
-func (x *experiment) lastLook(ended int) {
+// So many orphans as were ended already count as there. Where members are missing then, the processes that are nobody's are counted once
+// these are ready, or after that patience: on a busy host one that boots takes longer, and has not been left behind.
+func (x *experiment) lastLook(ended int, patience time.Duration) {
 	for deadline := time.Now().Add(time.Second); ; {
 		m, err := x.sampler.sample(context.Background(), true)
 		calm := err == nil && m.Zombies+m.Orphans == 0 && m.Others <= x.sampler.others && m.Ready >= m.Want && (m.Want > 0 || m.Cgroups == 0)
 		if calm || time.Now().After(deadline) {
 			m.Orphans, m.Left = m.Orphans+ended, ended
+			if err == nil && m.Ready < m.Want {
+				m.Others = x.othersOnceWhole(m.Others, patience)
+			}
 			if err != nil {
 				x.fail(fmt.Errorf("look for what the target left: %w", err))
 			} else {
@@ -109,6 +113,17 @@ func (x *experiment) lastLook(ended int) {
 		}
 		_ = wait.For(context.Background(), 10*time.Millisecond)
 	}
+}
+
+// othersOnceWhole is how many processes of the target are no member's when no member is missing any more; so many if that does not come
+// to be within patience.
+func (x *experiment) othersOnceWhole(now int, patience time.Duration) int {
+	for began := time.Now(); now > x.sampler.others && time.Since(began) < patience; _ = wait.For(context.Background(), 10*time.Millisecond) {
+		if m, err := x.sampler.sample(context.Background(), true); err == nil && m.Ready >= m.Want {
+			return m.Others
+		}
+	}
+	return now
 }
 
 // sample makes one sample; full also looks at every process of the host. The error says why that could not be: zombies and

@@ -38,7 +38,7 @@ func (x *experiment) run(outer context.Context) error {
 	}
 	x.explain(cause)
 	stopSampling()
-	x.stop()
+	x.stop(cause != nil)
 	stopWatching()
 	if cause == nil {
 		x.measureFloors()
@@ -359,9 +359,13 @@ func (x *experiment) allAtOnce(ctx context.Context, first bool) {
 	x.queues(ctx, first)
 }
 
-// stop closes the target and looks for what is left of it.
-func (x *experiment) stop() {
-	x.lastLook(0)
+// stop closes the target and looks for what is left of it. A run that was ended early does not wait for a target to be whole.
+func (x *experiment) stop(early bool) {
+	patience := x.Settle
+	if early {
+		patience = 0
+	}
+	x.lastLook(0, patience)
 	x.stage(history.Stop)
 	if x.Close != nil {
 		ended := 0
@@ -371,7 +375,7 @@ func (x *experiment) stop() {
 				ended = left.Processes
 			}
 		}
-		x.lastLook(ended)
+		x.lastLook(ended, 0)
 	}
 	x.hearWitness()
 }
