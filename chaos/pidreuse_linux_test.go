@@ -19,14 +19,12 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/pidspace"
 	"github.com/respawn-go/respawn/pool"
 )
 
 // tinyPIDs is the pid_max of the namespace in which the tests of this file run: numbers come around after as many forks.
-const (
-	tinyPIDs     = 400
-	reservedPIDs = 300 // RESERVED_PIDS of the kernel
-)
+const tinyPIDs = 400
 
 // TestPIDsAreReused runs the specs of this file in a pid namespace of their own, where the kernel gives out numbers again
 // within a second.
@@ -38,42 +36,14 @@ func TestPIDsAreReused(t *testing.T) {
 	if os.Getpid() == 1 {
 		t.Skip("this is the namespace")
 	}
-	cmd := exec.Command("/proc/self/exe", "-test.run=^TestInTinyNamespace$", "-test.v")
-	cmd.Env = append(os.Environ(), "RESPAWN_TEST_NAMESPACE=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}
-	if os.Getuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
-	}
-	out, err := cmd.CombinedOutput()
-	switch {
-	case err != nil && len(out) == 0:
-		t.Skipf("needs a pid namespace: root, or user namespaces for plain users: %v", err)
-	case strings.Contains(string(out), "needs a pid_max per namespace"):
-		t.Skip("needs a pid_max per namespace: Linux 6.14 or later")
-	}
-	NewWithT(t).Expect(err).NotTo(HaveOccurred(), "%s", out)
-	NewWithT(t).Expect(strings.Count(string(out), "--- PASS: TestInTinyNamespace/")).To(Equal(6), "%s", out)
+	out := pidspace.Run(t, "TestInTinyNamespace")
+	NewWithT(t).Expect(strings.Count(out, "--- PASS: TestInTinyNamespace/")).To(Equal(6), "%s", out)
 }
 
 // TestInTinyNamespace is the inside of TestPIDsAreReused.
 func TestInTinyNamespace(t *testing.T) {
-	if os.Getenv("RESPAWN_TEST_NAMESPACE") == "" {
-		t.Skip("runs inside the namespace of TestPIDsAreReused")
-	}
-	g := NewWithT(t)
-	g.Expect(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")).To(Succeed())
-	g.Expect(unix.Mount("proc", "/proc", "proc", 0, "")).To(Succeed())
-	if os.WriteFile("/proc/sys/kernel/pid_max", []byte(fmt.Sprint(tinyPIDs)), 0) != nil {
-		t.Skip("needs a pid_max per namespace")
-	}
 	spareThreads(2*runtime.NumCPU() + 8)
-	for last := 0; last <= reservedPIDs; { // those below are given out only once
-		cmd := exec.Command("true")
-		g.Expect(cmd.Run()).To(Succeed())
-		last = cmd.Process.Pid
-	}
+	pidspace.Enter(t, tinyPIDs)
 	t.Run("the listing is a moment old", func(t *testing.T) { staleListing(t, false) })
 	t.Run("the target has not noticed yet", func(t *testing.T) { staleListing(t, true) })
 	t.Run("the victim dies while it is held", diesWhileHeld)

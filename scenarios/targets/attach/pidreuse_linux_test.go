@@ -6,61 +6,29 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	. "github.com/onsi/gomega"
-	"golang.org/x/sys/unix"
 
 	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/internal/pidspace"
 )
 
 // reusedPIDs is the pid_max of the namespace in which numbers come around, but for the first, which are given out once.
-const (
-	reusedPIDs   = 700
-	reservedPIDs = 300 // RESERVED_PIDS of the kernel
-)
+const reusedPIDs = 700
 
 // TestATwinIsNotTouchedWhenPIDsAreReused runs its inside in a pid namespace, where the kernel gives out numbers again within seconds.
 func TestATwinIsNotTouchedWhenPIDsAreReused(t *testing.T) {
 	long(t)
-	cmd := exec.Command("/proc/self/exe", "-test.run=^TestInATinyNamespace$", "-test.v")
-	cmd.Env = append(os.Environ(), "RESPAWN_TEST_NAMESPACE=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}
-	if os.Getuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
-	}
-	out, err := cmd.CombinedOutput()
-	switch {
-	case err != nil && len(out) == 0:
-		t.Skipf("needs a pid namespace: root, or user namespaces for plain users: %v", err)
-	case strings.Contains(string(out), "needs a pid_max per namespace"):
-		t.Skip("needs a pid_max per namespace: Linux 6.14 or later")
-	}
-	NewWithT(t).Expect(err).NotTo(HaveOccurred(), "%s", out)
-	NewWithT(t).Expect(string(out)).To(ContainSubstring("--- PASS: TestInATinyNamespace"))
+	out := pidspace.Run(t, "TestInATinyNamespace")
+	NewWithT(t).Expect(out).To(ContainSubstring("--- PASS: TestInATinyNamespace"))
 }
 
 // TestInATinyNamespace is the inside. Strangers come and go so fast that a victim's number is soon one of theirs.
 func TestInATinyNamespace(t *testing.T) {
-	if os.Getenv("RESPAWN_TEST_NAMESPACE") == "" {
-		t.Skip("runs inside the namespace of TestATwinIsNotTouchedWhenPIDsAreReused")
-	}
 	g := NewWithT(t)
-	g.Expect(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")).To(Succeed())
-	g.Expect(unix.Mount("proc", "/proc", "proc", 0, "")).To(Succeed())
-	if os.WriteFile("/proc/sys/kernel/pid_max", []byte(fmt.Sprint(reusedPIDs)), 0) != nil {
-		t.Skip("needs a pid_max per namespace")
-	}
-	for last := 0; last <= reservedPIDs; {
-		cmd := exec.Command("true")
-		g.Expect(cmd.Run()).To(Succeed())
-		last = cmd.Process.Pid
-	}
+	pidspace.Enter(t, reusedPIDs)
 	target, _ := start(t)
 	twin, beside := start(t)
 	before, innocent := children(t, target), children(t, twin)
