@@ -203,3 +203,24 @@ func TestATaskForOtherWorkersThanAnyNodeHasIsRefused(t *testing.T) {
 	defer cancel()
 	g.Expect(square.Call(ctx, f, 7)).To(Equal(49), "the others go on")
 }
+
+// A node keeps no more than 64 MiB of arguments at a time: one of a task that it has refused is not among them.
+func TestTheLargeArgumentOfARefusedTaskIsNotKept(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
+	g := NewWithT(t)
+	b, err := broker.Start(broker.Config{})
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { _ = b.Close() })
+	serve(t, fleet.Node{Fleet: "test", Options: b.Options(), Name: "here", Pool: pool.Config{Size: 1}})
+	f := dial(t, fleet.Config{Fleet: "test", Options: b.Options(), InMemory: true, NoNodes: time.Second})
+	large := make([]byte, 33<<20)
+	for range 2 {
+		_, err = pyEcho.Call(bound(t), f, large)
+		g.Expect(err).To(MatchError(pool.ErrOtherWorkers))
+	}
+	got, err := echo.Call(bound(t), f, large)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(got).To(HaveLen(len(large)))
+}

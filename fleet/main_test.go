@@ -60,6 +60,7 @@ var (
 		return os.Getppid(), ctx.Err()
 	})
 	pySquare = pool.External[int, int]("square") // in ../pool/testdata/worker.py
+	pyEcho   = pool.External[[]byte, []byte]("echo")
 	errOwn   = pool.RegisterSentinel("fleet.test.errOwn", errors.New("our own sentinel"))
 )
 
