@@ -457,6 +457,19 @@ func TestAnAnswerThatIsSwallowedIsNoticedThoughItsWorkerLives(t *testing.T) {
 	}
 }
 
+// One that owes an answer, and is stopped after it has shown that it lives, is not said to send what no worker should.
+func TestAWorkerThatIsStoppedWhileItOwesAnAnswerIsStalled(t *testing.T) {
+	beside(t)
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1, Heartbeat: 2 * time.Second})
+	f := swallow.Submit(bound(t), p, "a foreign descriptor")
+	g.Eventually(p.OwesAndLives).WithTimeout(patience).WithPolling(time.Millisecond).Should(BeTrue())
+	kill(t, p.Workers()[0].PID, unix.SIGSTOP)
+	g.Expect(f.Result(bound(t))).To(Equal(42))
+	g.Expect(f.Outcome().Exits).To(ConsistOf(HaveField("Reason", pool.ReasonStall)))
+	g.Expect(p.Stats().Rejected).To(BeZero())
+	whole(t, p)
+}
+
 var closesFrom3 = pool.Register("closes-from-3", func(_ context.Context, _ int) (int, error) {
 	if err := unix.CloseRange(3, 1<<16, 0); err != nil {
 		return 0, err

@@ -318,7 +318,7 @@ func (st *state) lookForAnswer(w *worker, now time.Time) (next time.Time) {
 	due := w.owesSince.Add(limit)
 	if !now.Before(due) {
 		if w.answered(w.owesPing) {
-			if w.owesAgain {
+			if w.owesAgain && !w.proc.Halted() {
 				st.reject(w, fmt.Errorf("from %s: %w", w.name, errSilent))
 				return time.Time{}
 			}
