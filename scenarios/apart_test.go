@@ -65,14 +65,26 @@ func serveApart(name string) error {
 	return err
 }
 
-// runApart runs the short form of a scenario in a process of its own. The directory, which has its files, is removed if the
-// run passed, or proves nothing since the host was starved.
-func runApart(ctx context.Context, name string, set ...string) (r *reports.Report, dir string, err error) {
-	return runIn(ctx, nil, name, set...)
+// runApart runs the short form of a scenario in a process of its own. The directory, which has its files, is removed unless the
+// test fails.
+func runApart(t *testing.T, name string, set ...string) (r *reports.Report, dir string, err error) {
+	return runIn(t, nil, name, set...)
 }
 
 // runIn is runApart with more in the environment of that process.
-func runIn(ctx context.Context, env []string, name string, set ...string) (r *reports.Report, dir string, err error) {
+func runIn(t *testing.T, env []string, name string, set ...string) (r *reports.Report, dir string, err error) {
+	r, dir, err = runProcess(t.Context(), env, name, set...)
+	t.Cleanup(func() {
+		if !t.Failed() {
+			_ = os.RemoveAll(dir)
+		}
+	})
+	return r, dir, err
+}
+
+// runProcess runs the short form of a scenario in a process of its own. The directory, which has its files, is removed if the
+// run passed, or proves nothing since the host was starved.
+func runProcess(ctx context.Context, env []string, name string, set ...string) (r *reports.Report, dir string, err error) {
 	if dir, err = os.MkdirTemp("", "respawn-test-"); err != nil {
 		return nil, "", err
 	}
@@ -115,7 +127,7 @@ func TestTheParentIsEndedHoweverItsFaultIsSpelt(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []string{"{supervisor: SIGkill}", "{mixed: [{fault: {supervisor: KILL}}]}"} {
 		g := NewWithT(t)
-		r, dir, err := runApart(t.Context(), "supervisor-kill", "chaos.0.fault="+fault)
+		r, dir, err := runApart(t, "supervisor-kill", "chaos.0.fault="+fault)
 		g.Expect(err).NotTo(HaveOccurred())
 		onAStarvedHost(t, r)
 		g.Expect(r.Verdict).To(Equal(check.Pass), describe(r, dir))

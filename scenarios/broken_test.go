@@ -2,7 +2,6 @@ package scenarios_test
 
 import (
 	"flag"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -75,14 +74,13 @@ func TestEveryScenarioFailsOnAPoolWithTheBugThatItGuardsAgainst(t *testing.T) {
 			program, err := brokenPool()
 			g.Expect(err).NotTo(HaveOccurred())
 			target := strings.NewReplacer("LEAVER", leaver, "BROKENPOOL", program).Replace(guard.target)
-			r, dir, err := runApart(t.Context(), name, target, "settle=2500ms")
+			r, dir, err := runApart(t, name, target, "settle=2500ms")
 			g.Expect(err).NotTo(HaveOccurred())
 			if r.Skipped != "" {
 				t.Skip(r.Cause)
 			}
 			g.Expect(string(r.Verdict)).To(Equal("FAIL"), describe(r, dir))
 			g.Expect(r.Cause).To(MatchRegexp(guard.cause))
-			g.Expect(os.RemoveAll(dir)).To(Succeed())
 		})
 	}
 }

@@ -78,7 +78,9 @@ var _ = Describe("Our pool", Ordered, ContinueOnFailure, func() {
 				settings[s.Name] = roomForTheDetector(s)
 			}
 		}
-		runs = runAhead(chosen, func(name string) (*reports.Report, string, error) { return runApart(ctx, name, settings[name]...) })
+		runs = runAhead(chosen, func(name string) (*reports.Report, string, error) {
+			return runProcess(ctx, nil, name, settings[name]...)
+		})
 	})
 	for _, s := range list {
 		It("passes "+s.Name, Label(s.Labels...), func(ctx SpecContext) {

@@ -2,7 +2,6 @@ package scenarios_test
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"testing"
 	"time"
@@ -50,17 +49,16 @@ func starvedRuns(t *testing.T, env func() []string) {
 		env := envs[name]
 		switch name {
 		case onBroken:
-			return runIn(t.Context(), env, "random-kill", "target.pool.bugs=[loses-tasks]", "settle=3s")
+			return runIn(t, env, "random-kill", "target.pool.bugs=[loses-tasks]", "settle=3s")
 		case "kill-storm": // as in the long form: the short one has left out the wall time for hosts like this
-			return runIn(t.Context(), env, name, "expect=[tasks.ok == 400, tasks.wall <= 3s, slot.recovery.max <= 300x floor.respawn]")
+			return runIn(t, env, name, "expect=[tasks.ok == 400, tasks.wall <= 3s, slot.recovery.max <= 300x floor.respawn]")
 		}
-		return runIn(t.Context(), env, name)
+		return runIn(t, env, name)
 	})
 	for name, run := range runs {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			<-run.done
-			t.Cleanup(func() { _ = os.RemoveAll(run.dir) })
 			g.Expect(run.err).NotTo(HaveOccurred())
 			r, why := run.report, describe(run.report, run.dir)
 			g.Expect(r.Metrics["host.starved"]).To(BeNumerically(">", 0), why)
