@@ -15,7 +15,9 @@ import (
 // boot starts a worker, for the slot or if that is nil for the spare bench, and waits until it is ready. nil means that
 // it did not come up; that has been counted and, unless somebody ended it, told.
 func (p *Pool) boot(s *slot, probe bool, failures *int) *worker {
-	defer p.bootEnds()
+	if p.cfg.Command != nil {
+		defer p.takesPlace()()
+	}
 	w, err := p.start(s, probe)
 	if err == nil {
 		err = p.awaitReady(w)
@@ -57,13 +59,25 @@ func (st *state) crowded(s *slot) bool {
 	return st.cfg.Command != nil && (st.boots >= runtime.GOMAXPROCS(0) || s == nil && !st.up)
 }
 
-// bootEnds makes room for another boot.
-func (p *Pool) bootEnds() {
+// takesPlace gives the place that admit took for a boot back when the boot has ended and calls what it returns, or before, after an eighth of
+// Config.BootTimeout: a boot that takes longer probably waits for something, and uses no processor.
+func (p *Pool) takesPlace() (bootEnds func()) {
 	st := p.lock()
 	defer st.unlock()
-	st.boots--
-	if st.cfg.Command != nil {
-		st.notify()
+	taken := true
+	leave := func() { // with the lock
+		if taken {
+			taken = false
+			st.boots--
+			st.notify()
+		}
+	}
+	limit := st.after(st.cfg.BootTimeout/8, leave)
+	return func() {
+		st := p.lock()
+		defer st.unlock()
+		st.stopAlarm(limit)
+		leave()
 	}
 }
 

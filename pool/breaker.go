@@ -211,7 +211,9 @@ func (p *Pool) admit(s *slot, failures int) (spare *worker, probe, ok bool) {
 			wake = time.Time{}
 		default:
 			b.probing = b.isOpen()
-			st.boots++
+			if st.cfg.Command != nil {
+				st.boots++
+			}
 			return nil, b.probing, true
 		}
 		st.sleep(wake)

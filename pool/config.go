@@ -126,7 +126,8 @@ type Config struct {
 	// looked up once, by New, as exec.LookPath does, but a path with a slash in it begins at Dir, and is passed on as it was found. Tasks of
 	// such a pool are declared with [External]; no others run there. Everything else is as for workers that are this program, but: no
 	// Initializer, no [Pool.ArmCrashPoint], MaxPayload is at most about 4 MiB where workers cannot share memory (Python's can), and nobody
-	// pings (see Heartbeat). No more of them boot at a time than runtime.GOMAXPROCS, spares after the others, since imports keep processors busy.
+	// pings (see Heartbeat). No more of them boot at a time than runtime.GOMAXPROCS, spares after the others, since imports keep
+	// processors busy; a boot that takes over an eighth of BootTimeout no longer keeps others waiting.
 	// Main is needed all the same, for the guardian. Default nil: workers are this program, or Program.
 	Command []string
 	// Env is added to the environment that workers inherit ("KEY=value"), which is this process's as New finds it.

@@ -688,6 +688,34 @@ func TestNoMoreWorkersOfAnotherLanguageBootAtATimeThanThereAreProcessors(t *test
 	g.Expect(highest).To(BeNumerically("<=", most), "%s", events)
 }
 
+// As many as may boot at a time wait in their imports, here for a file.
+func TestABootThatHangsDoesNotKeepOtherWorkersOfAnotherLanguageFromBooting(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
+	g, dir := NewWithT(t), t.TempDir()
+	log := filepath.Join(dir, "imports")
+	var hang []string
+	for i := range runtime.GOMAXPROCS(0) {
+		hang = append(hang, filepath.Join(dir, fmt.Sprint("go-on-", i)))
+	}
+	cfg := python(t, len(hang)+1, "IMPORTS_LOG="+log, "IMPORTS_HANG="+strings.Join(hang, ":"))
+	cfg.BootTimeout = 12 * time.Second
+	came := make(chan *pool.Pool)
+	go func() {
+		p, err := pool.New(bound(t), cfg)
+		g.Expect(err).NotTo(HaveOccurred())
+		came <- p
+	}()
+	g.Eventually(func() string { b, _ := os.ReadFile(log); return string(b) }).WithTimeout(patience).Should(ContainSubstring("E"))
+	for _, name := range hang {
+		g.Expect(os.WriteFile(name, nil, 0o644)).To(Succeed())
+	}
+	p := <-came
+	defer p.Close()
+	g.Expect(p.Stats().Started).To(BeEquivalentTo(cfg.Size), "none was ended for its hanging")
+}
+
 func TestAHardLimitCountsWhatTheImportsOfAWorkerOfAnotherLanguageTake(t *testing.T) {
 	needMemoryCgroup(t)
 	g := NewWithT(t)

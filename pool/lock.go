@@ -40,7 +40,7 @@ type staff struct {
 	up          bool                 // New has seen every worker ready
 	lacks       error                // a start's, of a resource that another try will lack too
 	workerCount int
-	boots       int // workers that are admitted and not ready yet
+	boots       int // places of workers of Config.Command that boot, as takesPlace gives them back
 }
 
 // hours are what the keeper goes by.
