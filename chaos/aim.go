@@ -32,7 +32,7 @@ type aimed struct {
 // Inject strikes, or returns a *MissedError.
 func (a *aimed) Inject(ctx context.Context, c *Case) error {
 	if !a.staysStopped {
-		done, err := c.Guardian.Continue(c.Victim.PID)
+		done, err := c.ContinuesAnyway(c.Victim.PID)
 		if err != nil {
 			return err
 		}

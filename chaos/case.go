@@ -90,6 +90,16 @@ func (c *Case) HoldAll(ctx context.Context) (members []*Victim, letGo func(), er
 	return c.holdAll(ctx)
 }
 
+// ContinuesAnyway sees to it that a process which is about to be stopped goes on whatever becomes of the harness, until done is called. The
+// injection is refused where nobody could do that: nothing is stopped then.
+func (c *Case) ContinuesAnyway(pid int) (done func(), err error) {
+	done, err = c.Guardian.Continue(pid)
+	if err != nil {
+		return nil, Refuse("nobody would continue process %d if this one were killed, so that it is not stopped: %v", pid, err)
+	}
+	return done, nil
+}
+
 // Capability gives the target as T, or refuses the injection by the name of what the target lacks.
 func Capability[T any](c *Case, what string) (T, error) {
 	t, ok := c.Target.(T)
@@ -115,7 +125,7 @@ func (c *Case) Hold(ctx context.Context, d time.Duration) (ended bool, err error
 
 // Guardian undoes what lasts when the harness itself is killed.
 type Guardian interface {
-	// Continue sends SIGCONT to pid once this process is gone, until done is called.
+	// Continue sends SIGCONT to pid once this process is gone, until done is called. It returns once that is certain.
 	Continue(pid int) (done func(), err error)
 	// Undo writes value to the file once this process is gone, until done is called.
 	Undo(path, value string) (done func(), err error)

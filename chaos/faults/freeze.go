@@ -52,7 +52,7 @@ func (f *freezing) Setup(ctx context.Context, c *chaos.Case) (err error) {
 		return err
 	}
 	for _, m := range f.members {
-		done, err := c.Guardian.Continue(m.PID)
+		done, err := c.ContinuesAnyway(m.PID)
 		if err != nil {
 			return err
 		}

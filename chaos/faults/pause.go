@@ -46,7 +46,7 @@ type pausing struct {
 }
 
 func (p *pausing) Setup(_ context.Context, c *chaos.Case) (err error) {
-	p.done, err = c.Guardian.Continue(c.Victim.PID)
+	p.done, err = c.ContinuesAnyway(c.Victim.PID)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package guardian
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -31,8 +32,11 @@ type Guardian struct {
 	mu      sync.Mutex
 	lines   map[string]string // what the guardian must know, by key: sent again to a replacement
 	pipe    *os.File
-	pid     int      // 0 while there is none
-	pidfd   *os.File // its own
+	answers *os.File        // what the guardian says: a word for each order to continue, once it holds the process
+	said    map[string]bool // words that nobody has asked for yet
+	half    string          // of a word that has not come to its end
+	pid     int             // 0 while there is none
+	pidfd   *os.File        // its own
 	closed  bool
 	deaf    bool          // one was killed because it did not read
 	closing chan struct{} // closed by Close
@@ -70,38 +74,48 @@ func (g *Guardian) start() (*os.File, error) {
 		return nil, err
 	}
 	defer r.Close()
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	answers, said, err := os.Pipe()
 	if err != nil {
 		w.Close()
+		return nil, err
+	}
+	defer said.Close()
+	started := false
+	defer func() {
+		if !started {
+			w.Close()
+			answers.Close()
+		}
+	}()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
 		return nil, err
 	}
 	defer null.Close()
 	host, err := pidfd.Self()
 	if err != nil {
-		w.Close()
 		return nil, err
 	}
 	defer host.Close()
 	fd := -1
 	proc, err := os.StartProcess(reexec.Program, []string{"respawn-guardian"}, &os.ProcAttr{
 		Env:   environment(os.Environ(), marker),
-		Files: []*os.File{r, null, null, host},
+		Files: []*os.File{r, said, null, host},
 		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &fd, Pdeathsig: syscall.SIGCONT}, // should it be stopped then
 	})
 	if err != nil {
-		w.Close()
 		return nil, err
 	}
 	pid := proc.Pid
 	held, err := pidfd.Born(proc, fd)
 	if err != nil {
-		w.Close()
 		return nil, err
 	}
+	started = true
 
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.pid, g.pidfd, g.pipe = pid, held, w
+	g.pid, g.pidfd, g.pipe, g.answers, g.said, g.half = pid, held, w, answers, map[string]bool{}, ""
 	for line := range maps.Values(g.lines) {
 		g.send(line)
 	}
@@ -159,6 +173,7 @@ func (g *Guardian) tend(held *os.File) {
 		g.pid = 0
 		held.Close()
 		g.pipe.Close()
+		g.answers.Close()
 		if !g.closed {
 			g.warn("the guardian died, another is started", "pid", pid, "code", st.Code, "signal", unix.SignalName(st.Signal))
 		}
@@ -231,10 +246,47 @@ func (g *Guardian) Forget(pid int) {
 	_ = g.tell("watch "+strconv.Itoa(pid), "", fmt.Sprintf("forget %d\n", pid))
 }
 
-// Continue makes the guardian send SIGCONT to pid when this process is gone, until the returned function is called.
+// heldTimeout bounds how long a guardian, or its replacement, may take to take hold of a process.
+const heldTimeout = 10 * time.Second
+
+// Continue makes the guardian send SIGCONT to pid when this process is gone, until the returned function is called. It returns only
+// once the guardian has said that it holds the process: whoever stops the process after that may be killed at once, and the process
+// goes on. The error tells that nobody holds it.
 func (g *Guardian) Continue(pid int) (done func(), err error) {
-	key := strconv.Itoa(pid)
-	return func() { _ = g.tell("cont "+key, "", "done "+key+"\n") }, g.tell("cont "+key, "cont "+key+"\n", "")
+	key, word := strconv.Itoa(pid), rand.Text()
+	done = func() { _ = g.tell("cont "+key, "", "done "+key+"\n") }
+	if err := g.tell("cont "+key, "cont "+key+" "+word+"\n", ""); err != nil {
+		return nil, err
+	}
+	for deadline := time.Now().Add(heldTimeout); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if g.hears(word) {
+			return done, nil
+		}
+	}
+	done()
+	return nil, fmt.Errorf("guardian: nobody has taken hold of process %d within %v", pid, heldTimeout)
+}
+
+// hears tells whether the guardian that there is now has said that word, and waits a moment for it.
+func (g *Guardian) hears(word string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.pid == 0 {
+		return false
+	}
+	_ = g.answers.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+	for heard := make([]byte, 512); !g.said[word]; {
+		n, err := g.answers.Read(heard)
+		lines := strings.Split(g.half+string(heard[:n]), "\n")
+		for g.half = lines[len(lines)-1]; len(lines) > 1; lines = lines[1:] {
+			g.said[lines[0]] = true
+		}
+		if err != nil {
+			return g.said[word]
+		}
+	}
+	delete(g.said, word)
+	return true
 }
 
 // Undo makes the guardian write value to the file when this process is gone, until the returned function is called. The

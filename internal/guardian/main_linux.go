@@ -25,7 +25,8 @@ func serve(id string) {
 	_ = os.Chdir("/") // which nobody will want to unmount; not before, since the program may need its directory to start
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGQUIT)
 	_ = unix.CloseRange(3, 1<<16, unix.CLOSE_RANGE_CLOEXEC)
-	if o := readOrders(stdinOf(3), hold); !o.bye {
+	say := func(word string) { _, _ = os.Stdout.WriteString(word + "\n") }
+	if o := readOrders(stdinOf(3), hold, say); !o.bye {
 		o.carryOut(id)
 	}
 }

@@ -19,7 +19,7 @@ import (
 //	watch PID VERSION DIR   a worker's process group, and its cgroup if it has one (VERSION 0 and no DIR if not)
 //	forget PID              the worker was reaped
 //	undo PATH VALUE         write VALUE to the file when the pool's process is gone
-//	cont PID                continue the process when the pool's process is gone
+//	cont PID WORD           continue the process when the pool's process is gone, and say WORD once it is held
 //	done KEY                the undo of PATH, or the cont of PID, is not needed any more
 //	of PID                  the pool's process
 //	remove PATH             remove the directory when the pool's process is gone; PATH may hold spaces
@@ -51,8 +51,8 @@ type guarded struct {
 }
 
 // readOrders reads lines until the end of the pipe or bye; lines it does not understand are passed over. open is called
-// for every process named.
-func readOrders(r io.Reader, open func(pid int) io.Closer) orders {
+// for every process named, and say with the word of an order to continue one, once that one is held.
+func readOrders(r io.Reader, open func(pid int) io.Closer, say func(word string)) orders {
 	o := orders{watched: map[int]guarded{}, undo: map[string]string{}, cont: map[int]io.Closer{}, remove: map[string]bool{}}
 	lines := bufio.NewReader(r)
 	for {
@@ -81,8 +81,11 @@ func readOrders(r io.Reader, open func(pid int) io.Closer) orders {
 			delete(o.watched, pid)
 		case verb == "undo" && first != "":
 			o.undo[first] = second
-		case verb == "cont" && pid > 1 && o.cont[pid] == nil:
-			o.cont[pid] = open(pid)
+		case verb == "cont" && pid > 1:
+			if o.cont[pid] == nil {
+				o.cont[pid] = open(pid)
+			}
+			say(second)
 		case verb == "done":
 			delete(o.undo, first)
 			if hold := o.cont[pid]; hold != nil {

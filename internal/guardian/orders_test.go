@@ -12,7 +12,7 @@ import (
 func TestOnlyAWholeLineIsAnOrder(t *testing.T) {
 	g := NewWithT(t)
 	read := func(text string) orders {
-		return readOrders(strings.NewReader(text), func(int) io.Closer { return nil })
+		return readOrders(strings.NewReader(text), func(int) io.Closer { return nil }, func(string) {})
 	}
 	g.Expect(read("remove /data/somebody/tmp\nremove /data/somebo").remove).To(Equal(map[string]bool{"/data/somebody/tmp": true}))
 	long := read("remove /" + strings.Repeat("x", 1<<20) + "\nremove /b\nbye\n")
@@ -29,14 +29,14 @@ func (h counted) Close() error {
 }
 
 func FuzzReadOrders(f *testing.F) {
-	f.Add("watch 10 0 \nwatch 11 2 /sys/fs/cgroup/x y\nforget 10\nundo /a b\ncont 12\ndone 12\ndone /a\nbye\nwatch 13 0 \n")
+	f.Add("watch 10 0 \nwatch 11 2 /sys/fs/cgroup/x y\nforget 10\nundo /a b\ncont 12 w\ndone 12\ndone /a\nbye\nwatch 13 0 \n")
 	f.Add("watch 1 0 \nwatch -1 0 \nwatch 10 0 \nwatch 10 1 /x\ncont 0\ncont 14\ncont 14\n")
 	f.Fuzz(func(t *testing.T, lines string) {
 		open := 0
 		o := readOrders(strings.NewReader(lines), func(int) io.Closer {
 			open++
 			return counted{&open}
-		})
+		}, func(string) {})
 		for pid := range o.watched {
 			if pid <= 1 {
 				t.Fatalf("pid %d is never a worker", pid)
