@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs programs of table.yaml and of the scenarios here that need no root, from PyPI and npm in the versions named below, into a
+# Installs programs of the rows and of the scenarios here that need no root, from PyPI and npm in the versions named below, into a
 # directory of its own where respawn matrix finds them, and prints the directory of the commands from PyPI:
 #
 #   PATH=$(scenarios/programs/install.sh):$PATH respawn run scenarios/programs/uvicorn.yaml

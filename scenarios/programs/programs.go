@@ -1,11 +1,13 @@
-// Package programs has the servers and supervisors that respawn matrix tests: table.yaml says of each how it is started, and which of
-// its processes are members.
+// Package programs has the servers and supervisors that respawn matrix tests: rows has a file for each family, which says how each is
+// started, and which of its processes are members.
 package programs
 
 import (
 	"embed"
 	"fmt"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -16,7 +18,7 @@ import (
 	"github.com/respawn-go/respawn/workers"
 )
 
-//go:embed *.sh *.py *.cjs *.rb *.ru *.conf *.cfg *.ini table.yaml
+//go:embed *.sh *.py *.cjs *.rb *.ru *.conf *.cfg *.ini rows/*.yaml
 var files embed.FS
 
 // Row is one program.
@@ -25,24 +27,32 @@ type Row struct {
 	Name string `yaml:"name"`
 	// Title is what it is, with the setting that makes it another row: "supervisord, startretries=100".
 	Title string `yaml:"title"`
-	// Family is that of the matrix: "servers", "supervisors".
-	Family string `yaml:"family"`
+	// Family is that of the matrix, and the name of its file: "servers", "supervisors".
+	Family string `yaml:"-"`
 	// Command is the target's settings, as a scenario has them below target.command. HERE in it stands for the directory of Dir.
 	Command map[string]any `yaml:"command"`
 	// Load is what it answers, as a scenario has it below load; nil where nothing is asked.
 	Load map[string]any `yaml:"load"`
 }
 
-// All lists the programs in the order of the table.
-var All = sync.OnceValue(func() (rows []Row) {
-	text, err := files.ReadFile("table.yaml")
-	if err == nil {
-		err = yaml.Load(text, &rows, yaml.WithKnownFields())
+// All lists the programs, in the order of their files.
+var All = sync.OnceValue(func() (all []Row) {
+	paths, _ := fs.Glob(files, "rows/*.yaml")
+	for _, file := range paths {
+		var rows []Row
+		text, err := files.ReadFile(file)
+		if err == nil {
+			err = yaml.Load(text, &rows, yaml.WithKnownFields())
+		}
+		if err != nil {
+			panic(fmt.Sprintf("programs/%s: %v", file, err)) // a test reads it
+		}
+		for _, row := range rows {
+			row.Family = strings.TrimSuffix(path.Base(file), ".yaml")
+			all = append(all, row)
+		}
 	}
-	if err != nil {
-		panic(fmt.Sprintf("programs/table.yaml: %v", err)) // a test reads it
-	}
-	return rows
+	return all
 })
 
 // Dir finds the directory with the files that programs are started with: scenarios/programs here or in a parent of the working
