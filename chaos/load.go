@@ -56,7 +56,7 @@ type loader struct {
 	giveUp   func()
 	forget   func() // the ends of the contexts are no longer waited for
 	wg       sync.WaitGroup
-	ids      atomic.Uint64 // of this load, and of what is sent to all slots at once
+	ids      atomic.Uint64 // of this load, and of what is sent to all slots at once, where the target does not number them
 	begun    atomic.Uint64 // tasks of this load
 	progress atomic.Uint64 // tasks that have ended
 }
@@ -112,7 +112,15 @@ func (l *loader) next() (id uint64, ok bool) {
 		return 0, false
 	}
 	n := l.begun.Add(1)
-	return l.ids.Add(1), l.load.Count == 0 || n <= uint64(l.load.Count)
+	return l.number(1), l.load.Count == 0 || n <= uint64(l.load.Count)
+}
+
+// number takes n numbers for tasks, and returns the first of them.
+func (l *loader) number(n int) (first uint64) {
+	if t, ok := l.x.Target.(Numbering); ok {
+		return t.Number(n)
+	}
+	return l.ids.Add(uint64(n)) - uint64(n) + 1
 }
 
 func (l *loader) closedLoop() {
@@ -156,7 +164,7 @@ func (l *loader) runMap() {
 	tasks := make([]Task, l.load.Map)
 	began := make([]time.Duration, len(tasks))
 	for i := range tasks {
-		id := l.ids.Add(1)
+		id := l.number(1)
 		tasks[i], began[i] = l.task(id), l.submitted(id)
 	}
 	mapper.Map(l.wait, tasks, func(i int, s Settled) { l.ended(tasks[i].ID, began[i], s) })

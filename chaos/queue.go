@@ -46,7 +46,7 @@ func (x *experiment) queue(ctx context.Context, members int) (pace float64, whol
 func (x *experiment) sendAtOnce(ctx context.Context, slot, n int, hold time.Duration) []answer {
 	answers := make([]answer, n)
 	var all sync.WaitGroup
-	first := x.loader.ids.Add(uint64(n)) - uint64(n) + 1 // as tasks of the load have: a pool that knows probes by their numbers treats these as any other
+	first := x.loader.number(n) // as tasks of the load have: a pool that knows these by their numbers could treat them better
 	for i := range answers {
 		x.record(history.Event{Probe: &history.Probe{Slot: slot, Op: history.Sent, Task: first + uint64(i), Hold: hold}})
 	}

@@ -323,7 +323,11 @@ func (x *experiment) verify(ctx context.Context) {
 	if t, ok := x.Target.(Provable); ok {
 		proof, cancel := context.WithTimeout(ctx, x.Settle)
 		defer cancel()
-		t.Prove(proof)
+		like := Task{}
+		if x.Load != nil {
+			like = x.loader.task(0)
+		}
+		t.Prove(proof, like)
 	}
 }
 

@@ -180,10 +180,18 @@ type Listed interface {
 	Listings() []history.Listing
 }
 
+// Numbering is a target that sends its members tasks of its own, as probes are, and numbers all that they are sent, so that nobody
+// tells these from tasks of the load by their numbers. Without it the load is numbered from 1 on.
+type Numbering interface {
+	// Number takes n numbers in a row that no task has, and returns the first of them.
+	Number(n int) (first uint64)
+}
+
 // Provable is a target that can show that its members run its tasks: with all of them stopped, none is answered. What is
 // answered meanwhile it tells as an event rejected.
 type Provable interface {
-	Prove(ctx context.Context)
+	// Prove sends its members tasks while they are stopped, such as that one too, which is of the load; the zero Task is none.
+	Prove(ctx context.Context, like Task)
 }
 
 // Remarking is a target that has something to say of itself that belongs into the record of a run, such as that it makes do with less

@@ -48,6 +48,7 @@ var caught = map[string][]breach{
 	"runs-in-forks":            {{"tutorial", "slots.silent"}, {"random-kill", "slots.silent"}},
 	"runs-in-driver-secretly":  {{"random-kill", "results.rejected"}, {"tutorial", "results.rejected"}},
 	"sleeps-in-driver":         {{"tutorial", "results.rejected"}, {"kill-all", "results.rejected"}},
+	"short-sleeps-in-driver":   {{"random-kill", "results.rejected"}},
 	"runs-in-sibling-secretly": {{"kill-busy", "slots.apart"}, {"kill-all", "slots.apart"}},
 	"runs-in-forks-secretly":   {{"kill-busy", "tasks.outside"}, {"kill-storm", "results.misnamed"}},
 	"makes-up-executions":      {{"kill-busy", "tasks.early"}, {"kill-all", "results.rejected"}},
@@ -117,10 +118,10 @@ var caught = map[string][]breach{
 	"dies-itself":     {{"kill-storm", byItself}},
 	// what it does only while it is looked at
 	"honest-to-probes":            {{"random-kill", "tasks.wrong"}},
-	"only-probes-on-replacements": {{"random-kill", "slot.recovery.max"}},
+	"only-probes-on-replacements": {{"random-kill", "slots.apart"}},
 	"works-while-probed":          {{"random-kill", "tasks.hung"}},
 	"lends-to-helpers":            {{"tutorial", "results.rejected"}, {"kill-busy", "results.rejected"}},
-	"fakes-slots":                 {{"random-kill", "slot.recovery.max"}},
+	"fakes-slots":                 {{"random-kill", "results.rejected"}},
 }
 
 // harmless are differences that break no promise.

@@ -82,7 +82,7 @@ func TestAnswersThatComeTwice(t *testing.T) {
 			return s.member(told(history.AnsweredTwice, s.submit())).settle(s.task, history.OK, "")
 		}(), 1, 1},
 		"beside the load":   {calm().member(told(history.AnsweredTwice, 77)), 1, 1},
-		"of a probe":        {calm().member(told(history.AnsweredTwice, 1<<52)), 0, 1},
+		"of a probe":        {calm().probing(1, 1000, 1000).member(told(history.AnsweredTwice, 1001)), 1, 1},
 		"dropped by a pool": {calm().member(told(history.Late, 2)), 0, 1},
 	} {
 		m := c.story.kill(0).verify(4).stop().end().judge().Metrics

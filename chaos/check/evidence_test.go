@@ -18,9 +18,9 @@ func (s *story) answer(ran, named int, took time.Duration) *story {
 	return s.run(id, ran, start, start+took)
 }
 
-// probing is a probing task of the target's.
+// probing is a probing task of the target's, which is numbered as the load's are.
 func (s *story) probing(n uint64, ran, named int) *story {
-	id := history.FirstProbe + n
+	id := 1000 + n
 	s.member(history.MemberEvent{Op: history.Probed, Slot: -1, Task: id}).run(id, ran, s.now, s.now+tick).wait(2 * tick)
 	return s.member(history.MemberEvent{Op: history.ProbeAnswered, Slot: -1, Task: id, PID: named})
 }

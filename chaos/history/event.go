@@ -197,9 +197,6 @@ type Task struct {
 	Err      string        `json:"err,omitempty"`
 }
 
-// FirstProbe is the number from which on tasks are the harness's own, to see who answers, and no part of a load.
-const FirstProbe = 1 << 52
-
 // Run is one execution of a task as the task itself witnessed it, in the append-only file: the pool is not asked.
 type Run struct {
 	Task    uint64        `json:"task"`

@@ -15,7 +15,7 @@ import (
 type Evidence struct {
 	lives    map[int][]life   // of members, by pid
 	listings []Span           // of members, where these come from listings
-	runs     map[uint64][]Run // of probing tasks
+	runs     map[uint64][]Run // of tasks that are none of the load's
 	named    []named          // answers to probing tasks
 	Torn     int              // lines of the witness
 	closed   time.Duration    // when the stage stop began

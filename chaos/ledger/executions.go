@@ -12,6 +12,7 @@ import (
 
 // finish goes over all tasks once, when every execution and every death is known.
 func (a *Tasks) finish(s *Ledger) {
+	a.sortOut(&s.Evidence)
 	witness := s.witness()
 	u := TaskSums{}
 	for id, e := range a.All {
@@ -54,6 +55,23 @@ func (a *Tasks) finish(s *Ledger) {
 	}
 	a.Sums = u
 	a.resume(s)
+}
+
+// sortOut gives to the evidence the executions of tasks that are none of the load's: the harness's own, to see who answers. They are
+// known by that nobody submitted them as tasks of the load, for their numbers are like those of any task.
+func (a *Tasks) sortOut(v *Evidence) {
+	for id, e := range a.All {
+		if e.Counted || e.Executions == 0 {
+			continue
+		}
+		v.runs[id] = a.RunsOf(id, e)
+		a.Runs -= int(e.Executions)
+		delete(a.More, id)
+		delete(a.All, id)
+		if e.Ends > 0 {
+			a.All[id] = Task{Ends: e.Ends, Line: e.Line}
+		}
+	}
 }
 
 // resume measures how long tasks that a death cut short were left.

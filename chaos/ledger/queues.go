@@ -10,9 +10,8 @@ import (
 // Queues follows the queues of tasks that were sent before the faults and at the end: how quickly each was done.
 type Queues struct {
 	sent  map[uint64]bool // tasks that have no answer yet, of the last queue
-	all   map[uint64]bool
-	Sides [2][]Queue // before the faults, and at the end
-	Line  int        // of the last answer
+	Sides [2][]Queue      // before the faults, and at the end
+	Line  int             // of the last answer
 }
 
 // Queue is tasks that were sent at once, several for each slot.
@@ -22,7 +21,7 @@ type Queue struct {
 	answered int
 }
 
-func (q *Queues) init() { q.sent, q.all = map[uint64]bool{}, map[uint64]bool{} }
+func (q *Queues) init() { q.sent = map[uint64]bool{} }
 
 // probe takes what a history tells of one of these tasks. A queue is sent when all of the one before it have ended.
 func (q *Queues) probe(e *history.Probe, s *Ledger) {
@@ -35,7 +34,7 @@ func (q *Queues) probe(e *history.Probe, s *Ledger) {
 		if n := len(*side); n == 0 || len(q.sent) == 0 && (*side)[n-1].to > 0 {
 			*side = append(*side, Queue{hold: e.Hold, from: s.Now})
 		}
-		q.sent[e.Task], q.all[e.Task] = true, true
+		q.sent[e.Task] = true
 		return
 	}
 	if !q.sent[e.Task] || len(*side) == 0 {
@@ -50,9 +49,6 @@ func (q *Queues) probe(e *history.Probe, s *Ledger) {
 		s.Evidence.named = append(s.Evidence.named, named{e.Task, e.PID, s.Line})
 	}
 }
-
-// sentAtOnce tells whether the harness sent the task beside those of the load.
-func (s *Ledger) sentAtOnce(task uint64) bool { return s.Together.numbers[task] || s.Queues.all[task] }
 
 // pace is that of the best queue. It is taken without the time for which a host was starved meanwhile, if one is given; before the
 // faults, where hardly any other is left, with it.

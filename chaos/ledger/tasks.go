@@ -165,12 +165,9 @@ func (s *Ledger) tooSoon() time.Duration {
 	return max(0, min(s.Header.Load.Takes*9/10, s.Header.Load.Takes-time.Millisecond))
 }
 
-// again takes one more answer to a task, which its submitter cannot see. Probes are no tasks of the load; one that the harness
-// sent beside the load to see all slots at work has no outcome here, but it was answered before.
+// again takes one more answer to a task, which its submitter cannot see. One that the harness sent beside the load, to see who
+// answers, has no outcome here, but it was answered before.
 func (a *Tasks) again(id uint64) {
-	if id >= history.FirstProbe {
-		return
-	}
 	e := a.All[id]
 	if e.Ends++; !e.Counted {
 		e.Ends = 2
@@ -190,10 +187,6 @@ func (a *Tasks) sight(t *history.Task, line int) {
 
 func (s *Ledger) run(r *history.Run) {
 	one := Run{r.Start, r.End, int32(r.PID)}
-	if r.Task >= history.FirstProbe || s.sentAtOnce(r.Task) {
-		s.Evidence.runs[r.Task] = append(s.Evidence.runs[r.Task], one)
-		return
-	}
 	a := &s.Tasks
 	e := a.All[r.Task]
 	if e.Executions == 0 {

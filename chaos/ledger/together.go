@@ -10,9 +10,8 @@ import (
 // Together follows the tasks that were sent to all slots at once, before the faults and at the end: who was at work at the same
 // time, and how long the quickest answer of each took beyond the length of its task.
 type Together struct {
-	sent    map[uint64]asked
-	numbers map[uint64]bool // of all such tasks
-	Sides   [2]Side
+	sent  map[uint64]asked
+	Sides [2]Side
 }
 
 // asked is one such task that has no answer yet.
@@ -41,7 +40,7 @@ type Side struct {
 }
 
 func (g *Together) init() {
-	g.sent, g.numbers = map[uint64]asked{}, map[uint64]bool{}
+	g.sent = map[uint64]asked{}
 }
 
 // probe takes what a history tells of one of these tasks.
@@ -57,7 +56,7 @@ func (g *Together) probe(e *history.Probe, s *Ledger) {
 		}
 		w.sent++
 		w.Line = s.Line
-		g.sent[e.Task], g.numbers[e.Task] = asked{s.Now, e.Hold, at}, true
+		g.sent[e.Task] = asked{s.Now, e.Hold, at}
 		return
 	}
 	a, ok := g.sent[e.Task]

@@ -111,9 +111,9 @@ func (f *folder) add(e history.Event) {
 		f.fault(e.T, e.Fault)
 	case e.Member != nil:
 		f.member(e.T, e.Member)
-	case e.Task != nil && e.Task.ID < history.FirstProbe:
+	case e.Task != nil:
 		f.task(e.T, e.Task)
-	case e.Run != nil && e.Run.Task < history.FirstProbe:
+	case e.Run != nil:
 		r := e.Run
 		nth := len(f.attempts[r.Task]) + 1
 		s := &Span{

@@ -31,6 +31,7 @@ type external interface {
 	chaos.Runner
 	chaos.Marked
 	chaos.Supervised
+	chaos.Numbering
 	Witness() string
 	Close() error
 }
@@ -134,13 +135,16 @@ func isATarget(t *testing.T, target external, size int) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(members).To(ContainElement(And(HaveField("Slot", victim.Slot), HaveField("Generation", 2), HaveField("PID", pid))))
 
-	for id := range uint64(20) {
-		s := target.Do(ctx, chaos.Task{ID: id + 1, Name: "square"})
+	load := map[uint64]bool{}
+	for range 20 {
+		id := target.Number(1)
+		load[id] = true
+		s := target.Do(ctx, chaos.Task{ID: id, Name: "square"})
 		g.Expect(s.Outcome).To(Equal(history.OK), s.Err)
 	}
-	s := target.Do(ctx, chaos.Task{ID: 21, Name: "primes"})
+	s := target.Do(ctx, chaos.Task{ID: target.Number(1), Name: "primes"})
 	g.Expect(s).To(And(HaveField("Outcome", history.Rejected), HaveField("Err", ContainSubstring("it knows sleep and square"))))
-	busyWhileItRuns(t, target)
+	load[busyWhileItRuns(t, target)] = true
 
 	g.Expect(target.Close()).To(Succeed())
 	g.Expect(target.Want()).To(BeZero())
@@ -154,7 +158,7 @@ func isATarget(t *testing.T, target external, size int) {
 	g.Expect(torn).To(BeZero())
 	probes := 0
 	for _, r := range runs {
-		if r.Task >= history.FirstProbe {
+		if !load[r.Task] {
 			probes++
 		}
 	}
@@ -163,8 +167,8 @@ func isATarget(t *testing.T, target external, size int) {
 	g.Expect(target.Close()).To(Succeed(), "twice")
 }
 
-// busyWhileItRuns looks for a member that is busy while one task runs.
-func busyWhileItRuns(t *testing.T, target external) {
+// busyWhileItRuns looks for a member that is busy while one task runs, whose number it returns.
+func busyWhileItRuns(t *testing.T, target external) (id uint64) {
 	t.Helper()
 	g := NewWithT(t)
 	busy := 0
@@ -180,13 +184,15 @@ func busyWhileItRuns(t *testing.T, target external) {
 	}
 	g.Eventually(look).Should(BeZero(), "tasks of probes may still run")
 	done := make(chan chaos.Settled, 1)
+	id = target.Number(1)
 	go func() {
-		done <- target.Do(bound(t), chaos.Task{ID: 1000, Name: "sleep", Args: map[string]any{"duration": 500 * time.Millisecond}})
+		done <- target.Do(bound(t), chaos.Task{ID: id, Name: "sleep", Args: map[string]any{"duration": 500 * time.Millisecond}})
 	}()
 	g.Eventually(look).WithTimeout(10 * time.Second).WithPolling(5 * time.Millisecond).ShouldNot(BeZero())
 	s := <-done
 	g.Expect(s.Outcome).To(Equal(history.OK), s.Err)
 	g.Expect(s.PID).To(Equal(busy))
+	return id
 }
 
 // A task that is lost stays hung, the probe of a pool that answers nothing ends with its context, and Close ends it all.
@@ -202,7 +208,7 @@ func TestADeadPoolIsGivenUpOn(t *testing.T) {
 	g.Expect(syscall.Kill(d.Supervisor(), syscall.SIGSTOP)).To(Succeed())
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	g.Expect(d.Do(ctx, chaos.Task{ID: 1, Name: "square"})).To(HaveField("Outcome", history.Hung))
+	g.Expect(d.Do(ctx, chaos.Task{ID: d.Number(1), Name: "square"})).To(HaveField("Outcome", history.Hung))
 	_, err = d.Probe(ctx, 0)
 	g.Expect(err).To(MatchError(context.DeadlineExceeded))
 	g.Expect(d.Close()).To(MatchError(ContainSubstring("no answer")))
@@ -220,8 +226,8 @@ sleep 3600 & pid=$!
 read -r start; echo "{\"op\":\"ready\",\"pids\":[$pid]}"
 while read -r line; do
 	case $line in
-	*submit*'"n":1}'*) for i in 1 2; do echo "{\"op\":\"result\",\"id\":1,\"value\":1,\"pid\":$pid}"; done; echo rubbish ;;
-	*submit*'"n":2}'*) echo "{\"op\":\"result\",\"id\":2,\"value\":4,\"pid\":$$}" ;;
+	*submit*'"n":901}'*) for i in 1 2; do echo "{\"op\":\"result\",\"id\":901,\"value\":811801,\"pid\":$pid}"; done; echo rubbish ;;
+	*submit*'"n":902}'*) echo "{\"op\":\"result\",\"id\":902,\"value\":813604,\"pid\":$$}" ;;
 	*workers*) echo "{\"op\":\"workers\",\"pids\":[$pid]}" ;;
 	*stop*) kill -9 $pid; echo '{"op":"stopped"}'; exit 0 ;;
 	esac
@@ -231,13 +237,13 @@ done
 	g.Expect(err).NotTo(HaveOccurred())
 	var seen events
 	d.Watch(seen.add)
-	g.Expect(d.Do(bound(t), chaos.Task{ID: 1, Name: "square"})).To(HaveField("Outcome", history.OK))
+	g.Expect(d.Do(bound(t), chaos.Task{ID: 901, Name: "square"})).To(HaveField("Outcome", history.OK))
 	g.Eventually(func() []string { return seen.of(-1) }).Should(Equal([]string{"answered-twice", "rejected"}))
-	g.Expect(d.Do(bound(t), chaos.Task{ID: 2, Name: "square"})).To(HaveField("Outcome", history.OK))
+	g.Expect(d.Do(bound(t), chaos.Task{ID: 902, Name: "square"})).To(HaveField("Outcome", history.OK))
 	g.Eventually(func() []string { return seen.of(-1) }).Should(Equal([]string{"answered-twice", "rejected", "rejected"}))
 	seen.mu.Lock()
 	defer seen.mu.Unlock()
-	g.Expect(seen.list[0].Task).To(BeEquivalentTo(1))
+	g.Expect(seen.list[0].Task).To(BeEquivalentTo(901))
 	g.Expect(seen.list[1].Err).To(ContainSubstring(`rubbish: "rubbish" is no JSON object`))
 	g.Expect(seen.list[2].Err).To(MatchRegexp(`foreign pid: a task was answered by no worker \(by process \d+, the driver itself\)`))
 	g.Expect(d.Close()).To(Succeed())
@@ -259,11 +265,11 @@ while read line; do id=${line#*\"id\":}; echo "{\"op\":\"result\",\"id\":${id%%,
 	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("a task was answered while every worker was stopped")))
 }
 
-// lazy is a driver of a pool of one worker that is replaced only when something is submitted. Tasks 2 to 5 take until something
+// lazy is a driver of a pool of one worker that is replaced only when something is submitted. Tasks 902 to 905 take until something
 // is written to the fifo held; which have come is in the file submitted.
 const lazy = `
 mkfifo q held; exec 3<>q 4<>held
-work() { sh -c 'while read id n <&3; do case $id in [2-5]) read line <&4 ;; esac; echo "{\"op\":\"result\",\"id\":$id,\"value\":$((n * n)),\"pid\":$$}"; done' & pid=$!; }
+work() { sh -c 'while read id n <&3; do case $id in 90[2-5]) read line <&4 ;; esac; echo "{\"op\":\"result\",\"id\":$id,\"value\":$((n * n)),\"pid\":$$}"; done' & pid=$!; }
 while read -r line; do
 	id=${line#*\"id\":}; id=${id%%,*}; n=${line##*\"n\":}; n=${n%%\}*}
 	case $line in
@@ -297,13 +303,13 @@ func TestProbesDoNotReviveAPoolThatLeavesItsLoadWaiting(t *testing.T) {
 	defer giveUp()
 	members, err := d.Members(load)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(d.Do(load, chaos.Task{ID: 1, Name: "square"}).Outcome).To(Equal(history.OK))
+	g.Expect(d.Do(load, chaos.Task{ID: 901, Name: "square"}).Outcome).To(Equal(history.OK))
 	outcomes := make(chan history.Outcome, 4)
-	for id := uint64(2); id <= 5; id++ {
+	for id := uint64(902); id <= 905; id++ {
 		go func() { outcomes <- d.Do(load, chaos.Task{ID: id, Name: "square"}).Outcome }()
 	}
 	g.Eventually(func() ([]byte, error) { return os.ReadFile(filepath.Join(dir, "submitted")) }).WithTimeout(20 * time.Second).
-		Should(And(MatchRegexp(`(?m)^2$`), MatchRegexp(`(?m)^3$`), MatchRegexp(`(?m)^4$`), MatchRegexp(`(?m)^5$`)))
+		Should(And(MatchRegexp(`(?m)^902$`), MatchRegexp(`(?m)^903$`), MatchRegexp(`(?m)^904$`), MatchRegexp(`(?m)^905$`)))
 	g.Expect(syscall.Kill(members[0].PID, syscall.SIGKILL)).To(Succeed())
 	soon, done := context.WithTimeout(load, 3*time.Second)
 	defer done()

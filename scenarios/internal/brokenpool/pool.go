@@ -50,7 +50,7 @@ type pool struct {
 // task is one that was submitted.
 type task struct {
 	job
-	probe bool // by its number, one of the harness's own
+	probe bool // by its length, one of the harness's own
 }
 
 // length is how long it takes.

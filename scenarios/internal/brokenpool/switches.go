@@ -211,6 +211,9 @@ var places = []bug{
 	{"sleeps-in-driver", "after a death sleeps run in the driver, in the name of workers, and squares in these", func(p *pool) {
 		p.divert(func(t *task) bool { return p.struck() && t.MS > 0 }, func(w *worker, t *task) int { t.run(w.pid); return w.pid })
 	}},
+	{"short-sleeps-in-driver", "after a death sleeps that are shorter than a probe run in the driver, in the name of workers", func(p *pool) {
+		p.divert(func(t *task) bool { return p.struck() && t.MS > 0 && t.MS < probeLength }, func(w *worker, t *task) int { t.run(w.pid); return w.pid })
+	}},
 	{"runs-in-sibling-secretly", "what a replacement is given runs in another worker, in its name", func(p *pool) {
 		p.divert(func(t *task) bool { return p.holder(t).heir }, func(w *worker, t *task) int {
 			p.do(func() {
@@ -843,7 +846,7 @@ var ends = []bug{
 	}},
 }
 
-// What it does only while it is looked at: probes are told by their numbers.
+// What it does only while it is looked at: probes are told by their length, where the load's tasks have another.
 var cheats = []bug{
 	{"honest-to-probes", "a replacement answers tasks wrong that are no probes", func(p *pool) {
 		answer := p.answer

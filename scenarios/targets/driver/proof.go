@@ -13,6 +13,7 @@ import (
 	"github.com/respawn-go/respawn/internal/procfs"
 	"github.com/respawn-go/respawn/internal/wait"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
+	"github.com/respawn-go/respawn/scenarios/targets/outside"
 )
 
 // The workers are stopped until the driver has answered a question behind the tasks, which it does last if it runs them
@@ -25,10 +26,32 @@ const (
 // stopsWithin bounds how long it may take until all workers are stopped.
 const stopsWithin = 5 * time.Second
 
-// Prove stops all workers that the driver named, sends it tasks, and lets them go on. An answer that comes in between is
-// nobody's of them: it is a [*Violation], and nothing that the driver says of its workers proves anything. The tasks, which
-// are numbered from first on, have their outcome once a worker has run them.
-func (d *Driver) Prove(ctx context.Context, first uint64) ([]*Future, error) {
+// proof is the tasks that are sent while workers are stopped. They look like any others, for a driver that knows them could be honest
+// to these alone.
+type proof struct {
+	number func() uint64 // gives the next number
+	kinds  []job         // each in turn, for a driver may run only one of them in its workers
+}
+
+// job is what a task does.
+type job struct {
+	task string
+	ms   int64
+}
+
+// proofKinds are the jobs of every proof: what a driver knows, as short as a probe.
+func proofKinds() []job { return []job{{"square", 0}, {"sleep", outside.ProbeFor.Milliseconds()}} }
+
+// send sends the i-th task of a proof.
+func (p proof) send(d *Driver, i int) (*Future, error) {
+	j := p.kinds[i%len(p.kinds)]
+	return d.submitJob(p.number(), j)
+}
+
+// prove stops all workers that the driver named, sends it tasks, and lets them go on. An answer that comes in between is
+// nobody's of them: it is a [*Violation], and nothing that the driver says of its workers proves anything. The tasks have their
+// outcome once a worker has run them.
+func (d *Driver) prove(ctx context.Context, p proof) ([]*Future, error) {
 	workers, err := d.Workers(ctx)
 	if err != nil {
 		return nil, err
@@ -42,8 +65,8 @@ func (d *Driver) Prove(ctx context.Context, first uint64) ([]*Future, error) {
 		return nil, nil // on a host that is too busy to stop them there is nothing to see
 	}
 	var futures []*Future
-	for i := range workers {
-		f, err := d.submitProof(first, i)
+	for i := range max(len(workers), len(p.kinds)) {
+		f, err := p.send(d, i)
 		if err != nil {
 			return nil, err
 		}
@@ -69,21 +92,13 @@ func (d *Driver) Prove(ctx context.Context, first uint64) ([]*Future, error) {
 	return futures, nil
 }
 
-// submitProof sends the i-th of such tasks: each kind that a driver knows in turn, for it may run only one of them in its workers.
-func (d *Driver) submitProof(first uint64, i int) (*Future, error) {
-	if i%2 == 1 {
-		return d.Submit(first+uint64(i), "sleep", map[string]any{"ms": (stillFor / 10).Milliseconds(), "n": 3})
-	}
-	return d.Submit(first+uint64(i), "square", map[string]any{"n": 3})
-}
-
 // splits is how often the workers are divided at random into those that are stopped and those that go on, and then the other way round.
 const splits = 2
 
-// ProveApart stops one half of the workers and sends tasks, then the other half, and then halves that are drawn again. An answer in the name
+// proveApart stops one half of the workers and sends tasks, then the other half, and then halves that are drawn again. An answer in the name
 // of one that is stopped is a [*Violation]: another one works for it. Of four workers any two are apart at least once, of more than
-// that three pairs in four. The tasks are numbered from first on.
-func (d *Driver) ProveApart(ctx context.Context, first uint64) (futures []*Future, err error) {
+// that three pairs in four.
+func (d *Driver) proveApart(ctx context.Context, p proof) (futures []*Future, err error) {
 	workers, err := d.Workers(ctx)
 	if err != nil || len(workers) < 2 || !d.Can("pid") {
 		return nil, err
@@ -96,7 +111,7 @@ func (d *Driver) ProveApart(ctx context.Context, first uint64) (futures []*Futur
 			sides[side] = append(sides[side], pid)
 		}
 		for _, stopped := range sides {
-			sent, err := d.proveWithout(ctx, stopped, len(workers), first+uint64(len(futures)))
+			sent, err := d.proveWithout(ctx, stopped, max(len(workers), len(p.kinds)), p)
 			if futures = append(futures, sent...); err != nil || len(stopped) == 0 {
 				return futures, err
 			}
@@ -106,14 +121,14 @@ func (d *Driver) ProveApart(ctx context.Context, first uint64) (futures []*Futur
 }
 
 // proveWithout sends that many tasks while these workers are stopped.
-func (d *Driver) proveWithout(ctx context.Context, stopped []int, tasks int, first uint64) (futures []*Future, err error) {
+func (d *Driver) proveWithout(ctx context.Context, stopped []int, tasks int, p proof) (futures []*Future, err error) {
 	resume, still := d.still(ctx, stopped)
 	defer resume()
 	if !still {
 		return nil, nil
 	}
 	for i := range tasks {
-		f, err := d.submitProof(first, i)
+		f, err := p.send(d, i)
 		if err != nil {
 			return futures, err
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/respawn-go/respawn/chaos/witness"
 	"github.com/respawn-go/respawn/internal/procfs"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
+	"github.com/respawn-go/respawn/scenarios/targets/outside"
 )
 
 // abilities is what hello's "can" may list.
@@ -256,19 +257,15 @@ func (e *exam) tryEveryWorker(ctx context.Context) error {
 	return nil
 }
 
-// mostWorkers is more than any driver has in a check.
-const mostWorkers = 1000
-
 // tryStopped stops all workers for a moment: no task is answered meanwhile, and all are afterwards.
 func (e *exam) tryStopped(ctx context.Context) error {
-	futures, err := e.Prove(ctx, e.id+1)
-	e.id += mostWorkers // one for each, however many there are now
+	futures, err := e.prove(ctx, proof{func() uint64 { e.id++; return e.id }, proofKinds()})
 	for _, f := range futures {
 		a, err := e.result(ctx, f)
 		if err != nil {
 			return err
 		}
-		e.right(a, 3)
+		e.right(a, outside.Factor(f.id))
 	}
 	return err
 }

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
@@ -24,12 +26,6 @@ type Target struct {
 	up     atomic.Bool
 }
 
-// The numbers of the first tasks by which a driver proves that its workers are such: at the start, and when the faults are over.
-const (
-	firstProof = history.FirstProbe<<1 - 1<<20
-	lastProof  = firstProof + 1<<19
-)
-
 var (
 	_ chaos.Target     = (*Target)(nil)
 	_ chaos.Prober     = (*Target)(nil)
@@ -38,6 +34,7 @@ var (
 	_ chaos.Supervised = (*Target)(nil)
 	_ chaos.Mortal     = (*Target)(nil)
 	_ chaos.Provable   = (*Target)(nil)
+	_ chaos.Numbering  = (*Target)(nil)
 )
 
 // StartTarget starts a driver and waits until its pool is ready; ctx bounds that. dir holds the witnesses' file; the caller
@@ -66,7 +63,8 @@ func startTarget(ctx context.Context, c Command, dir string, f *forks.Follower) 
 	if !d.Can("pid") {
 		return nil, errors.Join(&kind.UnfitError{Target: "the driver of " + d.Hello().Name, Err: errors.New("it does not tell which process answers (can: pid)")}, d.Close())
 	}
-	if _, err := d.Prove(ctx, firstProof); err != nil {
+	var proved uint64 // numbers that were given before there is a Pool to give them
+	if _, err := d.prove(ctx, proof{func() uint64 { proved++; return proved }, proofKinds()}); err != nil {
 		return nil, errors.Join(&kind.UnfitError{Target: "the driver of " + d.Hello().Name, Err: err}, d.Close())
 	}
 	witness := ""
@@ -76,19 +74,25 @@ func startTarget(ctx context.Context, c Command, dir string, f *forks.Follower) 
 	what := history.Target{Kind: cmp.Or(c.Kind, "driver"), Name: d.Hello().Name, Version: d.Hello().Version, Size: c.Size}
 	t.driver = d
 	t.Pool = outside.Watch(what, d, d.Ready(), f, witness, t.sendProbe)
+	t.Number(int(proved))
 	t.up.Store(true)
 	return t, nil
 }
 
-// Prove implements chaos.Provable. It waits for the tasks that it sent, which the workers run once they go on.
-func (t *Target) Prove(ctx context.Context) {
-	for _, prove := range []func() ([]*Future, error){
-		func() ([]*Future, error) { return t.driver.Prove(ctx, lastProof) },
-		func() ([]*Future, error) { return t.driver.ProveApart(ctx, lastProof+1<<17) },
-	} {
-		futures, _ := prove() // what is wrong is told as it is found
+// Prove implements chaos.Provable. It waits for the tasks that it sent, which the workers run once they go on; tasks such as those of
+// the load are among them, if these are short enough.
+func (t *Target) Prove(ctx context.Context, like chaos.Task) {
+	p := proof{t.NextProbe, proofKinds()}
+	ms, err := outside.PlainTask("driver", like)
+	if j := (job{like.Name, ms}); err == nil && time.Duration(ms)*time.Millisecond <= stillFor/2 && !slices.Contains(p.kinds, j) {
+		p.kinds = append(p.kinds, j)
+	}
+	for _, prove := range []func(context.Context, proof) ([]*Future, error){t.driver.prove, t.driver.proveApart} {
+		futures, _ := prove(ctx, p) // what is wrong is told as it is found
 		for _, f := range futures {
-			_, _ = f.Result(ctx)
+			if a, err := f.Result(ctx); err == nil && t.right(f.id, a) == nil {
+				t.ProbeAnswered(f.id, a.PID)
+			}
 		}
 	}
 }
@@ -138,7 +142,7 @@ func (t *Target) Do(ctx context.Context, task chaos.Task) chaos.Settled {
 		return chaos.Settled{Outcome: history.Rejected, Err: err.Error()}
 	}
 	defer t.Loaded()()
-	f, err := t.submit(task.ID, task.Name, ms)
+	f, err := t.driver.submitJob(task.ID, job{task.Name, ms})
 	if err != nil {
 		return chaos.Settled{Outcome: history.Rejected, Err: err.Error()}
 	}
@@ -159,18 +163,28 @@ func (t *Target) Do(ctx context.Context, task chaos.Task) chaos.Settled {
 	return chaos.Settled{Outcome: history.Failed, Err: err.Error()}
 }
 
-func (t *Target) submit(id uint64, task string, ms int64) (*Future, error) {
+// submitJob sends a task.
+func (d *Driver) submitJob(id uint64, j job) (*Future, error) {
 	arg := map[string]any{"n": outside.Factor(id)}
-	if task == "sleep" {
-		arg["ms"] = ms
+	if j.task == "sleep" {
+		arg["ms"] = j.ms
 	}
-	return t.driver.Submit(id, task, arg)
+	return d.Submit(id, j.task, arg)
+}
+
+// right tells whether a task that the target sent by itself has its value.
+func (t *Target) right(id uint64, a Answer) error {
+	var n int
+	if want := outside.Factor(id) * outside.Factor(id); json.Unmarshal(a.Value, &n) != nil || n != want {
+		return t.driver.wrong(WrongValue, a.Line, "result", "%s for n = %d: want %d", quote(a.Value), outside.Factor(id), want)
+	}
+	return nil
 }
 
 // sendProbe runs one short sleep.
 func (t *Target) sendProbe(ctx context.Context) (pid int, err error) {
 	id := t.NextProbe()
-	f, err := t.submit(id, "sleep", outside.ProbeFor.Milliseconds())
+	f, err := t.driver.submitJob(id, job{"sleep", outside.ProbeFor.Milliseconds()})
 	if err != nil {
 		return 0, err
 	}
@@ -178,9 +192,8 @@ func (t *Target) sendProbe(ctx context.Context) (pid int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	var n int
-	if want := outside.Factor(id) * outside.Factor(id); json.Unmarshal(a.Value, &n) != nil || n != want {
-		return 0, fmt.Errorf("process %d answered a probe with %.80q, want %d", a.PID, a.Value, want)
+	if err := t.right(id, a); err != nil {
+		return 0, err
 	}
 	t.ProbeAnswered(id, a.PID)
 	return a.PID, nil

@@ -20,7 +20,7 @@ type Pool struct {
 	phases phases
 	what   history.Target
 	end    context.CancelFunc
-	probes atomic.Uint64
+	tasks  atomic.Uint64   // that have a number
 	forks  *forks.Follower // nil where the kernel tells of none
 }
 
@@ -98,9 +98,12 @@ func (o *Pool) Members(context.Context) ([]chaos.Member, error) {
 	return o.members(o.phases.of), nil
 }
 
-// NextProbe numbers a probing task, and puts it into the history: to the pool it is a submission like any other.
+// Number implements chaos.Numbering.
+func (o *Pool) Number(n int) (first uint64) { return o.tasks.Add(uint64(n)) - uint64(n) + 1 }
+
+// NextProbe numbers a probing task, and puts it into the history: to the pool it is a task of the load like any other.
 func (o *Pool) NextProbe() (id uint64) {
-	id = history.FirstProbe + o.probes.Add(1)
+	id = o.Number(1)
 	o.Announce(history.MemberEvent{Op: history.Probed, Task: id})
 	return id
 }
