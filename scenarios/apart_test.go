@@ -14,6 +14,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios"
@@ -121,9 +122,7 @@ func describe(r *reports.Report, dir string) func() string {
 // A signal has its name with and without SIG, in any case, for the parent too: signal 0 would end nobody. A mix that is to end
 // the parent ends it as well.
 func TestTheParentIsEndedHoweverItsFaultIsSpelt(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	t.Parallel()
 	for _, fault := range []string{"{supervisor: SIGkill}", "{mixed: [{fault: {supervisor: KILL}}]}"} {
 		g := NewWithT(t)

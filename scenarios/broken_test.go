@@ -1,17 +1,15 @@
 package scenarios_test
 
 import (
-	"flag"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/scenarios"
 )
-
-var every = flag.Bool("every", false, "run each scenario of the library on a pool with the bug that it guards against")
 
 // guards says on what pool each scenario of the library must fail, and in which words it says what broke.
 var guards = map[string]struct{ target, cause string }{
@@ -57,12 +55,7 @@ var guards = map[string]struct{ target, cause string }{
 // A scenario that nothing can fail proves nothing. The bugs' own table is
 // caught; this one has every scenario.
 func TestEveryScenarioFailsOnAPoolWithTheBugThatItGuardsAgainst(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
-	if !*every {
-		t.Skip("it takes a minute: .ci/run broken, or -every")
-	}
+	takes.Long(t)
 	for _, name := range scenarios.Library() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

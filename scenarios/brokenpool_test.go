@@ -15,6 +15,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 )
@@ -192,7 +193,7 @@ var seed = flag.Uint64("seed", 0, "which trials of the broken pool are run; 0: a
 // chosen are all trials with -every, else a few at random by a seed that is printed.
 func chosen(t *testing.T, all []trial, few int) []trial {
 	slices.SortFunc(all, func(a, b trial) int { return strings.Compare(a.String(), b.String()) })
-	if *every || len(all) <= few {
+	if takes.Every() || len(all) <= few {
 		return all
 	}
 	if *seed == 0 {
@@ -204,9 +205,7 @@ func chosen(t *testing.T, all []trial, few int) []trial {
 }
 
 func TestEverySwitchOfTheBrokenPoolFailsTheScenariosThatMustCatchIt(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	t.Parallel()
 	var all []trial
 	for bug, breaches := range caught {
@@ -245,9 +244,7 @@ var onDrivers = []string{
 }
 
 func TestTheCorrectPoolAndHarmlessDifferencesPass(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	t.Parallel()
 	var all []trial
 	for _, name := range onDrivers {
@@ -275,9 +272,7 @@ func TestTheCorrectPoolAndHarmlessDifferencesPass(t *testing.T) {
 }
 
 func TestTheCorrectBrokenPoolKeepsTheDriverProtocol(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	t.Parallel()
 	g := NewWithT(t)
 	program, err := brokenPool()

@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios"
 )
@@ -36,9 +37,7 @@ settle: 3s
 
 // No task is run, so that nothing is known of answers, and the verdict says so.
 func TestASupervisorOfAnyProgramIsJudgedByItsProcesses(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	g := NewWithT(t)
 	r := runCommand(t, "while :; do wait -n; start; done")
 	g.Expect(r.Verdict).To(Equal(check.Pass), r.Cause)

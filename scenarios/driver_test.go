@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios"
 )
@@ -109,9 +110,7 @@ func TestAnEndThatNobodySawIsNoExitCode(t *testing.T) {
 
 // What a driver leaves running when it is stopped is ended by the harness, and counts as left all the same.
 func TestChildrenThatADriverLeavesAreOrphans(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	t.Parallel()
 	g := NewWithT(t)
 	r := runDriver(t, `"pid","workers"`, "sleep 600 </dev/null >/dev/null 2>&1 & work", toWorker, "{random: 1}")

@@ -9,15 +9,14 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/scenarios"
 )
 
 // Of the idle workers of CPython's pool one waits in read, and holds the lock of the queue; the others wait for that. Killing just
 // any of them finds python/cpython#96062 now and then, killing that one finds it each time.
 func TestAWorkerThatWaitsInACallIsHitThere(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Skip("needs python3")

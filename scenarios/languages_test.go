@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/scenarios"
 )
 
@@ -50,14 +51,12 @@ func workerOf(t *testing.T, language string) string {
 }
 
 func TestTheLibraryHoldsForWorkersOfOtherLanguages(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	room := make(chan struct{}, sideBySide)
 	for language := range languages {
 		command := sync.OnceValue(func() string { return workerOf(t, language) })
 		for _, name := range scenarios.Library() {
-			if !*every && !slices.Contains(handful, name) || refused[name] != "" || name == "node-kill" { // that one is a fleet's
+			if !takes.Every() && !slices.Contains(handful, name) || refused[name] != "" || name == "node-kill" { // that one is a fleet's
 				continue
 			}
 			t.Run(language+"/"+name, func(t *testing.T) {
@@ -102,9 +101,7 @@ func TestWhatWorkersOfOtherLanguagesLackIsRefusedByName(t *testing.T) {
 
 // The verdict is on the workers' answers and not on the harness's own.
 func TestAWorkerOfAnotherLanguageThatAnswersWronglyFailsAScenario(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	workerOf(t, "Python")
 	t.Parallel()
 	g := NewWithT(t)
@@ -118,9 +115,7 @@ func TestAWorkerOfAnotherLanguageThatAnswersWronglyFailsAScenario(t *testing.T) 
 
 // The worker in Perl has the tasks of docs/wire.md alone.
 func TestAScenarioPassesOnAWorkerOfAnotherLanguageWithoutAnSDK(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	if out, err := exec.Command("perl", "-MJSON::PP", "-MTime::HiRes", "-e", "1").CombinedOutput(); err != nil {
 		t.Skipf("there is no Perl with its modules here: %v %s", err, out)
 	}

@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios"
 	"github.com/respawn-go/respawn/scenarios/scenariotest"
@@ -54,8 +55,16 @@ func runAhead[K comparable](keys []K, run func(K) (*reports.Report, string, erro
 	return all
 }
 
-// brief are the scenarios that -short leaves.
-var brief = []string{"tutorial", "kill-busy"}
+// brief are the scenarios that -short leaves, and usual those that are run without -every: what is killed, when, and how it is ended.
+var (
+	brief = []string{"tutorial", "kill-busy"}
+	usual = append([]string{"kill-storm", "kill-mid-write", "pause-short", "oom-fallback", "poison", "close-under-kill", "supervisor-kill", "node-kill"}, brief...)
+)
+
+// leftOut tells that the scenario is not run this time.
+func leftOut(s *scenarios.Scenario) bool {
+	return testing.Short() && !slices.Contains(brief, s.Name) || !takes.Every() && !slices.Contains(usual, s.Name)
+}
 
 // Each file of the library is a spec, labelled as the file says: --label-filter '!oom' leaves those with that label out.
 var _ = Describe("Our pool", Ordered, ContinueOnFailure, func() {
@@ -70,7 +79,7 @@ var _ = Describe("Our pool", Ordered, ContinueOnFailure, func() {
 		var chosen []string
 		settings := make(map[string][]string)
 		for _, s := range list {
-			if testing.Short() && !slices.Contains(brief, s.Name) {
+			if leftOut(s) {
 				continue
 			}
 			if Label(s.Labels...).MatchesLabelFilter(GinkgoLabelFilter()) && !(raceEnabled && slices.Contains(s.Labels, "oom")) {
@@ -87,8 +96,8 @@ var _ = Describe("Our pool", Ordered, ContinueOnFailure, func() {
 			if raceEnabled && slices.Contains(s.Labels, "oom") {
 				Skip("workers without the race detector are needed: its shadow memory does not fit the limits")
 			}
-			if testing.Short() && !slices.Contains(brief, s.Name) {
-				Skip("takes seconds: run without -short")
+			if leftOut(s) {
+				Skip("takes seconds: run without -short, and with -args -every")
 			}
 			o := runs[s.Name]
 			select {

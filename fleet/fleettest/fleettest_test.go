@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/fleet/fleettest"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -60,12 +61,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func leaveOut(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a fleet of processes: left out with -short")
-	}
-}
-
 func bound(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
@@ -74,7 +69,7 @@ func bound(t *testing.T) context.Context {
 
 // TestAFleetInATest is how a test of one's own looks.
 func TestAFleetInATest(t *testing.T) {
-	leaveOut(t)
+	takes.Seconds(t)
 	g := NewWithT(t)
 	f := fleettest.New(t, fleettest.Nodes(2))
 	g.Expect(square.Map(bound(t), f, []int{1, 2, 3})).To(Equal([]int{1, 4, 9}))
@@ -89,7 +84,7 @@ func TestAFleetInATest(t *testing.T) {
 
 // TestTheLeadersEndCostsTimeAlone kills the broker that leads the queue, of three, while tasks run and are submitted.
 func TestTheLeadersEndCostsTimeAlone(t *testing.T) {
-	leaveOut(t)
+	takes.Seconds(t)
 	g := NewWithT(t)
 	dir := t.TempDir() // before the fleet, so that it is removed after the fleet has ended
 	f := fleettest.New(t, fleettest.Nodes(2), fleettest.Brokers(3), fleettest.OnDisk())
@@ -133,7 +128,7 @@ func TestTheLeadersEndCostsTimeAlone(t *testing.T) {
 
 // TestBrokersThatComeBackEmptyCostTimeAlone has all three brokers of a fleet killed, emptied and started again.
 func TestBrokersThatComeBackEmptyCostTimeAlone(t *testing.T) {
-	leaveOut(t)
+	takes.Long(t)
 	g := NewWithT(t)
 	dir := t.TempDir() // before the fleet, so that it is removed after the fleet has ended
 	f := fleettest.New(t, fleettest.Nodes(2), fleettest.Brokers(3), fleettest.OnDisk())
@@ -161,7 +156,7 @@ func TestBrokersThatComeBackEmptyCostTimeAlone(t *testing.T) {
 // TestBrokersThatComeBackOlderCostTimeAlone has all brokers killed and started again with what they had stored a while ago: tasks that
 // were stored since are lost to them, and others that have their outcome are there again.
 func TestBrokersThatComeBackOlderCostTimeAlone(t *testing.T) {
-	leaveOut(t)
+	takes.Long(t)
 	for _, brokers := range []int{1, 3} {
 		t.Run(fmt.Sprintf("%d brokers", brokers), func(t *testing.T) {
 			g := NewWithT(t)
@@ -207,7 +202,7 @@ func TestBrokersThatComeBackOlderCostTimeAlone(t *testing.T) {
 
 // TestWhatCameFirstIsNotOvertakenByAllThatComesLater keeps a fleet busy. Its first tasks ask before they run, which later ones need not.
 func TestWhatCameFirstIsNotOvertakenByAllThatComesLater(t *testing.T) {
-	leaveOut(t)
+	takes.Seconds(t)
 	g := NewWithT(t)
 	dir := t.TempDir() // before the fleet, so that it is removed after the fleet has ended
 	f := fleettest.New(t, fleettest.Nodes(3), fleettest.Workers(1))

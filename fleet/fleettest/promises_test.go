@@ -14,6 +14,7 @@ import (
 
 	"github.com/respawn-go/respawn/fleet"
 	"github.com/respawn-go/respawn/fleet/fleettest"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -21,7 +22,7 @@ var crash = pool.Register("crash", func(context.Context, int) (int, error) { os.
 
 // TestTimeoutsCancelAndPoison are what a fleet says of a task itself, over nodes in processes of their own.
 func TestTimeoutsCancelAndPoison(t *testing.T) {
-	leaveOut(t)
+	takes.Seconds(t)
 	g := NewWithT(t)
 	dir := t.TempDir() // before the fleet, so that it is removed after the fleet has ended
 	f := fleettest.New(t, fleettest.Nodes(2), fleettest.Workers(1), fleettest.Owner(func(c *fleet.Config) { c.QueueLimit = 16 }))
@@ -63,7 +64,7 @@ func TestTimeoutsCancelAndPoison(t *testing.T) {
 
 // TestAStoppedNodeIsGivenUpAndItsLateResultsChangeNothing stops the node that has the tasks, and lets it go on once another has run them.
 func TestAStoppedNodeIsGivenUpAndItsLateResultsChangeNothing(t *testing.T) {
-	leaveOut(t)
+	takes.Long(t)
 	g := NewWithT(t)
 	dir := t.TempDir() // before the fleet, so that it is removed after the fleet has ended
 	f := fleettest.New(t, fleettest.Nodes(2), fleettest.Workers(2))
@@ -117,7 +118,7 @@ type large struct {
 
 // TestLargePayloadsSurviveNodesThatAreKilledAndStopped sends 8 MiB there and back, while nodes are killed and one is stopped for a while.
 func TestLargePayloadsSurviveNodesThatAreKilledAndStopped(t *testing.T) {
-	leaveOut(t)
+	takes.Long(t)
 	g := NewWithT(t)
 	dir := t.TempDir()
 	f := fleettest.New(t, fleettest.Nodes(3), fleettest.Workers(1), fleettest.Restarts())

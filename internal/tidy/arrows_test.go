@@ -53,6 +53,7 @@ var arrows = []arrow{
 	{"internal/nearest", nil, nil, "words, and nothing that they stand for"},
 	{"internal/procfs", nil, []string{sys}, "used by the chaos engine: see there"},
 	{"internal/pidspace", nil, []string{sys}, "where tests run, and none of what they test"},
+	{"internal/takes", nil, nil, "a flag that tests share, and none of what they test"},
 	{"internal/spool", nil, nil, "one queue and its goroutine, whatever is in it"},
 	{"internal/stack", nil, nil, "where a goroutine is, for a worker and the engine alike"},
 	{"internal/units", nil, nil, "scalars of files that people write: read by workers' packages too, so that it links next to nothing"},

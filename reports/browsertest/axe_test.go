@@ -2,7 +2,6 @@ package browsertest
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/reports/storm"
 )
@@ -70,8 +70,6 @@ func runningPage(t *testing.T) string {
 	return pageOf(t, r)
 }
 
-var every = flag.Bool("every", false, "look at each page in all colours and widths")
-
 // No rule of axe-core is broken by any page, in any colours, on a desk or a phone, with everything unfolded. Each page is looked at in
 // one look, one after the other, but with -every in all.
 func TestAxeFindsNothing(t *testing.T) {
@@ -92,7 +90,7 @@ func TestAxeFindsNothing(t *testing.T) {
 	for i, name := range slices.Sorted(maps.Keys(pages)) {
 		t.Run(name, func(t *testing.T) {
 			path, through := pages[name](t), looks
-			if n := i % len(looks); !*every {
+			if n := i % len(looks); !takes.Every() {
 				through = looks[n : n+1]
 			}
 			for _, look := range through {

@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios/matrix"
@@ -24,9 +25,7 @@ func TestMain(m *testing.M) {
 
 // Our pool passes, and CPython's executor is broken by the death of one idle worker.
 func TestTheMatrixTellsPoolsApart(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	g := NewWithT(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -70,9 +69,7 @@ func TestTheMatrixTellsPoolsApart(t *testing.T) {
 }
 
 func TestARepeatedCellTakesOneSeedAfterAnother(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	g := NewWithT(t)
 	out := t.TempDir()
 	m, err := matrix.Run(t.Context(), matrix.Options{Targets: []string{"respawn"}, Scenarios: []string{"tutorial"}, Out: out, Repeat: 2, Seed: 5})
@@ -100,9 +97,7 @@ func TestAnUnknownTargetIsNamed(t *testing.T) {
 
 // A scenario that a target cannot be put through is a cell that says why, and one that stands in a file is run.
 func TestAScenarioThatATargetCannotRunIsACell(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	g := NewWithT(t)
 	out, file := t.TempDir(), filepath.Join(t.TempDir(), "mine too.yaml")
 	g.Expect(os.WriteFile(file, []byte("name: my-own\ntarget: {pool: {size: 4}}\nload: {task: hash, count: 8}\nexpect: [tasks.ok == 8]\n"), 0o600)).To(Succeed())
@@ -175,9 +170,7 @@ func TestEveryTargetCanBePutThroughTheScenariosOfItsFamily(t *testing.T) {
 
 // A supervisor that runs here brings back what is killed, and its row says so in a word.
 func TestASupervisorIsARow(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	g := NewWithT(t)
 	out := t.TempDir()
 	m, err := matrix.Run(t.Context(), matrix.Options{

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/scenarios/scenariotest"
 )
@@ -33,9 +34,7 @@ func TestResilience(t *testing.T) {
 
 // The same files against a pool of this program's own, loaded with a task of its own.
 func TestResilienceOfOurOwnPoolAndTask(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	scenariotest.Run(t, "testdata/*.yaml", scenariotest.Pool(pool.Config{}, Shout, input, check))
 }
 
@@ -50,9 +49,7 @@ func check(in, out string) error {
 
 // A file's own task may be slower than the one that takes its place.
 func TestATaskOfOnesOwnMayBeQuickerThanTheFilesSleep(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	scenariotest.Run(t, "testdata/*.yaml", scenariotest.Set("load.args.duration=200ms"),
 		scenariotest.Pool(pool.Config{}, Shout, input, check))
 }

@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios"
@@ -31,9 +32,7 @@ func named(test string) scenariotest.Option { return func(o *scenariotest.Option
 
 // Two tests of one scenario, or one test twice, each keep their report, and the gate sees the one that failed.
 func TestNoRunOfATestTakesThePlaceOfAnother(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	g := NewWithT(t)
 	out := filepath.Join(t.TempDir(), "out")
 	t.Setenv("RESPAWN_OUT", out)
@@ -69,9 +68,7 @@ func TestNoRunOfATestTakesThePlaceOfAnother(t *testing.T) {
 
 // A run of a test's own target can be made again by that test, and by nobody else, who is told how.
 func TestARunOfATestsOwnPoolIsReplayedByThatTest(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	g := NewWithT(t)
 	own := scenariotest.Pool(pool.Config{}, Shout, number, nil)
 	const file = "testdata/kill-one.yaml"

@@ -11,15 +11,14 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/scenarios"
 	"github.com/respawn-go/respawn/scenarios/scenariotest"
 )
 
 // What a failure says to repeat it with is the same scenario: its file, its form, and what was set.
 func TestRepeatLineNamesTheSameScenario(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	g := NewWithT(t)
 	file := filepath.Join(t.TempDir(), "mine too.yaml")
 	text := "name: mine\ntarget: {pool: {size: 2}}\nexpect: [slot.recovery.max <= 1s]\nshort: {seed: 7}\n"

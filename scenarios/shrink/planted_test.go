@@ -17,15 +17,13 @@ import (
 
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/internal/ddmin"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/scenarios"
 	"github.com/respawn-go/respawn/scenarios/shrink"
 )
 
-var (
-	every = flag.Bool("every", false, "look for the cause of every planted bug among a hundred kills")
-	some  = flag.Bool("some", false, "look for the causes of a few planted bugs among a hundred kills")
-)
+var some = flag.Bool("some", false, "look for the causes of a few planted bugs among a hundred kills")
 
 var built string
 
@@ -108,13 +106,10 @@ settle: 3s
 }
 
 func TestThePlantedCauseIsFound(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a minute: run without -short")
+	if !*some {
+		takes.Long(t) // one search, of twelve kills, is in cmd/respawn's scripts
 	}
-	list, kills, vote := planted[:1], 24, ddmin.Vote{Runs: 1, Need: 1}
-	if *every || *some {
-		list, kills, vote = planted, 100, ddmin.Vote{Runs: 3, Need: 2}
-	}
+	list, kills, vote := planted, 100, ddmin.Vote{Runs: 3, Need: 2}
 	if *some {
 		list = []plant{planted[0], planted[11], planted[17]} // one kill, two kills, and this project's own pool
 	}
@@ -150,7 +145,7 @@ func TestThePlantedCauseIsFound(t *testing.T) {
 			found++
 		})
 	}
-	if *every {
+	if takes.Every() {
 		NewWithT(t).Expect(found).To(BeNumerically(">=", 18), "of %d planted bugs", len(planted))
 	}
 }

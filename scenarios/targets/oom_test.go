@@ -13,6 +13,7 @@ import (
 	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/cgroup"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/scenarios/drivers"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
@@ -22,9 +23,7 @@ import (
 // A pool that knows nothing of chaos, and whose workers cannot be told to allocate, meets the kernel's own OOM killer: the
 // wait status and the counter say so, the one victim is gone, and the pool replaces it.
 func TestOOMOfAPoolThatIsNotOurs(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	needsMemory(t)
 	for name, command := range map[string]driver.Command{
 		"respawn":         own.AsDriver(2, ""),
@@ -56,9 +55,7 @@ func TestOOMOfAPoolThatIsNotOurs(t *testing.T) {
 
 // Under pressure that is to leave it alive, such a worker goes on answering.
 func TestMemoryOfAPoolThatIsNotOurs(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	needsMemory(t)
 	g := NewWithT(t)
 	d, err := driver.StartTarget(bound(t), own.AsDriver(2, ""), t.TempDir())

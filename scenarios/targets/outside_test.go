@@ -17,6 +17,7 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/chaos/witness"
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
@@ -197,9 +198,7 @@ func busyWhileItRuns(t *testing.T, target external) (id uint64) {
 
 // A task that is lost stays hung, the probe of a pool that answers nothing ends with its context, and Close ends it all.
 func TestADeadPoolIsGivenUpOn(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	g := NewWithT(t)
 	command := own.AsDriver(1, "")
 	command.Timeouts.Stop = time.Second // it cannot answer in any time
@@ -284,9 +283,7 @@ done
 
 // A pool that hangs must not be brought back to life by the harness, which would then report that nothing hung.
 func TestProbesDoNotReviveAPoolThatLeavesItsLoadWaiting(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	g := NewWithT(t)
 	dir := t.TempDir()
 	d, err := driver.StartTarget(bound(t), driver.Command{Argv: []string{"sh", "-c", lazy}, Dir: dir, Size: 1}, dir)

@@ -21,6 +21,7 @@ import (
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/internal/units"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/reports"
@@ -78,14 +79,6 @@ func children(t *testing.T, parent int) (pids []int) {
 	return pids
 }
 
-// long leaves a test that takes seconds out with -short.
-func long(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
-}
-
 func yes(kind.Seen) (string, error) { return "a test", nil }
 
 // run runs a scenario against what the settings, in YAML, find.
@@ -101,7 +94,7 @@ func run(t *testing.T, settings, chaos string) *reports.Report {
 
 // Nobody is struck but those of the rule: not a tree beside them that has the same command lines and the same owner.
 func TestAnInnocentTwinIsNotTouched(t *testing.T) {
-	long(t)
+	takes.Seconds(t)
 	g := NewWithT(t)
 	target, dir := start(t)
 	twin, beside := start(t)
@@ -139,7 +132,7 @@ func harness(spec string) {
 }
 
 func TestATargetGoesOnWhateverBecomesOfTheHarness(t *testing.T) {
-	long(t)
+	takes.Seconds(t)
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGKILL} {
 		t.Run(sig.String(), func(t *testing.T) {
 			g := NewWithT(t)
@@ -372,7 +365,7 @@ while True:
 `
 
 func TestAServerIsFoundByItsPortAndAnswersByNumber(t *testing.T) {
-	long(t)
+	takes.Seconds(t)
 	g := NewWithT(t)
 	python, err := exec.LookPath("python3")
 	if err != nil {

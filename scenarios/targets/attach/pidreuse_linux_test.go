@@ -13,6 +13,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/internal/pidspace"
+	"github.com/respawn-go/respawn/internal/takes"
 )
 
 // reusedPIDs is the pid_max of the namespace in which numbers come around, but for the first, which are given out once.
@@ -20,7 +21,7 @@ const reusedPIDs = 700
 
 // TestATwinIsNotTouchedWhenPIDsAreReused runs its inside in a pid namespace, where the kernel gives out numbers again within seconds.
 func TestATwinIsNotTouchedWhenPIDsAreReused(t *testing.T) {
-	long(t)
+	takes.Long(t)
 	out := pidspace.Run(t, "TestInATinyNamespace")
 	NewWithT(t).Expect(out).To(ContainSubstring("--- PASS: TestInATinyNamespace"))
 }

@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 )
@@ -80,9 +81,7 @@ func checkAll[T any](t *testing.T, what []T, command func(T) driver.Command) (re
 }
 
 func TestCheckFindsNothingWrongWithADriverThatKeepsTheProtocol(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	modes := []string{"good", "least", "dies of a bad argument"}
 	for _, result := range checkAll(t, modes, func(mode string) driver.Command { return command(t, mode) }) {
 		r := <-result
@@ -101,9 +100,7 @@ type wrong struct {
 
 // Each of these drivers does one thing wrong. The check names it, at the step where it shows.
 func TestCheckNamesWhatIsWrong(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	t.Parallel()
 	cases := []wrong{
 		{"rubbish", "hello", driver.Rubbish, `output line 1: rubbish: "Loading libpool 1.0\x1b[31m..." is no JSON object`},
@@ -176,9 +173,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 }
 
 func TestCheckTellsHowToInstallWhatIsMissing(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	g := NewWithT(t)
 	// It speaks and ends before it has read a word, so that with many at once some end before a word was written.
 	modes := slices.Repeat([]string{"not installed"}, 50)

@@ -13,6 +13,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 )
 
@@ -147,9 +148,7 @@ func TestADriverThatDoesNotReadIsEnded(t *testing.T) {
 }
 
 func TestStopNamesWhatWasLeft(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	g := NewWithT(t)
 	d := start(t, "leaves children")
 	err := d.Stop(bound(t))
@@ -160,9 +159,7 @@ func TestStopNamesWhatWasLeft(t *testing.T) {
 }
 
 func TestADriverThatDoesNotEndIsLeftItself(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	g := NewWithT(t)
 	d := start(t, "lingers")
 	g.Expect(d.Stop(bound(t))).NotTo(Succeed())
@@ -176,9 +173,7 @@ func TestAWrongSizeStartsNothing(t *testing.T) {
 
 // Started and stopped over and over, with tasks and without, drivers leave no descriptor and no goroutine behind.
 func TestNothingOfADriverIsLeftHere(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	g := NewWithT(t)
 	files := func() int { entries, _ := os.ReadDir("/proc/self/fd"); return len(entries) }
 	start(t, "good").Close() // what the runtime opens once

@@ -12,6 +12,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 )
@@ -26,9 +27,7 @@ func python() string {
 
 // The driver that docs/drivers.md shows keeps the protocol that it explains.
 func TestTheDriverOfThePageKeepsTheProtocol(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	t.Parallel()
 	g := NewWithT(t)
 	page, err := os.ReadFile("../../../docs/drivers.md")
@@ -49,9 +48,7 @@ func TestTheDriverOfThePageKeepsTheProtocol(t *testing.T) {
 }
 
 func TestOurDriversKeepTheProtocol(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	t.Parallel()
 	argvs := [][]string{
 		{python(), "multiprocessing_pool.py"},

@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 	"github.com/respawn-go/respawn/scenarios/targets/own"
@@ -19,9 +20,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestOurOwnPoolKeepsTheDriverProtocol(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	g := NewWithT(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
