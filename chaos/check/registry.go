@@ -56,6 +56,7 @@ var populations = []struct{ family, of string }{
 	{"slot.recovery.", "deaths"},
 	{"settle.", "deaths"},
 	{"slots.lost", "deaths"},
+	{"slots.together.between", "calm times"},
 	{"slots.", "probes"},
 	{"probes.", "probes"},
 	{"tasks.executions.", "executions"},

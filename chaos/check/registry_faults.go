@@ -72,6 +72,14 @@ var faultMetrics = slices.Concat([]Metric{
 			of: (*state).AtWorkTogether,
 		},
 		{
+			Name: "slots.together.between", Unit: Count,
+			Meaning: "Fewest slots that were at work at the same time between a recovery and the next fault.",
+			Formula: "Of each time without a fault and without a death that is not recovered from, as long as five tasks of the load and 50 ms at " +
+				"least, the most different processes that ran a task of the load at one moment, by the witnessed executions; of these the least. " +
+				"Only under a load of as many tasks at a time as there are slots.",
+			of: (*state).TogetherBetween,
+		},
+		{
 			Name: "slots.apart", Unit: Count,
 			Meaning: "Slots that were not at work at the same time as the others at the end.",
 			Formula: "pool.want less slots.together.",

@@ -299,3 +299,49 @@ func TestAnExecutionThatEndsAfterItsProcessIsNobodysWork(t *testing.T) {
 	g.Expect(r.Metrics["tasks.outside"]).To(Equal(1.0))
 	g.Expect(r.Cause).To(ContainSubstring("it ended after its process"))
 }
+
+// Capacity that is lost at a death and is back at the end shows between the faults.
+func TestSlotsAtWorkAtOnceBetweenTwoFaultsAreCounted(t *testing.T) {
+	// busy has members take tasks of 20 ms for so long, so many of them at once.
+	busy := func(s *story, members, rounds int) {
+		for range rounds {
+			start, ids := s.now, []uint64{}
+			for range members {
+				ids = append(ids, s.submit())
+			}
+			s.wait(20 * tick)
+			for i, id := range ids {
+				s.settle(id, history.OK, "").run(id, s.pids[i], start+time.Duration(i)*tick, s.now-tick)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		between, after, rounds int
+		concurrency            int
+		want                   any
+	}{
+		"all of them":                         {4, 4, 10, 4, 4.0},
+		"fewer until the end":                 {1, 4, 10, 4, 1.0},
+		"fewer after the last":                {4, 3, 10, 4, 3.0},
+		"for less time than one can ask for":  {1, 4, 2, 4, 4.0},
+		"under a load that leaves slots idle": {1, 1, 10, 3, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := newStory(4).boot().stage(history.Steady).work(0).sample(4).stage(history.Chaos).sample(4)
+			s.h.Load = &history.Load{Task: "sleep", Concurrency: c.concurrency, Takes: 20 * tick}
+			s.strike(1, history.Confirmed, true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL", Kind: "killed"})
+			busy(s, 1, 10) // while it is to be recovered from
+			s.start(1).probe(1, s.faults)
+			busy(s, c.between, c.rounds)
+			s.kill(2)
+			busy(s, c.after, 10)
+			m := s.verify(4).stop().end().judge().Metrics
+			if c.want == nil {
+				g.Expect(m).NotTo(HaveKey("slots.together.between"))
+			} else {
+				g.Expect(m).To(HaveKeyWithValue("slots.together.between", c.want))
+			}
+		})
+	}
+}

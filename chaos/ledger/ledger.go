@@ -45,6 +45,7 @@ type Ledger struct {
 	Evidence Evidence
 	Together Together
 	Queues   Queues
+	Between  Between
 	Lives    Lives
 	Series   Series
 	Log      Log
@@ -194,4 +195,5 @@ func (s *Ledger) Finish() {
 	s.detect()
 	s.Tasks.finish(s)
 	s.Evidence.finish(s)
+	s.Between.finish(s)
 }

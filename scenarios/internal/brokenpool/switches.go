@@ -83,6 +83,16 @@ var capacities = []bug{
 	{"shrinks", "each death costs one task of concurrency, down to one", func(p *pool) {
 		p.capacity = func() int { return max(1, p.size-p.deaths) }
 	}},
+	{"shrinks-until-idle", "each death costs one task of concurrency, down to one, until nothing is left to do", func(p *pool) {
+		lost := 0
+		p.onDeath(func(*worker) { lost++ })
+		p.capacity = func() int {
+			if len(p.queue) <= 1 && p.running() == 0 {
+				lost = 0
+			}
+			return max(1, p.size-lost)
+		}
+	}},
 	{"one-at-a-time", "after a death tasks run one after the other", func(p *pool) {
 		p.capacity = func() int {
 			if p.struck() {
