@@ -83,7 +83,7 @@ func (x *experiment) tryPick(ctx context.Context, s Shot, loyal bool) (victims [
 	}
 	var gone error
 	for _, c := range x.choose(s, members, loyal) {
-		if x.MinAlive > 0 && x.spare(members)-1 < x.MinAlive {
+		if x.MinAlive > 0 && x.spare(members, c.Role)-1 < x.MinAlive {
 			return victims, Refuse("min_alive reached: no more than %d members are alive and unharmed", x.MinAlive)
 		}
 		v, err := hold(ctx, x.Target, c.Member, c.rank, x.clock)
@@ -122,7 +122,10 @@ func (x *experiment) choose(s Shot, members []Member, loyal bool) (chosen []cand
 	if s.Aims != nil {
 		return again(s.Aims, list)
 	}
-	slots, o := x.Target.Want(), order{x.Seed, s.Draw, s.Place}
+	slots, o := x.slotsOf(pick), order{seed: x.Seed, draw: s.Draw, place: s.Place}
+	if pick.Role == Broker {
+		o.from = x.workers()
+	}
 	chosen = pick.choose(list, s.Turn%max(slots, 1), slots, o)
 	if n := pick.number(slots); loyal && pick.byChance() {
 		for _, slot := range o.slots(slots, n)[:min(n, slots)] {
@@ -132,6 +135,17 @@ func (x *experiment) choose(s Shot, members []Member, loyal bool) (chosen []cand
 		}
 	}
 	return chosen
+}
+
+// workers is how many slots the target wants for members that run tasks.
+func (x *experiment) workers() int { return max(0, x.Target.Want()-x.Target.Describe().Brokers) }
+
+// slotsOf is how many slots there are for members that the pick is about.
+func (x *experiment) slotsOf(p Pick) int {
+	if p.Role == Broker {
+		return x.Target.Want() - x.workers()
+	}
+	return x.workers()
 }
 
 // pickFor is the pick of a shot's nemesis, in the phase that the fault insists on if it does.
@@ -153,11 +167,11 @@ func (x *experiment) taken(m Member) bool {
 	return false
 }
 
-// spare counts the members that are nobody's victim and alive. A victim is let go of when it is dead, so that it is asked
+// spare counts the members of a role that are nobody's victim and alive. A victim is let go of when it is dead, so that it is asked
 // for first whether somebody has it: the other way round one that dies in between would pass for both. pickMu is held.
-func (x *experiment) spare(members []Member) (n int) {
+func (x *experiment) spare(members []Member, role string) (n int) {
 	for _, m := range members {
-		if x.taken(m) {
+		if m.Role != role || x.taken(m) {
 			continue
 		}
 		if p, err := procfs.Read(m.PID); err == nil && p.Alive() {
@@ -224,7 +238,7 @@ func (x *experiment) inject(ctx, probeCtx context.Context, s Shot, v *Victim, du
 		defer x.probeAfterDeath(probeCtx, n, v)()
 	}
 	var inj Injection = &recorded{s.Fault.Begin(), func() { x.injected(n, s, v) }}
-	if pick := x.pickFor(s); (pick.Phase != "" || pick.In != "") && v != nil {
+	if pick := x.pickFor(s); pick.hitsExactly() && v != nil {
 		inj = &aimed{Injection: inj, phase: pick.Phase, call: pick.In, staysStopped: s.Fault.Traits().StaysStopped}
 	}
 	err := live(ctx, inj, c, func(r history.Receipt, err error) { x.settled(n, s, v, r, err) })

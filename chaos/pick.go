@@ -23,10 +23,13 @@ type Pick struct {
 	Slots   []int   // the members in these slots, booting ones included
 	Each    bool    // slot after slot, one each time
 
+	// Role is chaos.Node or chaos.Broker. Default: whoever runs tasks.
+	Role string
 	// State is idle, busy, starting or ready: as the target lists the member at that moment. Default: ready.
 	State string
 	// Phase is hit exactly: the victim is stopped, its phase read, and only if it is this one struck. booting, idle,
-	// reading, running, writing or draining.
+	// reading, running, writing or draining. Of a broker: leader, follower or catching-up, which last for seconds, so that nobody
+	// is stopped for a look.
 	Phase string
 
 	// In is a system call, one of procfs.Calls: the victim is seen to wait in it, stopped, looked at again, and only if it is there
@@ -37,6 +40,8 @@ type Pick struct {
 var (
 	pickStates = []string{"idle", "busy", "starting", "ready"}
 	pickPhases = []string{"booting", "idle", "reading", "running", "writing", "draining"}
+	pickParts  = []string{"leader", "follower", "catching-up"} // phases of brokers
+	pickRoles  = []string{Node, Broker}
 )
 
 // Validate reports every mistake, joined.
@@ -58,12 +63,32 @@ func (p Pick) Validate() error {
 	bad(p.Percent < 0 || p.Percent > 100, "pick: %v%%: want 0%% to 100%%", p.Percent)
 	bad(slices.ContainsFunc(p.Slots, func(s int) bool { return s < 0 }), "pick: slots are counted from 0")
 	bad(p.State != "" && !slices.Contains(pickStates, p.State), "pick: state %q: want one of %s", p.State, strings.Join(pickStates, ", "))
-	bad(p.Phase != "" && !slices.Contains(pickPhases, p.Phase), "pick: phase %q: want one of %s", p.Phase, strings.Join(pickPhases, ", "))
+	bad(p.Role != "" && !slices.Contains(pickRoles, p.Role), "pick: role %q: want one of %s", p.Role, strings.Join(pickRoles, ", "))
+	phases := pickPhases
+	if p.Role == Broker {
+		phases = pickParts
+	}
+	bad(p.Phase != "" && !slices.Contains(phases, p.Phase), "pick: phase %q: want one of %s%s", p.Phase, strings.Join(phases, ", "), p.otherRole())
+	bad(p.Role == Broker && (p.State == "idle" || p.State == "busy"), "pick: state %s: a broker runs no tasks", p.State)
 	bad(p.In != "" && len(procfs.Calls()) > 0 && !slices.Contains(procfs.Calls(), p.In),
 		"pick: in %q: want a system call in which a process waits: %s", p.In, strings.Join(procfs.Calls(), ", "))
 	bad(p.In != "" && p.Phase != "", "pick: in and phase contradict each other: want one")
 	return errors.Join(errs...)
 }
+
+// otherRole is what a mistake about a broker's phase is told.
+func (p Pick) otherRole() string {
+	if p.Role != Broker && slices.Contains(pickParts, p.Phase) {
+		return "; that is a broker's: want role: broker"
+	}
+	return ""
+}
+
+// hitsExactly tells whether victims are stopped to see what they do.
+func (p Pick) hitsExactly() bool { return p.In != "" || p.Phase != "" && p.Role != Broker }
+
+// picks tells whether the member is of the role.
+func (p Pick) picks(m Member) bool { return (m.Role == Broker) == (p.Role == Broker) }
 
 // String is the one-line form: "random 1 busy".
 func (p Pick) String() string {
@@ -84,6 +109,9 @@ func (p Pick) String() string {
 	default:
 		s = fmt.Sprintf("random %d", max(p.Random, 1))
 	}
+	if p.Role != "" {
+		s += " " + p.Role
+	}
 	if p.State != "" {
 		s += " " + p.State
 	}
@@ -98,10 +126,12 @@ func (p Pick) String() string {
 
 // eligible tells whether m can be picked as things are.
 func (p Pick) eligible(m Member) bool {
-	if m.PID <= 0 || p.Slots != nil && !slices.Contains(p.Slots, m.Slot) {
+	if m.PID <= 0 || p.Slots != nil && !slices.Contains(p.Slots, m.Slot) || p.Slots == nil && !p.picks(m) {
 		return false
 	}
 	switch {
+	case p.Role == Broker && p.Phase != "":
+		return m.Phase == p.Phase
 	case p.State == "idle":
 		return m.Idle()
 	case p.State == "busy":
@@ -138,15 +168,16 @@ func (p Pick) candidates(members []Member, taken func(Member) bool) (list []cand
 type order struct {
 	seed, draw uint64
 	place      int // of the shot, among those that strike at once with the same draw: each prefers others
+	from       int // the first slot of those that can be picked
 }
 
 // slots is so many slots in that order, for a shot that strikes n of them.
 func (o order) slots(total, n int) []int {
 	slots, ranks := make([]int, total), make([]uint64, total)
 	for slot := range slots {
-		slots[slot], ranks[slot] = slot, rand.NewPCG(o.seed+uint64(slot)<<32, o.draw).Uint64()
+		slots[slot], ranks[slot] = o.from+slot, rand.NewPCG(o.seed+uint64(slot)<<32, o.draw).Uint64()
 	}
-	slices.SortFunc(slots, func(a, b int) int { return cmp.Compare(ranks[a], ranks[b]) })
+	slices.SortFunc(slots, func(a, b int) int { return cmp.Compare(ranks[a-o.from], ranks[b-o.from]) })
 	if total == 0 {
 		return slots
 	}
@@ -174,7 +205,7 @@ func (p Pick) choose(list []candidate, turn, slots int, o order) []candidate {
 	case p.All, p.Slots != nil:
 		return list
 	case p.Each:
-		return p.nextSlot(list, turn)
+		return p.nextSlot(list, o.from+turn)
 	case p.Oldest > 0, p.Newest > 0:
 		n := p.Oldest + p.Newest
 		slices.SortStableFunc(list, func(a, b candidate) int { return a.Started.Compare(b.Started) })
@@ -185,17 +216,17 @@ func (p Pick) choose(list []candidate, turn, slots int, o order) []candidate {
 	}
 	n := p.number(len(list))
 	for _, c := range list {
-		slots = max(slots, c.Slot+1)
+		slots = max(slots, c.Slot-o.from+1)
 	}
-	place := make([]int, slots)
+	place := make(map[int]int, slots)
 	for i, slot := range o.slots(slots, n) {
 		place[slot] = i
 	}
 	placeOf := func(c candidate) int {
-		if c.Slot < 0 { // it waits to take any: last
-			return slots
+		if at, ok := place[c.Slot]; ok {
+			return at
 		}
-		return place[c.Slot]
+		return slots // it waits to take any: last
 	}
 	slices.SortStableFunc(list, func(a, b candidate) int { return cmp.Compare(placeOf(a), placeOf(b)) })
 	return list[:min(n, len(list))]
@@ -218,10 +249,10 @@ func again(aims []Aim, list []candidate) (chosen []candidate) {
 	return chosen
 }
 
-// nextSlot is the candidate in slot number turn, counting around.
-func (p Pick) nextSlot(list []candidate, turn int) []candidate {
+// nextSlot is the candidate in the slot.
+func (p Pick) nextSlot(list []candidate, slot int) []candidate {
 	for _, c := range list {
-		if c.Slot == turn {
+		if c.Slot == slot {
 			return []candidate{c}
 		}
 	}

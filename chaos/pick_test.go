@@ -56,6 +56,49 @@ func TestPicks(t *testing.T) {
 	}
 }
 
+// Brokers are picked by their role alone, and by what they are to the others; whoever runs tasks is picked without one.
+func TestPicksByRole(t *testing.T) {
+	members := []Member{
+		{Slot: 0, PID: 100, State: Ready, Role: Node, Phase: "idle"},
+		{Slot: 1, PID: 101, State: Ready, Role: Node, Phase: "running"},
+		{Slot: 2, PID: 102, State: Ready, Role: Broker, Phase: "follower"},
+		{Slot: 3, PID: 103, State: Ready, Role: Broker, Phase: "leader"},
+		{Slot: 4, PID: 104, State: Ready, Role: Broker, Phase: "catching-up"},
+	}
+	for _, c := range []struct {
+		pick  Pick
+		text  string
+		slots []int
+	}{
+		{Pick{All: true}, "all", []int{0, 1}},
+		{Pick{All: true, Role: Node}, "all node", []int{0, 1}},
+		{Pick{All: true, Role: Broker}, "all broker", []int{2, 3, 4}},
+		{Pick{Role: Broker, Phase: "leader"}, "random 1 broker in phase leader", []int{3}},
+		{Pick{All: true, Role: Broker, Phase: "follower"}, "all broker in phase follower", []int{2}},
+		{Pick{Random: 2, Role: Broker, Phase: "leader"}, "random 2 broker in phase leader", []int{3}},
+		{Pick{Each: true, Role: Broker}, "each broker", []int{4}}, // turn 2
+		{Pick{Slots: []int{4}}, "slot 4", []int{4}},
+	} {
+		g := gomega.NewWithT(t)
+		g.Expect(c.pick.Validate()).To(gomega.Succeed(), c.text)
+		g.Expect(c.pick.String()).To(gomega.Equal(c.text))
+		o, of := order{seed: 1}, 2
+		if c.pick.Role == Broker {
+			o.from, of = 2, 3
+		}
+		var slots []int
+		for _, chosen := range c.pick.choose(c.pick.candidates(members, func(Member) bool { return false }), 2, of, o) {
+			slots = append(slots, chosen.Slot)
+		}
+		g.Expect(slots).To(gomega.ConsistOf(c.slots), c.text)
+	}
+	g := gomega.NewWithT(t)
+	g.Expect(Pick{Phase: "leader"}.Validate()).To(gomega.MatchError(gomega.ContainSubstring("want role: broker")))
+	g.Expect(Pick{Role: Broker, Phase: "running"}.Validate()).To(gomega.MatchError(gomega.ContainSubstring("want one of leader, follower, catching-up")))
+	g.Expect(Pick{Role: Broker, State: "busy"}.Validate()).To(gomega.MatchError(gomega.ContainSubstring("a broker runs no tasks")))
+	g.Expect(Pick{Role: "queen"}.Validate()).To(gomega.MatchError(gomega.ContainSubstring("want one of node, broker")))
+}
+
 // The share is rounded up, but not by the error of its arithmetic.
 func TestShareOfMembers(t *testing.T) {
 	for _, c := range []struct{ percent, of, want int }{{14, 50, 7}, {28, 25, 7}, {15, 50, 8}, {1, 50, 1}, {100, 7, 7}, {7, 100, 7}} {
@@ -123,7 +166,7 @@ func TestVictimsAreAFunctionOfSeedAndPlan(t *testing.T) {
 	}
 	hit := map[int]int{}
 	for _, s := range Plan(7, []Nemesis{{Fault: stub("kill"), When: When{Every: time.Second, Times: 200}}}) {
-		o := order{7, s.Draw, s.Place}
+		o := order{seed: 7, draw: s.Draw, place: s.Place}
 		first := Pick{}.choose(all, 0, size, o)[0]
 		hit[first.Slot]++
 		for away := range all {
@@ -149,7 +192,7 @@ func TestABurstStrikesTheSameMembersInAnyOrder(t *testing.T) {
 		left := slices.Clone(all)
 		for _, turn := range turns {
 			s := shots[turn]
-			slots[turn] = Pick{}.choose(left, 0, 8, order{3, s.Draw, s.Place})[0].Slot
+			slots[turn] = Pick{}.choose(left, 0, 8, order{seed: 3, draw: s.Draw, place: s.Place})[0].Slot
 			left = slices.DeleteFunc(left, func(c candidate) bool { return c.Slot == slots[turn] })
 		}
 		return slots

@@ -15,7 +15,7 @@ import (
 // queues sends queues of tasks until one was done at half the pace of before the faults, at most while patience lasts. Those before the
 // faults end sooner, with the first one that most slots were at work on all the time.
 func (x *experiment) queues(ctx context.Context, first bool) {
-	members := x.Target.Want()
+	members := x.workers()
 	for began := time.Now(); ; {
 		pace, whole := x.queue(ctx, members)
 		patience, enough := history.Patience(members), history.Regained*min(x.pace, float64(members))

@@ -354,9 +354,9 @@ func (x *experiment) allAnswer(ctx context.Context) bool {
 
 // allAtOnce has all slots work at the same time, and then on a queue; what does not answer is given as long as settling may take.
 func (x *experiment) allAtOnce(ctx context.Context, first bool) {
-	ctx, cancel := context.WithTimeout(ctx, x.Settle+2*history.Patience(x.Target.Want()))
+	ctx, cancel := context.WithTimeout(ctx, x.Settle+2*history.Patience(x.workers()))
 	defer cancel()
-	if x.Target.Want() == 0 || !x.builtIn() {
+	if x.workers() == 0 || !x.builtIn() {
 		return
 	}
 	x.together(ctx, first)

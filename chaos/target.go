@@ -29,10 +29,11 @@ type Member struct {
 	Slot       int
 	Generation int // 1 for the first in its slot, counting up; 0 when the target does not tell
 	Name       string
+	Role       string // what it is to the target: Node, Broker; "" where all are alike
 	PID        int
 	Started    time.Time // zero when the target does not tell
 	State      State
-	Phase      string // what it is doing: idle, reading, running, writing, draining, booting; "" when not told
+	Phase      string // what it is doing: idle, reading, running, writing, draining, booting; a broker: leader, follower, catching-up; "" when not told
 	Cgroup     string // its memory cgroup's directory; "" without one
 }
 
@@ -44,6 +45,12 @@ const (
 	Starting State = "starting"
 	Ready    State = "ready"
 	Stopping State = "stopping"
+)
+
+// The roles of members, in a target whose members are not all alike.
+const (
+	Node   = "node"   // runs tasks
+	Broker = "broker" // hands them out; the slots of brokers come after all others: history.Target.Brokers
 )
 
 // Busy tells whether the member is known to be working.

@@ -26,7 +26,7 @@ type round struct {
 // licence to be slow, so for a part of the time each member is to be as quick as one whose likes were quick. Those before the faults
 // end sooner, once each member was so quick that the noise of the host does not set the limit.
 func (x *experiment) together(ctx context.Context, first bool) {
-	members := x.Target.Want()
+	members := x.workers()
 	began := time.Now()
 	quick := map[int]time.Duration{}
 	whole := false

@@ -47,7 +47,7 @@ var guards = map[string]struct{ target, cause string }{
 	"close-under-kill":           {"target.pool.bugs=[leaves-orphan]", "no member"},
 	"rolling-restart-under-load": {"target.pool.bugs=[kills-others]", "nobody"},
 	"supervisor-kill":            {"target={driver: {command: [sh, LEAVER], size: 4}}", "no member"},
-	"node-kill":                  {"target={driver: {command: [BROKENPOOL, loses-in-flight], size: 3}}", "no outcome"},
+	"node-kill":                  {"target={driver: {command: [BROKENPOOL, loses-in-flight], size: 4}}", "no outcome"},
 	"thousand":                   {"target.pool.bugs=[answers-late]", "answer"},
 	"soak":                       {"target.pool.bugs=[kills-others]", "nobody"},
 }

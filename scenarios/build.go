@@ -28,7 +28,7 @@ func native(v any) any {
 func (p Pick) engine() chaos.Pick {
 	c := chaos.Pick{
 		Random: int(p.Random), Percent: float64(p.Percent) * 100, All: p.All, Oldest: int(p.Oldest), Newest: int(p.Newest),
-		Each: p.Each, State: p.State, Phase: p.Phase, In: p.In,
+		Each: p.Each, Role: p.Role, State: p.State, Phase: p.Phase, In: p.In,
 	}
 	if p.Slot != nil {
 		c.Slots = []int{int(*p.Slot)}

@@ -20,6 +20,7 @@ type Strike struct {
 	Fault string        // in YAML: "{signal: KILL}"
 	Whole bool          // it befalls the target as a whole: nothing below is set
 	Slot  int           // of the victim; below 0: any
+	Role  string        // that the victim must have; "" for one that runs tasks
 	State string        // the victim must be in: "busy", …; "" for any
 	Phase string        // the same: "writing", …
 	In    string        // the system call, likewise
@@ -39,7 +40,7 @@ func (r *Replay) Strikes() ([]Strike, error) {
 			return nil, err
 		}
 		pick := s.Chaos[shot.Nemesis].Pick
-		one := Strike{At: shot.At.Round(time.Microsecond), Fault: fault, Slot: -1, State: pick.State, Phase: pick.Phase, In: pick.In}
+		one := Strike{At: shot.At.Round(time.Microsecond), Fault: fault, Slot: -1, Role: pick.Role, State: pick.State, Phase: pick.Phase, In: pick.In}
 		if len(shot.Aims) == 0 || shot.Fault.Traits().Whole {
 			list = append(list, Strike{At: one.At, Fault: fault, Whole: true})
 			continue
@@ -158,6 +159,9 @@ func (s Strike) pick() string {
 	who := []string{"slot: " + strconv.Itoa(s.Slot)}
 	if s.Slot < 0 {
 		who[0] = "random: 1"
+	}
+	if s.Role != "" {
+		who = append(who, "role: "+s.Role)
 	}
 	if s.State != "" {
 		who = append(who, "state: "+s.State)

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -82,6 +83,11 @@ func (s *Scenario) checkAbilities(d *decoder) {
 	name, can := s.Target.Kind, targets.Of(s.Target.Kind).Can
 	if limited, ok := s.Target.Settings.(kind.Limited); ok {
 		s.checkLimits(d, limited)
+	}
+	for i, n := range s.Chaos {
+		if role := n.Pick.Role; name != "" && role != "" && !slices.Contains(can.Roles, role) {
+			d.fail(fmt.Sprintf("chaos.%d.pick.role", i), "the members of a %s target have no roles: leave it out", name)
+		}
 	}
 	if name == "" || can.All {
 		return

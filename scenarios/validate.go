@@ -121,7 +121,7 @@ func (n *Nemesis) check(d *decoder, path string, size int) {
 		d.fail(path+".pick", "nobody is picked for %s, on the target as a whole: leave pick out", strings.Join(names, " and "))
 	}
 	set := chosen(n.Pick)
-	set = slices.DeleteFunc(set, func(k string) bool { return k == "state" || k == "phase" || k == "in" })
+	set = slices.DeleteFunc(set, func(k string) bool { return k == "role" || k == "state" || k == "phase" || k == "in" })
 	if len(set) > 1 {
 		d.fail(path+".pick", "%s contradict each other: want one", strings.Join(set, " and "))
 	}

@@ -339,7 +339,7 @@ func (s *state) missing(r history.Rule) string {
 
 func (s *state) sayApart(n int) (string, int) {
 	w := &s.Together.Sides[1]
-	text := "only " + strconv.Itoa(s.Whole.Want-n) + " of " + strconv.Itoa(s.Whole.Want) + " slots were at work at the same time at the end, however long their tasks lasted"
+	text := "only " + strconv.Itoa(s.Workers()-n) + " of " + strconv.Itoa(s.Workers()) + " slots were at work at the same time at the end, however long their tasks lasted"
 	if w.Failed > 0 {
 		text += "; " + number(w.Failed, "task", "tasks") + " of theirs failed: " + w.Failure
 	}

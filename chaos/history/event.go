@@ -45,6 +45,8 @@ type Target struct {
 	Name    string `json:"name"`
 	Version string `json:"version,omitempty"`
 	Size    int    `json:"size"`
+	// Brokers is how many of Size, those in the last slots, run no tasks: see chaos.Broker.
+	Brokers int `json:"brokers,omitempty"`
 	// Proof is what shows that a slot is back: "" that its process answers a task, "call" that a process is in it and the target as a
 	// whole answers, "presence" that a process is in it.
 	Proof string `json:"proof,omitempty"`

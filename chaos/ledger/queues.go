@@ -98,7 +98,7 @@ func (s *Ledger) lacking(before, end *Host) Reading {
 // paces are those of the best queues, before the faults and at the end, by as many slots as there are now: a target that was told to be
 // smaller is to be as quick as a smaller one.
 func (s *Ledger) paces(before, end *Host) (was, is float64) {
-	want := float64(s.Whole.Want)
+	want := float64(s.Workers())
 	return min(s.Queues.pace(0, before), want), min(s.Queues.pace(1, end), want)
 }
 
@@ -110,5 +110,5 @@ func (s *Ledger) Paced() bool {
 // QueuedForLong tells whether queues were sent for so long that a busy host cannot be why none of them was done quickly.
 func (s *Ledger) QueuedForLong() bool {
 	last := s.Queues.Sides[1]
-	return len(last) > 0 && last[len(last)-1].to-last[0].from >= history.Patience(s.Whole.Want)
+	return len(last) > 0 && last[len(last)-1].to-last[0].from >= history.Patience(s.Workers())
 }

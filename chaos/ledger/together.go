@@ -134,9 +134,12 @@ func (s *Ledger) AtWorkTogether() Reading {
 // Apart counts the slots that were not at work at the same time as the others at the end.
 func (s *Ledger) Apart() Reading {
 	r := s.AtWorkTogether()
-	r.Value = max(0, float64(s.Whole.Want)-r.Value)
+	r.Value = max(0, float64(s.Workers())-r.Value)
 	return r
 }
+
+// Workers is how many members are to run tasks.
+func (s *Ledger) Workers() int { return max(0, s.Whole.Want-s.Header.Target.Brokers) }
 
 // SlowMembers are those that are slow if what a starved host took before the faults makes no member's time longer: a host that
 // was busy then is no licence to be slow at the end.
@@ -167,5 +170,5 @@ func (s *Ledger) TimedTogether() bool { return s.AskedTogether() && s.SlowMember
 // AskedForLong tells whether the slots were asked for so long that a busy host cannot be why they were not at work at once.
 func (s *Ledger) AskedForLong() bool {
 	w := &s.Together.Sides[1]
-	return w.last-w.first >= history.Patience(s.Whole.Want)
+	return w.last-w.first >= history.Patience(s.Workers())
 }

@@ -25,9 +25,9 @@ func targetCommand() *cobra.Command {
 	var storage string
 	cmd := &cobra.Command{
 		Use:   "target",
-		Short: "A fleet as a target of respawn run: a driver whose workers are nodes",
-		Long: `target speaks the protocol of docs/drivers.md on its standard input and output. What it starts is a fleet of real processes: brokers,
-and nodes, which are the workers that the harness kills. A node that ends is started again after 100 ms and more.`,
+		Short: "A fleet as a target of respawn run: a driver whose members are nodes and brokers",
+		Long: `target speaks the protocol of docs/drivers.md on its standard input and output. What it starts is a fleet of real processes: nodes,
+which are the workers, and brokers. What ends is started again after 100 ms and more.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if storage != "memory" && storage != "file" {
@@ -52,19 +52,22 @@ type driver struct {
 	out      *os.File
 	writing  sync.Mutex
 
-	local *localfleet.Fleet
-	fleet *fleet.Fleet
+	local   *localfleet.Fleet
+	fleet   *fleet.Fleet
+	brokers *brokers
+	over    context.CancelFunc
 }
 
 // request is a line of the harness's.
 type request struct {
-	Op       string    `json:"op"`
-	Protocol int       `json:"protocol"`
-	Size     int       `json:"size"`
-	Witness  string    `json:"witness"`
-	ID       uint64    `json:"id"`
-	Task     string    `json:"task"`
-	Arg      targetArg `json:"arg"`
+	Op       string          `json:"op"`
+	Protocol int             `json:"protocol"`
+	Size     int             `json:"size"`
+	Witness  string          `json:"witness"`
+	ID       uint64          `json:"id"`
+	Task     string          `json:"task"`
+	Arg      json.RawMessage `json:"arg"`
+	Slot     int             `json:"slot"`
 }
 
 type targetArg struct {
@@ -107,7 +110,7 @@ func record(path, format string, args ...any) error {
 	if path == "" {
 		return nil
 	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -160,11 +163,15 @@ func (d *driver) answer(ctx context.Context, r request) error {
 		if r.Protocol != 1 {
 			return fmt.Errorf("protocol %d: this driver speaks 1", r.Protocol)
 		}
-		d.say(fields{"op": "hello", "protocol": 1, "name": "respawn-fleet", "version": fleet.Version(), "can": []string{"workers", "pid", "witness"}})
+		d.say(fields{"op": "hello", "protocol": 2, "name": "respawn-fleet", "version": fleet.Version(), "can": []string{"workers", "pid", "witness"}})
 	case "start":
 		return d.start(ctx, r)
 	case "workers":
 		d.say(fields{"op": "workers", "pids": d.pids()})
+	case "members":
+		d.say(fields{"op": "members", "members": d.members()})
+	case "probe":
+		go d.probe(ctx, r)
 	case "submit":
 		go d.submit(ctx, r)
 	default:
@@ -189,17 +196,40 @@ func (d *driver) start(ctx context.Context, r request) (err error) {
 	if d.fleet, err = fleet.Dial(ctx, c); err != nil {
 		return err
 	}
-	if err := until(ctx, func() bool { return len(d.pids()) == r.Size }); err != nil {
+	looking, over := context.WithCancel(context.Background())
+	if d.brokers, err = lookAt(looking, d.local, c.Fleet); err != nil {
+		over()
+		return err
+	}
+	d.over = over
+	if err := until(ctx, func() bool { return len(d.members()) == len(d.local.Members()) }); err != nil {
 		return err
 	}
 	d.say(fields{"op": "ready", "pids": d.pids()})
 	return nil
 }
 
-// pids are those of the nodes that live and have said that they are there.
+// member is a line of the list of members.
+type member struct {
+	localfleet.Member
+	Phase string `json:"phase,omitempty"`
+}
+
+// pids are those of the nodes among the members.
 func (d *driver) pids() []int {
-	there := []int{}
-	if d.fleet == nil {
+	pids := []int{}
+	for _, m := range d.members() {
+		if m.Role == localfleet.Node {
+			pids = append(pids, m.PID)
+		}
+	}
+	return pids
+}
+
+// members are the nodes that live and have said that they are there, and the brokers that live and have answered. Slots are from 0.
+func (d *driver) members() []member {
+	there := []member{}
+	if d.fleet == nil || d.brokers == nil {
 		return there
 	}
 	var said []int
@@ -209,25 +239,48 @@ func (d *driver) pids() []int {
 		}
 	}
 	for _, m := range d.local.Members() {
-		if m.Role == "node" && slices.Contains(said, m.PID) {
-			there = append(there, m.PID)
+		one := member{Member: m}
+		one.Slot--
+		switch {
+		case m.Role == localfleet.Node && slices.Contains(said, m.PID):
+			there = append(there, one)
+		case m.Role == localfleet.Broker && d.brokers.answers(m):
+			one.Phase = d.brokers.phase(m.Name)
+			there = append(there, one)
 		}
 	}
 	return there
 }
 
+// probe answers with the process of a broker that has answered.
+func (d *driver) probe(ctx context.Context, r request) {
+	if d.brokers == nil {
+		d.say(fields{"op": "error", "id": r.ID, "error": "probe before start"})
+		return
+	}
+	pid, err := d.brokers.probe(ctx, r.Slot+1)
+	if err != nil {
+		d.say(fields{"op": "error", "id": r.ID, "error": err.Error()})
+		return
+	}
+	d.say(fields{"op": "result", "id": r.ID, "value": true, "pid": pid})
+}
+
 func (d *driver) submit(ctx context.Context, r request) {
 	var value witnessedValue
-	var err error
+	var arg targetArg
+	err := json.Unmarshal(r.Arg, &arg)
 	switch {
+	case err != nil:
+		err = fmt.Errorf("arg: %w", err)
 	case d.fleet == nil:
 		err = errors.New("submit before start")
 	case r.Task != "square" && r.Task != "sleep":
 		err = fmt.Errorf("unknown task %q", r.Task)
-	case r.Arg.MS < 0:
-		err = fmt.Errorf("ms %d: want 0 or more", r.Arg.MS)
+	case arg.MS < 0:
+		err = fmt.Errorf("ms %d: want 0 or more", arg.MS)
 	default:
-		value, err = witnessed.Call(ctx, d.fleet, witnessedTask{r.Arg, r.ID, d.witness})
+		value, err = witnessed.Call(ctx, d.fleet, witnessedTask{arg, r.ID, d.witness})
 	}
 	if err != nil {
 		d.say(fields{"op": "error", "id": r.ID, "error": err.Error()})
@@ -240,6 +293,9 @@ func (d *driver) submit(ctx context.Context, r request) {
 func (d *driver) end() (err error) {
 	if d.local == nil {
 		return nil
+	}
+	if d.over != nil {
+		d.over()
 	}
 	if d.fleet != nil && d.fleet.Outstanding() == 0 {
 		err = d.fleet.Close()

@@ -39,13 +39,20 @@ type Config struct {
 	Logger   *slog.Logger // what ends and is started again
 }
 
+// The roles of members.
+const (
+	Node   = "node"
+	Broker = "broker"
+)
+
 // Member is one process. Slots count from 1, nodes first, then brokers.
 type Member struct {
 	PID        int    `json:"pid"`
-	Role       string `json:"role"` // "node" or "broker"
+	Role       string `json:"role"` // Node or Broker
 	Slot       int    `json:"slot"`
 	Generation int    `json:"generation"` // from 1, one more each time that it is started
 	Name       string `json:"name"`
+	URL        string `json:"-"` // of a broker
 }
 
 // Fleet is what has been started.
@@ -147,11 +154,11 @@ func Start(c Config) (*Fleet, error) {
 		if c.Brokers > 1 {
 			b.Join, b.Cluster = join, join[i]
 		}
-		f.members = append(f.members, &member{Member: Member{Role: "broker", Slot: c.Nodes + i + 1, Name: b.Name}, part: part{Broker: b}})
+		f.members = append(f.members, &member{Member: Member{Role: Broker, Slot: c.Nodes + i + 1, Name: b.Name, URL: f.urls[i]}, part: part{Broker: b}})
 	}
 	for i := range c.Nodes {
 		n := &nodePart{c.Fleet, f.Servers(), fmt.Sprintf("node-%d", i+1), c.Workers}
-		f.members = append(f.members, &member{Member: Member{Role: "node", Slot: i + 1, Name: n.Name}, part: part{Node: n}})
+		f.members = append(f.members, &member{Member: Member{Role: Node, Slot: i + 1, Name: n.Name}, part: part{Node: n}})
 	}
 	for _, m := range f.members[:c.Brokers] {
 		if err = f.run(m); err != nil {
@@ -368,8 +375,8 @@ func (f *Fleet) Close() error {
 	f.mu.Lock()
 	f.closing = true
 	f.mu.Unlock()
-	f.end("node", 40*time.Second)
-	f.end("broker", 10*time.Second)
+	f.end(Node, 40*time.Second)
+	f.end(Broker, 10*time.Second)
 	return os.RemoveAll(f.dir)
 }
 

@@ -14,8 +14,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/internal/procfs"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
+	"github.com/respawn-go/respawn/scenarios/targets/outside"
 )
 
 // ErrClosed is the outcome of tasks that a driver still had when it was stopped or closed, and of requests after that.
@@ -66,8 +68,9 @@ func (t Timeouts) withDefaults() Timeouts {
 
 // Hello is what a driver says of itself.
 type Hello struct {
-	Name    string `json:"name"`
-	Version string `json:"version"`
+	Protocol int    `json:"protocol"` // 1, or 2 of one that has members with roles, and faults of its own
+	Name     string `json:"name"`
+	Version  string `json:"version"`
 	// Can lists what it tells beyond the least: "workers", "pid", "witness".
 	Can []string `json:"can"`
 }
@@ -95,8 +98,9 @@ type Driver struct {
 	left    int        // processes that still ran when it should have ended
 	fatal   *Violation // why the driver was ended by us
 	ready   []int
-	foreign map[int]bool // processes that answered and are no workers
-	blow    string       // what was last done to it that it has to survive
+	foreign map[int]bool          // processes that answered and are no workers
+	blow    string                // what was last done to it that it has to survive
+	members map[int]outside.Place // of protocol 2, by pid, as they were listed last
 }
 
 // Start starts a driver and its pool and waits until it is ready; ctx bounds that. On any error nothing is left of it.
@@ -163,10 +167,10 @@ func (d *Driver) greet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.Protocol != 1 {
-		return d.wrong(BadField, r.line, "hello", "protocol %d: want 1", r.Protocol)
+	if r.Protocol != 1 && r.Protocol != 2 {
+		return d.wrong(BadField, r.line, "hello", "protocol %d: want 1 or 2", r.Protocol)
 	}
-	d.hello = Hello{Name: r.Name, Version: r.Version, Can: r.Can}
+	d.hello = Hello{Protocol: r.Protocol, Name: r.Name, Version: r.Version, Can: r.Can}
 	return nil
 }
 
@@ -224,6 +228,11 @@ func (d *Driver) Family() (procfs.Table, error) { return d.program.Family() }
 // driver remembers all of them, to know a second answer for what it is. Errors:
 // [*GoneError]; [ErrClosed]; what cannot be encoded or is longer than MaxLine.
 func (d *Driver) Submit(id uint64, task string, arg any) (*Future, error) {
+	return d.send(id, request{Op: "submit", Task: task, Arg: arg})
+}
+
+// send sends a request with an id, which is answered when it has its outcome.
+func (d *Driver) send(id uint64, r request) (*Future, error) {
 	f := &Future{id: id, done: make(chan struct{})}
 	d.mu.Lock()
 	_, waits := d.pending[id]
@@ -238,7 +247,8 @@ func (d *Driver) Submit(id uint64, task string, arg any) (*Future, error) {
 	}
 	d.pending[id] = f
 	d.mu.Unlock()
-	if err := d.write(request{Op: "submit", ID: &id, Task: task, Arg: arg}); err != nil {
+	r.ID = &id
+	if err := d.write(r); err != nil {
 		d.mu.Lock()
 		delete(d.pending, id)
 		d.mu.Unlock()
@@ -258,6 +268,52 @@ func (d *Driver) Workers(ctx context.Context) ([]int, error) {
 		return nil, err
 	}
 	return d.ownPIDs(r), nil
+}
+
+// Member is a process of a target of protocol 2.
+type Member struct {
+	PID   int    `json:"pid"`
+	Role  string `json:"role"` // chaos.Node or chaos.Broker
+	Slot  int    `json:"slot"`
+	Name  string `json:"name"`
+	Phase string `json:"phase"`
+}
+
+// Members asks a driver of protocol 2 for all its members, those that run no tasks too, and one of protocol 1 for its workers. Where each
+// of them is, and what, place tells.
+func (d *Driver) Members(ctx context.Context) ([]int, error) {
+	if d.hello.Protocol < 2 {
+		return d.Workers(ctx)
+	}
+	r, err := d.ask(ctx, request{Op: "members"}, "members", d.limits.Workers)
+	if err != nil {
+		return nil, err
+	}
+	places, slots := map[int]outside.Place{}, map[int]bool{}
+	for _, m := range r.Members {
+		switch {
+		case m.Role != chaos.Node && m.Role != chaos.Broker:
+			d.wrong(BadField, r.line, r.Op, "role %q: want %s or %s", m.Role, chaos.Node, chaos.Broker)
+		case m.Slot < 0 || slots[m.Slot]:
+			d.wrong(BadField, r.line, r.Op, "slot %d: want one from 0 for each", m.Slot)
+		default:
+			slots[m.Slot] = true
+			places[m.PID] = outside.Place{Slot: m.Slot, Role: m.Role, Name: m.Name, Phase: m.Phase}
+			r.PIDs = append(r.PIDs, m.PID)
+		}
+	}
+	d.mu.Lock()
+	d.members = places
+	d.mu.Unlock()
+	return d.ownPIDs(r), nil
+}
+
+// place is where a member is, and what, of a driver of protocol 2.
+func (d *Driver) place(pid int) (outside.Place, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p, ok := d.members[pid]
+	return p, ok
 }
 
 // ownPIDs checks the pids that an answer names. Only a living descendant of the driver may ever be a victim; one that has

@@ -32,6 +32,7 @@ type faker struct {
 	mode    string
 	mu      sync.Mutex
 	workers []*fakeWorker
+	broker  *fakeWorker // in the mode "brokers" and those that begin so
 	next    int
 }
 
@@ -85,6 +86,10 @@ func fakeDriver(mode string) {
 			f.start(r.Size)
 		case "workers":
 			f.listWorkers()
+		case "members":
+			f.listMembers()
+		case "probe":
+			f.say(`{"op":"result","id":%d,"value":true,"pid":%d}`, r.ID, f.broker.Process.Pid)
 		case "submit":
 			n, ok := r.Arg.N.(float64)
 			if r.Task != "square" && r.Task != "sleep" || !ok {
@@ -138,6 +143,9 @@ func (f *faker) hello() {
 	switch f.mode {
 	case "never greets":
 		return
+	case "brokers", "brokers of no role", "brokers in one slot":
+		protocol = 2
+		f.broker = f.spawn()
 	case "old":
 		protocol = 0
 	case "half a hello":
@@ -243,6 +251,22 @@ func (f *faker) listWorkers() {
 	f.say(`{"op":"workers","pids":%s}`, f.pids())
 }
 
+func (f *faker) listMembers() {
+	role, slot := "broker", len(f.workers)
+	switch f.mode {
+	case "brokers of no role":
+		role = "queen"
+	case "brokers in one slot":
+		slot = 0
+	}
+	var all []string
+	for i, w := range f.workers {
+		all = append(all, fmt.Sprintf(`{"pid":%d,"role":"node","slot":%d,"name":"node-%d"}`, w.Process.Pid, i, i+1))
+	}
+	all = append(all, fmt.Sprintf(`{"pid":%d,"role":"%s","slot":%d,"name":"broker-1","phase":"leader"}`, f.broker.Process.Pid, role, slot))
+	f.say(`{"op":"members","members":[%s]}`, strings.Join(all, ","))
+}
+
 func (f *faker) refuse(id uint64) {
 	switch f.mode {
 	case "anonymous error":
@@ -336,7 +360,11 @@ func (f *faker) end() {
 	if f.mode == "leaves children" {
 		return
 	}
-	for _, w := range f.workers {
+	all := f.workers
+	if f.broker != nil {
+		all = append(all, f.broker)
+	}
+	for _, w := range all {
 		w.Process.Kill()
 		w.Wait()
 	}

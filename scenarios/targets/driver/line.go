@@ -21,6 +21,8 @@ type request struct {
 	ID       *uint64 `json:"id,omitempty"`
 	Task     string  `json:"task,omitempty"`
 	Arg      any     `json:"arg,omitempty"`
+	Slot     *int    `json:"slot,omitempty"`
+	Fault    string  `json:"fault,omitempty"`
 }
 
 // reply is a line from the driver. Fields that it does not know are passed over.
@@ -31,6 +33,7 @@ type reply struct {
 	Version  string          `json:"version"`
 	Can      []string        `json:"can"`
 	PIDs     []int           `json:"pids"`
+	Members  []Member        `json:"members"`
 	ID       *uint64         `json:"id"`
 	Value    json.RawMessage `json:"value"`
 	PID      int             `json:"pid"`
@@ -46,6 +49,7 @@ var wanted = map[string]string{
 	"hello":   `{"op":"hello","protocol":1,"name":"…","version":"…","can":["workers","pid"]}`,
 	"ready":   `{"op":"ready","pids":[…]}`,
 	"workers": `{"op":"workers","pids":[…]}`,
+	"members": `{"op":"members","members":[{"pid":4711,"role":"node","slot":0,"name":"…"}]}`,
 	"result":  `{"op":"result","id":17,"value":289,"pid":4711}`,
 	"error":   `{"op":"error","id":17,"error":"…"}`,
 	"stopped": `{"op":"stopped"}`,
@@ -71,11 +75,11 @@ func parse(line []byte, number int) *reply {
 	}
 	want, known := wanted[r.Op]
 	if !known {
-		return bad(UnknownOp, "%s: want hello, ready, result, error, workers or stopped", strconv.Quote(r.Op))
+		return bad(UnknownOp, "%s: want hello, ready, result, error, workers, members or stopped", strconv.Quote(r.Op))
 	}
 	need := map[string][]string{
 		"hello": {"protocol", "name", "version", "can"}, "ready": {"pids"}, "workers": {"pids"},
-		"result": {"id", "value"}, "error": {"error"},
+		"result": {"id", "value"}, "error": {"error"}, "members": {"members"},
 	}
 	for _, field := range need[r.Op] {
 		if raw, ok := fields[field]; !ok || string(raw) == "null" {

@@ -15,6 +15,7 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/forks"
+	"github.com/respawn-go/respawn/internal/wait"
 	"github.com/respawn-go/respawn/scenarios/targets/kind"
 	"github.com/respawn-go/respawn/scenarios/targets/outside"
 )
@@ -24,7 +25,11 @@ type Target struct {
 	*outside.Pool
 	driver *Driver
 	up     atomic.Bool
+	asked  atomic.Uint64 // requests with an id that are no tasks
 }
+
+// firstAsked is where the numbers of requests begin that are no tasks.
+const firstAsked = 1 << 52
 
 var (
 	_ chaos.Target     = (*Target)(nil)
@@ -72,11 +77,59 @@ func startTarget(ctx context.Context, c Command, dir string, f *forks.Follower) 
 		witness = c.Witness
 	}
 	what := history.Target{Kind: cmp.Or(c.Kind, "driver"), Name: d.Hello().Name, Version: d.Hello().Version, Size: c.Size}
+	var lister outside.Lister = d
+	first := d.Ready()
+	if d.Hello().Protocol == 2 {
+		lister = roles{d}
+		if first, err = d.Members(ctx); err != nil {
+			return nil, errors.Join(err, d.Close())
+		}
+		for _, pid := range first {
+			if p, _ := d.place(pid); p.Role == chaos.Broker {
+				what.Brokers++
+			}
+		}
+		what.Size += what.Brokers
+	}
 	t.driver = d
-	t.Pool = outside.Watch(what, d, d.Ready(), f, witness, t.sendProbe)
+	t.Pool = outside.Watch(what, lister, first, f, witness, t.sendProbe)
 	t.Number(int(proved))
 	t.up.Store(true)
 	return t, nil
+}
+
+// roles lists the members of a driver of protocol 2.
+type roles struct{ *Driver }
+
+// Workers implements outside.Lister.
+func (r roles) Workers(ctx context.Context) ([]int, error) { return r.Members(ctx) }
+
+// Place implements outside.Placer.
+func (r roles) Place(pid int) (outside.Place, bool) { return r.place(pid) }
+
+// Probe implements chaos.Prober: a broker is asked by itself, in place of by tasks.
+func (t *Target) Probe(ctx context.Context, slot int) (int, error) {
+	if what := t.Describe(); slot < what.Size-what.Brokers {
+		return t.Pool.Probe(ctx, slot)
+	}
+	for {
+		pid, err := t.probeBroker(ctx, slot)
+		if err == nil {
+			return pid, nil
+		}
+		if wait.For(ctx, 20*time.Millisecond) != nil {
+			return 0, fmt.Errorf("the broker in slot %d does not answer: %w", slot, err)
+		}
+	}
+}
+
+func (t *Target) probeBroker(ctx context.Context, slot int) (int, error) {
+	f, err := t.driver.send(firstAsked+t.asked.Add(1), request{Op: "probe", Slot: &slot})
+	if err != nil {
+		return 0, err
+	}
+	a, err := f.Result(ctx)
+	return a.PID, err
 }
 
 // Prove implements chaos.Provable. It waits for the tasks that it sent, which the workers run once they go on; tasks such as those of

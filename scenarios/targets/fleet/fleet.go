@@ -1,5 +1,5 @@
 // Package fleet is fleets of machines as targets: brokers and nodes as processes of this machine, behind respawn-fleet target, since
-// this program links neither a broker nor its client. The members are the nodes.
+// this program links neither a broker nor its client. The members are the nodes, and behind them the brokers.
 package fleet
 
 import (
@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/internal/units"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
@@ -19,9 +20,9 @@ import (
 // Row is the row of fleets.
 var Row = kind.Kind{
 	Name: "fleet",
-	Doc:  "A fleet: brokers and nodes as processes of this machine; its members are the nodes.",
+	Doc:  "A fleet: brokers and nodes as processes of this machine; its members are the nodes, and behind them the brokers.",
 	New:  func() kind.Settings { return &Settings{} },
-	Can:  kind.Can{Abilities: []string{"Supervised"}, Tasks: []string{"sleep", "square"}},
+	Can:  kind.Can{Abilities: []string{"Supervised"}, Roles: []string{chaos.Node, chaos.Broker}, Tasks: []string{"sleep", "square"}},
 	Page: "docs/fleet.md",
 	Known: func(kind.Files) []kind.Known {
 		return []kind.Known{{Family: kind.Pools, Name: "fleet", Pool: "respawn-fleet", Settings: map[string]any{}}}
@@ -38,7 +39,7 @@ type Settings struct {
 }
 
 // Members implements kind.Settings.
-func (s *Settings) Members() int { return int(s.Nodes) }
+func (s *Settings) Members() int { return max(int(s.Nodes), 1) + max(int(s.Brokers), 1) }
 
 // Check implements kind.Settings.
 func (s *Settings) Check(fail func(key, format string, args ...any)) {

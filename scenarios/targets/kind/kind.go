@@ -39,6 +39,8 @@ type Can struct {
 	Abilities []string
 	// Faults are those that they can have, of those for which they have the ability; nil for all of these.
 	Faults []string
+	// Roles are those that members have, of chaos.Node and chaos.Broker; nil where all are alike.
+	Roles []string
 	// Tasks are the built-in tasks that they can run.
 	Tasks []string
 	// Map tells that they have an ordered map.

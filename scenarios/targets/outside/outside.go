@@ -34,6 +34,19 @@ type Lister interface {
 	PID() int // of the process that was started, from which they all descend
 }
 
+// Placer is a Lister that tells of each worker where it is and what it is, so that neither is made up. It is asked for those of its
+// last listing.
+type Placer interface {
+	Place(pid int) (p Place, ok bool)
+}
+
+// Place is what a Placer tells of a worker.
+type Place struct {
+	Slot       int // from 0
+	Role, Name string
+	Phase      string // "": by the witnesses
+}
+
 // FollowForks begins to follow what is born from now on; nil where the kernel does not tell.
 func FollowForks() *forks.Follower {
 	f, err := forks.Follow()
@@ -51,7 +64,7 @@ func Watch(what history.Target, p Lister, first []int, f *forks.Follower, witnes
 	if f != nil && f.Sees(p.PID()) {
 		ended = func() []forks.Life { return f.Ended(p.PID()) }
 	}
-	r := newRoster(what.Size, first, p.Workers, p.Owns, ended)
+	r := newRoster(what.Size, first, p, ended)
 	life, end := context.WithCancel(context.Background())
 	if what.Can == nil {
 		what.Can = []string{"marker"}
@@ -65,7 +78,7 @@ func Watch(what history.Target, p Lister, first []int, f *forks.Follower, witnes
 	}
 	return &Pool{
 		roster: r, what: what, end: end, phases: phases{path: witness}, forks: f,
-		prober: &prober{life: life, roster: r, lanes: what.Size, send: send},
+		prober: &prober{life: life, roster: r, lanes: what.Size - what.Brokers, send: send},
 	}
 }
 

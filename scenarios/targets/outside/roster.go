@@ -23,13 +23,14 @@ const rosterEvery = 20 * time.Millisecond
 // gets the slot that has been empty for longest and keeps it until it ends or is no longer listed. Safe for concurrent
 // use.
 type roster struct {
-	list func(context.Context) ([]int, error) // the living workers
-	owns func(pid int) bool                   // whether a process is the pool's
-	wake chan struct{}
-	died chan *worker
-	seen chan listing
-	stop context.CancelFunc
-	done sync.WaitGroup
+	list  func(context.Context) ([]int, error) // the living workers
+	owns  func(pid int) bool                   // whether a process is the pool's
+	place func(pid int) (Place, bool)          // where a worker is, and what; nil: nobody tells
+	wake  chan struct{}
+	died  chan *worker
+	seen  chan listing
+	stop  context.CancelFunc
+	done  sync.WaitGroup
 
 	mu       sync.Mutex
 	slots    []slot
@@ -42,6 +43,9 @@ type roster struct {
 	parents map[int]bool // of the workers that were ever listed
 	known   map[int]bool // these
 }
+
+// maxSlots bounds the numbers that a lister may give to slots.
+const maxSlots = 1 << 10
 
 // follower tells which descendants of the pool's process have ended since it was asked last.
 type follower func() []forks.Life
@@ -67,15 +71,19 @@ type worker struct {
 	slot, generation, pid int
 	started               time.Time
 	held                  *foreign.Held
+	role, name            string
 }
 
 // newRoster starts to watch the workers, whose first listing is given. Close it.
-func newRoster(size int, first []int, list func(context.Context) ([]int, error), owns func(int) bool, ended follower) *roster {
+func newRoster(size int, first []int, p Lister, ended follower) *roster {
 	ctx, stop := context.WithCancel(context.Background())
 	r := &roster{
-		list: list, owns: owns, stop: stop, wake: make(chan struct{}, 1), died: make(chan *worker), seen: make(chan listing),
+		list: p.Workers, owns: p.Owns, stop: stop, wake: make(chan struct{}, 1), died: make(chan *worker), seen: make(chan listing),
 		slots: make([]slot, size), watchers: map[int]func(history.MemberEvent){},
 		forks: ended, parents: map[int]bool{}, known: map[int]bool{},
+	}
+	if p, ok := p.(Placer); ok {
+		r.place = p.Place
 	}
 	r.update(ctx, first)
 	r.done.Go(func() { r.look(ctx) })
@@ -233,6 +241,17 @@ func (r *roster) free() (free int, ok bool) {
 	return free, true
 }
 
+// vacant tells whether nobody is in a slot, which is made if there is none of that number.
+func (r *roster) vacant(at int) bool {
+	if at < 0 || at >= maxSlots {
+		return false
+	}
+	for len(r.slots) <= at {
+		r.slots = append(r.slots, slot{})
+	}
+	return r.slots[at].worker == nil
+}
+
 // seatAgain gives a leaving worker that is listed again its slot back, or another place if somebody had that meanwhile.
 func (r *roster) seatAgain(i int) {
 	w := r.leaving[i]
@@ -257,7 +276,14 @@ func (r *roster) seat(ctx context.Context, pid int) {
 		return // gone again
 	}
 	free, ok := 0, r.owns(pid) // or it is another process by now
-	if ok {
+	var place Place
+	switch {
+	case !ok:
+	case r.place != nil:
+		if place, ok = r.place(pid); ok {
+			free, ok = place.Slot, r.vacant(place.Slot)
+		}
+	default:
 		free, ok = r.free()
 	}
 	if !ok {
@@ -270,7 +296,7 @@ func (r *roster) seat(ctx context.Context, pid int) {
 	}
 	s := &r.slots[free]
 	s.generation++
-	w := &worker{slot: free, generation: s.generation, pid: pid, started: time.Now(), held: held}
+	w := &worker{slot: free, generation: s.generation, pid: pid, started: time.Now(), held: held, role: place.Role, name: place.Name}
 	s.worker = w
 	r.tell(w, history.Started)
 	r.tell(w, history.Ready)
@@ -288,7 +314,7 @@ func (r *roster) seat(ctx context.Context, pid int) {
 
 // tell sends an event to everybody who watches; mu is held.
 func (r *roster) tell(w *worker, op history.MemberOp) {
-	r.send(history.MemberEvent{Op: op, Slot: w.slot, Gen: w.generation, PID: w.pid})
+	r.send(history.MemberEvent{Op: op, Slot: w.slot, Gen: w.generation, PID: w.pid, Name: w.name})
 }
 
 func (r *roster) send(m history.MemberEvent) {
@@ -329,9 +355,18 @@ func (r *roster) members(phase func(pid int) string) (list []chaos.Member) {
 	defer r.mu.Unlock()
 	for _, s := range r.slots {
 		if w := s.worker; w != nil && !w.held.Gone() {
-			list = append(list, chaos.Member{
-				Slot: w.slot, Generation: w.generation, PID: w.pid, Started: w.started, State: chaos.Ready, Phase: phase(w.pid),
-			})
+			m := chaos.Member{
+				Slot: w.slot, Generation: w.generation, PID: w.pid, Started: w.started, State: chaos.Ready, Name: w.name, Role: w.role,
+			}
+			if m.Role != chaos.Broker {
+				m.Phase = phase(w.pid)
+			}
+			if r.place != nil {
+				if p, ok := r.place(w.pid); ok && p.Phase != "" {
+					m.Phase = p.Phase
+				}
+			}
+			list = append(list, m)
 		}
 	}
 	return list
@@ -354,8 +389,15 @@ func (r *roster) occupant(slot int) int {
 	return w.pid
 }
 
-// living counts the workers that are alive and listed.
-func (r *roster) living() int { return len(r.members(func(int) string { return "" })) }
+// living counts the members that are alive and listed and run tasks.
+func (r *roster) living() (n int) {
+	for _, m := range r.members(func(int) string { return "" }) {
+		if m.Role != chaos.Broker {
+			n++
+		}
+	}
+	return n
+}
 
 // Knows tells whether pid is a living worker in a slot.
 func (r *roster) Knows(pid int) bool {

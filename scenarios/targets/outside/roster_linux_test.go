@@ -22,10 +22,17 @@ func sleeper(t *testing.T) (pid int) {
 	return cmd.Process.Pid
 }
 
+// nobody lists nothing.
+type nobody struct{}
+
+func (nobody) Workers(context.Context) ([]int, error) { return nil, context.Canceled }
+func (nobody) Owns(int) bool                          { return true }
+func (nobody) PID() int                               { return 0 }
+
 // listedBy is a roster that is told its listings by the test alone.
 func listedBy(t *testing.T, size int, first ...int) *roster {
 	t.Helper()
-	r := newRoster(size, first, func(context.Context) ([]int, error) { return nil, context.Canceled }, func(int) bool { return true }, nil)
+	r := newRoster(size, first, nobody{}, nil)
 	t.Cleanup(r.close)
 	return r
 }
