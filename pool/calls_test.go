@@ -685,20 +685,25 @@ func TestACancelledContextIsToldAlikeEverywhere(t *testing.T) {
 		}
 		return last
 	}
-	for name, ask := range map[string]func(ctx context.Context) error{
-		"Call": func(ctx context.Context) error { _, err := sleep.Call(ctx, via(p), time.Minute); return err },
-		"Submit": func(ctx context.Context) error {
+	for name, ask := range map[string]func(ctx context.Context, t *testing.T) error{
+		"Call": func(ctx context.Context, _ *testing.T) error {
+			_, err := sleep.Call(ctx, via(p), time.Minute)
+			return err
+		},
+		"Submit": func(ctx context.Context, t *testing.T) error {
 			_, err := sleep.Submit(ctx, via(p), time.Minute).Result(t.Context())
 			return err
 		},
-		"Result": func(ctx context.Context) error { return waitFor(ctx, t, p) },
-		"Map": func(ctx context.Context) error {
+		"Result": func(ctx context.Context, t *testing.T) error { return waitFor(ctx, t, p) },
+		"Map": func(ctx context.Context, _ *testing.T) error {
 			_, err := sleep.Map(ctx, via(p), make([]time.Duration, 1))
 			return err
 		},
-		"Stream":          func(ctx context.Context) error { return item(sleep.Stream(ctx, via(p), endless)) },
-		"StreamUnordered": func(ctx context.Context) error { return item(sleep.StreamUnordered(ctx, via(p), endless)) },
-		"Drain": func(ctx context.Context) error {
+		"Stream": func(ctx context.Context, _ *testing.T) error { return item(sleep.Stream(ctx, via(p), endless)) },
+		"StreamUnordered": func(ctx context.Context, _ *testing.T) error {
+			return item(sleep.StreamUnordered(ctx, via(p), endless))
+		},
+		"Drain": func(ctx context.Context, t *testing.T) error { // its pool ends before p gets a fleet, whichever comes first
 			q := start(t, pool.Config{Size: 1})
 			sleep.Submit(bound(t), via(q), time.Minute)
 			defer q.Terminate()
@@ -709,18 +714,18 @@ func TestACancelledContextIsToldAlikeEverywhere(t *testing.T) {
 			g := NewWithT(t)
 			done, cancel := context.WithCancelCause(t.Context())
 			cancel(errOwn)
-			g.Expect(ask(done)).To(And(MatchError(context.Canceled), MatchError(errOwn)), "cancelled before")
+			g.Expect(ask(done, t)).To(And(MatchError(context.Canceled), MatchError(errOwn)), "cancelled before")
 
 			if name == "Map" {
 				return // it has no input that takes long
 			}
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(20*time.Millisecond, func() { cancel(errOwn) })
-			g.Expect(ask(ctx)).To(And(MatchError(context.Canceled), MatchError(errOwn)), "cancelled meanwhile")
+			g.Expect(ask(ctx, t)).To(And(MatchError(context.Canceled), MatchError(errOwn)), "cancelled meanwhile")
 
 			bounded, cancelBounded := context.WithTimeout(t.Context(), 20*time.Millisecond)
 			defer cancelBounded()
-			g.Expect(ask(bounded)).To(MatchError(context.DeadlineExceeded.Error()), "without a cause of its own")
+			g.Expect(ask(bounded, t)).To(MatchError(context.DeadlineExceeded.Error()), "without a cause of its own")
 		})
 	}
 }
