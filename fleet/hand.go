@@ -314,7 +314,9 @@ func (h *hand) giveBack(k taskKey, t *inHand) {
 // obey takes an owner's order.
 func (h *hand) obey(now time.Duration, o order) {
 	h.at(now)
-	h.owner(o.Owner).heard = now
+	if o.Owner != "" { // an operator is none
+		h.owner(o.Owner).heard = now
+	}
 	k := taskKey{o.Owner, o.No}
 	t := h.tasks[k]
 	switch {

@@ -87,6 +87,7 @@ type task struct {
 	asked    time.Duration // when one asked for it that was not the first to have it, while nobody had told
 	notYet   time.Duration // until when one that was blamed does not run
 	returns  int
+	misfit   misfit // why it came back last
 	holds    []*hold
 	grant    *hold // at most once: who may start it, for ever
 	blamed   int   // ends of node processes that are charged to it
@@ -483,6 +484,7 @@ func (j *judge) returned(n *node, it item, why misfit) {
 	if t == nil {
 		return
 	}
+	t.misfit = why
 	if h := t.at(n); h != nil {
 		if h.state != asking && h.question != it.Question && j.mutant != mutantReplaysControl {
 			return // of the past: it has been let run since
@@ -783,6 +785,28 @@ func (j *judge) workers() (n int) {
 		}
 	}
 	return n
+}
+
+// nodeInfos are the nodes, by their identities.
+func (j *judge) nodeInfos(now time.Duration) (list []NodeInfo) {
+	held := make(map[*node]int)
+	for _, t := range j.tasks {
+		for _, h := range t.holds {
+			held[h.node]++
+		}
+	}
+	for _, id := range sortedKeys(j.nodes) {
+		n := j.nodes[id]
+		info := NodeInfo{
+			ID: id, Name: n.name, Host: n.host, PID: n.pid, Workers: n.size, State: n.state.String(), Held: held[n],
+			Silent: Milliseconds(max(now-n.heard, 0)), Refusals: n.refusals,
+		}
+		if n.blamed != nil {
+			info.Suspect = n.blamed.no
+		}
+		list = append(list, info)
+	}
+	return list
 }
 
 func (s nodeState) String() string {

@@ -26,6 +26,7 @@ import (
 const (
 	queueName      = "default" // until there are more
 	oldestBroker   = "2.10.23" // an older one loses whole streams when it is killed: nats-io/nats-server#6888
+	pausingBroker  = "2.11.0"  // an older one cannot pause a queue
 	ourMark        = "respawn" // in the stream's metadata: the epoch
 	pullExpires    = 2 * time.Second
 	connectTimeout = 10 * time.Second // of a caller without a deadline: a busy broker takes more than a moment to greet
@@ -35,7 +36,8 @@ const (
 )
 
 // subjects of a fleet F: F.t.<queue>.<owner> are the stored tasks, F.o.<owner> what an owner is told, F.n.<node> what a node is,
-// F.name.<node's name and host> who has that name, and F.nodes where nodes say that they are there.
+// F.name.<node's name and host> who has that name, F.nodes where nodes say that they are there, F.ask where operators ask, and
+// F.op.<question> where they are answered.
 type subjects string
 
 func (f subjects) tasks(owner string) string { return string(f) + ".t." + queueName + "." + owner }
@@ -46,7 +48,9 @@ func (f subjects) name(name, host string) string {
 	sum := sha256.Sum256([]byte(host)) // which is any text
 	return fmt.Sprintf("%s.name.%s-%x", f, name, sum[:8])
 }
-func (f subjects) nodes() string { return string(f) + ".nodes" }
+func (f subjects) nodes() string             { return string(f) + ".nodes" }
+func (f subjects) asks() string              { return string(f) + ".ask" }
+func (f subjects) operator(id string) string { return string(f) + ".op." + id }
 
 // newID is an identity: one process, never used again.
 func newID() string {
@@ -389,8 +393,12 @@ func (l *link) remove(ctx context.Context, seq uint64) {
 	_ = stream.DeleteMsg(ctx, seq) // it may be gone
 }
 
-// purge takes all tasks of an owner out of the stream.
-func (l *link) purge(ctx context.Context, owner string) {
+// purge takes all tasks of an owner out of the stream, or those up to a sequence if that is not 0.
+func (l *link) purge(ctx context.Context, owner string, upTo uint64) {
 	stream, _ := l.current()
-	_ = stream.Purge(ctx, jetstream.WithPurgeSubject(l.tasks(owner)))
+	opts := []jetstream.StreamPurgeOpt{jetstream.WithPurgeSubject(l.tasks(owner))}
+	if upTo > 0 {
+		opts = append(opts, jetstream.WithPurgeSequence(upTo+1))
+	}
+	_ = stream.Purge(ctx, opts...)
 }

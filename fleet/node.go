@@ -126,11 +126,11 @@ func (s *server) claim(ctx context.Context) error {
 	subject := s.link.name(s.cfg.Name, hostID())
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	// Whoever has the name is subscribed as long as its process lives, also while that is stopped and answers nothing.
+	// Whoever has the name is subscribed as long as its process lives, also while that is stopped, and answers nothing.
 	if _, err := s.link.nc.RequestWithContext(ctx, subject, nil); !errors.Is(err, nats.ErrNoResponders) {
 		return fmt.Errorf("%w (%q)", ErrNameTaken, s.cfg.Name)
 	}
-	_, err := s.link.nc.Subscribe(subject, func(m *nats.Msg) { _ = m.Respond([]byte(s.id)) })
+	_, err := s.link.nc.Subscribe(subject, func(*nats.Msg) {})
 	return err
 }
 
@@ -139,7 +139,7 @@ func (s *server) claim(ctx context.Context) error {
 func (s *server) listen() error {
 	s.link.inUse.Store(true)
 	base := s.link.node(s.id)
-	for _, subject := range []string{base, base + ".pull"} {
+	for _, subject := range []string{base, base + ".pull", s.link.asks()} {
 		if _, err := s.link.nc.ChanSubscribe(subject, s.in); err != nil {
 			return fmt.Errorf("fleet: %w", err)
 		}
@@ -204,6 +204,10 @@ func (s *server) handle(batch []*nats.Msg, orders string) {
 					}
 				}
 			})
+			continue
+		}
+		if m.Subject == s.link.asks() {
+			steps = append(steps, func(time.Duration) { s.hand.hello = 0 })
 			continue
 		}
 		d, ok, over := fetched(m)

@@ -62,7 +62,10 @@ func Dial(ctx context.Context, c Config) (*Fleet, error) {
 	return &Fleet{pool.NewRemote(o), o}, nil
 }
 
-// Nodes lists the nodes that have told of themselves, by name.
+// ID is this owner's identity: one Dial, never used again. With a future's TaskID it says which task is meant, to respawn-fleet status.
+func (f *Fleet) ID() string { return f.o.id }
+
+// Nodes lists the nodes that have told of themselves.
 func (f *Fleet) Nodes() []NodeInfo { return f.o.nodeInfos() }
 
 // NodeInfo is what an owner knows of a node.
@@ -74,6 +77,10 @@ type NodeInfo struct {
 	Workers int    `json:"workers"` // processes
 	State   string `json:"state"`   // "alive", "suspect", "gone" or "ended"
 	Held    int    `json:"held"`    // this owner's tasks that it has
+
+	Silent   Milliseconds `json:"silent_ms"` // since it was heard last
+	Refusals int          `json:"refusals"`  // of the broker since then: nobody listens at its address
+	Suspect  uint64       `json:"suspect"`   // the ID of the task that runs there alone, since nodes were lost with it; 0: none
 }
 
 // publishing is a try of a task that the broker has not answered yet.
@@ -114,7 +121,7 @@ type owner struct {
 	unsure     atomic.Bool // whether the stream is there
 
 	in   chan *nats.Msg
-	subs struct{ reports, stored, refused *nats.Subscription }
+	subs struct{ reports, stored, refused, inquiries *nats.Subscription }
 
 	mu        sync.Mutex
 	judge     *judge
@@ -139,6 +146,7 @@ func (o *owner) listen() error {
 	o.in = make(chan *nats.Msg, 1<<16) // what finds it full is lost, and is told again
 	for subject, sub := range map[string]**nats.Subscription{
 		base: &o.subs.reports, base + ".pub.*": &o.subs.stored, base + ".pong.*": &o.subs.refused, o.link.nodes(): &o.subs.reports,
+		o.link.asks(): &o.subs.inquiries,
 	} {
 		var err error
 		if *sub, err = o.link.nc.ChanSubscribe(subject, o.in); err != nil {
@@ -177,7 +185,7 @@ func (o *owner) receive() {
 func (o *owner) hear(batch []*nats.Msg) {
 	var reports []report
 	for _, m := range batch {
-		if m.Sub == o.subs.stored || m.Sub == o.subs.refused {
+		if m.Sub == o.subs.stored || m.Sub == o.subs.refused || m.Sub == o.subs.inquiries {
 			continue
 		}
 		rs, err := decodeReports(m.Data)
@@ -186,6 +194,7 @@ func (o *owner) hear(batch []*nats.Msg) {
 		}
 		reports = append(reports, rs...)
 	}
+	var purged []settlement
 	o.with(func(now time.Duration) {
 		for _, m := range batch {
 			switch m.Sub {
@@ -195,12 +204,17 @@ func (o *owner) hear(batch []*nats.Msg) {
 				if refusedBy(m) {
 					o.refused(now, m.Subject[strings.LastIndexByte(m.Subject, '.')+1:])
 				}
+			case o.subs.inquiries:
+				purged = append(purged, o.inquired(now, m)...)
 			}
 		}
 		for _, r := range reports {
 			o.take(now, r)
 		}
 	})
+	for _, s := range purged {
+		s.done(s.reply)
+	}
 }
 
 // take has the judge hear a report, once all of it is here. o.mu is held.
@@ -626,7 +640,7 @@ func (o *owner) end() {
 		o.wg.Wait()
 		if o.cancelled.Load() {
 			ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
-			o.link.purge(ctx, o.id)
+			o.link.purge(ctx, o.id, 0)
 			cancel()
 		}
 		o.mu.Lock()
@@ -643,15 +657,5 @@ func (o *owner) end() {
 func (o *owner) nodeInfos() (list []NodeInfo) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, id := range sortedKeys(o.judge.nodes) {
-		n := o.judge.nodes[id]
-		info := NodeInfo{ID: id, Name: n.name, Host: n.host, PID: n.pid, Workers: n.size, State: n.state.String()}
-		for _, t := range o.judge.order {
-			if !t.settled && t.at(n) != nil {
-				info.Held++
-			}
-		}
-		list = append(list, info)
-	}
-	return list
+	return o.seen(clock())
 }

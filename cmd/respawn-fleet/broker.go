@@ -38,6 +38,7 @@ Three with --join are a cluster, which loses nothing with one of them; owners th
 	}
 	cmd.Flags().StringVar(&c.Host, "host", "127.0.0.1", "the address to listen on")
 	cmd.Flags().IntVar(&c.Port, "port", 4222, "the port; -1 takes any that is free")
+	cmd.Flags().IntVar(&c.Monitor, "monitor", 0, "a port for nats-server's monitoring over HTTP, which respawn-fleet doctor reads (default: none)")
 	cmd.Flags().StringVar(&c.Dir, "dir", "", "where the queue is kept (default: a temporary directory)")
 	cmd.Flags().StringVar(&c.File, "config", "", "a configuration file of nats-server's: TLS, accounts, users, limits")
 	cmd.Flags().StringSliceVar(&c.Join, "join", nil, "the cluster addresses, host:port, of all brokers of a cluster, 3 or 5")

@@ -24,6 +24,7 @@ import (
 type Config struct {
 	Host      string // the address to listen on; default 127.0.0.1
 	Port      int    // default 0: none, and only [Broker.Options] connect; -1: any that is free
+	Monitor   int    // the port of nats-server's monitoring over HTTP, on Host, for whoever can reach it; default 0: none; -1: any that is free
 	Dir       string // where tasks are kept; default: a new directory that Close removes
 	MaxMemory int64  // bytes of tasks kept in memory, at most; default 256 MiB
 	MaxStore  int64  // bytes of tasks kept in files, at most; default 1 GiB
@@ -61,6 +62,9 @@ func (c Config) Validate() error {
 	}
 	if c.Port < -1 || c.Port > 65535 {
 		bad("Config.Port is %d: want 1 to 65535, -1 for any that is free, or 0 for none", c.Port)
+	}
+	if c.Monitor < -1 || c.Monitor > 65535 {
+		bad("Config.Monitor is %d: want 1 to 65535, -1 for any that is free, or 0 for none", c.Monitor)
 	}
 	if c.MaxMemory < 0 || c.MaxStore < 0 {
 		bad("Config.MaxMemory and MaxStore: want positive numbers of bytes, or 0 for the defaults")
@@ -105,6 +109,9 @@ func (c Config) options(dir string) (*server.Options, error) {
 		}
 	}
 	o.Host, o.Port, o.DontListen = cmp.Or(c.Host, o.Host, "127.0.0.1"), cmp.Or(c.Port, o.Port), cmp.Or(c.Port, o.Port) == 0
+	if o.HTTPPort = cmp.Or(c.Monitor, o.HTTPPort); o.HTTPPort != 0 {
+		o.HTTPHost = cmp.Or(c.Host, o.HTTPHost, o.Host)
+	}
 	o.NoSigs, o.NoLog, o.JetStream, o.StoreDir = true, true, true, dir
 	o.JetStreamMaxMemory = cmp.Or(c.MaxMemory, max(o.JetStreamMaxMemory, 0), 256<<20)
 	o.JetStreamMaxStore = cmp.Or(c.MaxStore, max(o.JetStreamMaxStore, 0), 1<<30)
@@ -200,6 +207,14 @@ func (b *Broker) Options() []nats.Option { return []nats.Option{nats.InProcessSe
 func (b *Broker) URL() string {
 	if a := b.s.Addr(); a != nil {
 		return "nats://" + a.String()
+	}
+	return ""
+}
+
+// MonitorURL is where its monitoring answers; "" if it has none.
+func (b *Broker) MonitorURL() string {
+	if a := b.s.MonitorAddr(); a != nil {
+		return "http://" + a.String()
 	}
 	return ""
 }
