@@ -169,6 +169,19 @@ type Supervised interface {
 	Supervisor() int // its pid
 }
 
+// Succeeded is a Supervised target whose parent can be started again after its end, beside what that has left.
+type Succeeded interface {
+	// Succeed starts it, waits until it has its members, has ended, or ctx is done, has look called, and ends it again with all that it
+	// has started since.
+	Succeed(ctx context.Context, look func()) (Succession, error)
+}
+
+// Succession is what became of a parent that was started again.
+type Succession struct {
+	Members int    // that it had
+	Ended   string // how it ended by itself, with its last words; "" for one that ran on
+}
+
 // Mortal is a target that can end as a whole, so that there is nothing left to test: one whose parent is another process.
 type Mortal interface {
 	Gone() <-chan struct{} // closed when it has ended

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/chaos/history"
 )
 
 // Matrix is what the same scenarios showed of several targets.
@@ -51,13 +52,15 @@ type MatrixCell struct {
 
 // MatrixRun is one run of a cell.
 type MatrixRun struct {
-	Seed    uint64             `json:"seed"`
-	Dir     string             `json:"dir"` // of its report, relative to the matrix
-	Verdict check.Verdict      `json:"verdict"`
-	Cause   string             `json:"cause"`
-	Gone    bool               `json:"gone,omitempty"` // the target as a whole ended by itself
-	Figures map[string]figure  `json:"figures"`        // by metric; what has no data is left out
-	metrics map[string]float64 // the same
+	Seed    uint64        `json:"seed"`
+	Dir     string        `json:"dir"` // of its report, relative to the matrix
+	Verdict check.Verdict `json:"verdict"`
+	Cause   string        `json:"cause"`
+	Gone    bool          `json:"gone,omitempty"` // the target as a whole ended by itself
+	// NewParent is what became of the target's parent when it was started again after its end; "" where it was not.
+	NewParent string             `json:"new_parent,omitempty"`
+	Figures   map[string]figure  `json:"figures"` // by metric; what has no data is left out
+	metrics   map[string]float64 // the same
 }
 
 // figure is a float64 that may be infinite in JSON: "+Inf".
@@ -82,6 +85,11 @@ var matrixMetrics = []string{
 func NewMatrixRun(r *Report, dir string) MatrixRun {
 	gone := slices.ContainsFunc(r.Findings, func(f check.Finding) bool { return f.Code == check.Gone })
 	run := MatrixRun{Seed: r.Seed, Dir: dir, Verdict: r.Verdict, Cause: r.Cause, Gone: gone, Figures: map[string]figure{}, metrics: map[string]float64{}}
+	for _, f := range r.Faults {
+		if f.Receipt != nil && f.Receipt.Evidence[history.NewParent] != "" {
+			run.NewParent = f.Receipt.Evidence[history.NewParent]
+		}
+	}
 	for _, name := range matrixMetrics {
 		if v, ok := r.Metrics[name]; ok {
 			run.Figures[name], run.metrics[name] = figure(v), v

@@ -35,7 +35,7 @@ var table = []Kind{
 	{"crashpoint", "Make the victim kill itself at an exact point of its protocol loop.", "its wait status, and the line with the point's name", "Crasher", Crashpoint{}},
 	{"spawn", "Make new members fail to boot, or boot slowly.", "so many boots failed, or were slow", "Booter", Spawn{}},
 	{"poison", "Submit a task that ends its member each time it runs.", "the wait statuses of those that died of it", "Poisoner", Poison{}},
-	{"supervisor", "End the parent of all members.", "the parent is gone, and a census of the descendants that it left", "Supervised", Supervisor{}},
+	{"supervisor", "End the parent of all members, or stop it for a while; with tree all that descends from it, too.", "the parent is gone, a census of the descendants that it left and of the ports that they hold, and what becomes of one that is started again; of a pause, state T", "Supervised", Supervisor{}},
 	{"resize", "Change the target's size.", "as many members were ready", "Operator", Resize{}},
 	{"restart", "Replace every member, one after the other.", "none of the processes from before is a member", "Operator", Restart{}},
 	{"close", "Close the target: finish what is queued, then stop.", "it returned in time, and no process is left", "Operator", Close{}},

@@ -188,6 +188,9 @@ type Receipt struct {
 	Mechanism string            `json:"mechanism,omitempty"` // of several: "cgroup v1", "cgroup v2", "RLIMIT_DATA", "RSS"
 }
 
+// NewParent is the fact of a receipt that tells what became of a target's parent which was started again after its end.
+const NewParent = "a new one"
+
 // Task is a submission or its end.
 type Task struct {
 	ID       uint64        `json:"id"`

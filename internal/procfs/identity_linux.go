@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -82,9 +83,24 @@ func Groups(pid int) (map[string]string, error) {
 	return groups, nil
 }
 
-// Listeners is the sockets that listen at a TCP port in the network namespace of pid, as the names that Sockets gives.
+// Listeners is the sockets that listen at a TCP port in the network namespace of pid, by the names that links to them have.
 func Listeners(pid, port int) (map[string]bool, error) {
+	all, err := Listening(pid)
+	if err != nil {
+		return nil, err
+	}
 	found := map[string]bool{}
+	for socket, at := range all {
+		if at == port {
+			found[socket] = true
+		}
+	}
+	return found, nil
+}
+
+// Listening is every socket that listens at a TCP port in the network namespace of pid, with the port.
+func Listening(pid int) (map[string]int, error) {
+	found := map[string]int{}
 	for _, name := range []string{"net/tcp", "net/tcp6"} {
 		data, err := os.ReadFile(file(pid, name))
 		if err != nil {
@@ -101,8 +117,8 @@ func Listeners(pid, port int) (map[string]bool, error) {
 				continue
 			}
 			_, hex, _ := strings.Cut(f[1], ":")
-			if n, err := strconv.ParseUint(hex, 16, 16); err == nil && int(n) == port {
-				found["socket:["+f[9]+"]"] = true
+			if n, err := strconv.ParseUint(hex, 16, 16); err == nil {
+				found["socket:["+f[9]+"]"] = int(n)
 			}
 		}
 	}
@@ -111,18 +127,35 @@ func Listeners(pid, port int) (map[string]bool, error) {
 
 // HasSocket tells whether a process has one of these sockets open. Without the right to look it has none.
 func HasSocket(pid int, sockets map[string]bool) bool {
+	return slices.ContainsFunc(linksOf(pid), func(link string) bool { return sockets[link] })
+}
+
+// PortsOf is the TCP ports at which a process has a socket that listens, in order; nil without the right to look.
+func PortsOf(pid int) (ports []int) {
+	all, _ := Listening(pid)
+	for _, link := range linksOf(pid) {
+		if port, ok := all[link]; ok {
+			ports = append(ports, port)
+		}
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
+}
+
+// linksOf is what the open files of a process link to.
+func linksOf(pid int) (links []string) {
 	dir, err := os.Open(file(pid, "fd"))
 	if err != nil {
-		return false
+		return nil
 	}
 	defer dir.Close()
 	names, _ := dir.Readdirnames(-1)
 	for _, name := range names {
-		if link, err := os.Readlink(file(pid, "fd/"+name)); err == nil && sockets[link] {
-			return true
+		if link, err := os.Readlink(file(pid, "fd/"+name)); err == nil {
+			links = append(links, link)
 		}
 	}
-	return false
+	return links
 }
 
 // NetworkOf names the network namespace of a process; "" where it cannot be read.

@@ -57,6 +57,9 @@ func Groups(int) (map[string]string, error) { return nil, errNotLinux }
 // Listeners is not supported here.
 func Listeners(int, int) (map[string]bool, error) { return nil, errNotLinux }
 
+// PortsOf is not supported here.
+func PortsOf(int) []int { return nil }
+
 // HasSocket is not supported here.
 func HasSocket(int, map[string]bool) bool { return false }
 

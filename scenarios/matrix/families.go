@@ -48,7 +48,7 @@ var families = []family{
 			{scenario: "each-worker", title: "each worker killed once: who answers then", tell: also(answers, unanswered)},
 			{scenario: "twenty-workers", title: "twenty killed in 5 s: who answers then", tell: also(answers, unanswered)},
 			{scenario: "stopped-worker", title: "a worker stopped for 10 s: noticed?", tell: also(noticed, unanswered)},
-			{scenario: "main-killed", title: "main process killed: who lives on?", tell: livesOn},
+			{scenario: "main-killed", title: "main process killed: who lives on? started again?", tell: livesOn},
 		},
 	},
 	{
@@ -59,7 +59,7 @@ var families = []family{
 			{scenario: "dies-at-once", title: "dies at once twenty times: back after (within 40 s)", tell: backAfter, env: map[string]string{"FIRST": "2", "DIES": "20"}},
 			{scenario: "stopped", title: "stopped for 10 s: noticed?", tell: noticed},
 			{scenario: "grandchildren", title: "grandchildren left by 4 kills", tell: left, env: map[string]string{"GRANDCHILD": "1"}},
-			{scenario: "supervisor-killed", title: "supervisor killed: who lives on?", tell: livesOn},
+			{scenario: "supervisor-killed", title: "supervisor killed: who lives on? started again?", tell: livesOn},
 		},
 	},
 }
@@ -174,12 +174,18 @@ func also(one, other func(*reports.MatrixCell) string) func(*reports.MatrixCell)
 
 func livesOn(c *reports.MatrixCell) string {
 	return c.Each(func(r *reports.MatrixRun) string {
+		who := "nobody"
 		if n := r.Metric("processes.orphaned"); n > 0 {
+			who = fmt.Sprintf("%.0f processes", n)
 			if r.Metric("slots.answering") > 0 && r.Metric("tasks.submitted") > 0 {
-				return fmt.Sprintf("%.0f processes, and answer", n)
+				who += ", and answer"
 			}
-			return fmt.Sprintf("%.0f processes", n)
 		}
-		return "nobody"
+		if r.NewParent == "" {
+			return who
+		}
+		short, _, _ := strings.Cut(r.NewParent, ":")
+		short, _, _ = strings.Cut(short, " beside ")
+		return who + "; a new one " + short
 	}, "")
 }

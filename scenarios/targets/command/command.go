@@ -43,6 +43,7 @@ var (
 	_ chaos.Runner     = (*Target)(nil)
 	_ chaos.Marked     = (*Target)(nil)
 	_ chaos.Supervised = (*Target)(nil)
+	_ chaos.Succeeded  = (*Target)(nil)
 	_ chaos.Mortal     = (*Target)(nil)
 )
 
@@ -133,9 +134,11 @@ func (t *Target) over() error {
 }
 
 // lastWords is the end of what the program said, in one line.
-func (t *Target) lastWords() string {
+func (t *Target) lastWords() string { return lastWords(t.program) }
+
+func lastWords(p *foreign.Program) string {
 	const shown = 300
-	words := strings.Join(strings.Fields(t.program.Stderr()), " ")
+	words := strings.Join(strings.Fields(p.Stderr()), " ")
 	if words == "" {
 		return ""
 	}

@@ -23,6 +23,8 @@ type Program struct {
 	pid      int
 	marker   string
 	temp     string // its TMPDIR, removed by End
+	borrowed bool   // temp is another program's, which removes it
+	command  Command
 	guardian deadMansSwitch
 	pidfd    *os.File
 	stderr   *tail

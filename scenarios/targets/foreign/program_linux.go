@@ -22,18 +22,30 @@ import (
 // Start starts the program. The binary must call pool.Main first thing, since the guardian is a copy of it. The caller
 // closes its copies of Stdin, Stdout and Files. Errors: [*NotInstalledError]; [*CommandError]; pool.ErrMainNotCalled; what the kernel says.
 func Start(c Command) (*Program, error) {
+	return start(c, "")
+}
+
+// Again starts the same command once more, as whoever finds the program ended would: with the same directory for temporary files, where
+// what an earlier one has noted of itself is, and a sign of its own. It must be ended before the program is.
+func (p *Program) Again() (*Program, error) { return start(p.command, p.temp) }
+
+// start starts a program whose TMPDIR is temp; "" for one of its own.
+func start(c Command, temp string) (*Program, error) {
 	path, err := c.validate()
 	if err != nil {
 		return nil, err
 	}
-	p := &Program{marker: rand.Text()[:16], stderr: &tail{}, exited: make(chan struct{})}
+	p := &Program{marker: rand.Text()[:16], temp: temp, borrowed: temp != "", command: c, stderr: &tail{}, exited: make(chan struct{})}
 	g, err := guardian.Start(p.marker, nil)
 	if err != nil {
 		return nil, err
 	}
-	p.guardian, p.temp = g, filepath.Join(os.TempDir(), "respawn-foreign-"+p.marker)
-	if _, err = g.Remove(p.temp); err == nil {
-		err = makeTemp(p.temp, c)
+	p.guardian = g
+	if !p.borrowed {
+		p.temp = filepath.Join(os.TempDir(), "respawn-foreign-"+p.marker)
+		if _, err = g.Remove(p.temp); err == nil {
+			err = makeTemp(p.temp, c)
+		}
 	}
 	if err == nil {
 		err = p.spawn(path, c)
@@ -58,9 +70,11 @@ func makeTemp(dir string, c Command) error {
 	return errors.Join(err, asErr)
 }
 
-// removeTemp removes it, and ends the guardian that would.
+// removeTemp removes it if it is the program's own, and ends the guardian that would.
 func (p *Program) removeTemp() {
-	_ = os.RemoveAll(p.temp)
+	if !p.borrowed {
+		_ = os.RemoveAll(p.temp)
+	}
 	_ = p.guardian.Close()
 }
 

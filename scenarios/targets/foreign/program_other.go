@@ -15,6 +15,9 @@ func Start(Command) (*Program, error) {
 	return nil, fmt.Errorf("running other people's pools is not supported on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 }
 
+// Again is not supported here.
+func (p *Program) Again() (*Program, error) { return nil, errors.ErrUnsupported }
+
 // Signal is not supported here.
 func (p *Program) Signal(unix.Signal) error { return errors.ErrUnsupported }
 
