@@ -24,6 +24,7 @@ type External struct {
 	TasksSJSON     float64 `json:"tasks_s_json,omitempty"`     // one submitter, an integer as JSON
 	TasksSBytes    float64 `json:"tasks_s_bytes,omitempty"`    // one submitter, eight bytes
 	RoundtripUS    float64 `json:"roundtrip_us,omitempty"`     // one task at a time, JSON
+	TicketUS       float64 `json:"ticket_us,omitempty"`        // processor time in which a worker takes the ticket of a task
 	EchoMBS        float64 `json:"echo_mb_s,omitempty"`        // 16 MiB there and back, in plus out
 	RespawnSpareMS float64 `json:"respawn_spare_ms,omitempty"` // SIGKILL to a probe answered by a hot spare
 	StormOK        int     `json:"storm_ok"`                   // of 400 tasks in a storm of kills, the worst run
@@ -48,6 +49,7 @@ const (
 	externalRoundtrip = 2_000
 	externalSpares    = 4
 	externalRespawns  = 10
+	externalTickets   = 1_000 // as many fit into a pipe
 )
 
 // The tasks of external_worker.py.
@@ -57,6 +59,7 @@ var (
 	externalEcho   = pool.External[[]byte, []byte]("echo")
 	externalNap    = pool.External[int, int]("nap")
 	externalPID    = pool.External[int, int]("pid")
+	externalTicket = pool.External[int, int]("ticket")
 )
 
 // measureExternal measures the pool with Python workers, and beside it CPython's own pools and the raw socket pair.
@@ -135,6 +138,11 @@ func measureExternalSpeed(ctx context.Context, s *session, cfg pool.Config, e *E
 			trips = append(trips, time.Since(began))
 		}
 		add(&e.RoundtripUS, us(median(trips)))
+		ticket, err := externalTicket.Call(ctx, p, externalTickets)
+		if err != nil {
+			return err
+		}
+		add(&e.TicketUS, us(time.Duration(ticket)))
 		samples, err := echoes(arg, echo)
 		if err != nil {
 			return err

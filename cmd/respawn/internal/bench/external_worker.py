@@ -30,4 +30,25 @@ def pid(_):
     return os.getpid()
 
 
+@respawn.task
+def ticket(count):
+    """The processor time in nanoseconds in which the SDK takes a ticket."""
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    worker, own = respawn._Worker(), respawn._TICKETS
+    respawn._TICKETS = read
+    try:
+        for seq in range(count):
+            os.write(write, respawn._ticket.pack(seq))
+        began = time.process_time_ns()
+        for seq in range(count):
+            if not worker.take(seq):
+                raise RuntimeError("a ticket is not there")
+        return (time.process_time_ns() - began) // count
+    finally:
+        respawn._TICKETS = own
+        os.close(read)
+        os.close(write)
+
+
 respawn.serve()
