@@ -110,8 +110,8 @@ func (w *worker) receive(in *wire.Buffer) bool {
 		st.afterBatch(w)
 	}
 	w.owesSince = time.Time{}
-	if w.torn = in.Start != in.End; w.torn && st.keeperNext.After(st.clock.now().Add(minSilence)) {
-		st.keeperWake()
+	if w.torn = in.Start != in.End; w.torn {
+		st.lookAtAll(st.clock.now().Add(minSilence))
 	}
 	w.mayStop = w.expectsDirectRead(st)
 	return true

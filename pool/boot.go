@@ -281,6 +281,7 @@ func (st *state) enlist(w *worker) {
 	st.info("worker ready", "worker", w.name, "pid", w.proc.PID(), "slot", w.slot.index, "generation", w.gen)
 	st.feed(w, st.share(w))
 	st.breakerRest()
+	st.keeperAll = time.Time{}
 	st.keeperWake()
 	st.notify()
 }

@@ -1,6 +1,10 @@
 package pool
 
-import "github.com/respawn-go/respawn/internal/wire"
+import (
+	"time"
+
+	"github.com/respawn-go/respawn/internal/wire"
+)
 
 // requeue puts a call back to where it came from, first in line.
 func (st *state) requeue(c *call) {
@@ -98,16 +102,20 @@ func (st *state) countWindow(w *worker) {
 	w.counted = n
 }
 
-// countBusy keeps Pool.busy, the number of workers that have tasks.
+// countBusy keeps state.working.
 func (st *state) countBusy(w *worker) {
-	if busy := w.flight.count > 0; busy != w.busy {
-		w.busy = busy
-		if busy {
-			st.busy++
-		} else {
-			st.busy--
-			st.notSlow(w)
-		}
+	switch has := w.flight.count > 0; {
+	case has && w.work == 0:
+		st.working = append(st.working, w)
+		w.work = len(st.working)
+	case !has && w.work > 0:
+		end := len(st.working) - 1
+		last := st.working[end]
+		st.working[w.work-1], last.work = last, w.work
+		st.working[end], st.working = nil, st.working[:end]
+		w.work = 0
+		w.owesSince = time.Time{} // of tasks, which it has answered
+		st.notSlow(w)
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 
 // The keeper looks after workers that are up: tasks that run too long, workers stuck on a long task with others behind
 // it, heartbeats, age and memory. It sleeps until the next thing is due; while some worker has more than one task it
-// looks every keeperTick.
+// looks every keeperTick, at the workers that have tasks. At all of them it looks when something may be due for one that has none,
+// since there may be thousands of those.
 const (
 	keeperTick  = time.Millisecond
 	longTask    = 2 * time.Millisecond // a task that runs this long gives back what waits behind it
@@ -32,10 +33,20 @@ func (p *Pool) keep() {
 		st := p.lock()
 		now := st.clock.now()
 		next := now.Add(time.Hour)
-		st.clock.grain = longestGrain
 		st.keeperNext = next // so that a task sent meanwhile, to a worker already looked at, has its time noticed
-		for w := range st.workers {
-			next = earliest(next, st.lookAfter(w, now))
+		if now.Before(st.keeperAll) {
+			st.clock.grain = st.keeperGrain
+			for i := len(st.working) - 1; i >= 0; i-- {
+				if i < len(st.working) { // a look may take others' tasks back
+					next = earliest(next, st.lookAfter(st.working[i], now))
+				}
+			}
+		} else {
+			st.keeperAll, st.clock.grain = next, longestGrain
+			for w := range st.workers {
+				next = earliest(next, st.lookAfter(w, now))
+			}
+			st.keeperGrain = st.clock.grain
 		}
 		next = earliest(next, st.ring(now))
 		if st.pacer.deferring || len(st.idle) > 0 && st.queue.front() != nil {
@@ -50,8 +61,9 @@ func (p *Pool) keep() {
 		}
 		if st.unreadAny { // and may again at any time: to be woken each time would cost what a direct read saves
 			st.unreadAny = false
-			next = earliest(next, now.Add(unreadFor))
+			st.keeperAll = earliest(st.keeperAll, now.Add(unreadFor))
 		}
+		next = earliest(next, st.keeperAll)
 		st.keeperNext, st.clock.due = next, st.clock.toWall(next)
 		sleep := time.Until(st.clock.due)
 		st.unlock()
@@ -64,9 +76,9 @@ func (p *Pool) keep() {
 // seen running a tick ago, or a long silence.
 func (st *state) findSlow(now time.Time) (found bool) {
 	enough := st.pacer.enough(st.load())
-	for w := range st.workers {
+	for _, w := range st.working {
 		silent := now.Sub(w.headSince)
-		if !w.busy || w.slow || silent < keeperTick {
+		if w.slow || silent < keeperTick {
 			continue
 		}
 		if long := !w.seenAt.IsZero() && now.Sub(w.seenAt) >= keeperTick; enough && !long && silent < longSilence {
@@ -103,6 +115,14 @@ func (st *state) watch(w *worker, c *call) {
 	}
 }
 
+// lookAtAll makes the keeper look at every worker by then.
+func (st *state) lookAtAll(by time.Time) {
+	st.keeperAll = earliest(st.keeperAll, by)
+	if by.Before(st.keeperNext) {
+		st.keeperWake()
+	}
+}
+
 // keeperWake makes the keeper look now.
 func (st *state) keeperWake() {
 	st.keeperNext = time.Time{}
@@ -126,31 +146,40 @@ func (p *Pool) timeout(c *call) time.Duration {
 	return p.cfg.TaskTimeout
 }
 
-// lookAfter does what is due for w and returns when it must be looked at next.
+// lookAfter does what is due for w and returns when it must be looked at next for its tasks; state.keeperAll is when for all else.
 func (st *state) lookAfter(w *worker, now time.Time) (next time.Time) {
 	if w.board == nil || w.state != Ready && w.state != Retiring {
 		return time.Time{}
 	}
-	next = earliest2(w.callReaderAfter(now), st.lookAtTask(w, now))
-	next = earliest2(next, st.lookAtPulse(w, now))
-	next = earliest2(next, st.lookForAnswer(w, now))
+	next, answer := st.lookAtTask(w, now), st.lookForAnswer(w, now)
+	later := earliest2(w.callReaderAfter(now), st.lookAtPulse(w, now))
+	if w.work > 0 {
+		next = earliest2(next, answer)
+	} else {
+		later = earliest2(later, answer)
+	}
+	st.keeperAll = earliest(st.keeperAll, earliest2(later, st.lookAtUse(w, now)))
+	return next
+}
+
+// lookAtUse recycles w when it is old or has grown.
+func (st *state) lookAtUse(w *worker, now time.Time) (next time.Time) {
 	if w.state != Ready || w.slot == nil || !w.died.IsZero() {
-		return next
+		return time.Time{}
 	}
 	if age := st.cfg.MaxAge; age > 0 {
-		due := st.clock.fromWall(w.readyAt.Add(age))
-		if !now.Before(due) {
+		next = st.clock.fromWall(w.readyAt.Add(age))
+		if !now.Before(next) {
 			st.retire(w, ReasonRecycle)
-			return next
+			return time.Time{}
 		}
-		next = earliest2(next, due)
 	}
 	if soft := st.cfg.SoftMemory; soft > 0 {
 		if !now.Before(w.weighAt) {
 			w.weighAt = now.Add(memoryEvery) // not at each look: with tasks in flight that is every keeperTick
 			if Bytes(w.proc.Resident()) > soft {
 				st.retire(w, ReasonRecycle)
-				return next
+				return time.Time{}
 			}
 		}
 		next = earliest2(next, w.weighAt)

@@ -35,7 +35,7 @@ type staff struct {
 	idle        []*worker            // ready workers without a task, the last used last
 	ready       int                  // workers in slots that take tasks
 	windows     int                  // of the ready workers in slots, all together
-	busy        int                  // workers that have tasks
+	working     []*worker            // that have tasks
 	slow        int                  // of these, workers that are not about to answer
 	up          bool                 // New has seen every worker ready
 	lacks       error                // a start's, of a resource that another try will lack too
@@ -45,11 +45,13 @@ type staff struct {
 
 // hours are what the keeper goes by.
 type hours struct {
-	clock      patience
-	alarms     alarms
-	keeperNext time.Time // when it looks next
-	unreadAny  bool      // some worker was unread since its last look
-	answered   time.Time // when a worker last settled something
+	clock       patience
+	alarms      alarms
+	keeperNext  time.Time     // when it looks next
+	keeperAll   time.Time     // when it looks at workers without tasks, too
+	keeperGrain time.Duration // clock.grain of what it looks at then
+	unreadAny   bool          // some worker was unread since its last look
+	answered    time.Time     // when a worker last settled something
 }
 
 // books are the tasks, counted.

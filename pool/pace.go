@@ -146,7 +146,7 @@ func (p *pacer) keeps(l load) bool {
 }
 
 // load is what the pacer is told.
-func (st *state) load() load { return load{st.queue.live, st.busy - st.slow, st.blocked} }
+func (st *state) load() load { return load{st.queue.live, len(st.working) - st.slow, st.blocked} }
 
 // pace sends a call that was just queued while workers are idle, or leaves it to who will.
 func (st *state) pace() {

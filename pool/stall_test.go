@@ -84,6 +84,21 @@ func TestAStoppedWorkerIsDetectedWithinTheHeartbeatsBoundAndReplaced(t *testing.
 	}
 }
 
+// The keeper looks often at those that have tasks, and at the others when something is due.
+func TestAnIdleWorkerThatIsStoppedIsDetectedWhileAnotherWorks(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 2, Heartbeat: 500 * time.Millisecond, TaskTimeout: patience})
+	before, gate := pids(p), closedGate(t)
+	f := gated.Submit(bound(t), via(p), gate, pool.OnSlot(1))
+	inPhase(t, p, 1, pool.PhaseRunning)
+	kill(t, before[0], syscall.SIGSTOP)
+	g.Eventually(func() int { return pids(p)[0] }).WithTimeout(patience / 2).ShouldNot(Or(BeZero(), Equal(before[0])))
+	g.Expect(p.Workers()[0].LastExit.Reason).To(Equal(pool.ReasonStall))
+	open(t, gate)
+	_, err := f.Result(bound(t))
+	g.Expect(err).NotTo(HaveOccurred())
+	whole(t, p)
+}
+
 func TestAShortPauseCostsNothing(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, Heartbeat: time.Minute})
 	before, gate := pids(p), closedGate(t)

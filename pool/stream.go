@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -52,7 +54,8 @@ func (t Task[In, Out]) stream(ctx context.Context, r Runner, in iter.Seq2[In, er
 	return func(yield func(Out, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		s := &streamState{wake: make(chan struct{}, 1), fed: make(chan struct{}, 1), ordered: ordered}
+		s := &streamState{wake: make(chan struct{}, 1), fed: make(chan struct{}, 1), ordered: ordered, loose: map[*call]struct{}{}}
+		context.AfterFunc(ctx, func() { s.cancel(ctx, r) })
 		go s.feed(ctx, r, func(submit func(*call, any) bool) error {
 			for v, err := range in {
 				if err != nil {
@@ -91,10 +94,12 @@ type streamState struct {
 	wake    chan struct{} // to the consumer: something settled, or the input ended
 	fed     chan struct{} // to the feeder: there is room
 
-	mu     sync.Mutex
-	order  []streamed // submitted and not yielded; when unordered, settled and not yielded
-	flying int        // submitted and not yielded
-	end    *streamEnd
+	mu      sync.Mutex
+	order   []streamed         // submitted and not yielded; when unordered, settled and not yielded
+	loose   map[*call]struct{} // when unordered, submitted and not settled
+	handing *call              // the one that is being submitted
+	flying  int                // submitted and not yielded
+	end     *streamEnd
 }
 
 // streamed is one task of a stream.
@@ -136,15 +141,39 @@ func (s *streamState) feed(ctx context.Context, r Runner, each func(submit func(
 		s.flying++
 		if s.ordered {
 			s.order = append(s.order, streamed{c, future})
+		} else {
+			s.loose[c] = struct{}{}
 		}
+		s.handing = c
 		s.mu.Unlock()
-		if r.submitWaiting(ctx, c) == nil && ctx.Done() != nil {
-			r.cancelWhenDone(ctx, c)
+		accepted := r.submitWaiting(ctx, c) == nil
+		s.mu.Lock()
+		s.handing = nil
+		s.mu.Unlock()
+		if accepted && ctx.Err() != nil { // cancel may have left it out
+			r.cancel(c, ctx)
 		}
 		return true
 	})
 	if end.err == nil && ctx.Err() != nil {
 		end.err = ended(ctx)
+	}
+}
+
+// cancel cancels what is in flight, for ctx is done.
+func (s *streamState) cancel(ctx context.Context, r Runner) {
+	s.mu.Lock()
+	var list []*call
+	for _, o := range s.order {
+		list = append(list, o.call)
+	}
+	list = slices.AppendSeq(list, maps.Keys(s.loose))
+	handing := s.handing
+	s.mu.Unlock()
+	for _, c := range list {
+		if c != handing {
+			r.cancel(c, ctx)
+		}
 	}
 }
 
@@ -175,6 +204,7 @@ func (s *streamState) settled(c *call, future any) {
 	if !s.ordered {
 		s.mu.Lock()
 		s.order = append(s.order, streamed{c, future})
+		delete(s.loose, c)
 		s.mu.Unlock()
 	}
 	poke(s.wake)

@@ -69,7 +69,7 @@ type workload struct {
 	cost      time.Duration // moving average of a task's run time
 	headSince time.Time     // since when the oldest task in flight can have been running
 	pos       int           // in state.idle, -1 outside
-	busy      bool          // counted in state.busy
+	work      int           // its place in state.working, from 1; 0: it has no tasks
 	slow      bool          // counted in state.slow
 }
 
