@@ -332,7 +332,7 @@ func (d *Driver) ownPIDs(r *reply) []int {
 			own = append(own, pid)
 			continue
 		}
-		if p, err := procfs.Read(pid); err == nil && p.Alive() {
+		if stranger(pid, d.Owns) {
 			d.wrong(ForeignPID, r.line, r.Op, "process %d is not a descendant of the driver: list the pool's own workers", pid)
 		}
 	}

@@ -171,7 +171,7 @@ func (d *Driver) by(pid int) string {
 
 // Foreign notes an answer from a process that lives and is neither a worker nor another descendant of the driver's.
 func (d *Driver) Foreign(a Answer) {
-	if p, err := procfs.Read(a.PID); err != nil || !p.Alive() || d.Owns(a.PID) {
+	if !stranger(a.PID, d.Owns) {
 		return // one that has ended since may have been a worker
 	}
 	d.mu.Lock()
@@ -184,6 +184,16 @@ func (d *Driver) Foreign(a Answer) {
 	if first {
 		_ = d.wrong(ForeignPID, a.Line, "result", "a task was answered by no worker%s: name the process that ran the task", d.by(a.PID))
 	}
+}
+
+// stranger tells whether pid lives though it is not owned. It looks whether it lives after it has asked: one that ends meanwhile may have
+// been owned.
+func stranger(pid int, owns func(int) bool) bool {
+	if owns(pid) {
+		return false
+	}
+	p, err := procfs.Read(pid)
+	return err == nil && p.Alive()
 }
 
 // still stops the workers and tells whether all of them are. The function that it returns lets them go on.

@@ -75,8 +75,10 @@ func (p *Program) Owns(pid int) bool {
 		if proc.PPID <= 1 {
 			return false
 		}
-		if proc, err = procfs.Read(proc.PPID); err != nil {
-			return false
+		if proc, err = procfs.Read(proc.PPID); err != nil { // it has just ended: pid has another parent now
+			if proc, err = procfs.Read(pid); err != nil || !proc.Alive() {
+				return false
+			}
 		}
 	}
 	return false
