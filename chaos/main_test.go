@@ -14,6 +14,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/scenarios/targets/own"
 )
@@ -147,7 +148,5 @@ func start(t *testing.T, cfg pool.Config) *own.Started {
 // long leaves a test that takes seconds out with -short.
 func long(t *testing.T) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 }

@@ -24,6 +24,7 @@ import (
 
 	"github.com/respawn-go/respawn/fleet"
 	"github.com/respawn-go/respawn/fleet/broker"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -55,6 +56,7 @@ func refused(t *testing.T, url string, opts []nats.Option, words string, is erro
 }
 
 func TestWrongCredentialsAreNamedAsSuch(t *testing.T) {
+	t.Parallel()
 	b := configured(t, "authorization { user: alice, password: secret }\n")
 	refused(t, b.URL(), nil, "refuses these credentials: give others with Options", nats.ErrAuthorization)
 	refused(t, b.URL(), []nats.Option{nats.UserInfo("alice", "wrong")}, "refuses these credentials", nil)
@@ -64,6 +66,7 @@ func TestWrongCredentialsAreNamedAsSuch(t *testing.T) {
 }
 
 func TestAUserWithoutTheRightsIsToldWhichAreMissing(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := configured(t, `authorization { users: [
 		{ user: all, password: x }
@@ -82,6 +85,7 @@ func TestAUserWithoutTheRightsIsToldWhichAreMissing(t *testing.T) {
 }
 
 func TestABrokerThatWantsTLSIsNamedAsSuch(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	dir := t.TempDir()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -102,6 +106,7 @@ func TestABrokerThatWantsTLSIsNamedAsSuch(t *testing.T) {
 
 // TestABrokerThatIsTooOldIsRefused has a server that only says that it is.
 func TestABrokerThatIsTooOldIsRefused(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	g.Expect(err).NotTo(HaveOccurred())
@@ -127,6 +132,7 @@ func TestABrokerThatIsTooOldIsRefused(t *testing.T) {
 }
 
 func TestABrokerThatStoresNothingIsRefused(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -137,6 +143,7 @@ func TestABrokerThatStoresNothingIsRefused(t *testing.T) {
 }
 
 func TestLimitsThatAreTooSmallAreNamed(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	refused(t, configured(t, "max_payload: 1024\n").URL(), nil, "want 65536 or more (max_payload)", fleet.ErrBrokerTooSmall)
 	b, err := broker.Start(broker.Config{Port: -1, MaxMemory: 1 << 20})
@@ -152,6 +159,7 @@ func TestLimitsThatAreTooSmallAreNamed(t *testing.T) {
 }
 
 func TestAStreamOfThatNameThatIsNotOursIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b, err := broker.Start(broker.Config{Port: -1})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -172,6 +180,7 @@ func TestAStreamOfThatNameThatIsNotOursIsLeftAlone(t *testing.T) {
 }
 
 func TestOwnersShareAFleetAndNodesANameDoNot(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b, err := broker.Start(broker.Config{})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -191,6 +200,7 @@ func TestOwnersShareAFleetAndNodesANameDoNot(t *testing.T) {
 }
 
 func TestATaskForOtherWorkersThanAnyNodeHasIsRefused(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b, err := broker.Start(broker.Config{})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -206,9 +216,8 @@ func TestATaskForOtherWorkersThanAnyNodeHasIsRefused(t *testing.T) {
 
 // A node keeps no more than 64 MiB of arguments at a time: one of a task that it has refused is not among them.
 func TestTheLargeArgumentOfARefusedTaskIsNotKept(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	t.Parallel()
+	takes.Seconds(t)
 	g := NewWithT(t)
 	b, err := broker.Start(broker.Config{})
 	g.Expect(err).NotTo(HaveOccurred())

@@ -18,6 +18,7 @@ import (
 
 	"github.com/respawn-go/respawn/fleet"
 	"github.com/respawn-go/respawn/fleet/broker"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -53,9 +54,7 @@ func serve(t *testing.T, n fleet.Node) (stop func()) {
 // listening is a broker that other processes reach, for tests that start nodes as processes.
 func listening(t *testing.T) *broker.Broker {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("starts nodes as processes: left out with -short")
-	}
+	takes.Seconds(t)
 	b, err := broker.Start(broker.Config{Port: -1})
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { _ = b.Close() })
@@ -91,6 +90,7 @@ func alive(f *fleet.Fleet) func() int {
 }
 
 func TestAFleetInOneProcessDoesWhatAPoolDoes(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	f := start(t, fleet.Config{}, 2)
 	g.Expect(square.Call(bound(t), f, 7)).To(Equal(49))
@@ -140,6 +140,7 @@ func TestAFleetInOneProcessDoesWhatAPoolDoes(t *testing.T) {
 }
 
 func TestTasksOfANodeThatIsKilledRunElsewhere(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	path := filepath.Join(t.TempDir(), "runs")
 	b := listening(t)
@@ -176,6 +177,7 @@ func lines(path string) []string {
 }
 
 func TestAHostKillerEndsAndTakesNobodyWithIt(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	path := filepath.Join(t.TempDir(), "runs")
 	b := listening(t)
@@ -219,6 +221,7 @@ func TestAHostKillerEndsAndTakesNobodyWithIt(t *testing.T) {
 }
 
 func TestADrainedNodeCostsNoAttempt(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	path := filepath.Join(t.TempDir(), "runs")
 	b := listening(t)
@@ -241,6 +244,7 @@ func TestADrainedNodeCostsNoAttempt(t *testing.T) {
 }
 
 func TestTasksSurviveABrokerThatComesBackWithoutThem(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b := listening(t)
 	url := b.URL()
@@ -266,6 +270,7 @@ func TestTasksSurviveABrokerThatComesBackWithoutThem(t *testing.T) {
 }
 
 func TestWhatIsWrongWithABrokerIsSaidInOneSentence(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	_, err := fleet.Dial(bound(t), fleet.Config{Fleet: "a.b"})
 	g.Expect(err).To(MatchError(ContainSubstring(`Config.Fleet is "a.b": want 1 to 32 letters`)))
@@ -282,6 +287,7 @@ func TestWhatIsWrongWithABrokerIsSaidInOneSentence(t *testing.T) {
 }
 
 func TestANodesWorkersMayBeOfAnotherLanguage(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	python, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
 	if err != nil {

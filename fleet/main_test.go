@@ -14,6 +14,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/fleet"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -93,6 +94,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	takes.SideBySide(6)
 	os.Exit(m.Run())
 }
 

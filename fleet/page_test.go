@@ -11,14 +11,15 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/internal/takes"
 )
 
 // TestTheProgramOfThePageRunsAsPrinted builds the program that docs/fleet.md shows, with this module in place of the published one,
 // starts it as a node and as an owner, and reads its answer.
 func TestTheProgramOfThePageRunsAsPrinted(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds a program: left out with -short")
-	}
+	t.Parallel()
+	takes.Seconds(t)
 	g := NewWithT(t)
 	page, err := os.ReadFile("../docs/fleet.md")
 	g.Expect(err).NotTo(HaveOccurred())

@@ -18,6 +18,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -61,6 +62,7 @@ func interpreter(name string, args ...string) (string, error) {
 
 // inEachLanguage runs the test with workers of each language, and skips by name what this host lacks.
 func inEachLanguage(t *testing.T, test func(t *testing.T, cfg pool.Config)) {
+	beside(t) // interpreters take their time to start
 	for _, l := range languages {
 		t.Run(l.name, func(t *testing.T) {
 			program, err := l.program()
@@ -511,8 +513,11 @@ func TestToCancelOneTaskThatWaitsAtAWorkerLeavesTheOthersThereToRun(t *testing.T
 	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
 		cfg.Size = 1
 		g, p := NewWithT(t), start(t, cfg)
-		refused := 0
-		for range 50 {
+		refused, rounds := 0, 10
+		if takes.Every() {
+			rounds = 50
+		}
+		for range rounds {
 			trained(t, p)
 			ctx, cancel := context.WithCancel(bound(t))
 			var others, cancelled []*pool.Future[int]

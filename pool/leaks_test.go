@@ -3,7 +3,6 @@ package pool_test
 import (
 	"bytes"
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -72,16 +71,6 @@ func isBeside(t *testing.T) bool {
 	top, _, _ := strings.Cut(t.Name(), "/")
 	_, ok := besides.Load(top)
 	return ok
-}
-
-// waitBesideEachOther lets more tests run at a time than there are processors, unless -parallel says how many: they wait.
-func waitBesideEachOther() {
-	flag.Parse()
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	if !given {
-		_ = flag.Set("test.parallel", "8")
-	}
 }
 
 func openFiles() int {

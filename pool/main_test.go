@@ -19,6 +19,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/types"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -44,7 +45,7 @@ func TestMain(m *testing.M) {
 			main(arg)
 		}
 	}
-	waitBesideEachOther()
+	takes.SideBySide(8)
 	os.Exit(watchRaces(func() int { return around(func() int { return watchLeaks(m.Run) }) }))
 }
 
@@ -402,7 +403,5 @@ func alone(t *testing.T, limits, variable, value string) (stdout, stderr string,
 // long leaves a test that takes seconds out with -short.
 func long(t *testing.T) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 }

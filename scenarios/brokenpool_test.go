@@ -214,7 +214,7 @@ func TestEverySwitchOfTheBrokenPoolFailsTheScenariosThatMustCatchIt(t *testing.T
 			all = append(all, trial{bug, b})
 		}
 	}
-	all = chosen(t, all, 4)
+	all = chosen(t, all, 2)
 	runs := runAhead(all, func(tr trial) (*reports.Report, string, error) {
 		return runBroken(t, tr.scenario, tr.metric, tr.bug)
 	})
@@ -256,7 +256,7 @@ func TestTheCorrectPoolAndHarmlessDifferencesPass(t *testing.T) {
 			all = append(all, trial{bug, breach{scenario: name}})
 		}
 	}
-	all = chosen(t, all, 2)
+	all = chosen(t, all, 1)
 	runs := runAhead(all, func(tr trial) (*reports.Report, string, error) {
 		return runBroken(t, tr.scenario, "", strings.Fields(tr.bug)...)
 	})

@@ -17,8 +17,8 @@ import (
 // languages are workers of other languages, which have no task of their own.
 var languages = map[string][2]string{"Python": {"python3", "worker.py"}, "Node": {"node", "worker.mjs"}}
 
-// handful is what is run without -every: a storm, SIGTERM, a poisoned task, the end of the parent.
-var handful = []string{"kill-storm", "term-graceful", "poison", "supervisor-kill"}
+// handful is what is run without -every: storms and the end of the parent are in the tests of the pool.
+var handful = []string{"term-graceful", "poison"}
 
 // refused are the scenarios that ask for what workers of another language do not have, and what that is.
 var refused = map[string]string{

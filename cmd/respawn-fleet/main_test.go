@@ -15,11 +15,13 @@ import (
 
 	"github.com/respawn-go/respawn/fleet"
 	"github.com/respawn-go/respawn/fleet/broker"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
 func TestMain(m *testing.M) {
 	pool.Main()
+	takes.SideBySide(3)
 	os.Exit(m.Run())
 }
 
@@ -50,9 +52,8 @@ func respawnFleet(ctx context.Context, w io.Writer, args ...string) error {
 }
 
 func TestAFleetComesUpIsSeenIsDrainedAndGoesDown(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a fleet of processes: left out with -short")
-	}
+	t.Parallel()
+	takes.Seconds(t)
 	g := NewWithT(t)
 	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer stop()
@@ -86,6 +87,7 @@ func TestAFleetComesUpIsSeenIsDrainedAndGoesDown(t *testing.T) {
 }
 
 func TestWhatCannotBeIsSaidInOneLine(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	b, err := broker.Start(broker.Config{Port: -1})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -113,9 +115,8 @@ func TestWhatCannotBeIsSaidInOneLine(t *testing.T) {
 }
 
 func TestBenchPrintsItsFiguresByTheirNames(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a fleet of processes: left out with -short")
-	}
+	t.Parallel()
+	takes.Seconds(t)
 	g := NewWithT(t)
 	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer stop()

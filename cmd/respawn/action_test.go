@@ -12,6 +12,8 @@ import (
 
 	. "github.com/onsi/gomega"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/respawn-go/respawn/internal/takes"
 )
 
 // action is a step of a composite action.
@@ -118,9 +120,7 @@ esac
 const oneKill = "name: one\ntarget: {pool: {size: 2%s}}\nsettle: %s\nchaos:\n  - {fault: {signal: KILL}, when: {every: 100ms, times: 2}}\n"
 
 func TestTheActionRunsGatesAndComments(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	t.Parallel()
 	g := NewWithT(t)
 	dir, bin := runner(g, t)
@@ -151,9 +151,7 @@ func TestTheActionRunsGatesAndComments(t *testing.T) {
 }
 
 func TestTheActionRunsTestsOfAPoolOfOnesOwn(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	t.Parallel()
 	g := NewWithT(t)
 	dir, bin := runner(g, t)
@@ -234,9 +232,7 @@ func TestInputsReachTheCommandAndARunThatIsNoneIsRed(t *testing.T) {
 }
 
 func TestTheComponentOfGitLabDoesTheSame(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	t.Parallel()
 	g := NewWithT(t)
 	dir, bin := runner(g, t)

@@ -9,14 +9,14 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/internal/takes"
 )
 
 // The guide in docs/gate.md is typed as it stands: its files are made, its commands are run one after the other, and what it
 // shows of their output is there, in that order.
 func TestTheGuideOfTheGateDoesWhatItSays(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it builds a module of its own and runs it six times")
-	}
+	takes.Long(t) // it builds a module of its own and runs it six times
 	g := NewWithT(t)
 	root, err := filepath.Abs("../..")
 	g.Expect(err).NotTo(HaveOccurred())

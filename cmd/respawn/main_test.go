@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -30,15 +30,9 @@ func TestMain(m *testing.M) {
 // tests are those of this program, where it is not started as a command.
 type tests struct{ *testing.M }
 
-// Run lets more scripts run at a time than there are processors, unless -parallel says how many: they wait. Signals that a shell
-// has it ignore, as of what it runs in the background, reach the commands that it starts.
+// Run sees to it that signals which a shell has it ignore, as of what it runs in the background, reach the commands that it starts.
 func (t tests) Run() int {
-	flag.Parse()
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	if !given {
-		_ = flag.Set("test.parallel", "6")
-	}
+	takes.SideBySide(6)
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGHUP} {
 		if signal.Ignored(sig) {
 			signal.Notify(make(chan os.Signal, 1), sig)

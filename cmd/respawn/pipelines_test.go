@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/respawn-go/respawn/ci"
+	"github.com/respawn-go/respawn/internal/takes"
 )
 
 // pipeline is what a CI system would run: the shell commands of its one job, in order, and the variables they see.
@@ -79,13 +80,12 @@ func (p pipeline) run(t *testing.T, dir string, set ...string) (ok bool, output 
 // What is there to be copied does what it says: it is green on a pool that keeps its promises, takes the reports as the next
 // run's baseline, and is red on a pool that does not.
 func TestPipelinesDecide(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
+	takes.Seconds(t)
+	all := map[string]pipeline{"github-actions.yml": github(NewWithT(t), "../../ci/github-actions.yml")}
+	if takes.Every() {
+		all["gitlab-ci.yml"] = gitlab(NewWithT(t), "../../ci/gitlab-ci.yml")
 	}
-	for name, p := range map[string]pipeline{
-		"github-actions.yml": github(NewWithT(t), "../../ci/github-actions.yml"),
-		"gitlab-ci.yml":      gitlab(NewWithT(t), "../../ci/gitlab-ci.yml"),
-	} {
+	for name, p := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)

@@ -58,6 +58,7 @@ func executions(dir string) (all, different int) {
 
 func TestMain(m *testing.M) {
 	pool.Main()
+	takes.SideBySide(3)
 	os.Exit(m.Run())
 }
 
@@ -69,6 +70,7 @@ func bound(t *testing.T) context.Context {
 
 // TestAFleetInATest is how a test of one's own looks.
 func TestAFleetInATest(t *testing.T) {
+	t.Parallel()
 	takes.Seconds(t)
 	g := NewWithT(t)
 	f := fleettest.New(t, fleettest.Nodes(2))
@@ -84,6 +86,7 @@ func TestAFleetInATest(t *testing.T) {
 
 // TestTheLeadersEndCostsTimeAlone kills the broker that leads the queue, of three, while tasks run and are submitted.
 func TestTheLeadersEndCostsTimeAlone(t *testing.T) {
+	t.Parallel()
 	takes.Seconds(t)
 	g := NewWithT(t)
 	dir := t.TempDir() // before the fleet, so that it is removed after the fleet has ended
@@ -128,6 +131,7 @@ func TestTheLeadersEndCostsTimeAlone(t *testing.T) {
 
 // TestBrokersThatComeBackEmptyCostTimeAlone has all three brokers of a fleet killed, emptied and started again.
 func TestBrokersThatComeBackEmptyCostTimeAlone(t *testing.T) {
+	t.Parallel()
 	takes.Long(t)
 	g := NewWithT(t)
 	dir := t.TempDir() // before the fleet, so that it is removed after the fleet has ended
@@ -156,6 +160,7 @@ func TestBrokersThatComeBackEmptyCostTimeAlone(t *testing.T) {
 // TestBrokersThatComeBackOlderCostTimeAlone has all brokers killed and started again with what they had stored a while ago: tasks that
 // were stored since are lost to them, and others that have their outcome are there again.
 func TestBrokersThatComeBackOlderCostTimeAlone(t *testing.T) {
+	t.Parallel()
 	takes.Long(t)
 	for _, brokers := range []int{1, 3} {
 		t.Run(fmt.Sprintf("%d brokers", brokers), func(t *testing.T) {
@@ -202,6 +207,7 @@ func TestBrokersThatComeBackOlderCostTimeAlone(t *testing.T) {
 
 // TestWhatCameFirstIsNotOvertakenByAllThatComesLater keeps a fleet busy. Its first tasks ask before they run, which later ones need not.
 func TestWhatCameFirstIsNotOvertakenByAllThatComesLater(t *testing.T) {
+	t.Parallel()
 	takes.Seconds(t)
 	g := NewWithT(t)
 	dir := t.TempDir() // before the fleet, so that it is removed after the fleet has ended

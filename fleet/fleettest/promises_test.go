@@ -22,6 +22,7 @@ var crash = pool.Register("crash", func(context.Context, int) (int, error) { os.
 
 // TestTimeoutsCancelAndPoison are what a fleet says of a task itself, over nodes in processes of their own.
 func TestTimeoutsCancelAndPoison(t *testing.T) {
+	t.Parallel()
 	takes.Seconds(t)
 	g := NewWithT(t)
 	dir := t.TempDir() // before the fleet, so that it is removed after the fleet has ended
@@ -64,6 +65,7 @@ func TestTimeoutsCancelAndPoison(t *testing.T) {
 
 // TestAStoppedNodeIsGivenUpAndItsLateResultsChangeNothing stops the node that has the tasks, and lets it go on once another has run them.
 func TestAStoppedNodeIsGivenUpAndItsLateResultsChangeNothing(t *testing.T) {
+	t.Parallel()
 	takes.Long(t)
 	g := NewWithT(t)
 	dir := t.TempDir() // before the fleet, so that it is removed after the fleet has ended
@@ -118,6 +120,7 @@ type large struct {
 
 // TestLargePayloadsSurviveNodesThatAreKilledAndStopped sends 8 MiB there and back, while nodes are killed and one is stopped for a while.
 func TestLargePayloadsSurviveNodesThatAreKilledAndStopped(t *testing.T) {
+	t.Parallel()
 	takes.Long(t)
 	g := NewWithT(t)
 	dir := t.TempDir()

@@ -3,6 +3,7 @@ package takes
 
 import (
 	"flag"
+	"strconv"
 	"testing"
 )
 
@@ -23,6 +24,16 @@ func Seconds(t skipper) {
 	t.Helper()
 	if testing.Short() && !*every {
 		t.Skip("takes seconds: run without -short")
+	}
+}
+
+// SideBySide lets n tests of the package run at a time, unless -parallel says how many: they wait more than they work. TestMain calls it.
+func SideBySide(n int) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		_ = flag.Set("test.parallel", strconv.Itoa(n))
 	}
 }
 

@@ -24,6 +24,9 @@ import (
 // patience is far more than any step here needs, also on a machine that does much else.
 const patience = 20 * time.Second
 
+// scratch is a directory that all tests share, and that goes with them.
+var scratch string
+
 // browser is the one that all tests share, each with a tab of its own; nil without Chromium.
 var browser context.Context
 
@@ -44,6 +47,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	scratch = dir
 	alloc, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(chromium), chromedp.UserDataDir(dir), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-component-update", true), chromedp.WSURLReadTimeout(patience),

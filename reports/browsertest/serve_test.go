@@ -2,30 +2,35 @@ package browsertest
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"testing"
 
 	. "github.com/onsi/gomega"
 )
 
-// command builds the command of this repository.
-func command(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "respawn")
-	said, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "../../cmd/respawn").CombinedOutput()
-	NewWithT(t).Expect(err).NotTo(HaveOccurred(), "%s", said)
-	return path
-}
+// command is the command of this repository, built once.
+var command = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(scratch, "respawn")
+	said, err := exec.Command("go", "build", "-o", path, "../../cmd/respawn").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, said)
+	}
+	return path, err
+})
 
 // served starts a run of ten seconds that is watched at the address that it gives.
 func served(t *testing.T) (run *exec.Cmd, address string) {
 	t.Helper()
 	g, dir := NewWithT(t), t.TempDir()
-	run = exec.CommandContext(t.Context(), command(t), "run", "watched.yaml", "--serve", "--out", "out")
+	respawn, err := command()
+	g.Expect(err).NotTo(HaveOccurred())
+	run = exec.CommandContext(t.Context(), respawn, "run", "watched.yaml", "--serve", "--out", "out")
 	run.Dir = dir
 	g.Expect(os.WriteFile(filepath.Join(dir, "watched.yaml"), []byte(`name: watched
 target: {pool: {size: 2}}

@@ -84,8 +84,10 @@ func startPool(t *testing.T, size int) *driver.Target {
 func TestADriverIsATarget(t *testing.T) { isATarget(t, startPool(t, 3), 3) }
 
 func TestAServerIsATarget(t *testing.T) {
+	t.Parallel()
 	for _, kind := range server.Kinds() {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			dir, err := os.MkdirTemp("", "respawn-server-")
 			NewWithT(t).Expect(err).NotTo(HaveOccurred())
 			defer os.RemoveAll(dir)

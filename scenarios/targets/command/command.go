@@ -185,17 +185,18 @@ func (t *Target) Close() error {
 	return t.closed
 }
 
-// leftTimeout is how long what is left may take to go once the program has ended.
+// leftTimeout is the longest that what is left may take to go once the program has ended.
 const leftTimeout = 5 * time.Second
 
 func (t *Target) end() error {
 	t.Stop()
 	stop, left := t.settings.Stop, 0
+	forTheRest := min(leftTimeout, stop.within())
 	var why error
 	_ = t.program.Signal(stop.signal())
 	select {
 	case <-t.program.Exited():
-		if pids := slices.Sorted(maps.Keys(t.program.Left(context.Background(), leftTimeout))); len(pids) > 0 {
+		if pids := slices.Sorted(maps.Keys(t.program.Left(context.Background(), forTheRest))); len(pids) > 0 {
 			left, why = len(pids), fmt.Errorf("%s (process %d) ended and left processes %v running", t.name(), t.program.PID(), pids)
 		}
 	case <-time.After(stop.within()):

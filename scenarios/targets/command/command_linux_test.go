@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// atOnce is for those who leave something that nobody ends.
+var atOnce = command.Stop{Within: units.Duration(300 * time.Millisecond)}
+
 // supervisor starts two sleepers, and one anew whenever one has ended.
 const supervisor = `start() { sleep 3600 & }; start; start; trap 'kill $(jobs -p); exit 0' TERM; while :; do wait -n; start; done`
 
@@ -129,7 +132,7 @@ func TestEnvironmentDirectoryAndUserAreTheScenarios(t *testing.T) {
 	dir := t.TempDir()
 	s := command.Settings{
 		Argv: []string{"bash", "-c", `sleep 3600 & echo "$MINE $PWD $(id -u)" >$OUT; wait`}, Size: 1, Dir: dir,
-		Env: map[string]string{"MINE": "yes", "OUT": "out"},
+		Env: map[string]string{"MINE": "yes", "OUT": "out"}, Stop: atOnce,
 	}
 	want := "yes " + dir + " " + strconv.Itoa(os.Getuid()) + "\n"
 	if os.Getuid() == 0 {
@@ -149,7 +152,7 @@ func TestEnvironmentDirectoryAndUserAreTheScenarios(t *testing.T) {
 func TestMembersMayBecomeDaemons(t *testing.T) {
 	g := NewWithT(t)
 	c, err := start(t, command.Settings{
-		Argv: []string{"bash", "-c", `(setsid sleep 3602 &); exec sleep 3603`}, Size: 1, Rule: members.Rule{Match: &members.Match{Argv: "^sleep 3602"}},
+		Argv: []string{"bash", "-c", `(setsid sleep 3602 &); exec sleep 3603`}, Size: 1, Rule: members.Rule{Match: &members.Match{Argv: "^sleep 3602"}}, Stop: atOnce,
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	list, err := c.Members(t.Context())
@@ -167,6 +170,7 @@ func TestAVersionIsAskedForAndLeavesNothing(t *testing.T) {
 	c, err := start(t, command.Settings{
 		Argv: []string{"bash", "-c", supervisor}, Size: 2,
 		Version: []string{"sh", "-c", "setsid sleep 3604 & echo $! >" + left + "; echo tool 3 of 12.5.1-2"},
+		Stop:    atOnce,
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(c.Describe().Version).To(Equal("12.5.1-2"))

@@ -176,7 +176,7 @@ func TestCheckTellsHowToInstallWhatIsMissing(t *testing.T) {
 	takes.Seconds(t)
 	g := NewWithT(t)
 	// It speaks and ends before it has read a word, so that with many at once some end before a word was written.
-	modes := slices.Repeat([]string{"not installed"}, 50)
+	modes := slices.Repeat([]string{"not installed"}, 20)
 	for _, result := range checkAll(t, modes, func(mode string) driver.Command { return command(t, mode) }) {
 		r := <-result
 		g.Expect(r.error).To(MatchError("libpool is not installed: apt-get install libpool"), r.String())

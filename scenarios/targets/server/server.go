@@ -61,7 +61,7 @@ type Server struct {
 const (
 	bootTimeout = 20 * time.Second
 	stopTimeout = 20 * time.Second
-	leftTimeout = 5 * time.Second // for what is left to go once its program has ended
+	leftTimeout = 5 * time.Second // for what is left to go once its program has ended, at most
 )
 
 // Start starts the server and waits until all its workers are there and a request was answered; ctx bounds that. On any
@@ -201,7 +201,7 @@ func (s *Server) Stop(ctx context.Context) (left int, err error) {
 		_ = p.Signal(unix.SIGTERM)
 		select {
 		case <-p.Exited():
-			if pids := slices.Sorted(maps.Keys(p.Left(ctx, leftTimeout))); len(pids) > 0 {
+			if pids := slices.Sorted(maps.Keys(p.Left(ctx, min(leftTimeout, s.stopTimeout)))); len(pids) > 0 {
 				left += len(pids)
 				errs = append(errs, fmt.Errorf("%s (process %d) ended and left processes %v running", s.name, p.PID(), pids))
 			}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos/witness"
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 	"github.com/respawn-go/respawn/scenarios/targets/server"
@@ -21,6 +22,7 @@ import (
 
 func TestMain(m *testing.M) {
 	pool.Main()
+	takes.SideBySide(6)
 	os.Exit(m.Run())
 }
 
@@ -34,8 +36,10 @@ func bound(t *testing.T) context.Context {
 // eachKind runs the test with each server that is installed.
 func eachKind(t *testing.T, test func(t *testing.T, s *server.Server)) {
 	t.Helper()
+	t.Parallel()
 	for _, kind := range server.Kinds() {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			dir, err := os.MkdirTemp("", "respawn-server-") // unlike t.TempDir's, nobody can reach it
 			NewWithT(t).Expect(err).NotTo(HaveOccurred())
 			defer os.RemoveAll(dir)
@@ -140,6 +144,7 @@ func TestStopLeavesNothing(t *testing.T) {
 // A worker that does not hear that it is to end, as one of gunicorn's that was forked a moment before does not, is ended by
 // its server, not by the harness.
 func TestAServerWithADeafWorkerStops(t *testing.T) {
+	takes.Seconds(t) // gunicorn's own time
 	eachKind(t, func(t *testing.T, s *server.Server) {
 		g := NewWithT(t)
 		workers, err := s.Workers(t.Context())
@@ -153,6 +158,7 @@ func TestAServerWithADeafWorkerStops(t *testing.T) {
 func TestStopCountsWhatAServerLeft(t *testing.T) {
 	eachKind(t, func(t *testing.T, s *server.Server) {
 		g := NewWithT(t)
+		s.StopWithin(500 * time.Millisecond)
 		workers, err := s.Workers(t.Context())
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(syscall.Kill(workers[0], syscall.SIGSTOP)).To(Succeed())
