@@ -156,10 +156,16 @@ type Booter interface {
 	Boots() (failed, slowed int)
 }
 
+// Restarter is a target that can replace all its members by itself.
+type Restarter interface {
+	// Restart returns once none of the members from before is one any more.
+	Restart(ctx context.Context) error
+}
+
 // Operator is the target's own life cycle, for scenarios that resize, restart or close it under fire.
 type Operator interface {
+	Restarter
 	Resize(n int) error
-	Restart(ctx context.Context) error
 	Close() error
 	Terminate() error
 }

@@ -36,12 +36,12 @@ func (r Restart) Begin() chaos.Injection { return &restarting{Restart: r} }
 type restarting struct {
 	chaos.Steps
 	Restart
-	operator chaos.Operator
-	before   []chaos.Member
+	target chaos.Restarter
+	before []chaos.Member
 }
 
 func (r *restarting) Setup(ctx context.Context, c *chaos.Case) (err error) {
-	if r.operator, err = chaos.Capability[chaos.Operator](c, "be restarted"); err != nil {
+	if r.target, err = chaos.Capability[chaos.Restarter](c, "be restarted"); err != nil {
 		return err
 	}
 	r.before, err = c.Target.Members(ctx)
@@ -51,13 +51,14 @@ func (r *restarting) Setup(ctx context.Context, c *chaos.Case) (err error) {
 func (r *restarting) Inject(ctx context.Context, _ *chaos.Case) error {
 	ctx, cancel := within(ctx, r.Within)
 	defer cancel()
-	return r.operator.Restart(ctx)
+	return r.target.Restart(ctx)
 }
 
 func (r *restarting) Confirm(ctx context.Context, c *chaos.Case) (history.Receipt, error) {
 	rec := history.Receipt{Tier: "member list", At: c.Now(), Evidence: map[string]string{"replaced": fmt.Sprint(len(r.before))}}
 	members, err := c.Target.Members(ctx)
 	for _, old := range r.before {
+		rec.PIDs = append(rec.PIDs, old.PID) // a target that tells no reasons has ended them for this one
 		for _, m := range members {
 			if m.PID == old.PID && m.Slot == old.Slot && m.Generation == old.Generation {
 				return rec, fmt.Errorf("slot %d has the same process as before, pid %d", m.Slot, m.PID)

@@ -16,7 +16,7 @@ type Kind struct {
 	Receipt string // what counts as evidence
 	Needs   string // the interface of package chaos that the target must have, by its name; "" for none
 	// Zero is of its type: a struct whose fields are its parameters. Those with a yaml tag can be set in a scenario, by the tags of
-	// the format (scenarios.decoder). An int there is a count, an int64 bytes, a float64 a share of 1.
+	// the format (scenarios.decoder). An int there is a count, an int64 bytes, a float64 a share of 1, a bool a switch.
 	Zero chaos.Fault
 }
 
@@ -37,7 +37,7 @@ var table = []Kind{
 	{"poison", "Submit a task that ends its member each time it runs.", "the wait statuses of those that died of it", "Poisoner", Poison{}},
 	{"supervisor", "End the parent of all members, or stop it for a while; with tree all that descends from it, too.", "the parent is gone, a census of the descendants that it left and of the ports that they hold, and what becomes of one that is started again; of a pause, state T", "Supervised", Supervisor{}},
 	{"resize", "Change the target's size.", "as many members were ready", "Operator", Resize{}},
-	{"restart", "Replace every member, one after the other.", "none of the processes from before is a member", "Operator", Restart{}},
+	{"restart", "Replace every member, one after the other.", "none of the processes from before is a member", "Restarter", Restart{}},
 	{"close", "Close the target: finish what is queued, then stop.", "it returned in time, and no process is left", "Operator", Close{}},
 	{"terminate", "Stop the target now.", "it returned in time, and no process is left", "Operator", Terminate{}},
 }

@@ -30,7 +30,7 @@ func TestEachRowIsWhole(t *testing.T) {
 		for i := range zero.NumField() {
 			f := zero.Field(i)
 			g.Expect(f.Tag.Get("doc")).NotTo(BeEmpty(), "%s of %s", f.Name, k.Name)
-			g.Expect(f.Type.Kind()).To(BeElementOf(reflect.String, reflect.Int, reflect.Int64, reflect.Float64), "%s of %s", f.Name, k.Name)
+			g.Expect(f.Type.Kind()).To(BeElementOf(reflect.String, reflect.Int, reflect.Int64, reflect.Float64, reflect.Bool), "%s of %s", f.Name, k.Name)
 			if tag := f.Tag.Get("yaml"); len(tag) > 7 && tag[len(tag)-7:] == ",scalar" {
 				scalars++
 			}

@@ -10,7 +10,7 @@ import (
 	"github.com/respawn-go/respawn/scenarios/scratch"
 )
 
-//go:embed *.py *.mjs *.cjs package.json
+//go:embed *.py *.mjs *.cjs go_plugin.sh package.json
 var files embed.FS
 
 // Driver is one of ours.
@@ -21,7 +21,7 @@ type Driver struct {
 	Pool string
 	// File is the driver's, in the directory that Dir finds.
 	File string
-	// Program is what runs it: "python3", "node".
+	// Program is what runs it: "python3", "node", "sh".
 	Program string
 }
 
@@ -37,6 +37,7 @@ func All() []Driver {
 		{"jest-worker", "jest-worker (process)", "jest_worker.mjs", "node"},
 		{"tinypool", "tinypool (child_process)", "tinypool.mjs", "node"},
 		{"poolifier", "poolifier (cluster, fixed)", "poolifier.mjs", "node"},
+		{"go-plugin", "hashicorp/go-plugin", "go_plugin.sh", "sh"},
 		{"distributed", "dask.distributed LocalCluster", "distributed_cluster.py", "python3"},
 	}
 }

@@ -25,4 +25,9 @@ if command -v npm >/dev/null; then
 else
 	echo "npm is not installed: the pools of Node are left out (apt-get install npm, then run this again)" >&2
 fi
+if command -v go >/dev/null; then # with go_plugin.mod in the place of this project's own
+	go build -modfile=go_plugin.mod -o "${XDG_CACHE_HOME:-$HOME/.cache}/respawn/drivers/go-plugin" go_plugin.go
+else
+	echo "go is not installed: hashicorp/go-plugin is left out" >&2
+fi
 [ $# -eq 0 ] || ../programs/install.sh

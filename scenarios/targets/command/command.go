@@ -44,6 +44,7 @@ var (
 	_ chaos.Marked     = (*Target)(nil)
 	_ chaos.Supervised = (*Target)(nil)
 	_ chaos.Succeeded  = (*Target)(nil)
+	_ chaos.Restarter  = (*Target)(nil)
 	_ chaos.Mortal     = (*Target)(nil)
 )
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os/exec"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios"
+	"github.com/respawn-go/respawn/scenarios/targets/command"
 )
 
 // strike has one fault befall a program with two members, and gives its report. The run is ended then, unless more is to come.
@@ -62,6 +64,36 @@ func TestAParentIsPaused(t *testing.T) {
 	g.Expect(r.Faults[0].Receipt.Evidence).To(And(HaveKeyWithValue("at the beginning", "T of 1"), HaveKeyWithValue("at the end", "T of 1, 0 gone")))
 	g.Expect(r.Verdict).To(Equal(check.Pass), r.Cause)
 	g.Expect(r.Metrics["slot.recovery.max"]).To(BeNumerically(">", 0.3))
+}
+
+// reloading starts two sleepers, and on HUP replaces them. It has no other children, which would be members for a moment.
+const reloading = `echo $$ >$TMPDIR/pid; mkfifo $TMPDIR/never; exec 3<>$TMPDIR/never; trap 'kill $a $b; exit 0' TERM; trap 'kill $a $b' HUP
+sleep 3600 & a=$!; sleep 3600 & b=$!
+while :; do read -t 0.05 -u 3; kill -0 $a || { sleep 3600 & a=$!; }; kill -0 $b || { sleep 3600 & b=$!; }; done`
+
+// All members are replaced as the program itself does it; nobody takes that for deaths that nobody caused.
+func TestAProgramIsRestartedAsItSaysItself(t *testing.T) {
+	for _, how := range []string{"signal: HUP", "argv: [sh, -c, 'kill -HUP $(cat $TMPDIR/pid)']"} {
+		t.Run(how[:4], func(t *testing.T) {
+			g := NewWithT(t)
+			r := strike(t, fmt.Sprintf("[bash, -c, %q], restart: {%s}", reloading, how), "{restart: {}}", "expect: [pids.turnover == 2]\n")
+			g.Expect(r.Verdict).To(Equal(check.Pass), r.Cause)
+			g.Expect(r.Faults[0].Receipt.Evidence).To(HaveKeyWithValue("replaced", "2"))
+		})
+	}
+}
+
+// A restart that does not come to its end is told in the program's own words, or by how many are there.
+func TestARestartThatFailsIsToldInWords(t *testing.T) {
+	g := NewWithT(t)
+	c, err := start(t, command.Settings{Argv: []string{"bash", "-c", supervisor}, Size: 2, Restart: command.Restart{Argv: []string{"sh", "-c", "echo no such group; exit 2"}}})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(c.Restart(t.Context())).To(MatchError("restart bash: sh: exit status 2: no such group"))
+	c, err = start(t, command.Settings{Argv: []string{"bash", "-c", supervisor}, Size: 2, Restart: command.Restart{Argv: []string{"true"}}})
+	g.Expect(err).NotTo(HaveOccurred())
+	soon, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	g.Expect(c.Restart(soon)).To(MatchError(ContainSubstring("2 members are there, 2 of them from before")))
 }
 
 // holding is a main process whose two children hold its socket.

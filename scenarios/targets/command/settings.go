@@ -22,7 +22,7 @@ var Row = kind.Kind{
 	Doc:    "Any program that starts members of its own, such as a server or a supervisor: started for the run, and ended with it.",
 	New:    func() kind.Settings { return &Settings{} },
 	Spawns: true,
-	Can:    kind.Can{Abilities: []string{"Supervised"}, Calls: true},
+	Can:    kind.Can{Abilities: []string{"Supervised", "Restarter"}, Calls: true},
 	Page:   "docs/attach.md",
 	Known: func(files kind.Files) (list []kind.Known) {
 		for _, row := range programs.All() {
@@ -42,6 +42,7 @@ type Settings struct {
 	Rule    members.Rule      `yaml:"members" doc:"Which of its processes are members. Default: its children."`
 	Ready   calls.Spec        `yaml:"ready" doc:"A call that is answered when it is up, and again when it has recovered. Default: the load's."`
 	Stop    Stop              `yaml:"stop" doc:"How it is asked to end."`
+	Restart Restart           `yaml:"restart" doc:"How it is asked to replace all its members, for the fault restart."`
 	Needs   []string          `yaml:"needs" doc:"Programs that must be there beside the first of argv, which may be a script that starts the first of these."`
 	Version []string          `yaml:"version" doc:"A command that prints the version, which the report shows: the first number with a dot counts."`
 	Install string            `yaml:"install" doc:"The command that installs the program, for those who lack it."`
@@ -53,11 +54,22 @@ type Stop struct {
 	Within units.Duration `yaml:"within" zero:"no time to end: want a time such as 5s" doc:"How long it may take to end, with all that it started. Default 10s."`
 }
 
+// Restart is how a program is asked to replace all its members.
+type Restart struct {
+	Signal string   `yaml:"signal" doc:"A signal to the program's own process, such as HUP."`
+	Argv   []string `yaml:"argv" doc:"Or a command, such as [supervisorctl, restart, all]; never a shell. It has the program's environment, directory and user."`
+}
+
 func (s Stop) signal() unix.Signal {
 	if s.Signal == "" {
 		return unix.SIGTERM
 	}
-	return unix.SignalNum("SIG" + strings.TrimPrefix(strings.ToUpper(s.Signal), "SIG"))
+	return number(s.Signal)
+}
+
+// number is a signal by its name, with SIG or without; 0 for none.
+func number(name string) unix.Signal {
+	return unix.SignalNum("SIG" + strings.TrimPrefix(strings.ToUpper(name), "SIG"))
 }
 
 func (s Stop) within() time.Duration {
@@ -81,8 +93,22 @@ func (s *Settings) Check(fail func(key, format string, args ...any)) {
 	if s.Stop.signal() == 0 {
 		fail("stop.signal", "unknown signal %q: want a name such as TERM", s.Stop.Signal)
 	}
+	switch r := s.Restart; {
+	case r.Signal != "" && len(r.Argv) > 0:
+		fail("restart", "signal and argv contradict each other: want one")
+	case r.Signal != "" && number(r.Signal) == 0:
+		fail("restart.signal", "unknown signal %q: want a name such as HUP", r.Signal)
+	}
 	s.Rule.Check(kind.Below("members", fail))
 	s.Ready.Check(kind.Below("ready", fail))
+}
+
+// Refuses implements kind.Limited.
+func (s *Settings) Refuses(fault, _ string) string {
+	if fault == "restart" && s.Restart.Signal == "" && len(s.Restart.Argv) == 0 {
+		return "nothing says how it restarts: want target.command.restart, with a signal or argv"
+	}
+	return ""
 }
 
 // Grace implements kind.Stopper.

@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -103,10 +105,8 @@ func (p *Program) spawn(path string, c Command) error {
 		r.Close()
 		return err
 	}
-	env := slices.Concat(os.Environ(), []string{"TMPDIR=" + p.temp}, c.Env, []string{reexec.Entry(p.marker)})
-	env = (&exec.Cmd{Env: env}).Environ() // of two with one name the later counts
 	proc, err := os.StartProcess(path, c.Argv, &os.ProcAttr{
-		Dir: c.Dir, Env: env, Files: append([]*os.File{in, out, w}, c.Files...), Sys: attr,
+		Dir: c.Dir, Env: p.environment(), Files: append([]*os.File{in, out, w}, c.Files...), Sys: attr,
 	})
 	if err != nil {
 		r.Close()
@@ -115,6 +115,36 @@ func (p *Program) spawn(path string, c Command) error {
 	p.pid, p.pipe = proc.Pid, r
 	p.pidfd, err = pidfd.Born(proc, fd)
 	return err
+}
+
+// Run runs a command to its end as the program was started: with its environment, TMPDIR, directory and user. What it leaves running
+// carries the program's sign. The error has the end of what the command said.
+func (p *Program) Run(ctx context.Context, argv []string) error {
+	c := p.command
+	c.Argv = argv
+	path, err := c.validate()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, path, argv[1:]...)
+	cmd.Dir, cmd.Env, cmd.WaitDelay = c.Dir, p.environment(), time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if cmd.SysProcAttr.Credential, err = c.credential(); err != nil {
+		return err
+	}
+	said, err := cmd.CombinedOutput()
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) { // what it has started holds its output
+		return nil
+	}
+	const shown = 300
+	words := strings.Join(strings.Fields(string(said)), " ")
+	return fmt.Errorf("%s: %w: %s", argv[0], err, words[max(0, len(words)-shown):])
+}
+
+// environment is what the program is started with.
+func (p *Program) environment() []string {
+	env := slices.Concat(os.Environ(), []string{"TMPDIR=" + p.temp}, p.command.Env, []string{reexec.Entry(p.marker)})
+	return (&exec.Cmd{Env: env}).Environ() // of two with one name the later counts
 }
 
 // await closes exited when the process has ended, and leaves it unreaped.

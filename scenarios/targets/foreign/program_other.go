@@ -3,6 +3,7 @@
 package foreign
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -17,6 +18,9 @@ func Start(Command) (*Program, error) {
 
 // Again is not supported here.
 func (p *Program) Again() (*Program, error) { return nil, errors.ErrUnsupported }
+
+// Run is not supported here.
+func (p *Program) Run(context.Context, []string) error { return errors.ErrUnsupported }
 
 // Signal is not supported here.
 func (p *Program) Signal(unix.Signal) error { return errors.ErrUnsupported }
