@@ -214,6 +214,7 @@ func (st *state) collected(w *worker, f *wire.Frame, body []byte) error {
 	if f.Flags&wire.FlagPart == 0 {
 		w.collected++
 		w.tellCollected()
+		st.touched(w, f)
 	}
 	c := w.flight.get(f.Seq)
 	if c == nil || c.id != f.ID {

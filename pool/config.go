@@ -145,6 +145,10 @@ type Config struct {
 	Stderr func(worker string, line []byte)
 
 	// MaxPayload bounds one encoded argument or result. Default 1 GiB, at most 1 GiB.
+	//
+	// Large ones go by memory that a worker shares with this process and that is taken when it is first touched. What results took is
+	// given back some seconds after the last large one, once the worker is idle; what arguments took stays with the worker. SoftMemory
+	// and MaxAge end that too.
 	MaxPayload Bytes
 	// NoCgroup keeps the pool from making cgroups: HardMemory then uses RLIMIT_DATA.
 	NoCgroup bool
@@ -158,6 +162,7 @@ type Config struct {
 
 	start       process.StartFunc // the process seam; nil: real processes
 	mutant      mutant            // our own pool broken on purpose, for the tests
+	keptFor     time.Duration     // how long an arena keeps what it does not need; the tests want it sooner
 	jitter      func() float64    // randomness of the backoff in [0,1); nil: math/rand
 	directAfter int               // calls in a row before a reader stops; 0: directAfter, below: none
 }
@@ -212,6 +217,9 @@ func (c Config) withDefaults() Config {
 	dur(&c.Heartbeat, 10*time.Second)
 	dur(&c.StopGrace, 5*time.Second)
 	dur(&c.CloseTimeout, 30*time.Second)
+	if c.keptFor == 0 {
+		c.keptFor = keptFor
+	}
 	if c.MaxPayload == 0 {
 		c.MaxPayload = maxMaxPayload
 	}

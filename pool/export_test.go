@@ -3,6 +3,7 @@ package pool
 import (
 	"flag"
 	"syscall"
+	"time"
 
 	"github.com/respawn-go/respawn/internal/process"
 )
@@ -25,6 +26,12 @@ const (
 // Broken returns the config of a pool broken in that way.
 func (c Config) Broken(m Mutant) Config {
 	c.mutant = m
+	return c
+}
+
+// KeepingFor returns the config of a pool whose arenas keep what they do not need for that long.
+func (c Config) KeepingFor(d time.Duration) Config {
+	c.keptFor = d
 	return c
 }
 

@@ -162,17 +162,19 @@ func (st *state) lookAfter(w *worker, now time.Time) (next time.Time) {
 	return next
 }
 
-// lookAtUse recycles w when it is old or has grown.
+// lookAtUse recycles w when it is old or has grown, and takes back memory that it does not need.
 func (st *state) lookAtUse(w *worker, now time.Time) (next time.Time) {
 	if w.state != Ready || w.slot == nil || !w.died.IsZero() {
 		return time.Time{}
 	}
+	next = st.giveBack(w, now)
 	if age := st.cfg.MaxAge; age > 0 {
-		next = st.clock.fromWall(w.readyAt.Add(age))
-		if !now.Before(next) {
+		due := st.clock.fromWall(w.readyAt.Add(age))
+		if !now.Before(due) {
 			st.retire(w, ReasonRecycle)
 			return time.Time{}
 		}
+		next = earliest2(next, due)
 	}
 	if soft := st.cfg.SoftMemory; soft > 0 {
 		if !now.Before(w.weighAt) {

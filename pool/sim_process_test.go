@@ -115,6 +115,7 @@ func (w *simProcess) Record() process.Record    { return w.board }
 func (w *simProcess) Halted() bool              { return false }
 func (w *simProcess) Arenas() (down, up []byte) { return w.down, w.up }
 func (w *simProcess) Cgroup() string            { return "" }
+func (w *simProcess) GiveBack(memory []byte)    { clear(memory) }
 func (w *simProcess) Keep() func()              { return func() {} }
 
 func (w *simProcess) Receive(space func() []byte, got func(n int) bool) error {

@@ -64,6 +64,7 @@ type workload struct {
 	large     *call         // has an argument in the down arena
 	place     int           // of large's argument there
 	down, up  lending       // of memory in the arenas
+	extent    extent        // of the up arena
 	window    int           // how many tasks may be at it
 	counted   int           // of that, in state.windows
 	cost      time.Duration // moving average of a task's run time

@@ -131,6 +131,7 @@ func (w *worker) OomKills() uint64                 { return 0 }
 func (w *worker) Cgroup() string                   { return "" }
 func (w *worker) Resident() int64                  { return 0 }
 func (w *worker) StderrTail() string               { return "" }
+func (w *worker) GiveBack([]byte)                  {}
 func (w *worker) Keep() func()                     { return func() {} }
 func (w *worker) Kill()                            { _ = w.Signal(syscall.SIGKILL) }
 func (w *worker) Halted() bool                     { return false }

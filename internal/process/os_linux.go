@@ -252,6 +252,9 @@ func (p *osProcess) Close() {
 	p.letGo()
 }
 
+// GiveBack implements Process. Where the kernel will not, the memory stays as it is.
+func (p *osProcess) GiveBack(memory []byte) { _ = unix.Madvise(memory, unix.MADV_REMOVE) }
+
 // Keep counts who uses the arenas: this process until it is closed, and loans.
 func (p *osProcess) Keep() (letGo func()) {
 	p.mu.Lock()

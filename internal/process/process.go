@@ -51,6 +51,8 @@ type Process interface {
 	StderrTail() string
 	// Close releases every resource. Called once, after wait has returned and nothing uses the process any more.
 	Close()
+	// GiveBack gives memory of the up arena, whole pages that nobody uses, back to the kernel: it is zero then.
+	GiveBack(memory []byte)
 	// Keep keeps the arenas beyond close, until what it returns is called, once.
 	Keep() (letGo func())
 }
