@@ -82,12 +82,24 @@ func checkAll[T any](t *testing.T, what []T, command func(T) driver.Command) (re
 
 func TestCheckFindsNothingWrongWithADriverThatKeepsTheProtocol(t *testing.T) {
 	takes.Seconds(t)
-	modes := []string{"good", "least", "dies of a bad argument"}
+	modes := []string{"good", "least"}
 	for _, result := range checkAll(t, modes, func(mode string) driver.Command { return command(t, mode) }) {
 		r := <-result
 		NewWithT(t).Expect(r.error).NotTo(HaveOccurred())
 		NewWithT(t).Expect(r.Report.OK()).To(BeTrue(), r.String())
 	}
+}
+
+// The list of workers that counts is the one that the driver tells now, and not that of ready: nothing after the death is blamed for it.
+func TestCheckBlamesNoLaterStepForAWorkerThatDiedOfABadArgument(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds: run without -short")
+	}
+	t.Parallel()
+	g := NewWithT(t)
+	r, err := driver.Check(t.Context(), command(t, "dies of a bad argument"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(r.OK()).To(BeTrue(), r.String())
 }
 
 // wrong is a driver that does one thing wrong, and where and how the check says so.

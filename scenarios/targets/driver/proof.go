@@ -134,6 +134,9 @@ func (d *Driver) proveWithout(ctx context.Context, stopped []int, tasks int, p p
 		}
 		futures = append(futures, f)
 	}
+	if err := d.firstAnswer(ctx, futures); err != nil {
+		return futures, err
+	}
 	if err := wait.For(ctx, stillFor); err != nil {
 		return futures, err
 	}
@@ -147,6 +150,25 @@ func (d *Driver) proveWithout(ctx context.Context, stopped []int, tasks int, p p
 		}
 	}
 	return futures, nil
+}
+
+// firstAnswer waits until one of the tasks is settled, so that those who go on have had their turn on a busy host too; though for no longer
+// than a pool takes whose tasks wait behind somebody who is stopped.
+func (d *Driver) firstAnswer(ctx context.Context, futures []*Future) error {
+	const patience = 3 * stillFor
+	for began := time.Now(); time.Since(began) < patience; {
+		for _, f := range futures {
+			select {
+			case <-f.done:
+				return nil
+			default:
+			}
+		}
+		if err := wait.For(ctx, time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // isNew tells whether pid is a worker that came after the others were stopped.
