@@ -561,6 +561,9 @@ func (j *judge) suspected(n *node) {
 	n.state = suspect
 	j.lostAt, j.cursor = j.now, 0
 	for _, t := range j.order {
+		if len(t.holds) == 0 {
+			t.missing = 0 // it may have been on its way to this one, which can say so no more
+		}
 		if h := t.at(n); !t.settled && h != nil && t.grant != h {
 			t.count(h, j.now)
 			if !t.heldElsewhere(n) {
