@@ -105,7 +105,7 @@ func (w *worker) receive(in *wire.Buffer) bool {
 		w.headSince = st.clock.now()
 		st.answered = st.clock.toWall(w.headSince)
 		if w.probe {
-			st.breakerClose(w)
+			st.staysUp(w)
 		}
 		st.afterBatch(w)
 	}

@@ -30,8 +30,10 @@ func (p *Pool) boot(s *slot, probe bool, failures *int) *worker {
 	*failures++ // spaces the next starts, those of killed ones too: who kills one may kill them all, as the kernel out of memory
 	var boot *BootError
 	if st.stage >= stateStopping || s != nil && s.removed {
-		st.breaker.probing = st.breaker.probing && !probe
-		st.breakerRest()
+		if probe {
+			st.breaker.NoProbe()
+		}
+		st.closeIfFull()
 		st.notify()
 		return nil
 	}
@@ -43,12 +45,8 @@ func (p *Pool) boot(s *slot, probe bool, failures *int) *worker {
 	if s != nil && !st.up && process.Scarce(err) {
 		st.lacks = err
 	}
-	if killed {
-		st.breakerKilled(err, probe)
-	} else {
-		st.breakerFail(err, probe)
-	}
-	st.breakerRest()
+	st.fails(err, killed, probe)
+	st.closeIfFull()
 	st.notify()
 	return nil
 }
@@ -264,9 +262,9 @@ func (p *Pool) install(w *worker) bool {
 		if w.state != Ready || !w.died.IsZero() {
 			return
 		}
-		st.breaker.row = 0
+		st.breaker.EndRow()
 		if w.probe {
-			st.breakerClose(w)
+			st.staysUp(w)
 		}
 	})
 	st.notify()
@@ -280,7 +278,7 @@ func (st *state) enlist(w *worker) {
 	st.publish(Event{Kind: WorkerReady, Worker: w.info()})
 	st.info("worker ready", "worker", w.name, "pid", w.proc.PID(), "slot", w.slot.index, "generation", w.gen)
 	st.feed(w, st.share(w))
-	st.breakerRest()
+	st.closeIfFull()
 	st.keeperAll = time.Time{}
 	st.keeperWake()
 	st.notify()

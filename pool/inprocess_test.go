@@ -37,7 +37,9 @@ func TestACancelledTaskIsNoProofThatAProbeWorks(t *testing.T) {
 	g, p := NewWithT(t), inGoroutines(t, Config{})
 	p.mu.Lock()
 	w := p.st.slots[0].worker
-	p.st.breaker.until, p.st.breaker.opened, p.st.breaker.probing, w.probe = time.Now(), 3, true, true // as when a probe has just come up
+	p.st.breaker.Trip(time.Now()) // as when a probe has just come up
+	p.st.breaker.Probes()
+	w.probe = true
 	w.writing = true
 	p.mu.Unlock()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -46,7 +48,7 @@ func TestACancelledTaskIsNoProofThatAProbeWorks(t *testing.T) {
 	<-f.Done()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	g.Expect(p.st.breaker.opened).To(Equal(3))
+	g.Expect(p.st.breaker.Open()).To(BeTrue())
 	w.writing = false
 }
 

@@ -267,18 +267,18 @@ func (p *Pool) tend(w *worker) ending {
 	defer st.unlock()
 	end := w.ending(exit)
 	if end == endGood {
-		st.breaker.row = 0
+		st.breaker.EndRow()
 	}
 	switch {
 	case end == endBad:
-		st.breakerFail(&BootError{Worker: w.name, Reason: "died right after it was ready", Exit: exit, Err: w.rejected}, w.probe)
+		st.fails(&BootError{Worker: w.name, Reason: "died right after it was ready", Exit: exit, Err: w.rejected}, false, w.probe)
 	case w.probe && end == endGood:
-		st.breakerClose(w)
+		st.staysUp(w)
 	case w.probe:
-		st.breaker.probing = false // the next one tells
+		st.breaker.NoProbe()
 	}
 	st.failIfDeserted()
-	st.breakerRest() // a slot that is gone sends no probe
+	st.closeIfFull() // a slot that is gone sends no probe
 	st.notify()
 	return end
 }

@@ -69,7 +69,7 @@ func (p *Pool) Resize(n int) error {
 	for len(st.slots) > n {
 		st.removeSlot()
 	}
-	st.breakerRest()
+	st.closeIfFull()
 	st.dispatch()
 	st.notify()
 	return nil

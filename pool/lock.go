@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/breaker"
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
@@ -17,9 +18,9 @@ type state struct {
 	*Pool
 	stage   poolState
 	queue   queue
-	caller  *call // the one being accepted, if its caller will wait
-	pacer   pacer // when calls are sent
-	breaker breaker
+	caller  *call           // the one being accepted, if its caller will wait
+	pacer   pacer           // when calls are sent
+	breaker breaker.Breaker // of starts
 	eff     *effects
 	changed chan struct{} // closed and replaced when something that await waits for changed
 	staff

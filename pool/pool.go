@@ -115,9 +115,9 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 	go p.keep()
 	go p.dispatchQueue()
 
-	err := p.await(ctx, func(st *state) bool { return st.ready == len(st.slots) || st.breaker.isOpen() || st.lacks != nil })
+	err := p.await(ctx, func(st *state) bool { return st.ready == len(st.slots) || st.breaker.Open() || st.lacks != nil })
 	st = p.lock()
-	switch cause := st.breaker.cause; {
+	switch cause := st.breaker.Cause(); {
 	case err != nil && cause != nil:
 		err = fmt.Errorf("%w; the last worker that did not come up: %w", err, cause)
 	case err == nil && st.ready == len(st.slots):

@@ -186,7 +186,7 @@ func (s *simulation) recover() {
 	defer cancel()
 	err := p.await(ctx, func(*state) bool {
 		up := p.st.ready + len(p.st.bench)
-		return p.st.ready == s.size && len(p.st.bench) == s.plan.cfg.Spares && !p.st.breaker.isOpen() &&
+		return p.st.ready == s.size && len(p.st.bench) == s.plan.cfg.Spares && !p.st.breaker.Open() &&
 			len(p.st.workers) == up && p.st.stats.Started == p.st.stats.Exits+uint64(up) // turnover is replaced exits
 	})
 	if err != nil || !idle {

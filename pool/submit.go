@@ -66,7 +66,7 @@ func (st *state) admission(ctx context.Context, c *call) error {
 			return ErrClosed
 		case int(c.slot) > len(st.slots) || c.slot < 0:
 			return fmt.Errorf("%w: %d of %d", ErrNoSuchSlot, c.slot-1, len(st.slots))
-		case st.breaker.isOpen() && st.ready == 0 && len(st.bench) == 0:
+		case st.breaker.Open() && st.ready == 0 && len(st.bench) == 0:
 			return st.crashLoop()
 		case st.cfg.QueueLimit == 0 || !st.full(c):
 			return nil

@@ -16,7 +16,7 @@ type arrow struct {
 }
 
 var arrows = []arrow{
-	{"pool", []string{"internal/cgroup", "internal/guardian", "internal/pidfd", "internal/reexec", "internal/codec", "internal/wire", "internal/process", "internal/serve", "internal/spool", "internal/inprocess"}, []string{sys, cborCodec, float16}, "people link the pool into programs of their own: it brings nothing along, and knows nothing of what tests it"},
+	{"pool", []string{"internal/cgroup", "internal/guardian", "internal/pidfd", "internal/reexec", "internal/codec", "internal/wire", "internal/process", "internal/serve", "internal/spool", "internal/inprocess", "internal/breaker"}, []string{sys, cborCodec, float16}, "people link the pool into programs of their own: it brings nothing along, and knows nothing of what tests it"},
 	{"internal/pidfd", nil, []string{sys}, "the lowest floor: it holds processes, whoever's they are"},
 	{"internal/reexec", nil, nil, "the table of what this program can be: everything that starts it again stands on it"},
 	{"internal/guardian", []string{"internal/cgroup", "internal/pidfd", "internal/procfs", "internal/reexec"}, []string{sys}, "used by the pool: see there"},
@@ -54,6 +54,7 @@ var arrows = []arrow{
 	{"internal/procfs", nil, []string{sys}, "used by the chaos engine: see there"},
 	{"internal/pidspace", nil, []string{sys}, "where tests run, and none of what they test"},
 	{"internal/takes", nil, nil, "a flag that tests share, and none of what they test"},
+	{"internal/breaker", nil, nil, "it decides by what it is told, and does nothing"},
 	{"internal/spool", nil, nil, "one queue and its goroutine, whatever is in it"},
 	{"internal/stack", nil, nil, "where a goroutine is, for a worker and the engine alike"},
 	{"internal/units", nil, nil, "scalars of files that people write: read by workers' packages too, so that it links next to nothing"},
