@@ -49,7 +49,7 @@ func simulateWithout(seed uint64, m mutant, watching bool, without map[int]bool)
 	})
 	s.every(500*time.Millisecond, s.broker.serve)
 	s.plan()
-	const calm, end = 40 * time.Second, 260 * time.Second
+	const calm, end = 40 * time.Second, 320 * time.Second // a task that kills does so until 180 s, then AckWait and ownerGone may pass
 	for s.queue.Len() > 0 && s.now < end && len(s.wrong) == 0 {
 		e := heap.Pop(&s.queue).(*simEvent)
 		s.now = e.at
