@@ -249,6 +249,10 @@ func (h *hand) next() {
 	for len(h.granted) > 0 && h.busy() < h.workers && !h.reserved() && !h.draining {
 		k := h.granted[0]
 		t := h.tasks[k]
+		if h.owner(k.owner).pending >= h.credit && h.mutant != mutantNoCredit {
+			h.giveBack(k, t)
+			continue
+		}
 		if h.now-h.owner(k.owner).heard > heardLimit || h.now < h.askTil {
 			h.ask(t)
 			t.told = h.now

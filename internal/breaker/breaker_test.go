@@ -9,9 +9,9 @@ import (
 )
 
 var (
-	policy = Policy{Base: 100 * time.Millisecond, Max: time.Second, Threshold: 3, HalfLife: 10 * time.Second}
-	start  = time.Unix(1000, 0)
-	cause  = errors.New("no seats left")
+	policy   = Policy{Base: 100 * time.Millisecond, Max: time.Second, Threshold: 3, HalfLife: 10 * time.Second}
+	start    = time.Unix(1000, 0)
+	errSeats = errors.New("no seats left")
 )
 
 func TestItOpensByARateOrByARowAndNotByWhatSaysNothing(t *testing.T) {
@@ -20,8 +20,8 @@ func TestItOpensByARateOrByARowAndNotByWhatSaysNothing(t *testing.T) {
 		f     Failure
 		opens bool
 	}
-	own, alone := Failure{Cause: cause}, Failure{Cause: cause, Alone: true}
-	killed, killedAlone := Failure{Cause: cause, Killed: true}, Failure{Cause: cause, Killed: true, Alone: true}
+	own, alone := Failure{Cause: errSeats}, Failure{Cause: errSeats, Alone: true}
+	killed, killedAlone := Failure{Cause: errSeats, Killed: true}, Failure{Cause: errSeats, Killed: true, Alone: true}
 	worked := alone
 	worked.Worked = start.Add(150 * time.Second)
 	for name, steps := range map[string][]step{
@@ -60,8 +60,8 @@ func TestAnOpenBreakerSendsOneProbeAndThatTells(t *testing.T) {
 	g.Expect(b.Fail(policy, start, Failure{Probe: true, Killed: true})).To(BeFalse())
 	g.Expect(b.Probing()).To(BeFalse(), "the next one tells")
 	b.Probes()
-	g.Expect(b.Fail(policy, start, Failure{Probe: true, Cause: cause})).To(BeTrue())
-	g.Expect(b.Cause()).To(Equal(cause))
+	g.Expect(b.Fail(policy, start, Failure{Probe: true, Cause: errSeats})).To(BeTrue())
+	g.Expect(b.Cause()).To(Equal(errSeats))
 	g.Expect(b.Close()).To(BeTrue())
 	g.Expect(b).To(Equal(Breaker{}))
 	g.Expect(b.Close()).To(BeFalse())
