@@ -42,7 +42,7 @@ var families = []family{
 		columns: []column{{scenario: "tutorial"}, {scenario: "kill-each-idle"}, {scenario: "kill-busy"}, {scenario: "kill-storm"}},
 	},
 	{
-		name: kind.Servers, size: 4, atOnce: 3,
+		name: kind.Servers, size: 4, atOnce: 5,
 		columns: []column{
 			{scenario: "one-worker", title: "one worker killed: back after; requests unanswered", tell: also(backAfter, unanswered)},
 			{scenario: "each-worker", title: "each worker killed once: who answers then", tell: also(answers, unanswered)},
@@ -52,7 +52,7 @@ var families = []family{
 		},
 	},
 	{
-		name: kind.Supervisors, size: 2, atOnce: 6,
+		name: kind.Supervisors, size: 2, atOnce: 7,
 		columns: []column{
 			{scenario: "one-kill", title: "one kill: back after (within 20 s)", tell: backAfter},
 			{scenario: "twenty-kills", title: "twenty kills, one a second: gives up?", tell: givesUp},

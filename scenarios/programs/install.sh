@@ -15,9 +15,9 @@ for name in uvicorn hypercorn gunicorn; do ln -sf "../new/bin/$name" "$into/bin/
 "$into/bin/pip" freeze >&2
 "$into/new/bin/pip" freeze >&2
 if command -v npm >/dev/null; then
-	npm install --silent --no-audit --no-fund --prefix "$into" pm2@7.0.4 >&2
+	npm install --silent --no-audit --no-fund --prefix "$into" pm2@7.0.4 forever@4.0.3 >&2
 	npm ls --prefix "$into" >&2
 else
-	echo "npm is not installed: pm2 is left out" >&2
+	echo "npm is not installed: pm2 and forever are left out" >&2
 fi
 echo "$into/bin"

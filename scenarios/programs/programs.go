@@ -18,7 +18,7 @@ import (
 	"github.com/respawn-go/respawn/workers"
 )
 
-//go:embed *.sh *.py *.cjs *.rb *.ru *.conf *.cfg *.ini rows/*.yaml
+//go:embed *.sh *.py *.cjs *.rb *.ru *.conf *.cfg *.ini *.json rows/*.yaml
 var files embed.FS
 
 // Row is one program.
