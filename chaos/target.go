@@ -136,6 +136,24 @@ type Stresser interface {
 	Stress(ctx context.Context, slot int, s Stress) (answer string, err error)
 }
 
+// Harm is what a target does to itself, since nobody else can: faults that are about what its processes have stored and how they are
+// connected.
+type Harm struct {
+	Kind string         // the fault's name: stepdown, amnesia, cut, slow, redeliver
+	Slot int            // whom it befalls; -1: the target as a whole
+	PID  int            // the process in the slot; 0 for the whole
+	Args map[string]any // the fault's own
+}
+
+// Harmer is a target that offers such faults.
+type Harmer interface {
+	// Harm does it and returns the evidence of that. Errors: *RefusedError for what this target has not or cannot; *MissedError where there
+	// was nothing to harm; ErrGone if the slot's member is not PID any more.
+	Harm(ctx context.Context, h Harm) (evidence map[string]string, err error)
+	// Heal ends a harm that lasts, and returns what came of it meanwhile: "bytes" that were held up.
+	Heal(ctx context.Context, h Harm) (evidence map[string]string, err error)
+}
+
 // Crasher arms a crash point in a member's protocol loop: before-read, after-read, mid-exec, mid-write, after-write,
 // during-drain; "none" disarms. The member writes "crash point NAME" to its stderr before it kills itself there. ErrGone
 // if the slot's member is not pid any more.

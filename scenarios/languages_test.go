@@ -50,13 +50,19 @@ func workerOf(t *testing.T, language string) string {
 	return fmt.Sprintf("target.pool.command=[%s, %s]", program, script)
 }
 
+// ofFleets tells whether a scenario is about a fleet.
+func ofFleets(name string) bool {
+	s, err := scenarios.ReadNamed(name, scenarios.Options{})
+	return err == nil && slices.Contains(s.Labels, "fleet")
+}
+
 func TestTheLibraryHoldsForWorkersOfOtherLanguages(t *testing.T) {
 	takes.Seconds(t)
 	room := make(chan struct{}, sideBySide)
 	for language := range languages {
 		command := sync.OnceValue(func() string { return workerOf(t, language) })
 		for _, name := range scenarios.Library() {
-			if !takes.Every() && !slices.Contains(handful, name) || refused[name] != "" || name == "node-kill" { // that one is a fleet's
+			if !takes.Every() && !slices.Contains(handful, name) || refused[name] != "" || ofFleets(name) {
 				continue
 			}
 			t.Run(language+"/"+name, func(t *testing.T) {

@@ -40,6 +40,11 @@ var table = []Kind{
 	{"restart", "Replace every member, one after the other.", "none of the processes from before is a member", "Restarter", Restart{}},
 	{"close", "Close the target: finish what is queued, then stop.", "it returned in time, and no process is left", "Operator", Close{}},
 	{"terminate", "Stop the target now.", "it returned in time, and no process is left", "Operator", Terminate{}},
+	{"stepdown", "Take the lead from the broker that has it, and leave it alive.", "another one leads", "Harmer", Stepdown{}},
+	{"amnesia", "End the victim and take from it what it had stored before it starts again.", "its end, and what it had stored before and after", "Harmer", Amnesia{}},
+	{"cut", "Keep back for a while what the victim and the others send to each other.", "the bytes that were kept back", "Harmer", Cut{}},
+	{"slow", "Delay for a while what the victim and the others send to each other.", "the bytes that were delayed", "Harmer", Slow{}},
+	{"redeliver", "Have the broker hand out once more what somebody has.", "the tasks that it counts as redelivered", "Harmer", Redeliver{}},
 }
 
 // Kinds lists the built-in faults.

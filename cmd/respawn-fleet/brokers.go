@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -58,19 +59,16 @@ const (
 )
 
 // lookAt begins to look at the brokers, until ctx ends.
-func lookAt(ctx context.Context, local *localfleet.Fleet, queue string) (*brokers, error) {
+func lookAt(ctx context.Context, local *localfleet.Fleet, queue string, nodes int) (*brokers, error) {
 	b := &brokers{local: local, queue: queue, links: map[int]*nats.Conn{}, greeted: map[int]int{}}
-	for _, m := range local.Members() {
-		if m.Role != localfleet.Broker {
-			continue
-		}
-		nc, err := nats.Connect(m.URL, nats.Name("respawn-fleet target"), nats.IgnoreDiscoveredServers(), nats.RetryOnFailedConnect(true),
+	for i, url := range strings.Split(local.Servers(), ",") {
+		nc, err := nats.Connect(url, nats.Name("respawn-fleet target"), nats.IgnoreDiscoveredServers(), nats.RetryOnFailedConnect(true),
 			nats.MaxReconnects(-1), nats.ReconnectWait(lookEvery), nats.ReconnectJitter(0, 0), nats.ReconnectBufSize(-1))
 		if err != nil {
 			b.close()
 			return nil, err
 		}
-		b.links[m.Slot] = nc
+		b.links[nodes+i+1] = nc // behind the nodes, which count from 1
 	}
 	go func() {
 		defer b.close()
@@ -198,4 +196,88 @@ func (b *brokers) probe(ctx context.Context, slot int) (pid int, err error) {
 		}
 	}
 	return 0, fmt.Errorf("the broker in slot %d has ended meanwhile, or has not answered yet", slot-1)
+}
+
+// anyone asks the brokers' JetStream API something by way of whichever broker answers first.
+func (b *brokers) anyone(ctx context.Context, what string, body []byte, answer any) (err error) {
+	for _, m := range b.members() {
+		if err = b.request(ctx, m.Slot, what, body, answer); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// publish sends a message by way of the first broker that is connected.
+func (b *brokers) publish(subject string, body []byte) error {
+	for _, nc := range b.links {
+		if nc.IsConnected() {
+			return nc.Publish(subject, body)
+		}
+	}
+	return nats.ErrConnectionClosed
+}
+
+// consumerInfo is what a broker says of what has been handed out: see NATS' JetStream API, CONSUMER.INFO.
+type consumerInfo struct {
+	Delivered   sequences `json:"delivered"`
+	AckFloor    sequences `json:"ack_floor"`
+	Redelivered int       `json:"num_redelivered"`
+	Pending     int       `json:"num_ack_pending"`
+	Cluster     *struct {
+		Leader string `json:"leader"`
+	} `json:"cluster"`
+	Error *apiError `json:"error"`
+}
+
+type sequences struct {
+	Consumer uint64 `json:"consumer_seq"`
+	Stream   uint64 `json:"stream_seq"`
+}
+
+// consumer is what has been handed out, and the name by which the brokers know that.
+func (b *brokers) consumer(ctx context.Context) (*consumerInfo, string, error) {
+	info := &queueInfo{}
+	if err := b.anyone(ctx, "STREAM.INFO."+b.queue, nil, info); err != nil {
+		return nil, "", err
+	}
+	name, of := "default-"+info.Config.Metadata["respawn"], &consumerInfo{}
+	if err := b.anyone(ctx, "CONSUMER.INFO."+b.queue+"."+name, nil, of); err != nil {
+		return nil, "", err
+	}
+	if of.Error != nil {
+		return nil, "", of.Error
+	}
+	return of, name, nil
+}
+
+// leads is who leads the queue, or what is handed out of it; "" for one broker alone.
+func (b *brokers) leads(ctx context.Context, of string) (string, error) {
+	if of == "consumer" {
+		info, _, err := b.consumer(ctx)
+		if err != nil || info.Cluster == nil {
+			return "", err
+		}
+		return info.Cluster.Leader, nil
+	}
+	info := &queueInfo{}
+	if err := b.anyone(ctx, "STREAM.INFO."+b.queue, nil, info); err != nil {
+		return "", err
+	}
+	if info.Error != nil || info.Cluster == nil {
+		return "", nil
+	}
+	return info.Cluster.Leader, nil
+}
+
+// ledBy is the request by which a leader of that steps down.
+func (b *brokers) ledBy(of string) (string, error) {
+	switch of {
+	case "queue":
+		return "STREAM.LEADER.STEPDOWN." + b.queue, nil
+	case "consumer":
+		_, name, err := b.consumer(context.Background())
+		return "CONSUMER.LEADER.STEPDOWN." + b.queue + "." + name, err
+	}
+	return "", fmt.Errorf("%snobody leads %q: want queue or consumer", refused, of)
 }

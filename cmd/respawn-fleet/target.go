@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,6 +36,11 @@ which are the workers, and brokers. What ends is started again after 100 ms and 
 			if storage != "memory" && storage != "file" {
 				return &usageError{fmt.Errorf("--storage %q: want memory or file", storage)}
 			}
+			for _, bug := range d.bugs {
+				if !slices.Contains(bugs, bug) {
+					return &usageError{fmt.Errorf("--bug %q: want one of %s", bug, strings.Join(bugs, ", "))}
+				}
+			}
 			d.config.InMemory = storage == "memory"
 			return d.run(cmd.Context())
 		},
@@ -41,6 +49,7 @@ which are the workers, and brokers. What ends is started again after 100 ms and 
 	cmd.Flags().IntVar(&d.config.Brokers, "brokers", 1, "brokers: 1, 3 or 5")
 	cmd.Flags().IntVar(&d.replicas, "replicas", 0, "brokers that keep the queue (default: all)")
 	cmd.Flags().StringVar(&storage, "storage", "memory", "where brokers keep the queue: memory or file")
+	cmd.Flags().StringArrayVar(&d.bugs, "bug", nil, "break it at its edge, to see that a scenario would notice: "+strings.Join(bugs, ", "))
 	return cmd
 }
 
@@ -48,6 +57,7 @@ which are the workers, and brokers. What ends is started again after 100 ms and 
 type driver struct {
 	config   localfleet.Config
 	replicas int
+	bugs     []string
 	witness  string
 	out      *os.File
 	writing  sync.Mutex
@@ -55,6 +65,7 @@ type driver struct {
 	local   *localfleet.Fleet
 	fleet   *fleet.Fleet
 	brokers *brokers
+	harmed  atomic.Int64 // how often something was done to the fleet, as far as bugs are to show then
 	over    context.CancelFunc
 }
 
@@ -68,6 +79,8 @@ type request struct {
 	Task     string          `json:"task"`
 	Arg      json.RawMessage `json:"arg"`
 	Slot     int             `json:"slot"`
+	PID      int             `json:"pid"`
+	Fault    string          `json:"fault"`
 }
 
 type targetArg struct {
@@ -163,7 +176,7 @@ func (d *driver) answer(ctx context.Context, r request) error {
 		if r.Protocol != 1 {
 			return fmt.Errorf("protocol %d: this driver speaks 1", r.Protocol)
 		}
-		d.say(fields{"op": "hello", "protocol": 2, "name": "respawn-fleet", "version": fleet.Version(), "can": []string{"workers", "pid", "witness"}})
+		d.say(fields{"op": "hello", "protocol": 2, "name": "respawn-fleet", "version": fleet.Version(), "can": append([]string{"workers", "pid", "witness"}, slices.Sorted(maps.Keys(harms))...)})
 	case "start":
 		return d.start(ctx, r)
 	case "workers":
@@ -172,6 +185,8 @@ func (d *driver) answer(ctx context.Context, r request) error {
 		d.say(fields{"op": "members", "members": d.members()})
 	case "probe":
 		go d.probe(ctx, r)
+	case "harm", "heal":
+		go d.harm(ctx, r)
 	case "submit":
 		go d.submit(ctx, r)
 	default:
@@ -185,7 +200,9 @@ func (d *driver) start(ctx context.Context, r request) (err error) {
 		return fmt.Errorf("start with size %d: want it once, and at least 1", r.Size)
 	}
 	d.witness = r.Witness
-	d.config.Nodes, d.config.Keep, d.config.Output = r.Size, true, os.Stderr
+	d.config.Nodes, d.config.Output = r.Size, os.Stderr
+	d.config.Links, d.config.Copies = true, true
+	d.config.Keep = !slices.Contains(d.bugs, noRespawn)
 	if d.local, err = localfleet.Start(d.config); err != nil {
 		return err
 	}
@@ -197,11 +214,14 @@ func (d *driver) start(ctx context.Context, r request) (err error) {
 		return err
 	}
 	looking, over := context.WithCancel(context.Background())
-	if d.brokers, err = lookAt(looking, d.local, c.Fleet); err != nil {
+	if d.brokers, err = lookAt(looking, d.local, c.Fleet, r.Size); err != nil {
 		over()
 		return err
 	}
 	d.over = over
+	if len(d.bugs) > 0 {
+		go d.spoil(looking)
+	}
 	if err := until(ctx, func() bool { return len(d.members()) == len(d.local.Members()) }); err != nil {
 		return err
 	}
@@ -281,6 +301,9 @@ func (d *driver) submit(ctx context.Context, r request) {
 		err = fmt.Errorf("ms %d: want 0 or more", arg.MS)
 	default:
 		value, err = witnessed.Call(ctx, d.fleet, witnessedTask{arg, r.ID, d.witness})
+	}
+	if d.spoils(ctx, witnessedTask{arg, r.ID, d.witness}) {
+		return
 	}
 	if err != nil {
 		d.say(fields{"op": "error", "id": r.ID, "error": err.Error()})

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -35,6 +36,8 @@ type Config struct {
 	Port     int          // of the first broker; 0 or less: any that is free
 	InMemory bool         // the queue
 	Keep     bool         // start again what ends
+	Links    bool         // connect all by links that can be cut: see Fleet.Cut
+	Copies   bool         // keep what brokers had stored when they were started last: see Fleet.Lose
 	Output   io.Writer    // what they print; nil: nowhere
 	Logger   *slog.Logger // what ends and is started again
 }
@@ -52,7 +55,6 @@ type Member struct {
 	Slot       int    `json:"slot"`
 	Generation int    `json:"generation"` // from 1, one more each time that it is started
 	Name       string `json:"name"`
-	URL        string `json:"-"` // of a broker
 }
 
 // Fleet is what has been started.
@@ -61,6 +63,8 @@ type Fleet struct {
 	dir  string
 	urls []string
 	log  *slog.Logger
+
+	links links
 
 	mu      sync.Mutex
 	members []*member
@@ -76,6 +80,7 @@ type member struct {
 	over  chan struct{}
 	begun time.Time
 	pause time.Duration
+	lose  func() // what is done once it has ended, before it is started again
 }
 
 // part is what a process is told to be.
@@ -144,20 +149,33 @@ func Start(c Config) (*Fleet, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	var join []string
-	for _, port := range routes {
-		join = append(join, fmt.Sprintf("127.0.0.1:%d", port))
+	if c.Links {
+		if err := f.connect(client, routes, c.Nodes); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
 	}
 	for i, port := range client {
 		f.urls = append(f.urls, fmt.Sprintf("nats://127.0.0.1:%d", port))
-		b := &broker.Config{Name: fmt.Sprintf("broker-%d", i+1), Port: port, Dir: filepath.Join(dir, fmt.Sprintf("broker-%d", i+1))}
+		b := &broker.Config{Name: brokerName(i), Port: port, Dir: filepath.Join(dir, brokerName(i))}
 		if c.Brokers > 1 {
-			b.Join, b.Cluster = join, join[i]
+			b.Cluster = fmt.Sprintf("127.0.0.1:%d", routes[i])
+			for n, to := range routes {
+				to := fmt.Sprintf("127.0.0.1:%d", to)
+				if n != i {
+					to = f.way("", brokerName(n), to)
+				}
+				b.Join = append(b.Join, to)
+			}
 		}
-		f.members = append(f.members, &member{Member: Member{Role: Broker, Slot: c.Nodes + i + 1, Name: b.Name, URL: f.urls[i]}, part: part{Broker: b}})
+		if c.Brokers > 1 && c.Links {
+			if b.File, err = f.gossip(b.Name); err != nil {
+				return nil, errors.Join(err, f.Close())
+			}
+		}
+		f.members = append(f.members, &member{Member: Member{Role: Broker, Slot: c.Nodes + i + 1, Name: b.Name}, part: part{Broker: b}})
 	}
 	for i := range c.Nodes {
-		n := &nodePart{c.Fleet, f.Servers(), fmt.Sprintf("node-%d", i+1), c.Workers}
+		n := &nodePart{c.Fleet, f.serversOf(nodeName(i)), nodeName(i), c.Workers}
 		f.members = append(f.members, &member{Member: Member{Role: Node, Slot: i + 1, Name: n.Name}, part: part{Node: n}})
 	}
 	for _, m := range f.members[:c.Brokers] {
@@ -175,6 +193,9 @@ func Start(c Config) (*Fleet, error) {
 	}
 	return f, nil
 }
+
+func brokerName(i int) string { return fmt.Sprintf("broker-%d", i+1) }
+func nodeName(i int) string   { return fmt.Sprintf("node-%d", i+1) }
 
 // listening waits until every broker can be reached.
 func (f *Fleet) listening() error {
@@ -195,25 +216,40 @@ func (f *Fleet) listening() error {
 	return nil
 }
 
-// freePorts are ports of the loopback that nobody has just now.
+// freePorts are ports of the loopback that nobody has just now: below those that the kernel gives to connections, as to the many of a fleet
+// itself, so that nobody has them later either, when a broker is started again.
 func freePorts(n int) (ports []int, err error) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
+	const first, last = 15000, 32000
+	for range 1000 {
+		port := first + rand.IntN(last-first)
+		l, listenErr := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if listenErr != nil {
+			err = listenErr
+			continue
 		}
 		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		if ports = append(ports, port); len(ports) == n {
+			return ports, nil
+		}
 	}
-	return ports, nil
+	return nil, fmt.Errorf("no %d free ports from %d to %d: %w", n, first, last, err)
 }
 
 // Servers are the brokers' URLs, as fleet.Config.Servers has them.
 func (f *Fleet) Servers() string { return strings.Join(f.urls, ",") }
 
+// serversOf are the URLs by which a member, or Owner, reaches the brokers.
+func (f *Fleet) serversOf(name string) string {
+	var urls []string
+	for i, url := range f.urls {
+		urls = append(urls, "nats://"+f.way(name, brokerName(i), strings.TrimPrefix(url, "nats://")))
+	}
+	return strings.Join(urls, ",")
+}
+
 // Config is an owner's, for this fleet.
 func (f *Fleet) Config() fleet.Config {
-	return fleet.Config{Fleet: f.cfg.Fleet, Servers: f.Servers(), Replicas: f.cfg.Brokers, InMemory: f.cfg.InMemory}
+	return fleet.Config{Fleet: f.cfg.Fleet, Servers: f.serversOf(Owner), Replicas: f.cfg.Brokers, InMemory: f.cfg.InMemory}
 }
 
 // Members are the processes that are there, nodes first.
@@ -244,6 +280,11 @@ func (f *Fleet) run(m *member) error {
 	if err != nil {
 		return err
 	}
+	if m.part.Broker != nil && f.cfg.Copies {
+		if err := copyOf(m.part.Broker.Dir, m.part.Broker.Dir+".start"); err != nil {
+			return err
+		}
+	}
 	cmd := exec.Command(self)
 	cmd.Args = []string{filepath.Base(self), m.Role, m.Name} // for ps: it is in the environment that it is told what to be
 	cmd.Env = append(os.Environ(), marker)
@@ -269,6 +310,10 @@ func (f *Fleet) watch(m *member, cmd *exec.Cmd, over chan struct{}) {
 	defer f.mu.Unlock()
 	defer close(over)
 	m.cmd = nil
+	if m.lose != nil {
+		m.lose()
+		m.lose = nil
+	}
 	if f.closing || !f.cfg.Keep {
 		return
 	}
@@ -297,6 +342,16 @@ func (f *Fleet) find(name string) (*member, error) {
 		}
 	}
 	return nil, fmt.Errorf("%w: %q", ErrNoMember, name)
+}
+
+// Name is that of the member in a slot, whether it runs or not; "" if there is no such slot.
+func (f *Fleet) Name(slot int) string {
+	for _, m := range f.members {
+		if m.Slot == slot {
+			return m.Name
+		}
+	}
+	return ""
 }
 
 // Signal sends a signal to the process of that name: "node-1", "broker-3".
@@ -357,6 +412,65 @@ func (f *Fleet) Restore(name, from string) error {
 	})
 }
 
+// Loss is what a broker lost.
+type Loss struct{ Before, After int } // files that it had stored
+
+// Lose ends that process of a broker by SIGKILL and takes from it what it has stored, or gives it what it had when it was last started, if
+// Config.Copies keeps that, before it is started again.
+func (f *Fleet) Lose(name string, pid int, older bool) (loss Loss, err error) {
+	f.mu.Lock()
+	m, err := f.find(name)
+	if err == nil && (m.PID != pid || m.part.Broker == nil) {
+		err = fmt.Errorf("%w, or it is no broker: %q with pid %d", ErrNoMember, name, pid)
+	}
+	if err == nil && older && !f.cfg.Copies {
+		err = errors.New("what brokers had stored is not kept: Config.Copies")
+	}
+	if err != nil {
+		f.mu.Unlock()
+		return loss, err
+	}
+	var failed error
+	m.lose = func() {
+		dir := m.part.Broker.Dir
+		loss.Before = files(dir)
+		failed = os.RemoveAll(dir)
+		if older && failed == nil {
+			failed = copyOf(dir+".start", dir)
+		}
+		loss.After = files(dir)
+	}
+	over := m.over
+	err = m.cmd.Process.Kill()
+	f.mu.Unlock()
+	if err == nil {
+		<-over
+	}
+	return loss, errors.Join(err, failed)
+}
+
+// copyOf puts a copy of a directory in the place of another; nothing if there is none.
+func copyOf(from, to string) error {
+	if err := os.RemoveAll(to); err != nil {
+		return err
+	}
+	if _, err := os.Stat(from); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return os.CopyFS(to, os.DirFS(from))
+}
+
+// files counts those below a directory.
+func files(dir string) (n int) {
+	_ = filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			n++
+		}
+		return nil
+	})
+	return n
+}
+
 // stored does something with the directory of a broker that has ended.
 func (f *Fleet) stored(name string, do func(dir string) error) error {
 	f.mu.Lock()
@@ -377,6 +491,7 @@ func (f *Fleet) Close() error {
 	f.mu.Unlock()
 	f.end(Node, 40*time.Second)
 	f.end(Broker, 10*time.Second)
+	f.links.close()
 	return os.RemoveAll(f.dir)
 }
 
@@ -395,6 +510,7 @@ func (f *Fleet) Terminate() error {
 	for _, over := range overs {
 		<-over
 	}
+	f.links.close()
 	return os.RemoveAll(f.dir)
 }
 

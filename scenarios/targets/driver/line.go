@@ -23,6 +23,7 @@ type request struct {
 	Arg      any     `json:"arg,omitempty"`
 	Slot     *int    `json:"slot,omitempty"`
 	Fault    string  `json:"fault,omitempty"`
+	PID      int     `json:"pid,omitempty"`
 }
 
 // reply is a line from the driver. Fields that it does not know are passed over.

@@ -19,7 +19,7 @@ var Row = kind.Kind{
 		{Name: "python3", Version: []string{"--version"}, Install: "apt-get install python3", Use: "drivers of CPython's pools, workers in Python, and the comparison in bench"},
 		{Name: "node", Version: []string{"--version"}, Install: "apt-get install nodejs", Use: "drivers of Node's pools, and workers in JavaScript"},
 	},
-	Can:  kind.Can{Abilities: []string{"Supervised"}, Tasks: []string{"sleep", "square"}},
+	Can:  kind.Can{Abilities: []string{"Supervised", "Harmer"}, Tasks: []string{"sleep", "square"}},
 	Page: "docs/drivers.md",
 	Known: func(files kind.Files) (list []kind.Known) {
 		for _, d := range drivers.All() {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -37,6 +38,7 @@ var (
 	_ chaos.Runner     = (*Target)(nil)
 	_ chaos.Marked     = (*Target)(nil)
 	_ chaos.Supervised = (*Target)(nil)
+	_ chaos.Harmer     = (*Target)(nil)
 	_ chaos.Mortal     = (*Target)(nil)
 	_ chaos.Provable   = (*Target)(nil)
 	_ chaos.Numbering  = (*Target)(nil)
@@ -130,6 +132,43 @@ func (t *Target) probeBroker(ctx context.Context, slot int) (int, error) {
 	}
 	a, err := f.Result(ctx)
 	return a.PID, err
+}
+
+// Harm implements chaos.Harmer, for drivers of protocol 2.
+func (t *Target) Harm(ctx context.Context, h chaos.Harm) (map[string]string, error) {
+	return t.harm(ctx, "harm", h)
+}
+
+// Heal implements chaos.Harmer.
+func (t *Target) Heal(ctx context.Context, h chaos.Harm) (map[string]string, error) {
+	return t.harm(ctx, "heal", h)
+}
+
+func (t *Target) harm(ctx context.Context, op string, h chaos.Harm) (evidence map[string]string, err error) {
+	if !t.driver.Can(h.Kind) {
+		return nil, chaos.Refuse("the driver of %s cannot have the fault %s (can: %s, see docs/drivers.md)", t.driver.Hello().Name, h.Kind, h.Kind)
+	}
+	f, err := t.driver.send(firstAsked+t.asked.Add(1), request{Op: op, Fault: h.Kind, Slot: &h.Slot, PID: h.PID, Arg: h.Args})
+	if err != nil {
+		return nil, err
+	}
+	a, err := f.Result(ctx)
+	var said *TaskError
+	if errors.As(err, &said) {
+		for words, is := range map[string]error{
+			"refused: ": chaos.Refuse("%s", strings.TrimPrefix(said.Text, "refused: ")),
+			"missed: ":  &chaos.MissedError{Reason: strings.TrimPrefix(said.Text, "missed: ")},
+			"gone: ":    chaos.ErrGone,
+		} {
+			if strings.HasPrefix(said.Text, words) {
+				return nil, is
+			}
+		}
+	}
+	if err == nil {
+		err = json.Unmarshal(a.Value, &evidence)
+	}
+	return evidence, err
 }
 
 // Prove implements chaos.Provable. It waits for the tasks that it sent, which the workers run once they go on; tasks such as those of

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/internal/units"
@@ -22,7 +23,7 @@ var Row = kind.Kind{
 	Name: "fleet",
 	Doc:  "A fleet: brokers and nodes as processes of this machine; its members are the nodes, and behind them the brokers.",
 	New:  func() kind.Settings { return &Settings{} },
-	Can:  kind.Can{Abilities: []string{"Supervised"}, Roles: []string{chaos.Node, chaos.Broker}, Tasks: []string{"sleep", "square"}},
+	Can:  kind.Can{Abilities: []string{"Supervised", "Harmer"}, Roles: []string{chaos.Node, chaos.Broker}, Tasks: []string{"sleep", "square"}},
 	Page: "docs/fleet.md",
 	Known: func(kind.Files) []kind.Known {
 		return []kind.Known{{Family: kind.Pools, Name: "fleet", Pool: "respawn-fleet", Settings: map[string]any{}}}
@@ -36,10 +37,16 @@ type Settings struct {
 	Brokers  units.Count `yaml:"brokers" zero:"no queue: want 1, 3 or 5" doc:"Brokers: 1, 3 or 5. Default: 1."`
 	Replicas units.Count `yaml:"replicas" zero:"nobody keeps the queue: want 1, 3 or 5" doc:"Brokers that keep the queue. Default: all."`
 	Storage  string      `yaml:"storage" enum:"memory file" doc:"Where brokers keep the queue. Default: memory."`
+	Bugs     []string    `yaml:"bugs" enum:"loses-tasks runs-twice kills-others no-respawn" doc:"Break the fleet at its edge in these ways, to see that a scenario would notice."`
 }
 
 // Members implements kind.Settings.
-func (s *Settings) Members() int { return max(int(s.Nodes), 1) + max(int(s.Brokers), 1) }
+func (s *Settings) Members() int {
+	if s.Nodes == 0 {
+		return 0
+	}
+	return int(s.Nodes) + max(int(s.Brokers), 1)
+}
 
 // Check implements kind.Settings.
 func (s *Settings) Check(fail func(key, format string, args ...any)) {
@@ -62,10 +69,15 @@ func (s *Settings) Open(ctx context.Context, at kind.Place) (*kind.Opened, error
 	if s.Replicas > 0 {
 		argv = append(argv, "--replicas", count(s.Replicas))
 	}
+	for _, bug := range s.Bugs {
+		argv = append(argv, "--bug", bug)
+	}
 	if s.Storage != "" {
 		argv = append(argv, "--storage", s.Storage)
 	}
-	return driver.OpenTarget(ctx, driver.Command{Kind: "fleet", Argv: argv, Size: max(int(s.Nodes), 1)}, at.Dir)
+	c := driver.Command{Kind: "fleet", Argv: argv, Size: max(int(s.Nodes), 1)}
+	c.Timeouts.Ready = 2 * time.Minute // brokers that do not agree on a leader at once try again for seconds
+	return driver.OpenTarget(ctx, c, at.Dir)
 }
 
 func count(n units.Count) string { return strconv.Itoa(max(int(n), 1)) }

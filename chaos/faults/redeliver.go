@@ -1,0 +1,32 @@
+package faults
+
+import (
+	"fmt"
+
+	"github.com/respawn-go/respawn/chaos"
+)
+
+// Redeliver has the broker hand out once more tasks that somebody has. The evidence is that it counts them as redelivered.
+type Redeliver struct {
+	N int `yaml:"n,scalar" zero:"no task: want at least 1" doc:"So many, as far as so many are in hand. Default 1."`
+}
+
+func (r Redeliver) n() int { return max(r.N, 1) }
+
+func (r Redeliver) String() string { return fmt.Sprintf("redeliver %d", r.n()) }
+
+// Validate wants a number that is not negative.
+func (r Redeliver) Validate() error {
+	if r.N < 0 {
+		return fmt.Errorf("redeliver %d: want at least 1", r.N)
+	}
+	return nil
+}
+
+// Traits implements chaos.Fault.
+func (Redeliver) Traits() chaos.Traits { return chaos.Traits{Whole: true} }
+
+// Begin makes an injection.
+func (r Redeliver) Begin() chaos.Injection {
+	return &harming{harm: chaos.Harm{Kind: "redeliver", Slot: -1, Args: map[string]any{"n": r.n()}}}
+}

@@ -1,0 +1,34 @@
+package faults
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/respawn-go/respawn/chaos"
+)
+
+// Stepdown takes the lead of a cluster of brokers from the one that has it, which goes on. The evidence is that another one leads.
+type Stepdown struct {
+	Of string `yaml:"of,scalar" enum:"queue consumer" doc:"What is led: the queue, or what is handed out of it. Default queue."`
+}
+
+func (s Stepdown) of() string { return cmp.Or(s.Of, "queue") }
+
+func (s Stepdown) String() string { return "stepdown " + s.of() }
+
+// Validate wants one of the words.
+func (s Stepdown) Validate() error {
+	switch s.of() {
+	case "queue", "consumer":
+		return nil
+	}
+	return fmt.Errorf("stepdown of %q: want queue or consumer", s.Of)
+}
+
+// Traits implements chaos.Fault.
+func (Stepdown) Traits() chaos.Traits { return chaos.Traits{Whole: true} }
+
+// Begin makes an injection.
+func (s Stepdown) Begin() chaos.Injection {
+	return &harming{harm: chaos.Harm{Kind: "stepdown", Slot: -1, Args: map[string]any{"of": s.of()}}}
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/respawn-go/respawn/internal/localfleet"
+	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/wait"
+)
+
+// The bugs that can be put at the edge of a fleet: it keeps its promises, and what the harness sees is one that does not.
+const (
+	losesTasks  = "loses-tasks"  // one task in ten has no outcome, once something was done to the fleet
+	runsTwice   = "runs-twice"   // one task in ten runs once more, then
+	killsOthers = "kills-others" // the first harm ends another process, too
+	noRespawn   = "no-respawn"   // nobody starts again what has ended
+)
+
+var bugs = []string{losesTasks, runsTwice, killsOthers, noRespawn}
+
+// longerThanProofs is how long nobody is stopped whom the harness stops to see who does the work.
+const longerThanProofs = 3 * time.Second
+
+// spoil looks for what was done to the fleet, until ctx ends: by the harness, which says so, or to a process, which ends or stops.
+func (d *driver) spoil(ctx context.Context) {
+	first, went := d.local.Members(), time.Now() // when all of them went on
+	for wait.For(ctx, lookEvery) == nil {
+		now := d.local.Members()
+		if !slices.ContainsFunc(now, stopped) {
+			went = time.Now()
+		}
+		if d.harmed.Load() == 0 && (!same(first, now) || time.Since(went) > longerThanProofs) {
+			d.harmed.Add(1)
+		}
+		if d.harmed.Load() > 0 && slices.Contains(d.bugs, killsOthers) && len(now) > 0 {
+			if _, err := d.local.Signal(now[0].Name, syscall.SIGKILL); err == nil {
+				return
+			}
+		}
+	}
+}
+
+func stopped(m localfleet.Member) bool {
+	is, err := procfs.Stopped(m.PID)
+	return err == nil && is
+}
+
+func same(a, b []localfleet.Member) bool {
+	return slices.EqualFunc(a, b, func(a, b localfleet.Member) bool { return a.PID == b.PID })
+}
+
+// spoils tells whether the task is to have no outcome, and runs it once more if it is to run twice.
+func (d *driver) spoils(ctx context.Context, task witnessedTask) bool {
+	if d.harmed.Load() == 0 || task.ID%10 != 0 {
+		return false
+	}
+	if slices.Contains(d.bugs, runsTwice) {
+		_, _ = witnessed.Call(ctx, d.fleet, task) // its execution is what counts
+	}
+	return slices.Contains(d.bugs, losesTasks)
+}

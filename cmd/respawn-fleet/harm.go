@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/respawn-go/respawn/internal/localfleet"
+	"github.com/respawn-go/respawn/internal/wait"
+)
+
+// harms are the faults that the target offers, by the names of the harness's. Each returns the evidence that it happened.
+var harms = map[string]func(*driver, context.Context, request) (fields, error){
+	"stepdown":  (*driver).stepdown,
+	"amnesia":   (*driver).amnesia,
+	"redeliver": (*driver).redeliver,
+	"cut":       (*driver).cut,
+	"slow":      (*driver).slow,
+}
+
+// What an error begins with if it says that the fault was not possible here, that there was nothing to harm, or that whom it was to befall
+// had ended.
+const (
+	refused = "refused: "
+	missed  = "missed: "
+	gone    = "gone: "
+)
+
+// harmArg has the parameters of all of them.
+type harmArg struct {
+	Of   string `json:"of"`
+	N    int    `json:"n"`
+	Back string `json:"back"`
+	MS   int    `json:"ms"`
+}
+
+func (r request) harmArg() (a harmArg, err error) {
+	if len(r.Arg) > 0 {
+		err = json.Unmarshal(r.Arg, &a)
+	}
+	return a, err
+}
+
+// harm does what the harness asks for, and heal ends it.
+func (d *driver) harm(ctx context.Context, r request) {
+	do, known := harms[r.Fault]
+	if r.Op == "heal" {
+		do = (*driver).heal
+	}
+	evidence, err := fields(nil), errors.New("harm before start")
+	switch {
+	case !known:
+		err = fmt.Errorf("%sthis fleet has no fault %q", refused, r.Fault)
+	case d.brokers != nil:
+		d.harmed.Add(1)
+		evidence, err = do(d, ctx, r)
+	}
+	if err != nil {
+		d.say(fields{"op": "error", "id": r.ID, "error": err.Error()})
+		return
+	}
+	d.say(fields{"op": "result", "id": r.ID, "value": evidence})
+}
+
+// victim is the member in the slot that the harness means.
+func (d *driver) victim(r request) (localfleet.Member, error) {
+	for _, m := range d.local.Members() {
+		if m.Slot == r.Slot+1 && m.PID == r.PID {
+			return m, nil
+		}
+	}
+	return localfleet.Member{}, fmt.Errorf("%sthere is no process %d in slot %d", gone, r.PID, r.Slot)
+}
+
+// within is how long a change is waited for that the brokers agree on.
+const within = 10 * time.Second
+
+// stepdown takes the lead from the broker that has it.
+func (d *driver) stepdown(ctx context.Context, r request) (fields, error) {
+	arg, err := r.harmArg()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	before, err := d.brokers.leads(ctx, arg.Of)
+	switch {
+	case err != nil:
+		return nil, err
+	case before == "":
+		return nil, errors.New(refused + "one broker leads alone, and nobody else can")
+	}
+	what, err := d.brokers.ledBy(arg.Of)
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Success bool      `json:"success"`
+		Error   *apiError `json:"error"`
+	}
+	if err := d.brokers.anyone(ctx, what, nil, &answer); err != nil {
+		return nil, err
+	}
+	if answer.Error != nil {
+		return nil, answer.Error
+	}
+	for {
+		if after, err := d.brokers.leads(ctx, arg.Of); err == nil && after != "" && after != before {
+			return fields{"led before": before, "leads now": after}, nil
+		}
+		if err := wait.For(ctx, lookEvery); err != nil {
+			return nil, fmt.Errorf("%s leads still, or nobody does, after %v", before, within)
+		}
+	}
+}
+
+// amnesia ends a broker and takes from it what it has stored.
+func (d *driver) amnesia(_ context.Context, r request) (fields, error) {
+	arg, err := r.harmArg()
+	if err != nil {
+		return nil, err
+	}
+	m, err := d.victim(r)
+	if err != nil {
+		return nil, err
+	}
+	if m.Role != localfleet.Broker {
+		return nil, errors.New(refused + m.Name + " stores nothing: pick brokers")
+	}
+	loss, err := d.local.Lose(m.Name, m.PID, arg.Back == "start")
+	if errors.Is(err, localfleet.ErrNoMember) {
+		return nil, errors.New(gone + err.Error())
+	}
+	return fields{"files before": strconv.Itoa(loss.Before), "files after": strconv.Itoa(loss.After)}, err
+}
+
+// redeliver has the broker hand out once more what somebody has: it takes a NAK of who has it no more.
+func (d *driver) redeliver(ctx context.Context, r request) (fields, error) {
+	arg, err := r.harmArg()
+	if err != nil {
+		return nil, err
+	}
+	before, name, err := d.brokers.consumer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	told := 0
+	for seq := before.Delivered.Stream; seq > before.AckFloor.Stream && told < arg.N; seq-- {
+		subject := fmt.Sprintf("$JS.ACK.%s.%s.1.%d.%d.0.0", d.brokers.queue, name, seq, before.Delivered.Consumer)
+		if err := d.brokers.publish(subject, []byte("-NAK")); err != nil {
+			return nil, err
+		}
+		told++
+	}
+	if told == 0 {
+		return nil, errors.New(missed + "nobody has a task")
+	}
+	again := before.Redelivered
+	for until := time.Now().Add(time.Second); time.Now().Before(until) && again <= before.Redelivered; {
+		if now, _, err := d.brokers.consumer(ctx); err == nil {
+			again = max(again, now.Redelivered)
+		}
+		if err := wait.For(ctx, 5*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+	if again <= before.Redelivered {
+		return nil, fmt.Errorf("%snone of the %d tasks was in hand still", missed, told)
+	}
+	return fields{"asked for": strconv.Itoa(told), "redelivered before": strconv.Itoa(before.Redelivered), "redelivered after": strconv.Itoa(again)}, nil
+}
+
+func (d *driver) cut(_ context.Context, r request) (fields, error) {
+	m, err := d.victim(r)
+	if err != nil {
+		return nil, err
+	}
+	return fields{"cut off": m.Name}, d.local.Cut(m.Name)
+}
+
+func (d *driver) slow(_ context.Context, r request) (fields, error) {
+	arg, err := r.harmArg()
+	if err != nil {
+		return nil, err
+	}
+	m, err := d.victim(r)
+	if err != nil {
+		return nil, err
+	}
+	return fields{"slowed down": m.Name}, d.local.Slow(m.Name, time.Duration(arg.MS)*time.Millisecond)
+}
+
+// heal connects the member in a slot again, whoever is there now.
+func (d *driver) heal(_ context.Context, r request) (fields, error) {
+	return fields{"bytes": strconv.FormatInt(d.local.Mend(d.local.Name(r.Slot+1)), 10)}, nil
+}
