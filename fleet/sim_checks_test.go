@@ -20,7 +20,8 @@ func (s *sim) checkRun(n *simNode, owner *simOwner, k taskKey, t *simTask) {
 			s.violation("%v, at most once, begins on %s, and began on %s at %v", k, n.id, r.node.id, r.began)
 			return
 		}
-		if (r.ended == 0 || r.finished) && !r.node.unwellSince(r.began) && !owner.dead {
+		forgot := s.rolledAt > r.began && n.joined >= s.rolledAt // an ack: who came since then takes what is there for new
+		if (r.ended == 0 || r.finished) && !r.node.unwellSince(r.began) && !owner.dead && !forgot {
 			s.violation("%v runs again on %s without a cause: it began on %s at %v, which has been well since", k, n.id, r.node.id, r.began)
 			return
 		}
@@ -34,7 +35,7 @@ func (p *party) unwellSince(then time.Duration) bool {
 
 // checkAck finds a message that is taken out of the stream though its task may still need it.
 func (s *sim) checkAck(m *simStored) {
-	if s.rolled { // repair publishes again what that takes
+	if s.rolledAt > 0 { // repair publishes again what that takes
 		return
 	}
 	for _, o := range s.owners {

@@ -24,8 +24,8 @@ type sim struct {
 	owners     []*simOwner
 	nodes      []*simNode // all that ever were
 	badUntil   time.Duration
-	troubled   bool // something other than a node has had trouble
-	rolled     bool // the broker has come back as it was earlier: numbers name other messages than before, and acks hit these
+	troubled   bool          // something other than a node has had trouble
+	rolledAt   time.Duration // the broker came back as it was earlier: numbers name other messages than before, and acks hit these; 0: never
 	names      int
 	runs       []*simRun
 	trace      []string
@@ -293,7 +293,7 @@ func (b *simBroker) crash(how string, down time.Duration) {
 			b.stream, b.last = make(map[uint64]*simStored), 0
 			b.epoch++
 		case "older":
-			s.rolled = true
+			s.rolledAt = s.now
 			snap := b.history[max(0, len(b.history)-1-s.rng.IntN(4))]
 			b.stream, b.last = make(map[uint64]*simStored), snap.last
 			for seq, m := range snap.stream {
@@ -595,6 +595,7 @@ type simNode struct {
 	party
 	id        string
 	label     string
+	joined    time.Duration
 	hand      *hand
 	workers   int
 	pulling   bool
@@ -618,7 +619,7 @@ type simRun struct {
 
 func (s *sim) newNode(label string, workers int) *simNode {
 	s.names++
-	n := &simNode{party: party{s: s, name: "node " + label, connected: s.broker.up}, id: fmt.Sprintf("%s~%d", label, s.names), label: label, workers: workers}
+	n := &simNode{party: party{s: s, name: "node " + label, connected: s.broker.up}, joined: s.now, id: fmt.Sprintf("%s~%d", label, s.names), label: label, workers: workers}
 	n.name = n.id
 	n.hand = newHand(n.id, label, "host-"+label, workers, s.limits, s.mutant)
 	n.hand.credit = 10_000
