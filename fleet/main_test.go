@@ -14,12 +14,16 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/fleet"
+	"github.com/respawn-go/respawn/fleet/broker"
 	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
 // envNode makes this program a node, for a test to kill: its value is a node's settings as JSON.
 const envNode = "FLEET_TEST_NODE"
+
+// envBroker makes it a broker in the same way.
+const envBroker = "FLEET_TEST_BROKER"
 
 const patience = time.Minute
 
@@ -93,6 +97,17 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	if arg := os.Getenv(envBroker); arg != "" {
+		var c broker.Config
+		if err := json.Unmarshal([]byte(arg), &c); err != nil {
+			panic(err)
+		}
+		if _, err := broker.Start(c); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		select {} // until it is killed
 	}
 	takes.SideBySide(6)
 	os.Exit(m.Run())

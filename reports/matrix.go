@@ -78,7 +78,7 @@ func (f figure) MarshalJSON() ([]byte, error) {
 var matrixMetrics = []string{
 	"pool.want", "pool.ready", "faults.fatal", "processes.orphaned", "processes.left", "pids.turnover", "slots.answering", "tasks.submitted", "tasks.ok", "tasks.failed",
 	"tasks.hung", "tasks.lost", "tasks.duplicated", "tasks.wrong", "slot.recovery.p50", "slot.recovery.p99", "slot.recovery.max",
-	"tasks.wall",
+	"tasks.wall", "tasks.requeue.count", "tasks.requeue.max",
 }
 
 // NewMatrixRun takes a cell's figures out of a report.

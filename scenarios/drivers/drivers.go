@@ -23,22 +23,24 @@ type Driver struct {
 	File string
 	// Program is what runs it: "python3", "node", "sh".
 	Program string
+	// Args follow the file.
+	Args []string
 }
 
 // All lists the drivers in the order of the documentation.
 func All() []Driver {
 	return []Driver{
-		{"multiprocessing", "CPython multiprocessing.Pool", "multiprocessing_pool.py", "python3"},
-		{"executor", "CPython ProcessPoolExecutor", "process_pool_executor.py", "python3"},
-		{"pebble", "pebble ProcessPool", "pebble_pool.py", "python3"},
-		{"loky", "joblib loky", "loky_executor.py", "python3"},
-		{"billiard", "billiard Pool", "billiard_pool.py", "python3"},
-		{"workerpool", "Node workerpool (process)", "workerpool.mjs", "node"},
-		{"jest-worker", "jest-worker (process)", "jest_worker.mjs", "node"},
-		{"tinypool", "tinypool (child_process)", "tinypool.mjs", "node"},
-		{"poolifier", "poolifier (cluster, fixed)", "poolifier.mjs", "node"},
-		{"go-plugin", "hashicorp/go-plugin", "go_plugin.sh", "sh"},
-		{"distributed", "dask.distributed LocalCluster", "distributed_cluster.py", "python3"},
+		{"multiprocessing", "CPython multiprocessing.Pool", "multiprocessing_pool.py", "python3", nil},
+		{"executor", "CPython ProcessPoolExecutor", "process_pool_executor.py", "python3", nil},
+		{"pebble", "pebble ProcessPool", "pebble_pool.py", "python3", nil},
+		{"loky", "joblib loky", "loky_executor.py", "python3", nil},
+		{"billiard", "billiard Pool", "billiard_pool.py", "python3", nil},
+		{"workerpool", "Node workerpool (process)", "workerpool.mjs", "node", nil},
+		{"jest-worker", "jest-worker (process)", "jest_worker.mjs", "node", nil},
+		{"tinypool", "tinypool (child_process)", "tinypool.mjs", "node", nil},
+		{"poolifier", "poolifier (cluster, fixed)", "poolifier.mjs", "node", nil},
+		{"go-plugin", "hashicorp/go-plugin", "go_plugin.sh", "sh", nil},
+		{"distributed", "dask.distributed LocalCluster", "distributed_cluster.py", "python3", nil},
 	}
 }
 
@@ -51,7 +53,26 @@ func (d Driver) Argv(dir string) []string {
 			program = system
 		}
 	}
-	return []string{program, filepath.Join(dir, d.File)}
+	if d.File == "" {
+		return append([]string{program}, d.Args...)
+	}
+	return append([]string{program, filepath.Join(dir, d.File)}, d.Args...)
+}
+
+// Fleets lists the drivers of fleets: of job queues whose workers are on many machines, here processes of one. They are installed by
+// install.sh fleets, which puts their programs where respawn matrix finds them.
+func Fleets() []Driver {
+	const python, own = "respawn-fleets-python", "respawn-driver-fleets"
+	return []Driver{
+		{"celery", "celery on Redis, as it comes", "celery_fleet.py", python, nil},
+		{"celery-late", "celery on Redis, acks_late, visibility_timeout 20 s", "celery_fleet.py", python, []string{"late"}},
+		{"rq", "rq on Redis, as it comes", "rq_fleet.py", python, nil},
+		{"rq-careful", "rq on Redis, 3 retries, worker_ttl 20 s, maintenance each 10 s", "rq_fleet.py", python, []string{"careful"}},
+		{"distributed-fleet", "dask.distributed, workers without a nanny", "distributed_fleet.py", python, nil},
+		{"asynq", "asynq on Redis, as it comes", "", own, []string{"asynq"}},
+		{"river", "river on SQLite, as it comes", "", own, []string{"river"}},
+		{"river-careful", "river on SQLite, JobTimeout 10 s, RescueStuckJobsAfter 15 s", "", own, []string{"river-careful"}},
+	}
 }
 
 // Dir finds the directory with the drivers: scenarios/drivers here or in a parent of the working directory, which has what

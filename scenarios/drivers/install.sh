@@ -2,7 +2,7 @@
 # Installs the pools that the drivers here wrap: the Python ones from Debian's packages, the others from npm.
 # Without root, or elsewhere than on Debian and Ubuntu, install by hand what the lines below name.
 #
-#   scenarios/drivers/install.sh [servers] [supervisors]    with the programs of these families of respawn matrix, too
+#   scenarios/drivers/install.sh [servers] [supervisors] [fleets]    with the programs of these families of respawn matrix, too
 set -eu
 cd "$(dirname "$0")"
 
@@ -11,7 +11,8 @@ for family in "$@"; do
 	case $family in
 	servers) packages="$packages gunicorn nginx php-fpm haproxy apache2 puma unicorn uwsgi uwsgi-plugin-python3 postgresql" ;;
 	supervisors) packages="$packages runit s6 daemontools monit ruby-foreman" ;;
-	*) echo "$family: want servers or supervisors" >&2 && exit 2 ;;
+	fleets) packages="$packages redis-server" ;;
+	*) echo "$family: want servers, supervisors or fleets" >&2 && exit 2 ;;
 	esac
 done
 # The harness starts servers itself: RUNLEVEL=1 asks the packages not to.
@@ -30,4 +31,9 @@ if command -v go >/dev/null; then # with go_plugin.mod in the place of this proj
 else
 	echo "go is not installed: hashicorp/go-plugin is left out" >&2
 fi
-[ $# -eq 0 ] || ../programs/install.sh
+case " $* " in
+*" servers "* | *" supervisors "*) ../programs/install.sh ;;
+esac
+case " $* " in
+*" fleets "*) ./install-fleets.sh ;;
+esac

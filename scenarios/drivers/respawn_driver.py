@@ -14,13 +14,13 @@ import respawn_children
 import respawn_tasks
 
 
-def import_or_missing(module, package):
-    """Imports a library by name; a missing one is told to whoever says hello, with the command that installs it."""
+def import_or_missing(module, package, install=None):
+    """Imports a library by name; a missing one is told to whoever says hello, with the command that installs it: that, or apt-get's."""
     try:
         return importlib.import_module(module)
     except ImportError:
         sys.stdin.readline()
-        _send(1, {"op": "error", "error": f"not installed: {module}", "install": f"apt-get install {package}"})
+        _send(1, {"op": "error", "error": f"not installed: {module}", "install": install or f"apt-get install {package}"})
         sys.exit(0)
 
 

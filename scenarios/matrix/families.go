@@ -11,7 +11,7 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets/kind"
 )
 
-//go:embed servers/*.yaml supervisors/*.yaml
+//go:embed servers/*.yaml supervisors/*.yaml fleets/*.yaml
 var files embed.FS
 
 // family is targets that are put through the same scenarios.
@@ -60,6 +60,13 @@ var families = []family{
 			{scenario: "stopped", title: "stopped for 10 s: noticed?", tell: noticed},
 			{scenario: "grandchildren", title: "grandchildren left by 4 kills", tell: left, env: map[string]string{"GRANDCHILD": "1"}},
 			{scenario: "supervisor-killed", title: "supervisor killed: who lives on? started again?", tell: livesOn},
+		},
+	},
+	{
+		name: kind.Fleets, size: 3, atOnce: 5,
+		columns: []column{
+			{scenario: "node-killed", title: "a busy node killed: its task runs elsewhere after; ok / failed / hung / lost / duplicated", tell: also(elsewhere, (*reports.MatrixCell).Tasks)},
+			{scenario: "node-storm", title: "one every 2 s, five times: the last task runs elsewhere after; ok / failed / hung / lost / duplicated", tell: also(elsewhere, (*reports.MatrixCell).Tasks)},
 		},
 	},
 }
@@ -122,6 +129,19 @@ func backAfter(c *reports.MatrixCell) string {
 		}
 		return ""
 	}, "slot.recovery.max")
+}
+
+// elsewhere tells how long a death left the task longest that it cut short.
+func elsewhere(c *reports.MatrixCell) string {
+	return c.Each(func(r *reports.MatrixRun) string {
+		switch {
+		case r.Metric("tasks.requeue.count") > 0:
+			return ""
+		case r.Metric("tasks.ok") == r.Metric("tasks.submitted"):
+			return "no task was cut short"
+		}
+		return "not at all"
+	}, "tasks.requeue.max")
 }
 
 func givesUp(c *reports.MatrixCell) string {

@@ -306,7 +306,8 @@ func (t target) scenario(f family, name string) (*scenarios.Scenario, error) {
 // settings are the target's in that family, whose programs are started with env beside.
 func (t target) settings(f family, env map[string]string) map[string]any {
 	settings := maps.Clone(t.Settings)
-	settings["size"] = cmp.Or(settings["size"], any(f.size))
+	size := cmp.Or(t.Size, "size")
+	settings[size] = cmp.Or(settings[size], any(f.size))
 	switch command := settings["command"].(type) {
 	case []string:
 		words := []string{"env"}

@@ -84,8 +84,8 @@ func TestARepeatedCellTakesOneSeedAfterAnother(t *testing.T) {
 
 func TestAnUnknownTargetIsNamed(t *testing.T) {
 	g := NewWithT(t)
-	_, err := matrix.Run(t.Context(), matrix.Options{Targets: []string{"celery"}, Out: t.TempDir()})
-	g.Expect(err).To(MatchError(HavePrefix(`there is no target "celery": known are respawn, multiprocessing, executor`)))
+	_, err := matrix.Run(t.Context(), matrix.Options{Targets: []string{"sidekiq"}, Out: t.TempDir()})
+	g.Expect(err).To(MatchError(HavePrefix(`there is no target "sidekiq": known are respawn, multiprocessing, executor`)))
 	_, err = matrix.Run(t.Context(), matrix.Options{Targets: []string{"guncorn"}, Out: t.TempDir()})
 	g.Expect(err).To(MatchError(`there is no target "guncorn": did you mean "gunicorn"?`))
 	_, err = matrix.Run(t.Context(), matrix.Options{

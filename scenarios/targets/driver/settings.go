@@ -25,6 +25,9 @@ var Row = kind.Kind{
 		for _, d := range drivers.All() {
 			list = append(list, kind.Known{Family: kind.Pools, Name: d.Name, Pool: d.Pool, Settings: map[string]any{"command": d.Argv(files.Drivers)}})
 		}
+		for _, d := range drivers.Fleets() {
+			list = append(list, kind.Known{Family: kind.Fleets, Name: d.Name, Pool: d.Pool, Settings: map[string]any{"command": d.Argv(files.Drivers)}})
+		}
 		return list
 	},
 }

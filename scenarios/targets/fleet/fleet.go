@@ -26,7 +26,7 @@ var Row = kind.Kind{
 	Can:  kind.Can{Abilities: []string{"Supervised", "Harmer"}, Roles: []string{chaos.Node, chaos.Broker}, Tasks: []string{"sleep", "square"}},
 	Page: "docs/fleet.md",
 	Known: func(kind.Files) []kind.Known {
-		return []kind.Known{{Family: kind.Pools, Name: "fleet", Pool: "respawn-fleet", Settings: map[string]any{}}}
+		return []kind.Known{{Family: kind.Fleets, Name: "fleet", Pool: "respawn-fleet, one broker in memory", Settings: map[string]any{}, Size: "nodes"}}
 	},
 }
 

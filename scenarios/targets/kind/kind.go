@@ -142,6 +142,7 @@ const (
 	Pools       = "pools"
 	Servers     = "servers"
 	Supervisors = "supervisors"
+	Fleets      = "fleets"
 )
 
 // Known is a target with a name.
@@ -154,6 +155,8 @@ type Known struct {
 	Pool string
 	// Settings are those of a scenario, as YAML has them, but for the size; nil for the settings of the scenario itself.
 	Settings map[string]any
+	// Size is the key of the settings that says how many members there are; "" for size.
+	Size string
 	// Load is what replaces the scenario's load, as YAML has it, but for the rate; nil for the scenario's own.
 	Load map[string]any
 }
