@@ -20,6 +20,8 @@ func TestTheOneLineFormOfAFaultHasAllItsParameters(t *testing.T) {
 			v.SetString("other")
 		case float64:
 			v.SetFloat(0.5)
+		case bool:
+			v.SetBool(true)
 		default:
 			v.SetInt(7)
 		}

@@ -34,14 +34,17 @@ type Supervisor struct {
 func (s Supervisor) signal() Signal { return Signal{Name: cmp.Or(s.Signal, "KILL")} }
 
 func (s Supervisor) String() string {
-	what := strings.TrimPrefix(s.signal().String(), "signal ")
+	what := "supervisor"
+	if s.Pause == 0 || s.Signal != "" {
+		what += strings.TrimPrefix(s.signal().String(), "signal")
+	}
 	if s.Pause > 0 {
-		what = "pause " + s.Pause.String()
+		what += " pause " + s.Pause.String()
 	}
 	if s.Tree {
 		what += " tree"
 	}
-	return "supervisor " + what
+	return what
 }
 
 // Validate wants a signal that there is.
