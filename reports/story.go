@@ -122,7 +122,7 @@ func (r *Report) subject(f check.Finding) (task *uint64, injection *ledger.Injec
 	}
 	of := func(family string) bool { return strings.HasPrefix(f.Metric, family) }
 	switch bad, again := l.Troubled(); {
-	case (of("tasks.") || of("results.") || of("blame.")) && len(bad)+len(again) > 0:
+	case (of("tasks.") || of("blame.")) && len(bad)+len(again) > 0:
 		first := append(bad, again...)[0]
 		return &first, nil, nil
 	case of("slot") || of("pool.") || of("settle."):

@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/reports/storm"
@@ -138,4 +139,18 @@ func TestTheIndexGroupsRepeatsAndPutsTheWorstFirst(t *testing.T) {
 	g.Expect(strings.Index(page, ">often</a>")).To(BeNumerically("<", strings.Index(page, ">fine</a>")), "the worst first")
 	first := page[strings.Index(page, ">often</a>"):]
 	g.Expect(first[:strings.Index(first, "</tr>")]).To(And(ContainSubstring("FAIL"), ContainSubstring("33%"), ContainSubstring("<td>7</td>"), ContainSubstring("1970-01-01 00:00")))
+}
+
+// An answer that should never have come is nobody's task: one that a death cut short and that was run again has no part in it.
+func TestAStoryOfABadAnswerTellsOfNoOtherTask(t *testing.T) {
+	g := NewWithT(t)
+	h := history.Header{Scenario: "made up", Target: history.Target{Kind: "driver", Size: 2, Can: []string{"events", "witness"}}}
+	list := lostTask()
+	list = append(list, history.Event{T: list[len(list)-1].T, Member: &history.MemberEvent{Op: history.BadAnswer, Slot: -1, Err: "pretence"}})
+	bad := check.Finding{Verdict: check.Fail, Metric: "results.rejected", Text: "1 answer came that should never come", Event: len(list) + 1}
+	page := pageOf(g, build(h, events(list...), check.Result{Verdict: check.Fail, Findings: []check.Finding{bad}}))
+	g.Expect(page).To(ContainSubstring(`<section id="story"`))
+	story := page[strings.Index(page, `<section id="story"`):]
+	story = story[:strings.Index(story, "</section>")]
+	g.Expect(story).NotTo(ContainSubstring("task 7"))
 }
