@@ -7,6 +7,7 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/chaos/witness"
+	"github.com/respawn-go/respawn/internal/takes"
 )
 
 func TestNoMomentIsToldAsAnEarlierOne(t *testing.T) {
@@ -31,6 +32,7 @@ func TestAWaitBetweenTheTwoReadingsOfTheClocksDoesNotCount(t *testing.T) {
 }
 
 func TestNothingIsRecordedBeforeItHappenedByTheWitness(t *testing.T) {
+	takes.Seconds(t)
 	g := gomega.NewWithT(t)
 	for range 50_000 {
 		c := newClock()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/takes"
 )
 
 // runners is sleepers with tasks, which the test's own function does.
@@ -26,6 +27,7 @@ func (r runners) Do(ctx context.Context, _ chaos.Task) chaos.Settled {
 // A run that takes too long gives what is in flight time to end. What stands still hangs; what only is not over yet is given
 // up after the alarm, and so is no task that hung.
 func TestTimeoutTellsHungTasksFromSlowOnes(t *testing.T) {
+	takes.Seconds(t)
 	t.Parallel()
 	var one sync.Mutex
 	for name, c := range map[string]struct {

@@ -13,6 +13,7 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -63,6 +64,7 @@ func TestFloorIsKeptByOperations(t *testing.T) {
 // Lists that strike at the same moment keep the floor together, and no member is hit twice: also when those that the first
 // one hit die while another one counts who is left.
 func TestSideBySideListsKeepTheFloor(t *testing.T) {
+	takes.Seconds(t)
 	t.Parallel()
 	for range 10 {
 		g := NewWithT(t)

@@ -13,6 +13,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/reports"
 )
 
@@ -155,6 +156,7 @@ func (s setting) try(rng *rand.Rand, n int) (r rate) {
 
 // The rates are what the gate promises, and the table in docs/gate.md is of them.
 func TestTheRatesOfTheGate(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	const seed = 1
 	var b strings.Builder

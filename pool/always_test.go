@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 
 	. "github.com/onsi/gomega"
@@ -192,6 +193,7 @@ var broken = func() pool.Mutant {
 
 // Each promise has a test, and each of these tests must fail when the promise is broken on purpose.
 func TestEachMutantIsKilled(t *testing.T) {
+	takes.Seconds(t)
 	if broken != 0 {
 		return
 	}

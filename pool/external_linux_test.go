@@ -60,9 +60,16 @@ func interpreter(name string, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// inEachLanguage runs the test with workers of each language, and skips by name what this host lacks.
+// inEachLanguage runs the test with workers of each language, and skips by name what this host lacks. Interpreters take their time to
+// start.
 func inEachLanguage(t *testing.T, test func(t *testing.T, cfg pool.Config)) {
-	beside(t) // interpreters take their time to start
+	takes.Seconds(t)
+	briefInEachLanguage(t, test)
+}
+
+// briefInEachLanguage is inEachLanguage with -short too.
+func briefInEachLanguage(t *testing.T, test func(t *testing.T, cfg pool.Config)) {
+	beside(t)
 	for _, l := range languages {
 		t.Run(l.name, func(t *testing.T) {
 			program, err := l.program()
@@ -81,7 +88,7 @@ func inEachLanguage(t *testing.T, test func(t *testing.T, cfg pool.Config)) {
 }
 
 func TestTasksRunInWorkersOfAnotherLanguage(t *testing.T) {
-	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
+	briefInEachLanguage(t, func(t *testing.T, cfg pool.Config) {
 		g, p := NewWithT(t), start(t, cfg)
 		in := make([]int, 3000)
 		want := make([]int, len(in))

@@ -284,6 +284,7 @@ func TestTheCorrectBrokenPoolKeepsTheDriverProtocol(t *testing.T) {
 }
 
 func TestEverySwitchOfTheBrokenPoolHasItsRow(t *testing.T) {
+	takes.Seconds(t)
 	t.Parallel()
 	g := NewWithT(t)
 	program, err := brokenPool()

@@ -81,6 +81,7 @@ func TestARunEndsWithTheDriverThatDies(t *testing.T) {
 
 // What a scenario asks of a driver that cannot tell it is refused by name before the first fault.
 func TestWhatADriverDoesNotTellIsRefusedAtTheStart(t *testing.T) {
+	takes.Seconds(t)
 	t.Parallel()
 	for name, c := range map[string]struct{ can, submit, pick, want string }{
 		"idle":     {`"pid","workers"`, toWorker, "{state: idle}", "x.yaml:7:19: it picks idle workers, which the driver of one does not tell (can: witness, see docs/drivers.md)"},
@@ -100,6 +101,7 @@ func TestWhatADriverDoesNotTellIsRefusedAtTheStart(t *testing.T) {
 
 // How a worker ended that the driver's process reaped is what the kernel or the receipt tells, and no exit code of nobody's.
 func TestAnEndThatNobodySawIsNoExitCode(t *testing.T) {
+	takes.Seconds(t)
 	t.Parallel()
 	g := NewWithT(t)
 	r := runDriver(t, `"pid","workers"`, "work", toWorker, "{random: 1}")

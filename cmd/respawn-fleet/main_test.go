@@ -91,7 +91,7 @@ func TestWhatCannotBeIsSaidInOneLine(t *testing.T) {
 	g := NewWithT(t)
 	b, err := broker.Start(broker.Config{Port: -1})
 	g.Expect(err).NotTo(HaveOccurred())
-	defer func() { _ = b.Close() }()
+	t.Cleanup(func() { _ = b.Close() })
 	for words, args := range map[string][]string{
 		"no broker at nats://127.0.0.1:1: start one":  {"status", "--servers", "nats://127.0.0.1:1"},
 		"has no fleet of that name":                   {"status", "--servers", b.URL(), "--fleet", "nobody"},
@@ -108,9 +108,13 @@ func TestWhatCannotBeIsSaidInOneLine(t *testing.T) {
 		"want host:port, where it listens":            {"broker", "--join", "a,b:6222"},
 		"name this broker there, too":                 {"broker", "--join", "a:1,b:1,c:1"},
 	} {
-		err := respawnFleet(t.Context(), io.Discard, args...)
-		g.Expect(err).To(MatchError(ContainSubstring(words)))
-		g.Expect(err.Error()).NotTo(ContainSubstring("\n"))
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			err := respawnFleet(t.Context(), io.Discard, args...)
+			g.Expect(err).To(MatchError(ContainSubstring(words)))
+			g.Expect(err.Error()).NotTo(ContainSubstring("\n"))
+		})
 	}
 }
 

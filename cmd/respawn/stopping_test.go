@@ -16,6 +16,8 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/internal/takes"
 )
 
 // apart is the command as a process of its own.
@@ -42,6 +44,7 @@ chaos:
 
 // `respawn run … 2>&1 | tee log` and Ctrl-C: the reader is gone, and then come signals, of all kinds and often.
 func TestRunIsHealedAndReportedWhenItsReaderGoesAndSignalsComeInHeaps(t *testing.T) {
+	takes.Seconds(t)
 	for name, signals := range map[string][]os.Signal{
 		"ctrl-c":  {os.Interrupt},
 		"wrapper": {syscall.SIGTERM, os.Interrupt, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGQUIT, os.Interrupt, syscall.SIGUSR1, os.Interrupt},

@@ -16,6 +16,8 @@ import (
 	"testing/fstest"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/internal/takes"
 )
 
 // TestTheReadmesProgramPrintsWhatItSays runs the first page's program.
@@ -34,6 +36,7 @@ func TestTheReadmesProgramPrintsWhatItSays(t *testing.T) {
 // Each example of the guides to workers in other languages is a worker, a program, and what it prints. Nothing but the interpreter
 // is installed, and what the example itself imports.
 func TestTheGuidesWorkersAnswerAsTheySay(t *testing.T) {
+	takes.Seconds(t)
 	for _, example := range []struct {
 		page, after, fence, worker, sdk string
 		needs                           []string

@@ -22,6 +22,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/reports/export"
 )
@@ -196,6 +197,7 @@ func TestPromtoolFindsNothing(t *testing.T) {
 
 // A real Prometheus scrapes it, and knows the verdict, the recoveries and every figure.
 func TestPrometheusReadsARun(t *testing.T) {
+	takes.Seconds(t)
 	g, dir, address := NewWithT(t), t.TempDir(), ""
 	address = free(g)
 	cmd := run(t, "prometheus", "--config.file="+filepath.Join(dir, "p.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)

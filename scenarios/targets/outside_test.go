@@ -84,6 +84,7 @@ func startPool(t *testing.T, size int) *driver.Target {
 func TestADriverIsATarget(t *testing.T) { isATarget(t, startPool(t, 3), 3) }
 
 func TestAServerIsATarget(t *testing.T) {
+	takes.Seconds(t)
 	t.Parallel()
 	for _, kind := range server.Kinds() {
 		t.Run(kind, func(t *testing.T) {

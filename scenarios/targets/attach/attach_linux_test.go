@@ -328,6 +328,7 @@ func TestMembersOfAControlGroup(t *testing.T) {
 }
 
 func TestTheHistoryTellsHowItWasAllowed(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	target, _ := start(t)
 	s, err := scenarios.Parse("x.yaml", []byte(fmt.Sprintf("name: x\ntarget: {attach: {pid: %d, name: bash}}\nchaos: [{fault: {pause: 100ms}}]\n", target)), scenarios.Options{})

@@ -40,7 +40,8 @@ func (p *Program) Family() (procfs.Table, error) {
 // (execve), and have no environment to know it by.
 func (p *Program) Left(ctx context.Context, within time.Duration) procfs.Table {
 	deadline := time.Now().Add(within)
-	for nobody := 0; nobody < 2; time.Sleep(10 * time.Millisecond) {
+	pause := 10 * time.Millisecond // more and more: a look at every process of the host takes milliseconds
+	for nobody := 0; nobody < 2; time.Sleep(pause) {
 		family, err := p.Family()
 		switch {
 		case err != nil:
@@ -50,7 +51,7 @@ func (p *Program) Left(ctx context.Context, within time.Duration) procfs.Table {
 		case time.Now().After(deadline) || ctx.Err() != nil:
 			return family
 		default:
-			nobody = 0
+			nobody, pause = 0, min(2*pause, 100*time.Millisecond)
 		}
 	}
 	return nil

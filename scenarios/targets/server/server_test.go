@@ -81,6 +81,7 @@ func TestRequestsAreAnsweredByTheWorkers(t *testing.T) {
 
 // The request that a killed worker was serving breaks or fails, and a new worker takes its place.
 func TestAKilledWorkerIsReplaced(t *testing.T) {
+	takes.Seconds(t)
 	eachKind(t, func(t *testing.T, s *server.Server) {
 		g := NewWithT(t)
 		broken := make(chan error, 1)
@@ -107,6 +108,7 @@ func TestAKilledWorkerIsReplaced(t *testing.T) {
 }
 
 func TestManyRequestsAtOnceAllArrive(t *testing.T) {
+	takes.Seconds(t)
 	eachKind(t, func(t *testing.T, s *server.Server) {
 		g := NewWithT(t)
 		var all sync.WaitGroup
@@ -156,6 +158,7 @@ func TestAServerWithADeafWorkerStops(t *testing.T) {
 
 // A server that is killed cannot end its workers, and a worker that is stopped does not notice.
 func TestStopCountsWhatAServerLeft(t *testing.T) {
+	takes.Seconds(t)
 	eachKind(t, func(t *testing.T, s *server.Server) {
 		g := NewWithT(t)
 		s.StopWithin(500 * time.Millisecond)
@@ -173,6 +176,7 @@ func TestStopCountsWhatAServerLeft(t *testing.T) {
 }
 
 func TestStopCountsAServerThatDoesNotEnd(t *testing.T) {
+	takes.Seconds(t)
 	eachKind(t, func(t *testing.T, s *server.Server) {
 		g := NewWithT(t)
 		s.StopWithin(time.Second)
@@ -184,6 +188,7 @@ func TestStopCountsAServerThatDoesNotEnd(t *testing.T) {
 }
 
 func TestAServerRunsWithoutPrivileges(t *testing.T) {
+	takes.Seconds(t)
 	if os.Geteuid() != 0 {
 		t.Skip("not root: there is nothing to step down from")
 	}
