@@ -182,12 +182,12 @@ func TestErrorsOfAnotherLanguageHaveTheirTypeAndTrace(t *testing.T) {
 }
 
 func TestATaskForWorkersOfTheOtherKindIsRefused(t *testing.T) {
-	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
-	_, err := extSquare.Call(bound(t), via(p), 1)
-	g.Expect(err).To(MatchError(pool.ErrOtherWorkers))
 	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
-		g, p := NewWithT(t), start(t, cfg)
-		_, err := sleep.Call(bound(t), via(p), 1)
+		g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+		_, err := extSquare.Call(bound(t), via(p), 1)
+		g.Expect(err).To(MatchError(pool.ErrOtherWorkers))
+		p = start(t, cfg)
+		_, err = sleep.Call(bound(t), via(p), 1)
 		g.Expect(err).To(MatchError(pool.ErrOtherWorkers))
 		_, err = p.ArmCrashPoint(0, pool.CrashMidExec)
 		g.Expect(err).To(MatchError(errors.ErrUnsupported))
