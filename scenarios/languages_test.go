@@ -86,6 +86,9 @@ func TestTheLibraryHoldsForWorkersOfOtherLanguages(t *testing.T) {
 func TestWhatWorkersOfOtherLanguagesLackIsRefusedByName(t *testing.T) {
 	g := NewWithT(t)
 	for _, name := range scenarios.Library() {
+		if ofFleets(name) {
+			continue
+		}
 		_, err := scenarios.ReadNamed(name, scenarios.Options{Set: []string{"target.pool.command=[python3, worker.py]"}})
 		if why := refused[name]; why != "" {
 			g.Expect(err).To(MatchError(ContainSubstring(why)), name)

@@ -66,14 +66,14 @@ func TestAParentIsPaused(t *testing.T) {
 	g.Expect(r.Metrics["slot.recovery.max"]).To(BeNumerically(">", 0.3))
 }
 
-// reloading starts two sleepers, and on HUP replaces them. It has no other children, which would be members for a moment.
-const reloading = `echo $$ >$TMPDIR/pid; mkfifo $TMPDIR/never; exec 3<>$TMPDIR/never; trap 'kill $a $b; exit 0' TERM; trap 'kill $a $b' HUP
+// reloading starts two sleepers, and on USR1 replaces them (HUP may be ignored, as below nohup, and bash cannot trap it then). It has no other children, which would be members for a moment.
+const reloading = `echo $$ >$TMPDIR/pid; mkfifo $TMPDIR/never; exec 3<>$TMPDIR/never; trap 'kill $a $b; exit 0' TERM; trap 'kill $a $b' USR1
 sleep 3600 & a=$!; sleep 3600 & b=$!
 while :; do read -t 0.05 -u 3; kill -0 $a || { sleep 3600 & a=$!; }; kill -0 $b || { sleep 3600 & b=$!; }; done`
 
 // All members are replaced as the program itself does it; nobody takes that for deaths that nobody caused.
 func TestAProgramIsRestartedAsItSaysItself(t *testing.T) {
-	for _, how := range []string{"signal: HUP", "argv: [sh, -c, 'kill -HUP $(cat $TMPDIR/pid)']"} {
+	for _, how := range []string{"signal: USR1", "argv: [sh, -c, 'kill -USR1 $(cat $TMPDIR/pid)']"} {
 		t.Run(how[:4], func(t *testing.T) {
 			g := NewWithT(t)
 			r := strike(t, fmt.Sprintf("[bash, -c, %q], restart: {%s}", reloading, how), "{restart: {}}", "expect: [pids.turnover == 2]\n")
