@@ -12,6 +12,7 @@ const (
 	heardLimit = 2 * time.Second        // since its owner was heard: a first delivery may run at once
 	askPeriod  = 60 * time.Second       // after a broken connection, for which everything asks first
 	ownerGone  = 60 * time.Second       // of silence after which an owner's tasks are dropped
+	goneGrace  = 5 * time.Second        // that further tasks of such an owner are asked for: a backlog of them must not keep all others waiting
 	askAgain   = 500 * time.Millisecond // until a question or a result that nobody answered is repeated; results double it
 	maxResend  = 8 * time.Second
 
@@ -70,7 +71,8 @@ type inHand struct {
 
 type ownerSeen struct {
 	heard   time.Duration
-	pending int64 // bytes of its results that it has not accepted
+	dropped time.Duration // when a task of it was last dropped, since it was gone; 0: none was
+	pending int64         // bytes of its results that it has not accepted
 }
 
 type handEffectKind uint8
@@ -137,6 +139,16 @@ func (h *hand) owner(id string) *ownerSeen {
 		h.owners[id] = o
 	}
 	return o
+}
+
+// isGone tells whether nobody waits for a task that came then: its owner has been silent for long since, or was found to be gone by
+// another of its tasks and has said nothing yet.
+func (o *ownerSeen) isGone(now, came time.Duration) bool {
+	limit := ownerGone
+	if o.dropped > o.heard {
+		limit = goneGrace
+	}
+	return now-o.heard > ownerGone && now-came > limit
 }
 
 // busy is how many tasks run.
@@ -491,7 +503,8 @@ func (h *hand) tick(now time.Duration) {
 	again := make(map[string][]item)
 	for _, k := range h.keys() {
 		t := h.tasks[k]
-		if now-h.owner(k.owner).heard > ownerGone && now-t.came > ownerGone && h.mutant != mutantRunsForGone {
+		if o := h.owner(k.owner); o.isGone(now, t.came) && h.mutant != mutantRunsForGone {
+			o.dropped = now
 			h.do(handEffect{Kind: handAck, Ack: t.Ack}) // nobody waits for it, and nobody must be handed it again
 			h.forget(k, t)
 			continue
@@ -518,7 +531,7 @@ func (h *hand) tick(now time.Duration) {
 		h.report(owner, report{Kind: reportHand, Items: again[owner]})
 	}
 	for id, o := range h.owners {
-		if now-o.heard > 2*ownerGone && o.pending == 0 {
+		if now-max(o.heard, o.dropped) > 2*ownerGone && o.pending == 0 {
 			delete(h.owners, id)
 		}
 	}
