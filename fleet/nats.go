@@ -144,6 +144,7 @@ func (l *link) allowed() error {
 	if err := l.nc.FlushTimeout(apiTimeout); err != nil {
 		return fmt.Errorf("fleet: %w", err)
 	}
+	l.trouble(l.nc, nil, l.nc.LastError()) // its own goroutine may tell that later
 	return context.Cause(l.rights)
 }
 

@@ -92,12 +92,12 @@ var carrier func(p *Pool) Runner
 // Carry has the suite's tasks taken to their pools by c.
 func Carry(c func(p *Pool) Runner) { carrier = c }
 
-// OwesAndLives tells whether a worker owes an answer and has shown that it lives since that was seen.
+// OwesAndLives tells whether a worker owes an answer for a task that it has started, and has shown that it lives since that was seen.
 func (p *Pool) OwesAndLives() bool {
 	st := p.lock()
 	defer st.unlock()
 	for w := range st.workers {
-		if !w.owesSince.IsZero() && w.answered(w.owesPing) {
+		if oldest, c := w.flight.oldest(); c != nil && !w.board.Unstarted(oldest) && !w.owesSince.IsZero() && w.answered(w.owesPing) {
 			return true
 		}
 	}
