@@ -57,8 +57,11 @@ func (r *restarting) Inject(ctx context.Context, _ *chaos.Case) error {
 func (r *restarting) Confirm(ctx context.Context, c *chaos.Case) (history.Receipt, error) {
 	rec := history.Receipt{Tier: "member list", At: c.Now(), Evidence: map[string]string{"replaced": fmt.Sprint(len(r.before))}}
 	members, err := c.Target.Members(ctx)
+	_, tellsReasons := r.target.(chaos.Operator)
 	for _, old := range r.before {
-		rec.PIDs = append(rec.PIDs, old.PID) // a target that tells no reasons has ended them for this one
+		if !tellsReasons { // then it has ended them for this one
+			rec.PIDs = append(rec.PIDs, old.PID)
+		}
 		for _, m := range members {
 			if m.PID == old.PID && m.Slot == old.Slot && m.Generation == old.Generation {
 				return rec, fmt.Errorf("slot %d has the same process as before, pid %d", m.Slot, m.PID)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -131,6 +132,8 @@ func TestPipelinesDecide(t *testing.T) {
 }
 
 func write(g *WithT, path, text string) {
+	syscall.ForkLock.RLock() // a process that another test starts meanwhile would hold it open, and the kernel runs no such file
+	defer syscall.ForkLock.RUnlock()
 	g.Expect(os.WriteFile(path, []byte(text), 0o755)).To(Succeed())
 }
 

@@ -60,7 +60,7 @@ func TestTheWholeTreeIsStruck(t *testing.T) {
 // While the parent is stopped nobody replaces a member that is killed; afterwards it is replaced.
 func TestAParentIsPaused(t *testing.T) {
 	g := NewWithT(t)
-	r := strike(t, supervised(), "{supervisor: {pause: 2s}}", "  - fault: {signal: KILL}\n    when: {after: 1s}\n")
+	r := strike(t, supervised(), "{supervisor: {pause: 4s}}", "  - fault: {signal: KILL}\n    when: {after: 1s}\n")
 	g.Expect(r.Faults[0].Receipt.Evidence).To(And(HaveKeyWithValue("at the beginning", "T of 1"), HaveKeyWithValue("at the end", "T of 1, 0 gone")))
 	g.Expect(r.Verdict).To(Equal(check.Pass), r.Cause)
 	g.Expect(r.Metrics["slot.recovery.max"]).To(BeNumerically(">", 0.3))
