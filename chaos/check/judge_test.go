@@ -162,6 +162,12 @@ var cases = map[string]struct {
 		s.stage(history.Settle).sample(4, dead).stage(history.Verify).add(history.Event{Probe: &history.Probe{Op: history.NoAnswer, Err: "the parent is gone"}})
 		return s.sample(4, dead).stop().end().expect("allow slots.silent >= 0")
 	}, check.Pass, "1 fault confirmed, all 4 tasks gave their values"},
+	"some faults only the target has seen": {func() *story {
+		return calm().kill(0).told().verify(4).stop().end()
+	}, check.Pass, "2 faults confirmed, 1 of them by the target's word alone, all 5 tasks gave their values, every slot back within 4ms"},
+	"nobody but the target has seen the fault": {func() *story {
+		return calm().told().verify(4).stop().end()
+	}, check.Pass, "1 fault confirmed by the target's word alone, all 5 tasks gave their values"},
 	"the size does not come back": {func() *story {
 		s := calm()
 		s.h.Target.Can = []string{"witness", "marker"}

@@ -125,6 +125,16 @@ func (s *story) strike(slot int, outcome history.FaultOutcome, fatal bool) *stor
 	}})
 }
 
+// told is a fault that the target has done to itself, and says so.
+func (s *story) told() *story {
+	s.faults++
+	s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Planned, Fault: "stepdown queue"}})
+	s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Injected}})
+	return s.add(history.Event{Fault: &history.Fault{
+		N: s.faults, Op: history.Concluded, Outcome: history.Confirmed, Receipt: &history.Receipt{Tier: history.ToldByTarget, At: s.now + tick},
+	}})
+}
+
 // kill is a confirmed SIGKILL and the recovery from it.
 func (s *story) kill(slot int) *story {
 	s.strike(slot, history.Confirmed, true)

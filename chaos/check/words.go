@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -56,7 +57,13 @@ func and(words []string) string {
 func (s *state) praise() string {
 	parts := []string{}
 	if n := s.Injections.Outcomes["confirmed"]; n > 0 {
-		parts = append(parts, number(n, "fault", "faults")+" confirmed")
+		told := ""
+		if by := s.Injections.Told; by == n {
+			told = " by the target's word alone"
+		} else if by > 0 {
+			told = fmt.Sprintf(", %d of them by the target's word alone", by)
+		}
+		parts = append(parts, number(n, "fault", "faults")+" confirmed"+told)
 	}
 	if n := s.Load.Count; n > 0 && s.Tasks.Outcomes["ok"] == n {
 		parts = append(parts, pick(n, "the one task gave its value", "all "+units.Number(float64(n))+" tasks gave their values"))

@@ -33,7 +33,7 @@ func (Amnesia) Traits() chaos.Traits { return chaos.Traits{} }
 
 // Begin makes an injection.
 func (a Amnesia) Begin() chaos.Injection {
-	return &forgetting{harming{harm: chaos.Harm{Kind: "amnesia", Args: map[string]any{"back": a.back()}}}}
+	return &forgetting{harming{harm: chaos.Harm{Kind: "amnesia", Args: map[string]any{"back": a.back()}}, proves: a.hasLost}}
 }
 
 type forgetting struct{ harming }
@@ -45,5 +45,20 @@ func (f *forgetting) Confirm(ctx context.Context, c *chaos.Case) (history.Receip
 	if err == nil && e.Known() && e.Signal != "SIGKILL" {
 		err = fmt.Errorf("the victim ended with %s, and not of SIGKILL", e)
 	}
+	if err == nil {
+		err = f.proves(f.evidence)
+	}
 	return r, err
+}
+
+// hasLost wants the two counts of what was stored, and of one that comes back empty that it has lost all of it.
+func (a Amnesia) hasLost(evidence map[string]string) error {
+	if _, err := counts(evidence, "files before"); err != nil {
+		return err
+	}
+	after, err := counts(evidence, "files after")
+	if err == nil && a.back() == "empty" && after > 0 {
+		err = fmt.Errorf("the target counts %d files after all were lost", after)
+	}
+	return err
 }

@@ -3,21 +3,21 @@ package faults
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
+	"strconv"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// tierTarget is the tier of what the target that harms itself tells of it.
-const tierTarget = "the target's own count"
-
-// harming is a fault on its way that the target itself has to do. Its evidence is what the target counts.
+// harming is a fault on its way that the target itself has to do. Its evidence is what the target counts, and proves says what it lacks.
 type harming struct {
 	chaos.Steps
 	harm     chaos.Harm
 	harmer   chaos.Harmer
+	proves   func(evidence map[string]string) error
 	evidence map[string]string
 }
 
@@ -35,7 +35,16 @@ func (h *harming) Inject(ctx context.Context, _ *chaos.Case) (err error) {
 }
 
 func (h *harming) Confirm(_ context.Context, c *chaos.Case) (history.Receipt, error) {
-	return history.Receipt{Tier: tierTarget, At: c.Now(), Evidence: maps.Clone(h.evidence)}, nil
+	return history.Receipt{Tier: history.ToldByTarget, At: c.Now(), Evidence: maps.Clone(h.evidence)}, h.proves(h.evidence)
+}
+
+// counts takes a fact that is a number; one that is missing or something else is an error that names it.
+func counts(evidence map[string]string, fact string) (int, error) {
+	n, err := strconv.Atoi(evidence[fact])
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("the target's evidence has %q for %q: want a number", evidence[fact], fact)
+	}
+	return n, nil
 }
 
 // linked is harm to the victim's links, on its way.
@@ -50,16 +59,17 @@ func (l *linked) Confirm(ctx context.Context, c *chaos.Case) (history.Receipt, e
 		return history.Receipt{}, err
 	}
 	end, err := l.harmer.Heal(ctx, l.harm)
-	r := history.Receipt{Tier: tierTarget, At: c.Now(), Evidence: maps.Clone(l.evidence)}
+	r := history.Receipt{Tier: history.ToldByTarget, At: c.Now(), Evidence: maps.Clone(l.evidence)}
 	if err != nil {
 		return r, err
 	}
 	l.healed = true
 	maps.Copy(r.Evidence, end)
-	if n := end["bytes"]; n == "" || n == "0" {
-		return r, errors.New("nothing came by meanwhile")
+	n, err := counts(end, "bytes")
+	if err == nil && n == 0 {
+		err = errors.New("nothing came by meanwhile")
 	}
-	return r, nil
+	return r, err
 }
 
 func (l *linked) Heal(ctx context.Context, _ *chaos.Case) error {

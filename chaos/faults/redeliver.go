@@ -28,5 +28,18 @@ func (Redeliver) Traits() chaos.Traits { return chaos.Traits{Whole: true} }
 
 // Begin makes an injection.
 func (r Redeliver) Begin() chaos.Injection {
-	return &harming{harm: chaos.Harm{Kind: "redeliver", Slot: -1, Args: map[string]any{"n": r.n()}}}
+	return &harming{harm: chaos.Harm{Kind: "redeliver", Slot: -1, Args: map[string]any{"n": r.n()}}, proves: moreRedelivered}
+}
+
+// moreRedelivered wants a count that has grown.
+func moreRedelivered(evidence map[string]string) error {
+	before, err := counts(evidence, "redelivered before")
+	if err != nil {
+		return err
+	}
+	after, err := counts(evidence, "redelivered after")
+	if err == nil && after <= before {
+		err = fmt.Errorf("the target counts %d redelivered before and %d after", before, after)
+	}
+	return err
 }

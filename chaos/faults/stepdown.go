@@ -30,5 +30,14 @@ func (Stepdown) Traits() chaos.Traits { return chaos.Traits{Whole: true} }
 
 // Begin makes an injection.
 func (s Stepdown) Begin() chaos.Injection {
-	return &harming{harm: chaos.Harm{Kind: "stepdown", Slot: -1, Args: map[string]any{"of": s.of()}}}
+	return &harming{harm: chaos.Harm{Kind: "stepdown", Slot: -1, Args: map[string]any{"of": s.of()}}, proves: otherLeads}
+}
+
+// otherLeads wants two leaders' names that differ.
+func otherLeads(evidence map[string]string) error {
+	before, now := evidence["led before"], evidence["leads now"]
+	if before == "" || now == "" || before == now {
+		return fmt.Errorf("the target's evidence has %q for \"led before\" and %q for \"leads now\": want two that differ", before, now)
+	}
+	return nil
 }

@@ -188,6 +188,9 @@ type Receipt struct {
 	Mechanism string            `json:"mechanism,omitempty"` // of several: "cgroup v1", "cgroup v2", "RLIMIT_DATA", "RSS"
 }
 
+// ToldByTarget is the tier of what only the target can know, that harms itself: its word is the one witness.
+const ToldByTarget = "the target's own count"
+
 // NewParent is the fact of a receipt that tells what became of a target's parent which was started again after its end.
 const NewParent = "a new one"
 

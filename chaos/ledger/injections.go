@@ -21,6 +21,7 @@ type Injections struct {
 	Planned   int
 	Outcomes  map[history.FaultOutcome]int
 	Confirmed map[int]int // by the index of the nemesis
+	Told      int         // of all that are confirmed, those of which the target's word is the one witness
 	Fatal     int
 	Healed    int
 	Unhealed  []*Injection
@@ -115,6 +116,9 @@ func (s *Ledger) faultSettled(i *Injection, e *history.Fault) {
 		return
 	}
 	f.Confirmed[e.Nemesis]++
+	if e.Receipt.Tier == history.ToldByTarget {
+		f.Told++
+	}
 	i.PIDs = e.Receipt.PIDs
 	at := cmp.Or(e.Receipt.At, s.Now)
 	if i.Injected {
