@@ -20,6 +20,7 @@ import (
 	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/pidspace"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -29,9 +30,7 @@ const tinyPIDs = 400
 // TestPIDsAreReused runs the specs of this file in a pid namespace of their own, where the kernel gives out numbers again
 // within a second.
 func TestPIDsAreReused(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	t.Parallel()
 	if os.Getpid() == 1 {
 		t.Skip("this is the namespace")

@@ -15,6 +15,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/fleet"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -43,9 +44,7 @@ func as(user string) []nats.Option { return []nats.Option{nats.UserInfo(user, "x
 
 // TestTheTableOfRightsIsEnough runs a fleet whose owner, node and operator may do what the table says, through all that they do.
 func TestTheTableOfRightsIsEnough(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	t.Parallel() // it waits for hellos
 	g := NewWithT(t)
 	b := configured(t, users(map[string]func(fleet.Right) bool{"owner": none, "node": none, "operator": none}))

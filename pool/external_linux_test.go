@@ -702,9 +702,7 @@ func TestNoMoreWorkersOfAnotherLanguageBootAtATimeThanThereAreProcessors(t *test
 
 // As many as may boot at a time wait in their imports, here for a file.
 func TestABootThatHangsDoesNotKeepOtherWorkersOfAnotherLanguageFromBooting(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	long(t)
 	g, dir := NewWithT(t), t.TempDir()
 	log := filepath.Join(dir, "imports")
 	var hang []string

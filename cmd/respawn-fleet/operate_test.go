@@ -13,14 +13,13 @@ import (
 
 	"github.com/respawn-go/respawn/fleet"
 	"github.com/respawn-go/respawn/fleet/broker"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
 // TestAnOperatorIsToldInWords runs the commands against a fleet of one node.
 func TestAnOperatorIsToldInWords(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a pool: left out with -short")
-	}
+	takes.Seconds(t)
 	g := NewWithT(t)
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()

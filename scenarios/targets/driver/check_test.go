@@ -92,9 +92,7 @@ func TestCheckFindsNothingWrongWithADriverThatKeepsTheProtocol(t *testing.T) {
 
 // The list of workers that counts is the one that the driver tells now, and not that of ready: nothing after the death is blamed for it.
 func TestCheckBlamesNoLaterStepForAWorkerThatDiedOfABadArgument(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	t.Parallel()
 	g := NewWithT(t)
 	r, err := driver.Check(t.Context(), command(t, "dies of a bad argument"))
