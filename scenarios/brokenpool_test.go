@@ -39,7 +39,7 @@ var caught = map[string][]breach{
 	"one-at-a-time":           {{"random-kill", "slots.apart"}, {"tutorial", "slots.apart"}},
 	"throttles-load":          {{"random-kill", "slots.apart"}},
 	"slow-replacements":       {{"random-kill", "slots.slow"}, {"tutorial", "slots.slow"}},
-	"rests":                   {{"tutorial", "slots.throttled"}, {"kill-all", "slots.throttled"}},
+	"rests":                   {{"random-kill", "slots.throttled"}, {"kill-all", "slots.throttled"}},
 	"crawls-in-queues":        {{"tutorial", "slots.throttled"}, {"kill-all", "slots.throttled"}},
 	// where tasks run
 	"runs-in-driver":           {{"tutorial", "slots.silent"}, {"random-kill", "slots.silent"}},
