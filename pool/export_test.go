@@ -97,7 +97,7 @@ func (p *Pool) OwesAndLives() bool {
 	st := p.lock()
 	defer st.unlock()
 	for w := range st.workers {
-		if oldest, c := w.flight.oldest(); c != nil && !w.board.Unstarted(oldest) && !w.owesSince.IsZero() && w.answered(w.owesPing) {
+		if oldest, c := w.flight.oldest(); c != nil && !w.board.Unstarted(oldest) && w.owesAsked > 0 && !w.owesSince.IsZero() && w.answered(w.owesPing) {
 			return true
 		}
 	}

@@ -342,22 +342,31 @@ func (st *state) lookForAnswer(w *worker, now time.Time) (next time.Time) {
 		limit += time.Duration(st.cfg.MaxPayload/(100*MiB)) * time.Second
 	}
 	if w.owesSince.IsZero() {
-		w.owesSince, w.owesAgain = now, false
-		w.ping(now)
-		w.owesPing = w.pings
+		w.owesSince, w.owesAsked = now, 0
+	}
+	if ask := w.owesSince.Add(limit / 8); now.Before(ask) { // one that is seen between two tasks, as many are, is not disturbed
+		return ask
+	}
+	if w.owesAsked == 0 {
+		w.askOwing(now)
 	}
 	due := w.owesSince.Add(limit)
 	if !now.Before(due) {
 		if w.answered(w.owesPing) {
-			if w.owesAgain && !w.proc.Halted() {
+			if w.owesAsked > 1 && !w.proc.Halted() {
 				st.reject(w, fmt.Errorf("from %s: %w", w.name, errSilent))
 				return time.Time{}
 			}
-			w.owesAgain = true // it lived when it began to owe, but may have been stopped since
-			w.ping(now)
-			w.owesPing = w.pings
+			w.askOwing(now) // it lived when it began to owe, but may have been stopped since
 		}
 		due = now.Add(limit / 8)
 	}
 	return st.clock.within(limit, due, now)
+}
+
+// askOwing asks a worker that owes something for a sign of life.
+func (w *worker) askOwing(now time.Time) {
+	w.owesAsked++
+	w.ping(now)
+	w.owesPing = w.pings
 }

@@ -83,8 +83,8 @@ type pulse struct {
 	pings     uint32
 	pingedAt  time.Time // of the ping that is not answered; zero: none
 	owesSince time.Time // since when it has owed an answer and done nothing about it, as far as was seen; zero: it does not
-	owesPing  uint32    // asked then, and once more before it is ended
-	owesAgain bool      // it was asked once more
+	owesPing  uint32    // asked a while later, and once more before it is ended
+	owesAsked int       // how often it was asked
 }
 
 // outbox is what is written to a worker.
