@@ -138,6 +138,11 @@ func (w *worker) argument(c *call) wire.Ref {
 // is when the caller waits for the outcome, else copied, since its owner may go on to change it; a string is never
 // changed. It reports whether v was of that kind.
 func (c *call) borrow(by codec.Codec, v any, waits bool) bool {
+	switch v.(type) {
+	case *[]byte, *string, *codec.Lent:
+	default:
+		return false
+	}
 	if by == JSON {
 		return c.borrowRaw(codec.BytesOf(v), waits)
 	}

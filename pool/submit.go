@@ -39,6 +39,7 @@ func (p *Pool) accept(ctx context.Context, c *call) error {
 	case Bytes(c.size()) > p.cfg.MaxPayload:
 		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d", ErrPayloadTooLarge, c.def.name, c.size(), p.cfg.MaxPayload)
 	}
+	c.carry(ctx)
 	st := p.lock()
 	defer st.unlock()
 	if err := st.admission(ctx, c); err != nil {
@@ -48,7 +49,6 @@ func (p *Pool) accept(ctx context.Context, c *call) error {
 	st.live++
 	st.stats.Submitted++
 	c.id = st.nextID
-	c.carry(ctx)
 	st.timeFrom(c)
 	if c.signal.Load() != nil {
 		st.caller = c
