@@ -297,7 +297,7 @@ func (r MatrixRun) Link() string {
 var matrixText string
 
 var matrixPage = template.Must(template.New("matrix").Funcs(template.FuncMap{
-	"safe": safe, "lower": lower, "seconds": seconds, "add": func(a, b int) int { return a + b },
+	"safe": safe, "lower": lower, "seconds": seconds, "plural": plural, "add": func(a, b int) int { return a + b },
 }).Parse(matrixText))
 
 // HTML writes the matrix as one page, each cell with links to its runs' reports.
