@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"syscall"
 	"time"
@@ -13,13 +14,15 @@ import (
 
 // The bugs that can be put at the edge of a fleet: it keeps its promises, and what the harness sees is one that does not.
 const (
-	losesTasks  = "loses-tasks"  // one task in ten has no outcome, once something was done to the fleet
-	runsTwice   = "runs-twice"   // one task in ten runs once more, then
-	killsOthers = "kills-others" // the first harm ends another process, too
-	noRespawn   = "no-respawn"   // nobody starts again what has ended
+	losesTasks       = "loses-tasks"       // one task in ten has no outcome, once something was done to the fleet
+	runsTwice        = "runs-twice"        // one task in ten runs once more, then
+	wrongValues      = "wrong-values"      // one task in ten has a value that lacks something, then
+	blamesBystanders = "blames-bystanders" // one task in ten is charged with what was done, then
+	killsOthers      = "kills-others"      // the first harm ends another process, too
+	noRespawn        = "no-respawn"        // nobody starts again what has ended
 )
 
-var bugs = []string{losesTasks, runsTwice, killsOthers, noRespawn}
+var bugs = []string{losesTasks, runsTwice, wrongValues, blamesBystanders, killsOthers, noRespawn}
 
 // longerThanProofs is how long nobody is stopped whom the harness stops to see who does the work.
 const longerThanProofs = 3 * time.Second
@@ -52,13 +55,20 @@ func same(a, b []localfleet.Member) bool {
 	return slices.EqualFunc(a, b, func(a, b localfleet.Member) bool { return a.PID == b.PID })
 }
 
-// spoils tells whether the task is to have no outcome, and runs it once more if it is to run twice.
-func (d *driver) spoils(ctx context.Context, task witnessedTask) bool {
+// spoils makes of the task's outcome what the bugs want, and tells whether it is to have none.
+func (d *driver) spoils(ctx context.Context, task witnessedTask, value *witnessedValue, failed *error) bool {
 	if d.harmed.Load() == 0 || task.ID%10 != 0 {
 		return false
 	}
-	if slices.Contains(d.bugs, runsTwice) {
+	has := func(bug string) bool { return slices.Contains(d.bugs, bug) }
+	if has(runsTwice) {
 		_, _ = witnessed.Call(ctx, d.fleet, task) // its execution is what counts
 	}
-	return slices.Contains(d.bugs, losesTasks)
+	if has(wrongValues) {
+		value.Value--
+	}
+	if has(blamesBystanders) {
+		*failed = errors.New("the task ended its node")
+	}
+	return has(losesTasks)
 }

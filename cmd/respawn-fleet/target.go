@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"maps"
 	"os"
@@ -84,8 +85,9 @@ type request struct {
 }
 
 type targetArg struct {
-	N  int `json:"n"`
-	MS int `json:"ms"`
+	N     int `json:"n"`
+	MS    int `json:"ms"`
+	Bytes int `json:"bytes"`
 }
 
 type fields map[string]any
@@ -101,16 +103,30 @@ var witnessed = pool.Register("respawn-fleet.target", func(ctx context.Context, 
 	case <-ctx.Done():
 		return witnessedValue{}, ctx.Err()
 	}
-	return witnessedValue{in.N * in.N, node}, record(in.Witness, "\nE %d 0 %d %d %d\n", in.ID, node, began, monotonic())
+	return witnessedValue{in.N * in.N, node, in.Payload}, record(in.Witness, "\nE %d 0 %d %d %d\n", in.ID, node, began, monotonic())
 })
 
 type witnessedTask struct {
 	targetArg
 	ID      uint64
 	Witness string
+	Payload []byte
 }
 
-type witnessedValue struct{ Value, Node int }
+type witnessedValue struct {
+	Value, Node int
+	Payload     []byte
+}
+
+// payload is what an echo of that number carries there and back.
+func (a targetArg) payload() []byte {
+	p, x := make([]byte, a.Bytes), uint32(a.N)
+	for i := range p {
+		x = x*1664525 + 1013904223
+		p[i] = byte(x >> 24)
+	}
+	return p
+}
 
 func monotonic() int64 {
 	var t unix.Timespec
@@ -176,7 +192,7 @@ func (d *driver) answer(ctx context.Context, r request) error {
 		if r.Protocol != 1 {
 			return fmt.Errorf("protocol %d: this driver speaks 1", r.Protocol)
 		}
-		d.say(fields{"op": "hello", "protocol": 2, "name": "respawn-fleet", "version": fleet.Version(), "can": append([]string{"workers", "pid", "witness"}, slices.Sorted(maps.Keys(harms))...)})
+		d.say(fields{"op": "hello", "protocol": 2, "name": "respawn-fleet", "version": fleet.Version(), "can": append([]string{"workers", "pid", "witness", "echo"}, slices.Sorted(maps.Keys(harms))...)})
 	case "start":
 		return d.start(ctx, r)
 	case "workers":
@@ -290,19 +306,25 @@ func (d *driver) submit(ctx context.Context, r request) {
 	var value witnessedValue
 	var arg targetArg
 	err := json.Unmarshal(r.Arg, &arg)
+	task := witnessedTask{targetArg: arg, ID: r.ID, Witness: d.witness}
 	switch {
 	case err != nil:
 		err = fmt.Errorf("arg: %w", err)
 	case d.fleet == nil:
 		err = errors.New("submit before start")
-	case r.Task != "square" && r.Task != "sleep":
+	case !slices.Contains([]string{"square", "sleep", "echo"}, r.Task):
 		err = fmt.Errorf("unknown task %q", r.Task)
-	case arg.MS < 0:
-		err = fmt.Errorf("ms %d: want 0 or more", arg.MS)
+	case arg.MS < 0 || arg.Bytes < 0:
+		err = fmt.Errorf("ms %d, bytes %d: want 0 or more", arg.MS, arg.Bytes)
 	default:
-		value, err = witnessed.Call(ctx, d.fleet, witnessedTask{arg, r.ID, d.witness})
+		if r.Task == "echo" {
+			task.Payload = arg.payload()
+		}
+		if value, err = witnessed.Call(ctx, d.fleet, task); err == nil && r.Task == "echo" {
+			value.Value = int(crc32.ChecksumIEEE(value.Payload))
+		}
 	}
-	if d.spoils(ctx, witnessedTask{arg, r.ID, d.witness}) {
+	if d.spoils(ctx, task, &value, &err) {
 		return
 	}
 	if err != nil {

@@ -23,6 +23,7 @@ type Answer struct {
 // Future is a submitted task. Safe for concurrent use.
 type Future struct {
 	id     uint64
+	job    job // of a built-in task
 	done   chan struct{}
 	answer Answer
 	err    error

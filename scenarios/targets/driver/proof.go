@@ -33,14 +33,10 @@ type proof struct {
 	kinds  []job         // each in turn, for a driver may run only one of them in its workers
 }
 
-// job is what a task does.
-type job struct {
-	task string
-	ms   int64
-}
-
 // proofKinds are the jobs of every proof: what a driver knows, as short as a probe.
-func proofKinds() []job { return []job{{"square", 0}, {"sleep", outside.ProbeFor.Milliseconds()}} }
+func proofKinds() []job {
+	return []job{{task: "square"}, {task: "sleep", ms: outside.ProbeFor.Milliseconds()}}
+}
 
 // send sends the i-th task of a proof.
 func (p proof) send(d *Driver, i int) (*Future, error) {

@@ -175,14 +175,14 @@ func (t *Target) harm(ctx context.Context, op string, h chaos.Harm) (evidence ma
 // the load are among them, if these are short enough.
 func (t *Target) Prove(ctx context.Context, like chaos.Task) {
 	p := proof{t.NextProbe, proofKinds()}
-	ms, err := outside.PlainTask("driver", like)
-	if j := (job{like.Name, ms}); err == nil && time.Duration(ms)*time.Millisecond <= stillFor/2 && !slices.Contains(p.kinds, j) {
+	j, err := t.driver.job(like)
+	if err == nil && time.Duration(j.ms)*time.Millisecond <= stillFor/2 && !slices.Contains(p.kinds, j) {
 		p.kinds = append(p.kinds, j)
 	}
 	for _, prove := range []func(context.Context, proof) ([]*Future, error){t.driver.prove, t.driver.proveApart} {
 		futures, _ := prove(ctx, p) // what is wrong is told as it is found
 		for _, f := range futures {
-			if a, err := f.Result(ctx); err == nil && t.right(f.id, a) == nil {
+			if a, err := f.Result(ctx); err == nil && t.right(f, a) == nil {
 				t.ProbeAnswered(f.id, a.PID)
 			}
 		}
@@ -229,12 +229,12 @@ func (t *Target) Violations() []*Violation { return t.driver.Violations() }
 // Do implements chaos.Runner. What the pool itself says of a task that it could not finish is its outcome Failed; a task
 // that was with a driver that ended is Lost.
 func (t *Target) Do(ctx context.Context, task chaos.Task) chaos.Settled {
-	ms, err := outside.PlainTask("driver", task)
+	j, err := t.driver.job(task)
 	if err != nil {
 		return chaos.Settled{Outcome: history.Rejected, Err: err.Error()}
 	}
 	defer t.Loaded()()
-	f, err := t.driver.submitJob(task.ID, job{task.Name, ms})
+	f, err := t.driver.submitJob(task.ID, j)
 	if err != nil {
 		return chaos.Settled{Outcome: history.Rejected, Err: err.Error()}
 	}
@@ -246,7 +246,7 @@ func (t *Target) Do(ctx context.Context, task chaos.Task) chaos.Settled {
 		if !t.Knows(a.PID) {
 			t.driver.Foreign(a)
 		}
-		return outside.RightAnswer(task, string(a.Value), a.PID)
+		return outside.RightAnswer(task, string(a.Value), j.right(task.ID), a.PID)
 	case errors.As(err, &gone):
 		return chaos.Settled{Outcome: history.Lost, Err: err.Error()}
 	case ctx.Err() != nil, errors.Is(err, ErrClosed):
@@ -255,28 +255,10 @@ func (t *Target) Do(ctx context.Context, task chaos.Task) chaos.Settled {
 	return chaos.Settled{Outcome: history.Failed, Err: err.Error()}
 }
 
-// submitJob sends a task.
-func (d *Driver) submitJob(id uint64, j job) (*Future, error) {
-	arg := map[string]any{"n": outside.Factor(id)}
-	if j.task == "sleep" {
-		arg["ms"] = j.ms
-	}
-	return d.Submit(id, j.task, arg)
-}
-
-// right tells whether a task that the target sent by itself has its value.
-func (t *Target) right(id uint64, a Answer) error {
-	var n int
-	if want := outside.Factor(id) * outside.Factor(id); json.Unmarshal(a.Value, &n) != nil || n != want {
-		return t.driver.wrong(WrongValue, a.Line, "result", "%s for n = %d: want %d", quote(a.Value), outside.Factor(id), want)
-	}
-	return nil
-}
-
 // sendProbe runs one short sleep.
 func (t *Target) sendProbe(ctx context.Context) (pid int, err error) {
 	id := t.NextProbe()
-	f, err := t.driver.submitJob(id, job{"sleep", outside.ProbeFor.Milliseconds()})
+	f, err := t.driver.submitJob(id, job{task: "sleep", ms: outside.ProbeFor.Milliseconds()})
 	if err != nil {
 		return 0, err
 	}
@@ -284,7 +266,7 @@ func (t *Target) sendProbe(ctx context.Context) (pid int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := t.right(id, a); err != nil {
+	if err := t.right(f, a); err != nil {
 		return 0, err
 	}
 	t.ProbeAnswered(id, a.PID)

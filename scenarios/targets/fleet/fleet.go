@@ -23,7 +23,7 @@ var Row = kind.Kind{
 	Name: "fleet",
 	Doc:  "A fleet: brokers and nodes as processes of this machine; its members are the nodes, and behind them the brokers.",
 	New:  func() kind.Settings { return &Settings{} },
-	Can:  kind.Can{Abilities: []string{"Supervised", "Harmer"}, Roles: []string{chaos.Node, chaos.Broker}, Tasks: []string{"sleep", "square"}},
+	Can:  kind.Can{Abilities: []string{"Supervised", "Harmer"}, Roles: []string{chaos.Node, chaos.Broker}, Tasks: []string{"sleep", "square", "echo"}},
 	Page: "docs/fleet.md",
 	Known: func(kind.Files) []kind.Known {
 		return []kind.Known{{Family: kind.Fleets, Name: "fleet", Pool: "respawn-fleet, one broker in memory", Settings: map[string]any{}, Size: "nodes"}}
@@ -37,7 +37,7 @@ type Settings struct {
 	Brokers  units.Count `yaml:"brokers" zero:"no queue: want 1, 3 or 5" doc:"Brokers: 1, 3 or 5. Default: 1."`
 	Replicas units.Count `yaml:"replicas" zero:"nobody keeps the queue: want 1, 3 or 5" doc:"Brokers that keep the queue. Default: all."`
 	Storage  string      `yaml:"storage" enum:"memory file" doc:"Where brokers keep the queue. Default: memory."`
-	Bugs     []string    `yaml:"bugs" enum:"loses-tasks runs-twice kills-others no-respawn" doc:"Break the fleet at its edge in these ways, to see that a scenario would notice."`
+	Bugs     []string    `yaml:"bugs" enum:"loses-tasks runs-twice wrong-values blames-bystanders kills-others no-respawn" doc:"Break the fleet at its edge in these ways, to see that a scenario would notice."`
 }
 
 // Members implements kind.Settings.

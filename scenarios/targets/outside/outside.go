@@ -153,10 +153,12 @@ func PlainTask(kind string, t chaos.Task) (ms int64, err error) {
 	return 0, fmt.Errorf("the %s target cannot run the task %s: it knows sleep and square", kind, t.Name)
 }
 
+// Square is the value of a sleep or a square of that number.
+func Square(id uint64) string { return fmt.Sprint(Factor(id) * Factor(id)) }
+
 // RightAnswer says how a task ended that was answered with a value.
-func RightAnswer(t chaos.Task, value string, pid int) chaos.Settled {
-	n := Factor(t.ID)
-	if want := fmt.Sprint(n * n); value != want {
+func RightAnswer(t chaos.Task, value, want string, pid int) chaos.Settled {
+	if value != want {
 		return chaos.Settled{Outcome: history.Wrong, PID: pid, Err: fmt.Sprintf("task %d was answered with %.80q, want %s", t.ID, value, want)}
 	}
 	return chaos.Settled{Outcome: history.OK, PID: pid}

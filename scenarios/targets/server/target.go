@@ -71,7 +71,7 @@ func (t *Target) Do(ctx context.Context, task chaos.Task) chaos.Settled {
 	switch {
 	case err == nil:
 		t.Answered(a.PID)
-		return outside.RightAnswer(task, a.Value.String(), a.PID)
+		return outside.RightAnswer(task, a.Value.String(), outside.Square(task.ID), a.PID)
 	case ctx.Err() != nil:
 		return chaos.Settled{Outcome: history.Hung, Err: err.Error()}
 	case errors.As(err, &status):
