@@ -58,7 +58,11 @@ func (p *poisoning) Inject(ctx context.Context, _ *chaos.Case) (err error) {
 }
 
 func (p *poisoning) Confirm(_ context.Context, c *chaos.Case) (history.Receipt, error) {
-	r := history.Receipt{Tier: chaos.TierWaitStatus, At: c.Now(), PIDs: p.pids, Evidence: map[string]string{
+	tier := chaos.TierWaitStatus
+	if !c.Tells("exits") { // who has seen that they ended does not know how
+		tier = chaos.TierReadable
+	}
+	r := history.Receipt{Tier: tier, At: c.Now(), PIDs: p.pids, Evidence: map[string]string{
 		"deaths": fmt.Sprint(len(p.pids)), "given up": p.verdict,
 	}}
 	if len(p.pids) == 0 {

@@ -5,11 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/respawn-go/respawn/internal/localfleet"
 	"github.com/respawn-go/respawn/internal/wait"
+	"github.com/respawn-go/respawn/pool"
 )
 
 // harms are the faults that the target offers, by the names of the harness's. Each returns the evidence that it happened.
@@ -19,6 +24,7 @@ var harms = map[string]func(*driver, context.Context, request) (fields, error){
 	"redeliver": (*driver).redeliver,
 	"cut":       (*driver).cut,
 	"slow":      (*driver).slow,
+	"poison":    (*driver).poison,
 }
 
 // What an error begins with if it says that the fault was not possible here, that there was nothing to harm, or that whom it was to befall
@@ -35,6 +41,7 @@ type harmArg struct {
 	N    int    `json:"n"`
 	Back string `json:"back"`
 	MS   int    `json:"ms"`
+	Code int    `json:"code"`
 }
 
 func (r request) harmArg() (a harmArg, err error) {
@@ -191,6 +198,53 @@ func (d *driver) slow(_ context.Context, r request) (fields, error) {
 		return nil, err
 	}
 	return fields{"slowed down": m.Name}, d.local.Slow(m.Name, time.Duration(arg.MS)*time.Millisecond)
+}
+
+// killed is the exit code of a process that SIGKILL has ended, as a shell tells it.
+const killed = 128 + int(syscall.SIGKILL)
+
+// deadlyAfter is how long a deadly task runs first: who has just been started is a member by then to the harness, too.
+const deadlyAfter = 500 * time.Millisecond
+
+// deadly ends the node that runs it, once it has told which process that is.
+var deadly = pool.Register("respawn-fleet.deadly", func(ctx context.Context, told string) (int, error) {
+	node := os.Getppid()
+	if err := wait.For(ctx, deadlyAfter); err != nil {
+		return 0, err
+	}
+	if err := record(told, "%d\n", node); err != nil {
+		return 0, err
+	}
+	err := syscall.Kill(node, syscall.SIGKILL)
+	if err == nil {
+		<-ctx.Done()
+		err = ctx.Err()
+	}
+	return 0, err
+})
+
+// poison submits a task that ends its node each time it runs, until the fleet gives it up.
+func (d *driver) poison(ctx context.Context, r request) (fields, error) {
+	arg, err := r.harmArg()
+	if err == nil && arg.Code != killed {
+		err = fmt.Errorf("%sa node is killed by SIGKILL, which is code %d: want that", refused, killed)
+	}
+	if err != nil {
+		return nil, err
+	}
+	told, err := os.CreateTemp("", "respawn-poison-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(told.Name())
+	defer told.Close()
+	_, err = deadly.Call(ctx, d.fleet, told.Name())
+	var lost *pool.WorkerLostError
+	if !errors.As(err, &lost) {
+		return nil, fmt.Errorf("a task that ends its node was not given up: %w", err)
+	}
+	pids, err := io.ReadAll(told)
+	return fields{"pids": strings.TrimSpace(string(pids)), "given up": lost.Error()}, err
 }
 
 // heal connects the member in a slot again, whoever is there now.

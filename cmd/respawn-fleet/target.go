@@ -49,6 +49,7 @@ which are the workers, and brokers. What ends is started again after 100 ms and 
 	cmd.Flags().IntVar(&d.config.Workers, "workers", 1, "worker processes of each node")
 	cmd.Flags().IntVar(&d.config.Brokers, "brokers", 1, "brokers: 1, 3 or 5")
 	cmd.Flags().IntVar(&d.replicas, "replicas", 0, "brokers that keep the queue (default: all)")
+	cmd.Flags().IntVar(&d.budget, "budget", 0, "ends of nodes that a task may be blamed for (default: 5)")
 	cmd.Flags().StringVar(&storage, "storage", "memory", "where brokers keep the queue: memory or file")
 	cmd.Flags().StringArrayVar(&d.bugs, "bug", nil, "break it at its edge, to see that a scenario would notice: "+strings.Join(bugs, ", "))
 	return cmd
@@ -58,6 +59,7 @@ which are the workers, and brokers. What ends is started again after 100 ms and 
 type driver struct {
 	config   localfleet.Config
 	replicas int
+	budget   int
 	bugs     []string
 	witness  string
 	out      *os.File
@@ -226,6 +228,7 @@ func (d *driver) start(ctx context.Context, r request) (err error) {
 	if d.replicas > 0 {
 		c.Replicas = d.replicas
 	}
+	c.Budgets.Nodes = d.budget
 	if d.fleet, err = fleet.Dial(ctx, c); err != nil {
 		return err
 	}

@@ -90,6 +90,8 @@ func fakeDriver(mode string) {
 			f.listMembers()
 		case "probe":
 			f.say(`{"op":"result","id":%d,"value":true,"pid":%d}`, r.ID, f.broker.Process.Pid)
+		case "harm": // a task that nobody dies of
+			f.say(`{"op":"result","id":%d,"value":{"pids":"%d","given up":"it ended its worker"}}`, r.ID, f.workers[0].Process.Pid)
 		case "submit":
 			n, ok := r.Arg.N.(float64)
 			if r.Task != "square" && r.Task != "sleep" || !ok {
@@ -144,7 +146,7 @@ func (f *faker) hello() {
 	case "never greets":
 		return
 	case "brokers", "brokers of no role", "brokers in one slot":
-		protocol = 2
+		protocol, can = 2, `["workers","pid","poison"]`
 		f.broker = f.spawn()
 	case "old":
 		protocol = 0

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -39,6 +40,7 @@ var (
 	_ chaos.Marked     = (*Target)(nil)
 	_ chaos.Supervised = (*Target)(nil)
 	_ chaos.Harmer     = (*Target)(nil)
+	_ chaos.Poisoner   = (*Target)(nil)
 	_ chaos.Mortal     = (*Target)(nil)
 	_ chaos.Provable   = (*Target)(nil)
 	_ chaos.Numbering  = (*Target)(nil)
@@ -169,6 +171,22 @@ func (t *Target) harm(ctx context.Context, op string, h chaos.Harm) (evidence ma
 		err = json.Unmarshal(a.Value, &evidence)
 	}
 	return evidence, err
+}
+
+// Poison implements chaos.Poisoner, for drivers of protocol 2. Who is said to have died of it must have been a member, and have ended.
+func (t *Target) Poison(ctx context.Context, code int) (pids []int, verdict string, err error) {
+	evidence, err := t.harm(ctx, "harm", chaos.Harm{Kind: "poison", Slot: -1, Args: map[string]any{"code": code}})
+	if err != nil {
+		return nil, "", err
+	}
+	for _, field := range strings.Fields(evidence["pids"]) {
+		pid, err := strconv.Atoi(field)
+		if err != nil || !t.Ended(pid) {
+			return nil, "", fmt.Errorf("the target says that %q died of the task: want processes that were members and have ended", field)
+		}
+		pids = append(pids, pid)
+	}
+	return pids, evidence["given up"], nil
 }
 
 // Prove implements chaos.Provable. It waits for the tasks that it sent, which the workers run once they go on; tasks such as those of

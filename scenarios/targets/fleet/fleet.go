@@ -23,7 +23,7 @@ var Row = kind.Kind{
 	Name: "fleet",
 	Doc:  "A fleet: brokers and nodes as processes of this machine; its members are the nodes, and behind them the brokers.",
 	New:  func() kind.Settings { return &Settings{} },
-	Can:  kind.Can{Abilities: []string{"Supervised", "Harmer"}, Roles: []string{chaos.Node, chaos.Broker}, Tasks: []string{"sleep", "square", "echo"}},
+	Can:  kind.Can{Abilities: []string{"Supervised", "Harmer", "Poisoner"}, Roles: []string{chaos.Node, chaos.Broker}, Tasks: []string{"sleep", "square", "echo"}},
 	Page: "docs/fleet.md",
 	Known: func(kind.Files) []kind.Known {
 		return []kind.Known{{Family: kind.Fleets, Name: "fleet", Pool: "respawn-fleet, one broker in memory", Settings: map[string]any{}, Size: "nodes"}}
@@ -37,6 +37,7 @@ type Settings struct {
 	Brokers  units.Count `yaml:"brokers" zero:"no queue: want 1, 3 or 5" doc:"Brokers: 1, 3 or 5. Default: 1."`
 	Replicas units.Count `yaml:"replicas" zero:"nobody keeps the queue: want 1, 3 or 5" doc:"Brokers that keep the queue. Default: all."`
 	Storage  string      `yaml:"storage" enum:"memory file" doc:"Where brokers keep the queue. Default: memory."`
+	Budget   units.Count `yaml:"budget" zero:"never given up: want at least 1" doc:"Ends of nodes that a task may be blamed for. Default: 5."`
 	Bugs     []string    `yaml:"bugs" enum:"loses-tasks runs-twice wrong-values blames-bystanders kills-others no-respawn" doc:"Break the fleet at its edge in these ways, to see that a scenario would notice."`
 }
 
@@ -68,6 +69,9 @@ func (s *Settings) Open(ctx context.Context, at kind.Place) (*kind.Opened, error
 	argv := []string{program, "target", "--workers", count(s.Workers), "--brokers", count(s.Brokers)}
 	if s.Replicas > 0 {
 		argv = append(argv, "--replicas", count(s.Replicas))
+	}
+	if s.Budget > 0 {
+		argv = append(argv, "--budget", count(s.Budget))
 	}
 	for _, bug := range s.Bugs {
 		argv = append(argv, "--bug", bug)

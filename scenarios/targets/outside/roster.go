@@ -405,3 +405,10 @@ func (r *roster) Knows(pid int) bool {
 	defer r.mu.Unlock()
 	return slices.ContainsFunc(r.slots, func(s slot) bool { return s.worker != nil && s.worker.pid == pid && !s.worker.held.Gone() })
 }
+
+// Ended tells whether pid was a worker once, and has ended.
+func (r *roster) Ended(pid int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.known[pid] && !slices.ContainsFunc(r.all(), func(w *worker) bool { return w.pid == pid && !w.held.Gone() })
+}
