@@ -19,14 +19,24 @@ func Environment() map[string]string {
 	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
 		env["kernel"] = strings.TrimSpace(string(release))
 	}
-	for line := range strings.Lines(readFile("/proc/meminfo")) {
-		if name, value, ok := strings.Cut(line, ":"); ok && (name == "MemTotal" || name == "SwapTotal") {
-			if kib, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64); err == nil {
-				env[strings.ToLower(name)] = check.Bytes.Show(kib * 1024)
-			}
+	meminfo := readFile("/proc/meminfo")
+	for _, name := range []string{"MemTotal", "SwapTotal"} {
+		if bytes, ok := memory(meminfo, name); ok {
+			env[strings.ToLower(name)] = check.Bytes.Show(bytes)
 		}
 	}
 	return env
+}
+
+// memory is how many bytes a line of /proc/meminfo tells of.
+func memory(meminfo, name string) (bytes float64, ok bool) {
+	for line := range strings.Lines(meminfo) {
+		if value, found := strings.CutPrefix(line, name+":"); found {
+			kib, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
+			return kib * 1024, err == nil
+		}
+	}
+	return 0, false
 }
 
 // capabilities is what this host offers to faults, or why not.
@@ -43,18 +53,20 @@ func capabilities() map[string]string {
 }
 
 // missing names what the scenario needs and the host lacks, "" when it has everything.
-func (s *Scenario) missing() string {
+func (s *Scenario) missing() string { return s.lacks(capabilities(), readFile("/proc/meminfo")) }
+
+// lacks is missing on a host that offers this to faults and has this memory.
+func (s *Scenario) lacks(have map[string]string, meminfo string) string {
 	var lacks []string
-	have := capabilities()
 	for _, need := range s.Needs {
 		switch need {
 		case "root":
-			if os.Geteuid() != 0 {
+			if have["root"] != "true" {
 				lacks = append(lacks, "root")
 			}
 		case "swap-off":
-			if swap := Environment()["swaptotal"]; swap != "0 kB" && swap != "" {
-				lacks = append(lacks, "swap-off ("+swap+" of swap are on)")
+			if swap, _ := memory(meminfo, "SwapTotal"); swap > 0 {
+				lacks = append(lacks, "swap-off ("+check.Bytes.Show(swap)+" of swap are on)")
 			}
 		case "cgroups":
 			lacks = append(lacks, lacking(have, "memory-cgroup", "pids-cgroup", "cpu-cgroup")...)
