@@ -110,9 +110,9 @@ func (s *Scenario) reach(metric string, limit float64, size int) (can check.Span
 	if resized := slices.ContainsFunc(s.Chaos, func(n Nemesis) bool { return n.Fault.enlarges() }); size > 0 && !resized {
 		const members = "the target has %d members"
 		switch metric {
-		case "pool.ready", "pool.ready.min", "pool.size": // a target that breaks what it promises may have more
+		case "pool.ready", "pool.ready.min", "pool.size", "slots.together", "slots.slow": // a target that breaks what it promises may have more
 			bound(float64(size), false, fmt.Sprintf(members, size))
-		case "pool.want", "pool.missing", "slots.answering", "slots.silent":
+		case "pool.want", "pool.missing", "slots.answering", "slots.silent", "slots.apart":
 			bound(float64(size), true, fmt.Sprintf(members, size))
 		}
 	}

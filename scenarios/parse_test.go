@@ -79,6 +79,8 @@ func TestEveryMistakeIsReportedWithItsPosition(t *testing.T) {
 		"no end":            {", for: 10s", "", []string{"x.yaml:17:11: no end: say for how long (for: 10s) or how often (times: 20)"}},
 		"twice":             {"seed: 42", "seed: 42\nseed: 43", []string{`x.yaml:5:1: "seed" is here twice`}},
 		"never so many":     {"pool.ready == 8", "pool.ready == 9", []string{"x.yaml:13:5: this can never hold: the target has 8 members"}},
+		"more at work":      {"- tasks.lost == 0", "- slots.together == 9", []string{"x.yaml:20:5: this can never hold: the target has 8 members"}},
+		"more are apart":    {"- tasks.lost == 0", "- allow slots.apart > 8", []string{"x.yaml:20:5: this can never hold: the target has 8 members"}},
 		"one or the other":  {"- tasks.lost == 0", "- slot.recovery.p90 <= 250ms\n  - slot.recovery.p90 >= 300ms", []string{"x.yaml:21:5: this cannot hold beside what stands above it on slot.recovery.p90"}},
 		"one word of many":  {"fault: {signal: KILL}", "fault: KILL", []string{`x.yaml:15:12: want keys and values (signal, pause, freeze, oom, memory, cpu, fds, pids, exit, panic, crashpoint, spawn, poison, supervisor, resize, restart, close, terminate, stepdown, amnesia, cut, slow, redeliver, mixed), got "KILL"`}},
 		"never enough":      {"- tasks.lost == 0", "- slot.recovery.p99 <= 250ms", []string{"x.yaml:20:5: slot.recovery.p99 needs 100 samples: the schedule makes at most 63 injections", "x.yaml:20:5: slot.recovery.p99 needs 100 samples: the schedule makes at most 13 injections in the short form"}},

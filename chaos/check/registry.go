@@ -25,7 +25,7 @@ var atMost = func() map[string][]string {
 		"tasks.settled": {"tasks.submitted"}, "tasks.ok": {"tasks.settled"}, "tasks.failed": {"tasks.settled"}, "tasks.rejected": {"tasks.settled"},
 		"tasks.wrong": {"tasks.submitted"}, "tasks.lost": {"tasks.unsettled"}, "tasks.hung": {"tasks.unsettled"}, "tasks.unsettled": {"tasks.submitted"}, "tasks.unwitnessed": {"tasks.submitted"},
 		"tasks.executions.mean": {"tasks.executions.max"}, "tasks.executions.max": {"tasks.executions.total"},
-		"pool.ready": {"pool.size"}, "pool.missing": {"pool.want"}, "slots.silent": {"pool.want"}, "slots.answering": {"pool.want"},
+		"pool.ready": {"pool.size"}, "pool.missing": {"pool.want"}, "slots.silent": {"pool.want"}, "slots.answering": {"pool.want"}, "slots.apart": {"pool.want"},
 		"slots.lost": {"slot.recovery.count"}, "pool.below.max": {"pool.below.total"},
 		"faults.injected": {"faults.planned"}, "faults.confirmed": {"faults.planned"}, "faults.already_gone": {"faults.planned"},
 		"faults.refused": {"faults.planned"}, "faults.unconfirmed": {"faults.planned"}, "faults.missed": {"faults.planned"},
