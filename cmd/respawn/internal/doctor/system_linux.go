@@ -69,8 +69,6 @@ const filesPerWorker = 6
 
 // files tries what every start of a worker opens.
 func files() []Check {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	null.Close()
 	self, procErr := os.Readlink("/proc/self")
 	if procErr == nil && self != strconv.Itoa(os.Getpid()) {
 		procErr = fmt.Errorf("/proc/self is %s, and this is process %d: it is of another pid namespace", self, os.Getpid())
@@ -80,8 +78,25 @@ func files() []Check {
 	}
 	return []Check{
 		found("/proc", "starting workers: the pool does not start without it", "mount -t proc proc /proc", procErr, "of this pid namespace, and this program can be started from it"),
-		found(os.DevNull, "the workers' stdin: the pool does not start without it", "mknod -m 666 /dev/null c 1 3", err, "can be read and written"),
+		found(os.DevNull, "the workers' stdin: the pool does not start without it", "rm -f /dev/null && mknod -m 666 /dev/null c 1 3", nullDevice(), "can be read and written"),
 	}
+}
+
+// nullDevice opens the null device and looks whether it is one: a program that replaces files may have put a file in its place.
+func nullDevice() error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	var is unix.Stat_t
+	if err := unix.Fstat(int(null.Fd()), &is); err != nil {
+		return fmt.Errorf("fstat %s: %w", os.DevNull, err)
+	}
+	if is.Mode&unix.S_IFMT != unix.S_IFCHR || is.Rdev != unix.Mkdev(1, 3) {
+		return errors.New(os.DevNull + " is not the null device")
+	}
+	return nil
 }
 
 func limits(context.Context) (checks []Check) {
