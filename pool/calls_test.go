@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"math"
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -295,6 +297,39 @@ func TestHandlerErrorsCrossTheBorder(t *testing.T) {
 	g.Expect(handler.Message).To(Equal("plain x"))
 	g.Expect(handler.Type).To(Equal("*errors.errorString"))
 	g.Expect(call("x")).NotTo(MatchError(errOwn))
+}
+
+// sentinels are those that a handler may return without naming them first, the package's own by their names.
+var sentinels = map[string]error{
+	"ErrClosed": pool.ErrClosed, "ErrQueueFull": pool.ErrQueueFull, "ErrCrashLoop": pool.ErrCrashLoop, "ErrInWorker": pool.ErrInWorker,
+	"ErrMainNotCalled": pool.ErrMainNotCalled, "ErrUnsupported": pool.ErrUnsupported, "ErrUnknownTask": pool.ErrUnknownTask,
+	"ErrOtherWorkers": pool.ErrOtherWorkers, "ErrPayloadTooLarge": pool.ErrPayloadTooLarge, "ErrNoSuchSlot": pool.ErrNoSuchSlot,
+	"canceled": context.Canceled, "deadline": context.DeadlineExceeded, "EOF": io.EOF, "unexpected EOF": io.ErrUnexpectedEOF,
+	"not exist": fs.ErrNotExist, "exist": fs.ErrExist, "permission": fs.ErrPermission,
+}
+
+var failAs = pool.Register("fail-as", func(_ context.Context, name string) (int, error) {
+	return 0, fmt.Errorf("here: %w", sentinels[name])
+})
+
+func TestEverySentinelOfThePackageCrossesTheBorder(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	for name, sentinel := range sentinels {
+		_, err := failAs.Call(bound(t), via(p), name)
+		g.Expect(err).To(MatchError(sentinel), name)
+		for other, not := range sentinels {
+			if other != name {
+				g.Expect(err).NotTo(MatchError(not), "%s is no %s", name, other)
+			}
+		}
+	}
+	source, err := os.ReadFile("errors.go")
+	g.Expect(err).NotTo(HaveOccurred())
+	declared := regexp.MustCompile(`(?m)^\t(Err[A-Za-z]+) += `).FindAllSubmatch(source, -1)
+	g.Expect(len(declared)).To(BeNumerically(">=", 10))
+	for _, d := range declared {
+		g.Expect(sentinels).To(HaveKey(string(d[1])))
+	}
 }
 
 func TestHandlerPanicArrivesWithTheWorkersStack(t *testing.T) {

@@ -205,6 +205,7 @@ var _ = serve.KnowSentinels(map[string]error{
 	"pool.ErrClosed": ErrClosed, "pool.ErrQueueFull": ErrQueueFull, "pool.ErrCrashLoop": ErrCrashLoop, "pool.ErrInWorker": ErrInWorker,
 	"pool.ErrMainNotCalled": ErrMainNotCalled, "pool.ErrUnsupported": ErrUnsupported, "pool.ErrUnknownTask": ErrUnknownTask,
 	"pool.ErrPayloadTooLarge": ErrPayloadTooLarge, "pool.ErrNoSuchSlot": ErrNoSuchSlot,
+	"pool.ErrOtherWorkers": ErrOtherWorkers,
 })
 
 // RegisterSentinel names an error value so that errors.Is finds it in the parent. context.Canceled,

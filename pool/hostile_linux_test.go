@@ -268,6 +268,31 @@ func TestAFailureFromAWorkerTakesNoMoreMemoryThanAMultipleOfItsSize(t *testing.T
 	}
 }
 
+// burdens is an initializer that tells of its failure in a list of nothing.
+var burdens = pool.RegisterInit("burdens", func(_ context.Context, how string) error {
+	if how == "by shared memory" {
+		post(wire(kindBootFailed, 1, 0, 0, reference(0, nothing(4_000_000))))
+	} else {
+		list := append([]byte{0xa1, 0x61, 'k', 0x9a, 0, 0x20, 0, 0}, bytes.Repeat([]byte{0xf6}, 0x200000)...)
+		post(wire(kindBootFailed, 0, 0, 0, string(list)))
+	}
+	<-time.After(time.Minute)
+	return nil
+})
+
+func TestABootFailureFromAWorkerTakesNoMoreMemoryThanAMultipleOfItsSize(t *testing.T) {
+	for _, how := range []string{"in its frame", "by shared memory"} {
+		g := NewWithT(t)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := pool.New(bound(t), pool.Config{Size: 1, Initializer: burdens.With(how), Backoff: pool.Backoff{Threshold: 1, Base: time.Millisecond}})
+		runtime.ReadMemStats(&after)
+		g.Expect(err).To(MatchError(pool.ErrCrashLoop), how)
+		g.Expect(err).To(MatchError(ContainSubstring("boot failure: ")), how)
+		g.Expect(after.TotalAlloc-before.TotalAlloc).To(BeNumerically("<", 64<<20), how)
+	}
+}
+
 func TestACorruptResultFailsThatTaskAndRecyclesThatWorker(t *testing.T) {
 	large := func(how string) string { return how + "|" + strings.Repeat(" ", largeArgument-len(how)-1) }
 	for _, how := range []string{
