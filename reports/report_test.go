@@ -180,6 +180,25 @@ func TestAJUnitFailureHasTheFigureItsLimitAndTheSamples(t *testing.T) {
 	g.Expect(failures).To(HaveKeyWithValue("expect: slot.recovery.max <= 300x floor.respawn", "slot.recovery.max is 69.2ms, not <= 60ms, of 3 samples"))
 }
 
+// The run's time is told once, so that whoever adds up cases has it, and no case claims to have taken none.
+func TestAJUnitFileTellsTheRunsTimeOnce(t *testing.T) {
+	g := NewWithT(t)
+	r := sample(t)
+	var out bytes.Buffer
+	g.Expect(r.JUnit(&out, "kill")).To(Succeed())
+	var suite struct {
+		Time  string `xml:"time,attr"`
+		Cases []struct {
+			Time *string `xml:"time,attr"`
+		} `xml:"testcase"`
+	}
+	g.Expect(xml.Unmarshal(out.Bytes(), &suite)).To(Succeed())
+	g.Expect(suite.Time).To(Equal("2.000"))
+	g.Expect(suite.Cases).To(HaveLen(2))
+	g.Expect(suite.Cases[0].Time).To(HaveValue(Equal("2.000")), "the verdict's")
+	g.Expect(suite.Cases[1].Time).To(BeNil(), "a threshold takes no time of its own")
+}
+
 // junitShape is what the Jenkins schema allows: the attributes and children of each element, those in capitals required.
 var junitShape = map[string]string{
 	"testsuite": "NAME TESTS FAILURES ERRORS skipped time timestamp properties testcase", "properties": "property", "property": "NAME VALUE",
