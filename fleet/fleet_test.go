@@ -248,9 +248,11 @@ func TestTasksSurviveABrokerThatComesBackWithoutThem(t *testing.T) {
 	g := NewWithT(t)
 	b := listening(t)
 	url := b.URL()
-	f := dial(t, fleet.Config{Fleet: "test", Servers: url, InMemory: true})
+	c := fleet.Config{Fleet: "test", Servers: url, InMemory: true}
+	f := dial(t, c)
 	node(t, url, "first", 2)
 	g.Eventually(alive(f)).WithTimeout(patience).Should(Equal(1))
+	before := stream(t, c).Config.Subjects
 	var futures []*pool.Future[int]
 	for range 100 {
 		futures = append(futures, nap.Submit(bound(t), f, 50*time.Millisecond))
@@ -266,6 +268,7 @@ func TestTasksSurviveABrokerThatComesBackWithoutThem(t *testing.T) {
 		_, err := fut.Result(bound(t))
 		g.Expect(err).NotTo(HaveOccurred())
 	}
+	g.Expect(stream(t, c).Config.Subjects).NotTo(Equal(before), "what is on its way to a queue that is gone must not come into the next")
 	g.Expect(f.Close()).To(Succeed())
 }
 

@@ -54,6 +54,7 @@ type judge struct {
 	mutant
 
 	now     time.Duration
+	epoch   string // of the stream
 	tasks   map[uint64]*task
 	order   []*task // by number; settled ones are swept out
 	nodes   map[string]*node
@@ -79,6 +80,7 @@ type task struct {
 	delivery pool.Delivery
 	born     time.Duration // when it was submitted
 	try      int
+	epoch    string        // of the stream that its newest publish was for: no other has it
 	seq      uint64        // of the newest publish; 0: not confirmed
 	sent     time.Duration // when that was published
 	due      time.Duration // when it is to be published again; 0: it is out
@@ -138,7 +140,7 @@ const (
 type effectKind uint8
 
 const (
-	effectPublish effectKind = iota + 1 // Task, Try, Ask: store it again, as owner.no.try
+	effectPublish effectKind = iota + 1 // Task, Try, Epoch, Ask: store it again, in the stream of that epoch or not at all
 	effectSend                          // Node, Order
 	effectPing                          // Node, Order: a pong or refused answers it
 	effectNak                           // Ack: have the broker deliver it again, after Delay
@@ -153,6 +155,7 @@ type effect struct {
 	Kind    effectKind
 	Task    uint64
 	Try     int
+	Epoch   string
 	Ask     bool
 	Node    string
 	Order   order
@@ -192,18 +195,26 @@ func (j *judge) submit(now time.Duration, no uint64, delivery pool.Delivery) {
 // publish stores t anew. From the second time on nodes ask before they run it.
 func (j *judge) publish(t *task) {
 	t.try++
-	t.seq, t.sent, t.due, t.missing, t.told, t.asked = 0, j.now, 0, 0, false, 0
-	j.do(effect{Kind: effectPublish, Task: t.no, Try: t.try, Ask: t.try > 1 && j.mutant != mutantNoAsk})
+	t.epoch, t.seq, t.sent, t.due, t.missing, t.told, t.asked = j.epoch, 0, j.now, 0, 0, false, 0
+	j.do(effect{Kind: effectPublish, Task: t.no, Try: t.try, Epoch: t.epoch, Ask: t.try > 1 && j.mutant != mutantNoAsk})
 }
 
-// published tells that the broker has stored that try of the task as seq, or (seq 0) that it may not have.
-func (j *judge) published(now time.Duration, no uint64, try int, seq uint64) {
+// publishing is what was to be stored.
+type publishing struct {
+	no    uint64
+	try   int
+	epoch string
+}
+
+// published tells that the broker has stored that as seq, or (seq 0) that it may not have.
+func (j *judge) published(now time.Duration, p publishing, seq uint64) {
 	j.now = now
-	t := j.tasks[no]
+	t := j.tasks[p.no]
 	switch {
+	case seq > 0 && p.epoch != j.epoch: // it is gone with its stream
 	case t == nil && seq > 0:
 		j.do(effect{Kind: effectDelete, Seq: seq}) // it settled meanwhile
-	case t == nil || try != t.try:
+	case t == nil || p.try != t.try:
 	case seq > 0:
 		t.seq = seq
 		if seq < j.highest { // counts from anew: the stream is another one, or is older than it was
@@ -239,14 +250,17 @@ func (j *judge) stored(now time.Duration, no, seq uint64, there, delivered bool)
 	}
 }
 
-// renewed tells that the stream is another one than before: what was stored is gone with the old one, and is stored again unless
-// somebody has it.
-func (j *judge) renewed(now time.Duration) {
+// stream tells of which epoch the stream is. If it is another one than before, what was stored is gone with the old one, and is stored
+// again unless somebody has it.
+func (j *judge) stream(now time.Duration, epoch string) {
 	j.now = now
+	if epoch == j.epoch {
+		return
+	}
+	j.epoch, j.noted, j.highest = epoch, 0, 0
 	if j.mutant == mutantNoRepair || j.mutant == mutantRepairsByFloor {
 		return
 	}
-	j.noted, j.highest = 0, 0
 	for _, t := range j.order {
 		if !t.settled && t.due == 0 && len(t.holds) == 0 {
 			j.publish(t)
@@ -344,13 +358,13 @@ func (j *judge) hello(r report) {
 
 // note is a task that a node says it has.
 func (j *judge) note(n *node, it item) {
-	if it.Seq > j.noted {
-		j.noted, j.notedAt = it.Seq, j.now
-	}
 	t := j.tasks[it.No]
 	if t == nil {
 		j.tell(n, orderDrop, it)
 		return
+	}
+	if it.Seq > j.noted && t.epoch == j.epoch {
+		j.noted, j.notedAt = it.Seq, j.now
 	}
 	if n.state == ended { // its last words
 		j.do(effect{Kind: effectNak, Ack: it.Ack})
@@ -523,7 +537,11 @@ func (j *judge) compare(n *node, hand []item, pinged time.Duration) {
 
 // rescue has the broker hand a task out again that a node does not bring to its end.
 func (j *judge) rescue(t *task, h *hold) {
-	if !t.settled && len(t.holds) == 0 && t.due == 0 {
+	switch {
+	case t.settled || len(t.holds) > 0 || t.due > 0:
+	case t.epoch != j.epoch: // the stream that had it is gone
+		t.due = max(t.notYet, j.now)
+	default:
 		t.missing = j.now
 		j.do(effect{Kind: effectNak, Ack: h.ack, Delay: max(t.notYet-j.now, 0)})
 	}
@@ -566,7 +584,11 @@ func (j *judge) suspected(n *node) {
 		}
 		if h := t.at(n); !t.settled && h != nil && t.grant != h {
 			t.count(h, j.now)
-			if !t.heldElsewhere(n) {
+			switch {
+			case t.heldElsewhere(n):
+			case t.epoch != j.epoch:
+				t.due = j.now
+			default:
 				j.do(effect{Kind: effectNak, Ack: h.ack})
 			}
 		}

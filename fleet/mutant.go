@@ -28,6 +28,7 @@ const (
 	mutantResumesWithoutLease
 	mutantNoCredit
 	mutantSettlesTwice
+	mutantStoresInAny // what was meant for one stream is stored in the next
 	lastMutant
 )
 
@@ -36,7 +37,7 @@ var mutantNames = [...]string{
 	"one pull", "believes a refusal", "trusts dedupe after restart", "no repair", "blames when itself blind", "grants twice",
 	"refusal = death", "identity by name", "repair by floor only", "NAK only with a note", "acks across epochs",
 	"charge the whole hand", "judge after one's own pause", "run for gone owners", "replayed control", "resume without lease",
-	"results without credit", "settles twice",
+	"results without credit", "settles twice", "stores in any stream",
 }
 
 func (m mutant) String() string { return mutantNames[m] }

@@ -35,15 +35,17 @@ const (
 	leastPayload   = 64 << 10    // bytes of a message
 )
 
-// subjects of a fleet F: F.t.<queue>.<owner> are the stored tasks, F.o.<owner> what an owner is told, F.n.<node> what a node is,
+// subjects of a fleet F: F.t.<epoch>.<queue>.<owner> are the stored tasks, F.o.<owner> what an owner is told, F.n.<node> what a node is,
 // F.name.<node's name and host> who has that name, F.nodes where nodes say that they are there, F.ask where operators ask, and
 // F.op.<question> where they are answered.
 type subjects string
 
-func (f subjects) tasks(owner string) string { return string(f) + ".t." + queueName + "." + owner }
-func (f subjects) allTasks() string          { return string(f) + ".t.>" }
-func (f subjects) owner(id string) string    { return string(f) + ".o." + id }
-func (f subjects) node(id string) string     { return string(f) + ".n." + id }
+func (f subjects) tasks(epoch, owner string) string {
+	return string(f) + ".t." + epoch + "." + queueName + "." + owner
+}
+func (f subjects) allTasks(epoch string) string { return string(f) + ".t." + epoch + ".>" }
+func (f subjects) owner(id string) string       { return string(f) + ".o." + id }
+func (f subjects) node(id string) string        { return string(f) + ".n." + id }
 func (f subjects) name(name, host string) string {
 	sum := sha256.Sum256([]byte(host)) // which is any text
 	return fmt.Sprintf("%s.name.%s-%x", f, name, sum[:8])
@@ -203,48 +205,49 @@ type passingError struct{ error }
 func (e *passingError) Unwrap() error { return e.error }
 
 // ensure finds the stream and its consumer, and makes them if they are not there, as they are not when a broker has come back without
-// them. Nodes make nothing: the settings are an owner's. ctx is to have a deadline. It tells whether the stream is another one than the
-// last time.
-func (l *link) ensure(ctx context.Context) (renewed bool, err error) {
+// them. Nodes make nothing: the settings are an owner's. ctx is to have a deadline. It tells the epoch of the stream: each that is made has
+// another, in its metadata and in the subjects that it stores, so that what was meant for one is in no other.
+func (l *link) ensure(ctx context.Context) (epoch string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(l.rights, cancel)()
 	stream, err := l.js.Stream(ctx, string(l.subjects))
 	if errors.Is(err, jetstream.ErrStreamNotFound) && l.makes {
-		_, err = l.js.CreateStream(ctx, l.config)
+		c, epoch := l.config, newID()
+		c.Metadata, c.Subjects = map[string]string{ourMark: epoch}, []string{l.allTasks(epoch)}
+		_, err = l.js.CreateStream(ctx, c)
 		if err == nil || errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // somebody else was faster
 			stream, err = l.js.Stream(ctx, string(l.subjects))
 		}
 	}
 	if err != nil {
-		return false, l.explain(err)
+		return "", l.explain(err)
 	}
-	epoch := stream.CachedInfo().Config.Metadata[ourMark]
+	epoch = stream.CachedInfo().Config.Metadata[ourMark]
 	if epoch == "" {
-		return false, fmt.Errorf("%w (%s)", ErrNotOurs, l.subjects)
+		return "", fmt.Errorf("%w (%s)", ErrNotOurs, l.subjects)
 	}
 	name := queueName + "-" + epoch
 	if _, err = stream.Consumer(ctx, name); errors.Is(err, jetstream.ErrConsumerNotFound) && l.makes {
 		_, err = stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 			Durable: name, AckPolicy: jetstream.AckExplicitPolicy, AckWait: l.limits.AckWait, MaxDeliver: -1,
-			MaxAckPending: 100_000, MaxWaiting: 4096, FilterSubject: l.allTasks(),
+			MaxAckPending: 100_000, MaxWaiting: 4096, FilterSubject: l.allTasks(epoch),
 		})
 	}
 	if err != nil {
-		return false, l.explain(err)
+		return "", l.explain(err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	renewed = l.consumer != "" && l.consumer != name
 	l.stream, l.consumer = stream, name
-	return renewed, nil
+	return epoch, nil
 }
 
-// streamConfig is how an owner's stream is made.
+// streamConfig is how an owner's stream is made, but for its epoch.
 func streamConfig(c Config) jetstream.StreamConfig {
 	s := jetstream.StreamConfig{
-		Name: c.Fleet, Subjects: []string{subjects(c.Fleet).allTasks()}, Retention: jetstream.WorkQueuePolicy, Discard: jetstream.DiscardNew,
-		Replicas: c.Replicas, Storage: jetstream.FileStorage, MaxBytes: c.QueueBytes, Metadata: map[string]string{ourMark: newID()},
+		Name: c.Fleet, Retention: jetstream.WorkQueuePolicy, Discard: jetstream.DiscardNew,
+		Replicas: c.Replicas, Storage: jetstream.FileStorage, MaxBytes: c.QueueBytes,
 	}
 	if c.InMemory {
 		s.Storage = jetstream.MemoryStorage
@@ -277,13 +280,19 @@ func (l *link) explain(err error) error {
 	case code == 10026, code == 10027: // maximum of consumers, of streams
 		return fmt.Errorf("%w: one stream and one consumer more are wanted, and the account may have no more: %w", ErrBrokerTooSmall, err)
 	case code == 10065: // subjects overlap
-		return fmt.Errorf("%w: another stream has the subjects %s already: choose another Config.Fleet: %w", ErrNotOurs, l.allTasks(), err)
+		return fmt.Errorf("%w: another stream has the subjects %s.t.> already: choose another Config.Fleet: %w", ErrNotOurs, l.subjects, err)
 	case errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrConsumerNotFound):
 		return &passingError{fmt.Errorf("fleet: nobody has made the queue %s yet: an owner does (fleet.Dial): %w", l.subjects, err)}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
 		return &passingError{fmt.Errorf("fleet: the broker does not answer for the stream %s: of a cluster a majority must be up: %w", l.subjects, err)}
 	}
 	return fmt.Errorf("fleet: the stream %s: %w", l.subjects, err)
+}
+
+// epoch is the one that ensure has told last.
+func (l *link) epoch() string {
+	_, consumer := l.current()
+	return strings.TrimPrefix(consumer, queueName+"-")
 }
 
 func (l *link) current() (jetstream.Stream, string) {
@@ -297,8 +306,8 @@ func (l *link) part() int { return int(min(maxPart, l.nc.MaxPayload()/2-4096)) }
 
 // publish stores a task; what the broker says of it comes to confirm, as stored reads it. There is no message id: the broker would
 // keep each of them for minutes, and what is published again is another try.
-func (l *link) publish(e *envelope, confirm string) error {
-	return l.nc.PublishRequest(l.tasks(e.Owner), confirm, encode(e))
+func (l *link) publish(e *envelope, epoch, confirm string) error {
+	return l.nc.PublishRequest(l.tasks(epoch, e.Owner), confirm, encode(e))
 }
 
 // refusedBy tells whether a message is the broker's word that nobody listens where its answer was asked for.
@@ -397,7 +406,7 @@ func (l *link) remove(ctx context.Context, seq uint64) {
 // purge takes all tasks of an owner out of the stream, or those up to a sequence if that is not 0.
 func (l *link) purge(ctx context.Context, owner string, upTo uint64) {
 	stream, _ := l.current()
-	opts := []jetstream.StreamPurgeOpt{jetstream.WithPurgeSubject(l.tasks(owner))}
+	opts := []jetstream.StreamPurgeOpt{jetstream.WithPurgeSubject(l.tasks("*", owner))}
 	if upTo > 0 {
 		opts = append(opts, jetstream.WithPurgeSequence(upTo+1))
 	}

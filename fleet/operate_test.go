@@ -155,6 +155,12 @@ func TestThePageListsTheRights(t *testing.T) {
 // stored is how many messages the queue has.
 func stored(t *testing.T, c fleet.Config) uint64 {
 	t.Helper()
+	return stream(t, c).State.Msgs
+}
+
+// stream is the queue, as the broker describes it.
+func stream(t *testing.T, c fleet.Config) *jetstream.StreamInfo {
+	t.Helper()
 	g := NewWithT(t)
 	nc, err := nats.Connect(c.Servers, c.Options...)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -163,7 +169,7 @@ func stored(t *testing.T, c fleet.Config) uint64 {
 	g.Expect(err).NotTo(HaveOccurred())
 	s, err := js.Stream(bound(t), c.Fleet)
 	g.Expect(err).NotTo(HaveOccurred())
-	return s.CachedInfo().State.Msgs
+	return s.CachedInfo()
 }
 
 // TestAnOperatorSeesWhyATaskWaitsAndPausesAndPurges follows one owner's tasks through what may hold them up.
@@ -233,7 +239,8 @@ func gone(t *testing.T, servers string) (id string) {
 	defer nc.Close()
 	js, err := jetstream.New(nc)
 	g.Expect(err).NotTo(HaveOccurred())
-	_, err = js.Publish(bound(t), "test.t.default.0123456789abcdef", []byte("a task"))
+	subjects := stream(t, fleet.Config{Fleet: "test", Servers: servers}).Config.Subjects[0]
+	_, err = js.Publish(bound(t), strings.TrimSuffix(subjects, ">")+"default.0123456789abcdef", []byte("a task"))
 	g.Expect(err).NotTo(HaveOccurred())
 	return "0123456789abcdef"
 }

@@ -56,6 +56,7 @@ func Dial(ctx context.Context, c Config) (*Fleet, error) {
 		o.link.nc.Close()
 		return nil, err
 	}
+	o.with(func(now time.Duration) { o.judge.stream(now, o.link.epoch()) })
 	context.AfterFunc(o.link.rights, o.denied)
 	o.wg.Add(1)
 	go o.run()
@@ -81,12 +82,6 @@ type NodeInfo struct {
 	Silent   Milliseconds `json:"silent_ms"` // since it was heard last
 	Refusals int          `json:"refusals"`  // of the broker since then: nobody listens at its address
 	Suspect  uint64       `json:"suspect"`   // the ID of the task that runs there alone, since nodes were lost with it; 0: none
-}
-
-// publishing is a try of a task that the broker has not answered yet.
-type publishing struct {
-	no  uint64
-	try int
 }
 
 // outgoing is a task that has not settled.
@@ -129,7 +124,7 @@ type owner struct {
 	sent      map[uint64]*outgoing // by number
 	byMessage map[uint64]uint64    // the number of each message ID
 	asking    map[string]bool      // nodes whose own brokers are being asked whether they are there
-	slots     []publishing         // by the last part of the subject to which the broker answers: few subjects, used again once it has
+	slots     []publishing         // what is not answered yet, by the last part of the subject to which the broker does: few subjects, used again then
 	freeSlots []int
 	waiting   []*outgoing // not at the judge yet: enough others are
 	results   *gatherer   // results that stayed with their nodes
@@ -284,7 +279,7 @@ func (o *owner) stored(now time.Duration, m *nats.Msg) {
 	if seq == 0 && !o.unsure.Swap(true) {
 		o.log.Warn("the broker does not store a task just now: it is repeated", "answer", string(m.Data))
 	}
-	o.judge.published(now, p.no, p.try, seq)
+	o.judge.published(now, p, seq)
 }
 
 // with lets the judge decide something, and carries it out.
@@ -353,11 +348,12 @@ func (o *owner) publish(base string, e effect) {
 	} else {
 		o.slots = append(o.slots, publishing{})
 	}
-	o.slots[slot] = publishing{e.Task, e.Try}
-	if err := o.link.publish(&out.envelope, base+".pub."+strconv.Itoa(slot)); err != nil {
+	p := publishing{e.Task, e.Try, e.Epoch}
+	o.slots[slot] = p
+	if err := o.link.publish(&out.envelope, e.Epoch, base+".pub."+strconv.Itoa(slot)); err != nil {
 		o.slots[slot] = publishing{}
 		o.freeSlots = append(o.freeSlots, slot)
-		o.judge.published(o.judge.now, e.Task, e.Try, 0)
+		o.judge.published(o.judge.now, p, 0)
 	}
 }
 
@@ -493,16 +489,18 @@ func (o *owner) recover() {
 	defer o.recovering.Store(false)
 	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
 	defer cancel()
-	renewed, err := o.link.ensure(ctx)
+	epoch, err := o.link.ensure(ctx)
 	if err != nil {
 		o.log.Debug("the fleet's stream cannot be had just now", "error", err)
 		return
 	}
 	o.unsure.Store(false)
-	if renewed {
-		o.log.Warn("the broker has lost the queue: what nobody has is stored again")
-		o.with(o.judge.renewed)
-	}
+	o.with(func(now time.Duration) {
+		if epoch != o.judge.epoch {
+			o.log.Warn("the broker has lost the queue: what nobody has is stored again")
+		}
+		o.judge.stream(now, epoch)
+	})
 }
 
 // Send publishes a task. It is the pool's, for [pool.NewRemote].

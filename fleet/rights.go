@@ -158,7 +158,7 @@ func (l *link) may(r Right) (bool, error) {
 	} else {
 		subject = strings.NewReplacer("*", newID(), ">", newID()).Replace(subject)
 		if strings.HasPrefix(r.Subject, "F.t.") {
-			subject = l.tasks(newID())
+			subject = l.tasks("none", newID())
 		}
 		err = l.nc.PublishMsg(harmless(subject))
 	}

@@ -193,7 +193,11 @@ type simSnapshot struct {
 	stream map[uint64]simStored
 }
 
-func (b *simBroker) publish(env envelope, id string) uint64 {
+// publish stores a task, unless it is meant for another stream than there is now.
+func (b *simBroker) publish(env envelope, id, epoch string) uint64 {
+	if epoch != b.epochName() && b.s.mutant != mutantStoresInAny {
+		return 0
+	}
 	if seq, ok := b.dedupe[id]; ok {
 		return seq
 	}
@@ -225,6 +229,8 @@ func (b *simBroker) serve() {
 		b.s.fromBroker(&p.node.party, func() { p.node.delivered(d) })
 	}
 }
+
+func (b *simBroker) epochName() string { return fmt.Sprint(b.epoch) }
 
 func (b *simBroker) nextPull() *simPull {
 	for len(b.pulls) > 0 {
@@ -322,9 +328,8 @@ func (s *sim) onConnection(p *party, up bool) {
 	for _, o := range s.owners {
 		if p == &o.party {
 			p.run(func() { o.judge.connection(s.now, up); o.carryOut() })
-			if epoch := s.broker.epoch; up && epoch != o.epochSeen {
-				o.epochSeen = epoch
-				s.after(s.between(0, 2*time.Second), func() { p.run(func() { o.judge.renewed(s.now); o.carryOut() }) })
+			if up {
+				o.recover()
 			}
 		}
 	}
@@ -416,14 +421,14 @@ func (p *party) kill() {
 // simOwner is a process that submits tasks.
 type simOwner struct {
 	party
-	id        string
-	judge     *judge
-	epochSeen int // of the broker's
-	next      uint64
-	tasks     map[uint64]*simTask
-	slow      time.Duration // for one result; it keeps up with everything else
-	free      time.Duration // when it has taken the last one
-	taken     map[uint64]bool
+	id      string
+	judge   *judge
+	looking bool // soon it asks which stream there is
+	next    uint64
+	tasks   map[uint64]*simTask
+	slow    time.Duration // for one result; it keeps up with everything else
+	free    time.Duration // when it has taken the last one
+	taken   map[uint64]bool
 }
 
 type simTask struct {
@@ -446,6 +451,7 @@ func (s *sim) newOwner(name string) *simOwner {
 		o.id = name
 	}
 	o.judge = newJudge(o.id, s.limits, s.mutant)
+	o.judge.stream(s.now, s.broker.epochName())
 	o.late = o.look
 	s.owners = append(s.owners, o)
 	o.tick()
@@ -460,6 +466,23 @@ func (o *simOwner) tick() {
 		o.look()
 	}
 	o.s.after(100*time.Millisecond, o.tick)
+}
+
+// recover asks which stream there is, after a while.
+func (o *simOwner) recover() {
+	if o.looking {
+		return
+	}
+	o.looking = true
+	o.s.after(o.s.between(0, 2*time.Second), func() {
+		o.looking = false
+		o.run(func() {
+			o.s.toBroker(&o.party, func() {
+				epoch := o.s.broker.epochName()
+				o.s.fromBroker(&o.party, func() { o.judge.stream(o.s.now, epoch); o.carryOut() })
+			})
+		})
+	})
 }
 
 func (o *simOwner) look() {
@@ -497,18 +520,22 @@ func (o *simOwner) carryOut() {
 				id, env.Ask = fmt.Sprintf("%s.%d", o.id, e.Task), false
 			}
 			var confirmed bool
+			p := publishing{e.Task, e.Try, e.Epoch}
 			s.toBroker(&o.party, func() {
-				seq := s.broker.publish(env, id)
+				seq := s.broker.publish(env, id, e.Epoch)
 				s.fromBroker(&o.party, func() {
 					confirmed = true
-					o.judge.published(s.now, e.Task, e.Try, seq)
+					o.judge.published(s.now, p, seq)
 					o.carryOut()
+					if seq == 0 {
+						o.recover()
+					}
 				})
 			})
 			s.after(time.Second, func() {
 				o.run(func() {
 					if !confirmed {
-						o.judge.published(s.now, e.Task, e.Try, 0)
+						o.judge.published(s.now, p, 0)
 						o.carryOut()
 					}
 				})

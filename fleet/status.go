@@ -110,8 +110,8 @@ func (l *link) status(ctx context.Context, task string) (*Status, error) {
 	s.Nodes, s.Owners = answers.here(), answers.all()
 	for i := range s.Owners {
 		o := &s.Owners[i]
-		o.Stored = stored[l.tasks(o.ID)]
-		delete(stored, l.tasks(o.ID))
+		o.Stored = stored[o.ID]
+		delete(stored, o.ID)
 		for _, t := range o.Tasks {
 			if t.Sequence > delivered {
 				t.Ahead = min(t.Sequence-delivered-1, s.Stored)
@@ -120,13 +120,13 @@ func (l *link) status(ctx context.Context, task string) (*Status, error) {
 		}
 		o.Tasks = nil
 	}
-	for _, subject := range sortedKeys(stored) { // of owners that are gone, or cut off
-		s.Owners = append(s.Owners, OwnerInfo{ID: strings.TrimPrefix(subject, l.tasks("")), Stored: stored[subject]})
+	for _, id := range sortedKeys(stored) { // of owners that are gone, or cut off
+		s.Owners = append(s.Owners, OwnerInfo{ID: id, Stored: stored[id]})
 	}
 	return s, nil
 }
 
-// queue reads what the broker has: how many tasks of each owner, by their subjects, and up to which one it has handed out.
+// queue reads what the broker has: how many tasks of each owner, by its identity, and up to which one it has handed out.
 func (l *link) queue(ctx context.Context, s *Status) (stored map[string]uint64, delivered uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
@@ -137,7 +137,7 @@ func (l *link) queue(ctx context.Context, s *Status) (stored map[string]uint64, 
 	if err != nil {
 		return nil, 0, l.explain(err)
 	}
-	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(l.allTasks()))
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(">"))
 	if err != nil {
 		return nil, 0, l.explain(err)
 	}
@@ -166,7 +166,11 @@ func (l *link) queue(ctx context.Context, s *Status) (stored map[string]uint64, 
 			s.Paused = Milliseconds(c.PauseRemaining)
 		}
 	}
-	return info.State.Subjects, delivered, nil
+	stored = make(map[string]uint64, len(info.State.Subjects))
+	for subject, n := range info.State.Subjects {
+		stored[subject[strings.LastIndexByte(subject, '.')+1:]] += n
+	}
+	return stored, delivered, nil
 }
 
 // operate connects as an operator to a fleet that is there.
@@ -261,11 +265,11 @@ func Purge(ctx context.Context, c Config) (p Purged, err error) {
 		p.Owners++
 		p.Settled += o.Settled
 	}
-	for _, subject := range sortedKeys(stored) {
+	for _, id := range sortedKeys(stored) {
 		ctx, cancel := context.WithTimeout(ctx, apiTimeout)
-		l.purge(ctx, strings.TrimPrefix(subject, l.tasks("")), 0)
+		l.purge(ctx, id, 0)
 		cancel()
-		p.Removed += stored[subject]
+		p.Removed += stored[id]
 	}
 	return p, nil
 }
@@ -283,7 +287,7 @@ func (l *link) unanswered(ctx context.Context, answers *asked) (stored map[strin
 			return nil, err
 		}
 		for _, o := range answers.all() {
-			delete(stored, l.tasks(o.ID))
+			delete(stored, o.ID)
 		}
 		if i > 0 && len(stored) == 0 {
 			break
