@@ -160,7 +160,7 @@ func (x *experiment) taken(m Member) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for v := range x.held {
-		if v.PID == m.PID && v.Slot == m.Slot && v.Generation == m.Generation {
+		if v.PID == m.PID && v.Started.Equal(m.Started) { // its slot may be another one by now
 			return true
 		}
 	}

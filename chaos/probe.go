@@ -38,7 +38,7 @@ func (x *experiment) probeAfterDeath(ctx context.Context, n int, v *Victim) (end
 		}
 		died := v.Gone()
 		close(watched)
-		if died && ctx.Err() == nil {
+		if died && ctx.Err() == nil && v.Slot < x.Target.Want() { // one more than are wanted needs no successor
 			x.probe(ctx, p, v.Slot, n)
 		}
 	}()

@@ -192,7 +192,7 @@ func (x *experiment) boot(ctx context.Context) error {
 				ready++
 			}
 		}
-		if ready == x.Target.Want() && ready > 0 {
+		if x.whole(ready) && ready > 0 {
 			x.introduce(members)
 			return nil
 		}
@@ -311,7 +311,13 @@ func (x *experiment) recovered(ctx context.Context) bool {
 			ready++
 		}
 	}
-	return err == nil && ready == x.Target.Want()
+	return err == nil && x.whole(ready)
+}
+
+// whole tells whether the target has as many members as it is to have.
+func (x *experiment) whole(ready int) bool {
+	want := x.Target.Want()
+	return ready >= want && ready <= max(want, x.Target.Describe().Most)
 }
 
 // verify probes every slot, and then all of them at once.

@@ -103,15 +103,16 @@ func (s *Scenario) reach(metric string, limit float64, size int) (can check.Span
 	if metric == "faults.planned" || check.NeverAbove(metric, "faults.planned") {
 		most := 0.0
 		for i := range s.Chaos {
-			most += s.Chaos[i].most(size)
+			most += s.Chaos[i].most(max(size, s.Target.most()))
 		}
 		bound(most, true, fmt.Sprintf("the schedule makes at most %.0f injections", most))
 	}
+	largest := max(size, s.Target.most())
 	if resized := slices.ContainsFunc(s.Chaos, func(n Nemesis) bool { return n.Fault.enlarges() }); size > 0 && !resized {
 		const members = "the target has %d members"
 		switch metric {
 		case "pool.ready", "pool.ready.min", "pool.size", "slots.together", "slots.slow": // a target that breaks what it promises may have more
-			bound(float64(size), false, fmt.Sprintf(members, size))
+			bound(float64(largest), false, fmt.Sprintf(members, largest))
 		case "pool.want", "pool.missing", "slots.answering", "slots.silent", "slots.apart":
 			bound(float64(size), true, fmt.Sprintf(members, size))
 		}

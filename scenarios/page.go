@@ -54,6 +54,7 @@ var forms = map[reflect.Type]string{
 	reflect.TypeFor[Rate]():      "rate (`500/s`)",
 	reflect.TypeFor[Percent]():   "percentage (`20%`)",
 	reflect.TypeFor[Count]():     "whole number",
+	reflect.TypeFor[Range]():     "whole number, or a range (`2..8`)",
 	reflect.TypeFor[Condition](): "condition",
 	reflect.TypeFor[Overrides](): "paths and values",
 }

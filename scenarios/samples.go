@@ -46,7 +46,7 @@ func (s *Scenario) mostSamples(metric string, size int) (most float64, why strin
 			if !s.Chaos[i].Fault.ofOne() {
 				return math.Inf(1), ""
 			}
-			most += s.Chaos[i].most(size)
+			most += s.Chaos[i].most(max(size, s.Target.most()))
 		}
 		return most, fmt.Sprintf("the schedule makes at most %.0f injections", most)
 	}

@@ -42,6 +42,14 @@ func (t Target) members() int {
 	return t.Settings.Members()
 }
 
+// most is how many members the target may have where it changes that itself; 0 if the file does not say.
+func (t Target) most() int {
+	if r, ok := t.Settings.(kind.Ranged); ok {
+		return r.Most()
+	}
+	return 0
+}
+
 // spawns tells whether it starts a program that the scenario names.
 func (t Target) spawns() bool {
 	r, ok := t.Settings.(kind.Runner)

@@ -16,4 +16,6 @@ type (
 	Percent = units.Percent
 	// Count is a whole number from 0, without a unit.
 	Count = units.Count
+	// Range is one whole number, or the fewest and the most: 4, 2..8.
+	Range = units.Range
 )

@@ -42,7 +42,7 @@ func (s *Scenario) check(d *decoder) {
 	s.checkLoad(d)
 	s.checkAbilities(d)
 	for i := range s.Chaos {
-		s.Chaos[i].check(d, fmt.Sprintf("chaos.%d", i), size)
+		s.Chaos[i].check(d, fmt.Sprintf("chaos.%d", i), size, max(size, s.Target.most()))
 	}
 	for i, n := range s.Chaos {
 		n.Fault.checkFloor(d, fmt.Sprintf("chaos.%d.fault", i), s.MinAlive)
@@ -114,7 +114,7 @@ func (d *decoder) exactlyOne(path string, v any) bool {
 	return false
 }
 
-func (n *Nemesis) check(d *decoder, path string, size int) {
+func (n *Nemesis) check(d *decoder, path string, size, largest int) {
 	n.Fault.check(d, path+".fault")
 	names := n.Fault.names()
 	if n.Pick != (Pick{}) && len(names) > 0 && !n.Fault.some(func(t chaos.Traits) bool { return !t.Whole }) {
@@ -136,7 +136,7 @@ func (n *Nemesis) check(d *decoder, path string, size int) {
 	if d.broken(path + ".when") {
 		return // there is nothing to count
 	}
-	if most := n.most(size); float64(n.Require.Confirmed) > most {
+	if most := n.most(largest); float64(n.Require.Confirmed) > most {
 		d.fail(path+".require.confirmed", "%d confirmed injections cannot be reached: the schedule makes at most %.0f%s", n.Require.Confirmed, most, d.form)
 	}
 }

@@ -59,6 +59,7 @@ var explanations = map[string]func(s *state, n int) (string, int){
 	"settle.time":        (*state).saySettleTime,
 	"slots.lost":         (*state).sayNotBack,
 	"pool.missing":       (*state).sayMissing,
+	"pool.surplus":       (*state).saySurplus,
 	"processes.orphaned": (*state).sayOrphaned,
 	"processes.left":     (*state).sayLeftBehind,
 	"processes.zombies":  func(s *state, n int) (string, int) { return sayLeft(s, n, "zombie", "zombies", "that nobody reaped") },
@@ -241,6 +242,10 @@ func (s *state) sayNotBack(n int) (string, int) {
 
 func (s *state) sayMissing(n int) (string, int) {
 	return fmt.Sprintf("%d of %d members %s not back when the faults were over", n, s.Looks.Last.Want, wasWere(n)) + s.sizeLie(), s.Looks.LastLine
+}
+
+func (s *state) saySurplus(n int) (string, int) {
+	return fmt.Sprintf("%d members were there when the faults were over, and there may be %d", s.Header.Target.Most+n, s.Header.Target.Most), s.Looks.LastLine
 }
 
 func (s *state) sayOrphaned(n int) (string, int) {

@@ -27,7 +27,7 @@ func Docs() string {
 	}
 	b.WriteString("\n## What every scenario requires\n\nThat these are 0, unless `expect` or `require` has a rule of its own about " +
 		"the metric. Those about tasks need a load,\n`blame.bystanders` a witness, `tasks.early` one of sleeps or a witness, `processes.orphaned` a marker, " +
-		"`cgroups.leaked` cgroups, `pool.missing` a parent that no fault ended.\n\n")
+		"`cgroups.leaked` cgroups, `pool.missing` a parent that no fault ended, `pool.surplus` that and a size which is a range.\n\n")
 	for _, p := range Promises() {
 		fmt.Fprintf(&b, "- `%s`\n", p)
 	}

@@ -37,6 +37,7 @@ var promises = []struct {
 	{"slots.slow", (*state).TimedTogether, (*state).AskedForLong},
 	{"slots.throttled", (*state).Paced, (*state).QueuedForLong},
 	{"pool.missing", func(s *state) bool { return !s.Injections.EndedParent(s.Now) }, nil},
+	{"pool.surplus", func(s *state) bool { return s.Ranged() && !s.Injections.EndedParent(s.Now) }, nil},
 }
 
 // The target recovers in the time that it is given: settle.time is at most settle, where the record says how long that is.

@@ -18,9 +18,17 @@ var memberMetrics = []Metric{
 		Name: "exits.unexplained", Unit: Count, Live: true, Lasting: true,
 		Meaning: "Deaths that nobody caused.",
 		Formula: "Exits before the stage stop for which the target gives no reason of its own and that no injection " +
-			"explains: see docs/chaos.md.",
+			"explains, without those of exits.scaled_down: see docs/chaos.md.",
 		of: func(s *state) ledger.Reading { return s.ExitsThat(s.Unexplained) },
 	},
+	exits("scaled_down", "that the target ended to have fewer", "Exits that neither the target's reason nor an injection explains, of a target whose size is a range, "+
+		"that are not known to be crashes: of code 0, of SIGTERM, SIGINT, SIGQUIT or SIGHUP, or nobody saw of what.",
+		func(s *state) ledger.Reading {
+			if !s.Ranged() {
+				return ledger.Reading{}
+			}
+			return s.ExitsThat(s.ScaledDown)
+		}),
 	{
 		Name: "exits.collateral", Unit: Count, Live: true, Lasting: true,
 		Meaning: "Survivors that lost their pid: ended by the target though no fault was aimed at them.",

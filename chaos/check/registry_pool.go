@@ -41,6 +41,17 @@ var poolMetrics = slices.Concat([]Metric{
 		of:      func(s *state) ledger.Reading { return ledger.Count(s.Looks.Missing, s.Looks.Calm) },
 	},
 	{
+		Name: "pool.surplus", Unit: Count,
+		Meaning: "Members beyond the most that there may be, when the faults were over.",
+		Formula: "The smallest pool.ready less the most of the samples of the stages settle and verify, as long as settle allows; of a target whose size is a range.",
+		of: func(s *state) ledger.Reading {
+			if !s.Ranged() {
+				return ledger.Reading{}
+			}
+			return ledger.Count(s.Looks.Surplus, s.Looks.Calm)
+		},
+	},
+	{
 		Name: "pool.below.total", Unit: Seconds, Live: true,
 		Meaning: "Time in all with fewer members ready than wanted.",
 		Formula: "The sum of the intervals of pool.below; +Inf if one is.",

@@ -71,6 +71,9 @@ func (s *state) praise() string {
 	if d := &s.Slots.Recover; len(d.Samples) > 0 && s.Slots.Lost == 0 {
 		parts = append(parts, s.backAgain()+" within "+Seconds.Show(d.Worst))
 	}
+	if n := int(s.ExitsThat(s.ScaledDown).Value); n > 0 {
+		parts = append(parts, number(n, "member", "members")+" ended by "+pick(n, "itself", "themselves")+" as their number may vary")
+	}
 	switch s.Header.Target.Proof {
 	case "presence":
 		parts = append(parts, "that anybody answers was not tested")

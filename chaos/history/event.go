@@ -44,7 +44,9 @@ type Target struct {
 	Kind    string `json:"kind"` // "pool", "driver", "server"; "naive" in old histories
 	Name    string `json:"name"`
 	Version string `json:"version,omitempty"`
-	Size    int    `json:"size"`
+	Size    int    `json:"size"` // how many members it is to have
+	// Most is set where the target itself changes how many members there are: they are from Size to so many.
+	Most int `json:"most,omitempty"`
 	// Brokers is how many of Size, those in the last slots, run no tasks: see chaos.Broker.
 	Brokers int `json:"brokers,omitempty"`
 	// Proof is what shows that a slot is back: "" that its process answers a task, "call" that a process is in it and the target as a

@@ -228,7 +228,26 @@ func (i *Injection) did() bool {
 }
 
 // Unexplained finds the deaths that nobody caused, and collateral those of survivors that the target itself ended.
-func (s *Ledger) Unexplained(x *Exit) bool { return x.Reason == "" && s.Cause(x) == nil }
+func (s *Ledger) Unexplained(x *Exit) bool { return s.unasked(x) && !(s.Ranged() && orderly(x)) }
+
+// ScaledDown tells whether the target ended the member to have fewer, as far as can be told: its number of members is its own affair,
+// nobody struck this one, and it is not known to have crashed.
+func (s *Ledger) ScaledDown(x *Exit) bool { return s.unasked(x) && s.Ranged() && orderly(x) }
+
+// unasked tells of an exit that neither the target nor an injection explains.
+func (s *Ledger) unasked(x *Exit) bool { return x.Reason == "" && s.Cause(x) == nil }
+
+// orderly tells whether a process ended as one does that was asked to, or nobody saw how.
+func orderly(x *Exit) bool {
+	switch e := x.Exit; {
+	case e == nil:
+		return true
+	case e.Signal != "":
+		return slices.Contains([]string{"SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"}, e.Signal)
+	default:
+		return e.Code == 0
+	}
+}
 
 // Collateral tells whether the target itself ended the member, and no injection explains that.
 func (s *Ledger) Collateral(x *Exit) bool { return x.Reason != "" && s.Cause(x) == nil }
@@ -241,7 +260,7 @@ func (s *Ledger) Causes() map[int]int {
 		causes[x.Line] = 0
 		if i := s.Cause(x); i != nil {
 			causes[x.Line] = i.N
-		} else if x.Reason == "" {
+		} else if s.Unexplained(x) {
 			causes[x.Line] = Unexplained
 		}
 	}

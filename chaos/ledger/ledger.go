@@ -94,6 +94,9 @@ func New(h history.Header) *Ledger {
 // Can tells whether the target says this of itself.
 func (s *Ledger) Can(what string) bool { return slices.Contains(s.Header.Target.Can, what) }
 
+// Ranged tells whether the target itself changes how many members it has.
+func (s *Ledger) Ranged() bool { return s.Header.Target.Most > 0 }
+
 // Add takes the next event. looked tells that it was a look at the target while it was to be up.
 func (s *Ledger) Add(line int, e *history.Event) (looked bool) {
 	s.Line, s.Now = line, e.T

@@ -22,6 +22,7 @@ type Looks struct {
 	lastOOM  int64
 	any      bool
 	Missing  int // of settle and verify, the fewest
+	Surplus  int // of the same, the fewest
 	Calm     int // how many numbers that is the smallest of
 
 	ParentMax, MembersMax   int64
@@ -52,7 +53,7 @@ func (s *Ledger) sample(e *history.Sample) {
 	}
 	s.Settling.InTime = s.inTime()
 	if s.Stage > Chaos && s.Settling.InTime {
-		l.back(max(0, e.Want-ReadyIn(e)))
+		l.back(max(0, e.Want-ReadyIn(e)), max(0, ReadyIn(e)-s.Header.Target.Most))
 	}
 	if s.Stage < Chaos {
 		l.base = e
@@ -125,11 +126,14 @@ func (s *Ledger) Looked(v func(*history.Sample) int) Reading {
 	return Count(v(&s.Looks.Last), s.Looks.N)
 }
 
-// back takes how many are missing at a look after the faults. One look in time is enough: a member that is being recycled at
+// back takes how many are missing, and how many are too many, at a look after the faults. One look in time is enough: a member that is being recycled at
 // another is not missing.
-func (l *Looks) back(missing int) {
+func (l *Looks) back(missing, surplus int) {
 	if l.Calm == 0 || missing < l.Missing {
 		l.Missing = missing
+	}
+	if l.Calm == 0 || surplus < l.Surplus {
+		l.Surplus = surplus
 	}
 	l.Calm++
 }

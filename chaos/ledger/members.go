@@ -161,7 +161,11 @@ func (s *Ledger) member(m *history.MemberEvent) {
 	counted := s.Stage >= Chaos && s.Stage < stop
 	switch m.Op {
 	case history.Started:
-		s.Slots.started(m.Slot, m.PID)
+		if s.Ranged() && m.Slot >= s.Header.Target.Size {
+			s.Slots.started(-1, m.PID) // it takes the slot of one that ends
+		} else {
+			s.Slots.started(m.Slot, m.PID)
+		}
 		if m.Slot >= 0 && s.Stage < stop { // of a hot spare nobody tells when it is up
 			c.starting[m.PID] = at
 			c.booting[m.PID] = len(c.boots)

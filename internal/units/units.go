@@ -22,6 +22,8 @@ type (
 	Percent float64
 	// Count is a whole number from 0, without a unit. A zero in front is an error, since YAML would read it as octal.
 	Count int
+	// Range is one whole number, or two with dots between them, from 1: 4, 2..8. The value is the fewest and the most.
+	Range [2]int
 )
 
 // Scalar is a value that is written as one word. Parse leaves it alone when the text is wrong, and says what would be right.
@@ -36,6 +38,7 @@ var (
 	_ Scalar = (*Rate)(nil)
 	_ Scalar = (*Percent)(nil)
 	_ Scalar = (*Count)(nil)
+	_ Scalar = (*Range)(nil)
 )
 
 // Std is the duration for the standard library.
@@ -164,3 +167,45 @@ func (c *Count) Parse(text string) error {
 }
 
 func (c Count) String() string { return strconv.Itoa(int(c)) }
+
+// Parse implements Scalar.
+func (r *Range) Parse(text string) error {
+	from, to, two := strings.Cut(text, "..")
+	if !two {
+		to = from
+	}
+	var least, most Count
+	if err := errors.Join(least.Parse(from), most.Parse(to)); err != nil {
+		return fmt.Errorf("%q is neither a number nor two: want for example 4, or 2..8", text)
+	}
+	switch {
+	case least == 0 && two:
+		return fmt.Errorf("%s begins with 0: want at least 1", text)
+	case least > most:
+		return fmt.Errorf("%s begins with the larger number: want %d..%d", text, most, least)
+	}
+	*r = Range{int(least), int(most)}
+	return nil
+}
+
+// Exactly is the range of one number.
+func Exactly(n int) Range { return Range{n, n} }
+
+// Least is the smaller bound; 0 if the range is not set.
+func (r Range) Least() int { return r[0] }
+
+// Most is the larger bound.
+func (r Range) Most() int { return r[1] }
+
+// Open tells whether it is more than one number.
+func (r Range) Open() bool { return r[0] < r[1] }
+
+// Has tells whether n is within the bounds.
+func (r Range) Has(n int) bool { return r[0] <= n && n <= r[1] }
+
+func (r Range) String() string {
+	if r.Open() {
+		return fmt.Sprintf("%d..%d", r[0], r[1])
+	}
+	return strconv.Itoa(r[0])
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/units"
 	"github.com/respawn-go/respawn/internal/wait"
 	"github.com/respawn-go/respawn/scenarios/targets/calls"
 	"github.com/respawn-go/respawn/scenarios/targets/kind"
@@ -27,7 +28,7 @@ import (
 type Target struct {
 	*processes.Target
 	settings *Settings
-	size     int
+	size     units.Range
 	consent  string
 	uid      int             // whose victims are
 	programs map[string]bool // the files that members run, as they were at first
@@ -67,8 +68,8 @@ func Open(ctx context.Context, s *Settings, at kind.Place) (*Target, error) {
 	if t.consent, err = at.Consent(seen); err != nil {
 		return nil, err
 	}
-	if t.size = int(s.Size); t.size == 0 {
-		t.size = len(first)
+	if t.size = s.Size; t.size.Least() == 0 {
+		t.size = units.Exactly(len(first))
 	}
 	load, _ := at.Load.(calls.Spec)
 	ready := s.Ready
@@ -80,7 +81,10 @@ func Open(ctx context.Context, s *Settings, at kind.Place) (*Target, error) {
 	if first, err = processes.Up(boot, t.size, t.list, ready.Call(), func() error { return nil }); err != nil {
 		return nil, fmt.Errorf("%s: %w", seen.What, err)
 	}
-	what := history.Target{Kind: "attach", Name: seen.What, Size: t.size, Can: []string{}}
+	what := history.Target{Kind: "attach", Name: seen.What, Size: t.size.Least(), Can: []string{}}
+	if t.size.Open() {
+		what.Most = t.size.Most()
+	}
 	t.Target = processes.Watch(what, lister{t}, first, nil, load, s.Ready)
 	return t, nil
 }
@@ -224,7 +228,7 @@ func (l lister) Workers(ctx context.Context) ([]int, error) {
 	l.mu.Lock()
 	next, last := l.next, l.last
 	l.mu.Unlock()
-	for len(last) >= l.size && time.Now().Before(next) && allAlive(last) {
+	for len(last) >= l.size.Least() && time.Now().Before(next) && allAlive(last) {
 		if err := wait.For(ctx, min(time.Until(next), 5*time.Millisecond)); err != nil {
 			return nil, err
 		}

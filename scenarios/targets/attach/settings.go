@@ -36,12 +36,15 @@ type Settings struct {
 	Name      string        `yaml:"name" doc:"The name of the main process's program, as ps shows it; goes with owner, or with pid."`
 	Owner     string        `yaml:"owner" doc:"Whose the processes are. Default: the user of the run."`
 	Rule      *members.Rule `yaml:"members" doc:"Which of them are members. Default: the children of the main process; by port, group, unit or container the main process itself if it has none."`
-	Size      units.Count   `yaml:"size" zero:"no member: want at least 1" doc:"How many members there are to be. Default: as many as there are when the run begins."`
+	Size      units.Range   `yaml:"size" zero:"no member: want at least 1" doc:"How many members there are to be: a number, or the fewest and the most where the target changes how many it has. Default: as many as there are when the run begins."`
 	Ready     calls.Spec    `yaml:"ready" doc:"A call that is answered when the target is well. Default: the load's."`
 }
 
 // Members implements kind.Settings.
-func (s *Settings) Members() int { return int(s.Size) }
+func (s *Settings) Members() int { return s.Size.Least() }
+
+// Most implements kind.Ranged.
+func (s *Settings) Most() int { return s.Size.Most() }
 
 // MinAlive implements kind.Careful.
 func (s *Settings) MinAlive() int { return 1 }

@@ -89,11 +89,14 @@ func start(ctx context.Context, s *Settings, at kind.Place, f *forks.Follower) (
 	}
 	boot, cancel := context.WithTimeout(ctx, bootTimeout)
 	defer cancel()
-	first, err := processes.Up(boot, int(s.Size), t.Workers, ready.Call(), t.over)
+	first, err := processes.Up(boot, s.Size, t.Workers, ready.Call(), t.over)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w%s", t.name(), err, t.lastWords()), p.End())
 	}
-	what := history.Target{Kind: "command", Name: t.name(), Version: t.version(ctx), Size: int(s.Size)}
+	what := history.Target{Kind: "command", Name: t.name(), Version: t.version(ctx), Size: s.Size.Least()}
+	if s.Size.Open() {
+		what.Most = s.Size.Most()
+	}
 	t.Target = processes.Watch(what, lister{t}, first, f, load, s.Ready)
 	return t, nil
 }

@@ -52,7 +52,7 @@ func alive(pid int) func() bool {
 
 func TestAMemberThatIsKilledIsBackWhenAnotherIsThere(t *testing.T) {
 	g := NewWithT(t)
-	c, err := start(t, command.Settings{Argv: []string{"bash", "-c", supervisor}, Size: 2})
+	c, err := start(t, command.Settings{Argv: []string{"bash", "-c", supervisor}, Size: units.Exactly(2)})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(c.Describe().Proof).To(Equal("presence"))
 	before, err := c.Members(t.Context())
@@ -77,7 +77,7 @@ func TestASlotIsNotBackWhileTheTargetDoesNotAnswer(t *testing.T) {
 	file := t.TempDir() + "/answers"
 	g.Expect(os.WriteFile(file, nil, 0o600)).To(Succeed())
 	c, err := start(t, command.Settings{
-		Argv: []string{"bash", "-c", supervisor}, Size: 2, Ready: calls.Spec{Exec: &calls.Exec{Argv: []string{"test", "-e", file}}},
+		Argv: []string{"bash", "-c", supervisor}, Size: units.Exactly(2), Ready: calls.Spec{Exec: &calls.Exec{Argv: []string{"test", "-e", file}}},
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(c.Describe().Proof).To(Equal("call"))
@@ -93,7 +93,7 @@ func TestASlotIsNotBackWhileTheTargetDoesNotAnswer(t *testing.T) {
 func TestMembersAreThoseOfTheRule(t *testing.T) {
 	g := NewWithT(t)
 	c, err := start(t, command.Settings{
-		Argv: []string{"bash", "-c", `trap 'trap "" TERM; kill 0' TERM; bash -c 'sleep 3600 & sleep 3601 & wait' & wait`}, Size: 1,
+		Argv: []string{"bash", "-c", `trap 'trap "" TERM; kill 0' TERM; bash -c 'sleep 3600 & sleep 3601 & wait' & wait`}, Size: units.Exactly(1),
 		Rule: members.Rule{Match: &members.Match{Argv: "^sleep 3601"}},
 	})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -106,7 +106,7 @@ func TestMembersAreThoseOfTheRule(t *testing.T) {
 func TestWhatIsLeftIsEndedAndCounted(t *testing.T) {
 	g := NewWithT(t)
 	c, err := start(t, command.Settings{
-		Argv: []string{"bash", "-c", `trap '' TERM; sleep 3600 & wait; while :; do sleep 1; done`}, Size: 1, Stop: command.Stop{Within: units.Duration(100 * time.Millisecond)},
+		Argv: []string{"bash", "-c", `trap '' TERM; sleep 3600 & wait; while :; do sleep 1; done`}, Size: units.Exactly(1), Stop: command.Stop{Within: units.Duration(100 * time.Millisecond)},
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	list, _ := c.Members(t.Context())
@@ -120,9 +120,9 @@ func TestWhatIsLeftIsEndedAndCounted(t *testing.T) {
 
 func TestAProgramThatDoesNotComeUpIsToldInItsOwnWords(t *testing.T) {
 	g := NewWithT(t)
-	_, err := start(t, command.Settings{Argv: []string{"sh", "-c", "echo no seats left >&2; exit 3"}, Size: 1})
+	_, err := start(t, command.Settings{Argv: []string{"sh", "-c", "echo no seats left >&2; exit 3"}, Size: units.Exactly(1)})
 	g.Expect(err).To(MatchError("sh: it exited with code 3 while it started: no seats left"))
-	_, err = start(t, command.Settings{Argv: []string{"no-such-server"}, Size: 1, Install: "apt-get install no-such-server"})
+	_, err = start(t, command.Settings{Argv: []string{"no-such-server"}, Size: units.Exactly(1), Install: "apt-get install no-such-server"})
 	var missing *foreign.NotInstalledError
 	g.Expect(errors.As(err, &missing)).To(BeTrue(), "%v", err)
 }
@@ -131,7 +131,7 @@ func TestEnvironmentDirectoryAndUserAreTheScenarios(t *testing.T) {
 	g := NewWithT(t)
 	dir := t.TempDir()
 	s := command.Settings{
-		Argv: []string{"bash", "-c", `sleep 3600 & echo "$MINE $PWD $(id -u)" >$OUT; wait`}, Size: 1, Dir: dir,
+		Argv: []string{"bash", "-c", `sleep 3600 & echo "$MINE $PWD $(id -u)" >$OUT; wait`}, Size: units.Exactly(1), Dir: dir,
 		Env: map[string]string{"MINE": "yes", "OUT": "out"}, Stop: atOnce,
 	}
 	want := "yes " + dir + " " + strconv.Itoa(os.Getuid()) + "\n"
@@ -152,7 +152,7 @@ func TestEnvironmentDirectoryAndUserAreTheScenarios(t *testing.T) {
 func TestMembersMayBecomeDaemons(t *testing.T) {
 	g := NewWithT(t)
 	c, err := start(t, command.Settings{
-		Argv: []string{"bash", "-c", `(setsid sleep 3602 &); exec sleep 3603`}, Size: 1, Rule: members.Rule{Match: &members.Match{Argv: "^sleep 3602"}}, Stop: atOnce,
+		Argv: []string{"bash", "-c", `(setsid sleep 3602 &); exec sleep 3603`}, Size: units.Exactly(1), Rule: members.Rule{Match: &members.Match{Argv: "^sleep 3602"}}, Stop: atOnce,
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	list, err := c.Members(t.Context())
@@ -168,7 +168,7 @@ func TestAVersionIsAskedForAndLeavesNothing(t *testing.T) {
 	g := NewWithT(t)
 	left := t.TempDir() + "/left"
 	c, err := start(t, command.Settings{
-		Argv: []string{"bash", "-c", supervisor}, Size: 2,
+		Argv: []string{"bash", "-c", supervisor}, Size: units.Exactly(2),
 		Version: []string{"sh", "-c", "setsid sleep 3604 & echo $! >" + left + "; echo tool 3 of 12.5.1-2"},
 		Stop:    atOnce,
 	})

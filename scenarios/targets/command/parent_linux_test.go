@@ -12,6 +12,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/units"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios"
 	"github.com/respawn-go/respawn/scenarios/targets/command"
@@ -86,10 +87,10 @@ func TestAProgramIsRestartedAsItSaysItself(t *testing.T) {
 // A restart that does not come to its end is told in the program's own words, or by how many are there.
 func TestARestartThatFailsIsToldInWords(t *testing.T) {
 	g := NewWithT(t)
-	c, err := start(t, command.Settings{Argv: []string{"bash", "-c", supervisor}, Size: 2, Restart: command.Restart{Argv: []string{"sh", "-c", "echo no such group; exit 2"}}})
+	c, err := start(t, command.Settings{Argv: []string{"bash", "-c", supervisor}, Size: units.Exactly(2), Restart: command.Restart{Argv: []string{"sh", "-c", "echo no such group; exit 2"}}})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(c.Restart(t.Context())).To(MatchError("restart bash: sh: exit status 2: no such group"))
-	c, err = start(t, command.Settings{Argv: []string{"bash", "-c", supervisor}, Size: 2, Restart: command.Restart{Argv: []string{"true"}}})
+	c, err = start(t, command.Settings{Argv: []string{"bash", "-c", supervisor}, Size: units.Exactly(2), Restart: command.Restart{Argv: []string{"true"}}})
 	g.Expect(err).NotTo(HaveOccurred())
 	soon, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()

@@ -30,7 +30,7 @@ func (t *Target) Restart(ctx context.Context) error {
 			return err
 		}
 		old := slices.DeleteFunc(slices.Clone(now), func(pid int) bool { return !slices.Contains(before, pid) })
-		if len(old) == 0 && len(now) >= int(t.settings.Size) {
+		if len(old) == 0 && len(now) >= t.settings.Size.Least() {
 			return nil
 		}
 		if ended := wait.For(ctx, 20*time.Millisecond); ended != nil {

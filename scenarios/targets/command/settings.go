@@ -38,7 +38,7 @@ type Settings struct {
 	Env     map[string]string `yaml:"env" doc:"Added to the environment."`
 	Dir     string            `yaml:"dir" doc:"Its working directory. Default: the file's."`
 	User    string            `yaml:"user" doc:"Whom it is started as, which takes root. Default: the user of the run."`
-	Size    units.Count       `yaml:"size" zero:"no member: want at least 1" doc:"How many members it is to have."`
+	Size    units.Range       `yaml:"size" zero:"no member: want at least 1" doc:"How many members it is to have: a number, or the fewest and the most of a program that changes how many it has."`
 	Rule    members.Rule      `yaml:"members" doc:"Which of its processes are members. Default: its children."`
 	Ready   calls.Spec        `yaml:"ready" doc:"A call that is answered when it is up, and again when it has recovered. Default: the load's."`
 	Stop    Stop              `yaml:"stop" doc:"How it is asked to end."`
@@ -80,14 +80,17 @@ func (s Stop) within() time.Duration {
 }
 
 // Members implements kind.Settings.
-func (s *Settings) Members() int { return int(s.Size) }
+func (s *Settings) Members() int { return s.Size.Least() }
+
+// Most implements kind.Ranged.
+func (s *Settings) Most() int { return s.Size.Most() }
 
 // Check implements kind.Settings.
 func (s *Settings) Check(fail func(key, format string, args ...any)) {
 	if len(s.Argv) == 0 || s.Argv[0] == "" {
 		fail("", "argv is missing: want the program and its arguments")
 	}
-	if s.Size == 0 {
+	if s.Size.Least() == 0 {
 		fail("", "size is missing: want how many members the program is to have")
 	}
 	if s.Stop.signal() == 0 {

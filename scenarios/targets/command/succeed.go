@@ -36,7 +36,7 @@ func (t *Target) Succeed(ctx context.Context, look func()) (s chaos.Succession, 
 			return s, nil
 		default:
 		}
-		if s.Members >= int(t.settings.Size) {
+		if s.Members >= t.settings.Size.Least() {
 			_ = wait.For(ctx, twinsShow)
 			break
 		}

@@ -3,6 +3,7 @@ package foreign
 import (
 	"os"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -43,6 +44,10 @@ func (h *Held) Gone() bool {
 	}
 	return pidfd.Ended(h.pidfd)
 }
+
+// Status is how the process ended, as soon as it has been reaped; ok is false before that, and where the kernel does not tell whoever
+// holds it (before Linux 6.15).
+func (h *Held) Status() (status syscall.WaitStatus, ok bool) { return pidfd.Exit(h.pidfd) }
 
 // Signal sends it a signal. Errors: ESRCH for one that has ended; os.ErrClosed after Release.
 func (h *Held) Signal(signal unix.Signal) error { return pidfd.Signal(h.pidfd, signal, 0) }

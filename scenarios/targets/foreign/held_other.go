@@ -4,6 +4,7 @@ package foreign
 
 import (
 	"errors"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,6 +20,9 @@ func (h *Held) Exited() <-chan struct{} { return nil }
 
 // Gone is not supported here.
 func (h *Held) Gone() bool { return true }
+
+// Status is not supported here.
+func (h *Held) Status() (status syscall.WaitStatus, ok bool) { return 0, false }
 
 // Signal is not supported here.
 func (h *Held) Signal(unix.Signal) error { return errors.ErrUnsupported }

@@ -83,6 +83,11 @@ type Careful interface {
 	MinAlive() int
 }
 
+// Ranged are settings of a target that itself changes how many members there are, from Members to so many.
+type Ranged interface {
+	Most() int // Members where the number is one; 0 if the settings do not say
+}
+
 // Limited are settings with which a target cannot have all that others of its kind can.
 type Limited interface {
 	// Refuses says why such a target cannot have that fault, or not in that phase of a victim; "" if it can. One of both is "".

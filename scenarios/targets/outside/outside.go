@@ -64,7 +64,7 @@ func Watch(what history.Target, p Lister, first []int, f *forks.Follower, witnes
 	if f != nil && f.Sees(p.PID()) {
 		ended = func() []forks.Life { return f.Ended(p.PID()) }
 	}
-	r := newRoster(what.Size, first, p, ended)
+	r := newRoster(what.Size, what.Most > 0, first, p, ended)
 	life, end := context.WithCancel(context.Background())
 	if what.Can == nil {
 		what.Can = []string{"marker"}

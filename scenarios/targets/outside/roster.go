@@ -12,6 +12,7 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/forks"
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/wait"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 )
 
@@ -31,6 +32,9 @@ type roster struct {
 	seen  chan listing
 	stop  context.CancelFunc
 	done  sync.WaitGroup
+	// least is how many members there are to be of a target that itself changes their number; else 0. Those beyond that take the
+	// places of those that end.
+	least int
 
 	mu       sync.Mutex
 	slots    []slot
@@ -72,15 +76,41 @@ type worker struct {
 	started               time.Time
 	held                  *foreign.Held
 	role, name            string
+	ended                 time.Time
+	exit                  *history.Exit // nil: nobody saw
 }
 
-// newRoster starts to watch the workers, whose first listing is given. Close it.
-func newRoster(size int, first []int, p Lister, ended follower) *roster {
+// reapedWithin is how long its parent is waited for to reap a process, so that it is told how that ended.
+const reapedWithin = 200 * time.Millisecond
+
+// conclude sees how the process ended, which the kernel tells once it has been reaped.
+func (w *worker) conclude(ctx context.Context) {
+	w.ended = time.Now()
+	for {
+		_, err := procfs.Read(w.pid)
+		if status, ok := w.held.Status(); ok {
+			w.exit = &history.Exit{Code: status.ExitStatus()}
+			if status.Signaled() {
+				w.exit = &history.Exit{Code: -1, Signal: unix.SignalName(status.Signal())}
+			}
+			return
+		}
+		if err != nil || time.Since(w.ended) > reapedWithin || wait.For(ctx, time.Millisecond) != nil {
+			return
+		}
+	}
+}
+
+// newRoster starts to watch the workers, whose first listing is given. ranged tells that size is only the fewest. Close it.
+func newRoster(size int, ranged bool, first []int, p Lister, ended follower) *roster {
 	ctx, stop := context.WithCancel(context.Background())
 	r := &roster{
 		list: p.Workers, owns: p.Owns, stop: stop, wake: make(chan struct{}, 1), died: make(chan *worker), seen: make(chan listing),
 		slots: make([]slot, size), watchers: map[int]func(history.MemberEvent){},
 		forks: ended, parents: map[int]bool{}, known: map[int]bool{},
+	}
+	if ranged {
+		r.least = size
 	}
 	if p, ok := p.(Placer); ok {
 		r.place = p.Place
@@ -196,7 +226,31 @@ func (r *roster) bury(w *worker) {
 		s.worker, s.emptySince = nil, time.Now()
 	}
 	w.held.Release()
-	r.tell(w, history.Exited)
+	r.send(history.MemberEvent{Op: history.Exited, Slot: w.slot, Gen: w.generation, PID: w.pid, Name: w.name, Exit: w.exit, At: chaos.Monotonic(w.ended)})
+	r.moveUp()
+}
+
+// moveUp gives the places of those that are missing to members beyond the fewest, where there are such; mu is held.
+func (r *roster) moveUp() {
+	from := len(r.slots) - 1
+	for to := range r.least {
+		if r.slots[to].worker != nil {
+			continue
+		}
+		for from >= r.least && (r.slots[from].worker == nil || r.slots[from].worker.held.Gone()) {
+			from--
+		}
+		if from < r.least {
+			return
+		}
+		w := r.slots[from].worker
+		r.tell(w, history.Retiring)
+		r.slots[from].worker, r.slots[from].emptySince = nil, time.Now()
+		r.slots[to].generation++
+		w.slot, w.generation = to, r.slots[to].generation
+		r.slots[to].worker = w
+		r.tell(w, history.Ready)
+	}
 }
 
 // update compares a listing with what is known.
@@ -220,6 +274,7 @@ func (r *roster) update(ctx context.Context, pids []int) {
 			r.seat(ctx, pid)
 		}
 	}
+	r.moveUp()
 }
 
 // free is where a worker gets its slot. One for which there is no room yet, since the death of its predecessor has not been
@@ -230,8 +285,8 @@ func (r *roster) free() (free int, ok bool) {
 		if s.worker != nil && s.worker.held.Gone() {
 			return 0, false
 		}
-		if s.worker == nil && (free < 0 || s.emptySince.Before(r.slots[free].emptySince)) {
-			free = i
+		if s.worker == nil && (free < 0 || i < r.least == (free < r.least) && s.emptySince.Before(r.slots[free].emptySince)) {
+			free = i // of those of the fewest first, which come first
 		}
 	}
 	if free < 0 {
@@ -303,6 +358,9 @@ func (r *roster) seat(ctx context.Context, pid int) {
 	r.done.Go(func() {
 		select {
 		case <-held.Exited():
+			if w.ended = time.Now(); r.least > 0 {
+				w.conclude(ctx)
+			}
 			select {
 			case r.died <- w:
 			case <-ctx.Done():

@@ -32,7 +32,7 @@ func (nobody) PID() int                               { return 0 }
 // listedBy is a roster that is told its listings by the test alone.
 func listedBy(t *testing.T, size int, first ...int) *roster {
 	t.Helper()
-	r := newRoster(size, first, nobody{}, nil)
+	r := newRoster(size, false, first, nobody{}, nil)
 	t.Cleanup(r.close)
 	return r
 }
@@ -65,4 +65,23 @@ func TestListedAgainTooLate(t *testing.T) {
 	r.update(t.Context(), []int{a, b})
 	g.Expect(r.living()).To(Equal(2))
 	g.Expect([]int{r.occupant(0), r.occupant(1)}).To(Equal([]int{b, a}))
+}
+
+// Of a pool that changes its size by itself, members beyond the fewest take the places of those that end.
+func TestMembersBeyondTheFewestMoveUp(t *testing.T) {
+	g := NewWithT(t)
+	gone := exec.Command("sleep", "60")
+	g.Expect(gone.Start()).To(Succeed())
+	b, c := sleeper(t), sleeper(t)
+	r := newRoster(2, true, []int{gone.Process.Pid, b, c}, nobody{}, nil)
+	t.Cleanup(r.close)
+	told := make(chan history.MemberEvent, 8)
+	r.Watch(func(m history.MemberEvent) { m.At = 0; told <- m })
+	g.Expect(gone.Process.Kill()).To(Succeed())
+	_ = gone.Wait()
+	g.Eventually(told).Should(Receive(And(HaveField("Op", history.Exited), HaveField("PID", gone.Process.Pid))))
+	g.Eventually(told).Should(Receive(Equal(history.MemberEvent{Op: history.Retiring, Slot: 2, Gen: 1, PID: c})))
+	g.Eventually(told).Should(Receive(Equal(history.MemberEvent{Op: history.Ready, Slot: 0, Gen: 2, PID: c})))
+	g.Expect([]int{r.occupant(0), r.occupant(1), r.occupant(2)}).To(Equal([]int{c, b, 0}))
+	g.Expect(r.living()).To(Equal(2))
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/forks"
+	"github.com/respawn-go/respawn/internal/units"
 	"github.com/respawn-go/respawn/internal/wait"
 	"github.com/respawn-go/respawn/scenarios/targets/calls"
 	"github.com/respawn-go/respawn/scenarios/targets/outside"
@@ -104,11 +105,11 @@ func (t *Target) Probe(ctx context.Context, slot int) (pid int, err error) {
 	}
 }
 
-// Up waits until just so many members are there and the target answers, if the scenario says how to ask. gone tells why it never will.
-func Up(ctx context.Context, size int, list func(context.Context) ([]int, error), ready calls.Call, gone func() error) ([]int, error) {
+// Up waits until as many members are there as there are to be, and the target answers, if the scenario says how to ask. gone tells why it never will.
+func Up(ctx context.Context, size units.Range, list func(context.Context) ([]int, error), ready calls.Call, gone func() error) ([]int, error) {
 	for {
 		pids, err := list(ctx)
-		if err == nil && len(pids) == size {
+		if err == nil && size.Has(len(pids)) {
 			if ready == nil {
 				return pids, nil
 			}
@@ -125,7 +126,7 @@ func Up(ctx context.Context, size int, list func(context.Context) ([]int, error)
 		}
 		if ended := wait.For(ctx, 10*time.Millisecond); ended != nil {
 			if err == nil {
-				err = fmt.Errorf("%d of %d members are there", len(pids), size)
+				err = fmt.Errorf("%d of %s members are there", len(pids), size)
 			}
 			return nil, fmt.Errorf("it was not up in time: %w", err)
 		}
