@@ -87,10 +87,11 @@ func (p *Pool) startGuardian() error {
 		return nil
 	}
 	g, err := guardian.Start(p.id, p.warn)
-	if err == nil {
-		p.guardian = g
+	if err != nil {
+		return process.Advise(err)
 	}
-	return err
+	p.guardian = g
+	return nil
 }
 
 // sweep ends what the workers of a pool that is over have left behind: everything that carries its marker.

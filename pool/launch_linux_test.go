@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/refuse"
 	"github.com/respawn-go/respawn/pool"
 
 	"golang.org/x/sys/unix"
@@ -120,7 +122,11 @@ func init() {
 
 func TestALimitOfTheHostThatNoRetryLiftsEndsNewAtOnceWithWhatItIs(t *testing.T) {
 	beside(t)
-	limits := map[string][]string{"ulimit -n 60;": {"too many open files", "ulimit -n", "Config.Size"}}
+	limits := map[string][]string{
+		"ulimit -n 60;":   {"too many open files", "ulimit -n", "Config.Size"},
+		"ulimit -n 10;":   {"guardian", "too many open files", "ulimit -n"},
+		"ulimit -f 1000;": {"file too large", "ulimit -f", "Config.MaxPayload"},
+	}
 	if !raceEnabled { // whose shadow memory is over any limit of this kind
 		limits["ulimit -v 12000000;"] = []string{"cannot allocate memory", "ulimit -v", "Config.MaxPayload"}
 	}
@@ -132,9 +138,93 @@ func TestALimitOfTheHostThatNoRetryLiftsEndsNewAtOnceWithWhatItIs(t *testing.T) 
 		for _, word := range words {
 			g.Expect(said).To(ContainSubstring(word), limit)
 		}
-		g.Expect(said).NotTo(ContainSubstring("deadline"), limit)
+		g.Expect(said).NotTo(Or(ContainSubstring("deadline"), ContainSubstring("do not come up")), limit)
 		g.Expect(time.Since(began)).To(BeNumerically("<", patience/2), limit)
 	}
+}
+
+func TestWhatAContainerLacksIsToldByNew(t *testing.T) {
+	beside(t)
+	if err := exec.CommandContext(t.Context(), "unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt").Run(); err != nil {
+		t.Skipf("needs a mount namespace: %v", err)
+	}
+	for _, dir := range []string{"/proc", "/dev"} {
+		g := NewWithT(t)
+		said, _, err := alone(t, `exec unshare -rm sh -c 'mount -t tmpfs none `+dir+` && exec "$0"' "$0";`, envNews, "yes")
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(said).To(And(ContainSubstring("no such file"), ContainSubstring("a pool needs /dev/null, and /proc of the pid namespace")), dir)
+		g.Expect(said).NotTo(ContainSubstring("deadline"), dir)
+	}
+}
+
+// envRefused makes this program one that is refused memfds, as by a container's filter, and tells what New says.
+const envRefused = "POOL_TEST_REFUSED"
+
+func init() {
+	otherMains[envRefused] = func(string) {
+		if err := refuse.Everywhere(unix.SYS_MEMFD_CREATE); err != nil {
+			os.Stdout.WriteString("no filter: " + err.Error())
+			os.Exit(0)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		_, err := pool.New(ctx, pool.Config{Size: 2})
+		os.Stdout.WriteString("New: " + fmt.Sprint(err))
+		os.Exit(0)
+	}
+}
+
+func TestMemoryFilesThatAreRefusedAreToldByNew(t *testing.T) {
+	beside(t)
+	g := NewWithT(t)
+	said, _, err := alone(t, "", envRefused, "yes")
+	g.Expect(err).NotTo(HaveOccurred())
+	if strings.HasPrefix(said, "no filter") {
+		t.Skip("needs seccomp filters: ", said)
+	}
+	g.Expect(said).To(And(ContainSubstring("operation not permitted"), ContainSubstring("allow memfd_create")))
+	g.Expect(said).NotTo(Or(ContainSubstring("deadline"), ContainSubstring("do not come up")))
+}
+
+// envSuccessor makes this program a host that becomes another one, without closing its pool, or that other one.
+const envSuccessor = "POOL_TEST_SUCCESSOR"
+
+func init() {
+	otherMains[envSuccessor] = func(which string) {
+		ctx, cancel := context.WithTimeout(context.Background(), patience/2)
+		defer cancel()
+		p, err := pool.New(ctx, pool.Config{Size: 2})
+		if err != nil {
+			panic(err)
+		}
+		if which == "first" {
+			sleep.Submit(ctx, p, patience)
+			os.Setenv(envSuccessor, "second")
+			panic(syscall.Exec("/proc/self/exe", os.Args, os.Environ()))
+		}
+		_, err = square.Call(ctx, p, 3)
+		fmt.Println("works:", err, p.Close())
+		alive := -1
+		for ; alive != 0 && ctx.Err() == nil; <-time.After(5 * time.Millisecond) {
+			alive = 0
+			for _, pid := range children() {
+				if isAlive(pid) {
+					alive++
+				}
+			}
+		}
+		fmt.Println("alive:", alive)
+		os.Exit(0)
+	}
+}
+
+// What it leaves are zombies, as the documentation of Close says.
+func TestNobodyOutlivesAProgramThatBecomesAnotherOne(t *testing.T) {
+	beside(t)
+	g := NewWithT(t)
+	said, _, err := alone(t, "", envSuccessor, "first")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(said).To(Equal("works: <nil> <nil>\nalive: 0\n"))
 }
 
 func TestAWorkersMarkerThatLeakedIntoAnotherProgramIsToldOnStderr(t *testing.T) {

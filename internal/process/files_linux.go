@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -110,6 +111,9 @@ func socketPair(files []*os.File, name string) (*os.File, []*os.File, error) {
 // page by page when it is first touched.
 func shared(name string, size int, mem *[]byte, seal int, unsealed bool) (*os.File, error) {
 	fd, err := unix.MemfdCreate("respawn-"+name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS) {
+		err = fmt.Errorf("%w: %w", err, errNoMemfd)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("memfd_create: %w", err)
 	}

@@ -22,9 +22,17 @@ type Launch struct {
 	Dir     *os.File // the directory itself, which may be renamed or removed; nil: the one that this process is in
 }
 
+// errNoMemfd is the error of a memfd that is refused.
+var errNoMemfd = errors.New("workers share memory by memfds, which the kernel or a seccomp filter refuses here: allow memfd_create")
+
 // Scarce tells whether a start failed for want of something that does not come back by itself, as processes and memory may.
 func Scarce(err error) bool {
-	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, wire.ErrAddressSpace)
+	for _, want := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EFBIG, wire.ErrAddressSpace, errNoMemfd} {
+		if errors.Is(err, want) {
+			return true
+		}
+	}
+	return false
 }
 
 // Close gives back the directory.

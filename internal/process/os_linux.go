@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -61,13 +62,13 @@ func Start(spec Spec) (Process, error) {
 	}
 	if err != nil {
 		p.Close()
-		return nil, advise(err)
+		return nil, Advise(err)
 	}
 	return p, nil
 }
 
-// advise says what lifts a limit that a start met, where the error does not.
-func advise(err error) error {
+// Advise says what lifts a limit that a start met, where the error does not.
+func Advise(err error) error {
 	var limit unix.Rlimit
 	switch {
 	case errors.Is(err, unix.EMFILE):
@@ -77,6 +78,10 @@ func advise(err error) error {
 		return fmt.Errorf("%w: this host may have no more (/proc/sys/fs/file-max)", err)
 	case errors.Is(err, unix.EAGAIN):
 		return fmt.Errorf("%w: the limit of processes may be reached (ulimit -u, pids.max of the cgroup)", err)
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) && (path.Path == os.DevNull || path.Path == reexec.Program) {
+		return fmt.Errorf("%w: a pool needs /dev/null, and /proc of the pid namespace that it is in", err)
 	}
 	return err
 }

@@ -12,3 +12,6 @@ func Start(Spec) (Process, error) { return nil, errors.ErrUnsupported }
 
 // OpenDir opens nothing here.
 func OpenDir(string) (*os.File, error) { return nil, nil }
+
+// Advise says nothing here.
+func Advise(err error) error { return err }

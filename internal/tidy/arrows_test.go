@@ -53,6 +53,7 @@ var arrows = []arrow{
 	{"internal/nearest", nil, nil, "words, and nothing that they stand for"},
 	{"internal/procfs", nil, []string{sys}, "used by the chaos engine: see there"},
 	{"internal/pidspace", nil, []string{sys}, "where tests run, and none of what they test"},
+	{"internal/refuse", nil, []string{sys}, "what tests have the kernel do, and none of what they test"},
 	{"internal/takes", nil, nil, "a flag that tests share, and none of what they test"},
 	{"internal/breaker", nil, nil, "it decides by what it is told, and does nothing"},
 	{"internal/spool", nil, nil, "one queue and its goroutine, whatever is in it"},
