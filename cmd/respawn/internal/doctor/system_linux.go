@@ -38,7 +38,7 @@ func memory(context.Context) []Check {
 	return []Check{
 		found("memory", "the pool", "", nil, "%s", units.Size(float64(total)*1024)),
 		found("sealed memfd", "shared memory that a worker cannot shrink: the pool does not start without it",
-			"use Linux 5.1 or later", seals(), "F_SEAL_SHRINK, GROW, FUTURE_WRITE and SEAL hold"),
+			"use Linux 5.1 or later, and a seccomp filter that allows memfd_create", seals(), "F_SEAL_SHRINK, GROW, FUTURE_WRITE and SEAL hold"),
 		found("no swap", "an OOM kill that comes promptly: with swap a worker slows down first",
 			"swapoff -a, or a version 2 memory cgroup, where the pool forbids swap by memory.swap.max", swapped, "no swap"),
 	}
