@@ -188,6 +188,19 @@ func TestWorkerTextNeverStartsALine(t *testing.T) {
 	g.Expect(string(text)).NotTo(MatchRegexp(`(?m)^::`))
 }
 
+func TestADecisionFitsATerminal(t *testing.T) {
+	g := NewWithT(t)
+	d := decide([]*reports.Report{run("a", reports.Fail, 2), run("b", reports.Inconclusive, 2), run("c", reports.Pass, 2)}, recovering(6, "e", 2), ci.Policy{
+		Scenarios: []string{"kill-storm"}, Allow: map[string][]reports.Verdict{"b": {reports.Inconclusive}},
+	})
+	var out bytes.Buffer
+	d.Print(&out, 80)
+	for line := range strings.Lines(out.String()) {
+		g.Expect(len([]rune(strings.TrimSuffix(line, "\n")))).To(BeNumerically("<=", 80), line)
+	}
+	g.Expect(strings.Fields(out.String())).To(ConsistOf(strings.Fields(printed(d))), "no word is broken or lost")
+}
+
 func printed(d ci.Decision) string {
 	var out bytes.Buffer
 	d.Print(&out, 1000)

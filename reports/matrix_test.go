@@ -71,6 +71,16 @@ func TestAMatrixIsSafeAgainstHostileNames(t *testing.T) {
 	g.Expect(data.String()).To(ContainSubstring(`"slot.recovery.max": "+Inf"`))
 }
 
+func TestAMatrixFitsATerminal(t *testing.T) {
+	g := NewWithT(t)
+	var narrow strings.Builder
+	g.Expect(hostile().Text(&narrow, 80)).To(Succeed())
+	for line := range strings.Lines(narrow.String()) {
+		g.Expect(len([]rune(strings.TrimSuffix(line, "\n")))).To(BeNumerically("<=", 80), line)
+	}
+	g.Expect(strings.Join(strings.Fields(narrow.String()), " ")).To(ContainSubstring("ok / failed / hung / lost / dup: 16 (15…16) / 0 / 0 (0…1) / 0 / 0; "))
+}
+
 // Where cells are told in a few words, those are the table, with how many runs of how many showed it.
 func TestAMatrixOfWordsHasARowForEachTarget(t *testing.T) {
 	g := NewWithT(t)

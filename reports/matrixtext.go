@@ -106,9 +106,9 @@ func (m *Matrix) Seeds() string {
 	return fmt.Sprintf("seeds %d to %d, %d runs a cell", first, last, runs)
 }
 
-// Text writes the matrix as a table for a terminal, in at most width columns as far as its words allow.
+// Text writes the matrix for a terminal, in at most width columns: as a table, or, where its longest words take more, row by row.
 func (m *Matrix) Text(w io.Writer, width int) error {
-	fmt.Fprintln(w, m.header())
+	fmt.Fprintln(w, strings.Join(columns.Wrap(m.header(), width), "\n"))
 	var rows [][]string
 	last := ""
 	for _, row := range m.table() {
@@ -123,7 +123,7 @@ func (m *Matrix) Text(w io.Writer, width int) error {
 		}
 		rows = append(rows, cells)
 	}
-	return columns.Write(w, width, rows)
+	return columns.WriteNamed(w, width, rows)
 }
 
 // Markdown writes the matrix as a table for a README.

@@ -36,6 +36,43 @@ func Write(w io.Writer, width int, rows [][]string) error {
 	return err
 }
 
+// WriteNamed writes rows of which the first names the columns. Where their longest words alone take more than width, each further row is a
+// paragraph instead: its first cell, and below it what the others are, by name if there are several.
+func WriteNamed(w io.Writer, width int, rows [][]string) error {
+	if len(rows) == 0 || total(fit(width, rows)) <= width {
+		return Write(w, width, rows)
+	}
+	var out strings.Builder
+	for _, row := range rows[1:] {
+		if row[0] != "" {
+			out.WriteString(strings.Join(Wrap(row[0], width), "\n") + "\n")
+		}
+		var said []string
+		only := ""
+		for i, cell := range row[1:] {
+			if cell != "" {
+				said, only = append(said, rows[0][i+1]+": "+cell), cell
+			}
+		}
+		if len(said) == 1 { // it stands for the whole row
+			said[0] = only
+		}
+		for _, line := range Wrap(strings.Join(said, "; "), width-gap) {
+			out.WriteString(strings.Repeat(" ", gap) + line + "\n")
+		}
+	}
+	_, err := fmt.Fprint(w, out.String())
+	return err
+}
+
+func total(widths []int) int {
+	sum := -gap
+	for _, n := range widths {
+		sum += n + gap
+	}
+	return sum
+}
+
 // fit is the widths of the columns: what their cells take, and as long as that is too much the widest gives way, down to its
 // longest word.
 func fit(width int, rows [][]string) (widths []int) {
@@ -52,14 +89,13 @@ func fit(width int, rows [][]string) (widths []int) {
 		}
 	}
 	for {
-		total, widest := -gap, -1
+		widest := -1
 		for i, n := range widths {
-			total += n + gap
 			if n > least[i] && (widest < 0 || n > widths[widest]) {
 				widest = i
 			}
 		}
-		if total <= width || widest < 0 {
+		if total(widths) <= width || widest < 0 {
 			return widths
 		}
 		widths[widest]--

@@ -32,3 +32,15 @@ func TestWhatFitsIsLeftAlone(t *testing.T) {
 	g.Expect(columns.Write(&out, 80, [][]string{{"a", "b  c"}, {"dd", "e"}})).To(Succeed())
 	g.Expect(out.String()).To(Equal("a   b  c\ndd  e\n"))
 }
+
+// What is too wide even in its longest words is told row by row.
+func TestATableOfTooLongWordsIsParagraphs(t *testing.T) {
+	g := NewWithT(t)
+	rows := [][]string{{"target", "scenario", "verdict", "tasks"}, {"a-pool", "kill-storm", "INCONCLUSIVE", "16 / 0"}, {"", "tutorial", "PASS", ""}, {"other", "not installed", "", ""}}
+	var out strings.Builder
+	g.Expect(columns.WriteNamed(&out, 40, rows)).To(Succeed())
+	g.Expect(out.String()).To(HavePrefix("target  scenario    verdict       tasks\n"))
+	out.Reset()
+	g.Expect(columns.WriteNamed(&out, 36, rows)).To(Succeed())
+	g.Expect(out.String()).To(Equal("a-pool\n  scenario: kill-storm; verdict:\n  INCONCLUSIVE; tasks: 16 / 0\n  scenario: tutorial; verdict: PASS\nother\n  not installed\n"))
+}
