@@ -52,7 +52,7 @@ var families = []family{
 		},
 	},
 	{
-		name: kind.Supervisors, size: 2, atOnce: 7,
+		name: kind.Supervisors, size: 2, atOnce: 15,
 		columns: []column{
 			{scenario: "one-kill", title: "one kill: back after (within 20 s)", tell: backAfter},
 			{scenario: "twenty-kills", title: "twenty kills, one a second: gives up?", tell: givesUp},

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -101,8 +99,8 @@ func start(ctx context.Context, s *Settings, at kind.Place, f *forks.Follower) (
 	return t, nil
 }
 
-// versionTimeout bounds how long a program may take to print its version.
-const versionTimeout = 10 * time.Second
+// versionTimeout bounds how long a program may take to print its version. A variable for the tests.
+var versionTimeout = 10 * time.Second
 
 // dotted is what looks like a version.
 var dotted = regexp.MustCompile(`[0-9]+(\.[0-9]+)+[-.:~+0-9a-z]*`)
@@ -110,16 +108,13 @@ var dotted = regexp.MustCompile(`[0-9]+(\.[0-9]+)+[-.:~+0-9a-z]*`)
 // version is what the command prints of the version; "" for no command, and for one that does not say. What it leaves running is ended
 // with the program: it carries the same sign.
 func (t *Target) version(ctx context.Context) string {
-	argv := t.settings.Version
-	if len(argv) == 0 {
+	if len(t.settings.Version) == 0 {
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env, cmd.WaitDelay = append(os.Environ(), chaos.MarkerEntry(t.program.Marker())), time.Second
-	text, _ := cmd.CombinedOutput()
-	return dotted.FindString(string(text))
+	said, _ := t.program.Run(ctx, t.settings.Version)
+	return dotted.FindString(said)
 }
 
 // name is the program's: the first that a script needs is what it starts.

@@ -181,3 +181,16 @@ func TestAVersionIsAskedForAndLeavesNothing(t *testing.T) {
 	_ = c.Close()
 	g.Expect(alive(pid)()).To(BeFalse())
 }
+
+// What is still asked for the version when its time is up is ended with all that it has started, and passes for no member.
+func TestAVersionThatTakesTooLongLeavesNothing(t *testing.T) {
+	g := NewWithT(t)
+	t.Cleanup(command.AskVersionsFor(200 * time.Millisecond))
+	c, err := start(t, command.Settings{
+		Argv: []string{"bash", "-c", supervisor}, Size: units.Exactly(2), Rule: members.Rule{Tree: true},
+		Version: []string{"sh", "-c", "sleep 3605 & wait"},
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(c.Describe().Version).To(BeEmpty())
+	g.Consistently(func() ([]int, error) { return c.Workers(t.Context()) }).WithTimeout(200 * time.Millisecond).Should(HaveLen(2))
+}

@@ -17,7 +17,7 @@ func (t *Target) Restart(ctx context.Context) error {
 	}
 	r := t.settings.Restart
 	if len(r.Argv) > 0 {
-		err = t.program.Run(ctx, r.Argv)
+		_, err = t.program.Run(ctx, r.Argv)
 	} else {
 		err = t.program.Signal(number(r.Signal))
 	}

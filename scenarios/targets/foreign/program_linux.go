@@ -118,27 +118,30 @@ func (p *Program) spawn(path string, c Command) error {
 }
 
 // Run runs a command to its end as the program was started: with its environment, TMPDIR, directory and user. What it leaves running
-// carries the program's sign. The error has the end of what the command said.
-func (p *Program) Run(ctx context.Context, argv []string) error {
+// carries the program's sign; all of it that has not made a group of its own is ended when ctx is. said is what the command said, and the
+// error has the end of that.
+func (p *Program) Run(ctx context.Context, argv []string) (said string, err error) {
 	c := p.command
 	c.Argv = argv
 	path, err := c.validate()
 	if err != nil {
-		return err
+		return "", err
 	}
 	cmd := exec.CommandContext(ctx, path, argv[1:]...)
 	cmd.Dir, cmd.Env, cmd.WaitDelay = c.Dir, p.environment(), time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
 	if cmd.SysProcAttr.Credential, err = c.credential(); err != nil {
-		return err
+		return "", err
 	}
-	said, err := cmd.CombinedOutput()
+	text, err := cmd.CombinedOutput()
+	said = string(text)
 	if err == nil || errors.Is(err, exec.ErrWaitDelay) { // what it has started holds its output
-		return nil
+		return said, nil
 	}
 	const shown = 300
-	words := strings.Join(strings.Fields(string(said)), " ")
-	return fmt.Errorf("%s: %w: %s", argv[0], err, words[max(0, len(words)-shown):])
+	words := strings.Join(strings.Fields(said), " ")
+	return said, fmt.Errorf("%s: %w: %s", argv[0], err, words[max(0, len(words)-shown):])
 }
 
 // environment is what the program is started with.

@@ -20,7 +20,7 @@ func Start(Command) (*Program, error) {
 func (p *Program) Again() (*Program, error) { return nil, errors.ErrUnsupported }
 
 // Run is not supported here.
-func (p *Program) Run(context.Context, []string) error { return errors.ErrUnsupported }
+func (p *Program) Run(context.Context, []string) (string, error) { return "", errors.ErrUnsupported }
 
 // Signal is not supported here.
 func (p *Program) Signal(unix.Signal) error { return errors.ErrUnsupported }
