@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/fleet"
@@ -270,6 +273,44 @@ func TestTasksSurviveABrokerThatComesBackWithoutThem(t *testing.T) {
 	}
 	g.Expect(stream(t, c).Config.Subjects).NotTo(Equal(before), "what is on its way to a queue that is gone must not come into the next")
 	g.Expect(f.Close()).To(Succeed())
+}
+
+// TestAQueueThatNobodyHandsOutIsMadeWhole takes the consumer away from a stream that stays.
+func TestAQueueThatNobodyHandsOutIsMadeWhole(t *testing.T) {
+	t.Parallel()
+	takes.Long(t) // until the owner misses its task
+	g := NewWithT(t)
+	b, err := broker.Start(broker.Config{Port: -1, Monitor: -1})
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { _ = b.Close() })
+	c := fleet.Config{Fleet: "test", Servers: b.URL(), InMemory: true}
+	f := dial(t, c)
+	node(t, b.URL(), "first", 1)
+	g.Expect(square.Call(bound(t), f, 2)).To(Equal(4))
+	nc, err := nats.Connect(b.URL())
+	g.Expect(err).NotTo(HaveOccurred())
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	g.Expect(err).NotTo(HaveOccurred())
+	consumer := "default-" + stream(t, c).Config.Metadata["respawn"]
+	g.Expect(js.DeleteConsumer(bound(t), "test", consumer)).To(Succeed())
+	before, began := messages(t, b), time.Now()
+	g.Expect(square.Call(bound(t), f, 3)).To(Equal(9))
+	g.Expect(float64(messages(t, b)-before)/time.Since(began).Seconds()).To(BeNumerically("<", 150), "who finds no queue asks for it some times a second")
+}
+
+// messages are how many have come to a broker.
+func messages(t *testing.T, b *broker.Broker) int64 {
+	t.Helper()
+	g := NewWithT(t)
+	r, err := http.Get(b.MonitorURL() + "/varz")
+	g.Expect(err).NotTo(HaveOccurred())
+	defer r.Body.Close()
+	var v struct {
+		InMsgs int64 `json:"in_msgs"`
+	}
+	g.Expect(json.NewDecoder(r.Body).Decode(&v)).To(Succeed())
+	return v.InMsgs
 }
 
 func TestWhatIsWrongWithABrokerIsSaidInOneSentence(t *testing.T) {

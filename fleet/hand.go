@@ -106,7 +106,7 @@ func newHand(node, name, host string, workers int, l limits, m mutant) *hand {
 // at tells the time. A node that was stopped for a while may have been taken for gone, and what waits for it in its sockets is of
 // the past: it asks for everything anew, also for what it was allowed.
 func (h *hand) at(now time.Duration) {
-	if h.now > 0 && now-h.now > h.NodeTimeout/4 && h.mutant != mutantResumesWithoutLease {
+	if h.now > 0 && now-h.now > ownDelay && h.mutant != mutantResumesWithoutLease {
 		h.askTil = max(h.askTil, now+h.NodeTimeout/2)
 		for _, t := range h.tasks {
 			if t.state == asking && !t.returned {

@@ -124,6 +124,7 @@ type node struct {
 	broker         string        // where it is connected
 	pid, size      int           // its process, and its workers' number
 	pinged         time.Duration
+	ponged         time.Duration // when the newest ping was sent that it has answered
 	state          nodeState
 	blamed         *task // the one blamed task that it may run now
 }
@@ -380,7 +381,7 @@ func (j *judge) note(n *node, it item) {
 		}
 		j.tell(n, orderLeave, it)
 		return
-	case h == nil && it.State == asking && t.delivery == pool.AtLeastOnce && j.mayBeTold(t, it):
+	case h == nil && it.State == asking && t.delivery == pool.AtLeastOnce && j.mayBeTold(t, n, it):
 		return // it asks again
 	case h == nil:
 		h = &hold{node: n}
@@ -406,9 +407,9 @@ func (j *judge) note(n *node, it item) {
 	j.do(effect{Kind: effectSend, Node: n.id, Order: run})
 }
 
-// mayBeTold tells whether the word of whoever has a task already may still be on its way: one that was delivered before, or at a
-// time of which this owner may have missed something.
-func (j *judge) mayBeTold(t *task, it item) bool {
+// mayBeTold tells whether the word of whoever has a task that n asks for may still be on its way: one that was delivered before, or at a
+// time of which this owner may have missed something. Who has answered a ping since then has told all that it has.
+func (j *judge) mayBeTold(t *task, n *node, it item) bool {
 	if j.blind() && t.born < j.blindTil-blindness {
 		return true
 	}
@@ -418,7 +419,15 @@ func (j *judge) mayBeTold(t *task, it item) bool {
 	if t.asked == 0 {
 		t.asked = j.now
 	}
-	return j.now-t.asked < wordGrace
+	if j.now-t.asked >= wordGrace {
+		return false
+	}
+	for _, o := range j.nodes {
+		if o != n && o.state == alive && o.ponged <= t.asked {
+			return true
+		}
+	}
+	return false
 }
 
 // quarantined tells whether a task runs alone: two nodes were lost with it. The first time says little, since many tasks are lost
@@ -490,7 +499,7 @@ func (j *judge) result(n *node, it item, outcome *pool.Reply) {
 // returned is a task that a node had and cannot run; it never started it. It is published again after a while.
 func (j *judge) returned(n *node, it item, why misfit) {
 	t := j.tasks[it.No]
-	if t != nil && t.heldElsewhere(n) {
+	if t != nil && (t.heldElsewhere(n) || t.grant != nil && t.grant.node != n) {
 		j.tell(n, orderLeave, it) // the message is the other's to acknowledge
 		return
 	}
@@ -512,7 +521,7 @@ func (j *judge) returned(n *node, it item, why misfit) {
 		j.settle(t, &pool.Reply{Err: why.error()})
 		return
 	}
-	if len(t.holds) == 0 && t.due == 0 && (t.seq == it.Seq || t.seq == 0) {
+	if t.due == 0 && (t.seq == it.Seq || t.seq == 0) { // whoever else has it is in trouble
 		t.due = j.now + min(returnDelay<<min(t.returns, 10), maxReturn)
 		t.returns++
 	}
@@ -521,6 +530,7 @@ func (j *judge) returned(n *node, it item, why misfit) {
 // compare takes a pong's list of all that a node had when it was pinged: what it had told of before and has not, it let go of.
 func (j *judge) compare(n *node, hand []item, pinged time.Duration) {
 	has := make(map[uint64]bool, len(hand))
+	n.ponged = max(n.ponged, pinged)
 	for _, it := range hand {
 		has[it.No] = true
 		if t := j.tasks[it.No]; it.State != asking && (t == nil || t.at(n) == nil) { // the word of it was lost

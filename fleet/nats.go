@@ -327,7 +327,7 @@ func stored(m *nats.Msg) uint64 {
 	return seq
 }
 
-var errNoQueue = errors.New("fleet: nobody has made the queue yet")
+var errNoQueue = errors.New("fleet: the queue is not there, or not whole")
 
 // pull asks for n tasks, which come to inbox.
 func (l *link) pull(inbox string, n int) error {
@@ -378,7 +378,8 @@ func (l *link) nakSeq(ctx context.Context, seq uint64) {
 	}
 }
 
-// look tells whether the broker has that try of a task as seq, and whether it has handed it out. An error says that it cannot tell.
+// look tells whether the broker has that try of a task as seq, and whether it has handed it out. An error says that it cannot tell:
+// errNoQueue if nobody hands it out.
 func (l *link) look(ctx context.Context, seq uint64, owner string, no uint64, try int) (there, delivered bool, err error) {
 	stream, consumer := l.current()
 	m, err := stream.GetMsg(ctx, seq)
@@ -392,8 +393,11 @@ func (l *link) look(ctx context.Context, seq uint64, owner string, no uint64, tr
 		return false, false, nil
 	}
 	c, err := stream.Consumer(ctx, consumer)
-	if err != nil {
-		return true, false, nil //nolint:nilerr // the message is there, which is what was asked
+	switch {
+	case errors.Is(err, jetstream.ErrConsumerNotFound):
+		return true, false, errNoQueue
+	case err != nil:
+		return true, false, err
 	}
 	return true, seq <= c.CachedInfo().Delivered.Stream, nil
 }

@@ -105,6 +105,7 @@ type server struct {
 	large   map[uint64]int     // runs with such ones: their sizes
 	pulling int                // tasks that open pulls may still bring
 	pulled  time.Duration      // when the last of them was opened
+	refused time.Duration      // when one was refused last
 	mean    time.Duration      // of the handlers' run times, moving
 	said    int                // workers, in the last hello
 	work    []handEffect       // starts and stops, in their order
@@ -114,8 +115,9 @@ type server struct {
 }
 
 const (
-	noteSoon = 10 * time.Millisecond // until what was started is told of, if it still runs
-	batchMax = 512                   // messages that are taken at a time
+	noteSoon  = 10 * time.Millisecond // until what was started is told of, if it still runs
+	pullAgain = 50 * time.Millisecond // after a pull that was refused
+	batchMax  = 512                   // messages that are taken at a time
 )
 
 // messageIDs are of all nodes of this process, which may share a pool.
@@ -250,7 +252,7 @@ func (s *server) pullEnded(now time.Duration, m *nats.Msg) {
 		s.pulling = max(s.pulling-left, 0)
 		return
 	}
-	s.pulling = 0
+	s.pulling, s.refused = 0, now
 	s.hand.doubt(now)
 	go s.recover()
 }
@@ -306,7 +308,7 @@ func (s *server) pull() {
 		s.pulling = 0
 	}
 	want := s.hand.room() - s.pulling
-	if want <= 0 || s.pulling > 0 && want < (s.hand.workers+3)/4 {
+	if want <= 0 || s.refused > 0 && now-s.refused < pullAgain || s.pulling > 0 && want < (s.hand.workers+3)/4 {
 		return
 	}
 	switch err := s.link.pull(s.link.node(s.id)+".pull", want); {
@@ -523,8 +525,12 @@ func (s *server) recover() {
 	defer s.recovering.Store(false)
 	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
 	defer cancel()
-	if _, err := s.link.ensure(ctx); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+	before := s.link.epoch()
+	switch epoch, err := s.link.ensure(ctx); {
+	case err != nil && !errors.Is(err, nats.ErrConnectionClosed):
 		s.log.Debug("the fleet's stream cannot be had just now", "error", err)
+	case epoch != before:
+		s.with(func(time.Duration) { s.pulling, s.refused = 0, 0 }) // those of the old one bring nothing
 	}
 }
 

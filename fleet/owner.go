@@ -3,6 +3,7 @@ package fleet
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -419,8 +420,11 @@ func (o *owner) ask(e effect) {
 	switch e.Kind {
 	case effectGet:
 		there, delivered, err := o.link.look(ctx, e.Seq, o.id, e.Task, e.Try)
-		if err == nil {
+		switch {
+		case err == nil:
 			o.with(func(now time.Duration) { o.judge.stored(now, e.Task, e.Seq, there, delivered) })
+		case errors.Is(err, errNoQueue):
+			o.unsure.Store(true)
 		}
 	case effectNakSeq:
 		o.link.nakSeq(ctx, e.Seq)

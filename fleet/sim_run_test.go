@@ -150,7 +150,9 @@ func (s *sim) plan() {
 func (s *sim) fault() {
 	kind := s.rng.IntN(12)
 	if s.onlyEmpty {
-		if s.broker.up {
+		if n := s.nodes[s.rng.IntN(len(s.nodes))]; kind < 3 && !n.dead { // the next one trusts the broker
+			s.killNode(n)
+		} else if s.broker.up {
 			s.broker.crash("empty", s.between(100*time.Millisecond, time.Second))
 		}
 		return
@@ -257,7 +259,7 @@ var shownBy = map[mutant]uint64{
 	mutantBlamesBlind:         61,
 	mutantGrantTwice:          1,
 	mutantRefusalIsDeath:      53,
-	mutantIdentityByName:      157,
+	mutantIdentityByName:      383,
 	mutantRepairsByFloor:      20,
 	mutantNakOnlyNoted:        4,
 	mutantAcksAcrossEpochs:    12,
@@ -268,7 +270,7 @@ var shownBy = map[mutant]uint64{
 	mutantResumesWithoutLease: 4,
 	mutantNoCredit:            31,
 	mutantSettlesTwice:        1,
-	mutantStoresInAny:         84306,
+	mutantStoresInAny:         40108,
 }
 
 // showing is a schedule that shows the broken fleet, and its run: the one in shownBy, or the first of ten thousand that does.

@@ -35,7 +35,7 @@ type sim struct {
 	watching   bool         // keep a trace
 	onlyKills  bool         // nothing but the end of nodes
 	onlyPauses bool         // nothing but a node that is stopped, one at a time
-	onlyEmpty  bool         // nothing but a broker that forgets everything, again and again
+	onlyEmpty  bool         // nothing but a broker that forgets everything, again and again, and nodes that are killed
 	slow       bool         // nothing but owners that are slow to take results
 }
 
