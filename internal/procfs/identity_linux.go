@@ -1,13 +1,10 @@
 package procfs
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"io/fs"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 )
@@ -81,48 +78,6 @@ func Groups(pid int) (map[string]string, error) {
 		}
 	}
 	return groups, nil
-}
-
-// Listeners is the sockets that listen at a TCP port in the network namespace of pid, by the names that links to them have.
-func Listeners(pid, port int) (map[string]bool, error) {
-	all, err := Listening(pid)
-	if err != nil {
-		return nil, err
-	}
-	found := map[string]bool{}
-	for socket, at := range all {
-		if at == port {
-			found[socket] = true
-		}
-	}
-	return found, nil
-}
-
-// Listening is every socket that listens at a TCP port in the network namespace of pid, with the port.
-func Listening(pid int) (map[string]int, error) {
-	found := map[string]int{}
-	for _, name := range []string{"net/tcp", "net/tcp6"} {
-		data, err := os.ReadFile(file(pid, name))
-		if err != nil {
-			if name == "net/tcp6" {
-				break // a kernel without it
-			}
-			return nil, gone(err)
-		}
-		lines := bufio.NewScanner(bytes.NewReader(data))
-		for lines.Scan() {
-			f := strings.Fields(lines.Text())
-			const listening = "0A"
-			if len(f) < 10 || f[3] != listening {
-				continue
-			}
-			_, hex, _ := strings.Cut(f[1], ":")
-			if n, err := strconv.ParseUint(hex, 16, 16); err == nil {
-				found["socket:["+f[9]+"]"] = int(n)
-			}
-		}
-	}
-	return found, nil
 }
 
 // HasSocket tells whether a process has one of these sockets open. Without the right to look it has none.

@@ -1,9 +1,11 @@
 package procfs_test
 
 import (
+	"errors"
 	"net"
 	"os"
 	"os/exec"
+	"syscall"
 	"testing"
 	"time"
 
@@ -43,6 +45,38 @@ func TestWhoListensAtAPortIsFoundByTheSocket(t *testing.T) {
 	g.Expect(procfs.HasSocket(1, sockets)).To(BeFalse())
 	g.Expect(l.Close()).To(Succeed())
 	g.Expect(procfs.Listeners(os.Getpid(), port)).To(BeEmpty())
+}
+
+// What the kernel answers is what its files have, of both families, and not who is connected there.
+func TestTheKernelTellsWhoListens(t *testing.T) {
+	g := NewWithT(t)
+	if _, err := procfs.Diagnosed(); errors.Is(err, syscall.EPROTONOSUPPORT) || errors.Is(err, syscall.ENOENT) {
+		t.Skip("this kernel has no sock_diag(7)")
+	}
+	for _, at := range []string{"127.0.0.1:0", "[::1]:0"} {
+		l, err := net.Listen("tcp", at)
+		if errors.Is(err, syscall.EADDRNOTAVAIL) {
+			continue // a host without IPv6
+		}
+		g.Expect(err).NotTo(HaveOccurred())
+		defer l.Close()
+		c, err := net.Dial("tcp", l.Addr().String())
+		g.Expect(err).NotTo(HaveOccurred())
+		defer c.Close()
+		port := l.Addr().(*net.TCPAddr).Port
+		var sockets []string
+		for _, ask := range []func() (map[string]int, error){procfs.Diagnosed, func() (map[string]int, error) { return procfs.Listed(os.Getpid()) }} {
+			all, err := ask()
+			g.Expect(err).NotTo(HaveOccurred())
+			for socket, n := range all {
+				if n == port {
+					sockets = append(sockets, socket)
+				}
+			}
+		}
+		g.Expect(sockets).To(HaveLen(2))
+		g.Expect(sockets[0]).To(Equal(sockets[1]))
+	}
 }
 
 func TestTheSystemCallThatAProcessWaitsInIsSeen(t *testing.T) {
