@@ -105,6 +105,7 @@ type call struct {
 	borrowed bool     // data is the caller's, who waits until nobody copies it
 	copying  uint8    // writers that copy it into an arena now
 	lends    bool     // its result may stay in the arena: loan is then set
+	patient  bool     // it waits for room in a full queue, whatever Config.QueueBlock says
 	inline   [24]byte // for small data
 }
 

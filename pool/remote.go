@@ -74,20 +74,14 @@ func withCause(ctx context.Context, err error) error {
 	return err
 }
 
-// submitWaiting is submit for streams: a full queue is waited for.
-func (r *Remote) submitWaiting(ctx context.Context, c *call) error {
-	c.more().wait = true
-	return r.submit(ctx, c)
-}
-
 // message is what a call is as it leaves.
 func (c *call) message() *Message {
-	m := &Message{ID: c.id, Task: c.def.name, External: c.def.external, Slot: int(c.slot), Arg: c.data}
+	m := &Message{ID: c.id, Task: c.def.name, External: c.def.external, Slot: int(c.slot), Arg: c.data, Block: c.patient}
 	if c.head > 0 {
 		m.Arg = slices.Concat(c.inline[:c.head], c.data)
 	}
 	if o := c.options(); c.extra != nil {
-		m.Key, m.Route, m.Block, m.Timeout = o.key, o.route, o.wait, o.timeout
+		m.Key, m.Route, m.Timeout = o.key, o.route, o.timeout
 		m.Delivery, m.HasDelivery, m.Budgets = o.delivery, o.hasDel, o.budgets
 	}
 	return m

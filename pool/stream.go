@@ -55,6 +55,7 @@ func (t Task[In, Out]) stream(ctx context.Context, r Runner, in iter.Seq2[In, er
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		s := &streamState{wake: make(chan struct{}, 1), fed: make(chan struct{}, 1), ordered: ordered, loose: map[*call]struct{}{}}
+		s.head = &waiting{c: make(chan struct{}, 1), once: true}
 		context.AfterFunc(ctx, func() { s.cancel(ctx, r) })
 		go s.feed(ctx, r, func(submit func(*call, any) bool) error {
 			for v, err := range in {
@@ -62,7 +63,10 @@ func (t Task[In, Out]) stream(ctx context.Context, r Runner, in iter.Seq2[In, er
 					return err
 				}
 				f := t.make(v, opts, false)
-				f.call.more().settle = func() { s.settled(&f.call, f) }
+				f.call.patient = true // a stream bounds itself
+				if !ordered {
+					f.call.more().settle = func() { s.settled(&f.call, f) }
+				}
 				if !submit(&f.call, f) {
 					return nil
 				}
@@ -91,10 +95,14 @@ func (t Task[In, Out]) stream(ctx context.Context, r Runner, in iter.Seq2[In, er
 // streamState is shared by a stream's feeder and its consumer. It knows nothing of types, so that it is built once.
 type streamState struct {
 	ordered bool
-	wake    chan struct{} // to the consumer: something settled, or the input ended
+	wake    chan struct{} // to the consumer: there is something to wait for, or to yield, or the input ended
 	fed     chan struct{} // to the feeder: there is room
+	head    *waiting      // the consumer, while it waits for the first of order
+	window  int           // of the runner, when the feeder last asked
+	asked   int           // how many were submitted since
 
 	mu      sync.Mutex
+	parked  bool               // the consumer waits for wake
 	order   []streamed         // submitted and not yielded; when unordered, settled and not yielded
 	loose   map[*call]struct{} // when unordered, submitted and not settled
 	handing *call              // the one that is being submitted
@@ -146,10 +154,14 @@ func (s *streamState) feed(ctx context.Context, r Runner, each func(submit func(
 		}
 		s.handing = c
 		s.mu.Unlock()
-		accepted := r.submitWaiting(ctx, c) == nil
+		accepted := r.submit(ctx, c) == nil
 		s.mu.Lock()
 		s.handing = nil
+		parked := s.parked
 		s.mu.Unlock()
+		if parked {
+			poke(s.wake)
+		}
 		if accepted && ctx.Err() != nil { // cancel may have left it out
 			r.cancel(c, ctx)
 		}
@@ -177,6 +189,9 @@ func (s *streamState) cancel(ctx context.Context, r Runner) {
 	}
 }
 
+// askAgain is how many tasks a stream submits at most before it asks again how many its runner takes.
+const askAgain = 64
+
 // room waits until another task may be submitted; false when the stream is over.
 func (s *streamState) room(ctx context.Context, r Runner) bool {
 	for {
@@ -186,8 +201,11 @@ func (s *streamState) room(ctx context.Context, r Runner) bool {
 		if ctx.Err() != nil {
 			return false
 		}
+		if s.asked++; s.asked < askAgain && flying < s.window {
+			return true
+		}
 		changed := r.windowChanged() // before the look at the window, so that no growth is missed
-		if flying < r.streamWindow() {
+		if s.window, s.asked = r.streamWindow(), 0; flying < s.window {
 			return true
 		}
 		select {
@@ -199,14 +217,12 @@ func (s *streamState) room(ctx context.Context, r Runner) bool {
 	}
 }
 
-// settled is called once for each task.
+// settled is called once for each task of a stream that is not ordered.
 func (s *streamState) settled(c *call, future any) {
-	if !s.ordered {
-		s.mu.Lock()
-		s.order = append(s.order, streamed{c, future})
-		delete(s.loose, c)
-		s.mu.Unlock()
-	}
+	s.mu.Lock()
+	s.order = append(s.order, streamed{c, future})
+	delete(s.loose, c)
+	s.mu.Unlock()
 	poke(s.wake)
 }
 
@@ -224,6 +240,14 @@ func (s *streamState) next(ctx context.Context) (future any, end *streamEnd) {
 			poke(s.fed)
 			return f, nil
 		}
+		if len(s.order) > 0 && s.order[0].call != s.handing { // else its caller would be taken for one who waits
+			c := s.order[0].call
+			s.mu.Unlock()
+			if c.signal.CompareAndSwap(nil, s.head) {
+				<-s.head.c
+			}
+			continue
+		}
 		if s.end != nil && s.flying == 0 {
 			defer s.mu.Unlock()
 			return nil, s.end
@@ -232,9 +256,13 @@ func (s *streamState) next(ctx context.Context) (future any, end *streamEnd) {
 		if s.flying == 0 {
 			given = ctx.Done()
 		}
+		s.parked = s.ordered
 		s.mu.Unlock()
 		select {
 		case <-s.wake:
+			s.mu.Lock()
+			s.parked = false
+			s.mu.Unlock()
 		case <-given:
 			s.mu.Lock()
 			none := s.flying == 0 // and it is not that something was submitted meanwhile
@@ -251,11 +279,4 @@ func (p *Pool) streamWindow() int {
 	st := p.lock()
 	defer st.unlock()
 	return max(2*st.windows, 2*len(st.slots), 2)
-}
-
-// submitWaiting is submit for streams: a full queue is waited for whatever Config.QueueBlock says, since a stream
-// bounds itself.
-func (p *Pool) submitWaiting(ctx context.Context, c *call) error {
-	c.more().wait = true
-	return p.submit(ctx, c)
 }

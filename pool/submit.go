@@ -70,7 +70,7 @@ func (st *state) admission(ctx context.Context, c *call) error {
 			return st.crashLoop()
 		case st.cfg.QueueLimit == 0 || !st.full(c):
 			return nil
-		case !st.cfg.QueueBlock && !c.options().wait:
+		case !st.cfg.QueueBlock && !c.patient:
 			return fmt.Errorf("%w: Config.QueueLimit is %d: submit later, or set Config.QueueBlock to wait for room", ErrQueueFull, st.cfg.QueueLimit)
 		}
 		st.blocked++

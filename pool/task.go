@@ -206,7 +206,6 @@ type options struct {
 	hasDel   bool
 	slot     int32 // 1-based; 0: any
 	key      string
-	wait     bool   // for room in the queue
 	route    string // where a Transport is to run it
 	outcome  func(Outcome)
 	meta     map[string]string

@@ -19,7 +19,6 @@ type Runner interface {
 	Close() error
 
 	submit(ctx context.Context, c *call) error
-	submitWaiting(ctx context.Context, c *call) error
 	cancel(c *call, ctx context.Context)
 	cancelWhenDone(ctx context.Context, c *call)
 	streamWindow() int
@@ -119,10 +118,10 @@ func (p *Pool) Send(ctx context.Context, m *Message, done func(*Reply)) error {
 	if err := m.check(); err != nil {
 		return err
 	}
-	c := &call{def: def, data: m.Arg, attempt: uint16(m.Attempts)}
+	c := &call{def: def, data: m.Arg, attempt: uint16(m.Attempts), patient: m.Block}
 	x := c.more()
 	x.options = options{
-		timeout: m.Timeout, delivery: m.Delivery, hasDel: m.HasDelivery, slot: int32(m.Slot), key: m.Key, wait: m.Block, route: m.Route,
+		timeout: m.Timeout, delivery: m.Delivery, hasDel: m.HasDelivery, slot: int32(m.Slot), key: m.Key, route: m.Route,
 		budgets: m.Budgets,
 	}
 	c.slot, x.opaque = x.slot, true
