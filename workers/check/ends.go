@@ -30,7 +30,7 @@ func (h *host) exits(ctx context.Context, after string) error {
 		h.add(Lingers, 0, ruleEnds, "it lives on %v after %s", h.limits.End, after)
 		return errSpoiled
 	}
-	if exit := h.program.Exit(); exit != (foreign.Exit{}) {
+	if exit := h.program.Exit(); !exit.Clean() {
 		h.add(ExitCode, 0, ruleEnds, "it %v after %s: want code 0", exit, after)
 	}
 	return nil

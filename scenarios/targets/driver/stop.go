@@ -62,7 +62,7 @@ func (d *Driver) awaitEnd(ctx context.Context) {
 		d.wrong(Lingers, 0, "stop", "it lives on after %v: end when stopped, and when standard input ends", d.limits.Stop)
 		return
 	}
-	if exit := d.program.Exit(); exit != (foreign.Exit{}) {
+	if exit := d.program.Exit(); !exit.Clean() {
 		d.violate(newViolation(Died, 0, "stop", exit.String()+": want code 0"))
 	}
 	d.countChildren(ctx)

@@ -20,12 +20,12 @@ func (p *Program) Family() (procfs.Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	family := procfs.Table{}
+	family, numbered := procfs.Table{}, p.numbered() // after the snapshot: then its number was its own in it
 	for pid, proc := range all {
 		if pid == p.pid || pid == os.Getpid() || !proc.Alive() {
 			continue
 		}
-		if p.kin.has(pid) || p.carriesSign(pid) || all.Has(pid, func(ancestor int) bool { return ancestor == p.pid }) {
+		if p.kin.has(pid) || p.carriesSign(pid) || numbered && all.Has(pid, func(ancestor int) bool { return ancestor == p.pid }) {
 			family[pid] = proc
 		}
 	}
@@ -71,7 +71,7 @@ func (p *Program) Owns(pid int) bool {
 	}
 	for range 64 { // a deeper family than this is not believed
 		if proc.PPID == p.pid {
-			return true
+			return p.numbered()
 		}
 		if proc.PPID <= 1 {
 			return false
@@ -89,7 +89,7 @@ func (p *Program) Owns(pid int) bool {
 // environment to set its title has only the first sign, a daemon that makes a session of its own only the second.
 func (p *Program) carriesSign(pid int) bool {
 	session, err := unix.Getsid(pid)
-	return err == nil && session == p.pid || procfs.Marked(pid, reexec.Entry(p.marker))
+	return err == nil && session == p.pid && (p.numbered() || unix.Kill(p.pid, 0) == unix.ESRCH) || procfs.Marked(pid, reexec.Entry(p.marker))
 }
 
 // kin are processes that were once known as descendants, held so that their numbers are their own. The zero value is ready.

@@ -48,9 +48,16 @@ type deadMansSwitch interface {
 type Exit struct {
 	Code   int // -1 when a signal ended it
 	Signal unix.Signal
+	Unseen bool // somebody else reaped it, and the kernel does not tell how it ended
 }
 
+// Clean tells whether nothing shows that it ended otherwise than with code 0.
+func (e Exit) Clean() bool { return e.Unseen || e.Code == 0 && e.Signal == 0 }
+
 func (e Exit) String() string {
+	if e.Unseen {
+		return "ended, and somebody else took its status"
+	}
 	if e.Signal != 0 {
 		return "ended by " + unix.SignalName(e.Signal)
 	}

@@ -156,13 +156,19 @@ func (p *Program) await() {
 	if pidfd.Await(p.pidfd) != nil {
 		return
 	}
-	if st, err := pidfd.Look(p.pidfd); err == nil {
-		p.exit = Exit{Code: st.Code, Signal: st.Signal}
+	st, err := pidfd.Look(p.pidfd)
+	if err != nil { // somebody else has reaped it, and the kernel may still tell
+		st = pidfd.Reap(p.pidfd)
 	}
+	p.exit = Exit{Code: st.Code, Signal: st.Signal, Unseen: st.Code == pidfd.Unknown}
 }
 
 // Signal sends a signal to the program's own process, which is held since its birth.
 func (p *Program) Signal(signal unix.Signal) error { return pidfd.Signal(p.pidfd, signal, 0) }
+
+// numbered tells whether the program's number is still its own: until it is reaped, which where this process ignores SIGCHLD, or waits for
+// any child, is not done here.
+func (p *Program) numbered() bool { return pidfd.Signal(p.pidfd, 0, 0) == nil }
 
 // End kills the program and every descendant, and waits until they are gone. Ending twice is fine. The error names what
 // is left, which is only what the kernel does not let go within five seconds.
@@ -175,13 +181,13 @@ func (p *Program) endAll() error {
 	deadline := time.Now().Add(endTimeout)
 	_ = p.Signal(unix.SIGSTOP) // it starts nothing more, and stays the parent by which some are known
 	p.killOnce()
-	_ = unix.Kill(-p.pid, unix.SIGKILL) // not reaped, so the group's number is its own
+	pidfd.KillGroup(p.pid, func(sig syscall.Signal, flags int) error { return pidfd.Signal(p.pidfd, sig, flags) }, func() bool { return false })
 	left := p.killFamily(deadline)
 	p.kin.release()
 	select {
 	case <-p.exited:
 		p.guardian.Forget(p.pid)
-		_, _ = unix.Wait4(p.pid, nil, 0, nil)
+		pidfd.Reap(p.pidfd)
 		p.pidfd.Close()
 	case <-time.After(time.Until(deadline)):
 		left = append(left, p.pid)

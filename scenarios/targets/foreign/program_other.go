@@ -27,3 +27,5 @@ func (p *Program) Signal(unix.Signal) error { return errors.ErrUnsupported }
 
 // End is not supported here.
 func (p *Program) End() error { return errors.ErrUnsupported }
+
+func (p *Program) numbered() bool { return true }
