@@ -37,8 +37,10 @@ func All() []Driver {
 		{"billiard", "billiard Pool", "billiard_pool.py", "python3", nil},
 		{"workerpool", "Node workerpool (process)", "workerpool.mjs", "node", nil},
 		{"jest-worker", "jest-worker (process)", "jest_worker.mjs", "node", nil},
+		{"jest-worker-29", "jest-worker (process), older", "jest_worker.mjs", "node", []string{"jest-worker-29"}},
 		{"tinypool", "tinypool (child_process)", "tinypool.mjs", "node", nil},
 		{"poolifier", "poolifier (cluster, fixed)", "poolifier.mjs", "node", nil},
+		{"worker-farm", "worker-farm", "worker_farm.mjs", "node", nil},
 		{"go-plugin", "hashicorp/go-plugin", "go_plugin.sh", "sh", nil},
 		{"distributed", "dask.distributed LocalCluster", "distributed_cluster.py", "python3", nil},
 	}

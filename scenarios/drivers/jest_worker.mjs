@@ -1,8 +1,10 @@
 // Drives jest-worker with processes as workers, which is its default.
+//
+//   node jest_worker.mjs [PACKAGE]    another version, which is installed by that name
 
 import { children, packageOrMissing, serve, tasks } from "./respawn_driver.mjs";
 
-const { module: { Worker }, version } = await packageOrMissing("jest-worker");
+const { module: { Worker }, version } = await packageOrMissing(process.argv[2] ?? "jest-worker");
 
 let pool;
 serve({

@@ -63,6 +63,7 @@ func TestOurDriversKeepTheProtocol(t *testing.T) {
 			{"node", "jest_worker.mjs"},
 			{"node", "tinypool.mjs"},
 			{"node", "poolifier.mjs"},
+			{"node", "worker_farm.mjs"},
 			{python(), "distributed_cluster.py"},
 		}...)
 	}

@@ -63,7 +63,7 @@ func (c *Command) credential() (*syscall.Credential, error) {
 	case c.User != "":
 		u, err := user.Lookup(c.User)
 		if err != nil {
-			return nil, &CommandError{fmt.Sprintf("there is no user %q here", c.User)}
+			return nil, fmt.Errorf("there is no user %q here: want one that there is, or none for the user of the run", c.User)
 		}
 		uid, _ := strconv.ParseUint(u.Uid, 10, 32)
 		gid, _ := strconv.ParseUint(u.Gid, 10, 32)
