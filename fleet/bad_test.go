@@ -207,6 +207,7 @@ func TestATaskForOtherWorkersThanAnyNodeHasIsRefused(t *testing.T) {
 	t.Cleanup(func() { _ = b.Close() })
 	serve(t, fleet.Node{Fleet: "test", Options: b.Options(), Name: "here", Pool: pool.Config{Size: 1}})
 	f := dial(t, fleet.Config{Fleet: "test", Options: b.Options(), InMemory: true, NoNodes: time.Second})
+	g.Eventually(f.Nodes).WithTimeout(patience).Should(HaveLen(1))
 	_, err = pySquare.Call(bound(t), f, 7) // declared for workers in Python
 	g.Expect(err).To(MatchError(pool.ErrOtherWorkers))
 	ctx, cancel := context.WithTimeout(bound(t), patience)

@@ -2,7 +2,6 @@ package fleet_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -199,8 +198,14 @@ func TestAnOperatorSeesWhyATaskWaitsAndPausesAndPurges(t *testing.T) {
 		byKey, err = fleet.ReadTask(bound(t), c, "invoice-17")
 		read <- err
 	}()
-	s, err := fleet.ReadTask(bound(t), c, fmt.Sprint(last.TaskID()))
-	g.Expect(errors.Join(err, <-read)).NotTo(HaveOccurred())
+	var s *fleet.Status
+	g.Eventually(func(g Gomega) {
+		var err error
+		s, err = fleet.ReadTask(bound(t), c, fmt.Sprint(last.TaskID()))
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(s.Tasks).To(HaveExactElements(HaveField("State", fleet.TaskStored)))
+	}).WithTimeout(patience).Should(Succeed())
+	g.Expect(<-read).NotTo(HaveOccurred())
 	g.Expect(byKey.Tasks).To(HaveLen(1))
 	it := byKey.Tasks[0]
 	g.Expect(it.State).To(Equal(fleet.TaskRunning))

@@ -40,7 +40,7 @@ func (t Tool) Find() (string, error) {
 // VersionAt is the first line that the program at that path prints of itself, on stderr if it prints none on stdout (nginx); "" when
 // it prints none in time.
 func (t Tool) VersionAt(ctx context.Context, path string) string {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	var stderr strings.Builder
 	cmd := exec.CommandContext(ctx, path, t.Version...)
