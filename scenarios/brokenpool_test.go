@@ -79,7 +79,7 @@ var caught = map[string][]breach{
 	"answers-first":         {{"kill-busy", "tasks.early"}, {"kill-all", "tasks.early"}},
 	"names-the-dead":        {{"tutorial", "slots.silent"}, {"random-kill", "slots.silent"}},
 	"answers-late":          {{"tutorial", "slot.recovery.max"}, {"random-kill", "slot.recovery.max"}},
-	"answers-twice":         {{"random-kill", "tasks.duplicated"}, {"kill-storm", "tasks.duplicated"}},
+	"answers-twice":         {{"tutorial", "tasks.duplicated"}, {"random-kill", "tasks.duplicated"}, {"kill-storm", "tasks.duplicated"}},
 	"answers-twice-at-stop": {{"kill-all", "tasks.duplicated"}},
 	// who replaces the dead
 	"no-respawn":           {{"tutorial", "slots.silent"}, {"random-kill", "pool.missing"}},

@@ -91,6 +91,16 @@ func TestAnswersThatComeTwice(t *testing.T) {
 	}
 	r := calm().member(told(history.AnsweredTwice, 2)).kill(0).verify(4).stop().end().judge()
 	NewWithT(t).Expect(r.Cause).To(Equal("1 task of 5 ended twice for their submitter; it is task 2, with 2 outcomes"))
+
+	without := newStory(4)
+	without.h.Load = nil
+	without.boot().stage(history.Steady).sample(4).stage(history.Chaos).member(told(history.AnsweredTwice, 77)).kill(0).stage(history.Settle).sample(4).stage(history.Verify)
+	for slot := range 4 {
+		without.probe(slot, 0)
+	}
+	r = without.sample(4).stop().end().judge()
+	NewWithT(t).Expect(r.Verdict).To(Equal(check.Fail))
+	NewWithT(t).Expect(r.Cause).To(Equal("1 task ended twice for their submitter; it is task 77, with 2 outcomes"))
 }
 
 func TestTheFirstTaskOfSeveralIsNamed(t *testing.T) {

@@ -23,7 +23,7 @@ var promises = []struct {
 	{"results.misnamed", (*state).hasRuns, nil},
 	{"tasks.early", (*state).Timed, nil},
 	{"tasks.wrong", (*state).hasLoad, nil},
-	{"tasks.duplicated", (*state).hasLoad, nil},
+	{"tasks.duplicated", func(s *state) bool { return s.hasLoad() || s.Tasks.Sums.Duplicated > 0 }, nil},
 	{"tasks.lost", (*state).hasLoad, nil},
 	{"tasks.hung", (*state).hasLoad, nil},
 	{"tasks.failed", (*state).hasLoad, nil},

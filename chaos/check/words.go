@@ -19,6 +19,9 @@ func number(n int, one, many string) string {
 
 // ofTasks is "2 tasks of 400".
 func (s *state) ofTasks(n int) string {
+	if s.Load.Count == 0 { // they are tasks that the harness sent by itself
+		return number(n, "task", "tasks")
+	}
 	return number(n, "task", "tasks") + " of " + units.Number(float64(s.Load.Count))
 }
 
