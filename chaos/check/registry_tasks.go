@@ -35,7 +35,9 @@ var taskMetrics = slices.Concat([]Metric{
 		Meaning: "Tasks that ended or ran more often than there is a reason for.",
 		Formula: "Ids that settled twice, or had a second answer by the target's answered-twice events, or that ran, as witnessed, " +
 			"more often than once and once again for each execution whose process died before the task was settled.",
-		of: func(s *state) ledger.Reading { return ledger.Count(s.Tasks.Sums.Duplicated, max(s.Load.Count, s.Tasks.Sums.Duplicated)) },
+		of: func(s *state) ledger.Reading {
+			return ledger.Count(s.Tasks.Sums.Duplicated, max(s.Load.Count, s.Tasks.Sums.Duplicated))
+		},
 	},
 	{
 		Name: "tasks.retried", Unit: Count, Lasting: true,
