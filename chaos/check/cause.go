@@ -352,15 +352,22 @@ func (s *state) sayApart(n int) (string, int) {
 }
 
 func (s *state) saySlow(n int) (string, int) {
-	g := &s.Together
+	was, starved := s.AnswerTime(0).Value, ""
+	if took := was - s.CalmAnswerTime().Seconds(); took >= time.Millisecond.Seconds() {
+		starved = ", of which a starved host took " + Seconds.Show(took)
+	}
 	return number(n, "member", "members") + " took " + Seconds.Show(s.AnswerTime(1).Value) + " longer than their tasks at the end, at best; before the faults " +
-		Seconds.Show(s.AnswerTime(0).Value), g.Sides[1].Line
+		Seconds.Show(was) + starved, s.Together.Sides[1].Line
 }
 
 func (s *state) sayThrottled(int) (string, int) {
-	was, is := s.QueuePace(0).Value, s.QueuePace(1).Value
-	return fmt.Sprintf("a queue of tasks was done %.1f at a time at the end, at best; before the faults %.1f: the target has %s of its throughput",
-		is, was, percent(s.Regained().Value)), s.Queues.Line
+	was, is := s.Paces()
+	starved := ""
+	if was > 1.05*min(s.QueuePace(0).Value, float64(s.Workers())) {
+		starved = ", without what a starved host took"
+	}
+	return fmt.Sprintf("a queue of tasks was done %.1f at a time at the end, at best; before the faults %.1f%s: the target has %s of its throughput",
+		is, was, starved, percent(is/was)), s.Queues.Line
 }
 
 func (s *state) sayOverlapping(n int) (string, int) {

@@ -146,6 +146,9 @@ func TestAHostStarvedInPartExcusesNoMemberThatIsSlowAtTheEnd(t *testing.T) {
 				}
 				NewWithT(t).Expect(r.Verdict).To(Equal(want), show(r))
 				NewWithT(t).Expect(r.Starved()).To(Equal(c.want == check.Inconclusive), show(r))
+				if c.starvedBefore > 0 && c.want != check.Pass {
+					NewWithT(t).Expect(r.Cause).To(ContainSubstring("of which a starved host took"))
+				}
 			}
 		})
 	}

@@ -86,6 +86,9 @@ func (s *Ledger) Throttled() Reading { return s.lacking(&s.Host, nil) }
 // CalmThrottled is the same with what a starved host took at the end, and not before, left out.
 func (s *Ledger) CalmThrottled() Reading { return s.lacking(nil, &s.Host) }
 
+// Paces are those which Throttled compares.
+func (s *Ledger) Paces() (was, is float64) { return s.paces(&s.Host, nil) }
+
 func (s *Ledger) lacking(before, end *Host) Reading {
 	was, is := s.paces(before, end)
 	lacks := 0

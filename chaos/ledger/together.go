@@ -159,6 +159,11 @@ func (s *Ledger) AnswerTime(at int) Reading {
 	return Reading{longest(quick).Seconds(), len(quick)}
 }
 
+// CalmAnswerTime is the same of before the faults, without what a starved host took: what those at the end are compared with.
+func (s *Ledger) CalmAnswerTime() time.Duration {
+	return longest(s.Together.Sides[0].quickest(&s.Host))
+}
+
 // AskedTogether tells whether the slots were asked at once, and can be expected to have answered.
 func (s *Ledger) AskedTogether() bool {
 	return s.Together.Sides[1].sent > 0 && s.Silent().Value == 0
