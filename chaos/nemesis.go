@@ -123,8 +123,11 @@ func (x *experiment) choose(s Shot, members []Member, loyal bool) (chosen []cand
 		return again(s.Aims, list)
 	}
 	slots, o := x.slotsOf(pick), order{seed: x.Seed, draw: s.Draw, place: s.Place}
-	if pick.Role == Broker {
+	switch pick.Role {
+	case Broker:
 		o.from = x.workers()
+	case Owner:
+		o.from = x.workers() + x.Target.Describe().Brokers
 	}
 	chosen = pick.choose(list, s.Turn%max(slots, 1), slots, o)
 	if n := pick.number(slots); loyal && pick.byChance() {
@@ -138,12 +141,18 @@ func (x *experiment) choose(s Shot, members []Member, loyal bool) (chosen []cand
 }
 
 // workers is how many slots the target wants for members that run tasks.
-func (x *experiment) workers() int { return max(0, x.Target.Want()-x.Target.Describe().Brokers) }
+func (x *experiment) workers() int {
+	what := x.Target.Describe()
+	return max(0, x.Target.Want()-what.Brokers-what.Owners)
+}
 
 // slotsOf is how many slots there are for members that the pick is about.
 func (x *experiment) slotsOf(p Pick) int {
-	if p.Role == Broker {
-		return x.Target.Want() - x.workers()
+	switch p.Role {
+	case Broker:
+		return x.Target.Describe().Brokers
+	case Owner:
+		return x.Target.Describe().Owners
 	}
 	return x.workers()
 }

@@ -23,7 +23,7 @@ type Pick struct {
 	Slots   []int   // the members in these slots, booting ones included
 	Each    bool    // slot after slot, one each time
 
-	// Role is chaos.Node or chaos.Broker. Default: whoever runs tasks.
+	// Role is chaos.Node, chaos.Broker or chaos.Owner. Default: whoever runs tasks.
 	Role string
 	// State is idle, busy, starting or ready: as the target lists the member at that moment. Default: ready.
 	State string
@@ -41,7 +41,7 @@ var (
 	pickStates = []string{"idle", "busy", "starting", "ready"}
 	pickPhases = []string{"booting", "idle", "reading", "running", "writing", "draining"}
 	pickParts  = []string{"leader", "follower", "catching-up"} // phases of brokers
-	pickRoles  = []string{Node, Broker}
+	pickRoles  = []string{Node, Broker, Owner}
 )
 
 // Validate reports every mistake, joined.
@@ -69,7 +69,8 @@ func (p Pick) Validate() error {
 		phases = pickParts
 	}
 	bad(p.Phase != "" && !slices.Contains(phases, p.Phase), "pick: phase %q: want one of %s%s", p.Phase, strings.Join(phases, ", "), p.otherRole())
-	bad(p.Role == Broker && (p.State == "idle" || p.State == "busy"), "pick: state %s: a broker runs no tasks", p.State)
+	bad(p.Role == Owner && p.Phase != "", "pick: phase %s: an owner has none", p.Phase)
+	bad(!RunsTasks(p.Role) && (p.State == "idle" || p.State == "busy"), "pick: state %s: %s runs no tasks", p.State, map[string]string{Broker: "a broker", Owner: "an owner"}[p.Role])
 	bad(p.In != "" && len(procfs.Calls()) > 0 && !slices.Contains(procfs.Calls(), p.In),
 		"pick: in %q: want a system call in which a process waits: %s", p.In, strings.Join(procfs.Calls(), ", "))
 	bad(p.In != "" && p.Phase != "", "pick: in and phase contradict each other: want one")
@@ -88,7 +89,9 @@ func (p Pick) otherRole() string {
 func (p Pick) hitsExactly() bool { return p.In != "" || p.Phase != "" && p.Role != Broker }
 
 // picks tells whether the member is of the role.
-func (p Pick) picks(m Member) bool { return (m.Role == Broker) == (p.Role == Broker) }
+func (p Pick) picks(m Member) bool {
+	return m.Role == p.Role || RunsTasks(m.Role) && RunsTasks(p.Role)
+}
 
 // String is the one-line form: "random 1 busy".
 func (p Pick) String() string {

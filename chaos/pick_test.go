@@ -64,6 +64,8 @@ func TestPicksByRole(t *testing.T) {
 		{Slot: 2, PID: 102, State: Ready, Role: Broker, Phase: "follower"},
 		{Slot: 3, PID: 103, State: Ready, Role: Broker, Phase: "leader"},
 		{Slot: 4, PID: 104, State: Ready, Role: Broker, Phase: "catching-up"},
+		{Slot: 5, PID: 105, State: Ready, Role: Owner},
+		{Slot: 6, PID: 106, State: Ready, Role: Owner},
 	}
 	for _, c := range []struct {
 		pick  Pick
@@ -77,17 +79,22 @@ func TestPicksByRole(t *testing.T) {
 		{Pick{All: true, Role: Broker, Phase: "follower"}, "all broker in phase follower", []int{2}},
 		{Pick{Random: 2, Role: Broker, Phase: "leader"}, "random 2 broker in phase leader", []int{3}},
 		{Pick{Each: true, Role: Broker}, "each broker", []int{4}}, // turn 2
+		{Pick{All: true, Role: Owner}, "all owner", []int{5, 6}},
+		{Pick{Each: true, Role: Owner}, "each owner", []int{5}}, // turn 2 of 2 slots
 		{Pick{Slots: []int{4}}, "slot 4", []int{4}},
 	} {
 		g := gomega.NewWithT(t)
 		g.Expect(c.pick.Validate()).To(gomega.Succeed(), c.text)
 		g.Expect(c.pick.String()).To(gomega.Equal(c.text))
 		o, of := order{seed: 1}, 2
-		if c.pick.Role == Broker {
+		switch c.pick.Role {
+		case Broker:
 			o.from, of = 2, 3
+		case Owner:
+			o.from, of = 5, 2
 		}
 		var slots []int
-		for _, chosen := range c.pick.choose(c.pick.candidates(members, func(Member) bool { return false }), 2, of, o) {
+		for _, chosen := range c.pick.choose(c.pick.candidates(members, func(Member) bool { return false }), 2%of, of, o) {
 			slots = append(slots, chosen.Slot)
 		}
 		g.Expect(slots).To(gomega.ConsistOf(c.slots), c.text)
@@ -96,7 +103,9 @@ func TestPicksByRole(t *testing.T) {
 	g.Expect(Pick{Phase: "leader"}.Validate()).To(gomega.MatchError(gomega.ContainSubstring("want role: broker")))
 	g.Expect(Pick{Role: Broker, Phase: "running"}.Validate()).To(gomega.MatchError(gomega.ContainSubstring("want one of leader, follower, catching-up")))
 	g.Expect(Pick{Role: Broker, State: "busy"}.Validate()).To(gomega.MatchError(gomega.ContainSubstring("a broker runs no tasks")))
-	g.Expect(Pick{Role: "queen"}.Validate()).To(gomega.MatchError(gomega.ContainSubstring("want one of node, broker")))
+	g.Expect(Pick{Role: Owner, Phase: "leader"}.Validate()).To(gomega.MatchError(gomega.ContainSubstring("an owner has none")))
+	g.Expect(Pick{Role: Owner, State: "idle"}.Validate()).To(gomega.MatchError(gomega.ContainSubstring("an owner runs no tasks")))
+	g.Expect(Pick{Role: "queen"}.Validate()).To(gomega.MatchError(gomega.ContainSubstring("want one of node, broker, owner")))
 }
 
 // The share is rounded up, but not by the error of its arithmetic.

@@ -29,7 +29,7 @@ type Member struct {
 	Slot       int
 	Generation int // 1 for the first in its slot, counting up; 0 when the target does not tell
 	Name       string
-	Role       string // what it is to the target: Node, Broker; "" where all are alike
+	Role       string // what it is to the target: Node, Broker, Owner; "" where all are alike
 	PID        int
 	Started    time.Time // zero when the target does not tell
 	State      State
@@ -50,8 +50,12 @@ const (
 // The roles of members, in a target whose members are not all alike.
 const (
 	Node   = "node"   // runs tasks
-	Broker = "broker" // hands them out; the slots of brokers come after all others: history.Target.Brokers
+	Broker = "broker" // hands them out; the slots of brokers come after those of nodes: history.Target.Brokers
+	Owner  = "owner"  // submits tasks of its own, beside the load; the slots of owners come last: history.Target.Owners
 )
+
+// RunsTasks tells whether members of the role do.
+func RunsTasks(role string) bool { return role != Broker && role != Owner }
 
 // Busy tells whether the member is known to be working.
 func (m Member) Busy() bool { return m.Phase == "running" || m.Phase == "writing" }

@@ -17,7 +17,9 @@ const (
 	maxResend  = 8 * time.Second
 
 	drainSilence = 3 * time.Second // of its owner, after which a node that drains does not wait for it to take a task back
-	handFactor   = 4               // how many tasks a node has in hand for each worker at most
+	handFactor   = 4               // how many tasks a node has in hand for each worker at most, beside those of silent owners
+	silentTasks  = 256             // of owners that were not heard for a while, which keep no other task away
+	silentBytes  = 16 << 20        // of the arguments and results of these
 	defCredit    = 32 << 20        // bytes of unaccepted results for one owner
 )
 
@@ -43,6 +45,7 @@ type hand struct {
 	aloneTil time.Duration // its place is kept until then
 	draining bool
 	granted  []taskKey // that their owners let run, and that wait for a worker
+	silent   int       // tasks that wait for the word of owners that were not heard for a while, before or after their run; as of the last tick
 	fresh    []taskKey // started and not told of: what ends soon is told of by its result
 	effects  []handEffect
 }
@@ -308,12 +311,13 @@ func (h *hand) reserved() bool {
 	return t != nil && t.state == running
 }
 
-// room is for how many more tasks this node has workers. Those that wait for their owner's word take none, but are bounded, too.
+// room is for how many more tasks this node has workers. Those that wait for their owner's word take none, but are bounded, too; what an
+// owner that was killed has left behind waits for a minute, and others are to have their turn meanwhile.
 func (h *hand) room() int {
 	if h.reserved() || h.draining {
 		return 0
 	}
-	return min(h.workers-h.busy()-len(h.granted), handFactor*h.workers-len(h.tasks))
+	return min(h.workers-h.busy()-len(h.granted), handFactor*h.workers-len(h.tasks)+h.silent)
 }
 
 func (t *inHand) item() item {
@@ -501,6 +505,8 @@ func (h *hand) tick(now time.Duration) {
 	}
 	h.note()
 	again := make(map[string][]item)
+	h.silent = 0
+	bytes := int64(0)
 	for _, k := range h.keys() {
 		t := h.tasks[k]
 		if o := h.owner(k.owner); o.isGone(now, t.came) && h.mutant != mutantRunsForGone {
@@ -508,6 +514,10 @@ func (h *hand) tick(now time.Duration) {
 			h.do(handEffect{Kind: handAck, Ack: t.Ack}) // nobody waits for it, and nobody must be handed it again
 			h.forget(k, t)
 			continue
+		}
+		if size := int64(len(t.Arg)) + t.size; bytes+size <= silentBytes && h.silent < silentTasks && t.state != running && now-h.owner(k.owner).heard > heardLimit {
+			h.silent++
+			bytes += size
 		}
 		if now-t.renewed >= h.AckWait/3 {
 			t.renewed = now

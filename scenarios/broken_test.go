@@ -63,6 +63,7 @@ var guards = map[string]struct{ target, cause string }{
 	"redeliver-storm":            {"target.fleet.bugs=[runs-twice]", "run twice|more often|tasks.executions.max"},
 	"big-payloads-under-kill":    {"target.fleet.bugs=[wrong-values]", "wrong"},
 	"poison-across-nodes":        {"target.fleet.bugs=[blames-bystanders]", "failed"},
+	"owner-kill":                 {"target.fleet.bugs=[runs-twice]", "run twice|more often|tasks.executions.max"},
 	"thousand":                   {"target.pool.bugs=[answers-late]", "answer"},
 	"soak":                       {"target.pool.bugs=[kills-others]", "nobody"},
 }

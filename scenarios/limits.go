@@ -50,7 +50,7 @@ func median(took []time.Duration) time.Duration {
 // resolve turns the scenario's conditions into rules with numbers, for this host and this target.
 func (s *Scenario) resolve(run *chaos.Run) error {
 	floors := run.Header.Floors
-	if ideal := s.Load.ideal(run.Target.Want() - run.Target.Describe().Brokers); ideal > 0 {
+	if ideal := s.Load.ideal(run.Target.Want() - run.Target.Describe().Brokers - run.Target.Describe().Owners); ideal > 0 {
 		floors["ideal"] = ideal.Seconds()
 	}
 	if t, ok := run.Target.(chaos.Stallable); ok && t.Heartbeat() > 0 {

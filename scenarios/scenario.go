@@ -130,7 +130,7 @@ type Pick struct {
 	Newest  Count   `yaml:"newest" zero:"nobody: want at least 1" doc:"The members that were started last."`
 	Slot    *Count  `yaml:"slot" doc:"The member in this slot, from 0."`
 	Each    bool    `yaml:"each" zero:"nobody: want true" doc:"Slot after slot, one each time."`
-	Role    string  `yaml:"role" enum:"node broker" doc:"Of a fleet: the nodes, which run tasks, or the brokers. Default: those that run tasks."`
+	Role    string  `yaml:"role" enum:"node broker owner" doc:"Of a fleet: the nodes, which run tasks, the brokers, or other owners beside the load's. Default: those that run tasks."`
 	State   string  `yaml:"state" enum:"idle busy starting ready" doc:"Only members that are idle, busy, starting or ready."`
 	In      string  `yaml:"in" doc:"Only members that wait in this system call, such as read, accept4 or futex: seen in it, stopped, looked at again, then struck. Takes the right to trace them."`
 	Phase   string  `yaml:"phase" enum:"booting idle reading running writing draining leader follower catching-up" doc:"Hit in exactly this phase: stop, look, then strike, or let go and count it as missed. The last three are of brokers, and looked up alone."`

@@ -47,8 +47,9 @@ type Target struct {
 	Size    int    `json:"size"` // how many members it is to have
 	// Most is set where the target itself changes how many members there are: they are from Size to so many.
 	Most int `json:"most,omitempty"`
-	// Brokers is how many of Size, those in the last slots, run no tasks: see chaos.Broker.
+	// Brokers and Owners are how many of Size, those in the last slots, the owners after the brokers, run no tasks: see chaos.Broker.
 	Brokers int `json:"brokers,omitempty"`
+	Owners  int `json:"owners,omitempty"`
 	// Proof is what shows that a slot is back: "" that its process answers a task, "call" that a process is in it and the target as a
 	// whole answers, "presence" that a process is in it.
 	Proof string `json:"proof,omitempty"`
@@ -58,6 +59,9 @@ type Target struct {
 	// Unprobed tells that no member can be asked for an answer, so that nothing is known of slots that answer.
 	Unprobed bool `json:"unprobed,omitempty"`
 }
+
+// Workers is how many slots of the target as it was described are for members that run tasks.
+func (t Target) Workers() int { return t.Size - t.Brokers - t.Owners }
 
 // Load is what the target is to be loaded with, as the scenario states it: by it the judge knows whether there was enough.
 // At most one of Concurrency and Rate is set.

@@ -139,7 +139,9 @@ func (s *Ledger) Apart() Reading {
 }
 
 // Workers is how many members are to run tasks.
-func (s *Ledger) Workers() int { return max(0, s.Whole.Want-s.Header.Target.Brokers) }
+func (s *Ledger) Workers() int {
+	return max(0, s.Whole.Want-s.Header.Target.Brokers-s.Header.Target.Owners)
+}
 
 // SlowMembers are those that are slow if what a starved host took before the faults makes no member's time longer: a host that
 // was busy then is no licence to be slow at the end.

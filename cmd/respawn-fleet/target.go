@@ -21,6 +21,7 @@ import (
 
 	"github.com/respawn-go/respawn/fleet"
 	"github.com/respawn-go/respawn/internal/localfleet"
+	"github.com/respawn-go/respawn/internal/wait"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -48,6 +49,7 @@ which are the workers, and brokers. What ends is started again after 100 ms and 
 	}
 	cmd.Flags().IntVar(&d.config.Workers, "workers", 1, "worker processes of each node")
 	cmd.Flags().IntVar(&d.config.Brokers, "brokers", 1, "brokers: 1, 3 or 5")
+	cmd.Flags().IntVar(&d.config.Owners, "owners", 0, "processes that submit tasks of their own, beside the harness's")
 	cmd.Flags().IntVar(&d.replicas, "replicas", 0, "brokers that keep the queue (default: all)")
 	cmd.Flags().IntVar(&d.budget, "budget", 0, "ends of nodes that a task may be blamed for (default: 5)")
 	cmd.Flags().StringVar(&storage, "storage", "memory", "where brokers keep the queue: memory or file")
@@ -286,18 +288,45 @@ func (d *driver) members() []member {
 		case m.Role == localfleet.Broker && d.brokers.answers(m):
 			one.Phase = d.brokers.phase(m.Name)
 			there = append(there, one)
+		case m.Role == localfleet.Owner && d.ownerWorks(m):
+			there = append(there, one)
 		}
 	}
 	return there
 }
 
-// probe answers with the process of a broker that has answered.
+// ownerWorks tells whether the process of an owner has had values of tasks.
+func (d *driver) ownerWorks(m localfleet.Member) bool {
+	pid, _ := d.local.Settled(m.Name)
+	return pid == m.PID
+}
+
+// asked waits until the owner in a slot has had the values of more tasks, and tells which process has.
+func (d *driver) asked(ctx context.Context, name string) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	before, had := d.local.Settled(name)
+	for {
+		if pid, has := d.local.Settled(name); pid != 0 && (pid != before || has > had) {
+			return pid, nil
+		}
+		if err := wait.For(ctx, lookEvery); err != nil {
+			return 0, fmt.Errorf("%s has had no values of tasks for %v", name, within)
+		}
+	}
+}
+
+// probe answers with the process of a broker that has answered, or of an owner whose tasks have had their values.
 func (d *driver) probe(ctx context.Context, r request) {
 	if d.brokers == nil {
 		d.say(fields{"op": "error", "id": r.ID, "error": "probe before start"})
 		return
 	}
-	pid, err := d.brokers.probe(ctx, r.Slot+1)
+	ask := func() (int, error) { return d.brokers.probe(ctx, r.Slot+1) }
+	if name := d.local.Name(r.Slot + 1); strings.HasPrefix(name, localfleet.Owner) {
+		ask = func() (int, error) { return d.asked(ctx, name) }
+	}
+	pid, err := ask()
 	if err != nil {
 		d.say(fields{"op": "error", "id": r.ID, "error": err.Error()})
 		return

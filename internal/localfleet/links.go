@@ -12,9 +12,6 @@ import (
 	"time"
 )
 
-// Owner is whose links are those of this process: see Fleet.Config.
-const Owner = "owner"
-
 // links are the ways by which the members, and the owner, reach the brokers. What one of them sends and is sent can be held up.
 type links struct {
 	all []*link
@@ -182,15 +179,18 @@ func (h *harm) end() {
 	}
 }
 
-// connect makes the links of a fleet whose brokers listen at these ports: each node, and the owner, has one of its own to each broker, and
+// connect makes the links of a fleet whose brokers listen at these ports: each node, and each owner, has one of its own to each broker, and
 // the brokers have one to each of them.
-func (f *Fleet) connect(client, routes []int, nodes int) error {
+func (f *Fleet) connect(client, routes []int) error {
 	f.links.harm = map[string]*harm{}
 	var errs []error
 	for i := range client {
 		errs = append(errs, f.links.add(Owner, brokerName(i), client[i]))
-		for n := range nodes {
+		for n := range f.cfg.Nodes {
 			errs = append(errs, f.links.add(nodeName(n), brokerName(i), client[i]))
+		}
+		for n := range f.cfg.Owners {
+			errs = append(errs, f.links.add(ownerName(n), brokerName(i), client[i]))
 		}
 		if len(client) > 1 {
 			errs = append(errs, f.links.add("", brokerName(i), routes[i]))

@@ -33,6 +33,7 @@ type Config struct {
 	Nodes    int          // negative: none
 	Workers  int          // of each node
 	Brokers  int          // 1, 3 or 5
+	Owners   int          // that submit tasks all the time: see Fleet.Settled; none by default
 	Port     int          // of the first broker; 0 or less: any that is free
 	InMemory bool         // the queue
 	Keep     bool         // start again what ends
@@ -46,12 +47,13 @@ type Config struct {
 const (
 	Node   = "node"
 	Broker = "broker"
+	Owner  = "owner" // of Config.Owners; and this process where links are named
 )
 
-// Member is one process. Slots count from 1, nodes first, then brokers.
+// Member is one process. Slots count from 1, nodes first, then brokers, then owners.
 type Member struct {
 	PID        int    `json:"pid"`
-	Role       string `json:"role"` // Node or Broker
+	Role       string `json:"role"` // Node, Broker or Owner
 	Slot       int    `json:"slot"`
 	Generation int    `json:"generation"` // from 1, one more each time that it is started
 	Name       string `json:"name"`
@@ -87,6 +89,7 @@ type member struct {
 type part struct {
 	Broker *broker.Config `json:",omitempty"`
 	Node   *nodePart      `json:",omitempty"`
+	Owner  *ownerPart     `json:",omitempty"`
 }
 
 type nodePart struct {
@@ -96,7 +99,7 @@ type nodePart struct {
 
 var _ = reexec.Part.Serve(play)
 
-// play is a broker or a node, until SIGTERM or until whoever has started it is gone.
+// play is a broker, a node or an owner, until SIGTERM or until whoever has started it is gone.
 func play(arg string) {
 	ctx, stop := context.WithCancel(context.Background())
 	go func() {
@@ -119,6 +122,8 @@ func play(arg string) {
 		err = fleet.Serve(ctx, fleet.Node{
 			Fleet: p.Node.Fleet, Servers: p.Node.Servers, Name: p.Node.Name, Pool: pool.Config{Size: p.Node.Workers}, Grace: 30 * time.Second,
 		})
+	case p.Owner != nil:
+		err = p.Owner.run(ctx)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -150,7 +155,7 @@ func Start(c Config) (*Fleet, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	if c.Links {
-		if err := f.connect(client, routes, c.Nodes); err != nil {
+		if err := f.connect(client, routes); err != nil {
 			return nil, errors.Join(err, f.Close())
 		}
 	}
@@ -178,6 +183,7 @@ func Start(c Config) (*Fleet, error) {
 		n := &nodePart{c.Fleet, f.serversOf(nodeName(i)), nodeName(i), c.Workers}
 		f.members = append(f.members, &member{Member: Member{Role: Node, Slot: i + 1, Name: n.Name}, part: part{Node: n}})
 	}
+	f.addOwners()
 	for _, m := range f.members[:c.Brokers] {
 		if err = f.run(m); err != nil {
 			return nil, errors.Join(err, f.Close())
@@ -196,6 +202,7 @@ func Start(c Config) (*Fleet, error) {
 
 func brokerName(i int) string { return fmt.Sprintf("broker-%d", i+1) }
 func nodeName(i int) string   { return fmt.Sprintf("node-%d", i+1) }
+func ownerName(i int) string  { return fmt.Sprintf("owner-%d", i+1) }
 
 // listening waits until every broker can be reached.
 func (f *Fleet) listening() error {
@@ -489,6 +496,7 @@ func (f *Fleet) Close() error {
 	f.mu.Lock()
 	f.closing = true
 	f.mu.Unlock()
+	f.end(Owner, 10*time.Second)
 	f.end(Node, 40*time.Second)
 	f.end(Broker, 10*time.Second)
 	f.links.close()

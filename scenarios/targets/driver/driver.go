@@ -273,7 +273,7 @@ func (d *Driver) Workers(ctx context.Context) ([]int, error) {
 // Member is a process of a target of protocol 2.
 type Member struct {
 	PID   int    `json:"pid"`
-	Role  string `json:"role"` // chaos.Node or chaos.Broker
+	Role  string `json:"role"` // chaos.Node, chaos.Broker or chaos.Owner
 	Slot  int    `json:"slot"`
 	Name  string `json:"name"`
 	Phase string `json:"phase"`
@@ -292,8 +292,8 @@ func (d *Driver) Members(ctx context.Context) ([]int, error) {
 	places, slots := map[int]outside.Place{}, map[int]bool{}
 	for _, m := range r.Members {
 		switch {
-		case m.Role != chaos.Node && m.Role != chaos.Broker:
-			d.wrong(BadField, r.line, r.Op, "role %q: want %s or %s", m.Role, chaos.Node, chaos.Broker)
+		case m.Role != chaos.Node && chaos.RunsTasks(m.Role):
+			d.wrong(BadField, r.line, r.Op, "role %q: want %s, %s or %s", m.Role, chaos.Node, chaos.Broker, chaos.Owner)
 		case m.Slot < 0 || slots[m.Slot]:
 			d.wrong(BadField, r.line, r.Op, "slot %d: want one from 0 for each", m.Slot)
 		default:

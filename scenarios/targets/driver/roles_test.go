@@ -39,7 +39,7 @@ func TestMembersWithRoles(t *testing.T) {
 func TestMembersThatMakeNoSense(t *testing.T) {
 	t.Parallel()
 	for mode, words := range map[string]string{
-		"brokers of no role":  `role "queen": want node or broker`,
+		"brokers of no role":  `role "queen": want node, broker or owner`,
 		"brokers in one slot": "slot 0: want one from 0 for each",
 	} {
 		g := NewWithT(t)

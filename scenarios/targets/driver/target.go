@@ -89,11 +89,14 @@ func startTarget(ctx context.Context, c Command, dir string, f *forks.Follower) 
 			return nil, errors.Join(err, d.Close())
 		}
 		for _, pid := range first {
-			if p, _ := d.place(pid); p.Role == chaos.Broker {
+			switch p, _ := d.place(pid); p.Role {
+			case chaos.Broker:
 				what.Brokers++
+			case chaos.Owner:
+				what.Owners++
 			}
 		}
-		what.Size += what.Brokers
+		what.Size += what.Brokers + what.Owners
 	}
 	t.driver = d
 	t.Pool = outside.Watch(what, lister, first, f, witness, t.sendProbe)
@@ -111,23 +114,23 @@ func (r roles) Workers(ctx context.Context) ([]int, error) { return r.Members(ct
 // Place implements outside.Placer.
 func (r roles) Place(pid int) (outside.Place, bool) { return r.place(pid) }
 
-// Probe implements chaos.Prober: a broker is asked by itself, in place of by tasks.
+// Probe implements chaos.Prober: who runs no tasks is asked by itself, in place of by tasks.
 func (t *Target) Probe(ctx context.Context, slot int) (int, error) {
-	if what := t.Describe(); slot < what.Size-what.Brokers {
+	if slot < t.Describe().Workers() {
 		return t.Pool.Probe(ctx, slot)
 	}
 	for {
-		pid, err := t.probeBroker(ctx, slot)
+		pid, err := t.ask(ctx, slot)
 		if err == nil {
 			return pid, nil
 		}
 		if wait.For(ctx, 20*time.Millisecond) != nil {
-			return 0, fmt.Errorf("the broker in slot %d does not answer: %w", slot, err)
+			return 0, fmt.Errorf("the member in slot %d does not answer: %w", slot, err)
 		}
 	}
 }
 
-func (t *Target) probeBroker(ctx context.Context, slot int) (int, error) {
+func (t *Target) ask(ctx context.Context, slot int) (int, error) {
 	f, err := t.driver.send(firstAsked+t.asked.Add(1), request{Op: "probe", Slot: &slot})
 	if err != nil {
 		return 0, err

@@ -1,5 +1,5 @@
 // Package fleet is fleets of machines as targets: brokers and nodes as processes of this machine, behind respawn-fleet target, since
-// this program links neither a broker nor its client. The members are the nodes, and behind them the brokers.
+// this program links neither a broker nor its client. The members are the nodes, behind them the brokers, and last other owners.
 package fleet
 
 import (
@@ -21,9 +21,9 @@ import (
 // Row is the row of fleets.
 var Row = kind.Kind{
 	Name: "fleet",
-	Doc:  "A fleet: brokers and nodes as processes of this machine; its members are the nodes, and behind them the brokers.",
+	Doc:  "A fleet: brokers and nodes as processes of this machine; its members are the nodes, behind them the brokers, and last other owners.",
 	New:  func() kind.Settings { return &Settings{} },
-	Can:  kind.Can{Abilities: []string{"Supervised", "Harmer", "Poisoner"}, Roles: []string{chaos.Node, chaos.Broker}, Tasks: []string{"sleep", "square", "echo"}},
+	Can:  kind.Can{Abilities: []string{"Supervised", "Harmer", "Poisoner"}, Roles: []string{chaos.Node, chaos.Broker, chaos.Owner}, Tasks: []string{"sleep", "square", "echo"}},
 	Page: "docs/fleet.md",
 	Known: func(kind.Files) []kind.Known {
 		return []kind.Known{{Family: kind.Fleets, Name: "fleet", Pool: "respawn-fleet, one broker in memory", Settings: map[string]any{}, Size: "nodes"}}
@@ -36,6 +36,7 @@ type Settings struct {
 	Workers  units.Count `yaml:"workers" zero:"nobody works: want at least 1" doc:"Worker processes of each node. Default: 1."`
 	Brokers  units.Count `yaml:"brokers" zero:"no queue: want 1, 3 or 5" doc:"Brokers: 1, 3 or 5. Default: 1."`
 	Replicas units.Count `yaml:"replicas" zero:"nobody keeps the queue: want 1, 3 or 5" doc:"Brokers that keep the queue. Default: all."`
+	Owners   units.Count `yaml:"owners" zero:"none: the default" doc:"Processes that submit tasks of their own, beside the load; members in the last slots. Default: none."`
 	Storage  string      `yaml:"storage" enum:"memory file" doc:"Where brokers keep the queue. Default: memory."`
 	Budget   units.Count `yaml:"budget" zero:"never given up: want at least 1" doc:"Ends of nodes that a task may be blamed for. Default: 5."`
 	Bugs     []string    `yaml:"bugs" enum:"loses-tasks runs-twice wrong-values blames-bystanders kills-others no-respawn" doc:"Break the fleet at its edge in these ways, to see that a scenario would notice."`
@@ -46,7 +47,7 @@ func (s *Settings) Members() int {
 	if s.Nodes == 0 {
 		return 0
 	}
-	return int(s.Nodes) + max(int(s.Brokers), 1)
+	return int(s.Nodes) + max(int(s.Brokers), 1) + int(s.Owners)
 }
 
 // Check implements kind.Settings.
@@ -69,6 +70,9 @@ func (s *Settings) Open(ctx context.Context, at kind.Place) (*kind.Opened, error
 	argv := []string{program, "target", "--workers", count(s.Workers), "--brokers", count(s.Brokers)}
 	if s.Replicas > 0 {
 		argv = append(argv, "--replicas", count(s.Replicas))
+	}
+	if s.Owners > 0 {
+		argv = append(argv, "--owners", count(s.Owners))
 	}
 	if s.Budget > 0 {
 		argv = append(argv, "--budget", count(s.Budget))

@@ -39,7 +39,7 @@ type Can struct {
 	Abilities []string
 	// Faults are those that they can have, of those for which they have the ability; nil for all of these.
 	Faults []string
-	// Roles are those that members have, of chaos.Node and chaos.Broker; nil where all are alike.
+	// Roles are those that members have, of chaos.Node, chaos.Broker and chaos.Owner; nil where all are alike.
 	Roles []string
 	// Tasks are the built-in tasks that they can run.
 	Tasks []string

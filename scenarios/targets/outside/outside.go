@@ -78,7 +78,7 @@ func Watch(what history.Target, p Lister, first []int, f *forks.Follower, witnes
 	}
 	return &Pool{
 		roster: r, what: what, end: end, phases: phases{path: witness}, forks: f,
-		prober: &prober{life: life, roster: r, lanes: what.Size - what.Brokers, send: send},
+		prober: &prober{life: life, roster: r, lanes: what.Workers(), send: send},
 	}
 }
 

@@ -416,7 +416,7 @@ func (r *roster) members(phase func(pid int) string) (list []chaos.Member) {
 			m := chaos.Member{
 				Slot: w.slot, Generation: w.generation, PID: w.pid, Started: w.started, State: chaos.Ready, Name: w.name, Role: w.role,
 			}
-			if m.Role != chaos.Broker {
+			if chaos.RunsTasks(m.Role) {
 				m.Phase = phase(w.pid)
 			}
 			if r.place != nil {
@@ -450,7 +450,7 @@ func (r *roster) occupant(slot int) int {
 // living counts the members that are alive and listed and run tasks.
 func (r *roster) living() (n int) {
 	for _, m := range r.members(func(int) string { return "" }) {
-		if m.Role != chaos.Broker {
+		if chaos.RunsTasks(m.Role) {
 			n++
 		}
 	}
