@@ -23,7 +23,7 @@ var index = func() map[string]int {
 var atMost = func() map[string][]string {
 	most := map[string][]string{
 		"tasks.settled": {"tasks.submitted"}, "tasks.ok": {"tasks.settled"}, "tasks.failed": {"tasks.settled"}, "tasks.rejected": {"tasks.settled"},
-		"tasks.wrong": {"tasks.submitted"}, "tasks.lost": {"tasks.unsettled"}, "tasks.hung": {"tasks.unsettled"}, "tasks.unsettled": {"tasks.submitted"}, "tasks.unwitnessed": {"tasks.submitted"},
+		"tasks.wrong": {"tasks.submitted"}, "tasks.lost": {"tasks.unsettled"}, "tasks.hung": {"tasks.unsettled"}, "tasks.unsettled": {"tasks.submitted"}, "tasks.unsettled.prefix": {"tasks.unsettled"}, "tasks.unsettled.middle": {"tasks.unsettled"}, "tasks.unsettled.postfix": {"tasks.unsettled"}, "tasks.unwitnessed": {"tasks.submitted"},
 		"tasks.executions.mean": {"tasks.executions.max"}, "tasks.executions.max": {"tasks.executions.total"},
 		"pool.ready": {"pool.size"}, "pool.missing": {"pool.want"}, "slots.silent": {"pool.want"}, "slots.answering": {"pool.want"}, "slots.apart": {"pool.want"},
 		"slots.lost": {"slot.recovery.count"}, "pool.below.max": {"pool.below.total"},
@@ -61,6 +61,7 @@ var populations = []struct{ family, of string }{
 	{"probes.", "probes"},
 	{"tasks.executions.", "executions"},
 	{"tasks.", "tasks"},
+	{"broker.", "outcomes"},
 	{"load.", "tasks"},
 	{"blame.", "executions and blames"},
 	{"pids.", "events"},

@@ -28,6 +28,9 @@ var taskMetrics = slices.Concat([]Metric{
 		func(s *state) ledger.Reading {
 			return s.SubmittedTasks(int(s.LostTasks().Value) + s.Tasks.Outcomes[history.Hung])
 		}),
+	unsettled("prefix", "before the first that gave its value", 0),
+	unsettled("middle", "between two that gave their values: others that came later had theirs", 1),
+	unsettled("postfix", "behind the last that gave its value: with more time they might have, too", 2),
 	tasks("rejected", "that were not accepted", "Ids whose first outcome is rejected.",
 		func(s *state) ledger.Reading { return s.TasksThat(history.Rejected) }),
 	{
@@ -122,6 +125,14 @@ var taskMetrics = slices.Concat([]Metric{
 	latency(".after", "the tasks that ended in the stage settle", 3),
 	[]Metric{
 		{
+			Name: "broker.gap", Unit: Seconds, Live: true, Lasting: true,
+			Meaning: "Longest time without an outcome from the first fault of a broker on.",
+			Formula: "From one outcome ok to the next, or to when a task was given up as hung, or from the submission of a task while none was in flight; the longest that ends " +
+				"after an injection whose victim is a broker, or that takes the lead from one. By the submitter's clock.",
+			of:   func(s *state) ledger.Reading { return s.BrokerGaps().Max() },
+			calm: func(s *state) ledger.Reading { return s.BrokerGaps().Calm(&s.Host, s.Until()).Max() },
+		},
+		{
 			Name: "load.achieved", Unit: Ratio, Live: true, Aside: true, Most: 1,
 			Meaning: "How much of the stated load there really was.",
 			Formula: "Of the tasks less those that the target rejected before it was told to close: of a count, the share; else from the stage steady to the end of settling, or until the target, " +
@@ -161,6 +172,15 @@ func tasks(end, what, formula string, of func(*state) ledger.Reading) Metric {
 	return Metric{
 		Name: "tasks." + end, Unit: Count, Live: true, Lasting: end != "hung",
 		Meaning: "Tasks " + what + ".", Formula: formula, of: of,
+	}
+}
+
+func unsettled(end, where string, place int) Metric {
+	return Metric{
+		Name: "tasks.unsettled." + end, Unit: Count,
+		Meaning: "Tasks that did not end and were submitted " + where + ".",
+		Formula: "Of tasks.unsettled, by the lines of their submissions and those of the ids whose first outcome is ok; where there is none of these, all are of the postfix.",
+		of:      func(s *state) ledger.Reading { return s.SubmittedTasks(s.Tasks.Sums.Unsettled[place]) },
 	}
 }
 

@@ -53,8 +53,35 @@ func (a *Tasks) finish(s *Ledger) {
 			}
 		}
 	}
+	u.Unsettled = a.places(s)
 	a.Sums = u
 	a.resume(s)
+}
+
+// places counts the tasks that did not end by where they were submitted: before the first that gave its value, between two of these, and
+// behind the last.
+func (a *Tasks) places(s *Ledger) (n [3]int) {
+	var first, last int32
+	for _, e := range a.All {
+		if e.End() == history.OK {
+			if first == 0 || e.Begun < first {
+				first = e.Begun
+			}
+			last = max(last, e.Begun)
+		}
+	}
+	for _, e := range a.All {
+		switch end := e.End(); {
+		case !e.Counted || end != history.Lost && end != history.Hung && (end != "" || !s.Complete()):
+		case e.Begun > last:
+			n[2]++
+		case e.Begun < first:
+			n[0]++
+		default:
+			n[1]++
+		}
+	}
+	return n
 }
 
 // sortOut gives to the evidence the executions of tasks that are none of the load's: the harness's own, to see who answers. They are

@@ -80,6 +80,7 @@ func (s *Ledger) fault(e *history.Fault) {
 	case history.Planned:
 		f.Planned++
 	case history.Injected:
+		s.Gaps.struck = s.Gaps.struck || s.ofBroker(i)
 		i.Injected, i.Began, i.ends, i.closes, i.marker = true, s.Now, e.Ends, e.Closes, e.Marker
 		if e.Due > 0 {
 			f.Lag.add(e.Due, s.Now, s.Line)

@@ -46,6 +46,7 @@ type Ledger struct {
 	Together Together
 	Queues   Queues
 	Between  Between
+	Gaps     Gaps
 	Lives    Lives
 	Series   Series
 	Log      Log

@@ -77,6 +77,7 @@ type TaskSums struct {
 	early                                                      int
 	cut                                                        int // executions that a member's death ended
 	FirstEarly                                                 Sighting
+	Unsettled                                                  [3]int // of those that did not end, the ones before, between and behind those that gave their values
 }
 
 func (a *Tasks) init() {
@@ -90,6 +91,7 @@ func (s *Ledger) task(t *history.Task) {
 	e := a.All[t.ID]
 	switch t.Op {
 	case history.Submitted:
+		s.Gaps.came(s)
 		if !e.Counted {
 			s.Load.submitted(s)
 			if e.Line == 0 {
@@ -103,6 +105,9 @@ func (s *Ledger) task(t *history.Task) {
 		}
 	case history.Settled:
 		delete(a.open, t.ID)
+		if e.Outcome == 0 {
+			s.Gaps.ended(t.Outcome, s)
+		}
 		e = s.settled(e, t)
 		if s.Forget {
 			delete(a.All, t.ID)
