@@ -64,6 +64,8 @@ var guards = map[string]struct{ target, cause string }{
 	"big-payloads-under-kill":    {"target.fleet.bugs=[wrong-values]", "wrong"},
 	"poison-across-nodes":        {"target.fleet.bugs=[blames-bystanders]", "failed"},
 	"owner-kill":                 {"target.fleet.bugs=[runs-twice]", "run twice|more often|tasks.executions.max"},
+	"slow-owner":                 {"target.fleet.bugs=[kills-others]", "nobody"},
+	"soak-fleet":                 {"target.fleet.bugs=[loses-tasks]", "no outcome"},
 	"thousand":                   {"target.pool.bugs=[answers-late]", "answer"},
 	"soak":                       {"target.pool.bugs=[kills-others]", "nobody"},
 }
