@@ -157,6 +157,41 @@ func TestWhatAContainerLacksIsToldByNew(t *testing.T) {
 	}
 }
 
+// envHumbled makes this program a host that gives up its rights after New, and tells what becomes of its worker's replacement in that
+// directory.
+const envHumbled = "POOL_TEST_HUMBLED"
+
+func init() {
+	otherMains[envHumbled] = func(dir string) {
+		ctx, cancel := context.WithTimeout(context.Background(), patience/2)
+		defer cancel()
+		p, err := pool.New(ctx, pool.Config{Size: 1, Dir: dir, Backoff: pool.Backoff{Threshold: 1}})
+		if err != nil {
+			panic(err)
+		}
+		const nobody = 65534
+		if err := errors.Join(syscall.Setgid(nobody), syscall.Setuid(nobody)); err != nil {
+			panic(err)
+		}
+		_, err = die.Call(ctx, p, "exit 42")
+		fmt.Println(err)
+		os.Exit(0)
+	}
+}
+
+// The rights of a start are the host's of then, as docs/decisions say, and New's are not kept.
+func TestARightThatTheHostGaveUpIsTold(t *testing.T) {
+	beside(t)
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, which can give up rights")
+	}
+	g, dir := NewWithT(t), t.TempDir()
+	g.Expect(os.Chmod(dir, 0o700)).To(Succeed())
+	said, _, err := alone(t, "", envHumbled, dir)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(said).To(And(ContainSubstring("permission denied: user 65534 may not run the program, or not enter"), ContainSubstring("Config.Dir")))
+}
+
 // envRefused makes this program one that is refused memfds, as by a container's filter, and tells what New says.
 const envRefused = "POOL_TEST_REFUSED"
 

@@ -80,7 +80,11 @@ func Advise(err error) error {
 		return fmt.Errorf("%w: the limit of processes may be reached (ulimit -u, pids.max of the cgroup)", err)
 	}
 	var path *fs.PathError
-	if errors.As(err, &path) && (path.Path == os.DevNull || path.Path == reexec.Program) {
+	switch {
+	case !errors.As(err, &path) || path.Path != os.DevNull && path.Path != reexec.Program:
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: user %d may not run the program, or not enter the directory that the pool was made in or Config.Dir", err, os.Geteuid())
+	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: a pool needs /dev/null, and /proc of the pid namespace that it is in", err)
 	}
 	return err
