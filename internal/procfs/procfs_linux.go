@@ -150,6 +150,12 @@ func Marked(pid int, entry string) bool {
 	return false
 }
 
+// Bare tells whether pid has no environment: it is just becoming another program (execve), or wants none.
+func Bare(pid int) bool {
+	env, err := os.ReadFile(file(pid, "environ"))
+	return err == nil && len(env) == 0
+}
+
 // Files counts the open file descriptors of pid.
 func Files(pid int) (int, error) {
 	dir, err := os.Open(file(pid, "fd"))

@@ -21,6 +21,9 @@ func Stopped(int) (bool, error) { return false, errNotLinux }
 // Marked is not supported here.
 func Marked(int, string) bool { return false }
 
+// Bare is unsupported here.
+func Bare(int) bool { return false }
+
 // Files is not supported here.
 func Files(int) (int, error) { return 0, errNotLinux }
 

@@ -37,15 +37,19 @@ func (p *Program) Family() (procfs.Table, error) {
 
 // Left waits until no descendant of the program, which has ended, is left, and returns those that are there after that time.
 // One look that finds nobody is not enough: what was started since the last one may just be becoming another program
-// (execve), and have no environment to know it by.
+// (execve), and have no environment to know it by. So none of those that the host has started since the program may be without one
+// at the second look, for as long as a busy host may need.
 func (p *Program) Left(ctx context.Context, within time.Duration) procfs.Table {
-	deadline := time.Now().Add(within)
+	began := time.Now()
+	deadline := began.Add(within)
 	pause := 10 * time.Millisecond // more and more: a look at every process of the host takes milliseconds
 	for nobody := 0; nobody < 2; time.Sleep(pause) {
 		family, err := p.Family()
 		switch {
 		case err != nil:
 			return nil
+		case len(family) == 0 && time.Since(began) < becomes && p.someoneBecomes():
+			nobody = 0
 		case len(family) == 0:
 			nobody++
 		case time.Now().After(deadline) || ctx.Err() != nil:
@@ -55,6 +59,23 @@ func (p *Program) Left(ctx context.Context, within time.Duration) procfs.Table {
 		}
 	}
 	return nil
+}
+
+// becomes is how long a busy host may take over an execve. A process that wants no environment holds nobody up for longer.
+const becomes = time.Second
+
+// someoneBecomes tells whether a process that was started after the program has no environment.
+func (p *Program) someoneBecomes() bool {
+	all, err := procfs.Snapshot()
+	if err != nil {
+		return false
+	}
+	for pid, proc := range all {
+		if proc.Alive() && !proc.Kernel && proc.Started >= p.began && procfs.Bare(pid) {
+			return true
+		}
+	}
+	return false
 }
 
 // Owns tells whether pid is a living descendant: only then may it be signalled.

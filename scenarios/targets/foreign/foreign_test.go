@@ -86,6 +86,16 @@ func TestEveryDescendantIsFoundAndEnded(t *testing.T) {
 	}
 }
 
+// Who has no environment may be just becoming another program, and is waited for: it may be a descendant then.
+func TestNobodyIsLeftOnceNobodyBecomesAnotherProgram(t *testing.T) {
+	g := NewWithT(t)
+	p, pids := start(t, `setsid sh -c 'echo child=$$; echo done; exec env -i sleep 0.3' &`)
+	g.Eventually(p.Exited()).WithTimeout(10 * time.Second).Should(BeClosed())
+	g.Expect(p.Left(t.Context(), time.Minute)).To(BeEmpty())
+	g.Expect(alive(pids["child"])).To(BeFalse())
+	g.Expect(p.End()).To(Succeed())
+}
+
 // A process that becomes another program has no environment in between, and a session of its own and a dead parent are no signs.
 func TestADescendantThatWasSeenIsKnownAgainWithoutAnySign(t *testing.T) {
 	g, dir := NewWithT(t), t.TempDir()

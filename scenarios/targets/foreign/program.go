@@ -21,6 +21,7 @@ const endTimeout = 5 * time.Second
 // Its process is not reaped before End, so that the numbers of its session and group cannot pass to someone else.
 type Program struct {
 	pid      int
+	began    time.Duration // when it was started, as procfs has it; 0 if it had ended by then
 	marker   string
 	temp     string // its TMPDIR, removed by End
 	borrowed bool   // temp is another program's, which removes it

@@ -18,6 +18,7 @@ import (
 
 	"github.com/respawn-go/respawn/internal/guardian"
 	"github.com/respawn-go/respawn/internal/pidfd"
+	"github.com/respawn-go/respawn/internal/procfs"
 	"github.com/respawn-go/respawn/internal/reexec"
 )
 
@@ -113,6 +114,9 @@ func (p *Program) spawn(path string, c Command) error {
 		return err
 	}
 	p.pid, p.pipe = proc.Pid, r
+	if it, err := procfs.Read(p.pid); err == nil {
+		p.began = it.Started
+	}
 	p.pidfd, err = pidfd.Born(proc, fd)
 	return err
 }
