@@ -738,9 +738,9 @@ func TestACancelledContextIsToldAlikeEverywhere(t *testing.T) {
 		"StreamUnordered": func(ctx context.Context, _ *testing.T) error {
 			return item(sleep.StreamUnordered(ctx, via(p), endless))
 		},
-		"Drain": func(ctx context.Context, t *testing.T) error { // its pool ends before p gets a fleet, whichever comes first
+		"Drain": func(ctx context.Context, t *testing.T) error { // of the pool itself: what comes by a fleet may not be there yet
 			q := start(t, pool.Config{Size: 1})
-			sleep.Submit(bound(t), via(q), time.Minute)
+			sleep.Submit(bound(t), q, time.Minute)
 			defer q.Terminate()
 			return q.Drain(ctx)
 		},
