@@ -29,26 +29,17 @@ func TestInsideATinyNamespace(t *testing.T) {
 	g := NewWithT(t)
 	const highest = 400
 	pidspace.Enter(t, highest)
-	p, _ := start(t, "echo done")
-	<-p.Exited()
-	_, err := unix.Wait4(p.PID(), nil, 0, nil) // as somebody else would
-	g.Expect(err).NotTo(HaveOccurred())
-
+	var p *foreign.Program
 	var stranger *exec.Cmd
-	for range 10 * highest {
-		_ = os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(fmt.Sprint(p.PID()-1)), 0)
-		cmd := exec.Command("sh", "-c", "sleep 1000 & read never")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-		hold, err := cmd.StdinPipe()
+	for range 20 { // a thread of this process may have taken the number
+		p, _ = start(t, "echo done")
+		<-p.Exited()
+		_, err := unix.Wait4(p.PID(), nil, 0, nil) // as somebody else would
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(cmd.Start()).To(Succeed())
-		if cmd.Process.Pid == p.PID() {
-			stranger = cmd
-			defer hold.Close()
+		if stranger = successor(t, p.PID(), highest); stranger != nil {
 			break
 		}
-		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
-		_ = cmd.Wait()
+		g.Expect(p.End()).To(Succeed())
 	}
 	g.Expect(stranger).NotTo(BeNil(), "its number was not given out again")
 	defer func() { _ = unix.Kill(-stranger.Process.Pid, unix.SIGKILL); _ = stranger.Wait() }()
@@ -72,4 +63,27 @@ func TestInsideATinyNamespace(t *testing.T) {
 	<-other.Exited()
 	g.Expect(other.Exit()).To(Or(Equal(foreign.Exit{Code: 3}), HaveField("Unseen", true)), "the kernel tells from Linux 6.15 on")
 	g.Expect(other.End()).To(Succeed())
+}
+
+// successor starts programs, of which each has a session of its own, until one has the number, and gives that one a child; nil if none has
+// got it though all numbers were given out.
+func successor(t *testing.T, pid, numbers int) *exec.Cmd {
+	g := NewWithT(t)
+	for range numbers {
+		_ = os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(fmt.Sprint(pid-1)), 0)
+		cmd := exec.Command("sh", "-c", "read -r _; sleep 1000 & read -r never") // a child of each would be left as a zombie, with its number
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		hold, err := cmd.StdinPipe()
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(cmd.Start()).To(Succeed())
+		if cmd.Process.Pid == pid {
+			t.Cleanup(func() { hold.Close() })
+			_, err := hold.Write([]byte("now\n"))
+			g.Expect(err).NotTo(HaveOccurred())
+			return cmd
+		}
+		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
+		_ = cmd.Wait()
+	}
+	return nil
 }
