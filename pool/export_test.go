@@ -103,3 +103,13 @@ func (p *Pool) OwesAndLives() bool {
 	}
 	return false
 }
+
+// Pings counts how often the workers that are there were pinged.
+func (p *Pool) Pings() (n int) {
+	st := p.lock()
+	defer st.unlock()
+	for w := range st.workers {
+		n += int(w.pings)
+	}
+	return n
+}
