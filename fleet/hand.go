@@ -48,6 +48,7 @@ type hand struct {
 	silent   int       // tasks that wait for the word of owners that were not heard for a while, before or after their run; as of the last tick
 	fresh    []taskKey // started and not told of: what ends soon is told of by its result
 	effects  []handEffect
+	taken    []handEffect // what take has given last, to be filled anew
 }
 
 type taskKey struct {
@@ -123,11 +124,10 @@ func (h *hand) at(now time.Duration) {
 
 func (h *hand) do(e handEffect) { h.effects = append(h.effects, e) }
 
-// take gives what is to be done since the last call.
+// take gives what is to be done since the last call. It is the caller's until the next.
 func (h *hand) take() []handEffect {
-	e := h.effects
-	h.effects = nil
-	return e
+	h.effects, h.taken = again(h.taken), h.effects
+	return h.taken
 }
 
 func (h *hand) report(owner string, r report) {

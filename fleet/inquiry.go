@@ -213,7 +213,7 @@ func (o *owner) purge(now time.Duration) (settled []settlement, n int) {
 			o.judge.purge(now, t)
 			continue
 		}
-		settled = o.settle(settled, out.envelope.No, &pool.Reply{Err: ErrPurged})
+		settled = o.settle(settled, now, out.envelope.No, &pool.Reply{Err: ErrPurged})
 	}
 	upTo := o.judge.highest
 	go func() {

@@ -59,6 +59,7 @@ type judge struct {
 	order   []*task // by number; settled ones are swept out
 	nodes   map[string]*node
 	effects []effect
+	taken   []effect // what take has given last, to be filled anew
 
 	looked   time.Duration // when tick was last called
 	swept    time.Duration // when all tasks were last looked at
@@ -177,11 +178,20 @@ func (j *judge) tell(n *node, kind orderKind, it item) {
 	j.do(effect{Kind: effectSend, Node: n.id, Order: order{Owner: j.owner, Kind: kind, No: it.No, Seq: it.Seq, Question: it.Question}})
 }
 
-// take gives what is to be done since the last call.
+// take gives what is to be done since the last call. It is the caller's until the next.
 func (j *judge) take() []effect {
-	e := j.effects
-	j.effects = nil
-	return e
+	j.effects, j.taken = again(j.taken), j.effects
+	return j.taken
+}
+
+// again empties a list for its next use, unless it was so long that it is better not kept.
+func again[T any](list []T) []T {
+	const most = 4096
+	if cap(list) > most {
+		return nil
+	}
+	clear(list)
+	return list[:0]
 }
 
 // submit accepts a task. Numbers count up.

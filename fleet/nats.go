@@ -32,7 +32,8 @@ const (
 	connectTimeout = 10 * time.Second // of a caller without a deadline: a busy broker takes more than a moment to greet
 	apiTimeout     = 5 * time.Second
 	lookTimeout    = time.Second // for a look that is repeated
-	leastPayload   = 64 << 10    // bytes of a message
+	lazyFor        = 2 * time.Millisecond
+	leastPayload   = 64 << 10 // bytes of a message
 )
 
 // subjects of a fleet F: F.t.<epoch>.<queue>.<owner> are the stored tasks, F.o.<owner> what an owner is told, F.n.<node> what a node is,
@@ -73,6 +74,11 @@ type link struct {
 	rights context.Context // ends when the broker denies this user something; its cause says what
 	deny   context.CancelCauseFunc
 	inUse  atomic.Bool // by an owner or a node that is made
+
+	lazyMu sync.Mutex
+	lazy   []lazyMessage
+	timer  *time.Timer // sends them
+	timed  bool        // soon
 
 	mu       sync.Mutex
 	stream   jetstream.Stream
@@ -231,7 +237,7 @@ func (l *link) ensure(ctx context.Context) (epoch string, err error) {
 	if _, err = stream.Consumer(ctx, name); errors.Is(err, jetstream.ErrConsumerNotFound) && l.makes {
 		_, err = stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 			Durable: name, AckPolicy: jetstream.AckExplicitPolicy, AckWait: l.limits.AckWait, MaxDeliver: -1,
-			MaxAckPending: 100_000, MaxWaiting: 4096, FilterSubject: l.allTasks(epoch),
+			MaxAckPending: 100_000, MaxWaiting: 4096,
 		})
 	}
 	if err != nil {
@@ -304,10 +310,48 @@ func (l *link) current() (jetstream.Stream, string) {
 // part is how much of a payload goes into one message, which has half of what the broker carries at most.
 func (l *link) part() int { return int(min(maxPart, l.nc.MaxPayload()/2-4096)) }
 
-// publish stores a task; what the broker says of it comes to confirm, as stored reads it. There is no message id: the broker would
+// publish stores a task, under the subject that tasks gives; what the broker says of it comes to confirm, as stored reads it. There is no message id: the broker would
 // keep each of them for minutes, and what is published again is another try.
-func (l *link) publish(e *envelope, epoch, confirm string) error {
-	return l.nc.PublishRequest(l.tasks(epoch, e.Owner), confirm, encode(e))
+func (l *link) publish(e *envelope, subject, confirm string) error {
+	err := l.nc.PublishRequest(subject, confirm, encode(e))
+	l.sendLazy()
+	return err
+}
+
+// lazyMessage is one that nobody waits for.
+type lazyMessage struct {
+	subject string
+	data    []byte
+}
+
+// lazily sends what nobody waits for: together with the next message that somebody does wait for, so that no process is woken for it alone,
+// and after lazyFor at the latest.
+func (l *link) lazily(subject string, data []byte) {
+	l.lazyMu.Lock()
+	defer l.lazyMu.Unlock()
+	l.lazy = append(l.lazy, lazyMessage{subject, data})
+	switch {
+	case l.timer == nil:
+		l.timer = time.AfterFunc(lazyFor, func() {
+			l.lazyMu.Lock()
+			l.timed = false
+			l.lazyMu.Unlock()
+			l.sendLazy()
+		})
+	case !l.timed:
+		l.timer.Reset(lazyFor)
+	}
+	l.timed = true
+}
+
+// sendLazy sends what waits to be sent lazily.
+func (l *link) sendLazy() {
+	l.lazyMu.Lock()
+	defer l.lazyMu.Unlock()
+	for _, m := range l.lazy {
+		_ = l.nc.Publish(m.subject, m.data)
+	}
+	l.lazy = again(l.lazy)
 }
 
 // refusedBy tells whether a message is the broker's word that nobody listens where its answer was asked for.
@@ -339,23 +383,39 @@ func (l *link) pull(inbox string, n int) error {
 	return l.nc.PublishRequest(fmt.Sprintf("$JS.API.CONSUMER.MSG.NEXT.%s.%s", l.subjects, consumer), inbox, req)
 }
 
-// fetched reads a message of a pull: a task, or ok false and whether the pull is over.
-func fetched(m *nats.Msg) (d delivery, ok, over bool) {
+// fetched reads a message of a pull into an empty d: a task, or ok false and whether the pull is over.
+func fetched(m *nats.Msg, d *delivery) (ok, over bool) {
 	if status := m.Header.Get("Status"); status != "" && len(m.Data) == 0 {
-		return d, false, status != "100"
+		return false, status != "100"
 	}
-	parts := strings.Split(m.Reply, ".") // $JS.ACK.<stream>.<consumer>.<count>.<stream seq>.<consumer seq>.<time>.<pending>
-	if len(parts) < 9 || decMode.Unmarshal(m.Data, &d.envelope) != nil {
-		return d, false, false
+	if decMode.Unmarshal(m.Data, &d.envelope) != nil {
+		return false, false
 	}
-	n := len(parts)
-	d.Count, _ = strconv.Atoi(parts[n-5])
-	d.Seq, _ = strconv.ParseUint(parts[n-4], 10, 64)
+	d.Count, d.Seq = position(m.Reply)
 	d.Ack = m.Reply
-	return d, d.Owner != "" && d.Seq > 0 && d.Size >= 0 && d.Size <= maxPayload, false
+	return d.Owner != "" && d.Seq > 0 && d.Size >= 0 && d.Size <= maxPayload, false
 }
 
-func (l *link) ack(subject string)      { _ = l.nc.Publish(subject, []byte("+ACK")) }
+// position reads what the subject of an acknowledgement says of its delivery, or 0:
+// $JS.ACK.<stream>.<consumer>.<count>.<stream seq>.<consumer seq>.<time>.<pending>, where newer brokers have more before the stream.
+func position(ack string) (count int, seq uint64) {
+	rest := ack
+	field := func() (last string) {
+		at := strings.LastIndexByte(rest, '.')
+		last, rest = rest[at+1:], rest[:max(at, 0)]
+		return last
+	}
+	_, _, _ = field(), field(), field()
+	seq, _ = strconv.ParseUint(field(), 10, 64)
+	count, _ = strconv.Atoi(field())
+	if strings.Count(rest, ".") < 3 {
+		return 0, 0
+	}
+	return count, seq
+}
+
+// ack acknowledges what has settled: lazily, since nobody waits for that.
+func (l *link) ack(subject string)      { l.lazily(subject, []byte("+ACK")) }
 func (l *link) progress(subject string) { _ = l.nc.Publish(subject, []byte("+WPI")) }
 
 func (l *link) nak(subject string, delay time.Duration) {

@@ -109,8 +109,9 @@ type server struct {
 	mean    time.Duration      // of the handlers' run times, moving
 	said    int                // workers, in the last hello
 	work    []handEffect       // starts and stops, in their order
-	working bool               // somebody does them
-	noting  bool               // a note is due soon
+	reports letters[report]
+	working bool // somebody does them
+	noting  bool // a note is due soon
 	ended   bool
 }
 
@@ -188,7 +189,7 @@ func (s *server) handle(batch []*nats.Msg, orders string) {
 		}
 		ds = nil
 	}
-	for _, m := range batch {
+	for i, m := range batch {
 		if m.Subject == orders {
 			deliver()
 			given, err := decodeOrders(m.Data)
@@ -212,10 +213,16 @@ func (s *server) handle(batch []*nats.Msg, orders string) {
 			steps = append(steps, func(time.Duration) { s.hand.hello = 0 })
 			continue
 		}
-		d, ok, over := fetched(m)
+		if ds == nil {
+			ds = make([]delivery, 0, len(batch)-i)
+		}
+		ds = append(ds, delivery{})
+		ok, over := fetched(m, &ds[len(ds)-1])
+		if !ok {
+			ds = ds[:len(ds)-1]
+		}
 		switch {
 		case ok:
-			ds = append(ds, d)
 		case over:
 			deliver()
 			steps = append(steps, func(now time.Duration) { s.pullEnded(now, m) })
@@ -229,17 +236,23 @@ func (s *server) handle(batch []*nats.Msg, orders string) {
 		for _, step := range steps {
 			step(now)
 		}
-		if len(s.hand.fresh) > 0 && !s.noting {
-			s.noting = true
-			time.AfterFunc(noteSoon, func() {
-				s.with(func(time.Duration) {
-					s.noting = false
-					s.hand.note()
-				})
-			})
-		}
+		s.noteLater()
 	})
 	s.doWork()
+}
+
+// noteLater has what was started told of soon. s.mu is held.
+func (s *server) noteLater() {
+	if len(s.hand.fresh) == 0 || s.noting {
+		return
+	}
+	s.noting = true
+	time.AfterFunc(noteSoon, func() {
+		s.with(func(time.Duration) {
+			s.noting = false
+			s.hand.note()
+		})
+	})
 }
 
 // pullEnded takes the end of a pull: its time, or that the queue is not there any more, or somewhere else. s.mu is held.
@@ -261,20 +274,17 @@ func (s *server) pullEnded(now time.Duration, m *nats.Msg) {
 func (s *server) with(take func(now time.Duration)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	take(clock())
-	s.carryOut()
+	now := clock()
+	take(now)
+	s.carryOut(now)
 }
 
 // carryOut does what the hand wants done. s.mu is held; doWork starts and stops runs without it.
-func (s *server) carryOut() {
-	var reports map[string][]report
+func (s *server) carryOut(now time.Duration) {
 	for _, e := range s.hand.take() {
 		switch e.Kind {
 		case handReport:
-			if reports == nil {
-				reports = make(map[string][]report)
-			}
-			reports[e.Owner] = append(reports[e.Owner], e.Report)
+			s.reports.add(e.Owner, e.Report)
 		case handHello:
 			s.said = e.Report.Workers
 			e.Report.Broker, e.Report.PID, e.Report.Size = s.link.nc.ConnectedUrlRedacted(), os.Getpid(), s.pool.Size()
@@ -287,10 +297,8 @@ func (s *server) carryOut() {
 			s.work = append(s.work, e)
 		}
 	}
-	for _, owner := range sortedKeys(reports) {
-		s.report(owner, reports[owner])
-	}
-	s.pull()
+	s.reports.each(s.report)
+	s.pull(now)
 	if len(s.hand.tasks) == 0 {
 		select {
 		case s.empty <- struct{}{}:
@@ -300,8 +308,7 @@ func (s *server) carryOut() {
 }
 
 // pull asks for as many tasks as there is room for, unless most of these have been asked for already. s.mu is held.
-func (s *server) pull() {
-	now := clock()
+func (s *server) pull(now time.Duration) {
 	lost := s.pulling > 0 && now-s.pulled > pullExpires+time.Second
 	if lost { // those pulls have not even ended: whoever had them is gone
 		s.hand.doubt(now)
@@ -340,6 +347,7 @@ func (s *server) report(owner string, rs []report) {
 		}
 	}
 	_ = s.link.nc.Publish(s.link.owner(owner), encodeReports(rs[from:]))
+	s.link.sendLazy()
 }
 
 // doWork starts and stops runs, in the order in which the hand has said it: whoever has made work does it, or leaves it to who is at it.
@@ -361,7 +369,7 @@ func (s *server) doWork() {
 				id = messageIDs.Add(1) | 1<<63 // apart from those of Remotes
 				s.runs[e.Key] = id
 			case handStop:
-				s.forgetRun(e.Key, id)
+				s.forgetRun(s.hand.now, e.Key, id)
 			}
 			if e.Kind == handStart && t != nil && t.Size > 0 {
 				s.wantArgument(e.Key, t)
@@ -395,13 +403,13 @@ func (s *server) tell() {
 }
 
 // forgetRun forgets a run, and its argument. s.mu is held.
-func (s *server) forgetRun(k taskKey, id uint64) {
+func (s *server) forgetRun(now time.Duration, k taskKey, id uint64) {
 	delete(s.runs, k)
 	if size, ok := s.large[id]; ok {
 		delete(s.large, id)
 		s.args.held -= size
 	}
-	s.args.drop(clock(), func(g gatherKey) bool { return g.who == k.owner && g.no == k.no })
+	s.args.drop(now, func(g gatherKey) bool { return g.who == k.owner && g.no == k.no })
 }
 
 // wantArgument gets an argument that is with its owner; then its task starts. Until then it has its place among what runs. s.mu is held.
@@ -446,7 +454,7 @@ func (s *server) start(k taskKey, e envelope, arg []byte, id uint64) {
 		s.log.Warn("a task cannot be run here", "task", e.Task, "error", err)
 		s.with(func(now time.Duration) {
 			if s.runs[k] == id { // its argument is not kept for a run that never was
-				s.forgetRun(k, id)
+				s.forgetRun(now, k, id)
 			}
 			s.hand.cannot(now, k, misfitOf(err))
 		})
@@ -474,16 +482,18 @@ func (s *server) finished(k taskKey, id uint64, r *pool.Reply) {
 		return
 	}
 	now := clock()
-	s.forgetRun(k, id)
+	s.forgetRun(now, k, id)
 	if errors.Is(r.Err, pool.ErrClosed) || errors.Is(r.Err, pool.ErrCrashLoop) {
 		s.hand.cannot(now, k, fits)
-		s.carryOut()
+		s.carryOut(now)
 		return
 	}
 	s.learn(r.Run)
 	s.hand.finished(now, k, r, int64(len(r.Payload)))
-	if s.hand.running == 0 || len(s.hand.granted) > 0 { // nothing else comes soon, or something is to begin
-		s.carryOut()
+	if s.hand.running == 0 { // nothing else comes soon
+		if s.carryOut(now); len(s.work) == 0 {
+			return
+		}
 	}
 	select {
 	case s.results <- struct{}{}:
@@ -578,9 +588,10 @@ func (s *server) run(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	s.hand.bye()
-	s.carryOut()
+	s.carryOut(clock())
 	s.ended = true
 	s.mu.Unlock()
+	s.link.sendLazy()
 	_ = s.link.nc.FlushTimeout(time.Second) // a broker that is away is told nothing
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -126,7 +127,11 @@ type owner struct {
 	byMessage map[uint64]uint64    // the number of each message ID
 	asking    map[string]bool      // nodes whose own brokers are being asked whether they are there
 	slots     []publishing         // what is not answered yet, by the last part of the subject to which the broker does: few subjects, used again then
+	confirms  []string             // these subjects
 	freeSlots []int
+	subject   string // of tasks of an epoch, subjectOf
+	subjectOf string
+	orders    letters[order]
 	waiting   []*outgoing // not at the judge yet: enough others are
 	results   *gatherer   // results that stayed with their nodes
 	out       int         // tasks at the judge
@@ -179,7 +184,7 @@ func (o *owner) receive() {
 
 // hear tells the judge what has come.
 func (o *owner) hear(batch []*nats.Msg) {
-	var reports []report
+	var reports [][]report
 	for _, m := range batch {
 		if m.Sub == o.subs.stored || m.Sub == o.subs.refused || m.Sub == o.subs.inquiries {
 			continue
@@ -188,7 +193,7 @@ func (o *owner) hear(batch []*nats.Msg) {
 		if err != nil {
 			o.log.Warn("a message that no node should send", "subject", m.Subject, "error", err)
 		}
-		reports = append(reports, rs...)
+		reports = append(reports, rs)
 	}
 	var purged []settlement
 	o.with(func(now time.Duration) {
@@ -204,8 +209,10 @@ func (o *owner) hear(batch []*nats.Msg) {
 				purged = append(purged, o.inquired(now, m)...)
 			}
 		}
-		for _, r := range reports {
-			o.take(now, r)
+		for _, rs := range reports {
+			for _, r := range rs {
+				o.take(now, r)
+			}
 		}
 	})
 	for _, s := range purged {
@@ -234,7 +241,7 @@ func (o *owner) take(now time.Duration, r report) {
 
 // wantPart asks a node for a part of a result. o.mu is held.
 func (o *owner) wantPart(k gatherKey, p piece) {
-	_ = o.link.nc.Publish(o.link.node(k.who), encode([]order{{Owner: o.id, Kind: orderWant, No: k.no, Piece: &p}}))
+	_ = o.link.nc.Publish(o.link.node(k.who), encodeOrders([]order{{Owner: o.id, Kind: orderWant, No: k.no, Piece: &p}}))
 }
 
 // givePart answers a node that wants a part of an argument; of a task that is not there any more the judge has told it. o.mu is held.
@@ -242,7 +249,7 @@ func (o *owner) givePart(r report) {
 	no := r.Items[0].No
 	if out := o.sent[no]; out != nil {
 		part := order{Owner: o.id, Kind: orderPart, No: no, Piece: r.Piece.of(out.message.Arg, o.link.part())}
-		_ = o.link.nc.Publish(o.link.node(r.Node), encode([]order{part}))
+		_ = o.link.nc.Publish(o.link.node(r.Node), encodeOrders([]order{part}))
 	}
 }
 
@@ -286,8 +293,9 @@ func (o *owner) stored(now time.Duration, m *nats.Msg) {
 // with lets the judge decide something, and carries it out.
 func (o *owner) with(decide func(now time.Duration)) {
 	o.mu.Lock()
-	decide(clock())
-	settled := o.carryOut()
+	now := clock()
+	decide(now)
+	settled := o.carryOut(now)
 	o.mu.Unlock()
 	for _, s := range settled {
 		s.done(s.reply)
@@ -300,25 +308,20 @@ type settlement struct {
 }
 
 // carryOut does what the judge wants done, in its order, and gives what has settled. o.mu is held.
-func (o *owner) carryOut() (settled []settlement) {
-	var orders map[string][]order
-	base := o.link.owner(o.id)
+func (o *owner) carryOut(now time.Duration) (settled []settlement) {
 	for effects := o.judge.take(); len(effects) > 0; effects = o.judge.take() {
 		for _, e := range effects {
 			switch e.Kind {
 			case effectPublish:
-				o.publish(base, e)
+				o.publish(e)
 			case effectSend:
-				if orders == nil {
-					orders = make(map[string][]order)
-				}
-				orders[e.Node] = append(orders[e.Node], e.Order)
+				o.orders.add(e.Node, e.Order)
 			case effectPing:
-				_ = o.link.nc.PublishRequest(o.link.node(e.Node), base+".pong."+e.Node, encode([]order{e.Order}))
+				_ = o.link.nc.PublishRequest(o.link.node(e.Node), o.link.owner(o.id)+".pong."+e.Node, encodeOrders([]order{e.Order}))
 			case effectNak:
 				o.link.nak(e.Ack, e.Delay)
 			case effectSettle:
-				settled = o.settle(settled, e.Task, e.Outcome)
+				settled = o.settle(settled, now, e.Task, e.Outcome)
 			default:
 				if e.Kind == effectDelete {
 					o.cancelled.Store(true)
@@ -326,18 +329,22 @@ func (o *owner) carryOut() (settled []settlement) {
 				go o.ask(e)
 			}
 		}
-		o.feed()
+		o.feed(now)
 	}
-	for _, node := range sortedKeys(orders) {
-		_ = o.link.nc.Publish(o.link.node(node), encode(orders[node]))
-	}
+	o.orders.each(func(node string, orders []order) {
+		if subject, data := o.link.node(node), encodeOrders(orders); slices.ContainsFunc(orders, order.urgent) {
+			_ = o.link.nc.Publish(subject, data)
+		} else {
+			o.link.lazily(subject, data)
+		}
+	})
 	if len(settled) > 0 {
 		o.notify()
 	}
 	return settled
 }
 
-func (o *owner) publish(base string, e effect) {
+func (o *owner) publish(e effect) {
 	out := o.sent[e.Task]
 	if out == nil {
 		return
@@ -348,10 +355,14 @@ func (o *owner) publish(base string, e effect) {
 		slot, o.freeSlots = o.freeSlots[n-1], o.freeSlots[:n-1]
 	} else {
 		o.slots = append(o.slots, publishing{})
+		o.confirms = append(o.confirms, o.link.owner(o.id)+".pub."+strconv.Itoa(slot))
+	}
+	if o.subject == "" || o.subjectOf != e.Epoch {
+		o.subject, o.subjectOf = o.link.tasks(e.Epoch, o.id), e.Epoch
 	}
 	p := publishing{e.Task, e.Try, e.Epoch}
 	o.slots[slot] = p
-	if err := o.link.publish(&out.envelope, e.Epoch, base+".pub."+strconv.Itoa(slot)); err != nil {
+	if err := o.link.publish(&out.envelope, o.subject, o.confirms[slot]); err != nil {
 		o.slots[slot] = publishing{}
 		o.freeSlots = append(o.freeSlots, slot)
 		o.judge.published(o.judge.now, p, 0)
@@ -359,14 +370,14 @@ func (o *owner) publish(base string, e effect) {
 }
 
 // settle forgets a task. o.mu is held.
-func (o *owner) settle(settled []settlement, no uint64, reply *pool.Reply) []settlement {
+func (o *owner) settle(settled []settlement, now time.Duration, no uint64, reply *pool.Reply) []settlement {
 	out := o.sent[no]
 	if out == nil {
 		return settled
 	}
 	delete(o.sent, no)
 	delete(o.byMessage, out.message.ID)
-	o.results.drop(o.judge.now, func(k gatherKey) bool { return k.no == no })
+	o.results.drop(now, func(k gatherKey) bool { return k.no == no })
 	if out.settled = true; out.out {
 		o.out--
 		o.outBytes -= len(out.envelope.Arg)
@@ -375,7 +386,7 @@ func (o *owner) settle(settled []settlement, no uint64, reply *pool.Reply) []set
 }
 
 // feed gives the judge what waits, as long as it has room. o.mu is held.
-func (o *owner) feed() {
+func (o *owner) feed(now time.Duration) {
 	for len(o.waiting) > 0 && (o.out == 0 || o.out < maxOut && o.outBytes < maxOutBytes) {
 		out := o.waiting[0]
 		o.waiting[0] = nil
@@ -385,7 +396,7 @@ func (o *owner) feed() {
 		out.out = true
 		o.out++
 		o.outBytes += len(out.envelope.Arg)
-		o.judge.submit(clock(), out.envelope.No, out.envelope.Delivery)
+		o.judge.submit(now, out.envelope.No, out.envelope.Delivery)
 		t := o.judge.tasks[out.envelope.No]
 		t.born, t.budget = out.born, out.envelope.Budgets.Nodes
 	}
@@ -394,7 +405,7 @@ func (o *owner) feed() {
 // cancel settles a task with an error. o.mu is held.
 func (o *owner) cancel(settled []settlement, now time.Duration, no uint64, err error) []settlement {
 	if out := o.sent[no]; out != nil && !out.out {
-		return o.settle(settled, no, &pool.Reply{Err: err})
+		return o.settle(settled, now, no, &pool.Reply{Err: err})
 	}
 	o.judge.cancel(now, no, err)
 	return settled
@@ -546,11 +557,12 @@ func (o *owner) Send(ctx context.Context, m *pool.Message, done func(*pool.Reply
 		case o.cfg.QueueLimit == 0 || len(o.sent) < o.cfg.QueueLimit:
 			o.last++
 			env.No = o.last
-			out := &outgoing{message: m, envelope: env, done: done, born: clock()}
+			now := clock()
+			out := &outgoing{message: m, envelope: env, done: done, born: now}
 			o.sent[env.No], o.byMessage[m.ID] = out, env.No
 			o.waiting = append(o.waiting, out)
-			o.feed()
-			settled := o.carryOut()
+			o.feed(now)
+			settled := o.carryOut(now)
 			o.mu.Unlock()
 			for _, s := range settled {
 				s.done(s.reply)
@@ -649,8 +661,9 @@ func (o *owner) end() {
 		nodes := sortedKeys(o.judge.nodes)
 		o.mu.Unlock()
 		for _, node := range nodes {
-			_ = o.link.nc.Publish(o.link.node(node), encode([]order{{Owner: o.id, Kind: orderGone}}))
+			_ = o.link.nc.Publish(o.link.node(node), encodeOrders([]order{{Owner: o.id, Kind: orderGone}}))
 		}
+		o.link.sendLazy()
 		_ = o.link.nc.FlushTimeout(time.Second)
 		o.link.nc.Close()
 	})

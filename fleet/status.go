@@ -317,7 +317,7 @@ func Drain(ctx context.Context, c Config, name string) (int, error) {
 	for _, info := range answers.here() {
 		if info.Name == name {
 			n++
-			if err := l.nc.Publish(l.node(info.ID), encode([]order{{Kind: orderDrain}})); err != nil {
+			if err := l.nc.Publish(l.node(info.ID), encodeOrders([]order{{Kind: orderDrain}})); err != nil {
 				return n, fmt.Errorf("fleet: %w", err)
 			}
 		}

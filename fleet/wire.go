@@ -9,12 +9,41 @@ import (
 // The messages of a fleet. An envelope is stored in the broker's stream; reports go from nodes to owners and orders from owners to
 // nodes as messages that nobody stores, which may be lost, doubled or late. Durations travel, instants never do.
 
+// letters are what is to be told, by whom it is for. The zero value has none, and one with none can be used again.
+type letters[T any] struct {
+	to    []string // in the order in which they were first written to
+	of    map[string][]T
+	spare []T // for the next of them
+}
+
+func (l *letters[T]) add(to string, one T) {
+	list, begun := l.of[to]
+	if !begun {
+		if l.of == nil {
+			l.of = make(map[string][]T)
+		}
+		l.to = append(l.to, to)
+		list, l.spare = l.spare, nil
+	}
+	l.of[to] = append(list, one)
+}
+
+// each tells all of them. What tell is given is its own until it returns.
+func (l *letters[T]) each(tell func(to string, all []T)) {
+	for _, to := range l.to {
+		tell(to, l.of[to])
+		l.spare = again(l.of[to])
+		delete(l.of, to)
+	}
+	l.to = l.to[:0]
+}
+
 // envelope is a task as it is stored: everything that a node needs to run it.
 type envelope struct {
-	Owner    string        `cbor:"o"` // the identity of whoever holds its future
-	No       uint64        `cbor:"n"` // its number there
-	Try      int           `cbor:"t"` // how often it has been published, from 1
-	Ask      bool          `cbor:"a"` // it may have run before: ask its owner first
+	Owner    string        `cbor:"o"`           // the identity of whoever holds its future
+	No       uint64        `cbor:"n"`           // its number there
+	Try      int           `cbor:"t"`           // how often it has been published, from 1
+	Ask      bool          `cbor:"a,omitempty"` // it may have run before: ask its owner first
 	Task     string        `cbor:"k"`
 	Arg      []byte        `cbor:"b"`
 	Size     int           `cbor:"z,omitempty"` // of an argument that stays with its owner, until the node asks for it; Arg is empty then
@@ -22,7 +51,7 @@ type envelope struct {
 	Key      string        `cbor:"i"`
 	Timeout  time.Duration `cbor:"d,omitempty"`
 	Delivery pool.Delivery `cbor:"m,omitempty"`
-	Budgets  pool.Budgets  `cbor:"g"`
+	Budgets  pool.Budgets  `cbor:"g,omitzero"`
 	Attempts int           `cbor:"c,omitempty"` // at workers, so far
 	Exits    []pool.Exit   `cbor:"x,omitempty"`
 }
@@ -89,6 +118,7 @@ type report struct {
 	Run     uint64      `cbor:"r,omitempty"` // of reportResult: which run of this node's has made it
 	Piece   *piece      `cbor:"f,omitempty"`
 	Wire    *wireReply  `cbor:"o,omitempty"` // Outcome, as it travels
+	Values  *values     `cbor:"v,omitempty"` // of reportResult, on its way, in place of Items, Outcome and Run: as many results of this node
 	Workers int         `cbor:"w,omitempty"` // of reportHello: as many tasks as it takes
 	Size    int         `cbor:"z,omitempty"` // of reportHello: its worker processes
 	Misfit  misfit      `cbor:"u,omitempty"` // of reportReturn: why no node of its program runs the task
@@ -97,6 +127,17 @@ type report struct {
 	Host    string      `cbor:"h,omitempty"` // the machine, the same after a restart
 	PID     int         `cbor:"d,omitempty"` // of reportHello, on its host
 	Broker  string      `cbor:"b,omitempty"` // of reportHello: the URL of the broker that it is connected to
+}
+
+// values are results that are plain values, in columns: to describe the fields of each costs more than what is in them.
+type values struct {
+	No       []uint64        `cbor:"n"`
+	Seq      []uint64        `cbor:"s"`
+	Run      []uint64        `cbor:"r"`
+	Payload  [][]byte        `cbor:"b"`
+	Attempts []int           `cbor:"a"`
+	PID      []int           `cbor:"p"`
+	Took     []time.Duration `cbor:"t"`
 }
 
 type orderKind uint8
@@ -113,6 +154,9 @@ const (
 	orderPart             // Piece of its argument
 )
 
+// urgent tells whether somebody waits for what the order brings about.
+func (o order) urgent() bool { return o.Kind != orderAccept }
+
 // order is what an owner tells a node.
 type order struct {
 	Owner    string    `cbor:"o"`
@@ -122,4 +166,11 @@ type order struct {
 	Question uint64    `cbor:"q,omitempty"` // of orderRun: what it answers; of orderPing: what the pong repeats
 	Alone    bool      `cbor:"l,omitempty"` // of orderRun: when nothing else runs at the node, and with nothing beside it
 	Piece    *piece    `cbor:"f,omitempty"`
+	Accepted *accepted `cbor:"a,omitempty"` // of orderAccept, on its way, in place of No and Seq
+}
+
+// accepted are results, in columns as values are.
+type accepted struct {
+	No  []uint64 `cbor:"n"`
+	Seq []uint64 `cbor:"s"`
 }

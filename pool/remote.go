@@ -3,8 +3,8 @@ package pool
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 )
@@ -54,7 +54,7 @@ func (r *Remote) submit(ctx context.Context, c *call) error {
 	c.id = messages.Add(1)
 	m := c.message()
 	if m.Key == "" {
-		m.Key = fmt.Sprintf("%s-%d", r.id, c.id)
+		m.Key = r.id + "-" + strconv.FormatUint(c.id, 10)
 	}
 	r.mu.Lock()
 	r.calls[c] = c.id
