@@ -15,7 +15,7 @@ class Driver:
         self.pool.apply_async(function, args, callback=settle, error_callback=failed(settle))
 
     def pids(self):
-        return [p.pid for p in tuple(self.pool._pool)]
+        return [p.pid for p in tuple(self.pool._pool) if p.pid]  # one that is about to be started has none
 
     def stop(self):
         self.pool.terminate()
