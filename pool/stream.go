@@ -32,7 +32,7 @@ func Slice[T any](in []T) iter.Seq2[T, error] {
 }
 
 // Stream runs the task for every input and yields the outcomes in the inputs' order, as they come. It reads the input
-// only as far ahead as twice what the ready workers take, so that an endless input and a slow consumer are fine. A
+// only as far ahead as twice what the workers take that were ready 64 inputs ago or since, so that an endless input and a slow consumer are fine. A
 // handler's error is yielded for its item and the stream goes on. When the input itself yields an error, the items
 // before it are yielded, then that error, and the stream ends. Breaking out of the loop cancels what is in flight and
 // releases everything, except that an input blocked in its own code is left to return by itself. The input runs in a
