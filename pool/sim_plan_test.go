@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -417,7 +418,7 @@ func shrinkSimulation(t *testing.T, seed uint64, m mutant, promise string) (left
 		for _, p := range part {
 			keeps[p.name] = true
 		}
-		yes, _, err := ddmin.Vote{Runs: 3, Need: 1}.Ask(func() (bool, error) {
+		yes, _, err := ddmin.Vote{Runs: 3, Need: 1}.Ask(t.Context(), 1, func(context.Context) (bool, error) {
 			s := simulatePlan(t, seed, m, func(plan *simPlan) {
 				for _, p := range all {
 					if !keeps[p.name] {

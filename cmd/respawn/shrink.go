@@ -24,6 +24,7 @@ type shrinkFlags struct {
 	runs    int
 	often   int // percent
 	confirm int
+	jobs    int
 	fresh   bool
 	noExec  bool
 	asJSON  bool
@@ -54,6 +55,7 @@ failure, 3 the recorded injections do not give the finding again, 5 harness erro
 	cmd.Flags().IntVar(&f.runs, "runs", 3, "how often each candidate is run at most")
 	cmd.Flags().IntVar(&f.often, "often", 60, "a candidate is kept if it fails in so many of 100 runs")
 	cmd.Flags().IntVar(&f.confirm, "confirm", 10, "how often what is found is run at the end")
+	cmd.Flags().IntVar(&f.jobs, "jobs", 1, "how many runs of a candidate are made at once; 1 where two targets are in each other's way, as by a port")
 	cmd.Flags().BoolVar(&f.fresh, "fresh", false, "begin anew, whatever an earlier search has found out")
 	cmd.Flags().BoolVar(&f.noExec, "no-exec", false, "refuse scenarios that start a program of their own")
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print the result as one JSON object, and no progress")
@@ -69,6 +71,8 @@ func (f shrinkFlags) valid() error {
 		return usage("--often is %d: want 1 to 100, in percent", f.often)
 	case f.confirm < 1:
 		return usage("--confirm is %d: want 1 or more", f.confirm)
+	case f.jobs < 1:
+		return usage("--jobs is %d: want 1 or more", f.jobs)
 	case f.within <= 0:
 		return usage("--for is %v: want a time such as 5m", f.within)
 	}
@@ -117,7 +121,7 @@ func shrinkHistory(cmd *cobra.Command, path string, f shrinkFlags) error {
 	show := newShrinkDisplay(cmd.ErrOrStderr(), f)
 	show.begin(runs, start, state.Answers)
 	s := &shrink.Search{
-		Start: start, Recent: recent, Oracle: runs.Fails, Vote: vote, Runs: f.confirm, Answers: state.Answers,
+		Start: start, Recent: recent, Oracle: runs.Fails, Vote: vote, Runs: f.confirm, Jobs: f.jobs, Answers: state.Answers,
 		Asked: func(best shrink.Candidate, answers shrink.Answers) {
 			show.asked(best, answers)
 			_ = state.Write(path) // it could be written before, and what is lost costs time alone

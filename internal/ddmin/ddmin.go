@@ -3,7 +3,10 @@
 // the parts do is the answer of an oracle, which may be wrong now and then.
 package ddmin
 
-import "slices"
+import (
+	"context"
+	"slices"
+)
 
 // Fails tells whether a part of the list still fails. It is asked with parts in the list's order, never twice with the same
 // one. An error ends the search.
@@ -108,15 +111,35 @@ type Vote struct {
 	Need int // it is yes if it was so often; from 1 to Runs
 }
 
-// Ask asks until it is decided, and tells how often the answer was yes, and how often it was asked. An error of ask ends it:
-// that one does not count.
-func (v Vote) Ask(ask func() (bool, error)) (yes, asked int, err error) {
-	for ; yes < v.Need && yes+v.Runs-asked >= v.Need; asked++ {
-		answer, err := ask()
-		if err != nil {
-			return yes, asked, err
+// Ask asks until it is decided, up to so many times at once (0 is 1), and tells how often the answer was yes, and how often it was
+// asked. An error of ask ends it: that one does not count, nor do those that were on their way when it was decided, whose context ends
+// and for which it waits.
+func (v Vote) Ask(ctx context.Context, jobs int, ask func(context.Context) (bool, error)) (yes, asked int, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	type answer struct {
+		yes bool
+		err error
+	}
+	answers, asking := make(chan answer), 0
+	defer func() {
+		for cancel(); asking > 0; asking-- {
+			<-answers
 		}
-		if answer {
+	}()
+	for yes < v.Need && yes+v.Runs-asked >= v.Need {
+		for ; asking < min(max(jobs, 1), v.Runs-asked); asking++ {
+			go func() {
+				yes, err := ask(ctx)
+				answers <- answer{yes, err}
+			}()
+		}
+		a := <-answers
+		asking--
+		if a.err != nil {
+			return yes, asked, a.err
+		}
+		asked++
+		if a.yes {
 			yes++
 		}
 	}

@@ -1,10 +1,12 @@
 package ddmin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -62,7 +64,7 @@ func TestANoisyOracleIsOutvoted(t *testing.T) {
 	for seed := range uint64(100) {
 		rng, cause := rand.New(rand.NewPCG(seed, 0)), []int{11, 60}
 		part, err := Min(upTo(100), func(part []int) (bool, error) {
-			yes, _, err := Vote{Runs: 4, Need: 1}.Ask(func() (bool, error) { return has(part, cause) && rng.IntN(10) < 7, nil })
+			yes, _, err := Vote{Runs: 4, Need: 1}.Ask(t.Context(), 1, func(context.Context) (bool, error) { return has(part, cause) && rng.IntN(10) < 7, nil })
 			return yes >= 1, err
 		})
 		NewWithT(t).Expect(err).NotTo(HaveOccurred())
@@ -102,9 +104,51 @@ func TestAVoteEndsOnceItIsDecided(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%d of %d, %s", c.Need, c.Runs, c.answers), func(t *testing.T) {
 			g, at := NewWithT(t), 0
-			yes, asked, err := c.Ask(func() (bool, error) { at++; return c.answers[at-1] == 'y', nil })
+			yes, asked, err := c.Ask(t.Context(), 1, func(context.Context) (bool, error) { at++; return c.answers[at-1] == 'y', nil })
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect([]int{yes, asked}).To(HaveExactElements(c.yes, c.asked))
+		})
+	}
+}
+
+// Two are asked at once and no more, and when one decides the other is told, waited for, and does not count.
+func TestAVoteIsTakenSideBySide(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		vote       Vote
+		first      bool // what the first of two answers
+		yes, asked int
+		told       bool // the second is, before it has answered
+	}{
+		{"decided by a yes", Vote{Runs: 3, Need: 1}, true, 1, 1, true},
+		{"decided by a no", Vote{Runs: 2, Need: 2}, false, 0, 1, true},
+		{"decided by both", Vote{Runs: 2, Need: 1}, false, 0, 2, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := NewWithT(t)
+			var asking, most, begun atomic.Int32
+			var told atomic.Bool
+			both := make(chan struct{})
+			yes, asked, err := c.vote.Ask(t.Context(), 2, func(ctx context.Context) (bool, error) {
+				most.Store(max(most.Load(), asking.Add(1)))
+				defer asking.Add(-1)
+				if begun.Add(1) == 1 {
+					<-both // red, as it hangs, where one is asked at a time
+					return c.first, nil
+				}
+				close(both)
+				if !c.told {
+					return false, nil
+				}
+				<-ctx.Done()
+				told.Store(true)
+				return false, ctx.Err()
+			})
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect([]int{yes, asked}).To(Equal([]int{c.yes, c.asked}))
+			g.Expect(told.Load()).To(Equal(c.told))
+			g.Expect(asking.Load()).To(BeZero())
+			g.Expect(most.Load()).To(BeEquivalentTo(2))
 		})
 	}
 }

@@ -133,7 +133,7 @@ func TestThePlantedCauseIsFound(t *testing.T) {
 			runs.Dir = filepath.Join(dir, "shrunk")
 			soon, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
-			search := &shrink.Search{Start: start, Recent: recent, Oracle: runs.Fails, Vote: vote, Runs: vote.Runs}
+			search := &shrink.Search{Start: start, Recent: recent, Oracle: runs.Fails, Vote: vote, Runs: vote.Runs, Jobs: 2}
 			began := time.Now()
 			f, err := search.Do(t.Context(), soon)
 			g.Expect(err).NotTo(HaveOccurred())

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/check"
@@ -18,7 +19,8 @@ import (
 // Finding is why a run failed: check's, for those who shrink histories and know nothing of checking.
 type Finding = check.Finding
 
-// Runs is an oracle of real runs: each candidate is written as a scenario, run, and judged.
+// Runs is an oracle of real runs: each candidate is written as a scenario, run, and judged. Its Fails may be called from several
+// goroutines at once, of which one after the other reports its progress.
 type Runs struct {
 	Scenario *scenarios.Scenario // of the run that failed
 	Seed     uint64
@@ -27,8 +29,10 @@ type Runs struct {
 	Dir      string // the last run that failed leaves its files there
 	Progress func(scenarios.Progress)
 
+	mu     sync.Mutex         // for what follows, and for Dir
 	floors map[string]float64 // of the host, measured once
 	failed string             // the key of the candidate that those files are of
+	shows  sync.Mutex         // of the run that reports its progress
 }
 
 // Load reads the history of a run that failed: its plan as the candidate to start with, how many strikes came before the failure
@@ -147,12 +151,19 @@ func (r *Runs) run(ctx context.Context, s *scenarios.Scenario) (*reports.Report,
 	if err != nil {
 		return nil, "", err
 	}
-	report, err := s.Run(ctx, scenarios.RunOptions{
-		Dir: dir, Seed: r.Seed, Command: "respawn run " + scenarios.QuotedPath(r.File()), Progress: r.Progress, Floors: r.floors,
-	})
+	r.mu.Lock()
+	o := scenarios.RunOptions{Dir: dir, Seed: r.Seed, Command: "respawn run " + scenarios.QuotedPath(r.File()), Floors: r.floors}
+	r.mu.Unlock()
+	if r.shows.TryLock() {
+		defer r.shows.Unlock()
+		o.Progress = r.Progress
+	}
+	report, err := s.Run(ctx, o)
 	if report == nil {
 		return nil, "", errors.Join(err, os.RemoveAll(dir))
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.floors = report.Floors
 	return report, dir, err
 }
@@ -162,6 +173,8 @@ func (r *Runs) File() string { return filepath.Join(r.Dir, "scenario.yaml") }
 
 // keep puts the files of a run that failed in place of those of the last one.
 func (r *Runs) keep(c Candidate, dir string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.failed = c.key()
 	files, err := os.ReadDir(dir)
 	if err == nil {

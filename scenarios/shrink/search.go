@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/respawn-go/respawn/internal/ddmin"
@@ -14,7 +15,7 @@ import (
 )
 
 // Oracle runs a candidate once and tells whether it failed with the finding that is looked for. When ctx ends, or it cannot
-// tell, the error says so, and the run does not count.
+// tell, the error says so, and the run does not count. It is called from several goroutines at once if Search.Jobs says so.
 type Oracle func(ctx context.Context, c Candidate) (bool, error)
 
 // ErrNotReproduced tells that the plan itself does not fail when it is injected again, so that nothing can be told from parts
@@ -40,10 +41,11 @@ type Search struct {
 	Oracle Oracle
 	Vote   Vote // by which a candidate is kept
 	Runs   int  // of the smallest at the end, with those that were made before; 0: none
+	Jobs   int  // runs of a candidate that are made at once; 0: one
 	// Answers are those of an earlier search that did not come to its end, by which it goes on; Do adds to them. nil: there are
 	// none.
 	Answers Answers
-	Asked   func(best Candidate, answers Answers) // is called after every run; nil: nobody is
+	Asked   func(best Candidate, answers Answers) // is called after every run, one call at a time; nil: nobody is
 }
 
 // Answers are what the oracle has said, a letter a run, y or n, by candidate.
@@ -68,6 +70,7 @@ type search struct {
 	now   context.Context // of the search; its end leaves time for the runs at the end
 	best  Candidate
 	vote  ddmin.Vote
+	mu    sync.Mutex      // for Answers, used, and to call Asked
 	used  map[string]int  // answers of those that are there already
 	known map[string]bool // what the vote on candidates has come to
 	sure  bool            // the plan failed each time
@@ -90,7 +93,7 @@ func (s *Search) Do(ctx, soon context.Context) (Found, error) {
 	}
 	for x.now = ctx; ctx.Err() == nil && len(s.Answers[x.best.key()]) < s.Runs; {
 		x.used[x.best.key()] = len(s.Answers[x.best.key()])
-		if _, err = x.ask(x.best); err != nil {
+		if _, err = x.ask(x.now, x.best); err != nil {
 			break
 		}
 	}
@@ -160,36 +163,53 @@ func steps(list ...func() error) error {
 }
 
 // ask runs a candidate once more, or takes the answer that is there.
-func (x *search) ask(c Candidate) (bool, error) {
-	key := c.key()
-	if at := x.used[key]; at < len(x.Answers[key]) {
-		x.used[key]++
-		return x.Answers[key][at] == 'y', nil
+func (x *search) ask(ctx context.Context, c Candidate) (bool, error) {
+	if fails, ok := x.earlier(c); ok {
+		return fails, nil
 	}
-	if err := x.now.Err(); err != nil {
+	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	fails, err := x.Oracle(x.now, c)
+	fails, err := x.Oracle(ctx, c)
 	if err != nil {
 		return false, err
 	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	letter := "n"
 	if fails {
 		letter = "y"
 	}
-	x.Answers[key] += letter
-	x.used[key]++
+	x.Answers[c.key()] += letter
+	x.used[c.key()]++
 	if x.Asked != nil {
 		x.Asked(x.best, x.Answers)
 	}
 	return fails, nil
 }
 
+// earlier takes an answer that is there.
+func (x *search) earlier(c Candidate) (fails, ok bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	key := c.key()
+	at := x.used[key]
+	if ok = at < len(x.Answers[key]); ok {
+		x.used[key]++
+	}
+	return ok && x.Answers[key][at] == 'y', ok
+}
+
+// poll has the vote on a candidate.
+func (x *search) poll(c Candidate) (yes, asked int, err error) {
+	return x.vote.Ask(x.now, x.Jobs, func(ctx context.Context) (bool, error) { return x.ask(ctx, c) })
+}
+
 // try takes the candidate for the best if it fails often enough. One that was tried before is not run again.
 func (x *search) try(c Candidate) (bool, error) {
 	ok, known := x.known[c.key()]
 	if !known {
-		yes, _, err := x.vote.Ask(func() (bool, error) { return x.ask(c) })
+		yes, _, err := x.poll(c)
 		var undecided *UndecidedError
 		switch {
 		case errors.As(err, &undecided):
@@ -224,10 +244,10 @@ const (
 // reproduce injects the whole plan again. One that fails less often than asked for is searched all the same: a candidate is then
 // run so often that it would be seen to fail with 95 %, if it failed as often as the whole.
 func (x *search) reproduce() error {
-	yes, asked, err := x.vote.Ask(func() (bool, error) { return x.ask(x.Start) })
+	yes, asked, err := x.poll(x.Start)
 	for ; err == nil && yes < x.vote.Need && asked < mostTries; asked++ {
 		var again bool
-		if again, err = x.ask(x.Start); again {
+		if again, err = x.ask(x.now, x.Start); again {
 			yes++
 		}
 	}

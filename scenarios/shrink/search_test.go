@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,6 +29,7 @@ func storm() Candidate {
 
 // faulty is a pool that is not there: a bug, and how often of ten times it shows.
 type faulty struct {
+	mu    sync.Mutex
 	bug   func(Candidate) bool
 	often int
 	rng   *rand.Rand
@@ -35,6 +37,8 @@ type faulty struct {
 }
 
 func (f *faulty) oracle(_ context.Context, c Candidate) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.runs++
 	return f.bug(c) && f.rng.IntN(10) < f.often, nil
 }
@@ -84,7 +88,7 @@ func TestTheSmallestExperimentIsFoundAndSaid(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
 			f := &faulty{bug: c.bug, often: c.often, rng: rand.New(rand.NewPCG(1, 1))}
-			s := &Search{Start: storm(), Oracle: f.oracle, Vote: ddmin.Vote{Runs: 3, Need: 2}, Runs: 10}
+			s := &Search{Start: storm(), Oracle: f.oracle, Vote: ddmin.Vote{Runs: 3, Need: 2}, Runs: 10, Jobs: 1 + rand.IntN(3)}
 			found, err := s.Do(t.Context(), t.Context())
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(found.Done).To(BeTrue())
