@@ -143,7 +143,7 @@ type Stresser interface {
 // Harm is what a target does to itself, since nobody else can: faults that are about what its processes have stored and how they are
 // connected.
 type Harm struct {
-	Kind string         // the fault's name: stepdown, amnesia, cut, slow, redeliver
+	Kind string         // the fault's name: stepdown, amnesia, cut, slow, fill, redeliver
 	Slot int            // whom it befalls; -1: the target as a whole
 	PID  int            // the process in the slot; 0 for the whole
 	Args map[string]any // the fault's own
@@ -154,7 +154,7 @@ type Harmer interface {
 	// Harm does it and returns the evidence of that. Errors: *RefusedError for what this target has not or cannot; *MissedError where there
 	// was nothing to harm; ErrGone if the slot's member is not PID any more.
 	Harm(ctx context.Context, h Harm) (evidence map[string]string, err error)
-	// Heal ends a harm that lasts, and returns what came of it meanwhile: "bytes" that were held up.
+	// Heal ends a harm that lasts, and returns what came of it meanwhile: "bytes" that were held up, what was "free after".
 	Heal(ctx context.Context, h Harm) (evidence map[string]string, err error)
 }
 
@@ -165,10 +165,23 @@ type Crasher interface {
 	ArmCrashPoint(ctx context.Context, slot, pid int, point string) error
 }
 
-// Poisoner runs one task that makes every member that runs it exit with the code, until the target gives it up. Each says so
-// on its stderr first, see Poison.Marker. It returns the pids that died of it, and what the target says of the task in the end.
+// Poisoner runs one task that ends every member that runs it, until the target gives it up. Each that exits says so on its stderr
+// first, see Poison.Marker.
 type Poisoner interface {
-	Poison(ctx context.Context, code int) (pids []int, verdict string, err error)
+	Poison(ctx context.Context, d Deadly) (Poisoned, error)
+}
+
+// Deadly is how a task ends its member.
+type Deadly struct {
+	Code   int  // it exits with that code
+	Memory bool // it takes memory until the kernel's OOM killer ends its member, in place of that
+}
+
+// Poisoned is what came of a deadly task.
+type Poisoned struct {
+	PIDs     []int  // who died of it
+	Verdict  string // what the target says of the task in the end
+	OOMKills int    // by the kernel's OOM killer among its members meanwhile, where it ends them by memory
 }
 
 // Booter makes the next members that start fail n times, or take at least delay. Zero values heal.

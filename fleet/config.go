@@ -23,7 +23,7 @@ var (
 	// ErrBrokerTooOld is returned for a server that loses what it must keep.
 	ErrBrokerTooOld = errors.New("fleet: broker too old")
 	// ErrNoJetStream is returned for a server that does not store anything.
-	ErrNoJetStream = errors.New("fleet: the broker has no JetStream: start it with jetstream on, or use respawn-fleet broker")
+	ErrNoJetStream = errors.New("fleet: the broker has no JetStream: start it with jetstream on, or use respawn-fleet broker; if it had, its disk was full: make room and start it again")
 	// ErrBrokerTooSmall is returned for a server that may not keep what a fleet needs.
 	ErrBrokerTooSmall = errors.New("fleet: the broker's limits are too small")
 	// ErrDenied is returned, and settles tasks, where the broker does not let this user do what a fleet needs.

@@ -82,7 +82,7 @@ func TestEveryMistakeIsReportedWithItsPosition(t *testing.T) {
 		"more at work":      {"- tasks.lost == 0", "- slots.together == 9", []string{"x.yaml:20:5: this can never hold: the target has 8 members"}},
 		"more are apart":    {"- tasks.lost == 0", "- allow slots.apart > 8", []string{"x.yaml:20:5: this can never hold: the target has 8 members"}},
 		"one or the other":  {"- tasks.lost == 0", "- slot.recovery.p90 <= 250ms\n  - slot.recovery.p90 >= 300ms", []string{"x.yaml:21:5: this cannot hold beside what stands above it on slot.recovery.p90"}},
-		"one word of many":  {"fault: {signal: KILL}", "fault: KILL", []string{`x.yaml:15:12: want keys and values (signal, pause, freeze, oom, memory, cpu, fds, pids, exit, panic, crashpoint, spawn, poison, supervisor, resize, restart, close, terminate, stepdown, amnesia, cut, slow, redeliver, mixed), got "KILL"`}},
+		"one word of many":  {"fault: {signal: KILL}", "fault: KILL", []string{`x.yaml:15:12: want keys and values (signal, pause, freeze, oom, memory, cpu, fds, pids, exit, panic, crashpoint, spawn, poison, supervisor, resize, restart, close, terminate, stepdown, amnesia, cut, slow, fill, redeliver, mixed), got "KILL"`}},
 		"never enough":      {"- tasks.lost == 0", "- slot.recovery.p99 <= 250ms", []string{"x.yaml:20:5: slot.recovery.p99 needs 100 samples: the schedule makes at most 63 injections", "x.yaml:20:5: slot.recovery.p99 needs 100 samples: the schedule makes at most 13 injections in the short form"}},
 		"never in short":    {"- tasks.lost == 0", "- slot.recovery.p95 <= 250ms", []string{"x.yaml:20:5: slot.recovery.p95 needs 20 samples: the schedule makes at most 13 injections in the short form"}},
 		"too few tasks":     {"warmup: 500ms\nsteady:\n  - pool.ready == 8\n", "count: 9\nsteady:\n  - tasks.latency.p90 < 1s\n", []string{"x.yaml:13:5: tasks.latency.p90 needs 10 samples: the load has 9 tasks", "x.yaml:13:5: tasks.latency.p90 needs 10 samples: the load has 9 tasks in the short form"}},
@@ -160,6 +160,12 @@ func TestEveryMistakeIsReportedWithItsPosition(t *testing.T) {
 		"nobody to pick":    {"{signal: KILL}", "{restart: {}}", []string{"x.yaml:16:11: nobody is picked for restart, on the target as a whole: leave pick out"}},
 		"none of them":      {"{signal: KILL}", "{mixed: [{fault: {spawn: 1}}, {fault: {resize: 2}}]}", []string{"x.yaml:16:11: nobody is picked for spawn and resize, on the target as a whole: leave pick out"}},
 		"below the floor":   {"{signal: KILL}\n    pick: {random: 1}\n    when: {every: 200ms, jitter: 20%, for: 10s}\n    require: {confirmed: 40}", "{mixed: [{fault: {resize: 2}}, {fault: {close: {}}}, {fault: {resize: 3}}]}\n    when: {every: 200ms, jitter: 20%, for: 10s}\nmin_alive: 3", []string{"x.yaml:15:38: resize leaves fewer members alive than min_alive, 3", "x.yaml:15:59: close leaves fewer members alive than min_alive, 3"}},
+		"disk of memory":    {"pool: {size: 8}", "fleet: {nodes: 8, disk: 16MiB}", []string{"x.yaml:6:27: the queue is kept in memory, and a disk holds none of it: want storage: file"}},
+		"a small disk":      {"pool: {size: 8}", "fleet: {nodes: 8, storage: file, disk: 1MiB}", []string{"x.yaml:6:42: a disk of 1MiB: want 4MiB or more"}},
+		"little memory":     {"pool: {size: 8}", "fleet: {nodes: 8, memory: 1MiB}", []string{"x.yaml:6:29: 1MiB for a node and its workers: want 64MiB or more"}},
+		"no time to fill":   {"{signal: KILL}", "{fill: 0s}", []string{"x.yaml:15:19: for: 0s is no time: want a time such as 5s, or leave the key out"}},
+		"poison by nothing": {"{signal: KILL}\n    pick: {random: 1}", "{poison: {by: hunger}}", []string{`x.yaml:15:26: unknown by "hunger": known are exit, memory`}},
+		"poison by both":    {"{signal: KILL}\n    pick: {random: 1}", "{poison: {by: memory, code: 3}}", []string{"x.yaml:15:40: poison by memory with exit code 3: the kernel kills its members: leave the code out"}},
 		"no target":         {"target:\n  pool: {size: 8}", "", []string{`x.yaml:2:1: target is missing: want for example target: {pool: {size: 4}}`}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -307,7 +313,8 @@ func FuzzParse(f *testing.F) {
 // What a target cannot have done to it is refused before anything is started, with the place in the file.
 func TestFaultsThatATargetCannotHaveAreRefused(t *testing.T) {
 	for target, c := range map[string]struct{ fault, want string }{
-		"driver: {command: [d], size: 8}":   {"{oom: {}}", "a driver target cannot have the fault oom: it can have signal, pause, freeze, cpu, supervisor, stepdown, amnesia, cut, slow, redeliver"},
+		"fleet: {nodes: 8}":                 {"{fill: 2s}", "a target with these settings cannot have the fault fill: its brokers have no disks of their own: set disk, such as 16MiB"},
+		"driver: {command: [d], size: 8}":   {"{oom: {}}", "a driver target cannot have the fault oom: it can have signal, pause, freeze, cpu, supervisor, stepdown, amnesia, cut, slow, fill, redeliver"},
 		"server: {kind: gunicorn, size: 8}": {"{mixed: [{fault: {signal: KILL}}, {fault: {exit: 3}}]}", "a server target cannot have the fault exit: it can have signal, pause, freeze, cpu, supervisor"},
 	} {
 		g := NewWithT(t)

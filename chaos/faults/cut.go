@@ -31,5 +31,5 @@ func (Cut) Traits() chaos.Traits { return chaos.Traits{} }
 
 // Begin makes an injection.
 func (c Cut) Begin() chaos.Injection {
-	return &linked{harming: harming{harm: chaos.Harm{Kind: "cut"}}, lasts: c.length()}
+	return &lasting{harming: harming{harm: chaos.Harm{Kind: "cut"}, proves: heldUp}, lasts: c.length()}
 }

@@ -47,14 +47,14 @@ func counts(evidence map[string]string, fact string) (int, error) {
 	return n, nil
 }
 
-// linked is harm to the victim's links, on its way.
-type linked struct {
+// lasting is harm that is taken back after a while, on its way. What proves it is known by then.
+type lasting struct {
 	harming
 	lasts  time.Duration
 	healed bool
 }
 
-func (l *linked) Confirm(ctx context.Context, c *chaos.Case) (history.Receipt, error) {
+func (l *lasting) Confirm(ctx context.Context, c *chaos.Case) (history.Receipt, error) {
 	if _, err := c.Hold(ctx, l.lasts); err != nil {
 		return history.Receipt{}, err
 	}
@@ -65,14 +65,19 @@ func (l *linked) Confirm(ctx context.Context, c *chaos.Case) (history.Receipt, e
 	}
 	l.healed = true
 	maps.Copy(r.Evidence, end)
-	n, err := counts(end, "bytes")
+	return r, l.proves(r.Evidence)
+}
+
+// heldUp wants bytes that were.
+func heldUp(evidence map[string]string) error {
+	n, err := counts(evidence, "bytes")
 	if err == nil && n == 0 {
 		err = errors.New("nothing came by meanwhile")
 	}
-	return r, err
+	return err
 }
 
-func (l *linked) Heal(ctx context.Context, _ *chaos.Case) error {
+func (l *lasting) Heal(ctx context.Context, _ *chaos.Case) error {
 	if l.healed {
 		return nil
 	}

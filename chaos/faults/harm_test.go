@@ -10,6 +10,7 @@ import (
 func TestATargetThatHarmsItselfMustShowWhatItDid(t *testing.T) {
 	proves := map[string]func(map[string]string) error{
 		"stepdown": otherLeads, "redeliver": moreRedelivered, "amnesia": Amnesia{}.hasLost, "amnesia start": Amnesia{Back: "start"}.hasLost,
+		"cut": heldUp, "fill": wasFull,
 	}
 	for _, row := range []struct {
 		fault    string
@@ -28,6 +29,14 @@ func TestATargetThatHarmsItselfMustShowWhatItDid(t *testing.T) {
 		{"amnesia", map[string]string{"files before": "4", "files after": "4"}, "4 files after all were lost"},
 		{"amnesia", map[string]string{"files before": "4", "files after": "0"}, ""},
 		{"amnesia start", map[string]string{"files before": "4", "files after": "4"}, ""},
+		{"cut", map[string]string{"cut off": "broker-1"}, `"bytes": want a number`},
+		{"cut", map[string]string{"bytes": "0"}, "nothing came by"},
+		{"cut", map[string]string{"bytes": "1"}, ""},
+		{"fill", map[string]string{"refused": "1", "written": "90", "free before": "90", "free full": "0"}, `"free after": want a number`},
+		{"fill", map[string]string{"refused": "0", "written": "80", "free before": "90", "free full": "10", "free after": "90"}, "nothing was refused"},
+		{"fill", map[string]string{"refused": "1", "written": "0", "free before": "90", "free full": "90", "free after": "90"}, "90 bytes free before, 90 when it was full"},
+		{"fill", map[string]string{"refused": "1", "written": "90", "free before": "90", "free full": "0", "free after": "0"}, "and 0 after"},
+		{"fill", map[string]string{"refused": "1", "written": "90", "free before": "90", "free full": "0", "free after": "80"}, ""},
 	} {
 		g := gomega.NewWithT(t)
 		err := proves[row.fault](row.evidence)

@@ -32,5 +32,5 @@ func (Slow) Traits() chaos.Traits { return chaos.Traits{} }
 
 // Begin makes an injection.
 func (s Slow) Begin() chaos.Injection {
-	return &linked{harming: harming{harm: chaos.Harm{Kind: "slow", Args: map[string]any{"ms": s.delay().Milliseconds()}}}, lasts: s.length()}
+	return &lasting{harming: harming{harm: chaos.Harm{Kind: "slow", Args: map[string]any{"ms": s.delay().Milliseconds()}}, proves: heldUp}, lasts: s.length()}
 }

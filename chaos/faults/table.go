@@ -44,6 +44,7 @@ var table = []Kind{
 	{"amnesia", "End the victim and take from it what it had stored before it starts again.", "its end, and what it had stored before and after", "Harmer", Amnesia{}},
 	{"cut", "Keep back for a while what the victim and the others send to each other.", "the bytes that were kept back", "Harmer", Cut{}},
 	{"slow", "Delay for a while what the victim and the others send to each other.", "the bytes that were delayed", "Harmer", Slow{}},
+	{"fill", "Fill the disk on which the victim keeps what it stores, for a while.", "writes that the system refused for lack of room (ENOSPC), and the bytes that were free before, then and after", "Harmer", Fill{}},
 	{"redeliver", "Have the broker hand out once more what somebody has.", "the tasks that it counts as redelivered", "Harmer", Redeliver{}},
 }
 

@@ -24,6 +24,7 @@ var harms = map[string]func(*driver, context.Context, request) (fields, error){
 	"redeliver": (*driver).redeliver,
 	"cut":       (*driver).cut,
 	"slow":      (*driver).slow,
+	"fill":      (*driver).fill,
 	"poison":    (*driver).poison,
 }
 
@@ -37,11 +38,12 @@ const (
 
 // harmArg has the parameters of all of them.
 type harmArg struct {
-	Of   string `json:"of"`
-	N    int    `json:"n"`
-	Back string `json:"back"`
-	MS   int    `json:"ms"`
-	Code int    `json:"code"`
+	Of     string `json:"of"`
+	N      int    `json:"n"`
+	Back   string `json:"back"`
+	MS     int    `json:"ms"`
+	Code   int    `json:"code"`
+	Memory bool   `json:"memory"`
 }
 
 func (r request) harmArg() (a harmArg, err error) {
@@ -200,6 +202,28 @@ func (d *driver) slow(_ context.Context, r request) (fields, error) {
 	return fields{"slowed down": m.Name}, d.local.Slow(m.Name, time.Duration(arg.MS)*time.Millisecond)
 }
 
+// fill fills a broker's disk.
+func (d *driver) fill(_ context.Context, r request) (fields, error) {
+	m, err := d.victim(r)
+	switch {
+	case err != nil:
+		return nil, err
+	case m.Role != localfleet.Broker:
+		return nil, errors.New(refused + m.Name + " stores nothing: pick brokers")
+	case d.config.Disk == 0:
+		return nil, errors.New(refused + "the brokers have no disks of their own: set disk")
+	}
+	f, err := d.local.Fill(m.Name)
+	return facts(f), err
+}
+
+func facts(f localfleet.Filled) fields {
+	return fields{
+		"free before": fmt.Sprint(f.Before), "free full": fmt.Sprint(f.Full), "free at most while full": fmt.Sprint(f.Most),
+		"free after": fmt.Sprint(f.After), "written": fmt.Sprint(f.Written), "refused": fmt.Sprint(f.Refused),
+	}
+}
+
 // killed is the exit code of a process that SIGKILL has ended, as a shell tells it.
 const killed = 128 + int(syscall.SIGKILL)
 
@@ -223,12 +247,41 @@ var deadly = pool.Register("respawn-fleet.deadly", func(ctx context.Context, tol
 	return 0, err
 })
 
+// hungry makes its node the one that the kernel takes first where memory is short, and takes more than there is for both. It is in a file
+// without a name: what a process has mapped counts against itself when the kernel chooses.
+var hungry = pool.Register("respawn-fleet.hungry", func(ctx context.Context, in hunger) (int, error) {
+	node := os.Getppid()
+	if err := wait.For(ctx, deadlyAfter); err != nil {
+		return 0, err
+	}
+	if err := record(in.Told, "%d\n", node); err != nil {
+		return 0, err
+	}
+	if err := os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", node), []byte("1000"), 0); err != nil {
+		return 0, err
+	}
+	return 0, eat(ctx, in.Most)
+})
+
+type hunger struct {
+	Told string // the file in which the task tells which node it ends
+	Most int64  // bytes that it takes at most, should nobody be ended
+}
+
 // poison submits a task that ends its node each time it runs, until the fleet gives it up.
 func (d *driver) poison(ctx context.Context, r request) (fields, error) {
 	arg, err := r.harmArg()
-	if err == nil && arg.Code != killed {
+	switch {
+	case err != nil:
+	case arg.Memory && d.config.Memory == 0:
+		err = errors.New(refused + "the nodes may use as much memory as there is: set memory")
+	case !arg.Memory && arg.Code != killed:
 		err = fmt.Errorf("%sa node is killed by SIGKILL, which is code %d: want that", refused, killed)
 	}
+	if err != nil {
+		return nil, err
+	}
+	before, err := d.local.OOMKills()
 	if err != nil {
 		return nil, err
 	}
@@ -238,16 +291,28 @@ func (d *driver) poison(ctx context.Context, r request) (fields, error) {
 	}
 	defer os.Remove(told.Name())
 	defer told.Close()
-	_, err = deadly.Call(ctx, d.fleet, told.Name())
+	if arg.Memory {
+		_, err = hungry.Call(ctx, d.fleet, hunger{told.Name(), 2 * d.config.Memory})
+	} else {
+		_, err = deadly.Call(ctx, d.fleet, told.Name())
+	}
 	var lost *pool.WorkerLostError
 	if !errors.As(err, &lost) {
 		return nil, fmt.Errorf("a task that ends its node was not given up: %w", err)
 	}
 	pids, err := io.ReadAll(told)
-	return fields{"pids": strings.TrimSpace(string(pids)), "given up": lost.Error()}, err
+	if err != nil {
+		return nil, err
+	}
+	after, err := d.local.OOMKills()
+	return fields{"pids": strings.TrimSpace(string(pids)), "given up": lost.Error(), "oom kills": strconv.Itoa(after - before)}, err
 }
 
-// heal connects the member in a slot again, whoever is there now.
+// heal connects the member in a slot again, whoever is there now, or makes room on its disk.
 func (d *driver) heal(_ context.Context, r request) (fields, error) {
+	if r.Fault == "fill" {
+		f, err := d.local.Free(d.local.Name(r.Slot + 1))
+		return facts(f), err
+	}
 	return fields{"bytes": strconv.FormatInt(d.local.Mend(d.local.Name(r.Slot+1)), 10)}, nil
 }

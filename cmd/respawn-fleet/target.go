@@ -38,12 +38,17 @@ which are the workers, and brokers. What ends is started again after 100 ms and 
 			if storage != "memory" && storage != "file" {
 				return &usageError{fmt.Errorf("--storage %q: want memory or file", storage)}
 			}
+			if m := d.config.Memory; m != 0 && m < localfleet.LeastMemory {
+				return &usageError{fmt.Errorf("--memory %d: want %d bytes or more", m, localfleet.LeastMemory)}
+			}
 			for _, bug := range d.bugs {
 				if !slices.Contains(bugs, bug) {
 					return &usageError{fmt.Errorf("--bug %q: want one of %s", bug, strings.Join(bugs, ", "))}
 				}
 			}
-			d.config.InMemory = storage == "memory"
+			if d.config.InMemory = storage == "memory"; d.config.Disk != 0 && (d.config.InMemory || d.config.Disk < localfleet.LeastDisk) {
+				return &usageError{fmt.Errorf("--disk %d with --storage %s: want %d bytes or more, and --storage file", d.config.Disk, storage, localfleet.LeastDisk)}
+			}
 			return d.run(cmd.Context())
 		},
 	}
@@ -53,6 +58,8 @@ which are the workers, and brokers. What ends is started again after 100 ms and 
 	cmd.Flags().IntVar(&d.replicas, "replicas", 0, "brokers that keep the queue (default: all)")
 	cmd.Flags().IntVar(&d.budget, "budget", 0, "ends of nodes that a task may be blamed for (default: 5)")
 	cmd.Flags().StringVar(&storage, "storage", "memory", "where brokers keep the queue: memory or file")
+	cmd.Flags().Int64Var(&d.config.Memory, "memory", 0, "bytes that each node may use with its workers, by a cgroup (default: as many as there are)")
+	cmd.Flags().Int64Var(&d.config.Disk, "disk", 0, "bytes of a file system of its own, in memory, on which each broker keeps its files (default: that of temporary files)")
 	cmd.Flags().StringArrayVar(&d.bugs, "bug", nil, "break it at its edge, to see that a scenario would notice: "+strings.Join(bugs, ", "))
 	return cmd
 }

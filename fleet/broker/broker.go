@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -44,11 +45,20 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Broker is a running server. It takes no signal of the program's, and does not end it.
+// Broker is a running server. It takes no signal of the program's, and does not end it. While its disk is full it stores nothing, and
+// passes messages on; once there is room its server is started again, and who was connected connects again.
 type Broker struct {
-	s      *server.Server
+	config Config
 	dir    string
 	remove bool
+	log    *slog.Logger
+
+	over    chan struct{} // closed by Close
+	once    sync.Once
+	watched chan struct{} // closed once nobody starts the server again
+
+	mu sync.Mutex
+	s  *server.Server // nil before the first
 }
 
 var nameRule = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
@@ -105,7 +115,7 @@ func (c Config) options(dir string) (*server.Options, error) {
 	if c.File != "" {
 		var err error
 		if o, err = server.ProcessConfigFile(c.File); err != nil {
-			return nil, fmt.Errorf("broker: the configuration %s: %w", c.File, err)
+			return nil, fmt.Errorf("the configuration %s: %w", c.File, err)
 		}
 	}
 	o.Host, o.Port, o.DontListen = cmp.Or(c.Host, o.Host, "127.0.0.1"), cmp.Or(c.Port, o.Port), cmp.Or(c.Port, o.Port) == 0
@@ -150,7 +160,7 @@ func Start(c Config) (*Broker, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	b := &Broker{dir: c.Dir}
+	b := &Broker{config: c, dir: c.Dir, log: cmp.Or(c.Logger, slog.New(slog.DiscardHandler)), over: make(chan struct{}), watched: make(chan struct{})}
 	if c.Dir == "" {
 		dir, err := os.MkdirTemp("", "respawn-broker-")
 		if err != nil {
@@ -160,24 +170,54 @@ func Start(c Config) (*Broker, error) {
 	} else if err := usable(c.Dir); err != nil {
 		return nil, fmt.Errorf("broker: Config.Dir cannot be used: %w", err)
 	}
-	o, err := c.options(b.dir)
+	if err := b.start(); err != nil {
+		close(b.watched)
+		return nil, errors.Join(fmt.Errorf("broker: %w", err), b.Close())
+	}
+	go b.watch()
+	return b, nil
+}
+
+// start starts a server, with the ports that the one before had.
+func (b *Broker) start() error {
+	o, err := b.config.options(b.dir)
 	if err == nil && o.Port > 0 {
 		err = free(o.Host, o.Port)
 	}
-	if err == nil {
-		b.s, err = server.NewServer(o)
-	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("broker: %w", err), b.clean())
+		return err
 	}
-	said := &serverLog{log: cmp.Or(c.Logger, slog.New(slog.DiscardHandler))}
-	b.s.SetLoggerV2(said, false, false, false)
-	b.s.Start()
-	if !b.s.ReadyForConnections(10*time.Second) || !b.s.JetStreamEnabled() {
-		return nil, errors.Join(fmt.Errorf("broker: the server does not come up: %s", cmp.Or(said.last(), "it does not say why")), b.Close())
+	s, err := server.NewServer(o)
+	if err != nil {
+		return err
 	}
-	return b, nil
+	said := &serverLog{log: b.log}
+	s.SetLoggerV2(said, false, false, false)
+	s.Start()
+	b.mu.Lock()
+	b.s = s
+	b.mu.Unlock()
+	if !s.ReadyForConnections(10*time.Second) || !s.JetStreamEnabled() {
+		return fmt.Errorf("the server does not come up: %s", cmp.Or(said.last(), "it does not say why"))
+	}
+	if a, ok := s.Addr().(*net.TCPAddr); ok {
+		b.config.Port = a.Port
+	}
+	if a := s.MonitorAddr(); a != nil {
+		b.config.Monitor = a.Port
+	}
+	return nil
 }
+
+// running is the server that was started last.
+func (b *Broker) running() *server.Server {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.s
+}
+
+// InProcessConn connects to the broker within this program: see Options.
+func (b *Broker) InProcessConn() (net.Conn, error) { return b.running().InProcessConn() }
 
 // free tells why nobody can listen there.
 func free(host string, port int) error {
@@ -201,11 +241,11 @@ func usable(dir string) error {
 }
 
 // Options connect to the broker within this program: for fleet.Config.Options and fleet.Node.Options.
-func (b *Broker) Options() []nats.Option { return []nats.Option{nats.InProcessServer(b.s)} }
+func (b *Broker) Options() []nats.Option { return []nats.Option{nats.InProcessServer(b)} }
 
 // URL is where others reach the broker; "" if it does not listen.
 func (b *Broker) URL() string {
-	if a := b.s.Addr(); a != nil {
+	if a := b.running().Addr(); a != nil {
 		return "nats://" + a.String()
 	}
 	return ""
@@ -213,7 +253,7 @@ func (b *Broker) URL() string {
 
 // MonitorURL is where its monitoring answers; "" if it has none.
 func (b *Broker) MonitorURL() string {
-	if a := b.s.MonitorAddr(); a != nil {
+	if a := b.running().MonitorAddr(); a != nil {
 		return "http://" + a.String()
 	}
 	return ""
@@ -221,8 +261,12 @@ func (b *Broker) MonitorURL() string {
 
 // Close ends the broker. What it keeps in a directory of its own is gone with it. Closing twice is fine.
 func (b *Broker) Close() error {
-	b.s.Shutdown()
-	b.s.WaitForShutdown()
+	b.once.Do(func() { close(b.over) })
+	<-b.watched
+	if s := b.running(); s != nil {
+		s.Shutdown()
+		s.WaitForShutdown()
+	}
 	return b.clean()
 }
 

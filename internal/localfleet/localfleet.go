@@ -23,6 +23,7 @@ import (
 
 	"github.com/respawn-go/respawn/fleet"
 	"github.com/respawn-go/respawn/fleet/broker"
+	"github.com/respawn-go/respawn/internal/cgroup"
 	"github.com/respawn-go/respawn/internal/reexec"
 	"github.com/respawn-go/respawn/pool"
 )
@@ -36,6 +37,8 @@ type Config struct {
 	Owners   int          // that submit tasks all the time: see Fleet.Settled; none by default
 	Port     int          // of the first broker; 0 or less: any that is free
 	InMemory bool         // the queue
+	Memory   int64        // bytes that each node may use with its workers: see Fleet.OOMKills; 0: as many as there are
+	Disk     int64        // bytes of a file system of its own on which each broker keeps its files: see Fleet.Fill; 0: that of all temporary files
 	Keep     bool         // start again what ends
 	Links    bool         // connect all by links that can be cut: see Fleet.Cut
 	Copies   bool         // keep what brokers had stored when they were started last: see Fleet.Lose
@@ -67,6 +70,7 @@ type Fleet struct {
 	log  *slog.Logger
 
 	links links
+	rooms rooms
 
 	mu      sync.Mutex
 	members []*member
@@ -77,6 +81,8 @@ type Fleet struct {
 type member struct {
 	Member
 	part  part
+	disk  *disk         // of a broker, with Config.Disk
+	room  *cgroup.Group // of a node, with Config.Memory
 	cmd   *exec.Cmd
 	held  io.Closer // the process ends when this does
 	over  chan struct{}
@@ -90,6 +96,7 @@ type part struct {
 	Broker *broker.Config `json:",omitempty"`
 	Node   *nodePart      `json:",omitempty"`
 	Owner  *ownerPart     `json:",omitempty"`
+	Disk   *diskPart      `json:",omitempty"`
 }
 
 type nodePart struct {
@@ -99,8 +106,11 @@ type nodePart struct {
 
 var _ = reexec.Part.Serve(play)
 
-// play is a broker, a node or an owner, until SIGTERM or until whoever has started it is gone.
+// play is a broker, a node or an owner, until SIGTERM or until whoever has started it is gone; or makes a disk.
 func play(arg string) {
+	if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
+		return // whoever has started it is gone
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
@@ -124,6 +134,8 @@ func play(arg string) {
 		})
 	case p.Owner != nil:
 		err = p.Owner.run(ctx)
+	case p.Disk != nil:
+		err = p.Disk.give()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -159,29 +171,8 @@ func Start(c Config) (*Fleet, error) {
 			return nil, errors.Join(err, f.Close())
 		}
 	}
-	for i, port := range client {
-		f.urls = append(f.urls, fmt.Sprintf("nats://127.0.0.1:%d", port))
-		b := &broker.Config{Name: brokerName(i), Port: port, Dir: filepath.Join(dir, brokerName(i))}
-		if c.Brokers > 1 {
-			b.Cluster = fmt.Sprintf("127.0.0.1:%d", routes[i])
-			for n, to := range routes {
-				to := fmt.Sprintf("127.0.0.1:%d", to)
-				if n != i {
-					to = f.way("", brokerName(n), to)
-				}
-				b.Join = append(b.Join, to)
-			}
-		}
-		if c.Brokers > 1 && c.Links {
-			if b.File, err = f.gossip(b.Name); err != nil {
-				return nil, errors.Join(err, f.Close())
-			}
-		}
-		f.members = append(f.members, &member{Member: Member{Role: Broker, Slot: c.Nodes + i + 1, Name: b.Name}, part: part{Broker: b}})
-	}
-	for i := range c.Nodes {
-		n := &nodePart{c.Fleet, f.serversOf(nodeName(i)), nodeName(i), c.Workers}
-		f.members = append(f.members, &member{Member: Member{Role: Node, Slot: i + 1, Name: n.Name}, part: part{Node: n}})
+	if err := errors.Join(f.addBrokers(client, routes), f.addNodes()); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	f.addOwners()
 	for _, m := range f.members[:c.Brokers] {
@@ -198,6 +189,53 @@ func Start(c Config) (*Fleet, error) {
 		}
 	}
 	return f, nil
+}
+
+// addBrokers gives the brokers their places, at these ports.
+func (f *Fleet) addBrokers(client, routes []int) (err error) {
+	for i, port := range client {
+		f.urls = append(f.urls, fmt.Sprintf("nats://127.0.0.1:%d", port))
+		b := &broker.Config{Name: brokerName(i), Port: port, Dir: filepath.Join(f.dir, brokerName(i))}
+		if len(client) > 1 {
+			b.Cluster = fmt.Sprintf("127.0.0.1:%d", routes[i])
+			for n, to := range routes {
+				to := fmt.Sprintf("127.0.0.1:%d", to)
+				if n != i {
+					to = f.way("", brokerName(n), to)
+				}
+				b.Join = append(b.Join, to)
+			}
+		}
+		if len(client) > 1 && f.cfg.Links {
+			if b.File, err = f.gossip(b.Name); err != nil {
+				return err
+			}
+		}
+		m := &member{Member: Member{Role: Broker, Slot: f.cfg.Nodes + i + 1, Name: b.Name}, part: part{Broker: b}}
+		f.members = append(f.members, m)
+		if f.cfg.Disk > 0 {
+			if m.disk, err = newDisk(f.cfg.Disk); err != nil {
+				return err
+			}
+			b.Dir = diskInBroker
+		}
+	}
+	return nil
+}
+
+// addNodes gives the nodes theirs.
+func (f *Fleet) addNodes() (err error) {
+	for i := range f.cfg.Nodes {
+		n := &nodePart{f.cfg.Fleet, f.serversOf(nodeName(i)), nodeName(i), f.cfg.Workers}
+		m := &member{Member: Member{Role: Node, Slot: i + 1, Name: n.Name}, part: part{Node: n}}
+		f.members = append(f.members, m)
+		if f.cfg.Memory > 0 {
+			if m.room, err = f.rooms.add(n.Name, f.cfg.Memory); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func brokerName(i int) string { return fmt.Sprintf("broker-%d", i+1) }
@@ -288,7 +326,7 @@ func (f *Fleet) run(m *member) error {
 		return err
 	}
 	if m.part.Broker != nil && f.cfg.Copies {
-		if err := copyOf(m.part.Broker.Dir, m.part.Broker.Dir+".start"); err != nil {
+		if err := copyOf(m.dir(), f.copyFor(m)); err != nil {
 			return err
 		}
 	}
@@ -297,12 +335,21 @@ func (f *Fleet) run(m *member) error {
 	cmd.Env = append(os.Environ(), marker)
 	cmd.Stdout, cmd.Stderr = f.cfg.Output, f.cfg.Output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this process
+	if m.disk != nil {
+		cmd.ExtraFiles = []*os.File{m.disk.root}
+	}
 	held, err := cmd.StdinPipe()
 	if err != nil {
 		return err
 	}
 	if err := cmd.Start(); err != nil {
 		return err
+	}
+	if err := f.rooms.take(m.room, cmd.Process.Pid); err != nil {
+		f.log.Error("it cannot be limited, and is ended", "name", m.Name, "error", err)
+		_ = held.Close()
+	} else {
+		_, _ = held.Write([]byte{0}) // it waits for that: what it starts is to be in its cgroup, too. If it has ended that is seen
 	}
 	m.Generation++
 	m.PID, m.cmd, m.held, m.over, m.begun = cmd.Process.Pid, cmd, held, make(chan struct{}), time.Now()
@@ -317,6 +364,7 @@ func (f *Fleet) watch(m *member, cmd *exec.Cmd, over chan struct{}) {
 	defer f.mu.Unlock()
 	defer close(over)
 	m.cmd = nil
+	f.rooms.leave(m.room, cmd.Process.Pid)
 	if m.lose != nil {
 		m.lose()
 		m.lose = nil
@@ -439,11 +487,11 @@ func (f *Fleet) Lose(name string, pid int, older bool) (loss Loss, err error) {
 	}
 	var failed error
 	m.lose = func() {
-		dir := m.part.Broker.Dir
+		dir := m.dir()
 		loss.Before = files(dir)
 		failed = os.RemoveAll(dir)
 		if older && failed == nil {
-			failed = copyOf(dir+".start", dir)
+			failed = copyOf(f.copyFor(m), dir)
 		}
 		loss.After = files(dir)
 	}
@@ -455,6 +503,17 @@ func (f *Fleet) Lose(name string, pid int, older bool) (loss Loss, err error) {
 	}
 	return loss, errors.Join(err, failed)
 }
+
+// dir is where a broker keeps what it stores, as this process reaches it.
+func (m *member) dir() string {
+	if m.disk != nil {
+		return m.disk.store()
+	}
+	return m.part.Broker.Dir
+}
+
+// copyFor is where that is copied when it starts.
+func (f *Fleet) copyFor(m *member) string { return filepath.Join(f.dir, m.Name+".start") }
 
 // copyOf puts a copy of a directory in the place of another; nothing if there is none.
 func copyOf(from, to string) error {
@@ -484,7 +543,7 @@ func (f *Fleet) stored(name string, do func(dir string) error) error {
 	defer f.mu.Unlock()
 	for _, m := range f.members {
 		if m.Name == name && m.part.Broker != nil && m.cmd == nil {
-			return do(m.part.Broker.Dir)
+			return do(m.dir())
 		}
 	}
 	return fmt.Errorf("%q runs still, or is no broker of this fleet", name)
@@ -499,8 +558,18 @@ func (f *Fleet) Close() error {
 	f.end(Owner, 10*time.Second)
 	f.end(Node, 40*time.Second)
 	f.end(Broker, 10*time.Second)
+	return f.clean()
+}
+
+// clean removes what processes that have ended have left.
+func (f *Fleet) clean() error {
 	f.links.close()
-	return os.RemoveAll(f.dir)
+	for _, m := range f.members {
+		if m.disk != nil {
+			m.disk.close()
+		}
+	}
+	return errors.Join(f.rooms.close(), os.RemoveAll(f.dir))
 }
 
 // Terminate ends all processes by SIGKILL, and removes what they have stored.
@@ -518,8 +587,7 @@ func (f *Fleet) Terminate() error {
 	for _, over := range overs {
 		<-over
 	}
-	f.links.close()
-	return os.RemoveAll(f.dir)
+	return f.clean()
 }
 
 // end ends all processes of one role.

@@ -31,7 +31,7 @@ func TestMembersWithRoles(t *testing.T) {
 	for slot, m := range members {
 		g.Expect(target.Probe(bound(t), slot)).To(Equal(m.PID), "the broker by a question, the others by tasks")
 	}
-	_, _, err = target.Poison(bound(t), 1)
+	_, err = target.Poison(bound(t), chaos.Deadly{Code: 1})
 	g.Expect(err).To(MatchError(ContainSubstring("want processes that were members and have ended")), "it lives")
 	g.Expect(target.Violations()).To(BeEmpty())
 }

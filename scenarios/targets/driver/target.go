@@ -177,19 +177,29 @@ func (t *Target) harm(ctx context.Context, op string, h chaos.Harm) (evidence ma
 }
 
 // Poison implements chaos.Poisoner, for drivers of protocol 2. Who is said to have died of it must have been a member, and have ended.
-func (t *Target) Poison(ctx context.Context, code int) (pids []int, verdict string, err error) {
-	evidence, err := t.harm(ctx, "harm", chaos.Harm{Kind: "poison", Slot: -1, Args: map[string]any{"code": code}})
+func (t *Target) Poison(ctx context.Context, d chaos.Deadly) (died chaos.Poisoned, err error) {
+	args := map[string]any{"code": d.Code}
+	if d.Memory {
+		args = map[string]any{"memory": true}
+	}
+	evidence, err := t.harm(ctx, "harm", chaos.Harm{Kind: "poison", Slot: -1, Args: args})
 	if err != nil {
-		return nil, "", err
+		return died, err
 	}
 	for _, field := range strings.Fields(evidence["pids"]) {
 		pid, err := strconv.Atoi(field)
 		if err != nil || !t.Ended(pid) {
-			return nil, "", fmt.Errorf("the target says that %q died of the task: want processes that were members and have ended", field)
+			return died, fmt.Errorf("the target says that %q died of the task: want processes that were members and have ended", field)
 		}
-		pids = append(pids, pid)
+		died.PIDs = append(died.PIDs, pid)
 	}
-	return pids, evidence["given up"], nil
+	died.Verdict = evidence["given up"]
+	if d.Memory {
+		if died.OOMKills, err = strconv.Atoi(evidence["oom kills"]); err != nil {
+			return died, fmt.Errorf("the target's evidence has %q for \"oom kills\": want a number", evidence["oom kills"])
+		}
+	}
+	return died, nil
 }
 
 // Prove implements chaos.Provable. It waits for the tasks that it sent, which the workers run once they go on; tasks such as those of

@@ -38,6 +38,8 @@ type Settings struct {
 	Replicas units.Count `yaml:"replicas" zero:"nobody keeps the queue: want 1, 3 or 5" doc:"Brokers that keep the queue. Default: all."`
 	Owners   units.Count `yaml:"owners" zero:"none: the default" doc:"Processes that submit tasks of their own, beside the load; members in the last slots. Default: none."`
 	Storage  string      `yaml:"storage" enum:"memory file" doc:"Where brokers keep the queue. Default: memory."`
+	Memory   units.Bytes `yaml:"memory" doc:"The kernel kills a node that uses more with its workers, by a cgroup: poison by memory has it do so. Default: no limit."`
+	Disk     units.Bytes `yaml:"disk" doc:"A file system of its own for each broker, in memory and of this size, that the fault fill can fill. Goes with storage: file. Default: none."`
 	Budget   units.Count `yaml:"budget" zero:"never given up: want at least 1" doc:"Ends of nodes that a task may be blamed for. Default: 5."`
 	Bugs     []string    `yaml:"bugs" enum:"loses-tasks runs-twice wrong-values blames-bystanders kills-others no-respawn" doc:"Break the fleet at its edge in these ways, to see that a scenario would notice."`
 }
@@ -59,6 +61,29 @@ func (s *Settings) Check(fail func(key, format string, args ...any)) {
 	if !odd(s.Replicas) || s.Replicas > max(s.Brokers, 1) {
 		fail("replicas", "%d replicas on %d brokers: want 1, 3 or 5, and no more than brokers", s.Replicas, max(s.Brokers, 1))
 	}
+	if s.Memory > 0 && s.Memory < leastMemory {
+		fail("memory", "%s for a node and its workers: want %s or more", s.Memory, units.Bytes(leastMemory))
+	}
+	if s.Disk > 0 && s.Disk < leastDisk {
+		fail("disk", "a disk of %s: want %s or more", s.Disk, units.Bytes(leastDisk))
+	}
+	if s.Disk > 0 && s.Storage != "file" {
+		fail("disk", "the queue is kept in memory, and a disk holds none of it: want storage: file")
+	}
+}
+
+// How small a disk and the memory may be: what respawn-fleet target takes.
+const (
+	leastDisk   = 4 << 20
+	leastMemory = 64 << 20
+)
+
+// Refuses implements kind.Limited.
+func (s *Settings) Refuses(fault, _ string) string {
+	if fault == "fill" && s.Disk == 0 {
+		return "its brokers have no disks of their own: set disk, such as 16MiB"
+	}
+	return ""
 }
 
 // Open implements kind.Settings.
@@ -73,6 +98,12 @@ func (s *Settings) Open(ctx context.Context, at kind.Place) (*kind.Opened, error
 	}
 	if s.Owners > 0 {
 		argv = append(argv, "--owners", count(s.Owners))
+	}
+	if s.Memory > 0 {
+		argv = append(argv, "--memory", strconv.FormatInt(int64(s.Memory), 10))
+	}
+	if s.Disk > 0 {
+		argv = append(argv, "--disk", strconv.FormatInt(int64(s.Disk), 10))
 	}
 	if s.Budget > 0 {
 		argv = append(argv, "--budget", count(s.Budget))

@@ -226,10 +226,12 @@ func TestBootsFailAndLastAsTold(t *testing.T) {
 func TestPoisonIsGivenUp(t *testing.T) {
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 2})
-	died, verdict, err := p.Poison(bound(t), 9)
+	died, err := p.Poison(bound(t), chaos.Deadly{Code: 9})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(died).To(HaveLen(3))
-	g.Expect(verdict).To(ContainSubstring("exitcode=9"))
+	g.Expect(died.PIDs).To(HaveLen(3))
+	g.Expect(died.Verdict).To(ContainSubstring("exitcode=9"))
+	_, err = p.Poison(bound(t), chaos.Deadly{Memory: true})
+	g.Expect(err).To(MatchError(ContainSubstring("set hard_memory")))
 }
 
 // The life of a member that is killed, as the history will have it.

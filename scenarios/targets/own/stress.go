@@ -11,16 +11,27 @@ import (
 )
 
 // Poison implements chaos.Poisoner.
-func (t *Pool) Poison(ctx context.Context, code int) (pids []int, verdict string, err error) {
-	_, err = t.tasks().Poison.Call(ctx, t.Pool, code)
+func (t *Pool) Poison(ctx context.Context, d chaos.Deadly) (died chaos.Poisoned, err error) {
+	switch {
+	case !d.Memory:
+		_, err = t.tasks().Poison.Call(ctx, t.Pool, d.Code)
+	case t.cfg.HardMemory == 0:
+		return died, chaos.Refuse("workers without a limit would take this host's memory: set hard_memory")
+	default:
+		_, err = t.tasks().Stress.Call(ctx, t.Pool, tasks.Strain{Kind: "alloc"})
+	}
 	var lost *pool.WorkerLostError
 	if !errors.As(err, &lost) {
-		return nil, "", fmt.Errorf("a deadly task was not given up: %w", err)
+		return died, fmt.Errorf("a deadly task was not given up: %w", err)
 	}
 	for _, x := range lost.Exits {
-		pids = append(pids, x.PID)
+		died.PIDs = append(died.PIDs, x.PID)
+		if x.Kind == pool.KindOOM {
+			died.OOMKills++
+		}
 	}
-	return pids, lost.Error(), nil
+	died.Verdict = lost.Error()
+	return died, nil
 }
 
 // Stress implements chaos.Stresser.
