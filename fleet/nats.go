@@ -32,8 +32,7 @@ const (
 	connectTimeout = 10 * time.Second // of a caller without a deadline: a busy broker takes more than a moment to greet
 	apiTimeout     = 5 * time.Second
 	lookTimeout    = time.Second // for a look that is repeated
-	lazyFor        = 2 * time.Millisecond
-	leastPayload   = 64 << 10 // bytes of a message
+	leastPayload   = 64 << 10    // bytes of a message
 )
 
 // subjects of a fleet F: F.t.<epoch>.<queue>.<owner> are the stored tasks, F.o.<owner> what an owner is told, F.n.<node> what a node is,
@@ -74,11 +73,6 @@ type link struct {
 	rights context.Context // ends when the broker denies this user something; its cause says what
 	deny   context.CancelCauseFunc
 	inUse  atomic.Bool // by an owner or a node that is made
-
-	lazyMu sync.Mutex
-	lazy   []lazyMessage
-	timer  *time.Timer // sends them
-	timed  bool        // soon
 
 	mu       sync.Mutex
 	stream   jetstream.Stream
@@ -313,45 +307,7 @@ func (l *link) part() int { return int(min(maxPart, l.nc.MaxPayload()/2-4096)) }
 // publish stores a task, under the subject that tasks gives; what the broker says of it comes to confirm, as stored reads it. There is no message id: the broker would
 // keep each of them for minutes, and what is published again is another try.
 func (l *link) publish(e *envelope, subject, confirm string) error {
-	err := l.nc.PublishRequest(subject, confirm, encode(e))
-	l.sendLazy()
-	return err
-}
-
-// lazyMessage is one that nobody waits for.
-type lazyMessage struct {
-	subject string
-	data    []byte
-}
-
-// lazily sends what nobody waits for: together with the next message that somebody does wait for, so that no process is woken for it alone,
-// and after lazyFor at the latest.
-func (l *link) lazily(subject string, data []byte) {
-	l.lazyMu.Lock()
-	defer l.lazyMu.Unlock()
-	l.lazy = append(l.lazy, lazyMessage{subject, data})
-	switch {
-	case l.timer == nil:
-		l.timer = time.AfterFunc(lazyFor, func() {
-			l.lazyMu.Lock()
-			l.timed = false
-			l.lazyMu.Unlock()
-			l.sendLazy()
-		})
-	case !l.timed:
-		l.timer.Reset(lazyFor)
-	}
-	l.timed = true
-}
-
-// sendLazy sends what waits to be sent lazily.
-func (l *link) sendLazy() {
-	l.lazyMu.Lock()
-	defer l.lazyMu.Unlock()
-	for _, m := range l.lazy {
-		_ = l.nc.Publish(m.subject, m.data)
-	}
-	l.lazy = again(l.lazy)
+	return l.nc.PublishRequest(subject, confirm, encode(e))
 }
 
 // refusedBy tells whether a message is the broker's word that nobody listens where its answer was asked for.
@@ -414,8 +370,7 @@ func position(ack string) (count int, seq uint64) {
 	return count, seq
 }
 
-// ack acknowledges what has settled: lazily, since nobody waits for that.
-func (l *link) ack(subject string)      { l.lazily(subject, []byte("+ACK")) }
+func (l *link) ack(subject string)      { _ = l.nc.Publish(subject, []byte("+ACK")) }
 func (l *link) progress(subject string) { _ = l.nc.Publish(subject, []byte("+WPI")) }
 
 func (l *link) nak(subject string, delay time.Duration) {

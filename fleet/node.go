@@ -99,6 +99,7 @@ type server struct {
 	recovering atomic.Bool
 
 	mu      sync.Mutex
+	watch   watch
 	hand    *hand
 	runs    map[taskKey]uint64 // the message ID of each run
 	args    *gatherer          // arguments that stayed with their owners
@@ -110,8 +111,10 @@ type server struct {
 	said    int                // workers, in the last hello
 	work    []handEffect       // starts and stops, in their order
 	reports letters[report]
-	working bool // somebody does them
-	noting  bool // a note is due soon
+	acks    []string // which wait for other messages
+	acking  bool     // soon
+	working bool     // somebody does them
+	noting  bool     // a note is due soon
 	ended   bool
 }
 
@@ -274,7 +277,7 @@ func (s *server) pullEnded(now time.Duration, m *nats.Msg) {
 func (s *server) with(take func(now time.Duration)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := clock()
+	now := s.watch.exact()
 	take(now)
 	s.carryOut(now)
 }
@@ -290,14 +293,16 @@ func (s *server) carryOut(now time.Duration) {
 			e.Report.Broker, e.Report.PID, e.Report.Size = s.link.nc.ConnectedUrlRedacted(), os.Getpid(), s.pool.Size()
 			_ = s.link.nc.Publish(s.link.nodes(), encodeReports([]report{e.Report}))
 		case handAck:
-			s.link.ack(e.Ack)
+			s.acks = append(s.acks, e.Ack)
 		case handProgress:
 			s.link.progress(e.Ack)
 		default:
 			s.work = append(s.work, e)
 		}
 	}
+	tells := s.reports.count > 0
 	s.reports.each(s.report)
+	s.ackLater(tells)
 	s.pull(now)
 	if len(s.hand.tasks) == 0 {
 		select {
@@ -347,7 +352,25 @@ func (s *server) report(owner string, rs []report) {
 		}
 	}
 	_ = s.link.nc.Publish(s.link.owner(owner), encodeReports(rs[from:]))
-	s.link.sendLazy()
+}
+
+// ackLater acknowledges once there is much to acknowledge, or soon, or if something else is sent anyway: nobody waits for that. s.mu is held.
+func (s *server) ackLater(now bool) {
+	switch n := len(s.acks); {
+	case now || n >= manyLater:
+		for _, ack := range s.acks {
+			s.link.ack(ack)
+		}
+		s.acks = again(s.acks)
+	case n > 0 && !s.acking:
+		s.acking = true
+		time.AfterFunc(lazyFor, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.acking = false
+			s.ackLater(true)
+		})
+	}
 }
 
 // doWork starts and stops runs, in the order in which the hand has said it: whoever has made work does it, or leaves it to who is at it.
@@ -481,7 +504,10 @@ func (s *server) finished(k taskKey, id uint64, r *pool.Reply) {
 	if s.runs[k] != id {
 		return
 	}
-	now := clock()
+	now := s.watch.about()
+	if len(s.hand.granted) > 0 { // one of them may begin, if its owner's word is not too old
+		now = s.watch.exact()
+	}
 	s.forgetRun(now, k, id)
 	if errors.Is(r.Err, pool.ErrClosed) || errors.Is(r.Err, pool.ErrCrashLoop) {
 		s.hand.cannot(now, k, fits)
@@ -589,9 +615,9 @@ func (s *server) run(ctx context.Context) error {
 	s.mu.Lock()
 	s.hand.bye()
 	s.carryOut(clock())
+	s.ackLater(true)
 	s.ended = true
 	s.mu.Unlock()
-	s.link.sendLazy()
 	_ = s.link.nc.FlushTimeout(time.Second) // a broker that is away is told nothing
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -117,10 +116,12 @@ type owner struct {
 	cancelled  atomic.Bool // something that was stored: some of it may be there still
 	unsure     atomic.Bool // whether the stream is there
 
-	in   chan *nats.Msg
-	subs struct{ reports, stored, refused, inquiries *nats.Subscription }
+	in      chan *nats.Msg
+	pubAcks chan *nats.Msg // what the broker says of publishes: nobody is woken for it, and whoever has o.mu for something else takes it
+	subs    struct{ reports, refused, inquiries *nats.Subscription }
 
 	mu        sync.Mutex
+	watch     watch
 	judge     *judge
 	last      uint64
 	sent      map[uint64]*outgoing // by number
@@ -132,24 +133,29 @@ type owner struct {
 	subject   string // of tasks of an epoch, subjectOf
 	subjectOf string
 	orders    letters[order]
-	waiting   []*outgoing // not at the judge yet: enough others are
-	results   *gatherer   // results that stayed with their nodes
-	out       int         // tasks at the judge
-	outBytes  int         // of their arguments
+	accepts   letters[order] // which wait for others
+	accepting bool           // soon
+	waiting   []*outgoing    // not at the judge yet: enough others are
+	results   *gatherer      // results that stayed with their nodes
+	out       int            // tasks at the judge
+	outBytes  int            // of their arguments
 	closed    bool
 	changed   chan struct{} // closed and replaced when a task has settled, or nodes have come
 }
 
-// listen subscribes to what an owner is told. All of it comes to one place, which takes as much at a time as is there.
+// listen subscribes to what an owner is told. All of it but confirmations comes to one place, which takes as much at a time as is there.
 func (o *owner) listen() error {
 	o.link.inUse.Store(true)
 	base := o.link.owner(o.id)
-	o.in = make(chan *nats.Msg, 1<<16) // what finds it full is lost, and is told again
+	o.in, o.pubAcks = make(chan *nats.Msg, 1<<16), make(chan *nats.Msg, 1<<16) // what finds them full is lost, and is told again
+	var err error
+	if _, err = o.link.nc.ChanSubscribe(base+".pub.*", o.pubAcks); err != nil {
+		return fmt.Errorf("fleet: %w", err)
+	}
 	for subject, sub := range map[string]**nats.Subscription{
-		base: &o.subs.reports, base + ".pub.*": &o.subs.stored, base + ".pong.*": &o.subs.refused, o.link.nodes(): &o.subs.reports,
+		base: &o.subs.reports, base + ".pong.*": &o.subs.refused, o.link.nodes(): &o.subs.reports,
 		o.link.asks(): &o.subs.inquiries,
 	} {
-		var err error
 		if *sub, err = o.link.nc.ChanSubscribe(subject, o.in); err != nil {
 			return fmt.Errorf("fleet: %w", err)
 		}
@@ -186,7 +192,7 @@ func (o *owner) receive() {
 func (o *owner) hear(batch []*nats.Msg) {
 	var reports [][]report
 	for _, m := range batch {
-		if m.Sub == o.subs.stored || m.Sub == o.subs.refused || m.Sub == o.subs.inquiries {
+		if m.Sub == o.subs.refused || m.Sub == o.subs.inquiries {
 			continue
 		}
 		rs, err := decodeReports(m.Data)
@@ -197,10 +203,9 @@ func (o *owner) hear(batch []*nats.Msg) {
 	}
 	var purged []settlement
 	o.with(func(now time.Duration) {
+		o.takePubAcks(now) // that a task is stored comes before its result
 		for _, m := range batch {
 			switch m.Sub {
-			case o.subs.stored:
-				o.stored(now, m)
 			case o.subs.refused:
 				if refusedBy(m) {
 					o.refused(now, m.Subject[strings.LastIndexByte(m.Subject, '.')+1:])
@@ -274,6 +279,18 @@ func (o *owner) askItsBroker(id, broker string) {
 	})
 }
 
+// takePubAcks takes what the broker says of publishes, as much as has come. o.mu is held.
+func (o *owner) takePubAcks(now time.Duration) {
+	for {
+		select {
+		case m := <-o.pubAcks:
+			o.stored(now, m)
+		default:
+			return
+		}
+	}
+}
+
 // stored reads what the broker says of a publish.
 func (o *owner) stored(now time.Duration, m *nats.Msg) {
 	slot, err := strconv.Atoi(m.Subject[strings.LastIndexByte(m.Subject, '.')+1:])
@@ -293,7 +310,7 @@ func (o *owner) stored(now time.Duration, m *nats.Msg) {
 // with lets the judge decide something, and carries it out.
 func (o *owner) with(decide func(now time.Duration)) {
 	o.mu.Lock()
-	now := clock()
+	now := o.watch.exact()
 	decide(now)
 	settled := o.carryOut(now)
 	o.mu.Unlock()
@@ -315,7 +332,11 @@ func (o *owner) carryOut(now time.Duration) (settled []settlement) {
 			case effectPublish:
 				o.publish(e)
 			case effectSend:
-				o.orders.add(e.Node, e.Order)
+				if e.Order.Kind == orderAccept {
+					o.accepts.add(e.Node, e.Order)
+				} else {
+					o.orders.add(e.Node, e.Order)
+				}
 			case effectPing:
 				_ = o.link.nc.PublishRequest(o.link.node(e.Node), o.link.owner(o.id)+".pong."+e.Node, encodeOrders([]order{e.Order}))
 			case effectNak:
@@ -331,17 +352,32 @@ func (o *owner) carryOut(now time.Duration) (settled []settlement) {
 		}
 		o.feed(now)
 	}
-	o.orders.each(func(node string, orders []order) {
-		if subject, data := o.link.node(node), encodeOrders(orders); slices.ContainsFunc(orders, order.urgent) {
-			_ = o.link.nc.Publish(subject, data)
-		} else {
-			o.link.lazily(subject, data)
-		}
-	})
+	o.orders.each(o.tell)
+	o.acceptLater()
 	if len(settled) > 0 {
 		o.notify()
 	}
 	return settled
+}
+
+func (o *owner) tell(node string, orders []order) {
+	_ = o.link.nc.Publish(o.link.node(node), encodeOrders(orders))
+}
+
+// acceptLater accepts results once there are many, or soon: nobody waits for that, and each message wakes a broker and a node. o.mu is held.
+func (o *owner) acceptLater() {
+	switch {
+	case o.accepts.count >= manyLater:
+		o.accepts.each(o.tell)
+	case o.accepts.count > 0 && !o.accepting:
+		o.accepting = true
+		time.AfterFunc(lazyFor, func() {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.accepting = false
+			o.accepts.each(o.tell)
+		})
+	}
 }
 
 func (o *owner) publish(e effect) {
@@ -459,10 +495,8 @@ func (o *owner) run() {
 	for {
 		select {
 		case <-tick.C:
-			if o.unsure.Load() {
-				go o.recover()
-			}
 			o.with(func(now time.Duration) {
+				o.takePubAcks(now)
 				o.judge.tick(now)
 				o.results.drop(now, func(k gatherKey) bool { n := o.judge.nodes[k.who]; return n == nil || n.state >= gone })
 				o.results.tick(now)
@@ -471,6 +505,9 @@ func (o *owner) run() {
 					o.notify()
 				}
 			})
+			if o.unsure.Load() {
+				go o.recover()
+			}
 		case <-o.ended:
 			return
 		}
@@ -557,7 +594,7 @@ func (o *owner) Send(ctx context.Context, m *pool.Message, done func(*pool.Reply
 		case o.cfg.QueueLimit == 0 || len(o.sent) < o.cfg.QueueLimit:
 			o.last++
 			env.No = o.last
-			now := clock()
+			now := o.watch.about()
 			out := &outgoing{message: m, envelope: env, done: done, born: now}
 			o.sent[env.No], o.byMessage[m.ID] = out, env.No
 			o.waiting = append(o.waiting, out)
@@ -658,12 +695,12 @@ func (o *owner) end() {
 			cancel()
 		}
 		o.mu.Lock()
+		o.accepts.each(o.tell)
 		nodes := sortedKeys(o.judge.nodes)
 		o.mu.Unlock()
 		for _, node := range nodes {
 			_ = o.link.nc.Publish(o.link.node(node), encodeOrders([]order{{Owner: o.id, Kind: orderGone}}))
 		}
-		o.link.sendLazy()
 		_ = o.link.nc.FlushTimeout(time.Second)
 		o.link.nc.Close()
 	})

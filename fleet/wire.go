@@ -9,11 +9,18 @@ import (
 // The messages of a fleet. An envelope is stored in the broker's stream; reports go from nodes to owners and orders from owners to
 // nodes as messages that nobody stores, which may be lost, doubled or late. Durations travel, instants never do.
 
+// What nobody waits for leaves with other messages, or when there is much of it, or after a while.
+const (
+	lazyFor   = 2 * time.Millisecond
+	manyLater = 64
+)
+
 // letters are what is to be told, by whom it is for. The zero value has none, and one with none can be used again.
 type letters[T any] struct {
 	to    []string // in the order in which they were first written to
 	of    map[string][]T
 	spare []T // for the next of them
+	count int
 }
 
 func (l *letters[T]) add(to string, one T) {
@@ -26,6 +33,7 @@ func (l *letters[T]) add(to string, one T) {
 		list, l.spare = l.spare, nil
 	}
 	l.of[to] = append(list, one)
+	l.count++
 }
 
 // each tells all of them. What tell is given is its own until it returns.
@@ -35,7 +43,7 @@ func (l *letters[T]) each(tell func(to string, all []T)) {
 		l.spare = again(l.of[to])
 		delete(l.of, to)
 	}
-	l.to = l.to[:0]
+	l.to, l.count = l.to[:0], 0
 }
 
 // envelope is a task as it is stored: everything that a node needs to run it.
@@ -153,9 +161,6 @@ const (
 	orderWant             // the owner wants Piece of its result
 	orderPart             // Piece of its argument
 )
-
-// urgent tells whether somebody waits for what the order brings about.
-func (o order) urgent() bool { return o.Kind != orderAccept }
 
 // order is what an owner tells a node.
 type order struct {
