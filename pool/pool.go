@@ -25,7 +25,7 @@ type Pool struct {
 	id       string
 	pid      int
 	guardian guard
-	sent     sync.Map   // of *call by Message.ID: what came by Send and has not settled
+	sent     sentCalls
 	waiters  *sync.Pool // of *waiting; apart, since the runtime holds a sync.Pool for two collections after its last use
 	origin
 	voices

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/respawn-go/respawn/internal/serve"
@@ -118,8 +119,12 @@ func (p *Pool) Send(ctx context.Context, m *Message, done func(*Reply)) error {
 	if err := m.check(); err != nil {
 		return err
 	}
-	c := &call{def: def, data: m.Arg, attempt: uint16(m.Attempts), patient: m.Block}
-	x := c.more()
+	both := &struct { // in one piece, since every such call has both
+		call
+		extra
+	}{call: call{def: def, data: m.Arg, attempt: uint16(m.Attempts), patient: m.Block}}
+	c, x := &both.call, &both.extra
+	c.extra = x
 	x.options = options{
 		timeout: m.Timeout, delivery: m.Delivery, hasDel: m.HasDelivery, slot: int32(m.Slot), key: m.Key, route: m.Route,
 		budgets: m.Budgets,
@@ -130,15 +135,45 @@ func (p *Pool) Send(ctx context.Context, m *Message, done func(*Reply)) error {
 		x.charge(exit)
 	}
 	x.settle = func() {
-		p.sent.CompareAndDelete(m.ID, c)
+		p.sent.remove(m.ID, c)
 		done(c.reply())
 	}
-	p.sent.Store(m.ID, c)
+	p.sent.add(m.ID, c)
 	if err := p.accept(ctx, c); err != nil {
-		p.sent.CompareAndDelete(m.ID, c)
+		p.sent.remove(m.ID, c)
 		return err
 	}
 	return nil
+}
+
+// sentCalls are the calls that came by Send and have not settled, by the ID of their message.
+type sentCalls struct {
+	mu sync.Mutex
+	of map[uint64]*call
+}
+
+func (s *sentCalls) add(id uint64, c *call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.of == nil {
+		s.of = make(map[uint64]*call)
+	}
+	s.of[id] = c
+}
+
+// remove forgets c, and no other that has come with its ID since.
+func (s *sentCalls) remove(id uint64, c *call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.of[id] == c {
+		delete(s.of, id)
+	}
+}
+
+func (s *sentCalls) get(id uint64) *call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.of[id]
 }
 
 // definition is what the message calls by name, if this pool's workers can run it.
@@ -181,8 +216,8 @@ func (m *Message) check() error {
 
 // Cancel cancels the task that came by Send with that ID.
 func (p *Pool) Cancel(id uint64) {
-	if c, ok := p.sent.Load(id); ok {
-		p.cancel(c.(*call), cancelled)
+	if c := p.sent.get(id); c != nil {
+		p.cancel(c, cancelled)
 	}
 }
 
