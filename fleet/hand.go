@@ -172,7 +172,8 @@ func (h *hand) set(t *inHand, to stateAtNode) {
 func (h *hand) deliver(now time.Duration, ds ...delivery) {
 	h.at(now)
 	items := make(map[string][]item)
-	for _, d := range ds {
+	for i := range ds {
+		d := &ds[i]
 		k := taskKey{d.Owner, d.No}
 		if t := h.tasks[k]; t != nil { // delivered here again, or published twice
 			if t.Seq == d.Seq {
@@ -181,7 +182,7 @@ func (h *hand) deliver(now time.Duration, ds ...delivery) {
 			continue
 		}
 		o := h.owner(d.Owner)
-		t := &inHand{delivery: d, came: now, told: now, renewed: now}
+		t := &inHand{delivery: *d, came: now, told: now, renewed: now}
 		h.tasks[k] = t
 		switch {
 		case h.mutant == mutantAckBeforeRun:
@@ -195,7 +196,7 @@ func (h *hand) deliver(now time.Duration, ds ...delivery) {
 		case h.draining, o.pending >= h.credit && h.mutant != mutantNoCredit:
 			h.giveBack(k, t)
 			continue
-		case h.mayStart(o, &d):
+		case h.mayStart(o, d):
 			h.start(k, t)
 			h.fresh = append(h.fresh, k)
 			continue

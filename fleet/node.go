@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -93,6 +94,7 @@ type server struct {
 	empty chan struct{}
 
 	in         chan *nats.Msg // all that comes
+	came       []delivery     // what handle was given last, to be filled anew
 	results    chan struct{}  // there are some to tell
 	over       chan struct{}
 	wg         sync.WaitGroup
@@ -109,13 +111,21 @@ type server struct {
 	refused time.Duration      // when one was refused last
 	mean    time.Duration      // of the handlers' run times, moving
 	said    int                // workers, in the last hello
-	work    []handEffect       // starts and stops, in their order
+	work    []workStep         // in their order
+	worked  []workStep         // what was done last, to be filled anew
 	reports letters[report]
 	acks    []string // which wait for other messages
 	acking  bool     // soon
 	working bool     // somebody does them
 	noting  bool     // a note is due soon
 	ended   bool
+}
+
+// workStep starts or stops a run: Kind is handStart, handStop, or handArrived with an argument that was with its owner.
+type workStep struct {
+	Kind handEffectKind
+	Key  taskKey
+	Arg  []byte
 }
 
 const (
@@ -182,17 +192,18 @@ func (s *server) receive(orders string) {
 // handle has the hand obey orders and take deliveries, in the order in which they came.
 func (s *server) handle(batch []*nats.Msg, orders string) {
 	var steps []func(now time.Duration)
-	var ds []delivery
+	s.came = slices.Grow(again(s.came), len(batch))
+	from := 0
 	deliver := func() {
-		if got := ds; len(got) > 0 {
+		if got := s.came[from:]; len(got) > 0 {
 			steps = append(steps, func(now time.Duration) {
 				s.pulling = max(s.pulling-len(got), 0)
 				s.hand.deliver(now, got...)
 			})
 		}
-		ds = nil
+		from = len(s.came)
 	}
-	for i, m := range batch {
+	for _, m := range batch {
 		if m.Subject == orders {
 			deliver()
 			given, err := decodeOrders(m.Data)
@@ -216,13 +227,10 @@ func (s *server) handle(batch []*nats.Msg, orders string) {
 			steps = append(steps, func(time.Duration) { s.hand.hello = 0 })
 			continue
 		}
-		if ds == nil {
-			ds = make([]delivery, 0, len(batch)-i)
-		}
-		ds = append(ds, delivery{})
-		ok, over := fetched(m, &ds[len(ds)-1])
+		s.came = append(s.came, delivery{})
+		ok, over := fetched(m, &s.came[len(s.came)-1])
 		if !ok {
-			ds = ds[:len(ds)-1]
+			s.came = s.came[:len(s.came)-1]
 		}
 		switch {
 		case ok:
@@ -297,7 +305,7 @@ func (s *server) carryOut(now time.Duration) {
 		case handProgress:
 			s.link.progress(e.Ack)
 		default:
-			s.work = append(s.work, e)
+			s.work = append(s.work, workStep{Kind: e.Kind, Key: e.Key})
 		}
 	}
 	tells := s.reports.count > 0
@@ -383,7 +391,7 @@ func (s *server) doWork() {
 	s.working = true
 	for len(s.work) > 0 {
 		work := s.work
-		s.work = nil
+		s.work, s.worked = again(s.worked), work
 		for _, e := range work {
 			t := s.hand.tasks[e.Key]
 			id := s.runs[e.Key]
@@ -441,7 +449,7 @@ func (s *server) wantArgument(k taskKey, t *inHand) {
 	s.args.want(clock(), gatherKey{who: k.owner, no: k.no}, t.Size, func(arg []byte) {
 		s.large[id] = len(arg)
 		s.args.held += len(arg)
-		s.work = append(s.work, handEffect{Kind: handArrived, Key: k, Arg: arg})
+		s.work = append(s.work, workStep{Kind: handArrived, Key: k, Arg: arg})
 	})
 }
 

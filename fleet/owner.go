@@ -235,13 +235,18 @@ func (o *owner) take(now time.Duration, r report) {
 		o.givePart(r)
 	case r.Kind == reportResult && r.Bytes > 0 && o.sent[r.Items[0].No] != nil:
 		o.judge.hear(now, note)
-		o.results.want(now, gatherKey{r.Node, r.Items[0].No, r.Run}, r.Bytes, func(payload []byte) {
-			r.Outcome.Payload = payload
-			o.judge.hear(o.judge.now, r)
-		})
+		o.wantResult(now, r)
 	default:
 		o.judge.hear(now, r)
 	}
+}
+
+// wantResult gets a result that stayed with its node; then the judge hears of it. o.mu is held.
+func (o *owner) wantResult(now time.Duration, r report) {
+	o.results.want(now, gatherKey{r.Node, r.Items[0].No, r.Run}, r.Bytes, func(payload []byte) {
+		r.Outcome.Payload = payload
+		o.judge.hear(o.judge.now, r)
+	})
 }
 
 // wantPart asks a node for a part of a result. o.mu is held.
