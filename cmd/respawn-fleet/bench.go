@@ -112,7 +112,7 @@ func (m measures) measure(ctx context.Context, brokers int) (f figures, err erro
 			return f, err
 		}
 		rate = append(rate, float64(m.tasks)/time.Since(began).Seconds())
-		took, err := floor.run(ctx, m.tasks, 256)
+		took, err := floor.run(ctx, m.tasks, floorOutstanding)
 		if err != nil {
 			return f, err
 		}

@@ -22,7 +22,12 @@ type floor struct {
 	results chan struct{}
 }
 
-const floorFetched = 256 // at a time
+// The floor's sizes are a fleet's: as many tasks as a Map has outstanding over one node of two workers, and as many bytes as a small task takes.
+const (
+	floorFetched     = 256 // at a time
+	floorOutstanding = 2048
+	floorBytes       = 64
+)
 
 var _ = reexec.Fetcher.Serve(fetch)
 
@@ -87,7 +92,7 @@ func fetch(servers string) {
 
 // run sends n tasks with so many outstanding, and waits for all results.
 func (f *floor) run(ctx context.Context, n, outstanding int) (time.Duration, error) {
-	data := make([]byte, 128)
+	data := make([]byte, floorBytes)
 	began := time.Now()
 	sent := 0
 	for done := 0; done < n; done++ {
