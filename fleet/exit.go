@@ -25,7 +25,7 @@ func (e *NodeExit) Error() string {
 
 // nodeExit is the record of a node's end for a task that it had.
 func nodeExit(n *node, no uint64) pool.Exit {
-	return pool.Exit{Worker: "node " + n.name + " (" + n.id + ")", Slot: -1, Code: -2, Kind: pool.KindUnknown, TaskID: no}
+	return pool.Exit{Worker: "node " + n.name + " (" + n.id + ")", Slot: -1, PID: n.pid, Code: -2, Kind: pool.KindUnknown, TaskID: no}
 }
 
 // lost is the error of a task that nodes ended with.

@@ -423,6 +423,10 @@ func (o *owner) settle(settled []settlement, now time.Duration, no uint64, reply
 		o.out--
 		o.outBytes -= len(out.envelope.Arg)
 	}
+	var lost *pool.WorkerLostError
+	if errors.As(reply.Err, &lost) && lost.Task == "" { // the judge knows its number alone
+		lost.Task = out.envelope.Task
+	}
 	return append(settled, settlement{out.done, reply})
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,8 +52,10 @@ func TestANodeIsEndedForTheMemoryThatATaskTakes(t *testing.T) {
 	var lost *pool.WorkerLostError
 	g.Expect(errors.As(err, &lost)).To(BeTrue(), "%v", err)
 	g.Expect(len(lost.Exits)).To(BeNumerically(">=", 2), "the first says little: many tasks are lost with a node")
+	g.Expect(lost.Error()).To(ContainSubstring(`task "respawn-fleet.hungry" lost its worker`))
 	text, err := os.ReadFile(told)
 	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(strings.Fields(string(text))).To(ContainElement(fmt.Sprint(lost.Exits[0].PID)))
 	nodes := len(strings.Fields(string(text)))
 	g.Expect(nodes).To(BeNumerically(">=", 2))
 	kills, err := local.OOMKills()
