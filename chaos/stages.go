@@ -375,6 +375,7 @@ func (x *experiment) stop(early bool) {
 	if early {
 		patience = 0
 	}
+	x.account(early)
 	x.lastLook(0, patience)
 	x.stage(history.Stop)
 	if x.Close != nil {
@@ -389,6 +390,42 @@ func (x *experiment) stop(early bool) {
 	}
 	x.hearWitness()
 }
+
+// account records what is left of the tasks in the target's queue: once there is nothing, or when it has had the time to find out.
+func (x *experiment) account(early bool) {
+	t, ok := x.Target.(Accounting)
+	if !ok {
+		return
+	}
+	patience := accountPatience
+	if early {
+		patience = 0
+	}
+	for deadline := time.Now().Add(patience); ; {
+		ctx, cancel := context.WithTimeout(context.Background(), accountWithin)
+		a, err := t.Account(ctx)
+		cancel()
+		late := time.Now().After(deadline)
+		switch {
+		case a == nil && err == nil:
+			return
+		case err != nil && late:
+			x.note("the target does not tell what is left in its queue: %v", err)
+			return
+		case err == nil && (late || a.Left() == 0):
+			x.record(history.Event{Account: a})
+			return
+		}
+		_ = wait.For(context.Background(), accountEvery)
+	}
+}
+
+const (
+	accountWithin = 5 * time.Second
+	accountEvery  = 50 * time.Millisecond
+	// What a member was to acknowledge when it was killed is handed out again after the patience of its broker, half a minute mostly.
+	accountPatience = 40 * time.Second
+)
 
 // hearWitness adds what the tasks recorded of themselves.
 func (x *experiment) hearWitness() {

@@ -143,7 +143,7 @@ type Stresser interface {
 // Harm is what a target does to itself, since nobody else can: faults that are about what its processes have stored and how they are
 // connected.
 type Harm struct {
-	Kind string         // the fault's name: stepdown, amnesia, cut, slow, fill, redeliver
+	Kind string         // the fault's name: stepdown, amnesia, cut, slow, fill, redeliver, cancel
 	Slot int            // whom it befalls; -1: the target as a whole
 	PID  int            // the process in the slot; 0 for the whole
 	Args map[string]any // the fault's own
@@ -156,6 +156,12 @@ type Harmer interface {
 	Harm(ctx context.Context, h Harm) (evidence map[string]string, err error)
 	// Heal ends a harm that lasts, and returns what came of it meanwhile: "bytes" that were held up, what was "free after".
 	Heal(ctx context.Context, h Harm) (evidence map[string]string, err error)
+}
+
+// Accounting is a target that keeps its tasks in a queue, and tells what is left there.
+type Accounting interface {
+	// Account is as of now; nil of a target that keeps none.
+	Account(ctx context.Context) (*history.Account, error)
 }
 
 // Crasher arms a crash point in a member's protocol loop: before-read, after-read, mid-exec, mid-write, after-write,

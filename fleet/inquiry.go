@@ -37,15 +37,16 @@ type OwnerInfo struct {
 	Host        string       `json:"host"`
 	PID         int          `json:"pid"` // on that host
 	Answers     bool         `json:"answers"`
-	Outstanding int          `json:"outstanding"`      // tasks that have not settled
-	Waiting     int          `json:"waiting"`          // of them, those that are not in the queue yet
-	Stored      uint64       `json:"stored"`           // of its tasks in the queue, with those that nodes have
-	Oldest      Milliseconds `json:"oldest_ms"`        // since the oldest of them was submitted
-	Blind       bool         `json:"blind"`            // it was cut off or held up just now, and judges nobody
-	Nodes       []NodeInfo   `json:"nodes"`            // as it sees them: who is suspected, and why
-	Suspects    []TaskInfo   `json:"suspects"`         // tasks with which two nodes or more were lost; 20 at most
-	Settled     int          `json:"-" cbor:"settled"` // by a purge
-	Tasks       []TaskInfo   `json:"-" cbor:"tasks"`   // those that were asked for
+	Outstanding int          `json:"outstanding"` // tasks that have not settled
+	Waiting     int          `json:"waiting"`     // of them, those that are not in the queue yet
+	Stored      uint64       `json:"stored"`      // of its tasks in the queue, with those that nodes have
+	Oldest      Milliseconds `json:"oldest_ms"`   // since the oldest of them was submitted
+	Stats
+	Blind    bool       `json:"blind"`            // it was cut off or held up just now, and judges nobody
+	Nodes    []NodeInfo `json:"nodes"`            // as it sees them: who is suspected, and why
+	Suspects []TaskInfo `json:"suspects"`         // tasks with which two nodes or more were lost; 20 at most
+	Settled  int        `json:"-" cbor:"settled"` // by a purge
+	Tasks    []TaskInfo `json:"-" cbor:"tasks"`   // those that were asked for
 }
 
 // TaskInfo is what an owner knows of a task that has not settled.
@@ -181,7 +182,7 @@ func (o *owner) inquired(now time.Duration, m *nats.Msg) (settled []settlement) 
 	case inquirePurge:
 		settled, a.Settled = o.purge(now)
 	}
-	a.Outstanding, a.Waiting, a.Blind = len(o.sent), len(o.sent)-o.out, o.judge.blind()
+	a.Outstanding, a.Waiting, a.Blind, a.Stats = len(o.sent), len(o.sent)-o.out, o.judge.blind(), o.judge.stats
 	a.Nodes = o.seen(now)
 	_ = o.link.nc.Publish(m.Reply, encode(a))
 	return settled

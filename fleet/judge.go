@@ -43,6 +43,7 @@ const (
 	publishRetry = time.Second            // until a publish that was not confirmed is repeated
 	returnDelay  = 200 * time.Millisecond // until a returned task is published again; doubles up to maxReturn
 	maxReturn    = 10 * time.Second
+	returnFew    = time.Second // in place of maxReturn, while some node may know a task that others do not
 	suspectDelay = time.Second // until a blamed task runs again; doubles
 )
 
@@ -72,7 +73,9 @@ type judge struct {
 	lostAt   time.Duration // when a node was lost last; 0: never
 	served   time.Duration // when a node was last there
 	cursor   uint64        // the last task that repair has asked about
-	anew     bool          // the stream may have forgotten: repair asks about all, one batch after the other
+	stats    Stats
+	accepted [1 << 10]acceptance // the results that were taken last, by the task's number
+	anew     bool                // the stream may have forgotten: repair asks about all, one batch after the other
 }
 
 // task is one that has not settled.
@@ -90,7 +93,9 @@ type task struct {
 	asked    time.Duration // when one asked for it that was not the first to have it, while nobody had told
 	notYet   time.Duration // until when one that was blamed does not run
 	returns  int
-	misfit   misfit // why it came back last
+	misfit   misfit        // why it came back last
+	unfit    []string      // the programs whose nodes will not run it
+	hopeless time.Duration // since when nobody has been there who may; 0: somebody is, or it is not known to need one
 	holds    []*hold
 	grant    *hold // at most once: who may start it, for ever
 	blamed   int   // ends of node processes that are charged to it
@@ -123,11 +128,20 @@ type node struct {
 	refusedFrom    time.Duration // when the first of them was
 	confirmed      time.Duration // when the last of them was that its own broker confirmed
 	broker         string        // where it is connected
+	program        string        // nodes of equal ones know the same tasks; "" until it has said hello
+	listed         int           // tasks that it had when it was pinged last
 	pid, size      int           // its process, and its workers' number
 	pinged         time.Duration
 	ponged         time.Duration // when the newest ping was sent that it has answered
 	state          nodeState
 	blamed         *task // the one blamed task that it may run now
+}
+
+// acceptance is of a result that was taken. The same one comes again if the node has not heard that.
+type acceptance struct {
+	no   uint64
+	node *node
+	run  uint64
 }
 
 type nodeState uint8
@@ -246,6 +260,7 @@ func (j *judge) stored(now time.Duration, no, seq uint64, there, delivered bool)
 	}
 	switch {
 	case !there:
+		j.stats.Repaired++
 		j.publish(t) // for a task at most once, too: it was never granted, or it would be held
 	case !delivered:
 	case t.missing == 0:
@@ -255,6 +270,7 @@ func (j *judge) stored(now time.Duration, no, seq uint64, there, delivered bool)
 	case now-t.missing > j.AckWait+5*time.Second: // delivered, perhaps, to nobody who tells
 		j.do(effect{Kind: effectNakSeq, Seq: seq})
 		j.do(effect{Kind: effectDelete, Seq: seq})
+		j.stats.Repaired++
 		j.publish(t)
 	case now-t.missing > wordGrace && j.mutant != mutantNakOnlyNoted: // whoever has it has had time to say so
 		j.do(effect{Kind: effectNakSeq, Seq: seq})
@@ -274,6 +290,7 @@ func (j *judge) stream(now time.Duration, epoch string) {
 	}
 	for _, t := range j.order {
 		if !t.settled && t.due == 0 && len(t.holds) == 0 {
+			j.stats.Repaired++
 			j.publish(t)
 		}
 	}
@@ -283,7 +300,7 @@ func (j *judge) stream(now time.Duration, epoch string) {
 func (j *judge) cancel(now time.Duration, no uint64, err error) {
 	j.now = now
 	if t := j.tasks[no]; t != nil {
-		if len(t.holds) == 0 && t.seq > 0 {
+		if len(t.holds) == 0 && t.seq > 0 && t.epoch == j.epoch { // in another stream that number is somebody else's
 			j.do(effect{Kind: effectDelete, Seq: t.seq})
 		}
 		j.settle(t, &pool.Reply{Err: err})
@@ -323,7 +340,7 @@ func (j *judge) hear(now time.Duration, r report) {
 			j.note(n, it)
 		}
 	case reportResult:
-		j.result(n, r.Items[0], r.Outcome)
+		j.result(n, r.Items[0], r.Run, r.Outcome)
 	case reportReturn:
 		j.returned(n, r.Items[0], r.Misfit)
 	}
@@ -360,6 +377,10 @@ func (j *judge) hello(r report) {
 	n := j.known(r.Node)
 	n.name, n.host, n.workers, n.broker, n.pid, n.size = r.Name, r.Host, r.Workers, r.Broker, r.PID, r.Size
 	j.alive(n)
+	if n.program != r.Program {
+		n.program = r.Program
+		j.offer(n)
+	}
 	for _, old := range j.nodes {
 		if old != n && old.name == n.name && old.host == n.host && old.state != ended && old.heard <= n.heard {
 			j.end(old)
@@ -486,18 +507,24 @@ func (t *task) drop(h *hold) {
 }
 
 // result settles a task, if it is the first.
-func (j *judge) result(n *node, it item, outcome *pool.Reply) {
+func (j *judge) result(n *node, it item, run uint64, outcome *pool.Reply) {
 	t := j.tasks[it.No]
-	switch {
+	switch last := &j.accepted[it.No%uint64(len(j.accepted))]; {
 	case t == nil:
+		if *last != (acceptance{it.No, n, run}) {
+			j.stats.Stale++
+		}
 		j.tell(n, orderAccept, it) // it settled before: there is nothing to keep
 		if j.mutant == mutantSettlesTwice {
 			j.do(effect{Kind: effectSettle, Task: it.No, Outcome: outcome})
 		}
 		return
 	case t.grant != nil && t.grant.node != n:
+		j.stats.Stale++
 		j.tell(n, orderDrop, it) // who has no right to run it has no say in its outcome
 		return
+	default:
+		*last = acceptance{it.No, n, run}
 	}
 	if h := t.at(n); h != nil {
 		h.state = done
@@ -527,20 +554,63 @@ func (j *judge) returned(n *node, it item, why misfit) {
 			t.grant, t.started = nil, false
 		}
 	}
-	if why != fits && j.now-t.born > j.Unknown {
-		j.settle(t, &pool.Reply{Err: why.error()})
+	hope := why != fits && j.hope(t, n)
+	if why != fits && !hope && j.now-t.hopeless > j.Unknown {
+		j.abandon(t, why.error())
 		return
 	}
 	if t.due == 0 && (t.seq == it.Seq || t.seq == 0) { // whoever else has it is in trouble
-		t.due = j.now + min(returnDelay<<min(t.returns, 10), maxReturn)
+		most := maxReturn
+		if hope { // it comes to who knows it by chance
+			most = returnFew
+		}
+		t.due = j.now + min(returnDelay<<min(t.returns, 10), most)
 		t.returns++
+	}
+}
+
+// abandon settles a task that no node is left to bring to its end.
+func (j *judge) abandon(t *task, why error) {
+	j.stats.Abandoned++
+	j.settle(t, &pool.Reply{Err: why})
+}
+
+// hope tells whether somebody is there who may know a task, which a node has given back since its program does not.
+func (j *judge) hope(t *task, from *node) bool {
+	if p := from.programOr(); !slices.Contains(t.unfit, p) {
+		t.unfit = append(t.unfit, p)
+	}
+	for _, n := range j.nodes {
+		if n.state == alive && !slices.Contains(t.unfit, n.programOr()) {
+			t.hopeless = 0
+			return true
+		}
+	}
+	if t.hopeless == 0 {
+		t.hopeless = j.now
+	}
+	return false
+}
+
+// programOr is what a node's program is known by: one that has not said hello stands for itself alone.
+func (n *node) programOr() string { return cmp.Or(n.program, n.id) }
+
+// offer has what no node there knew stored again at once, now that one of another program has come.
+func (j *judge) offer(n *node) {
+	for _, t := range j.order {
+		if !t.settled && t.misfit != fits && !slices.Contains(t.unfit, n.programOr()) {
+			t.hopeless = 0
+			if t.due > 0 {
+				t.due = min(t.due, j.now)
+			}
+		}
 	}
 }
 
 // compare takes a pong's list of all that a node had when it was pinged: what it had told of before and has not, it let go of.
 func (j *judge) compare(n *node, hand []item, pinged time.Duration) {
 	has := make(map[uint64]bool, len(hand))
-	n.ponged = max(n.ponged, pinged)
+	n.ponged, n.listed = max(n.ponged, pinged), len(hand)
 	for _, it := range hand {
 		has[it.No] = true
 		if t := j.tasks[it.No]; it.State != asking && (t == nil || t.at(n) == nil) { // the word of it was lost
@@ -560,6 +630,7 @@ func (j *judge) rescue(t *task, h *hold) {
 	switch {
 	case t.settled || len(t.holds) > 0 || t.due > 0:
 	case t.epoch != j.epoch: // the stream that had it is gone
+		j.stats.Repaired++
 		t.due = max(t.notYet, j.now)
 	default:
 		t.missing = j.now
@@ -607,6 +678,7 @@ func (j *judge) suspected(n *node) {
 			switch {
 			case t.heldElsewhere(n):
 			case t.epoch != j.epoch:
+				j.stats.Repaired++
 				t.due = j.now
 			default:
 				j.do(effect{Kind: effectNak, Ack: h.ack})
@@ -674,14 +746,14 @@ func (j *judge) blame(t *task, h *hold) {
 	}
 	t.exits = append(t.exits, nodeExit(n, t.no))
 	if t.blamed >= cmp.Or(t.budget, j.Budget) {
-		j.settle(t, &pool.Reply{Err: lost(t, n)})
+		j.abandon(t, lost(t, n))
 	}
 }
 
 // lose settles a task that was to run at most once and may have.
 func (j *judge) lose(t *task, n *node) {
 	t.exits = append(t.exits, nodeExit(n, t.no))
-	j.settle(t, &pool.Reply{Err: lost(t, n)})
+	j.abandon(t, lost(t, n))
 }
 
 // connection tells that the owner's own connection to the broker was lost, or is back.
@@ -747,7 +819,7 @@ func (j *judge) alone() {
 			if t.seq > 0 {
 				j.do(effect{Kind: effectDelete, Seq: t.seq})
 			}
-			j.settle(t, &pool.Reply{Err: ErrNoNodes})
+			j.abandon(t, ErrNoNodes)
 		}
 	}
 }
@@ -844,7 +916,7 @@ func (j *judge) nodeInfos(now time.Duration) (list []NodeInfo) {
 		n := j.nodes[id]
 		info := NodeInfo{
 			ID: id, Name: n.name, Host: n.host, PID: n.pid, Workers: n.size, State: n.state.String(), Held: held[n],
-			Silent: Milliseconds(max(now-n.heard, 0)), Refusals: n.refusals,
+			Listed: n.listed, Silent: Milliseconds(max(now-n.heard, 0)), Refusals: n.refusals,
 		}
 		if n.blamed != nil {
 			info.Suspect = n.blamed.no

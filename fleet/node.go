@@ -42,7 +42,7 @@ func ServePool(ctx context.Context, p *pool.Pool, n Node) error {
 	}
 	n = n.withDefaults()
 	s := &server{
-		cfg: n, id: newID(), pool: p, log: n.Logger, runs: make(map[taskKey]uint64), large: make(map[uint64]int), empty: make(chan struct{}, 1), results: make(chan struct{}, 1),
+		cfg: n, id: newID(), pool: p, program: strconv.FormatUint(p.Fingerprint(), 36), log: n.Logger, runs: make(map[taskKey]uint64), large: make(map[uint64]int), empty: make(chan struct{}, 1), results: make(chan struct{}, 1),
 		in: make(chan *nats.Msg, 1<<16), over: make(chan struct{}),
 	}
 	s.hand = newHand(s.id, n.Name, hostID(), p.Size(), limits{}, noMutant)
@@ -86,12 +86,13 @@ func hostID() string {
 
 // server is a node: it carries out what the hand wants done.
 type server struct {
-	cfg   Node
-	id    string
-	pool  *pool.Pool
-	log   *slog.Logger
-	link  *link
-	empty chan struct{}
+	cfg     Node
+	id      string
+	pool    *pool.Pool
+	program string // as its hello says it
+	log     *slog.Logger
+	link    *link
+	empty   chan struct{}
 
 	in         chan *nats.Msg // all that comes
 	came       []delivery     // what handle was given last, to be filled anew
@@ -298,6 +299,7 @@ func (s *server) carryOut(now time.Duration) {
 			s.reports.add(e.Owner, e.Report)
 		case handHello:
 			s.said = e.Report.Workers
+			e.Report.Program = s.program
 			e.Report.Broker, e.Report.PID, e.Report.Size = s.link.nc.ConnectedUrlRedacted(), os.Getpid(), s.pool.Size()
 			_ = s.link.nc.Publish(s.link.nodes(), encodeReports([]report{e.Report}))
 		case handAck:

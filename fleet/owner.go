@@ -70,6 +70,20 @@ func (f *Fleet) ID() string { return f.o.id }
 // Nodes lists the nodes that have told of themselves.
 func (f *Fleet) Nodes() []NodeInfo { return f.o.nodeInfos() }
 
+// Stats counts what an owner has had to do, since Dial, that is not every task's course.
+type Stats struct {
+	Repaired  uint64 `json:"repaired"`  // times that a task was stored again, since the broker had lost it, or handed it to nobody
+	Stale     uint64 `json:"stale"`     // results that came when their task had settled, or from a node that had no right to it: they changed nothing
+	Abandoned uint64 `json:"abandoned"` // tasks that it gave up: their budget of nodes was spent, they may have started at most once, or no node was there that knows them
+}
+
+// Stats are as of now.
+func (f *Fleet) Stats() Stats {
+	f.o.mu.Lock()
+	defer f.o.mu.Unlock()
+	return f.o.judge.stats
+}
+
 // NodeInfo is what an owner knows of a node.
 type NodeInfo struct {
 	ID      string `json:"id"` // of one process, never used again
@@ -78,7 +92,8 @@ type NodeInfo struct {
 	PID     int    `json:"pid"`     // on that host
 	Workers int    `json:"workers"` // processes
 	State   string `json:"state"`   // "alive", "suspect", "gone" or "ended"
-	Held    int    `json:"held"`    // this owner's tasks that it has
+	Held    int    `json:"held"`    // this owner's tasks that it has, as far as the owner knows
+	Listed  int    `json:"listed"`  // those that it had when it was pinged last, by its own word, with what the owner has done with
 
 	Silent   Milliseconds `json:"silent_ms"` // since it was heard last
 	Refusals int          `json:"refusals"`  // of the broker since then: nobody listens at its address

@@ -134,6 +134,7 @@ type report struct {
 	Name    string      `cbor:"l,omitempty"` // a label; two processes may have the same
 	Host    string      `cbor:"h,omitempty"` // the machine, the same after a restart
 	PID     int         `cbor:"d,omitempty"` // of reportHello, on its host
+	Program string      `cbor:"g,omitempty"` // of reportHello: nodes of equal ones know the same tasks
 	Broker  string      `cbor:"b,omitempty"` // of reportHello: the URL of the broker that it is connected to
 }
 

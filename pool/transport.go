@@ -3,7 +3,10 @@ package pool
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -189,6 +192,26 @@ func (p *Pool) definition(m *Message) (*definition, error) {
 		return &definition{name: m.Task, index: index}, nil
 	}
 	return nil, fmt.Errorf("%w: %q: register tasks in package-level variables", ErrUnknownTask, m.Task)
+}
+
+// Fingerprint tells pools apart that cannot run the same tasks: it is of the names that the program has registered, or, of a pool with
+// Config.Command, of those that it has declared with External.
+func (p *Pool) Fingerprint() uint64 {
+	if p.cfg.Command == nil {
+		_, sum := serve.Registry.Fingerprint(-1)
+		return sum
+	}
+	var names []string
+	externals.Range(func(name, _ any) bool {
+		names = append(names, name.(string))
+		return true
+	})
+	slices.Sort(names)
+	h := fnv.New64a()
+	for _, name := range append(names, "external") {
+		_, _ = io.WriteString(h, name+"\x00") // never fails
+	}
+	return h.Sum64()
 }
 
 // check finds what no submitter of this program can have made, since a message may have come from another one.

@@ -68,6 +68,8 @@ var guards = map[string]struct{ target, cause string }{
 	"owner-kill":                 {"target.fleet.bugs=[runs-twice]", "run twice|more often|tasks.executions.max"},
 	"slow-owner":                 {"target.fleet.bugs=[kills-others]", "nobody"},
 	"soak-fleet":                 {"target.fleet.bugs=[loses-tasks]", "no outcome"},
+	"unknown-task-rolling":       {"target.fleet.bugs=[impatient]", "failed"},
+	"cancel-a-million":           {"target.fleet.bugs=[leaves-tasks]", "left when all had settled"},
 	"thousand":                   {"target.pool.bugs=[answers-late]", "answer"},
 	"soak":                       {"target.pool.bugs=[kills-others]", "nobody"},
 }

@@ -82,7 +82,7 @@ func TestEveryMistakeIsReportedWithItsPosition(t *testing.T) {
 		"more at work":      {"- tasks.lost == 0", "- slots.together == 9", []string{"x.yaml:20:5: this can never hold: the target has 8 members"}},
 		"more are apart":    {"- tasks.lost == 0", "- allow slots.apart > 8", []string{"x.yaml:20:5: this can never hold: the target has 8 members"}},
 		"one or the other":  {"- tasks.lost == 0", "- slot.recovery.p90 <= 250ms\n  - slot.recovery.p90 >= 300ms", []string{"x.yaml:21:5: this cannot hold beside what stands above it on slot.recovery.p90"}},
-		"one word of many":  {"fault: {signal: KILL}", "fault: KILL", []string{`x.yaml:15:12: want keys and values (signal, pause, freeze, oom, memory, cpu, fds, pids, exit, panic, crashpoint, spawn, poison, supervisor, resize, restart, close, terminate, stepdown, amnesia, cut, slow, fill, redeliver, mixed), got "KILL"`}},
+		"one word of many":  {"fault: {signal: KILL}", "fault: KILL", []string{`x.yaml:15:12: want keys and values (signal, pause, freeze, oom, memory, cpu, fds, pids, exit, panic, crashpoint, spawn, poison, supervisor, resize, restart, close, terminate, stepdown, amnesia, cut, slow, fill, redeliver, cancel, mixed), got "KILL"`}},
 		"never enough":      {"- tasks.lost == 0", "- slot.recovery.p99 <= 250ms", []string{"x.yaml:20:5: slot.recovery.p99 needs 100 samples: the schedule makes at most 63 injections", "x.yaml:20:5: slot.recovery.p99 needs 100 samples: the schedule makes at most 13 injections in the short form"}},
 		"never in short":    {"- tasks.lost == 0", "- slot.recovery.p95 <= 250ms", []string{"x.yaml:20:5: slot.recovery.p95 needs 20 samples: the schedule makes at most 13 injections in the short form"}},
 		"too few tasks":     {"warmup: 500ms\nsteady:\n  - pool.ready == 8\n", "count: 9\nsteady:\n  - tasks.latency.p90 < 1s\n", []string{"x.yaml:13:5: tasks.latency.p90 needs 10 samples: the load has 9 tasks", "x.yaml:13:5: tasks.latency.p90 needs 10 samples: the load has 9 tasks in the short form"}},
@@ -314,7 +314,7 @@ func FuzzParse(f *testing.F) {
 func TestFaultsThatATargetCannotHaveAreRefused(t *testing.T) {
 	for target, c := range map[string]struct{ fault, want string }{
 		"fleet: {nodes: 8}":                 {"{fill: 2s}", "a target with these settings cannot have the fault fill: its brokers have no disks of their own: set disk, such as 16MiB"},
-		"driver: {command: [d], size: 8}":   {"{oom: {}}", "a driver target cannot have the fault oom: it can have signal, pause, freeze, cpu, supervisor, stepdown, amnesia, cut, slow, fill, redeliver"},
+		"driver: {command: [d], size: 8}":   {"{oom: {}}", "a driver target cannot have the fault oom: it can have signal, pause, freeze, cpu, supervisor, stepdown, amnesia, cut, slow, fill, redeliver, cancel"},
 		"server: {kind: gunicorn, size: 8}": {"{mixed: [{fault: {signal: KILL}}, {fault: {exit: 3}}]}", "a server target cannot have the fault exit: it can have signal, pause, freeze, cpu, supervisor"},
 	} {
 		g := NewWithT(t)

@@ -52,6 +52,7 @@ var explanations = map[string]func(s *state, n int) (string, int){
 	"exits.collateral":   (*state).sayCollateral,
 	"exits.unlisted":     (*state).sayUnlisted,
 	"results.rejected":   (*state).sayRejected,
+	"fleet.left":         (*state).sayLeft,
 	"slots.silent":       (*state).saySilent,
 	"slots.apart":        (*state).sayApart,
 	"slots.slow":         (*state).saySlow,

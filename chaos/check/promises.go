@@ -28,6 +28,8 @@ var promises = []struct {
 	{"tasks.hung", (*state).hasLoad, nil},
 	{"tasks.failed", (*state).hasLoad, nil},
 	{"tasks.unwitnessed", func(s *state) bool { return s.hasWitness() && s.Evidence.Torn == 0 }, nil},
+	{"fleet.left", (*state).hasAccount, nil},
+	{"fleet.abandoned", (*state).hasAccount, nil},
 	{"processes.orphaned", (*state).hasMarker, nil},
 	{"processes.left", func(s *state) bool { return s.LeftBehind().Samples > 0 && !s.Injections.EndedParent(s.Now) }, nil},
 	{"processes.zombies", nil, nil},

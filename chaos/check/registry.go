@@ -9,7 +9,7 @@ import (
 )
 
 // registry is every metric, in the order in which docs list them.
-var registry = slices.Concat(poolMetrics, memberMetrics, taskMetrics, faultMetrics, leftMetrics, hostMetrics)
+var registry = slices.Concat(poolMetrics, memberMetrics, taskMetrics, fleetMetrics, faultMetrics, leftMetrics, hostMetrics)
 
 var index = func() map[string]int {
 	at := make(map[string]int, len(registry))
@@ -62,6 +62,7 @@ var populations = []struct{ family, of string }{
 	{"tasks.executions.", "executions"},
 	{"tasks.", "tasks"},
 	{"broker.", "outcomes"},
+	{"fleet.", "accounts"},
 	{"load.", "tasks"},
 	{"blame.", "executions and blames"},
 	{"pids.", "events"},

@@ -11,6 +11,7 @@ func TestATargetThatHarmsItselfMustShowWhatItDid(t *testing.T) {
 	proves := map[string]func(map[string]string) error{
 		"stepdown": otherLeads, "redeliver": moreRedelivered, "amnesia": Amnesia{}.hasLost, "amnesia start": Amnesia{Back: "start"}.hasLost,
 		"cut": heldUp, "fill": wasFull,
+		"cancel": Cancel{N: 5}.allCancelled,
 	}
 	for _, row := range []struct {
 		fault    string
@@ -37,6 +38,10 @@ func TestATargetThatHarmsItselfMustShowWhatItDid(t *testing.T) {
 		{"fill", map[string]string{"refused": "1", "written": "0", "free before": "90", "free full": "90", "free after": "90"}, "90 bytes free before, 90 when it was full"},
 		{"fill", map[string]string{"refused": "1", "written": "90", "free before": "90", "free full": "0", "free after": "0"}, "and 0 after"},
 		{"fill", map[string]string{"refused": "1", "written": "90", "free before": "90", "free full": "0", "free after": "80"}, ""},
+		{"cancel", map[string]string{"submitted": "5"}, `"cancelled": want a number`},
+		{"cancel", map[string]string{"submitted": "5", "cancelled": "4"}, "5 tasks submitted and 4 cancelled"},
+		{"cancel", map[string]string{"submitted": "3", "cancelled": "3"}, "of 5"},
+		{"cancel", map[string]string{"submitted": "5", "cancelled": "5"}, ""},
 	} {
 		g := gomega.NewWithT(t)
 		err := proves[row.fault](row.evidence)

@@ -46,6 +46,7 @@ var table = []Kind{
 	{"slow", "Delay for a while what the victim and the others send to each other.", "the bytes that were delayed", "Harmer", Slow{}},
 	{"fill", "Fill the disk on which the victim keeps what it stores, for a while.", "writes that the system refused for lack of room (ENOSPC), and the bytes that were free before, then and after", "Harmer", Fill{}},
 	{"redeliver", "Have the broker hand out once more what somebody has.", "the tasks that it counts as redelivered", "Harmer", Redeliver{}},
+	{"cancel", "Submit tasks that would run for ever, and cancel them all.", "as many that ended as cancelled", "Harmer", Cancel{}},
 }
 
 // Kinds lists the built-in faults.

@@ -89,7 +89,7 @@ func (e *Event) records() int {
 	n := 0
 	for _, set := range [...]bool{
 		e.Stage != nil, e.Member != nil, e.Fault != nil, e.Task != nil, e.Run != nil,
-		e.Probe != nil, e.Sample != nil, e.Host != nil, e.Alarm != nil, e.Note != nil, e.End != nil,
+		e.Probe != nil, e.Sample != nil, e.Host != nil, e.Account != nil, e.Alarm != nil, e.Note != nil, e.End != nil,
 	} {
 		if set {
 			n++

@@ -98,17 +98,18 @@ type Nemesis struct {
 type Event struct {
 	T time.Duration `json:"t"`
 
-	Stage  *Stage       `json:"stage,omitempty"`
-	Member *MemberEvent `json:"member,omitempty"`
-	Fault  *Fault       `json:"fault,omitempty"`
-	Task   *Task        `json:"task,omitempty"`
-	Run    *Run         `json:"run,omitempty"`
-	Probe  *Probe       `json:"probe,omitempty"`
-	Sample *Sample      `json:"sample,omitempty"`
-	Host   *Host        `json:"host,omitempty"`
-	Alarm  *Alarm       `json:"alarm,omitempty"`
-	Note   *Note        `json:"note,omitempty"`
-	End    *End         `json:"end,omitempty"`
+	Stage   *Stage       `json:"stage,omitempty"`
+	Member  *MemberEvent `json:"member,omitempty"`
+	Fault   *Fault       `json:"fault,omitempty"`
+	Task    *Task        `json:"task,omitempty"`
+	Run     *Run         `json:"run,omitempty"`
+	Probe   *Probe       `json:"probe,omitempty"`
+	Sample  *Sample      `json:"sample,omitempty"`
+	Host    *Host        `json:"host,omitempty"`
+	Account *Account     `json:"account,omitempty"`
+	Alarm   *Alarm       `json:"alarm,omitempty"`
+	Note    *Note        `json:"note,omitempty"`
+	End     *End         `json:"end,omitempty"`
 }
 
 // Stage says which part of the run begins. A run has them in this order and may leave some out:
@@ -258,6 +259,21 @@ type Sample struct {
 	HostOOM    int64         `json:"host_oom,omitempty"`   // kills that may have hit members beside the faults': the enclosing group's oom_kill
 	Listings   []Listing     `json:"listings,omitempty"`   // of the members since the last sample, where these come from listings
 }
+
+// Account is what a fleet tells of its tasks once the load is over: what of them is still somewhere, and what its owner, the process that
+// submitted them, has had to do for them.
+type Account struct {
+	Stored    int `json:"stored"`    // tasks of the owner's that the brokers keep
+	Pending   int `json:"pending"`   // that the brokers have handed out and nobody has acknowledged; not told where other owners have some
+	Held      int `json:"held"`      // of the owner's that nodes say they have
+	Unsettled int `json:"unsettled"` // that the owner has
+	Repaired  int `json:"repaired"`  // times that the owner has stored a task again, since the brokers had lost it
+	Stale     int `json:"stale"`     // results that it refused: of tasks that had settled, or from a node that had no right to them
+	Abandoned int `json:"abandoned"` // tasks that it gave up
+}
+
+// Left is how many tasks are left somewhere, at least: one may be in several places.
+func (a *Account) Left() int { return max(a.Stored, a.Pending, a.Held, a.Unsettled) }
 
 // Listing is when the members were listed: who lived only between two is not told of.
 type Listing struct {

@@ -16,20 +16,22 @@ import (
 // Ledger is all that is told from the events so far. Every event goes through it once, in order; what it keeps grows with
 // the tasks, deaths and samples of the run, by a few dozen bytes each.
 type Ledger struct {
-	Header  history.Header
-	Forget  bool          // tasks that settled are only counted: for showing a run that goes on, whatever its length
-	Line    int           // of the event at hand
-	Now     time.Duration // of the event at hand
-	Stage   Stage
-	Stopped bool          // an alarm ended the run early: what the target does from then on says nothing about it
-	Alarmed time.Duration // when it did
-	End     *history.End
-	Alarms  []Alarm
-	Dropped uint64
-	Broken  error // what reading the history failed with
-	Entered [stop + 1]bool
-	Began   [stop + 1]time.Duration // of the stages that were entered
-	Strange Sighting                // the first line that no harness writes
+	Header      history.Header
+	Forget      bool          // tasks that settled are only counted: for showing a run that goes on, whatever its length
+	Line        int           // of the event at hand
+	Now         time.Duration // of the event at hand
+	Stage       Stage
+	Stopped     bool          // an alarm ended the run early: what the target does from then on says nothing about it
+	Alarmed     time.Duration // when it did
+	End         *history.End
+	Account     *history.Account // the last one
+	AccountLine int
+	Alarms      []Alarm
+	Dropped     uint64
+	Broken      error // what reading the history failed with
+	Entered     [stop + 1]bool
+	Began       [stop + 1]time.Duration // of the stages that were entered
+	Strange     Sighting                // the first line that no harness writes
 
 	Members    Members
 	Whole      Whole
@@ -130,6 +132,8 @@ func (s *Ledger) Add(line int, e *history.Event) (looked bool) {
 		s.member(e.Member)
 	case e.Probe != nil:
 		s.probe(e.Probe)
+	case e.Account != nil:
+		s.Account, s.AccountLine = e.Account, line
 	case e.Sample != nil:
 		s.sample(e.Sample)
 		return s.Stage != stop

@@ -33,8 +33,9 @@ type queueInfo struct {
 		Metadata map[string]string `json:"metadata"`
 	} `json:"config"`
 	State struct {
-		Messages uint64 `json:"messages"`
-		LastSeq  uint64 `json:"last_seq"`
+		Messages uint64         `json:"messages"`
+		LastSeq  uint64         `json:"last_seq"`
+		Subjects map[string]int `json:"subjects"` // how many of each, if that was asked for
 	} `json:"state"`
 	Cluster *struct {
 		Leader   string `json:"leader"`
@@ -206,6 +207,23 @@ func (b *brokers) anyone(ctx context.Context, what string, body []byte, answer a
 		}
 	}
 	return err
+}
+
+// stored is how many tasks of that owner are in the queue.
+func (b *brokers) stored(ctx context.Context, owner string) (n int, err error) {
+	info := &queueInfo{}
+	if err := b.anyone(ctx, "STREAM.INFO."+b.queue, []byte(`{"subjects_filter":">"}`), info); err != nil {
+		return 0, err
+	}
+	if info.Error != nil {
+		return 0, info.Error
+	}
+	for subject, of := range info.State.Subjects {
+		if strings.HasSuffix(subject, "."+owner) {
+			n += of
+		}
+	}
+	return n, nil
 }
 
 // publish sends a message by way of the first broker that is connected.

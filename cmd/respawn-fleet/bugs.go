@@ -10,6 +10,7 @@ import (
 	"github.com/respawn-go/respawn/internal/localfleet"
 	"github.com/respawn-go/respawn/internal/procfs"
 	"github.com/respawn-go/respawn/internal/wait"
+	"github.com/respawn-go/respawn/pool"
 )
 
 // The bugs that can be put at the edge of a fleet: it keeps its promises, and what the harness sees is one that does not.
@@ -20,9 +21,11 @@ const (
 	blamesBystanders = "blames-bystanders" // one task in ten is charged with what was done, then
 	killsOthers      = "kills-others"      // the first harm ends another process, too
 	noRespawn        = "no-respawn"        // nobody starts again what has ended
+	leavesTasks      = "leaves-tasks"      // tasks that nobody can run are left in the queue, once something was done
+	impatient        = "impatient"         // tasks that no node knows are given up at once
 )
 
-var bugs = []string{losesTasks, runsTwice, wrongValues, blamesBystanders, killsOthers, noRespawn}
+var bugs = []string{losesTasks, runsTwice, wrongValues, blamesBystanders, killsOthers, noRespawn, leavesTasks, impatient}
 
 // longerThanProofs is how long nobody is stopped whom the harness stops to see who does the work.
 const longerThanProofs = 3 * time.Second
@@ -30,6 +33,7 @@ const longerThanProofs = 3 * time.Second
 // spoil looks for what was done to the fleet, until ctx ends: by the harness, which says so, or to a process, which ends or stops.
 func (d *driver) spoil(ctx context.Context) {
 	first, went := d.local.Members(), time.Now() // when all of them went on
+	var left time.Time
 	for wait.For(ctx, lookEvery) == nil {
 		now := d.local.Members()
 		if !slices.ContainsFunc(now, stopped) {
@@ -38,6 +42,12 @@ func (d *driver) spoil(ctx context.Context) {
 		if d.harmed.Load() == 0 && (!same(first, now) || time.Since(went) > longerThanProofs) {
 			d.harmed.Add(1)
 		}
+		if d.harmed.Load() > 0 && slices.Contains(d.bugs, leavesTasks) {
+			if time.Since(left) > leaveEvery { // each is given up after half a minute
+				nobodys.Submit(ctx, d.fleet, 0)
+				left = time.Now()
+			}
+		}
 		if d.harmed.Load() > 0 && slices.Contains(d.bugs, killsOthers) && len(now) > 0 {
 			if _, err := d.local.Signal(now[0].Name, syscall.SIGKILL); err == nil {
 				return
@@ -45,6 +55,12 @@ func (d *driver) spoil(ctx context.Context) {
 		}
 	}
 }
+
+// leaveEvery is how often a task is left.
+const leaveEvery = 5 * time.Second
+
+// nobodys is a task for workers of another language than the nodes have.
+var nobodys = pool.External[int, int]("respawn-fleet.nobodys")
 
 func stopped(m localfleet.Member) bool {
 	is, err := procfs.Stopped(m.PID)

@@ -26,6 +26,7 @@ var harms = map[string]func(*driver, context.Context, request) (fields, error){
 	"slow":      (*driver).slow,
 	"fill":      (*driver).fill,
 	"poison":    (*driver).poison,
+	"cancel":    (*driver).cancel,
 }
 
 // What an error begins with if it says that the fault was not possible here, that there was nothing to harm, or that whom it was to befall
@@ -306,6 +307,33 @@ func (d *driver) poison(ctx context.Context, r request) (fields, error) {
 	}
 	after, err := d.local.OOMKills()
 	return fields{"pids": strings.TrimSpace(string(pids)), "given up": lost.Error(), "oom kills": strconv.Itoa(after - before)}, err
+}
+
+// cancelBurst is how many tasks are there to be cancelled at a time: fewer than an owner has in the queue at most.
+const cancelBurst = 10_000
+
+// cancel submits tasks that would run for an hour, and cancels them.
+func (d *driver) cancel(ctx context.Context, r request) (fields, error) {
+	arg, err := r.harmArg()
+	if err != nil {
+		return nil, err
+	}
+	submitted, cancelled := 0, 0
+	for submitted < arg.N && ctx.Err() == nil {
+		burst, end := context.WithCancel(ctx)
+		futures := make([]*pool.Future[int], min(cancelBurst, arg.N-submitted))
+		for i := range futures {
+			futures[i] = sleep.Submit(burst, d.fleet, time.Hour)
+		}
+		submitted += len(futures)
+		end()
+		for _, f := range futures {
+			if _, err := f.Result(ctx); errors.Is(err, context.Canceled) {
+				cancelled++
+			}
+		}
+	}
+	return fields{"submitted": strconv.Itoa(submitted), "cancelled": strconv.Itoa(cancelled)}, ctx.Err()
 }
 
 // heal connects the member in a slot again, whoever is there now, or makes room on its disk.

@@ -98,6 +98,9 @@ func printStatus(w io.Writer, s *fleet.Status) {
 			fmt.Fprintf(w, ", the oldest for %s; %d wait for room in the queue", ago(o.Oldest), o.Waiting)
 		}
 		fmt.Fprintln(w)
+		if o.Stats != (fleet.Stats{}) {
+			fmt.Fprintf(w, "  since its start: %d times a task was stored again that the broker had lost, %d results refused, %d tasks given up\n", o.Repaired, o.Stale, o.Abandoned)
+		}
 		if o.Blind {
 			fmt.Fprintln(w, "  it was cut off from the broker or held up just now, and judges nobody until two seconds later")
 		}

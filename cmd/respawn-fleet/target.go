@@ -56,6 +56,7 @@ which are the workers, and brokers. What ends is started again after 100 ms and 
 	cmd.Flags().IntVar(&d.config.Brokers, "brokers", 1, "brokers: 1, 3 or 5")
 	cmd.Flags().IntVar(&d.config.Owners, "owners", 0, "processes that submit tasks of their own, beside the harness's")
 	cmd.Flags().IntVar(&d.replicas, "replicas", 0, "brokers that keep the queue (default: all)")
+	cmd.Flags().IntVar(&d.older, "older", 0, "nodes, the first ones, whose first process does not know the task echo")
 	cmd.Flags().IntVar(&d.budget, "budget", 0, "ends of nodes that a task may be blamed for (default: 5)")
 	cmd.Flags().StringVar(&storage, "storage", "memory", "where brokers keep the queue: memory or file")
 	cmd.Flags().Int64Var(&d.config.Memory, "memory", 0, "bytes that each node may use with its workers, by a cgroup (default: as many as there are)")
@@ -69,6 +70,7 @@ type driver struct {
 	config   localfleet.Config
 	replicas int
 	budget   int
+	older    int
 	bugs     []string
 	witness  string
 	out      *os.File
@@ -104,7 +106,9 @@ type targetArg struct {
 type fields map[string]any
 
 // witnessed is what a driver's tasks do. Their node is the process that they name.
-var witnessed = pool.Register("respawn-fleet.target", func(ctx context.Context, in witnessedTask) (witnessedValue, error) {
+var witnessed = pool.Register("respawn-fleet.target", runWitnessed)
+
+func runWitnessed(ctx context.Context, in witnessedTask) (witnessedValue, error) {
 	node, began := os.Getppid(), monotonic()
 	if err := record(in.Witness, "\nS %d 0 %d %d\n", in.ID, node, began); err != nil {
 		return witnessedValue{}, err
@@ -115,7 +119,20 @@ var witnessed = pool.Register("respawn-fleet.target", func(ctx context.Context, 
 		return witnessedValue{}, ctx.Err()
 	}
 	return witnessedValue{in.N * in.N, node, in.Payload}, record(in.Witness, "\nE %d 0 %d %d %d\n", in.ID, node, began, monotonic())
-})
+}
+
+// echoed is witnessed by a name of its own, which nodes of an older program do not know.
+var echoed = registerEchoed()
+
+func registerEchoed() (t pool.Task[witnessedTask, witnessedValue]) {
+	if os.Getenv(olderProgram) != "" {
+		return t
+	}
+	return pool.Register("respawn-fleet.echo", runWitnessed)
+}
+
+// olderProgram is in the environment of a node that is to be of an older program.
+const olderProgram = "RESPAWN_FLEET_OLDER"
 
 type witnessedTask struct {
 	targetArg
@@ -203,7 +220,7 @@ func (d *driver) answer(ctx context.Context, r request) error {
 		if r.Protocol != 1 {
 			return fmt.Errorf("protocol %d: this driver speaks 1", r.Protocol)
 		}
-		d.say(fields{"op": "hello", "protocol": 2, "name": "respawn-fleet", "version": fleet.Version(), "can": append([]string{"workers", "pid", "witness", "echo"}, slices.Sorted(maps.Keys(harms))...)})
+		d.say(fields{"op": "hello", "protocol": 2, "name": "respawn-fleet", "version": fleet.Version(), "can": append([]string{"workers", "pid", "witness", "echo", "account"}, slices.Sorted(maps.Keys(harms))...)})
 	case "start":
 		return d.start(ctx, r)
 	case "workers":
@@ -212,6 +229,8 @@ func (d *driver) answer(ctx context.Context, r request) error {
 		d.say(fields{"op": "members", "members": d.members()})
 	case "probe":
 		go d.probe(ctx, r)
+	case "account":
+		go d.account(ctx, r)
 	case "harm", "heal":
 		go d.harm(ctx, r)
 	case "submit":
@@ -229,6 +248,12 @@ func (d *driver) start(ctx context.Context, r request) (err error) {
 	d.witness = r.Witness
 	d.config.Nodes, d.config.Output = r.Size, os.Stderr
 	d.config.Links, d.config.Copies = true, true
+	d.config.Env = func(m localfleet.Member) []string {
+		if m.Role == localfleet.Node && m.Slot <= d.older && m.Generation == 0 {
+			return []string{olderProgram + "=1"}
+		}
+		return nil
+	}
 	d.config.Keep = !slices.Contains(d.bugs, noRespawn)
 	if d.local, err = localfleet.Start(d.config); err != nil {
 		return err
@@ -238,6 +263,9 @@ func (d *driver) start(ctx context.Context, r request) (err error) {
 		c.Replicas = d.replicas
 	}
 	c.Budgets.Nodes = d.budget
+	if slices.Contains(d.bugs, impatient) {
+		c.NoNodes = time.Millisecond
+	}
 	if d.fleet, err = fleet.Dial(ctx, c); err != nil {
 		return err
 	}
@@ -341,6 +369,41 @@ func (d *driver) probe(ctx context.Context, r request) {
 	d.say(fields{"op": "result", "id": r.ID, "value": true, "pid": pid})
 }
 
+// account tells what is left of the tasks, and what the owner has counted.
+func (d *driver) account(ctx context.Context, r request) {
+	if d.brokers == nil {
+		d.say(fields{"op": "error", "id": r.ID, "error": "account before start"})
+		return
+	}
+	a := account{Unsettled: d.fleet.Outstanding(), Stats: d.fleet.Stats()}
+	for _, n := range d.fleet.Nodes() {
+		if n.State == "alive" {
+			a.Held += n.Listed
+		}
+	}
+	var err error
+	if a.Stored, err = d.brokers.stored(ctx, d.fleet.ID()); err == nil && d.config.Owners == 0 {
+		var of *consumerInfo
+		if of, _, err = d.brokers.consumer(ctx); err == nil {
+			a.Pending = of.Pending
+		}
+	}
+	if err != nil {
+		d.say(fields{"op": "error", "id": r.ID, "error": err.Error()})
+		return
+	}
+	d.say(fields{"op": "result", "id": r.ID, "value": a})
+}
+
+// account is the answer; see docs/drivers.md.
+type account struct {
+	Stored    int `json:"stored"`
+	Pending   int `json:"pending"`
+	Held      int `json:"held"`
+	Unsettled int `json:"unsettled"`
+	fleet.Stats
+}
+
 func (d *driver) submit(ctx context.Context, r request) {
 	var value witnessedValue
 	var arg targetArg
@@ -356,12 +419,13 @@ func (d *driver) submit(ctx context.Context, r request) {
 	case arg.MS < 0 || arg.Bytes < 0:
 		err = fmt.Errorf("ms %d, bytes %d: want 0 or more", arg.MS, arg.Bytes)
 	default:
-		if r.Task == "echo" {
-			task.Payload = arg.payload()
+		if r.Task != "echo" {
+			value, err = witnessed.Call(ctx, d.fleet, task)
+			break
 		}
-		if value, err = witnessed.Call(ctx, d.fleet, task); err == nil && r.Task == "echo" {
-			value.Value = int(crc32.ChecksumIEEE(value.Payload))
-		}
+		task.Payload = arg.payload()
+		value, err = echoed.Call(ctx, d.fleet, task)
+		value.Value = int(crc32.ChecksumIEEE(value.Payload))
 	}
 	if d.spoils(ctx, task, &value, &err) {
 		return

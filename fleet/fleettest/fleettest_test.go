@@ -155,6 +155,8 @@ func TestBrokersThatComeBackEmptyCostTimeAlone(t *testing.T) {
 	t.Logf("the last outcome came %v after the brokers were started", time.Since(began).Round(time.Millisecond))
 	_, different := executions(dir)
 	g.Expect(different).To(Equal(200))
+	g.Expect(f.Stats().Repaired).To(BeNumerically(">=", 100), "most of them were in the queue, and nowhere else")
+	g.Expect(f.Stats().Abandoned).To(BeZero())
 }
 
 // TestBrokersThatComeBackOlderCostTimeAlone has all brokers killed and started again with what they had stored a while ago: tasks that

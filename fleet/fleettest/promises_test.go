@@ -100,6 +100,7 @@ func TestAStoppedNodeIsGivenUpAndItsLateResultsChangeNothing(t *testing.T) {
 	g.Expect(different).To(BeNumerically(">=", 2))
 	g.Expect(all).To(BeNumerically("<=", 5), "at least once: at most twice; at most once: once")
 	g.Eventually(f.Alive).WithTimeout(time.Minute).Should(Equal(2), "it is taken back")
+	g.Eventually(func() uint64 { return f.Stats().Stale }).WithTimeout(time.Minute).Should(BeNumerically(">=", 1), "what it says of them is refused")
 	g.Expect(square.Call(bound(t), f, 4)).To(Equal(16))
 }
 

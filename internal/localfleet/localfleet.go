@@ -30,20 +30,21 @@ import (
 
 // Config says what is started. The zero value of a number is one.
 type Config struct {
-	Fleet    string       // default "respawn"
-	Nodes    int          // negative: none
-	Workers  int          // of each node
-	Brokers  int          // 1, 3 or 5
-	Owners   int          // that submit tasks all the time: see Fleet.Settled; none by default
-	Port     int          // of the first broker; 0 or less: any that is free
-	InMemory bool         // the queue
-	Memory   int64        // bytes that each node may use with its workers: see Fleet.OOMKills; 0: as many as there are
-	Disk     int64        // bytes of a file system of its own on which each broker keeps its files: see Fleet.Fill; 0: that of all temporary files
-	Keep     bool         // start again what ends
-	Links    bool         // connect all by links that can be cut: see Fleet.Cut
-	Copies   bool         // keep what brokers had stored when they were started last: see Fleet.Lose
-	Output   io.Writer    // what they print; nil: nowhere
-	Logger   *slog.Logger // what ends and is started again
+	Fleet    string                // default "respawn"
+	Nodes    int                   // negative: none
+	Workers  int                   // of each node
+	Brokers  int                   // 1, 3 or 5
+	Owners   int                   // that submit tasks all the time: see Fleet.Settled; none by default
+	Port     int                   // of the first broker; 0 or less: any that is free
+	InMemory bool                  // the queue
+	Memory   int64                 // bytes that each node may use with its workers: see Fleet.OOMKills; 0: as many as there are
+	Disk     int64                 // bytes of a file system of its own on which each broker keeps its files: see Fleet.Fill; 0: that of all temporary files
+	Keep     bool                  // start again what ends
+	Links    bool                  // connect all by links that can be cut: see Fleet.Cut
+	Copies   bool                  // keep what brokers had stored when they were started last: see Fleet.Lose
+	Env      func(Member) []string // added to a process's environment, before its Generation counts it; nil: nothing
+	Output   io.Writer             // what they print; nil: nowhere
+	Logger   *slog.Logger          // what ends and is started again
 }
 
 // The roles of members.
@@ -333,6 +334,9 @@ func (f *Fleet) run(m *member) error {
 	cmd := exec.Command(self)
 	cmd.Args = []string{filepath.Base(self), m.Role, m.Name} // for ps: it is in the environment that it is told what to be
 	cmd.Env = append(os.Environ(), marker)
+	if f.cfg.Env != nil {
+		cmd.Env = append(cmd.Env, f.cfg.Env(m.Member)...)
+	}
 	cmd.Stdout, cmd.Stderr = f.cfg.Output, f.cfg.Output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this process
 	if m.disk != nil {

@@ -40,6 +40,7 @@ var (
 	_ chaos.Marked     = (*Target)(nil)
 	_ chaos.Supervised = (*Target)(nil)
 	_ chaos.Harmer     = (*Target)(nil)
+	_ chaos.Accounting = (*Target)(nil)
 	_ chaos.Poisoner   = (*Target)(nil)
 	_ chaos.Mortal     = (*Target)(nil)
 	_ chaos.Provable   = (*Target)(nil)
@@ -174,6 +175,23 @@ func (t *Target) harm(ctx context.Context, op string, h chaos.Harm) (evidence ma
 		err = json.Unmarshal(a.Value, &evidence)
 	}
 	return evidence, err
+}
+
+// Account implements chaos.Accounting, for drivers of protocol 2 that say so.
+func (t *Target) Account(ctx context.Context) (*history.Account, error) {
+	if !t.driver.Can("account") {
+		return nil, nil
+	}
+	f, err := t.driver.send(firstAsked+t.asked.Add(1), request{Op: "account"})
+	if err != nil {
+		return nil, err
+	}
+	answer, err := f.Result(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a := &history.Account{}
+	return a, json.Unmarshal(answer.Value, a)
 }
 
 // Poison implements chaos.Poisoner, for drivers of protocol 2. Who is said to have died of it must have been a member, and have ended.

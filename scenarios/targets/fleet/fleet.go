@@ -40,8 +40,9 @@ type Settings struct {
 	Storage  string      `yaml:"storage" enum:"memory file" doc:"Where brokers keep the queue. Default: memory."`
 	Memory   units.Bytes `yaml:"memory" doc:"The kernel kills a node that uses more with its workers, by a cgroup: poison by memory has it do so. Default: no limit."`
 	Disk     units.Bytes `yaml:"disk" doc:"A file system of its own for each broker, in memory and of this size, that the fault fill can fill. Goes with storage: file. Default: none."`
+	Older    units.Count `yaml:"older" zero:"none: the default" doc:"Nodes, the first ones, whose first process is of an older program, which does not know the task echo. Default: none."`
 	Budget   units.Count `yaml:"budget" zero:"never given up: want at least 1" doc:"Ends of nodes that a task may be blamed for. Default: 5."`
-	Bugs     []string    `yaml:"bugs" enum:"loses-tasks runs-twice wrong-values blames-bystanders kills-others no-respawn" doc:"Break the fleet at its edge in these ways, to see that a scenario would notice."`
+	Bugs     []string    `yaml:"bugs" enum:"loses-tasks runs-twice wrong-values blames-bystanders kills-others no-respawn leaves-tasks impatient" doc:"Break the fleet at its edge in these ways, to see that a scenario would notice."`
 }
 
 // Members implements kind.Settings.
@@ -57,6 +58,9 @@ func (s *Settings) Check(fail func(key, format string, args ...any)) {
 	odd := func(n units.Count) bool { return n == 0 || n == 1 || n == 3 || n == 5 }
 	if !odd(s.Brokers) {
 		fail("brokers", "%d brokers: want 1, 3 or 5, so that a majority is left when one is lost", s.Brokers)
+	}
+	if s.Older > max(s.Nodes, 1) {
+		fail("older", "%d of %d nodes: want no more than there are", s.Older, max(s.Nodes, 1))
 	}
 	if !odd(s.Replicas) || s.Replicas > max(s.Brokers, 1) {
 		fail("replicas", "%d replicas on %d brokers: want 1, 3 or 5, and no more than brokers", s.Replicas, max(s.Brokers, 1))
@@ -104,6 +108,9 @@ func (s *Settings) Open(ctx context.Context, at kind.Place) (*kind.Opened, error
 	}
 	if s.Disk > 0 {
 		argv = append(argv, "--disk", strconv.FormatInt(int64(s.Disk), 10))
+	}
+	if s.Older > 0 {
+		argv = append(argv, "--older", count(s.Older))
 	}
 	if s.Budget > 0 {
 		argv = append(argv, "--budget", count(s.Budget))
