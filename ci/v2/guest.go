@@ -57,7 +57,7 @@ func console(path string) *os.File {
 }
 
 func run(dir string, out, errs *os.File) (int, error) {
-	if err := mounts(dir); err != nil {
+	if err := errors.Join(mounts(dir), loopback()); err != nil {
 		return exitLost, err
 	}
 	var j job
@@ -115,6 +115,21 @@ func reap(pid int) (int, error) {
 			return status.ExitStatus(), nil
 		}
 	}
+}
+
+// loopback has 127.0.0.1 answer, as it does elsewhere.
+func loopback() error {
+	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(s)
+	lo, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	lo.SetUint16(unix.IFF_UP)
+	return os.NewSyscallError("ioctl SIOCSIFFLAGS lo", unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, lo))
 }
 
 func mounts(dir string) error {

@@ -2,7 +2,7 @@
 # Runs Go tests on a real kernel with cgroup version 2, whatever this host has: as root there, and as a plain user with a
 # delegated subtree.
 #
-# usage: ci/v2/run.sh [ARGUMENTS OF go test…]     default: all of ./internal/cgroup, and what needs cgroups of ./pool, ./chaos
+# usage: ci/v2/run.sh [ARGUMENTS OF go test…]     default: all of ./internal/cgroup, and what needs cgroups elsewhere
 #
 #   ci/v2/run.sh -v ./internal/cgroup
 #   V2_AS=user ci/v2/run.sh -run OOM ./pool
@@ -67,6 +67,7 @@ for V2_AS in $users; do
 		tests ./internal/cgroup
 		tests -run 'OOM|Cgroup|HardLimit' ./pool
 		tests -run 'ResourceFaults|Throttle|OOM|Hog|Memory|Harness' ./chaos
+		tests -run 'ForTheMemory|CgroupOutlives' ./cmd/respawn-fleet ./internal/localfleet -args -every
 	fi
 done
 exit $failed

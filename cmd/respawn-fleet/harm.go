@@ -1,12 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -258,11 +259,20 @@ var hungry = pool.Register("respawn-fleet.hungry", func(ctx context.Context, in 
 	if err := record(in.Told, "%d\n", node); err != nil {
 		return 0, err
 	}
-	if err := os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", node), []byte("1000"), 0); err != nil {
-		return 0, err
+	score := fmt.Sprintf("/proc/%d/oom_score_adj", node)
+	was, err := os.ReadFile(score)
+	if err == nil {
+		err = os.WriteFile(score, []byte("1000"), 0)
 	}
-	return 0, eat(ctx, in.Most)
+	if err == nil {
+		err = eat(ctx, in.Most)
+		_ = os.WriteFile(score, bytes.TrimSpace(was), 0) // if it lives still, it was given up elsewhere
+	}
+	return 0, errors.Join(err, record(in.Told, spared+"%d\n", node))
 })
+
+// spared is before the node's number once the task there has come to another end.
+const spared = "-"
 
 type hunger struct {
 	Told string // the file in which the task tells which node it ends
@@ -301,12 +311,43 @@ func (d *driver) poison(ctx context.Context, r request) (fields, error) {
 	if !errors.As(err, &lost) {
 		return nil, fmt.Errorf("a task that ends its node was not given up: %w", err)
 	}
-	pids, err := io.ReadAll(told)
+	pids, err := d.died(ctx, told.Name())
 	if err != nil {
 		return nil, err
 	}
 	after, err := d.local.OOMKills()
-	return fields{"pids": strings.TrimSpace(string(pids)), "given up": lost.Error(), "oom kills": strconv.Itoa(after - before)}, err
+	return fields{"pids": strings.Join(pids, " "), "given up": lost.Error(), "oom kills": strconv.Itoa(after - before)}, err
+}
+
+// died gives the nodes in the file that have ended, once all of them have, or were spared: a task may run at two nodes when it is given up.
+func (d *driver) died(ctx context.Context, told string) (pids []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	for before := -1; ; before = len(pids) {
+		text, err := os.ReadFile(told)
+		if err != nil {
+			return nil, err
+		}
+		words := strings.Fields(string(text))
+		open := false
+		pids = nil
+		for _, word := range words {
+			lives := slices.ContainsFunc(d.local.Members(), func(m localfleet.Member) bool { return strconv.Itoa(m.PID) == word })
+			switch {
+			case strings.HasPrefix(word, spared):
+			case lives:
+				open = open || !slices.Contains(words, spared+word)
+			default:
+				pids = append(pids, word)
+			}
+		}
+		if !open && before == len(pids) { // twice, since an end is told of a moment later
+			return pids, nil
+		}
+		if err := wait.For(ctx, lookEvery); err != nil {
+			return nil, fmt.Errorf("a node lives still that was to end: one of %s", text)
+		}
+	}
 }
 
 // cancelBurst is how many tasks are there to be cancelled at a time: fewer than an owner has in the queue at most.
