@@ -74,8 +74,8 @@ type judge struct {
 	served   time.Duration // when a node was last there
 	cursor   uint64        // the last task that repair has asked about
 	stats    Stats
-	accepted [1 << 10]acceptance // the results that were taken last, by the task's number
-	anew     bool                // the stream may have forgotten: repair asks about all, one batch after the other
+	answered [1 << 10]answered // the results that came last, by the task's number
+	anew     bool              // the stream may have forgotten: repair asks about all, one batch after the other
 }
 
 // task is one that has not settled.
@@ -137,8 +137,8 @@ type node struct {
 	blamed         *task // the one blamed task that it may run now
 }
 
-// acceptance is of a result that was taken. The same one comes again if the node has not heard that.
-type acceptance struct {
+// answered is a result that was taken, or refused. The same one comes again as long as its node has not heard that.
+type answered struct {
 	no   uint64
 	node *node
 	run  uint64
@@ -509,28 +509,34 @@ func (t *task) drop(h *hold) {
 // result settles a task, if it is the first.
 func (j *judge) result(n *node, it item, run uint64, outcome *pool.Reply) {
 	t := j.tasks[it.No]
-	switch last := &j.accepted[it.No%uint64(len(j.accepted))]; {
+	switch last := &j.answered[it.No%uint64(len(j.answered))]; {
 	case t == nil:
-		if *last != (acceptance{it.No, n, run}) {
-			j.stats.Stale++
-		}
+		j.refuse(last, answered{it.No, n, run})
 		j.tell(n, orderAccept, it) // it settled before: there is nothing to keep
 		if j.mutant == mutantSettlesTwice {
 			j.do(effect{Kind: effectSettle, Task: it.No, Outcome: outcome})
 		}
 		return
 	case t.grant != nil && t.grant.node != n:
-		j.stats.Stale++
+		j.refuse(last, answered{it.No, n, run})
 		j.tell(n, orderDrop, it) // who has no right to run it has no say in its outcome
 		return
 	default:
-		*last = acceptance{it.No, n, run}
+		*last = answered{it.No, n, run}
 	}
 	if h := t.at(n); h != nil {
 		h.state = done
 	}
 	j.tell(n, orderAccept, it)
 	j.settle(t, outcome)
+}
+
+// refuse counts a result that changes nothing, unless it is the one that came last.
+func (j *judge) refuse(last *answered, a answered) {
+	if *last != a {
+		*last = a
+		j.stats.Stale++
+	}
 }
 
 // returned is a task that a node had and cannot run; it never started it. It is published again after a while.
