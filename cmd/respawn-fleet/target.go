@@ -131,6 +131,10 @@ func registerEchoed() (t pool.Task[witnessedTask, witnessedValue]) {
 	return pool.Register("respawn-fleet.echo", runWitnessed)
 }
 
+// notShort is how long the tasks last, in milliseconds, of which nodes are to take no more than they have workers: for two seconds after shorter
+// ones a node may get several of whatever comes, and another none.
+const notShort = 20
+
 // olderProgram is in the environment of a node that is to be of an older program.
 const olderProgram = "RESPAWN_FLEET_OLDER"
 
@@ -424,6 +428,9 @@ func (d *driver) submit(ctx context.Context, r request) {
 			break
 		}
 		task.Payload = arg.payload()
+		if d.older > 0 {
+			task.MS = notShort
+		}
 		value, err = echoed.Call(ctx, d.fleet, task)
 		value.Value = int(crc32.ChecksumIEEE(value.Payload))
 	}
