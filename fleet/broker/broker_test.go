@@ -1,14 +1,20 @@
 package broker_test
 
 import (
+	"bytes"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/fleet/broker"
+	"github.com/respawn-go/respawn/internal/takes"
 )
 
 func TestWhatABrokerCannotBeIsSaidInOneSentence(t *testing.T) {
@@ -54,4 +60,26 @@ func TestABrokersConfigurationFileCounts(t *testing.T) {
 	n, err := c.Read(buf)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(string(buf[:n])).To(ContainSubstring(`"auth_required":true`))
+}
+
+// The server counts a stream that is just being made or removed among those that it could not recover. To start it again for that would
+// leave the request unanswered.
+func TestStreamsThatComeAndGoAreNoReasonToStartTheServerAgain(t *testing.T) {
+	takes.Seconds(t)
+	g := NewWithT(t)
+	var said bytes.Buffer
+	b, err := broker.Start(broker.Config{Port: -1, Dir: t.TempDir(), Logger: slog.New(slog.NewTextHandler(&said, nil))})
+	g.Expect(err).NotTo(HaveOccurred())
+	nc, err := nats.Connect(b.URL())
+	g.Expect(err).NotTo(HaveOccurred())
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	g.Expect(err).NotTo(HaveOccurred())
+	for until := time.Now().Add(1600 * time.Millisecond); time.Now().Before(until); { // three looks at the server
+		_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "S", Storage: jetstream.FileStorage})
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(js.DeleteStream(t.Context(), "S")).To(Succeed())
+	}
+	g.Expect(b.Close()).To(Succeed())
+	g.Expect(said.String()).NotTo(ContainSubstring("started again"))
 }

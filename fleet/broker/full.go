@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -64,7 +65,8 @@ func (b *Broker) trouble() string {
 		return ""
 	}
 	for _, e := range s.Healthz(&server.HealthzOptions{Details: true}).Errors {
-		if e.Type == server.HealthzErrorStream {
+		// Of the same type is a stream that is just being made or removed: "could not be recovered".
+		if e.Type == server.HealthzErrorStream && strings.Contains(e.Error, " write error: ") {
 			return e.Error
 		}
 	}
