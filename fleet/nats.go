@@ -163,7 +163,7 @@ func unreachable(servers string, err error) error {
 	case errors.As(err, &x509), errors.As(err, &header), errors.Is(err, nats.ErrSecureConnRequired), errors.Is(err, nats.ErrSecureConnWanted):
 		return fmt.Errorf("fleet: no secure connection to the broker at %s: give its CA and a certificate with Options (nats.RootCAs, nats.ClientCert): %w", servers, err)
 	}
-	return fmt.Errorf("%w at %s: start one (respawn-fleet broker, or nats-server -js), or set Servers: %w", ErrNoBroker, servers, err)
+	return fmt.Errorf("%w at %s: start one (respawn-fleet broker, or nats-server -js), or set Servers (--servers): %w", ErrNoBroker, servers, err)
 }
 
 // olderThan compares two versions of three numbers.

@@ -122,7 +122,7 @@ func rightsOf(x *fleet.Examination, say sayer) {
 	}
 	say("rights", levelOK, "may do %d of the %d things that a fleet's %s needs (F stands for the fleet's name)", needed, needed+missing(x), x.Role)
 	if denied == 0 {
-		say("rights", levelNote, "these credentials may do all that an owner, a node and an operator may: docs/fleet.md lists what a %s needs", x.Role)
+		say("rights", levelNote, "these credentials may do all that an owner, a node and an operator may: docs/fleet.md lists what the %s needs", x.Role)
 		return
 	}
 	for _, r := range beyond {
