@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
 
+	"github.com/respawn-go/respawn/internal/procfs"
 	"github.com/respawn-go/respawn/internal/reexec"
 )
 
@@ -48,6 +49,7 @@ func TestContinueReturnsOnceTheGuardianHoldsTheProcess(t *testing.T) {
 	}
 	first := guard.PID()
 	g.Expect(unix.Kill(first, unix.SIGSTOP)).To(Succeed())
+	g.Eventually(procfs.Stopped).WithArguments(first).WithTimeout(20*time.Second).Should(BeTrue(), "it could answer until then")
 	done, err := guard.Continue(sleep.Process.Pid)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(guard.PID()).NotTo(Equal(first))
