@@ -153,7 +153,7 @@ type Config struct {
 	// NoCgroup keeps the pool from making cgroups: HardMemory then uses RLIMIT_DATA.
 	NoCgroup bool
 	// Measure has Stats tell how long tasks waited, ran and took, in all and by name. It costs a look at the clock or two for each
-	// task, and of tiny tasks for every sixteenth. Default: they are not measured.
+	// task, and of tiny tasks for one in 64. Default: they are not measured.
 	Measure bool
 	// Logger gets the workers' lives at Info and their failures at Warn, from a goroutine of its own: its handler may call the
 	// pool, and one that blocks holds nothing up but the log, of which 1,000 records may wait. Close waits for the rest, at most

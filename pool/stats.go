@@ -93,7 +93,7 @@ func (p *Pool) Stats() Stats {
 }
 
 // TaskStats is how long tasks took, with Config.Measure. Every task is counted, but for those so short that looking at the clock would
-// slow them down: of these every sixteenth is looked at, and counts for sixteen.
+// slow them down: of these one in 64 is looked at, and counts for 64.
 type TaskStats struct {
 	OK     uint64    // settled with a value
 	Failed uint64    // settled with an error of any kind
@@ -109,7 +109,7 @@ var measureBase = time.Now()
 func monotonic() time.Duration { return time.Since(measureBase) }
 
 // sampled is how many tiny tasks one stands for.
-const sampled = 16
+const sampled = 64
 
 // firstTasks are looked at whatever they cost, which is not known yet.
 const firstTasks = 64

@@ -147,7 +147,7 @@ func TestAStoryOfABadAnswerTellsOfNoOtherTask(t *testing.T) {
 	h := history.Header{Scenario: "made up", Target: history.Target{Kind: "driver", Size: 2, Can: []string{"events", "witness"}}}
 	list := lostTask()
 	list = append(list, history.Event{T: list[len(list)-1].T, Member: &history.MemberEvent{Op: history.BadAnswer, Slot: -1, Err: "pretence"}})
-	bad := check.Finding{Verdict: check.Fail, Metric: "results.rejected", Text: "1 answer came that should never come", Event: len(list) + 1}
+	bad := check.Finding{Verdict: check.Fail, Metric: "results.rejected", Text: "1 answer is missing or should never have come", Event: len(list) + 1}
 	page := pageOf(g, build(h, events(list...), check.Result{Verdict: check.Fail, Findings: []check.Finding{bad}}))
 	g.Expect(page).To(ContainSubstring(`<section id="story"`))
 	story := page[strings.Index(page, `<section id="story"`):]

@@ -122,6 +122,9 @@ var caught = map[string][]breach{
 	"honest-to-probes":            {{"random-kill", "tasks.wrong"}},
 	"only-probes-on-replacements": {{"random-kill", "slots.apart"}},
 	"works-while-probed":          {{"random-kill", "tasks.hung"}},
+	"loses-probes":                {{"tutorial", "results.rejected"}, {"kill-all", "results.rejected"}},
+	"fails-probes":                {{"tutorial", "results.rejected"}, {"kill-all", "results.rejected"}},
+	"runs-probes-twice":           {{"tutorial", "tasks.duplicated"}, {"kill-all", "tasks.duplicated"}},
 	"lends-to-helpers":            {{"tutorial", "results.rejected"}, {"kill-busy", "results.rejected"}},
 	"fakes-slots":                 {{"random-kill", "results.rejected"}},
 }

@@ -107,7 +107,7 @@ func (s *state) sayDuplicated(n int) (string, int) {
 	if e.Ends > 1 {
 		return s.ofTasks(n) + " ended twice for their submitter; " + theFirst(n) + first.String() + fmt.Sprintf(", with %d outcomes", e.Ends), first.Line
 	}
-	runs := s.Tasks.RunsOf(first.ID, e)
+	runs := append(s.Tasks.RunsOf(first.ID, e), s.Evidence.RunsOf(first.ID)...) // it is one of the load's or of the harness's own
 	by := make([]string, len(runs))
 	for i, r := range runs {
 		by[i] = "pid " + strconv.Itoa(int(r.PID))
@@ -185,7 +185,7 @@ func (s *state) sayRejected(n int) (string, int) {
 	if first.Err == "" {
 		return "", 0
 	}
-	return number(n, "answer", "answers") + " came that should never come; " + theFirst(n) + first.Err, first.Line
+	return number(n, "answer", "answers") + " " + isAre(n) + " missing or should never have come; " + theFirst(n) + first.Err, first.Line
 }
 
 func (s *state) saySilent(n int) (string, int) {

@@ -161,7 +161,7 @@ var taskMetrics = slices.Concat([]Metric{
 		},
 		{
 			Name: "results.rejected", Unit: Count, Live: true, Lasting: true,
-			Meaning: "Frames from members that no member should send.",
+			Meaning: "Frames from members that no member should send, answers that are none, and answers that are due and missing.",
 			Formula: "The target's rejected events.",
 			of:      func(s *state) ledger.Reading { return s.Told(s.Members.BadResults) },
 		},

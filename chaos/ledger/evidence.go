@@ -166,6 +166,17 @@ func (v *Evidence) check(n named, runs []Run) {
 	v.FirstMisnamed.before(Sighting{n.task, n.line, "process " + strconv.Itoa(n.pid) + " is named, and process " + strconv.Itoa(int(runs[len(runs)-1].PID)) + " ran it"})
 }
 
+// answered is the line of the answer to a probing task; another one if there was none.
+func (v *Evidence) answered(task uint64, otherwise int) int {
+	if at := slices.IndexFunc(v.named, func(n named) bool { return n.task == task }); at >= 0 {
+		return v.named[at].line
+	}
+	return otherwise
+}
+
+// RunsOf are the executions of a task that the harness sent to see who answers, in their order.
+func (v *Evidence) RunsOf(task uint64) []Run { return v.runs[task] }
+
 // before keeps the sighting whose line comes first, and of several the one of the lowest task.
 func (g *Sighting) before(o Sighting) {
 	if g.Line == 0 || o.Line < g.Line || o.Line == g.Line && o.ID < g.ID {

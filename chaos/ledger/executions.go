@@ -45,6 +45,12 @@ func (a *Tasks) finish(s *Ledger) {
 			u.FirstBystander.earliest(id, e)
 		}
 	}
+	for id, runs := range s.Evidence.runs {
+		if a.All[id].Ends <= 1 && len(runs) > 1+deadly(runs, s) {
+			u.Duplicated++
+			u.FirstDuplicated.before(Sighting{ID: id, Line: s.Evidence.answered(id, s.Line)})
+		}
+	}
 	for _, b := range s.Members.blamed {
 		if ran, ok := s.Members.running[b.pid]; ok && !slices.Contains(ran, b.task) {
 			u.bystanders++
@@ -135,6 +141,16 @@ func (a *Tasks) interrupted(id uint64, e Task, s *Ledger) int {
 		if slices.ContainsFunc(s.Members.deaths[int(r.PID)], func(at time.Duration) bool {
 			return at >= r.Start && (r.End == 0 || e.Outcome == 0 || at <= e.Settled)
 		}) {
+			n++
+		}
+	}
+	return n
+}
+
+// deadly counts the executions whose process died in them, or since.
+func deadly(runs []Run, s *Ledger) (n int) {
+	for _, r := range runs {
+		if slices.ContainsFunc(s.Members.deaths[int(r.PID)], func(at time.Duration) bool { return at >= r.Start }) {
 			n++
 		}
 	}

@@ -856,6 +856,9 @@ var ends = []bug{
 	}},
 }
 
+// everyThirdProbe tells whether t is one, after a death.
+func (p *pool) everyThirdProbe(t *task) bool { return t.probe && p.struck() && t.Task%3 == 0 }
+
 // What it does only while it is looked at: probes are told by their length, where the load's tasks have another.
 var cheats = []bug{
 	{"honest-to-probes", "a replacement answers tasks wrong that are no probes", func(p *pool) {
@@ -870,6 +873,32 @@ var cheats = []bug{
 	}},
 	{"only-probes-on-replacements", "a replacement is given probes and no other tasks", func(p *pool) {
 		p.choose = func(t *task) *worker { return p.idle(func(w *worker) bool { return t.probe || !w.heir }) }
+	}},
+	{"loses-probes", "after a death every third probe has no outcome", func(p *pool) {
+		admit := p.admit
+		p.admit = func(t *task) {
+			if !p.everyThirdProbe(t) {
+				admit(t)
+			}
+		}
+	}},
+	{"fails-probes", "after a death every third probe has an error", func(p *pool) {
+		answer := p.answer
+		p.answer = func(pid int, t *task, outcome any) {
+			if p.everyThirdProbe(t) {
+				outcome = errors.New("not today")
+			}
+			answer(pid, t, outcome)
+		}
+	}},
+	{"runs-probes-twice", "after a death every third probe is run twice", func(p *pool) {
+		run := p.run
+		p.run = func(w *worker, t *task) {
+			if p.everyThirdProbe(t) {
+				t.Extra = 1
+			}
+			run(w, t)
+		}
 	}},
 	{"throttles-load", "after a death tasks that are no probes run one after the other", func(p *pool) {
 		p.choose = func(t *task) *worker {

@@ -111,6 +111,7 @@ func (d *Driver) proveApart(ctx context.Context, p proof) (futures []*Future, er
 			if futures = append(futures, sent...); err != nil || len(stopped) == 0 {
 				return futures, err
 			}
+			d.awaitAll(ctx, sent)
 		}
 	}
 	return futures, nil
@@ -146,6 +147,16 @@ func (d *Driver) proveWithout(ctx context.Context, stopped []int, tasks int, p p
 		}
 	}
 	return futures, nil
+}
+
+// awaitAll waits, for as long as orderly, until all of the tasks are settled: who still has one of them when the next are sent gets none of
+// those, and nobody can be seen to answer in its name.
+func (d *Driver) awaitAll(ctx context.Context, futures []*Future) {
+	ctx, cancel := context.WithTimeout(ctx, orderly)
+	defer cancel()
+	for _, f := range futures {
+		_, _ = f.Result(ctx)
+	}
 }
 
 // firstAnswer waits until one of the tasks is settled, so that those who go on have had their turn on a busy host too; though for no longer

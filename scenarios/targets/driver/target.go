@@ -229,11 +229,50 @@ func (t *Target) Prove(ctx context.Context, like chaos.Task) {
 		p.kinds = append(p.kinds, j)
 	}
 	for _, prove := range []func(context.Context, proof) ([]*Future, error){t.driver.prove, t.driver.proveApart} {
+		before, _ := t.driver.Workers(ctx)
 		futures, _ := prove(ctx, p) // what is wrong is told as it is found
-		for _, f := range futures {
-			if a, err := f.Result(ctx); err == nil && t.right(f, a) == nil {
-				t.ProbeAnswered(f.id, a.PID)
-			}
+		t.settle(ctx, futures, before)
+	}
+}
+
+// settle waits until the tasks of a proof have their outcomes. If no worker was replaced meanwhile, nothing has happened to any but that it
+// stood still, so each task must give its value. One that has no outcome when ctx has ended is lost if one that was sent after it has one:
+// then it was not for want of time.
+func (t *Target) settle(ctx context.Context, futures []*Future, before []int) {
+	var wrong []func() error
+	var open []uint64
+	settled := uint64(0) // the last that has its outcome
+	for _, f := range futures {
+		a, err := f.Result(ctx)
+		var said *TaskError
+		switch {
+		case err == nil && t.right(f, a) == nil:
+			t.ProbeAnswered(f.id, a.PID)
+		case errors.As(err, &said):
+			wrong = append(wrong, func() error {
+				return t.driver.wrong(TaskFailed, 0, "error", "a task that was sent after the faults was answered with %s: each has its value while nothing happens to the workers", quote([]byte(said.Text)))
+			})
+		case errors.Is(err, context.DeadlineExceeded):
+			open = append(open, f.id)
+			continue
+		}
+		settled = max(settled, f.id)
+	}
+	for _, id := range open {
+		if id < settled {
+			wrong = append(wrong, func() error {
+				return t.driver.wrong(TaskLost, 0, "submit", "a task that was sent after the faults has no outcome, and one that was sent later has: each has its value while nothing happens to the workers")
+			})
+		}
+	}
+	if len(wrong) == 0 {
+		return
+	}
+	look, cancel := context.WithTimeout(context.WithoutCancel(ctx), orderly)
+	defer cancel()
+	if after, err := t.driver.Workers(look); err == nil && slices.Equal(slices.Sorted(slices.Values(before)), slices.Sorted(slices.Values(after))) {
+		for _, tell := range wrong {
+			_ = tell()
 		}
 	}
 }

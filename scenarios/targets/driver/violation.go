@@ -26,6 +26,8 @@ const (
 	ForeignPID    Kind = "foreign pid"    // names a process that is not its own as a worker
 	Refused       Kind = "refused"        // answered with an error where it must be able to
 	WrongValue    Kind = "wrong value"    // a value that is not the task's
+	TaskFailed    Kind = "task failed"    // an error in place of a value, though nothing happened to the workers
+	TaskLost      Kind = "task lost"      // no outcome, though nothing happened to the workers and a later task had one
 	Pretence      Kind = "pretence"       // answered in the name of workers that cannot have
 	Lingers       Kind = "lingers"        // lives on when it should have ended
 	ChildrenLeft  Kind = "children left"  // ended and left processes behind

@@ -36,6 +36,8 @@ type CPython struct {
 	ExecutorTasksS  float64 `json:"executor_tasks_s,omitempty"` // ProcessPoolExecutor, single tasks
 	PoolRoundtripUS float64 `json:"pool_roundtrip_us,omitempty"`
 	PoolEchoMBS     float64 `json:"pool_echo_mb_s,omitempty"`
+
+	SocketRoundtripUS float64 `json:"socket_roundtrip_us,omitempty"` // a byte to another Python process and back, without any pool
 }
 
 //go:embed external_worker.py
@@ -120,6 +122,7 @@ func measureExternalSpeed(ctx context.Context, s *session, cfg pool.Config, e *E
 		add(&c.ExecutorTasksS, theirs.ExecutorTasksS)
 		add(&c.PoolRoundtripUS, theirs.PoolRoundtripUS)
 		add(&c.PoolEchoMBS, theirs.PoolEchoMBS)
+		add(&c.SocketRoundtripUS, theirs.SocketRoundtripUS)
 		took, err := externalFlood(ctx, p, externalSquare, func(n int) int { return n }, func(n, v int) bool { return v == n*n })
 		if err != nil {
 			return err

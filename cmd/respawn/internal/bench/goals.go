@@ -162,6 +162,7 @@ func (e *External) figures(c *CPython, add func(figure)) {
 		name: "Python, round trip, against its Pool", unit: "µs", value: e.RoundtripUS, floor: c.PoolRoundtripUS,
 		goal: "≤ 1/3", met: 3*e.RoundtripUS <= c.PoolRoundtripUS,
 	})
+	add(figure{name: "… against a byte between two Pythons", unit: "µs", value: e.RoundtripUS, floor: c.SocketRoundtripUS})
 	add(figure{name: "Python, a task's ticket, of processor time", unit: "µs", value: e.TicketUS, goal: "≤ 2µs", met: e.TicketUS <= 2})
 	add(figure{
 		name: "Python, 16 MiB echo, against its Pool", unit: "MB/s", value: e.EchoMBS, floor: c.PoolEchoMBS,
