@@ -327,13 +327,11 @@ func (x *experiment) verify(ctx context.Context) {
 	}
 	x.allAtOnce(ctx, false)
 	if t, ok := x.Target.(Provable); ok {
-		proof, cancel := context.WithTimeout(ctx, x.Settle)
-		defer cancel()
 		like := Task{}
 		if x.Load != nil {
 			like = x.loader.task(0)
 		}
-		t.Prove(proof, like)
+		t.Prove(ctx, x.Settle, like)
 	}
 }
 

@@ -257,8 +257,9 @@ type Numbering interface {
 // Provable is a target that can show that its members run its tasks: with all of them stopped, none is answered. What is
 // answered meanwhile it tells as an event rejected.
 type Provable interface {
-	// Prove sends its members tasks while they are stopped, such as that one too, which is of the load; the zero Task is none.
-	Prove(ctx context.Context, like Task)
+	// Prove sends its members tasks while they are stopped, such as that one too, which is of the load; the zero Task is none. It sends
+	// none when within is over, and gives those that it has sent the time that they take.
+	Prove(ctx context.Context, within time.Duration, like Task)
 }
 
 // Remarking is a target that has something to say of itself that belongs into the record of a run, such as that it makes do with less

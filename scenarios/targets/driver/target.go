@@ -220,30 +220,40 @@ func (t *Target) Poison(ctx context.Context, d chaos.Deadly) (died chaos.Poisone
 	return died, nil
 }
 
+// provedWithin is how long the tasks of a proof may take once the workers go on: however short a scenario's settle is, none is called lost
+// before.
+const provedWithin = 10 * time.Second
+
 // Prove implements chaos.Provable. It waits for the tasks that it sent, which the workers run once they go on; tasks such as those of
 // the load are among them, if these are short enough.
-func (t *Target) Prove(ctx context.Context, like chaos.Task) {
+func (t *Target) Prove(ctx context.Context, within time.Duration, like chaos.Task) {
 	p := proof{t.NextProbe, proofKinds()}
 	j, err := t.driver.job(like)
 	if err == nil && time.Duration(j.ms)*time.Millisecond <= stillFor/2 && !slices.Contains(p.kinds, j) {
 		p.kinds = append(p.kinds, j)
 	}
+	soon, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
 	for _, prove := range []func(context.Context, proof) ([]*Future, error){t.driver.prove, t.driver.proveApart} {
-		before, _ := t.driver.Workers(ctx)
-		futures, _ := prove(ctx, p) // what is wrong is told as it is found
-		t.settle(ctx, futures, before)
+		before, _ := t.driver.Workers(soon)
+		futures, _ := prove(soon, p) // what is wrong is told as it is found
+		if !t.settle(ctx, futures, before) {
+			return
+		}
 	}
 }
 
-// settle waits until the tasks of a proof have their outcomes. If no worker was replaced meanwhile, nothing has happened to any but that it
-// stood still, so each task must give its value. One that has no outcome when ctx has ended is lost if one that was sent after it has one:
-// then it was not for want of time.
-func (t *Target) settle(ctx context.Context, futures []*Future, before []int) {
+// settle waits until the tasks of a proof have their outcomes, and tells whether all have their values. If no worker was replaced
+// meanwhile, nothing has happened to any but that it stood still, so each task must give its value. One that has no outcome in time is lost if
+// one that was sent after it has one: then it was not for want of time.
+func (t *Target) settle(ctx context.Context, futures []*Future, before []int) bool {
+	late, cancel := context.WithTimeout(ctx, provedWithin)
+	defer cancel()
 	var wrong []func() error
 	var open []uint64
 	settled := uint64(0) // the last that has its outcome
 	for _, f := range futures {
-		a, err := f.Result(ctx)
+		a, err := f.Result(late)
 		var said *TaskError
 		switch {
 		case err == nil && t.right(f, a) == nil:
@@ -252,7 +262,7 @@ func (t *Target) settle(ctx context.Context, futures []*Future, before []int) {
 			wrong = append(wrong, func() error {
 				return t.driver.wrong(TaskFailed, 0, "error", "a task that was sent after the faults was answered with %s: each has its value while nothing happens to the workers", quote([]byte(said.Text)))
 			})
-		case errors.Is(err, context.DeadlineExceeded):
+		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 			open = append(open, f.id)
 			continue
 		}
@@ -265,16 +275,15 @@ func (t *Target) settle(ctx context.Context, futures []*Future, before []int) {
 			})
 		}
 	}
-	if len(wrong) == 0 {
-		return
+	if len(wrong) == 0 || ctx.Err() != nil { // whoever gave up waiting has seen nothing
+		return len(open) == 0
 	}
-	look, cancel := context.WithTimeout(context.WithoutCancel(ctx), orderly)
-	defer cancel()
-	if after, err := t.driver.Workers(look); err == nil && slices.Equal(slices.Sorted(slices.Values(before)), slices.Sorted(slices.Values(after))) {
+	if after, err := t.driver.Workers(ctx); err == nil && slices.Equal(slices.Sorted(slices.Values(before)), slices.Sorted(slices.Values(after))) {
 		for _, tell := range wrong {
 			_ = tell()
 		}
 	}
+	return false
 }
 
 // violated puts what the driver does wrong into the history.
