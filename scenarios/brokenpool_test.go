@@ -247,6 +247,19 @@ var onDrivers = []string{
 	"supervisor-kill", "thousand",
 }
 
+// What the harness sends last has its time, however little a scenario gives the pool to settle.
+func TestTheCorrectPoolPassesHoweverShortSettleIs(t *testing.T) {
+	takes.Seconds(t)
+	t.Parallel()
+	g := NewWithT(t)
+	program, err := brokenPool()
+	g.Expect(err).NotTo(HaveOccurred())
+	r, dir, err := runApart(t, "tutorial", "target.driver.command=["+program+", reorders-queue]", "settle=600ms")
+	g.Expect(err).NotTo(HaveOccurred())
+	onAStarvedHost(t, r)
+	g.Expect(r.Verdict).To(Equal(check.Pass), describe(r, dir))
+}
+
 func TestTheCorrectPoolAndHarmlessDifferencesPass(t *testing.T) {
 	takes.Seconds(t)
 	t.Parallel()

@@ -108,6 +108,31 @@ func TestAnswerThatNamesAnotherProcessThanRanTheTaskFails(t *testing.T) {
 	}
 }
 
+// A probe is run once, as any task is, unless its first process died in it or has since.
+func TestAProbeThatRanTwiceFailsIfNobodyDied(t *testing.T) {
+	for name, c := range map[string]struct {
+		again func(s *story, id uint64)
+		want  check.Verdict
+	}{
+		"once":                  {func(*story, uint64) {}, check.Pass},
+		"twice by one":          {func(s *story, id uint64) { s.run(id, s.pids[1], s.now, s.now+tick) }, check.Fail},
+		"by another one too":    {func(s *story, id uint64) { s.run(id, s.pids[2], s.now, s.now+tick) }, check.Fail},
+		"again after its death": {func(s *story, id uint64) { s.kill(1).run(id, s.pids[2], s.now, s.now+tick) }, check.Pass},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := calm().kill(0)
+			s.probing(1, s.pids[1], s.pids[1])
+			c.again(s, 1001)
+			r := s.wait(2 * tick).over()
+			g.Expect(r.Verdict).To(Equal(c.want), show(r))
+			if c.want == check.Fail {
+				g.Expect(r.Cause).To(ContainSubstring("1001"))
+			}
+		})
+	}
+}
+
 func TestTaskThatRanAgainIsAnsweredByTheLastProcess(t *testing.T) {
 	g := NewWithT(t)
 	s := calm()

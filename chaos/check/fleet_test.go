@@ -11,8 +11,11 @@ import (
 
 // What a fleet tells once the load is over is judged: nothing is to be left, and nothing given up.
 func TestWhatAFleetTellsOfItsTasks(t *testing.T) {
-	tell := func(a *history.Account, rules ...string) check.Result {
+	tell := func(a *history.Account, can bool, rules ...string) check.Result {
 		s := calm().kill(0).verify(4)
+		if can {
+			s.h.Target.Can = append(s.h.Target.Can, "account")
+		}
 		if a != nil {
 			s.add(history.Event{Account: a})
 		}
@@ -35,10 +38,11 @@ func TestWhatAFleetTellsOfItsTasks(t *testing.T) {
 		"nothing came too late":   {&history.Account{}, []string{"fleet.stale >= 1"}, check.Fail, "fleet.stale is 0"},
 		"it keeps none, as pools": {nil, nil, check.Pass, ""},
 		"it did not tell":         {nil, []string{"fleet.repaired >= 1"}, check.Inconclusive, "fleet.repaired"},
+		"it was to tell":          {nil, nil, check.Inconclusive, "fleet.left"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			g := NewWithT(t)
-			r := tell(c.account, c.rules...)
+			r := tell(c.account, what == "it was to tell", c.rules...)
 			g.Expect(r.Verdict).To(Equal(c.verdict), r.Cause)
 			g.Expect(r.Cause).To(ContainSubstring(c.cause))
 			_, there := r.Metrics["fleet.left"]

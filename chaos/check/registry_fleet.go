@@ -34,7 +34,10 @@ func inFleet(end, meaning, formula string, of func(*history.Account) int) Metric
 	}
 }
 
-func (s *state) hasAccount() bool { return s.Account != nil }
+// hasAccount tells whether there is an account, or there is to be one: a fleet that does not tell proves nothing.
+func (s *state) hasAccount() bool {
+	return s.Account != nil || s.Can("account") && !s.Injections.EndedParent(s.Now)
+}
 
 func (s *state) sayLeft(n int) (string, int) {
 	a := s.Account

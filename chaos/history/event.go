@@ -54,7 +54,7 @@ type Target struct {
 	// whole answers, "presence" that a process is in it.
 	Proof string `json:"proof,omitempty"`
 	// Can lists what the target tells of itself, so that the checker knows what it may ask: "events", "phases", "exits",
-	// "attempts", "slots", "witness", "marker".
+	// "attempts", "slots", "witness", "marker", "account".
 	Can []string `json:"can,omitempty"`
 	// Unprobed tells that no member can be asked for an answer, so that nothing is known of slots that answer.
 	Unprobed bool `json:"unprobed,omitempty"`

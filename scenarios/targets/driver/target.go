@@ -82,6 +82,9 @@ func startTarget(ctx context.Context, c Command, dir string, f *forks.Follower) 
 		witness = c.Witness
 	}
 	what := history.Target{Kind: cmp.Or(c.Kind, "driver"), Name: d.Hello().Name, Version: d.Hello().Version, Size: c.Size}
+	if d.Can("account") {
+		what.Can = []string{"marker", "account"}
+	}
 	var lister outside.Lister = d
 	first := d.Ready()
 	if d.Hello().Protocol == 2 {
