@@ -2,6 +2,7 @@ package fleet_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -9,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
@@ -177,6 +179,52 @@ func TestAStreamOfThatNameThatIsNotOursIsLeftAlone(t *testing.T) {
 	_, err = fleet.Dial(bound(t), fleet.Config{Fleet: "other", Servers: b.URL(), InMemory: true})
 	g.Expect(err).To(MatchError(fleet.ErrNotOurs))
 	g.Expect(err).To(MatchError(ContainSubstring("another stream has the subjects other.t.>")))
+}
+
+func TestAQueueThatIsKeptLessSafelyThanAskedForIsToldOf(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b, err := broker.Start(broker.Config{})
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { _ = b.Close() })
+	warned := func(c fleet.Config) string {
+		var log bytes.Buffer
+		c.Fleet, c.Options, c.Logger = "test", b.Options(), slog.New(slog.NewTextHandler(&log, nil))
+		f, err := fleet.Dial(bound(t), c)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(f.Close()).To(Succeed())
+		return log.String()
+	}
+	g.Expect(warned(fleet.Config{InMemory: true})).To(BeEmpty(), "it has made the queue")
+	g.Expect(warned(fleet.Config{InMemory: true, Replicas: 3})).To(And(ContainSubstring("less safely"), ContainSubstring(" replicas=1 "), ContainSubstring("Config.Replicas=3")))
+	g.Expect(warned(fleet.Config{})).To(And(ContainSubstring("less safely"), ContainSubstring("storage=Memory"), ContainSubstring("Config.InMemory=false")))
+}
+
+// So it is when a broker has joined a cluster with what it had stored alone.
+func TestAConsumerThatNoOwnerKnowsIsNamedAsSuch(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	b, err := broker.Start(broker.Config{})
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { _ = b.Close() })
+	c := fleet.Config{Fleet: "test", Options: b.Options(), InMemory: true}
+	f, err := fleet.Dial(bound(t), c)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(f.Close()).To(Succeed())
+	nc, err := nats.Connect("", b.Options()...)
+	g.Expect(err).NotTo(HaveOccurred())
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	g.Expect(err).NotTo(HaveOccurred())
+	s, err := js.Stream(bound(t), c.Fleet)
+	g.Expect(err).NotTo(HaveOccurred())
+	for name := range s.ConsumerNames(bound(t)).Name() {
+		g.Expect(s.DeleteConsumer(bound(t), name)).To(Succeed())
+	}
+	_, err = s.CreateConsumer(bound(t), jetstream.ConsumerConfig{Durable: "other", AckPolicy: jetstream.AckExplicitPolicy})
+	g.Expect(err).NotTo(HaveOccurred())
+	_, err = fleet.Dial(bound(t), c)
+	g.Expect(err).To(MatchError(ContainSubstring("empty their directories")))
 }
 
 func TestOwnersShareAFleetAndNodesANameDoNot(t *testing.T) {

@@ -255,6 +255,12 @@ func streamConfig(c Config) jetstream.StreamConfig {
 	return s
 }
 
+// kept is how the queue is kept that ensure has found last: another owner may have made it, with other settings.
+func (l *link) kept() jetstream.StreamConfig {
+	stream, _ := l.current()
+	return stream.CachedInfo().Config
+}
+
 // explain says what a broker's refusal means, and what would help.
 func (l *link) explain(err error) error {
 	var api *jetstream.APIError
@@ -277,6 +283,8 @@ func (l *link) explain(err error) error {
 		return fmt.Errorf("%w for a queue of %d bytes: give it more (max_memory_store or max_file_store), or set Config.QueueBytes lower: %w", ErrBrokerTooSmall, c.MaxBytes, err)
 	case code == 10005, code == 10008: // no suitable peers for placement, temporarily unavailable
 		return &passingError{fmt.Errorf("fleet: fewer than %d brokers are there to keep the queue: start the others, or set Config.Replicas lower: %w", c.Replicas, err)}
+	case code == 10099: // multiple non-filtered consumers
+		return fmt.Errorf("fleet: the queue %s has a consumer that its owners do not know, as when a broker of a cluster has a directory of a time when it stood alone: stop the brokers, empty their directories, start them again: %w", l.subjects, err)
 	case code == 10026, code == 10027: // maximum of consumers, of streams
 		return fmt.Errorf("%w: one stream and one consumer more are wanted, and the account may have no more: %w", ErrBrokerTooSmall, err)
 	case code == 10065: // subjects overlap

@@ -57,6 +57,10 @@ func Dial(ctx context.Context, c Config) (*Fleet, error) {
 		o.link.nc.Close()
 		return nil, err
 	}
+	if is, want := o.link.kept(), o.link.config; is.Replicas < want.Replicas || is.Storage > want.Storage {
+		o.log.Warn("the queue is kept less safely than Config asks for: an owner with other settings has made it, and it stays as it is",
+			"replicas", is.Replicas, "storage", is.Storage, "Config.Replicas", want.Replicas, "Config.InMemory", c.InMemory)
+	}
 	o.with(func(now time.Duration) { o.judge.stream(now, o.link.epoch()) })
 	context.AfterFunc(o.link.rights, o.denied)
 	o.wg.Add(1)

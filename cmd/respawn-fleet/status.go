@@ -74,8 +74,8 @@ func printJSON(w io.Writer, v any) error {
 }
 
 func printStatus(w io.Writer, s *fleet.Status) {
-	fmt.Fprintf(w, "fleet %s: %d stored, %d of them at nodes (queue in %s, %d broker, NATS %s, %v away)\n",
-		s.Fleet, s.Stored, s.AtNodes, s.Storage, s.Kept, s.Broker, time.Duration(s.RTT).Round(10*time.Microsecond))
+	fmt.Fprintf(w, "fleet %s: %d stored, %d of them at nodes (%s, NATS %s, %v away)\n",
+		s.Fleet, s.Stored, s.AtNodes, kept(s), s.Broker, time.Duration(s.RTT).Round(10*time.Microsecond))
 	if s.Paused > 0 {
 		fmt.Fprintf(w, "the queue is paused%s: respawn-fleet resume goes on\n", pausedFor(s))
 	}
@@ -113,6 +113,17 @@ func printStatus(w io.Writer, s *fleet.Status) {
 			fmt.Fprintf(w, "  task %s.%d (%s) is suspected: %s\n", t.Owner, t.ID, t.Task, suspected(t))
 		}
 	}
+}
+
+// kept says where the queue is.
+func kept(s *fleet.Status) string {
+	switch {
+	case s.Storage == "":
+		return "no owner has made the queue yet"
+	case s.Kept == 1:
+		return fmt.Sprintf("queue in %s at one broker", s.Storage)
+	}
+	return fmt.Sprintf("queue in %s at %d brokers", s.Storage, s.Kept)
 }
 
 func pausedFor(s *fleet.Status) string {

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/url"
@@ -155,7 +156,8 @@ func routeUser(o *server.Options) *url.Userinfo {
 }
 
 // Start starts a broker and waits until it answers; one of a cluster may still wait for the others then. Errors: what
-// Config.Validate finds, a port that is taken, a directory or a file that cannot be used.
+// Config.Validate finds, a port that is taken, a directory or a file that cannot be used, and for Join a directory of a broker that stood
+// alone.
 func Start(c Config) (*Broker, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -169,6 +171,8 @@ func Start(c Config) (*Broker, error) {
 		b.dir, b.remove = dir, true
 	} else if err := usable(c.Dir); err != nil {
 		return nil, fmt.Errorf("broker: Config.Dir cannot be used: %w", err)
+	} else if len(c.Join) > 0 && storedAlone(c.Dir) {
+		return nil, fmt.Errorf("broker: Config.Dir %s has what a broker that stood alone has stored, which a cluster cannot take along: let its tasks settle first, and give each of the cluster an empty directory", c.Dir)
 	}
 	if err := b.start(); err != nil {
 		close(b.watched)
@@ -238,6 +242,14 @@ func usable(dir string) error {
 		return err
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// storedAlone tells whether a directory has streams of a server that was in no cluster, by nats-server's layout: one of a cluster keeps what
+// all agree on beside its streams. It would serve its own stream as if it were the cluster's, with a consumer that the cluster does not know.
+func storedAlone(dir string) bool {
+	streams, _ := fs.Glob(os.DirFS(dir), "jetstream/*/streams/*")
+	_, err := os.Stat(filepath.Join(dir, "jetstream", "$SYS", "_js_", "_meta_"))
+	return len(streams) > 0 && errors.Is(err, fs.ErrNotExist)
 }
 
 // Options connect to the broker within this program: for fleet.Config.Options and fleet.Node.Options.

@@ -46,6 +46,27 @@ func TestWhatABrokerCannotBeIsSaidInOneSentence(t *testing.T) {
 	}
 }
 
+// nats-server takes such a directory, and hands out tasks of which the cluster does not know that they have settled.
+func TestWhatABrokerStoredAloneIsNotTakenIntoACluster(t *testing.T) {
+	g := NewWithT(t)
+	alone := broker.Config{Port: -1, Dir: t.TempDir()}
+	together := broker.Config{Name: "a", Dir: alone.Dir, Cluster: "127.0.0.1:1", Join: []string{"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"}}
+	for range 2 { // it may be alone again
+		b, err := broker.Start(alone)
+		g.Expect(err).NotTo(HaveOccurred())
+		c, err := nats.Connect(b.URL())
+		g.Expect(err).NotTo(HaveOccurred())
+		js, err := jetstream.New(c)
+		g.Expect(err).NotTo(HaveOccurred())
+		_, err = js.CreateOrUpdateStream(t.Context(), jetstream.StreamConfig{Name: "S", Subjects: []string{"s"}})
+		g.Expect(err).NotTo(HaveOccurred())
+		c.Close()
+		g.Expect(b.Close()).To(Succeed())
+		_, err = broker.Start(together)
+		g.Expect(err).To(MatchError(ContainSubstring("a broker that stood alone")))
+	}
+}
+
 func TestABrokersConfigurationFileCounts(t *testing.T) {
 	g := NewWithT(t)
 	file := filepath.Join(t.TempDir(), "nats.conf")
