@@ -543,3 +543,13 @@ func TestWhatAWorkerStartedInASessionOfItsOwnDoesNotOutliveThePool(t *testing.T)
 		})
 	}
 }
+
+// A killed process that gives back its memory is there for a while, and not found by its environment any more.
+func TestTerminateIsOverWhenWhatItKilledHasEnded(t *testing.T) {
+	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
+	child, err := keep.Call(bound(t), p, 200<<20)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(isAlive(child)).To(BeTrue())
+	p.Terminate()
+	g.Expect(isAlive(child)).To(BeFalse())
+}

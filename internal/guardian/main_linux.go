@@ -122,15 +122,47 @@ func GroupHas(pgid int, entry string) bool {
 	})
 }
 
-// Sweep kills every process whose environment carries RESPAWN_POOL=id until no more are found, for up to a second. This process
-// is none of them.
+// GroupLives tells whether the process group has a member that has not ended.
+func GroupLives(pgid int) bool {
+	if unix.Kill(-pgid, 0) != nil {
+		return false // nor one that has, and waits to be reaped
+	}
+	entries, _ := os.ReadDir("/proc")
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		pid, _ := strconv.Atoi(e.Name())
+		if got, err := unix.Getpgid(pid); pid == 0 || err != nil || got != pgid {
+			return false
+		}
+		p, err := procfs.Read(pid)
+		return err == nil && p.Alive()
+	})
+}
+
+// Sweep kills every process whose environment carries RESPAWN_POOL=id until no more are found and those have ended, for up to a second:
+// one that is about to end has no environment any more, and may have gigabytes to give back. This process is none of them.
 func Sweep(id string) {
-	entry := reexec.Entry(id)
+	entry, ending := reexec.Entry(id), map[int]*os.File{}
 	for deadline, clean := time.Now().Add(time.Second), 0; clean < 2 && time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
 		clean++
 		for _, pid := range marked(entry) {
 			clean = 0
-			_ = pidfd.SignalIf(pid, unix.SIGKILL, func() bool { return procfs.Marked(pid, entry) })
+			if f, err := pidfd.Open(pid); err == nil && ending[pid] == nil && procfs.Marked(pid, entry) {
+				_ = pidfd.Signal(f, unix.SIGKILL, 0)
+				ending[pid] = f
+			} else if err == nil {
+				_ = f.Close()
+			}
 		}
+		for pid, f := range ending {
+			if !pidfd.Ended(f) {
+				clean = 0
+				continue
+			}
+			_ = f.Close()
+			delete(ending, pid)
+		}
+	}
+	for _, f := range ending {
+		_ = f.Close()
 	}
 }

@@ -172,6 +172,9 @@ func (p *osProcess) Wait() Status {
 	p.leaveCgroup()
 	st := p.reap()
 	pidfd.ReapGroup(p.id)
+	for deadline := time.Now().Add(groupWait); guardian.GroupLives(p.id) && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
 	for _, o := range p.outputs {
 		o.stop()
 	}
@@ -181,6 +184,9 @@ func (p *osProcess) Wait() Status {
 	}
 	return st
 }
+
+// groupWait is how long the end of a worker waits for what it started, which is killed, and may have gigabytes to give back.
+const groupWait = time.Second
 
 // outputWait is how long the end of a worker waits for its output to be taken by Config.Stdout and Config.Stderr.
 const outputWait = time.Second
