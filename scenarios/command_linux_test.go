@@ -38,6 +38,7 @@ settle: 3s
 // No task is run, so that nothing is known of answers, and the verdict says so.
 func TestASupervisorOfAnyProgramIsJudgedByItsProcesses(t *testing.T) {
 	takes.Seconds(t)
+	t.Parallel()
 	g := NewWithT(t)
 	r := runCommand(t, "while :; do wait -n; start; done")
 	g.Expect(r.Verdict).To(Equal(check.Pass), r.Cause)

@@ -17,6 +17,7 @@ import (
 // any of them finds python/cpython#96062 now and then, killing that one finds it each time.
 func TestAWorkerThatWaitsInACallIsHitThere(t *testing.T) {
 	takes.Seconds(t)
+	t.Parallel()
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Skip("needs python3")

@@ -10,16 +10,15 @@ import (
 
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/internal/cgroup"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/reports"
 )
 
-// timed are scenarios with limits on time, which a starved host breaks.
-var timed = []string{"kill-storm", "term-ignored", "random-kill", "rolling-kill"}
+// timed are scenarios with limits on time, which a starved host breaks; the first is run always, all with -every.
+var timed = []string{"random-kill", "kill-storm", "term-ignored", "rolling-kill"}
 
 func TestNoBusyHostTurnsALimitOnTimeIntoAFailure(t *testing.T) {
-	if testing.Short() {
-		t.Skip("runs scenarios beside eight busy loops")
-	}
+	takes.Seconds(t)
 	for range 8 {
 		loop := exec.Command("sh", "-c", "while :; do :; done")
 		NewWithT(t).Expect(loop.Start()).To(Succeed())
@@ -29,9 +28,8 @@ func TestNoBusyHostTurnsALimitOnTimeIntoAFailure(t *testing.T) {
 }
 
 func TestNoLimitOnCPUTimeTurnsALimitOnTimeIntoAFailure(t *testing.T) {
-	if testing.Short() {
-		t.Skip("runs scenarios with a tenth of a CPU")
-	}
+	takes.Seconds(t)
+	t.Parallel()
 	starvedRuns(t, func() []string { return []string{envGroup + "=" + tenthOfACPU(t)} })
 }
 
@@ -41,7 +39,10 @@ const onBroken = "a broken pool"
 // starvedRuns runs the scenarios side by side where there is too little CPU time: none fails, and one with a bug still does.
 func starvedRuns(t *testing.T, env func() []string) {
 	envs := map[string][]string{}
-	names := append(timed, onBroken)
+	names := []string{timed[0], onBroken}
+	if takes.Every() {
+		names = append(timed, onBroken)
+	}
 	for _, name := range names {
 		envs[name] = env()
 	}

@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/workers/check"
 )
 
@@ -136,10 +137,8 @@ func hasty(b bug) (limits check.Timeouts) {
 }
 
 func TestCheckNamesTheBugsOfAnSDK(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
-	places := make(chan struct{}, 6) // they wait more than they compute
+	takes.Seconds(t)
+	t.Parallel()
 	for _, l := range []struct {
 		name, sdk, worker string
 		bugs              []bug
@@ -152,8 +151,6 @@ func TestCheckNamesTheBugsOfAnSDK(t *testing.T) {
 		for _, b := range l.bugs {
 			t.Run(l.name+" "+b.does, func(t *testing.T) {
 				t.Parallel()
-				places <- struct{}{}
-				defer func() { <-places }()
 				g, dir := NewWithT(t), t.TempDir()
 				g.Expect(strings.Count(string(sdk), b.old)).To(Equal(1), "the SDK has this once:\n%s", b.old)
 				worker := filepath.Join(dir, "worker"+filepath.Ext(l.sdk))

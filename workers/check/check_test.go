@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/workers/check"
 )
 
@@ -28,9 +29,7 @@ func command(t *testing.T, argv []string, env ...string) check.Command {
 
 // The worker in Perl has no SDK: it was written from docs/wire.md.
 func TestCheckFindsNothingWrongWithAWorkerInAThirdLanguage(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	if out, err := exec.Command("perl", "-MJSON::PP", "-MTime::HiRes", "-e", "1").CombinedOutput(); err != nil {
 		t.Skipf("there is no Perl with its modules here: %v %s", err, out)
 	}
@@ -41,9 +40,7 @@ func TestCheckFindsNothingWrongWithAWorkerInAThirdLanguage(t *testing.T) {
 }
 
 func TestCheckFindsNothingWrongWithTheReferenceInGo(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	t.Parallel()
 	g, program := NewWithT(t), filepath.Join(t.TempDir(), "reference")
 	out, err := exec.Command("go", "build", "-o", program, "../reference").CombinedOutput()
@@ -54,9 +51,8 @@ func TestCheckFindsNothingWrongWithTheReferenceInGo(t *testing.T) {
 }
 
 func TestCheckFindsNothingWrongWithTheSDKs(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
+	t.Parallel()
 	for name, argv := range languages {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -11,6 +11,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/workers/check"
 )
 
@@ -73,9 +74,7 @@ func TestThePackagesForPythonAreBuiltAndPassTheCheck(t *testing.T) {
 }
 
 func TestThePackageForNodePassesTheCheck(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds: run without -short")
-	}
+	takes.Seconds(t)
 	if _, err := exec.LookPath("npm"); err != nil {
 		t.Skipf("there is no npm here: %v", err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/internal/units"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/scenarios/targets/calls"
@@ -26,6 +27,7 @@ import (
 
 func TestMain(m *testing.M) {
 	pool.Main()
+	takes.SideBySide(6)
 	os.Exit(m.Run())
 }
 

@@ -43,6 +43,7 @@ func supervised() string { return fmt.Sprintf("[bash, -c, %q]", supervisor) }
 
 // Two sleepers outlive who started them, and whoever starts that again has four.
 func TestWhoLivesOnIsToldAndWhetherANewOneStartsTwins(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	e := strike(t, supervised(), "{supervisor: KILL}", "").Faults[0].Receipt.Evidence
 	g.Expect(e).To(And(HaveKeyWithValue("descendants", "2"), HaveKeyWithValue("who lives on", "2 sleep")))
@@ -52,6 +53,7 @@ func TestWhoLivesOnIsToldAndWhetherANewOneStartsTwins(t *testing.T) {
 
 // With the tree nobody is left, and the new one is alone.
 func TestTheWholeTreeIsStruck(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	e := strike(t, supervised(), "{supervisor: {tree: true}}", "").Faults[0].Receipt.Evidence
 	g.Expect(e).To(And(HaveKeyWithValue("struck with it", "2"), HaveKeyWithValue("descendants", "0")))
@@ -60,6 +62,7 @@ func TestTheWholeTreeIsStruck(t *testing.T) {
 
 // While the parent is stopped nobody replaces a member that is killed; afterwards it is replaced.
 func TestAParentIsPaused(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	r := strike(t, supervised(), "{supervisor: {pause: 4s}}", "  - fault: {signal: KILL}\n    when: {after: 1s}\n")
 	g.Expect(r.Faults[0].Receipt.Evidence).To(And(HaveKeyWithValue("at the beginning", "T of 1"), HaveKeyWithValue("at the end", "T of 1, 0 gone")))
@@ -74,6 +77,7 @@ while :; do read -t 0.05 -u 3; kill -0 $a || { sleep 3600 & a=$!; }; kill -0 $b 
 
 // All members are replaced as the program itself does it; nobody takes that for deaths that nobody caused.
 func TestAProgramIsRestartedAsItSaysItself(t *testing.T) {
+	t.Parallel()
 	for _, how := range []string{"signal: USR1", "argv: [sh, -c, 'kill -USR1 $(cat $TMPDIR/pid)']"} {
 		t.Run(how[:4], func(t *testing.T) {
 			g := NewWithT(t)
@@ -113,6 +117,7 @@ while True:
 `
 
 func TestAPortThatIsHeldKeepsANewParentFromStarting(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("python3"); err != nil {
 		t.Skip("needs python3")
 	}

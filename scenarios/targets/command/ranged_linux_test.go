@@ -19,6 +19,7 @@ while :; do wait -n; [ $(pgrep -c -x -P $$ sleep) -ge 2 ] || start; done`
 
 // A target whose size is a range may end members by itself, and need not replace those beyond the fewest.
 func TestATargetMayChangeHowManyMembersItHas(t *testing.T) {
+	t.Parallel()
 	takes.Seconds(t)
 	for name, c := range map[string]struct {
 		size, signal string
