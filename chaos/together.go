@@ -79,10 +79,11 @@ func (x *experiment) taskTimeout() time.Duration {
 	return math.MaxInt64
 }
 
-// round sends as many tasks as there are members, and waits for them.
+// round sends as many tasks as all members can run at a time, and waits for them: of fewer, one that runs several could take what is
+// another's.
 func (x *experiment) round(ctx context.Context, members int, hold time.Duration) round {
 	r := round{quick: map[int]time.Duration{}}
-	for _, a := range x.sendAtOnce(ctx, history.AnySlot, members, hold) {
+	for _, a := range x.sendAtOnce(ctx, history.AnySlot, members*max(1, x.Target.Describe().Places), hold) {
 		r.sent = append(r.sent, history.Run{Task: a.task, PID: a.PID, Start: a.to - hold, End: a.to})
 		r.unready = r.unready || a.Outcome != history.OK
 		took := a.to - a.from - hold

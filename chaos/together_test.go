@@ -2,6 +2,8 @@ package chaos_test
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -51,4 +53,59 @@ func TestWhoWasALittleSlowAtTheEndIsAskedAgain(t *testing.T) {
 	}
 	g.Expect(run.Do(t.Context())).To(Succeed())
 	g.Expect(answers.Load()).To(BeNumerically(">=", 4), "of two members, late ones and others")
+}
+
+// packing runs two tasks at a time in each member, and none in the next while there is room in the one before.
+type packing struct {
+	*procs
+	mu      sync.Mutex
+	room    sync.Cond
+	running []int
+}
+
+func (p *packing) Describe() history.Target {
+	what := p.procs.Describe()
+	what.Places = 2
+	return what
+}
+func (p *packing) Unwitnessed() bool { return true }
+
+func (p *packing) Do(ctx context.Context, task chaos.Task) chaos.Settled {
+	p.mu.Lock()
+	free := func() int { return slices.IndexFunc(p.running, func(n int) bool { return n < 2 }) }
+	for free() < 0 {
+		p.room.Wait()
+	}
+	at := free()
+	p.running[at]++
+	p.mu.Unlock()
+	err := wait.For(ctx, task.Args["duration"].(time.Duration))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running[at]--
+	p.room.Signal()
+	if err != nil {
+		return chaos.Settled{Outcome: history.Hung}
+	}
+	return chaos.Settled{Outcome: history.OK, PID: p.list[at].PID}
+}
+
+// Members that run several tasks at a time are asked with as many as they can run: fewer need not reach all of them.
+func TestMembersThatRunSeveralTasksAreAllAskedAtOnce(t *testing.T) {
+	g := NewWithT(t)
+	p := &packing{procs: sleepers(t, 3), running: make([]int, 3)}
+	p.room.L = &p.mu
+	var rec tape
+	run := chaos.Run{
+		Target: p, Open: rec.open, Settle: 5 * time.Second, Steady: 1, Load: &chaos.Load{Task: "sleep", Concurrency: 1, Count: 1, Args: map[string]any{"duration": time.Millisecond}},
+		Chaos: []chaos.Nemesis{once(faults.Signal{Name: "CONT"})},
+	}
+	_ = run.Do(t.Context())
+	var ran []history.Run
+	for _, e := range rec.events {
+		if e.Probe != nil && e.Probe.Slot == history.AnySlot && e.Probe.Op == history.Answered {
+			ran = append(ran, history.Run{Task: e.Probe.Task, PID: e.Probe.PID, Start: e.T - e.Probe.Hold, End: e.T})
+		}
+	}
+	g.Expect(history.Together(ran)).To(Equal(3))
 }

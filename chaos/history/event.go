@@ -50,6 +50,8 @@ type Target struct {
 	// Brokers and Owners are how many of Size, those in the last slots, the owners after the brokers, run no tasks: see chaos.Broker.
 	Brokers int `json:"brokers,omitempty"`
 	Owners  int `json:"owners,omitempty"`
+	// Places is how many tasks each of the others runs at a time; 0 is one.
+	Places int `json:"places,omitempty"`
 	// Proof is what shows that a slot is back: "" that its process answers a task, "call" that a process is in it and the target as a
 	// whole answers, "presence" that a process is in it.
 	Proof string `json:"proof,omitempty"`

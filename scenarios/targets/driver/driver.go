@@ -35,6 +35,8 @@ type Command struct {
 	Env []string
 	// Size is how many workers its pool is to have, at least 1.
 	Size int
+	// Places is how many tasks each of them runs at a time; 0 is one.
+	Places int
 	// Witness is a file to which each execution of a task appends a line; "" for none, and ignored by drivers that do not
 	// say that they can.
 	Witness string

@@ -81,7 +81,7 @@ func startTarget(ctx context.Context, c Command, dir string, f *forks.Follower) 
 	if d.Can("witness") {
 		witness = c.Witness
 	}
-	what := history.Target{Kind: cmp.Or(c.Kind, "driver"), Name: d.Hello().Name, Version: d.Hello().Version, Size: c.Size}
+	what := history.Target{Kind: cmp.Or(c.Kind, "driver"), Name: d.Hello().Name, Version: d.Hello().Version, Size: c.Size, Places: c.Places}
 	if d.Can("account") {
 		what.Can = []string{"marker", "account"}
 	}

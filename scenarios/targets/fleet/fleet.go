@@ -121,7 +121,7 @@ func (s *Settings) Open(ctx context.Context, at kind.Place) (*kind.Opened, error
 	if s.Storage != "" {
 		argv = append(argv, "--storage", s.Storage)
 	}
-	c := driver.Command{Kind: "fleet", Argv: argv, Size: max(int(s.Nodes), 1)}
+	c := driver.Command{Kind: "fleet", Argv: argv, Size: max(int(s.Nodes), 1), Places: int(s.Workers)}
 	c.Timeouts.Ready = 2 * time.Minute // brokers that do not agree on a leader at once try again for seconds
 	return driver.OpenTarget(ctx, c, at.Dir)
 }
