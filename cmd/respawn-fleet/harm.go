@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/internal/localfleet"
+	"github.com/respawn-go/respawn/internal/pidfd"
 	"github.com/respawn-go/respawn/internal/wait"
 	"github.com/respawn-go/respawn/pool"
 )
@@ -232,16 +233,21 @@ const killed = 128 + int(syscall.SIGKILL)
 // deadlyAfter is how long a deadly task runs first: who has just been started is a member by then to the harness, too.
 const deadlyAfter = 500 * time.Millisecond
 
+// ofNode tells whether the node lives: whoever is the parent after it is nobody's victim.
+func ofNode() bool { return os.Getppid() == node }
+
+// endNode kills the node.
+func endNode() error { return pidfd.SignalIf(node, syscall.SIGKILL, ofNode) }
+
 // deadly ends the node that runs it, once it has told which process that is.
 var deadly = pool.Register("respawn-fleet.deadly", func(ctx context.Context, told string) (int, error) {
-	node := os.Getppid()
 	if err := wait.For(ctx, deadlyAfter); err != nil {
 		return 0, err
 	}
 	if err := record(told, "%d\n", node); err != nil {
 		return 0, err
 	}
-	err := syscall.Kill(node, syscall.SIGKILL)
+	err := endNode()
 	if err == nil {
 		<-ctx.Done()
 		err = ctx.Err()
@@ -252,9 +258,11 @@ var deadly = pool.Register("respawn-fleet.deadly", func(ctx context.Context, tol
 // hungry makes its node the one that the kernel takes first where memory is short, and takes more than there is for both. It is in a file
 // without a name: what a process has mapped counts against itself when the kernel chooses.
 var hungry = pool.Register("respawn-fleet.hungry", func(ctx context.Context, in hunger) (int, error) {
-	node := os.Getppid()
 	if err := wait.For(ctx, deadlyAfter); err != nil {
 		return 0, err
+	}
+	if !ofNode() {
+		return 0, pidfd.ErrEnded
 	}
 	if err := record(in.Told, "%d\n", node); err != nil {
 		return 0, err

@@ -21,6 +21,9 @@ import (
 
 func TestMain(m *testing.M) {
 	pool.Main()
+	if path := os.Getenv(envOrphan); path != "" {
+		orphan(path)
+	}
 	takes.SideBySide(3)
 	os.Exit(m.Run())
 }

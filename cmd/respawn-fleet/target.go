@@ -105,11 +105,15 @@ type targetArg struct {
 
 type fields map[string]any
 
+// node has started this process, which is a worker of it. Once the node is dead, and the worker has not heard of it yet, somebody else is
+// its parent.
+var node = os.Getppid()
+
 // witnessed is what a driver's tasks do. Their node is the process that they name.
 var witnessed = pool.Register("respawn-fleet.target", runWitnessed)
 
 func runWitnessed(ctx context.Context, in witnessedTask) (witnessedValue, error) {
-	node, began := os.Getppid(), monotonic()
+	began := monotonic()
 	if err := record(in.Witness, "\nS %d 0 %d %d\n", in.ID, node, began); err != nil {
 		return witnessedValue{}, err
 	}

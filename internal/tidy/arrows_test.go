@@ -30,7 +30,7 @@ var arrows = []arrow{
 	{"fleet/broker", nil, []string{"*"}, "a server that knows no task: the one package that links it, with the command that starts it"},
 	{"fleet/fleettest", []string{"fleet", "pool", "internal/localfleet"}, []string{"*"}, "what a user's tests need beside the fleet, and no more"},
 	{"internal/localfleet", []string{"fleet", "pool", "internal/cgroup", "internal/guardian", "internal/reexec", "internal/wait"}, []string{"*"}, "brokers and nodes as processes of this machine, for the command and for tests"},
-	{"cmd/respawn-fleet", []string{"fleet", "pool", "internal/localfleet", "internal/procfs", "internal/reexec", "internal/units", "internal/wait"}, []string{"*"}, "brokers and nodes: a command of its own, since its workers link a server"},
+	{"cmd/respawn-fleet", []string{"fleet", "pool", "internal/localfleet", "internal/pidfd", "internal/procfs", "internal/reexec", "internal/units", "internal/wait"}, []string{"*"}, "brokers and nodes: a command of its own, since its workers link a server"},
 	{"scenarios", []string{"scenarios", "internal/conformance", "pool", "chaos", "reports", "workers", "internal/cgroup", "internal/floor", "internal/forks", "internal/procfs", "internal/nearest", "internal/units", "internal/wait", "internal/guardian", "internal/pidfd", "internal/reexec", "internal/yamlpos"}, []string{"*"}, "where pool and chaos meet: the adapters to chaos.Target are in scenarios/targets"},
 	{"scenarios/internal/brokenpool", nil, []string{sys}, "it is judged: what it had of the judge's or the pool's own code would be wrong in both"},
 	{"workers", nil, nil, "files for programs in other languages, and where to put them"},
