@@ -63,7 +63,8 @@ def node(late, path, name):
 
     def born(**_):
         respawn_hosts.end_with_parent()
-        respawn_tasks.member = os.getppid
+        node = os.getppid()  # which is somebody else once the node is dead
+        respawn_tasks.member = lambda: node
 
     celery.signals.worker_process_init.connect(born, weak=False)
     celery.signals.worker_ready.connect(lambda **_: respawn_hosts.ready(), weak=False)

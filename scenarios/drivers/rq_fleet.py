@@ -11,7 +11,8 @@ import respawn_tasks
 
 def run(id, task, arg):
     """Runs in a process that the node has forked for it."""
-    respawn_tasks.member = os.getppid
+    node = os.getppid()  # which is somebody else once the node is dead
+    respawn_tasks.member = lambda: node
     return respawn_tasks.run(id, task, arg)
 
 
