@@ -21,6 +21,7 @@ import (
 
 	"github.com/respawn-go/respawn/fleet"
 	"github.com/respawn-go/respawn/internal/localfleet"
+	"github.com/respawn-go/respawn/internal/pidfd"
 	"github.com/respawn-go/respawn/internal/wait"
 	"github.com/respawn-go/respawn/pool"
 )
@@ -114,6 +115,9 @@ var witnessed = pool.Register("respawn-fleet.target", runWitnessed)
 
 func runWitnessed(ctx context.Context, in witnessedTask) (witnessedValue, error) {
 	began := monotonic()
+	if !ofNode() { // it would have begun after the end of its node, which nobody could tell from one that runs though it has no reason to
+		return witnessedValue{}, pidfd.ErrEnded
+	}
 	if err := record(in.Witness, "\nS %d 0 %d %d\n", in.ID, node, began); err != nil {
 		return witnessedValue{}, err
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -30,8 +29,8 @@ func orphan(path string) {
 	for ofNode() {
 		<-time.After(time.Millisecond)
 	}
-	if _, err := runWitnessed(context.Background(), witnessedTask{ID: 7, Witness: path}); err != nil {
-		fmt.Println(err)
+	if _, err := runWitnessed(context.Background(), witnessedTask{ID: 7, Witness: path}); err == nil {
+		fmt.Println("the task ran")
 	}
 	if err := endNode(); err == nil { // it is gone, and whoever is the parent now is somebody else
 		fmt.Println("the parent after it was signalled")
@@ -40,8 +39,8 @@ func orphan(path string) {
 	os.Exit(0)
 }
 
-// A worker whose node is dead may begin a task before it hears of that. It ran at its node.
-func TestATaskThatBeginsWhenItsNodeIsDeadNamesItsNode(t *testing.T) {
+// A worker whose node is dead may have a task before it hears of that.
+func TestAWorkerWhoseNodeIsDeadRunsNothing(t *testing.T) {
 	g, path := NewWithT(t), filepath.Join(t.TempDir(), "witness")
 	parent := exec.CommandContext(t.Context(), "sh", "-c", `"$0" & read line`, os.Args[0])
 	parent.Env = append(os.Environ(), envOrphan+"="+path)
@@ -58,7 +57,5 @@ func TestATaskThatBeginsWhenItsNodeIsDeadNamesItsNode(t *testing.T) {
 	g.Expect(in.Close()).To(Succeed())
 	_ = parent.Wait() // nothing was read
 	g.Expect(lines.ReadString('\n')).To(Equal("done\n"))
-	said, err := os.ReadFile(path)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(strings.Fields(string(said))[:4]).To(Equal([]string{"S", "7", "0", fmt.Sprint(parent.Process.Pid)}))
+	g.Expect(path).NotTo(BeAnExistingFile())
 }
