@@ -4,6 +4,7 @@ GO    ?= go
 TOOL  := $(GO) tool -modfile=ci/tools/go.mod
 PKG   ?= ./...
 SEEDS ?= 100000
+TIMES ?= 20
 EXECS ?= 20000
 PAIRS ?= 20
 TRIALS ?= 1000
@@ -41,6 +42,9 @@ overfleet: ## the pool's tests over fleets of one broker and of three
 
 shrink: ## is the cause of each of twenty planted bugs found among a hundred kills? (takes an hour)
 	$(GO) test -count=1 -timeout 0 -v -run '^TestThePlantedCauseIsFound$$' ./scenarios/shrink -args -every
+
+switches: ## is each bug of the broken pool caught each time? (TIMES=20 takes an hour)
+	$(GO) test -count=1 -timeout 0 -run '^TestEverySwitchOfTheBrokenPoolFails' ./scenarios -args -every -times $(TIMES) -side 8
 
 gate-pairs: ## is the gate red on twice the recovery, and never on noise? (PAIRS=20)
 	$(GO) test -count=1 -timeout 0 -v -run '^TestGateOverPairs$$' ./cmd/respawn -pairs $(PAIRS)

@@ -188,9 +188,12 @@ func broken(r *reports.Report) (metrics []string) {
 type trial struct {
 	bug string
 	breach
+	again int // of several times, from 0
 }
 
 func (t trial) String() string { return t.bug + " on " + t.scenario }
+
+var times = flag.Int("times", 1, "how often each trial of the broken pool is run")
 
 var seed = flag.Uint64("seed", 0, "which trials of the broken pool are run; 0: a new one each time")
 
@@ -214,7 +217,9 @@ func TestEverySwitchOfTheBrokenPoolFailsTheScenariosThatMustCatchIt(t *testing.T
 	var all []trial
 	for bug, breaches := range caught {
 		for _, b := range breaches {
-			all = append(all, trial{bug, b})
+			for again := range *times {
+				all = append(all, trial{bug, b, again})
+			}
 		}
 	}
 	all = chosen(t, all, 2)
@@ -265,11 +270,11 @@ func TestTheCorrectPoolAndHarmlessDifferencesPass(t *testing.T) {
 	t.Parallel()
 	var all []trial
 	for _, name := range onDrivers {
-		all = append(all, trial{"", breach{scenario: name}})
+		all = append(all, trial{breach: breach{scenario: name}})
 	}
 	for _, bug := range harmless {
 		for _, name := range []string{"random-kill", "kill-busy"} {
-			all = append(all, trial{bug, breach{scenario: name}})
+			all = append(all, trial{bug: bug, breach: breach{scenario: name}})
 		}
 	}
 	all = chosen(t, all, 1)

@@ -2,6 +2,7 @@ package scenarios_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"regexp"
 	"slices"
@@ -24,7 +25,7 @@ func TestLibrary(t *testing.T) {
 }
 
 // sideBySide is how many runs of one test go on at once: they spend most of their time waiting.
-const sideBySide = 3
+var sideBySide = flag.Int("side", 3, "how many scenarios a test runs at once")
 
 // outcome is one run, which goes on beside others.
 type outcome struct {
@@ -41,7 +42,7 @@ func runAhead[K comparable](keys []K, run func(K) (*reports.Report, string, erro
 		all[k] = &outcome{done: make(chan struct{})}
 	}
 	go func() {
-		room := make(chan struct{}, sideBySide)
+		room := make(chan struct{}, *sideBySide)
 		for _, k := range keys {
 			room <- struct{}{}
 			go func() {
