@@ -10,7 +10,7 @@ PAIRS ?= 20
 TRIALS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race sim fleet-sim overfleet shrink fuzz gate-pairs gate-rates bench picture v2 fmt lint vet tidy vuln ci clean
+.PHONY: help build demo test race sim fleet-sim overfleet shrink fuzz switches gate-pairs gate-rates bench picture v2 fmt lint vet tidy vuln ci clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
