@@ -146,6 +146,9 @@ func (x *experiment) workers() int {
 	return max(0, x.Target.Want()-what.Brokers-what.Owners)
 }
 
+// places is how many tasks all of these can run at a time.
+func (x *experiment) places() int { return x.workers() * max(1, x.Target.Describe().Places) }
+
 // slotsOf is how many slots there are for members that the pick is about.
 func (x *experiment) slotsOf(p Pick) int {
 	switch p.Role {

@@ -18,10 +18,10 @@ func (x *experiment) queues(ctx context.Context, first bool) {
 	members := x.workers()
 	for began := time.Now(); ; {
 		pace, whole := x.queue(ctx, members)
-		patience, enough := history.Patience(members), history.Regained*min(x.pace, float64(members))
+		patience, enough := history.Patience(members), history.Regained*min(x.pace, float64(x.places()))
 		if first {
 			x.pace = max(x.pace, pace)
-			patience, enough = patience/4, 0.75*float64(members)
+			patience, enough = patience/4, 0.75*float64(x.places())
 		}
 		if pace >= enough || first && !whole || time.Since(began) > patience || wait.For(ctx, 5*time.Millisecond) != nil {
 			return
@@ -33,7 +33,7 @@ func (x *experiment) queues(ctx context.Context, first bool) {
 func (x *experiment) queue(ctx context.Context, members int) (pace float64, whole bool) {
 	hold := min(history.Hold(members)/2, x.taskTimeout()/4)
 	began, done := x.clock.now(), 0
-	answers := x.sendAtOnce(ctx, history.InQueue, history.Depth*members, hold)
+	answers := x.sendAtOnce(ctx, history.InQueue, history.Depth*x.places(), hold)
 	for _, a := range answers {
 		if a.Outcome == history.OK {
 			done++

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -96,10 +97,10 @@ func (x *experiment) lookBefore(ctx context.Context) {
 // So many orphans as were ended already count as there. Where members are missing then, the processes that are nobody's are counted once
 // these are ready, or after that patience: on a busy host one that boots takes longer, and has not been left behind.
 func (x *experiment) lastLook(ended int, patience time.Duration) {
-	for deadline := time.Now().Add(time.Second); ; {
+	for deadline, looks := time.Now().Add(time.Second), 1; ; looks++ {
 		m, err := x.sampler.sample(context.Background(), true)
 		calm := err == nil && m.Zombies+m.Orphans == 0 && m.Others <= x.sampler.others && m.Ready >= m.Want && (m.Want > 0 || m.Cgroups == 0)
-		if calm || time.Now().After(deadline) {
+		if calm || looks >= fewestLooks && time.Now().After(deadline) {
 			m.Orphans, m.Left = m.Orphans+ended, ended
 			if err == nil && m.Ready < m.Want {
 				m.Others = x.othersOnceWhole(m.Others, patience)
@@ -114,6 +115,9 @@ func (x *experiment) lastLook(ended int, patience time.Duration) {
 		_ = wait.For(context.Background(), 10*time.Millisecond)
 	}
 }
+
+// fewestLooks is how often there is a last look at least: on a busy host one may take a second.
+const fewestLooks = 3
 
 // othersOnceWhole is how many processes of the target are no member's when no member is missing any more; so many if that does not come
 // to be within patience.
@@ -170,6 +174,10 @@ func (s *sampler) sample(ctx context.Context, full bool) (m history.Sample, err 
 		if s.parent != os.Getpid() {
 			s.cgroups += len(cgroup.Owned(os.Getpid()))
 		}
+	}
+	if full { // a process that was started since they were listed is in the table, and may be a member
+		again, _ := s.x.Target.Members(ctx)
+		members = append(slices.Clip(members), again...)
 	}
 	m.Zombies, m.Orphans, m.Others = s.census(members)
 	m.Cgroups = s.cgroups

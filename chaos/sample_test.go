@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/chaos"
+	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
@@ -54,3 +55,36 @@ func TestTheLastLookWaitsForMembersOnTheirWay(t *testing.T) {
 		})
 	}
 }
+
+// Where members are started all the time, as spares are on a busy host, each look at the processes finds one that was not there when
+// the members were listed.
+func TestAMemberThatIsStartedBetweenListingAndLookIsNotLeftBehind(t *testing.T) {
+	g, p := NewWithT(t), sleepers(t, 1)
+	var rec tape
+	var verifying atomic.Bool
+	p.listing = func(_ int, list []chaos.Member) []chaos.Member {
+		if verifying.Load() {
+			p.list = append(p.list, chaos.Member{Slot: -1, PID: sleeper(t, p.marker).Process.Pid, State: chaos.Starting})
+		}
+		return list
+	}
+	run := chaos.Run{Target: spared{p}, Open: rec.open, Steady: 1, Settle: time.Second, Sample: time.Hour, Chaos: []chaos.Nemesis{once(faults.Signal{Name: "CONT"})}}
+	run.Progress = func(e history.Event) {
+		if e.Stage != nil && e.Stage.Name == history.Verify {
+			verifying.Store(true)
+		}
+	}
+	_ = run.Do(t.Context())
+	var last *history.Sample
+	for _, e := range rec.events {
+		if e.Sample != nil && e.Sample.Want > 0 {
+			last = e.Sample
+		}
+	}
+	g.Expect(last.Others).To(BeZero())
+}
+
+// spared is procs of which one is to be there.
+type spared struct{ *procs }
+
+func (spared) Want() int { return 1 }

@@ -83,7 +83,7 @@ func (x *experiment) taskTimeout() time.Duration {
 // another's.
 func (x *experiment) round(ctx context.Context, members int, hold time.Duration) round {
 	r := round{quick: map[int]time.Duration{}}
-	for _, a := range x.sendAtOnce(ctx, history.AnySlot, members*max(1, x.Target.Describe().Places), hold) {
+	for _, a := range x.sendAtOnce(ctx, history.AnySlot, x.places(), hold) {
 		r.sent = append(r.sent, history.Run{Task: a.task, PID: a.PID, Start: a.to - hold, End: a.to})
 		r.unready = r.unready || a.Outcome != history.OK
 		took := a.to - a.from - hold

@@ -24,7 +24,7 @@ import (
 // A scenario's run looks at the process that it is in: zombies, cgroups, goroutines. To run several side by side, each gets a
 // process of its own: this test binary with these in its environment.
 const (
-	envApart = "RESPAWN_TEST_SCENARIO" // its name
+	envApart = "RESPAWN_TEST_SCENARIO" // its name, or its file
 	envSet   = "RESPAWN_TEST_SET"      // settings, a line each
 	envOut   = "RESPAWN_TEST_OUT"      // where the report goes
 	envGroup = "RESPAWN_TEST_GROUP"    // the directory of the control group that the run moves itself to; "" or absent: none
@@ -58,7 +58,11 @@ func serveApart(name string) error {
 	if sets := os.Getenv(envSet); sets != "" {
 		o.Set = strings.Split(sets, "\n")
 	}
-	s, err := scenarios.ReadNamed(name, o)
+	read := scenarios.ReadNamed
+	if filepath.Ext(name) == ".yaml" {
+		read = scenarios.ReadFile
+	}
+	s, err := read(name, o)
 	if err != nil {
 		return err
 	}

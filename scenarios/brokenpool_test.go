@@ -1,6 +1,7 @@
 package scenarios_test
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -199,15 +200,15 @@ var seed = flag.Uint64("seed", 0, "which trials of the broken pool are run; 0: a
 
 // chosen are all trials with -every, else a few at random by a seed that is printed.
 func chosen(t *testing.T, all []trial, few int) []trial {
-	slices.SortFunc(all, func(a, b trial) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortFunc(all, func(a, b trial) int {
+		return cmp.Or(strings.Compare(a.String(), b.String()), strings.Compare(a.metric, b.metric), cmp.Compare(a.again, b.again))
+	})
 	if takes.Every() || len(all) <= few {
 		return all
 	}
-	if *seed == 0 {
-		*seed = rand.Uint64()
-	}
-	t.Logf("of %d trials %d are chosen by seed: repeat with -args -seed %d, or run all with -every", len(all), few, *seed)
-	rand.New(rand.NewPCG(*seed, 0)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	by := cmp.Or(*seed, rand.Uint64())
+	t.Logf("of %d trials %d are chosen by seed: repeat with -args -seed %d, or run all with -every", len(all), few, by)
+	rand.New(rand.NewPCG(by, 0)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	return all[:few]
 }
 

@@ -2,6 +2,7 @@ package scenarios_test
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,7 +18,8 @@ import (
 func runCommand(t *testing.T, shell string) *reports.Report {
 	t.Helper()
 	g := NewWithT(t)
-	s, err := scenarios.Parse("x.yaml", []byte(`
+	file := filepath.Join(t.TempDir(), "sleepers.yaml")
+	g.Expect(os.WriteFile(file, []byte(`
 name: sleepers
 target:
   command:
@@ -28,9 +30,8 @@ chaos:
     pick: {each: true}
     when: {every: 200ms, times: 2}
 settle: 3s
-`), scenarios.Options{})
-	g.Expect(err).NotTo(HaveOccurred())
-	r, err := s.Run(t.Context(), scenarios.RunOptions{Dir: t.TempDir()})
+`), 0o600)).To(Succeed())
+	r, _, err := runApart(t, file)
 	g.Expect(err).NotTo(HaveOccurred())
 	return r
 }

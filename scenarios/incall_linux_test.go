@@ -1,6 +1,7 @@
 package scenarios_test
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -34,14 +35,14 @@ chaos:
     when: {after: 300ms}
 settle: 1500ms
 `)
-	s, err := scenarios.Parse("x.yaml", []byte(text), scenarios.Options{})
-	g.Expect(err).NotTo(HaveOccurred())
+	file := filepath.Join(t.TempDir(), "in-read.yaml")
+	g.Expect(os.WriteFile(file, []byte(text), 0o600)).To(Succeed())
 	times := 1
 	if takes.Every() {
 		times = 5
 	}
 	for range times {
-		r, err := s.Run(t.Context(), scenarios.RunOptions{Dir: t.TempDir()})
+		r, _, err := runApart(t, file)
 		g.Expect(err).NotTo(HaveOccurred())
 		if strings.Contains(r.Cause, "cannot be read") {
 			t.Skip("needs the right to trace")

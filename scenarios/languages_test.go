@@ -59,7 +59,7 @@ func ofFleets(name string) bool {
 func TestTheLibraryHoldsForWorkersOfOtherLanguages(t *testing.T) {
 	takes.Seconds(t)
 	t.Parallel()
-	room := make(chan struct{}, *sideBySide)
+	room := make(chan struct{}, max(1, *sideBySide))
 	for language := range languages {
 		command := sync.OnceValue(func() string { return workerOf(t, language) })
 		for _, name := range scenarios.Library() {

@@ -42,7 +42,7 @@ func runAhead[K comparable](keys []K, run func(K) (*reports.Report, string, erro
 		all[k] = &outcome{done: make(chan struct{})}
 	}
 	go func() {
-		room := make(chan struct{}, *sideBySide)
+		room := make(chan struct{}, max(1, *sideBySide))
 		for _, k := range keys {
 			room <- struct{}{}
 			go func() {

@@ -98,10 +98,10 @@ func (s *Ledger) lacking(before, end *Host) Reading {
 	return Count(lacks, min(len(s.Queues.Sides[0]), len(s.Queues.Sides[1])))
 }
 
-// paces are those of the best queues, before the faults and at the end, by as many slots as there are now: a target that was told to be
+// paces are those of the best queues, before the faults and at the end, by as many tasks as all members run now: a target that was told to be
 // smaller is to be as quick as a smaller one.
 func (s *Ledger) paces(before, end *Host) (was, is float64) {
-	want := float64(s.Workers())
+	want := float64(s.Places())
 	return min(s.Queues.pace(0, before), want), min(s.Queues.pace(1, end), want)
 }
 

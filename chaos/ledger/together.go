@@ -143,6 +143,9 @@ func (s *Ledger) Workers() int {
 	return max(0, s.Whole.Want-s.Header.Target.Brokers-s.Header.Target.Owners)
 }
 
+// Places is how many tasks all of these run at a time.
+func (s *Ledger) Places() int { return s.Workers() * max(1, s.Header.Target.Places) }
+
 // SlowMembers are those that are slow if what a starved host took before the faults makes no member's time longer: a host that
 // was busy then is no licence to be slow at the end.
 func (s *Ledger) SlowMembers() Reading { return s.slower(&s.Host, nil) }

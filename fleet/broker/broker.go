@@ -130,6 +130,9 @@ func (c Config) options(dir string) (*server.Options, error) {
 	if len(c.Join) == 0 {
 		return o, nil
 	}
+	if o.DontListen { // the server's routes would wait for that for ever
+		return nil, errors.New("Config.Port is 0, and one of a cluster listens: want a port, such as 4222, or -1 for any that is free")
+	}
 	host, _ := os.Hostname()
 	o.ServerName = cmp.Or(c.Name, fmt.Sprintf("%s-%d", regexp.MustCompile(`[^A-Za-z0-9_-]`).ReplaceAllString(host, "-"), o.Port))
 	listen, port, _ := net.SplitHostPort(c.cluster())
@@ -248,8 +251,8 @@ func usable(dir string) error {
 // all agree on beside its streams. It would serve its own stream as if it were the cluster's, with a consumer that the cluster does not know.
 func storedAlone(dir string) bool {
 	streams, _ := fs.Glob(os.DirFS(dir), "jetstream/*/streams/*")
-	_, err := os.Stat(filepath.Join(dir, "jetstream", "$SYS", "_js_", "_meta_"))
-	return len(streams) > 0 && errors.Is(err, fs.ErrNotExist)
+	agreed, _ := fs.Glob(os.DirFS(dir), "jetstream/*/_js_/_meta_") // of the system account, whatever its name
+	return len(streams) > 0 && len(agreed) == 0
 }
 
 // Options connect to the broker within this program: for fleet.Config.Options and fleet.Node.Options.

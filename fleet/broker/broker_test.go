@@ -34,6 +34,7 @@ func TestWhatABrokerCannotBeIsSaidInOneSentence(t *testing.T) {
 		`"a" is no address of a broker`:                {Join: []string{"a", "b:6222"}},
 		`"a:0" has no port`:                            {Join: []string{"a:0", "b:6222"}},
 		"name this broker there, too":                  {Join: []string{"a:1", "b:1", "c:1"}},
+		"Config.Port is 0, and one of a cluster":       {Join: []string{"a:6222", "b:6222"}},
 		"Join is empty: name the brokers of the":       {Cluster: "a:6222"},
 		"Config.MaxMemory and MaxStore: want positive": {MaxMemory: -1},
 	} {
@@ -64,6 +65,24 @@ func TestWhatABrokerStoredAloneIsNotTakenIntoACluster(t *testing.T) {
 		g.Expect(b.Close()).To(Succeed())
 		_, err = broker.Start(together)
 		g.Expect(err).To(MatchError(ContainSubstring("a broker that stood alone")))
+	}
+}
+
+// What the brokers of a cluster agree on is kept in the directory of the system account, which a file may name as it likes.
+func TestABrokerOfAClusterComesBackWhateverItsSystemAccountIsCalled(t *testing.T) {
+	g, file := NewWithT(t), filepath.Join(t.TempDir(), "nats.conf")
+	g.Expect(os.WriteFile(file, []byte(`system_account: SYS
+accounts { SYS { users: [ { user: sys, password: x } ] }, APP { jetstream: enabled, users: [ { user: app, password: x } ] } }
+`), 0o600)).To(Succeed())
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(l.Close()).To(Succeed())
+	c := broker.Config{Name: "a", Port: -1, File: file, Dir: t.TempDir(), Cluster: l.Addr().String(), Join: []string{"127.0.0.1:1", "127.0.0.1:2"}}
+	for range 2 {
+		b, err := broker.Start(c)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(b.Close()).To(Succeed())
+		g.Expect(os.MkdirAll(filepath.Join(c.Dir, "jetstream", "APP", "streams", "S"), 0o700)).To(Succeed())
 	}
 }
 

@@ -71,7 +71,9 @@ func (o orders) carryOut(id string) {
 		}
 	}
 	Sweep(id)
-	for _, g := range o.watched {
+	until := time.Now().Add(endWait)
+	for pid, g := range o.watched {
+		AwaitGroup(pid, until)
 		if g.dir != "" {
 			_ = cgroup.RemoveLeft(g.dir, removeWait)
 		}
@@ -133,25 +135,48 @@ func GroupLives(pgid int) bool {
 		if got, err := unix.Getpgid(pid); pid == 0 || err != nil || got != pgid {
 			return false
 		}
-		p, err := procfs.Read(pid)
-		return err == nil && p.Alive()
+		f, err := pidfd.Open(pid)
+		if err != nil {
+			return false
+		}
+		defer f.Close()
+		return !pidfd.Ended(f) // the state is that of its first thread, which may have ended long before the last
 	})
 }
+
+// AwaitGroup waits until no member of a killed process group lives, or until that time.
+func AwaitGroup(pgid int, until time.Time) {
+	for GroupLives(pgid) && time.Now().Before(until) {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// endWait bounds how long what was killed is waited for: it may have gigabytes to give back, or wait for a device that does not answer.
+const endWait = time.Second
+
+// maxEnding bounds the descriptors that a sweep holds: of a program with few of them others have need, too.
+const maxEnding = 64
 
 // Sweep kills every process whose environment carries RESPAWN_POOL=id until no more are found and those have ended, for up to a second:
 // one that is about to end has no environment any more, and may have gigabytes to give back. This process is none of them.
 func Sweep(id string) {
 	entry, ending := reexec.Entry(id), map[int]*os.File{}
-	for deadline, clean := time.Now().Add(time.Second), 0; clean < 2 && time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+	for deadline, clean := time.Now().Add(endWait), 0; clean < 2 && time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
 		clean++
 		for _, pid := range marked(entry) {
 			clean = 0
-			if f, err := pidfd.Open(pid); err == nil && ending[pid] == nil && procfs.Marked(pid, entry) {
-				_ = pidfd.Signal(f, unix.SIGKILL, 0)
-				ending[pid] = f
-			} else if err == nil {
-				_ = f.Close()
+			f, err := pidfd.Open(pid)
+			if err != nil {
+				continue
 			}
+			if ending[pid] == nil && procfs.Marked(pid, entry) {
+				_ = pidfd.Signal(f, unix.SIGKILL, 0)
+				if len(ending) < maxEnding {
+					ending[pid] = f
+					continue
+				}
+			}
+			_ = f.Close()
 		}
 		for pid, f := range ending {
 			if !pidfd.Ended(f) {

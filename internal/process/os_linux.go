@@ -172,9 +172,7 @@ func (p *osProcess) Wait() Status {
 	p.leaveCgroup()
 	st := p.reap()
 	pidfd.ReapGroup(p.id)
-	for deadline := time.Now().Add(groupWait); guardian.GroupLives(p.id) && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond)
-	}
+	guardian.AwaitGroup(p.id, time.Now().Add(groupWait))
 	for _, o := range p.outputs {
 		o.stop()
 	}

@@ -60,11 +60,13 @@ class Driver:
 
 def node(late, path, name):
     app, _ = make_app(path, late)
+    node = os.getpid()
+    respawn_tasks.member = lambda: node  # also of the processes that it forks
 
     def born(**_):
         respawn_hosts.end_with_parent()
-        node = os.getppid()  # which is somebody else once the node is dead
-        respawn_tasks.member = lambda: node
+        if os.getppid() != node:
+            os._exit(1)  # it died before
 
     celery.signals.worker_process_init.connect(born, weak=False)
     celery.signals.worker_ready.connect(lambda **_: respawn_hosts.ready(), weak=False)

@@ -11,8 +11,6 @@ import respawn_tasks
 
 def run(id, task, arg):
     """Runs in a process that the node has forked for it."""
-    node = os.getppid()  # which is somebody else once the node is dead
-    respawn_tasks.member = lambda: node
     return respawn_tasks.run(id, task, arg)
 
 
@@ -53,9 +51,14 @@ class Driver:
 
 
 def node(careful, path, name):
+    node = os.getpid()
+    respawn_tasks.member = lambda: node  # also of the processes that it forks
+
     class Worker(rq.Worker):
         def setup_work_horse_signals(self):
             respawn_hosts.end_with_parent()
+            if os.getppid() != node:
+                os._exit(1)  # it died before
             super().setup_work_horse_signals()
 
         def bootstrap(self, *args, **kwargs):

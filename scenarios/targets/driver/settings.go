@@ -36,6 +36,7 @@ var Row = kind.Kind{
 type Settings struct {
 	Command []string    `yaml:"command" doc:"The driver and its arguments; never a shell. A relative path is relative to the file."`
 	Size    units.Count `yaml:"size" zero:"no pool: want at least 1" doc:"Workers."`
+	Places  units.Count `yaml:"places" zero:"nobody works: want at least 1" doc:"Tasks that each worker runs at a time. Default: 1."`
 }
 
 // Members implements kind.Settings.
@@ -50,7 +51,7 @@ func (s *Settings) Check(fail func(key, format string, args ...any)) {
 
 // Open implements kind.Settings.
 func (s *Settings) Open(ctx context.Context, at kind.Place) (*kind.Opened, error) {
-	return OpenTarget(ctx, Command{Argv: s.Command, Dir: at.File, Size: max(int(s.Size), 1)}, at.Dir)
+	return OpenTarget(ctx, Command{Argv: s.Command, Dir: at.File, Size: max(int(s.Size), 1), Places: int(s.Places)}, at.Dir)
 }
 
 // OpenTarget is StartTarget, for a scenario.
