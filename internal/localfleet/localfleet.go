@@ -247,9 +247,8 @@ func ownerName(i int) string  { return fmt.Sprintf("owner-%d", i+1) }
 func (f *Fleet) listening() error {
 	for _, m := range f.members[:f.cfg.Brokers] {
 		for {
-			c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", m.part.Broker.Port))
+			err := greeted(fmt.Sprintf("127.0.0.1:%d", m.part.Broker.Port))
 			if err == nil {
-				_ = c.Close()
 				break
 			}
 			select {
@@ -261,6 +260,27 @@ func (f *Fleet) listening() error {
 	}
 	return nil
 }
+
+// greeted tells whether a broker speaks there, which a program that only looks whether the port is free does not: broker.Start does so first.
+func greeted(address string) error {
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	word := make([]byte, len(greetingWord))
+	if _, err := io.ReadFull(c, word); err != nil {
+		return err
+	}
+	if string(word) != greetingWord {
+		return fmt.Errorf("%q comes from there, and a broker begins with %q", word, greetingWord)
+	}
+	return nil
+}
+
+// greetingWord is the first that a broker sends (the NATS client protocol).
+const greetingWord = "INFO "
 
 // freePorts are ports of the loopback that nobody has just now: below those that the kernel gives to connections, as to the many of a fleet
 // itself, so that nobody has them later either, when a broker is started again.
