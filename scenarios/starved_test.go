@@ -29,11 +29,10 @@ func TestNoBusyHostTurnsALimitOnTimeIntoAFailure(t *testing.T) {
 
 func TestNoLimitOnCPUTimeTurnsALimitOnTimeIntoAFailure(t *testing.T) {
 	takes.Seconds(t)
-	envs := map[string][]string{}
-	for _, name := range starved() { // before other tests go on: runs in this process count its groups
+	envs := map[string][]string{} // with groups of this process, which runs in it count: no other test goes on meanwhile
+	for _, name := range starved() {
 		envs[name] = []string{envGroup + "=" + tenthOfACPU(t)}
 	}
-	t.Parallel()
 	starvedRuns(t, envs)
 }
 
