@@ -10,7 +10,7 @@ PAIRS ?= 20
 TRIALS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race sim fleet-sim overfleet shrink fuzz switches gate-pairs gate-rates bench picture v2 fmt lint vet tidy vuln ci clean
+.PHONY: help build demo test race sim fleet-million fleet-sim overfleet shrink fuzz switches gate-pairs gate-rates bench picture v2 fmt lint vet tidy vuln ci clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,11 @@ sim: ## the pool's simulation over many seeds (SEEDS=100000)
 
 fuzz: ## each fuzz target until it has executed so often (EXECS=20000)
 	EXECS=$(EXECS) ci/fuzz
+
+fleet-million: ## a million tasks in a fleet, and one of three nodes killed every two seconds (four minutes)
+	$(GO) run ./cmd/respawn run node-kill --set target.fleet.workers=2 --set 'load={task: square, concurrency: 256, count: 1000000}' \
+		--set 'chaos.0={fault: {signal: KILL}, pick: {random: 1}, when: {after: 1s, every: 2s, for: 3m}}' --set settle=25s --set timeout=1h \
+		--set 'expect=[tasks.ok == 1000000, memory.growth <= 64MiB, memory.members.growth <= 128MiB]'
 
 fleet-sim: ## the fleet's simulation over many schedules (SEEDS=100000)
 	$(GO) test -count=1 -timeout 0 -run '^TestSimulationOfTheFleet$$' ./fleet -args -seeds $(SEEDS)
