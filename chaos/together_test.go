@@ -102,10 +102,21 @@ func TestMembersThatRunSeveralTasksAreAllAskedAtOnce(t *testing.T) {
 	}
 	_ = run.Do(t.Context())
 	var ran []history.Run
+	queued := map[time.Duration]int{} // by when they were answered first: a queue is sent when the one before is done
+	var last time.Duration
 	for _, e := range rec.events {
+		if e.Probe != nil && e.Probe.Slot == history.InQueue {
+			if e.Probe.Op == history.Sent {
+				queued[last]++
+			} else {
+				last = e.T
+			}
+		}
 		if e.Probe != nil && e.Probe.Slot == history.AnySlot && e.Probe.Op == history.Answered {
 			ran = append(ran, history.Run{Task: e.Probe.Task, PID: e.Probe.PID, Start: e.T - e.Probe.Hold, End: e.T})
 		}
 	}
 	g.Expect(history.Together(ran)).To(Equal(3))
+	g.Expect(queued).NotTo(BeEmpty())
+	g.Expect(queued).To(HaveEach(history.Depth * 6))
 }

@@ -211,13 +211,8 @@ func TestAConsumerThatNoOwnerKnowsIsNamedAsSuch(t *testing.T) {
 	f, err := fleet.Dial(bound(t), c)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(f.Close()).To(Succeed())
-	nc, err := nats.Connect("", b.Options()...)
-	g.Expect(err).NotTo(HaveOccurred())
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	g.Expect(err).NotTo(HaveOccurred())
-	s, err := js.Stream(bound(t), c.Fleet)
-	g.Expect(err).NotTo(HaveOccurred())
+	s, done := queue(t, c)
+	defer done()
 	for name := range s.ConsumerNames(bound(t)).Name() {
 		g.Expect(s.DeleteConsumer(bound(t), name)).To(Succeed())
 	}

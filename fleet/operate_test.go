@@ -160,15 +160,22 @@ func stored(t *testing.T, c fleet.Config) uint64 {
 // stream is the queue, as the broker describes it.
 func stream(t *testing.T, c fleet.Config) *jetstream.StreamInfo {
 	t.Helper()
+	s, done := queue(t, c)
+	defer done()
+	return s.CachedInfo()
+}
+
+// queue is the queue, by a connection that lasts until done.
+func queue(t *testing.T, c fleet.Config) (s jetstream.Stream, done func()) {
+	t.Helper()
 	g := NewWithT(t)
 	nc, err := nats.Connect(c.Servers, c.Options...)
 	g.Expect(err).NotTo(HaveOccurred())
-	defer nc.Close()
 	js, err := jetstream.New(nc)
 	g.Expect(err).NotTo(HaveOccurred())
-	s, err := js.Stream(bound(t), c.Fleet)
+	s, err = js.Stream(bound(t), c.Fleet)
 	g.Expect(err).NotTo(HaveOccurred())
-	return s.CachedInfo()
+	return s, nc.Close
 }
 
 // TestAnOperatorSeesWhyATaskWaitsAndPausesAndPurges follows one owner's tasks through what may hold them up.

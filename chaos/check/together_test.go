@@ -196,7 +196,7 @@ func (s *story) queue(atATime int) *story {
 		s.add(history.Event{Probe: &history.Probe{Slot: history.InQueue, Op: history.Sent, Task: s.task, Hold: hold}})
 	}
 	for i := range history.Depth * len(s.pids) {
-		id, pid := first+uint64(i), s.pids[i%atATime]
+		id, pid := first+uint64(i), s.pids[i%atATime%len(s.pids)]
 		start := sent + time.Duration(i/atATime)*hold
 		s.run(id, pid, start, start+hold)
 		s.now = max(s.now, start+hold)
@@ -244,6 +244,21 @@ func TestATargetWithLessThanHalfOfItsThroughputFails(t *testing.T) {
 				g.Expect(r.Cause).To(ContainSubstring("a queue of tasks was done 1.0 at a time at the end, at best; before the faults 3.8: the target has 26% of its throughput"))
 			}
 		})
+	}
+}
+
+// Members that run two tasks at a time do eight with four of them: three at the end are less than half, though of four they were more.
+func TestTheThroughputOfMembersThatRunSeveralTasksIsThatOfAllTheyRun(t *testing.T) {
+	for places, want := range map[int]check.Verdict{2: check.Fail, 0: check.Pass} {
+		g := NewWithT(t)
+		s := queued(8, func(s *story) {
+			for began := s.now; s.now-began < history.Patience(4); {
+				s.queue(3)
+			}
+		})
+		s.h.Target.Places = places
+		r := s.judge()
+		g.Expect(r.Verdict).To(Equal(want), show(r))
 	}
 }
 

@@ -28,6 +28,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+func TestStatusSaysWhereTheQueueIs(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(kept(&fleet.Status{})).To(Equal("no owner has made the queue yet"))
+	g.Expect(kept(&fleet.Status{Storage: "memory", Kept: 1})).To(Equal("queue in memory at one broker"))
+	g.Expect(kept(&fleet.Status{Storage: "file", Kept: 3})).To(Equal("queue in file at 3 brokers"))
+}
+
 // shown is what a command has printed so far.
 type shown struct {
 	mu sync.Mutex

@@ -154,7 +154,8 @@ func AwaitGroup(pgid int, until time.Time) {
 // endWait bounds how long what was killed is waited for: it may have gigabytes to give back, or wait for a device that does not answer.
 const endWait = time.Second
 
-// maxEnding bounds the descriptors that a sweep holds: of a program with few of them others have need, too.
+// maxEnding bounds the descriptors that a sweep holds: of a program with few of them others have need, too. Whoever is killed beyond that is
+// waited for as long as it has its environment.
 const maxEnding = 64
 
 // Sweep kills every process whose environment carries RESPAWN_POOL=id until no more are found and those have ended, for up to a second:

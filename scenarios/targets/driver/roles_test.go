@@ -13,12 +13,12 @@ import (
 func TestMembersWithRoles(t *testing.T) {
 	g := NewWithT(t)
 	c := command(t, "brokers")
-	c.Size = 2
+	c.Size, c.Places = 2, 3
 	target, err := driver.StartTarget(bound(t), c, t.TempDir())
 	g.Expect(err).NotTo(HaveOccurred())
 	defer func() { g.Expect(target.Close()).To(Succeed()) }()
 	what := target.Describe()
-	g.Expect([]int{what.Size, what.Brokers, target.Want()}).To(Equal([]int{3, 1, 3}))
+	g.Expect([]int{what.Size, what.Brokers, what.Places, target.Want()}).To(Equal([]int{3, 1, 3, 3}))
 	members, err := target.Members(bound(t))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(members).To(HaveLen(3))
