@@ -71,6 +71,7 @@ func Fleets() []Driver {
 		{"rq", "rq on Redis, as it comes", "rq_fleet.py", python, nil},
 		{"rq-careful", "rq on Redis, 3 retries, worker_ttl 20 s, maintenance each 10 s", "rq_fleet.py", python, []string{"careful"}},
 		{"distributed-fleet", "dask.distributed, workers without a nanny", "distributed_fleet.py", python, nil},
+		{"ray", "ray, as it comes", "ray_fleet.py", python, nil},
 		{"asynq", "asynq on Redis, as it comes", "", own, []string{"asynq"}},
 		{"river", "river on SQLite, as it comes", "", own, []string{"river"}},
 		{"river-careful", "river on SQLite, JobTimeout 10 s, RescueStuckJobsAfter 15 s", "", own, []string{"river-careful"}},

@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 into=${XDG_CACHE_HOME:-$HOME/.cache}/respawn/programs
 mkdir -p "$into/bin"
 python3 -m venv "$into/fleets"
-"$into/fleets/bin/pip" install --quiet --disable-pip-version-check "celery[redis]==5.5.3" rq==2.6.0 distributed==2025.9.1
+"$into/fleets/bin/pip" install --quiet --disable-pip-version-check "celery[redis]==5.5.3" rq==2.6.0 distributed==2025.9.1 ray==2.60.0
 printf '#!/bin/sh\nexec "%s" "$@"\n' "$into/fleets/bin/python" >"$into/bin/respawn-fleets-python"
 chmod 755 "$into/bin/respawn-fleets-python"
 "$into/fleets/bin/pip" freeze

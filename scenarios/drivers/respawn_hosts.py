@@ -23,7 +23,7 @@ def ready():
 
 class Hosts:
     def __init__(self, size, *argv):
-        self.there, self.closing = {}, False
+        self.there, self.started, self.closing = {}, {}, False
         for i in range(size):
             threading.Thread(target=self._keep, args=(i, argv), daemon=True).start()
         self.wait(size)
@@ -34,6 +34,7 @@ class Hosts:
             read, write = os.pipe()
             program = [sys.executable, *argv, f"node-{i}"]
             child = subprocess.Popen(program, env={**os.environ, "RESPAWN_READY": str(write)}, pass_fds=[write], stdin=subprocess.DEVNULL)
+            self.started[i] = child.pid
             os.close(write)
             began = time.monotonic()
             if os.read(read, 6) == b"ready\n":
