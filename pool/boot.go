@@ -279,8 +279,7 @@ func (st *state) enlist(w *worker) {
 	st.info("worker ready", "worker", w.name, "pid", w.proc.PID(), "slot", w.slot.index, "generation", w.gen)
 	st.feed(w, st.share(w))
 	st.closeIfFull()
-	st.keeperAll = time.Time{}
-	st.keeperWake()
+	st.lookAtNew(w)
 	st.notify()
 }
 

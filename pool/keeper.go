@@ -123,6 +123,15 @@ func (st *state) lookAtAll(by time.Time) {
 	}
 }
 
+// lookAtNew looks after a worker that has just come to its slot, so that the keeper need not look at all of them for each.
+func (st *state) lookAtNew(w *worker) {
+	next := st.lookAfter(w, st.clock.now())
+	st.keeperGrain = min(st.keeperGrain, st.clock.grain)
+	if next = earliest2(next, st.keeperAll); next.Before(st.keeperNext) {
+		st.keeperWake()
+	}
+}
+
 // keeperWake makes the keeper look now.
 func (st *state) keeperWake() {
 	st.keeperNext = time.Time{}
@@ -278,7 +287,7 @@ func (st *state) lookAtPulse(w *worker, now time.Time) (next time.Time) {
 	switch {
 	case w.pingedAt.IsZero():
 		w.ping(now)
-	case now.Sub(w.pingedAt) < every: // there are thousands of workers, perhaps, and memory of each to look at
+	case now.Sub(w.pingedAt) < every-every/4: // those that are due soon are pinged along, so that a few looks are enough for all, be they thousands
 	case w.lives():
 		w.ping(now)
 	case now.Sub(w.pingedAt) >= limit:

@@ -147,6 +147,9 @@ func (p *Pool) prepare() (err error) {
 	if p.launch, err = p.cfg.launch(p.id); err != nil {
 		return err
 	}
+	if p.real {
+		p.launch.ForkApart()
+	}
 	if err = p.startGuardian(); err != nil {
 		p.launch.Close()
 	}

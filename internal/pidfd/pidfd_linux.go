@@ -17,7 +17,7 @@ func Open(pid int) (*os.File, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("pidfd_open", err)
 	}
-	return adopt(fd, "pidfd")
+	return Adopt(fd)
 }
 
 // Self is this process's own, for a child to know it by: the end of a pipe or socket does not tell that this process is gone while
@@ -39,16 +39,17 @@ func Born(proc *os.Process, fd int) (*os.File, error) {
 		return nil, ErrNone
 	}
 	_ = proc.Release()
-	return adopt(fd, "pidfd")
+	return Adopt(fd)
 }
 
-// adopt makes a file of a descriptor that the poller can wait for: a blocked Await is a goroutine then, and not a thread.
-func adopt(fd int, name string) (*os.File, error) {
+// Adopt makes a file of a pidfd that the poller can wait for: a blocked Await is a goroutine then, and not a thread. It closes one of which it
+// cannot.
+func Adopt(fd int) (*os.File, error) {
 	if err := unix.SetNonblock(fd, true); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
-	return os.NewFile(uintptr(fd), name), nil
+	return os.NewFile(uintptr(fd), "pidfd"), nil
 }
 
 // control calls fn with the raw descriptor.

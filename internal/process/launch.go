@@ -2,7 +2,6 @@ package process
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"slices"
@@ -20,6 +19,7 @@ type Launch struct {
 	Command []string // of workers of another language: program, as it was found, and its arguments; else nil
 	Env     []string // all but the worker's name
 	Dir     *os.File // the directory itself, which may be renamed or removed; nil: the one that this process is in
+	forkers *forkers // nil: whoever starts one forks
 }
 
 // errNoMemfd is the error of a memfd that is refused.
@@ -35,19 +35,12 @@ func Scarce(err error) bool {
 	return false
 }
 
-// Close gives back the directory.
+// Close gives back the directory and the thread.
 func (l Launch) Close() {
 	if l.Dir != nil {
 		l.Dir.Close()
 	}
-}
-
-// workDir is the directory for os.ProcAttr. The child goes there before it loses the descriptor.
-func (l Launch) workDir() string {
-	if l.Dir == nil {
-		return ""
-	}
-	return fmt.Sprintf("/proc/self/fd/%d", l.Dir.Fd())
+	l.forkers.close()
 }
 
 // WorkerEnv is the environment of a pool's workers: the parent's, Config.Env, and ours, of which the later counts. The kernel

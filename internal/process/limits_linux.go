@@ -13,31 +13,31 @@ import (
 var births atomic.Int64
 
 // bear starts the process in a memory cgroup of its own: on version 2 the kernel puts it there as it is made, on version 1 it is
-// moved before it has run much. Where there is no group to be had, Confine says why. start takes the group's descriptor, -1 for none.
-func (p *osProcess) bear(limit int64, start func(group int) (*os.Process, error)) (*os.Process, error) {
+// moved before it has run much. Where there is no group to be had, Confine says why. start takes the group's directory, nil for none.
+func (p *osProcess) bear(limit int64, start func(group *os.File) (int, *os.File, error)) (id int, held *os.File, err error) {
 	if limit == 0 {
-		return start(-1)
+		return start(nil)
 	}
 	g, err := limited(fmt.Sprintf("birth-%d", births.Add(1)), limit)
 	if err != nil {
-		return start(-1)
+		return start(nil)
 	}
 	if g.Version(cgroup.Memory) == 2 {
 		if dir, err := os.Open(g.Dir(cgroup.Memory)); err == nil {
 			defer dir.Close()
-			if proc, err := start(int(dir.Fd())); err == nil {
+			if id, held, err = start(dir); err == nil {
 				p.group = g
-				return proc, nil
+				return id, held, nil
 			} // else clone3 may be forbidden (seccomp)
 		}
 	}
-	proc, err := start(-1)
-	if err == nil && g.Add(proc.Pid) == nil {
+	id, held, err = start(nil)
+	if err == nil && g.Add(id) == nil {
 		p.group = g
 	} else {
 		_ = g.Remove()
 	}
-	return proc, err
+	return id, held, err
 }
 
 // limited makes a memory cgroup.

@@ -52,8 +52,13 @@ type osProcess struct {
 	stop   syscall.Signal // what had stopped it when kill was first called
 }
 
+// starts bounds how many starts are under way: each has a dozen descriptors open, and the runtime forks one process at a time.
+var starts = make(chan struct{}, 4)
+
 // Start re-executes this program as a worker.
 func Start(spec Spec) (Process, error) {
+	starts <- struct{}{}
+	defer func() { <-starts }()
 	p := &osProcess{}
 	files, err := p.open(spec)
 	defer closeAll(files)
@@ -94,7 +99,7 @@ func Advise(err error) error {
 // password fails, where it would be stopped otherwise, and the worker with it. A session's leader leads a process group, which
 // it cannot leave, and which nobody of another session can join (setsid(2), setpgid(2)).
 func (p *osProcess) exec(spec Spec, files []*os.File) error {
-	fd, argv := -1, []string{"respawn-worker " + spec.Worker}
+	argv := []string{"respawn-worker " + spec.Worker}
 	marker, err := reexec.Worker.Marker(spec.Worker)
 	if err != nil {
 		return err
@@ -102,22 +107,13 @@ func (p *osProcess) exec(spec Spec, files []*os.File) error {
 	if spec.Command != nil {
 		argv, marker = spec.Command, reexec.Protocol.Env+"="+strconv.Itoa(wire.Protocol)
 	}
-	proc, err := p.bear(spec.Memory, func(group int) (*os.Process, error) {
-		return os.StartProcess(cmp.Or(spec.Program, reexec.Program), argv, &os.ProcAttr{
-			Dir:   spec.workDir(),
-			Env:   append(slices.Clip(spec.Env), marker),
-			Files: files,
-			Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &fd, UseCgroupFD: group >= 0, CgroupFD: group},
-		})
+	env := append(slices.Clip(spec.Env), marker)
+	p.id, p.pidfd, err = p.bear(spec.Memory, func(group *os.File) (int, *os.File, error) {
+		return spec.start(argv, env, files, group)
 	})
-	if err != nil {
-		return err
-	}
-	p.id = proc.Pid
 	if i := slices.IndexFunc(spec.Env, func(kv string) bool { return strings.HasPrefix(kv, reexec.Pool+"=") }); i >= 0 {
 		p.marker = spec.Env[i]
 	}
-	p.pidfd, err = pidfd.Born(proc, fd) // reaped by that
 	return err
 }
 

@@ -10,6 +10,14 @@ import (
 // Start answers errors.ErrUnsupported.
 func Start(Spec) (Process, error) { return nil, errors.ErrUnsupported }
 
+// forkers are none here.
+type forkers struct{}
+
+func (*forkers) close() {}
+
+// ForkApart does nothing here.
+func (*Launch) ForkApart() {}
+
 // OpenDir opens nothing here.
 func OpenDir(string) (*os.File, error) { return nil, nil }
 
