@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"context"
+	"github.com/respawn-go/respawn/internal/takes"
 	"slices"
 	"sync"
 	"testing"
@@ -86,6 +87,7 @@ func TestMistakesAreNamed(t *testing.T) {
 
 // Tasks that are in flight when somebody interrupts a run are given up after the history says so: they do not hang.
 func TestAnInterruptedRunLeavesNothingHung(t *testing.T) {
+	takes.Seconds(t)
 	for range 20 {
 		g := NewWithT(t)
 		var rec tape

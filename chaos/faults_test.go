@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"errors"
+	"github.com/respawn-go/respawn/internal/takes"
 	"slices"
 	"strings"
 	"testing"
@@ -88,6 +89,7 @@ func TestFaultsAreConfirmed(t *testing.T) {
 
 // A worker that stays stopped is killed by the pool: the pause ends with it, and that is in the receipt.
 func TestPausedVictimIsKilledByThePool(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 2, Heartbeat: time.Second}) // on a busy host a stop takes long to be seen, and must be before the end
 	rec := strike(t, p, once(faults.Pause{For: 10 * time.Second}))
@@ -123,6 +125,7 @@ func TestPhasesAreHitExactly(t *testing.T) {
 
 // A booting member is hit while it boots.
 func TestDuringBoot(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 2})
 	g.Expect(p.SetBoot(0, 200*time.Millisecond)).To(Succeed())
@@ -196,6 +199,7 @@ func TestOperationsThatWouldChangeNothingAreRefused(t *testing.T) {
 
 // Boots that are slow without an end of their own are slow for the replacement of the last victim too.
 func TestSlowBootsLastUntilTheTargetHasRecovered(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 2})
 	rec := strike(t, p, once(faults.Spawn{Delay: 200 * time.Millisecond}), chaos.Nemesis{
@@ -210,6 +214,7 @@ func TestSlowBootsLastUntilTheTargetHasRecovered(t *testing.T) {
 
 // Boots are broken by one injection at a time: another one would take its orders back.
 func TestBootsAreSpoiltByOneAtATime(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 2})
 	rec := strike(t, p, once(faults.Spawn{Delay: 10 * time.Millisecond}), once(faults.Spawn{Fail: 1}), chaos.Nemesis{

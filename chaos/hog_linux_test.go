@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/respawn-go/respawn/internal/takes"
 	"os"
 	"os/exec"
 	"strings"
@@ -29,6 +30,7 @@ func oomScore(pid int) string {
 // A process that cannot be told to allocate, and does nothing at all, is ended by the kernel's OOM killer all the same, and
 // it alone: a hog uses up the memory of its group.
 func TestOOMOfAVictimThatAllocatesNothing(t *testing.T) {
+	takes.Seconds(t)
 	how := needs(t, cgroup.Memory)
 	g := NewWithT(t)
 	p := sleepers(t, 2)

@@ -1,6 +1,7 @@
 package chaos_test
 
 import (
+	"github.com/respawn-go/respawn/internal/takes"
 	"os"
 	"testing"
 	"time"
@@ -48,6 +49,7 @@ func TestWhatTheTargetUsesIsNotTakenForOthersUse(t *testing.T) {
 
 // It is this process that burns: the harness is one of those that are no others.
 func TestCPUTimeOfTheHarnessIsItsOwn(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	next := chaos.HostLooks()
 	p, err := procfs.Read(os.Getpid())

@@ -1,6 +1,7 @@
 package chaos_test
 
 import (
+	"github.com/respawn-go/respawn/internal/takes"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 )
 
 func TestWhatAPoolWarnsOfIsInTheRecordOnce(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 1, Backoff: pool.Backoff{Base: time.Millisecond, Threshold: 100}})
 	g.Expect(p.SetBoot(3, 0)).To(Succeed())

@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"errors"
+	"github.com/respawn-go/respawn/internal/takes"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,7 @@ func TestKillUnderLoad(t *testing.T) {
 
 // The probe after a death is answered by the replacement, also where the victim was idle and would have answered it.
 func TestIdleVictimsReplacementsAnswerTheProbe(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 3})
 	var rec tape
@@ -89,6 +91,7 @@ func TestIdleVictimsReplacementsAnswerTheProbe(t *testing.T) {
 
 // A target need not answer probes: it is struck all the same, and the record says that nothing is known of slots that answer.
 func TestATargetThatAnswersNoProbesIsAskedForNone(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 2})
 	kill := []chaos.Nemesis{{Fault: faults.Signal{Name: "KILL"}}}
@@ -105,6 +108,7 @@ func TestATargetThatAnswersNoProbesIsAskedForNone(t *testing.T) {
 
 // Where no task ever began there is no file of executions, and the harness is not to blame.
 func TestWitnessOfNothingIsNoError(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 2})
 	var rec tape

@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"context"
+	"github.com/respawn-go/respawn/internal/takes"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -35,6 +36,7 @@ func (l *tardy) Do(ctx context.Context, task chaos.Task) chaos.Settled {
 
 // A member that was late once is asked again: the judge may take off the limit what a busy host took before the faults.
 func TestWhoWasALittleSlowAtTheEndIsAskedAgain(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	p := &tardy{Started: start(t, pool.Config{Size: 2})}
 	var rec tape

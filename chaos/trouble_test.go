@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"context"
+	"github.com/respawn-go/respawn/internal/takes"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -51,6 +52,7 @@ func TestTasksThatFailAreTheTargetsWhereTheWitnessCanBeWritten(t *testing.T) {
 
 // Tasks that fail when this process can open nothing more say nothing about the target either.
 func TestARunAtTheLimitOfDescriptorsIsTheHarnesssTrouble(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	var before unix.Rlimit
 	g.Expect(unix.Getrlimit(unix.RLIMIT_NOFILE, &before)).To(Succeed())

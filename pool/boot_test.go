@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"errors"
+	"github.com/respawn-go/respawn/internal/takes"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -222,6 +223,7 @@ var killsItself = pool.RegisterInit("kills-itself", func(_ context.Context, path
 })
 
 func TestWorkersThatAreKilledAtEveryBootAreNoForkLoopAndFailNew(t *testing.T) {
+	takes.Seconds(t)
 	beside(t)
 	g, path := NewWithT(t), fault(t)
 	_, err := pool.New(bound(t), pool.Config{Size: 1, Initializer: killsItself.With(path)})

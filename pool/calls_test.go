@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/respawn-go/respawn/internal/takes"
 	"io"
 	"io/fs"
 	"iter"
@@ -580,6 +581,7 @@ func TestCancelKillsTheWorkerOfAHandlerThatDoesNotReturn(t *testing.T) {
 }
 
 func TestFullQueueFailsOrBlocksUntilTheContext(t *testing.T) {
+	takes.Seconds(t)
 	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, QueueLimit: 2})
 	release := sleep.Submit(bound(t), via(p), 300*time.Millisecond)

@@ -682,6 +682,7 @@ func python(t *testing.T, size int, env ...string) (cfg pool.Config) {
 
 // Each says when its imports begin and end.
 func TestNoMoreWorkersOfAnotherLanguageBootAtATimeThanThereAreProcessors(t *testing.T) {
+	takes.Seconds(t)
 	g, log := NewWithT(t), filepath.Join(t.TempDir(), "imports")
 	most := runtime.GOMAXPROCS(0)
 	cfg := python(t, 2*most+1, "IMPORTS_LOG="+log)

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"github.com/respawn-go/respawn/internal/takes"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -47,6 +48,7 @@ func ignores(pid int, sig syscall.Signal) bool {
 }
 
 func TestAGuardianThatWasLeftAloneForLongIsClosedAtOnce(t *testing.T) {
+	takes.Seconds(t)
 	beside(t)
 	g := NewWithT(t)
 	guardian, err := guards.Start("0123456789abcdef", nil)
@@ -470,6 +472,7 @@ func parent(t *testing.T, scene string, mutant pool.Mutant) (cmd *exec.Cmd, aliv
 }
 
 func TestNothingOutlivesAKilledParent(t *testing.T) {
+	takes.Seconds(t)
 	for scene := range scenes {
 		t.Run(scene, func(t *testing.T) {
 			g, groups := NewWithT(t), ""

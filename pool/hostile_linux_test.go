@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"github.com/respawn-go/respawn/internal/takes"
 	"os"
 	"runtime"
 	"strings"
@@ -484,6 +485,7 @@ func TestAnAnswerThatIsSwallowedIsNoticedThoughItsWorkerLives(t *testing.T) {
 
 // One that owes an answer, and is stopped after it has shown that it lives, is not said to send what no worker should.
 func TestAWorkerThatIsStoppedWhileItOwesAnAnswerIsStalled(t *testing.T) {
+	takes.Seconds(t)
 	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, Heartbeat: 2 * time.Second})
 	f := swallow.Submit(bound(t), p, "a foreign descriptor")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"github.com/respawn-go/respawn/internal/takes"
 	"os"
 	"slices"
 	"strconv"
@@ -181,6 +182,7 @@ func TestSubscriptionsStartAndEndInAnyOrder(t *testing.T) {
 }
 
 func TestStreamsThatAreLeftEarlyLeaveNothing(t *testing.T) {
+	takes.Seconds(t)
 	p := start(t, pool.Config{Size: 2})
 	whole(t, p)
 	endless := func(yield func(int, error) bool) {

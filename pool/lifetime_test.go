@@ -2,6 +2,7 @@ package pool_test
 
 import (
 	"context"
+	"github.com/respawn-go/respawn/internal/takes"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -30,6 +31,7 @@ func TestMaxTasksTurnsPidsOverExactly(t *testing.T) {
 }
 
 func TestMaxTasksHoldsUnderPrefetchAndLosesNoLastResult(t *testing.T) {
+	takes.Seconds(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 2, MaxTasks: 7, Delivery: pool.AtMostOnce})
 	events := p.Subscribe(10_000)
 	var futures []*pool.Future[seen]
@@ -70,6 +72,7 @@ func TestMaxAgeRecyclesAnIdleWorkerAndABusyOneAfterItsTask(t *testing.T) {
 }
 
 func TestSoftMemoryRecyclesALeakingWorkerBetweenTasks(t *testing.T) {
+	takes.Seconds(t)
 	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, SoftMemory: 128 * pool.MiB, Delivery: pool.AtMostOnce})
 	events := p.Subscribe(1000)
@@ -174,6 +177,7 @@ func TestAKilledWorkerIsListedAsStoppedUntilItsReplacementStarts(t *testing.T) {
 }
 
 func TestDrainAndCloseSayWhenTerminateEndedTasks(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	for name, end := range map[string]func(*pool.Pool) error{
 		"Drain": func(p *pool.Pool) error { return p.Drain(bound(t)) },

@@ -3,6 +3,7 @@ package pool_test
 import (
 	"bytes"
 	"context"
+	"github.com/respawn-go/respawn/internal/takes"
 	"os"
 	"regexp"
 	"runtime"
@@ -61,6 +62,7 @@ func all(value byte) types.GomegaMatcher {
 }
 
 func TestALoanIsTheMemoryThatTheResultCameIn(t *testing.T) {
+	takes.Seconds(t)
 	eachLending(t, 1, func(g *WithT, _ *pool.Pool, borrow func(byte) *pool.Loan) {
 		l := borrow(1)
 		g.Expect(l.Bytes()).To(all(1))
@@ -73,6 +75,7 @@ func TestALoanIsTheMemoryThatTheResultCameIn(t *testing.T) {
 }
 
 func TestALoanKeepsItsBytesWhileItsWorkerGoesOn(t *testing.T) {
+	takes.Seconds(t)
 	eachLending(t, 1, func(g *WithT, _ *pool.Pool, borrow func(byte) *pool.Loan) {
 		first := borrow(1)
 		defer first.Release()
@@ -89,6 +92,7 @@ func TestALoanKeepsItsBytesWhileItsWorkerGoesOn(t *testing.T) {
 }
 
 func TestALoanThatIsReleasedTwiceTakesNoOtherAway(t *testing.T) {
+	takes.Seconds(t)
 	eachLending(t, 1, func(g *WithT, _ *pool.Pool, borrow func(byte) *pool.Loan) {
 		first := borrow(1)
 		first.Release()
@@ -115,6 +119,7 @@ func shared(t *testing.T, what string) (bytes int) {
 }
 
 func TestLoansThatAreNeverReleasedHoldNothingUpAndTakeBoundedMemory(t *testing.T) {
+	takes.Seconds(t)
 	eachLending(t, 1, func(g *WithT, _ *pool.Pool, borrow func(byte) *pool.Loan) {
 		var forgotten []*pool.Loan
 		for value := range byte(20) {
@@ -139,6 +144,7 @@ func TestLoansThatAreNeverReleasedHoldNothingUpAndTakeBoundedMemory(t *testing.T
 }
 
 func TestALoanOutlivesItsWorkerAndItsPool(t *testing.T) {
+	takes.Seconds(t)
 	eachLending(t, 1, func(g *WithT, p *pool.Pool, borrow func(byte) *pool.Loan) {
 		ofDead := borrow(1)
 		g.Expect(killPID(p.Workers()[0].PID, syscall.SIGKILL)).To(Succeed())

@@ -3,6 +3,7 @@ package pool_test
 import (
 	"errors"
 	"fmt"
+	"github.com/respawn-go/respawn/internal/takes"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -42,6 +43,7 @@ func needDataLimit(t *testing.T) {
 }
 
 func TestAKernelOOMKillIsReportedAsOOMAndSpendsItsBudget(t *testing.T) {
+	takes.Seconds(t)
 	needMemoryCgroup(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 2, HardMemory: hard, Budgets: pool.Budgets{OOM: 2}})
 	before := p.Workers()
@@ -78,6 +80,7 @@ func TestASIGKILLFromOutsideInAMemoryCgroupIsNotOOM(t *testing.T) {
 }
 
 func TestAHardLimitEndsWhatTheWorkerStartedToo(t *testing.T) {
+	takes.Seconds(t)
 	needMemoryCgroup(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, HardMemory: hard})
 	child, err := spawn.Call(bound(t), p, "in a session of its own, without the marker")
@@ -129,6 +132,7 @@ func TestOutOfMemoryIsOOMAlsoWhereACrashIsToAbort(t *testing.T) {
 }
 
 func TestALimitedWorkerStillMovesLargePayloads(t *testing.T) {
+	takes.Seconds(t)
 	needMemoryCgroup(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, HardMemory: hard})
 	before := pids(p)

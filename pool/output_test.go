@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"github.com/respawn-go/respawn/internal/takes"
 	"os"
 	"os/exec"
 	"runtime/debug"
@@ -17,6 +18,7 @@ import (
 )
 
 func TestALongTracebackStillTellsTheCause(t *testing.T) {
+	takes.Seconds(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, Delivery: pool.AtMostOnce})
 	_, err := crowd.Call(bound(t), p, 500)
 	var lost *pool.WorkerLostError

@@ -2,6 +2,7 @@ package pool_test
 
 import (
 	"context"
+	"github.com/respawn-go/respawn/internal/takes"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 // A look of the keeper finds many workers between two tasks, where they owe something and run nothing. To ping each would wake a
 // goroutine in it, up to a thousand times a second.
 func TestWorkersAreNotPingedBetweenTheirTasks(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	const workers, callers = 4, 16
 	p := start(t, pool.Config{Size: workers})

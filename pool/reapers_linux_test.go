@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/respawn-go/respawn/internal/takes"
 	"io"
 	"os"
 	"os/exec"
@@ -108,6 +109,7 @@ func reaped(t *testing.T, how string) []string {
 }
 
 func TestOutcomesAreTheSameWhereSomebodyElseReaps(t *testing.T) {
+	takes.Seconds(t)
 	beside(t)
 	g := NewWithT(t)
 	want := []string{

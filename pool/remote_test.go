@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"errors"
+	"github.com/respawn-go/respawn/internal/takes"
 	"sync"
 	"testing"
 	"time"
@@ -194,6 +195,7 @@ func TestAMessageThatNobodyCanHaveMadeIsRefused(t *testing.T) {
 }
 
 func TestTwoRemotesShareAPool(t *testing.T) {
+	takes.Seconds(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 2})
 	a, b := pool.NewRemote(p), pool.NewRemote(p)
 	ctx, cancel := context.WithTimeout(bound(t), 0)

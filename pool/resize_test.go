@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"errors"
+	"github.com/respawn-go/respawn/internal/takes"
 	"sync"
 	"syscall"
 	"testing"
@@ -93,6 +94,7 @@ func TestShrinkNeverKillsABusyWorker(t *testing.T) {
 }
 
 func TestRollingRestartWithRequestsInFlightFailsNoneAndRenewsEveryPid(t *testing.T) {
+	takes.Seconds(t)
 	for _, spares := range []int{0, 2} {
 		g, p := NewWithT(t), start(t, pool.Config{Size: 4, Spares: spares})
 		before := pids(p)

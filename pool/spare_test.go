@@ -1,6 +1,7 @@
 package pool_test
 
 import (
+	"github.com/respawn-go/respawn/internal/takes"
 	"slices"
 	"testing"
 	"time"
@@ -61,6 +62,7 @@ func TestADeadSpareIsReplacedOnTheBench(t *testing.T) {
 }
 
 func TestSparesAndWorkersKilledTogetherAllComeBack(t *testing.T) {
+	takes.Seconds(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 2, Spares: 2, Heartbeat: -1, CancelGrace: -time.Second})
 	for range 10 {
 		g.Eventually(func() int { return p.Stats().Spares }).WithTimeout(patience).Should(Equal(2))

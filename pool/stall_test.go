@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"errors"
+	"github.com/respawn-go/respawn/internal/takes"
 	"syscall"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ func TestATaskTimeoutKillsOnlyThatWorker(t *testing.T) {
 }
 
 func TestATaskTimeoutDoesNotCountTheWaitInTheQueueAndYieldsToTheTasksOwn(t *testing.T) {
+	takes.Seconds(t)
 	beside(t)
 	limit := loaded(200 * time.Millisecond)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, TaskTimeout: limit})
@@ -51,6 +53,7 @@ func TestATaskTimeoutDoesNotCountTheWaitInTheQueueAndYieldsToTheTasksOwn(t *test
 }
 
 func TestAStoppedWorkerIsDetectedWithinTheHeartbeatsBoundAndReplaced(t *testing.T) {
+	takes.Seconds(t)
 	beside(t)
 	heartbeat := 500 * time.Millisecond
 	for _, busy := range []bool{true, false} {
@@ -86,6 +89,7 @@ func TestAStoppedWorkerIsDetectedWithinTheHeartbeatsBoundAndReplaced(t *testing.
 
 // The keeper looks often at those that have tasks, and at the others when something is due.
 func TestAnIdleWorkerThatIsStoppedIsDetectedWhileAnotherWorks(t *testing.T) {
+	takes.Seconds(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 2, Heartbeat: 500 * time.Millisecond, TaskTimeout: patience})
 	before, gate := pids(p), closedGate(t)
 	f := gated.Submit(bound(t), via(p), gate, pool.OnSlot(1))
@@ -115,6 +119,7 @@ func TestAShortPauseCostsNothing(t *testing.T) {
 }
 
 func TestATaskThatAlwaysStallsSpendsTheCrashBudget(t *testing.T) {
+	takes.Seconds(t)
 	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1, Heartbeat: 200 * time.Millisecond, Budgets: pool.Budgets{Crashes: 2}})
 	_, err := die.Call(bound(t), via(p), "stop")
@@ -195,6 +200,7 @@ func busySlot(p *pool.Pool) int {
 }
 
 func TestAWorkerThatClosesItsSocketAndLingersIsReplaced(t *testing.T) {
+	takes.Seconds(t)
 	beside(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	f := dieOnce.Submit(bound(t), via(p), "hang up")

@@ -2,6 +2,7 @@ package reports_test
 
 import (
 	"bytes"
+	"github.com/respawn-go/respawn/internal/takes"
 	"iter"
 	"regexp"
 	"strings"
@@ -76,6 +77,7 @@ func TestManyRecoveriesAreCountedWhole(t *testing.T) {
 
 // Slots that never came back are no fewer than the page can show either.
 func TestManyThatNeverCameBackAreBounded(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	page := pageOf(g, judgedAll(func(yield func(history.Event, error) bool) {
 		for i := range 6000 {

@@ -70,6 +70,7 @@ const toWorker = `echo "$id $n" >&3`
 
 // A driver that dies is the cause, and not the workers that die with it; nobody waits for it to recover.
 func TestARunEndsWithTheDriverThatDies(t *testing.T) {
+	takes.Seconds(t)
 	t.Parallel()
 	g := NewWithT(t)
 	began := time.Now()

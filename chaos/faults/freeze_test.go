@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"context"
+	"github.com/respawn-go/respawn/internal/takes"
 	"path/filepath"
 	"testing"
 	"time"
@@ -62,6 +63,7 @@ func concluded(t *testing.T, cfg pool.Config, fault chaos.Fault, look func([]cha
 
 // All members stand still at one moment, and go on as the same processes.
 func TestFreezeStopsAllMembersAtOnce(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	still := 0
 	f, ended := concluded(t, pool.Config{Size: 3}, faults.Freeze{For: 300 * time.Millisecond}, func(members []chaos.Member) {

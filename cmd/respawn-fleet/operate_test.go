@@ -98,6 +98,7 @@ func TestReasonsInWords(t *testing.T) {
 
 // TestDoctorJudges tries brokers that are not as they should be.
 func TestDoctorJudges(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	file := filepath.Join(t.TempDir(), "nats.conf")
 	g.Expect(os.WriteFile(file, []byte(`authorization { users: [

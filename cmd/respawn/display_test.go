@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"github.com/respawn-go/respawn/internal/takes"
 	"io"
 	"strings"
 	"testing"
@@ -63,6 +64,7 @@ func TestLogTellsKillsAndRecoveriesAsTheyHappen(t *testing.T) {
 }
 
 func TestTheListIsBrokenBetweenWordsAndFitsEightyColumns(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	var out bytes.Buffer
 	l, err := scenarios.List()

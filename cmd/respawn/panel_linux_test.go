@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"github.com/respawn-go/respawn/internal/takes"
 	"io"
 	"os"
 	"path/filepath"
@@ -144,6 +145,7 @@ func TestAPanelWithoutRoomKeepsItsFigures(t *testing.T) {
 
 // On a terminal Ctrl-C takes the panel away, and what was said and the verdict are there.
 func TestCtrlCTakesThePanelOffTheTerminal(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	tty, shown, resize := pseudoTerminal(t, 80, 24)
 	cmd := apart(t, "run", "stormy.yaml", "--out", "out")
@@ -164,6 +166,7 @@ func TestCtrlCTakesThePanelOffTheTerminal(t *testing.T) {
 
 // A terminal that was stopped with Ctrl-S holds up neither the run nor, for long, its end.
 func TestAStoppedTerminalHoldsUpNobody(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	read, write := io.Pipe()
 	d := newPanel(write, "a-scenario")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"github.com/respawn-go/respawn/internal/takes"
 	"io"
 	"net/http"
 	"os"
@@ -17,6 +18,7 @@ import (
 // Two browsers watch a run, one of which never reads: the other sees its faults while it goes on, and its end; other origins and
 // names see nothing, and the run comes to its own end.
 func TestARunIsServedToWhoAskedForIt(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	cmd := apart(t, "run", "short.yaml", "--out", "out", "--serve")
 	g.Expect(os.WriteFile(filepath.Join(cmd.Dir, "short.yaml"), []byte(strings.NewReplacer("stormy", "short", "2m", "5s").Replace(stormy)), 0o600)).To(Succeed())

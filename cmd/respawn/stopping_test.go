@@ -85,6 +85,7 @@ func TestRunIsHealedAndReportedWhenItsReaderGoesAndSignalsComeInHeaps(t *testing
 }
 
 func TestNobodyWhoReadsTheResultIsNoError(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	cmd := apart(t, "list")
 	read, write, err := os.Pipe()
@@ -143,6 +144,7 @@ func TestCtrlCIsImpatienceOnlyAWhileAfterTheFirstSignal(t *testing.T) {
 
 // A pipe that is full, or a terminal that was stopped with Ctrl-S, must not hold up what is being measured.
 func TestProgressThatNobodyReadsHoldsUpNobody(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	read, write := io.Pipe()
 	s := newScreen(write)
