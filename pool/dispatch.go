@@ -26,10 +26,7 @@ func (st *state) requeue(c *call) {
 // dispatch gives queued calls to idle workers.
 func (st *state) dispatch() {
 	for len(st.idle) > 0 && st.queue.front() != nil {
-		if l := st.load(); st.pacer.enough(l) && !st.atLimit() {
-			at := wire.Now()
-			st.pacer.defers(at, l)
-			st.deferred(at)
+		if st.leaves(st.load()) {
 			return
 		}
 		w := st.idle[len(st.idle)-1]
@@ -39,14 +36,31 @@ func (st *state) dispatch() {
 	}
 }
 
+// leaves tells whether what is queued is left to the workers that are about to answer. Then the keeper looks whether they do.
+func (st *state) leaves(l load) bool {
+	if !st.pacer.enough(l) || st.atLimit() {
+		return false
+	}
+	at := wire.Now()
+	st.pacer.defers(at, l)
+	st.deferred(at)
+	return true
+}
+
 // atLimit tells whether as many calls wait as may.
 func (st *state) atLimit() bool { return st.cfg.QueueLimit > 0 && st.queue.live >= st.cfg.QueueLimit }
 
 // share is how many of the queued calls w may take now, so that the others get theirs; but tasks so short that waking
 // another worker takes longer than running them are kept together.
 func (st *state) share(w *worker) int {
-	if st.pacer.keeps(st.load()) {
+	l := st.load()
+	if st.pacer.keeps(l) {
 		return 0
+	}
+	if w.work > 0 { // it has just answered, and there may have come to be more at work than are of use
+		if l.near--; st.leaves(l) {
+			return 0
+		}
 	}
 	among := st.ready
 	if st.pacer.cost < tinyTask {

@@ -15,7 +15,8 @@ import (
 const (
 	keeperTick  = time.Millisecond
 	longTask    = 2 * time.Millisecond // a task that runs this long gives back what waits behind it
-	longSilence = 10 * keeperTick      // a worker that has answered nothing for so long is not about to
+	longSilence = 10 * keeperTick      // a worker that has answered nothing for so long is not about to, if no other has
+	lostSilence = 100 * keeperTick     // nor for so long, whatever the others do
 	memoryEvery = 250 * time.Millisecond
 )
 
@@ -73,15 +74,18 @@ func (p *Pool) keep() {
 
 // findSlow marks the workers that were expected to answer soon and did not, so that nothing is deferred to them.
 // Where there are enough of them, they may be waiting for a processor, and more would not help: then it takes a task that was
-// seen running a tick ago, or a long silence.
+// seen running a tick ago, or a long silence, and longer while others answer.
 func (st *state) findSlow(now time.Time) (found bool) {
-	enough := st.pacer.enough(st.load())
+	enough, silence := st.pacer.enough(st.load()), longSilence
+	if now.Sub(st.clock.fromWall(st.answered)) < longSilence { // the others go on with what is queued
+		silence = lostSilence
+	}
 	for _, w := range st.working {
 		silent := now.Sub(w.headSince)
 		if w.slow || silent < keeperTick {
 			continue
 		}
-		if long := !w.seenAt.IsZero() && now.Sub(w.seenAt) >= keeperTick; enough && !long && silent < longSilence {
+		if long := !w.seenAt.IsZero() && now.Sub(w.seenAt) >= keeperTick; enough && !long && silent < silence {
 			continue
 		}
 		w.slow, found = true, true

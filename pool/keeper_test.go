@@ -53,3 +53,49 @@ func TestAFewLooksPingAThousandWorkers(t *testing.T) {
 	g.Expect(looks).To(BeNumerically("<=", 10*5))
 	g.Expect(most).To(BeNumerically("<=", every), "each is pinged as often as before")
 }
+
+// Under load a fifth worker comes to tiny tasks that four are enough for, when one of these got no processor. It would stay there for ever.
+func TestAWorkerTooManyForTinyTasksRestsWhenItHasAnswered(t *testing.T) {
+	g := NewWithT(t)
+	st := &state{Pool: &Pool{}, pacer: pacer{cost: tinyTask - 1}}
+	st.queue.live = 1000
+	for range enoughNear {
+		w := &worker{}
+		st.working = append(st.working, w)
+		w.work = len(st.working)
+	}
+	last := st.working[len(st.working)-1]
+	g.Expect(st.share(last)).To(BeNumerically(">", 0), "one of as many as are enough")
+	g.Expect(st.pacer.deferring).To(BeFalse())
+	st.working = append(st.working, &worker{})
+	g.Expect(st.share(last)).To(BeZero())
+	g.Expect(st.pacer.deferring).To(BeTrue(), "the keeper looks whether the others go on")
+	st.slow++
+	g.Expect(st.share(last)).To(BeNumerically(">", 0), "another is not about to answer")
+}
+
+func TestASilentWorkerIsSlowSoonIfNoOtherAnswers(t *testing.T) {
+	g := NewWithT(t)
+	now := time.Now()
+	for _, c := range []struct {
+		silent, answered time.Duration
+		slow             bool
+	}{
+		{longSilence - 1, time.Hour, false},
+		{longSilence, longSilence, true},
+		{longSilence, longSilence - 1, false},
+		{lostSilence - 1, 0, false},
+		{lostSilence, 0, true},
+	} {
+		st := &state{Pool: &Pool{}, pacer: pacer{cost: tinyTask - 1}}
+		st.answered = now.Add(-c.answered)
+		for range enoughNear {
+			st.working = append(st.working, &worker{})
+			st.working[0].headSince = now.Add(-c.silent)
+		}
+		for _, w := range st.working[1:] {
+			w.headSince = now
+		}
+		g.Expect(st.findSlow(now)).To(Equal(c.slow), "%+v", c)
+	}
+}
