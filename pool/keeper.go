@@ -291,7 +291,7 @@ func (st *state) lookAtPulse(w *worker, now time.Time) (next time.Time) {
 	switch {
 	case w.pingedAt.IsZero():
 		w.ping(now)
-	case now.Sub(w.pingedAt) < every-every/4: // those that are due soon are pinged along, so that a few looks are enough for all, be they thousands
+	case now.Sub(w.pingedAt) < every-every/32: // who is due soon is pinged along: a few looks are for thousands, and not all answer at once
 	case w.lives():
 		w.ping(now)
 	case now.Sub(w.pingedAt) >= limit:

@@ -28,7 +28,7 @@ func (p *pong) Pong() (uint32, bool) { return p.last, true }
 
 // The keeper looks at all workers when one is to be pinged. Of a thousand that came up one after the other each would make it look at the
 // thousand, and a pool without tasks would use up a processor.
-func TestAFewLooksPingAThousandWorkers(t *testing.T) {
+func TestAFewLooksPingAThousandWorkersAndNotAllAtOnce(t *testing.T) {
 	g := NewWithT(t)
 	const workers, every = 1000, time.Second
 	began := time.Now()
@@ -40,17 +40,22 @@ func TestAFewLooksPingAThousandWorkers(t *testing.T) {
 		w.pingedAt = began.Add(time.Duration(i) * every / workers)
 		all = append(all, w)
 	}
-	looks, most := 0, time.Duration(0)
+	looks, most, crowd := 0, time.Duration(0), 0
 	for now := began.Add(every); now.Before(began.Add(11 * every)); looks++ {
-		next := time.Time{}
+		next, pinged := time.Time{}, 0
 		for _, w := range all {
 			most = max(most, now.Sub(w.pingedAt))
 			next = earliest2(next, st.lookAtPulse(w, now))
+			if w.pingedAt.Equal(now) {
+				pinged++
+			}
 		}
+		crowd = max(crowd, pinged)
 		g.Expect(next).To(BeTemporally(">", now))
 		now = next
 	}
-	g.Expect(looks).To(BeNumerically("<=", 10*5))
+	g.Expect(looks).To(BeNumerically("<=", 10*40))
+	g.Expect(crowd).To(BeNumerically("<=", workers/20), "who answer at once")
 	g.Expect(most).To(BeNumerically("<=", every), "each is pinged as often as before")
 }
 
