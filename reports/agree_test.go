@@ -11,6 +11,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/reports"
+	"github.com/respawn-go/respawn/reports/export"
 	"github.com/respawn-go/respawn/reports/storm"
 )
 
@@ -48,6 +49,23 @@ func TestNoFigureOfAPageDiffersFromTheJudges(t *testing.T) {
 				if m := r.Metrics["slot.recovery.max"]; longest != "" && !math.IsInf(m, 1) {
 					g.Expect(longest).To(Equal(reports.Value("slot.recovery.max", m)))
 				}
+			}
+
+			spans, worst := 0, 0.0
+			for _, s := range export.Of(r.Ledger, 0).Spans {
+				if s.Kind != export.OfRecovery {
+					continue
+				}
+				spans++
+				took := (s.End - s.Start).Seconds()
+				if s.Open && r.Ledger.Complete() {
+					took = math.Inf(1)
+				}
+				worst = max(worst, took)
+			}
+			g.Expect(spans).To(Equal(count("slot.recovery.count")), "spans of recoveries")
+			if spans > 0 {
+				g.Expect(worst).To(BeNumerically("==", r.Metrics["slot.recovery.max"]), "the longest of them")
 			}
 
 			if least, ok := r.Metrics["pool.ready.min"]; ok {

@@ -58,6 +58,7 @@ type Ledger struct {
 type Alarm struct {
 	history.Alarm
 	Line int
+	At   time.Duration
 }
 
 // Stage is a part of the run; they are in order.
@@ -112,7 +113,7 @@ func (s *Ledger) Add(line int, e *history.Event) (looked bool) {
 	case e.Fault != nil:
 		s.fault(e.Fault)
 	case e.Alarm != nil:
-		s.Alarms = append(s.Alarms, Alarm{*e.Alarm, line})
+		s.Alarms = append(s.Alarms, Alarm{*e.Alarm, line, e.T})
 		if !s.Stopped {
 			s.Stopped, s.Alarmed = true, e.T
 		}

@@ -12,7 +12,8 @@ type Lives struct {
 	List  []*Life // in the order in which the history first tells of them
 	Ends  []*Life // those that ended, in that order
 	open  map[int]*Life
-	Ready map[int]bool // the pids that are ready now
+	byPID map[int][]*Life // in the order of List
+	Ready map[int]bool    // the pids that are ready now
 }
 
 // Life is one process in one slot.
@@ -27,7 +28,7 @@ type Life struct {
 	Line           int           // of its end, or of its beginning
 }
 
-func (l *Lives) init() { l.open, l.Ready = map[int]*Life{}, map[int]bool{} }
+func (l *Lives) init() { l.open, l.byPID, l.Ready = map[int]*Life{}, map[int][]*Life{}, map[int]bool{} }
 
 func (l *Lives) add(line int, e *history.Event) {
 	m := e.Member
@@ -72,6 +73,7 @@ func (l *Lives) begin(m *history.MemberEvent, line int) *Life {
 	one := &Life{Slot: m.Slot, Gen: m.Gen, PID: m.PID, Name: m.Name, From: -1, Ready: -1, To: -1, Line: line}
 	l.open[m.PID] = one
 	l.List = append(l.List, one)
+	l.byPID[m.PID] = append(l.byPID[m.PID], one)
 	return one
 }
 
@@ -90,10 +92,7 @@ func (l *Lives) BySlot() map[int][]*Life {
 // Of is the life of the process at that time, nil if it is not in the record. What is told of its end may come a little later
 // than what ended it: after the last life with that number it is that one.
 func (l *Lives) Of(pid int, at time.Duration) (last *Life) {
-	for _, one := range l.List {
-		if one.PID != pid {
-			continue
-		}
+	for _, one := range l.byPID[pid] {
 		if last = one; one.To < 0 || at <= one.To+lateness {
 			return one
 		}

@@ -100,6 +100,33 @@ func TestSpansTellTheStory(t *testing.T) {
 	))
 }
 
+// A target that tells its events has a slot back when the successor is ready and has answered, whichever is later.
+func TestARecoveryLastsUntilTheSuccessorIsReady(t *testing.T) {
+	g := NewWithT(t)
+	h := header
+	h.Target.Can = []string{"events"}
+	var list []history.Event
+	for e := range story() {
+		list = append(list, e)
+		if e.Probe != nil {
+			list = append(list, history.Event{T: 14 * ms, Member: &history.MemberEvent{Op: history.Ready, Slot: 1, PID: 102}})
+		}
+	}
+	r, err := export.Fold(h, func(yield func(history.Event, error) bool) {
+		for _, e := range list {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}, 0)
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, s := range r.Spans {
+		if s.Kind == export.OfRecovery {
+			g.Expect(s.End).To(Equal(14 * ms))
+		}
+	}
+}
+
 func TestOnlyPlainTasksAreLeftOut(t *testing.T) {
 	g := NewWithT(t)
 	r := fold(g, 0)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/chaos/ledger"
 )
 
 // Kind is what a span is of.
@@ -22,8 +23,8 @@ type Kind string
 const (
 	OfRun      Kind = "run"
 	OfStage    Kind = "stage"
-	OfFault    Kind = "fault"    // from the injection until it is settled, or healed
-	OfRecovery Kind = "recovery" // from the death until its slot has answered
+	OfFault    Kind = "fault"    // from the injection until it is settled, or healed; one that could not be undone goes on
+	OfRecovery Kind = "recovery" // from the death until its slot is of use again, as slot.recovery counts it
 	OfWorker   Kind = "worker"   // from its start to its end
 	OfTask     Kind = "task"     // from its submission to its outcome
 	OfAttempt  Kind = "attempt"  // an execution, by the task's own witness
@@ -56,189 +57,179 @@ type Run struct {
 	Left int
 }
 
-// Fold reads a history into spans. Of the tasks that ended well at the first attempt it keeps so many; below 0 all of them.
+// Fold reads a history into spans: see [Of].
 func Fold(h history.Header, events iter.Seq2[history.Event, error], plainTasks int) (*Run, error) {
-	f := &folder{
-		run:    &Span{Kind: OfRun, ID: "1", Name: h.Scenario, Slot: -1, Facts: map[string]string{"target": h.Target.Name, "seed": strconv.FormatUint(h.Seed, 10)}},
-		faults: map[int]*Span{}, recoveries: map[int]*Span{}, lives: map[int]*Span{}, tasks: map[uint64]*Span{}, attempts: map[uint64][]*Span{},
-	}
+	l := ledger.New(h)
+	line := 1
 	for e, err := range events {
 		if err != nil {
 			return nil, err
 		}
-		f.add(e)
+		line++
+		l.Add(line, &e)
 	}
-	return f.finish(h, plainTasks), nil
+	l.Finish()
+	return Of(l, plainTasks), nil
 }
 
-// folder collects the spans of a run that are not over.
+// Of is the spans of what a finished ledger tells, as the judge counts it. Of the tasks that ended well at the first attempt it
+// keeps so many; below 0 all of them.
+func Of(l *ledger.Ledger, plainTasks int) *Run {
+	h := l.Header
+	run := &Span{
+		Kind: OfRun, ID: "1", Name: h.Scenario, End: l.Now, Slot: -1,
+		Facts: map[string]string{"target": h.Target.Name, "seed": strconv.FormatUint(h.Seed, 10)},
+	}
+	f := &folder{Ledger: l, run: run}
+	f.stages()
+	f.lives()
+	f.faults()
+	f.alarms()
+	slices.SortStableFunc(f.list, func(a, b *Span) int { return cmp.Compare(a.begins(), b.begins()) })
+	r := &Run{Header: h, Spans: append([]*Span{run}, f.list...)}
+	f.tasks(r, plainTasks)
+	return r
+}
+
+// folder makes the spans of a ledger.
 type folder struct {
-	run        *Span
-	last       time.Duration
-	stage      *Span
-	faults     map[int]*Span // by injection
-	recoveries map[int]*Span // the same
-	lives      map[int]*Span // by pid
-	tasks      map[uint64]*Span
-	attempts   map[uint64][]*Span // by task
-	list       []*Span            // of all kinds but tasks and attempts, in the order of their starts
-	order      []uint64           // tasks
+	*ledger.Ledger
+	run  *Span
+	list []*Span // of all kinds but tasks and attempts
 }
 
-func (f *folder) begin(s *Span) *Span {
+// begins is where the span stands among others: never before its parent.
+func (s *Span) begins() time.Duration {
+	if s.Parent == nil {
+		return s.Start
+	}
+	return max(s.Start, s.Parent.begins())
+}
+
+// add takes a span that nobody has seen the end of.
+func (f *folder) add(s *Span) *Span {
 	if s.Parent == nil {
 		s.Parent = f.run
 	}
-	s.Open = true
+	s.End, s.Open = max(f.Now, s.Start), true
 	f.list = append(f.list, s)
 	return s
 }
 
-// end ends a span, if there is one.
-func (s *Span) end(at time.Duration) {
-	if s != nil {
-		s.End, s.Open = max(at, s.Start), false
+// end ends a span.
+func (s *Span) end(at time.Duration) { s.End, s.Open = max(at, s.Start), false }
+
+func (f *folder) stages() {
+	for i, stage := range f.Log.Stages {
+		s := f.add(&Span{Kind: OfStage, ID: string(stage.Name), Name: string(stage.Name), Start: stage.At, Slot: -1})
+		if i+1 < len(f.Log.Stages) {
+			s.end(f.Log.Stages[i+1].At)
+		}
 	}
 }
 
-func (f *folder) add(e history.Event) {
-	f.last = max(f.last, e.T)
-	switch {
-	case e.Stage != nil:
-		f.stage.end(e.T)
-		f.stage = f.begin(&Span{Kind: OfStage, ID: string(e.Stage.Name), Name: string(e.Stage.Name), Start: e.T, Slot: -1})
-	case e.Fault != nil:
-		f.fault(e.T, e.Fault)
-	case e.Member != nil:
-		f.member(e.T, e.Member)
-	case e.Task != nil:
-		f.task(e.T, e.Task)
-	case e.Run != nil:
-		r := e.Run
-		nth := len(f.attempts[r.Task]) + 1
-		s := &Span{
-			Kind: OfAttempt, ID: fmt.Sprintf("%d.%d", r.Task, nth), Name: strconv.Itoa(cmp.Or(r.Attempt, nth)),
-			Start: r.Start, End: r.End, Slot: -1, PID: r.PID,
+func (f *folder) lives() {
+	for i, one := range f.Lives.List {
+		s := f.add(&Span{
+			Kind: OfWorker, ID: fmt.Sprintf("%d.%d", one.PID, i), Name: fmt.Sprintf("in slot %d", one.Slot), Start: max(one.From, 0),
+			Slot: one.Slot, PID: one.PID, Facts: map[string]string{},
+		})
+		if one.To < 0 {
+			continue
 		}
-		if s.Open = r.End == 0; s.Open {
-			s.Failed = "it never ended"
+		if one.From < 0 { // nobody saw its beginning
+			s.Start = one.To
 		}
-		f.attempts[r.Task] = append(f.attempts[r.Task], s)
-	case e.Probe != nil && e.Probe.For > 0 && e.Probe.Op == history.Answered:
-		f.recoveries[e.Probe.For].end(e.T)
-	case e.Alarm != nil:
-		f.begin(&Span{Kind: OfAlarm, ID: strconv.Itoa(len(f.list)), Name: e.Alarm.Text, Start: e.T, Slot: -1, Failed: string(e.Alarm.Kind)}).end(e.T)
+		s.end(one.To)
+		if x := one.Exit; x != nil && x.Signal != "" {
+			s.Facts["exit"], s.Failed = x.Signal, "ended by "+x.Signal
+		} else if x != nil {
+			s.Facts["exit"] = strconv.Itoa(x.Code)
+		}
+		if one.Reason != "" {
+			s.Facts["reason"], s.Failed = one.Reason, ""
+		}
 	}
 }
 
-func (f *folder) fault(at time.Duration, e *history.Fault) {
-	s := f.faults[e.N]
-	if s == nil {
-		s = f.begin(&Span{Kind: OfFault, ID: strconv.Itoa(e.N), Start: at, Slot: -1, Facts: map[string]string{}})
-		f.faults[e.N] = s
+// faults makes the spans of injections, and of the recoveries from those that killed. A slot that the target is not to have any
+// more has nothing to recover to.
+func (f *folder) faults() {
+	of := map[int]*Span{}
+	for _, i := range f.Injections.List {
+		of[i.N] = f.fault(i)
 	}
-	if e.Fault != "" {
-		s.Name = e.Fault
+	for _, d := range f.Slots.Deaths {
+		if d.Fate == ledger.GivenUp {
+			continue
+		}
+		s := f.add(&Span{Kind: OfRecovery, ID: strconv.Itoa(d.N), Parent: of[d.N], Name: fmt.Sprintf("of slot %d", d.Slot), Start: d.At, Slot: d.Slot})
+		switch d.Fate {
+		case ledger.Recovered:
+			s.end(d.Back)
+		case ledger.Never:
+			s.Failed = "it never came back"
+		case ledger.Waiting:
+			s.End = max(f.Until(), s.Start)
+		case ledger.GivenUp:
+		}
 	}
-	if v := e.Victim; v != nil {
+}
+
+func (f *folder) fault(i *ledger.Injection) *Span {
+	s := f.add(&Span{Kind: OfFault, ID: strconv.Itoa(i.N), Name: i.Text, Start: i.First, Slot: -1, Facts: map[string]string{}})
+	if i.Injected {
+		s.Start = i.Began
+	}
+	if v := i.Victim; v != nil {
 		s.Slot, s.PID = v.Slot, v.PID
 		if v.Phase != "" {
 			s.Facts["phase"] = v.Phase
 		}
 	}
-	switch e.Op {
-	case history.Injected:
-		s.Start = at
-	case history.Concluded:
-		f.concluded(at, e, s)
-	case history.Healed:
-		s.end(at)
-	case history.HealFailed:
-		s.end(at)
-		s.Failed = "it could not be undone: " + e.Err
+	if i.Outcome != "" {
+		s.end(max(i.Settled, i.Healed))
+		s.Facts["outcome"] = string(i.Outcome)
 	}
-}
-
-// concluded notes the outcome of an injection, and begins the recovery from a death.
-func (f *folder) concluded(at time.Duration, e *history.Fault, s *Span) {
-	s.end(at)
-	s.Facts["outcome"] = string(e.Outcome)
-	if e.Outcome != history.Confirmed {
-		s.Failed = string(e.Outcome) + ": " + e.Err
-	}
-	if r := e.Receipt; r != nil {
+	if r := i.Receipt; r != nil {
 		s.Facts["receipt"] = r.Tier
 		for name, fact := range r.Evidence {
 			s.Facts["receipt."+name] = fact
 		}
-		if r.At > 0 {
-			at = r.At
-		}
 	}
-	if e.Fatal && s.Slot >= 0 {
-		f.recoveries[e.N] = f.begin(&Span{
-			Kind: OfRecovery, ID: s.ID, Parent: s, Name: fmt.Sprintf("of slot %d", s.Slot), Start: at, Slot: s.Slot,
-		})
+	switch {
+	case i.HealErr != "":
+		s.Failed, s.Open, s.End = "it could not be undone: "+i.HealErr, true, f.Now
+	case i.Outcome != "" && i.Outcome != history.Confirmed:
+		s.Failed = string(i.Outcome) + ": " + i.Err
+	}
+	return s
+}
+
+func (f *folder) alarms() {
+	for i, a := range f.Alarms {
+		f.add(&Span{
+			Kind: OfAlarm, ID: strconv.Itoa(i + 1), Name: cmp.Or(a.Rule, a.Text), Start: a.At, Slot: -1, Failed: string(a.Kind),
+		}).end(a.At)
 	}
 }
 
-func (f *folder) member(at time.Duration, m *history.MemberEvent) {
-	if m.At > 0 {
-		at = m.At
-	}
-	switch m.Op {
-	case history.Started, history.Ready:
-		if f.lives[m.PID] == nil || !f.lives[m.PID].Open {
-			f.lives[m.PID] = f.begin(&Span{
-				Kind: OfWorker, ID: fmt.Sprintf("%d.%d", m.PID, len(f.list)), Name: fmt.Sprintf("in slot %d", m.Slot), Start: at,
-				Slot: m.Slot, PID: m.PID, Facts: map[string]string{},
-			})
-		}
-	case history.Exited:
-		s := f.lives[m.PID]
-		if s == nil {
-			return
-		}
-		s.end(at)
-		if x := m.Exit; x != nil && x.Signal != "" {
-			s.Facts["exit"], s.Failed = x.Signal, "ended by "+x.Signal
-		} else if x != nil {
-			s.Facts["exit"] = strconv.Itoa(x.Code)
-		}
-		if m.Reason != "" {
-			s.Facts["reason"], s.Failed = m.Reason, ""
+// tasks adds the tasks in the order of their submissions, each with its attempts behind it.
+func (f *folder) tasks(r *Run, plainTasks int) {
+	all := f.Tasks.All
+	ids := make([]uint64, 0, len(all))
+	for id, t := range all {
+		if t.Counted {
+			ids = append(ids, id)
 		}
 	}
-}
-
-func (f *folder) task(at time.Duration, t *history.Task) {
-	s := f.tasks[t.ID]
-	if s == nil {
-		s = &Span{Kind: OfTask, ID: strconv.FormatUint(t.ID, 10), Parent: f.run, Start: at, Slot: -1, Open: true, Facts: map[string]string{}}
-		f.tasks[t.ID] = s
-		f.order = append(f.order, t.ID)
-	}
-	if t.Op != history.Settled {
-		return
-	}
-	s.end(at)
-	s.PID, s.Facts["outcome"] = t.PID, string(t.Outcome)
-	if t.Attempts > 0 {
-		s.Facts["attempts"] = strconv.Itoa(t.Attempts)
-	}
-	if t.Outcome != history.OK {
-		s.Failed = string(t.Outcome) + ": " + t.Err
-	}
-}
-
-// finish ends what is open, and chooses the tasks.
-func (f *folder) finish(h history.Header, plainTasks int) *Run {
-	r := &Run{Header: h, Spans: append([]*Span{f.run}, f.list...)}
-	f.run.End = f.last
+	slices.SortFunc(ids, func(a, b uint64) int {
+		return cmp.Or(cmp.Compare(begun(all[a]), begun(all[b])), cmp.Compare(a, b))
+	})
 	kept := 0
-	for _, id := range f.order {
-		s, attempts := f.tasks[id], f.attempts[id]
-		plain := s.Failed == "" && !s.Open && len(attempts) <= 1 && (s.Facts["attempts"] == "" || s.Facts["attempts"] == "1")
+	for _, id := range ids {
+		t := all[id]
+		plain := t.End() == history.OK && t.Executions <= 1 && t.Attempts <= 1
 		if plain && plainTasks >= 0 && kept >= plainTasks {
 			r.Left++
 			continue
@@ -246,25 +237,55 @@ func (f *folder) finish(h history.Header, plainTasks int) *Run {
 		if plain {
 			kept++
 		}
+		s := f.task(id, t)
 		r.Spans = append(r.Spans, s)
-		slices.SortFunc(attempts, func(a, b *Span) int { return int(a.Start - b.Start) })
-		for _, a := range attempts {
-			a.Parent = s
-			if life := f.lives[a.PID]; life != nil {
-				a.Slot = life.Slot
-				if a.Open && !life.Open { // it was cut short
-					a.End, a.Failed = max(life.End, a.Start), "its worker ended"
-				}
-			}
-			r.Spans = append(r.Spans, a)
+		for i, run := range f.Tasks.RunsOf(id, t) {
+			r.Spans = append(r.Spans, f.attempt(s, i+1, run))
 		}
 	}
-	for _, s := range r.Spans {
-		if s.Open && s.End == 0 {
-			s.End = f.last
-		}
+}
+
+// begun is the line on which the task is first told of.
+func begun(t ledger.Task) int32 { return cmp.Or(t.Begun, t.Line) }
+
+func (f *folder) task(id uint64, t ledger.Task) *Span {
+	s := &Span{
+		Kind: OfTask, ID: strconv.FormatUint(id, 10), Parent: f.run, Start: t.Submitted, End: f.Now, Open: true, Slot: -1, Facts: map[string]string{},
 	}
-	return r
+	if t.End() == "" {
+		return s
+	}
+	if t.Begun == 0 { // nobody saw its submission
+		s.Start = t.Settled
+	}
+	s.end(t.Settled)
+	s.PID, s.Facts["outcome"] = int(t.PID), string(t.End())
+	if t.Attempts > 0 {
+		s.Facts["attempts"] = strconv.Itoa(int(t.Attempts))
+	}
+	if t.End() != history.OK {
+		s.Failed = string(t.End()) + ": " + f.Tasks.Errs[id]
+	}
+	return s
+}
+
+func (f *folder) attempt(task *Span, nth int, run ledger.Run) *Span {
+	s := &Span{
+		Kind: OfAttempt, ID: fmt.Sprintf("%s.%d", task.ID, nth), Parent: task, Name: strconv.Itoa(nth),
+		Start: run.Start, End: run.End, Slot: -1, PID: int(run.PID),
+	}
+	life := f.Lives.Of(s.PID, run.Start)
+	if life != nil {
+		s.Slot = life.Slot
+	}
+	switch {
+	case run.End > 0:
+	case life != nil && life.To >= 0: // it was cut short
+		s.End, s.Failed = max(life.To, s.Start), "its worker ended"
+	default:
+		s.End, s.Open, s.Failed = max(f.Now, s.Start), true, "it never ended"
+	}
+	return s
 }
 
 // id is a number of so many bytes that is the same whenever the run is exported.
