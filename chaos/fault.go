@@ -11,7 +11,7 @@ import (
 )
 
 // Fault is one kind of harm with its parameters: a value such as Signal{Name: "KILL"} or Pause{For: time.Second}. It is
-// immutable and can be injected any number of times, also at once. [Kinds] lists those that are built in.
+// immutable and can be injected any number of times, also at once. Those that are built in are in chaos/faults: faults.Kinds lists them.
 type Fault interface {
 	// String is its one-line form for people and for replay, with every parameter that is not left to its default: "signal
 	// KILL", "pause 1s".
@@ -39,6 +39,8 @@ type Traits struct {
 	Leaves  int
 	// Abandons tells that tasks which are going on come to no end because of it.
 	Abandons bool
+	// Leads tells that it changes which broker of the target leads: who waits for an outcome may wait for that.
+	Leads bool
 	// EndsParent tells that it ends the parent of all members.
 	EndsParent bool
 	// Phase is the one in which a victim must be hit, in place of the pick's; "" for the pick's.

@@ -300,7 +300,7 @@ func (x *experiment) injected(n int, s Shot, v *Victim) {
 	f := &history.Fault{N: n, Nemesis: s.Nemesis, Op: history.Injected, Fault: s.Fault.String()}
 	f.Victim = x.victimOf(s, v)
 	t := s.Fault.Traits()
-	f.Ends, f.Marker = t.Ends, t.Marker
+	f.Ends, f.Marker, f.Leads = t.Ends, t.Marker, t.Leads
 	f.Closes = f.Victim == nil && t.Resizes && t.Leaves == 0
 	x.record(history.Event{Fault: f})
 }

@@ -129,7 +129,7 @@ func (s *story) strike(slot int, outcome history.FaultOutcome, fatal bool) *stor
 func (s *story) told() *story {
 	s.faults++
 	s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Planned, Fault: "stepdown queue"}})
-	s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Injected}})
+	s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Injected, Leads: true}})
 	return s.add(history.Event{Fault: &history.Fault{
 		N: s.faults, Op: history.Concluded, Outcome: history.Confirmed, Receipt: &history.Receipt{Tier: history.ToldByTarget, At: s.now + tick},
 	}})

@@ -26,7 +26,7 @@ func (s Stepdown) Validate() error {
 }
 
 // Traits implements chaos.Fault.
-func (Stepdown) Traits() chaos.Traits { return chaos.Traits{Whole: true} }
+func (Stepdown) Traits() chaos.Traits { return chaos.Traits{Whole: true, Leads: true} }
 
 // Begin makes an injection.
 func (s Stepdown) Begin() chaos.Injection {

@@ -184,6 +184,7 @@ type Fault struct {
 	Due     time.Duration `json:"due,omitempty"`     // when the plan wanted it
 	Ends    []string      `json:"ends,omitempty"`    // injected, without a victim: the reasons that members end for because of it
 	Closes  bool          `json:"closes,omitempty"`  // injected, without a victim: the target is to take no more tasks
+	Leads   bool          `json:"leads,omitempty"`   // injected, without a victim: which broker leads is to change
 	Marker  string        `json:"marker,omitempty"`  // injected, without a victim: the line on the stderr of members that die of it
 	Err     string        `json:"err,omitempty"`
 }

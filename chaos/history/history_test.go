@@ -351,3 +351,15 @@ func BenchmarkMillionEvents(b *testing.B) {
 		}
 	}
 }
+
+// Records of a stepdown that were written before they said so as a field have it when they are read.
+func TestAStepdownOfAnOlderRecordLeads(t *testing.T) {
+	g := NewWithT(t)
+	events, _, err := read(write(t,
+		history.Event{Fault: &history.Fault{N: 1, Op: history.Injected, Fault: "stepdown queue"}},
+		history.Event{Fault: &history.Fault{N: 2, Op: history.Injected, Fault: "resize 4"}},
+	))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(events[0].Fault.Leads).To(BeTrue())
+	g.Expect(events[1].Fault.Leads).To(BeFalse())
+}

@@ -132,6 +132,7 @@ func (r *Reader) event() (e Event, err error) {
 	if r.Header.SchemaVersion == 1 {
 		fromVersion1(&e)
 	}
+	leads(&e)
 	if e.T < r.last {
 		return Event{}, r.problem(ErrEdited, fmt.Sprintf("t goes back from %v to %v", r.last, e.T))
 	}

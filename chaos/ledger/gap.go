@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"strings"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
@@ -22,7 +21,7 @@ func (s *Ledger) ofBroker(i *Injection) bool {
 	if v := i.Victim; v != nil {
 		return v.Slot >= workers && v.Slot < workers+what.Brokers
 	}
-	return what.Brokers > 0 && strings.HasPrefix(i.Text, "stepdown")
+	return what.Brokers > 0 && i.leads
 }
 
 // came takes a task that was submitted.

@@ -48,6 +48,7 @@ type Injection struct {
 	PIDs       []int            // that its receipt lists
 	ends       []string         // the reasons that members end for because of it
 	closes     bool             // the target is to take no more tasks
+	leads      bool             // which broker leads is to change
 	marker     string           // on the stderr of members that die of it
 	Fatal      bool
 	Died       time.Duration // of a fatal one
@@ -80,8 +81,8 @@ func (s *Ledger) fault(e *history.Fault) {
 	case history.Planned:
 		f.Planned++
 	case history.Injected:
+		i.Injected, i.Began, i.ends, i.closes, i.leads, i.marker = true, s.Now, e.Ends, e.Closes, e.Leads, e.Marker
 		s.Gaps.struck = s.Gaps.struck || s.ofBroker(i)
-		i.Injected, i.Began, i.ends, i.closes, i.marker = true, s.Now, e.Ends, e.Closes, e.Marker
 		if e.Due > 0 {
 			f.Lag.add(e.Due, s.Now, s.Line)
 		}
