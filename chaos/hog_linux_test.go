@@ -206,7 +206,9 @@ func TestMemoryIsHeldFromWhenTheHogHasIt(t *testing.T) {
 // hasty is a target whose members answer without having done what they were told to.
 type hasty struct{ *procs }
 
-func (hasty) Stress(context.Context, int, chaos.Stress) (string, error) { return "held it", nil }
+func (hasty) Stress(context.Context, int, chaos.Stress) (chaos.Stressed, error) {
+	return chaos.Stressed{Text: "held it"}, nil
+}
 
 // A victim that answers too early has not held the memory, however high its usage is.
 func TestMemoryOfAVictimThatAnswersTooEarlyIsNotConfirmed(t *testing.T) {

@@ -202,9 +202,9 @@ func (o *overtakenInjection) step(limits bool, do func() error) error {
 // deaf can be told to stress its members, and does not.
 type deaf struct{ *procs }
 
-func (deaf) Stress(ctx context.Context, _ int, _ chaos.Stress) (string, error) {
+func (deaf) Stress(ctx context.Context, _ int, _ chaos.Stress) (chaos.Stressed, error) {
 	<-ctx.Done()
-	return "", ctx.Err()
+	return chaos.Stressed{}, ctx.Err()
 }
 
 // diesBeforeItIsLimited has the number given away before a limit is set by it.

@@ -134,10 +134,15 @@ func (s Stress) Marker() string {
 	return "respawn stress: " + s.Kind
 }
 
-// Stresser makes a member allocate, open descriptors, fork, spin, exit or panic from inside a task of its own. The text is
-// what the member answered ("EMFILE after 61"), "" when it died of it.
+// Stressed is what a member answered to a Stress; the zero value when it died of it.
+type Stressed struct {
+	Text    string // for people: "EMFILE after 61"
+	Refused string // the error that ended it, by its name: "EMFILE"; "" when it got all that it was to take
+}
+
+// Stresser makes a member allocate, open descriptors, fork, spin, exit or panic from inside a task of its own.
 type Stresser interface {
-	Stress(ctx context.Context, slot int, s Stress) (answer string, err error)
+	Stress(ctx context.Context, slot int, s Stress) (Stressed, error)
 }
 
 // Harm is what a target does to itself, since nobody else can: faults that are about what its processes have stored and how they are

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -40,9 +39,9 @@ func (f *exhaustingFDs) Inject(ctx context.Context, c *chaos.Case) error {
 
 func (f *exhaustingFDs) Confirm(ctx context.Context, c *chaos.Case) (history.Receipt, error) {
 	answer, err := f.answered(ctx, c)
-	r := history.Receipt{Tier: "errno in the victim", At: c.Now(), Evidence: map[string]string{"answer": answer}}
-	if err == nil && !strings.HasPrefix(answer, "EMFILE") {
-		err = fmt.Errorf("the victim answered %q, not EMFILE", answer)
+	r := history.Receipt{Tier: "errno in the victim", At: c.Now(), Evidence: map[string]string{"answer": answer.Text}}
+	if err == nil && answer.Refused != "EMFILE" {
+		err = fmt.Errorf("the victim answered %q, not EMFILE", answer.Text)
 	}
 	return r, err
 }

@@ -171,7 +171,7 @@ func (p *pressing) watch(ctx context.Context, c *chaos.Case, u *pressure, r *his
 		}
 	}
 	if p.hog == nil && p.err == nil && u.early(answered) {
-		return fmt.Errorf("the victim answered %q before it can have held the memory for %v", p.answer, p.length())
+		return fmt.Errorf("the victim answered %q before it can have held the memory for %v", p.answer.Text, p.length())
 	}
 	return nil
 }

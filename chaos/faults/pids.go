@@ -79,19 +79,19 @@ func (p *exhaustingPIDs) Confirm(ctx context.Context, c *chaos.Case) (history.Re
 		}
 		r = e.Receipt()
 		r.Mechanism = p.mechanism(cgroup.Pids)
-		answer, err = "EAGAIN: "+e.String(), nil
-		if !strings.Contains(e.Stderr(), "errno=11") {
+		answer, err = chaos.Stressed{Text: "EAGAIN: " + e.String(), Refused: "EAGAIN"}, nil
+		if !strings.Contains(e.Stderr(), "errno=11") { // the runtime's words
 			err = fmt.Errorf("the victim ended with %s, and not of EAGAIN", e)
 		}
 	}
-	r.Evidence["answer"] = answer
+	r.Evidence["answer"] = answer.Text
 	after, readErr := p.group.PidsRefused()
 	r.Evidence["refused"] = fmt.Sprintf("%d → %d", p.before, after)
 	switch {
 	case err != nil || readErr != nil:
 		return r, errors.Join(err, readErr)
-	case !strings.HasPrefix(answer, "EAGAIN"):
-		return r, fmt.Errorf("the victim answered %q, not EAGAIN", answer)
+	case answer.Refused != "EAGAIN":
+		return r, fmt.Errorf("the victim answered %q, not EAGAIN", answer.Text)
 	case after == p.before:
 		return r, errors.New("the victim's cgroup refused nothing")
 	}

@@ -19,8 +19,8 @@ type stressing struct {
 	chaos.Steps
 	stresser chaos.Stresser
 	cancel   context.CancelFunc
-	done     chan struct{} // closed when the victim has answered or is dead
-	answer   string        // valid once done is closed
+	done     chan struct{}  // closed when the victim has answered or is dead
+	answer   chaos.Stressed // valid once done is closed
 	err      error
 }
 
@@ -51,8 +51,8 @@ func (s *stressing) ending(ctx context.Context, c *chaos.Case) (chaos.Ending, er
 		if s.err != nil {
 			return chaos.Ending{}, s.err
 		}
-		if s.answer != "" {
-			return chaos.Ending{}, fmt.Errorf("the victim survived and answered %q", s.answer)
+		if s.answer != (chaos.Stressed{}) {
+			return chaos.Ending{}, fmt.Errorf("the victim survived and answered %q", s.answer.Text)
 		}
 	case <-ctx.Done():
 		return chaos.Ending{}, context.Cause(ctx)
@@ -64,19 +64,19 @@ func (s *stressing) ending(ctx context.Context, c *chaos.Case) (chaos.Ending, er
 var errDied = errors.New("the victim ended")
 
 // answered waits for the victim's answer.
-func (s *stressing) answered(ctx context.Context, c *chaos.Case) (string, error) {
+func (s *stressing) answered(ctx context.Context, c *chaos.Case) (chaos.Stressed, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, fatalWait, fmt.Errorf("no answer after %v", fatalWait))
 	defer cancel()
 	select {
 	case <-s.done:
-		if s.err == nil && s.answer == "" {
-			return "", errDied
+		if s.err == nil && s.answer == (chaos.Stressed{}) {
+			return s.answer, errDied
 		}
 		return s.answer, s.err
 	case <-c.Victim.Exited():
-		return "", errDied
+		return chaos.Stressed{}, errDied
 	case <-ctx.Done():
-		return "", context.Cause(ctx)
+		return chaos.Stressed{}, context.Cause(ctx)
 	}
 }
 

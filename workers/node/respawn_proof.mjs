@@ -124,7 +124,7 @@ const strains = {
       taken += n;
     }
     await pause(s.ns, task);
-    return `held ${taken} bytes in ${held.length} pieces`;
+    return { text: `held ${taken} bytes in ${held.length} pieces` };
   },
 };
 
@@ -146,7 +146,7 @@ export function tasks(task) {
     say(`respawn poison: exit ${code}`);
     process.reallyExit(code);
   });
-  task("respawn.stress", (s, task) => (s.pid && s.pid !== process.pid ? "not the victim" : strains[s.kind](s, task)));
+  task("respawn.stress", (s, task) => (s.pid && s.pid !== process.pid ? { text: "not the victim", not_me: true } : strains[s.kind](s, task)));
 }
 
 /** Boots badly when told to: see scenarios/targets/boot.go. */

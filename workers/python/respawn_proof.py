@@ -144,11 +144,11 @@ def tasks(task):
         except OSError as e:
             if e.errno != 24:
                 raise
-            return "EMFILE after %d" % len(opened)
+            return {"text": "EMFILE after %d" % len(opened), "refused": "EMFILE"}
         finally:
             for fd in opened:
                 os.close(fd)
-        return "opened %d files" % len(opened)
+        return {"text": "opened %d files" % len(opened)}
 
     def pids(s, task):
         children = []
@@ -156,12 +156,12 @@ def tasks(task):
             for _ in range(s["count"]):
                 children.append(subprocess.Popen(["/bin/sleep", "60"]))
         except BlockingIOError:
-            return "EAGAIN after %d" % len(children)
+            return {"text": "EAGAIN after %d" % len(children), "refused": "EAGAIN"}
         finally:
             for c in children:
                 c.kill()
                 c.wait()
-        return "started %d children" % len(children)
+        return {"text": "started %d children" % len(children)}
 
     def memory(s, task):
         held, taken, chunk = [], 0, 4 << 20
@@ -170,12 +170,12 @@ def tasks(task):
             held.append(touched(n))
             taken += n
         pause(s.get("ns", 0), task)
-        return "held %d bytes in %d pieces" % (taken, len(held))
+        return {"text": "held %d bytes in %d pieces" % (taken, len(held))}
 
     @task(name="respawn.stress")
     def stress(s, task):
         if s["pid"] and s["pid"] != os.getpid():
-            return "not the victim"
+            return {"text": "not the victim", "not_me": True}
         if s["kind"] == "exit":
             say(s["marker"])
             os._exit(s["count"])

@@ -197,7 +197,7 @@ func TestHarmIsForItsVictimAlone(t *testing.T) {
 
 	answer, err := p.Stress(bound(t), 0, chaos.Stress{PID: before[0], Kind: "exit", Count: 3})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(answer).To(BeEmpty())
+	g.Expect(answer).To(BeZero())
 	g.Expect(p.Probe(bound(t), 0)).NotTo(Equal(before[0]))
 }
 

@@ -35,16 +35,16 @@ func (t *Pool) Poison(ctx context.Context, d chaos.Deadly) (died chaos.Poisoned,
 }
 
 // Stress implements chaos.Stresser.
-func (t *Pool) Stress(ctx context.Context, slot int, s chaos.Stress) (string, error) {
+func (t *Pool) Stress(ctx context.Context, slot int, s chaos.Stress) (chaos.Stressed, error) {
 	in := tasks.Strain{PID: s.PID, Kind: s.Kind, Text: s.Text, Bytes: s.Bytes, Count: s.Count, Hold: s.Hold}
 	in.Marker = s.Marker()
 	answer, err := t.tasks().Stress.Call(ctx, t.Pool, in, pool.OnSlot(slot), pool.WithDelivery(pool.AtMostOnce))
 	var lost *pool.WorkerLostError
 	switch {
 	case errors.As(err, &lost):
-		return "", nil
-	case err == nil && answer == tasks.NotMe:
-		return "", chaos.ErrGone
+		return chaos.Stressed{}, nil
+	case err == nil && answer.NotMe:
+		return chaos.Stressed{}, chaos.ErrGone
 	}
-	return answer, err
+	return chaos.Stressed{Text: answer.Text, Refused: answer.Refused}, err
 }

@@ -6,7 +6,7 @@ import "github.com/respawn-go/respawn/pool"
 type Set struct {
 	Work   map[string]pool.Task[Work, Answer] // the built-in ones
 	Probe  pool.Task[uint64, Answer]
-	Stress pool.Task[Strain, string]
+	Stress pool.Task[Strain, Strained]
 	Poison pool.Task[int, int]
 	Driven pool.Task[Driven, int64]
 }
@@ -16,7 +16,7 @@ var ours, theirs = func() (ours, theirs Set) {
 	ours = Set{map[string]pool.Task[Work, Answer]{}, probe, stress, poison, drive}
 	theirs = Set{
 		map[string]pool.Task[Work, Answer]{},
-		pool.External[uint64, Answer]("respawn.probe"), pool.External[Strain, string]("respawn.stress"),
+		pool.External[uint64, Answer]("respawn.probe"), pool.External[Strain, Strained]("respawn.stress"),
 		pool.External[int, int]("respawn.poison"), pool.External[Driven, int64]("respawn.driven"),
 	}
 	for name, b := range Builtins {

@@ -16,7 +16,7 @@ import (
 const chunk = 4 << 20
 
 // strainAlloc touches so many bytes and holds them; 0 goes on until it ends the worker.
-func strainAlloc(ctx context.Context, s Strain) (string, error) {
+func strainAlloc(ctx context.Context, s Strain) (Strained, error) {
 	var held [][]byte
 	taken := int64(0)
 	for s.Bytes == 0 || taken < s.Bytes {
@@ -27,11 +27,11 @@ func strainAlloc(ctx context.Context, s Strain) (string, error) {
 		held = append(held, touch(n))
 		taken += n
 		if ctx.Err() != nil {
-			return "", ctx.Err()
+			return Strained{}, ctx.Err()
 		}
 	}
 	err := wait.For(ctx, s.Hold)
-	answer := fmt.Sprintf("held %d bytes in %d pieces", taken, len(held))
+	answer := Strained{Text: fmt.Sprintf("held %d bytes in %d pieces", taken, len(held))}
 	for _, b := range held {
 		_ = unix.Madvise(b, unix.MADV_DONTNEED)
 	}
@@ -39,7 +39,7 @@ func strainAlloc(ctx context.Context, s Strain) (string, error) {
 }
 
 // strainFDs opens files until there are no more descriptors, or so many are open.
-func strainFDs(_ context.Context, s Strain) (string, error) {
+func strainFDs(_ context.Context, s Strain) (Strained, error) {
 	var open []*os.File
 	defer func() {
 		for _, f := range open {
@@ -49,18 +49,18 @@ func strainFDs(_ context.Context, s Strain) (string, error) {
 	for range s.Count {
 		f, err := os.Open(os.DevNull)
 		if errors.Is(err, syscall.EMFILE) {
-			return fmt.Sprintf("EMFILE after %d", len(open)), nil
+			return Strained{Text: fmt.Sprintf("EMFILE after %d", len(open)), Refused: "EMFILE"}, nil
 		}
 		if err != nil {
-			return "", err
+			return Strained{}, err
 		}
 		open = append(open, f)
 	}
-	return fmt.Sprintf("opened %d files", len(open)), nil
+	return Strained{Text: fmt.Sprintf("opened %d files", len(open))}, nil
 }
 
 // strainPIDs starts children until it is refused one, or so many run.
-func strainPIDs(_ context.Context, s Strain) (string, error) {
+func strainPIDs(_ context.Context, s Strain) (Strained, error) {
 	var children []*os.Process
 	defer func() {
 		for _, p := range children {
@@ -71,12 +71,12 @@ func strainPIDs(_ context.Context, s Strain) (string, error) {
 	for range s.Count {
 		p, err := os.StartProcess("/bin/sleep", []string{"sleep", "60"}, &os.ProcAttr{})
 		if errors.Is(err, syscall.EAGAIN) {
-			return fmt.Sprintf("EAGAIN after %d", len(children)), nil
+			return Strained{Text: fmt.Sprintf("EAGAIN after %d", len(children)), Refused: "EAGAIN"}, nil
 		}
 		if err != nil {
-			return "", err
+			return Strained{}, err
 		}
 		children = append(children, p)
 	}
-	return fmt.Sprintf("started %d children", len(children)), nil
+	return Strained{Text: fmt.Sprintf("started %d children", len(children))}, nil
 }

@@ -21,33 +21,37 @@ type Strain struct {
 	Marker string        `json:"marker"` // what is written to stderr before what is fatal
 }
 
-// NotMe is the answer of a worker that is not the victim: the victim's replacement.
-const NotMe = "not the victim"
+// Strained is the answer of the task stress: chaos.Stressed.
+type Strained struct {
+	Text    string `json:"text"`
+	Refused string `json:"refused,omitempty"`
+	NotMe   bool   `json:"not_me,omitempty"` // the worker is not the victim, but its replacement
+}
 
 // stress makes a worker do harm to itself. It runs at most once: the replacement of a worker that died of it is left
 // in peace.
-var stress = pool.Register("respawn.stress", func(ctx context.Context, s Strain) (string, error) {
+var stress = pool.Register("respawn.stress", func(ctx context.Context, s Strain) (Strained, error) {
 	if s.PID != 0 && s.PID != os.Getpid() {
-		return NotMe, nil
+		return Strained{NotMe: true}, nil
 	}
 	do, ok := strains[s.Kind]
 	if !ok {
-		return "", fmt.Errorf("stress of kind %q is not known", s.Kind)
+		return Strained{}, fmt.Errorf("stress of kind %q is not known", s.Kind)
 	}
 	return do(ctx, s)
 })
 
 // strains are the kinds of stress. What is fatal leaves a marker on stderr first, by which it is recognised.
-var strains = map[string]func(context.Context, Strain) (string, error){
-	"exit": func(_ context.Context, s Strain) (string, error) {
+var strains = map[string]func(context.Context, Strain) (Strained, error){
+	"exit": func(_ context.Context, s Strain) (Strained, error) {
 		fmt.Fprintln(os.Stderr, s.Marker)
 		os.Exit(s.Count)
-		return "", nil
+		return Strained{}, nil
 	},
-	"panic": func(ctx context.Context, s Strain) (string, error) {
+	"panic": func(ctx context.Context, s Strain) (Strained, error) {
 		go panic(s.Marker) // outside the task's goroutine, so that nothing recovers it
 		<-ctx.Done()
-		return "", ctx.Err()
+		return Strained{}, ctx.Err()
 	},
 	"alloc": strainAlloc,
 	"fds":   strainFDs,
