@@ -233,7 +233,8 @@ func (v *verdict) require() {
 
 // wanted is the threshold's text without its metric.
 func (t Threshold) wanted() string {
-	_, want, _ := strings.Cut(t.Text, t.Metric+" ")
+	written := t.Text // by whoever made the rule, in the language of rules
+	_, want, _ := strings.Cut(written, t.Metric+" ")
 	return want
 }
 
@@ -247,8 +248,9 @@ func (t Threshold) short() string {
 	if t.Group == "abort" {
 		return text
 	}
-	text += ", not " + t.wanted()
-	if !strings.Contains(t.Text, m.Unit.Format(t.Limit)) { // it depends on the host or on another metric
+	want := t.wanted()
+	text += ", not " + want
+	if !strings.Contains(want, m.Unit.Format(t.Limit)) { // it depends on the host or on another metric
 		text += " (" + m.Unit.Show(t.Limit) + ")"
 	}
 	return text

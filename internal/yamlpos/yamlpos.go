@@ -26,8 +26,8 @@ func Root(text []byte, one, want string) (*yaml.Node, *Mistake) {
 	}
 	var doc yaml.Node
 	if err := yaml.Load(text, &doc, yaml.WithUniqueKeys(false)); err != nil {
-		m := mistake(err)
-		if strings.Contains(m.Text, "found multiple") {
+		m, said := mistake(err)
+		if strings.Contains(said, "found multiple") {
 			m = &Mistake{secondDocument(text), 1, "a second YAML document begins here: want one " + one + " a file"}
 		}
 		return nil, m
@@ -70,9 +70,9 @@ var (
 	columnOf = regexp.MustCompile(`column (\d+)`)
 )
 
-// mistake is a syntax error with the position that the parser gives, or names in its text.
-func mistake(err error) *Mistake {
-	m := &Mistake{Line: 1, Column: 1}
+// mistake is a syntax error with the position that the parser gives, or names in its text, and what the parser said of it.
+func mistake(err error) (m *Mistake, said string) {
+	m = &Mistake{Line: 1, Column: 1}
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	if load := (*yaml.LoadError)(nil); errors.As(err, &load) {
 		m.Line, m.Column, text = max(load.Mark.Line, 1), max(load.Mark.Column, 1), load.Message
@@ -85,5 +85,5 @@ func mistake(err error) *Mistake {
 		}
 	}
 	m.Text = "not YAML: " + strings.Join(strings.Fields(text), " ")
-	return m
+	return m, text
 }

@@ -164,20 +164,27 @@ func (t *Target) harm(ctx context.Context, op string, h chaos.Harm) (evidence ma
 	a, err := f.Result(ctx)
 	var said *TaskError
 	if errors.As(err, &said) {
-		for words, is := range map[string]error{
-			"refused: ": chaos.Refuse("%s", strings.TrimPrefix(said.Text, "refused: ")),
-			"missed: ":  &chaos.MissedError{Reason: strings.TrimPrefix(said.Text, "missed: ")},
-			"gone: ":    chaos.ErrGone,
-		} {
-			if strings.HasPrefix(said.Text, words) {
-				return nil, is
-			}
-		}
+		err = unharmed(said.Text, err)
 	}
 	if err == nil {
 		err = json.Unmarshal(a.Value, &evidence)
 	}
 	return evidence, err
+}
+
+// unharmed is the error of a driver that has done no harm. By the protocol the first word of its text says which kind of error it is,
+// and has a colon behind it; without one of these it is the task's own, err.
+func unharmed(text string, err error) error {
+	word, why, _ := strings.Cut(text, ": ")
+	switch word {
+	case "refused":
+		return chaos.Refuse("%s", why)
+	case "missed":
+		return &chaos.MissedError{Reason: why}
+	case "gone":
+		return chaos.ErrGone
+	}
+	return err
 }
 
 // Account implements chaos.Accounting, for drivers of protocol 2 that say so.
