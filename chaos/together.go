@@ -39,7 +39,7 @@ func (x *experiment) together(ctx context.Context, first bool) {
 		}
 		whole = whole || x.overlap(r) >= members
 		if first {
-			x.quick = slowest(quick)
+			x.quick = history.Longest(quick)
 			if x.quick <= history.Quick || ctx.Err() != nil || r.unready || time.Since(began) > history.Patience(members)/4 {
 				return
 			}
@@ -49,19 +49,12 @@ func (x *experiment) together(ctx context.Context, first bool) {
 		if time.Since(began) > history.Patience(members)/4 {
 			limit = history.Slow(x.quick)
 		}
-		if whole && len(quick) >= members && slowest(quick) <= limit || ctx.Err() != nil ||
+		if whole && len(quick) >= members && history.Longest(quick) <= limit || ctx.Err() != nil ||
 			r.unready || time.Since(began) > history.Patience(members) {
 			return
 		}
 		hold = min(4*hold, 16*history.Hold(members), x.taskTimeout()/4)
 	}
-}
-
-func slowest(quick map[int]time.Duration) (most time.Duration) {
-	for _, took := range quick {
-		most = max(most, took)
-	}
-	return most
 }
 
 // builtIn tells whether the target runs the built-in tasks: in tests it may be given others, which nobody witnesses.

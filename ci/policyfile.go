@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/internal/nearest"
+	"github.com/respawn-go/respawn/internal/units"
 	"github.com/respawn-go/respawn/internal/yamlpos"
 	"github.com/respawn-go/respawn/reports"
 
@@ -62,8 +63,9 @@ func (r *policyReader) read(text []byte) (p Policy) {
 			const want = "a duration from 1s, such as 36h"
 			var text string
 			if r.value(n, &text, want) {
-				age, err := time.ParseDuration(text)
-				if p.MaxAge = age; err != nil || age < time.Second {
+				var age units.Duration
+				err := age.Parse(text)
+				if p.MaxAge = age.Std(); err != nil || p.MaxAge < time.Second {
 					r.wrong(n, "want %s", want)
 				}
 			}

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/chaos/ledger"
 )
 
 // maxLedger bounds the ledgers of one report.
@@ -32,7 +32,7 @@ func clipReceipt(r *history.Receipt) *history.Receipt {
 		return nil
 	}
 	c := *r
-	c.Tier, c.Mechanism, c.Evidence = clip(r.Tier, maxName), clip(r.Mechanism, maxName), clipMap(r.Evidence, maxEvidence)
+	c.Tier, c.Mechanism, c.Evidence = ledger.Clip(r.Tier, maxName), ledger.Clip(r.Mechanism, maxName), clipMap(r.Evidence, maxEvidence)
 	c.PIDs = r.PIDs[:min(len(r.PIDs), maxText)]
 	return &c
 }
@@ -48,15 +48,7 @@ func clipMap(m map[string]string, most int) map[string]string {
 			c["…"] = fmt.Sprintf("%d more are in the history", len(m)-most)
 			break
 		}
-		c[clip(k, maxName)] = clip(m[k], maxText)
+		c[ledger.Clip(k, maxName)] = ledger.Clip(m[k], maxText)
 	}
 	return c
-}
-
-// clip is the beginning of a text, which says so if there was more.
-func clip(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + fmt.Sprintf("… (%d bytes more)", len(s)-most)
 }

@@ -15,15 +15,15 @@ import (
 func Of(l *ledger.Ledger, result check.Result) *Report {
 	h := l.Header
 	t := h.Target
-	t.Kind, t.Name, t.Version = clip(t.Kind, maxName), clip(t.Name, maxName), clip(t.Version, maxName)
+	t.Kind, t.Name, t.Version = ledger.Clip(t.Kind, maxName), ledger.Clip(t.Name, maxName), ledger.Clip(t.Version, maxName)
 	result.Ledger = l
-	result.Cause, result.Findings = clip(result.Cause, maxText), slices.Clone(result.Findings)
+	result.Cause, result.Findings = ledger.Clip(result.Cause, maxText), slices.Clone(result.Findings)
 	for i := range result.Findings {
-		result.Findings[i].Text = clip(result.Findings[i].Text, maxText)
+		result.Findings[i].Text = ledger.Clip(result.Findings[i].Text, maxText)
 	}
-	r := &Report{source: clip(h.Source, 64<<10), Result: result, Facts: Facts{
-		SchemaVersion: SchemaVersion, Run: clip(h.Run, maxName), Test: clip(h.Test, maxName), Scenario: clip(h.Scenario, maxName), Description: clip(h.Description, 2*maxText), Seed: h.Seed,
-		Command: clip(h.Command, 2*maxText), Started: h.Started, DurationS: l.Now.Seconds(), Target: t, Floors: h.Floors, Experiment: clip(h.Experiment, maxName),
+	r := &Report{source: ledger.Clip(h.Source, 64<<10), Result: result, Facts: Facts{
+		SchemaVersion: SchemaVersion, Run: ledger.Clip(h.Run, maxName), Test: ledger.Clip(h.Test, maxName), Scenario: ledger.Clip(h.Scenario, maxName), Description: ledger.Clip(h.Description, 2*maxText), Seed: h.Seed,
+		Command: ledger.Clip(h.Command, 2*maxText), Started: h.Started, DurationS: l.Now.Seconds(), Target: t, Floors: h.Floors, Experiment: ledger.Clip(h.Experiment, maxName),
 		Environment: clipMap(h.Environment, 100), Capabilities: clipMap(h.Capabilities, 100),
 		Faults: []Injection{}, Exits: []Exit{},
 	}}
@@ -41,12 +41,12 @@ func Of(l *ledger.Ledger, result check.Result) *Report {
 
 func injectionOf(i *ledger.Injection) Injection {
 	in := Injection{
-		N: i.N, Nemesis: i.Nemesis, Fault: clip(i.Text, maxName), DueS: i.Due.Seconds(), Outcome: i.Outcome, Fatal: i.Fatal,
-		Receipt: clipReceipt(i.Receipt), HealedS: i.Healed.Seconds(), Err: clip(i.Err, maxText), HealFail: clip(i.HealErr, maxText), lines: i.Lines,
+		N: i.N, Nemesis: i.Nemesis, Fault: ledger.Clip(i.Text, maxName), DueS: i.Due.Seconds(), Outcome: i.Outcome, Fatal: i.Fatal,
+		Receipt: clipReceipt(i.Receipt), HealedS: i.Healed.Seconds(), Err: ledger.Clip(i.Err, maxText), HealFail: ledger.Clip(i.HealErr, maxText), lines: i.Lines,
 	}
 	if i.Victim != nil {
 		v := *i.Victim
-		v.Name, v.Phase = clip(v.Name, maxName), clip(v.Phase, maxName)
+		v.Name, v.Phase = ledger.Clip(v.Name, maxName), ledger.Clip(v.Phase, maxName)
 		in.Victim = &v
 	}
 	at := i.Settled
@@ -62,12 +62,12 @@ func (r *Report) fillExits(l *ledger.Ledger) {
 	causes, kept := l.Causes(), 0
 	for _, one := range l.Lives.Ends[:min(len(l.Lives.Ends), maxLedger)] {
 		x := Exit{
-			AtS: one.To.Seconds(), Slot: one.Slot, Gen: one.Gen, PID: one.PID, Name: clip(one.Name, maxName), Reason: clip(one.Reason, maxName),
+			AtS: one.To.Seconds(), Slot: one.Slot, Gen: one.Gen, PID: one.PID, Name: ledger.Clip(one.Name, maxName), Reason: ledger.Clip(one.Reason, maxName),
 			Exit: history.Exit{Code: -1, Kind: unknown}, line: one.Line,
 		}
 		if one.Exit != nil {
 			x.Exit = *one.Exit
-			x.Signal, x.Kind, x.OOM = clip(x.Signal, maxName), clip(x.Kind, maxName), clip(x.OOM, maxText)
+			x.Signal, x.Kind, x.OOM = ledger.Clip(x.Signal, maxName), ledger.Clip(x.Kind, maxName), ledger.Clip(x.OOM, maxText)
 			keep := min(maxStderr, max(0, allStderr-kept))
 			if n := len(x.Stderr) - keep; n > 0 {
 				x.Stderr = fmt.Sprintf("… %d bytes before this are in the history\n", n) + strings.ToValidUTF8(x.Stderr[n:], "")

@@ -127,7 +127,7 @@ func (x *Exit) complete(r *history.Receipt) {
 	}
 	ended := r.Evidence["ended"]
 	if signal, ok := strings.CutPrefix(ended, "signal "); ok {
-		x.Signal = clip(signal, maxName)
+		x.Signal = ledger.Clip(signal, maxName)
 	} else if code, ok := strings.CutPrefix(ended, "exit "); ok {
 		if n, err := strconv.Atoi(code); err == nil {
 			x.Code = n

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/respawn-go/respawn/chaos/ledger"
 )
 
 // Load reads a report.json.
@@ -337,5 +339,5 @@ func readUnfinished(dir string) error {
 	if _, err := os.Stat(filepath.Join(dir, historyFile)); err == nil && noReport != nil {
 		how = fmt.Sprintf("; 'respawn report %s' judges what there is", dir)
 	}
-	return fmt.Errorf("%s: the last run that was asked for has no report here: %s%s", dir, clip(plain(u.Why), maxText), how)
+	return fmt.Errorf("%s: the last run that was asked for has no report here: %s%s", dir, ledger.Clip(plain(u.Why), maxText), how)
 }

@@ -241,7 +241,7 @@ func expectedOf(e ledger.Task, cut int) string {
 func cameOf(e ledger.Task, runs int, why string) string {
 	because := ""
 	if why != "" {
-		because = ": " + clip(strings.TrimSpace(why), maxName)
+		because = ": " + ledger.Clip(strings.TrimSpace(why), maxName)
 	}
 	switch e.End() {
 	case "", history.Hung:
@@ -328,7 +328,7 @@ func (s *story) struck(r *Report, i *ledger.Injection) {
 	if i.Receipt != nil {
 		how += " by " + i.Receipt.Tier
 	}
-	s.step(at, where, false, "%s on %s: %s", clip(i.Text, maxName), who, how)
+	s.step(at, where, false, "%s on %s: %s", ledger.Clip(i.Text, maxName), who, how)
 	d := s.deaths[i.N]
 	if d == nil || d.Fate != ledger.Recovered {
 		return

@@ -188,11 +188,11 @@ func (p *ruleParser) duration() (time.Duration, error) {
 		return 0, p.fail(at, "%s is known only at the end of the run: it cannot be watched for a time", p.m.Name)
 	}
 	word, at = p.word()
-	d, err := time.ParseDuration(word)
-	if err != nil || d <= 0 {
+	var d units.Duration
+	if err := d.Parse(word); err != nil || d == 0 {
 		return 0, p.fail(at, "for %q: want a duration such as 5s", word)
 	}
-	return d, nil
+	return d.Std(), nil
 }
 
 // number reads digits with an optional fraction. whole is the word it is from, for the error.

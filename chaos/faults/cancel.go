@@ -17,12 +17,7 @@ func (c Cancel) n() int { return max(c.N, 1) }
 func (c Cancel) String() string { return fmt.Sprintf("cancel %d", c.n()) }
 
 // Validate wants a number that is not negative.
-func (c Cancel) Validate() error {
-	if c.N < 0 {
-		return fmt.Errorf("cancel %d: want at least 1", c.N)
-	}
-	return nil
-}
+func (c Cancel) Validate() error { return atLeastOne("cancel", c.N) }
 
 // Traits implements chaos.Fault.
 func (Cancel) Traits() chaos.Traits { return chaos.Traits{Whole: true} }

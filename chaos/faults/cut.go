@@ -2,7 +2,6 @@ package faults
 
 import (
 	"cmp"
-	"fmt"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos"
@@ -19,12 +18,7 @@ func (c Cut) length() time.Duration { return cmp.Or(c.For, 5*time.Second) }
 func (c Cut) String() string { return "cut " + c.length().String() }
 
 // Validate wants a duration that is not negative.
-func (c Cut) Validate() error {
-	if c.For < 0 {
-		return fmt.Errorf("cut for %v: want a positive duration, or 0 for 5s", c.For)
-	}
-	return nil
-}
+func (c Cut) Validate() error { return forLong("cut", c.For, 5*time.Second) }
 
 // Traits implements chaos.Fault.
 func (Cut) Traits() chaos.Traits { return chaos.Traits{} }

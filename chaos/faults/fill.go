@@ -19,12 +19,7 @@ func (f Fill) length() time.Duration { return cmp.Or(f.For, 5*time.Second) }
 func (f Fill) String() string { return "fill " + f.length().String() }
 
 // Validate wants a duration that is not negative.
-func (f Fill) Validate() error {
-	if f.For < 0 {
-		return fmt.Errorf("fill for %v: want a positive duration, or 0 for 5s", f.For)
-	}
-	return nil
-}
+func (f Fill) Validate() error { return forLong("fill", f.For, 5*time.Second) }
 
 // Traits implements chaos.Fault.
 func (Fill) Traits() chaos.Traits { return chaos.Traits{} }

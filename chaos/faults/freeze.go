@@ -25,12 +25,7 @@ func (f Freeze) length() time.Duration { return Pause(f).length() }
 func (f Freeze) String() string { return "freeze " + f.length().String() }
 
 // Validate wants a duration that is not negative.
-func (f Freeze) Validate() error {
-	if f.For < 0 {
-		return fmt.Errorf("freeze for %v: want a positive duration, or 0 for 1s", f.For)
-	}
-	return nil
-}
+func (f Freeze) Validate() error { return forLong("freeze", f.For, time.Second) }
 
 // Traits implements chaos.Fault: a pool may take members that do not move for hung.
 func (Freeze) Traits() chaos.Traits { return chaos.Traits{Whole: true, Ends: []string{"stall"}} }

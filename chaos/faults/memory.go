@@ -44,9 +44,7 @@ func (m Memory) Begin() chaos.Injection { return &pressing{Memory: m} }
 
 type pressing struct {
 	Memory
-	stressing
-	limiting
-	hog   *hog      // for a victim that cannot be told to allocate; else nil
+	filling
 	more  int64     // what the victim or the hog is to take, bytes
 	began time.Time // before either was told to
 	limit int64
@@ -57,13 +55,7 @@ type pressing struct {
 const pressureSpace = 128 << 20
 
 func (p *pressing) Setup(ctx context.Context, c *chaos.Case) error {
-	canAllocate := p.stressing.Setup(ctx, c) == nil
-	if err := p.confine(c, cgroup.Memory); err != nil || canAllocate {
-		return err
-	}
-	var err error
-	p.hog, err = startHog(ctx, p.group, takeMeFirst)
-	return err
+	return p.prepare(ctx, c, takeMeFirst)
 }
 
 func (p *pressing) Inject(ctx context.Context, c *chaos.Case) (err error) {

@@ -13,21 +13,13 @@ import (
 // oomByCgroup is the kernel's OOM killer.
 type oomByCgroup struct {
 	OOM
-	stressing
-	limiting
-	hog   *hog // for a victim that cannot be told to allocate; else nil
+	filling
 	kills uint64
 	unpin func() error
 }
 
 func (o *oomByCgroup) Setup(ctx context.Context, c *chaos.Case) error {
-	canAllocate := o.stressing.Setup(ctx, c) == nil
-	if err := o.confine(c, cgroup.Memory); err != nil || canAllocate {
-		return err
-	}
-	var err error
-	o.hog, err = startHog(ctx, o.group, takeMeNever)
-	return err
+	return o.prepare(ctx, c, takeMeNever)
 }
 
 func (o *oomByCgroup) Inject(ctx context.Context, c *chaos.Case) (err error) {

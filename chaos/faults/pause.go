@@ -25,12 +25,7 @@ func (p Pause) length() time.Duration { return cmp.Or(p.For, time.Second) }
 func (p Pause) String() string { return "pause " + p.length().String() }
 
 // Validate wants a duration that is not negative.
-func (p Pause) Validate() error {
-	if p.For < 0 {
-		return fmt.Errorf("pause for %v: want a positive duration, or 0 for 1s", p.For)
-	}
-	return nil
-}
+func (p Pause) Validate() error { return forLong("pause", p.For, time.Second) }
 
 // Traits implements chaos.Fault.
 func (Pause) Traits() chaos.Traits { return chaos.Traits{StaysStopped: true} }

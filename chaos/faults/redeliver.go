@@ -16,12 +16,7 @@ func (r Redeliver) n() int { return max(r.N, 1) }
 func (r Redeliver) String() string { return fmt.Sprintf("redeliver %d", r.n()) }
 
 // Validate wants a number that is not negative.
-func (r Redeliver) Validate() error {
-	if r.N < 0 {
-		return fmt.Errorf("redeliver %d: want at least 1", r.N)
-	}
-	return nil
-}
+func (r Redeliver) Validate() error { return atLeastOne("redeliver", r.N) }
 
 // Traits implements chaos.Fault.
 func (Redeliver) Traits() chaos.Traits { return chaos.Traits{Whole: true} }

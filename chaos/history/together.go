@@ -46,6 +46,14 @@ func btoi(b bool) int {
 // faults: far more than the noise of a host, of the quickest of several.
 func Slow(before time.Duration) time.Duration { return 5*before + 100*time.Millisecond }
 
+// Longest is the most of the times that members' quickest answers took.
+func Longest(quick map[int]time.Duration) (most time.Duration) {
+	for _, took := range quick {
+		most = max(most, took)
+	}
+	return most
+}
+
 // Quick is how much longer than its length a task may take a member before the faults without being timed again.
 const Quick = 20 * time.Millisecond
 

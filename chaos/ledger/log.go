@@ -50,11 +50,11 @@ func (l *Log) note(at time.Duration, text string) {
 		l.Left++
 		return
 	}
-	l.Notes = append(l.Notes, Note{at, clip(text, mostText)})
+	l.Notes = append(l.Notes, Note{at, Clip(text, mostText)})
 }
 
-// clip is the beginning of a text, which says so if there was more.
-func clip(s string, most int) string {
+// Clip is the beginning of a text, which says so if there was more.
+func Clip(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}

@@ -144,7 +144,7 @@ func (s *Ledger) settled(e Task, t *history.Task) Task {
 	a.Outcomes[t.Outcome]++
 	a.sight(t, s.Line)
 	if t.Err != "" && len(a.Errs) < mostErrs {
-		a.Errs[t.ID] = clip(t.Err, mostText)
+		a.Errs[t.ID] = Clip(t.Err, mostText)
 	}
 	a.last = s.Now
 	if t.Outcome != history.Hung {

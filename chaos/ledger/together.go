@@ -94,7 +94,7 @@ func (w *Side) members(s *Ledger) int {
 // slow counts the members whose quickest answer at the end took far longer than any did before the faults. Either is taken
 // without the time for which a host was starved meanwhile, if one is given.
 func (g *Together) slow(before, end *Host) (n int) {
-	limit := history.Slow(longest(g.Sides[0].quickest(before)))
+	limit := history.Slow(history.Longest(g.Sides[0].quickest(before)))
 	for _, took := range g.Sides[1].quickest(end) {
 		if took > limit {
 			n++
@@ -116,13 +116,6 @@ func (w *Side) quickest(calm *Host) map[int]time.Duration {
 		}
 	}
 	return quick
-}
-
-func longest(quick map[int]time.Duration) (most time.Duration) {
-	for _, took := range quick {
-		most = max(most, took)
-	}
-	return most
 }
 
 // together is known where such tasks were sent.
@@ -161,12 +154,12 @@ func (s *Ledger) slower(before, end *Host) Reading {
 // AnswerTime is the longest of the quickest answers of each member, before the faults or at the end.
 func (s *Ledger) AnswerTime(at int) Reading {
 	quick := s.Together.Sides[at].quickest(nil)
-	return Reading{longest(quick).Seconds(), len(quick)}
+	return Reading{history.Longest(quick).Seconds(), len(quick)}
 }
 
 // CalmAnswerTime is the same of before the faults, without what a starved host took: what those at the end are compared with.
 func (s *Ledger) CalmAnswerTime() time.Duration {
-	return longest(s.Together.Sides[0].quickest(&s.Host))
+	return history.Longest(s.Together.Sides[0].quickest(&s.Host))
 }
 
 // AskedTogether tells whether the slots were asked at once, and can be expected to have answered.

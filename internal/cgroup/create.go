@@ -6,10 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/respawn-go/respawn/internal/procfs"
 )
 
 // arranging keeps two callers of this process from rearranging version 2 groups at once.
@@ -160,21 +161,11 @@ func descends(pid, ancestor int) bool {
 		if pid <= 1 {
 			return false
 		}
-		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		p, err := procfs.Read(pid)
 		if err != nil {
-			return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH)
+			return errors.Is(err, fs.ErrNotExist)
 		}
-		_, pid = stateAndParent(string(data))
+		pid = p.PPID
 	}
 	return true
-}
-
-// stateAndParent takes them from a stat file: "PID (NAME) STATE PARENT …", and a name may hold anything.
-func stateAndParent(stat string) (state string, parent int) {
-	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 2 {
-		return "", 0
-	}
-	parent, _ = strconv.Atoi(fields[1])
-	return fields[0], parent
 }

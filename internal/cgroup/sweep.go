@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/respawn-go/respawn/internal/procfs"
 )
 
 // Sweep removes the groups of callers that are gone: killed before they could. It looks where Create would make one now,
@@ -92,7 +94,6 @@ func running(pid int) bool {
 	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 		return false
 	}
-	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // where it is not ours to read, the signal told enough
-	state, _ := stateAndParent(string(data))
-	return state != "Z"
+	p, err := procfs.Read(pid)
+	return err != nil || p.State != 'Z' // where it is not ours to read, the signal told enough
 }

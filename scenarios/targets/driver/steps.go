@@ -14,6 +14,7 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/witness"
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/wait"
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 	"github.com/respawn-go/respawn/scenarios/targets/outside"
 )
@@ -126,18 +127,9 @@ func (e *exam) recover(ctx context.Context) error {
 			e.note("%d of %d workers are left after tasks that failed: the pool does not replace one that dies of its task", len(e.workers), checkSize)
 			return nil
 		}
-		if err := sleep(ctx, 10*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 10*time.Millisecond); err != nil {
 			return err
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

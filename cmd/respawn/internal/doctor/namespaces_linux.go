@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+
+	"github.com/respawn-go/respawn/internal/reexec"
 )
 
 // namespaces starts a short-lived child in each kind that the tests use: the one that makes the kernel reuse pids needs
@@ -24,7 +26,7 @@ func namespaces(context.Context) []Check {
 }
 
 func inNamespace(flags uintptr) error {
-	cmd := exec.Command("/proc/self/exe", "--version")
+	cmd := exec.Command(reexec.Program, "--version")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags}
 	return cmd.Run()
 }

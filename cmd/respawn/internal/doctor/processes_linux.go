@@ -11,6 +11,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/respawn-go/respawn/internal/reexec"
 )
 
 func parent(dir string) string { return filepath.Dir(dir) }
@@ -31,7 +33,7 @@ func processes(context.Context) []Check {
 // pidfds starts a child, waits for it by pidfd, and reads its status after it is reaped.
 func pidfds() (opened, info error) {
 	pidfd := -1
-	cmd := exec.Command("/proc/self/exe", "--version")
+	cmd := exec.Command(reexec.Program, "--version")
 	cmd.SysProcAttr = &syscall.SysProcAttr{PidFD: &pidfd}
 	if err := cmd.Start(); err != nil {
 		return err, err
@@ -66,7 +68,7 @@ func pidfds() (opened, info error) {
 // raiseScore raises the score of a short-lived child.
 func raiseScore() error {
 	pidfd := -1
-	cmd := exec.Command("/proc/self/exe", "--version")
+	cmd := exec.Command(reexec.Program, "--version")
 	cmd.SysProcAttr = &syscall.SysProcAttr{PidFD: &pidfd}
 	if err := cmd.Start(); err != nil {
 		return err

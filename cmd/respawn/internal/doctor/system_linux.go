@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/respawn-go/respawn/internal/reexec"
 	"github.com/respawn-go/respawn/internal/units"
 )
 
@@ -74,7 +75,7 @@ func files() []Check {
 		procErr = fmt.Errorf("/proc/self is %s, and this is process %d: it is of another pid namespace", self, os.Getpid())
 	}
 	if procErr == nil {
-		procErr = unix.Access("/proc/self/exe", unix.X_OK)
+		procErr = unix.Access(reexec.Program, unix.X_OK)
 	}
 	return []Check{
 		found("/proc", "starting workers: the pool does not start without it", "mount -t proc proc /proc", procErr, "of this pid namespace, and this program can be started from it"),
