@@ -13,7 +13,12 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+
+	"github.com/respawn-go/respawn/internal/monotonic"
 )
+
+// Now is CLOCK_MONOTONIC in nanoseconds: the same clock in every process of the host.
+func Now() int64 { return monotonic.Now() }
 
 // File is the record, open for appending. It is safe for concurrent use by any number of goroutines and processes, for
 // each line is one write to a file opened with O_APPEND.

@@ -17,10 +17,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/respawn-go/respawn/fleet"
 	"github.com/respawn-go/respawn/internal/localfleet"
+	"github.com/respawn-go/respawn/internal/monotonic"
 	"github.com/respawn-go/respawn/internal/pidfd"
 	"github.com/respawn-go/respawn/internal/wait"
 	"github.com/respawn-go/respawn/pool"
@@ -114,7 +114,7 @@ var node = os.Getppid()
 var witnessed = pool.Register("respawn-fleet.target", runWitnessed)
 
 func runWitnessed(ctx context.Context, in witnessedTask) (witnessedValue, error) {
-	began := monotonic()
+	began := monotonic.Now()
 	if !ofNode() { // it would have begun after the end of its node, which nobody could tell from one that runs though it has no reason to
 		return witnessedValue{}, pidfd.ErrEnded
 	}
@@ -126,7 +126,7 @@ func runWitnessed(ctx context.Context, in witnessedTask) (witnessedValue, error)
 	case <-ctx.Done():
 		return witnessedValue{}, ctx.Err()
 	}
-	return witnessedValue{in.N * in.N, node, in.Payload}, record(in.Witness, "\nE %d 0 %d %d %d\n", in.ID, node, began, monotonic())
+	return witnessedValue{in.N * in.N, node, in.Payload}, record(in.Witness, "\nE %d 0 %d %d %d\n", in.ID, node, began, monotonic.Now())
 }
 
 // echoed is witnessed by a name of its own, which nodes of an older program do not know.
@@ -166,12 +166,6 @@ func (a targetArg) payload() []byte {
 		p[i] = byte(x >> 24)
 	}
 	return p
-}
-
-func monotonic() int64 {
-	var t unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) // never fails
-	return t.Nano()
 }
 
 // record appends a line in one write.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/respawn-go/respawn/cmd/respawn/internal/work"
 	"github.com/respawn-go/respawn/internal/floor"
+	"github.com/respawn-go/respawn/internal/monotonic"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -105,7 +106,7 @@ func requeue(ctx context.Context, p *pool.Pool) (time.Duration, error) {
 		return 0, err
 	}
 	time.Sleep(rest)
-	began := work.Now()
+	began := monotonic.Now()
 	if err := kill(); err != nil {
 		return 0, err
 	}

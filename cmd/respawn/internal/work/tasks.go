@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/monotonic"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -40,10 +41,10 @@ var (
 			return 0, ctx.Err()
 		}
 	})
-	// StartedAt answers with [Now] of the moment its handler was called. On its first attempt it never returns: it waits
+	// StartedAt answers with monotonic.Now of the moment its handler was called. On its first attempt it never returns: it waits
 	// for its worker to be killed.
 	StartedAt = pool.Register("work.started-at", func(ctx context.Context, _ int) (int64, error) {
-		now := Now()
+		now := monotonic.Now()
 		if pool.Attempt(ctx) == 1 {
 			<-ctx.Done()
 			return 0, ctx.Err()

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package witness
+package monotonic
 
 import "time"
 

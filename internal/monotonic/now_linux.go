@@ -1,4 +1,4 @@
-package witness
+package monotonic
 
 import (
 	"syscall"
