@@ -22,6 +22,9 @@ func (l *Live) Add(line int, e history.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.s.add(line, &e)
+	if e.End != nil { // what is known only then is known now
+		l.s.Finish()
+	}
 }
 
 // Ledger is what happened by now, for whoever adds the events: it is not to be read while another does.
