@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,8 +17,9 @@ import (
 	"github.com/respawn-go/respawn/reports"
 )
 
-// recorded are histories that were written in version 1 of their format, and what they were judged to be at that time: beside
-// NAME.jsonl.gz there is NAME.json, with the exits as pairs of a pid and the injection that it is a consequence of.
+// recorded are histories and what they were judged to be when they were recorded: beside NAME.jsonl.gz there is NAME.json, with the
+// exits as pairs of a pid and the injection that it is a consequence of. Those of the own pool are of version 1 of the format; driver
+// (a pool that breaks when a worker is killed), server and fleet of version 2. None of the kind naive can be recorded any more.
 const recorded = "testdata/recorded"
 
 // unpack writes the history out and returns its path.
@@ -67,10 +69,13 @@ func TestRecordedHistoriesAreJudgedAsTheyWere(t *testing.T) {
 			g.Expect(r.Cause).To(Equal(was.Cause))
 			g.Expect(r.Metrics).To(Equal(was.Metrics))
 			g.Expect(r.Thresholds).To(Equal(was.Thresholds))
-			g.Expect(r.Recoveries).To(Equal(was.Recoveries))
+			g.Expect(slices.Equal(r.Recoveries, was.Recoveries)).To(BeTrue(), "%v", r.Recoveries)
+			g.Expect(r.Findings).To(HaveLen(len(was.Findings)))
 			for i := range r.Findings {
 				g.Expect(r.Findings[i].Code).NotTo(BeEmpty())
-				r.Findings[i].Code, r.Findings[i].Metric = "", "" // which reports had not then
+				if was.Findings[i].Code == "" { // which reports did not have at first
+					r.Findings[i].Code, r.Findings[i].Metric = "", ""
+				}
 			}
 			g.Expect(r.Findings).To(Equal(was.Findings))
 			exits := [][2]int{}
