@@ -177,7 +177,7 @@ type Crasher interface {
 }
 
 // Poisoner runs one task that ends every member that runs it, until the target gives it up. Each that exits says so on its stderr
-// first, see Poison.Marker.
+// first, by a line of its own: that of faults.Poison.Marker.
 type Poisoner interface {
 	Poison(ctx context.Context, d Deadly) (Poisoned, error)
 }

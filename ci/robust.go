@@ -67,8 +67,8 @@ func median(v []float64) float64 {
 }
 
 // critical is how many standard errors a shift between n and m values of one normal distribution exceeds with probability p:
-// a quantile of Student's t, with as many degrees of freedom as the Shamos scatter is worth. TestTheCriticalValue has the
-// figures that it was fitted to.
+// a quantile of Student's t, with as many degrees of freedom as the Shamos scatter is worth.
+// TestTheCriticalValueIsThatOfTheSimulatedStatistic has the figures that it was fitted to.
 func critical(n, m int, p float64) float64 {
 	z := math.Sqrt2 * math.Erfinv(1-2*p)
 	f := freedom * float64(n+m-2)

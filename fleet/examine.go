@@ -16,13 +16,13 @@ import (
 
 // Examination is what a look at a fleet's brokers has found, for one role.
 type Examination struct {
-	Role   Role     `json:"role"`
-	Status *Status  `json:"status"` // nil: no queue is there, and this role makes none
-	Rights []Tried  `json:"rights"`
-	Links  []Link   `json:"links"` // to each broker of Config.Servers
-	Limits *Limits  `json:"limits"`
-	Stores []Store  `json:"stores"` // of the brokers that were asked how they write
-	Odd    []string `json:"odd"`    // questions that got no answer, and why
+	Role       Role     `json:"role"`
+	Status     *Status  `json:"status"` // nil: no queue is there, and this role makes none
+	Rights     []Tried  `json:"rights"`
+	Links      []Link   `json:"links"` // to each broker of Config.Servers
+	Limits     *Limits  `json:"limits"`
+	Stores     []Store  `json:"stores"`     // of the brokers that were asked how they write
+	Unanswered []string `json:"unanswered"` // questions that got no answer, and why
 }
 
 // Link is the way to a broker.
@@ -79,15 +79,15 @@ func Examine(ctx context.Context, c Config, role Role, monitors []string) (*Exam
 	}
 	x.links(ctx, c.withDefaults())
 	if x.Status, err = ReadStatus(ctx, c); err != nil {
-		x.odd("the status", err)
+		x.unanswered("the status", err)
 	}
 	if x.Limits, err = readLimits(ctx, c.withDefaults()); err != nil {
-		x.odd("the account's limits ($JS.API.INFO)", err)
+		x.unanswered("the account's limits ($JS.API.INFO)", err)
 	}
 	for _, m := range monitors {
 		s, err := readStore(ctx, m)
 		if err != nil {
-			x.odd("the monitoring at "+m, err)
+			x.unanswered("the monitoring at "+m, err)
 			continue
 		}
 		x.Stores = append(x.Stores, s)
@@ -95,8 +95,8 @@ func Examine(ctx context.Context, c Config, role Role, monitors []string) (*Exam
 	return x, nil
 }
 
-func (x *Examination) odd(what string, err error) {
-	x.Odd = append(x.Odd, fmt.Sprintf("%s: %v", what, err))
+func (x *Examination) unanswered(what string, err error) {
+	x.Unanswered = append(x.Unanswered, fmt.Sprintf("%s: %v", what, err))
 }
 
 // links measures the way to each broker.

@@ -220,7 +220,7 @@ func RegisterSentinel(name string, sentinel error) error {
 	return sentinel
 }
 
-// unpackError restores what packError described; names this program does not know are left out.
+// unpackError restores what serve.Pack described; names this program does not know are left out.
 func unpackError(task string, w wire.Error) *HandlerError {
 	e := &HandlerError{Task: task, Message: w.Message, Type: w.Type}
 	for _, known := range w.Known {

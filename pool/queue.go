@@ -98,7 +98,7 @@ func (q *queue) grow() {
 }
 
 // inflight is the tasks that are at one worker, by the number they have there. Numbers count up; the window between the
-// oldest and the newest is at most claimWords wide.
+// oldest and the newest is at most wire.ClaimWords wide.
 type inflight struct {
 	calls []*call // by seq modulo its length, a power of two
 	first uint32  // the oldest number that may be taken

@@ -45,7 +45,7 @@ type simTask struct {
 	kept     *Loan // else it would be released once it is garbage
 	n        int
 	work     time.Duration
-	fail     wire.Kind // frameValue, frameError or framePanic
+	fail     wire.Kind // wire.FrameValue, FrameError or FramePanic
 	poison   *process.Status
 	crime    func(w *simProcess, e *simExec) // what its handler does, before it ends its worker
 	obedient bool                            // returns when its context is cancelled

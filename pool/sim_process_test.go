@@ -20,7 +20,7 @@ import (
 )
 
 // simProcess is a fake worker process: the parent's side of it is here, the worker's, which runs the real protocol loop,
-// below: see simWorker.
+// in server.
 type simProcess struct {
 	sim  *simulation
 	slot int  // it was started for; -1: the spare bench
@@ -404,7 +404,7 @@ func (p *simPipe) hangUp() {
 	poke(p.more)
 }
 
-// get blocks until something has arrived (its size), the end (io.EOF), stop is closed (errReadStopped), or there is a wake (0).
+// get blocks until something has arrived (its size), the end (io.EOF), stop is closed (process.ErrReadStopped), or there is a wake (0).
 func (p *simPipe) get(b []byte, stop, wake <-chan struct{}) (int, error) {
 	for {
 		select {

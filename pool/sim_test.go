@@ -118,7 +118,7 @@ func TestSimulationKillsEveryMutant(t *testing.T) {
 }
 
 // TestSimulationIsRepeatable runs seeds twice: a seed makes the same plan every time, and nineteen in twenty of them the
-// same story too (on a machine with the same number of CPUs: the pool gathers small tasks by that).
+// same story too (on a machine with the same number of CPUs: the pool coalesces small tasks by that).
 // The pool is concurrent, and where two of its goroutines are woken at the same instant (the two sides of a stream that
 // is left, slots that wait for the breaker) the one that comes first is not told by the seed. A violation that does not
 // show again at once does so with -count=20.

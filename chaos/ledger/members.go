@@ -32,7 +32,7 @@ type Members struct {
 
 	Turnover, Replaced, Starts                                        int
 	BootsFailed, Quarantined, Opened, Closed, LateResults, BadResults int
-	FirstBad                                                          Sighting // of badResults
+	FirstBad                                                          Sighting // of BadResults
 	Unlisted                                                          int
 	FirstUnlisted                                                     Sighting
 }

@@ -95,7 +95,7 @@ func findings(x *fleet.Examination) (list []finding) {
 		storesOf(x, say)
 	}
 	limitsOf(x, say)
-	for _, text := range x.Odd {
+	for _, text := range x.Unanswered {
 		say("answers", levelBad, "%s", text)
 	}
 	return list
