@@ -15,6 +15,12 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
+// The exit codes of every subcommand.
+const (
+	exitFail  = 1
+	exitUsage = 2
+)
+
 func main() {
 	pool.Main()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -24,14 +30,14 @@ func main() {
 	switch {
 	case errors.As(err, &usage):
 		fmt.Fprintln(os.Stderr, "respawn-fleet:", err)
-		os.Exit(2)
+		os.Exit(exitUsage)
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "respawn-fleet:", err)
-		os.Exit(1)
+		os.Exit(exitFail)
 	}
 }
 
-// usageError is a command line that says nothing sensible: exit code 2.
+// usageError is a command line that says nothing sensible: see exitUsage.
 type usageError struct{ error }
 
 func root() *cobra.Command {

@@ -7,17 +7,23 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/respawn-go/respawn/reports"
 )
 
-// The exit codes of every subcommand. Those of verdicts are told by [check.Verdict.ExitCode].
+// The exit codes of every subcommand that are a verdict's too.
+var (
+	exitPass         = reports.Pass.ExitCode()
+	exitFail         = reports.Fail.ExitCode()
+	exitInconclusive = reports.Inconclusive.ExitCode()
+	exitAborted      = reports.Aborted.ExitCode()
+	exitHarness      = reports.Error.ExitCode()
+)
+
+// The others.
 const (
-	exitPass         = 0
-	exitFail         = 1
-	exitUsage        = 2
-	exitInconclusive = 3
-	exitAborted      = 4
-	exitHarness      = 5
-	exitInterrupted  = 130
+	exitUsage       = 2
+	exitInterrupted = 130
 )
 
 // exitError ends the program with a code. Without an error of its own it says nothing more than has been printed.

@@ -130,14 +130,7 @@ func (g *Group) Add(pid int) error {
 
 func (p place) add(pid int) error { return write(p.dir, "cgroup.procs", strconv.Itoa(pid)) }
 
-// Procs lists the processes in the group. Zombies are not among them.
-func (g *Group) Procs() ([]int, error) {
-	for _, at := range g.places() {
-		return procs(at.dir)
-	}
-	return nil, nil
-}
-
+// procs lists the processes in the group of that directory. Zombies are not among them.
 func procs(dir string) ([]int, error) {
 	data, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
 	var pids []int
