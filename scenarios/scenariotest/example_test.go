@@ -53,3 +53,10 @@ func TestATaskOfOnesOwnMayBeQuickerThanTheFilesSleep(t *testing.T) {
 	scenariotest.Run(t, "testdata/*.yaml", scenariotest.Set("load.args.duration=200ms"),
 		scenariotest.Pool(pool.Config{}, Shout, input, check))
 }
+
+// All scenarios of a directory are one test, each of them a subtest with a report of its own.
+func ExampleRun() {
+	_ = func(t *testing.T) {
+		scenariotest.Run(t, "testdata/*.yaml", scenariotest.Set("target.pool.size=2"), scenariotest.Out("respawn-out"))
+	}
+}
