@@ -9,6 +9,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/internal/cgroup"
+	"github.com/respawn-go/respawn/internal/procfs"
 )
 
 // Environment is what a report shows of the host: an allowlist, since the environment of a CI job holds secrets.
@@ -16,8 +17,8 @@ func Environment() map[string]string {
 	env := map[string]string{
 		"os": runtime.GOOS + "/" + runtime.GOARCH, "go": runtime.Version(), "cpus": fmt.Sprint(runtime.NumCPU()),
 	}
-	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
-		env["kernel"] = strings.TrimSpace(string(release))
+	if release := procfs.Line("/proc/sys/kernel/osrelease"); release != "" {
+		env["kernel"] = release
 	}
 	meminfo := readFile("/proc/meminfo")
 	for _, name := range []string{"MemTotal", "SwapTotal"} {

@@ -6,23 +6,19 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+
+	"github.com/respawn-go/respawn/internal/procfs"
 )
 
 func environment() Environment {
 	e := Environment{
 		OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), Go: runtime.Version(), Runs: map[string]int{},
-		Kernel: firstLine("/proc/sys/kernel/osrelease"), CPU: cpuModel(),
+		Kernel: procfs.Line("/proc/sys/kernel/osrelease"), CPU: cpuModel(),
 	}
 	if out, err := exec.Command("python3", "--version").Output(); err == nil {
 		e.Python = strings.TrimSpace(strings.TrimPrefix(string(out), "Python "))
 	}
 	return e
-}
-
-func firstLine(path string) string {
-	data, _ := os.ReadFile(path)
-	line, _, _ := strings.Cut(string(data), "\n")
-	return line
 }
 
 // cpuModel is the processor's name; "" where the kernel does not tell.

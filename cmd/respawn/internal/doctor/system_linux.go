@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/respawn-go/respawn/internal/procfs"
 	"github.com/respawn-go/respawn/internal/reexec"
 	"github.com/respawn-go/respawn/internal/units"
 )
@@ -21,7 +22,7 @@ func system(context.Context) []Check {
 		who = "root"
 	}
 	return append(files(), []Check{
-		found("kernel", "the pool", "", nil, "Linux %s, %s", line("/proc/sys/kernel/osrelease"), runtime.GOARCH),
+		found("kernel", "the pool", "", nil, "Linux %s, %s", procfs.Line("/proc/sys/kernel/osrelease"), runtime.GOARCH),
 		found("processors", "the pool", "", nil, "%d", runtime.NumCPU()),
 		found("Go", "the pool", "", nil, "%s (built with)", runtime.Version()),
 		found("user", "cgroups", "", nil, "%s", who),
@@ -116,7 +117,7 @@ func limits(context.Context) (checks []Check) {
 	checks = append(checks, found("processes", "1,000 workers in a pool, each with several threads",
 		"ulimit -u 20000 (the hard limit is "+count(procs.Max)+")", err, "%s", count(procs.Cur)))
 
-	pids, _ := strconv.Atoi(line("/proc/sys/kernel/pid_max"))
+	pids, _ := strconv.Atoi(procfs.Line("/proc/sys/kernel/pid_max"))
 	err = nil
 	if pids < 20_000 {
 		err = fmt.Errorf("pid_max is %d", pids)
@@ -129,7 +130,7 @@ func limits(context.Context) (checks []Check) {
 func tenThousand(files, pids uint64) Check {
 	const workers, threads, mappings, arenas = 10_000, 6, 3, 4 << 30
 	space, _ := rlimit(unix.RLIMIT_AS)
-	maps, _ := strconv.ParseUint(line("/proc/sys/vm/max_map_count"), 10, 64)
+	maps, _ := strconv.ParseUint(procfs.Line("/proc/sys/vm/max_map_count"), 10, 64)
 	var few []string
 	for _, has := range []struct {
 		what       string
@@ -161,12 +162,6 @@ func count(n uint64) string {
 		return "unlimited"
 	}
 	return strconv.FormatUint(n, 10)
-}
-
-func line(path string) string {
-	data, _ := os.ReadFile(path)
-	first, _, _ := strings.Cut(string(data), "\n")
-	return first
 }
 
 // field is the number after a key in a file such as /proc/meminfo, there in KiB; 0 when it is not there.
