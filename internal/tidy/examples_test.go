@@ -58,7 +58,9 @@ func unexampled(files []*file) (dirs []string) {
 			continue
 		}
 		if !f.isTest() {
-			has[dir] = has[dir]
+			if _, there := has[dir]; !there {
+				has[dir] = false
+			}
 			continue
 		}
 		for _, d := range f.syntax.Decls {
