@@ -9,8 +9,11 @@ EXECS ?= 20000
 PAIRS ?= 20
 TRIALS ?= 1000
 
+# Whose tests make hostile is: workers that lie, and hosts on which others reap, stop, kill or hold.
+HOSTILE := $(addprefix pool/,hostile_linux_test.go reapers_linux_test.go stoppedhost_linux_test.go guardian_linux_test.go)
+
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race sim fleet-million fleet-sim overfleet shrink fuzz switches gate-pairs gate-rates bench picture v2 fmt lint vet tidy vuln ci clean
+.PHONY: help build demo test race hostile sim fleet-million fleet-sim overfleet shrink fuzz switches correct gate-pairs gate-rates bench picture v2 fmt lint vet tidy vuln ci clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,8 +51,14 @@ overfleet: ## the pool's tests over fleets of one broker and of three
 shrink: ## is the cause of each of twenty planted bugs found among a hundred kills? (takes an hour)
 	$(GO) test -count=1 -timeout 0 -v -run '^TestThePlantedCauseIsFound$$' ./scenarios/shrink -args -every
 
-switches: ## is each bug of the broken pool caught each time? (TIMES=20 takes an hour)
-	$(GO) test -count=1 -timeout 0 -run '^TestEverySwitchOfTheBrokenPoolFails' ./scenarios -args -every -times $(TIMES) -side 8
+switches: ## is each bug of the broken pool caught each time? Its last lines say how often (TIMES=20 takes an hour)
+	$(GO) test -count=1 -timeout 0 -v -run '^TestEverySwitchOfTheBrokenPoolFails' ./scenarios -args -every -times $(TIMES) -side 8
+
+correct: ## do correct pools pass each time? The library on the pool, and what a driver can run on the broken one without bugs (TIMES=4: 300 runs)
+	$(GO) test -count=1 -timeout 0 -v -run '^(TestLibrary|TestTheCorrectPoolAndHarmlessDifferencesPass)$$' ./scenarios -args -every -times $(TIMES)
+
+hostile: ## what hostile workers and hosts do to the pool, three times, under the race detector
+	$(GO) test -race -count=3 -timeout 30m -run "^($$(sed -n 's/^func \(Test[A-Za-z0-9]*\)(.*/\1/p' $(HOSTILE) | paste -sd '|' -))$$" ./pool
 
 gate-pairs: ## is the gate red on twice the recovery, and never on noise? (PAIRS=20)
 	$(GO) test -count=1 -timeout 0 -v -run '^TestGateOverPairs$$' ./cmd/respawn -pairs $(PAIRS)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -192,9 +193,74 @@ type trial struct {
 	again int // of several times, from 0
 }
 
-func (t trial) String() string { return t.bug + " on " + t.scenario }
+func (t trial) String() string { return cmp.Or(t.bug, "the correct pool") + " on " + t.scenario }
 
-var times = flag.Int("times", 1, "how often each trial of the broken pool is run")
+var times = flag.Int("times", 1, "how often each bug of the broken pool is run, over its scenarios in turn, and whatever must pass")
+
+// trials are those of one bug: each of its breaches in turn, so often as is asked for, and each once at least.
+func trials(bug string, breaches []breach, times int) (all []trial) {
+	for i := range max(times, len(breaches)) {
+		all = append(all, trial{bug, breaches[i%len(breaches)], i / len(breaches)})
+	}
+	return all
+}
+
+// tally counts, of several runs of each subject, those that ended as they were to.
+type tally struct {
+	verb                string // what they were to
+	runs, right, unsure map[string]int
+}
+
+func newTally(verb string) *tally {
+	return &tally{verb, map[string]int{}, map[string]int{}, map[string]int{}}
+}
+
+// count counts one run of that subject. Of one that is skipped nothing is known.
+func (c *tally) count(subject string, right, skipped bool) {
+	c.runs[subject]++
+	switch {
+	case skipped:
+		c.unsure[subject]++
+	case right:
+		c.right[subject]++
+	}
+}
+
+// String has a line for each subject that did not do so each time, and one for all.
+func (c *tally) String() string {
+	var b strings.Builder
+	all, right, unsure := 0, 0, 0
+	line := func(subject string, right, all, unsure int) {
+		fmt.Fprintf(&b, "\n%s: %d of %d runs %s", subject, right, all, c.verb)
+		if unsure > 0 {
+			fmt.Fprintf(&b, ", %d skipped", unsure)
+		}
+	}
+	for _, subject := range slices.Sorted(maps.Keys(c.runs)) {
+		n, ok, not := c.runs[subject], c.right[subject], c.unsure[subject]
+		all, right, unsure = all+n, right+ok, unsure+not
+		if ok < n {
+			line(subject, ok, n, not)
+		}
+	}
+	line("in all", right, all, unsure)
+	return b.String()
+}
+
+func TestSoManyRunsOfABugAreSpreadOverItsScenarios(t *testing.T) {
+	g := NewWithT(t)
+	two := []breach{{"tutorial", "slots.silent"}, {"random-kill", "tasks.hung"}}
+	g.Expect(trials("stalls", two, 1)).To(Equal([]trial{{"stalls", two[0], 0}, {"stalls", two[1], 0}}), "each once at least")
+	g.Expect(trials("stalls", two, 3)).To(Equal([]trial{{"stalls", two[0], 0}, {"stalls", two[1], 0}, {"stalls", two[0], 1}}))
+	g.Expect(trials("stalls", two, 20)).To(HaveLen(20))
+	c := newTally("caught")
+	for i := range 4 {
+		c.count("stalls", i > 0, false)
+		c.count("rests", true, i == 0)
+		c.count("grows", true, false)
+	}
+	g.Expect(c.String()).To(Equal("\nrests: 3 of 4 runs caught, 1 skipped\nstalls: 3 of 4 runs caught\nin all: 10 of 12 runs caught, 1 skipped"))
+}
 
 var seed = flag.Uint64("seed", 0, "which trials of the broken pool are run; 0: a new one each time")
 
@@ -217,19 +283,17 @@ func TestEverySwitchOfTheBrokenPoolFailsTheScenariosThatMustCatchIt(t *testing.T
 	t.Parallel()
 	var all []trial
 	for bug, breaches := range caught {
-		for _, b := range breaches {
-			for again := range *times {
-				all = append(all, trial{bug, b, again})
-			}
-		}
+		all = append(all, trials(bug, breaches, *times)...)
 	}
 	all = chosen(t, all, 2)
 	runs := runAhead(all, func(tr trial) (*reports.Report, string, error) {
 		return runBroken(t, tr.scenario, tr.metric, tr.bug)
 	})
+	sum := newTally("caught")
 	for _, tr := range all {
 		t.Run(tr.String(), func(t *testing.T) {
 			g := NewWithT(t)
+			defer func() { sum.count(tr.bug, !t.Failed(), t.Skipped()) }()
 			o := runs[tr]
 			<-o.done
 			g.Expect(o.err).NotTo(HaveOccurred())
@@ -245,6 +309,7 @@ func TestEverySwitchOfTheBrokenPoolFailsTheScenariosThatMustCatchIt(t *testing.T
 			}
 		})
 	}
+	t.Log(sum)
 }
 
 // onDrivers are the scenarios of the library whose faults a driver can take and whose tasks it knows.
@@ -270,21 +335,25 @@ func TestTheCorrectPoolAndHarmlessDifferencesPass(t *testing.T) {
 	takes.Seconds(t)
 	t.Parallel()
 	var all []trial
-	for _, name := range onDrivers {
-		all = append(all, trial{breach: breach{scenario: name}})
-	}
-	for _, bug := range harmless {
-		for _, name := range []string{"random-kill", "kill-busy"} {
-			all = append(all, trial{bug: bug, breach: breach{scenario: name}})
+	for again := range *times {
+		for _, name := range onDrivers {
+			all = append(all, trial{breach: breach{scenario: name}, again: again})
+		}
+		for _, bug := range harmless {
+			for _, name := range []string{"random-kill", "kill-busy"} {
+				all = append(all, trial{bug: bug, breach: breach{scenario: name}, again: again})
+			}
 		}
 	}
 	all = chosen(t, all, 1)
 	runs := runAhead(all, func(tr trial) (*reports.Report, string, error) {
 		return runBroken(t, tr.scenario, "", strings.Fields(tr.bug)...)
 	})
+	sum := newTally("passed")
 	for _, tr := range all {
 		t.Run(tr.String(), func(t *testing.T) {
 			g := NewWithT(t)
+			defer func() { sum.count(tr.String(), !t.Failed(), t.Skipped()) }()
 			o := runs[tr]
 			<-o.done
 			g.Expect(o.err).NotTo(HaveOccurred())
@@ -292,6 +361,7 @@ func TestTheCorrectPoolAndHarmlessDifferencesPass(t *testing.T) {
 			g.Expect(o.report.Verdict).To(Equal(check.Pass), describe(o.report, o.dir))
 		})
 	}
+	t.Log(sum)
 }
 
 func TestTheCorrectBrokenPoolKeepsTheDriverProtocol(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
+	"github.com/onsi/ginkgo/v2/types"
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/internal/takes"
@@ -22,7 +23,11 @@ func TestLibrary(t *testing.T) {
 	t.Parallel()
 	RegisterFailHandler(Fail)
 	RunSpecs(t, "The scenario library, in its short form")
+	t.Log(ofLibrary)
 }
+
+// ofLibrary counts the runs of the suite.
+var ofLibrary = newTally("passed")
 
 // sideBySide is how many runs of one test go on at once: they spend most of their time waiting.
 var sideBySide = flag.Int("side", 3, "how many scenarios a test runs at once")
@@ -67,32 +72,40 @@ func leftOut(s *scenarios.Scenario) bool {
 	return testing.Short() && !slices.Contains(brief, s.Name) || !takes.Every() && !slices.Contains(usual, s.Name)
 }
 
+// libraryRun is one run of a scenario of the library: with -times of several, from 0.
+type libraryRun struct {
+	name  string
+	again int
+}
+
 // Each file of the library is a spec, labelled as the file says: --label-filter '!oom' leaves those with that label out.
 var _ = Describe("Our pool", Ordered, ContinueOnFailure, func() {
 	list, err := scenariotest.Read([]string{"library/*.yaml"})
 	if err != nil {
 		panic(err) // TestEveryLibraryScenarioIsValidInBothForms says it better
 	}
-	var runs map[string]*outcome
+	var runs map[libraryRun]*outcome
 	BeforeAll(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		DeferCleanup(cancel)
-		var chosen []string
+		var chosen []libraryRun
 		settings := make(map[string][]string)
-		for _, s := range list {
-			if leftOut(s) {
-				continue
-			}
-			if Label(s.Labels...).MatchesLabelFilter(GinkgoLabelFilter()) && !(raceEnabled && slices.Contains(s.Labels, "oom")) {
-				chosen = append(chosen, s.Name)
-				settings[s.Name] = roomForTheDetector(s)
+		for again := range *times {
+			for _, s := range list {
+				if leftOut(s) {
+					continue
+				}
+				if Label(s.Labels...).MatchesLabelFilter(GinkgoLabelFilter()) && !(raceEnabled && slices.Contains(s.Labels, "oom")) {
+					chosen = append(chosen, libraryRun{s.Name, again})
+					settings[s.Name] = roomForTheDetector(s)
+				}
 			}
 		}
-		runs = runAhead(chosen, func(name string) (*reports.Report, string, error) {
-			return runProcess(ctx, nil, name, settings[name]...)
+		runs = runAhead(chosen, func(r libraryRun) (*reports.Report, string, error) {
+			return runProcess(ctx, nil, r.name, settings[r.name]...)
 		})
 	})
-	for _, s := range list {
+	passes := func(s *scenarios.Scenario, again int) {
 		It("passes "+s.Name, Label(s.Labels...), func(ctx SpecContext) {
 			if raceEnabled && slices.Contains(s.Labels, "oom") {
 				Skip("workers without the race detector are needed: its shadow memory does not fit the limits")
@@ -100,7 +113,11 @@ var _ = Describe("Our pool", Ordered, ContinueOnFailure, func() {
 			if leftOut(s) {
 				Skip("takes seconds: run without -short, and with -args -every")
 			}
-			o := runs[s.Name]
+			DeferCleanup(func(ctx SpecContext) {
+				state := ctx.SpecReport().State
+				ofLibrary.count(s.Name, state.Is(types.SpecStatePassed), state.Is(types.SpecStateSkipped))
+			})
+			o := runs[libraryRun{s.Name, again}]
 			select {
 			case <-o.done:
 			case <-ctx.Done():
@@ -115,6 +132,11 @@ var _ = Describe("Our pool", Ordered, ContinueOnFailure, func() {
 			}
 			Expect(string(o.report.Verdict)).To(Equal("PASS"), describe(o.report, o.dir))
 		})
+	}
+	for again := range *times {
+		for _, s := range list {
+			passes(s, again)
+		}
 	}
 })
 
