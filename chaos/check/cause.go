@@ -14,7 +14,7 @@ import (
 
 // breach says in one sentence how the threshold was broken, and which line of the history shows it.
 func (s *state) breach(t Threshold) (text string, line int) {
-	if explain, ok := explanations[t.Metric]; ok && t.Group != "require" && t.Actual > t.Limit {
+	if explain, ok := explanations[t.Metric]; ok && t.Group != "require" && t.above() {
 		if text, line := explain(s, int(t.Actual)); text != "" {
 			return text, line
 		}

@@ -25,8 +25,8 @@ func Docs() string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", m.Name, m.Unit, live, m.Meaning, m.Formula)
 	}
-	b.WriteString("\n## What every scenario requires\n\nThat these are 0, unless `expect` or `require` has a rule of its own about " +
-		"the metric. Those about tasks need a load,\n`blame.bystanders` a witness, `tasks.early` one of sleeps or a witness, `processes.orphaned` a marker, " +
+	b.WriteString("\n## What every scenario requires\n\nThat these are 0, unless `expect` has a rule of its own about " +
+		"the metric, which takes the word `allow` if it asks for less:\n`allow tasks.failed <= 16`, or any with `for`. Those about tasks need a load,\n`blame.bystanders` a witness, `tasks.early` one of sleeps or a witness, `processes.orphaned` a marker, " +
 		"`cgroups.leaked` cgroups, `pool.missing` a parent that no fault ended, `pool.surplus` that and a size which is a range.\n\n")
 	for _, p := range Promises() {
 		fmt.Fprintf(&b, "- `%s`\n", p)

@@ -372,6 +372,11 @@ var cases = map[string]struct {
 		s.settle(id, history.Hung, "").stop()
 		return s.add(history.Event{End: &history.End{Events: len(s.events), Aborted: true}})
 	}, check.Inconclusive, "the run did not come to its end in time: its timeout of 3s is over"},
+	"ended early, and a value is wrong of which fewer than one may be": {func() *story {
+		s := calm().kill(0)
+		s.settle(s.submit(), history.Wrong, "").stop()
+		return s.add(history.Event{End: &history.End{Events: len(s.events), Aborted: true}}).expect("tasks.wrong < 1")
+	}, check.Fail, "1 task of 5 gave a wrong value; it is task 5"},
 	"it took too long, for a task hung": {func() *story {
 		s := calm().kill(0)
 		s.settle(s.submit(), history.Hung, "")
@@ -410,6 +415,11 @@ var cases = map[string]struct {
 		s := newStory(4).boot().stage(history.Chaos).sample(4).kill(0).verify(4).stop().end()
 		return s.rules("steady", "pool.ready == 4")
 	}, check.Inconclusive, "nobody looked whether the target was steady before the faults"},
+	"a promise that is required too": {func() *story {
+		s := calm().kill(0)
+		s.settle(s.submit(), history.Wrong, "")
+		return s.done().verify(4).stop().end().rules("require", "tasks.wrong == 0")
+	}, check.Fail, "1 task of 6 gave a wrong value; it is task 5"},
 	"a requirement of one's own": {func() *story { return good().rules("require", "tasks.submitted >= 400") }, check.Inconclusive, "tasks.submitted is 9, not >= 400 (9 samples)"},
 	"no end": {func() *story {
 		s := good()

@@ -6,7 +6,7 @@ import (
 )
 
 // promises are what every scenario requires without saying so: that these metrics are 0. A rule about the same metric
-// under expect or require takes a promise's place. They are in the order in which one's breach explains another's.
+// under expect takes a promise's place, see [Rule.Fits]. They are in the order in which one's breach explains another's.
 var promises = []struct {
 	metric  string
 	applies func(*state) bool // nil: always

@@ -128,6 +128,34 @@ func TestOnlyLiveMetricsFitSteadyAndAbort(t *testing.T) {
 	g.Expect(r.Fits("abort")).To(MatchError(ContainSubstring("tasks.duplicated is known only at the end")))
 }
 
+// A rule on a promised metric takes the promise's place: it must ask for all of it, or say that it does not.
+func TestARuleThatAsksForLessThanAPromiseSaysSo(t *testing.T) {
+	limits := []string{"== 0", "<= 0", "< 1", "== 0/core", "!= 0", "!= 3", "< 2", "<= 3", "== 3", "> 0", ">= 2", "<= 3/core", "<= pids.turnover"}
+	for _, metric := range check.Promises() {
+		m, _ := check.Lookup(metric)
+		for i, limit := range limits {
+			for _, during := range []string{"", " for 200ms"} {
+				if during != "" && !m.Live {
+					continue
+				}
+				text := metric + " " + limit + during
+				g := NewWithT(t)
+				asks, err := check.ParseRule(text)
+				g.Expect(err).NotTo(HaveOccurred())
+				allows, err := check.ParseRule("allow " + text)
+				g.Expect(err).NotTo(HaveOccurred())
+				if i < 4 && during == "" {
+					g.Expect(asks.Fits("expect")).To(Succeed(), text)
+					g.Expect(allows.Fits("expect")).To(MatchError(ContainSubstring("allows nothing that is not required anyway")), text)
+				} else {
+					g.Expect(asks.Fits("expect")).To(MatchError(ContainSubstring("this asks for less: write allow "+text)), text)
+					g.Expect(allows.Fits("expect")).To(Succeed(), text)
+				}
+			}
+		}
+	}
+}
+
 // rules draws any rule that can be written.
 func rules() *rapid.Generator[check.Rule] {
 	return rapid.Custom(func(t *rapid.T) check.Rule {

@@ -59,7 +59,7 @@ func (v *verdict) judge(r history.Rule, breach Verdict) {
 	}
 	m, _ := Lookup(r.Metric)
 	lasting := m.Lasting || v.s.TimedOut() && r.Metric == "tasks.hung" // they were given time
-	beyondMending := !t.NoData && lasting && r.Than == "" && r.For == 0 && bounds(r.Op) && t.Actual > t.Limit
+	beyondMending := !t.NoData && lasting && r.Than == "" && r.For == 0 && bounds(r.Op) && t.above()
 	switch {
 	case v.complete && t.NoData:
 		v.findOf(Inconclusive, NoData, r.Metric, 0, r.Text+" cannot be judged: "+v.s.missing(r))
@@ -81,6 +81,9 @@ func (v *verdict) judge(r history.Rule, breach Verdict) {
 
 // bounds tells whether the comparison bounds the metric from above.
 func bounds(op string) bool { return op == "==" || op == "<" || op == "<=" }
+
+// above tells whether the figure is above its limit, or as high where it must be below.
+func (t Threshold) above() bool { return t.Actual > t.Limit || t.Op == "<" && t.Actual == t.Limit }
 
 // held is the threshold of an expectation with "for", which the samples have watched.
 func (v *verdict) held(r history.Rule, t Threshold) Threshold {
