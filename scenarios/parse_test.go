@@ -103,7 +103,7 @@ func TestEveryMistakeIsReportedWithItsPosition(t *testing.T) {
 		"stops for good":    {"{signal: KILL}", "{signal: STOP}", []string{"x.yaml:15:21: signal STOP would stop the victim for good: use the fault pause"}},
 		"removed mechanism": {"{signal: KILL}", "{oom: rss}", []string{`x.yaml:15:18: unknown mechanism "rss": nothing watches a resident set any more; cgroup and rlimit are limits, and any takes the stronger one that this host has`}},
 		"exit code":         {"{signal: KILL}", "{exit: {code: 300}}", []string{"x.yaml:15:26: exit code 300: want 0 to 255"}},
-		"no such signal":    {"{signal: KILL}\n    pick: {random: 1}", "{supervisor: NOSUCH}", []string{`x.yaml:15:25: unknown signal "NOSUCH": known are KILL, TERM, INT, HUP, QUIT, ABRT, SEGV, BUS, FPE, ILL, CONT, USR1, USR2`}},
+		"no such signal":    {"{signal: KILL}\n    pick: {random: 1}", "{supervisor: NOSUCH}", []string{`x.yaml:15:25: unknown signal "NOSUCH": known are KILL, TERM, INT, HUP, QUIT, ABRT, SEGV, BUS, FPE, ILL, USR1, USR2`}},
 		"exit code in many": {"{signal: KILL}", "{mixed: [{fault: {exit: 300}}]}", []string{"x.yaml:15:36: exit code 300: want 0 to 255"}},
 		"nothing confirmed": {"confirmed: 40", "confirmed: 0", []string{"x.yaml:18:26: confirmed: 0 is no proof: want at least 1, or leave the key out"}},
 		"no share":          {"random: 1", "percent: 0%", []string{"x.yaml:16:21: percent: 0% is nobody: want more, or leave the key out"}},
@@ -179,6 +179,17 @@ func TestEveryMistakeIsReportedWithItsPosition(t *testing.T) {
 			g.Expect(err).To(HaveOccurred())
 			g.Expect(strings.Split(err.Error(), "\n")).To(Equal(c.want))
 		})
+	}
+}
+
+func TestTheSignalsThatAMistakeIsToldOfAreAccepted(t *testing.T) {
+	g := NewWithT(t)
+	_, err := scenarios.Parse("x.yaml", []byte(strings.Replace(good, "{signal: KILL}", "{signal: NOSUCH}", 1)), scenarios.Options{})
+	_, names, ok := strings.Cut(fmt.Sprint(err), "known are ")
+	g.Expect(ok).To(BeTrue(), "%v", err)
+	for name := range strings.SplitSeq(names, ", ") {
+		_, err := scenarios.Parse("x.yaml", []byte(strings.Replace(good, "{signal: KILL}", "{signal: "+name+"}", 1)), scenarios.Options{})
+		g.Expect(err).NotTo(HaveOccurred(), name)
 	}
 }
 

@@ -37,8 +37,8 @@ const survives = 200 * time.Millisecond
 // crashSignals are those that a program dies of unless it goes out of its way.
 var crashSignals = []string{"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS"}
 
-// commonSignals are what a mistake about an unknown one is told of.
-var commonSignals = []string{"KILL", "TERM", "INT", "HUP", "QUIT", "ABRT", "SEGV", "BUS", "FPE", "ILL", "CONT", "USR1", "USR2"}
+// commonSignals are what a mistake about an unknown one is told of: none that is idle.
+var commonSignals = []string{"KILL", "TERM", "INT", "HUP", "QUIT", "ABRT", "SEGV", "BUS", "FPE", "ILL", "USR1", "USR2"}
 
 // idleSignals do nothing to a program that does not ask for them.
 var idleSignals = []string{"SIGURG", "SIGCHLD", "SIGCLD", "SIGWINCH", "SIGCONT"}
