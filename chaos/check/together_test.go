@@ -173,18 +173,37 @@ func TestProcessesThatComeWithTheFaultsAndStayFail(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			others := func(n int) func(*history.Sample) { return func(e *history.Sample) { e.Others = n } }
-			s := newStory(4).boot().stage(history.Steady).work(0).sample(4, others(c.before)).stage(history.Chaos).kill(1).stage(history.Settle).work(0).sample(4).stage(history.Verify)
-			for slot := range 4 {
-				s.probe(slot, 0)
-			}
-			r := s.sample(4, others(c.end)).stop().end().judge()
+			r := leaving(c.before, c.end).judge()
 			g.Expect(r.Verdict).To(Equal(c.want), show(r))
 			if c.want == check.Fail {
 				g.Expect(r.Cause).To(Equal("1 process of the target is left that came with the faults and is no member's"))
 			}
 		})
 	}
+}
+
+// leaving is a run of a target that has so many processes beside its members before the faults, and at the end.
+func leaving(before, end int) *story {
+	others := func(n int) func(*history.Sample) { return func(e *history.Sample) { e.Others = n } }
+	s := newStory(4).boot().stage(history.Steady).work(0).sample(4, others(before)).stage(history.Chaos).kill(1).stage(history.Settle).work(0).sample(4).stage(history.Verify)
+	for slot := range 4 {
+		s.probe(slot, 0)
+	}
+	return s.sample(4, others(end)).stop().end()
+}
+
+// What a target starts for good only after a fault is not left behind, if its scenario says how many that may be.
+func TestAScenarioMayDeclareHelpers(t *testing.T) {
+	g := NewWithT(t)
+	const declared = "allow processes.left <= 1"
+	rule, err := check.ParseRule(declared)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(rule.Fits("expect")).To(Succeed())
+	r := leaving(2, 3).expect(declared).judge()
+	g.Expect(r.Verdict).To(Equal(check.Pass), show(r))
+	r = leaving(2, 4).expect(declared).judge()
+	g.Expect(r.Verdict).To(Equal(check.Fail), show(r))
+	g.Expect(r.Cause).To(Equal("2 processes of the target are left that came with the faults and are no member's"))
 }
 
 // queue is four tasks for each slot, of which so many are run at a time.
