@@ -77,7 +77,8 @@ var faultMetrics = slices.Concat([]Metric{
 			Formula: "Of each time without a fault and without a death that is not recovered from, as long as five tasks of the load and 50 ms at " +
 				"least, the most different processes that ran a task of the load at one moment, by the witnessed executions; of these the least. " +
 				"Only under a load of as many tasks at a time as there are slots.",
-			of: (*state).TogetherBetween,
+			of:   (*state).TogetherBetween,
+			calm: (*state).CalmTogetherBetween,
 		},
 		{
 			Name: "slots.apart", Unit: Count,

@@ -337,21 +337,60 @@ func TestAnExecutionThatEndsAfterItsProcessIsNobodysWork(t *testing.T) {
 	g.Expect(r.Cause).To(ContainSubstring("it ended after its process"))
 }
 
-// Capacity that is lost at a death and is back at the end shows between the faults.
-func TestSlotsAtWorkAtOnceBetweenTwoFaultsAreCounted(t *testing.T) {
-	// busy has members take tasks of 20 ms for so long, so many of them at once.
-	busy := func(s *story, members, rounds int) {
-		for range rounds {
-			start, ids := s.now, []uint64{}
-			for range members {
-				ids = append(ids, s.submit())
-			}
-			s.wait(20 * tick)
-			for i, id := range ids {
-				s.settle(id, history.OK, "").run(id, s.pids[i], start+time.Duration(i)*tick, s.now-tick)
-			}
+// atWork has members take tasks of 20 ms for so long, so many of them at once.
+func (s *story) atWork(members, rounds int) *story {
+	for range rounds {
+		start, ids := s.now, []uint64{}
+		for range members {
+			ids = append(ids, s.submit())
+		}
+		s.wait(20 * tick)
+		for i, id := range ids {
+			s.settle(id, history.OK, "").run(id, s.pids[i], start+time.Duration(i)*tick, s.now-tick)
 		}
 	}
+	return s
+}
+
+// underLoad is a run of four members up to a recovery, under a load of so many tasks at a time.
+func underLoad(concurrency int) *story {
+	s := newStory(4).boot().stage(history.Steady).work(0).sample(4).stage(history.Chaos).sample(4)
+	s.h.Load = &history.Load{Task: "sleep", Concurrency: concurrency, Takes: 20 * tick}
+	s.strike(1, history.Confirmed, true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL", Kind: "killed"})
+	s.atWork(1, 10) // while it is to be recovered from
+	return s.start(1).probe(1, s.faults)
+}
+
+// On a host that leaves the target no time nobody knows how many could have been at work.
+func TestFewSlotsAtWorkBetweenTwoFaultsOnAStarvedHostProveNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		starved time.Duration // of the 200 ms between two faults
+		at      int
+		want    check.Verdict
+	}{
+		"calm":             {0, 1, check.Fail},
+		"starved":          {180 * tick, 1, check.Inconclusive},
+		"starved a little": {50 * tick, 1, check.Fail},
+		"starved, and yet": {180 * tick, 4, check.Pass},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := underLoad(4)
+			s.look(s.now, 0).atWork(c.at, 10).look(200*tick-c.starved, 0)
+			if c.starved > 0 {
+				s.busy(c.starved)
+			}
+			r := s.kill(2).atWork(4, 10).verify(4).stop().end().expect("slots.together.between >= 3", "allow tasks.early >= 0").judge()
+			g := NewWithT(t)
+			g.Expect(r.Verdict).To(Equal(c.want), show(r))
+			if c.want != check.Pass {
+				g.Expect(r.Cause).To(HavePrefix("slots.together.between is 1, not >= 3"))
+			}
+		})
+	}
+}
+
+// Capacity that is lost at a death and is back at the end shows between the faults.
+func TestSlotsAtWorkAtOnceBetweenTwoFaultsAreCounted(t *testing.T) {
 	for name, c := range map[string]struct {
 		between, after, rounds int
 		concurrency            int
@@ -365,14 +404,9 @@ func TestSlotsAtWorkAtOnceBetweenTwoFaultsAreCounted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			s := newStory(4).boot().stage(history.Steady).work(0).sample(4).stage(history.Chaos).sample(4)
-			s.h.Load = &history.Load{Task: "sleep", Concurrency: c.concurrency, Takes: 20 * tick}
-			s.strike(1, history.Confirmed, true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL", Kind: "killed"})
-			busy(s, 1, 10) // while it is to be recovered from
-			s.start(1).probe(1, s.faults)
-			busy(s, c.between, c.rounds)
-			s.kill(2)
-			busy(s, c.after, 10)
+			s := underLoad(c.concurrency)
+			s.atWork(c.between, c.rounds)
+			s.kill(2).atWork(c.after, 10)
 			m := s.verify(4).stop().end().judge().Metrics
 			if c.want == nil {
 				g.Expect(m).NotTo(HaveKey("slots.together.between"))

@@ -12,8 +12,17 @@ import (
 // Between is how many slots were at work at the same time while nothing was to be recovered from, between a fault and the next one: a pool
 // that loses capacity to faults shows it there, and not only at the end.
 type Between struct {
-	fewest int // of the most in each such time
-	times  int
+	all  fewest
+	idle fewest // of times in which the host was not starved for so long that there could have been work for all at once
+}
+
+// fewest is the least of some numbers.
+type fewest struct{ least, times int }
+
+func (f *fewest) count(n int) {
+	if f.times++; f.times == 1 || n < f.least {
+		f.least = n
+	}
 }
 
 // leastBetween is how long the target must have been whole and without a fault for its slots to have been at work at once: several tasks'
@@ -39,8 +48,9 @@ func (b *Between) finish(s *Ledger) {
 	}
 	for i := range calm {
 		n := history.Together(most[i])
-		if b.times++; b.times == 1 || n < b.fewest {
-			b.fewest = n
+		b.all.count(n)
+		if t := calm[i]; t.to-t.from-s.Host.Within(t.from, t.to) >= s.leastBetween() {
+			b.idle.count(n)
 		}
 	}
 }
@@ -82,4 +92,9 @@ func (s *Ledger) calm() (list []Span) {
 }
 
 // TogetherBetween is the fewest slots that were at work at the same time after a recovery and before the next fault.
-func (s *Ledger) TogetherBetween() Reading { return Count(s.Between.fewest, s.Between.times) }
+func (s *Ledger) TogetherBetween() Reading { return Count(s.Between.all.least, s.Between.all.times) }
+
+// CalmTogetherBetween is the same of the times that are long enough though what a starved host took counts for nothing.
+func (s *Ledger) CalmTogetherBetween() Reading {
+	return Count(s.Between.idle.least, s.Between.idle.times)
+}
