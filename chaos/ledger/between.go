@@ -13,7 +13,7 @@ import (
 // that loses capacity to faults shows it there, and not only at the end.
 type Between struct {
 	all  fewest
-	idle fewest // of times in which the host was not starved for so long that there could have been work for all at once
+	fair fewest // of times that gave all a chance to be at work at once, starved host or not
 }
 
 // fewest is the least of some numbers.
@@ -30,6 +30,10 @@ func (f *fewest) count(n int) {
 func (s *Ledger) leastBetween() time.Duration {
 	return max(5*s.Header.Load.Takes, 50*time.Millisecond)
 }
+
+// starvedBetween is how many times as long it must have been on a host that was starved for all of it. A correct pool of four that had a
+// tenth of a CPU, or shared two with eight loops, had all at work at once in each time between two kills a second apart.
+const starvedBetween = 10
 
 // finish is called when every execution is known. The load must have work for each slot at any time.
 func (b *Between) finish(s *Ledger) {
@@ -49,8 +53,9 @@ func (b *Between) finish(s *Ledger) {
 	for i := range calm {
 		n := history.Together(most[i])
 		b.all.count(n)
-		if t := calm[i]; t.to-t.from-s.Host.Within(t.from, t.to) >= s.leastBetween() {
-			b.idle.count(n)
+		long, least := calm[i].to-calm[i].from, s.leastBetween()
+		if long-s.Host.Within(calm[i].from, calm[i].to) >= least || long >= starvedBetween*least {
+			b.fair.count(n)
 		}
 	}
 }
@@ -94,7 +99,7 @@ func (s *Ledger) calm() (list []Span) {
 // TogetherBetween is the fewest slots that were at work at the same time after a recovery and before the next fault.
 func (s *Ledger) TogetherBetween() Reading { return Count(s.Between.all.least, s.Between.all.times) }
 
-// CalmTogetherBetween is the same of the times that are long enough though what a starved host took counts for nothing.
+// CalmTogetherBetween is the same of the times that are long enough though what a starved host took counts for nothing, or for little.
 func (s *Ledger) CalmTogetherBetween() Reading {
-	return Count(s.Between.idle.least, s.Between.idle.times)
+	return Count(s.Between.fair.least, s.Between.fair.times)
 }
