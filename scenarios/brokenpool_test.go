@@ -19,6 +19,7 @@ import (
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/reports"
+	"github.com/respawn-go/respawn/scenarios"
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 )
 
@@ -26,18 +27,35 @@ import (
 const byItself = "target.died"
 
 // breach is a scenario that fails, and a metric that its limits or promises find broken; or two, of which the host's load decides.
-type breach struct{ scenario, metric string }
+// Where that takes a limit which the scenario does not have, the limit is said too, and is asked for beside the scenario's own:
+// the library bounds times by multiples of a floor, which are wide where the host is busy.
+type breach struct{ scenario, breaks string }
 
-// caught says of each bug of the pool in internal/brokenpool which scenarios of the library must fail on it, and by what.
+// metrics are those of which one must be broken.
+func (b breach) metrics() []string {
+	names, _, _ := strings.Cut(b.breaks, " ")
+	return strings.Split(names, "|")
+}
+
+// beside is what is asked for beside what the scenario expects, "" for nothing.
+func (b breach) beside() string {
+	if strings.Contains(b.breaks, " ") {
+		return b.breaks
+	}
+	return ""
+}
+
+// caught says of each bug of the pool in internal/brokenpool, and of some beside another switch, which scenarios of the library must fail on it, and by what. All are run
+// in their short form, with a settle of 2.5 s, see runBroken.
 var caught = map[string][]breach{
 	// what it can do
 	"dead-after-kill":         {{"tutorial", "slots.silent"}, {"random-kill", "tasks.hung"}},
 	"deaf-replacements":       {{"tutorial", "slots.silent"}, {"random-kill", "slots.lost"}},
 	"stopped-replacements":    {{"tutorial", "slots.silent"}, {"random-kill", "slots.silent"}},
-	"stalls":                  {{"tutorial", "slot.recovery.max"}, {"random-kill", "slot.recovery.max"}},
+	"stalls":                  {{"tutorial", "slot.recovery.max <= 1500ms"}, {"random-kill", "slot.recovery.max <= 1500ms"}},
 	"one-slot-after-all-died": {{"kill-all", "slots.silent"}},
 	"shrinks":                 {{"random-kill", "slots.apart"}, {"kill-storm", "slots.apart"}},
-	"shrinks-until-idle":      {{"random-kill", "slots.together.between"}},
+	"shrinks-until-idle":      {{"rolling-kill", "slots.together.between"}},
 	"one-at-a-time":           {{"random-kill", "slots.apart"}, {"tutorial", "slots.apart"}},
 	"throttles-load":          {{"random-kill", "slots.apart"}},
 	"slow-replacements":       {{"random-kill", "slots.slow"}, {"tutorial", "slots.slow"}},
@@ -59,13 +77,22 @@ var caught = map[string][]breach{
 	"names-another":            {{"random-kill", "results.misnamed"}, {"kill-all", "results.misnamed"}},
 	"stops-witnessing":         {{"kill-busy", "tasks.executions.total"}},
 	"cuts-short":               {{"kill-busy", "tasks.early"}, {"kill-all", "tasks.early"}},
+	// the same where nobody witnesses what runs
+	"unwitnessed makes-up-answers":         {{"kill-all", "results.rejected"}, {"random-kill", "results.rejected"}},
+	"unwitnessed runs-in-driver":           {{"kill-all", "slots.silent"}, {"random-kill", "slots.silent"}},
+	"unwitnessed runs-in-driver-secretly":  {{"kill-all", "results.rejected"}, {"random-kill", "results.rejected"}},
+	"unwitnessed sleeps-in-driver":         {{"kill-all", "results.rejected"}, {"random-kill", "results.rejected"}},
+	"unwitnessed short-sleeps-in-driver":   {{"random-kill", "results.rejected"}},
+	"unwitnessed runs-in-forks-secretly":   {{"kill-all", "results.rejected"}, {"random-kill", "results.rejected"}},
+	"unwitnessed runs-in-sibling-secretly": {{"kill-all", "results.rejected"}, {"kill-storm", "results.rejected"}},
+	"unwitnessed names-another":            {{"kill-all", "results.rejected"}, {"random-kill", "results.rejected"}},
 	// what becomes of them
 	"loses-in-flight":        {{"kill-busy", "tasks.hung"}, {"random-kill", "tasks.hung"}},
 	"fails-in-flight":        {{"kill-busy", "tasks.failed"}, {"random-kill", "tasks.failed"}},
 	"runs-twice":             {{"kill-busy", "tasks.duplicated"}, {"random-kill", "tasks.duplicated"}},
 	"runs-twice-after-death": {{"kill-busy", "tasks.duplicated"}, {"random-kill", "tasks.duplicated"}},
 	"reruns-done":            {{"kill-busy", "tasks.duplicated"}, {"random-kill", "tasks.duplicated"}},
-	"settles-after-load":     {{"kill-busy", "tasks.requeue.max"}},
+	"settles-after-load":     {{"kill-busy", "tasks.requeue.max <= 1s"}},
 	"blames-bystanders":      {{"kill-busy", "tasks.failed"}, {"random-kill", "tasks.failed"}},
 	"fails-queue":            {{"kill-storm", "tasks.failed"}, {"random-kill", "tasks.failed"}},
 	"loses-queue":            {{"kill-storm", "tasks.hung"}, {"random-kill", "tasks.hung"}},
@@ -80,12 +107,12 @@ var caught = map[string][]breach{
 	"swaps-answers":         {{"random-kill", "tasks.wrong"}, {"kill-busy", "tasks.wrong"}},
 	"answers-first":         {{"kill-busy", "tasks.early"}, {"kill-all", "tasks.early"}},
 	"names-the-dead":        {{"tutorial", "slots.silent"}, {"random-kill", "slots.silent"}},
-	"answers-late":          {{"tutorial", "slot.recovery.max"}, {"random-kill", "slot.recovery.max"}},
+	"answers-late":          {{"tutorial", "slot.recovery.max <= 1500ms"}, {"random-kill", "slot.recovery.max <= 1500ms"}},
 	"answers-twice":         {{"tutorial", "tasks.duplicated"}, {"random-kill", "tasks.duplicated"}, {"kill-storm", "tasks.duplicated"}},
 	"answers-twice-at-stop": {{"kill-all", "tasks.duplicated"}},
 	// who replaces the dead
 	"no-respawn":           {{"tutorial", "slots.silent"}, {"random-kill", "pool.missing"}},
-	"slow-recovery":        {{"tutorial", "slot.recovery.max"}, {"random-kill", "slot.recovery.max"}},
+	"slow-recovery":        {{"tutorial", "slot.recovery.max <= 1500ms"}, {"random-kill", "slot.recovery.max <= 1500ms"}},
 	"respawns-after-load":  {{"random-kill", "pool.missing"}},
 	"respawns-when-probed": {{"random-kill", "tasks.hung"}},
 	"gives-up":             {{"random-kill", "pool.missing"}, {"kill-each-idle", "pool.missing"}},
@@ -94,7 +121,7 @@ var caught = map[string][]breach{
 	"recycles":             {{"random-kill", "exits.unexplained"}},
 	"die-young":            {{"random-kill", "exits.unexplained"}, {"kill-all", "exits.unexplained"}},
 	"die-unlisted":         {{"random-kill", "exits.unlisted"}, {"kill-all", "exits.unlisted"}},
-	"ready-early":          {{"tutorial", "slot.recovery.max"}, {"random-kill", "slot.recovery.max"}},
+	"ready-early":          {{"tutorial", "slot.recovery.max <= 1500ms"}, {"random-kill", "slot.recovery.max <= 1500ms"}},
 	"grows":                {{"tutorial", "pids.turnover"}, {"random-kill", "pids.turnover"}},
 	"kills-sibling":        {{"tutorial", "exits.unexplained"}, {"random-kill", "exits.unexplained"}},
 	"kills-sibling-later":  {{"random-kill", "exits.unexplained"}},
@@ -107,8 +134,8 @@ var caught = map[string][]breach{
 	"hides-one":          {{"tutorial", "slots.silent"}, {"random-kill", "pool.missing"}},
 	"lists-itself":       {{"kill-busy", "results.rejected"}, {"random-kill", "results.rejected"}},
 	"lists-one-twice":    {{"tutorial", "slots.silent"}, {"kill-all", "slots.silent"}},
-	"answers-when-whole": {{"tutorial", "slot.recovery.max"}},
-	"lists-late":         {{"tutorial", "slot.recovery.max"}, {"random-kill", "slot.recovery.max"}},
+	"answers-when-whole": {{"tutorial", "slot.recovery.max <= 1500ms"}},
+	"lists-late":         {{"tutorial", "slot.recovery.max <= 1500ms"}, {"random-kill", "slot.recovery.max <= 1500ms"}},
 	// what it leaves
 	"zombies":           {{"tutorial", "processes.zombies"}, {"random-kill", "processes.zombies"}},
 	"leaves-child":      {{"tutorial", "processes.orphaned"}, {"random-kill", "processes.orphaned"}},
@@ -131,8 +158,14 @@ var caught = map[string][]breach{
 	"fakes-slots":                 {{"random-kill", "results.rejected"}},
 }
 
-// harmless are differences that break no promise.
-var harmless = []string{"reorders-queue", "shuffles-listing", "talks-to-itself"}
+// harmless are differences that break no promise, and scenarios that must pass. Without a witness nobody knows who is idle or busy,
+// which the others need.
+var harmless = map[string][]string{
+	"reorders-queue":   {"random-kill", "kill-busy"},
+	"shuffles-listing": {"random-kill", "kill-busy"},
+	"talks-to-itself":  {"random-kill", "kill-busy"},
+	"unwitnessed":      {"kill-all", "kill-storm", "random-kill", "poisson-kill", "supervisor-kill", "thousand"},
+}
 
 // brokenPool builds the program, once, and returns its path.
 var brokenPool = sync.OnceValues(func() (string, error) {
@@ -152,26 +185,30 @@ var brokenPool = sync.OnceValues(func() (string, error) {
 // built are directories that TestMain removes.
 var built []string
 
-// limits are those on times that the library bounds by multiples of a floor, which are wide where the host is busy, so that bugs that
-// take seconds break them everywhere; and what no scenario of the library asks for.
-var limits = map[string]string{"slot.recovery.max": "<= 1500ms", "tasks.requeue.max": "<= 1s", "slots.together.between": ">= 5"}
+// settle is how long the pool may take to recover where a bug is on: what never recovers need not be waited for longer.
+var settle = flag.String("settle", "2500ms", "the settle of scenarios on a pool with a bug; \"\": their own, ten seconds or more")
 
-// runBroken runs the short form of a scenario on the pool with those bugs; metric is what is to be broken, "" for nothing.
-func runBroken(t *testing.T, scenario, metric string, bugs ...string) (*reports.Report, string, error) {
+// runBroken runs the short form of a scenario on the pool with those bugs, and expects so much beside what it expects.
+func runBroken(t *testing.T, scenario, beside string, bugs ...string) (*reports.Report, string, error) {
 	program, err := brokenPool()
 	if err != nil {
 		return nil, "", err
 	}
 	command := strings.Join(append([]string{program}, bugs...), ", ")
 	set := []string{"target.driver.command=[" + command + "]"}
-	if scenario == "thousand" { // the limit that soak has, whose faults a driver cannot take
-		set = append(set, "expect.3=memory.growth <= 64MiB")
+	if beside != "" {
+		s, err := scenarios.ReadNamed(scenario, scenarios.Options{Short: true})
+		if err != nil {
+			return nil, "", err
+		}
+		all := ""
+		for _, own := range s.Expect {
+			all += string(own) + ", "
+		}
+		set = append(set, "expect=["+all+beside+"]")
 	}
-	if limit, ok := limits[metric]; ok {
-		set = append(set, "expect=["+metric+" "+limit+"]")
-	}
-	if len(bugs) > 0 {
-		set = append(set, "settle=2500ms")
+	if len(bugs) > 0 && *settle != "" {
+		set = append(set, "settle="+*settle)
 	}
 	return runApart(t, scenario, set...)
 }
@@ -267,7 +304,7 @@ var seed = flag.Uint64("seed", 0, "which trials of the broken pool are run; 0: a
 // chosen are all trials with -every, else a few at random by a seed that is printed.
 func chosen(t *testing.T, all []trial, few int) []trial {
 	slices.SortFunc(all, func(a, b trial) int {
-		return cmp.Or(strings.Compare(a.String(), b.String()), strings.Compare(a.metric, b.metric), cmp.Compare(a.again, b.again))
+		return cmp.Or(strings.Compare(a.String(), b.String()), strings.Compare(a.breaks, b.breaks), cmp.Compare(a.again, b.again))
 	})
 	if takes.Every() || len(all) <= few {
 		return all
@@ -287,7 +324,7 @@ func TestEverySwitchOfTheBrokenPoolFailsTheScenariosThatMustCatchIt(t *testing.T
 	}
 	all = chosen(t, all, 2)
 	runs := runAhead(all, func(tr trial) (*reports.Report, string, error) {
-		return runBroken(t, tr.scenario, tr.metric, tr.bug)
+		return runBroken(t, tr.scenario, tr.beside(), strings.Fields(tr.bug)...)
 	})
 	sum := newTally("caught")
 	for _, tr := range all {
@@ -298,14 +335,14 @@ func TestEverySwitchOfTheBrokenPoolFailsTheScenariosThatMustCatchIt(t *testing.T
 			<-o.done
 			g.Expect(o.err).NotTo(HaveOccurred())
 			onAStarvedHost(t, o.report)
-			if _, known := o.report.Metrics[tr.metric]; tr.metric == "exits.unlisted" && !known {
+			if _, known := o.report.Metrics[tr.breaks]; tr.breaks == "exits.unlisted" && !known {
 				t.Skip("the kernel tells nobody here of births and deaths")
 			}
 			g.Expect(o.report.Verdict).To(Equal(check.Fail), describe(o.report, o.dir))
-			if tr.metric == byItself {
+			if tr.breaks == byItself {
 				g.Expect(o.report.Thresholds).To(ContainElement(HaveField("NotJudged", true)), describe(o.report, o.dir))
 			} else {
-				g.Expect(broken(o.report)).To(ContainElement(BeElementOf(strings.Split(tr.metric, "|"))), describe(o.report, o.dir))
+				g.Expect(broken(o.report)).To(ContainElement(BeElementOf(tr.metrics())), describe(o.report, o.dir))
 			}
 		})
 	}
@@ -316,6 +353,18 @@ func TestEverySwitchOfTheBrokenPoolFailsTheScenariosThatMustCatchIt(t *testing.T
 var onDrivers = []string{
 	"tutorial", "kill-each-idle", "kill-busy", "kill-all", "kill-storm", "random-kill", "poisson-kill", "rolling-kill", "pause-short",
 	"supervisor-kill", "thousand",
+}
+
+// What nobody can tell without a witness is refused before the first fault, and all else can be run, see harmless.
+func TestScenariosThatNeedAWitnessAreRefusedWithoutOne(t *testing.T) {
+	takes.Seconds(t)
+	t.Parallel()
+	names := slices.DeleteFunc(slices.Clone(onDrivers), func(name string) bool { return slices.Contains(harmless["unwitnessed"], name) })
+	runs := runAhead(names, func(name string) (*reports.Report, string, error) { return runBroken(t, name, "", "unwitnessed") })
+	for _, name := range names {
+		<-runs[name].done
+		NewWithT(t).Expect(runs[name].err).To(MatchError(ContainSubstring("which the driver of brokenpool does not tell (can: witness")), name)
+	}
 }
 
 // What the harness sends last has its time, however little a scenario gives the pool to settle.
@@ -339,8 +388,8 @@ func TestTheCorrectPoolAndHarmlessDifferencesPass(t *testing.T) {
 		for _, name := range onDrivers {
 			all = append(all, trial{breach: breach{scenario: name}, again: again})
 		}
-		for _, bug := range harmless {
-			for _, name := range []string{"random-kill", "kill-busy"} {
+		for bug, names := range harmless {
+			for _, name := range names {
 				all = append(all, trial{bug: bug, breach: breach{scenario: name}, again: again})
 			}
 		}
@@ -383,8 +432,8 @@ func TestEverySwitchOfTheBrokenPoolHasItsRow(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	list, err := exec.Command(program, "list").Output()
 	g.Expect(err).NotTo(HaveOccurred())
-	rows := map[string]int{}
-	for _, word := range harmless {
+	rows, known := map[string]int{}, map[string]bool{}
+	for word := range harmless {
 		rows[word]++
 	}
 	for word := range caught {
@@ -393,7 +442,11 @@ func TestEverySwitchOfTheBrokenPoolHasItsRow(t *testing.T) {
 	for line := range strings.Lines(string(list)) {
 		word, _, _ := strings.Cut(line, "\t")
 		g.Expect(rows[word]).To(Equal(1), "rows of %s in caught and harmless", word)
-		delete(rows, word)
+		known[word] = true
 	}
-	g.Expect(rows).To(BeEmpty(), "rows without a switch")
+	for row := range rows {
+		for word := range strings.FieldsSeq(row) {
+			g.Expect(known[word]).To(BeTrue(), "the row %s has no switch %s", row, word)
+		}
+	}
 }

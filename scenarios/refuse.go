@@ -9,6 +9,9 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets"
 )
 
+// ofExecutions are the beginnings of metrics that nothing but the executions tells.
+var ofExecutions = []string{"tasks.executions.", "tasks.requeue.", "slots.together.between"}
+
 // refuse names what the scenario asks of a driver that cannot tell it: a run would wait for a victim that is never found, or
 // expect a number that nobody counts.
 func (s *Scenario) refuse(t history.Target) error {
@@ -36,7 +39,7 @@ func (s *Scenario) refuse(t history.Target) error {
 	}
 	for group, list := range map[string][]Condition{"steady": s.Steady, "expect": s.Expect, "abort": s.Abort} {
 		for i, c := range list {
-			if r, err := c.rule(group); err == nil && strings.HasPrefix(r.Metric, "tasks.executions.") {
+			if r, err := c.rule(group); err == nil && slices.ContainsFunc(ofExecutions, func(of string) bool { return strings.HasPrefix(r.Metric, of) }) {
 				lacks(fmt.Sprintf("%s.%d", group, i), "%s needs to know of executions", r.Metric)
 			}
 		}

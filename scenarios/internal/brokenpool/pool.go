@@ -18,6 +18,7 @@ import (
 // their place.
 type pool struct {
 	size    int
+	can     []string // what it says that it can
 	witness string
 	say     func(message) // writes a line to the harness
 
@@ -72,7 +73,7 @@ type worker struct {
 }
 
 func newPool(say func(message)) *pool {
-	p := &pool{say: say, alive: map[*worker]bool{}, lent: map[uint64]*worker{}, events: make(chan func())}
+	p := &pool{say: say, can: []string{"workers", "pid", "witness"}, alive: map[*worker]bool{}, lent: map[uint64]*worker{}, events: make(chan func())}
 	p.admit = func(t *task) { p.queue = append(p.queue, t) }
 	p.capacity = func() int { return p.size }
 	p.choose = func(*task) *worker { return p.idle(func(*worker) bool { return true }) }

@@ -84,7 +84,7 @@ func speaker() func(message) {
 func (p *pool) serve(m message) {
 	switch m.Op {
 	case "hello":
-		p.say(message{Op: "hello", Protocol: 1, Name: "brokenpool", Version: p.version(), Can: []string{"workers", "pid", "witness"}})
+		p.say(message{Op: "hello", Protocol: 1, Name: "brokenpool", Version: p.version(), Can: p.can})
 	case "start":
 		p.do(func() { p.witness = m.Witness; p.boot(m.Size) })
 		for !p.up() {

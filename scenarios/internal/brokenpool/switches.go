@@ -76,6 +76,9 @@ var harmless = []bug{
 		admit := p.admit
 		p.admit = func(t *task) { fmt.Fprintln(os.Stderr, "task", t.Task); admit(t) }
 	}},
+	{"unwitnessed", "executions are not recorded, and it does not say that it could; made to be put beside other switches", func(p *pool) {
+		p.can = slices.DeleteFunc(p.can, func(ability string) bool { return ability == "witness" })
+	}},
 }
 
 // How much it can do.
