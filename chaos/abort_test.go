@@ -2,7 +2,6 @@ package chaos_test
 
 import (
 	"context"
-	"github.com/respawn-go/respawn/internal/takes"
 	"slices"
 	"sync"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/takes"
 )
 
 // The first condition that holds ends the run, and is what the alarm names.
@@ -24,7 +24,8 @@ func TestAnAbortConditionEndsTheRun(t *testing.T) {
 			g := NewWithT(t)
 			var rec tape
 			run := chaos.Run{
-				Target: sleepers(t, 1), Open: rec.open, Steady: 200 * time.Millisecond, Settle: time.Nanosecond, Sample: time.Millisecond,
+				Target: sleepers(t, 1), Open: rec.open, Steady: 200 * time.Millisecond, Settle: time.Nanosecond,
+				Sample: time.Millisecond,
 				Abort: []chaos.Abort{
 					{Rule: "pool.ready < 0", Tripped: func(history.Event) bool { return false }},
 					{Rule: "pool.ready < 1", Tripped: func(e history.Event) bool { return trips && e.Sample != nil }},
@@ -76,7 +77,9 @@ func (f *full) Append(e history.Event) error {
 // A run with mistakes in it says all of them, and does nothing.
 func TestMistakesAreNamed(t *testing.T) {
 	g := NewWithT(t)
-	run := chaos.Run{Chaos: []chaos.Nemesis{once(faults.Signal{Name: "NOPE"}), {}}, Load: &chaos.Load{Concurrency: 1, Rate: 1}}
+	run := chaos.Run{
+		Chaos: []chaos.Nemesis{once(faults.Signal{Name: "NOPE"}), {}}, Load: &chaos.Load{Concurrency: 1, Rate: 1},
+	}
 	g.Expect(run.Do(t.Context())).To(MatchError(And(
 		ContainSubstring("Run.Target is missing"), ContainSubstring("Run.Open is missing"),
 		ContainSubstring(`unknown signal "NOPE"`), ContainSubstring("a nemesis without a fault"),
@@ -100,7 +103,8 @@ func TestAnInterruptedRunLeavesNothingHung(t *testing.T) {
 		told := slices.IndexFunc(rec.events, func(e history.Event) bool { return e.Alarm != nil })
 		g.Expect(told).To(BeNumerically(">", 0))
 		for _, e := range rec.events[:told] {
-			g.Expect(e.Task == nil || e.Task.Op == history.Submitted).To(BeTrue(), "%+v is before the interruption", e.Task)
+			g.Expect(e.Task == nil || e.Task.Op == history.Submitted).To(BeTrue(),
+				"%+v is before the interruption", e.Task)
 		}
 	}
 }

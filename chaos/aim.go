@@ -15,13 +15,13 @@ import (
 // aimFor is how long an exact phase is waited for.
 const aimFor = time.Second
 
-// maxStops bounds how often a victim is stopped to see whether it is in a system call: some calls return when their thread is, such
-// as epoll_wait with EINTR, so that each look is a disturbance of its own.
+// maxStops bounds how often a victim is stopped to see whether it is in a system call: some calls return when their
+// thread is, such as epoll_wait with EINTR, so that each look is a disturbance of its own.
 const maxStops = 50
 
 // aimed injects a fault while its victim is in one exact phase: the victim is stopped, so that nothing moves, its phase
-// is read, and only if it is the wanted one the fault is injected; else the victim goes on and is stopped again a moment
-// later. Phases last microseconds; looking first and striking then would hit another one.
+// is read, and only if it is the wanted one the fault is injected; else the victim goes on and is stopped again a
+// moment later. Phases last microseconds; looking first and striking then would hit another one.
 type aimed struct {
 	Injection
 	phase        string
@@ -59,7 +59,8 @@ func (a *aimed) Inject(ctx context.Context, c *Case) error {
 		}
 	}
 	if a.call != "" {
-		return &MissedError{fmt.Sprintf("the victim was not in %s at any of %d looks, for each of which it was stopped", a.call, looks)}
+		return &MissedError{fmt.Sprintf("the victim was not in %s at any of %d looks, for each of which it was stopped",
+			a.call, looks)}
 	}
 	return &MissedError{fmt.Sprintf("the victim was not in phase %s at any of %d looks", a.phase, looks)}
 }
@@ -97,7 +98,8 @@ func inCall(pid int, call string) (bool, error) {
 	in, err := procfs.InCall(pid, call)
 	switch {
 	case errors.Is(err, os.ErrPermission):
-		return false, Refuse("/proc/%d/task/*/syscall cannot be read, so that nobody knows who is in %s: run as root, or lower kernel.yama.ptrace_scope: %v", pid, call, err)
+		return false, Refuse("/proc/%d/task/*/syscall cannot be read, so that nobody knows who is in %s: run as "+
+			"root, or lower kernel.yama.ptrace_scope: %v", pid, call, err)
 	case errors.Is(err, os.ErrNotExist):
 		return false, ErrGone
 	}

@@ -20,7 +20,8 @@ type Case struct {
 	exit   *exitWatch // the target's word on the victim's end; nil without a victim
 	ownOOM func(w who, n int64)
 	claims *claims
-	// pending tells whether an injection that waits for no other is yet to come or going on, recovered whether the target is whole.
+	// pending tells whether an injection that waits for no other is yet to come or going on, recovered whether the
+	// target is whole.
 	pending   func() bool
 	recovered func(context.Context) bool
 	holdAll   func(context.Context) ([]*Victim, func(), error)
@@ -84,18 +85,19 @@ func (c *Case) Tells(what string) bool {
 	return false
 }
 
-// HoldAll takes hold of every member that the target lists, for a fault on the whole that does something to each, so that nobody
-// else strikes one of them until letGo is called. It is refused while another injection has one.
+// HoldAll takes hold of every member that the target lists, for a fault on the whole that does something to each, so
+// that nobody else strikes one of them until letGo is called. It is refused while another injection has one.
 func (c *Case) HoldAll(ctx context.Context) (members []*Victim, letGo func(), err error) {
 	return c.holdAll(ctx)
 }
 
-// ContinuesAnyway sees to it that a process which is about to be stopped goes on whatever becomes of the harness, until done is called. The
-// injection is refused where nobody could do that: nothing is stopped then.
+// ContinuesAnyway sees to it that a process which is about to be stopped goes on whatever becomes of the harness, until
+// done is called. The injection is refused where nobody could do that: nothing is stopped then.
 func (c *Case) ContinuesAnyway(pid int) (done func(), err error) {
 	done, err = c.Guardian.Continue(pid)
 	if err != nil {
-		return nil, Refuse("nobody would continue process %d if this one were killed, so that it is not stopped: %v", pid, err)
+		return nil, Refuse("nobody would continue process %d if this one were killed, so that it is not stopped: %v",
+			pid, err)
 	}
 	return done, nil
 }

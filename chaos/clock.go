@@ -14,8 +14,8 @@ type clock struct {
 	started time.Time
 }
 
-// newClock starts at one moment as both clocks tell it. The record's time counts from the one that was read first, so that nothing is
-// recorded before it happened by what the witness says.
+// newClock starts at one moment as both clocks tell it. The record's time counts from the one that was read first, so
+// that nothing is recorded before it happened by what the witness says.
 func newClock() *clock {
 	m := newAnchor(time.Now, func() time.Duration { return time.Duration(witness.Now()) })
 	return &clock{base: int64(m.mono), started: m.at}
@@ -43,7 +43,8 @@ type moment struct {
 	mono time.Duration
 }
 
-// newAnchor takes of many readings the two that are the least apart, for this process may have to wait between two of them.
+// newAnchor takes of many readings the two that are the least apart, for this process may have to wait between two of
+// them.
 func newAnchor(now func() time.Time, mono func() time.Duration) (best moment) {
 	least := time.Duration(math.MaxInt64)
 	for range 32 {

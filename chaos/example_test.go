@@ -34,7 +34,8 @@ func Example() {
 		}},
 		Progress: func(e history.Event) { // the receipts, as they come
 			if e.Fault != nil && e.Fault.Receipt != nil {
-				fmt.Fprintln(os.Stderr, e.T, e.Fault.Victim.Name, e.Fault.Outcome, e.Fault.Receipt.Tier, e.Fault.Receipt.Evidence)
+				fmt.Fprintln(os.Stderr, e.T, e.Fault.Victim.Name, e.Fault.Outcome, e.Fault.Receipt.Tier,
+					e.Fault.Receipt.Evidence)
 			}
 		},
 	}

@@ -40,7 +40,8 @@ func (x *exits) see(e history.MemberEvent) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, w := range x.watches {
-		if w.member.PID != e.PID || w.member.Generation != 0 && (w.member.Slot != e.Slot || w.member.Generation != e.Gen) {
+		if w.member.PID != e.PID ||
+			w.member.Generation != 0 && (w.member.Slot != e.Slot || w.member.Generation != e.Gen) {
 			continue
 		}
 		select {

@@ -11,10 +11,11 @@ import (
 )
 
 // Fault is one kind of harm with its parameters: a value such as Signal{Name: "KILL"} or Pause{For: time.Second}. It is
-// immutable and can be injected any number of times, also at once. Those that are built in are in chaos/faults: faults.Kinds lists them.
+// immutable and can be injected any number of times, also at once. Those that are built in are in chaos/faults:
+// faults.Kinds lists them.
 type Fault interface {
-	// String is its one-line form for people and for replay, with every parameter that is not left to its default: "signal
-	// KILL", "pause 1s".
+	// String is its one-line form for people and for replay, with every parameter that is not left to its default:
+	// "signal KILL", "pause 1s".
 	String() string
 	// Validate says what is wrong with its parameters, and what would be right.
 	Validate() error
@@ -24,15 +25,16 @@ type Fault interface {
 	Begin() Injection
 }
 
-// Traits are what a run and its judge have to know of a fault beside what its injections do. The zero value is that of a fault
-// which strikes a member, whatever that one is doing, and takes nothing else of the target.
+// Traits are what a run and its judge have to know of a fault beside what its injections do. The zero value is that of
+// a fault which strikes a member, whatever that one is doing, and takes nothing else of the target.
 type Traits struct {
 	// Whole tells that it befalls the target as a whole: nobody is picked for it.
 	Whole bool
 	// Ends are the reasons for which the target ends members by itself because of a fault on the whole: those of
 	// history.MemberEvent. "boot" stands for members that end before they are ready, whatever the target says of them.
 	Ends []string
-	// Marker is the line that each member which dies by itself of a fault on the whole writes to its stderr first; "" for none.
+	// Marker is the line that each member which dies by itself of a fault on the whole writes to its stderr first; ""
+	// for none.
 	Marker string
 	// Resizes tells that the target is to have Leaves members afterwards, 0 of one that it ends.
 	Resizes bool
@@ -45,8 +47,8 @@ type Traits struct {
 	EndsParent bool
 	// Phase is the one in which a victim must be hit, in place of the pick's; "" for the pick's.
 	Phase string
-	// StaysStopped tells that its injections stop their victim and want it to stay so for a while, so that one that was hit in a
-	// phase is not continued.
+	// StaysStopped tells that its injections stop their victim and want it to stay so for a while, so that one that was
+	// hit in a phase is not continued.
 	StaysStopped bool
 	// Idle tells that it does nothing to whoever does not ask for it, so that it shows little when it has happened.
 	Idle bool
@@ -61,9 +63,9 @@ type Traits struct {
 //	  │             └── error, panic, cancel ─┘         │
 //	  └──────────────── error, panic, cancel ───────────┘
 //
-// Heal always follows Inject and Cleanup always follows Setup, whatever happened in between, an error, a panic, an abort
-// condition or an interruption. They get a context that is not cancelled with the run. The outcome is decided by the
-// first error: none gives Confirmed; [ErrGone] AlreadyGone; a *[RefusedError] Refused; a *[MissedError] Missed; any
+// Heal always follows Inject and Cleanup always follows Setup, whatever happened in between, an error, a panic, an
+// abort condition or an interruption. They get a context that is not cancelled with the run. The outcome is decided by
+// the first error: none gives Confirmed; [ErrGone] AlreadyGone; a *[RefusedError] Refused; a *[MissedError] Missed; any
 // other Unconfirmed. Embed [Steps] for the steps that a fault does not need.
 type Injection interface {
 	// Setup prepares what the injection needs and finds out whether it is possible at all. Nothing is harmed yet.
@@ -90,7 +92,8 @@ func (Steps) Heal(context.Context, *Case) error { return ErrNothingToHeal }
 // Cleanup does nothing.
 func (Steps) Cleanup(context.Context, *Case) error { return nil }
 
-// ErrNothingToHeal is what Heal returns when there is nothing to take back: it keeps "healed" out of the history of faults that cannot be taken back.
+// ErrNothingToHeal is what Heal returns when there is nothing to take back: it keeps "healed" out of the history of
+// faults that cannot be taken back.
 var ErrNothingToHeal = errors.New("nothing to heal")
 
 // Outcome is how an injection ended.

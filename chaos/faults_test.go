@@ -2,7 +2,6 @@ package chaos_test
 
 import (
 	"errors"
-	"github.com/respawn-go/respawn/internal/takes"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -59,13 +59,33 @@ func TestFaultsAreConfirmed(t *testing.T) {
 		{faults.Signal{Name: "KILL"}, true, And(ending("signal SIGKILL"), HaveKeyWithValue("how", "died of it"))},
 		{faults.Signal{Name: "TERM"}, true, And(ending("exit 0"), HaveKeyWithValue("how", "drained and exited 0"))},
 		{faults.Signal{Name: "INT"}, true, HaveKeyWithValue("how", "died of it")},
-		{faults.Signal{Name: "SEGV"}, true, And(ending("exit 2"), HaveKeyWithValue("how", "died of it: its runtime says so"))},
-		{faults.Signal{Name: "ABRT"}, true, And(ending("exit 2"), HaveKeyWithValue("how", "died of it: its runtime says so"))},
-		{faults.Pause{For: 100 * time.Millisecond}, false, And(HaveKeyWithValue("at the beginning", "T"), HaveKeyWithValue("at the end", "T"))},
+		{
+			faults.Signal{Name: "SEGV"},
+			true,
+			And(ending("exit 2"), HaveKeyWithValue("how", "died of it: its runtime says so")),
+		},
+		{
+			faults.Signal{Name: "ABRT"},
+			true,
+			And(ending("exit 2"), HaveKeyWithValue("how", "died of it: its runtime says so")),
+		},
+		{
+			faults.Pause{For: 100 * time.Millisecond},
+			false,
+			And(HaveKeyWithValue("at the beginning", "T"), HaveKeyWithValue("at the end", "T")),
+		},
 		{faults.Exit{Code: 3}, true, And(ending("exit 3"), HaveKeyWithValue("marker", "respawn stress: exit 3"))},
 		{faults.Exit{}, true, And(ending("exit 0"), HaveKeyWithValue("marker", "respawn stress: exit 0"))},
-		{faults.Panic{Text: "oh no"}, true, And(ending("exit 2"), HaveKeyWithValue("marker", "respawn stress: panic oh no"))},
-		{faults.Crashpoint{At: "before-read"}, true, And(ending("signal SIGKILL"), HaveKeyWithValue("marker", "crash point before-read"))},
+		{
+			faults.Panic{Text: "oh no"},
+			true,
+			And(ending("exit 2"), HaveKeyWithValue("marker", "respawn stress: panic oh no")),
+		},
+		{
+			faults.Crashpoint{At: "before-read"},
+			true,
+			And(ending("signal SIGKILL"), HaveKeyWithValue("marker", "crash point before-read")),
+		},
 		{faults.Crashpoint{At: "after-read"}, true, HaveKeyWithValue("marker", "crash point after-read")},
 		{faults.Crashpoint{At: "mid-exec"}, true, HaveKeyWithValue("marker", "crash point mid-exec")},
 		{faults.Crashpoint{At: "mid-write"}, true, HaveKeyWithValue("marker", "crash point mid-write")},
@@ -91,7 +111,8 @@ func TestFaultsAreConfirmed(t *testing.T) {
 func TestPausedVictimIsKilledByThePool(t *testing.T) {
 	takes.Seconds(t)
 	g := NewWithT(t)
-	p := start(t, pool.Config{Size: 2, Heartbeat: time.Second}) // on a busy host a stop takes long to be seen, and must be before the end
+	// on a busy host a stop takes long to be seen, and must be before the end
+	p := start(t, pool.Config{Size: 2, Heartbeat: time.Second})
 	rec := strike(t, p, once(faults.Pause{For: 10 * time.Second}))
 	f := rec.faults(history.Concluded)[0]
 	g.Expect(f.Outcome).To(Equal(history.Confirmed), f.Err)
@@ -109,7 +130,8 @@ func TestPhasesAreHitExactly(t *testing.T) {
 			g := NewWithT(t)
 			p := start(t, pool.Config{Size: 2})
 			rec := strike(t, p, chaos.Nemesis{
-				Fault: faults.Signal{Name: "KILL"}, Pick: chaos.Pick{Phase: phase}, When: chaos.When{Every: 50 * time.Millisecond, Times: 3},
+				Fault: faults.Signal{Name: "KILL"}, Pick: chaos.Pick{Phase: phase},
+				When: chaos.When{Every: 50 * time.Millisecond, Times: 3},
 			})
 			outcomes := rec.settled()
 			g.Expect(outcomes["confirmed"]+outcomes["missed"]).To(Equal(3), "%v", outcomes)
@@ -221,6 +243,8 @@ func TestBootsAreSpoiltByOneAtATime(t *testing.T) {
 		Fault: faults.Signal{Name: "KILL"}, When: chaos.When{After: 300 * time.Millisecond},
 	})
 	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 2, "refused": 1}), "%v", rec.reasons())
-	g.Expect(rec.reasons()).To(Equal([]string{"refused: another spawn is going on: give it fail and delay together, or let this one begin later"}))
-	g.Expect(strike(t, p, once(faults.Spawn{Delay: time.Millisecond})).settled()).To(Equal(map[string]int{"unconfirmed": 1}), "it is over")
+	g.Expect(rec.reasons()).To(Equal(
+		[]string{"refused: another spawn is going on: give it fail and delay together, or let this one begin later"}))
+	g.Expect(strike(t, p, once(faults.Spawn{Delay: time.Millisecond})).settled()).
+		To(Equal(map[string]int{"unconfirmed": 1}), "it is over")
 }

@@ -24,7 +24,8 @@ func TestGroupOfAHarnessThatIsKilled(t *testing.T) {
 	cmd.Stderr = os.Stderr
 	g.Expect(cmd.Start()).To(Succeed())
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	g.Eventually(func() string { return cgroupsOf(t, victim.Process.Pid) }).WithTimeout(20 * time.Second).Should(ContainSubstring("-fault-"))
+	g.Eventually(func() string { return cgroupsOf(t, victim.Process.Pid) }).WithTimeout(20 * time.Second).
+		Should(ContainSubstring("-fault-"))
 	g.Expect(cgroup.Owned(cmd.Process.Pid)).NotTo(BeEmpty())
 	t.Cleanup(func() {
 		for _, dir := range cgroup.Owned(cmd.Process.Pid) {
@@ -34,5 +35,6 @@ func TestGroupOfAHarnessThatIsKilled(t *testing.T) {
 
 	g.Expect(cmd.Process.Kill()).To(Succeed())
 	g.Eventually(gone).WithTimeout(20 * time.Second).Should(BeClosed())
-	g.Eventually(func() []string { return cgroup.Owned(cmd.Process.Pid) }).WithTimeout(20 * time.Second).Should(BeEmpty())
+	g.Eventually(func() []string { return cgroup.Owned(cmd.Process.Pid) }).WithTimeout(20 * time.Second).
+		Should(BeEmpty())
 }

@@ -60,7 +60,8 @@ func TestHealAfterEverything(t *testing.T) {
 			return broken{faults.Pause{}, func() error { panic("a mistake in the harness") }}
 		}, nil, &chaos.PanicError{}, "unconfirmed"},
 		{"abort", func(context.CancelFunc) chaos.Fault { return faults.Pause{For: time.Hour} }, []chaos.Abort{{
-			Rule: "a fault was injected", Tripped: func(e history.Event) bool { return e.Fault != nil && e.Fault.Op == history.Injected },
+			Rule:    "a fault was injected",
+			Tripped: func(e history.Event) bool { return e.Fault != nil && e.Fault.Op == history.Injected },
 		}}, chaos.ErrAborted, "unconfirmed"},
 		{"interruption", func(cancel context.CancelFunc) chaos.Fault {
 			return broken{faults.Pause{}, func() error { cancel(); return context.Canceled }}
@@ -73,7 +74,8 @@ func TestHealAfterEverything(t *testing.T) {
 			defer cancel()
 			var rec tape
 			run := chaos.Run{
-				Target: p, Open: rec.open, Chaos: []chaos.Nemesis{once(c.fault(cancel))}, Abort: c.abort, Settle: time.Second, Steady: 1,
+				Target: p, Open: rec.open, Chaos: []chaos.Nemesis{once(c.fault(cancel))}, Abort: c.abort,
+				Settle: time.Second, Steady: 1,
 			}
 			err := run.Do(ctx)
 			switch want := c.err.(type) { //nolint:errorlint // the table's own
@@ -81,7 +83,9 @@ func TestHealAfterEverything(t *testing.T) {
 				g.Expect(err).NotTo(HaveOccurred())
 			case *chaos.PanicError:
 				g.Expect(errors.As(err, &want)).To(BeTrue(), "%v", err)
-				g.Expect(rec.count(func(e history.Event) bool { return e.Alarm != nil && e.Alarm.Kind == history.AlarmError })).To(Equal(1))
+				g.Expect(rec.count(func(e history.Event) bool {
+					return e.Alarm != nil && e.Alarm.Kind == history.AlarmError
+				})).To(Equal(1))
 			default:
 				g.Expect(err).To(MatchError(want))
 			}
@@ -95,8 +99,8 @@ func TestHealAfterEverything(t *testing.T) {
 	}
 }
 
-// harnessRole makes TestMain a harness of its own: "PID,DIR" has it pause that process for an hour, "PID,DIR,oom" lets a
-// hog that is stopped wait beside it, and "PID,DIR,cpu" throttles it for an hour with a guardian that ends it too.
+// harnessRole makes TestMain a harness of its own: "PID,DIR" has it pause that process for an hour, "PID,DIR,oom" lets
+// a hog that is stopped wait beside it, and "PID,DIR,cpu" throttles it for an hour with a guardian that ends it too.
 const harnessRole = "RESPAWN_TEST_HARNESS"
 
 // harness is a process that runs chaos against the process whose pid its environment names.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/respawn-go/respawn/internal/takes"
 	"os"
 	"os/exec"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/cgroup"
+	"github.com/respawn-go/respawn/internal/takes"
 )
 
 // oomScore is a process's oom_score_adj.
@@ -27,8 +27,8 @@ func oomScore(pid int) string {
 	return strings.TrimSpace(string(data))
 }
 
-// A process that cannot be told to allocate, and does nothing at all, is ended by the kernel's OOM killer all the same, and
-// it alone: a hog uses up the memory of its group.
+// A process that cannot be told to allocate, and does nothing at all, is ended by the kernel's OOM killer all the same,
+// and it alone: a hog uses up the memory of its group.
 func TestOOMOfAVictimThatAllocatesNothing(t *testing.T) {
 	takes.Seconds(t)
 	how := needs(t, cgroup.Memory)
@@ -43,8 +43,10 @@ func TestOOMOfAVictimThatAllocatesNothing(t *testing.T) {
 	g.Expect(r.Mechanism).To(Equal(how))
 	g.Expect(r.Evidence).To(Or(
 		And(HaveKeyWithValue("oom_kill", "0 → 1"), HaveKeyWithValue("hog", "stopped at the first kill")),
-		And(HaveKeyWithValue("oom_kill", "0 → 1"), HaveKeyWithValue("hog", "had to be stopped")), // on a busy host, which sees the kill late
-		And(HaveKeyWithValue("oom_kill", "0 → 2"), HaveKeyWithValue("hog", "ended by the kernel's OOM killer too"))), "the second without CAP_SYS_RESOURCE")
+		// on a busy host, which sees the kill late
+		And(HaveKeyWithValue("oom_kill", "0 → 1"), HaveKeyWithValue("hog", "had to be stopped")),
+		And(HaveKeyWithValue("oom_kill", "0 → 2"), HaveKeyWithValue("hog", "ended by the kernel's OOM killer too"))),
+		"the second without CAP_SYS_RESOURCE")
 	if chaos.HasExitInfo() {
 		g.Expect(r.Evidence).To(ending("signal SIGKILL"))
 	}
@@ -54,8 +56,8 @@ func TestOOMOfAVictimThatAllocatesNothing(t *testing.T) {
 	g.Expect(hogsOf(os.Getpid())).To(BeEmpty())
 }
 
-// A process that cannot be told to allocate is under pressure all the same, for as long as that is to last, and lives: a hog
-// takes in its group what is missing.
+// A process that cannot be told to allocate is under pressure all the same, for as long as that is to last, and lives:
+// a hog takes in its group what is missing.
 func TestMemoryOfAVictimThatAllocatesNothing(t *testing.T) {
 	long(t)
 	how := needs(t, cgroup.Memory)
@@ -70,7 +72,8 @@ func TestMemoryOfAVictimThatAllocatesNothing(t *testing.T) {
 	g.Expect(settled[0].Fatal).To(BeFalse())
 	r := settled[0].Receipt
 	g.Expect(r.Mechanism).To(Equal(how))
-	g.Expect(r.Evidence).To(And(HaveKeyWithValue("oom_kill", "0 → 0"), HaveKeyWithValue("hog", MatchRegexp(`^took \d+ bytes$`))))
+	g.Expect(r.Evidence).
+		To(And(HaveKeyWithValue("oom_kill", "0 → 0"), HaveKeyWithValue("hog", MatchRegexp(`^took \d+ bytes$`))))
 	held, err := time.ParseDuration(r.Evidence["held"])
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(held).To(BeNumerically(">=", 200*time.Millisecond))
@@ -81,7 +84,8 @@ func TestMemoryOfAVictimThatAllocatesNothing(t *testing.T) {
 	g.Expect(hogsOf(os.Getpid())).To(BeEmpty())
 }
 
-// Usage that was there and falls before the time is over is not confirmed, although the hog lives and nobody was killed.
+// Usage that was there and falls before the time is over is not confirmed, although the hog lives and nobody was
+// killed.
 func TestMemoryThatIsGivenBackIsNotConfirmed(t *testing.T) {
 	long(t)
 	needs(t, cgroup.Memory)
@@ -100,16 +104,21 @@ func TestMemoryThatIsGivenBackIsNotConfirmed(t *testing.T) {
 		g.Expect(hogs).To(HaveLen(1))
 		go func() {
 			// The target is 80 % of 128 MiB. It is there for a part of the time, in which it is seen.
-			NewWithT(t).Eventually(group.MemoryCurrent).WithTimeout(20 * time.Second).Should(BeNumerically(">", 100<<20))
+			NewWithT(t).Eventually(group.MemoryCurrent).WithTimeout(20 * time.Second).
+				Should(BeNumerically(">", 100<<20))
 			time.AfterFunc(200*time.Millisecond, func() { given <- giveBack(hogs[0]) })
 		}()
 	}
-	run := chaos.Run{Target: p, Open: rec.open, Steady: 1, Settle: 1, Chaos: []chaos.Nemesis{once(faults.Memory{For: 3 * time.Second})}}
+	run := chaos.Run{
+		Target: p, Open: rec.open, Steady: 1, Settle: 1,
+		Chaos: []chaos.Nemesis{once(faults.Memory{For: 3 * time.Second})},
+	}
 	g.Expect(run.Do(t.Context())).To(Succeed())
 	g.Expect(<-given).To(Succeed())
 	g.Expect(rec.settled()).To(Equal(map[string]int{"unconfirmed": 1}), "%v", rec.faults(history.Concluded)[0].Receipt)
 	g.Expect(rec.reasons()).To(ConsistOf(MatchRegexp(`usage fell to \d+ bytes within the 3s`)))
-	g.Expect(rec.faults(history.Concluded)[0].Receipt.Evidence).To(HaveKeyWithValue("usage", MatchRegexp(`^\d+ to \d+ of \d+ bytes$`)))
+	g.Expect(rec.faults(history.Concluded)[0].Receipt.Evidence).
+		To(HaveKeyWithValue("usage", MatchRegexp(`^\d+ to \d+ of \d+ bytes$`)))
 }
 
 // giveBack frees what a hog took, which goes on all the same.
@@ -124,8 +133,8 @@ func giveBack(hog int) error {
 	return errors.Join(err, errors.New("the hog has no memory file"))
 }
 
-// nearTheTarget makes a target of one process whose group uses nine tenths of what the memory fault is to bring about, so that
-// the usage alone does not tell whether the hog has taken anything.
+// nearTheTarget makes a target of one process whose group uses nine tenths of what the memory fault is to bring about,
+// so that the usage alone does not tell whether the hog has taken anything.
 func nearTheTarget(t *testing.T) *procs {
 	t.Helper()
 	g := NewWithT(t)
@@ -140,7 +149,8 @@ func nearTheTarget(t *testing.T) *procs {
 	g.Expect(err).NotTo(HaveOccurred())
 	file := os.NewFile(uintptr(fd), "near")
 	t.Cleanup(func() { file.Close() })
-	eater := exec.Command("sh", "-c", fmt.Sprintf("read go; head -c %d /dev/zero >&3", 49<<20)) // memory is its writer's
+	// memory is its writer's
+	eater := exec.Command("sh", "-c", fmt.Sprintf("read go; head -c %d /dev/zero >&3", 49<<20))
 	eater.ExtraFiles = []*os.File{file}
 	in, err := eater.StdinPipe()
 	g.Expect(err).NotTo(HaveOccurred())
@@ -166,7 +176,10 @@ func TestMemoryWithAHogThatGetsLess(t *testing.T) {
 			}
 		}
 	}
-	run := chaos.Run{Target: nearTheTarget(t), Open: rec.open, Steady: 1, Settle: 1, Chaos: []chaos.Nemesis{once(faults.Memory{For: 300 * time.Millisecond})}}
+	run := chaos.Run{
+		Target: nearTheTarget(t), Open: rec.open, Steady: 1, Settle: 1,
+		Chaos: []chaos.Nemesis{once(faults.Memory{For: 300 * time.Millisecond})},
+	}
 	g.Expect(run.Do(t.Context())).To(Succeed())
 	settled := rec.faults(history.Concluded)
 	g.Expect(rec.settled()).To(Equal(map[string]int{"unconfirmed": 1}), "%v", settled[0].Receipt)
@@ -174,7 +187,8 @@ func TestMemoryWithAHogThatGetsLess(t *testing.T) {
 	g.Expect(settled[0].Receipt.Evidence).To(HaveKeyWithValue("hog", "took 4096 bytes"))
 }
 
-// The time for which the memory is held begins when the hog has said that it has it, and not when the usage is high anyway.
+// The time for which the memory is held begins when the hog has said that it has it, and not when the usage is high
+// anyway.
 func TestMemoryIsHeldFromWhenTheHogHasIt(t *testing.T) {
 	long(t)
 	needs(t, cgroup.Memory)
@@ -193,7 +207,10 @@ func TestMemoryIsHeldFromWhenTheHogHasIt(t *testing.T) {
 			})
 		}
 	}
-	run := chaos.Run{Target: nearTheTarget(t), Open: rec.open, Steady: 1, Settle: 1, Chaos: []chaos.Nemesis{once(faults.Memory{For: 300 * time.Millisecond})}}
+	run := chaos.Run{
+		Target: nearTheTarget(t), Open: rec.open, Steady: 1, Settle: 1,
+		Chaos: []chaos.Nemesis{once(faults.Memory{For: 300 * time.Millisecond})},
+	}
 	g.Expect(run.Do(t.Context())).To(Succeed())
 	settled := rec.faults(history.Concluded)
 	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 1}), "%s %v", settled[0].Err, settled[0].Receipt)
@@ -230,9 +247,13 @@ func TestMemoryWithAHogThatEnds(t *testing.T) {
 			}
 		}
 	}
-	run := chaos.Run{Target: sleepers(t, 1), Open: rec.open, Steady: 1, Settle: 1, Chaos: []chaos.Nemesis{once(faults.Memory{For: time.Hour})}}
+	run := chaos.Run{
+		Target: sleepers(t, 1), Open: rec.open, Steady: 1, Settle: 1,
+		Chaos: []chaos.Nemesis{once(faults.Memory{For: time.Hour})},
+	}
 	g.Expect(run.Do(t.Context())).To(Succeed())
-	g.Expect(rec.reasons()).To(ConsistOf(Or(ContainSubstring("the hog ended before"), ContainSubstring("the hog is gone"))))
+	g.Expect(rec.reasons()).
+		To(ConsistOf(Or(ContainSubstring("the hog ended before"), ContainSubstring("the hog is gone"))))
 	g.Expect(hogsOf(os.Getpid())).To(BeEmpty())
 }
 
@@ -275,11 +296,14 @@ func TestHogIsCalledOff(t *testing.T) {
 		if e.Fault != nil && e.Fault.Op == history.Injected {
 			go func() {
 				defer cancel()
-				NewWithT(t).Eventually(func() string { return oomScore(victim) }).WithTimeout(20 * time.Second).Should(Equal("1000"))
+				NewWithT(t).Eventually(func() string { return oomScore(victim) }).WithTimeout(20 * time.Second).
+					Should(Equal("1000"))
 			}()
 		}
 	}
-	run := chaos.Run{Target: p, Open: rec.open, Steady: 1, Chaos: []chaos.Nemesis{once(faults.OOM{Mechanism: "cgroup"})}}
+	run := chaos.Run{
+		Target: p, Open: rec.open, Steady: 1, Chaos: []chaos.Nemesis{once(faults.OOM{Mechanism: "cgroup"})},
+	}
 	g.Expect(run.Do(ctx)).To(MatchError(chaos.ErrInterrupted))
 	g.Expect(rec.settled()).To(Equal(map[string]int{"unconfirmed": 1}))
 	g.Expect(rec.faults(history.Healed)).To(HaveLen(1))
@@ -296,7 +320,8 @@ func cgroupsOf(t *testing.T, pid int) string {
 	return string(data)
 }
 
-// If the harness is killed meanwhile, its guardian gives the victim's score and its group's limit back, and the hog ends.
+// If the harness is killed meanwhile, its guardian gives the victim's score and its group's limit back, and the hog
+// ends.
 func TestHogOfAHarnessThatIsKilled(t *testing.T) {
 	needs(t, cgroup.Memory)
 	g := NewWithT(t)
@@ -332,5 +357,6 @@ func TestHogOfAHarnessThatIsKilled(t *testing.T) {
 	g.Eventually(score).WithTimeout(20 * time.Second).Should(Equal(before))
 	g.Eventually(group.MemoryMax).WithTimeout(20 * time.Second).Should(BeZero())
 	g.Expect(syscall.Kill(hogs[0], syscall.SIGCONT)).To(Succeed())
-	g.Eventually(func() string { return state(hogs[0]) }).WithTimeout(20 * time.Second).Should(Or(BeEmpty(), Equal("Z")))
+	g.Eventually(func() string { return state(hogs[0]) }).WithTimeout(20 * time.Second).
+		Should(Or(BeEmpty(), Equal("Z")))
 }

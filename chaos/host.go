@@ -61,7 +61,9 @@ type hostWatch struct {
 }
 
 func newHostWatch(x *experiment) *hostWatch {
-	h := &hostWatch{x: x, own: ownTime{parent: x.sampler.parent}, psi: cgroup.PressureFile(), limits: map[string]cgroup.Bandwidth{}}
+	h := &hostWatch{
+		x: x, own: ownTime{parent: x.sampler.parent}, psi: cgroup.PressureFile(), limits: map[string]cgroup.Bandwidth{},
+	}
 	if marked, ok := x.Target.(Marked); ok {
 		h.own.marker = MarkerEntry(marked.Marker())
 	}
@@ -93,8 +95,8 @@ func (h *hostWatch) look(late []time.Duration) history.Host {
 	return look
 }
 
-// stoodStill is the CPU time for which the machine itself did not run, as when it was paused: then its own counters miss most
-// of the time that has passed.
+// stoodStill is the CPU time for which the machine itself did not run, as when it was paused: then its own counters
+// miss most of the time that has passed.
 func stoodStill(look history.Host, busy time.Duration) time.Duration {
 	all := look.Over * time.Duration(look.CPUs)
 	if missing := all - busy - look.Idle - look.Stolen; missing > all/2 {
@@ -123,8 +125,8 @@ func (h *hostWatch) limit(own time.Duration) (worst *history.CPULimit) {
 	return worst
 }
 
-// ownTime follows the CPU time of the harness, the target's parent and whatever descends from either or bears the target's
-// marker. Who belonged to them once belongs to them for good, whoever its parent is by then.
+// ownTime follows the CPU time of the harness, the target's parent and whatever descends from either or bears the
+// target's marker. Who belonged to them once belongs to them for good, whoever its parent is by then.
 type ownTime struct {
 	parent int
 	marker string              // "": there is none
@@ -132,8 +134,8 @@ type ownTime struct {
 	others map[int]procfs.Proc // the same of those that were looked at and are not
 }
 
-// since is the CPU time of ours since the last look. What a process used between two looks and its end is known from its
-// parent, if that waited for it.
+// since is the CPU time of ours since the last look. What a process used between two looks and its end is known from
+// its parent, if that waited for it.
 func (o *ownTime) since(table procfs.Table) time.Duration {
 	own, others := make(map[int]procfs.Proc), make(map[int]procfs.Proc)
 	var used, reaped time.Duration

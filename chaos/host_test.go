@@ -1,7 +1,6 @@
 package chaos_test
 
 import (
-	"github.com/respawn-go/respawn/internal/takes"
 	"os"
 	"testing"
 	"time"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/takes"
 )
 
 func TestWhatTheTargetUsesIsNotTakenForOthersUse(t *testing.T) {
@@ -34,7 +34,8 @@ func TestWhatTheTargetUsesIsNotTakenForOthersUse(t *testing.T) {
 	since := chaos.OwnTime(parent)
 	first := table(proc(parent, 1, 9*s, 5*s), proc(member, parent, 3*s, 0), proc(alien, 1, 7*s, 0))
 	g.Expect(since(first)).To(BeZero(), "what came before the first look does not count")
-	g.Expect(since(table(proc(parent, 1, 10*s, 5*s), proc(member, parent, 5*s, 0), proc(deep, member, s, 0), proc(alien, 1, 99*s, 0)))).
+	g.Expect(since(table(proc(parent, 1, 10*s, 5*s), proc(member, parent, 5*s, 0), proc(deep, member, s, 0),
+		proc(alien, 1, 99*s, 0)))).
 		To(Equal(4*s), "a new process counts from its start")
 	g.Expect(since(table(proc(parent, 1, 10*s, 5*s), proc(member, parent, 5*s, 0), proc(deep, 1, 3*s, 0)))).
 		To(Equal(2*s), "who belonged to it once belongs to it, whoever its parent is")

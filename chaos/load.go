@@ -48,22 +48,23 @@ func (l *Load) validate(t Target) error {
 
 // loader runs a load.
 type loader struct {
-	x        *experiment
-	load     *Load
-	submit   context.Context // ended: no more submissions
-	quit     context.CancelFunc
-	wait     context.Context // ended: what is in flight is given up
-	giveUp   func()
-	forget   func() // the ends of the contexts are no longer waited for
-	wg       sync.WaitGroup
-	ids      atomic.Uint64 // of this load, and of what is sent to all slots at once, where the target does not number them
+	x      *experiment
+	load   *Load
+	submit context.Context // ended: no more submissions
+	quit   context.CancelFunc
+	wait   context.Context // ended: what is in flight is given up
+	giveUp func()
+	forget func() // the ends of the contexts are no longer waited for
+	wg     sync.WaitGroup
+	// of this load, and of what is sent to all slots at once, where the target does not number them
+	ids      atomic.Uint64
 	begun    atomic.Uint64 // tasks of this load
 	progress atomic.Uint64 // tasks that have ended
 }
 
-// newLoader makes a loader, which submits until ctx ends. Tasks in flight outlive that where it is for want of time, but not
-// outer; they are given up once the history says why the run ended, after which they say nothing about the target. Without a load
-// it has nothing to do.
+// newLoader makes a loader, which submits until ctx ends. Tasks in flight outlive that where it is for want of time,
+// but not outer; they are given up once the history says why the run ended, after which they say nothing about the
+// target. Without a load it has nothing to do.
 func (x *experiment) newLoader(ctx, outer context.Context) *loader {
 	l := &loader{x: x, load: x.Load}
 	l.submit, l.quit = context.WithCancel(ctx)
@@ -183,7 +184,8 @@ func (l *loader) ended(id uint64, began time.Duration, s Settled) {
 		l.x.doubt()
 	}
 	l.x.record(history.Event{Task: &history.Task{
-		ID: id, Op: history.Settled, Outcome: s.Outcome, Latency: l.x.clock.now() - began, Attempts: s.Attempts, PID: s.PID, Err: s.Err,
+		ID: id, Op: history.Settled, Outcome: s.Outcome, Latency: l.x.clock.now() - began, Attempts: s.Attempts,
+		PID: s.PID, Err: s.Err,
 	}})
 }
 
@@ -220,8 +222,8 @@ func (l *loader) finish(ctx context.Context, still time.Duration) error {
 	return err
 }
 
-// still ends the load and waits until nothing is in flight, or no task has ended for so long. It is false if tasks go on ending
-// for twice that.
+// still ends the load and waits until nothing is in flight, or no task has ended for so long. It is false if tasks go
+// on ending for twice that.
 func (l *loader) still(long time.Duration) bool {
 	l.quit()
 	ctx, cancel := context.WithTimeout(l.wait, 2*long)
@@ -230,7 +232,8 @@ func (l *loader) still(long time.Duration) bool {
 	return err == nil
 }
 
-// drain ends the load and waits for what is in flight; what does not end is given up and counted as hung. The error is ctx's.
+// drain ends the load and waits for what is in flight; what does not end is given up and counted as hung. The error is
+// ctx's.
 func (l *loader) drain(ctx context.Context, still time.Duration) error {
 	l.quit()
 	_, err := l.idle(ctx, still)

@@ -10,8 +10,8 @@ import (
 // ErrTargetGone is returned by Do when the target ended as a whole, by itself.
 var ErrTargetGone = errors.New("chaos: the target is gone")
 
-// watchLife ends the run at once when the target ends though no fault is to end it: waiting for what is gone to recover shows
-// nothing, and what it leaves behind would look like the cause. The function that it returns ends the watch.
+// watchLife ends the run at once when the target ends though no fault is to end it: waiting for what is gone to recover
+// shows nothing, and what it leaves behind would look like the cause. The function that it returns ends the watch.
 func (x *experiment) watchLife() (end func()) {
 	target, ok := x.Target.(Mortal)
 	if !ok || x.endsParent() {

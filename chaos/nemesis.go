@@ -15,8 +15,9 @@ import (
 	"github.com/respawn-go/respawn/internal/wait"
 )
 
-// patience is how long a shot waits for a member that can be picked: the one it wants may just be booting. For the ones that are
-// first in its order it waits for loyalty: so that one seed gives the same victims, although members come back sooner or later.
+// patience is how long a shot waits for a member that can be picked: the one it wants may just be booting. For the ones
+// that are first in its order it waits for loyalty: so that one seed gives the same victims, although members come back
+// sooner or later.
 const (
 	patience = time.Second
 	loyalty  = 250 * time.Millisecond
@@ -27,7 +28,8 @@ func (x *experiment) fire(ctx, probeCtx context.Context, s Shot, due time.Durati
 	traits := s.Fault.Traits()
 	if traits.Resizes && traits.Leaves < x.MinAlive {
 		n := x.planned(s, nil, due)
-		x.settled(n, s, nil, history.Receipt{}, Refuse("min_alive reached: %s leaves fewer members alive than %d", s.Fault, x.MinAlive))
+		x.settled(n, s, nil, history.Receipt{},
+			Refuse("min_alive reached: %s leaves fewer members alive than %d", s.Fault, x.MinAlive))
 		return
 	}
 	if traits.Whole {
@@ -179,8 +181,9 @@ func (x *experiment) taken(m Member) bool {
 	return false
 }
 
-// spare counts the members of a role that are nobody's victim and alive. A victim is let go of when it is dead, so that it is asked
-// for first whether somebody has it: the other way round one that dies in between would pass for both. pickMu is held.
+// spare counts the members of a role that are nobody's victim and alive. A victim is let go of when it is dead, so that
+// it is asked for first whether somebody has it: the other way round one that dies in between would pass for both.
+// pickMu is held.
 func (x *experiment) spare(members []Member, role string) (n int) {
 	for _, m := range members {
 		if m.Role != role || x.taken(m) {
@@ -242,7 +245,8 @@ func (x *experiment) inject(ctx, probeCtx context.Context, s Shot, v *Victim, du
 	n := x.planned(s, v, due)
 	c := &Case{
 		Target: x.Target, Victim: v, Guardian: x.Guardian, Until: x.planEnd, clock: x.clock, ownOOM: x.countOOM,
-		claims: &x.claims, pending: func() bool { return x.pending.Load() > 0 }, recovered: x.recovered, holdAll: x.holdAll,
+		claims: &x.claims, pending: func() bool { return x.pending.Load() > 0 }, recovered: x.recovered,
+		holdAll: x.holdAll,
 	}
 	if v != nil {
 		c.exit = x.exits.watch(v.Member)
@@ -258,7 +262,8 @@ func (x *experiment) inject(ctx, probeCtx context.Context, s Shot, v *Victim, du
 	case err == nil:
 		x.record(history.Event{Fault: &history.Fault{N: n, Nemesis: s.Nemesis, Op: history.Healed}})
 	case !errors.Is(err, ErrNothingToHeal):
-		x.record(history.Event{Fault: &history.Fault{N: n, Nemesis: s.Nemesis, Op: history.HealFailed, Err: err.Error()}})
+		x.record(
+			history.Event{Fault: &history.Fault{N: n, Nemesis: s.Nemesis, Op: history.HealFailed, Err: err.Error()}})
 		x.fail(fmt.Errorf("injection %d (%s) could not be healed: %w", n, s.Fault, err))
 	}
 }
@@ -306,7 +311,9 @@ func (x *experiment) injected(n int, s Shot, v *Victim) {
 }
 
 func (x *experiment) settled(n int, s Shot, v *Victim, r history.Receipt, err error) {
-	f := &history.Fault{N: n, Nemesis: s.Nemesis, Op: history.Concluded, Fault: s.Fault.String(), Outcome: OutcomeOf(err)}
+	f := &history.Fault{
+		N: n, Nemesis: s.Nemesis, Op: history.Concluded, Fault: s.Fault.String(), Outcome: OutcomeOf(err),
+	}
 	f.Victim = x.victimOf(s, v)
 	f.Fatal = err == nil && (v != nil && v.Gone() || v == nil && f.Victim != nil)
 	if r.Tier != "" {
@@ -329,8 +336,8 @@ func (x *experiment) settled(n int, s Shot, v *Victim, r history.Receipt, err er
 // who is one member in the course of a run.
 type who struct{ pid, slot, gen int }
 
-// countOOM notes that the kernel killed that member for memory, n times with what it had started. The target and a fault
-// may both tell of the same.
+// countOOM notes that the kernel killed that member for memory, n times with what it had started. The target and a
+// fault may both tell of the same.
 func (x *experiment) countOOM(w who, n int64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

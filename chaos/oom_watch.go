@@ -9,10 +9,10 @@ import (
 	"github.com/respawn-go/respawn/internal/procfs"
 )
 
-// oomWatch counts the kernel's OOM kills that may have hit members although no fault was to: those in the memory cgroup that
-// the members' parent is in, where the members are that have none of their own. What the kernel kills in other groups of
-// this host is no business of this run. Where there is no such group, or members are elsewhere, all the kills of this host
-// count, less those in the members' own groups.
+// oomWatch counts the kernel's OOM kills that may have hit members although no fault was to: those in the memory cgroup
+// that the members' parent is in, where the members are that have none of their own. What the kernel kills in other
+// groups of this host is no business of this run. Where there is no such group, or members are elsewhere, all the kills
+// of this host count, less those in the members' own groups.
 type oomWatch struct {
 	groups map[string]*countedGroup // by directory
 	host   bool                     // count the whole host's instead

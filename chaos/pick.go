@@ -12,8 +12,8 @@ import (
 	"github.com/respawn-go/respawn/internal/procfs"
 )
 
-// Pick says which members become victims. At most one of Random, Percent, All, Oldest, Newest, Slots and Each is set; the
-// zero value means one member at random. State and Phase narrow down who can be picked.
+// Pick says which members become victims. At most one of Random, Percent, All, Oldest, Newest, Slots and Each is set;
+// the zero value means one member at random. State and Phase narrow down who can be picked.
 type Pick struct {
 	Random  int     // so many at random
 	Percent float64 // this share of those that can be picked, rounded up, at random: 0 to 100
@@ -28,12 +28,12 @@ type Pick struct {
 	// State is idle, busy, starting or ready: as the target lists the member at that moment. Default: ready.
 	State string
 	// Phase is hit exactly: the victim is stopped, its phase read, and only if it is this one struck. booting, idle,
-	// reading, running, writing or draining. Of a broker: leader, follower or catching-up, which last for seconds, so that nobody
-	// is stopped for a look.
+	// reading, running, writing or draining. Of a broker: leader, follower or catching-up, which last for seconds, so
+	// that nobody is stopped for a look.
 	Phase string
 
-	// In is a system call, one of procfs.Calls: the victim is seen to wait in it, stopped, looked at again, and only if it is there
-	// still struck. A call may complete in between without a trace, as the receipt says.
+	// In is a system call, one of procfs.Calls: the victim is seen to wait in it, stopped, looked at again, and only if
+	// it is there still struck. A call may complete in between without a trace, as the receipt says.
 	In string
 }
 
@@ -53,7 +53,9 @@ func (p Pick) Validate() error {
 		}
 	}
 	ways := 0
-	for _, set := range []bool{p.Random != 0, p.Percent != 0, p.All, p.Oldest != 0, p.Newest != 0, p.Slots != nil, p.Each} {
+	for _, set := range []bool{
+		p.Random != 0, p.Percent != 0, p.All, p.Oldest != 0, p.Newest != 0, p.Slots != nil, p.Each,
+	} {
 		if set {
 			ways++
 		}
@@ -62,15 +64,19 @@ func (p Pick) Validate() error {
 	bad(p.Random < 0 || p.Oldest < 0 || p.Newest < 0, "pick: a negative number of members")
 	bad(p.Percent < 0 || p.Percent > 100, "pick: %v%%: want 0%% to 100%%", p.Percent)
 	bad(slices.ContainsFunc(p.Slots, func(s int) bool { return s < 0 }), "pick: slots are counted from 0")
-	bad(p.State != "" && !slices.Contains(pickStates, p.State), "pick: state %q: want one of %s", p.State, strings.Join(pickStates, ", "))
-	bad(p.Role != "" && !slices.Contains(pickRoles, p.Role), "pick: role %q: want one of %s", p.Role, strings.Join(pickRoles, ", "))
+	bad(p.State != "" && !slices.Contains(pickStates, p.State), "pick: state %q: want one of %s", p.State,
+		strings.Join(pickStates, ", "))
+	bad(p.Role != "" && !slices.Contains(pickRoles, p.Role), "pick: role %q: want one of %s", p.Role,
+		strings.Join(pickRoles, ", "))
 	phases := pickPhases
 	if p.Role == Broker {
 		phases = pickParts
 	}
-	bad(p.Phase != "" && !slices.Contains(phases, p.Phase), "pick: phase %q: want one of %s%s", p.Phase, strings.Join(phases, ", "), p.otherRole())
+	bad(p.Phase != "" && !slices.Contains(phases, p.Phase), "pick: phase %q: want one of %s%s", p.Phase,
+		strings.Join(phases, ", "), p.otherRole())
 	bad(p.Role == Owner && p.Phase != "", "pick: phase %s: an owner has none", p.Phase)
-	bad(!RunsTasks(p.Role) && (p.State == "idle" || p.State == "busy"), "pick: state %s: %s runs no tasks", p.State, map[string]string{Broker: "a broker", Owner: "an owner"}[p.Role])
+	bad(!RunsTasks(p.Role) && (p.State == "idle" || p.State == "busy"), "pick: state %s: %s runs no tasks", p.State,
+		map[string]string{Broker: "a broker", Owner: "an owner"}[p.Role])
 	bad(p.In != "" && len(procfs.Calls()) > 0 && !slices.Contains(procfs.Calls(), p.In),
 		"pick: in %q: want a system call in which a process waits: %s", p.In, strings.Join(procfs.Calls(), ", "))
 	bad(p.In != "" && p.Phase != "", "pick: in and phase contradict each other: want one")
@@ -190,7 +196,8 @@ func (o order) slots(total, n int) []int {
 
 // byChance tells whether victims are drawn: who is first in the shot's order, and not who is in some state.
 func (p Pick) byChance() bool {
-	return !p.All && p.Slots == nil && !p.Each && p.Oldest == 0 && p.Newest == 0 && p.State == "" && p.Phase == "" && p.In == ""
+	return !p.All && p.Slots == nil && !p.Each && p.Oldest == 0 && p.Newest == 0 && p.State == "" && p.Phase == "" &&
+		p.In == ""
 }
 
 // number is how many of so many are picked at random.
@@ -201,7 +208,8 @@ func (p Pick) number(of int) int {
 	return max(p.Random, 1)
 }
 
-// choose picks among the candidates for a target of so many slots. turn counts the picks of the same list before this one.
+// choose picks among the candidates for a target of so many slots. turn counts the picks of the same list before this
+// one.
 func (p Pick) choose(list []candidate, turn, slots int, o order) []candidate {
 	list = slices.Clone(list)
 	switch {

@@ -94,23 +94,31 @@ func TestPicksByRole(t *testing.T) {
 			o.from, of = 5, 2
 		}
 		var slots []int
-		for _, chosen := range c.pick.choose(c.pick.candidates(members, func(Member) bool { return false }), 2%of, of, o) {
+		for _, chosen := range c.pick.choose(c.pick.candidates(members, func(Member) bool { return false }),
+			2%of, of, o) {
 			slots = append(slots, chosen.Slot)
 		}
 		g.Expect(slots).To(gomega.ConsistOf(c.slots), c.text)
 	}
 	g := gomega.NewWithT(t)
 	g.Expect(Pick{Phase: "leader"}.Validate()).To(gomega.MatchError(gomega.ContainSubstring("want role: broker")))
-	g.Expect(Pick{Role: Broker, Phase: "running"}.Validate()).To(gomega.MatchError(gomega.ContainSubstring("want one of leader, follower, catching-up")))
-	g.Expect(Pick{Role: Broker, State: "busy"}.Validate()).To(gomega.MatchError(gomega.ContainSubstring("a broker runs no tasks")))
-	g.Expect(Pick{Role: Owner, Phase: "leader"}.Validate()).To(gomega.MatchError(gomega.ContainSubstring("an owner has none")))
-	g.Expect(Pick{Role: Owner, State: "idle"}.Validate()).To(gomega.MatchError(gomega.ContainSubstring("an owner runs no tasks")))
-	g.Expect(Pick{Role: "queen"}.Validate()).To(gomega.MatchError(gomega.ContainSubstring("want one of node, broker, owner")))
+	g.Expect(Pick{Role: Broker, Phase: "running"}.Validate()).
+		To(gomega.MatchError(gomega.ContainSubstring("want one of leader, follower, catching-up")))
+	g.Expect(Pick{Role: Broker, State: "busy"}.Validate()).
+		To(gomega.MatchError(gomega.ContainSubstring("a broker runs no tasks")))
+	g.Expect(Pick{Role: Owner, Phase: "leader"}.Validate()).
+		To(gomega.MatchError(gomega.ContainSubstring("an owner has none")))
+	g.Expect(Pick{Role: Owner, State: "idle"}.Validate()).
+		To(gomega.MatchError(gomega.ContainSubstring("an owner runs no tasks")))
+	g.Expect(Pick{Role: "queen"}.Validate()).
+		To(gomega.MatchError(gomega.ContainSubstring("want one of node, broker, owner")))
 }
 
 // The share is rounded up, but not by the error of its arithmetic.
 func TestShareOfMembers(t *testing.T) {
-	for _, c := range []struct{ percent, of, want int }{{14, 50, 7}, {28, 25, 7}, {15, 50, 8}, {1, 50, 1}, {100, 7, 7}, {7, 100, 7}} {
+	for _, c := range []struct{ percent, of, want int }{
+		{14, 50, 7}, {28, 25, 7}, {15, 50, 8}, {1, 50, 1}, {100, 7, 7}, {7, 100, 7},
+	} {
 		list := make([]candidate, c.of)
 		share := float64(c.percent) / 100 * 100 // by way of a scenario
 		chosen := Pick{Percent: share}.choose(list, 0, c.of, order{seed: 1})
@@ -165,7 +173,8 @@ func TestPickMistakesAreNamed(t *testing.T) {
 	}
 }
 
-// A member that is away just then does not matter to the others: a shot that would not have hit it hits what it would have hit.
+// A member that is away just then does not matter to the others: a shot that would not have hit it hits what it would
+// have hit.
 func TestVictimsAreAFunctionOfSeedAndPlan(t *testing.T) {
 	g := gomega.NewWithT(t)
 	const size = 8

@@ -24,11 +24,12 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// tinyPIDs is the pid_max of the namespace in which the tests of this file run: numbers come around after as many forks.
+// tinyPIDs is the pid_max of the namespace in which the tests of this file run: numbers come around after as many
+// forks.
 const tinyPIDs = 400
 
-// TestPIDsAreReused runs the specs of this file in a pid namespace of their own, where the kernel gives out numbers again
-// within a second.
+// TestPIDsAreReused runs the specs of this file in a pid namespace of their own, where the kernel gives out numbers
+// again within a second.
 func TestPIDsAreReused(t *testing.T) {
 	takes.Seconds(t)
 	t.Parallel()
@@ -46,13 +47,15 @@ func TestInTinyNamespace(t *testing.T) {
 	t.Run("the listing is a moment old", func(t *testing.T) { staleListing(t, false) })
 	t.Run("the target has not noticed yet", func(t *testing.T) { staleListing(t, true) })
 	t.Run("the victim dies while it is held", diesWhileHeld)
-	t.Run("the victim dies before its descriptors are limited", func(t *testing.T) { diesBeforeItIsLimited(t, faults.FDs{}, false) })
-	t.Run("the victim dies before it is taken to a cgroup", func(t *testing.T) { diesBeforeItIsLimited(t, faults.CPU{}, true) })
+	t.Run("the victim dies before its descriptors are limited",
+		func(t *testing.T) { diesBeforeItIsLimited(t, faults.FDs{}, false) })
+	t.Run("the victim dies before it is taken to a cgroup",
+		func(t *testing.T) { diesBeforeItIsLimited(t, faults.CPU{}, true) })
 	t.Run("a pool in a storm among strangers", stormAmongStrangers)
 }
 
-// spareThreads makes the runtime start so many threads, which it keeps: one that it starts later could take the very number
-// that recycle waits for, and would hold it to the end.
+// spareThreads makes the runtime start so many threads, which it keeps: one that it starts later could take the very
+// number that recycle waits for, and would hold it to the end.
 func spareThreads(n int) {
 	var all, each sync.WaitGroup
 	all.Add(n)
@@ -96,8 +99,8 @@ func recycle(t *testing.T, old *exec.Cmd, marker string) *exec.Cmd {
 	return nil
 }
 
-// staleListing gives the engine a member whose number is a bystander's by the time that it reads the listing, either only
-// in the listing by which it picks or in all of them.
+// staleListing gives the engine a member whose number is a bystander's by the time that it reads the listing, either
+// only in the listing by which it picks or in all of them.
 func staleListing(t *testing.T, always bool) {
 	g := NewWithT(t)
 	p := &procs{marker: "test"}
@@ -116,7 +119,9 @@ func staleListing(t *testing.T, always bool) {
 		return list
 	}
 	var rec tape
-	run := chaos.Run{Target: p, Open: rec.open, Chaos: []chaos.Nemesis{once(faults.Signal{Name: "KILL"})}, Settle: 1, Steady: 1}
+	run := chaos.Run{
+		Target: p, Open: rec.open, Chaos: []chaos.Nemesis{once(faults.Signal{Name: "KILL"})}, Settle: 1, Steady: 1,
+	}
 	run.Progress = func(e history.Event) {
 		if e.Stage != nil && e.Stage.Name == history.Chaos {
 			p.mu.Lock()
@@ -224,10 +229,13 @@ func diesBeforeItIsLimited(t *testing.T, f chaos.Fault, atSetup bool) {
 	var groups string
 	var failed error
 	var rec tape
-	run := chaos.Run{Target: deaf{p}, Open: rec.open, Settle: 1, Steady: 1, Chaos: []chaos.Nemesis{once(overtaken{f, atSetup, func() {
-		bystander = recycle(t, victim, p.marker)
-		before, groups = limits(bystander.Process.Pid)
-	}, &failed})}}
+	run := chaos.Run{
+		Target: deaf{p}, Open: rec.open, Settle: 1, Steady: 1,
+		Chaos: []chaos.Nemesis{once(overtaken{f, atSetup, func() {
+			bystander = recycle(t, victim, p.marker)
+			before, groups = limits(bystander.Process.Pid)
+		}, &failed})},
+	}
 	g.Expect(run.Do(t.Context())).To(Succeed())
 	if refused := (*chaos.RefusedError)(nil); errors.As(failed, &refused) {
 		t.Log(refused) // this host cannot limit anybody
@@ -241,7 +249,8 @@ func diesBeforeItIsLimited(t *testing.T, f chaos.Fault, atSetup bool) {
 }
 
 // stormAmongStrangers kills the workers of a pool as fast as they come while other processes come and go, so that each
-// number belongs now to the one and now to the other. The storm lasts until one has belonged to both and enough are dead.
+// number belongs now to the one and now to the other. The storm lasts until one has belonged to both and enough are
+// dead.
 func stormAmongStrangers(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(os.WriteFile("/proc/sys/kernel/pid_max", []byte("700"), 0)).To(Succeed()) // a worker has ten threads
@@ -276,7 +285,10 @@ func stormAmongStrangers(t *testing.T) {
 		Load: &chaos.Load{Task: "square", Concurrency: 4},
 		Chaos: []chaos.Nemesis{
 			{Fault: faults.Signal{Name: "KILL"}, When: chaos.When{Every: 10 * time.Millisecond, For: time.Minute}},
-			{Fault: faults.Pause{For: time.Millisecond}, When: chaos.When{Every: 10 * time.Millisecond, For: time.Minute}},
+			{
+				Fault: faults.Pause{For: time.Millisecond},
+				When:  chaos.When{Every: 10 * time.Millisecond, For: time.Minute},
+			},
 		},
 	}
 	run.Progress = func(e history.Event) {
@@ -293,7 +305,8 @@ func stormAmongStrangers(t *testing.T) {
 	err := run.Do(ctx)
 	cancel()
 	strangers.Wait()
-	g.Expect(err).To(MatchError(chaos.ErrInterrupted), "no number was used for both in a minute, or too few died: %v", rec.settled())
+	g.Expect(err).To(MatchError(chaos.ErrInterrupted), "no number was used for both in a minute, or too few died: %v",
+		rec.settled())
 	g.Expect(confirmed).To(BeNumerically(">", 10), "%v", rec.settled())
 }
 

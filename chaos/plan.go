@@ -109,8 +109,8 @@ type Shot struct {
 	Aims []Aim
 }
 
-// Aim is a victim as it was recorded: the member in that slot or, where that one cannot be picked just now, the one of that
-// rank (its place among those that can be, by slot).
+// Aim is a victim as it was recorded: the member in that slot or, where that one cannot be picked just now, the one of
+// that rank (its place among those that can be, by slot).
 type Aim struct{ Slot, Rank int }
 
 // Plan resolves the nemeses into shots: the same seed gives the same ones.

@@ -6,8 +6,8 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// probe runs a probe task on the slot and records how that went: after is the injection whose victim's end it follows, 0
-// for the check at the end. It reports whether the slot has answered.
+// probe runs a probe task on the slot and records how that went: after is the injection whose victim's end it follows,
+// 0 for the check at the end. It reports whether the slot has answered.
 func (x *experiment) probe(ctx context.Context, p Prober, slot, after int) bool {
 	x.record(history.Event{Probe: &history.Probe{Slot: slot, Op: history.Sent, For: after}})
 	pid, err := p.Probe(ctx, slot)
@@ -19,8 +19,9 @@ func (x *experiment) probe(ctx context.Context, p Prober, slot, after int) bool 
 	return err == nil
 }
 
-// probeAfterDeath sends a probe to the victim's slot as soon as the victim has ended, so that it is the first task of the
-// replacement; on a target that answers no probes it does nothing. The function it returns ends the watch; the probe itself may go on until ctx is done.
+// probeAfterDeath sends a probe to the victim's slot as soon as the victim has ended, so that it is the first task of
+// the replacement; on a target that answers no probes it does nothing. The function it returns ends the watch; the
+// probe itself may go on until ctx is done.
 func (x *experiment) probeAfterDeath(ctx context.Context, n int, v *Victim) (end func()) {
 	p, ok := x.Target.(Prober)
 	if !ok {

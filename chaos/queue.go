@@ -9,11 +9,11 @@ import (
 	"github.com/respawn-go/respawn/internal/wait"
 )
 
-// Slots that are at work at the same time may rest after each task, or be given the next one late. So several tasks for each slot
-// are sent at once, and how quickly all are done is compared with before the faults.
+// Slots that are at work at the same time may rest after each task, or be given the next one late. So several tasks for
+// each slot are sent at once, and how quickly all are done is compared with before the faults.
 
-// queues sends queues of tasks until one was done at half the pace of before the faults, at most while patience lasts. Those before the
-// faults end sooner, with the first one that most slots were at work on all the time.
+// queues sends queues of tasks until one was done at half the pace of before the faults, at most while patience lasts.
+// Those before the faults end sooner, with the first one that most slots were at work on all the time.
 func (x *experiment) queues(ctx context.Context, first bool) {
 	members := x.workers()
 	for began := time.Now(); ; {
@@ -23,7 +23,8 @@ func (x *experiment) queues(ctx context.Context, first bool) {
 			x.pace = max(x.pace, pace)
 			patience, enough = patience/4, 0.75*float64(x.places())
 		}
-		if pace >= enough || first && !whole || time.Since(began) > patience || wait.For(ctx, 5*time.Millisecond) != nil {
+		if pace >= enough || first && !whole || time.Since(began) > patience ||
+			wait.For(ctx, 5*time.Millisecond) != nil {
 			return
 		}
 	}
@@ -46,9 +47,11 @@ func (x *experiment) queue(ctx context.Context, members int) (pace float64, whol
 func (x *experiment) sendAtOnce(ctx context.Context, slot, n int, hold time.Duration) []answer {
 	answers := make([]answer, n)
 	var all sync.WaitGroup
-	first := x.loader.number(n) // as tasks of the load have: a pool that knows these by their numbers could treat them better
+	// as tasks of the load have: a pool that knows these by their numbers could treat them better
+	first := x.loader.number(n)
 	for i := range answers {
-		x.record(history.Event{Probe: &history.Probe{Slot: slot, Op: history.Sent, Task: first + uint64(i), Hold: hold}})
+		x.record(
+			history.Event{Probe: &history.Probe{Slot: slot, Op: history.Sent, Task: first + uint64(i), Hold: hold}})
 	}
 	for i := range answers { // all of which are told of before any can be answered
 		id, began := first+uint64(i), x.clock.now()

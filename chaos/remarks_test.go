@@ -1,7 +1,6 @@
 package chaos_test
 
 import (
-	"github.com/respawn-go/respawn/internal/takes"
 	"testing"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -30,5 +30,6 @@ func TestWhatAPoolWarnsOfIsInTheRecordOnce(t *testing.T) {
 		}
 	}
 	g.Expect(run.Do(t.Context())).To(Succeed())
-	g.Expect(warned).To(ConsistOf(And(HavePrefix("the pool warns: a worker did not come up, worker: Worker-"), ContainSubstring("err: "))))
+	g.Expect(warned).To(ConsistOf(And(HavePrefix("the pool warns: a worker did not come up, worker: Worker-"),
+		ContainSubstring("err: "))))
 }

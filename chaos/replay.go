@@ -8,9 +8,9 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// Trace reads the resolved plan out of a history's events, for Run.Shots: the same times, faults and victims again. chaos
-// is the run's list of nemeses, by which the faults are found. Of a run in which nothing was planned it is empty, not nil: it
-// is no plan of the seed's. left counts the injections that found no victim, which are left out.
+// Trace reads the resolved plan out of a history's events, for Run.Shots: the same times, faults and victims again.
+// chaos is the run's list of nemeses, by which the faults are found. Of a run in which nothing was planned it is empty,
+// not nil: it is no plan of the seed's. left counts the injections that found no victim, which are left out.
 func Trace(events []history.Event, chaos []Nemesis) (shots []Shot, left int, err error) {
 	shots = []Shot{}
 	var began time.Duration

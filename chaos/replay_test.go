@@ -51,7 +51,10 @@ func TestTheOneLineFormOfAFaultHasAllItsParameters(t *testing.T) {
 func traced(g *WithT, list []chaos.Nemesis, shots []chaos.Shot) []chaos.Shot {
 	var events []history.Event
 	for n, s := range shots {
-		f := &history.Fault{N: n + 1, Nemesis: s.Nemesis, Op: history.Planned, Fault: s.Fault.String(), Due: s.At, Victim: &history.Victim{}}
+		f := &history.Fault{
+			N: n + 1, Nemesis: s.Nemesis, Op: history.Planned, Fault: s.Fault.String(), Due: s.At,
+			Victim: &history.Victim{},
+		}
 		events = append(events, history.Event{Fault: f})
 	}
 	again, _, err := chaos.Trace(events, list)
@@ -62,8 +65,13 @@ func traced(g *WithT, list []chaos.Nemesis, shots []chaos.Shot) []chaos.Shot {
 func TestAReplayInjectsTheFaultsOfAMixAsTheyWereDrawn(t *testing.T) {
 	g := NewWithT(t)
 	list := []chaos.Nemesis{{
-		Fault: chaos.Mixed{{1, faults.OOM{Limit: 64 << 20}}, {1, faults.OOM{Limit: 512 << 20}}, {1, faults.Spawn{Delay: time.Second}}, {1, faults.Spawn{Delay: time.Second, For: time.Minute}}},
-		When:  chaos.When{Every: time.Second, Times: 20},
+		Fault: chaos.Mixed{
+			{1, faults.OOM{Limit: 64 << 20}},
+			{1, faults.OOM{Limit: 512 << 20}},
+			{1, faults.Spawn{Delay: time.Second}},
+			{1, faults.Spawn{Delay: time.Second, For: time.Minute}},
+		},
+		When: chaos.When{Every: time.Second, Times: 20},
 	}}
 	shots := chaos.Plan(1, list)
 	for i, s := range traced(g, list, shots) {
@@ -71,10 +79,13 @@ func TestAReplayInjectsTheFaultsOfAMixAsTheyWereDrawn(t *testing.T) {
 	}
 }
 
-// What struck nobody is not planned again: it might strike somebody now. A fault on the target as a whole has no victim.
+// What struck nobody is not planned again: it might strike somebody now. A fault on the target as a whole has no
+// victim.
 func TestAReplayLeavesOutWhatHadNoVictim(t *testing.T) {
 	g := NewWithT(t)
-	list := []chaos.Nemesis{{Fault: faults.Signal{Name: "KILL"}, Pick: chaos.Pick{Random: 2}}, {Fault: faults.Resize{To: 2}}}
+	list := []chaos.Nemesis{
+		{Fault: faults.Signal{Name: "KILL"}, Pick: chaos.Pick{Random: 2}}, {Fault: faults.Resize{To: 2}},
+	}
 	var events []history.Event
 	for n, f := range []history.Fault{
 		{Fault: "signal KILL", Victim: &history.Victim{Slot: 2}},

@@ -17,8 +17,8 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// needs skips where the host lacks a controller, and says which and what to do. RESPAWN_CGROUP=1 or 2 says that it must be
-// there, on that version. It returns the mechanism that receipts are to name.
+// needs skips where the host lacks a controller, and says which and what to do. RESPAWN_CGROUP=1 or 2 says that it must
+// be there, on that version. It returns the mechanism that receipts are to name.
 func needs(t *testing.T, c cgroup.Controller) (mechanism string) {
 	t.Helper()
 	for _, can := range cgroup.Probe() {
@@ -37,8 +37,8 @@ func needs(t *testing.T, c cgroup.Controller) (mechanism string) {
 	return mechanism
 }
 
-// Faults that exhaust something are confirmed by the kernel's own counters, or by what the victim saw, and only those end
-// the victim that say so.
+// Faults that exhaust something are confirmed by the kernel's own counters, or by what the victim saw, and only those
+// end the victim that say so.
 func TestResourceFaultsAreConfirmed(t *testing.T) {
 	long(t)
 	for _, c := range []struct {
@@ -50,12 +50,42 @@ func TestResourceFaultsAreConfirmed(t *testing.T) {
 		evidence types.GomegaMatcher
 		noRace   bool // measures the program's own memory
 	}{
-		{faults.OOM{Mechanism: "cgroup"}, cgroup.Memory, pool.Config{}, "", Equal("killed"), And(ending("signal SIGKILL"), HaveKeyWithValue("oom_kill", "0 → 1")), false},
-		{faults.OOM{}, cgroup.Memory, pool.Config{HardMemory: 96 * pool.MiB}, "", Equal("oom"), HaveKeyWithValue("oom_kill", "0 → 1"), false},
-		{faults.OOM{Mechanism: "rlimit"}, "", pool.Config{}, "RLIMIT_DATA", BeElementOf("oom", "crashed"), And(ending("exit 2"), Or(HaveKeyWithValue("allocator", ContainSubstring("out of memory")), HaveKey("runtime"))), true},
-		{faults.Memory{For: 300 * time.Millisecond}, cgroup.Memory, pool.Config{HardMemory: 128 * pool.MiB}, "", nil, HaveKeyWithValue("oom_kill", "0 → 0"), true},
+		{
+			faults.OOM{Mechanism: "cgroup"},
+			cgroup.Memory,
+			pool.Config{},
+			"", Equal("killed"),
+			And(ending("signal SIGKILL"), HaveKeyWithValue("oom_kill", "0 → 1")), false,
+		},
+		{
+			faults.OOM{},
+			cgroup.Memory,
+			pool.Config{HardMemory: 96 * pool.MiB},
+			"", Equal("oom"),
+			HaveKeyWithValue("oom_kill", "0 → 1"), false,
+		},
+		{
+			faults.OOM{Mechanism: "rlimit"},
+			"",
+			pool.Config{},
+			"RLIMIT_DATA", BeElementOf("oom", "crashed"),
+			And(ending("exit 2"),
+				Or(HaveKeyWithValue("allocator", ContainSubstring("out of memory")), HaveKey("runtime"))), true,
+		},
+		{
+			faults.Memory{For: 300 * time.Millisecond},
+			cgroup.Memory,
+			pool.Config{HardMemory: 128 * pool.MiB},
+			"", nil,
+			HaveKeyWithValue("oom_kill", "0 → 0"), true,
+		},
 		{faults.FDs{}, "", pool.Config{}, "", nil, HaveKeyWithValue("answer", HavePrefix("EMFILE after")), false},
-		{faults.PIDs{Limit: 4}, cgroup.Pids, pool.Config{}, "", nil, HaveKeyWithValue("answer", HavePrefix("EAGAIN")), false},
+		{
+			faults.PIDs{Limit: 4},
+			cgroup.Pids,
+			pool.Config{},
+			"", nil, HaveKeyWithValue("answer", HavePrefix("EAGAIN")), false,
+		},
 	} {
 		t.Run(c.fault.String(), func(t *testing.T) {
 			if c.needs != "" {

@@ -24,8 +24,8 @@ import (
 //	verify   no more load; what is in flight is waited for and every slot is probed
 //	stop     the target is closed, if Close is set, and its leftovers are looked for
 //
-// Cancelling Do's context ends the run early and cleanly: faults are healed and cleaned up, the target is closed and the
-// history ends as aborted.
+// Cancelling Do's context ends the run early and cleanly: faults are healed and cleaned up, the target is closed and
+// the history ends as aborted.
 type Run struct {
 	Target Target
 	// Open is called once with the finished header, whose Started is T = 0, and returns where the events go: see
@@ -50,14 +50,14 @@ type Run struct {
 	Abort    []Abort             // conditions that end the run early
 	Guardian Guardian            // undoes what lasts if this process is killed; nil: nobody does
 	Progress func(history.Event) // sees every event as it is recorded, for a live display; must not block
-	// Close closes the target in the stage stop. What it had to end because the target did not counts as orphans if it returns
-	// a [*LeftError]. nil: the target stays open, and what it leaves behind is not known.
+	// Close closes the target in the stage stop. What it had to end because the target did not counts as orphans if it
+	// returns a [*LeftError]. nil: the target stays open, and what it leaves behind is not known.
 	Close func() error
-	// Floors measures the header's floors once more when the target is gone, in seconds: whoever reads the run sees how far the
-	// host has changed since. nil: they are not.
+	// Floors measures the header's floors once more when the target is gone, in seconds: whoever reads the run sees how
+	// far the host has changed since. nil: they are not.
 	Floors func(context.Context) map[string]float64
-	// Witness is the file in which the tasks record their own executions: see chaos/witness. It is read once, after Close.
-	// "": there is none.
+	// Witness is the file in which the tasks record their own executions: see chaos/witness. It is read once, after
+	// Close. "": there is none.
 	Witness string
 }
 
@@ -78,7 +78,8 @@ type Abort struct {
 	Tripped func(history.Event) bool // looks at every event, and ends the run with its first yes
 }
 
-// LeftError is for Run.Close: processes of the target still ran when it should have come to its end, and Close ended them.
+// LeftError is for Run.Close: processes of the target still ran when it should have come to its end, and Close ended
+// them.
 type LeftError struct{ Processes int }
 
 func (e *LeftError) Error() string {
@@ -88,8 +89,8 @@ func (e *LeftError) Error() string {
 // ErrInterrupted is returned by Do when its context ended before the run.
 var ErrInterrupted = errors.New("chaos: the run was interrupted")
 
-// ErrTimeout is returned by Do when Timeout was over before the run. Nobody interrupted it: what is in flight is given Settle
-// to end, unless somebody interrupts that, and what does not move in it hangs.
+// ErrTimeout is returned by Do when Timeout was over before the run. Nobody interrupted it: what is in flight is given
+// Settle to end, unless somebody interrupts that, and what does not move in it hangs.
 var ErrTimeout = errors.New("chaos: the run took too long")
 
 // ErrAborted is returned by Do when an abort condition tripped.
@@ -129,7 +130,8 @@ func (r *Run) Validate() error {
 }
 
 // Do runs the experiment. It returns nil when the run came to its end, whatever the target did: that is for the history
-// to tell and for check to judge. Errors: mistakes in the fields; ErrInterrupted; ErrTimeout; ErrAborted; what broke in the harness.
+// to tell and for check to judge. Errors: mistakes in the fields; ErrInterrupted; ErrTimeout; ErrAborted; what broke in
+// the harness.
 func (r *Run) Do(ctx context.Context) error {
 	if err := r.Validate(); err != nil {
 		return err
@@ -217,7 +219,9 @@ func (x *experiment) open() (err error) {
 		if x.builtIn() {
 			takes, _ = l.Args["duration"].(time.Duration) // of a sleep
 		}
-		h.Load = &history.Load{Task: l.Task, Concurrency: l.Concurrency, Rate: l.Rate, Count: l.Count + l.Map, Takes: takes}
+		h.Load = &history.Load{
+			Task: l.Task, Concurrency: l.Concurrency, Rate: l.Rate, Count: l.Count + l.Map, Takes: takes,
+		}
 	}
 	h.Nemesis = nil
 	for _, n := range x.Chaos {

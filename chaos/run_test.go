@@ -2,7 +2,6 @@ package chaos_test
 
 import (
 	"errors"
-	"github.com/respawn-go/respawn/internal/takes"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -79,7 +79,8 @@ func TestIdleVictimsReplacementsAnswerTheProbe(t *testing.T) {
 	g.Expect(run.Do(t.Context())).To(Succeed())
 	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 6}))
 	hit := map[int]int{}
-	for _, f := range rec.faults(history.Concluded) { // in the order of their confirmations, in which one may overtake another
+	for _, f := range rec.faults(history.Concluded) {
+		// in the order of their confirmations, in which one may overtake another
 		hit[f.Victim.Slot]++
 		g.Expect(f.Victim.Phase).To(Equal("idle"))
 		g.Expect(rec.count(func(e history.Event) bool {
@@ -89,7 +90,8 @@ func TestIdleVictimsReplacementsAnswerTheProbe(t *testing.T) {
 	g.Expect(hit).To(Equal(map[int]int{0: 2, 1: 2, 2: 2}))
 }
 
-// A target need not answer probes: it is struck all the same, and the record says that nothing is known of slots that answer.
+// A target need not answer probes: it is struck all the same, and the record says that nothing is known of slots that
+// answer.
 func TestATargetThatAnswersNoProbesIsAskedForNone(t *testing.T) {
 	takes.Seconds(t)
 	g := NewWithT(t)
@@ -135,6 +137,7 @@ func TestABlindHarnessSaysSo(t *testing.T) {
 	}}
 	g.Expect(run.Do(t.Context())).To(MatchError(blind))
 	g.Expect(rec.count(func(e history.Event) bool {
-		return e.Alarm != nil && e.Alarm.Kind == history.AlarmError && strings.Contains(e.Alarm.Text, "too many open files")
+		return e.Alarm != nil && e.Alarm.Kind == history.AlarmError &&
+			strings.Contains(e.Alarm.Text, "too many open files")
 	})).To(Equal(1))
 }

@@ -92,14 +92,16 @@ func (x *experiment) lookBefore(ctx context.Context) {
 	x.record(history.Event{Sample: &m})
 }
 
-// lastLook records what there is once nothing changes any more: what dies is given a second to be gone, and what replaces
-// it to be ready. A member that has just been recycled is no reason to say that the target is not steady.
-// So many orphans as were ended already count as there. Where members are missing then, the processes that are nobody's are counted once
-// these are ready, or after that patience: on a busy host one that boots takes longer, and has not been left behind.
+// lastLook records what there is once nothing changes any more: what dies is given a second to be gone, and what
+// replaces it to be ready. A member that has just been recycled is no reason to say that the target is not steady. So
+// many orphans as were ended already count as there. Where members are missing then, the processes that are nobody's
+// are counted once these are ready, or after that patience: on a busy host one that boots takes longer, and has not
+// been left behind.
 func (x *experiment) lastLook(ended int, patience time.Duration) {
 	for deadline, looks := time.Now().Add(time.Second), 1; ; looks++ {
 		m, err := x.sampler.sample(context.Background(), true)
-		calm := err == nil && m.Zombies+m.Orphans == 0 && m.Others <= x.sampler.others && m.Ready >= m.Want && (m.Want > 0 || m.Cgroups == 0)
+		calm := err == nil && m.Zombies+m.Orphans == 0 && m.Others <= x.sampler.others && m.Ready >= m.Want &&
+			(m.Want > 0 || m.Cgroups == 0)
 		if calm || looks >= fewestLooks && time.Now().After(deadline) {
 			m.Orphans, m.Left = m.Orphans+ended, ended
 			if err == nil && m.Ready < m.Want {
@@ -119,10 +121,11 @@ func (x *experiment) lastLook(ended int, patience time.Duration) {
 // fewestLooks is how often there is a last look at least: on a busy host one may take a second.
 const fewestLooks = 3
 
-// othersOnceWhole is how many processes of the target are no member's when no member is missing any more; so many if that does not come
-// to be within patience.
+// othersOnceWhole is how many processes of the target are no member's when no member is missing any more; so many if
+// that does not come to be within patience.
 func (x *experiment) othersOnceWhole(now int, patience time.Duration) int {
-	for began := time.Now(); now > x.sampler.others && time.Since(began) < patience; _ = wait.For(context.Background(), 10*time.Millisecond) {
+	for began := time.Now(); now > x.sampler.others && time.Since(began) < patience; _ = wait.For(context.Background(),
+		10*time.Millisecond) {
 		if m, err := x.sampler.sample(context.Background(), true); err == nil && m.Ready >= m.Want {
 			return m.Others
 		}
@@ -130,8 +133,8 @@ func (x *experiment) othersOnceWhole(now int, patience time.Duration) int {
 	return now
 }
 
-// sample makes one sample; full also looks at every process of the host. The error says why that could not be: zombies and
-// orphans are those of the look before then.
+// sample makes one sample; full also looks at every process of the host. The error says why that could not be: zombies
+// and orphans are those of the look before then.
 func (s *sampler) sample(ctx context.Context, full bool) (m history.Sample, err error) {
 	members, _ := s.x.Target.Members(ctx) // a target that is gone lists none; what it left is looked for all the same
 	m = history.Sample{Want: s.x.Target.Want(), HostOOM: s.oom.kills(s.x)}
@@ -156,7 +159,8 @@ func (s *sampler) sample(ctx context.Context, full bool) (m history.Sample, err 
 	}
 	if t, ok := s.x.Target.(Listed); ok {
 		for _, l := range t.Listings() {
-			m.Listings = append(m.Listings, history.Listing{Asked: s.x.clock.since(l.Asked), Answered: s.x.clock.since(l.Answered)})
+			m.Listings = append(m.Listings,
+				history.Listing{Asked: s.x.clock.since(l.Asked), Answered: s.x.clock.since(l.Answered)})
 		}
 	}
 	if p, err := procfs.Read(s.parent); err == nil {
@@ -184,15 +188,15 @@ func (s *sampler) sample(ctx context.Context, full bool) (m history.Sample, err 
 	return m, err
 }
 
-// inherited tells of a child of this process that was there before the target: as process 1, or as a subreaper, it is handed
-// what others leave.
+// inherited tells of a child of this process that was there before the target: as process 1, or as a subreaper, it is
+// handed what others leave.
 func (s *sampler) inherited(p procfs.Proc) bool {
 	return s.parent == os.Getpid() && p.Started < s.born
 }
 
-// census counts the target's zombies; its orphans, which are processes that carry its marker and descend neither from its
-// parent nor from a member; and its others, which descend from no member, whoever may have adopted them. Once the parent is
-// dead, members are orphans themselves.
+// census counts the target's zombies; its orphans, which are processes that carry its marker and descend neither from
+// its parent nor from a member; and its others, which descend from no member, whoever may have adopted them. Once the
+// parent is dead, members are orphans themselves.
 func (s *sampler) census(members []Member) (zombies, orphans, others int) {
 	pids, memberPIDs := map[int]bool{s.parent: true}, map[int]bool{}
 	if p, err := procfs.Read(s.parent); err == nil && p.Alive() {

@@ -12,8 +12,9 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// A process that boots when the faults are over looks like one that was left behind, until it is a member: that is waited for, as long
-// as the target has to settle. That the member was missing is told all the same; so is a process that never becomes one.
+// A process that boots when the faults are over looks like one that was left behind, until it is a member: that is
+// waited for, as long as the target has to settle. That the member was missing is told all the same; so is a process
+// that never becomes one.
 func TestTheLastLookWaitsForMembersOnTheirWay(t *testing.T) {
 	long(t)
 	for name, c := range map[string]struct {
@@ -56,19 +57,23 @@ func TestTheLastLookWaitsForMembersOnTheirWay(t *testing.T) {
 	}
 }
 
-// Where members are started all the time, as spares are on a busy host, each look at the processes finds one that was not there when
-// the members were listed.
+// Where members are started all the time, as spares are on a busy host, each look at the processes finds one that was
+// not there when the members were listed.
 func TestAMemberThatIsStartedBetweenListingAndLookIsNotLeftBehind(t *testing.T) {
 	g, p := NewWithT(t), sleepers(t, 1)
 	var rec tape
 	var verifying atomic.Bool
 	p.listing = func(_ int, list []chaos.Member) []chaos.Member {
 		if verifying.Load() {
-			p.list = append(p.list, chaos.Member{Slot: -1, PID: sleeper(t, p.marker).Process.Pid, State: chaos.Starting})
+			p.list = append(p.list,
+				chaos.Member{Slot: -1, PID: sleeper(t, p.marker).Process.Pid, State: chaos.Starting})
 		}
 		return list
 	}
-	run := chaos.Run{Target: spared{p}, Open: rec.open, Steady: 1, Settle: time.Second, Sample: time.Hour, Chaos: []chaos.Nemesis{once(faults.Signal{Name: "CONT"})}}
+	run := chaos.Run{
+		Target: spared{p}, Open: rec.open, Steady: 1, Settle: time.Second, Sample: time.Hour,
+		Chaos: []chaos.Nemesis{once(faults.Signal{Name: "CONT"})},
+	}
 	run.Progress = func(e history.Event) {
 		if e.Stage != nil && e.Stage.Name == history.Verify {
 			verifying.Store(true)

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// When says at which times a fault strikes, counted from the beginning of the chaos stage. At most one of Every, Poisson
-// and Sequence is set; the zero value means once, at once.
+// When says at which times a fault strikes, counted from the beginning of the chaos stage. At most one of Every,
+// Poisson and Sequence is set; the zero value means once, at once.
 type When struct {
 	After    time.Duration   // wait so long before the first
 	Every    time.Duration   // one after another, so long apart
@@ -35,7 +35,8 @@ func (w When) Validate() error {
 		}
 	}
 	repeats := w.Every != 0 || w.Poisson != 0
-	bad(w.Every != 0 && w.Poisson != 0 || repeats && w.Sequence != nil, "more than one of every, poisson and sequence: want at most one")
+	bad(w.Every != 0 && w.Poisson != 0 || repeats && w.Sequence != nil,
+		"more than one of every, poisson and sequence: want at most one")
 	bad(w.After < 0 || w.Every < 0 || w.For < 0 || w.Poisson < 0 || w.Times < 0 || w.Burst < 0, "a negative number")
 	bad(w.Jitter < 0 || w.Jitter > 1, "jitter %v%%: want 0%% to 100%%", w.Jitter*100)
 	bad(w.Jitter != 0 && w.Every == 0, "jitter needs every")

@@ -21,7 +21,11 @@ func TestSchedules(t *testing.T) {
 		{When{After: 5 * ms}, "once after 5ms", []time.Duration{5 * ms}},
 		{When{Every: 10 * ms, For: 30 * ms}, "every 10ms for 30ms", []time.Duration{0, 10 * ms, 20 * ms}},
 		{When{Every: 10 * ms, Times: 2, After: ms}, "every 10ms after 1ms 2 times", []time.Duration{ms, 11 * ms}},
-		{When{Every: 10 * ms, For: 25 * ms, Times: 9}, "every 10ms for 25ms 9 times", []time.Duration{0, 10 * ms, 20 * ms}},
+		{
+			When{Every: 10 * ms, For: 25 * ms, Times: 9},
+			"every 10ms for 25ms 9 times",
+			[]time.Duration{0, 10 * ms, 20 * ms},
+		},
 		{When{Sequence: []time.Duration{7 * ms, 3 * ms}}, "at 7ms 3ms", []time.Duration{3 * ms, 7 * ms}},
 	} {
 		g := gomega.NewWithT(t)
@@ -39,7 +43,8 @@ func TestJitterStaysWithinItsBounds(t *testing.T) {
 	varied := false
 	for i := 1; i < len(times); i++ {
 		pause := times[i] - times[i-1]
-		g.Expect(pause).To(gomega.And(gomega.BeNumerically(">=", 80*time.Millisecond), gomega.BeNumerically("<=", 120*time.Millisecond)))
+		g.Expect(pause).To(gomega.And(gomega.BeNumerically(">=", 80*time.Millisecond),
+			gomega.BeNumerically("<=", 120*time.Millisecond)))
 		varied = varied || pause != 100*time.Millisecond
 	}
 	g.Expect(varied).To(gomega.BeTrue())
@@ -81,7 +86,8 @@ func TestAPlanIsBounded(t *testing.T) {
 	n := Nemesis{Fault: stub("exit 1"), When: When{Burst: MaxShots/2 + 1}}
 	g := gomega.NewWithT(t)
 	g.Expect(n.Validate()).To(gomega.Succeed())
-	g.Expect((&Run{Chaos: []Nemesis{n, n}}).Validate()).To(gomega.MatchError(gomega.ContainSubstring("plans 1000002 injections: want at most 1000000")))
+	g.Expect((&Run{Chaos: []Nemesis{n, n}}).Validate()).
+		To(gomega.MatchError(gomega.ContainSubstring("plans 1000002 injections: want at most 1000000")))
 }
 
 // Several lists side by side have plans of their own, which depend on nothing but the seed.

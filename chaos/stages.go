@@ -22,7 +22,8 @@ func (x *experiment) run(outer context.Context) error {
 	defer cancel(nil)
 	x.cancel = cancel
 	if x.Timeout > 0 {
-		late := time.AfterFunc(x.Timeout, func() { cancel(fmt.Errorf("%w: its timeout of %v is over", ErrTimeout, x.Timeout)) })
+		late := time.AfterFunc(x.Timeout,
+			func() { cancel(fmt.Errorf("%w: its timeout of %v is over", ErrTimeout, x.Timeout)) })
 		defer late.Stop()
 	}
 
@@ -44,7 +45,9 @@ func (x *experiment) run(outer context.Context) error {
 		x.measureFloors()
 	}
 	if dropped := unwatch(); dropped > 0 {
-		x.record(history.Event{Note: &history.Note{Text: "the target's events came faster than they were taken", Dropped: dropped}})
+		x.record(history.Event{
+			Note: &history.Note{Text: "the target's events came faster than they were taken", Dropped: dropped},
+		})
 	}
 	hush()
 	return errors.Join(cause, x.end(cause))
@@ -60,12 +63,13 @@ func (x *experiment) hearRemarks() (hush func()) {
 	return func() { t.Remarks(nil) }
 }
 
-// sayWhy records that the run was interrupted or aborted as soon as it is: what the target does while the faults are healed and
-// its tasks are given up says nothing about it.
+// sayWhy records that the run was interrupted or aborted as soon as it is: what the target does while the faults are
+// healed and its tasks are given up says nothing about it.
 func (x *experiment) sayWhy(why error) {
 	var abort *abortError
 	switch {
-	case errors.Is(why, ErrTargetGone), errors.Is(why, ErrTimeout), errors.Is(why, ErrHistory): // told by whoever finds it
+	case errors.Is(why, ErrTargetGone), errors.Is(why, ErrTimeout), errors.Is(why, ErrHistory):
+		// told by whoever finds it
 	case errors.As(why, &abort):
 		x.record(history.Event{Alarm: &history.Alarm{Kind: history.AlarmAbort, Rule: abort.rule}})
 	default:
@@ -85,8 +89,8 @@ func (x *experiment) explain(cause error) {
 	}
 }
 
-// stages runs everything from boot to verify. Injections, load and probes are over when it returns. ctx is within outer, whose
-// end is an interruption.
+// stages runs everything from boot to verify. Injections, load and probes are over when it returns. ctx is within
+// outer, whose end is an interruption.
 func (x *experiment) stages(ctx, outer context.Context) error {
 	defer x.watchLife()()
 	x.stage(history.Boot)
@@ -142,13 +146,15 @@ func (x *experiment) cause(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", ErrInterrupted, why)
 }
 
-// timeOut ends a run that took too long. Tasks that do not move any more hang, and are given up before the alarm; what is given
-// up after it, because it has not come to its end although it moves, says nothing about the target.
+// timeOut ends a run that took too long. Tasks that do not move any more hang, and are given up before the alarm; what
+// is given up after it, because it has not come to its end although it moves, says nothing about the target.
 func (x *experiment) timeOut() {
 	if x.loader.still(x.Settle) {
 		x.loader.abandon()
 	}
-	x.record(history.Event{Alarm: &history.Alarm{Kind: history.AlarmTimeout, Text: fmt.Sprintf("its timeout of %v is over", x.Timeout)}})
+	x.record(history.Event{
+		Alarm: &history.Alarm{Kind: history.AlarmTimeout, Text: fmt.Sprintf("its timeout of %v is over", x.Timeout)},
+	})
 }
 
 func (x *experiment) stage(name history.StageName) {
@@ -199,7 +205,8 @@ func (x *experiment) boot(ctx context.Context) error {
 		if time.Now().After(late) && len(members) == 0 {
 			return fmt.Errorf("the target has no members after %v", x.Boot)
 		} else if time.Now().After(late) {
-			return fmt.Errorf("the target was not whole within %v: %d of %d members are ready", x.Boot, ready, x.Target.Want())
+			return fmt.Errorf("the target was not whole within %v: %d of %d members are ready",
+				x.Boot, ready, x.Target.Want())
 		}
 		if err := wait.For(ctx, 5*time.Millisecond); err != nil {
 			return err
@@ -335,7 +342,8 @@ func (x *experiment) verify(ctx context.Context) {
 	}
 }
 
-// allAnswer probes every slot, and tells whether none was silent. There is nothing to probe on a target that answers no probes.
+// allAnswer probes every slot, and tells whether none was silent. There is nothing to probe on a target that answers no
+// probes.
 func (x *experiment) allAnswer(ctx context.Context) bool {
 	p, ok := x.Target.(Prober)
 	if !ok {
@@ -356,7 +364,8 @@ func (x *experiment) allAnswer(ctx context.Context) bool {
 	return !silent.Load()
 }
 
-// allAtOnce has all slots work at the same time, and then on a queue; what does not answer is given as long as settling may take.
+// allAtOnce has all slots work at the same time, and then on a queue; what does not answer is given as long as settling
+// may take.
 func (x *experiment) allAtOnce(ctx context.Context, first bool) {
 	ctx, cancel := context.WithTimeout(ctx, x.Settle+2*history.Patience(x.workers()))
 	defer cancel()
@@ -367,7 +376,8 @@ func (x *experiment) allAtOnce(ctx context.Context, first bool) {
 	x.queues(ctx, first)
 }
 
-// stop closes the target and looks for what is left of it. A run that was ended early does not wait for a target to be whole.
+// stop closes the target and looks for what is left of it. A run that was ended early does not wait for a target to be
+// whole.
 func (x *experiment) stop(early bool) {
 	patience := x.Settle
 	if early {
@@ -389,7 +399,8 @@ func (x *experiment) stop(early bool) {
 	x.hearWitness()
 }
 
-// account records what is left of the tasks in the target's queue: once there is nothing, or when it has had the time to find out.
+// account records what is left of the tasks in the target's queue: once there is nothing, or when it has had the time
+// to find out.
 func (x *experiment) account(early bool) {
 	t, ok := x.Target.(Accounting)
 	if !ok {
@@ -421,7 +432,8 @@ func (x *experiment) account(early bool) {
 const (
 	accountWithin = 5 * time.Second
 	accountEvery  = 50 * time.Millisecond
-	// What a member was to acknowledge when it was killed is handed out again after the patience of its broker, half a minute mostly.
+	// What a member was to acknowledge when it was killed is handed out again after the patience of its broker, half a
+	// minute mostly.
 	accountPatience = 40 * time.Second
 )
 
@@ -438,7 +450,8 @@ func (x *experiment) hearWitness() {
 		x.record(history.Event{Run: &runs[i]})
 	}
 	if torn > 0 {
-		x.record(history.Event{Note: &history.Note{Text: fmt.Sprintf("%d lines of the witness are torn", torn), Torn: torn}})
+		x.record(
+			history.Event{Note: &history.Note{Text: fmt.Sprintf("%d lines of the witness are torn", torn), Torn: torn}})
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) { // the first execution makes it: there was none
 		x.fail(err)

@@ -19,8 +19,8 @@ type Target interface {
 	// Members lists the members it has now: at most one per slot, slots from 0.
 	Members(ctx context.Context) ([]Member, error)
 	// Watch calls fn with every life event from now on, in order and from one goroutine, until stop is called; fn must
-	// not block. Member.At, if set, is on CLOCK_MONOTONIC: see Monotonic. A target that cannot tell its events sees to it that they are derived from listings. stop returns how
-	// many events were lost because fn was too slow.
+	// not block. Member.At, if set, is on CLOCK_MONOTONIC: see Monotonic. A target that cannot tell its events sees to
+	// it that they are derived from listings. stop returns how many events were lost because fn was too slow.
 	Watch(fn func(history.MemberEvent)) (stop func() (dropped uint64))
 }
 
@@ -33,8 +33,10 @@ type Member struct {
 	PID        int
 	Started    time.Time // zero when the target does not tell
 	State      State
-	Phase      string // what it is doing: idle, reading, running, writing, draining, booting; a broker: leader, follower, catching-up; "" when not told
-	Cgroup     string // its memory cgroup's directory; "" without one
+	// what it is doing: idle, reading, running, writing, draining, booting; a broker: leader, follower, catching-up; ""
+	// when not told
+	Phase  string
+	Cgroup string // its memory cgroup's directory; "" without one
 }
 
 // State is where a member is in its life.
@@ -63,8 +65,8 @@ func (m Member) Busy() bool { return m.Phase == "running" || m.Phase == "writing
 // Idle tells whether the member is known to wait for work.
 func (m Member) Idle() bool { return m.State == Ready && m.Phase == "idle" }
 
-// Prober is a target whose members can be asked for an answer. Of one that is none it is not known whether a slot whose member is
-// there does its work: see history.Target.Unprobed.
+// Prober is a target whose members can be asked for an answer. Of one that is none it is not known whether a slot whose
+// member is there does its work: see history.Target.Unprobed.
 type Prober interface {
 	// Probe runs a small verifiable task on the member that is in the slot, waiting for its replacement if need be, and
 	// returns the pid of the process that answered. A wrong answer is an error.
@@ -73,8 +75,9 @@ type Prober interface {
 
 // Guarded is a target some of whose members must not be victims, though they are members.
 type Guarded interface {
-	// Strikable tells why a member must not be struck now, nil if it may: a [*MissedError] if it may be later, a [*RefusedError] if
-	// never. It is asked when the member is held, so that what it reads of the number is the member's.
+	// Strikable tells why a member must not be struck now, nil if it may: a [*MissedError] if it may be later, a
+	// [*RefusedError] if never. It is asked when the member is held, so that what it reads of the number is the
+	// member's.
 	Strikable(m Member) error
 }
 
@@ -145,8 +148,8 @@ type Stresser interface {
 	Stress(ctx context.Context, slot int, s Stress) (Stressed, error)
 }
 
-// Harm is what a target does to itself, since nobody else can: faults that are about what its processes have stored and how they are
-// connected.
+// Harm is what a target does to itself, since nobody else can: faults that are about what its processes have stored and
+// how they are connected.
 type Harm struct {
 	Kind string         // the fault's name: stepdown, amnesia, cut, slow, fill, redeliver, cancel
 	Slot int            // whom it befalls; -1: the target as a whole
@@ -156,10 +159,11 @@ type Harm struct {
 
 // Harmer is a target that offers such faults.
 type Harmer interface {
-	// Harm does it and returns the evidence of that. Errors: *RefusedError for what this target has not or cannot; *MissedError where there
-	// was nothing to harm; ErrGone if the slot's member is not PID any more.
+	// Harm does it and returns the evidence of that. Errors: *RefusedError for what this target has not or cannot;
+	// *MissedError where there was nothing to harm; ErrGone if the slot's member is not PID any more.
 	Harm(ctx context.Context, h Harm) (evidence map[string]string, err error)
-	// Heal ends a harm that lasts, and returns what came of it meanwhile: "bytes" that were held up, what was "free after".
+	// Heal ends a harm that lasts, and returns what came of it meanwhile: "bytes" that were held up, what was "free
+	// after".
 	Heal(ctx context.Context, h Harm) (evidence map[string]string, err error)
 }
 
@@ -170,14 +174,14 @@ type Accounting interface {
 }
 
 // Crasher arms a crash point in a member's protocol loop: before-read, after-read, mid-exec, mid-write, after-write,
-// during-drain; "none" disarms. The member writes "crash point NAME" to its stderr before it kills itself there. ErrGone
-// if the slot's member is not pid any more.
+// during-drain; "none" disarms. The member writes "crash point NAME" to its stderr before it kills itself there.
+// ErrGone if the slot's member is not pid any more.
 type Crasher interface {
 	ArmCrashPoint(ctx context.Context, slot, pid int, point string) error
 }
 
-// Poisoner runs one task that ends every member that runs it, until the target gives it up. Each that exits says so on its stderr
-// first, by a line of its own: that of faults.Poison.Marker.
+// Poisoner runs one task that ends every member that runs it, until the target gives it up. Each that exits says so on
+// its stderr first, by a line of its own: that of faults.Poison.Marker.
 type Poisoner interface {
 	Poison(ctx context.Context, d Deadly) (Poisoned, error)
 }
@@ -223,8 +227,8 @@ type Supervised interface {
 
 // Succeeded is a Supervised target whose parent can be started again after its end, beside what that has left.
 type Succeeded interface {
-	// Succeed starts it, waits until it has its members, has ended, or ctx is done, has look called, and ends it again with all that it
-	// has started since.
+	// Succeed starts it, waits until it has its members, has ended, or ctx is done, has look called, and ends it again
+	// with all that it has started since.
 	Succeed(ctx context.Context, look func()) (Succession, error)
 }
 
@@ -234,7 +238,8 @@ type Succession struct {
 	Ended   string // how it ended by itself, with its last words; "" for one that ran on
 }
 
-// Mortal is a target that can end as a whole, so that there is nothing left to test: one whose parent is another process.
+// Mortal is a target that can end as a whole, so that there is nothing left to test: one whose parent is another
+// process.
 type Mortal interface {
 	Gone() <-chan struct{} // closed when it has ended
 	Epitaph() string       // what became of it, in one sentence; after Gone is closed
@@ -252,23 +257,23 @@ type Listed interface {
 	Listings() []history.Listing
 }
 
-// Numbering is a target that sends its members tasks of its own, as probes are, and numbers all that they are sent, so that nobody
-// tells these from tasks of the load by their numbers. Without it the load is numbered from 1 on.
+// Numbering is a target that sends its members tasks of its own, as probes are, and numbers all that they are sent, so
+// that nobody tells these from tasks of the load by their numbers. Without it the load is numbered from 1 on.
 type Numbering interface {
 	// Number takes n numbers in a row that no task has, and returns the first of them.
 	Number(n int) (first uint64)
 }
 
-// Provable is a target that can show that its members run its tasks: with all of them stopped, none is answered. What is
-// answered meanwhile it tells as an event rejected.
+// Provable is a target that can show that its members run its tasks: with all of them stopped, none is answered. What
+// is answered meanwhile it tells as an event rejected.
 type Provable interface {
-	// Prove sends its members tasks while they are stopped, such as that one too, which is of the load; the zero Task is none. It sends
-	// none when within is over, and gives those that it has sent the time that they take.
+	// Prove sends its members tasks while they are stopped, such as that one too, which is of the load; the zero Task
+	// is none. It sends none when within is over, and gives those that it has sent the time that they take.
 	Prove(ctx context.Context, within time.Duration, like Task)
 }
 
-// Remarking is a target that has something to say of itself that belongs into the record of a run, such as that it makes do with less
-// than it was asked for.
+// Remarking is a target that has something to say of itself that belongs into the record of a run, such as that it
+// makes do with less than it was asked for.
 type Remarking interface {
 	// Remarks has hear called with each, at once with those from before; nil ends that.
 	Remarks(hear func(text string))

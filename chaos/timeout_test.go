@@ -24,8 +24,8 @@ func (r runners) Do(ctx context.Context, _ chaos.Task) chaos.Settled {
 	return chaos.Settled{Outcome: r.do(ctx)}
 }
 
-// A run that takes too long gives what is in flight time to end. What stands still hangs; what only is not over yet is given
-// up after the alarm, and so is no task that hung.
+// A run that takes too long gives what is in flight time to end. What stands still hangs; what only is not over yet is
+// given up after the alarm, and so is no task that hung.
 func TestTimeoutTellsHungTasksFromSlowOnes(t *testing.T) {
 	takes.Seconds(t)
 	t.Parallel()
@@ -58,8 +58,10 @@ func TestTimeoutTellsHungTasksFromSlowOnes(t *testing.T) {
 			g.Expect(rec.abort).To(BeTrue())
 			alarm := slices.IndexFunc(rec.events, func(e history.Event) bool { return e.Alarm != nil })
 			g.Expect(alarm).To(BeNumerically(">", 0))
-			g.Expect(*rec.events[alarm].Alarm).To(Equal(history.Alarm{Kind: history.AlarmTimeout, Text: "its timeout of 1s is over"}))
-			given := slices.IndexFunc(rec.events, func(e history.Event) bool { return e.Task != nil && e.Task.Outcome == history.Hung })
+			g.Expect(*rec.events[alarm].Alarm).
+				To(Equal(history.Alarm{Kind: history.AlarmTimeout, Text: "its timeout of 1s is over"}))
+			given := slices.IndexFunc(rec.events,
+				func(e history.Event) bool { return e.Task != nil && e.Task.Outcome == history.Hung })
 			g.Expect(given).To(BeNumerically(">", 0))
 			g.Expect(given < alarm).To(Equal(c.hung))
 		})
@@ -74,8 +76,10 @@ func TestAnInterruptionIsHeardAfterTheTimeout(t *testing.T) {
 	var rec tape
 	ctx, interrupt := context.WithCancel(t.Context())
 	run := chaos.Run{
-		Target: runners{sleepers(t, 1), func(ctx context.Context) history.Outcome { <-ctx.Done(); return history.Hung }},
-		Open:   rec.open, Load: &chaos.Load{Task: "any", Concurrency: 1},
+		Target: runners{
+			sleepers(t, 1), func(ctx context.Context) history.Outcome { <-ctx.Done(); return history.Hung },
+		},
+		Open: rec.open, Load: &chaos.Load{Task: "any", Concurrency: 1},
 		Steady: time.Hour, Settle: time.Hour, Timeout: 300 * time.Millisecond,
 		Progress: func(e history.Event) {
 			if e.Task != nil && e.Task.Op == history.Submitted {

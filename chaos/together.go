@@ -10,9 +10,9 @@ import (
 	"github.com/respawn-go/respawn/chaos/witness"
 )
 
-// A slot that answers when it is asked alone may share one lane with all the others. So all are given a task at once, each as
-// long as the others: every member must be at work at the same moment, as the tasks themselves witness. Where a host is too busy
-// to begin them all within the first one's time, they are given longer ones.
+// A slot that answers when it is asked alone may share one lane with all the others. So all are given a task at once,
+// each as long as the others: every member must be at work at the same moment, as the tasks themselves witness. Where a
+// host is too busy to begin them all within the first one's time, they are given longer ones.
 
 // round is tasks that were sent at once.
 type round struct {
@@ -21,10 +21,11 @@ type round struct {
 	unready bool                  // some did not give their value
 }
 
-// together sends rounds of tasks until one of them had every member at work at once, and each member was as quick with one of them
-// as the rounds before the faults say that members are; at most while patience lasts. What a busy host took before the faults is no
-// licence to be slow, so for a part of the time each member is to be as quick as one whose likes were quick. Those before the faults
-// end sooner, once each member was so quick that the noise of the host does not set the limit.
+// together sends rounds of tasks until one of them had every member at work at once, and each member was as quick with
+// one of them as the rounds before the faults say that members are; at most while patience lasts. What a busy host took
+// before the faults is no licence to be slow, so for a part of the time each member is to be as quick as one whose
+// likes were quick. Those before the faults end sooner, once each member was so quick that the noise of the host does
+// not set the limit.
 func (x *experiment) together(ctx context.Context, first bool) {
 	members := x.workers()
 	began := time.Now()
@@ -40,7 +41,8 @@ func (x *experiment) together(ctx context.Context, first bool) {
 		whole = whole || x.overlap(r) >= members
 		if first {
 			x.quick = history.Longest(quick)
-			if x.quick <= history.Quick || ctx.Err() != nil || r.unready || time.Since(began) > history.Patience(members)/4 {
+			if x.quick <= history.Quick || ctx.Err() != nil || r.unready ||
+				time.Since(began) > history.Patience(members)/4 {
 				return
 			}
 			continue
@@ -72,8 +74,8 @@ func (x *experiment) taskTimeout() time.Duration {
 	return math.MaxInt64
 }
 
-// round sends as many tasks as all members can run at a time, and waits for them: of fewer, one that runs several could take what is
-// another's.
+// round sends as many tasks as all members can run at a time, and waits for them: of fewer, one that runs several could
+// take what is another's.
 func (x *experiment) round(ctx context.Context, members int, hold time.Duration) round {
 	r := round{quick: map[int]time.Duration{}}
 	for _, a := range x.sendAtOnce(ctx, history.AnySlot, x.places(), hold) {
@@ -87,8 +89,8 @@ func (x *experiment) round(ctx context.Context, members int, hold time.Duration)
 	return r
 }
 
-// overlap is how many processes were at work at once in the round: as the tasks witnessed, or if nobody does, as they must have
-// been to last as long as they did.
+// overlap is how many processes were at work at once in the round: as the tasks witnessed, or if nobody does, as they
+// must have been to last as long as they did.
 func (x *experiment) overlap(r round) int {
 	if x.Witness == "" {
 		return history.Together(r.sent)

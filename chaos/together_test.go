@@ -2,7 +2,6 @@ package chaos_test
 
 import (
 	"context"
-	"github.com/respawn-go/respawn/internal/takes"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -14,6 +13,7 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/internal/wait"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/scenarios/targets/own"
@@ -29,7 +29,8 @@ type tardy struct {
 func (l *tardy) Do(ctx context.Context, task chaos.Task) chaos.Settled {
 	s := l.Started.Do(ctx, task)
 	if l.verifying.Load() && l.late.Add(1) <= 2 {
-		_ = wait.For(ctx, history.Slow(0)+time.Millisecond) // within five times what a member took before, which a busy host may have made so long
+		// within five times what a member took before, which a busy host may have made so long
+		_ = wait.For(ctx, history.Slow(0)+time.Millisecond)
 	}
 	return s
 }
@@ -99,7 +100,8 @@ func TestMembersThatRunSeveralTasksAreAllAskedAtOnce(t *testing.T) {
 	p.room.L = &p.mu
 	var rec tape
 	run := chaos.Run{
-		Target: p, Open: rec.open, Settle: 5 * time.Second, Steady: 1, Load: &chaos.Load{Task: "sleep", Concurrency: 1, Count: 1, Args: map[string]any{"duration": time.Millisecond}},
+		Target: p, Open: rec.open, Settle: 5 * time.Second, Steady: 1,
+		Load:  &chaos.Load{Task: "sleep", Concurrency: 1, Count: 1, Args: map[string]any{"duration": time.Millisecond}},
 		Chaos: []chaos.Nemesis{once(faults.Signal{Name: "CONT"})},
 	}
 	_ = run.Do(t.Context())

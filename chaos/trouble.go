@@ -13,7 +13,8 @@ import (
 	"github.com/respawn-go/respawn/chaos/witness"
 )
 
-// troubleError ends a run in which the harness itself lacks something: what its target does from then on says nothing about it.
+// troubleError ends a run in which the harness itself lacks something: what its target does from then on says nothing
+// about it.
 type troubleError struct{ error }
 
 func (e troubleError) Unwrap() error { return e.error }
@@ -34,8 +35,8 @@ func (x *experiment) doubt() {
 	}
 }
 
-// trouble is what keeps the harness from doing its part, nil for nothing: the witness cannot be written, which fails every
-// task that must be witnessed, or this process is at one of its limits.
+// trouble is what keeps the harness from doing its part, nil for nothing: the witness cannot be written, which fails
+// every task that must be witnessed, or this process is at one of its limits.
 func (x *experiment) trouble() error {
 	f, err := os.Open(os.DevNull)
 	if err != nil && lacking(err) {
@@ -62,6 +63,7 @@ func (x *experiment) trouble() error {
 // lacking tells whether a call failed because the host, or a limit of this process, has no more to give.
 func lacking(err error) bool {
 	return slices.ContainsFunc([]error{
-		syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, syscall.EROFS, syscall.EIO, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM,
+		syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, syscall.EROFS, syscall.EIO, syscall.EMFILE, syscall.ENFILE,
+		syscall.ENOMEM,
 	}, func(lack error) bool { return errors.Is(err, lack) })
 }

@@ -59,7 +59,9 @@ func (v *Victim) release() { v.once.Do(func() { v.pidfd.Close() }) }
 
 // record is the victim as it is written to the history.
 func (v *Victim) record() *history.Victim {
-	return &history.Victim{Slot: v.Slot, Gen: v.Generation, PID: v.PID, Name: v.Name, Phase: v.Phase, Call: v.Call, Rank: v.Rank}
+	return &history.Victim{
+		Slot: v.Slot, Gen: v.Generation, PID: v.PID, Name: v.Name, Phase: v.Phase, Call: v.Call, Rank: v.Rank,
+	}
 }
 
 // lineage is this process and its ancestors, which change only by their deaths, so that they are read once.
@@ -67,8 +69,8 @@ var lineage = sync.OnceValue(func() []int {
 	return append([]int{0, 1, os.Getpid()}, procfs.Ancestors(os.Getpid())...)
 })
 
-// Protected tells why a process is never a victim, whoever lists it: it is init, this process, an ancestor of it, or a thread of the
-// kernel. nil for any other. Every aim goes through it. Errors: *RefusedError.
+// Protected tells why a process is never a victim, whoever lists it: it is init, this process, an ancestor of it, or a
+// thread of the kernel. nil for any other. Every aim goes through it. Errors: *RefusedError.
 func Protected(pid int) error {
 	if slices.Contains(lineage(), pid) || pid < 0 {
 		return Refuse("pid %d must not be a victim: it is init, this process or an ancestor of it", pid)
@@ -109,7 +111,8 @@ func (v *Victim) verify(ctx context.Context, t Target) error {
 	s, supervised := t.(Supervised)
 	m, marked := t.(Marked)
 	descends := supervised && slices.Contains(procfs.Ancestors(v.PID), s.Supervisor())
-	carries := marked && procfs.Marked(v.PID, MarkerEntry(m.Marker())) // it may have become a daemon, which others adopt
+	// it may have become a daemon, which others adopt
+	carries := marked && procfs.Marked(v.PID, MarkerEntry(m.Marker()))
 	if (supervised || marked) && !descends && !carries {
 		return ErrGone
 	}

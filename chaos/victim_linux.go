@@ -34,8 +34,8 @@ func SignalProcess(held *os.File, pid int, sig syscall.Signal) error {
 	return err
 }
 
-// Limit sets a limit of the victim's process, nil to leave it, and returns what it was. The call takes a number, not a pidfd:
-// a process that the number has passed to gets its own limit back. Errors: ErrGone.
+// Limit sets a limit of the victim's process, nil to leave it, and returns what it was. The call takes a number, not a
+// pidfd: a process that the number has passed to gets its own limit back. Errors: ErrGone.
 func (v *Victim) Limit(resource int, to *unix.Rlimit) (was unix.Rlimit, err error) {
 	err = unix.Prlimit(v.PID, resource, to, &was)
 	if v.Alive() { // then it was its number

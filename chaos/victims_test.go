@@ -54,15 +54,16 @@ func TestFloorIsKeptByOperations(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 3})
-	rec := assault(t, chaos.Run{Target: p, MinAlive: 2}, once(faults.Resize{To: 1}), once(faults.Close{}), once(faults.Terminate{}), once(faults.Supervisor{}))
+	rec := assault(t, chaos.Run{Target: p, MinAlive: 2}, once(faults.Resize{To: 1}), once(faults.Close{}),
+		once(faults.Terminate{}), once(faults.Supervisor{}))
 	g.Expect(rec.reasons()).To(HaveEach(HavePrefix("refused: min_alive reached: ")))
 	g.Expect(rec.settled()).To(Equal(map[string]int{"refused": 4}))
 	rec = assault(t, chaos.Run{Target: p, MinAlive: 2}, once(faults.Resize{To: 2}))
 	g.Expect(rec.settled()).To(Equal(map[string]int{"confirmed": 1}), "%v", rec.reasons())
 }
 
-// Lists that strike at the same moment keep the floor together, and no member is hit twice: also when those that the first
-// one hit die while another one counts who is left.
+// Lists that strike at the same moment keep the floor together, and no member is hit twice: also when those that the
+// first one hit die while another one counts who is left.
 func TestSideBySideListsKeepTheFloor(t *testing.T) {
 	takes.Seconds(t)
 	t.Parallel()
@@ -108,7 +109,8 @@ func TestNobodyToPickIsMissed(t *testing.T) {
 	long(t)
 	t.Parallel()
 	g := NewWithT(t)
-	rec := assault(t, chaos.Run{Target: sleepers(t, 1)}, chaos.Nemesis{Fault: faults.Pause{}, Pick: chaos.Pick{State: "busy"}})
+	rec := assault(t, chaos.Run{Target: sleepers(t, 1)},
+		chaos.Nemesis{Fault: faults.Pause{}, Pick: chaos.Pick{State: "busy"}})
 	g.Expect(rec.reasons()).To(ConsistOf("missed: within 1s no member could be picked: random 1 busy"))
 }
 
@@ -117,20 +119,22 @@ func TestTargetWithoutMembersIsNamed(t *testing.T) {
 	var rec tape
 	run := chaos.Run{Target: &procs{}, Open: rec.open, Boot: time.Millisecond}
 	g.Expect(run.Do(t.Context())).To(MatchError(ContainSubstring("the target has no members after 1ms")))
-	g.Expect(rec.count(func(e history.Event) bool { return e.Alarm != nil && e.Alarm.Kind == history.AlarmError })).To(Equal(1))
+	g.Expect(rec.count(func(e history.Event) bool { return e.Alarm != nil && e.Alarm.Kind == history.AlarmError })).
+		To(Equal(1))
 	g.Expect(rec.abort).To(BeTrue())
 }
 
 func TestFaultsThatATargetCannotDoAreRefusedByName(t *testing.T) {
 	g := NewWithT(t)
-	rec := assault(t, chaos.Run{Target: sleepers(t, 1)}, once(faults.Exit{}), once(faults.Resize{To: 2}), once(faults.Crashpoint{At: "mid-exec"}))
+	rec := assault(t, chaos.Run{Target: sleepers(t, 1)}, once(faults.Exit{}), once(faults.Resize{To: 2}),
+		once(faults.Crashpoint{At: "mid-exec"}))
 	g.Expect(rec.reasons()).To(ConsistOf(
 		"refused: the procs target cannot make a member harm itself", "refused: the procs target cannot be resized",
 		"refused: the procs target cannot arm crash points"))
 }
 
-// Where the target does not tell how its members end, the kernel does once somebody has reaped the victim; else all that
-// is known is that it is gone.
+// Where the target does not tell how its members end, the kernel does once somebody has reaped the victim; else all
+// that is known is that it is gone.
 func TestTiersOfEvidence(t *testing.T) {
 	long(t)
 	t.Parallel()
@@ -151,8 +155,8 @@ func TestTiersOfEvidence(t *testing.T) {
 	g.Expect(tiers).To(Equal(map[int]string{0: want, 1: chaos.TierReadable}))
 }
 
-// What was planned is read back out of the history: times, faults out of a mix, and the ranks of the victims, those of one
-// shot together. Injected again, it hits the same members.
+// What was planned is read back out of the history: times, faults out of a mix, and the ranks of the victims, those of
+// one shot together. Injected again, it hits the same members.
 func TestReplay(t *testing.T) {
 	long(t)
 	g := NewWithT(t)
@@ -180,7 +184,8 @@ func TestReplay(t *testing.T) {
 	g.Expect(shots).To(HaveLen(3))
 	g.Expect(left).To(BeZero())
 	g.Expect(shots[1]).To(And(
-		HaveField("At", 50*time.Millisecond), HaveField("Aims", []chaos.Aim{{2, 2}, {0, 0}}), HaveField("Fault", list[1].Fault)))
+		HaveField("At", 50*time.Millisecond), HaveField("Aims", []chaos.Aim{{2, 2}, {0, 0}}),
+		HaveField("Fault", list[1].Fault)))
 	g.Expect(shots[2].Fault).To(Equal(faults.Pause{For: time.Millisecond}))
 
 	rec := assault(t, chaos.Run{Target: sleepers(t, 4), Shots: shots}, list...)
@@ -188,7 +193,8 @@ func TestReplay(t *testing.T) {
 	for _, f := range rec.faults(history.Injected) {
 		hit = append(hit, fmt.Sprintf("%s in slot %d", f.Fault, f.Victim.Slot))
 	}
-	g.Expect(hit).To(ConsistOf("signal WINCH grace 1ms in slot 3", "signal CONT grace 1ms in slot 2", "signal CONT grace 1ms in slot 0", "pause 1ms in slot 1"))
+	g.Expect(hit).To(ConsistOf("signal WINCH grace 1ms in slot 3", "signal CONT grace 1ms in slot 2",
+		"signal CONT grace 1ms in slot 0", "pause 1ms in slot 1"))
 
 	none, _, err := chaos.Trace(nil, list)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -203,7 +209,9 @@ func TestReplay(t *testing.T) {
 func TestOneSeedGivesTheSameVictimsOnTwoRuns(t *testing.T) {
 	long(t)
 	g := NewWithT(t)
-	kills := chaos.Nemesis{Fault: faults.Signal{Name: "KILL"}, When: chaos.When{Poisson: 40, For: time.Second}, Require: -1}
+	kills := chaos.Nemesis{
+		Fault: faults.Signal{Name: "KILL"}, When: chaos.When{Poisson: 40, For: time.Second}, Require: -1,
+	}
 	run := func() (shots []history.Fault, inTime map[int]bool) {
 		rec := assault(t, chaos.Run{Target: start(t, pool.Config{Size: 8}), Seed: 11}, kills)
 		inTime = map[int]bool{}

@@ -11,7 +11,8 @@ import (
 	"github.com/respawn-go/respawn/reports"
 )
 
-// Print writes the decision for people, in at most width columns: a line a scenario, and below it what is to be known beside.
+// Print writes the decision for people, in at most width columns: a line a scenario, and below it what is to be known
+// beside.
 func (d Decision) Print(w io.Writer, width int) {
 	var rows [][]string
 	for _, r := range d.Rows {
@@ -49,8 +50,8 @@ func (r Row) notes() []string {
 	return append(slices.Clip(r.Warnings), r.Change.Text)
 }
 
-// Annotate writes GitHub's workflow commands, an error for each red scenario and a warning for each yellow one, and appends the step summary to the file
-// that GITHUB_STEP_SUMMARY names. It does nothing outside GitHub Actions.
+// Annotate writes GitHub's workflow commands, an error for each red scenario and a warning for each yellow one, and
+// appends the step summary to the file that GITHUB_STEP_SUMMARY names. It does nothing outside GitHub Actions.
 func (d Decision) Annotate(w io.Writer) error {
 	if !onGitHub() {
 		return nil
@@ -61,7 +62,8 @@ func (d Decision) Annotate(w io.Writer) error {
 		case "red":
 			fmt.Fprintf(w, "::error title=%s::%s\n", title, data(r.Reason))
 		case "yellow":
-			fmt.Fprintf(w, "::warning title=%s::%s\n", title, data(strings.Join(append([]string{r.Reason}, r.Warnings...), "; ")))
+			fmt.Fprintf(w, "::warning title=%s::%s\n", title,
+				data(strings.Join(append([]string{r.Reason}, r.Warnings...), "; ")))
 		}
 	}
 	path := StepSummary()
@@ -111,7 +113,8 @@ func (d Decision) JUnit(w io.Writer) error {
 // Markdown is the decision as a table.
 func (d Decision) Markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### respawn gate: %s\n\n| | scenario | runs | why |\n| --- | --- | --- | --- |\n", map[bool]string{true: "green", false: "red"}[d.Green])
+	fmt.Fprintf(&b, "### respawn gate: %s\n\n| | scenario | runs | why |\n| --- | --- | --- | --- |\n",
+		map[bool]string{true: "green", false: "red"}[d.Green])
 	for _, r := range d.Rows {
 		why := strings.Join(append([]string{cell(r.Reason)}, cells(r.notes())...), "<br>")
 		fmt.Fprintf(&b, "| %s | %s | %d | %s |\n", r.colour(), cell(r.Scenario), r.Runs, why)

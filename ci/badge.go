@@ -15,8 +15,8 @@ import (
 // noRuns is what a badge says where nothing was run.
 const noRuns = "no runs"
 
-// verdict is what the decision comes to in a word. Red: the gravest verdict, FAIL where a scenario is red for something else. Green:
-// PASS, or what the policy allowed where nothing passed. noRuns where there is none.
+// verdict is what the decision comes to in a word. Red: the gravest verdict, FAIL where a scenario is red for something
+// else. Green: PASS, or what the policy allowed where nothing passed. noRuns where there is none.
 func (d Decision) verdict() string {
 	var list []reports.Verdict
 	ran := false
@@ -35,7 +35,8 @@ func (d Decision) verdict() string {
 	return string(reports.Worst(list...))
 }
 
-// slowest is the scenario whose slot recovery grew most since the baseline, of those that could be judged; nil without one.
+// slowest is the scenario whose slot recovery grew most since the baseline, of those that could be judged; nil without
+// one.
 func (d Decision) slowest() (worst *Row) {
 	for i, r := range d.Rows {
 		if r.Change != nil && r.Change.Judged && (worst == nil || r.Change.Ratio > worst.Change.Ratio) {
@@ -45,8 +46,9 @@ func (d Decision) slowest() (worst *Row) {
 	return worst
 }
 
-// Badge writes the decision as a small SVG picture that needs nothing beside itself: the verdict as a word, and where a baseline
-// could be compared with, how the slot recovery of the scenario that is slowest against it changed. Its title says it in a sentence.
+// Badge writes the decision as a small SVG picture that needs nothing beside itself: the verdict as a word, and where a
+// baseline could be compared with, how the slot recovery of the scenario that is slowest against it changed. Its title
+// says it in a sentence.
 func (d Decision) Badge(w io.Writer) error {
 	word := d.verdict()
 	green, text := 0, word
@@ -60,7 +62,9 @@ func (d Decision) Badge(w io.Writer) error {
 		text += fmt.Sprintf(" · recovery %.2f×", r.Change.Ratio)
 		title += fmt.Sprintf("; slot recovery of %s is %.2f× the baseline's", clean(r.Scenario), r.Change.Ratio)
 	}
-	colour, known := map[string]string{"PASS": "#1a7f37", "FAIL": "#cf222e", "ERROR": "#cf222e", "INCONCLUSIVE": "#9a6700", "ABORTED": "#9a6700"}[word]
+	colour, known := map[string]string{
+		"PASS": "#1a7f37", "FAIL": "#cf222e", "ERROR": "#cf222e", "INCONCLUSIVE": "#9a6700", "ABORTED": "#9a6700",
+	}[word]
 	if !known {
 		colour = "#57606a"
 	}
@@ -74,8 +78,10 @@ func (d Decision) Badge(w io.Writer) error {
 	fmt.Fprintf(&b, `<path fill="#32383f" d="M3 0H%[1]dV%[2]dH3a3 3 0 0 1-3-3V3a3 3 0 0 1 3-3z"/>`, left, height)
 	fmt.Fprintf(&b, `<path fill="%s" d="M%d 0h%da3 3 0 0 1 3 3v14a3 3 0 0 1-3 3h-%[3]dz"/>`, colour, left, right-3)
 	b.WriteString(`<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">`)
-	fmt.Fprintf(&b, `<text x="%d" y="14" textLength="%d" lengthAdjust="spacingAndGlyphs">respawn</text>`, pad/2, left-pad)
-	fmt.Fprintf(&b, `<text x="%d" y="14" textLength="%d" lengthAdjust="spacingAndGlyphs">%s</text></g></svg>`+"\n", left+pad/2, right-pad, text)
+	fmt.Fprintf(&b, `<text x="%d" y="14" textLength="%d" lengthAdjust="spacingAndGlyphs">respawn</text>`,
+		pad/2, left-pad)
+	fmt.Fprintf(&b, `<text x="%d" y="14" textLength="%d" lengthAdjust="spacingAndGlyphs">%s</text></g></svg>`+"\n",
+		left+pad/2, right-pad, text)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -45,7 +45,10 @@ func badgeOf(g *WithT, d ci.Decision) (title string, words []string, svg string)
 }
 
 func TestTheBadgeSaysWhatTheDecisionComesTo(t *testing.T) {
-	skipped := &reports.Report{Facts: reports.Facts{Scenario: "s", Started: now, Skipped: "no cgroup"}, Result: check.Result{Verdict: reports.Inconclusive}}
+	skipped := &reports.Report{
+		Facts:  reports.Facts{Scenario: "s", Started: now, Skipped: "no cgroup"},
+		Result: check.Result{Verdict: reports.Inconclusive},
+	}
 	old := run("a", reports.Inconclusive, 2)
 	old.Started = now.Add(-48 * time.Hour)
 	allowed := map[string][]reports.Verdict{"a": {reports.Inconclusive}}
@@ -54,19 +57,39 @@ func TestTheBadgeSaysWhatTheDecisionComesTo(t *testing.T) {
 		policy ci.Policy
 		want   string
 	}{
-		"passed":                       {[]*reports.Report{run("a", reports.Pass, 2)}, ci.Policy{}, "PASS"},
-		"one failed":                   {[]*reports.Report{run("a", reports.Fail, 2), run("b", reports.Inconclusive, 2), run("c", reports.Pass, 2)}, ci.Policy{}, "FAIL"},
-		"inconclusive":                 {[]*reports.Report{run("a", reports.Inconclusive, 2), run("b", reports.Pass, 2)}, ci.Policy{}, "INCONCLUSIVE"},
-		"aborted":                      {[]*reports.Report{run("a", reports.Aborted, 2)}, ci.Policy{}, "ABORTED"},
-		"broke":                        {[]*reports.Report{run("a", reports.Error, 2), run("b", reports.Fail, 2)}, ci.Policy{}, "ERROR"},
-		"allowed beside a pass":        {[]*reports.Report{run("a", reports.Inconclusive, 2), run("b", reports.Pass, 2)}, ci.Policy{Allow: allowed}, "PASS"},
-		"allowed, and nothing passed":  {[]*reports.Report{run("a", reports.Inconclusive, 2)}, ci.Policy{Allow: allowed}, "INCONCLUSIVE"},
+		"passed": {[]*reports.Report{run("a", reports.Pass, 2)}, ci.Policy{}, "PASS"},
+		"one failed": {
+			[]*reports.Report{run("a", reports.Fail, 2), run("b", reports.Inconclusive, 2), run("c", reports.Pass, 2)},
+			ci.Policy{},
+			"FAIL",
+		},
+		"inconclusive": {
+			[]*reports.Report{run("a", reports.Inconclusive, 2), run("b", reports.Pass, 2)},
+			ci.Policy{},
+			"INCONCLUSIVE",
+		},
+		"aborted": {[]*reports.Report{run("a", reports.Aborted, 2)}, ci.Policy{}, "ABORTED"},
+		"broke":   {[]*reports.Report{run("a", reports.Error, 2), run("b", reports.Fail, 2)}, ci.Policy{}, "ERROR"},
+		"allowed beside a pass": {
+			[]*reports.Report{run("a", reports.Inconclusive, 2), run("b", reports.Pass, 2)},
+			ci.Policy{Allow: allowed},
+			"PASS",
+		},
+		"allowed, and nothing passed": {
+			[]*reports.Report{run("a", reports.Inconclusive, 2)},
+			ci.Policy{Allow: allowed},
+			"INCONCLUSIVE",
+		},
 		"allowed, and of long ago":     {[]*reports.Report{old}, ci.Policy{Allow: allowed}, "FAIL"},
 		"skipped":                      {[]*reports.Report{skipped}, ci.Policy{}, "INCONCLUSIVE"},
 		"all skipped, and that may be": {[]*reports.Report{skipped}, ci.Policy{AllowSkips: true}, "INCONCLUSIVE"},
-		"one is missing":               {[]*reports.Report{run("a", reports.Pass, 2)}, ci.Policy{Scenarios: []string{"b"}}, "FAIL"},
-		"all are missing":              {nil, ci.Policy{Scenarios: []string{"b"}}, "no runs"},
-		"nothing at all":               {nil, ci.Policy{}, "no runs"},
+		"one is missing": {
+			[]*reports.Report{run("a", reports.Pass, 2)},
+			ci.Policy{Scenarios: []string{"b"}},
+			"FAIL",
+		},
+		"all are missing": {nil, ci.Policy{Scenarios: []string{"b"}}, "no runs"},
+		"nothing at all":  {nil, ci.Policy{}, "no runs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -80,7 +103,8 @@ func TestTheBadgeSaysWhatTheDecisionComesTo(t *testing.T) {
 // What could not be read is red whatever the other runs of the scenario were.
 func TestTheBadgeIsFAILForWhatCannotBeRead(t *testing.T) {
 	g := NewWithT(t)
-	_, words, _ := badgeOf(g, ci.Decide(now, nil, nil, ci.Policy{}, &reports.UnreadError{Scenario: "a", Err: errors.New("cut short")}))
+	_, words, _ := badgeOf(g,
+		ci.Decide(now, nil, nil, ci.Policy{}, &reports.UnreadError{Scenario: "a", Err: errors.New("cut short")}))
 	g.Expect(words).To(Equal([]string{"respawn", "FAIL"}))
 }
 
@@ -93,9 +117,11 @@ func TestTheBadgeSaysHowRecoveryChanged(t *testing.T) {
 		return list
 	}
 	hostile := `a<script>&"` + "\n"
-	title, words, svg := badgeOf(g, decide(append(many(hostile, 6), many("b", 2)...), append(many(hostile, 2), many("b", 2)...), ci.Policy{}))
+	title, words, svg := badgeOf(g,
+		decide(append(many(hostile, 6), many("b", 2)...), append(many(hostile, 2), many("b", 2)...), ci.Policy{}))
 	g.Expect(words).To(Equal([]string{"respawn", "FAIL · recovery 3.00×"}), "a slowdown, though each run passed")
-	g.Expect(title).To(Equal(`respawn gate: FAIL; 1 of 2 scenarios green; slot recovery of a<script>&"  is 3.00× the baseline's`))
+	g.Expect(title).
+		To(Equal(`respawn gate: FAIL; 1 of 2 scenarios green; slot recovery of a<script>&"  is 3.00× the baseline's`))
 	g.Expect(svg).NotTo(ContainSubstring("<script"))
 	_, words, _ = badgeOf(g, decide(many("b", 1)[:2], many("b", 2)[:2], ci.Policy{}))
 	g.Expect(words).To(Equal([]string{"respawn", "PASS"}), "too few runs to compare")

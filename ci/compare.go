@@ -16,19 +16,20 @@ type Release struct {
 	Runs []*reports.Report
 }
 
-// Change compares how long slots took to recover in the runs of one scenario with how long they took in a release of the
-// baseline, by every single death. Recovery is judged twice, as it was and in spawn floors (the time from fork to the first
-// byte of a bare process, measured in each run), and a change counts as far as both show it: a host that was slower this time
-// slows what depends on it, and leaves alone what does not.
+// Change compares how long slots took to recover in the runs of one scenario with how long they took in a release of
+// the baseline, by every single death. Recovery is judged twice, as it was and in spawn floors (the time from fork to
+// the first byte of a bare process, measured in each run), and a change counts as far as both show it: a host that was
+// slower this time slows what depends on it, and leaves alone what does not.
 type Change struct {
-	Release  string  `json:"release,omitempty"` // of the baseline, if it has several
-	Before   float64 `json:"before"`            // the median recovery of the median run, in spawn floors
-	After    float64 `json:"after"`
-	Ratio    float64 `json:"ratio"`   // of the medians, the lower of the two ways to look at it
-	Tail     float64 `json:"tail"`    // the same of each run's slowest tenth
-	Far      int     `json:"far"`     // deaths whose recovery is far beyond all that the baseline leads to expect
-	Detects  float64 `json:"detects"` // the smallest slowdown of the median that nine in ten such comparisons find; 0: none at all
-	Deaths   int     `json:"deaths"`  // of these runs
+	Release string  `json:"release,omitempty"` // of the baseline, if it has several
+	Before  float64 `json:"before"`            // the median recovery of the median run, in spawn floors
+	After   float64 `json:"after"`
+	Ratio   float64 `json:"ratio"` // of the medians, the lower of the two ways to look at it
+	Tail    float64 `json:"tail"`  // the same of each run's slowest tenth
+	Far     int     `json:"far"`   // deaths whose recovery is far beyond all that the baseline leads to expect
+	// the smallest slowdown of the median that nine in ten such comparisons find; 0: none at all
+	Detects  float64 `json:"detects"`
+	Deaths   int     `json:"deaths"` // of these runs
 	RunsBack int     `json:"baseline_runs"`
 	Runs     int     `json:"runs"`
 	Judged   bool    `json:"judged"` // there was enough to compare
@@ -36,10 +37,10 @@ type Change struct {
 	Text     string  `json:"text"`
 }
 
-// compare returns nil when comparison is off. What cannot be compared is told, and is not red: a new scenario has no baseline.
-// Runs of several experiments are compared each with their own kind, and with each release of the baseline: a slowdown that
-// stays below the limit from one release to the next is seen against the first. What is told is the comparison that is red,
-// or else the one with the latest release.
+// compare returns nil when comparison is off. What cannot be compared is told, and is not red: a new scenario has no
+// baseline. Runs of several experiments are compared each with their own kind, and with each release of the baseline: a
+// slowdown that stays below the limit from one release to the next is seen against the first. What is told is the
+// comparison that is red, or else the one with the latest release.
 func compare(runs []*reports.Report, baseline []Release, r Regression) *Change {
 	if r.Off || len(runs) == 0 || len(baseline) == 0 {
 		return nil
@@ -110,7 +111,8 @@ func without(baseline []Release, runs []*reports.Report) (rest []Release, same i
 	return rest, same
 }
 
-// pooled is the releases in the order of time. Those that have too few runs of the scenario to be judged by are one together.
+// pooled is the releases in the order of time. Those that have too few runs of the scenario to be judged by are one
+// together.
 func pooled(releases []Release, like *reports.Report, enough int) (list []Release) {
 	var few Release
 	for _, r := range releases {
@@ -137,7 +139,8 @@ func last(r Release) (at time.Time) {
 	return at
 }
 
-// compareAlike compares runs of one experiment with one release. p is the probability of a red where nothing has changed.
+// compareAlike compares runs of one experiment with one release. p is the probability of a red where nothing has
+// changed.
 func compareAlike(runs []*reports.Report, release Release, r Regression, p float64) *Change {
 	c := &Change{Release: release.Name}
 	list, why := runs[0].Comparable(release.Runs, r.Runs)
@@ -151,16 +154,19 @@ func compareAlike(runs []*reports.Report, release Release, r Regression, p float
 	a, b := observe(list), observe(runs)
 	c.RunsBack, c.Runs, c.Deaths = len(a), len(b), deaths(b)
 	if len(a) == 0 || len(b) == 0 {
-		c.Text = fmt.Sprintf("not compared: %d runs of the baseline and %d of these have a slot that recovered%s", len(a), len(b), why)
+		c.Text = fmt.Sprintf("not compared: %d runs of the baseline and %d of these have a slot that recovered%s",
+			len(a), len(b), why)
 		return c
 	}
 	c.Before, c.After = middle(a, inFloors), middle(b, inFloors)
-	c.Ratio = math.Exp(min(shift(a.of(asItWas, runMedian), b.of(asItWas, runMedian)), shift(a.of(inFloors, runMedian), b.of(inFloors, runMedian))))
+	c.Ratio = math.Exp(min(shift(a.of(asItWas, runMedian), b.of(asItWas, runMedian)),
+		shift(a.of(inFloors, runMedian), b.of(inFloors, runMedian))))
 	against := "the baseline's"
 	if release.Name != "" {
 		against = release.Name + "'s"
 	}
-	figures := fmt.Sprintf("slot recovery is %.2f× %s (%.1f → %.1f spawn floors; %d and %d deaths, %d and %d runs", c.Ratio, against,
+	figures := fmt.Sprintf("slot recovery is %.2f× %s (%.1f → %.1f spawn floors; %d and %d deaths, %d and %d runs",
+		c.Ratio, against,
 		c.Before, c.After, deaths(a), deaths(b), len(a), len(b))
 	if len(a) < r.Runs || len(b) < r.Runs {
 		c.Text = fmt.Sprintf("%s, too few to judge: at least %d a side)%s", figures, r.Runs, why)
@@ -194,7 +200,8 @@ func (c *Change) judge(a, b observed, r Regression, p float64) (text string) {
 		text += fmt.Sprintf("; the slowest tenth of each run takes %.2f× as long", c.Tail)
 	}
 	if far.hits > 0 && !center.red {
-		text += fmt.Sprintf("; %d of the %d deaths took more than %.1f× the baseline's median, %d of %d before", far.hits, c.Deaths, far.limit, far.before, deaths(a))
+		text += fmt.Sprintf("; %d of the %d deaths took more than %.1f× the baseline's median, %d of %d before",
+			far.hits, c.Deaths, far.limit, far.before, deaths(a))
 	}
 	if math.Abs(hours) > math.Log(1.2) {
 		text += fmt.Sprintf("; the host took %.2f× as long to spawn as then", math.Exp(hours))

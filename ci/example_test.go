@@ -10,7 +10,8 @@ import (
 	"github.com/respawn-go/respawn/reports"
 )
 
-// A release wants two scenarios: one passed, and nobody ran the other. Reports come from files otherwise: see package reports.
+// A release wants two scenarios: one passed, and nobody ran the other. Reports come from files otherwise: see package
+// reports.
 func Example() {
 	today := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	passed := &reports.Report{

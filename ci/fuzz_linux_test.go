@@ -32,7 +32,10 @@ func TestAFuzzTargetThatWasHardlyExecutedIsAFailure(t *testing.T) {
 		does, says string
 		code       int
 	}{
-		"enough":   {"echo 'fuzz: elapsed: 3s, execs: 5 (2/sec)'; echo 'fuzz: elapsed: 6s, execs: 1000 (2/sec)'; echo PASS", `FuzzParse +1000 executions`, 0},
+		"enough": {
+			"echo 'fuzz: elapsed: 3s, execs: 5 (2/sec)'; echo 'fuzz: elapsed: 6s, execs: 1000 (2/sec)'; echo PASS",
+			`FuzzParse +1000 executions`, 0,
+		},
 		"five":     {"echo 'fuzz: elapsed: 60s, execs: 5 (0/sec)'; echo PASS", `FuzzParse +5 executions`, 1},
 		"none":     {"echo PASS", `FuzzParse +0 executions`, 1},
 		"it found": {"echo 'fuzz: elapsed: 3s, execs: 1000 (2/sec)'; echo 'panic: oh no'; exit 1", `oh no`, 1},

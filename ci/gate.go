@@ -25,16 +25,18 @@ type Row struct {
 	Verdicts []reports.Verdict `json:"verdicts"`
 	Green    bool              `json:"green"`
 	Skipped  bool              `json:"skipped,omitempty"`
-	Allowed  bool              `json:"allowed,omitempty"` // green although a run did not pass: the policy allows its verdict
-	Reason   string            `json:"reason"`            // one line: why it is red, or what holds
-	Warnings []string          `json:"warnings,omitempty"`
-	Change   *Change           `json:"change,omitempty"`
-	Seconds  float64           `json:"seconds"` // that the runs took
+	// green although a run did not pass: the policy allows its verdict
+	Allowed  bool     `json:"allowed,omitempty"`
+	Reason   string   `json:"reason"` // one line: why it is red, or what holds
+	Warnings []string `json:"warnings,omitempty"`
+	Change   *Change  `json:"change,omitempty"`
+	Seconds  float64  `json:"seconds"` // that the runs took
 
 	verdict reports.Verdict // what the scenario comes to, for the badge; "" for one without runs
 }
 
-// Exit is the command's exit code: 0 green; 5 where a run is red because the harness broke; 1 for everything else that is red.
+// Exit is the command's exit code: 0 green; 5 where a run is red because the harness broke; 1 for everything else that
+// is red.
 func (d Decision) Exit() int {
 	if d.Green {
 		return 0
@@ -50,9 +52,12 @@ func (d Decision) Exit() int {
 	return code
 }
 
-// Decide judges the runs by the policy, as of now; baseline may be empty, then nothing is compared. Runs that could not be read
-// are red. The reports are taken for what they say: [reports.Judged] reads such as are borne out by their histories.
-func Decide(now time.Time, runs []*reports.Report, baseline []Release, p Policy, unread ...*reports.UnreadError) Decision {
+// Decide judges the runs by the policy, as of now; baseline may be empty, then nothing is compared. Runs that could not
+// be read are red. The reports are taken for what they say: [reports.Judged] reads such as are borne out by their
+// histories.
+func Decide(now time.Time, runs []*reports.Report, baseline []Release, p Policy,
+	unread ...*reports.UnreadError,
+) Decision {
 	byName, lost := group(runs), map[string][]error{}
 	for _, u := range unread {
 		name := u.Scenario
@@ -83,7 +88,8 @@ func (p Policy) decideOne(now time.Time, name string, runs []*reports.Report, ba
 	runs = distinct(runs)
 	row.Runs, row.Copies = len(runs), all-len(runs)
 	var red []string
-	broken := reports.Verdict("") // what the red comes to: the gravest verdict, or FAIL where it is not a run's verdict that is red
+	// what the red comes to: the gravest verdict, or FAIL where it is not a run's verdict that is red
+	broken := reports.Verdict("")
 	for _, err := range lost {
 		red = append(red, err.Error())
 		broken = reports.Fail
@@ -120,7 +126,8 @@ func (p Policy) decideOne(now time.Time, name string, runs []*reports.Report, ba
 		}
 	}
 	if row.Copies > 0 {
-		row.Warnings = append(row.Warnings, fmt.Sprintf("%d of its runs are copies of others, which count once", row.Copies))
+		row.Warnings = append(row.Warnings,
+			fmt.Sprintf("%d of its runs are copies of others, which count once", row.Copies))
 	}
 	if row.Change = compare(runs, baseline, p.Regression); len(runs) > 0 {
 		if why, v := row.compared(p.Regression); why != "" {
@@ -141,7 +148,8 @@ func (p Policy) decideOne(now time.Time, name string, runs []*reports.Report, ba
 	return row
 }
 
-// compared says why the comparison is red and what that comes to, "" if it is not; what it could not have seen is a warning.
+// compared says why the comparison is red and what that comes to, "" if it is not; what it could not have seen is a
+// warning.
 func (r *Row) compared(limits Regression) (why string, v reports.Verdict) {
 	if r.Change == nil {
 		if limits.Detect > 0 && !limits.Off {
@@ -153,7 +161,8 @@ func (r *Row) compared(limits Regression) (why string, v reports.Verdict) {
 	case r.Change.Red:
 		return r.Change.Text, reports.Fail
 	case blind != "" && limits.Detect > 0:
-		return fmt.Sprintf("%s, and the policy asks for %g×; %s", blind, limits.Detect, r.Change.Text), reports.Inconclusive
+		return fmt.Sprintf("%s, and the policy asks for %g×; %s", blind, limits.Detect, r.Change.Text),
+			reports.Inconclusive
 	case blind != "":
 		r.Warnings = append(r.Warnings, blind)
 	}
@@ -201,7 +210,8 @@ func (p Policy) stale(now time.Time, r *reports.Report) string {
 	case r.Started.IsZero():
 		return "it does not say when it was run"
 	case age > limit:
-		return fmt.Sprintf("it was run on %s, longer ago than %s: max_age in the policy allows more", r.Started.UTC().Format(time.DateTime), short(limit))
+		return fmt.Sprintf("it was run on %s, longer ago than %s: max_age in the policy allows more",
+			r.Started.UTC().Format(time.DateTime), short(limit))
 	case age < -ahead:
 		return fmt.Sprintf("it says that it was run on %s, which is yet to come", r.Started.UTC().Format(time.DateTime))
 	}

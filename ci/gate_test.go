@@ -34,7 +34,12 @@ func decide(runs, baseline []*reports.Report, p ci.Policy) ci.Decision {
 // run is a report with the given verdict and a median recovery of so many spawn floors.
 func run(name string, v reports.Verdict, recovery float64) *reports.Report {
 	return &reports.Report{
-		Facts: reports.Facts{Run: rand.Text(), Scenario: name, Started: now, Floors: map[string]float64{"spawn": 0.006}}, Result: check.Result{Verdict: v, Cause: "a cause\n::error::injected", Metrics: map[string]float64{"slot.recovery.p50": recovery * 0.006}},
+		Facts: reports.Facts{
+			Run: rand.Text(), Scenario: name, Started: now, Floors: map[string]float64{"spawn": 0.006},
+		}, Result: check.Result{
+			Verdict: v, Cause: "a cause\n::error::injected",
+			Metrics: map[string]float64{"slot.recovery.p50": recovery * 0.006},
+		},
 	}
 }
 
@@ -45,16 +50,38 @@ func TestGateIsRedForWhateverDidNotPass(t *testing.T) {
 		green  bool
 		exit   int
 	}{
-		"all passed":            {[]*reports.Report{run("a", reports.Pass, 2), run("b", reports.Pass, 2)}, ci.Policy{}, true, 0},
-		"one failed":            {[]*reports.Report{run("a", reports.Pass, 2), run("b", reports.Fail, 2)}, ci.Policy{}, false, 1},
-		"one repetition failed": {[]*reports.Report{run("a", reports.Fail, 2), run("a", reports.Pass, 2)}, ci.Policy{}, false, 1},
-		"inconclusive":          {[]*reports.Report{run("a", reports.Inconclusive, 2)}, ci.Policy{}, false, 1},
-		"inconclusive, allowed": {[]*reports.Report{run("a", reports.Inconclusive, 2)}, ci.Policy{Allow: map[string][]reports.Verdict{"a": {reports.Inconclusive}}}, true, 0},
-		"the harness broke":     {[]*reports.Report{run("a", reports.Error, 2)}, ci.Policy{}, false, 5},
-		"missing":               {[]*reports.Report{run("a", reports.Pass, 2)}, ci.Policy{Scenarios: []string{"b"}}, false, 1},
-		"nothing at all":        {nil, ci.Policy{}, false, 1},
-		"skipped":               {[]*reports.Report{{Facts: reports.Facts{Scenario: "a", Started: now, Skipped: "no memory cgroup"}, Result: check.Result{Verdict: reports.Inconclusive}}}, ci.Policy{}, false, 1},
-		"skipped, allowed":      {[]*reports.Report{{Facts: reports.Facts{Scenario: "a", Started: now, Skipped: "no memory cgroup"}, Result: check.Result{Verdict: reports.Inconclusive}}}, ci.Policy{AllowSkips: true}, true, 0},
+		"all passed": {
+			[]*reports.Report{run("a", reports.Pass, 2), run("b", reports.Pass, 2)},
+			ci.Policy{},
+			true, 0,
+		},
+		"one failed": {[]*reports.Report{run("a", reports.Pass, 2), run("b", reports.Fail, 2)}, ci.Policy{}, false, 1},
+		"one repetition failed": {
+			[]*reports.Report{run("a", reports.Fail, 2), run("a", reports.Pass, 2)},
+			ci.Policy{},
+			false, 1,
+		},
+		"inconclusive": {[]*reports.Report{run("a", reports.Inconclusive, 2)}, ci.Policy{}, false, 1},
+		"inconclusive, allowed": {
+			[]*reports.Report{run("a", reports.Inconclusive, 2)},
+			ci.Policy{Allow: map[string][]reports.Verdict{"a": {reports.Inconclusive}}},
+			true, 0,
+		},
+		"the harness broke": {[]*reports.Report{run("a", reports.Error, 2)}, ci.Policy{}, false, 5},
+		"missing": {
+			[]*reports.Report{run("a", reports.Pass, 2)},
+			ci.Policy{Scenarios: []string{"b"}},
+			false, 1,
+		},
+		"nothing at all": {nil, ci.Policy{}, false, 1},
+		"skipped": {[]*reports.Report{{
+			Facts:  reports.Facts{Scenario: "a", Started: now, Skipped: "no memory cgroup"},
+			Result: check.Result{Verdict: reports.Inconclusive},
+		}}, ci.Policy{}, false, 1},
+		"skipped, allowed": {[]*reports.Report{{
+			Facts:  reports.Facts{Scenario: "a", Started: now, Skipped: "no memory cgroup"},
+			Result: check.Result{Verdict: reports.Inconclusive},
+		}}, ci.Policy{AllowSkips: true}, true, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -87,8 +114,9 @@ func TestGateSeesTwiceTheRecoveryAndNeverNoise(t *testing.T) {
 	g.Expect(d.Rows[0].Change.Text).To(ContainSubstring("too few"))
 }
 
-// A baseline counts as far as it passed. What is of another experiment, or on another target, gives way to what is of the
-// same, and is compared with a word of warning if there is no other: to change a scenario is no way around the gate.
+// A baseline counts as far as it passed. What is of another experiment, or on another target, gives way to what is of
+// the same, and is compared with a word of warning if there is no other: to change a scenario is no way around the
+// gate.
 func TestGateComparesLikeWithLikeWhereItCan(t *testing.T) {
 	g := NewWithT(t)
 	six := func(change func(*reports.Report)) (list []*reports.Report) {
@@ -150,9 +178,11 @@ func TestOneLikeRunInTheBaselineDoesNotSilenceTheGate(t *testing.T) {
 // Each kind of run is compared with its own.
 func TestGateComparesRunsOfSeveralExperimentsEachWithItsOwn(t *testing.T) {
 	g := NewWithT(t)
-	d := decide(slices.Concat(recovering(1, "e", 2), recovering(9, "f", 4)), slices.Concat(recovering(6, "e", 2), recovering(6, "f", 4)), ci.Policy{})
+	d := decide(slices.Concat(recovering(1, "e", 2), recovering(9, "f", 4)),
+		slices.Concat(recovering(6, "e", 2), recovering(6, "f", 4)), ci.Policy{})
 	g.Expect(d.Green).To(BeTrue(), "nothing changed")
-	d = decide(slices.Concat(recovering(1, "g", 2), recovering(9, "f", 4)), slices.Concat(recovering(6, "f", 2), recovering(6, "h", 4)), ci.Policy{})
+	d = decide(slices.Concat(recovering(1, "g", 2), recovering(9, "f", 4)),
+		slices.Concat(recovering(6, "f", 2), recovering(6, "h", 4)), ci.Policy{})
 	g.Expect(d.Green).To(BeFalse(), "f takes twice as long")
 	g.Expect(d.Rows[0].Reason).To(HaveSuffix("; these runs are of 2 experiments, each compared by itself"))
 }
@@ -190,7 +220,9 @@ func TestWorkerTextNeverStartsALine(t *testing.T) {
 
 func TestADecisionFitsATerminal(t *testing.T) {
 	g := NewWithT(t)
-	d := decide([]*reports.Report{run("a", reports.Fail, 2), run("b", reports.Inconclusive, 2), run("c", reports.Pass, 2)}, recovering(6, "e", 2), ci.Policy{
+	d := decide([]*reports.Report{
+		run("a", reports.Fail, 2), run("b", reports.Inconclusive, 2), run("c", reports.Pass, 2),
+	}, recovering(6, "e", 2), ci.Policy{
 		Scenarios: []string{"kill-storm"}, Allow: map[string][]reports.Verdict{"b": {reports.Inconclusive}},
 	})
 	var out bytes.Buffer
@@ -232,12 +264,15 @@ func TestPolicyFileIsReadStrictly(t *testing.T) {
 		g.Expect(os.WriteFile(path, []byte(text), 0o644)).To(Succeed())
 		return path
 	}
-	p, err := ci.ReadPolicy(write("scenarios: [a, b]\nallow_skips: true\nallow: {a: [INCONCLUSIVE]}\nregression: {ratio: 2}\n"))
+	p, err := ci.ReadPolicy(
+		write("scenarios: [a, b]\nallow_skips: true\nallow: {a: [INCONCLUSIVE]}\nregression: {ratio: 2}\n"))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(p.Scenarios).To(Equal([]string{"a", "b"}))
 	for text, want := range map[string][]string{
-		"scenario: [a]\n":                {`:1:1: unknown key "scenario": did you mean "scenarios"?`},
-		"allow: {a: [MAYBE]}\n":          {`:1:13: "MAYBE" is no verdict to allow: want ERROR, FAIL, ABORTED or INCONCLUSIVE`},
+		"scenario: [a]\n": {`:1:1: unknown key "scenario": did you mean "scenarios"?`},
+		"allow: {a: [MAYBE]}\n": {
+			`:1:13: "MAYBE" is no verdict to allow: want ERROR, FAIL, ABORTED or INCONCLUSIVE`,
+		},
 		"allow: {a: FAIL}\n":             {`:1:12: want a list of verdicts, such as [INCONCLUSIVE]`},
 		"regression: {ratio: 0.5}":       {`:1:21: want a ratio > 1`},
 		"regression: {ratio: .nan}":      {`:1:21: want a ratio > 1`},

@@ -27,10 +27,12 @@ func TestCopiesOfARunCountOnce(t *testing.T) {
 
 	failed := *one
 	failed.Verdict = reports.Fail
-	g.Expect(decide(append(copies, &failed), nil, ci.Policy{}).Green).To(BeFalse(), "of copies that differ the gravest counts")
+	g.Expect(decide(append(copies, &failed), nil, ci.Policy{}).Green).To(BeFalse(),
+		"of copies that differ the gravest counts")
 
 	d = decide(recovering(6, "", 4), copies, ci.Policy{})
-	g.Expect(d.Rows[0].Change.Text).To(ContainSubstring("1 and 6 runs, too few to judge"), "so do those of the baseline")
+	g.Expect(d.Rows[0].Change.Text).To(ContainSubstring("1 and 6 runs, too few to judge"),
+		"so do those of the baseline")
 }
 
 func TestRunsAreNotComparedWithThemselves(t *testing.T) {
@@ -52,9 +54,10 @@ func TestARunOfLongAgoIsRed(t *testing.T) {
 	g.Expect(aged(25*time.Hour, ci.Policy{MaxAge: 48 * time.Hour}).Green).To(BeTrue())
 	g.Expect(aged(-time.Minute, ci.Policy{}).Green).To(BeTrue(), "clocks differ")
 	for want, d := range map[string]ci.Decision{
-		`longer ago than 24h: max_age`:   aged(25*time.Hour, ci.Policy{}),
-		`which is yet to come`:           aged(-2*time.Hour, ci.Policy{}),
-		`does not say when`:              decide([]*reports.Report{{Facts: reports.Facts{Scenario: "a"}}}, nil, ci.Policy{Allow: map[string][]reports.Verdict{"a": {""}}}),
+		`longer ago than 24h: max_age`: aged(25*time.Hour, ci.Policy{}),
+		`which is yet to come`:         aged(-2*time.Hour, ci.Policy{}),
+		`does not say when`: decide([]*reports.Report{{Facts: reports.Facts{Scenario: "a"}}}, nil,
+			ci.Policy{Allow: map[string][]reports.Verdict{"a": {""}}}),
 		`longer ago than 1h30m: max_age`: aged(2*time.Hour, ci.Policy{MaxAge: 90 * time.Minute}),
 	} {
 		g.Expect(d.Green).To(BeFalse(), want)
@@ -66,7 +69,9 @@ func TestARunOfLongAgoIsRed(t *testing.T) {
 func TestAnAllowedVerdictIsShownAsWhatItIs(t *testing.T) {
 	g := NewWithT(t)
 	p := ci.Policy{Allow: map[string][]reports.Verdict{"*": {reports.Inconclusive}}}
-	d := decide([]*reports.Report{run("a", reports.Pass, 2), run("a", reports.Inconclusive, 2), run("b", reports.Pass, 2)}, nil, p)
+	d := decide([]*reports.Report{
+		run("a", reports.Pass, 2), run("a", reports.Inconclusive, 2), run("b", reports.Pass, 2),
+	}, nil, p)
 	g.Expect(d.Green).To(BeTrue())
 	g.Expect(d.Rows[0].Reason).To(HavePrefix("INCONCLUSIVE, which the policy allows: a cause"))
 	g.Expect(d.Rows[1].Reason).To(Equal("passed"))
@@ -78,8 +83,10 @@ func TestAnAllowedVerdictIsShownAsWhatItIs(t *testing.T) {
 // A policy that allows something to nobody is a mistake: what it was meant for is not allowed.
 func TestAllowNamesOnlyWhatThereIs(t *testing.T) {
 	g := NewWithT(t)
-	p := policy(g, "scenarios: [mine]\nallow:\n  tutorail: [INCONCLUSIVE]\n  mine: [ABORTED]\n  kill-busy: [INCONCLUSIVE]\n  \"*\": [INCONCLUSIVE]\n")
-	g.Expect(p.Misnamed([]string{"tutorial", "kill-busy"})).To(MatchError(MatchRegexp(`policy.yaml:3:3: there is no scenario "tutorail": did you mean "tutorial"\?$`)))
+	p := policy(g, "scenarios: [mine]\nallow:\n  tutorail: [INCONCLUSIVE]\n  mine: [ABORTED]\n"+
+		"  kill-busy: [INCONCLUSIVE]\n  \"*\": [INCONCLUSIVE]\n")
+	g.Expect(p.Misnamed([]string{"tutorial", "kill-busy"})).
+		To(MatchError(MatchRegexp(`policy.yaml:3:3: there is no scenario "tutorail": did you mean "tutorial"\?$`)))
 	g.Expect(p.Misnamed([]string{"tutorail", "kill-busy"})).To(Succeed())
 }
 
@@ -101,7 +108,8 @@ func TestTheGateSaysWhatItCouldNotHaveSeen(t *testing.T) {
 	g.Expect(decide(wide(), wide(), asks).Rows[0].Reason).To(MatchRegexp(why + `, and the policy asks for 2×`))
 	g.Expect(decide(recovering(6, "", 2), recovering(6, "", 2), asks).Green).To(BeTrue())
 	for _, d := range []ci.Decision{
-		decide(recovering(5, "", 2), recovering(6, "", 2), asks), decide(recovering(6, "", 2), nil, asks), decide(recovering(6, "", 2), []*reports.Report{run("b", reports.Pass, 2)}, asks),
+		decide(recovering(5, "", 2), recovering(6, "", 2), asks), decide(recovering(6, "", 2), nil, asks),
+		decide(recovering(6, "", 2), []*reports.Report{run("b", reports.Pass, 2)}, asks),
 	} {
 		g.Expect(d.Green).To(BeFalse())
 	}
@@ -121,7 +129,8 @@ func TestASlowdownThatCreepsUpFromReleaseToReleaseIsRed(t *testing.T) {
 		}
 		if i > 0 {
 			last := baseline[len(baseline)-1]
-			g.Expect(ci.Decide(now, recovering(6, "", took), []ci.Release{last}, ci.Policy{}).Green).To(BeTrue(), "%v", i)
+			g.Expect(ci.Decide(now, recovering(6, "", took), []ci.Release{last}, ci.Policy{}).Green).To(BeTrue(), "%v",
+				i)
 		}
 		if i == 2 {
 			d := ci.Decide(now, recovering(6, "", took), baseline, ci.Policy{})
@@ -164,6 +173,7 @@ func TestScenariosWithOneDeathARunAreCompared(t *testing.T) {
 		r.Metrics, r.Recoveries = nil, nil
 	}
 	d = decide(none, single(2), ci.Policy{})
-	g.Expect(d.Rows[0].Change.Text).To(Equal("not compared: 6 runs of the baseline and 0 of these have a slot that recovered"))
+	g.Expect(d.Rows[0].Change.Text).
+		To(Equal("not compared: 6 runs of the baseline and 0 of these have a slot that recovered"))
 	g.Expect(d.Rows[0].Warnings).To(ConsistOf("these runs could not have seen any slowdown"))
 }

@@ -12,8 +12,8 @@ type looked struct {
 	red   bool
 }
 
-// look compares a summary of each run. What counts is the view that shows the lower shift: it must be the ratio or more, and
-// more than chance explains.
+// look compares a summary of each run. What counts is the view that shows the lower shift: it must be the ratio or
+// more, and more than chance explains.
 func look(a, b observed, summary func([]float64) float64, ratio, p float64) (l looked) {
 	const nineInTen = 1.2816 // standard errors
 	for _, v := range []view{asItWas, inFloors} {
@@ -37,9 +37,10 @@ type tail struct {
 	red          bool
 }
 
-// beyond counts the deaths that took, in both views, far longer than the baseline leads to expect: three times its median, or
-// six standard deviations if those are more. It takes for granted that any host has one such in a hundred now and then, one in
-// two hundred ten times as far out, or as many as the baseline had; more is red, if it was in more than one run.
+// beyond counts the deaths that took, in both views, far longer than the baseline leads to expect: three times its
+// median, or six standard deviations if those are more. It takes for granted that any host has one such in a hundred
+// now and then, one in two hundred ten times as far out, or as many as the baseline had; more is red, if it was in more
+// than one run.
 func beyond(a, b observed, p float64) tail {
 	const furthest, deviations = 3, 6
 	var limit [2]float64
@@ -88,7 +89,8 @@ func atLeast(k, n int, rate float64) float64 {
 	}
 	less, logN := 0.0, lgamma(n+1)
 	for i := range min(k, n+1) {
-		less += math.Exp(logN - lgamma(i+1) - lgamma(n-i+1) + float64(i)*math.Log(rate) + float64(n-i)*math.Log1p(-rate))
+		less += math.Exp(
+			logN - lgamma(i+1) - lgamma(n-i+1) + float64(i)*math.Log(rate) + float64(n-i)*math.Log1p(-rate))
 	}
 	return max(0, 1-less)
 }

@@ -35,9 +35,9 @@ type named struct {
 	line, column int
 }
 
-// Regression is when a change against the baseline is red: slot recovery must have grown by Ratio, more than chance explains
-// but with probability P, from at least Runs runs on each side. With Detect, runs are red too that could not have shown a
-// slowdown of that ratio. Zero fields take the defaults 1.5, 0.005 and 6, and ask for no detection.
+// Regression is when a change against the baseline is red: slot recovery must have grown by Ratio, more than chance
+// explains but with probability P, from at least Runs runs on each side. With Detect, runs are red too that could not
+// have shown a slowdown of that ratio. Zero fields take the defaults 1.5, 0.005 and 6, and ask for no detection.
 type Regression struct {
 	Off    bool
 	Ratio  float64
@@ -59,7 +59,8 @@ func (r Regression) withDefaults() Regression {
 	return r
 }
 
-// ReadPolicy reads a policy file. The error has a line for each mistake: FILE:LINE:COLUMN: what is wrong and what would be right.
+// ReadPolicy reads a policy file. The error has a line for each mistake: FILE:LINE:COLUMN: what is wrong and what would
+// be right.
 func ReadPolicy(path string) (Policy, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -75,14 +76,16 @@ func (p Policy) allows(scenario string, v reports.Verdict) bool {
 	return v == reports.Pass || slices.Contains(p.Allow[scenario], v) || slices.Contains(p.Allow["*"], v)
 }
 
-// Misnamed is a line for each scenario that Allow names and that is neither known, nor among the runs, nor asked for: whoever
-// misspelt it believes that something is allowed which is not, or was renamed and allows what nobody looks at any more.
+// Misnamed is a line for each scenario that Allow names and that is neither known, nor among the runs, nor asked for:
+// whoever misspelt it believes that something is allowed which is not, or was renamed and allows what nobody looks at
+// any more.
 func (p Policy) Misnamed(known []string) error {
 	known = slices.Concat(known, p.Scenarios)
 	var all []error
 	for _, n := range p.named {
 		if n.name != "*" && !slices.Contains(known, n.name) {
-			all = append(all, fmt.Errorf("%s:%d:%d: there is no scenario %q: %s", p.path, n.line, n.column, n.name, nearest.Meant(n.name, known)))
+			all = append(all, fmt.Errorf("%s:%d:%d: there is no scenario %q: %s", p.path, n.line, n.column, n.name,
+				nearest.Meant(n.name, known)))
 		}
 	}
 	return errors.Join(all...)

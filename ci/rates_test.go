@@ -47,7 +47,8 @@ func (h host) made(rng *rand.Rand, at time.Time) (list []*reports.Report) {
 		}
 		r := &reports.Report{
 			Facts: reports.Facts{
-				Scenario: "a", Started: at.Add(time.Duration(n)), Floors: map[string]float64{"spawn": 0.004 * speed * math.Exp(0.05*rng.NormFloat64())},
+				Scenario: "a", Started: at.Add(time.Duration(n)),
+				Floors: map[string]float64{"spawn": 0.004 * speed * math.Exp(0.05*rng.NormFloat64())},
 			},
 			Result: check.Result{Verdict: reports.Pass},
 		}
@@ -97,31 +98,49 @@ func settings() (list []setting) {
 		}
 		list = append(list, setting{what: what, before: before, after: after, most: 1, least: least})
 	}
-	for _, c := range []struct{ sigma, slow, least float64 }{{0.1, 2, 0.99}, {0.2, 2, 0.9}, {0.3, 2, 0}, {0.5, 2, 0}, {0.5, 4, 0.7}, {1, 2, 0}} {
-		changed(fmt.Sprintf("%g× as slow: σ %g", c.slow, c.sigma), c.least, host{deaths: 5, sigma: c.sigma}, host{deaths: 5, sigma: c.sigma, slow: c.slow})
+	for _, c := range []struct{ sigma, slow, least float64 }{
+		{0.1, 2, 0.99}, {0.2, 2, 0.9}, {0.3, 2, 0}, {0.5, 2, 0}, {0.5, 4, 0.7}, {1, 2, 0},
+	} {
+		changed(fmt.Sprintf("%g× as slow: σ %g", c.slow, c.sigma), c.least, host{deaths: 5, sigma: c.sigma},
+			host{deaths: 5, sigma: c.sigma, slow: c.slow})
 		list[len(list)-1].blind = c.sigma >= 0.5 && c.slow == 2
 	}
-	changed("2× as slow: σ 0.2, one death a run", 0.9, host{deaths: 1, sigma: 0.2}, host{deaths: 1, sigma: 0.2, slow: 2})
-	changed("2× as slow: σ 0.2, and the host's speed by σ 0.3", 0.6, host{deaths: 5, sigma: 0.2, hour: 0.3}, host{deaths: 5, sigma: 0.2, hour: 0.3, slow: 2})
-	changed("3× as slow: σ 0.2, and the host's speed by σ 0.3", 0.9, host{deaths: 5, sigma: 0.2, hour: 0.3}, host{deaths: 5, sigma: 0.2, hour: 0.3, slow: 3})
+	changed("2× as slow: σ 0.2, one death a run", 0.9, host{deaths: 1, sigma: 0.2},
+		host{deaths: 1, sigma: 0.2, slow: 2})
+	changed("2× as slow: σ 0.2, and the host's speed by σ 0.3", 0.6, host{deaths: 5, sigma: 0.2, hour: 0.3},
+		host{deaths: 5, sigma: 0.2, hour: 0.3, slow: 2})
+	changed("3× as slow: σ 0.2, and the host's speed by σ 0.3", 0.9, host{deaths: 5, sigma: 0.2, hour: 0.3},
+		host{deaths: 5, sigma: 0.2, hour: 0.3, slow: 3})
 	for _, deaths := range []int{1, 5} {
 		one := fmt.Sprintf(", %d a run", deaths)
-		changed("100× as slow, and a run of the baseline took 1000×: deaths"+one, 0.99, host{deaths: deaths, sigma: 0.2, outliers: 1, far: 1000}, host{deaths: deaths, sigma: 0.2, slow: 100})
-		changed("two of six runs take 1000×: deaths"+one, 0.99, host{deaths: deaths, sigma: 0.2}, host{deaths: deaths, sigma: 0.2, slow: 1, outliers: 2, far: 1000})
+		changed("100× as slow, and a run of the baseline took 1000×: deaths"+one, 0.99,
+			host{deaths: deaths, sigma: 0.2, outliers: 1, far: 1000}, host{deaths: deaths, sigma: 0.2, slow: 100})
+		changed("two of six runs take 1000×: deaths"+one, 0.99, host{deaths: deaths, sigma: 0.2},
+			host{deaths: deaths, sigma: 0.2, slow: 1, outliers: 2, far: 1000})
 	}
 	list = append(list, setting{
 		what:   "two of six runs take 1000×, and a run of the baseline 5×: deaths, 1 a run",
 		before: host{runs: 6, deaths: 1, sigma: 0.2, slow: 1, outliers: 1, far: 5},
 		after:  host{runs: 6, deaths: 1, sigma: 0.2, slow: 1, outliers: 2, far: 1000}, most: 1, least: 0.99,
 	})
-	changed("one death in ten takes 20×: 20 a run", 0.95, host{deaths: 20, sigma: 0.2}, host{deaths: 20, sigma: 0.2, slow: 1, hiccups: 0.1, far: 20})
+	changed("one death in ten takes 20×: 20 a run", 0.95, host{deaths: 20, sigma: 0.2},
+		host{deaths: 20, sigma: 0.2, slow: 1, hiccups: 0.1, far: 20})
 	ratchet := host{runs: 6, deaths: 5, sigma: 0.2, slow: 1.45 * 1.45}
 	list = append(list,
-		setting{what: "1.45× as slow as the release before: that one alone", before: host{runs: 6, deaths: 5, sigma: 0.2, slow: 1.45}, after: ratchet, most: 1},
-		setting{what: "the same with the release before that one, 2.1× in all", releases: []float64{1, 1.45}, before: ratchet, after: ratchet, most: 1, least: 0.85},
+		setting{
+			what:   "1.45× as slow as the release before: that one alone",
+			before: host{runs: 6, deaths: 5, sigma: 0.2, slow: 1.45}, after: ratchet, most: 1,
+		},
+		setting{
+			what: "the same with the release before that one, 2.1× in all", releases: []float64{1, 1.45},
+			before: ratchet, after: ratchet, most: 1, least: 0.85,
+		},
 	)
 	ratchet.slow *= 1.45
-	list = append(list, setting{what: "and with one more, 3× in all", releases: []float64{1, 1.45, 1.45 * 1.45}, before: ratchet, after: ratchet, most: 1, least: 0.99})
+	list = append(list, setting{
+		what: "and with one more, 3× in all", releases: []float64{1, 1.45, 1.45 * 1.45}, before: ratchet,
+		after: ratchet, most: 1, least: 0.99,
+	})
 	return list
 }
 
@@ -160,7 +179,8 @@ func TestTheRatesOfTheGate(t *testing.T) {
 	g := NewWithT(t)
 	const seed = 1
 	var b strings.Builder
-	fmt.Fprintf(&b, "| six runs a side | red | not red, and said to be too blind for it | not red |\n| --- | ---: | ---: | ---: |\n")
+	fmt.Fprintf(&b, "| six runs a side | red | not red, and said to be too blind for it | not red |\n"+
+		"| --- | ---: | ---: | ---: |\n")
 	for i, s := range settings() {
 		n := *trials
 		if s.most < 1 {
@@ -168,7 +188,8 @@ func TestTheRatesOfTheGate(t *testing.T) {
 		}
 		r := s.try(rand.New(rand.NewPCG(seed, uint64(i))), n)
 		share := func(k int) float64 { return float64(k) / float64(n) }
-		row := fmt.Sprintf("| %s | %.1f %% | %.1f %% | %.1f %% |", s.what, 100*share(r.red), 100*share(r.told), 100*share(r.missed))
+		row := fmt.Sprintf("| %s | %.1f %% | %.1f %% | %.1f %% |", s.what, 100*share(r.red), 100*share(r.told),
+			100*share(r.missed))
 		if s.most < 1 {
 			row = fmt.Sprintf("| %s | %.1f %% | | %.1f %% |", s.what, 100*share(r.red), 100*share(r.told+r.missed))
 		}

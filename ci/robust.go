@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// The estimators of the comparison stand a run in four that is far off, on either side, which means and rank tests do not: of
-// six runs a side one outlier alone keeps a rank test from ever being sure.
+// The estimators of the comparison stand a run in four that is far off, on either side, which means and rank tests do
+// not: of six runs a side one outlier alone keeps a rank test from ever being sure.
 
 // shift is the Hodges-Lehmann estimate of how much b lies above a: the median of all differences between the two.
 func shift(a, b []float64) float64 {
@@ -20,8 +20,8 @@ func shift(a, b []float64) float64 {
 }
 
 // scatter is the standard deviation that the groups share, of the values that lie within six of it around their group's
-// middle. What these six are is told by the Shamos estimate: the median of all differences within a group, as a multiple of
-// which a normal distribution has its deviation.
+// middle. What these six are is told by the Shamos estimate: the median of all differences within a group, as a
+// multiple of which a normal distribution has its deviation.
 func scatter(groups ...[]float64) float64 {
 	const shamos, within = 1.0483, 6
 	var d []float64
@@ -66,13 +66,14 @@ func median(v []float64) float64 {
 	return (v[(n-1)/2] + v[n/2]) / 2
 }
 
-// critical is how many standard errors a shift between n and m values of one normal distribution exceeds with probability p:
-// a quantile of Student's t, with as many degrees of freedom as the Shamos scatter is worth.
+// critical is how many standard errors a shift between n and m values of one normal distribution exceeds with
+// probability p: a quantile of Student's t, with as many degrees of freedom as the Shamos scatter is worth.
 // TestTheCriticalValueIsThatOfTheSimulatedStatistic has the figures that it was fitted to.
 func critical(n, m int, p float64) float64 {
 	z := math.Sqrt2 * math.Erfinv(1-2*p)
 	f := freedom * float64(n+m-2)
-	return efficiency * z * (1 + (z*z+1)/(4*f) + (5*math.Pow(z, 4)+16*z*z+3)/(96*f*f) + (3*math.Pow(z, 6)+19*math.Pow(z, 4)+17*z*z-15)/(384*f*f*f))
+	return efficiency * z * (1 + (z*z+1)/(4*f) + (5*math.Pow(z, 4)+16*z*z+3)/(96*f*f) +
+		(3*math.Pow(z, 6)+19*math.Pow(z, 4)+17*z*z-15)/(384*f*f*f))
 }
 
 const (

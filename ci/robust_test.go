@@ -27,7 +27,8 @@ func TestTheCriticalValueIsThatOfTheSimulatedStatistic(t *testing.T) {
 		slices.Sort(all)
 		for _, p := range []float64{0.0025, 0.005, 0.01} {
 			simulated := all[int(float64(len(all))*(1-2*p))]
-			g.Expect(critical(c.n, c.m, p)).To(BeNumerically("~", simulated*1.02, 0.06*simulated), "%d and %d, p %v", c.n, c.m, p)
+			g.Expect(critical(c.n, c.m, p)).To(BeNumerically("~", simulated*1.02, 0.06*simulated), "%d and %d, p %v",
+				c.n, c.m, p)
 		}
 	}
 }

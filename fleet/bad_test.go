@@ -62,8 +62,11 @@ func TestWrongCredentialsAreNamedAsSuch(t *testing.T) {
 	b := configured(t, "authorization { user: alice, password: secret }\n")
 	refused(t, b.URL(), nil, "refuses these credentials: give others with Options", nats.ErrAuthorization)
 	refused(t, b.URL(), []nats.Option{nats.UserInfo("alice", "wrong")}, "refuses these credentials", nil)
-	refused(t, b.URL(), []nats.Option{nats.UserCredentials("/nowhere/alice.creds")}, "a file that Options name cannot be read", nil)
-	_, err := fleet.Dial(bound(t), fleet.Config{Fleet: "test", Servers: b.URL(), Options: []nats.Option{nats.UserInfo("alice", "secret")}, InMemory: true})
+	refused(t, b.URL(), []nats.Option{nats.UserCredentials("/nowhere/alice.creds")},
+		"a file that Options name cannot be read", nil)
+	_, err := fleet.Dial(bound(t), fleet.Config{
+		Fleet: "test", Servers: b.URL(), Options: []nats.Option{nats.UserInfo("alice", "secret")}, InMemory: true,
+	})
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 }
 
@@ -79,7 +82,8 @@ func TestAUserWithoutTheRightsIsToldWhichAreMissing(t *testing.T) {
 	_, err := fleet.Dial(bound(t), fleet.Config{Fleet: "test", Servers: b.URL(), Options: as("deaf"), InMemory: true})
 	g.Expect(err).To(MatchError(fleet.ErrDenied))
 	g.Expect(err).To(MatchError(ContainSubstring("test.")), "the subject")
-	err = fleet.Serve(bound(t), fleet.Node{Fleet: "test", Servers: b.URL(), Options: as("deaf"), Pool: pool.Config{Size: 1}})
+	err = fleet.Serve(bound(t),
+		fleet.Node{Fleet: "test", Servers: b.URL(), Options: as("deaf"), Pool: pool.Config{Size: 1}})
 	g.Expect(err).To(MatchError(fleet.ErrDenied))
 	f := dial(t, fleet.Config{Fleet: "test", Servers: b.URL(), Options: as("mute"), InMemory: true})
 	_, err = square.Call(bound(t), f, 7)
@@ -92,17 +96,22 @@ func TestABrokerThatWantsTLSIsNamedAsSuch(t *testing.T) {
 	dir := t.TempDir()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	g.Expect(err).NotTo(HaveOccurred())
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true,
+	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	g.Expect(err).NotTo(HaveOccurred())
 	der, err := x509.MarshalECPrivateKey(key)
 	g.Expect(err).NotTo(HaveOccurred())
 	ca := filepath.Join(dir, "cert.pem")
 	g.Expect(os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o600)).To(Succeed())
-	g.Expect(os.WriteFile(filepath.Join(dir, "key.pem"), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), 0o600)).To(Succeed())
+	g.Expect(os.WriteFile(filepath.Join(dir, "key.pem"),
+		pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), 0o600)).To(Succeed())
 	b := configured(t, fmt.Sprintf("tls { cert_file: %q, key_file: %q }\n", ca, filepath.Join(dir, "key.pem")))
 	refused(t, b.URL(), nil, "no secure connection to the broker at "+b.URL(), nil)
-	_, err = fleet.Dial(bound(t), fleet.Config{Fleet: "test", Servers: b.URL(), Options: []nats.Option{nats.RootCAs(ca)}, InMemory: true})
+	_, err = fleet.Dial(bound(t),
+		fleet.Config{Fleet: "test", Servers: b.URL(), Options: []nats.Option{nats.RootCAs(ca)}, InMemory: true})
 	g.Expect(err).NotTo(HaveOccurred())
 }
 
@@ -121,7 +130,8 @@ func TestABrokerThatIsTooOldIsRefused(t *testing.T) {
 			}
 			go func() {
 				defer c.Close()
-				_, _ = fmt.Fprint(c, "INFO {\"server_id\":\"X\",\"version\":\"2.10.22\",\"max_payload\":1048576,\"headers\":true,\"proto\":1}\r\n")
+				_, _ = fmt.Fprint(c, "INFO {\"server_id\":\"X\",\"version\":\"2.10.22\",\"max_payload\":1048576,"+
+					"\"headers\":true,\"proto\":1}\r\n")
 				for lines := bufio.NewScanner(c); lines.Scan(); {
 					if strings.HasPrefix(lines.Text(), "PING") {
 						_, _ = fmt.Fprint(c, "PONG\r\n")
@@ -147,14 +157,16 @@ func TestABrokerThatStoresNothingIsRefused(t *testing.T) {
 func TestLimitsThatAreTooSmallAreNamed(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	refused(t, configured(t, "max_payload: 1024\n").URL(), nil, "want 65536 or more (max_payload)", fleet.ErrBrokerTooSmall)
+	refused(t, configured(t, "max_payload: 1024\n").URL(), nil, "want 65536 or more (max_payload)",
+		fleet.ErrBrokerTooSmall)
 	b, err := broker.Start(broker.Config{Port: -1, MaxMemory: 1 << 20})
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { _ = b.Close() })
 	_, err = fleet.Dial(bound(t), fleet.Config{Fleet: "test", Servers: b.URL(), InMemory: true})
 	g.Expect(err).To(MatchError(fleet.ErrBrokerTooSmall))
 	g.Expect(err).To(MatchError(ContainSubstring("or set Config.QueueBytes lower")))
-	_, err = fleet.Dial(bound(t), fleet.Config{Fleet: "test", Servers: b.URL(), InMemory: true, Replicas: 3, QueueBytes: 1 << 20})
+	_, err = fleet.Dial(bound(t),
+		fleet.Config{Fleet: "test", Servers: b.URL(), InMemory: true, Replicas: 3, QueueBytes: 1 << 20})
 	g.Expect(err).To(MatchError(ContainSubstring("this broker stands alone: start that many")))
 	_, err = fleet.Dial(bound(t), fleet.Config{Fleet: "test", Servers: b.URL(), InMemory: true, QueueBytes: 1 << 20})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -196,8 +208,10 @@ func TestAQueueThatIsKeptLessSafelyThanAskedForIsToldOf(t *testing.T) {
 		return log.String()
 	}
 	g.Expect(warned(fleet.Config{InMemory: true})).To(BeEmpty(), "it has made the queue")
-	g.Expect(warned(fleet.Config{InMemory: true, Replicas: 3})).To(And(ContainSubstring("less safely"), ContainSubstring(" replicas=1 "), ContainSubstring("Config.Replicas=3")))
-	g.Expect(warned(fleet.Config{})).To(And(ContainSubstring("less safely"), ContainSubstring("storage=Memory"), ContainSubstring("Config.InMemory=false")))
+	g.Expect(warned(fleet.Config{InMemory: true, Replicas: 3})).To(And(ContainSubstring("less safely"),
+		ContainSubstring(" replicas=1 "), ContainSubstring("Config.Replicas=3")))
+	g.Expect(warned(fleet.Config{})).To(And(ContainSubstring("less safely"), ContainSubstring("storage=Memory"),
+		ContainSubstring("Config.InMemory=false")))
 }
 
 // So it is when a broker has joined a cluster with what it had stored alone.
@@ -216,7 +230,8 @@ func TestAConsumerThatNoOwnerKnowsIsNamedAsSuch(t *testing.T) {
 	for name := range s.ConsumerNames(bound(t)).Name() {
 		g.Expect(s.DeleteConsumer(bound(t), name)).To(Succeed())
 	}
-	_, err = s.CreateConsumer(bound(t), jetstream.ConsumerConfig{Durable: "other", AckPolicy: jetstream.AckExplicitPolicy})
+	_, err = s.CreateConsumer(bound(t),
+		jetstream.ConsumerConfig{Durable: "other", AckPolicy: jetstream.AckExplicitPolicy})
 	g.Expect(err).NotTo(HaveOccurred())
 	_, err = fleet.Dial(bound(t), c)
 	g.Expect(err).To(MatchError(ContainSubstring("empty their directories")))

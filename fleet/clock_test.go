@@ -10,8 +10,8 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// TestNoInstantTravels: clocks that are hours apart change nothing, since nobody compares one with another's. What a worker's death
-// was, and when, is for people.
+// TestNoInstantTravels: clocks that are hours apart change nothing, since nobody compares one with another's. What a
+// worker's death was, and when, is for people.
 func TestNoInstantTravels(t *testing.T) {
 	g := NewWithT(t)
 	var walk func(path string, of reflect.Type)

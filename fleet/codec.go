@@ -12,7 +12,8 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// Messages are CBOR. What comes is bounded before it is decoded: by the broker's largest message, and here by depth and length.
+// Messages are CBOR. What comes is bounded before it is decoded: by the broker's largest message, and here by depth and
+// length.
 var (
 	encMode = must(cbor.EncOptions{Time: cbor.TimeRFC3339Nano}.EncMode())
 	decMode = must(cbor.DecOptions{MaxArrayElements: 1 << 16, MaxMapPairs: 1 << 10, MaxNestedLevels: 16}.DecMode())
@@ -44,12 +45,15 @@ type wireReply struct {
 
 // sentinels are the errors that settle a task and are told by name.
 var sentinels = map[string]error{
-	"canceled": context.Canceled, "deadline": context.DeadlineExceeded, "closed": pool.ErrClosed, "payload": pool.ErrPayloadTooLarge,
-	"unknown": pool.ErrUnknownTask, "crashloop": pool.ErrCrashLoop, "queue": pool.ErrQueueFull, "slot": pool.ErrNoSuchSlot,
+	"canceled": context.Canceled, "deadline": context.DeadlineExceeded, "closed": pool.ErrClosed,
+	"payload": pool.ErrPayloadTooLarge, "unknown": pool.ErrUnknownTask, "crashloop": pool.ErrCrashLoop,
+	"queue": pool.ErrQueueFull, "slot": pool.ErrNoSuchSlot,
 }
 
 func toWire(r *pool.Reply) *wireReply {
-	w := &wireReply{Kind: r.Kind, Payload: r.Payload, Attempts: r.Attempts, Exits: last(r.Exits), PID: r.PID, Run: r.Run}
+	w := &wireReply{
+		Kind: r.Kind, Payload: r.Payload, Attempts: r.Attempts, Exits: last(r.Exits), PID: r.PID, Run: r.Run,
+	}
 	if r.Err == nil {
 		return w
 	}
@@ -133,14 +137,16 @@ func encodeReports(rs []report) []byte {
 // plain tells whether all that there is to say of a report goes into values.
 func (r *report) plain() bool {
 	o := r.Outcome
-	return r.Kind == reportResult && r.Bytes == 0 && len(r.Items) == 1 && o != nil && o.Kind == pool.ReplyValue && o.Err == nil && len(o.Exits) == 0
+	return r.Kind == reportResult && r.Bytes == 0 && len(r.Items) == 1 && o != nil && o.Kind == pool.ReplyValue &&
+		o.Err == nil && len(o.Exits) == 0
 }
 
 func valuesOf(rs []report) *values {
 	n := len(rs)
 	numbers := make([]uint64, 3*n)
 	v := &values{
-		No: numbers[:n], Seq: numbers[n : 2*n], Run: numbers[2*n:], Payload: make([][]byte, n), Attempts: make([]int, n), PID: make([]int, n),
+		No: numbers[:n], Seq: numbers[n : 2*n], Run: numbers[2*n:], Payload: make([][]byte, n),
+		Attempts: make([]int, n), PID: make([]int, n),
 		Took: make([]time.Duration, n),
 	}
 	for i := range rs {
@@ -162,8 +168,12 @@ func (v *values) reports(node string) []report {
 	rs, items, outcomes := make([]report, n), make([]item, n), make([]pool.Reply, n)
 	for i := range rs {
 		items[i] = item{No: v.No[i], Seq: v.Seq[i], State: done}
-		outcomes[i] = pool.Reply{Kind: pool.ReplyValue, Payload: v.Payload[i], Attempts: v.Attempts[i], PID: v.PID[i], Run: v.Took[i]}
-		rs[i] = report{Node: node, Kind: reportResult, Items: items[i : i+1 : i+1], Outcome: &outcomes[i], Run: v.Run[i]}
+		outcomes[i] = pool.Reply{
+			Kind: pool.ReplyValue, Payload: v.Payload[i], Attempts: v.Attempts[i], PID: v.PID[i], Run: v.Took[i],
+		}
+		rs[i] = report{
+			Node: node, Kind: reportResult, Items: items[i : i+1 : i+1], Outcome: &outcomes[i], Run: v.Run[i],
+		}
 	}
 	return rs
 }
@@ -198,7 +208,8 @@ func decodeReports(data []byte) ([]report, error) {
 func (r *report) whole() bool {
 	one := r.Kind == reportResult || r.Kind == reportReturn
 	parts := r.Kind == reportWant || r.Kind == reportPart
-	return r.Node != "" && r.Kind >= reportHand && r.Kind <= reportPart && (!one && !parts || len(r.Items) == 1) && (r.Kind != reportResult || r.Outcome != nil) &&
+	return r.Node != "" && r.Kind >= reportHand && r.Kind <= reportPart && (!one && !parts || len(r.Items) == 1) &&
+		(r.Kind != reportResult || r.Outcome != nil) &&
 		(!parts || r.Piece != nil) && r.Bytes >= 0 && r.Bytes <= maxPayload
 }
 

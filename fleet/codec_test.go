@@ -9,11 +9,14 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// TestWhatTravelsInColumnsArrivesAsItWasSaid: values and acceptances are many to a message, and between them what is neither keeps its place.
+// TestWhatTravelsInColumnsArrivesAsItWasSaid: values and acceptances are many to a message, and between them what is
+// neither keeps its place.
 func TestWhatTravelsInColumnsArrivesAsItWasSaid(t *testing.T) {
 	g := NewWithT(t)
 	result := func(no uint64, o *pool.Reply) report {
-		return report{Node: "n", Kind: reportResult, Items: []item{{No: no, Seq: 10 + no, State: done}}, Outcome: o, Run: 20 + no}
+		return report{
+			Node: "n", Kind: reportResult, Items: []item{{No: no, Seq: 10 + no, State: done}}, Outcome: o, Run: 20 + no,
+		}
 	}
 	value := func(no uint64, payload []byte) report {
 		return result(no, &pool.Reply{Kind: pool.ReplyValue, Payload: payload, Attempts: 2, PID: 3, Run: time.Second})
@@ -28,7 +31,11 @@ func TestWhatTravelsInColumnsArrivesAsItWasSaid(t *testing.T) {
 	}
 	g.Expect(heard).To(Equal(said))
 
-	told := []order{{Owner: "o", Kind: orderAccept, No: 1, Seq: 11}, {Owner: "o", Kind: orderAccept, No: 2, Seq: 12}, {Owner: "o", Kind: orderDrop, No: 3}}
+	told := []order{
+		{Owner: "o", Kind: orderAccept, No: 1, Seq: 11},
+		{Owner: "o", Kind: orderAccept, No: 2, Seq: 12},
+		{Owner: "o", Kind: orderDrop, No: 3},
+	}
 	g.Expect(decodeOrders(encodeOrders(told))).To(Equal(told))
 
 	for _, columns := range []values{{No: []uint64{1}}, {}} {

@@ -54,9 +54,10 @@ type Store struct {
 	MaxStore   int64        `json:"max_store"`
 }
 
-// Examine looks at the brokers of a fleet as somebody in that role would find them: rights, links, limits, clocks. An owner makes the queue
-// if it is not there. monitors are URLs of the brokers' monitoring (http_port of nats-server), which alone tell whether they sync what they
-// acknowledge. Errors: those of Dial for an owner, and of connecting for others.
+// Examine looks at the brokers of a fleet as somebody in that role would find them: rights, links, limits, clocks. An
+// owner makes the queue if it is not there. monitors are URLs of the brokers' monitoring (http_port of nats-server),
+// which alone tell whether they sync what they acknowledge. Errors: those of Dial for an owner, and of connecting for
+// others.
 func Examine(ctx context.Context, c Config, role Role, monitors []string) (*Examination, error) {
 	x := &Examination{Role: role}
 	var err error
@@ -104,13 +105,15 @@ func (x *Examination) links(ctx context.Context, c Config) {
 	for _, server := range strings.Split(c.Servers, ",") {
 		server = strings.TrimSpace(server)
 		one := Link{URL: redacted(server)}
-		l, err := connect(ctx, c.Fleet, "respawn doctor", server, append(slices.Clone(c.Options), nats.IgnoreDiscoveredServers()), func(bool) {})
+		l, err := connect(ctx, c.Fleet, "respawn doctor", server,
+			append(slices.Clone(c.Options), nats.IgnoreDiscoveredServers()), func(bool) {})
 		if err != nil {
 			one.Error = err.Error()
 			x.Links = append(x.Links, one)
 			continue
 		}
-		one.Server, one.Version, one.Payload = l.nc.ConnectedServerName(), l.nc.ConnectedServerVersion(), l.nc.MaxPayload()
+		one.Server, one.Version, one.Payload = l.nc.ConnectedServerName(), l.nc.ConnectedServerVersion(),
+			l.nc.MaxPayload()
 		var took []time.Duration
 		for range 10 {
 			if rtt, err := l.nc.RTT(); err == nil {
@@ -185,8 +188,12 @@ func readStore(ctx context.Context, monitor string) (s Store, err error) {
 			MaxStore     int64         `json:"max_storage"`
 		} `json:"config"`
 	}
-	if err := json.NewDecoder(http.MaxBytesReader(nil, res.Body, 1<<20)).Decode(&told); err != nil || told.Config == nil {
+	if err := json.NewDecoder(http.MaxBytesReader(nil, res.Body, 1<<20)).Decode(&told); err != nil ||
+		told.Config == nil {
 		return s, fmt.Errorf("it answers %s, and no JetStream is in it", res.Status)
 	}
-	return Store{redacted(monitor), told.Config.SyncAlways, Milliseconds(told.Config.SyncInterval), told.Config.MaxMemory, told.Config.MaxStore}, nil
+	return Store{
+		redacted(monitor), told.Config.SyncAlways, Milliseconds(told.Config.SyncInterval),
+		told.Config.MaxMemory, told.Config.MaxStore,
+	}, nil
 }

@@ -12,8 +12,8 @@ import (
 
 var cube = pool.Register("example-cube", func(_ context.Context, n int) (int, error) { return n * n * n, nil })
 
-// A program is a node with one argument, which runs tasks in a pool of its own, and an owner without, whose calls go to all nodes. main
-// calls pool.Main first.
+// A program is a node with one argument, which runs tasks in a pool of its own, and an owner without, whose calls go to
+// all nodes. main calls pool.Main first.
 func Example() {
 	ctx, url := context.Background(), "nats://127.0.0.1:4222"
 	if len(os.Args) > 1 && os.Args[1] == "node" {

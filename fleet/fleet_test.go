@@ -271,7 +271,8 @@ func TestTasksSurviveABrokerThatComesBackWithoutThem(t *testing.T) {
 		_, err := fut.Result(bound(t))
 		g.Expect(err).NotTo(HaveOccurred())
 	}
-	g.Expect(stream(t, c).Config.Subjects).NotTo(Equal(before), "what is on its way to a queue that is gone must not come into the next")
+	g.Expect(stream(t, c).Config.Subjects).NotTo(Equal(before),
+		"what is on its way to a queue that is gone must not come into the next")
 	g.Expect(f.Close()).To(Succeed())
 }
 
@@ -296,7 +297,8 @@ func TestAQueueThatNobodyHandsOutIsMadeWhole(t *testing.T) {
 	g.Expect(js.DeleteConsumer(bound(t), "test", consumer)).To(Succeed())
 	before, began := messages(t, b), time.Now()
 	g.Expect(square.Call(bound(t), f, 3)).To(Equal(9))
-	g.Expect(float64(messages(t, b)-before)/time.Since(began).Seconds()).To(BeNumerically("<", 150), "who finds no queue asks for it some times a second")
+	g.Expect(float64(messages(t, b)-before)/time.Since(began).Seconds()).To(BeNumerically("<", 150),
+		"who finds no queue asks for it some times a second")
 }
 
 // messages are how many have come to a broker.
@@ -343,7 +345,8 @@ func TestANodesWorkersMayBeOfAnotherLanguage(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { _ = b.Close() })
 	serve(t, fleet.Node{Fleet: "test", Options: b.Options(), Name: "python", Pool: pool.Config{
-		Size: 1, Command: []string{strings.TrimSpace(string(python)), script}, Env: []string{"PYTHONPATH=../workers/python", "PYTHONDONTWRITEBYTECODE=1"},
+		Size: 1, Command: []string{strings.TrimSpace(string(python)), script},
+		Env: []string{"PYTHONPATH=../workers/python", "PYTHONDONTWRITEBYTECODE=1"},
 	}})
 	f := dial(t, fleet.Config{Fleet: "test", Options: b.Options(), InMemory: true})
 	g.Expect(pySquare.Call(bound(t), f, 7)).To(Equal(49))

@@ -8,22 +8,30 @@ import (
 )
 
 const (
-	noteAgain  = 5 * time.Second        // between two reports of what is still in hand
-	heardLimit = 2 * time.Second        // since its owner was heard: a first delivery may run at once
-	askPeriod  = 60 * time.Second       // after a broken connection, for which everything asks first
-	ownerGone  = 60 * time.Second       // of silence after which an owner's tasks are dropped
-	goneGrace  = 5 * time.Second        // that further tasks of such an owner are asked for: a backlog of them must not keep all others waiting
-	askAgain   = 500 * time.Millisecond // until a question or a result that nobody answered is repeated; results double it
-	maxResend  = 8 * time.Second
+	// between two reports of what is still in hand
+	noteAgain = 5 * time.Second
+	// since its owner was heard: a first delivery may run at once
+	heardLimit = 2 * time.Second
+	// after a broken connection, for which everything asks first
+	askPeriod = 60 * time.Second
+	// of silence after which an owner's tasks are dropped
+	ownerGone = 60 * time.Second
+	// that further tasks of such an owner are asked for: a backlog of them must not keep all others waiting
+	goneGrace = 5 * time.Second
+	// until a question or a result that nobody answered is repeated; results double it
+	askAgain  = 500 * time.Millisecond
+	maxResend = 8 * time.Second
 
-	drainSilence = 3 * time.Second // of its owner, after which a node that drains does not wait for it to take a task back
-	handFactor   = 4               // how many tasks a node has in hand for each worker at most, beside those of silent owners
-	silentTasks  = 256             // of owners that were not heard for a while, which keep no other task away
-	silentBytes  = 16 << 20        // of the arguments and results of these
-	defCredit    = 32 << 20        // bytes of unaccepted results for one owner
+	// of its owner, after which a node that drains does not wait for it to take a task back
+	drainSilence = 3 * time.Second
+	handFactor   = 4        // how many tasks a node has in hand for each worker at most, beside those of silent owners
+	silentTasks  = 256      // of owners that were not heard for a while, which keep no other task away
+	silentBytes  = 16 << 20 // of the arguments and results of these
+	defCredit    = 32 << 20 // bytes of unaccepted results for one owner
 )
 
-// hand is what a node has of its owners' tasks. Like the judge it knows neither clock nor network, and is not safe for concurrent use.
+// hand is what a node has of its owners' tasks. Like the judge it knows neither clock nor network, and is not safe for
+// concurrent use.
 type hand struct {
 	limits
 	node    string
@@ -45,10 +53,12 @@ type hand struct {
 	aloneTil time.Duration // its place is kept until then
 	draining bool
 	granted  []taskKey // that their owners let run, and that wait for a worker
-	silent   int       // tasks that wait for the word of owners that were not heard for a while, before or after their run; as of the last tick
-	fresh    []taskKey // started and not told of: what ends soon is told of by its result
-	effects  []handEffect
-	taken    []handEffect // what take has given last, to be filled anew
+	// tasks that wait for the word of owners that were not heard for a while, before or after their run; as of the last
+	// tick
+	silent  int
+	fresh   []taskKey // started and not told of: what ends soon is told of by its result
+	effects []handEffect
+	taken   []handEffect // what take has given last, to be filled anew
 }
 
 type taskKey struct {
@@ -107,8 +117,8 @@ func newHand(node, name, host string, workers int, l limits, m mutant) *hand {
 	}
 }
 
-// at tells the time. A node that was stopped for a while may have been taken for gone, and what waits for it in its sockets is of
-// the past: it asks for everything anew, also for what it was allowed.
+// at tells the time. A node that was stopped for a while may have been taken for gone, and what waits for it in its
+// sockets is of the past: it asks for everything anew, also for what it was allowed.
 func (h *hand) at(now time.Duration) {
 	if h.now > 0 && now-h.now > ownDelay && h.mutant != mutantResumesWithoutLease {
 		h.askTil = max(h.askTil, now+h.NodeTimeout/2)
@@ -144,8 +154,8 @@ func (h *hand) owner(id string) *ownerSeen {
 	return o
 }
 
-// isGone tells whether nobody waits for a task that came then: its owner has been silent for long since, or was found to be gone by
-// another of its tasks and has said nothing yet.
+// isGone tells whether nobody waits for a task that came then: its owner has been silent for long since, or was found
+// to be gone by another of its tasks and has said nothing yet.
 func (o *ownerSeen) isGone(now, came time.Duration) bool {
 	limit := ownerGone
 	if o.dropped > o.heard {
@@ -168,7 +178,8 @@ func (h *hand) set(t *inHand, to stateAtNode) {
 	t.state = to
 }
 
-// deliver takes what a pull brought: first tries for owners that are there run at once and are told of by note, the rest asks.
+// deliver takes what a pull brought: first tries for owners that are there run at once and are told of by note, the
+// rest asks.
 func (h *hand) deliver(now time.Duration, ds ...delivery) {
 	h.at(now)
 	items := make(map[string][]item)
@@ -259,8 +270,8 @@ func (h *hand) ungrant(t *inHand) {
 	}
 }
 
-// next starts what waits for a worker, once there is one. The right to start is a lease: it is asked for again if its owner was not
-// heard for a while.
+// next starts what waits for a worker, once there is one. The right to start is a lease: it is asked for again if its
+// owner was not heard for a while.
 func (h *hand) next() {
 	for len(h.granted) > 0 && h.busy() < h.workers && !h.reserved() && !h.draining {
 		k := h.granted[0]
@@ -280,8 +291,8 @@ func (h *hand) next() {
 	}
 }
 
-// allowed starts what its owner lets run, if there is a worker for it. While something is to run alone, nothing else begins. What
-// does not begin now asks again until it may.
+// allowed starts what its owner lets run, if there is a worker for it. While something is to run alone, nothing else
+// begins. What does not begin now asks again until it may.
 func (h *hand) allowed(k taskKey, t *inHand, alone bool) {
 	switch {
 	case h.draining, h.owner(k.owner).pending >= h.credit && h.mutant != mutantNoCredit:
@@ -312,8 +323,9 @@ func (h *hand) reserved() bool {
 	return t != nil && t.state == running
 }
 
-// room is for how many more tasks this node has workers. Those that wait for their owner's word take none, but are bounded, too; what an
-// owner that was killed has left behind waits for a minute, and others are to have their turn meanwhile.
+// room is for how many more tasks this node has workers. Those that wait for their owner's word take none, but are
+// bounded, too; what an owner that was killed has left behind waits for a minute, and others are to have their turn
+// meanwhile.
 func (h *hand) room() int {
 	if h.reserved() || h.draining {
 		return 0
@@ -325,7 +337,8 @@ func (t *inHand) item() item {
 	return item{No: t.No, Seq: t.Seq, Ack: t.Ack, Count: t.Count, State: t.state, Question: t.question}
 }
 
-// giveBack returns what this node cannot run and has not started, to its owner. It is forgotten when the owner has taken it.
+// giveBack returns what this node cannot run and has not started, to its owner. It is forgotten when the owner has
+// taken it.
 func (h *hand) giveBack(k taskKey, t *inHand) {
 	h.ungrant(t)
 	t.returned, t.told = true, h.now
@@ -348,7 +361,8 @@ func (h *hand) obey(now time.Duration, o order) {
 	case o.Kind == orderGone:
 		h.gone(o.Owner)
 	case t == nil:
-	case (o.Kind == orderLeave || o.Kind == orderAccept) && o.Seq != t.Seq && h.mutant != mutantReplaysControl: // of the past
+	case (o.Kind == orderLeave || o.Kind == orderAccept) && o.Seq != t.Seq && h.mutant != mutantReplaysControl:
+		// of the past
 	case o.Kind == orderRun:
 		if t.state == asking && !t.returned && (t.question == o.Question || h.mutant == mutantReplaysControl) {
 			h.allowed(k, t, o.Alone)
@@ -477,7 +491,8 @@ func (h *hand) bye() {
 	}
 }
 
-// doubt has everything ask first for a while: the queue has come to another broker, which may not know what was handed out last.
+// doubt has everything ask first for a while: the queue has come to another broker, which may not know what was handed
+// out last.
 func (h *hand) doubt(now time.Duration) {
 	if h.mutant != mutantNoAsk && h.mutant != mutantTrustsDedupe {
 		h.askTil = max(h.askTil, now+askPeriod)
@@ -496,13 +511,16 @@ func (h *hand) connection(now time.Duration, up bool) {
 	}
 }
 
-// tick does what time alone brings about, at least four times a second. The right to start is a lease: what was not begun by the time
-// that its owner was last heard too long ago asks again.
+// tick does what time alone brings about, at least four times a second. The right to start is a lease: what was not
+// begun by the time that its owner was last heard too long ago asks again.
 func (h *hand) tick(now time.Duration) {
 	h.at(now)
 	if now >= h.hello {
 		h.hello = now + 2*time.Second
-		h.do(handEffect{Kind: handHello, Report: report{Node: h.node, Kind: reportHello, Name: h.name, Host: h.host, Workers: h.workers}})
+		h.do(handEffect{
+			Kind:   handHello,
+			Report: report{Node: h.node, Kind: reportHello, Name: h.name, Host: h.host, Workers: h.workers},
+		})
 	}
 	h.note()
 	again := make(map[string][]item)
@@ -516,7 +534,8 @@ func (h *hand) tick(now time.Duration) {
 			h.forget(k, t)
 			continue
 		}
-		if size := int64(len(t.Arg)) + t.size; bytes+size <= silentBytes && h.silent < silentTasks && t.state != running && now-h.owner(k.owner).heard > heardLimit {
+		if size := int64(len(t.Arg)) + t.size; bytes+size <= silentBytes && h.silent < silentTasks &&
+			t.state != running && now-h.owner(k.owner).heard > heardLimit {
 			h.silent++
 			bytes += size
 		}

@@ -9,7 +9,8 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// What an owner that was killed leaves at a node, results that nobody takes among it, waits there for a minute. Others have their turn.
+// What an owner that was killed leaves at a node, results that nobody takes among it, waits there for a minute. Others
+// have their turn.
 func TestWhatAKilledOwnerLeavesBehindKeepsNoOtherTaskAway(t *testing.T) {
 	g := NewWithT(t)
 	h := newHand("n", "node", "host", 1, limits{}, noMutant)

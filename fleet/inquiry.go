@@ -51,25 +51,26 @@ type OwnerInfo struct {
 
 // TaskInfo is what an owner knows of a task that has not settled.
 type TaskInfo struct {
-	Owner      string       `json:"owner"`
-	ID         uint64       `json:"id"` // as pool.Future.TaskID gives it
-	Key        string       `json:"key"`
-	Task       string       `json:"task"` // the name that it is registered under
-	State      TaskState    `json:"state"`
-	Age        Milliseconds `json:"age_ms"` // since it was submitted
-	Delivery   string       `json:"delivery"`
-	Try        int          `json:"try"`      // how often it has been put in the queue
-	Sequence   uint64       `json:"sequence"` // of that in the queue; 0: the broker has not confirmed it
-	Ahead      uint64       `json:"ahead"`    // of it in the queue, at most
-	Holders    []Holder     `json:"holders"`  // nodes that have it
-	NodesLost  int          `json:"nodes_lost"`
-	Blamed     int          `json:"blamed"` // for ends of node processes
-	Budget     int          `json:"budget"` // of these; it settles with the last
-	RunsIn     Milliseconds `json:"runs_in_ms"`
-	Returned   int          `json:"returned"` // how often a node has given it back
-	Misfit     string       `json:"misfit"`   // why, if no node of that program will run it: "unknown task", "other workers"
-	Exits      []string     `json:"exits"`    // deaths of workers and nodes, so far
-	OwnerBlind bool         `json:"owner_blind"`
+	Owner     string       `json:"owner"`
+	ID        uint64       `json:"id"` // as pool.Future.TaskID gives it
+	Key       string       `json:"key"`
+	Task      string       `json:"task"` // the name that it is registered under
+	State     TaskState    `json:"state"`
+	Age       Milliseconds `json:"age_ms"` // since it was submitted
+	Delivery  string       `json:"delivery"`
+	Try       int          `json:"try"`      // how often it has been put in the queue
+	Sequence  uint64       `json:"sequence"` // of that in the queue; 0: the broker has not confirmed it
+	Ahead     uint64       `json:"ahead"`    // of it in the queue, at most
+	Holders   []Holder     `json:"holders"`  // nodes that have it
+	NodesLost int          `json:"nodes_lost"`
+	Blamed    int          `json:"blamed"` // for ends of node processes
+	Budget    int          `json:"budget"` // of these; it settles with the last
+	RunsIn    Milliseconds `json:"runs_in_ms"`
+	Returned  int          `json:"returned"` // how often a node has given it back
+	// why, if no node of that program will run it: "unknown task", "other workers"
+	Misfit     string   `json:"misfit"`
+	Exits      []string `json:"exits"` // deaths of workers and nodes, so far
+	OwnerBlind bool     `json:"owner_blind"`
 }
 
 // TaskState is where a task is.
@@ -109,8 +110,10 @@ func (m misfit) String() string {
 // describe tells all that the judge knows of a task.
 func (j *judge) describe(now time.Duration, t *task) TaskInfo {
 	info := TaskInfo{
-		Owner: j.owner, State: TaskStored, Age: Milliseconds(now - t.born), Delivery: t.delivery.String(), Try: t.try, Sequence: t.seq, NodesLost: t.losses,
-		Blamed: t.blamed, Budget: t.budget, RunsIn: Milliseconds(max(t.notYet-now, 0)), Returned: t.returns, OwnerBlind: j.blind(),
+		Owner: j.owner, State: TaskStored, Age: Milliseconds(now - t.born), Delivery: t.delivery.String(), Try: t.try,
+		Sequence: t.seq, NodesLost: t.losses,
+		Blamed: t.blamed, Budget: t.budget, RunsIn: Milliseconds(max(t.notYet-now, 0)), Returned: t.returns,
+		OwnerBlind: j.blind(),
 	}
 	if info.Budget == 0 {
 		info.Budget = j.Budget
@@ -126,7 +129,8 @@ func (j *judge) describe(now time.Duration, t *task) TaskInfo {
 	}
 	for _, h := range t.holds {
 		at := map[stateAtNode]TaskState{asking: TaskHeld, running: TaskRunning, done: TaskDone}[h.state]
-		info.Holders = append(info.Holders, Holder{Node: h.node.id, Name: h.node.name, State: h.node.state.String(), Task: at})
+		info.Holders = append(info.Holders,
+			Holder{Node: h.node.id, Name: h.node.name, State: h.node.state.String(), Task: at})
 		if info.State != TaskRunning && info.State != TaskDone {
 			info.State = at
 		}
@@ -139,7 +143,9 @@ func (j *judge) describe(now time.Duration, t *task) TaskInfo {
 
 // known is what this owner can tell of a task.
 func (o *owner) known(now time.Duration, out *outgoing) TaskInfo {
-	info := TaskInfo{Owner: o.id, State: TaskWaiting, Age: Milliseconds(now - out.born), Delivery: out.envelope.Delivery.String()}
+	info := TaskInfo{
+		Owner: o.id, State: TaskWaiting, Age: Milliseconds(now - out.born), Delivery: out.envelope.Delivery.String(),
+	}
 	if t := o.judge.tasks[out.envelope.No]; t != nil {
 		info = o.judge.describe(now, t)
 	}
@@ -203,8 +209,9 @@ func (o *owner) tellAll(now time.Duration, what string, a *OwnerInfo) {
 	a.Oldest = Milliseconds(now - oldest)
 }
 
-// purge gives up what nobody has, and takes it out of the queue. What nodes have goes on: its message may go with the others, which costs
-// it the broker's help and not its owner's. It tells how many that were; the judge's are settled with its effects. o.mu is held.
+// purge gives up what nobody has, and takes it out of the queue. What nodes have goes on: its message may go with the
+// others, which costs it the broker's help and not its owner's. It tells how many that were; the judge's are settled
+// with its effects. o.mu is held.
 func (o *owner) purge(now time.Duration) (settled []settlement, n int) {
 	for _, no := range sortedKeys(o.sent) {
 		out := o.sent[no]
@@ -274,7 +281,9 @@ func (a *asked) hello(m *nats.Msg) {
 	defer a.mu.Unlock()
 	for _, r := range rs {
 		if r.Kind == reportHello {
-			a.nodes[r.Node] = NodeInfo{ID: r.Node, Name: r.Name, Host: r.Host, PID: r.PID, Workers: r.Size, State: alive.String()}
+			a.nodes[r.Node] = NodeInfo{
+				ID: r.Node, Name: r.Name, Host: r.Host, PID: r.PID, Workers: r.Size, State: alive.String(),
+			}
 		}
 	}
 }
@@ -284,10 +293,11 @@ const (
 	answering = 300 * time.Millisecond  // who is asked answers sooner, mostly
 )
 
-// wait waits for answers: for a moment at least, and then until all nodes have said hello that owners know to be alive, or so long that
-// each of them had to by itself.
+// wait waits for answers: for a moment at least, and then until all nodes have said hello that owners know to be alive,
+// or so long that each of them had to by itself.
 func (a *asked) wait(ctx context.Context) {
-	for since := time.Since(a.began); ctx.Err() == nil && since < listening && (since < answering || a.incomplete()); since = time.Since(a.began) {
+	for since := time.Since(a.began); ctx.Err() == nil && since < listening &&
+		(since < answering || a.incomplete()); since = time.Since(a.began) {
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-ctx.Done():

@@ -14,9 +14,10 @@ type limits struct {
 	NodeTimeout time.Duration // silence after which a node is gone; default 10 s, at least 6 pings
 	AckWait     time.Duration // after which the broker delivers again what was not acknowledged; default 30 s
 	Repair      time.Duration // between two looks at what nobody has; default 5 s
-	Unknown     time.Duration // for which nodes of another program may be replaced, until a task is unknown; default 30 s
-	NoNodes     time.Duration // for which tasks wait without any node; 0: for ever
-	Budget      int           // ends of node processes that one task may be blamed for; default 5
+	// for which nodes of another program may be replaced, until a task is unknown; default 30 s
+	Unknown time.Duration
+	NoNodes time.Duration // for which tasks wait without any node; 0: for ever
+	Budget  int           // ends of node processes that one task may be blamed for; default 5
 }
 
 func (l limits) withDefaults() limits {
@@ -37,7 +38,8 @@ const (
 	blindness    = 2 * time.Second        // for which an owner that was cut off, or late itself, judges nobody
 	noteGrace    = time.Second            // after a later task was noted, until a task that was not is missed
 	wordGrace    = 2 * time.Second        // for the word of whoever had a task before somebody asked for it
-	hurry        = 2 * time.Second        // after a node was lost: what it had been handed last, and not told of, is looked for
+	// after a node was lost: what it had been handed last, and not told of, is looked for
+	hurry        = 2 * time.Second
 	hurryLook    = 250 * time.Millisecond // between two looks then
 	repairBatch  = 64                     // tasks that one look asks the broker about
 	publishRetry = time.Second            // until a publish that was not confirmed is repeated
@@ -47,8 +49,9 @@ const (
 	suspectDelay = time.Second // until a blamed task runs again; doubles
 )
 
-// judge decides for one owner what becomes of its tasks. It knows neither clock nor network: each method is told the time, which
-// counts from anything and never goes back, and leaves what is to be done in effects, in order. It is not safe for concurrent use.
+// judge decides for one owner what becomes of its tasks. It knows neither clock nor network: each method is told the
+// time, which counts from anything and never goes back, and leaves what is to be done in effects, in order. It is not
+// safe for concurrent use.
 type judge struct {
 	limits
 	owner string
@@ -156,14 +159,15 @@ const (
 type effectKind uint8
 
 const (
-	effectPublish effectKind = iota + 1 // Task, Try, Epoch, Ask: store it again, in the stream of that epoch or not at all
-	effectSend                          // Node, Order
-	effectPing                          // Node, Order: a pong or refused answers it
-	effectNak                           // Ack: have the broker deliver it again, after Delay
-	effectNakSeq                        // Seq: the same, for a delivery that nobody has told of
-	effectGet                           // Task, Try, Seq: stored answers what the broker has there
-	effectDelete                        // Seq: take it out of the stream
-	effectSettle                        // Task, Outcome
+	// Task, Try, Epoch, Ask: store it again, in the stream of that epoch or not at all
+	effectPublish effectKind = iota + 1
+	effectSend               // Node, Order
+	effectPing               // Node, Order: a pong or refused answers it
+	effectNak                // Ack: have the broker deliver it again, after Delay
+	effectNakSeq             // Seq: the same, for a delivery that nobody has told of
+	effectGet                // Task, Try, Seq: stored answers what the broker has there
+	effectDelete             // Seq: take it out of the stream
+	effectSettle             // Task, Outcome
 )
 
 // effect is one thing that the judge wants done.
@@ -182,14 +186,19 @@ type effect struct {
 }
 
 func newJudge(owner string, l limits, m mutant) *judge {
-	return &judge{limits: l.withDefaults(), owner: owner, mutant: m, tasks: make(map[uint64]*task), nodes: make(map[string]*node)}
+	return &judge{
+		limits: l.withDefaults(), owner: owner, mutant: m, tasks: make(map[uint64]*task), nodes: make(map[string]*node),
+	}
 }
 
 func (j *judge) do(e effect) { j.effects = append(j.effects, e) }
 
 // tell answers a report of a task.
 func (j *judge) tell(n *node, kind orderKind, it item) {
-	j.do(effect{Kind: effectSend, Node: n.id, Order: order{Owner: j.owner, Kind: kind, No: it.No, Seq: it.Seq, Question: it.Question}})
+	j.do(effect{
+		Kind: effectSend, Node: n.id,
+		Order: order{Owner: j.owner, Kind: kind, No: it.No, Seq: it.Seq, Question: it.Question},
+	})
 }
 
 // take gives what is to be done since the last call. It is the caller's until the next.
@@ -277,8 +286,8 @@ func (j *judge) stored(now time.Duration, no, seq uint64, there, delivered bool)
 	}
 }
 
-// stream tells of which epoch the stream is. If it is another one than before, what was stored is gone with the old one, and is stored
-// again unless somebody has it.
+// stream tells of which epoch the stream is. If it is another one than before, what was stored is gone with the old
+// one, and is stored again unless somebody has it.
 func (j *judge) stream(now time.Duration, epoch string) {
 	j.now = now
 	if epoch == j.epoch {
@@ -406,7 +415,8 @@ func (j *judge) note(n *node, it item) {
 	h := t.at(n)
 	switch {
 	case t.grant != nil && t.grant.node != n && j.mutant != mutantGrantTwice,
-		(h == nil || it.State == asking && t.grant == nil) && t.heldElsewhere(n) && j.mutant != mutantGrantTwice && j.mutant != mutantNoAsk:
+		(h == nil || it.State == asking && t.grant == nil) && t.heldElsewhere(n) && j.mutant != mutantGrantTwice &&
+			j.mutant != mutantNoAsk:
 		if h != nil { // it was in trouble, and another has the task since
 			t.drop(h)
 		}
@@ -438,8 +448,9 @@ func (j *judge) note(n *node, it item) {
 	j.do(effect{Kind: effectSend, Node: n.id, Order: run})
 }
 
-// mayBeTold tells whether the word of whoever has a task that n asks for may still be on its way: one that was delivered before, or at a
-// time of which this owner may have missed something. Who has answered a ping since then has told all that it has.
+// mayBeTold tells whether the word of whoever has a task that n asks for may still be on its way: one that was
+// delivered before, or at a time of which this owner may have missed something. Who has answered a ping since then has
+// told all that it has.
 func (j *judge) mayBeTold(t *task, n *node, it item) bool {
 	if j.blind() && t.born < j.blindTil-blindness {
 		return true
@@ -461,12 +472,12 @@ func (j *judge) mayBeTold(t *task, n *node, it item) bool {
 	return false
 }
 
-// quarantined tells whether a task runs alone: two nodes were lost with it. The first time says little, since many tasks are lost
-// with a node, and all of them are to run elsewhere at once.
+// quarantined tells whether a task runs alone: two nodes were lost with it. The first time says little, since many
+// tasks are lost with a node, and all of them are to run elsewhere at once.
 func (t *task) quarantined() bool { return t.losses >= 2 }
 
-// mayRun tells whether a task may be run by a node now. One that is quarantined waits, is the only such one at a node, and runs with
-// nothing beside it: when that node ends, too, it is known who it was.
+// mayRun tells whether a task may be run by a node now. One that is quarantined waits, is the only such one at a node,
+// and runs with nothing beside it: when that node ends, too, it is known who it was.
 func (j *judge) mayRun(t *task, h *hold) bool {
 	n := h.node
 	switch {
@@ -613,7 +624,8 @@ func (j *judge) offer(n *node) {
 	}
 }
 
-// compare takes a pong's list of all that a node had when it was pinged: what it had told of before and has not, it let go of.
+// compare takes a pong's list of all that a node had when it was pinged: what it had told of before and has not, it let
+// go of.
 func (j *judge) compare(n *node, hand []item, pinged time.Duration) {
 	has := make(map[uint64]bool, len(hand))
 	n.ponged, n.listed = max(n.ponged, pinged), len(hand)
@@ -644,8 +656,8 @@ func (j *judge) rescue(t *task, h *hold) {
 	}
 }
 
-// refused tells that nobody listens at a node's address just now. confirmed says that its own broker says so, and not one to which
-// the way there may be broken.
+// refused tells that nobody listens at a node's address just now. confirmed says that its own broker says so, and not
+// one to which the way there may be broken.
 func (j *judge) refused(now time.Duration, id string, confirmed bool) {
 	j.now = now
 	n := j.nodes[id]
@@ -693,8 +705,8 @@ func (j *judge) suspected(n *node) {
 	}
 }
 
-// silent gives up a node that was not heard for NodeTimeout: what was granted there is lost, and the rest runs elsewhere. Nobody
-// is blamed, since a cut looks the same.
+// silent gives up a node that was not heard for NodeTimeout: what was granted there is lost, and the rest runs
+// elsewhere. Nobody is blamed, since a cut looks the same.
 func (j *judge) silent(n *node) {
 	if n.state == alive {
 		j.suspected(n)
@@ -743,8 +755,8 @@ func (t *task) count(h *hold, now time.Duration) {
 	}
 }
 
-// blame records a node's end for a task that was running there, and charges it: each time that it ran alone, and once for all the
-// times that it did not.
+// blame records a node's end for a task that was running there, and charges it: each time that it ran alone, and once
+// for all the times that it did not.
 func (j *judge) blame(t *task, h *hold) {
 	n := h.node
 	if h.alone || t.blamed == 0 || j.mutant == mutantChargesAll {
@@ -778,8 +790,8 @@ func (j *judge) connection(now time.Duration, up bool) {
 // blind tells whether what does not come says more about this owner than about others.
 func (j *judge) blind() bool { return j.offline || j.now < j.blindTil }
 
-// tick does what time alone brings about. It is to be called every 50 ms or so; a call that comes late shows that this process
-// was held up, and then nobody is judged by what it did not hear meanwhile.
+// tick does what time alone brings about. It is to be called every 50 ms or so; a call that comes late shows that this
+// process was held up, and then nobody is judged by what it did not hear meanwhile.
 func (j *judge) tick(now time.Duration) {
 	if late := now - j.looked - ownDelay; j.looked > 0 && late > 0 && j.mutant != mutantJudgesAfterPause {
 		j.blindTil = now + blindness
@@ -804,7 +816,8 @@ func (j *judge) tick(now time.Duration) {
 			j.publish(t)
 		}
 	}
-	if (j.anew || now-j.repaired >= j.Repair || j.hurries() && now-j.repaired >= hurryLook) && j.mutant != mutantNoRepair {
+	if (j.anew || now-j.repaired >= j.Repair || j.hurries() && now-j.repaired >= hurryLook) &&
+		j.mutant != mutantNoRepair {
 		j.repaired = now
 		j.repair()
 	}
@@ -833,14 +846,17 @@ func (j *judge) alone() {
 // watch pings a node and gives it up in the end.
 func (j *judge) watch(n *node) {
 	if n.state == ended || n.state == gone {
-		if j.now-n.heard > 10*j.NodeTimeout && !slices.ContainsFunc(j.order, func(t *task) bool { return t.at(n) != nil }) {
+		if j.now-n.heard > 10*j.NodeTimeout &&
+			!slices.ContainsFunc(j.order, func(t *task) bool { return t.at(n) != nil }) {
 			delete(j.nodes, n.id)
 		}
 		return
 	}
 	if since := j.now - n.pinged; since >= j.Ping || n.refusals > 0 && n.state == alive && since >= refusalGap {
 		n.pinged = j.now
-		j.do(effect{Kind: effectPing, Node: n.id, Order: order{Owner: j.owner, Kind: orderPing, Question: uint64(j.now)}})
+		j.do(effect{
+			Kind: effectPing, Node: n.id, Order: order{Owner: j.owner, Kind: orderPing, Question: uint64(j.now)},
+		})
 	}
 	if j.now-n.heard > j.NodeTimeout && (!j.blind() || j.mutant == mutantBlamesBlind) {
 		j.silent(n)
@@ -853,7 +869,8 @@ func (j *judge) missed() {
 		return
 	}
 	for _, t := range j.order {
-		if !t.settled && t.seq > 0 && t.seq < j.noted && len(t.holds) == 0 && t.due == 0 && t.missing == 0 && j.now-t.sent > noteGrace {
+		if !t.settled && t.seq > 0 && t.seq < j.noted && len(t.holds) == 0 && t.due == 0 && t.missing == 0 &&
+			j.now-t.sent > noteGrace {
 			t.missing = j.now
 			j.do(effect{Kind: effectNakSeq, Seq: t.seq})
 		}
@@ -871,7 +888,8 @@ func (j *judge) repair() {
 			if t.no <= after || t.settled || t.due > 0 || len(t.holds) > 0 {
 				continue
 			}
-			if age := j.now - t.sent; age < j.Repair && (!j.hurries() || age < hurryLook || t.seq == 0 || t.missing > 0) {
+			if age := j.now - t.sent; age < j.Repair &&
+				(!j.hurries() || age < hurryLook || t.seq == 0 || t.missing > 0) {
 				continue
 			}
 			asked++

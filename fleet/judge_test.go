@@ -20,8 +20,8 @@ func toPublish(j *judge) map[uint64]publishing {
 	return all
 }
 
-// TestWhatAStreamTookWithItIsStoredInTheNext has a broker come back with another stream. One task was stored in the first, of one the word
-// that it was is late, and one is at a node.
+// TestWhatAStreamTookWithItIsStoredInTheNext has a broker come back with another stream. One task was stored in the
+// first, of one the word that it was is late, and one is at a node.
 func TestWhatAStreamTookWithItIsStoredInTheNext(t *testing.T) {
 	g := NewWithT(t)
 	j := newJudge("owner", limits{}, noMutant)
@@ -38,7 +38,8 @@ func TestWhatAStreamTookWithItIsStoredInTheNext(t *testing.T) {
 	j.stream(time.Second, "first")
 	g.Expect(toPublish(j)).To(BeEmpty(), "it is the same")
 	j.stream(time.Second, "second")
-	g.Expect(toPublish(j)).To(Equal(map[uint64]publishing{1: {1, 2, "second"}, 2: {2, 2, "second"}}), "the third is at a node")
+	g.Expect(toPublish(j)).To(Equal(map[uint64]publishing{1: {1, 2, "second"}, 2: {2, 2, "second"}}),
+		"the third is at a node")
 	j.published(time.Second, first[2], 2)
 	j.cancel(time.Second, 2, nil)
 	j.published(time.Second, first[2], 2)
@@ -46,7 +47,8 @@ func TestWhatAStreamTookWithItIsStoredInTheNext(t *testing.T) {
 		g.Expect(e.Kind).NotTo(Equal(effectDelete), "number %d of the second stream is somebody else's", e.Seq)
 	}
 
-	j.hear(2*time.Second, report{Node: "node", Kind: reportPong, Ping: uint64(time.Second)}) // it has let go of what it had
+	// it has let go of what it had
+	j.hear(2*time.Second, report{Node: "node", Kind: reportPong, Ping: uint64(time.Second)})
 	j.tick(3 * time.Second)
 	g.Expect(toPublish(j)).To(Equal(map[uint64]publishing{3: {3, 2, "second"}}))
 }
@@ -62,7 +64,8 @@ func settledBy(j *judge) map[uint64]error {
 	return all
 }
 
-// TestWhatAnOwnerCountsIsWhatItHadToDo has a broker lose a task, a node tell results that come too late or twice, and nobody know a task.
+// TestWhatAnOwnerCountsIsWhatItHadToDo has a broker lose a task, a node tell results that come too late or twice, and
+// nobody know a task.
 func TestWhatAnOwnerCountsIsWhatItHadToDo(t *testing.T) {
 	g := NewWithT(t)
 	j := newJudge("owner", limits{}, noMutant)
@@ -72,7 +75,10 @@ func TestWhatAnOwnerCountsIsWhatItHadToDo(t *testing.T) {
 		j.published(0, publishing{no + 1, 1, "first"}, no+1)
 	}
 	result := func(node string, no, run uint64) {
-		j.hear(time.Second, report{Node: node, Kind: reportResult, Items: []item{{No: no, Seq: no, State: done}}, Run: run, Outcome: &pool.Reply{}})
+		j.hear(time.Second, report{
+			Node: node, Kind: reportResult, Items: []item{{No: no, Seq: no, State: done}}, Run: run,
+			Outcome: &pool.Reply{},
+		})
 	}
 	j.stored(time.Second, 1, 1, true, false)
 	g.Expect(j.stats).To(Equal(Stats{}), "it is there")
@@ -90,7 +96,9 @@ func TestWhatAnOwnerCountsIsWhatItHadToDo(t *testing.T) {
 
 	j.stream(time.Second, "second")
 	g.Expect(j.stats.Repaired).To(BeEquivalentTo(5), "and the four that have not settled")
-	j.hear(time.Second, report{Node: "a", Kind: reportHand, Items: []item{{No: 3, Seq: 3, State: running}, {No: 4, Seq: 4, State: asking}}})
+	j.hear(time.Second, report{
+		Node: "a", Kind: reportHand, Items: []item{{No: 3, Seq: 3, State: running}, {No: 4, Seq: 4, State: asking}},
+	})
 	j.cancel(time.Second, 3, nil)
 	j.hear(time.Second, report{Node: "a", Kind: reportPong, Ping: uint64(time.Second), Items: []item{{No: 3}, {No: 4}}})
 	g.Expect(j.nodeInfos(time.Second)[0].Held).To(Equal(1))
@@ -98,15 +106,16 @@ func TestWhatAnOwnerCountsIsWhatItHadToDo(t *testing.T) {
 	g.Expect(j.stats.Abandoned).To(BeZero(), "nobody has given up what was cancelled")
 }
 
-// TestATaskThatNoNodeKnowsYetWaitsForOneThatMay has nodes of two programs. Whatever the old ones give back is unknown only once no other has been
-// there for half a minute, however old the task is.
+// TestATaskThatNoNodeKnowsYetWaitsForOneThatMay has nodes of two programs. Whatever the old ones give back is unknown
+// only once no other has been there for half a minute, however old the task is.
 func TestATaskThatNoNodeKnowsYetWaitsForOneThatMay(t *testing.T) {
 	const unknown = 30 * time.Second
 	hello := func(j *judge, at time.Duration, node, program string) {
 		j.hear(at, report{Node: node, Kind: reportHello, Name: node, Host: "host", Program: program})
 	}
 	giveBack := func(j *judge, at time.Duration, node string) {
-		j.hear(at, report{Node: node, Kind: reportReturn, Items: []item{{No: 1, Seq: j.tasks[1].seq}}, Misfit: unknownTask})
+		j.hear(at,
+			report{Node: node, Kind: reportReturn, Items: []item{{No: 1, Seq: j.tasks[1].seq}}, Misfit: unknownTask})
 	}
 	again := func(j *judge, at time.Duration) { // it is stored again
 		j.publish(j.tasks[1])

@@ -91,7 +91,8 @@ func TestMain(m *testing.M) {
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		defer stop()
-		err := fleet.Serve(ctx, fleet.Node{Fleet: s.Fleet, Servers: s.Servers, Name: s.Name, Pool: pool.Config{Size: s.Size}})
+		err := fleet.Serve(ctx,
+			fleet.Node{Fleet: s.Fleet, Servers: s.Servers, Name: s.Name, Pool: pool.Config{Size: s.Size}})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)

@@ -33,11 +33,12 @@ const (
 )
 
 var mutantNames = [...]string{
-	"", "ack before run", "ack before accept", "no ask on redelivery", "MaxDeliver as budget", "AckWait 2 s without ask",
-	"one pull", "believes a refusal", "trusts dedupe after restart", "no repair", "blames when itself blind", "grants twice",
+	"", "ack before run", "ack before accept", "no ask on redelivery", "MaxDeliver as budget",
+	"AckWait 2 s without ask", "one pull", "believes a refusal", "trusts dedupe after restart", "no repair",
+	"blames when itself blind", "grants twice",
 	"refusal = death", "identity by name", "repair by floor only", "NAK only with a note", "acks across epochs",
-	"charge the whole hand", "judge after one's own pause", "run for gone owners", "replayed control", "resume without lease",
-	"results without credit", "settles twice", "stores in any stream",
+	"charge the whole hand", "judge after one's own pause", "run for gone owners", "replayed control",
+	"resume without lease", "results without credit", "settles twice", "stores in any stream",
 }
 
 func (m mutant) String() string { return mutantNames[m] }

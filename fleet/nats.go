@@ -35,9 +35,9 @@ const (
 	leastPayload   = 64 << 10    // bytes of a message
 )
 
-// subjects of a fleet F: F.t.<epoch>.<queue>.<owner> are the stored tasks, F.o.<owner> what an owner is told, F.n.<node> what a node is,
-// F.name.<node's name and host> who has that name, F.nodes where nodes say that they are there, F.ask where operators ask, and
-// F.op.<question> where they are answered.
+// subjects of a fleet F: F.t.<epoch>.<queue>.<owner> are the stored tasks, F.o.<owner> what an owner is told,
+// F.n.<node> what a node is, F.name.<node's name and host> who has that name, F.nodes where nodes say that they are
+// there, F.ask where operators ask, and F.op.<question> where they are answered.
 type subjects string
 
 func (f subjects) tasks(epoch, owner string) string {
@@ -74,13 +74,16 @@ type link struct {
 	deny   context.CancelCauseFunc
 	inUse  atomic.Bool // by an owner or a node that is made
 
-	mu       sync.Mutex
-	stream   jetstream.Stream
-	consumer string // the durable's name has the epoch of the stream in it, so that acks for another incarnation hit nothing
+	mu     sync.Mutex
+	stream jetstream.Stream
+	// the durable's name has the epoch of the stream in it, so that acks for another incarnation hit nothing
+	consumer string
 }
 
 // connect opens a link. changed is called when the connection is lost or is back, on a goroutine of its own.
-func connect(ctx context.Context, fleet, who, servers string, opts []nats.Option, changed func(up bool)) (*link, error) {
+func connect(ctx context.Context, fleet, who, servers string, opts []nats.Option,
+	changed func(up bool),
+) (*link, error) {
 	l := &link{subjects: subjects(fleet)}
 	l.rights, l.deny = context.WithCancelCause(context.Background())
 	all := append([]nats.Option{
@@ -106,7 +109,8 @@ func connect(ctx context.Context, fleet, who, servers string, opts []nats.Option
 	}
 	if most := l.nc.MaxPayload(); most < leastPayload {
 		l.nc.Close()
-		return nil, fmt.Errorf("%w: messages of at most %d bytes at %s, want %d or more (max_payload)", ErrBrokerTooSmall, most, servers, leastPayload)
+		return nil, fmt.Errorf("%w: messages of at most %d bytes at %s, want %d or more (max_payload)",
+			ErrBrokerTooSmall, most, servers, leastPayload)
 	}
 	if l.js, err = jetstream.New(l.nc, jetstream.WithDefaultTimeout(apiTimeout)); err != nil {
 		l.nc.Close()
@@ -129,8 +133,8 @@ func (l *link) trouble(_ *nats.Conn, _ *nats.Subscription, err error) {
 	}
 }
 
-// refusedAt asks a broker, over a connection of its own, whether nobody listens at a node's address. One that cannot be asked does not
-// say so, nor does one that passes the question on.
+// refusedAt asks a broker, over a connection of its own, whether nobody listens at a node's address. One that cannot be
+// asked does not say so, nor does one that passes the question on.
 func (l *link) refusedAt(broker, node string, opts []nats.Option) bool {
 	nc, err := nats.Connect(broker, append(opts, nats.Timeout(time.Second), nats.Name("respawn question"))...)
 	if err != nil {
@@ -156,14 +160,19 @@ func unreachable(servers string, err error) error {
 	var x509 *tls.CertificateVerificationError
 	var header tls.RecordHeaderError
 	switch {
-	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
-		return fmt.Errorf("fleet: the broker at %s refuses these credentials: give others with Options: %w", servers, err)
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err,
+		nats.ErrAuthRevoked):
+		return fmt.Errorf("fleet: the broker at %s refuses these credentials: give others with Options: %w",
+			servers, err)
 	case errors.As(err, &path):
 		return fmt.Errorf("fleet: a file that Options name cannot be read: %w", err)
-	case errors.As(err, &x509), errors.As(err, &header), errors.Is(err, nats.ErrSecureConnRequired), errors.Is(err, nats.ErrSecureConnWanted):
-		return fmt.Errorf("fleet: no secure connection to the broker at %s: give its CA and a certificate with Options (nats.RootCAs, nats.ClientCert): %w", servers, err)
+	case errors.As(err, &x509), errors.As(err, &header), errors.Is(err, nats.ErrSecureConnRequired), errors.Is(err,
+		nats.ErrSecureConnWanted):
+		return fmt.Errorf("fleet: no secure connection to the broker at %s: give its CA and a certificate with "+
+			"Options (nats.RootCAs, nats.ClientCert): %w", servers, err)
 	}
-	return fmt.Errorf("%w at %s: start one (respawn-fleet broker, or nats-server -js), or set Servers (--servers): %w", ErrNoBroker, servers, err)
+	return fmt.Errorf("%w at %s: start one (respawn-fleet broker, or nats-server -js), or set Servers (--servers): %w",
+		ErrNoBroker, servers, err)
 }
 
 // olderThan compares two versions of three numbers.
@@ -179,7 +188,8 @@ func olderThan(v, than string) bool {
 	return false
 }
 
-// settle has the stream ready, and waits for that while brokers are only just coming up, until ctx ends or for half a minute.
+// settle has the stream ready, and waits for that while brokers are only just coming up, until ctx ends or for half a
+// minute.
 func (l *link) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -204,9 +214,10 @@ type passingError struct{ error }
 
 func (e *passingError) Unwrap() error { return e.error }
 
-// ensure finds the stream and its consumer, and makes them if they are not there, as they are not when a broker has come back without
-// them. Nodes make nothing: the settings are an owner's. ctx is to have a deadline. It tells the epoch of the stream: each that is made has
-// another, in its metadata and in the subjects that it stores, so that what was meant for one is in no other.
+// ensure finds the stream and its consumer, and makes them if they are not there, as they are not when a broker has
+// come back without them. Nodes make nothing: the settings are an owner's. ctx is to have a deadline. It tells the
+// epoch of the stream: each that is made has another, in its metadata and in the subjects that it stores, so that what
+// was meant for one is in no other.
 func (l *link) ensure(ctx context.Context) (epoch string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -273,26 +284,40 @@ func (l *link) explain(err error) error {
 		return denied
 	}
 	switch {
-	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount),
+		errors.Is(err, nats.ErrNoResponders):
 		return ErrNoJetStream
 	case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, context.Canceled):
 		return fmt.Errorf("fleet: %w", err)
 	case code == 10074: // replicas > 1 not supported in non-clustered mode
-		return fmt.Errorf("fleet: Config.Replicas is %d, and this broker stands alone: start that many with respawn-fleet broker --join, or set 1: %w", c.Replicas, err)
-	case code == 10005 && strings.Contains(api.Description, "insufficient"), code == 10002, code == 10023, code == 10028, code == 10047: // resources
-		return fmt.Errorf("%w for a queue of %d bytes: give it more (max_memory_store or max_file_store), or set Config.QueueBytes lower: %w", ErrBrokerTooSmall, c.MaxBytes, err)
+		return fmt.Errorf("fleet: Config.Replicas is %d, and this broker stands alone: start that many with "+
+			"respawn-fleet broker --join, or set 1: %w", c.Replicas, err)
+	case code == 10005 && strings.Contains(api.Description, "insufficient"), code == 10002, code == 10023,
+		code == 10028, code == 10047:
+		// resources
+		return fmt.Errorf("%w for a queue of %d bytes: give it more (max_memory_store or max_file_store), or set "+
+			"Config.QueueBytes lower: %w", ErrBrokerTooSmall, c.MaxBytes, err)
 	case code == 10005, code == 10008: // no suitable peers for placement, temporarily unavailable
-		return &passingError{fmt.Errorf("fleet: fewer than %d brokers are there to keep the queue: start the others, or set Config.Replicas lower: %w", c.Replicas, err)}
+		return &passingError{fmt.Errorf("fleet: fewer than %d brokers are there to keep the queue: start the others, "+
+			"or set Config.Replicas lower: %w", c.Replicas, err)}
 	case code == 10099: // multiple non-filtered consumers
-		return fmt.Errorf("fleet: the queue %s has a consumer that its owners do not know, as when a broker of a cluster has a directory of a time when it stood alone: stop the brokers, empty their directories, start them again: %w", l.subjects, err)
+		return fmt.Errorf("fleet: the queue %s has a consumer that its owners do not know, as when a broker of a "+
+			"cluster has a directory of a time when it stood alone: stop the brokers, empty their directories, start "+
+			"them again: %w", l.subjects, err)
 	case code == 10026, code == 10027: // maximum of consumers, of streams
-		return fmt.Errorf("%w: one stream and one consumer more are wanted, and the account may have no more: %w", ErrBrokerTooSmall, err)
+		return fmt.Errorf("%w: one stream and one consumer more are wanted, and the account may have no more: %w",
+			ErrBrokerTooSmall, err)
 	case code == 10065: // subjects overlap
-		return fmt.Errorf("%w: another stream has the subjects %s.t.> already: choose another Config.Fleet: %w", ErrNotOurs, l.subjects, err)
+		return fmt.Errorf("%w: another stream has the subjects %s.t.> already: choose another Config.Fleet: %w",
+			ErrNotOurs, l.subjects, err)
 	case errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrConsumerNotFound):
-		return &passingError{fmt.Errorf("fleet: nobody has made the queue %s yet: an owner does (fleet.Dial): %w", l.subjects, err)}
+		return &passingError{fmt.Errorf("fleet: nobody has made the queue %s yet: an owner does (fleet.Dial): %w",
+			l.subjects, err)}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
-		return &passingError{fmt.Errorf("fleet: the broker does not answer for the stream %s: of a cluster a majority must be up: %w", l.subjects, err)}
+		return &passingError{
+			fmt.Errorf("fleet: the broker does not answer for the stream %s: of a cluster a majority must be up: %w",
+				l.subjects, err),
+		}
 	}
 	return fmt.Errorf("fleet: the stream %s: %w", l.subjects, err)
 }
@@ -312,8 +337,9 @@ func (l *link) current() (jetstream.Stream, string) {
 // part is how much of a payload goes into one message, which has half of what the broker carries at most.
 func (l *link) part() int { return int(min(maxPart, l.nc.MaxPayload()/2-4096)) }
 
-// publish stores a task, under the subject that tasks gives; what the broker says of it comes to confirm, as stored reads it. There is no message id: the broker would
-// keep each of them for minutes, and what is published again is another try.
+// publish stores a task, under the subject that tasks gives; what the broker says of it comes to confirm, as stored
+// reads it. There is no message id: the broker would keep each of them for minutes, and what is published again is
+// another try.
 func (l *link) publish(e *envelope, subject, confirm string) error {
 	return l.nc.PublishRequest(subject, confirm, encode(e))
 }
@@ -361,7 +387,8 @@ func fetched(m *nats.Msg, d *delivery) (ok, over bool) {
 }
 
 // position reads what the subject of an acknowledgement says of its delivery, or 0:
-// $JS.ACK.<stream>.<consumer>.<count>.<stream seq>.<consumer seq>.<time>.<pending>, where newer brokers have more before the stream.
+// $JS.ACK.<stream>.<consumer>.<count>.<stream seq>.<consumer seq>.<time>.<pending>, where newer brokers have more
+// before the stream.
 func position(ack string) (count int, seq uint64) {
 	rest := ack
 	field := func() (last string) {
@@ -389,7 +416,8 @@ func (l *link) nak(subject string, delay time.Duration) {
 	_ = l.nc.Publish(subject, body)
 }
 
-// nakSeq has a delivery that nobody told of delivered again. The consumer's sequence need only be one that it has handed out.
+// nakSeq has a delivery that nobody told of delivered again. The consumer's sequence need only be one that it has
+// handed out.
 func (l *link) nakSeq(ctx context.Context, seq uint64) {
 	stream, consumer := l.current()
 	c, err := stream.Consumer(ctx, consumer)
@@ -401,9 +429,11 @@ func (l *link) nakSeq(ctx context.Context, seq uint64) {
 	}
 }
 
-// look tells whether the broker has that try of a task as seq, and whether it has handed it out. An error says that it cannot tell:
-// errNoQueue if nobody hands it out.
-func (l *link) look(ctx context.Context, seq uint64, owner string, no uint64, try int) (there, delivered bool, err error) {
+// look tells whether the broker has that try of a task as seq, and whether it has handed it out. An error says that it
+// cannot tell: errNoQueue if nobody hands it out.
+func (l *link) look(ctx context.Context, seq uint64, owner string, no uint64,
+	try int,
+) (there, delivered bool, err error) {
 	stream, consumer := l.current()
 	m, err := stream.GetMsg(ctx, seq)
 	var e envelope

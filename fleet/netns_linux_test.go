@@ -44,7 +44,8 @@ func newNetwork(t *testing.T) *network {
 		NewWithT(t).Expect(err).NotTo(HaveOccurred())
 		NewWithT(t).Expect(string(left)).NotTo(ContainSubstring(n.prefix))
 	})
-	if out, err := exec.Command("ip", "-n", n.prefix+"hub", "link", "add", "switch", "up", "type", "bridge").CombinedOutput(); err != nil {
+	if out, err := exec.Command("ip", "-n", n.prefix+"hub", "link", "add", "switch", "up", "type",
+		"bridge").CombinedOutput(); err != nil {
 		t.Skipf("no bridge can be made here: %v %s", err, out)
 	}
 	return n
@@ -135,7 +136,10 @@ func apart(t *testing.T, brokers int) (*network, *fleet.Fleet, fleet.Config) {
 		}
 		n.start(name, envBroker, b)
 	}
-	c := fleet.Config{Fleet: "test", Servers: strings.Join(urls, ","), InMemory: true, Replicas: brokers, Options: []nats.Option{nats.SetCustomDialer(n), nats.DontRandomize()}}
+	c := fleet.Config{
+		Fleet: "test", Servers: strings.Join(urls, ","), InMemory: true, Replicas: brokers,
+		Options: []nats.Option{nats.SetCustomDialer(n), nats.DontRandomize()},
+	}
 	g := NewWithT(t)
 	var f *fleet.Fleet
 	g.Eventually(func() (err error) {
@@ -212,12 +216,14 @@ func TestAHostThatIsCutOffIsGivenUpAndTakenBack(t *testing.T) {
 	}
 	g.Eventually(executions).WithTimeout(patience).Should(Equal(2), "it runs elsewhere, too")
 	t.Logf("it runs elsewhere %v after the cut", time.Since(began).Round(10*time.Millisecond))
-	g.Expect(time.Since(began)).To(BeNumerically("<", 14*time.Second), "the node's timeout, and what a busy machine adds")
+	g.Expect(time.Since(began)).To(BeNumerically("<", 14*time.Second),
+		"the node's timeout, and what a busy machine adds")
 	g.Expect(states(f)[victim]).To(BeElementOf("gone", "suspect"))
 	n.heal(victim)
 	_, err := w.Result(bound(t))
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Eventually(func() string { return states(f)[victim] }).WithTimeout(patience).Should(Equal("alive"), "it is taken back")
+	g.Eventually(func() string { return states(f)[victim] }).WithTimeout(patience).Should(Equal("alive"),
+		"it is taken back")
 	g.Expect(executions()).To(Equal(2))
 	g.Expect(w.Outcome().Exits).To(BeEmpty(), "nobody is blamed for a cut")
 }
@@ -230,7 +236,8 @@ func TestTheOwnersBrokerIsCutOff(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ran")
 	submit := func(first, count int) (waits []*pool.Future[int]) {
 		for i := range count {
-			waits = append(waits, run.Submit(bound(t), f, work{N: first + i, Path: path, Length: 100 * time.Millisecond}))
+			waits = append(waits,
+				run.Submit(bound(t), f, work{N: first + i, Path: path, Length: 100 * time.Millisecond}))
 		}
 		return waits
 	}

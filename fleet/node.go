@@ -19,9 +19,9 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// Serve runs a fleet's tasks in a pool of this process until ctx ends or the node is told to drain; then it takes nothing new, finishes what runs within
-// Node.Grace, gives the rest back to its owners, and returns nil. Nobody is blamed for that. Errors: what Node.Validate finds, those
-// of pool.New, and those of Dial.
+// Serve runs a fleet's tasks in a pool of this process until ctx ends or the node is told to drain; then it takes
+// nothing new, finishes what runs within Node.Grace, gives the rest back to its owners, and returns nil. Nobody is
+// blamed for that. Errors: what Node.Validate finds, those of pool.New, and those of Dial.
 func Serve(ctx context.Context, n Node) error {
 	if err := n.Validate(); err != nil {
 		return err
@@ -42,12 +42,14 @@ func ServePool(ctx context.Context, p *pool.Pool, n Node) error {
 	}
 	n = n.withDefaults()
 	s := &server{
-		cfg: n, id: newID(), pool: p, program: strconv.FormatUint(p.Fingerprint(), 36), log: n.Logger, runs: make(map[taskKey]uint64), large: make(map[uint64]int), empty: make(chan struct{}, 1), results: make(chan struct{}, 1),
-		in: make(chan *nats.Msg, 1<<16), over: make(chan struct{}),
+		cfg: n, id: newID(), pool: p, program: strconv.FormatUint(p.Fingerprint(), 36), log: n.Logger,
+		runs: make(map[taskKey]uint64), large: make(map[uint64]int), empty: make(chan struct{}, 1),
+		results: make(chan struct{}, 1), in: make(chan *nats.Msg, 1<<16), over: make(chan struct{}),
 	}
 	s.hand = newHand(s.id, n.Name, hostID(), p.Size(), limits{}, noMutant)
 	var err error
-	if s.link, err = connect(ctx, n.Fleet, "respawn node "+n.Name+" "+s.id, n.Servers, n.Options, s.connection); err != nil {
+	if s.link, err = connect(ctx, n.Fleet, "respawn node "+n.Name+" "+s.id, n.Servers, n.Options,
+		s.connection); err != nil {
 		return err
 	}
 	defer s.link.nc.Close()
@@ -138,7 +140,8 @@ const (
 // messageIDs are of all nodes of this process, which may share a pool.
 var messageIDs atomic.Uint64
 
-// claim takes the node's name, which no other process on this host may have: a new one of it is the proof that the old one has ended.
+// claim takes the node's name, which no other process on this host may have: a new one of it is the proof that the old
+// one has ended.
 func (s *server) claim(ctx context.Context) error {
 	subject := s.link.name(s.cfg.Name, hostID())
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
@@ -151,8 +154,8 @@ func (s *server) claim(ctx context.Context) error {
 	return err
 }
 
-// listen subscribes to what a node is told and to what its pulls bring. All of it comes to one place, which takes as much at a time as
-// is there.
+// listen subscribes to what a node is told and to what its pulls bring. All of it comes to one place, which takes as
+// much at a time as is there.
 func (s *server) listen() error {
 	s.link.inUse.Store(true)
 	base := s.link.node(s.id)
@@ -267,7 +270,8 @@ func (s *server) noteLater() {
 	})
 }
 
-// pullEnded takes the end of a pull: its time, or that the queue is not there any more, or somewhere else. s.mu is held.
+// pullEnded takes the end of a pull: its time, or that the queue is not there any more, or somewhere else. s.mu is
+// held.
 func (s *server) pullEnded(now time.Duration, m *nats.Msg) {
 	if m.Header.Get("Status") == "408" {
 		left, err := strconv.Atoi(m.Header.Get("Nats-Pending-Messages"))
@@ -364,7 +368,8 @@ func (s *server) report(owner string, rs []report) {
 	_ = s.link.nc.Publish(s.link.owner(owner), encodeReports(rs[from:]))
 }
 
-// ackLater acknowledges once there is much to acknowledge, or soon, or if something else is sent anyway: nobody waits for that. s.mu is held.
+// ackLater acknowledges once there is much to acknowledge, or soon, or if something else is sent anyway: nobody waits
+// for that. s.mu is held.
 func (s *server) ackLater(now bool) {
 	switch n := len(s.acks); {
 	case now || n >= manyLater:
@@ -383,7 +388,8 @@ func (s *server) ackLater(now bool) {
 	}
 }
 
-// doWork starts and stops runs, in the order in which the hand has said it: whoever has made work does it, or leaves it to who is at it.
+// doWork starts and stops runs, in the order in which the hand has said it: whoever has made work does it, or leaves it
+// to who is at it.
 func (s *server) doWork() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -445,7 +451,8 @@ func (s *server) forgetRun(now time.Duration, k taskKey, id uint64) {
 	s.args.drop(now, func(g gatherKey) bool { return g.who == k.owner && g.no == k.no })
 }
 
-// wantArgument gets an argument that is with its owner; then its task starts. Until then it has its place among what runs. s.mu is held.
+// wantArgument gets an argument that is with its owner; then its task starts. Until then it has its place among what
+// runs. s.mu is held.
 func (s *server) wantArgument(k taskKey, t *inHand) {
 	id := s.runs[k]
 	s.args.want(clock(), gatherKey{who: k.owner, no: k.no}, t.Size, func(arg []byte) {
@@ -458,7 +465,8 @@ func (s *server) wantArgument(k taskKey, t *inHand) {
 // wantPart asks an owner for a part of an argument. s.mu is held.
 func (s *server) wantPart(k gatherKey, p piece) {
 	if t := s.hand.tasks[taskKey{k.who, k.no}]; t != nil {
-		_ = s.link.nc.Publish(s.link.owner(k.who), encodeReports([]report{{Node: s.id, Kind: reportWant, Items: []item{t.item()}, Piece: &p}}))
+		_ = s.link.nc.Publish(s.link.owner(k.who),
+			encodeReports([]report{{Node: s.id, Kind: reportWant, Items: []item{t.item()}, Piece: &p}}))
 	}
 }
 
@@ -477,13 +485,15 @@ func (s *server) start(k taskKey, e envelope, arg []byte, id uint64) {
 		e.Arg = arg
 	}
 	m := &pool.Message{
-		ID: id, Task: e.Task, Arg: e.Arg, External: e.External, Key: e.Key, Timeout: e.Timeout, Delivery: e.Delivery, HasDelivery: true, Budgets: e.Budgets,
+		ID: id, Task: e.Task, Arg: e.Arg, External: e.External, Key: e.Key, Timeout: e.Timeout, Delivery: e.Delivery,
+		HasDelivery: true, Budgets: e.Budgets,
 		Attempts: e.Attempts, Exits: e.Exits,
 	}
 	err := s.pool.Send(context.Background(), m, func(r *pool.Reply) { s.finished(k, id, r) })
 	switch {
 	case err == nil:
-	case errors.Is(err, pool.ErrClosed), errors.Is(err, pool.ErrCrashLoop), errors.Is(err, pool.ErrQueueFull), misfitOf(err) != fits:
+	case errors.Is(err, pool.ErrClosed), errors.Is(err, pool.ErrCrashLoop), errors.Is(err, pool.ErrQueueFull),
+		misfitOf(err) != fits:
 		s.log.Warn("a task cannot be run here", "task", e.Task, "error", err)
 		s.with(func(now time.Duration) {
 			if s.runs[k] == id { // its argument is not kept for a run that never was
@@ -541,7 +551,8 @@ func (s *server) finished(k taskKey, id uint64, r *pool.Reply) {
 func (s *server) learn(run time.Duration) {
 	s.mean += (run - s.mean) / 8
 	size := s.pool.Size()
-	s.hand.workers = max(size, min(512, int(int64(size)*int64(10*time.Millisecond)/int64(max(s.mean, 10*time.Microsecond)))))
+	s.hand.workers = max(size,
+		min(512, int(int64(size)*int64(10*time.Millisecond)/int64(max(s.mean, 10*time.Microsecond)))))
 	if s.hand.workers > 2*s.said || 2*s.hand.workers < s.said { // owners give it as much at a time as it says
 		s.hand.hello = 0
 	}

@@ -18,7 +18,8 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// users is a broker's configuration with a user for each role, who may do what the table says and nothing else; lacking leaves rights out.
+// users is a broker's configuration with a user for each role, who may do what the table says and nothing else; lacking
+// leaves rights out.
 func users(without map[string]func(fleet.Right) bool) string {
 	var b strings.Builder
 	b.WriteString("authorization { users: [\n")
@@ -41,7 +42,8 @@ func none(fleet.Right) bool { return false }
 
 func as(user string) []nats.Option { return []nats.Option{nats.UserInfo(user, "x")} }
 
-// TestTheTableOfRightsIsEnough runs a fleet whose owner, node and operator may do what the table says, through all that they do.
+// TestTheTableOfRightsIsEnough runs a fleet whose owner, node and operator may do what the table says, through all that
+// they do.
 func TestTheTableOfRightsIsEnough(t *testing.T) {
 	takes.Seconds(t)
 	t.Parallel() // it waits for hellos
@@ -218,12 +220,16 @@ func TestAnOperatorSeesWhyATaskWaitsAndPausesAndPurges(t *testing.T) {
 	g.Expect(byKey.Tasks).To(HaveLen(1))
 	it := byKey.Tasks[0]
 	g.Expect(it.State).To(Equal(fleet.TaskRunning))
-	g.Expect(it).To(And(HaveField("Owner", f.ID()), HaveField("ID", runs.TaskID()), HaveField("Task", "run"), HaveField("Delivery", "at least once")))
-	g.Expect(it.Holders).To(ConsistOf(And(HaveField("Name", "here"), HaveField("State", "alive"), HaveField("Task", fleet.TaskRunning))))
+	g.Expect(it).To(And(HaveField("Owner", f.ID()), HaveField("ID", runs.TaskID()), HaveField("Task", "run"),
+		HaveField("Delivery", "at least once")))
+	g.Expect(it.Holders).
+		To(ConsistOf(And(HaveField("Name", "here"), HaveField("State", "alive"), HaveField("Task", fleet.TaskRunning))))
 	g.Expect(s.Tasks).To(HaveLen(1))
-	g.Expect(s.Tasks[0]).To(And(HaveField("State", fleet.TaskStored), HaveField("Ahead", uint64(3)), HaveField("Try", 1)))
+	g.Expect(s.Tasks[0]).To(And(HaveField("State", fleet.TaskStored), HaveField("Ahead", uint64(3)),
+		HaveField("Try", 1)))
 	g.Expect(s.Paused).To(BeNumerically(">", 0))
-	g.Expect(s.Owners).To(ConsistOf(And(HaveField("ID", f.ID()), HaveField("Answers", true), HaveField("Outstanding", 5), HaveField("Stored", uint64(5)),
+	g.Expect(s.Owners).To(ConsistOf(And(HaveField("ID", f.ID()), HaveField("Answers", true),
+		HaveField("Outstanding", 5), HaveField("Stored", uint64(5)),
 		HaveField("Oldest", BeNumerically(">", 0)))))
 
 	nobody := gone(t, b.URL())
@@ -274,7 +280,8 @@ func TestATaskThatNobodyKnowsSaysSo(t *testing.T) {
 		s, err := fleet.ReadTask(bound(t), c, fmt.Sprint(fut.TaskID()))
 		g.Expect(err).NotTo(HaveOccurred())
 		return s.Tasks
-	}).WithTimeout(patience).Should(ConsistOf(And(HaveField("Returned", BeNumerically(">", 0)), HaveField("Misfit", "other workers"))))
+	}).WithTimeout(patience).
+		Should(ConsistOf(And(HaveField("Returned", BeNumerically(">", 0)), HaveField("Misfit", "other workers"))))
 	_, err := fleet.ReadTask(bound(t), c, "")
 	g.Expect(err).To(MatchError(ContainSubstring("want its number, OWNER.NUMBER, or its key")))
 	g.Expect(fleet.Pause(bound(t), c, -1)).To(MatchError(ContainSubstring("want a positive duration")))

@@ -17,24 +17,25 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// Fleet is where a program submits tasks that run on many machines: a [pool.Runner]. Make it with [Dial] and end it with Close. It
-// holds what it has submitted until that has settled, and what has not settled when the program ends is lost with it. Safe for
-// concurrent use.
+// Fleet is where a program submits tasks that run on many machines: a [pool.Runner]. Make it with [Dial] and end it
+// with Close. It holds what it has submitted until that has settled, and what has not settled when the program ends is
+// lost with it. Safe for concurrent use.
 type Fleet struct {
 	*pool.Remote
 	o *owner
 }
 
-// Dial connects to a fleet's broker and makes the queue if it is not there. ctx bounds that and nothing after it. It needs no node to
-// be there. Errors: what Config.Validate finds; ErrNoBroker, or refused credentials; ErrBrokerTooOld; ErrNoJetStream; ErrNotOurs.
+// Dial connects to a fleet's broker and makes the queue if it is not there. ctx bounds that and nothing after it. It
+// needs no node to be there. Errors: what Config.Validate finds; ErrNoBroker, or refused credentials; ErrBrokerTooOld;
+// ErrNoJetStream; ErrNotOurs.
 func Dial(ctx context.Context, c Config) (*Fleet, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
 	c = c.withDefaults()
 	o := &owner{
-		cfg: c, id: newID(), log: c.Logger, sent: make(map[uint64]*outgoing), byMessage: make(map[uint64]uint64), asking: make(map[string]bool),
-		changed: make(chan struct{}), ended: make(chan struct{}),
+		cfg: c, id: newID(), log: c.Logger, sent: make(map[uint64]*outgoing), byMessage: make(map[uint64]uint64),
+		asking: make(map[string]bool), changed: make(chan struct{}), ended: make(chan struct{}),
 	}
 	noNodes, unknown := c.NoNodes, min(c.NoNodes, 30*time.Second)
 	if noNodes < 0 {
@@ -58,8 +59,10 @@ func Dial(ctx context.Context, c Config) (*Fleet, error) {
 		return nil, err
 	}
 	if is, want := o.link.kept(), o.link.config; is.Replicas < want.Replicas || is.Storage > want.Storage {
-		o.log.Warn("the queue is kept less safely than Config asks for: an owner with other settings has made it, and it stays as it is",
-			"replicas", is.Replicas, "storage", is.Storage, "Config.Replicas", want.Replicas, "Config.InMemory", c.InMemory)
+		o.log.Warn("the queue is kept less safely than Config asks for: an owner with other settings has made it, "+
+			"and it stays as it is",
+			"replicas", is.Replicas, "storage", is.Storage, "Config.Replicas", want.Replicas,
+			"Config.InMemory", c.InMemory)
 	}
 	o.with(func(now time.Duration) { o.judge.stream(now, o.link.epoch()) })
 	context.AfterFunc(o.link.rights, o.denied)
@@ -68,7 +71,8 @@ func Dial(ctx context.Context, c Config) (*Fleet, error) {
 	return &Fleet{pool.NewRemote(o), o}, nil
 }
 
-// ID is this owner's identity: one Dial, never used again. With a future's TaskID it says which task is meant, to respawn-fleet status.
+// ID is this owner's identity: one Dial, never used again. With a future's TaskID it says which task is meant, to
+// respawn-fleet status.
 func (f *Fleet) ID() string { return f.o.id }
 
 // Nodes lists the nodes that have told of themselves.
@@ -76,9 +80,13 @@ func (f *Fleet) Nodes() []NodeInfo { return f.o.nodeInfos() }
 
 // Stats counts what an owner has had to do, since Dial, that is not every task's course.
 type Stats struct {
-	Repaired  uint64 `json:"repaired"`  // times that a task was stored again, since the broker had lost it, or handed it to nobody
-	Stale     uint64 `json:"stale"`     // results that came when their task had settled, or from a node that had no right to it: they changed nothing
-	Abandoned uint64 `json:"abandoned"` // tasks that it gave up: their budget of nodes was spent, they may have started at most once, or no node was there that knows them
+	// times that a task was stored again, since the broker had lost it, or handed it to nobody
+	Repaired uint64 `json:"repaired"`
+	// results that came when their task had settled, or from a node that had no right to it: they changed nothing
+	Stale uint64 `json:"stale"`
+	// tasks that it gave up: their budget of nodes was spent, they may have started at most once, or no node was there
+	// that knows them
+	Abandoned uint64 `json:"abandoned"`
 }
 
 // Stats are as of now.
@@ -97,11 +105,13 @@ type NodeInfo struct {
 	Workers int    `json:"workers"` // processes
 	State   string `json:"state"`   // "alive", "suspect", "gone" or "ended"
 	Held    int    `json:"held"`    // this owner's tasks that it has, as far as the owner knows
-	Listed  int    `json:"listed"`  // those that it had when it was pinged last, by its own word, with what the owner has done with
+	// those that it had when it was pinged last, by its own word, with what the owner has done with
+	Listed int `json:"listed"`
 
 	Silent   Milliseconds `json:"silent_ms"` // since it was heard last
 	Refusals int          `json:"refusals"`  // of the broker since then: nobody listens at its address
-	Suspect  uint64       `json:"suspect"`   // the ID of the task that runs there alone, since nodes were lost with it; 0: none
+	// the ID of the task that runs there alone, since nodes were lost with it; 0: none
+	Suspect uint64 `json:"suspect"`
 }
 
 // outgoing is a task that has not settled.
@@ -114,8 +124,8 @@ type outgoing struct {
 	settled  bool
 }
 
-// What one owner has at its judge, and so in the broker and at nodes, at most; the rest waits here. It is a hundred times what keeps
-// a hundred workers busy, and a part of what a queue may hold.
+// What one owner has at its judge, and so in the broker and at nodes, at most; the rest waits here. It is a hundred
+// times what keeps a hundred workers busy, and a part of what a queue may hold.
 const (
 	maxOut      = 16 << 10
 	maxOutBytes = 16 << 20
@@ -135,8 +145,9 @@ type owner struct {
 	cancelled  atomic.Bool // something that was stored: some of it may be there still
 	unsure     atomic.Bool // whether the stream is there
 
-	in      chan *nats.Msg
-	pubAcks chan *nats.Msg // what the broker says of publishes: nobody is woken for it, and whoever has o.mu for something else takes it
+	in chan *nats.Msg
+	// what the broker says of publishes: nobody is woken for it, and whoever has o.mu for something else takes it
+	pubAcks chan *nats.Msg
 	subs    struct{ reports, refused, inquiries *nats.Subscription }
 
 	mu        sync.Mutex
@@ -146,8 +157,9 @@ type owner struct {
 	sent      map[uint64]*outgoing // by number
 	byMessage map[uint64]uint64    // the number of each message ID
 	asking    map[string]bool      // nodes whose own brokers are being asked whether they are there
-	slots     []publishing         // what is not answered yet, by the last part of the subject to which the broker does: few subjects, used again then
-	confirms  []string             // these subjects
+	// what is not answered yet, by the last part of the subject to which the broker does: few subjects, used again then
+	slots     []publishing
+	confirms  []string // these subjects
 	freeSlots []int
 	subject   string // of tasks of an epoch, subjectOf
 	subjectOf string
@@ -162,11 +174,13 @@ type owner struct {
 	changed   chan struct{} // closed and replaced when a task has settled, or nodes have come
 }
 
-// listen subscribes to what an owner is told. All of it but confirmations comes to one place, which takes as much at a time as is there.
+// listen subscribes to what an owner is told. All of it but confirmations comes to one place, which takes as much at a
+// time as is there.
 func (o *owner) listen() error {
 	o.link.inUse.Store(true)
 	base := o.link.owner(o.id)
-	o.in, o.pubAcks = make(chan *nats.Msg, 1<<16), make(chan *nats.Msg, 1<<16) // what finds them full is lost, and is told again
+	// what finds them full is lost, and is told again
+	o.in, o.pubAcks = make(chan *nats.Msg, 1<<16), make(chan *nats.Msg, 1<<16)
 	var err error
 	if _, err = o.link.nc.ChanSubscribe(base+".pub.*", o.pubAcks); err != nil {
 		return fmt.Errorf("fleet: %w", err)
@@ -270,10 +284,12 @@ func (o *owner) wantResult(now time.Duration, r report) {
 
 // wantPart asks a node for a part of a result. o.mu is held.
 func (o *owner) wantPart(k gatherKey, p piece) {
-	_ = o.link.nc.Publish(o.link.node(k.who), encodeOrders([]order{{Owner: o.id, Kind: orderWant, No: k.no, Piece: &p}}))
+	_ = o.link.nc.Publish(o.link.node(k.who),
+		encodeOrders([]order{{Owner: o.id, Kind: orderWant, No: k.no, Piece: &p}}))
 }
 
-// givePart answers a node that wants a part of an argument; of a task that is not there any more the judge has told it. o.mu is held.
+// givePart answers a node that wants a part of an argument; of a task that is not there any more the judge has told it.
+// o.mu is held.
 func (o *owner) givePart(r report) {
 	no := r.Items[0].No
 	if out := o.sent[no]; out != nil {
@@ -282,8 +298,8 @@ func (o *owner) givePart(r report) {
 	}
 }
 
-// refused takes the broker's word that a node is not there. Another broker than the node's may only have lost its way to that one: then
-// the node's own is asked. o.mu is held.
+// refused takes the broker's word that a node is not there. Another broker than the node's may only have lost its way
+// to that one: then the node's own is asked. o.mu is held.
 func (o *owner) refused(now time.Duration, id string) {
 	shared := len(o.link.nc.Servers()) == 1
 	o.judge.refused(now, id, shared)
@@ -362,7 +378,8 @@ func (o *owner) carryOut(now time.Duration) (settled []settlement) {
 					o.orders.add(e.Node, e.Order)
 				}
 			case effectPing:
-				_ = o.link.nc.PublishRequest(o.link.node(e.Node), o.link.owner(o.id)+".pong."+e.Node, encodeOrders([]order{e.Order}))
+				_ = o.link.nc.PublishRequest(o.link.node(e.Node), o.link.owner(o.id)+".pong."+e.Node,
+					encodeOrders([]order{e.Order}))
 			case effectNak:
 				o.link.nak(e.Ack, e.Delay)
 			case effectSettle:
@@ -388,7 +405,8 @@ func (o *owner) tell(node string, orders []order) {
 	_ = o.link.nc.Publish(o.link.node(node), encodeOrders(orders))
 }
 
-// acceptLater accepts results once there are many, or soon: nobody waits for that, and each message wakes a broker and a node. o.mu is held.
+// acceptLater accepts results once there are many, or soon: nobody waits for that, and each message wakes a broker and
+// a node. o.mu is held.
 func (o *owner) acceptLater() {
 	switch {
 	case o.accepts.count >= manyLater:
@@ -526,7 +544,8 @@ func (o *owner) run() {
 			o.with(func(now time.Duration) {
 				o.takePubAcks(now)
 				o.judge.tick(now)
-				o.results.drop(now, func(k gatherKey) bool { n := o.judge.nodes[k.who]; return n == nil || n.state >= gone })
+				o.results.drop(now,
+					func(k gatherKey) bool { n := o.judge.nodes[k.who]; return n == nil || n.state >= gone })
 				o.results.tick(now)
 				if n := o.judge.workers(); n != nodes {
 					nodes = n
@@ -592,10 +611,12 @@ func (o *owner) Send(ctx context.Context, m *pool.Message, done func(*pool.Reply
 		return fmt.Errorf("fleet: no queue %q", m.Route)
 	}
 	if len(m.Arg) > maxPayload {
-		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d in a fleet", pool.ErrPayloadTooLarge, m.Task, len(m.Arg), maxPayload)
+		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d in a fleet",
+			pool.ErrPayloadTooLarge, m.Task, len(m.Arg), maxPayload)
 	}
 	env := envelope{
-		Owner: o.id, Task: m.Task, Arg: m.Arg, External: m.External, Key: m.Key, Timeout: m.Timeout, Delivery: m.Delivery, Budgets: m.Budgets,
+		Owner: o.id, Task: m.Task, Arg: m.Arg, External: m.External, Key: m.Key, Timeout: m.Timeout,
+		Delivery: m.Delivery, Budgets: m.Budgets,
 		Attempts: m.Attempts, Exits: last(m.Exits),
 	}
 	if len(m.Arg) > o.link.part() {

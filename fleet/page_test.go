@@ -15,8 +15,8 @@ import (
 	"github.com/respawn-go/respawn/internal/takes"
 )
 
-// TestTheProgramOfThePageRunsAsPrinted builds the program that docs/fleet.md shows, with this module in place of the published one,
-// starts it as a node and as an owner, and reads its answer.
+// TestTheProgramOfThePageRunsAsPrinted builds the program that docs/fleet.md shows, with this module in place of the
+// published one, starts it as a node and as an owner, and reads its answer.
 func TestTheProgramOfThePageRunsAsPrinted(t *testing.T) {
 	t.Parallel()
 	takes.Seconds(t)

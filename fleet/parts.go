@@ -7,8 +7,9 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// A payload that is too large for one message stays with whoever has it: an argument with its owner, a result with its node. They say
-// how large it is, and the other side asks for it part by part, so that nobody is sent more at a time than it has asked for.
+// A payload that is too large for one message stays with whoever has it: an argument with its owner, a result with its
+// node. They say how large it is, and the other side asks for it part by part, so that nobody is sent more at a time
+// than it has asked for.
 
 const (
 	maxPart    = 512 << 10     // bytes

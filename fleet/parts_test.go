@@ -72,7 +72,8 @@ func TestPayloadsAreGatheredInTurnWhileTheyAreLarge(t *testing.T) {
 	for _, who := range []string{"first", "second"} {
 		ga.want(0, gatherKey{who: who}, 2*maxGather, func([]byte) {})
 	}
-	g.Expect(asked).To(Equal(map[string]int{"first": fromOne}), "one is always gathered, however large, and no more than there is room for")
+	g.Expect(asked).To(Equal(map[string]int{"first": fromOne}),
+		"one is always gathered, however large, and no more than there is room for")
 	ga.tick(2 * askPart)
 	g.Expect(asked["second"]).To(Equal(fromOne), "the first does not answer, and keeps nobody else waiting")
 	ga.come(3*askPart, gatherKey{who: "first"}, &piece{})

@@ -49,14 +49,32 @@ func Rights() []Right {
 		{RoleOwner, Publish, "F.t.>", "to submit", "have any registered task run with any argument; fill the queue"},
 		{RoleOwner, Publish, "F.n.*", "orders and questions to nodes", "have nodes drop or rerun tasks, and drain"},
 		{RoleOwner, Publish, "F.op.*", "answers to operators", "tell operators what is not so"},
-		{RoleOwner, Publish, "$JS.ACK.F.>", "to have what a lost node had handed out again", "acknowledge tasks of others, which their owners store again"},
+		{
+			RoleOwner, Publish, "$JS.ACK.F.>", "to have what a lost node had handed out again",
+			"acknowledge tasks of others, which their owners store again",
+		},
 		{RoleOwner, Publish, "$JS.API.STREAM.INFO.F", askQueue, ""},
-		{RoleOwner, Publish, "$JS.API.STREAM.CREATE.F", "to make the queue", "make it with other limits, while there is none"},
-		{RoleOwner, Publish, "$JS.API.STREAM.PURGE.F", "to take what it has cancelled out at its end", "empty the queue, which owners fill again"},
-		{RoleOwner, Publish, "$JS.API.STREAM.MSG.GET.F", "to look for what the broker may have lost", "read tasks and their arguments"},
-		{RoleOwner, Publish, "$JS.API.STREAM.MSG.DELETE.F", "to take out what it has cancelled", "take tasks out, which their owners store again"},
+		{
+			RoleOwner, Publish, "$JS.API.STREAM.CREATE.F", "to make the queue",
+			"make it with other limits, while there is none",
+		},
+		{
+			RoleOwner, Publish, "$JS.API.STREAM.PURGE.F", "to take what it has cancelled out at its end",
+			"empty the queue, which owners fill again",
+		},
+		{
+			RoleOwner, Publish, "$JS.API.STREAM.MSG.GET.F", "to look for what the broker may have lost",
+			"read tasks and their arguments",
+		},
+		{
+			RoleOwner, Publish, "$JS.API.STREAM.MSG.DELETE.F", "to take out what it has cancelled",
+			"take tasks out, which their owners store again",
+		},
 		{RoleOwner, Publish, "$JS.API.CONSUMER.INFO.F.*", askQueue, ""},
-		{RoleOwner, Publish, "$JS.API.CONSUMER.CREATE.F.>", "to make the queue", "change how the queue is handed out, or have it handed out to themselves"},
+		{
+			RoleOwner, Publish, "$JS.API.CONSUMER.CREATE.F.>", "to make the queue",
+			"change how the queue is handed out, or have it handed out to themselves",
+		},
 		{RoleOwner, Subscribe, "F.o.*", "what nodes tell it", "read results and large arguments of others"},
 		{RoleOwner, Subscribe, "F.o.*.>", anyAnswer, ""},
 		{RoleOwner, Subscribe, "F.nodes", "who is there", ""},
@@ -65,8 +83,14 @@ func Rights() []Right {
 		{RoleNode, Publish, "F.o.*", "results", "settle anybody's task with a result of their own"},
 		{RoleNode, Publish, "F.nodes", "that it is there", "pass for a node, or prove one dead that lives"},
 		{RoleNode, Publish, "F.name.*", "whether its name is free", ""},
-		{RoleNode, Publish, "$JS.ACK.F.>", "to acknowledge", "acknowledge tasks of others, which their owners store again"},
-		{RoleNode, Publish, "$JS.API.CONSUMER.MSG.NEXT.F.*", "to take tasks", "take tasks, which run elsewhere once they are missed; read arguments"},
+		{
+			RoleNode, Publish, "$JS.ACK.F.>", "to acknowledge",
+			"acknowledge tasks of others, which their owners store again",
+		},
+		{
+			RoleNode, Publish, "$JS.API.CONSUMER.MSG.NEXT.F.*", "to take tasks",
+			"take tasks, which run elsewhere once they are missed; read arguments",
+		},
 		{RoleNode, Publish, "$JS.API.STREAM.INFO.F", askQueue, ""},
 		{RoleNode, Publish, "$JS.API.CONSUMER.INFO.F.*", askQueue, ""},
 		{RoleNode, Subscribe, "F.n.*", "what owners tell it", "read orders and large arguments"},
@@ -78,7 +102,10 @@ func Rights() []Right {
 		{RoleOperator, Publish, "F.n.*", "to drain", "have nodes drop or rerun tasks, and drain"},
 		{RoleOperator, Publish, "$JS.API.INFO", "to read the account's limits", ""},
 		{RoleOperator, Publish, "$JS.API.STREAM.INFO.F", askQueue, ""},
-		{RoleOperator, Publish, "$JS.API.STREAM.PURGE.F", "to purge what is of owners that are gone", "empty the queue, which owners fill again"},
+		{
+			RoleOperator, Publish, "$JS.API.STREAM.PURGE.F", "to purge what is of owners that are gone",
+			"empty the queue, which owners fill again",
+		},
 		{RoleOperator, Publish, "$JS.API.CONSUMER.INFO.F.*", askQueue, ""},
 		{RoleOperator, Publish, "$JS.API.CONSUMER.PAUSE.F.*", "to pause and resume", "stop the fleet"},
 		{RoleOperator, Subscribe, "F.nodes", "who is there", ""},
@@ -105,8 +132,8 @@ type Tried struct {
 	Allowed bool `json:"allowed"`
 }
 
-// TryRights tries all rights of all roles with the caller's credentials, by messages that change nothing: to addresses that nobody has,
-// or that the broker is bound to refuse. Errors: those of connecting; a role that is none.
+// TryRights tries all rights of all roles with the caller's credentials, by messages that change nothing: to addresses
+// that nobody has, or that the broker is bound to refuse. Errors: those of connecting; a role that is none.
 func TryRights(ctx context.Context, c Config, role Role) ([]Tried, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -172,10 +199,12 @@ func (l *link) may(r Right) (bool, error) {
 	return denied == before || !errors.Is(denied, nats.ErrPermissionViolation), nil
 }
 
-// harmless is a message that does nothing where it comes to: JetStream refuses a request that is no JSON and a task for another stream, and
-// who is told of a fleet gets an empty list.
+// harmless is a message that does nothing where it comes to: JetStream refuses a request that is no JSON and a task for
+// another stream, and who is told of a fleet gets an empty list.
 func harmless(subject string) *nats.Msg {
-	m := &nats.Msg{Subject: subject, Data: encode([]report{}), Header: nats.Header{"Nats-Expected-Stream": []string{"none"}}}
+	m := &nats.Msg{
+		Subject: subject, Data: encode([]report{}), Header: nats.Header{"Nats-Expected-Stream": []string{"none"}},
+	}
 	if strings.HasPrefix(subject, "$JS.API.") {
 		m.Header, m.Data = nil, []byte("{")
 	}

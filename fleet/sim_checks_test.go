@@ -20,9 +20,11 @@ func (s *sim) checkRun(n *simNode, owner *simOwner, k taskKey, t *simTask) {
 			s.violation("%v, at most once, begins on %s, and began on %s at %v", k, n.id, r.node.id, r.began)
 			return
 		}
-		forgot := s.rolledAt > r.began && n.joined >= s.rolledAt // an ack: who came since then takes what is there for new
+		// an ack: who came since then takes what is there for new
+		forgot := s.rolledAt > r.began && n.joined >= s.rolledAt
 		if (r.ended == 0 || r.finished) && !r.node.unwellSince(r.began) && !owner.dead && !forgot {
-			s.violation("%v runs again on %s without a cause: it began on %s at %v, which has been well since", k, n.id, r.node.id, r.began)
+			s.violation("%v runs again on %s without a cause: it began on %s at %v, which has been well since",
+				k, n.id, r.node.id, r.began)
 			return
 		}
 	}
@@ -42,7 +44,8 @@ func (s *sim) checkAck(m *simStored) {
 		if o.id != m.env.Owner || o.dead || o.troubled > 0 && o.unwellSince(s.now-ownerGone) {
 			continue
 		}
-		if t, j := o.tasks[m.env.No], o.judge.tasks[m.env.No]; t != nil && t.settled == 0 && j != nil && j.returns == 0 && j.try == m.env.Try {
+		if t, j := o.tasks[m.env.No], o.judge.tasks[m.env.No]; t != nil && t.settled == 0 && j != nil &&
+			j.returns == 0 && j.try == m.env.Try {
 			s.violation("%s.%d is acknowledged before it has settled", o.id, t.no)
 		}
 	}
@@ -52,7 +55,8 @@ func (s *sim) checkAck(m *simStored) {
 func (s *sim) checkLost(o *simOwner, t *simTask) {
 	for _, r := range s.runs {
 		if r.task == t && !r.node.unwellSince(r.began-s.limits.NodeTimeout) {
-			s.violation("%s.%d, at most once, is lost, though %s has been well since it began it at %v", o.id, t.no, r.node.id, r.began)
+			s.violation("%s.%d, at most once, is lost, though %s has been well since it began it at %v",
+				o.id, t.no, r.node.id, r.began)
 		}
 	}
 }
@@ -101,13 +105,15 @@ func (s *sim) checkEnd() {
 func (s *sim) checkCancelled() {
 	for _, r := range s.runs {
 		began := max(r.began, r.task.at)
-		if r.task.cancelled && r.ended > began+2*time.Second && !r.node.unwellSince(r.began) && !s.troubled && !s.onlyEmpty {
+		if r.task.cancelled && r.ended > began+2*time.Second && !r.node.unwellSince(r.began) && !s.troubled &&
+			!s.onlyEmpty {
 			s.violation("%v, cancelled at %v, ran on %s from %v to %v", r.key, r.task.at, r.node.id, r.began, r.ended)
 		}
 	}
 }
 
-// checkPatience looks at schedules in which one node at a time was stopped: nothing waits for it much longer than NodeTimeout.
+// checkPatience looks at schedules in which one node at a time was stopped: nothing waits for it much longer than
+// NodeTimeout.
 func (s *sim) checkPatience() {
 	for _, o := range s.owners {
 		for _, no := range sortedKeys(o.tasks) {
@@ -124,7 +130,8 @@ func (s *sim) checkRescue() {
 		return
 	}
 	for _, r := range s.runs {
-		if !r.node.dead || r.finished || r.ended != r.node.troubled || r.task.delivery != pool.AtLeastOnce || r.task.killer || r.task.cancelled {
+		if !r.node.dead || r.finished || r.ended != r.node.troubled || r.task.delivery != pool.AtLeastOnce ||
+			r.task.killer || r.task.cancelled {
 			continue
 		}
 		again := time.Duration(0)

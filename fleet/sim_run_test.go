@@ -24,7 +24,9 @@ func simulate(seed uint64, m mutant, watching bool) *sim {
 
 // simulateWithout runs one schedule without some of its faults, by number.
 func simulateWithout(seed uint64, m mutant, watching bool, without map[int]bool) *sim {
-	s := &sim{without: without, seed: seed, rng: rand.New(rand.NewPCG(seed, 0x666c656574)), mutant: m, watching: watching}
+	s := &sim{
+		without: without, seed: seed, rng: rand.New(rand.NewPCG(seed, 0x666c656574)), mutant: m, watching: watching,
+	}
 	s.limits = limits{}.withDefaults()
 	if m == mutantShortAckWait {
 		s.limits.AckWait = 2 * time.Second
@@ -49,7 +51,8 @@ func simulateWithout(seed uint64, m mutant, watching bool, without map[int]bool)
 	})
 	s.every(500*time.Millisecond, s.broker.serve)
 	s.plan()
-	const calm, end = 40 * time.Second, 320 * time.Second // a task that kills does so until 180 s, then AckWait and ownerGone may pass
+	// a task that kills does so until 180 s, then AckWait and ownerGone may pass
+	const calm, end = 40 * time.Second, 320 * time.Second
 	for s.queue.Len() > 0 && s.now < end && len(s.wrong) == 0 {
 		e := heap.Pop(&s.queue).(*simEvent)
 		s.now = e.at
@@ -232,7 +235,8 @@ func TestSimulationOfTheFleet(t *testing.T) {
 		s := simulate(from+i, noMutant, *seed != 0)
 		if len(s.wrong) > 0 {
 			s = simulate(from+i, noMutant, true)
-			t.Errorf("seed %d (go test ./fleet -run TestSimulationOfTheFleet -args -seed %d): %s", from+i, from+i, s.wrong[0])
+			t.Errorf("seed %d (go test ./fleet -run TestSimulationOfTheFleet -args -seed %d): %s",
+				from+i, from+i, s.wrong[0])
 			if *seed != 0 {
 				t.Log(strings.Join(s.trace, "\n"))
 				left := shrinkSimulation(t, *seed, noMutant, s)
@@ -245,7 +249,8 @@ func TestSimulationOfTheFleet(t *testing.T) {
 	}
 }
 
-// shownBy is a schedule that shows each broken fleet. When the simulation has changed, another does: the test finds it and says so.
+// shownBy is a schedule that shows each broken fleet. When the simulation has changed, another does: the test finds it
+// and says so.
 var shownBy = map[mutant]uint64{
 	mutantAckBeforeRun:        4,
 	mutantAckBeforeAccept:     3,
@@ -273,7 +278,8 @@ var shownBy = map[mutant]uint64{
 	mutantStoresInAny:         40108,
 }
 
-// showing is a schedule that shows the broken fleet, and its run: the one in shownBy, or the first of ten thousand that does.
+// showing is a schedule that shows the broken fleet, and its run: the one in shownBy, or the first of ten thousand that
+// does.
 func showing(t *testing.T, m mutant) (uint64, *sim) {
 	t.Helper()
 	if s := simulate(shownBy[m], m, false); len(s.wrong) > 0 {

@@ -20,8 +20,8 @@ func promiseOf(violation string) string {
 	return numbers.ReplaceAllString(what, "#")
 }
 
-// shrinkSimulation leaves out of a schedule the faults that it does not take to break the same promise, and gives the numbers of
-// those that are left.
+// shrinkSimulation leaves out of a schedule the faults that it does not take to break the same promise, and gives the
+// numbers of those that are left.
 func shrinkSimulation(t *testing.T, seed uint64, m mutant, broken *sim) []int {
 	all := make([]int, broken.faults)
 	for i := range all {
@@ -33,7 +33,8 @@ func shrinkSimulation(t *testing.T, seed uint64, m mutant, broken *sim) []int {
 			without[i] = !slices.Contains(part, i)
 		}
 		s := simulateWithout(seed, m, false, without)
-		return slices.ContainsFunc(s.wrong, func(w string) bool { return promiseOf(w) == promiseOf(broken.wrong[0]) }), nil
+		return slices.ContainsFunc(s.wrong, func(w string) bool { return promiseOf(w) == promiseOf(broken.wrong[0]) }),
+			nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +45,9 @@ func shrinkSimulation(t *testing.T, seed uint64, m mutant, broken *sim) []int {
 // Of the faults of a schedule that shows a broken fleet some are left, and they show it still.
 func TestAFailingScheduleShrinks(t *testing.T) {
 	smaller := 0
-	for _, m := range []mutant{mutantOnePull, mutantTrustsDedupe, mutantNoRepair, mutantAcksAcrossEpochs, mutantRefusalIsDeath} {
+	for _, m := range []mutant{
+		mutantOnePull, mutantTrustsDedupe, mutantNoRepair, mutantAcksAcrossEpochs, mutantRefusalIsDeath,
+	} {
 		t.Run(m.String(), func(t *testing.T) {
 			seed, s := showing(t, m)
 			left := shrinkSimulation(t, seed, m, s)

@@ -9,8 +9,8 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// sim is a fleet in virtual time: the real judge of each owner, the real hand of each node, and a broker, a network, clocks and
-// processes that misbehave as a seed says.
+// sim is a fleet in virtual time: the real judge of each owner, the real hand of each node, and a broker, a network,
+// clocks and processes that misbehave as a seed says.
 type sim struct {
 	seed   uint64
 	rng    *rand.Rand
@@ -19,13 +19,14 @@ type sim struct {
 	queue  eventHeap
 	serial int
 
-	limits     limits
-	broker     *simBroker
-	owners     []*simOwner
-	nodes      []*simNode // all that ever were
-	badUntil   time.Duration
-	troubled   bool          // something other than a node has had trouble
-	rolledAt   time.Duration // the broker came back as it was earlier: numbers name other messages than before, and acks hit these; 0: never
+	limits   limits
+	broker   *simBroker
+	owners   []*simOwner
+	nodes    []*simNode // all that ever were
+	badUntil time.Duration
+	troubled bool // something other than a node has had trouble
+	// the broker came back as it was earlier: numbers name other messages than before, and acks hit these; 0: never
+	rolledAt   time.Duration
 	names      int
 	runs       []*simRun
 	trace      []string
@@ -446,7 +447,10 @@ type simTask struct {
 
 func (s *sim) newOwner(name string) *simOwner {
 	s.names++
-	o := &simOwner{party: party{s: s, name: name, connected: true}, id: fmt.Sprintf("%s#%d", name, s.names), tasks: make(map[uint64]*simTask), taken: make(map[uint64]bool)}
+	o := &simOwner{
+		party: party{s: s, name: name, connected: true}, id: fmt.Sprintf("%s#%d", name, s.names),
+		tasks: make(map[uint64]*simTask), taken: make(map[uint64]bool),
+	}
 	if s.mutant == mutantIdentityByName {
 		o.id = name
 	}
@@ -646,7 +650,10 @@ type simRun struct {
 
 func (s *sim) newNode(label string, workers int) *simNode {
 	s.names++
-	n := &simNode{party: party{s: s, name: "node " + label, connected: s.broker.up}, joined: s.now, id: fmt.Sprintf("%s~%d", label, s.names), label: label, workers: workers}
+	n := &simNode{
+		party: party{s: s, name: "node " + label, connected: s.broker.up}, joined: s.now,
+		id: fmt.Sprintf("%s~%d", label, s.names), label: label, workers: workers,
+	}
 	n.name = n.id
 	n.hand = newHand(n.id, label, "host-"+label, workers, s.limits, s.mutant)
 	n.hand.credit = 10_000
@@ -804,7 +811,8 @@ func (s *sim) killNode(n *simNode) {
 }
 
 func orderWords(o order) string {
-	return fmt.Sprintf("%s %d seq %d q%d", [...]string{"", "ping", "run", "leave", "drop", "accept"}[o.Kind], o.No, o.Seq, o.Question)
+	return fmt.Sprintf("%s %d seq %d q%d", [...]string{"", "ping", "run", "leave", "drop", "accept"}[o.Kind], o.No,
+		o.Seq, o.Question)
 }
 
 func reportWords(r report) string {

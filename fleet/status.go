@@ -60,11 +60,13 @@ func (m *Milliseconds) UnmarshalJSON(data []byte) error {
 // ErrNoFleet is returned for a broker that has no fleet of that name: nobody has dialled or served it yet.
 var ErrNoFleet = errors.New("fleet: the broker has no fleet of that name: start a node, or look at the name")
 
-// ReadStatus looks at a fleet without making anything. It takes a little over two seconds at most, in which each node says hello.
+// ReadStatus looks at a fleet without making anything. It takes a little over two seconds at most, in which each node
+// says hello.
 func ReadStatus(ctx context.Context, c Config) (*Status, error) { return readStatus(ctx, c, "") }
 
-// ReadTask is ReadStatus with what owners know of a task in Tasks: one that has not settled, by its number (pool.Future's TaskID), by its
-// owner's identity and number (OWNER.NUMBER), or by its key (pool.WithKey). Several owners may have one of that number.
+// ReadTask is ReadStatus with what owners know of a task in Tasks: one that has not settled, by its number
+// (pool.Future's TaskID), by its owner's identity and number (OWNER.NUMBER), or by its key (pool.WithKey). Several
+// owners may have one of that number.
 func ReadTask(ctx context.Context, c Config, task string) (*Status, error) {
 	if task == "" {
 		return nil, errors.New("fleet: no task is named: want its number, OWNER.NUMBER, or its key")
@@ -126,7 +128,8 @@ func (l *link) status(ctx context.Context, task string) (*Status, error) {
 	return s, nil
 }
 
-// queue reads what the broker has: how many tasks of each owner, by its identity, and up to which one it has handed out.
+// queue reads what the broker has: how many tasks of each owner, by its identity, and up to which one it has handed
+// out.
 func (l *link) queue(ctx context.Context, s *Status) (stored map[string]uint64, delivered uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
@@ -200,8 +203,8 @@ const forEver = 100 * 365 * 24 * time.Hour
 // ErrCannotPause is returned by brokers before 2.11, which do not know pauses.
 var ErrCannotPause = errors.New("fleet: this broker cannot pause a queue: it takes nats-server 2.11")
 
-// Pause has the broker hand out nothing more for d, or until [Resume] if d is 0. What nodes have goes on, and owners may submit. A broker that
-// forgets the queue forgets that, too.
+// Pause has the broker hand out nothing more for d, or until [Resume] if d is 0. What nodes have goes on, and owners
+// may submit. A broker that forgets the queue forgets that, too.
 func Pause(ctx context.Context, c Config, d time.Duration) error {
 	if d < 0 {
 		return fmt.Errorf("fleet: a pause of %v: want a positive duration, or 0 for one until it is resumed", d)
@@ -242,8 +245,9 @@ type Purged struct {
 	Owners  int    `json:"owners"`  // that answered
 }
 
-// Purge takes out of the queue what no node has. Its owners settle these tasks with [ErrPurged]; what is there of owners that do not answer
-// within a second is removed, and one of them that is alive after all puts it there again. What nodes have goes on.
+// Purge takes out of the queue what no node has. Its owners settle these tasks with [ErrPurged]; what is there of
+// owners that do not answer within a second is removed, and one of them that is alive after all puts it there again.
+// What nodes have goes on.
 func Purge(ctx context.Context, c Config) (p Purged, err error) {
 	l, _, err := operate(ctx, c, "purge")
 	if err != nil {
@@ -274,8 +278,8 @@ func Purge(ctx context.Context, c Config) (p Purged, err error) {
 	return p, nil
 }
 
-// unanswered waits for the answers of all owners that have tasks in the queue, a second at most, and tells how many tasks are there of those
-// that have not answered. Owners that have none there get a moment.
+// unanswered waits for the answers of all owners that have tasks in the queue, a second at most, and tells how many
+// tasks are there of those that have not answered. Owners that have none there get a moment.
 func (l *link) unanswered(ctx context.Context, answers *asked) (stored map[string]uint64, err error) {
 	for i := range 10 {
 		select {
@@ -296,8 +300,8 @@ func (l *link) unanswered(ctx context.Context, answers *asked) (stored map[strin
 	return stored, nil
 }
 
-// Drain tells the nodes of that name to take nothing new, to finish what runs and to end. It returns how many were told, and does
-// not wait for them.
+// Drain tells the nodes of that name to take nothing new, to finish what runs and to end. It returns how many were
+// told, and does not wait for them.
 func Drain(ctx context.Context, c Config, name string) (int, error) {
 	if err := errors.Join(c.Validate(), checkName("the node's name", name)); err != nil {
 		return 0, err

@@ -2,8 +2,8 @@ package fleet
 
 import "time"
 
-// watch tells the time without a call of the kernel, to who need not know at once that the machine was suspended. It never goes back, is
-// for one goroutine at a time, and its zero value can be read.
+// watch tells the time without a call of the kernel, to who need not know at once that the machine was suspended. It
+// never goes back, is for one goroutine at a time, and its zero value can be read.
 type watch struct {
 	read time.Duration // of clock
 	at   time.Time     // when

@@ -6,8 +6,9 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// The messages of a fleet. An envelope is stored in the broker's stream; reports go from nodes to owners and orders from owners to
-// nodes as messages that nobody stores, which may be lost, doubled or late. Durations travel, instants never do.
+// The messages of a fleet. An envelope is stored in the broker's stream; reports go from nodes to owners and orders
+// from owners to nodes as messages that nobody stores, which may be lost, doubled or late. Durations travel, instants
+// never do.
 
 // What nobody waits for leaves with other messages, or when there is much of it, or after a while.
 const (
@@ -48,13 +49,14 @@ func (l *letters[T]) each(tell func(to string, all []T)) {
 
 // envelope is a task as it is stored: everything that a node needs to run it.
 type envelope struct {
-	Owner    string        `cbor:"o"`           // the identity of whoever holds its future
-	No       uint64        `cbor:"n"`           // its number there
-	Try      int           `cbor:"t"`           // how often it has been published, from 1
-	Ask      bool          `cbor:"a,omitempty"` // it may have run before: ask its owner first
-	Task     string        `cbor:"k"`
-	Arg      []byte        `cbor:"b"`
-	Size     int           `cbor:"z,omitempty"` // of an argument that stays with its owner, until the node asks for it; Arg is empty then
+	Owner string `cbor:"o"`           // the identity of whoever holds its future
+	No    uint64 `cbor:"n"`           // its number there
+	Try   int    `cbor:"t"`           // how often it has been published, from 1
+	Ask   bool   `cbor:"a,omitempty"` // it may have run before: ask its owner first
+	Task  string `cbor:"k"`
+	Arg   []byte `cbor:"b"`
+	// of an argument that stays with its owner, until the node asks for it; Arg is empty then
+	Size     int           `cbor:"z,omitempty"`
 	External bool          `cbor:"l,omitempty"` // for workers of another language
 	Key      string        `cbor:"i"`
 	Timeout  time.Duration `cbor:"d,omitempty"`
@@ -64,7 +66,8 @@ type envelope struct {
 	Exits    []pool.Exit   `cbor:"x,omitempty"`
 }
 
-// asksFirst tells whether a node must have its owner's word before it runs the task, even when it is delivered for the first time.
+// asksFirst tells whether a node must have its owner's word before it runs the task, even when it is delivered for the
+// first time.
 func (e *envelope) asksFirst() bool { return e.Ask || e.Delivery == pool.AtMostOnce }
 
 // delivery is a stored task as the broker handed it to a node.
@@ -108,12 +111,13 @@ type reportKind uint8
 const (
 	reportHand   reportKind = iota + 1 // Items: what it has, newly or still; those that ask want an answer
 	reportResult                       // Items[0], Outcome
-	reportReturn                       // Items[0]: it cannot run it, and never started it; the question is given up for ever
-	reportPong                         // it is there; Hand is what it has
-	reportHello                        // a new process: Name and Host say where
-	reportBye                          // it has drained and ends; nothing is in its hand
-	reportWant                         // Items[0]: it wants Piece of its argument
-	reportPart                         // Items[0]: Piece of its result; without data: that is not here
+	// Items[0]: it cannot run it, and never started it; the question is given up for ever
+	reportReturn
+	reportPong  // it is there; Hand is what it has
+	reportHello // a new process: Name and Host say where
+	reportBye   // it has drained and ends; nothing is in its hand
+	reportWant  // Items[0]: it wants Piece of its argument
+	reportPart  // Items[0]: Piece of its result; without data: that is not here
 )
 
 // report is what a node tells an owner.
@@ -122,20 +126,22 @@ type report struct {
 	Kind    reportKind  `cbor:"k"`
 	Items   []item      `cbor:"i,omitempty"`
 	Outcome *pool.Reply `cbor:"-"`
-	Bytes   int         `cbor:"y,omitempty"` // of a result that stays with its node, until the owner asks for it; Outcome has no payload then
-	Run     uint64      `cbor:"r,omitempty"` // of reportResult: which run of this node's has made it
-	Piece   *piece      `cbor:"f,omitempty"`
-	Wire    *wireReply  `cbor:"o,omitempty"` // Outcome, as it travels
-	Values  *values     `cbor:"v,omitempty"` // of reportResult, on its way, in place of Items, Outcome and Run: as many results of this node
-	Workers int         `cbor:"w,omitempty"` // of reportHello: as many tasks as it takes
-	Size    int         `cbor:"z,omitempty"` // of reportHello: its worker processes
-	Misfit  misfit      `cbor:"u,omitempty"` // of reportReturn: why no node of its program runs the task
-	Ping    uint64      `cbor:"p,omitempty"` // of reportPong: the ping that it answers
-	Name    string      `cbor:"l,omitempty"` // a label; two processes may have the same
-	Host    string      `cbor:"h,omitempty"` // the machine, the same after a restart
-	PID     int         `cbor:"d,omitempty"` // of reportHello, on its host
-	Program string      `cbor:"g,omitempty"` // of reportHello: nodes of equal ones know the same tasks
-	Broker  string      `cbor:"b,omitempty"` // of reportHello: the URL of the broker that it is connected to
+	// of a result that stays with its node, until the owner asks for it; Outcome has no payload then
+	Bytes int        `cbor:"y,omitempty"`
+	Run   uint64     `cbor:"r,omitempty"` // of reportResult: which run of this node's has made it
+	Piece *piece     `cbor:"f,omitempty"`
+	Wire  *wireReply `cbor:"o,omitempty"` // Outcome, as it travels
+	// of reportResult, on its way, in place of Items, Outcome and Run: as many results of this node
+	Values  *values `cbor:"v,omitempty"`
+	Workers int     `cbor:"w,omitempty"` // of reportHello: as many tasks as it takes
+	Size    int     `cbor:"z,omitempty"` // of reportHello: its worker processes
+	Misfit  misfit  `cbor:"u,omitempty"` // of reportReturn: why no node of its program runs the task
+	Ping    uint64  `cbor:"p,omitempty"` // of reportPong: the ping that it answers
+	Name    string  `cbor:"l,omitempty"` // a label; two processes may have the same
+	Host    string  `cbor:"h,omitempty"` // the machine, the same after a restart
+	PID     int     `cbor:"d,omitempty"` // of reportHello, on its host
+	Program string  `cbor:"g,omitempty"` // of reportHello: nodes of equal ones know the same tasks
+	Broker  string  `cbor:"b,omitempty"` // of reportHello: the URL of the broker that it is connected to
 }
 
 // values are results that are plain values, in columns: to describe the fields of each costs more than what is in them.
@@ -165,12 +171,15 @@ const (
 
 // order is what an owner tells a node.
 type order struct {
-	Owner    string    `cbor:"o"`
-	Kind     orderKind `cbor:"k"`
-	No       uint64    `cbor:"n,omitempty"`
-	Seq      uint64    `cbor:"s,omitempty"` // the stored message that a leave or an accept is for: the same task may come again as another
-	Question uint64    `cbor:"q,omitempty"` // of orderRun: what it answers; of orderPing: what the pong repeats
-	Alone    bool      `cbor:"l,omitempty"` // of orderRun: when nothing else runs at the node, and with nothing beside it
+	Owner string    `cbor:"o"`
+	Kind  orderKind `cbor:"k"`
+	No    uint64    `cbor:"n,omitempty"`
+	// the stored message that a leave or an accept is for: the same task may come again as another
+	Seq uint64 `cbor:"s,omitempty"`
+	// of orderRun: what it answers; of orderPing: what the pong repeats
+	Question uint64 `cbor:"q,omitempty"`
+	// of orderRun: when nothing else runs at the node, and with nothing beside it
+	Alone    bool      `cbor:"l,omitempty"`
 	Piece    *piece    `cbor:"f,omitempty"`
 	Accepted *accepted `cbor:"a,omitempty"` // of orderAccept, on its way, in place of No and Seq
 }

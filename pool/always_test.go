@@ -103,8 +103,9 @@ func TestAlwaysEachTaskSettlesOnceWhateverTheSchedule(t *testing.T) {
 		t.Run(fmt.Sprintf("delivery %d", delivery), func(t *testing.T) {
 			g, random := NewWithT(t), seeded(t)
 			p := start(t, pool.Config{
-				Size: 4, Spares: random.IntN(3), Delivery: delivery, MaxTasks: 50 * random.IntN(3), Heartbeat: 500 * time.Millisecond,
-				Budgets: pool.Budgets{Killed: 1000, Crashes: 1000},
+				Size: 4, Spares: random.IntN(3), Delivery: delivery, MaxTasks: 50 * random.IntN(3),
+				Heartbeat: 500 * time.Millisecond,
+				Budgets:   pool.Budgets{Killed: 1000, Crashes: 1000},
 			})
 			events := p.Subscribe(100_000)
 			path := filepath.Join(t.TempDir(), "journal")
@@ -117,7 +118,8 @@ func TestAlwaysEachTaskSettlesOnceWhateverTheSchedule(t *testing.T) {
 			futures := make([]*pool.Future[int], n)
 			work := rand.New(rand.NewPCG(1, 1))
 			for i := range futures {
-				futures[i] = journal.Submit(t.Context(), via(p), entry{path, i, time.Duration(work.ExpFloat64() * float64(time.Millisecond))})
+				futures[i] = journal.Submit(t.Context(), via(p),
+					entry{path, i, time.Duration(work.ExpFloat64() * float64(time.Millisecond))})
 			}
 			lost := 0
 			for i, f := range futures {
@@ -138,7 +140,8 @@ func TestAlwaysEachTaskSettlesOnceWhateverTheSchedule(t *testing.T) {
 			t.Logf("%d exits, %d requeued, %d lost", s.Exits, s.Requeued, lost)
 			g.Expect(s.Submitted).To(Equal(s.Settled), "each task settles exactly once")
 			g.Expect(s.Settled).To(Equal(s.OK + s.Failed))
-			g.Expect(s.Started).To(Equal(s.Exits+uint64(s.Ready+s.Spares)), "each exit was replaced, and nothing else was started")
+			g.Expect(s.Started).To(Equal(s.Exits+uint64(s.Ready+s.Spares)),
+				"each exit was replaced, and nothing else was started")
 			g.Expect(s.Rejected).To(BeZero())
 
 			g.Expect(p.Close()).To(Succeed())

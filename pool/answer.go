@@ -70,7 +70,8 @@ func (w *worker) receive(in *wire.Buffer) bool {
 			if large, err = st.handle(w, &f); large != nil {
 				body := st.lend(w, &f, large)
 				if body == nil {
-					st.unlock() // a copy takes long; nobody else reads, and the process is not released while its reader lives
+					// a copy takes long; nobody else reads, and the process is not released while its reader lives
+					st.unlock()
 					body = append([]byte(nil), large...)
 					st = p.lock()
 				}
@@ -137,8 +138,8 @@ func (st *state) afterBatch(w *worker) {
 	st.countBusy(w)
 }
 
-// handle handles one frame of a worker. large is a result that lies in shared memory: the caller lends it or copies it, that without the
-// lock, and calls collected. An error means that no worker should have sent the frame.
+// handle handles one frame of a worker. large is a result that lies in shared memory: the caller lends it or copies it,
+// that without the lock, and calls collected. An error means that no worker should have sent the frame.
 func (st *state) handle(w *worker, f *wire.Frame) (large []byte, err error) {
 	switch {
 	case f.Kind == wire.FrameReady || f.Kind == wire.FrameBootFailed:
@@ -258,7 +259,8 @@ func (st *state) answer(w *worker, c *call, f *wire.Frame, body []byte) {
 func encodedPart(r, argument wire.Ref, arena []byte) []byte {
 	var head [9]byte
 	n := uint64(len(codec.AppendHead(head[:0], codec.BytesMajor, r.Size)))
-	if r.Offset < argument.Offset+n || r.Offset > argument.Offset+argument.Size || r.Size > argument.Offset+argument.Size-r.Offset || r.Slice(arena) == nil {
+	if r.Offset < argument.Offset+n || r.Offset > argument.Offset+argument.Size ||
+		r.Size > argument.Offset+argument.Size-r.Offset || r.Slice(arena) == nil {
 		return nil
 	}
 	copy(arena[r.Offset-n:], head[:n])

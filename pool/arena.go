@@ -7,11 +7,12 @@ import (
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
-// An arena takes memory page by page as large payloads touch it. What results took is given back once the worker has been without one for
-// a while and is idle: nobody writes there then. It is given back a little at a time, for that is done with the lock.
+// An arena takes memory page by page as large payloads touch it. What results took is given back once the worker has
+// been without one for a while and is idle: nobody writes there then. It is given back a little at a time, for that is
+// done with the lock.
 //
-// What arguments took stays for the worker's life: a file that nobody else may write to (F_SEAL_FUTURE_WRITE) can have no holes, and the
-// kernel knows no exception for who has made it.
+// What arguments took stays for the worker's life: a file that nobody else may write to (F_SEAL_FUTURE_WRITE) can have
+// no holes, and the kernel knows no exception for who has made it.
 const (
 	keptFor   = 5 * time.Second
 	leastKept = 1 << 20 // what is kept in any case

@@ -17,7 +17,8 @@ import (
 func upMemory(g *WithT, pid int) (n int) {
 	smaps, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/smaps")
 	g.Expect(err).NotTo(HaveOccurred())
-	for _, m := range regexp.MustCompile(`(?s)memfd:respawn-up.*?\nRss: +(\d+) kB`).FindAllStringSubmatch(string(smaps), -1) {
+	for _, m := range regexp.MustCompile(`(?s)memfd:respawn-up.*?\nRss: +(\d+) kB`).FindAllStringSubmatch(string(smaps),
+		-1) {
 		kb, _ := strconv.Atoi(m[1])
 		n += kb << 10
 	}
@@ -48,9 +49,11 @@ func TestWhatIsOnLoanIsNotGivenBack(t *testing.T) {
 	}
 	l, err := pool.Borrow(bound(t), p, filled, fill{size, 1})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Consistently(func() byte { return min(l.Bytes()[0], l.Bytes()[size-1]) }).WithTimeout(50 * time.Millisecond).Should(BeEquivalentTo(1))
+	g.Consistently(func() byte { return min(l.Bytes()[0], l.Bytes()[size-1]) }).WithTimeout(50 * time.Millisecond).
+		Should(BeEquivalentTo(1))
 	l.Release()
-	g.Eventually(func() int { return upMemory(g, p.Workers()[0].PID) }).WithTimeout(20 * time.Second).Should(BeNumerically("<", 1<<20))
+	g.Eventually(func() int { return upMemory(g, p.Workers()[0].PID) }).WithTimeout(20 * time.Second).
+		Should(BeNumerically("<", 1<<20))
 }
 
 func TestNothingIsGivenBackUnderATaskThatMayWriteThere(t *testing.T) {

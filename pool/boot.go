@@ -27,7 +27,8 @@ func (p *Pool) boot(s *slot, probe bool, failures *int) *worker {
 	}
 	st := p.lock()
 	defer st.unlock()
-	*failures++ // spaces the next starts, those of killed ones too: who kills one may kill them all, as the kernel out of memory
+	// spaces the next starts, those of killed ones too: who kills one may kill them all, as the kernel out of memory
+	*failures++
 	var boot *BootError
 	if st.stage >= stateStopping || s != nil && s.removed {
 		if probe {
@@ -51,14 +52,16 @@ func (p *Pool) boot(s *slot, probe bool, failures *int) *worker {
 	return nil
 }
 
-// crowded tells whether as many workers boot as may at a time. An interpreter's imports use a processor for seconds: more of them at once
-// than there are processors end no earlier, and all too late for Config.BootTimeout. Spares come after those that New waits for.
+// crowded tells whether as many workers boot as may at a time. An interpreter's imports use a processor for seconds:
+// more of them at once than there are processors end no earlier, and all too late for Config.BootTimeout. Spares come
+// after those that New waits for.
 func (st *state) crowded(s *slot) bool {
 	return st.cfg.Command != nil && (st.boots >= runtime.GOMAXPROCS(0) || s == nil && !st.up)
 }
 
-// takesPlace gives the place that admit took for a boot back when the boot has ended and calls what it returns, or before, after an eighth of
-// Config.BootTimeout: a boot that takes longer probably waits for something, and uses no processor.
+// takesPlace gives the place that admit took for a boot back when the boot has ended and calls what it returns, or
+// before, after an eighth of Config.BootTimeout: a boot that takes longer probably waits for something, and uses no
+// processor.
 func (p *Pool) takesPlace() (bootEnds func()) {
 	st := p.lock()
 	defer st.unlock()
@@ -85,15 +88,19 @@ func (p *Pool) start(s *slot, probe bool) (*worker, error) {
 	w := &worker{
 		p: p, name: fmt.Sprintf("Worker-%d", st.number(s)), slot: s, started: time.Now(),
 		milestones: milestones{
-			ready: make(chan *BootError, 1), drained: make(chan struct{}), exited: make(chan struct{}), stuck: make(chan struct{}), adopted: make(chan struct{}),
+			ready: make(chan *BootError, 1), drained: make(chan struct{}), exited: make(chan struct{}),
+			stuck: make(chan struct{}), adopted: make(chan struct{}),
 		},
-		ways: ways{booting: true, probe: probe}, workload: workload{window: 1, pos: -1}, inbox: inbox{readSize: minRead, readAgain: make(chan struct{}, 1)},
+		ways: ways{booting: true, probe: probe}, workload: workload{window: 1, pos: -1},
+		inbox: inbox{readSize: minRead, readAgain: make(chan struct{}, 1)},
 	}
 	if s != nil {
 		s.gen++
 		w.gen, w.lastExit = s.gen, s.lastExit
 	}
-	greeting := wire.Hello{Pool: st.id, Worker: w.name, Init: st.initName, InitArg: st.initArg, MaxPayload: int64(st.cfg.MaxPayload)}
+	greeting := wire.Hello{
+		Pool: st.id, Worker: w.name, Init: st.initName, InitArg: st.initArg, MaxPayload: int64(st.cfg.MaxPayload),
+	}
 	st.unlock()
 
 	proc, err := p.cfg.start(p.spec(w))
@@ -176,9 +183,13 @@ func (p *Pool) awaitReady(w *worker) error {
 		p.kill(w, ReasonBoot)
 	case <-w.exited:
 	case <-late:
-		boot.Reason = fmt.Sprintf("was not ready within %v: does the program call pool.Main first, and does its initializer end?", p.cfg.BootTimeout)
+		boot.Reason = fmt.Sprintf(
+			"was not ready within %v: does the program call pool.Main first, and does its initializer end?",
+			p.cfg.BootTimeout)
 		if command {
-			boot.Reason = fmt.Sprintf("did not say ready within %v: is the command a worker (docs/wire.md), and do its imports end?", p.cfg.BootTimeout)
+			boot.Reason = fmt.Sprintf(
+				"did not say ready within %v: is the command a worker (docs/wire.md), and do its imports end?",
+				p.cfg.BootTimeout)
 		}
 		p.kill(w, ReasonBoot)
 	}
@@ -214,7 +225,8 @@ func (w *worker) booted(f *wire.Frame) error {
 		}
 		result = &BootError{Worker: w.name, Reason: "initializer failed", Err: unpackError("initializer", wire)}
 	} else if n, hash := serve.Registry.Fingerprint(int(f.Seq)); n != int(f.Seq) || hash != f.ID {
-		result = &BootError{Worker: w.name, Reason: "registered other tasks than the parent: register in package-level variables, whatever the environment"}
+		result = &BootError{Worker: w.name, Reason: "registered other tasks than the parent: register in " +
+			"package-level variables, whatever the environment"}
 	}
 	if w.booting {
 		w.booting = false
@@ -224,8 +236,8 @@ func (w *worker) booted(f *wire.Frame) error {
 	return errors.New("ready twice")
 }
 
-// confine applies the hard limit, which a Go program needs to have booted for; one of another language may be born with it. It tells the
-// guardian of the cgroup.
+// confine applies the hard limit, which a Go program needs to have booted for; one of another language may be born with
+// it. It tells the guardian of the cgroup.
 func (p *Pool) confine(w *worker) error {
 	if p.cfg.HardMemory == 0 {
 		return nil
@@ -235,7 +247,8 @@ func (p *Pool) confine(w *worker) error {
 		return err
 	}
 	if noCgroup != nil {
-		p.warn("the memory of a worker is limited by RLIMIT_DATA: it has no cgroup", "worker", w.name, "cause", noCgroup)
+		p.warn("the memory of a worker is limited by RLIMIT_DATA: it has no cgroup",
+			"worker", w.name, "cause", noCgroup)
 	}
 	p.guardWatch(w.proc)
 	return nil

@@ -3,7 +3,6 @@ package pool_test
 import (
 	"context"
 	"errors"
-	"github.com/respawn-go/respawn/internal/takes"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -13,6 +12,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -75,7 +75,8 @@ func TestABootLoopBacksOffOpensTheBreakerAndRecoversByItself(t *testing.T) {
 				if n > 1 {
 					g.Expect(started).To(Equal(1), "one probe for each opening")
 				} else {
-					// Six; and one more for each that needs a second to die after it was ready, on a host that is so busy.
+					// Six; and one more for each that needs a second to die after it was ready, on a host that is so
+					// busy.
 					g.Expect(started).To(BeNumerically("<=", 12), "bounded starts")
 				}
 			}
@@ -146,7 +147,8 @@ func TestAWorkerThatIsNotReadyInTimeIsAClearErrorAndLeavesNothing(t *testing.T) 
 		cfg.Backoff = pool.Backoff{Base: time.Millisecond, Threshold: 2}
 		_, err := pool.New(bound(t), cfg)
 		g.Expect(err).To(MatchError(pool.ErrCrashLoop), name)
-		g.Expect(err).To(MatchError(ContainSubstring("was not ready within 200ms: does the program call pool.Main first")))
+		g.Expect(err).
+			To(MatchError(ContainSubstring("was not ready within 200ms: does the program call pool.Main first")))
 	}
 	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -163,7 +165,9 @@ func TestAReplacementThatCannotBeSpawnedIsRetriedAndItsReasonTold(t *testing.T) 
 		t.Run(errno.Error(), func(t *testing.T) {
 			g := NewWithT(t)
 			var refuse atomic.Uint32
-			cfg := pool.Config{Size: 2, Backoff: pool.Backoff{Base: 10 * time.Millisecond, Max: 50 * time.Millisecond, Threshold: 3}}
+			cfg := pool.Config{
+				Size: 2, Backoff: pool.Backoff{Base: 10 * time.Millisecond, Max: 50 * time.Millisecond, Threshold: 3},
+			}
 			p := start(t, cfg.Refusing(func() syscall.Errno { return syscall.Errno(refuse.Load()) }))
 			events := p.Subscribe(10_000)
 			refuse.Store(uint32(errno))
@@ -205,7 +209,8 @@ func TestAPoolThatCannotBeSpawnedAtAllIsAnErrorOfNew(t *testing.T) {
 
 func TestAWorkerThatRegisteredOtherTasksIsToldAsThat(t *testing.T) {
 	g := NewWithT(t)
-	_, err := pool.New(bound(t), pool.Config{Size: 1, Env: []string{envOther + "=1"}, Backoff: pool.Backoff{Threshold: 1}})
+	_, err := pool.New(bound(t),
+		pool.Config{Size: 1, Env: []string{envOther + "=1"}, Backoff: pool.Backoff{Threshold: 1}})
 	g.Expect(err).To(And(
 		MatchError(pool.ErrCrashLoop), MatchError(ContainSubstring("registered other tasks than the parent")),
 		Not(MatchError(ContainSubstring("initializer")))))
@@ -227,8 +232,10 @@ func TestWorkersThatAreKilledAtEveryBootAreNoForkLoopAndFailNew(t *testing.T) {
 	beside(t)
 	g, path := NewWithT(t), fault(t)
 	_, err := pool.New(bound(t), pool.Config{Size: 1, Initializer: killsItself.With(path)})
-	g.Expect(err).To(And(MatchError(pool.ErrCrashLoop), MatchError(ContainSubstring("exited before it was ready")), MatchError(ContainSubstring("-SIGKILL"))))
+	g.Expect(err).To(And(MatchError(pool.ErrCrashLoop), MatchError(ContainSubstring("exited before it was ready")),
+		MatchError(ContainSubstring("-SIGKILL"))))
 	boots, err := os.Stat(path)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(boots.Size()).To(BeNumerically("<", 12), "six of them open the breaker, 0, 0, 50, 100, 200 ms apart at least")
+	g.Expect(boots.Size()).To(BeNumerically("<", 12),
+		"six of them open the breaker, 0, 0, 50, 100, 200 ms apart at least")
 }

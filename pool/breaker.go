@@ -25,9 +25,10 @@ func (e ending) count(failures *int) {
 	}
 }
 
-// ending judges the end of a worker that was ready. One that lives for less than a second and settles nothing has not come up,
-// if it is ended for what it sends, or for its silence while nobody had stopped it, too, unless its end is charged to a task: that
-// has a budget of its own, and tasks that crash would otherwise take the pool down with all the others in it.
+// ending judges the end of a worker that was ready. One that lives for less than a second and settles nothing has not
+// come up, if it is ended for what it sends, or for its silence while nobody had stopped it, too, unless its end is
+// charged to a task: that has a budget of its own, and tasks that crash would otherwise take the pool down with all the
+// others in it.
 func (w *worker) ending(x Exit) ending {
 	itsOwn := x.Reason == ReasonNone || x.Reason == ReasonProtocol || x.Reason == ReasonStall && x.Stopped == 0
 	switch {
@@ -42,7 +43,8 @@ func (w *worker) ending(x Exit) ending {
 // alone tells whether New still waits for the first workers, or nobody is there that takes tasks.
 func (st *state) alone() bool { return !st.up || st.deserted() }
 
-// fails counts a worker that did not come up, or was killed from outside while it booted, and opens the breaker when there were too many.
+// fails counts a worker that did not come up, or was killed from outside while it booted, and opens the breaker when
+// there were too many.
 func (st *state) fails(cause error, killed, probe bool) {
 	f := breaker.Failure{Cause: cause, Probe: probe, Killed: killed, Alone: st.alone(), Worked: st.answered}
 	if !killed || f.Alone {
@@ -55,7 +57,8 @@ func (st *state) fails(cause error, killed, probe bool) {
 	delay := st.jittered(policy.Delay(b.Opened()))
 	b.Trip(now.Add(delay))
 	st.publish(Event{Kind: BreakerOpened, Delay: delay, Err: cause})
-	st.warn("workers do not come up: waiting before the next start", "failures", b.Failures(), "delay", delay, "cause", cause)
+	st.warn("workers do not come up: waiting before the next start",
+		"failures", b.Failures(), "delay", delay, "cause", cause)
 	st.failIfDeserted()
 	st.notify()
 }
@@ -115,9 +118,10 @@ func (p *Pool) jittered(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.5 + p.cfg.jitter()))
 }
 
-// admit waits until the slot, or if that is nil the spare bench, may start a worker: its own backoff after failures in a row,
-// then the breaker, and room for one more boot, which takesPlace gives back. It reports whether the worker is the breaker's probe, and
-// false when the worker is not wanted any more. A slot gets a spare in its place, at once and whenever one comes up.
+// admit waits until the slot, or if that is nil the spare bench, may start a worker: its own backoff after failures in
+// a row, then the breaker, and room for one more boot, which takesPlace gives back. It reports whether the worker is
+// the breaker's probe, and false when the worker is not wanted any more. A slot gets a spare in its place, at once and
+// whenever one comes up.
 func (p *Pool) admit(s *slot, failures int) (spare *worker, probe, ok bool) {
 	var notBefore time.Time
 	if failures >= 2 && p.cfg.mutant != mutantNoBackoff {

@@ -23,7 +23,9 @@ var slowly = pool.RegisterInit("test.slowly", func(ctx context.Context, path str
 
 // slowFailures is a backoff whose score failures of slowly never get to the threshold, as those of an initializer that
 // needs seconds do not with the defaults: the score stays below 1/(1-2^(-150/200)) = 2.5.
-var slowFailures = pool.Backoff{Base: time.Millisecond, Max: 10 * time.Millisecond, Threshold: 4, HalfLife: 200 * time.Millisecond}
+var slowFailures = pool.Backoff{
+	Base: time.Millisecond, Max: 10 * time.Millisecond, Threshold: 4, HalfLife: 200 * time.Millisecond,
+}
 
 func TestNewGivesUpOnWorkersThatFailSlowly(t *testing.T) {
 	g := NewWithT(t)

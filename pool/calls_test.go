@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/respawn-go/respawn/internal/takes"
 	"io"
 	"io/fs"
 	"iter"
@@ -21,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 
 	. "github.com/onsi/gomega"
@@ -56,7 +56,8 @@ func TestMapReportsEachFailedItemAndRunsTheRest(t *testing.T) {
 	_, err := fail.Map(bound(t), via(p), []string{"a", "typed", "b"})
 	var item *pool.ItemError
 	g.Expect(errors.As(err, &item)).To(BeTrue())
-	g.Expect(err.Error()).To(And(ContainSubstring("item 0: plain a"), ContainSubstring("item 1"), ContainSubstring("item 2: plain b")))
+	g.Expect(err.Error()).
+		To(And(ContainSubstring("item 0: plain a"), ContainSubstring("item 1"), ContainSubstring("item 2: plain b")))
 }
 
 func TestStreamIsOrderedLazyAndEndsCleanly(t *testing.T) {
@@ -234,7 +235,8 @@ func TestDoneFiresOnceAndResultRepeats(t *testing.T) {
 func TestConfigReportsEveryMistakeAtOnce(t *testing.T) {
 	g := NewWithT(t)
 	_, err := pool.New(bound(t), pool.Config{Size: -1, MaxTasks: -1, TaskTimeout: -time.Second})
-	g.Expect(err).To(MatchError(And(ContainSubstring("Config.Size is -1"), ContainSubstring("Config.MaxTasks is -1"), ContainSubstring("Config.TaskTimeout is -1s"))))
+	g.Expect(err).To(MatchError(And(ContainSubstring("Config.Size is -1"), ContainSubstring("Config.MaxTasks is -1"),
+		ContainSubstring("Config.TaskTimeout is -1s"))))
 	for _, cfg := range []pool.Config{
 		{Spares: -1},
 		{MaxAge: -1},
@@ -302,10 +304,11 @@ func TestHandlerErrorsCrossTheBorder(t *testing.T) {
 
 // sentinels are those that a handler may return without naming them first, the package's own by their names.
 var sentinels = map[string]error{
-	"ErrClosed": pool.ErrClosed, "ErrQueueFull": pool.ErrQueueFull, "ErrCrashLoop": pool.ErrCrashLoop, "ErrInWorker": pool.ErrInWorker,
-	"ErrMainNotCalled": pool.ErrMainNotCalled, "ErrUnsupported": pool.ErrUnsupported, "ErrUnknownTask": pool.ErrUnknownTask,
-	"ErrOtherWorkers": pool.ErrOtherWorkers, "ErrPayloadTooLarge": pool.ErrPayloadTooLarge, "ErrNoSuchSlot": pool.ErrNoSuchSlot,
-	"canceled": context.Canceled, "deadline": context.DeadlineExceeded, "EOF": io.EOF, "unexpected EOF": io.ErrUnexpectedEOF,
+	"ErrClosed": pool.ErrClosed, "ErrQueueFull": pool.ErrQueueFull, "ErrCrashLoop": pool.ErrCrashLoop,
+	"ErrInWorker": pool.ErrInWorker, "ErrMainNotCalled": pool.ErrMainNotCalled, "ErrUnsupported": pool.ErrUnsupported,
+	"ErrUnknownTask": pool.ErrUnknownTask, "ErrOtherWorkers": pool.ErrOtherWorkers,
+	"ErrPayloadTooLarge": pool.ErrPayloadTooLarge, "ErrNoSuchSlot": pool.ErrNoSuchSlot, "canceled": context.Canceled,
+	"deadline": context.DeadlineExceeded, "EOF": io.EOF, "unexpected EOF": io.ErrUnexpectedEOF,
 	"not exist": fs.ErrNotExist, "exist": fs.ErrExist, "permission": fs.ErrPermission,
 }
 
@@ -368,14 +371,17 @@ func TestErrorsOfAnyLengthAndInNoEncodingCrossTheBorder(t *testing.T) {
 	g.Expect(panicked.Value).To(HavePrefix("oh no oh no"))
 	g.Expect(pids(p)).To(Equal(before))
 
-	_, err = pool.New(bound(t), pool.Config{Size: 1, Initializer: setState.With("fail at length"), Backoff: pool.Backoff{Threshold: 1}})
+	_, err = pool.New(bound(t),
+		pool.Config{Size: 1, Initializer: setState.With("fail at length"), Backoff: pool.Backoff{Threshold: 1}})
 	g.Expect(err).To(And(MatchError(pool.ErrCrashLoop), MatchError(ContainSubstring("initializer failed: no \xff€€€"))))
 }
 
 func TestAnErrorThatCannotCrossTheBorderIsNotRegistered(t *testing.T) {
 	g := NewWithT(t)
-	g.Expect(func() { pool.RegisterError[*fs.PathError]("path") }).To(PanicWith(ContainSubstring("*fs.PathError.Err (error) may hold any type")))
-	g.Expect(func() { pool.RegisterError[*deepError]("deep") }).To(PanicWith(ContainSubstring("deepError.List[].Done (chan int) has no encoding")))
+	g.Expect(func() { pool.RegisterError[*fs.PathError]("path") }).
+		To(PanicWith(ContainSubstring("*fs.PathError.Err (error) may hold any type")))
+	g.Expect(func() { pool.RegisterError[*deepError]("deep") }).
+		To(PanicWith(ContainSubstring("deepError.List[].Done (chan int) has no encoding")))
 	g.Expect(func() { pool.RegisterError[*plainError]("plain") }).NotTo(Panic())
 }
 
@@ -429,7 +435,8 @@ func TestAKeyThatIsTooLongFailsTheTask(t *testing.T) {
 
 func TestAnInitializersArgumentThatIsTooLargeIsAClearErrorOfNew(t *testing.T) {
 	_, err := pool.New(bound(t), pool.Config{Size: 1, Initializer: setState.With(strings.Repeat("x", 5<<20))})
-	NewWithT(t).Expect(err).To(And(MatchError(pool.ErrPayloadTooLarge), MatchError(ContainSubstring(`initializer "set-state"`))))
+	NewWithT(t).Expect(err).
+		To(And(MatchError(pool.ErrPayloadTooLarge), MatchError(ContainSubstring(`initializer "set-state"`))))
 }
 
 func TestUnencodableValuesFailTheirCallersOnlyAndCostNoWorker(t *testing.T) {
@@ -463,7 +470,8 @@ func TestUndecodableArgumentFailsThatTaskOnly(t *testing.T) {
 }
 
 // disguised sends what its worker cannot decode.
-var disguised = pool.RegisterCodec("disguised", lyingCodec{}, func(_ context.Context, n int) (int, error) { return n, nil })
+var disguised = pool.RegisterCodec("disguised", lyingCodec{},
+	func(_ context.Context, n int) (int, error) { return n, nil })
 
 type lyingCodec struct{}
 
@@ -515,7 +523,8 @@ func TestFailingInitializerMeansBoundedStartsAndItsErrorAsCause(t *testing.T) {
 	g := NewWithT(t)
 	files, _ := resources()
 	for _, how := range []string{"fail", "exit"} {
-		_, err := pool.New(bound(t), pool.Config{Size: 2, Initializer: setState.With(how), Backoff: pool.Backoff{Base: time.Millisecond}})
+		_, err := pool.New(bound(t),
+			pool.Config{Size: 2, Initializer: setState.With(how), Backoff: pool.Backoff{Base: time.Millisecond}})
 		g.Expect(err).To(MatchError(pool.ErrCrashLoop))
 		var loop *pool.CrashLoopError
 		g.Expect(errors.As(err, &loop)).To(BeTrue())
@@ -529,7 +538,8 @@ func TestFailingInitializerMeansBoundedStartsAndItsErrorAsCause(t *testing.T) {
 			g.Expect(boot.Exit.Code).To(Equal(3))
 		}
 	}
-	g.Eventually(func() int { n, _ := resources(); return n }).WithTimeout(10 * time.Second).Should(BeNumerically("<=", files))
+	g.Eventually(func() int { n, _ := resources(); return n }).WithTimeout(10 * time.Second).
+		Should(BeNumerically("<=", files))
 	g.Expect(zombies()).To(BeEmpty())
 }
 
@@ -618,7 +628,8 @@ func TestEnvironmentDirectoryAndOutput(t *testing.T) {
 	})
 	g.Expect(getenv.Call(bound(t), via(p), "FLAVOUR")).To(Equal("plum|"+dir), "not the parent's")
 	g.Expect(getenv.Call(bound(t), via(p), "RESPAWN_POOL")).To(Equal(p.ID()+"|"+dir), "which is not for sale")
-	g.Expect(getenv.Call(bound(t), via(p), "RESPAWN_WORKER")).To(HavePrefix("|"), "a program that a handler starts is no worker")
+	g.Expect(getenv.Call(bound(t), via(p), "RESPAWN_WORKER")).To(HavePrefix("|"),
+		"a program that a handler starts is no worker")
 	g.Expect(say.Call(bound(t), via(p), "hello")).To(Equal(0))
 	lines := func() string { mu.Lock(); defer mu.Unlock(); return strings.Join(append(out, errs...), "\n") }
 	g.Eventually(lines).Should(Equal("Worker-1 out: hello\nWorker-1 hello"))
@@ -633,7 +644,10 @@ func TestPoolInAWorkerIsAnError(t *testing.T) {
 
 func TestAPanicTellsFileAndLine(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
-	for how, line := range map[string]string{"panic": "panic(\"oh no\")", "nil map": "noMap[how] = 1", "index": "_ = list[len(how)]", "nil": "return *n, nil"} {
+	for how, line := range map[string]string{
+		"panic": "panic(\"oh no\")", "nil map": "noMap[how] = 1", "index": "_ = list[len(how)]",
+		"nil": "return *n, nil",
+	} {
 		_, err := panics.Call(bound(t), p, how)
 		var panicked *pool.PanicError
 		g.Expect(errors.As(err, &panicked)).To(BeTrue(), how)
@@ -689,7 +703,8 @@ func TestAFullQueueSaysWhichLimitAndWhatHelps(t *testing.T) {
 	inPhase(t, p, 0, pool.PhaseRunning)
 	square.Submit(bound(t), via(p), 1)
 	_, err := square.Call(bound(t), via(p), 1)
-	g.Expect(err).To(And(MatchError(pool.ErrQueueFull), MatchError(ContainSubstring("QueueLimit is 1")), MatchError(ContainSubstring("QueueBlock"))))
+	g.Expect(err).To(And(MatchError(pool.ErrQueueFull), MatchError(ContainSubstring("QueueLimit is 1")),
+		MatchError(ContainSubstring("QueueBlock"))))
 }
 
 // touchy is an error whose decoder panics.
@@ -740,7 +755,8 @@ func TestACancelledContextIsToldAlikeEverywhere(t *testing.T) {
 		"StreamUnordered": func(ctx context.Context, _ *testing.T) error {
 			return item(sleep.StreamUnordered(ctx, via(p), endless))
 		},
-		"Drain": func(ctx context.Context, t *testing.T) error { // of the pool itself: what comes by a fleet may not be there yet
+		"Drain": func(ctx context.Context, t *testing.T) error {
+			// of the pool itself: what comes by a fleet may not be there yet
 			q := start(t, pool.Config{Size: 1})
 			sleep.Submit(bound(t), q, time.Minute)
 			defer q.Terminate()
@@ -781,7 +797,8 @@ func waitFor(ctx context.Context, t *testing.T, p *pool.Pool) error {
 	return err
 }
 
-// The context ends about when the last input is handed in, so that the stream may end with an error of its own after it.
+// The context ends about when the last input is handed in, so that the stream may end with an error of its own after
+// it.
 func TestMapNamesNoItemThatItWasNotGiven(t *testing.T) {
 	g := NewWithT(t)
 	cfg, _ := pool.InProcess(pool.Config{Size: 1})
@@ -809,6 +826,7 @@ func TestACancelledStreamYieldsEveryItemThatWasSubmitted(t *testing.T) {
 		}) {
 			got = append(got, err)
 		}
-		g.Expect(got).To(HaveExactElements(MatchError(context.Canceled), MatchError(context.Canceled)), "the item's outcome, then the stream's")
+		g.Expect(got).To(HaveExactElements(MatchError(context.Canceled), MatchError(context.Canceled)),
+			"the item's outcome, then the stream's")
 	}
 }

@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// patience is the clock by which the pool measures how long it waits for workers and for what they run. It stands still while this
-// process does: stopped, frozen, or without a CPU. A reading that comes later than it was to moves the clock back by what it was
-// late, and whoever measures by it has readings made at least every eighth of its limit; a stop costs no more than that.
+// patience is the clock by which the pool measures how long it waits for workers and for what they run. It stands still
+// while this process does: stopped, frozen, or without a CPU. A reading that comes later than it was to moves the clock
+// back by what it was late, and whoever measures by it has readings made at least every eighth of its limit; a stop
+// costs no more than that.
 type patience struct {
 	lost  time.Duration // how long this process did not run
 	due   time.Time     // when it is to be read next, by the time of day; zero: at any time
@@ -42,7 +43,8 @@ func (c *patience) within(limit time.Duration, due, now time.Time) time.Time {
 	return earliest(due, now.Add(step))
 }
 
-// alarm is something that is done, in a critical section, when a time has passed by the pool's clock. The keeper does it.
+// alarm is something that is done, in a critical section, when a time has passed by the pool's clock. The keeper does
+// it.
 type alarm struct {
 	due   time.Time
 	ring  func()

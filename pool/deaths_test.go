@@ -187,8 +187,8 @@ func TestOnlyTheTaskThatWasRunningIsBlamed(t *testing.T) {
 			return // there were bystanders
 		}
 		if deaths == 20 && broken == 0 {
-			// On a busy host a process takes long to die, and what waits behind its task has been taken back by then. A pool that
-			// is broken on purpose is not excused by that.
+			// On a busy host a process takes long to die, and what waits behind its task has been taken back by then. A
+			// pool that is broken on purpose is not excused by that.
 			g.Expect(p.Stats().Revoked).To(BeNumerically(">", 0), "nothing was ever sent ahead")
 			return
 		}
@@ -236,7 +236,8 @@ func TestDeathWhileReceivingAHundredMebibytesUnblocksTheWriter(t *testing.T) {
 		}
 		result := make(chan *pool.Future[[]byte], 1)
 		go func() { result <- echo.Submit(t.Context(), via(p), big) }()
-		g.Eventually(func() int { return p.Stats().InFlight }).WithTimeout(patience).WithPolling(time.Millisecond).Should(Equal(1))
+		g.Eventually(func() int { return p.Stats().InFlight }).WithTimeout(patience).WithPolling(time.Millisecond).
+			Should(Equal(1))
 		kill(t, w, syscall.SIGKILL)
 		var f *pool.Future[[]byte]
 		g.Eventually(result).WithTimeout(patience).Should(Receive(&f))
@@ -329,8 +330,10 @@ func TestFiveHundredKillsLeaveNoZombieAndFlatFilesAndGoroutines(t *testing.T) {
 	}
 	whole(t, p)
 	g.Expect(zombies()).To(BeEmpty())
-	g.Eventually(func() int { n, _ := resources(); return n }).WithTimeout(patience).Should(BeNumerically("<=", files+2))
-	g.Eventually(func() int { _, n := resources(); return n }).WithTimeout(patience).Should(BeNumerically("<=", goroutines+4))
+	g.Eventually(func() int { n, _ := resources(); return n }).WithTimeout(patience).
+		Should(BeNumerically("<=", files+2))
+	g.Eventually(func() int { _, n := resources(); return n }).WithTimeout(patience).
+		Should(BeNumerically("<=", goroutines+4))
 	g.Expect(p.Stats().Killed).To(BeNumerically(">=", enough))
 	g.Expect(p.Stats().BootFailures).To(BeZero(), "kills from outside are no failures to come up")
 }
@@ -343,7 +346,8 @@ var heedless = pool.Register("heedless", func(_ context.Context, d time.Duration
 })
 
 func TestATaskThatOutstaysTheGraceOfEachSIGTERMSpendsTheBudgetOfKills(t *testing.T) {
-	g, p := NewWithT(t), start(t, pool.Config{Size: 1, StopGrace: 20 * time.Millisecond, Budgets: pool.Budgets{Killed: 3}})
+	g, p := NewWithT(t),
+		start(t, pool.Config{Size: 1, StopGrace: 20 * time.Millisecond, Budgets: pool.Budgets{Killed: 3}})
 	_, err := heedless.Call(bound(t), via(p), time.Minute)
 	var lost *pool.WorkerLostError
 	g.Expect(errors.As(err, &lost)).To(BeTrue(), "%v", err)
@@ -364,7 +368,8 @@ func TestABudgetOfManyKillsIsNotSpentByFewer(t *testing.T) {
 	f := obeys.Submit(bound(t), via(p), 120)
 	for last := 0; ; {
 		w := p.Workers()
-		if len(w) == 1 && w[0].State == pool.Ready && w[0].Phase == pool.PhaseRunning && w[0].PID != last && w[0].Generation <= 120 {
+		if len(w) == 1 && w[0].State == pool.Ready && w[0].Phase == pool.PhaseRunning && w[0].PID != last &&
+			w[0].Generation <= 120 {
 			last = w[0].PID
 			g.Expect(workers.Kill(last, syscall.SIGKILL)).To(Succeed())
 		}
@@ -397,7 +402,8 @@ func TestAHandlerThatEndsItsGoroutineEndsItsTaskAlone(t *testing.T) {
 		for n, f := range tasks {
 			v, err := f.Result(bound(t))
 			if n%3 == 1 {
-				g.Expect(err).To(MatchError(ContainSubstring(`task "leave" panicked: the handler called runtime.Goexit`)))
+				g.Expect(err).
+					To(MatchError(ContainSubstring(`task "leave" panicked: the handler called runtime.Goexit`)))
 				continue
 			}
 			g.Expect(v, err).To(Equal(1))

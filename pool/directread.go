@@ -7,13 +7,13 @@ import (
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
-// Who calls, waits and calls again gains nothing from a reader beside: to be woken by another goroutine costs as much as the round
-// trip itself, since the runtime starts a thread to look for more work whenever something becomes ready. So after some such calls in
-// a row the reader of an idle worker stops, and the next caller reads the answer directly: whom the poller wakes is then the one
-// who wanted to know.
+// Who calls, waits and calls again gains nothing from a reader beside: to be woken by another goroutine costs as much
+// as the round trip itself, since the runtime starts a thread to look for more work whenever something becomes ready.
+// So after some such calls in a row the reader of an idle worker stops, and the next caller reads the answer directly:
+// whom the poller wakes is then the one who wanted to know.
 //
-// Reading is a part that one goroutine has at a time: the reader, a caller, or nobody while the worker is unread. Whoever sends
-// something else to the worker calls the reader back, as do its end and, after a while, the keeper.
+// Reading is a part that one goroutine has at a time: the reader, a caller, or nobody while the worker is unread.
+// Whoever sends something else to the worker calls the reader back, as do its end and, after a while, the keeper.
 const (
 	directAfter = 16                   // calls in a row before a reader stops
 	directGap   = time.Millisecond     // that follow each other within this
@@ -23,13 +23,14 @@ const (
 // interrupter is a process whose receive can be made to return early, with nil.
 type interrupter interface{ Interrupt() }
 
-// stopReading leaves the worker unread until there is something to read for, if its reader may stop; false if somebody has to
-// read on. Its reader calls it.
+// stopReading leaves the worker unread until there is something to read for, if its reader may stop; false if somebody
+// has to read on. Its reader calls it.
 func (w *worker) stopReading() bool {
 	p := w.p
 	st := p.lock()
 	defer st.unlock()
-	if _, ok := w.proc.(interrupter); !ok || !w.expectsDirectRead(st) || !w.died.IsZero() || w.unreadable || w.state != Ready || w.in.Start != w.in.End {
+	if _, ok := w.proc.(interrupter); !ok || !w.expectsDirectRead(st) || !w.died.IsZero() || w.unreadable ||
+		w.state != Ready || w.in.Start != w.in.End {
 		return false
 	}
 	w.unread, w.unreadSince, st.unreadAny = true, wire.Now(), true
@@ -65,7 +66,8 @@ func (w *worker) callReaderAfter(now time.Time) (next time.Time) {
 	return now.Add(left)
 }
 
-// handReading gives the reading of an unread worker to the caller of the task that was just sent to it, or back to the reader.
+// handReading gives the reading of an unread worker to the caller of the task that was just sent to it, or back to the
+// reader.
 func (st *state) handReading(w *worker, c *call) {
 	if c == st.caller && w.flight.count == 1 {
 		w.unread = false

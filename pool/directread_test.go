@@ -42,7 +42,8 @@ func TestACallerWhoReadsHearsOfAnAnswerThatSomebodyElseAnnounces(t *testing.T) {
 	}
 }
 
-// announceLate does as p.st.unlock does, with a pause before it announces; false if there was nothing to announce until done.
+// announceLate does as p.st.unlock does, with a pause before it announces; false if there was nothing to announce until
+// done.
 func announceLate(p *Pool, done <-chan struct{}) bool {
 	for {
 		p.mu.Lock()

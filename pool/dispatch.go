@@ -36,7 +36,8 @@ func (st *state) dispatch() {
 	}
 }
 
-// leaves tells whether what is queued is left to the workers that are about to answer. Then the keeper looks whether they do.
+// leaves tells whether what is queued is left to the workers that are about to answer. Then the keeper looks whether
+// they do.
 func (st *state) leaves(l load) bool {
 	if !st.pacer.enough(l) || st.atLimit() {
 		return false
@@ -169,7 +170,10 @@ func (st *state) send(w *worker, c *call) {
 	}
 	w.board.Offer(seq)
 	key := c.carriedKey()
-	f := wire.Frame{Kind: wire.FrameTask, Flags: c.def.flags, Handler: handler, ID: c.id, Seq: seq, Attempt: c.attempt, KeyLen: uint16(len(key))}
+	f := wire.Frame{
+		Kind: wire.FrameTask, Flags: c.def.flags, Handler: handler, ID: c.id, Seq: seq, Attempt: c.attempt,
+		KeyLen: uint16(len(key)),
+	}
 	head, payload := c.inline[:c.head], c.data
 	var ref [16]byte
 	if w.byArena(c) {

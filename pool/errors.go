@@ -15,8 +15,8 @@ import (
 
 // Sentinel errors: states of a pool or of the program. Match them with errors.Is.
 var (
-	// ErrClosed settles what a closed or terminated pool did not run, and is returned by every use after that; Drain and Close
-	// return it when Terminate ended tasks that they waited for.
+	// ErrClosed settles what a closed or terminated pool did not run, and is returned by every use after that; Drain
+	// and Close return it when Terminate ended tasks that they waited for.
 	ErrClosed = errors.New("pool: closed")
 	// ErrQueueFull is returned by Submit and Call when Config.QueueLimit tasks wait and Config.QueueBlock is off.
 	ErrQueueFull = errors.New("pool: queue full")
@@ -29,10 +29,11 @@ var (
 	ErrMainNotCalled = reexec.ErrMainNotCalled
 	// ErrUnsupported is returned by New on operating systems the pool is not proved on.
 	ErrUnsupported = errors.New("pool: not supported on this operating system")
-	// ErrUnknownTask settles a task whose name the worker does not know: it was registered after Main ran, or a worker of another
-	// language has no handler of that name.
+	// ErrUnknownTask settles a task whose name the worker does not know: it was registered after Main ran, or a worker
+	// of another language has no handler of that name.
 	ErrUnknownTask = errors.New("pool: task not registered")
-	// ErrOtherWorkers is returned for a task that is declared for workers of another kind than the pool's: see [External].
+	// ErrOtherWorkers is returned for a task that is declared for workers of another kind than the pool's: see
+	// [External].
 	ErrOtherWorkers = errors.New("pool: the task is for other workers")
 	// ErrPayloadTooLarge is returned for an encoded argument or result over Config.MaxPayload.
 	ErrPayloadTooLarge = errors.New("pool: payload too large")
@@ -79,8 +80,8 @@ func (e *TimeoutError) Error() string {
 	return fmt.Sprintf("pool: task %q exceeded its timeout of %v and its worker was killed", e.Task, e.Timeout)
 }
 
-// PanicError settles a task whose handler panicked, or called runtime.Goexit as t.FailNow does. The worker survives: the
-// panic is recovered there.
+// PanicError settles a task whose handler panicked, or called runtime.Goexit as t.FailNow does. The worker survives:
+// the panic is recovered there.
 type PanicError struct {
 	Task  string
 	Value string // the panic value, printed with %v
@@ -114,7 +115,8 @@ type BootError struct {
 	Worker string
 	Reason string // in words: "could not be started", "exited before it was ready", "initializer failed", …
 	Exit   Exit   // zero when no process was started
-	Err    error  // the error of the start or of the initializer, or what it sent that no worker should, if there is one
+	// the error of the start or of the initializer, or what it sent that no worker should, if there is one
+	Err error
 
 	command bool // it is a Config.Command's
 }
@@ -139,7 +141,8 @@ func (e *BootError) Unwrap() error { return e.Err }
 // EncodeError settles a task whose argument or result could not be encoded or decoded.
 type EncodeError struct {
 	Task string
-	What string // "encode argument", "decode argument", "encode result", "decode result"; "decode failure": of an error or panic
+	// "encode argument", "decode argument", "encode result", "decode result"; "decode failure": of an error or panic
+	What string
 	Err  error
 }
 
@@ -155,7 +158,8 @@ func (e *EncodeError) Unwrap() error { return e.Err }
 type HandlerError struct {
 	Task    string
 	Message string // the original's Error()
-	Type    string // the original's Go type, such as "*fs.PathError", or in another language its name there, such as "ValueError"
+	// the original's Go type, such as "*fs.PathError", or in another language its name there, such as "ValueError"
+	Type    string
 	Trace   string // the traceback, of an error of another language
 	wrapped []error
 }
@@ -165,10 +169,11 @@ func (e *HandlerError) Error() string { return e.Message }
 // Unwrap gives the registered errors found in the original's tree, outermost first.
 func (e *HandlerError) Unwrap() []error { return e.wrapped }
 
-// RegisterError names an error type so that values of it cross the process border (encoded by CBOR) and errors.As finds them in
-// the parent. It panics on a name that is taken, and on a type that cannot travel whole (see Register), such as *fs.PathError for
-// the error in it: register a type of your own that holds its text. Like everything that is
-// registered it belongs where both sides come by, and returns something so that it can stand in a package-level variable:
+// RegisterError names an error type so that values of it cross the process border (encoded by CBOR) and errors.As finds
+// them in the parent. It panics on a name that is taken, and on a type that cannot travel whole (see Register), such as
+// *fs.PathError for the error in it: register a type of your own that holds its text. Like everything that is
+// registered it belongs where both sides come by, and returns something so that it can stand in a package-level
+// variable:
 //
 //	var _ = pool.RegisterError[*QuotaError]("quota")
 func RegisterError[E error](name string) struct{} {
@@ -192,7 +197,8 @@ func RegisterError[E error](name string) struct{} {
 			return nil, false
 		}
 		var e E
-		if err := CBOR.Decode(data, &e); err != nil || reflect.ValueOf(&e).Elem().IsZero() && reflect.TypeFor[E]().Kind() == reflect.Pointer {
+		if err := CBOR.Decode(data, &e); err != nil ||
+			reflect.ValueOf(&e).Elem().IsZero() && reflect.TypeFor[E]().Kind() == reflect.Pointer {
 			return nil, false
 		}
 		return e, true
@@ -202,9 +208,10 @@ func RegisterError[E error](name string) struct{} {
 }
 
 var _ = serve.KnowSentinels(map[string]error{
-	"pool.ErrClosed": ErrClosed, "pool.ErrQueueFull": ErrQueueFull, "pool.ErrCrashLoop": ErrCrashLoop, "pool.ErrInWorker": ErrInWorker,
-	"pool.ErrMainNotCalled": ErrMainNotCalled, "pool.ErrUnsupported": ErrUnsupported, "pool.ErrUnknownTask": ErrUnknownTask,
-	"pool.ErrPayloadTooLarge": ErrPayloadTooLarge, "pool.ErrNoSuchSlot": ErrNoSuchSlot,
+	"pool.ErrClosed": ErrClosed, "pool.ErrQueueFull": ErrQueueFull, "pool.ErrCrashLoop": ErrCrashLoop,
+	"pool.ErrInWorker": ErrInWorker, "pool.ErrMainNotCalled": ErrMainNotCalled, "pool.ErrUnsupported": ErrUnsupported,
+	"pool.ErrUnknownTask": ErrUnknownTask, "pool.ErrPayloadTooLarge": ErrPayloadTooLarge,
+	"pool.ErrNoSuchSlot":   ErrNoSuchSlot,
 	"pool.ErrOtherWorkers": ErrOtherWorkers,
 })
 

@@ -29,7 +29,8 @@ const (
 func (k EventKind) String() string {
 	return [...]string{
 		"worker-started", "worker-ready", "worker-retiring", "worker-exited", "worker-quarantined", "boot-failed",
-		"breaker-opened", "breaker-closed", "task-requeued", "task-lost", "task-revoked", "late-result", "frame-rejected",
+		"breaker-opened", "breaker-closed", "task-requeued", "task-lost", "task-revoked", "late-result",
+		"frame-rejected",
 	}[min(k, FrameRejected)]
 }
 

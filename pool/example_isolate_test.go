@@ -18,10 +18,10 @@ var parse = pool.Register("example-parse", func(_ context.Context, input string)
 	return len(input), nil
 })
 
-// What crashes, crashes alone: the poison task settles with every exit it caused, the others never notice. By default a task
-// may crash three workers before it does, in case one crashed by chance; an input that is known to be hostile gets no second
-// try from Budgets. HardMemory
-// bounds what one worker may use, by a cgroup of its own or, with NoCgroup or where none can be had, by RLIMIT_DATA.
+// What crashes, crashes alone: the poison task settles with every exit it caused, the others never notice. By default a
+// task may crash three workers before it does, in case one crashed by chance; an input that is known to be hostile gets
+// no second try from Budgets. HardMemory bounds what one worker may use, by a cgroup of its own or, with NoCgroup or
+// where none can be had, by RLIMIT_DATA.
 func ExampleWorkerLostError() {
 	ctx := context.Background()
 	p, err := pool.New(ctx, pool.Config{

@@ -15,8 +15,8 @@ var greet = pool.Register("example-greet", func(context.Context, int) (int, erro
 	return 0, nil
 })
 
-// A worker's output is given to functions line by line. Without them it passes through to this process's own, with the worker's
-// name before each line; pool.Discard drops it.
+// A worker's output is given to functions line by line. Without them it passes through to this process's own, with the
+// worker's name before each line; pool.Discard drops it.
 func ExampleConfig_output() {
 	ctx := context.Background()
 	said := make(chan string, 10)

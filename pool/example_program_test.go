@@ -9,8 +9,8 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// Workers are the executable that this process runs, even after its file was replaced. With its path in Program, Restart loads
-// what is there by then: a deploy in place, one worker after the other.
+// Workers are the executable that this process runs, even after its file was replaced. With its path in Program,
+// Restart loads what is there by then: a deploy in place, one worker after the other.
 func ExampleConfig_program() {
 	ctx := context.Background()
 	path, err := os.Executable()

@@ -9,8 +9,8 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// Restart replaces the workers one after the other while the pool goes on serving. Hot spares make it, and recovery from
-// a death, a matter of a millisecond.
+// Restart replaces the workers one after the other while the pool goes on serving. Hot spares make it, and recovery
+// from a death, a matter of a millisecond.
 func ExamplePool_Restart() {
 	ctx := context.Background()
 	p, err := pool.New(ctx, pool.Config{

@@ -30,7 +30,9 @@ const (
 )
 
 func (r Reason) String() string {
-	return [...]string{"", "stop", "recycle", "restart", "timeout", "cancel", "stall", "protocol", "boot"}[min(r, ReasonBoot)]
+	return [...]string{
+		"", "stop", "recycle", "restart", "timeout", "cancel", "stall", "protocol", "boot",
+	}[min(r, ReasonBoot)]
 }
 
 // Kind classifies a worker's end: which budget it is charged to, if a task was running.
@@ -38,12 +40,18 @@ type Kind uint8
 
 // The kinds of exits.
 const (
-	KindClean   Kind = iota // exit code 0 after it was asked to stop, by the pool or by SIGTERM from outside
-	KindOurs                // ended by the pool: Exit.Reason says why
-	KindCrashed             // any other exit code, or a signal such as SIGSEGV; exit code 0 when nobody asked is one too
-	KindOOM                 // out of memory: Exit.OOM names the evidence
-	KindKilled              // SIGKILL or SIGTERM from outside, without evidence of OOM
-	KindUnknown             // the process was reaped by someone else, and how it ended is not known: counted as a kill from outside
+	// exit code 0 after it was asked to stop, by the pool or by SIGTERM from outside
+	KindClean Kind = iota
+	// ended by the pool: Exit.Reason says why
+	KindOurs
+	// any other exit code, or a signal such as SIGSEGV; exit code 0 when nobody asked is one too
+	KindCrashed
+	// out of memory: Exit.OOM names the evidence
+	KindOOM
+	// SIGKILL or SIGTERM from outside, without evidence of OOM
+	KindKilled
+	// the process was reaped by someone else, and how it ended is not known: counted as a kill from outside
+	KindUnknown
 )
 
 func (k Kind) String() string {
@@ -60,11 +68,13 @@ type Exit struct {
 	Code       int       // exit code; -1 when a signal ended it
 	Signal     syscall.Signal
 	Kind       Kind
-	Reason     Reason         // why the pool ended it
-	Stopped    syscall.Signal // what had stopped it when the pool killed it (SIGSTOP, SIGTTIN, …), which was not the pool; else 0
-	Asked      bool           // SIGTERM from outside had asked it to; with ReasonStop: and it did not heed that in StopGrace
-	OOM        string         // the evidence for KindOOM: "cgroup oom_kill +1", "runtime: out of memory", …
-	UserTime   time.Duration  // CPU time of the process and what it waited for
+	Reason     Reason // why the pool ended it
+	// what had stopped it when the pool killed it (SIGSTOP, SIGTTIN, …), which was not the pool; else 0
+	Stopped syscall.Signal
+	// SIGTERM from outside had asked it to; with ReasonStop: and it did not heed that in StopGrace
+	Asked      bool
+	OOM        string        // the evidence for KindOOM: "cgroup oom_kill +1", "runtime: out of memory", …
+	UserTime   time.Duration // CPU time of the process and what it waited for
 	SystemTime time.Duration
 	MaxRSS     Bytes     // the largest resident set
 	Stderr     string    // the tail of what it wrote to stderr, at most 4 KiB, with the cause of a Go crash
@@ -163,7 +173,8 @@ var outOfMemoryMarks = []struct{ words, rest, evidence string }{
 	{"runtime: out of memory", "", "runtime: out of memory"}, // Go: runtime/malloc.go, runtime/mem_linux.go
 	{"runtime: cannot allocate memory", "", "runtime: out of memory"},
 	{"fatal error: out of memory", "", "runtime: out of memory"},
-	{"terminat", "std::bad_alloc", "C++: std::bad_alloc"},                        // libstdc++ vterminate.cc, libc++abi cxa_default_handlers.cpp
+	// libstdc++ vterminate.cc, libc++abi cxa_default_handlers.cpp
+	{"terminat", "std::bad_alloc", "C++: std::bad_alloc"},
 	{"respawn worker: out of memory", "", "MemoryError in a handler"},            // workers/python/respawn.py
 	{"JavaScript heap out of memory", "", "JavaScript heap out of memory"},       // node: V8's FatalProcessOutOfMemory
 	{"memory allocation of ", " bytes failed", "Rust: memory allocation failed"}, // library/std/src/alloc.rs
@@ -183,7 +194,8 @@ func outOfMemory(stderr string) (evidence string) {
 // that is how it ends when it cannot get memory for itself, or for the stack of a new thread.
 func goRuntimeCrashed(stderr string) bool {
 	return strings.Contains(stderr, "goroutine 0 gp=") || strings.Contains(stderr, "runtime: g 0 gp=") ||
-		strings.Contains(stderr, "runtime/cgo: pthread_create failed") || strings.Contains(stderr, "failed to create new OS thread")
+		strings.Contains(stderr, "runtime/cgo: pthread_create failed") ||
+		strings.Contains(stderr, "failed to create new OS thread")
 }
 
 // signalName is the signal's name as kill -l has it: SIGKILL.

@@ -18,28 +18,52 @@ func TestAnExitIsClassifiedByItsEvidenceWhateverCodeItEndsWith(t *testing.T) {
 		kind    Kind
 		says    string
 	}{
-		"the runtime's own":          {x: Exit{Code: 2, Stderr: goOOM}, kind: KindOOM, says: "runtime: out of memory"},
-		"GOTRACEBACK=crash":          {x: Exit{Code: -1, Signal: abrt, Stderr: goOOM}, kind: KindOOM, says: "runtime: out of memory"},
-		"a handler of that signal":   {x: Exit{Code: 70, Stderr: goOOM}, kind: KindOOM, says: "runtime: out of memory"},
-		"a status that is not known": {x: Exit{Code: unknownCode, Stderr: goOOM}, kind: KindOOM, says: "runtime: out of memory"},
+		"the runtime's own": {x: Exit{Code: 2, Stderr: goOOM}, kind: KindOOM, says: "runtime: out of memory"},
+		"GOTRACEBACK=crash": {
+			x: Exit{Code: -1, Signal: abrt, Stderr: goOOM}, kind: KindOOM, says: "runtime: out of memory",
+		},
+		"a handler of that signal": {x: Exit{Code: 70, Stderr: goOOM}, kind: KindOOM, says: "runtime: out of memory"},
+		"a status that is not known": {
+			x: Exit{Code: unknownCode, Stderr: goOOM}, kind: KindOOM, says: "runtime: out of memory",
+		},
 		"C++, GNU": {
-			x:    Exit{Code: -1, Signal: abrt, Stderr: "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\nSIGABRT: abort\n"},
+			x: Exit{Code: -1, Signal: abrt, Stderr: "terminate called after throwing an instance of " +
+				"'std::bad_alloc'\n  what():  std::bad_alloc\nSIGABRT: abort\n"},
 			kind: KindOOM, says: "C++: std::bad_alloc",
 		},
 		"C++, LLVM": {
-			x:    Exit{Code: -1, Signal: abrt, Stderr: "libc++abi: terminating due to uncaught exception of type std::bad_alloc: std::bad_alloc\n"},
+			x: Exit{
+				Code: -1, Signal: abrt,
+				Stderr: "libc++abi: terminating due to uncaught exception of type std::bad_alloc: std::bad_alloc\n",
+			},
 			kind: KindOOM, says: "C++: std::bad_alloc",
 		},
-		"Rust":                       {x: Exit{Code: -1, Signal: abrt, Stderr: "memory allocation of 17179869184 bytes failed\n"}, kind: KindOOM, says: "Rust: memory allocation failed"},
-		"the cgroup":                 {x: Exit{Code: -1, Signal: kill}, oom: 1, kind: KindOOM, says: "cgroup oom_kill +1"},
-		"the cgroup, not known":      {x: Exit{Code: unknownCode}, oom: 1, kind: KindOOM, says: "cgroup oom_kill +1"},
-		"the limit, in the runtime":  {x: Exit{Code: 2, Stderr: stack}, limited: true, kind: KindOOM, says: "RLIMIT_DATA: no memory left for the Go runtime itself"},
-		"the limit, to abort":        {x: Exit{Code: -1, Signal: abrt, Stderr: stack}, limited: true, kind: KindOOM, says: "RLIMIT_DATA: no memory left for the Go runtime itself"},
-		"no limit":                   {x: Exit{Code: 2, Stderr: stack}, kind: KindCrashed},
-		"a crash":                    {x: Exit{Code: -1, Signal: segv, Stderr: "SIGSEGV: segmentation violation\n"}, kind: KindCrashed},
-		"a kill, whatever it wrote":  {x: Exit{Code: -1, Signal: kill, Stderr: goOOM}, kind: KindKilled},
-		"SIGTERM":                    {x: Exit{Code: -1, Signal: term}, kind: KindKilled},
-		"a report that takes long":   {x: Exit{Code: -1, Signal: kill, Reason: ReasonStall, Stderr: goOOM}, kind: KindOOM, says: "runtime: out of memory"},
+		"Rust": {
+			x: Exit{Code: -1, Signal: abrt, Stderr: "memory allocation of 17179869184 bytes failed\n"}, kind: KindOOM,
+			says: "Rust: memory allocation failed",
+		},
+		"the cgroup": {
+			x: Exit{Code: -1, Signal: kill}, oom: 1, kind: KindOOM, says: "cgroup oom_kill +1",
+		},
+		"the cgroup, not known": {x: Exit{Code: unknownCode}, oom: 1, kind: KindOOM, says: "cgroup oom_kill +1"},
+		"the limit, in the runtime": {
+			x: Exit{Code: 2, Stderr: stack}, limited: true, kind: KindOOM,
+			says: "RLIMIT_DATA: no memory left for the Go runtime itself",
+		},
+		"the limit, to abort": {
+			x: Exit{Code: -1, Signal: abrt, Stderr: stack}, limited: true, kind: KindOOM,
+			says: "RLIMIT_DATA: no memory left for the Go runtime itself",
+		},
+		"no limit": {x: Exit{Code: 2, Stderr: stack}, kind: KindCrashed},
+		"a crash": {
+			x: Exit{Code: -1, Signal: segv, Stderr: "SIGSEGV: segmentation violation\n"}, kind: KindCrashed,
+		},
+		"a kill, whatever it wrote": {x: Exit{Code: -1, Signal: kill, Stderr: goOOM}, kind: KindKilled},
+		"SIGTERM":                   {x: Exit{Code: -1, Signal: term}, kind: KindKilled},
+		"a report that takes long": {
+			x: Exit{Code: -1, Signal: kill, Reason: ReasonStall, Stderr: goOOM}, kind: KindOOM,
+			says: "runtime: out of memory",
+		},
 		"a stall":                    {x: Exit{Code: -1, Signal: kill, Reason: ReasonStall}, kind: KindOurs},
 		"an end of its own":          {x: Exit{Code: 0, Stderr: goOOM}, kind: KindCrashed},
 		"somebody else reaped":       {x: Exit{Code: unknownCode}, kind: KindUnknown},

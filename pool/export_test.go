@@ -65,7 +65,8 @@ func (p noCgroup) Confine(limit int64, _ bool) (cause, err error) {
 	return p.cause, err
 }
 
-var throughRemote = flag.Bool("remote", false, "submit the tests' tasks through NewRemote over their pool: the conformance suite of the seam")
+var throughRemote = flag.Bool("remote", false,
+	"submit the tests' tasks through NewRemote over their pool: the conformance suite of the seam")
 
 // via is what the tests submit to: p itself, or with -remote a Remote that has p as its Transport.
 func via(p *Pool) Runner {
@@ -92,12 +93,14 @@ var carrier func(p *Pool) Runner
 // Carry has the suite's tasks taken to their pools by c.
 func Carry(c func(p *Pool) Runner) { carrier = c }
 
-// OwesAndLives tells whether a worker owes an answer for a task that it has started, and has shown that it lives since that was seen.
+// OwesAndLives tells whether a worker owes an answer for a task that it has started, and has shown that it lives since
+// that was seen.
 func (p *Pool) OwesAndLives() bool {
 	st := p.lock()
 	defer st.unlock()
 	for w := range st.workers {
-		if oldest, c := w.flight.oldest(); c != nil && !w.board.Unstarted(oldest) && w.owesAsked > 0 && !w.owesSince.IsZero() && w.answered(w.owesPing) {
+		if oldest, c := w.flight.oldest(); c != nil && !w.board.Unstarted(oldest) && w.owesAsked > 0 &&
+			!w.owesSince.IsZero() && w.answered(w.owesPing) {
 			return true
 		}
 	}

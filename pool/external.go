@@ -14,14 +14,15 @@ import (
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
-// External declares a task whose handler is in another program, in whatever language: it runs on pools with a [Config.Command],
-// whose workers know a handler of that name, and on no others. The name has 1 to 255 bytes, or External panics; to declare it
-// again is to mean the same task.
+// External declares a task whose handler is in another program, in whatever language: it runs on pools with a
+// [Config.Command], whose workers know a handler of that name, and on no others. The name has 1 to 255 bytes, or
+// External panics; to declare it again is to mean the same task.
 //
-// In and Out travel as JSON by encoding/json, with its struct tags, and a []byte (or [Lent]) as it is. Text that is not UTF-8 is
-// refused, and so is null for an Out that has no nil: what a handler answers that forgot to return something. An exception of the handler is a *HandlerError,
-// with the exception's type as Type and the traceback as Trace. Encoded arguments and results have at
-// most about 4 MiB where workers do not share memory with the pool; Python's do, Node's do not.
+// In and Out travel as JSON by encoding/json, with its struct tags, and a []byte (or [Lent]) as it is. Text that is not
+// UTF-8 is refused, and so is null for an Out that has no nil: what a handler answers that forgot to return something.
+// An exception of the handler is a *HandlerError, with the exception's type as Type and the traceback as Trace. Encoded
+// arguments and results have at most about 4 MiB where workers do not share memory with the pool; Python's do, Node's
+// do not.
 func External[In, Out any](name string) Task[In, Out] {
 	return declare[In, Out](name, JSON, codec.IsBytes[In](), codec.IsBytes[Out]())
 }
@@ -62,10 +63,12 @@ func (w *worker) introduced(payload []byte) *BootError {
 	}
 	switch {
 	case r.Protocol != wire.Protocol:
-		return refuse("it speaks protocol %d (%s), and this pool speaks %d: use the SDK that comes with this version", r.Protocol, r.SDK, wire.Protocol)
+		return refuse("it speaks protocol %d (%s), and this pool speaks %d: use the SDK that comes with this version",
+			r.Protocol, r.SDK, wire.Protocol)
 	case r.PID != w.proc.PID():
-		return refuse("the command starts the worker as a child, process %d, and the pool sees %d alone: use exec in a script, "+
-			"or name the interpreter itself", r.PID, w.proc.PID())
+		return refuse(
+			"the command starts the worker as a child, process %d, and the pool sees %d alone: use exec in a script, "+
+				"or name the interpreter itself", r.PID, w.proc.PID())
 	case len(r.Tasks) > maxTaskNames:
 		return refuse("it has %d tasks: at most %d", len(r.Tasks), maxTaskNames)
 	}
@@ -90,7 +93,8 @@ func (w *worker) externalBooted(f *wire.Frame) *BootError {
 		e.Message = err.Error()
 	}
 	return &BootError{
-		Worker: w.name, Reason: "could not prepare itself", Err: &HandlerError{Message: e.Message, Type: e.Type, Trace: e.Trace},
+		Worker: w.name, Reason: "could not prepare itself",
+		Err: &HandlerError{Message: e.Message, Type: e.Type, Trace: e.Trace},
 	}
 }
 
@@ -119,8 +123,9 @@ func (w *worker) tellCollected() {
 // lacks is the error of a task that w has no handler for, or no room; nil if it has both.
 func (w *worker) lacks(c *call) error {
 	if !w.shares && c.size() > wire.MaxExternal {
-		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d for %s, which shares no memory with its pool (it can: arena, see "+
-			"docs/wire.md)", ErrPayloadTooLarge, c.def.name, c.size(), wire.MaxExternal, w.name)
+		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d for %s, which shares no memory with its "+
+			"pool (it can: arena, see docs/wire.md)",
+			ErrPayloadTooLarge, c.def.name, c.size(), wire.MaxExternal, w.name)
 	}
 	if _, ok := w.tasks[c.def.name]; ok {
 		return nil
@@ -151,10 +156,11 @@ func (c *call) externalFailure() error {
 // misfit is the error of a task for workers of the other kind than the pool's.
 func (p *Pool) misfit(def *definition) error {
 	if def.external {
-		return fmt.Errorf("%w: %q is declared with External, and this pool's workers are this program: use a pool with Config.Command", ErrOtherWorkers, def.name)
+		return fmt.Errorf("%w: %q is declared with External, and this pool's workers are this program: use a pool "+
+			"with Config.Command", ErrOtherWorkers, def.name)
 	}
-	return fmt.Errorf("%w: %q is registered in this program, and this pool's workers are %q: declare it with External for these, or use a pool "+
-		"without Config.Command", ErrOtherWorkers, def.name, p.cfg.Command)
+	return fmt.Errorf("%w: %q is registered in this program, and this pool's workers are %q: declare it with "+
+		"External for these, or use a pool without Config.Command", ErrOtherWorkers, def.name, p.cfg.Command)
 }
 
 // someNames lists names for a message, not too many of them.

@@ -51,8 +51,13 @@ var languages = []struct {
 	name, script string
 	program      func() (string, error) // the interpreter itself, which a script in PATH may stand for
 }{
-	{"python3", "worker.py", sync.OnceValues(func() (string, error) { return interpreter("python3", "-c", "import sys; print(sys.executable)") })},
-	{"node", "worker.mjs", sync.OnceValues(func() (string, error) { return interpreter("node", "-p", "process.execPath") })},
+	{"python3", "worker.py", sync.OnceValues(func() (string, error) {
+		return interpreter("python3", "-c", "import sys; print(sys.executable)")
+	})},
+	{
+		"node", "worker.mjs",
+		sync.OnceValues(func() (string, error) { return interpreter("node", "-p", "process.execPath") }),
+	},
 }
 
 func interpreter(name string, args ...string) (string, error) {
@@ -60,8 +65,8 @@ func interpreter(name string, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// inEachLanguage runs the test with workers of each language, and skips by name what this host lacks. Interpreters take their time to
-// start.
+// inEachLanguage runs the test with workers of each language, and skips by name what this host lacks. Interpreters take
+// their time to start.
 func inEachLanguage(t *testing.T, test func(t *testing.T, cfg pool.Config)) {
 	takes.Seconds(t)
 	briefInEachLanguage(t, test)
@@ -154,7 +159,8 @@ func TestErrorsOfAnotherLanguageHaveTheirTypeAndTrace(t *testing.T) {
 		g.Expect(len(handler.Message)).To(BeNumerically("<", 1<<20))
 
 		for how, said := range map[string]string{
-			"nothing": "did the handler return nothing?", "nan": "", "generator": "", "surrogate": "", "as text": "cannot unmarshal string",
+			"nothing": "did the handler return nothing?", "nan": "", "generator": "", "surrogate": "",
+			"as text": "cannot unmarshal string",
 		} {
 			_, err = extFail.Call(bound(t), via(p), how)
 			var enc *pool.EncodeError
@@ -199,7 +205,9 @@ func TestADeadWorkerOfAnotherLanguageIsBlamedForTheTaskThatItRan(t *testing.T) {
 	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
 		cfg.Size = 1
 		g, p := NewWithT(t), start(t, cfg)
-		for how, kind := range map[string]pool.Kind{"exit": pool.KindCrashed, "segv": pool.KindCrashed, "kill": pool.KindKilled} {
+		for how, kind := range map[string]pool.Kind{
+			"exit": pool.KindCrashed, "segv": pool.KindCrashed, "kill": pool.KindKilled,
+		} {
 			_, err := extDie.Call(bound(t), via(p), how, pool.WithDelivery(pool.AtMostOnce))
 			var lost *pool.WorkerLostError
 			g.Expect(errors.As(err, &lost)).To(BeTrue(), "%s: %v", how, err)
@@ -263,7 +271,8 @@ func TestTasksTakenBackFromAWorkerOfAnotherLanguageRunElsewhereAndNotThere(t *te
 				if i == 5 {
 					futures = append(futures, extStubborn.Submit(bound(t), via(p), 50))
 				}
-				futures = append(futures, extTouch.Submit(bound(t), via(p), filepath.Join(dir, fmt.Sprint(round, "-", i))))
+				futures = append(futures,
+					extTouch.Submit(bound(t), via(p), filepath.Join(dir, fmt.Sprint(round, "-", i))))
 			}
 			for i, f := range futures {
 				_, err := f.Result(bound(t))
@@ -291,7 +300,8 @@ func TestAStormOfKillsLosesNothingInAnotherLanguage(t *testing.T) {
 			futures = append(futures, extStubborn.Submit(bound(t), via(p), 1+i%5))
 		}
 		for k := range 6 {
-			g.Eventually(func() bool { return futures[(k+1)*n/8].Outcome().Attempts > 0 }).WithTimeout(patience).Should(BeTrue())
+			g.Eventually(func() bool { return futures[(k+1)*n/8].Outcome().Attempts > 0 }).WithTimeout(patience).
+				Should(BeTrue())
 			for _, pid := range pids(p) {
 				_ = killPID(pid, syscall.SIGKILL)
 				break
@@ -403,7 +413,8 @@ func TestTimeoutsAndCancellationReachAnotherLanguage(t *testing.T) {
 		cancel()
 		_, err = f2.Result(bound(t))
 		g.Expect(err).To(MatchError(context.Canceled))
-		g.Expect(extNap.Call(bound(t), via(p), 0)).To(HaveField("PID", Not(Equal(before))), "the handler did not, and its worker was killed")
+		g.Expect(extNap.Call(bound(t), via(p), 0)).To(HaveField("PID", Not(Equal(before))),
+			"the handler did not, and its worker was killed")
 	})
 }
 
@@ -437,7 +448,11 @@ func TestACommandThatIsNoWorkerIsOneClearErrorOfNew(t *testing.T) {
 			env     string
 			says    string
 		}{
-			"that is not there":        {[]string{"/not/there"}, "", "Config.Command: exec: \"/not/there\": stat /not/there: no such file"},
+			"that is not there": {
+				[]string{"/not/there"},
+				"",
+				"Config.Command: exec: \"/not/there\": stat /not/there: no such file",
+			},
 			"in no PATH":               {[]string{"respawn-no-such-program"}, "", "executable file not found in $PATH"},
 			"that is not executable":   {[]string{plain}, "", "permission denied"},
 			"that is empty":            {[]string{}, "", "Config.Command is empty"},
@@ -467,7 +482,8 @@ func TestACommandThatIsNoWorkerIsOneClearErrorOfNew(t *testing.T) {
 				}
 				g.Expect(err).To(MatchError(ContainSubstring(c.says)))
 				if c.env == "CRASH_AT_IMPORT=1" {
-					g.Expect(strings.Join(strings.SplitN(err.Error(), "\n", 10)[1:], "\n")).To(ContainSubstring("worker."), "the traceback is there")
+					g.Expect(strings.Join(strings.SplitN(err.Error(), "\n", 10)[1:], "\n")).
+						To(ContainSubstring("worker."), "the traceback is there")
 				}
 			})
 		}
@@ -506,7 +522,8 @@ func TestTheCommandsPathIsNotResolvedAndBeginsAtDir(t *testing.T) {
 	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
 		g, dir := NewWithT(t), t.TempDir()
 		g.Expect(os.Mkdir(filepath.Join(dir, "bin"), 0o700)).To(Succeed())
-		script := fmt.Sprintf("#!/bin/sh\n[ \"$0\" = %q ] && exec %q %q\n", filepath.Join(dir, "bin", "link"), cfg.Command[0], cfg.Command[1])
+		script := fmt.Sprintf("#!/bin/sh\n[ \"$0\" = %q ] && exec %q %q\n",
+			filepath.Join(dir, "bin", "link"), cfg.Command[0], cfg.Command[1])
 		g.Expect(os.WriteFile(filepath.Join(dir, "bin", "real"), []byte(script), 0o700)).To(Succeed())
 		g.Expect(os.Symlink("real", filepath.Join(dir, "bin", "link"))).To(Succeed())
 		cfg.Size, cfg.Dir, cfg.Command = 1, dir, []string{"bin/link"}
@@ -567,7 +584,8 @@ func TestAWorkerThatBreaksTheProtocolIsKilledAndNamed(t *testing.T) {
 		} {
 			t.Run(how, func(t *testing.T) {
 				g, cfg := NewWithT(t), cfg
-				cfg.Size, cfg.Command = 1, []string{cfg.Command[0], filepath.Join(filepath.Dir(cfg.Command[1]), "broken.py")}
+				cfg.Size, cfg.Command = 1,
+					[]string{cfg.Command[0], filepath.Join(filepath.Dir(cfg.Command[1]), "broken.py")}
 				cfg.Env = append([]string{"BROKEN=" + how}, cfg.Env...)
 				p := start(t, cfg)
 				events := p.Subscribe(1000)
@@ -677,7 +695,8 @@ func python(t *testing.T, size int, env ...string) (cfg pool.Config) {
 	}
 	sdk, err := filepath.Abs("../workers/python")
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	return pool.Config{Size: size, Command: []string{program, "testdata/worker.py"}, Env: append(env, "PYTHONPATH="+sdk, "PYTHONDONTWRITEBYTECODE=1")}
+	return pool.Config{Size: size, Command: []string{program, "testdata/worker.py"}, Env: append(env, "PYTHONPATH="+sdk,
+		"PYTHONDONTWRITEBYTECODE=1")}
 }
 
 // Each says when its imports begin and end.
@@ -718,7 +737,8 @@ func TestABootThatHangsDoesNotKeepOtherWorkersOfAnotherLanguageFromBooting(t *te
 		g.Expect(err).NotTo(HaveOccurred())
 		came <- p
 	}()
-	g.Eventually(func() string { b, _ := os.ReadFile(log); return string(b) }).WithTimeout(patience).Should(ContainSubstring("E"))
+	g.Eventually(func() string { b, _ := os.ReadFile(log); return string(b) }).WithTimeout(patience).
+		Should(ContainSubstring("E"))
 	for _, name := range hang {
 		g.Expect(os.WriteFile(name, nil, 0o644)).To(Succeed())
 	}

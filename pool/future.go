@@ -45,8 +45,8 @@ type Outcome struct {
 	Exits    []Exit        // the deaths it was blamed for
 	PID      int           // the worker whose answer settled it; 0 if none did
 	Run      time.Duration // how long the handler ran, as that worker says
-	// Queue is how long it waited until it was sent to the worker that it ended at, and Total how long it took in all: both are 0 if
-	// nobody looked, which [WithOutcome] makes sure of.
+	// Queue is how long it waited until it was sent to the worker that it ended at, and Total how long it took in all:
+	// both are 0 if nobody looked, which [WithOutcome] makes sure of.
 	Queue, Total time.Duration
 }
 
@@ -76,9 +76,9 @@ func (f *Future[Out]) value(last bool) (out Out, err error) {
 	return out, nil
 }
 
-// call is one submitted task, whatever its types. It is small, because there are as many as tasks: what most do not need
-// is in extra. def, data, id and slot are written by its submitter before it is queued; the rest belongs to who has the lock until
-// it has settled, and is immutable after.
+// call is one submitted task, whatever its types. It is small, because there are as many as tasks: what most do not
+// need is in extra. def, data, id and slot are written by its submitter before it is queued; the rest belongs to who
+// has the lock until it has settled, and is immutable after.
 type call struct {
 	def    *definition
 	data   []byte  // its argument, after head bytes of inline; then the answer's payload
@@ -159,7 +159,8 @@ func (c *call) unblamed() int {
 	return n
 }
 
-// waiting is what waiters of a call block on. A nil pointer means that nobody waits yet; settledSignal that nobody needs to.
+// waiting is what waiters of a call block on. A nil pointer means that nobody waits yet; settledSignal that nobody
+// needs to.
 type waiting struct {
 	c    chan struct{}
 	once bool // for a single waiter: c gets a token in place of being closed, and is used again

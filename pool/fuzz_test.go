@@ -14,7 +14,10 @@ import (
 func someFrames() []byte {
 	var b []byte
 	for kind := wire.FrameHello; kind <= wire.FrameGoodbye; kind++ {
-		b = wire.AppendFrame(b, &wire.Frame{Kind: kind, ID: uint64(kind) << 40, Seq: uint32(kind), Attempt: 1, Payload: bytes.Repeat([]byte{byte(kind)}, int(kind))})
+		b = wire.AppendFrame(b, &wire.Frame{
+			Kind: kind, ID: uint64(kind) << 40, Seq: uint32(kind), Attempt: 1,
+			Payload: bytes.Repeat([]byte{byte(kind)}, int(kind)),
+		})
 	}
 	return wire.AppendFrame(b, &wire.Frame{Kind: wire.FrameTask, KeyLen: 3, Payload: []byte("keyargument")})
 }
@@ -110,8 +113,9 @@ func (someProcess) PID() int { return 4711 }
 // FuzzReadyOfAnotherLanguage holds that a worker is taken only if it says who it is, and has each task once.
 func FuzzReadyOfAnotherLanguage(f *testing.F) {
 	for _, text := range []string{
-		`{"protocol":1,"pid":4711,"tasks":["square","echo"],"can":["cancel","arena"],"sdk":"x"}`, `{"protocol":1,"pid":4711,"tasks":["a","a"]}`,
-		`{"protocol":2,"pid":4711}`, `{"protocol":1,"pid":1}`, `{"protocol":"1"}`, `[]`, `null`, `{"protocol":1,"pid":4711,"tasks":[null,""]}`, "\xff",
+		`{"protocol":1,"pid":4711,"tasks":["square","echo"],"can":["cancel","arena"],"sdk":"x"}`,
+		`{"protocol":1,"pid":4711,"tasks":["a","a"]}`, `{"protocol":2,"pid":4711}`, `{"protocol":1,"pid":1}`,
+		`{"protocol":"1"}`, `[]`, `null`, `{"protocol":1,"pid":4711,"tasks":[null,""]}`, "\xff",
 	} {
 		f.Add([]byte(text))
 	}
@@ -125,7 +129,8 @@ func FuzzReadyOfAnotherLanguage(f *testing.F) {
 			return
 		}
 		var said wire.Ready
-		if err := json.Unmarshal(data, &said); err != nil || said.PID != 4711 || said.Protocol != wire.Protocol || len(said.Tasks) != len(w.tasks) {
+		if err := json.Unmarshal(data, &said); err != nil || said.PID != 4711 || said.Protocol != wire.Protocol ||
+			len(said.Tasks) != len(w.tasks) {
 			t.Fatalf("%q was taken for a worker: %+v, %v", data, said, err)
 		}
 		for i, name := range said.Tasks {
@@ -142,7 +147,8 @@ func FuzzReadyOfAnotherLanguage(f *testing.F) {
 // FuzzFailureOfAnotherLanguage holds that whatever a worker says of a failure is an error.
 func FuzzFailureOfAnotherLanguage(f *testing.F) {
 	f.Add([]byte(`{"message":"no good","type":"ValueError","trace":"…"}`), uint8(wire.FrameError))
-	f.Add([]byte(`{"message":"5 bytes","type":"ValueError","what":"encode result","too_large":true}`), uint8(wire.FrameEncode))
+	f.Add([]byte(`{"message":"5 bytes","type":"ValueError","what":"encode result","too_large":true}`),
+		uint8(wire.FrameEncode))
 	f.Add([]byte(`{"message":7}`), uint8(wire.FrameUnknown))
 	f.Add([]byte("\xff"), uint8(wire.FrameEncode))
 	f.Fuzz(func(t *testing.T, data []byte, kind uint8) {

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"github.com/respawn-go/respawn/internal/takes"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -20,6 +19,7 @@ import (
 	"unsafe"
 
 	guards "github.com/respawn-go/respawn/internal/guardian"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 
 	"golang.org/x/sys/unix"
@@ -75,7 +75,8 @@ func TestAGuardianThatDiesIsReplaced(t *testing.T) {
 		kill(t, old, syscall.SIGKILL)
 		g.Eventually(guardian.PID).WithTimeout(patience).ShouldNot(Or(BeZero(), Equal(old)))
 	}
-	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} { // as a terminal sends to all
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+		// as a terminal sends to all
 		pid := guardian.PID()
 		g.Eventually(func() bool { return ignores(pid, sig) }).WithTimeout(patience).Should(BeTrue(), "it is up")
 		kill(t, pid, sig)
@@ -93,7 +94,8 @@ func TestAGuardianThatLivedForAWhileIsReplacedAtOnce(t *testing.T) {
 	replaced := func() time.Duration {
 		old, began := guardian.PID(), time.Now()
 		kill(t, old, syscall.SIGKILL)
-		g.Eventually(guardian.PID).WithTimeout(patience).WithPolling(time.Millisecond).ShouldNot(Or(BeZero(), Equal(old)))
+		g.Eventually(guardian.PID).WithTimeout(patience).WithPolling(time.Millisecond).
+			ShouldNot(Or(BeZero(), Equal(old)))
 		return time.Since(began)
 	}
 	for range 9 {
@@ -125,13 +127,14 @@ func TestThatTheGuardianDiedOrCannotBeStartedIsLogged(t *testing.T) {
 		MatchRegexp(`level=WARN msg="the guardian died[^\n]* pid=%d [^\n]*signal=SIGKILL`, old),
 		MatchRegexp(`level=WARN msg="the guardian cannot be started[^\n]* err="[^\n]*too many open files"`)))
 	open()
-	g.Eventually(func() int { return guardianOf(os.Getpid()) }).WithTimeout(patience).ShouldNot(Or(BeZero(), Equal(old)))
+	g.Eventually(func() int { return guardianOf(os.Getpid()) }).WithTimeout(patience).
+		ShouldNot(Or(BeZero(), Equal(old)))
 	g.Expect(p.Close()).To(Succeed())
 	g.Expect(strings.Count(log.String(), "the guardian died")).To(Equal(1), "a guardian that is closed has not died")
 }
 
-// limitFiles lets this process open no more files, until the function that it returns is called. The limit is set past the
-// syscall package, which would hand it on to children from then on.
+// limitFiles lets this process open no more files, until the function that it returns is called. The limit is set past
+// the syscall package, which would hand it on to children from then on.
 func limitFiles(t *testing.T) (open func()) {
 	t.Helper()
 	set := func(l unix.Rlimit) {
@@ -246,7 +249,8 @@ func TestTheGuardianCarriesOutItsOrdersWhenItsProcessIsKilledAndNotAfterBye(t *t
 			defer func() { _ = killPID(pid, syscall.SIGKILL) }()
 
 			read := func(name string) string { b, _ := os.ReadFile(filepath.Join(dir, name)); return string(b) }
-			file, kept := filepath.Join(dir, "tree of mine", "below", "file"), filepath.Join(dir, "tree of mine, kept", "below", "file")
+			file, kept := filepath.Join(dir, "tree of mine", "below", "file"),
+				filepath.Join(dir, "tree of mine, kept", "below", "file")
 			if how == "bye" {
 				g.Expect(cmd.Wait()).To(Succeed())
 				g.Consistently(func() string { return read("changed") }, 100*time.Millisecond).Should(Equal("other"))
@@ -275,7 +279,8 @@ func TestAGuardianHasTheEnvironmentAndDirectoryThatTheProgramStartsWith(t *testi
 	g.Expect(err).NotTo(HaveOccurred())
 	defer guardian.Close()
 	pid := guardian.PID()
-	g.Eventually(func() (string, error) { return os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid)) }).WithTimeout(patience).Should(Equal("/"), "it got as far as Main")
+	g.Eventually(func() (string, error) { return os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid)) }).WithTimeout(patience).
+		Should(Equal("/"), "it got as far as Main")
 	g.Expect(guardian.PID()).To(Equal(pid))
 	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 	g.Expect(err).NotTo(HaveOccurred())
@@ -319,10 +324,14 @@ var scenes = map[string]struct {
 		everyWorker(ctx, p, "in the group", nil)
 		return everyWorker(ctx, p, "in a session of its own", nil)
 	}},
-	"stopped with grandchildren": {cfg: pool.Config{Heartbeat: -1}, setup: func(ctx context.Context, p *pool.Pool) []int {
-		return append(everyWorker(ctx, p, "in the group, without the marker", nil),
-			everyWorker(ctx, p, "in a session of its own", func(slot int) { die.Submit(ctx, p, "stop", pool.OnSlot(slot)) })...)
-	}},
+	"stopped with grandchildren": {
+		cfg: pool.Config{Heartbeat: -1},
+		setup: func(ctx context.Context, p *pool.Pool) []int {
+			return append(everyWorker(ctx, p, "in the group, without the marker", nil),
+				everyWorker(ctx, p, "in a session of its own",
+					func(slot int) { die.Submit(ctx, p, "stop", pool.OnSlot(slot)) })...)
+		},
+	},
 	"dead with grandchildren": {setup: func(ctx context.Context, p *pool.Pool) []int {
 		pids := everyWorker(ctx, p, "in a session of its own", nil)
 		for _, w := range p.Workers() {
@@ -330,9 +339,12 @@ var scenes = map[string]struct {
 		}
 		return pids
 	}},
-	"with grandchildren in a cgroup": {cfg: pool.Config{HardMemory: hard}, setup: func(ctx context.Context, p *pool.Pool) []int {
-		return everyWorker(ctx, p, "in a session of its own, without the marker", nil)
-	}},
+	"with grandchildren in a cgroup": {
+		cfg: pool.Config{HardMemory: hard},
+		setup: func(ctx context.Context, p *pool.Pool) []int {
+			return everyWorker(ctx, p, "in a session of its own, without the marker", nil)
+		},
+	},
 	"with a new guardian": {setup: func(ctx context.Context, p *pool.Pool) []int {
 		pids := everyWorker(ctx, p, "in a session of its own", nil)
 		old := guardianOf(os.Getpid())
@@ -342,20 +354,28 @@ var scenes = map[string]struct {
 		}
 		return pids
 	}},
-	"with a guardian that is stopped": {cfg: pool.Config{Heartbeat: -1}, setup: func(ctx context.Context, p *pool.Pool) []int {
-		pids := everyWorker(ctx, p, "in a session of its own", func(slot int) { die.Submit(ctx, p, "stop", pool.OnSlot(slot)) })
-		guardian := guardianOf(os.Getpid())
-		_ = killPID(guardian, syscall.SIGSTOP)
-		return append(pids, guardian)
-	}},
+	"with a guardian that is stopped": {
+		cfg: pool.Config{Heartbeat: -1},
+		setup: func(ctx context.Context, p *pool.Pool) []int {
+			pids := everyWorker(ctx, p, "in a session of its own",
+				func(slot int) { die.Submit(ctx, p, "stop", pool.OnSlot(slot)) })
+			guardian := guardianOf(os.Getpid())
+			_ = killPID(guardian, syscall.SIGSTOP)
+			return append(pids, guardian)
+		},
+	},
 	"with a fork that holds its descriptors": {setup: func(context.Context, *pool.Pool) []int {
 		fork()
 		return nil
 	}},
-	"with a fork that holds its descriptors, stopped": {cfg: pool.Config{Heartbeat: -1}, setup: func(ctx context.Context, p *pool.Pool) []int {
-		fork()
-		return everyWorker(ctx, p, "in the group, without the marker", func(slot int) { die.Submit(ctx, p, "stop", pool.OnSlot(slot)) })
-	}},
+	"with a fork that holds its descriptors, stopped": {
+		cfg: pool.Config{Heartbeat: -1},
+		setup: func(ctx context.Context, p *pool.Pool) []int {
+			fork()
+			return everyWorker(ctx, p, "in the group, without the marker",
+				func(slot int) { die.Submit(ctx, p, "stop", pool.OnSlot(slot)) })
+		},
+	},
 	"with spares": {cfg: pool.Config{Spares: 2}, setup: func(_ context.Context, p *pool.Pool) []int {
 		for p.Stats().Spares < 2 {
 			<-time.After(time.Millisecond)
@@ -371,7 +391,10 @@ func init() {
 			continue
 		}
 		scene := scenes["busy"]
-		scene.cfg = pool.Config{Command: []string{l.name, filepath.Join("testdata", l.script)}, Env: []string{"PYTHONPATH=../workers/python"}}
+		scene.cfg = pool.Config{
+			Command: []string{l.name, filepath.Join("testdata", l.script)},
+			Env:     []string{"PYTHONPATH=../workers/python"},
+		}
 		scene.cfg.Stdout = func(string, []byte) {} // this program's is for the test to read
 		scene.setup = func(ctx context.Context, p *pool.Pool) []int {
 			return everyWorker(ctx, p, "", func(slot int) {
@@ -385,8 +408,8 @@ func init() {
 	}
 }
 
-// fork makes a child that has what this process has open, calls no exec, and does nothing: what a child is that was stopped
-// before it could, or one that a C library has made.
+// fork makes a child that has what this process has open, calls no exec, and does nothing: what a child is that was
+// stopped before it could, or one that a C library has made.
 func fork() {
 	if child, _, _ := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0); child == 0 {
 		for {
@@ -494,7 +517,8 @@ func TestNothingOutlivesAKilledParent(t *testing.T) {
 			g.Expect(time.Since(killed)).To(BeNumerically("<", 2*time.Second), "promised is one, without other load")
 			if groups != "" {
 				own := filepath.Join(groups, fmt.Sprintf("respawn-%d-*", cmd.Process.Pid))
-				g.Eventually(func() ([]string, error) { return filepath.Glob(own) }).WithTimeout(patience).Should(BeEmpty())
+				g.Eventually(func() ([]string, error) { return filepath.Glob(own) }).WithTimeout(patience).
+					Should(BeEmpty())
 			}
 		})
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"github.com/respawn-go/respawn/internal/takes"
 	"os"
 	"runtime"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -69,17 +69,25 @@ func mapped() (word func(off int) *atomic.Uint64) {
 // crimes are what a worker does to its host while it runs the task with that id, as its seq-th one. It has committed
 // them all when it returns; most of those that the host takes for an offence end the worker before.
 var crimes = map[string]func(id uint64, seq uint32){
-	"garbage":              func(uint64, uint32) { post([]byte("this is not a frame, nor will it ever be one; it is long enough")) },
-	"a frame of 4 GiB":     func(uint64, uint32) { b := wire(kindValue, 0, 1, 1, ""); b[3] = 0xff; post(b) },
-	"a foreign id":         func(id uint64, seq uint32) { post(wire(kindValue, 0, id-1, seq, "\x07")) },
-	"an unknown number":    func(id uint64, seq uint32) { post(wire(kindValue, 0, id, seq+77, "\x07")) },
-	"a number far away":    func(id uint64, seq uint32) { post(wire(kindValue, 0, id, seq+1<<31, "\x07")) },
-	"hello":                func(uint64, uint32) { post(wire(kindHello, 0, 0, 0, "")) },
-	"a task for the host":  func(id uint64, seq uint32) { post(wire(kindTask, 0, id, seq, "\x07")) },
-	"ready again":          func(uint64, uint32) { post(wire(kindReady, 0, 1, 1, "")) },
-	"boot failed":          func(uint64, uint32) { post(wire(kindBootFailed, 0, 0, 0, "\xa0")) },
-	"goodbye twice":        func(uint64, uint32) { post(wire(kindGoodbye, 0, 0, 0, ""), wire(kindGoodbye, 0, 0, 0, "")) },
-	"a key beyond its end": func(id uint64, seq uint32) { b := wire(kindValue, 0, id, seq, "\x07"); b[22] = 9; post(b) },
+	"garbage": func(uint64, uint32) {
+		post([]byte("this is not a frame, nor will it ever be one; it is long enough"))
+	},
+	"a frame of 4 GiB":    func(uint64, uint32) { b := wire(kindValue, 0, 1, 1, ""); b[3] = 0xff; post(b) },
+	"a foreign id":        func(id uint64, seq uint32) { post(wire(kindValue, 0, id-1, seq, "\x07")) },
+	"an unknown number":   func(id uint64, seq uint32) { post(wire(kindValue, 0, id, seq+77, "\x07")) },
+	"a number far away":   func(id uint64, seq uint32) { post(wire(kindValue, 0, id, seq+1<<31, "\x07")) },
+	"hello":               func(uint64, uint32) { post(wire(kindHello, 0, 0, 0, "")) },
+	"a task for the host": func(id uint64, seq uint32) { post(wire(kindTask, 0, id, seq, "\x07")) },
+	"ready again":         func(uint64, uint32) { post(wire(kindReady, 0, 1, 1, "")) },
+	"boot failed":         func(uint64, uint32) { post(wire(kindBootFailed, 0, 0, 0, "\xa0")) },
+	"goodbye twice": func(uint64, uint32) {
+		post(wire(kindGoodbye, 0, 0, 0, ""), wire(kindGoodbye, 0, 0, 0, ""))
+	},
+	"a key beyond its end": func(id uint64, seq uint32) {
+		b := wire(kindValue, 0, id, seq, "\x07")
+		b[22] = 9
+		post(b)
+	},
 	"a flood of frames": func(id uint64, seq uint32) {
 		for {
 			post(wire(kindValue, 0, id, seq+99, "\x07"))
@@ -144,7 +152,8 @@ func TestAHostileWorkerHurtsOnlyItself(t *testing.T) {
 			g.Expect(f.Outcome().Attempts).To(Equal(2))
 			g.Expect(f.Outcome().Exits).To(HaveLen(1), "and its worker's end is on its account")
 			g.Expect(f.Outcome().Exits[0].PID).To(Equal(before[0]))
-			if f.Outcome().Exits[0].Reason == pool.ReasonProtocol && crime != "its control socket filled, its task socket closed" {
+			if f.Outcome().Exits[0].Reason == pool.ReasonProtocol &&
+				crime != "its control socket filled, its task socket closed" {
 				g.Expect(p.Stats().Rejected).To(BeNumerically(">=", 1))
 			}
 
@@ -286,7 +295,9 @@ func TestABootFailureFromAWorkerTakesNoMoreMemoryThanAMultipleOfItsSize(t *testi
 		g := NewWithT(t)
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, err := pool.New(bound(t), pool.Config{Size: 1, Initializer: burdens.With(how), Backoff: pool.Backoff{Threshold: 1, Base: time.Millisecond}})
+		_, err := pool.New(bound(t), pool.Config{
+			Size: 1, Initializer: burdens.With(how), Backoff: pool.Backoff{Threshold: 1, Base: time.Millisecond},
+		})
 		runtime.ReadMemStats(&after)
 		g.Expect(err).To(MatchError(pool.ErrCrashLoop), how)
 		g.Expect(err).To(MatchError(ContainSubstring("boot failure: ")), how)
@@ -374,7 +385,9 @@ var babbles = pool.RegisterInit("babbles", func(context.Context, int) error {
 
 func TestWorkersThatSendGarbageAsSoonAsTheyAreReadyOpenTheBreaker(t *testing.T) {
 	g := NewWithT(t)
-	cfg := pool.Config{Size: 1, Initializer: babbles.With(0), Backoff: pool.Backoff{Threshold: 4, Base: 10 * time.Millisecond}}
+	cfg := pool.Config{
+		Size: 1, Initializer: babbles.With(0), Backoff: pool.Backoff{Threshold: 4, Base: 10 * time.Millisecond},
+	}
 	p, err := pool.New(bound(t), cfg)
 	if err != nil { // all of them were that quick
 		g.Expect(err).To(MatchError(pool.ErrCrashLoop))
@@ -400,7 +413,8 @@ var deafens = pool.RegisterInit("deafens", func(context.Context, int) error {
 func TestWorkersThatHangAsSoonAsTheyAreReadyOpenTheBreaker(t *testing.T) {
 	g := NewWithT(t)
 	p, err := pool.New(bound(t), pool.Config{
-		Size: 1, Heartbeat: 100 * time.Millisecond, Initializer: deafens.With(0), Backoff: pool.Backoff{Threshold: 4, Base: 10 * time.Millisecond},
+		Size: 1, Heartbeat: 100 * time.Millisecond, Initializer: deafens.With(0),
+		Backoff: pool.Backoff{Threshold: 4, Base: 10 * time.Millisecond},
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(p.Terminate)
@@ -422,7 +436,8 @@ func TestAResultThatWouldTakeManyTimesItsSizeFailsItsTaskAndNotTheHost(t *testin
 	_, err := heavy.Call(bound(t), p, 64<<20)
 	runtime.ReadMemStats(&after)
 	g.Expect(err).To(BeAssignableToTypeOf(&pool.EncodeError{}))
-	g.Expect(err).To(MatchError(ContainSubstring("67108869 bytes would take more than 8 times that, and 256 MiB, as []interface {}")))
+	g.Expect(err).To(MatchError(
+		ContainSubstring("67108869 bytes would take more than 8 times that, and 256 MiB, as []interface {}")))
 	g.Expect(after.TotalAlloc-before.TotalAlloc).To(BeNumerically("<", 256<<20), "the bytes, and no list of them")
 	kill(t, pids(p)[0], 9)
 	whole(t, p)
@@ -468,7 +483,8 @@ func TestAnAnswerThatIsSwallowedIsNoticedThoughItsWorkerLives(t *testing.T) {
 	beside(t)
 	for _, heartbeat := range []time.Duration{-1, 200 * time.Millisecond} {
 		for _, how := range []string{
-			"a foreign descriptor", "a foreign descriptor that is full", "stray bytes before its answer", "stray bytes while it runs",
+			"a foreign descriptor", "a foreign descriptor that is full", "stray bytes before its answer",
+			"stray bytes while it runs",
 		} {
 			t.Run(fmt.Sprintf("%s, heartbeat %v", how, heartbeat), func(t *testing.T) {
 				t.Parallel()

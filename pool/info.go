@@ -25,9 +25,10 @@ func (s State) String() string {
 
 // WorkerInfo describes one worker process at one moment. It is a copy and safe to keep.
 type WorkerInfo struct {
-	Name       string // Worker-1, Worker-2, …: never reused within a pool
-	Slot       int    // 0 to Size-1: the place it fills; a replacement has its predecessor's slot; -1 on the spare bench
-	PID        int    // 0 while it is being started
+	Name string // Worker-1, Worker-2, …: never reused within a pool
+	// 0 to Size-1: the place it fills; a replacement has its predecessor's slot; -1 on the spare bench
+	Slot       int
+	PID        int // 0 while it is being started
 	ParentPID  int
 	Generation int // 1 for the first worker of the slot, counting up
 	State      State

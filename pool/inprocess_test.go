@@ -84,7 +84,8 @@ func TestACancelledTaskIsNotKeptForItsGrace(t *testing.T) {
 		<-f.Done()
 	}()
 	g.Eventually(func() int { return p.Workers()[0].InFlight }).Should(BeZero())
-	g.Eventually(func() chan struct{} { runtime.GC(); return collected }).WithTimeout(10 * time.Second).Should(BeClosed())
+	g.Eventually(func() chan struct{} { runtime.GC(); return collected }).WithTimeout(10 * time.Second).
+		Should(BeClosed())
 }
 
 func TestASettledFutureDoesNotHoldItsWorker(t *testing.T) {

@@ -10,13 +10,14 @@ import (
 
 // The keeper looks after workers that are up: tasks that run too long, workers stuck on a long task with others behind
 // it, heartbeats, age and memory. It sleeps until the next thing is due; while some worker has more than one task it
-// looks every keeperTick, at the workers that have tasks. At all of them it looks when something may be due for one that has none,
-// since there may be thousands of those.
+// looks every keeperTick, at the workers that have tasks. At all of them it looks when something may be due for one
+// that has none, since there may be thousands of those.
 const (
-	keeperTick  = time.Millisecond
-	longTask    = 2 * time.Millisecond // a task that runs this long gives back what waits behind it
-	longSilence = 10 * keeperTick      // a worker that has answered nothing for so long is not about to, if no other has
-	lostSilence = 100 * keeperTick     // nor for so long, whatever the others do
+	keeperTick = time.Millisecond
+	longTask   = 2 * time.Millisecond // a task that runs this long gives back what waits behind it
+	// a worker that has answered nothing for so long is not about to, if no other has
+	longSilence = 10 * keeperTick
+	lostSilence = 100 * keeperTick // nor for so long, whatever the others do
 	memoryEvery = 250 * time.Millisecond
 )
 
@@ -55,7 +56,8 @@ func (p *Pool) keep() {
 			if overdue || !st.pacer.deferring {
 				found := st.findSlow(now)
 				st.pacer.looked(overdue && found)
-				st.keeperNext = earliest(next, now.Add(keeperTick)) // as below: what is deferred meanwhile need not wake it
+				// as below: what is deferred meanwhile need not wake it
+				st.keeperNext = earliest(next, now.Add(keeperTick))
 				st.dispatch()
 			}
 			next = earliest(next, now.Add(keeperTick))
@@ -73,8 +75,8 @@ func (p *Pool) keep() {
 }
 
 // findSlow marks the workers that were expected to answer soon and did not, so that nothing is deferred to them.
-// Where there are enough of them, they may be waiting for a processor, and more would not help: then it takes a task that was
-// seen running a tick ago, or a long silence, and longer while others answer.
+// Where there are enough of them, they may be waiting for a processor, and more would not help: then it takes a task
+// that was seen running a tick ago, or a long silence, and longer while others answer.
 func (st *state) findSlow(now time.Time) (found bool) {
 	enough, silence := st.pacer.enough(st.load()), longSilence
 	if now.Sub(st.clock.fromWall(st.answered)) < longSilence { // the others go on with what is queued
@@ -127,7 +129,8 @@ func (st *state) lookAtAll(by time.Time) {
 	}
 }
 
-// lookAtNew looks after a worker that has just come to its slot, so that the keeper need not look at all of them for each.
+// lookAtNew looks after a worker that has just come to its slot, so that the keeper need not look at all of them for
+// each.
 func (st *state) lookAtNew(w *worker) {
 	next := st.lookAfter(w, st.clock.now())
 	st.keeperGrain = min(st.keeperGrain, st.clock.grain)
@@ -159,7 +162,8 @@ func (p *Pool) timeout(c *call) time.Duration {
 	return p.cfg.TaskTimeout
 }
 
-// lookAfter does what is due for w and returns when it must be looked at next for its tasks; state.keeperAll is when for all else.
+// lookAfter does what is due for w and returns when it must be looked at next for its tasks; state.keeperAll is when
+// for all else.
 func (st *state) lookAfter(w *worker, now time.Time) (next time.Time) {
 	if w.board == nil || w.state != Ready && w.state != Retiring {
 		return time.Time{}
@@ -251,8 +255,8 @@ func (st *state) lookAtTask(w *worker, now time.Time) (next time.Time) {
 			return next
 		}
 	} else if t := st.timeout(c); t > 0 {
-		// It has not started as far as its scoreboard tells. That is not believed for ever, but for so long: its answer may not
-		// be read yet.
+		// It has not started as far as its scoreboard tells. That is not believed for ever, but for so long: its answer
+		// may not be read yet.
 		due := w.headSince.Add(t + max(st.cfg.Heartbeat, 0) + time.Second)
 		if !now.Before(due) {
 			w.kill(st, ReasonStall)
@@ -291,7 +295,8 @@ func (st *state) lookAtPulse(w *worker, now time.Time) (next time.Time) {
 	switch {
 	case w.pingedAt.IsZero():
 		w.ping(now)
-	case now.Sub(w.pingedAt) < every-every/32: // who is due soon is pinged along: a few looks are for thousands, and not all answer at once
+	case now.Sub(w.pingedAt) < every-every/32:
+		// who is due soon is pinged along: a few looks are for thousands, and not all answer at once
 	case w.lives():
 		w.ping(now)
 	case now.Sub(w.pingedAt) >= limit:
@@ -301,8 +306,8 @@ func (st *state) lookAtPulse(w *worker, now time.Time) (next time.Time) {
 	return now.Add(every - min(now.Sub(w.pingedAt)%every, every-keeperTick))
 }
 
-// lives tells whether w has answered its last ping. One that is not pinged, since its interpreter may be busy with what is in good
-// order, shows that it lives by not being stopped, and by not leaving tasks lying when it has nothing to do.
+// lives tells whether w has answered its last ping. One that is not pinged, since its interpreter may be busy with what
+// is in good order, shows that it lives by not being stopped, and by not leaving tasks lying when it has nothing to do.
 func (w *worker) lives() bool {
 	ping, pinged := w.board.Pong()
 	if pinged {
@@ -337,9 +342,9 @@ const minSilence = time.Second
 
 var errSilent = errors.New("runs nothing, and what it owes an answer for is not answered")
 
-// lookForAnswer ends a worker that owes something and does nothing about it though it is alive: it runs no task and has some, or
-// has sent half a frame. What it wrote went elsewhere, or what it was to read did. What this process itself is still writing or
-// copying is not held against it.
+// lookForAnswer ends a worker that owes something and does nothing about it though it is alive: it runs no task and has
+// some, or has sent half a frame. What it wrote went elsewhere, or what it was to read did. What this process itself is
+// still writing or copying is not held against it.
 func (st *state) lookForAnswer(w *worker, now time.Time) (next time.Time) {
 	if w.killed || !w.died.IsZero() || w.flight.count == 0 && !w.torn || st.cfg.mutant == mutantNoAnswer {
 		w.owesSince = time.Time{}
@@ -357,7 +362,8 @@ func (st *state) lookForAnswer(w *worker, now time.Time) (next time.Time) {
 	if w.owesSince.IsZero() {
 		w.owesSince, w.owesAsked = now, 0
 	}
-	if ask := w.owesSince.Add(limit / 8); now.Before(ask) { // one that is seen between two tasks, as many are, is not disturbed
+	if ask := w.owesSince.Add(limit / 8); now.Before(ask) {
+		// one that is seen between two tasks, as many are, is not disturbed
 		return ask
 	}
 	if w.owesAsked == 0 {

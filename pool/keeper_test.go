@@ -26,8 +26,8 @@ type pong struct {
 
 func (p *pong) Pong() (uint32, bool) { return p.last, true }
 
-// The keeper looks at all workers when one is to be pinged. Of a thousand that came up one after the other each would make it look at the
-// thousand, and a pool without tasks would use up a processor.
+// The keeper looks at all workers when one is to be pinged. Of a thousand that came up one after the other each would
+// make it look at the thousand, and a pool without tasks would use up a processor.
 func TestAFewLooksPingAThousandWorkersAndNotAllAtOnce(t *testing.T) {
 	g := NewWithT(t)
 	const workers, every = 1000, time.Second
@@ -59,7 +59,8 @@ func TestAFewLooksPingAThousandWorkersAndNotAllAtOnce(t *testing.T) {
 	g.Expect(most).To(BeNumerically("<=", every), "each is pinged as often as before")
 }
 
-// Under load a fifth worker comes to tiny tasks that four are enough for, when one of these got no processor. It would stay there for ever.
+// Under load a fifth worker comes to tiny tasks that four are enough for, when one of these got no processor. It would
+// stay there for ever.
 func TestAWorkerTooManyForTinyTasksRestsWhenItHasAnswered(t *testing.T) {
 	g := NewWithT(t)
 	st := &state{Pool: &Pool{}, pacer: pacer{cost: tinyTask - 1}}

@@ -39,9 +39,11 @@ func (l *lockedBuffer) String() string {
 func TestTheLoggerGetsLivesAtInfoAndFailuresAtWarn(t *testing.T) {
 	g, log := NewWithT(t), &lockedBuffer{}
 	p := start(t, pool.Config{Size: 1, Logger: slog.New(slog.NewTextHandler(log, nil))})
-	g.Eventually(log.String).Should(MatchRegexp(`level=INFO msg="worker ready" worker=Worker-1 pid=\d+ slot=0 generation=1`))
+	g.Eventually(log.String).
+		Should(MatchRegexp(`level=INFO msg="worker ready" worker=Worker-1 pid=\d+ slot=0 generation=1`))
 	g.Expect(dieOnce.Call(bound(t), via(p), "goroutine panic")).To(Equal(2))
-	g.Eventually(log.String).Should(MatchRegexp(`level=WARN msg="worker exited" worker=Worker-1 .*panic: not recovered`))
+	g.Eventually(log.String).
+		Should(MatchRegexp(`level=WARN msg="worker exited" worker=Worker-1 .*panic: not recovered`))
 	g.Expect(p.Close()).To(Succeed())
 	g.Expect(log.String()).To(MatchRegexp(`level=INFO msg="worker exited" worker=Worker-2`))
 }
@@ -136,7 +138,9 @@ func TestEachConfigFieldIsUsedInATestAndAnExample(t *testing.T) {
 		return all.String()
 	}
 	tests, examples := read(false), read(true)
-	for _, typ := range []reflect.Type{reflect.TypeFor[pool.Config](), reflect.TypeFor[pool.Backoff](), reflect.TypeFor[pool.Budgets]()} {
+	for _, typ := range []reflect.Type{
+		reflect.TypeFor[pool.Config](), reflect.TypeFor[pool.Backoff](), reflect.TypeFor[pool.Budgets](),
+	} {
 		for i := range typ.NumField() {
 			f := typ.Field(i)
 			if !f.IsExported() {

@@ -36,8 +36,8 @@ func (c Config) launch(id string) (l process.Launch, err error) {
 	return l, nil
 }
 
-// lookUpCommand finds the program of Config.Command. The path stays as it is found: an interpreter of a virtual environment is a
-// link out of it, and knows where it belongs by its name.
+// lookUpCommand finds the program of Config.Command. The path stays as it is found: an interpreter of a virtual
+// environment is a link out of it, and knows where it belongs by its name.
 func (c Config) lookUpCommand() (string, error) {
 	name := c.Command[0]
 	if strings.Contains(name, "/") && !filepath.IsAbs(name) {

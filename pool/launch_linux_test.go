@@ -31,9 +31,18 @@ func TestAReplacementStartsWithWhatNewSaw(t *testing.T) {
 	}{
 		{"a relative directory", "sub", func(g *WithT, _, _ string) { g.Expect(os.Chdir("/")).To(Succeed()) }},
 		{"no directory", "", func(g *WithT, _, _ string) { g.Expect(os.Chdir("/")).To(Succeed()) }},
-		{"a directory that is renamed", "sub", func(g *WithT, _, sub string) { g.Expect(os.Rename(sub, sub+"2")).To(Succeed()) }},
-		{"a directory that is removed", "sub", func(g *WithT, _, sub string) { g.Expect(os.Remove(sub)).To(Succeed()) }},
-		{"the directory that it is in, removed", "", func(g *WithT, home, _ string) { g.Expect(os.RemoveAll(home)).To(Succeed()) }},
+		{
+			"a directory that is renamed", "sub",
+			func(g *WithT, _, sub string) { g.Expect(os.Rename(sub, sub+"2")).To(Succeed()) },
+		},
+		{
+			"a directory that is removed", "sub",
+			func(g *WithT, _, sub string) { g.Expect(os.Remove(sub)).To(Succeed()) },
+		},
+		{
+			"the directory that it is in, removed", "",
+			func(g *WithT, home, _ string) { g.Expect(os.RemoveAll(home)).To(Succeed()) },
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			g, home := NewWithT(t), t.TempDir()
@@ -66,8 +75,9 @@ func TestWhatAStartLacksIsToldByNew(t *testing.T) {
 	plain := filepath.Join(dir, "plain")
 	g.Expect(os.WriteFile(plain, []byte("no program"), 0o600)).To(Succeed())
 	for field, cfg := range map[string]pool.Config{
-		"Config.Program": {Program: plain}, "Program: exec: \"not-there\"": {Program: "not-there"}, "Config.Program: ": {Program: dir},
-		"Config.Dir is": {Dir: plain}, "Config.Dir: ": {Dir: filepath.Join(dir, "gone")},
+		"Config.Program": {Program: plain}, "Program: exec: \"not-there\"": {Program: "not-there"},
+		"Config.Program: ": {Program: dir}, "Config.Dir is": {Dir: plain},
+		"Config.Dir: ": {Dir: filepath.Join(dir, "gone")},
 	} {
 		_, err := pool.New(bound(t), cfg)
 		g.Expect(err).To(MatchError(ContainSubstring(field)))
@@ -145,20 +155,23 @@ func TestALimitOfTheHostThatNoRetryLiftsEndsNewAtOnceWithWhatItIs(t *testing.T) 
 
 func TestWhatAContainerLacksIsToldByNew(t *testing.T) {
 	beside(t)
-	if err := exec.CommandContext(t.Context(), "unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt").Run(); err != nil {
+	if err := exec.CommandContext(t.Context(), "unshare", "-rm", "mount", "-t", "tmpfs", "none",
+		"/mnt").Run(); err != nil {
 		t.Skipf("needs a mount namespace: %v", err)
 	}
 	for _, dir := range []string{"/proc", "/dev"} {
 		g := NewWithT(t)
-		said, _, err := alone(t, `exec unshare -rm sh -c 'mount -t tmpfs none `+dir+` && exec "$0"' "$0";`, envNews, "yes")
+		said, _, err := alone(t, `exec unshare -rm sh -c 'mount -t tmpfs none `+dir+` && exec "$0"' "$0";`,
+			envNews, "yes")
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(said).To(And(ContainSubstring("no such file"), ContainSubstring("a pool needs /dev/null, and /proc of the pid namespace")), dir)
+		g.Expect(said).To(And(ContainSubstring("no such file"),
+			ContainSubstring("a pool needs /dev/null, and /proc of the pid namespace")), dir)
 		g.Expect(said).NotTo(ContainSubstring("deadline"), dir)
 	}
 }
 
-// envHumbled makes this program a host that gives up its rights after New, and tells what becomes of its worker's replacement in that
-// directory.
+// envHumbled makes this program a host that gives up its rights after New, and tells what becomes of its worker's
+// replacement in that directory.
 const envHumbled = "POOL_TEST_HUMBLED"
 
 func init() {
@@ -189,7 +202,8 @@ func TestARightThatTheHostGaveUpIsTold(t *testing.T) {
 	g.Expect(os.Chmod(dir, 0o700)).To(Succeed())
 	said, _, err := alone(t, "", envHumbled, dir)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(said).To(And(ContainSubstring("permission denied: user 65534 may not run the program, or not enter"), ContainSubstring("Config.Dir")))
+	g.Expect(said).To(And(ContainSubstring("permission denied: user 65534 may not run the program, or not enter"),
+		ContainSubstring("Config.Dir")))
 }
 
 // envRefused makes this program one that is refused memfds, as by a container's filter, and tells what New says.
@@ -293,7 +307,8 @@ func TestWorkersAndGuardianAreToldApartByPsAndTop(t *testing.T) {
 
 func guardians(id string) []int { return processesWith("RESPAWN_GUARDIAN=" + id) }
 
-// envTerminal makes this program the host of a worker, in the foreground of a terminal, whose handler asks there for a password.
+// envTerminal makes this program the host of a worker, in the foreground of a terminal, whose handler asks there for a
+// password.
 const envTerminal = "POOL_TEST_TERMINAL"
 
 func init() {
@@ -396,8 +411,9 @@ func possess() (p possessions, err error) {
 		terminal.Close()
 	}
 	p = possessions{
-		Args: os.Args, FlagsParsed: flag.Parsed(), FromInit: fromInit, Declared: declared, PID: os.Getpid(), Session: int(session),
-		Group: syscall.Getpgrp(), Terminal: openErr == nil, MarkedWorker: os.Getenv("RESPAWN_WORKER"), MarkedPool: os.Getenv("RESPAWN_POOL"),
+		Args: os.Args, FlagsParsed: flag.Parsed(), FromInit: fromInit, Declared: declared, PID: os.Getpid(),
+		Session: int(session), Group: syscall.Getpgrp(), Terminal: openErr == nil,
+		MarkedWorker: os.Getenv("RESPAWN_WORKER"), MarkedPool: os.Getenv("RESPAWN_POOL"),
 	}
 	p.Stdin, err = os.Readlink("/proc/self/fd/0")
 	return p, err

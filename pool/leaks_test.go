@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"github.com/respawn-go/respawn/internal/takes"
 	"os"
 	"slices"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	guards "github.com/respawn-go/respawn/internal/guardian"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 
 	"github.com/onsi/gomega/gleak"
@@ -21,7 +21,8 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// noLeaks notes what this process has, and returns a check that it has no more goroutines, files and children than that.
+// noLeaks notes what this process has, and returns a check that it has no more goroutines, files and children than
+// that.
 func noLeaks(t *testing.T) (check func()) {
 	t.Helper()
 	goroutines, files, had := gleak.Goroutines(), openFiles(), len(children())
@@ -30,7 +31,8 @@ func noLeaks(t *testing.T) (check func()) {
 		g := NewWithT(t)
 		g.Eventually(gleak.Goroutines).WithTimeout(patience).ShouldNot(gleak.HaveLeaked(goroutines))
 		g.Eventually(openFiles).WithTimeout(patience).Should(BeNumerically("<=", files), "open files")
-		g.Eventually(func() int { return len(children()) }).WithTimeout(patience).Should(BeNumerically("<=", had), "children")
+		g.Eventually(func() int { return len(children()) }).WithTimeout(patience).Should(BeNumerically("<=", had),
+			"children")
 	}
 }
 
@@ -48,8 +50,10 @@ func watchLeaks(run func() int) (code int) {
 		fmt.Printf("--- FAIL: after all tests:\n%s\n", message)
 		code = 1
 	})
-	real := func() []gleak.Goroutine { // a simulation looks for what it leaves by itself, and with a mutant there is some
-		return slices.DeleteFunc(gleak.Goroutines(), func(r gleak.Goroutine) bool { return strings.Contains(r.State, "synctest bubble") })
+	real := func() []gleak.Goroutine {
+		// a simulation looks for what it leaves by itself, and with a mutant there is some
+		return slices.DeleteFunc(gleak.Goroutines(),
+			func(r gleak.Goroutine) bool { return strings.Contains(r.State, "synctest bubble") })
 	}
 	g.Eventually(real).WithTimeout(patience).ShouldNot(gleak.HaveLeaked(goroutines))
 	g.Eventually(openFiles).WithTimeout(patience).Should(BeNumerically("<=", files), "open files")
@@ -60,8 +64,9 @@ func watchLeaks(run func() int) (code int) {
 // besides are the tests that run beside others, by name.
 var besides sync.Map
 
-// beside lets a test that mostly waits run beside others like it, after all the rest. Files and goroutines cannot be told
-// apart then: what is left of them is looked for after all tests, and start looks for processes of its own pool only.
+// beside lets a test that mostly waits run beside others like it, after all the rest. Files and goroutines cannot be
+// told apart then: what is left of them is looked for after all tests, and start looks for processes of its own pool
+// only.
 func beside(t *testing.T) {
 	t.Helper()
 	besides.Store(t.Name(), true)

@@ -12,13 +12,14 @@ import (
 
 var errHungUp = errors.New("closed its socket and did not exit")
 
-// maxAttempts ends a task that came back from a dead worker this often without being blamed for the death, started or not:
-// honest workers do not come near it.
+// maxAttempts ends a task that came back from a dead worker this often without being blamed for the death, started or
+// not: honest workers do not come near it.
 const maxAttempts = 100
 
-// A worker's end is told here in its order, which docs/architecture.md tells too: reap finds the process dead and collects what is
-// known of it, while its reader takes in what it had answered; whoever looks after the worker waits for that (awaitEnd) and buries
-// it, which blames one task at most and sends the others again (afterDeath); then its resources are released, and its slot goes on.
+// A worker's end is told here in its order, which docs/architecture.md tells too: reap finds the process dead and
+// collects what is known of it, while its reader takes in what it had answered; whoever looks after the worker waits
+// for that (awaitEnd) and buries it, which blames one task at most and sends the others again (afterDeath); then its
+// resources are released, and its slot goes on.
 
 // death is what is known of the end of a process.
 type death struct {
@@ -28,8 +29,8 @@ type death struct {
 	unreaped bool   // it could not be reaped in time and is given up; the rest is not known
 }
 
-// reap waits for the end of the process. From its death on the pool sends it no more tasks, and does not kill it, which would be
-// what it died of in the record, however long its output keeps that waiting.
+// reap waits for the end of the process. From its death on the pool sends it no more tasks, and does not kill it, which
+// would be what it died of in the record, however long its output keeps that waiting.
 func (w *worker) reap() {
 	w.proc.AwaitDeath()
 	st := w.p.lock()
@@ -45,8 +46,8 @@ func (w *worker) reap() {
 	close(w.exited)
 }
 
-// awaitEnd waits for the end of a worker, buries it, and has what it held released beside what comes next. A worker that cannot be
-// reaped in time is waited for by nobody but a goroutine.
+// awaitEnd waits for the end of a worker, buries it, and has what it held released beside what comes next. A worker
+// that cannot be reaped in time is waited for by nobody but a goroutine.
 func (p *Pool) awaitEnd(w *worker) Exit {
 	var d death
 	select {
@@ -125,8 +126,9 @@ func (p *Pool) bury(w *worker, d death) Exit {
 // exitRecord makes the record of w's end.
 func (w *worker) exitRecord(d death) Exit {
 	x := Exit{
-		Worker: w.name, Generation: w.gen, Slot: -1, PID: w.proc.PID(), At: w.died, Reason: w.reason, Asked: w.asked, Settled: w.settled,
-		Code: unknownCode,
+		Worker: w.name, Generation: w.gen, Slot: -1, PID: w.proc.PID(), At: w.died, Reason: w.reason, Asked: w.asked,
+		Settled: w.settled,
+		Code:    unknownCode,
 	}
 	if w.slot != nil {
 		x.Slot = w.slot.index
@@ -139,7 +141,8 @@ func (w *worker) exitRecord(d death) Exit {
 		x.Code, x.Signal, x.UserTime, x.SystemTime, x.MaxRSS = st.Code, st.Signal, st.User, st.System, Bytes(st.MaxRSS)
 		x.Stderr, x.Stopped = d.stderr, st.Stopped
 		unknown := st.Code == unknownCode
-		if killed := w.killed && (st.Signal == syscall.SIGKILL || unknown); !killed && !(w.stopSent && (st.Code == 0 || unknown)) {
+		if killed := w.killed && (st.Signal == syscall.SIGKILL || unknown); !killed &&
+			!(w.stopSent && (st.Code == 0 || unknown)) {
 			x.Reason = ReasonNone // it ended by itself before the pool came to end it
 		}
 	}
@@ -147,8 +150,8 @@ func (w *worker) exitRecord(d death) Exit {
 	return x
 }
 
-// guilty is the task that was running when w died. A worker that lies about it, or says that nothing runs, is charged for
-// the oldest task that it has started and not answered.
+// guilty is the task that was running when w died. A worker that lies about it, or says that nothing runs, is charged
+// for the oldest task that it has started and not answered.
 func (w *worker) guilty() (c *call) {
 	phase, seq := w.board.Running()
 	if phase == wire.PhaseRunning || phase == wire.PhaseWriting {
@@ -226,7 +229,8 @@ func (st *state) spent(c *call, exit Exit, guilty bool) bool {
 	x := c.more()
 	x.charge(exit)
 	b, own := st.cfg.Budgets, x.budgets
-	return int(x.crashes) >= cmp.Or(own.Crashes, b.Crashes) || int(x.ooms) >= cmp.Or(own.OOM, b.OOM) || int(x.kills) >= cmp.Or(own.Killed, b.Killed)
+	return int(x.crashes) >= cmp.Or(own.Crashes, b.Crashes) || int(x.ooms) >= cmp.Or(own.OOM, b.OOM) ||
+		int(x.kills) >= cmp.Or(own.Killed, b.Killed)
 }
 
 // charge counts a death against the budget of its kind.
@@ -271,7 +275,8 @@ func (p *Pool) tend(w *worker) ending {
 	}
 	switch {
 	case end == endBad:
-		st.fails(&BootError{Worker: w.name, Reason: "died right after it was ready", Exit: exit, Err: w.rejected}, false, w.probe)
+		st.fails(&BootError{Worker: w.name, Reason: "died right after it was ready", Exit: exit, Err: w.rejected},
+			false, w.probe)
 	case w.probe && end == endGood:
 		st.staysUp(w)
 	case w.probe:

@@ -25,8 +25,8 @@ func (st *state) retire(w *worker, reason Reason) {
 	st.notify()
 }
 
-// withdraw takes a ready worker out of service: it gets nothing new, and what it has not started goes back to the queue.
-// The caller dispatches.
+// withdraw takes a ready worker out of service: it gets nothing new, and what it has not started goes back to the
+// queue. The caller dispatches.
 func (st *state) withdraw(w *worker) {
 	w.state = Retiring
 	if w.slot == nil {
@@ -96,9 +96,9 @@ func slotRemoved(index int) error {
 }
 
 // Restart replaces every worker that was started before the call, one slot after the other: each finishes its task and
-// exits, and its replacement is ready before the next one is asked to. No task fails for it. Replacements are the executable that
-// this process runs, whatever has been deployed in its place since: to load that, set [Config.Program]. It returns when all of them
-// have been replaced, or ctx's error; ErrClosed when the pool is closed meanwhile.
+// exits, and its replacement is ready before the next one is asked to. No task fails for it. Replacements are the
+// executable that this process runs, whatever has been deployed in its place since: to load that, set [Config.Program].
+// It returns when all of them have been replaced, or ctx's error; ErrClosed when the pool is closed meanwhile.
 func (p *Pool) Restart(ctx context.Context) error {
 	called := time.Now()
 	for i := 0; ; i++ {
@@ -139,8 +139,8 @@ func (p *Pool) slotAt(i int) (*slot, error) {
 }
 
 // Drain takes no new tasks (ErrClosed from now on), waits until every accepted one has settled, and stops the workers.
-// When ctx ends first it returns ctx's error and the pool goes on draining; Close or Terminate end it. It returns ErrClosed
-// when Terminate ended tasks that had been accepted.
+// When ctx ends first it returns ctx's error and the pool goes on draining; Close or Terminate end it. It returns
+// ErrClosed when Terminate ended tasks that had been accepted.
 func (p *Pool) Drain(ctx context.Context) error {
 	return p.drain(ctx, func() bool { return false })
 }
@@ -192,8 +192,9 @@ func (st *state) dismiss(w *worker) {
 }
 
 // Close finishes what was submitted and stops the workers: Drain, bounded by Config.CloseTimeout, then Terminate. It
-// returns nil when everything settled by itself. Closing twice is fine. A program that replaces itself by execve(2) closes its
-// pools first: the workers end by themselves, but the new program is not the one that reaps them, and they stay zombies.
+// returns nil when everything settled by itself. Closing twice is fine. A program that replaces itself by execve(2)
+// closes its pools first: the workers end by themselves, but the new program is not the one that reaps them, and they
+// stay zombies.
 func (p *Pool) Close() error {
 	late := false
 	st := p.lock()
@@ -210,12 +211,13 @@ func (p *Pool) Close() error {
 		return err
 	}
 	p.Terminate()
-	return fmt.Errorf("%w: not drained within Config.CloseTimeout, %v, and what was left was terminated: %w", ErrClosed, p.cfg.CloseTimeout, err)
+	return fmt.Errorf("%w: not drained within Config.CloseTimeout, %v, and what was left was terminated: %w",
+		ErrClosed, p.cfg.CloseTimeout, err)
 }
 
-// Terminate stops now: every worker and all it started is killed, but what has cleared its environment and left the process
-// group (without a cgroup), and every unsettled future fails with ErrClosed. It
-// returns when all of them are gone. Terminating twice is fine.
+// Terminate stops now: every worker and all it started is killed, but what has cleared its environment and left the
+// process group (without a cgroup), and every unsettled future fails with ErrClosed. It returns when all of them are
+// gone. Terminating twice is fine.
 func (p *Pool) Terminate() {
 	st := p.lock()
 	st.stage = stateClosed

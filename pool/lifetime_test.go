@@ -2,7 +2,6 @@ package pool_test
 
 import (
 	"context"
-	"github.com/respawn-go/respawn/internal/takes"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,6 +9,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -169,7 +169,10 @@ func TestWorkersAreListedWithUniqueNamesAndRealPids(t *testing.T) {
 
 func TestAKilledWorkerIsListedAsStoppedUntilItsReplacementStarts(t *testing.T) {
 	g, path := NewWithT(t), fault(t)
-	p := start(t, pool.Config{Size: 1, Backoff: pool.Backoff{Base: time.Hour, Max: time.Hour}, Initializer: setState.With("exit-while-exists:" + path)})
+	p := start(t, pool.Config{
+		Size: 1, Backoff: pool.Backoff{Base: time.Hour, Max: time.Hour},
+		Initializer: setState.With("exit-while-exists:" + path),
+	})
 	create(t, path)
 	kill(t, pids(p)[0], 9)
 	g.Eventually(func() string { return p.Workers()[0].String() }).WithTimeout(patience).

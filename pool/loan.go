@@ -11,17 +11,18 @@ import (
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
-// Loan is the result of a task that its caller reads where it came in, in memory that the worker shares: [Borrow] makes it, and
-// Release gives it back. Keep the Loan as long as its bytes are in use: one that nobody refers to any more is released by the garbage
-// collector some time later, whoever has its bytes.
+// Loan is the result of a task that its caller reads where it came in, in memory that the worker shares: [Borrow] makes
+// it, and Release gives it back. Keep the Loan as long as its bytes are in use: one that nobody refers to any more is
+// released by the garbage collector some time later, whoever has its bytes.
 //
-// A worker lends one result that it made and one that is a part of its argument at a time, so that what is on loan is bounded by the
-// number of workers. While they are out, further large results of that worker are copied, as those of Call are, and nothing waits: a
-// loan that is never released costs a copy and the memory, and no task. What a worker lent stays as it was when the worker dies
-// or the pool is closed, until it is released; then the memory is gone.
+// A worker lends one result that it made and one that is a part of its argument at a time, so that what is on loan is
+// bounded by the number of workers. While they are out, further large results of that worker are copied, as those of
+// Call are, and nothing waits: a loan that is never released costs a copy and the memory, and no task. What a worker
+// lent stays as it was when the worker dies or the pool is closed, until it is released; then the memory is gone.
 //
-// The bytes must not be changed. Those of a result that the worker made are in memory that the worker can write to, so a broken or hostile one can
-// change them while they are looked at: copy before you check what must not change between the check and its use. Those of a result that is a part of a [Lent] argument no worker can write to.
+// The bytes must not be changed. Those of a result that the worker made are in memory that the worker can write to, so
+// a broken or hostile one can change them while they are looked at: copy before you check what must not change between
+// the check and its use. Those of a result that is a part of a [Lent] argument no worker can write to.
 //
 // Safe for concurrent use, except that nobody may read the bytes when Release is called.
 type Loan struct {
@@ -31,9 +32,10 @@ type Loan struct {
 	once    sync.Once
 }
 
-// Borrow is Call for a task whose result is bytes, and lends them where Call copies: a large echo is copied once, on its way in. The caller
-// releases the loan when it has read them. Small results are copies, as are those of a [Remote], of workers in another language,
-// and those of a worker that has lent one already (see [Loan]); a copy is released in the same way, which does nothing.
+// Borrow is Call for a task whose result is bytes, and lends them where Call copies: a large echo is copied once, on
+// its way in. The caller releases the loan when it has read them. Small results are copies, as are those of a [Remote],
+// of workers in another language, and those of a worker that has lent one already (see [Loan]); a copy is released in
+// the same way, which does nothing.
 func Borrow[In any](ctx context.Context, r Runner, t Task[In, Lent], in In, opts ...Option) (*Loan, error) {
 	p, here := r.(*Pool)
 	if !here {
@@ -58,8 +60,8 @@ func Borrow[In any](ctx context.Context, r Runner, t Task[In, Lent], in In, opts
 	return &Loan{bytes: v}, nil
 }
 
-// Bytes are the result; nil once it is released. Nobody may use them after that: where they were there is the result of another task,
-// or nothing, and to look at it is a fault that ends this program.
+// Bytes are the result; nil once it is released. Nobody may use them after that: where they were there is the result of
+// another task, or nothing, and to look at it is a fault that ends this program.
 func (l *Loan) Bytes() Lent { return l.bytes }
 
 // Release gives the memory back. The second time it does nothing.
@@ -131,8 +133,8 @@ func (w *worker) argument(c *call) wire.Ref {
 	return wire.Ref{Offset: uint64(w.place * (len(down) / wire.Places)), Size: uint64(c.size())}
 }
 
-// Large byte slices and strings are copied as seldom as can be: once into the arena and once out of it on each side. The
-// copies out are there because the memory is the other side's to change.
+// Large byte slices and strings are copied as seldom as can be: once into the arena and once out of it on each side.
+// The copies out are there because the memory is the other side's to change.
 
 // borrow makes a large simple value the call's data without encoding it: its head goes to inline. A slice is used as it
 // is when the caller waits for the outcome, else copied, since its owner may go on to change it; a string is never

@@ -3,7 +3,6 @@ package pool_test
 import (
 	"bytes"
 	"context"
-	"github.com/respawn-go/respawn/internal/takes"
 	"os"
 	"regexp"
 	"runtime"
@@ -15,6 +14,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/types"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -58,7 +58,9 @@ func eachLending(t *testing.T, size int, test func(g *WithT, p *pool.Pool, borro
 
 // all tells whether so many bytes have that value.
 func all(value byte) types.GomegaMatcher {
-	return WithTransform(func(b pool.Lent) bool { return len(b) == loanSize && bytes.Count(b, []byte{value}) == loanSize }, BeTrue())
+	return WithTransform(func(b pool.Lent) bool {
+		return len(b) == loanSize && bytes.Count(b, []byte{value}) == loanSize
+	}, BeTrue())
 }
 
 func TestALoanIsTheMemoryThatTheResultCameIn(t *testing.T) {
@@ -111,7 +113,8 @@ func shared(t *testing.T, what string) (bytes int) {
 	t.Helper()
 	smaps, err := os.ReadFile("/proc/self/smaps")
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	for _, m := range regexp.MustCompile(`(?s)memfd:respawn-(?:down|up).*?\n`+what+`: +(\d+) kB`).FindAllStringSubmatch(string(smaps), -1) {
+	for _, m := range regexp.MustCompile(`(?s)memfd:respawn-(?:down|up).*?\n`+what+`: +(\d+) kB`).
+		FindAllStringSubmatch(string(smaps), -1) {
 		kb, _ := strconv.Atoi(m[1])
 		bytes += kb << 10
 	}
@@ -158,7 +161,8 @@ func TestALoanOutlivesItsWorkerAndItsPool(t *testing.T) {
 		ofDead.Release()
 		g.Expect(ofClosed.Bytes()).To(all(2))
 		ofClosed.Release()
-		g.Eventually(func() int { return shared(t, "Size") }, patience).Should(BeZero(), "what was lent is mapped still")
+		g.Eventually(func() int { return shared(t, "Size") }, patience).Should(BeZero(),
+			"what was lent is mapped still")
 	})
 }
 

@@ -12,8 +12,9 @@ import (
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
-// state is what Pool.mu guards. Whoever has one holds the lock: lock gives it, and unlock takes it back. A method of *state is called
-// in a critical section, then, and cannot be called elsewhere; a method of *Pool is called outside of one, and may take the lock.
+// state is what Pool.mu guards. Whoever has one holds the lock: lock gives it, and unlock takes it back. A method of
+// *state is called in a critical section, then, and cannot be called elsewhere; a method of *Pool is called outside of
+// one, and may take the lock.
 type state struct {
 	*Pool
 	stage   poolState

@@ -49,8 +49,8 @@ func TestMain(m *testing.M) {
 	os.Exit(watchRaces(func() int { return around(func() int { return watchLeaks(m.Run) }) }))
 }
 
-// How the suite is run over something else: around runs all tests with what they need beside them; starting is told of each pool of
-// start's, with its settings, and gives what is to be done when it has ended.
+// How the suite is run over something else: around runs all tests with what they need beside them; starting is told of
+// each pool of start's, with its settings, and gives what is to be done when it has ended.
 var (
 	around   = func(run func() int) int { return run() }
 	starting = func(*testing.T, *pool.Pool, pool.Config) (ended func()) { return func() {} }
@@ -110,7 +110,8 @@ var (
 		}
 	})
 	unencodable = pool.Register("unencodable", func(context.Context, int) (any, error) { return make(chan int), nil })
-	picky       = pool.Register("picky", func(_ context.Context, v struct{ N uint8 }) (int, error) { return int(v.N), nil })
+	picky       = pool.Register("picky",
+		func(_ context.Context, v struct{ N uint8 }) (int, error) { return int(v.N), nil })
 	initialised = pool.Register("initialised", func(context.Context, int) (string, error) { return initState, nil })
 	leak        = pool.Register("leak", func(_ context.Context, n int) (int, error) {
 		b := make([]byte, n)
@@ -260,7 +261,10 @@ func perish(how string) error {
 		defaultAction(syscall.SIGABRT)
 		killPID(me, syscall.SIGABRT)
 	case "SIGSEGV", "SIGABRT", "SIGTERM", "SIGKILL":
-		sig := map[string]syscall.Signal{"SIGSEGV": syscall.SIGSEGV, "SIGABRT": syscall.SIGABRT, "SIGTERM": syscall.SIGTERM, "SIGKILL": syscall.SIGKILL}[how]
+		sig := map[string]syscall.Signal{
+			"SIGSEGV": syscall.SIGSEGV, "SIGABRT": syscall.SIGABRT, "SIGTERM": syscall.SIGTERM,
+			"SIGKILL": syscall.SIGKILL,
+		}[how]
 		signal.Reset(sig)
 		killPID(me, sig)
 	case "ignore SIGTERM":
@@ -282,8 +286,8 @@ var patience = time.Minute
 // loaded stretches a limit that is part of a promise for a machine that is busy with other things.
 func loaded(d time.Duration) time.Duration { return 5 * d }
 
-// fewer is n, or few under the race detector, where each start of a process and each byte copied takes ten times as long.
-// It is for tests whose assertions hold for any number.
+// fewer is n, or few under the race detector, where each start of a process and each byte copied takes ten times as
+// long. It is for tests whose assertions hold for any number.
 func fewer(n, few int) int {
 	if raceEnabled {
 		return few
@@ -380,7 +384,8 @@ func kill(t *testing.T, pid int, sig syscall.Signal) {
 	NewWithT(t).Expect(killPID(pid, sig)).To(Succeed())
 }
 
-// killPID signals one process. A slot without a worker has the number 0, which to the kernel means everybody in the tests' own group.
+// killPID signals one process. A slot without a worker has the number 0, which to the kernel means everybody in the
+// tests' own group.
 func killPID(pid int, sig syscall.Signal) error {
 	if pid <= 0 {
 		return syscall.ESRCH
@@ -400,7 +405,8 @@ func testProgram(g *WithT) string {
 	return path
 }
 
-// alone runs this test program as a host of its own, which is told by the variable what to be, after the shell commands.
+// alone runs this test program as a host of its own, which is told by the variable what to be, after the shell
+// commands.
 func alone(t *testing.T, limits, variable, value string) (stdout, stderr string, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

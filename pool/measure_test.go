@@ -33,14 +33,18 @@ func measured(t *testing.T, cfg Config) *Pool {
 func TestTimesAreMeasuredByTaskAndInAll(t *testing.T) {
 	g := NewWithT(t)
 	p := measured(t, Config{Size: 1, Measure: true})
-	fs := []*Future[int]{measuredSleep.Submit(t.Context(), p, 20), measuredSleep.Submit(t.Context(), p, 20), measuredFail.Submit(t.Context(), p, 0)}
+	fs := []*Future[int]{
+		measuredSleep.Submit(t.Context(), p, 20), measuredSleep.Submit(t.Context(), p, 20),
+		measuredFail.Submit(t.Context(), p, 0),
+	}
 	for _, f := range fs {
 		<-f.Done()
 	}
 	s := p.Stats()
 	g.Expect(s.Tasks).To(HaveLen(2))
 	sleep, fail := s.Tasks["measured-sleep"], s.Tasks["measured-fail"]
-	g.Expect([]uint64{sleep.OK, sleep.Failed, sleep.Run.Count(), sleep.Queue.Count(), sleep.Total.Count()}).To(HaveExactElements(uint64(2), uint64(0), uint64(2), uint64(2), uint64(2)))
+	g.Expect([]uint64{sleep.OK, sleep.Failed, sleep.Run.Count(), sleep.Queue.Count(), sleep.Total.Count()}).
+		To(HaveExactElements(uint64(2), uint64(0), uint64(2), uint64(2), uint64(2)))
 	g.Expect(sleep.Run.Sum).To(BeNumerically(">=", 40*time.Millisecond))
 	g.Expect(sleep.Total.Sum).To(BeNumerically(">=", sleep.Run.Sum))
 	g.Expect(sleep.Run.Quantile(0.5)).To(BeNumerically(">=", 20*time.Millisecond))
@@ -99,7 +103,8 @@ func TestAnOutcomeIsToldBeforeItsValueIsThereAndToAllWhoAsked(t *testing.T) {
 	release := sync.OnceFunc(func() { close(held) })
 	defer release()
 	f := measuredEcho.Submit(t.Context(), p, 1,
-		WithOutcome(func(o Outcome) { told <- o.Attempts }), WithOutcome(func(o Outcome) { told <- o.Attempts; <-held }))
+		WithOutcome(func(o Outcome) { told <- o.Attempts }),
+		WithOutcome(func(o Outcome) { told <- o.Attempts; <-held }))
 	g.Expect([]int{<-told, <-told}).To(Equal([]int{1, 1}))
 	g.Consistently(f.Done(), 50*time.Millisecond).ShouldNot(BeClosed())
 	release()
@@ -113,13 +118,16 @@ func TestWorkersThatEndAreCountedByReason(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	_, err = measuredSleep.Call(t.Context(), p, 60_000)
 	g.Expect(err).To(HaveOccurred())
-	g.Eventually(func() []uint64 { s := p.Stats(); return []uint64{s.Recycled, s.TimedOut, s.Stalled} }).WithTimeout(time.Minute).Should(HaveExactElements(uint64(1), uint64(1), uint64(0)))
+	g.Eventually(func() []uint64 { s := p.Stats(); return []uint64{s.Recycled, s.TimedOut, s.Stalled} }).
+		WithTimeout(time.Minute).Should(HaveExactElements(uint64(1), uint64(1), uint64(0)))
 	g.Expect(p.Stats().Ended(ReasonTimeout)).To(BeEquivalentTo(1))
 }
 
 func TestAHistogramsBucketsDouble(t *testing.T) {
 	g := NewWithT(t)
-	for _, d := range []time.Duration{0, 1, time.Microsecond, time.Microsecond + 1, 3 * time.Millisecond, time.Minute, time.Hour} {
+	for _, d := range []time.Duration{
+		0, 1, time.Microsecond, time.Microsecond + 1, 3 * time.Millisecond, time.Minute, time.Hour,
+	} {
 		var h Histogram
 		h.add(d, 1)
 		at := slices.Index(h.Counts[:], 1)
@@ -130,9 +138,10 @@ func TestAHistogramsBucketsDouble(t *testing.T) {
 	}
 }
 
-// BenchmarkMeasured has tiny tasks with and without, by turns: in each round a pool that does not measure, one that does, and another
-// that does not, which shows what differs by chance. It reports what the second and the third took of the first's time, and of the CPU
-// time of this process, as the median of all rounds and the tenths that it lies between:
+// BenchmarkMeasured has tiny tasks with and without, by turns: in each round a pool that does not measure, one that
+// does, and another that does not, which shows what differs by chance. It reports what the second and the third took of
+// the first's time, and of the CPU time of this process, as the median of all rounds and the tenths that it lies
+// between:
 //
 //	go test ./pool -run '^$' -bench Measured -benchtime 200x
 func BenchmarkMeasured(b *testing.B) {
@@ -191,8 +200,10 @@ func TestWordsAndTheDeadlineTravelWithATask(t *testing.T) {
 	p := measured(t, Config{Size: 1})
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	defer cancel()
-	g.Expect(measuredMeta.Call(ctx, p, "", WithMeta(map[string]string{"trace": "t1"}), WithKey("k"))).To(HaveExactElements("t1", "true true", "k"))
-	g.Expect(measuredMeta.Call(context.Background(), p, "", WithKey("\x00k"))).To(HaveExactElements("", "false false", "\x00k"))
+	g.Expect(measuredMeta.Call(ctx, p, "", WithMeta(map[string]string{"trace": "t1"}), WithKey("k"))).
+		To(HaveExactElements("t1", "true true", "k"))
+	g.Expect(measuredMeta.Call(context.Background(), p, "", WithKey("\x00k"))).
+		To(HaveExactElements("", "false false", "\x00k"))
 	got, err := measuredMeta.Call(ctx, p, "")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(got[1]).To(Equal("true true"))

@@ -24,9 +24,9 @@ func TaskID(ctx context.Context) uint64 { return serve.Of(ctx).ID() }
 // maxMeta bounds what WithMeta carries: the bytes of all names and values together.
 const maxMeta = 1 << 10
 
-// WithMeta has these words travel with the task to its handler, which reads them with [Meta]: a trace's identity, a tenant, a request's
-// number. Names and values have at most 1 KiB together: more fails the task. Given several times, the later names win. Workers of
-// another language, and tasks that go over a fleet, do not get them.
+// WithMeta has these words travel with the task to its handler, which reads them with [Meta]: a trace's identity, a
+// tenant, a request's number. Names and values have at most 1 KiB together: more fails the task. Given several times,
+// the later names win. Workers of another language, and tasks that go over a fleet, do not get them.
 func WithMeta(meta map[string]string) Option {
 	return func(o *options) {
 		all := maps.Clone(o.meta)
@@ -38,8 +38,8 @@ func WithMeta(meta map[string]string) Option {
 	}
 }
 
-// Meta is what the submitter sent with [WithMeta], nil for nothing, or if ctx is not a handler's. The map is shared by those who ask in
-// one task: do not change it.
+// Meta is what the submitter sent with [WithMeta], nil for nothing, or if ctx is not a handler's. The map is shared by
+// those who ask in one task: do not change it.
 func Meta(ctx context.Context) map[string]string { return serve.Of(ctx).Meta() }
 
 // checkMeta finds what is too large to travel.
@@ -54,7 +54,8 @@ func (o *options) checkMeta(task string) error {
 	return nil
 }
 
-// carry packs what travels with the call beside its argument: the submitter's deadline too, which its handler's context has.
+// carry packs what travels with the call beside its argument: the submitter's deadline too, which its handler's context
+// has.
 func (c *call) carry(ctx context.Context) {
 	at, has := ctx.Deadline()
 	if c.def.external || !has && (c.extra == nil || c.extra.meta == nil) {

@@ -41,9 +41,11 @@ const (
 
 func (m mutant) String() string {
 	return [...]string{
-		"none", "skip drain", "shift blame", "drop requeue", "settle twice", "no restart", "double run", "no guardian", "torn frame",
-		"blame all", "no budget", "resend", "collateral", "no timeout", "early timeout", "no grace", "run cancelled", "no heartbeat",
-		"strand", "any slot", "no breaker", "no backoff", "no quarantine", "kill on shrink", "close at once", "poison counts", "each end excused", "unsealed", "no answer", "leak",
+		"none", "skip drain", "shift blame", "drop requeue", "settle twice", "no restart", "double run", "no guardian",
+		"torn frame", "blame all", "no budget", "resend", "collateral", "no timeout", "early timeout", "no grace",
+		"run cancelled", "no heartbeat",
+		"strand", "any slot", "no breaker", "no backoff", "no quarantine", "kill on shrink", "close at once",
+		"poison counts", "each end excused", "unsealed", "no answer", "leak",
 	}[m]
 }
 

@@ -3,7 +3,6 @@ package pool_test
 import (
 	"errors"
 	"fmt"
-	"github.com/respawn-go/respawn/internal/takes"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -13,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/internal/cgroup"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -111,14 +111,17 @@ func TestWithoutACgroupTheDataLimitIsReportedAsOOM(t *testing.T) {
 	whole(t, p)
 }
 
-// The Go runtime ends with SIGABRT then, after the reports of all its threads, for which it may wait until the pool finds it
-// stalled.
+// The Go runtime ends with SIGABRT then, after the reports of all its threads, for which it may wait until the pool
+// finds it stalled.
 func TestOutOfMemoryIsOOMAlsoWhereACrashIsToAbort(t *testing.T) {
 	long(t)
 	needDataLimit(t)
 	beside(t)
 	g := NewWithT(t)
-	p := start(t, pool.Config{Size: 1, HardMemory: hard, NoCgroup: true, Heartbeat: 3 * time.Second, Env: []string{"GOTRACEBACK=crash"}, Budgets: pool.Budgets{Crashes: 1, OOM: 2}})
+	p := start(t, pool.Config{
+		Size: 1, HardMemory: hard, NoCgroup: true, Heartbeat: 3 * time.Second, Env: []string{"GOTRACEBACK=crash"},
+		Budgets: pool.Budgets{Crashes: 1, OOM: 2},
+	})
 	_, err := leak.Call(bound(t), p, flood)
 	var lost *pool.WorkerLostError
 	g.Expect(errors.As(err, &lost)).To(BeTrue(), "%v", err)

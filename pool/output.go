@@ -26,8 +26,8 @@ const (
 	passThroughWait = time.Second // for what was not written when the pool ended
 )
 
-// passThrough writes workers' lines, each with its worker's name, to a stream of this process. Whoever has a line leaves it here
-// and goes on; what finds no room is dropped and counted.
+// passThrough writes workers' lines, each with its worker's name, to a stream of this process. Whoever has a line
+// leaves it here and goes on; what finds no room is dropped and counted.
 type passThrough struct {
 	to *os.File // taken by New: a program may set os.Stdout later
 	spool.Spool[byte]
@@ -36,13 +36,15 @@ type passThrough struct {
 func newPassThrough(to *os.File) passThrough {
 	return passThrough{to, spool.Spool[byte]{Most: maxPassThrough, Deliver: func(lines []byte, dropped int) {
 		if dropped > 0 {
-			lines = fmt.Appendf(lines, "respawn: %d lines of the workers were dropped here: they came faster than they were read\n", dropped)
+			lines = fmt.Appendf(lines,
+				"respawn: %d lines of the workers were dropped here: they came faster than they were read\n", dropped)
 		}
 		put(to, lines)
 	}}}
 }
 
-// sink is where a worker's lines go: to the caller's function, or by default through here; nil when they are not wanted.
+// sink is where a worker's lines go: to the caller's function, or by default through here; nil when they are not
+// wanted.
 func (s *passThrough) sink(own func(string, []byte), worker string) func(line []byte) {
 	switch {
 	case own == nil && s.to == nil, own != nil && discards(own):
@@ -54,8 +56,8 @@ func (s *passThrough) sink(own func(string, []byte), worker string) func(line []
 	return func(line []byte) { own(worker, line) }
 }
 
-// put writes all of b, or what can be. It goes around os.File, which ends the program when stdout or stderr is a pipe that nobody
-// reads any more (os/signal, "SIGPIPE"): that is for what the program itself writes.
+// put writes all of b, or what can be. It goes around os.File, which ends the program when stdout or stderr is a pipe
+// that nobody reads any more (os/signal, "SIGPIPE"): that is for what the program itself writes.
 func put(to *os.File, b []byte) {
 	raw, err := to.SyscallConn()
 	if err != nil {
@@ -81,7 +83,8 @@ const (
 	logWait    = time.Second // for what was not written when the pool ended
 )
 
-// newJournal hands records to the user's handler: where they are made the lock is held, and a handler may call the pool, or block.
+// newJournal hands records to the user's handler: where they are made the lock is held, and a handler may call the
+// pool, or block.
 func newJournal(to *slog.Logger) spool.Spool[slog.Record] {
 	return spool.Spool[slog.Record]{Most: maxRecords, Deliver: func(records []slog.Record, dropped int) {
 		if dropped > 0 {

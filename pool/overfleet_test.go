@@ -24,8 +24,9 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// With the tag overfleet the suite's tasks go to their pools over a fleet: each pool that a test submits to is a node of a fleet of its
-// own, on brokers that are processes beside the test's. It is a tag so that the suite's workers link nothing of it otherwise.
+// With the tag overfleet the suite's tasks go to their pools over a fleet: each pool that a test submits to is a node
+// of a fleet of its own, on brokers that are processes beside the test's. It is a tag so that the suite's workers link
+// nothing of it otherwise.
 
 var brokers = flag.Int("brokers", 1, "how many brokers keep the queues of the fleets: 1, 3 or 5")
 
@@ -99,7 +100,8 @@ type carried struct {
 	node   chan error
 }
 
-// starting makes ready to carry tasks to p: what a pool's settings say of tasks that do not say is an owner's in a fleet.
+// starting makes ready to carry tasks to p: what a pool's settings say of tasks that do not say is an owner's in a
+// fleet.
 func (c *carriers) starting(t *testing.T, p *pool.Pool, cfg pool.Config) (ended func()) {
 	one := &carried{config: c.config, pool: p, node: make(chan error, 1)}
 	one.config.Fleet, one.config.QueueBytes = "suite-"+p.ID(), 4<<20
@@ -141,7 +143,8 @@ func (one *carried) begin() {
 	serving, stop := context.WithCancel(context.Background())
 	one.stop = stop
 	go func() {
-		one.node <- fleet.ServePool(serving, one.pool, fleet.Node{Fleet: one.config.Fleet, Servers: one.config.Servers, Name: "node", Grace: time.Second})
+		one.node <- fleet.ServePool(serving, one.pool,
+			fleet.Node{Fleet: one.config.Fleet, Servers: one.config.Servers, Name: "node", Grace: time.Second})
 	}()
 	for len(one.owner.Nodes()) == 0 {
 		if err := wait.For(ctx, time.Millisecond); err != nil {

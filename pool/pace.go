@@ -10,8 +10,8 @@ import (
 // A write to a socket and the waking of its reader cost more than tens of small tasks, so submissions that come close
 // together should travel together, while one that comes alone should not wait. Two signs tell that more are coming: the
 // last few came within a write's time of each other, or several callers were just given their results and are about to
-// be back. Then calls stay in the queue until the goroutines that are ready to run have had their turn: they are coalesced. And
-// a few tiny ones are deferred to a worker that is about to answer, since to wake another takes longer.
+// be back. Then calls stay in the queue until the goroutines that are ready to run have had their turn: they are
+// coalesced. And a few tiny ones are deferred to a worker that is about to answer, since to wake another takes longer.
 const (
 	rapidGap   = 5 * time.Microsecond
 	rapidRun   = 8                    // so many submissions in a row, each within rapidGap of the one before
@@ -19,13 +19,13 @@ const (
 	deferUnder = 32                   // more than so many are not
 )
 
-// deferNear is how many workers must be about to answer before tiny tasks are deferred to them: half as many as there are
-// processors, since the parent needs its share of those.
+// deferNear is how many workers must be about to answer before tiny tasks are deferred to them: half as many as there
+// are processors, since the parent needs its share of those.
 var deferNear = max(1, runtime.GOMAXPROCS(0)/2)
 
-// enoughNear is how many workers must be about to answer before tiny tasks are given to no more: twice as many as there are
-// processors, since the others would only take these from them. While some are found to run longer than that it is twice as
-// many, then four times, and so on, so that tasks that are not tiny after all are soon at every worker.
+// enoughNear is how many workers must be about to answer before tiny tasks are given to no more: twice as many as there
+// are processors, since the others would only take these from them. While some are found to run longer than that it is
+// twice as many, then four times, and so on, so that tasks that are not tiny after all are soon at every worker.
 var enoughNear = max(4, 2*runtime.GOMAXPROCS(0))
 
 const maxDoubt = 16
@@ -58,7 +58,8 @@ type pacer struct {
 	doubt      int           // how often in a row workers were found to run what is not tiny
 }
 
-// queued is the pace of a call that was just queued. alone says that it is the only one in the pool and its caller waits for it.
+// queued is the pace of a call that was just queued. alone says that it is the only one in the pool and its caller
+// waits for it.
 func (p *pacer) queued(at time.Duration, alone bool, l load) pace {
 	gap := at - p.last
 	p.last = at
@@ -119,8 +120,8 @@ func (p *pacer) coalesced(at time.Duration, l load) pace {
 // learn notes what the tasks of a worker cost that has answered.
 func (p *pacer) learn(cost time.Duration) { p.cost += (cost - p.cost) / 8 }
 
-// answered notes that a worker has answered, and with that so many callers who are about to be back. It is the pace of what they
-// will bring.
+// answered notes that a worker has answered, and with that so many callers who are about to be back. It is the pace of
+// what they will bring.
 func (p *pacer) answered(callers int) pace {
 	p.deferring = false
 	if callers <= 1 || p.coalescing {
@@ -139,8 +140,8 @@ func (p *pacer) overdue(at time.Duration) bool {
 	return true
 }
 
-// keeps tells whether what is queued stays there though a worker is idle: a few tiny calls, while callers are about to come back,
-// unless the queue is full and somebody waits for room.
+// keeps tells whether what is queued stays there though a worker is idle: a few tiny calls, while callers are about to
+// come back, unless the queue is full and somebody waits for room.
 func (p *pacer) keeps(l load) bool {
 	return p.coalescing && l.blocked == 0 && p.cost < tinyTask && l.queued < deferUnder
 }

@@ -17,19 +17,64 @@ func TestThePaceOfACallFollowsFromTheFigures(t *testing.T) {
 		load  load
 		want  pace
 	}{
-		"a call that comes alone":                                       {pacer{}, time.Second, load{queued: 1}, paceNow},
-		"one of a few that come fast":                                   {pacer{rapid: rapidRun - 2}, rapidGap - 1, load{queued: 1}, paceNow},
-		"one more of many that come fast":                               {pacer{rapid: rapidRun - 1}, rapidGap - 1, load{queued: 1}, paceCoalesce},
-		"many came fast, and then it took a while":                      {pacer{rapid: 100}, rapidGap, load{queued: 1}, paceNow},
-		"tiny tasks while a worker is about to answer":                  {pacer{cost: tiny}, time.Second, load{queued: 1, near: near}, paceDefer},
-		"tiny tasks that come fast while a worker is about to answer":   {pacer{cost: tiny, rapid: 100}, 0, load{queued: 1, near: near}, paceDefer},
-		"tiny tasks while too few workers are about to answer":          {pacer{cost: tiny}, time.Second, load{queued: 1, near: near - 1}, paceNow},
-		"tasks that are not tiny":                                       {pacer{cost: tinyTask}, time.Second, load{queued: 1, near: near}, paceNow},
-		"tasks that are not tiny and come fast":                         {pacer{cost: tinyTask, rapid: 100}, 0, load{queued: 1, near: near}, paceCoalesce},
-		"the last tiny task that is deferred":                           {pacer{cost: tiny}, time.Second, load{queued: deferUnder - 1, near: near}, paceDefer},
-		"so many tiny tasks that another worker is woken":               {pacer{cost: tiny}, time.Second, load{queued: deferUnder, near: near}, paceNow},
-		"many tiny tasks that come fast, too many to be deferred":       {pacer{cost: tiny, rapid: 100}, 0, load{queued: deferUnder, near: near}, paceCoalesce},
-		"somebody waits for room, which does not make a call more slow": {pacer{}, time.Second, load{queued: 1, blocked: 1}, paceNow},
+		"a call that comes alone":         {pacer{}, time.Second, load{queued: 1}, paceNow},
+		"one of a few that come fast":     {pacer{rapid: rapidRun - 2}, rapidGap - 1, load{queued: 1}, paceNow},
+		"one more of many that come fast": {pacer{rapid: rapidRun - 1}, rapidGap - 1, load{queued: 1}, paceCoalesce},
+		"many came fast, and then it took a while": {
+			pacer{rapid: 100},
+			rapidGap,
+			load{queued: 1},
+			paceNow,
+		},
+		"tiny tasks while a worker is about to answer": {
+			pacer{cost: tiny},
+			time.Second,
+			load{queued: 1, near: near},
+			paceDefer,
+		},
+		"tiny tasks that come fast while a worker is about to answer": {
+			pacer{cost: tiny, rapid: 100},
+			0,
+			load{queued: 1, near: near},
+			paceDefer,
+		},
+		"tiny tasks while too few workers are about to answer": {
+			pacer{cost: tiny},
+			time.Second,
+			load{queued: 1, near: near - 1},
+			paceNow,
+		},
+		"tasks that are not tiny": {pacer{cost: tinyTask}, time.Second, load{queued: 1, near: near}, paceNow},
+		"tasks that are not tiny and come fast": {
+			pacer{cost: tinyTask, rapid: 100},
+			0,
+			load{queued: 1, near: near},
+			paceCoalesce,
+		},
+		"the last tiny task that is deferred": {
+			pacer{cost: tiny},
+			time.Second,
+			load{queued: deferUnder - 1, near: near},
+			paceDefer,
+		},
+		"so many tiny tasks that another worker is woken": {
+			pacer{cost: tiny},
+			time.Second,
+			load{queued: deferUnder, near: near},
+			paceNow,
+		},
+		"many tiny tasks that come fast, too many to be deferred": {
+			pacer{cost: tiny, rapid: 100},
+			0,
+			load{queued: deferUnder, near: near},
+			paceCoalesce,
+		},
+		"somebody waits for room, which does not make a call more slow": {
+			pacer{},
+			time.Second,
+			load{queued: 1, blocked: 1},
+			paceNow,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g, p := NewWithT(t), c.pacer
@@ -103,14 +148,22 @@ func TestTinyTasksAreLeftToAsManyWorkersAsTheProcessorsCanRun(t *testing.T) {
 		load  load
 		want  bool
 	}{
-		"nobody is about to answer":                   {pacer{}, load{queued: 1000}, false},
-		"one too few":                                 {pacer{}, load{queued: 1000, near: enoughNear - 1}, false},
-		"as many as can run, and a few":               {pacer{}, load{queued: 1000, near: enoughNear}, true},
-		"however many are queued":                     {pacer{}, load{queued: 1 << 20, near: enoughNear}, true},
-		"tasks that are not tiny":                     {pacer{cost: tinyTask}, load{queued: 1000, near: 1000}, false},
-		"some were found to run what is not":          {pacer{doubt: 1}, load{queued: 1000, near: 2*enoughNear - 1}, false},
-		"twice as many, then":                         {pacer{doubt: 1}, load{queued: 1000, near: 2 * enoughNear}, true},
-		"found so time and again: all of the largest": {pacer{doubt: maxDoubt}, load{queued: 1000, near: maxSize}, false},
+		"nobody is about to answer":     {pacer{}, load{queued: 1000}, false},
+		"one too few":                   {pacer{}, load{queued: 1000, near: enoughNear - 1}, false},
+		"as many as can run, and a few": {pacer{}, load{queued: 1000, near: enoughNear}, true},
+		"however many are queued":       {pacer{}, load{queued: 1 << 20, near: enoughNear}, true},
+		"tasks that are not tiny":       {pacer{cost: tinyTask}, load{queued: 1000, near: 1000}, false},
+		"some were found to run what is not": {
+			pacer{doubt: 1},
+			load{queued: 1000, near: 2*enoughNear - 1},
+			false,
+		},
+		"twice as many, then": {pacer{doubt: 1}, load{queued: 1000, near: 2 * enoughNear}, true},
+		"found so time and again: all of the largest": {
+			pacer{doubt: maxDoubt},
+			load{queued: 1000, near: maxSize},
+			false,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			NewWithT(t).Expect(c.pacer.enough(c.load)).To(Equal(c.want))

@@ -2,18 +2,18 @@ package pool_test
 
 import (
 	"context"
-	"github.com/respawn-go/respawn/internal/takes"
 	"sync"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
-// A look of the keeper finds many workers between two tasks, where they owe something and run nothing. To ping each would wake a
-// goroutine in it, up to a thousand times a second.
+// A look of the keeper finds many workers between two tasks, where they owe something and run nothing. To ping each
+// would wake a goroutine in it, up to a thousand times a second.
 func TestWorkersAreNotPingedBetweenTheirTasks(t *testing.T) {
 	takes.Seconds(t)
 	g := NewWithT(t)
@@ -30,6 +30,7 @@ func TestWorkersAreNotPingedBetweenTheirTasks(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	most := workers * (2 + int(time.Since(began)/(100*time.Millisecond))) // more often than heartbeats and a busy host make it
+	// more often than heartbeats and a busy host make it
+	most := workers * (2 + int(time.Since(began)/(100*time.Millisecond)))
 	g.Expect(p.Pings()-before).To(BeNumerically("<=", most), "pings in %v", time.Since(began))
 }

@@ -26,7 +26,8 @@ type Pool struct {
 	pid      int
 	guardian guard
 	sent     sentCalls
-	waiters  *sync.Pool // of *waiting; apart, since the runtime holds a sync.Pool for two collections after its last use
+	// of *waiting; apart, since the runtime holds a sync.Pool for two collections after its last use
+	waiters *sync.Pool
 	origin
 	voices
 	threads
@@ -71,8 +72,8 @@ const (
 
 // New starts the workers and waits until all of them are ready; ctx bounds that wait and nothing after it. On any error
 // everything that was started is gone when New returns. Errors: what Config.Validate finds; ErrMainNotCalled;
-// ErrInWorker; ErrUnsupported; *CrashLoopError when workers do not come up; a *BootError when this process has not the descriptors
-// or the address space for all of them; ctx's error, joined with the last *BootError if there is one.
+// ErrInWorker; ErrUnsupported; *CrashLoopError when workers do not come up; a *BootError when this process has not the
+// descriptors or the address space for all of them; ctx's error, joined with the last *BootError if there is one.
 func New(ctx context.Context, cfg Config) (*Pool, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -92,10 +93,15 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 		cfg.jitter = mathrand.Float64
 	}
 	p := &Pool{
-		cfg: cfg, id: newID(), pid: os.Getpid(), guardian: noGuardian{}, waiters: &sync.Pool{}, origin: origin{real: real},
-		threads: threads{keeperKick: make(chan struct{}, 1), dispatchKick: make(chan struct{}, 1), stopped: make(chan struct{})},
+		cfg: cfg, id: newID(), pid: os.Getpid(), guardian: noGuardian{}, waiters: &sync.Pool{},
+		origin: origin{real: real},
+		threads: threads{
+			keeperKick: make(chan struct{}, 1), dispatchKick: make(chan struct{}, 1), stopped: make(chan struct{}),
+		},
 	}
-	p.st = state{Pool: p, eff: &effects{}, staff: staff{workers: make(map[*worker]struct{})}, changed: make(chan struct{})}
+	p.st = state{
+		Pool: p, eff: &effects{}, staff: staff{workers: make(map[*worker]struct{})}, changed: make(chan struct{}),
+	}
 	p.stdout, p.stderr, p.journal = newPassThrough(os.Stdout), newPassThrough(os.Stderr), newJournal(cfg.Logger)
 	if cfg.Measure {
 		p.st.measures = &measures{tasks: map[string]*TaskStats{}}
@@ -115,7 +121,8 @@ func New(ctx context.Context, cfg Config) (*Pool, error) {
 	go p.keep()
 	go p.dispatchQueue()
 
-	err := p.await(ctx, func(st *state) bool { return st.ready == len(st.slots) || st.breaker.Open() || st.lacks != nil })
+	err := p.await(ctx,
+		func(st *state) bool { return st.ready == len(st.slots) || st.breaker.Open() || st.lacks != nil })
 	st = p.lock()
 	switch cause := st.breaker.Cause(); {
 	case err != nil && cause != nil:
@@ -214,7 +221,8 @@ func (p *Pool) ArmCrashPoint(slot int, at CrashPoint) (WorkerInfo, error) {
 		return WorkerInfo{}, fmt.Errorf("slot %d has no worker just now", slot)
 	}
 	if !w.board.Arm(wire.CrashPoint(at)) {
-		return WorkerInfo{}, fmt.Errorf("%w: only workers that are this program have crash points, and %s is another", errors.ErrUnsupported, w.name)
+		return WorkerInfo{}, fmt.Errorf("%w: only workers that are this program have crash points, and %s is another",
+			errors.ErrUnsupported, w.name)
 	}
 	return w.info(), nil
 }

@@ -13,7 +13,8 @@ import (
 // refused tells whether the task was not accepted.
 func refused(f *Future[[]byte]) bool { return f.TaskID() == 0 }
 
-// A worker that has not answered yet takes one task. What is held back for a moment, to travel together, is no exception.
+// A worker that has not answered yet takes one task. What is held back for a moment, to travel together, is no
+// exception.
 func TestABurstIsAcceptedUpToTheQueueLimit(t *testing.T) {
 	for _, limit := range []int{1, 2, 10, 100} {
 		staged(t, Config{Size: 2, QueueLimit: limit}, func(g *WithT, s *simulation, p *Pool) {
@@ -68,7 +69,8 @@ func TestAProbeIsAcceptedWhileTheQueueIsFull(t *testing.T) {
 		}
 		g.Expect(refused(s.task(time.Second))).To(BeTrue())
 		began := time.Now()
-		probe, second, third := s.task(time.Millisecond, OnSlot(0)), s.task(time.Millisecond, OnSlot(0)), s.task(time.Millisecond, OnSlot(0))
+		probe, second, third := s.task(time.Millisecond, OnSlot(0)), s.task(time.Millisecond, OnSlot(0)),
+			s.task(time.Millisecond, OnSlot(0))
 		_, err := probe.Result(context.Background())
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(time.Since(began)).To(BeNumerically("<", 2*time.Second), "not before the queued tasks")

@@ -12,8 +12,8 @@ import (
 const raceEnabled = true
 
 // watchRaces has the workers write what the race detector finds in them to files, and fails the run if there is any: a
-// worker's stderr and exit code go unnoticed. It also spares each worker the second that a program with the race detector
-// sleeps before it exits.
+// worker's stderr and exit code go unnoticed. It also spares each worker the second that a program with the race
+// detector sleeps before it exits.
 func watchRaces(run func() int) int {
 	if os.Getenv("GORACE") != "" {
 		return run() // somebody wants it otherwise, or this is a program that a test started

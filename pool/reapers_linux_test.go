@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/respawn-go/respawn/internal/takes"
 	"io"
 	"os"
 	"os/exec"
@@ -16,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 
 	"golang.org/x/sys/unix"
@@ -113,11 +113,13 @@ func TestOutcomesAreTheSameWhereSomebodyElseReaps(t *testing.T) {
 	beside(t)
 	g := NewWithT(t)
 	want := []string{
-		"timeout: true 1 ours timeout", "exit 42: [crashed crashed crashed]", "SIGKILL: [killed killed]", "after: <nil> 0 false <nil>", "zombies: 0",
+		"timeout: true 1 ours timeout", "exit 42: [crashed crashed crashed]", "SIGKILL: [killed killed]",
+		"after: <nil> 0 false <nil>", "zombies: 0",
 	}
 	g.Expect(reaped(t, "nobody")).To(Equal(want))
 	g.Expect(reaped(t, "SIGCHLD is ignored, Linux < 6.15")).To(Equal([]string{
-		"timeout: true 1 ours timeout", "exit 42: [unknown unknown]", "SIGKILL: [unknown unknown]", "after: <nil> 0 false <nil>", "zombies: 0",
+		"timeout: true 1 ours timeout", "exit 42: [unknown unknown]", "SIGKILL: [unknown unknown]",
+		"after: <nil> 0 false <nil>", "zombies: 0",
 	}), "what is not known counts as killed")
 	if !kernelTellsExits() {
 		t.Skip("the rest needs Linux 6.15")
@@ -193,5 +195,6 @@ func TestADeadWorkerThatADebuggerHoldsIsQuarantinedAndHoldsUpNobody(t *testing.T
 	g.Expect(f.Result(bound(t))).To(BeNumerically(">", 0))
 	g.Expect(square.Call(bound(t), p, 3, pool.OnSlot(1))).To(Equal(9))
 	release()
-	g.Eventually(func() error { return killPID(victim, 0) }).WithTimeout(patience).Should(Equal(syscall.ESRCH), "it is reaped when it can be")
+	g.Eventually(func() error { return killPID(victim, 0) }).WithTimeout(patience).Should(Equal(syscall.ESRCH),
+		"it is reaped when it can be")
 }

@@ -9,8 +9,9 @@ import (
 	"sync/atomic"
 )
 
-// Remote runs tasks over a [Transport]: futures, Map, Stream and the options, as on a Pool. Make it with [NewRemote]. It settles
-// each task once, whatever the Transport does: a second reply is dropped, and a cancelled task's too. Safe for concurrent use.
+// Remote runs tasks over a [Transport]: futures, Map, Stream and the options, as on a Pool. Make it with [NewRemote].
+// It settles each task once, whatever the Transport does: a second reply is dropped, and a cancelled task's too. Safe
+// for concurrent use.
 type Remote struct {
 	t  Transport
 	id string // in the keys of its tasks
@@ -76,7 +77,9 @@ func withCause(ctx context.Context, err error) error {
 
 // message is what a call is as it leaves.
 func (c *call) message() *Message {
-	m := &Message{ID: c.id, Task: c.def.name, External: c.def.external, Slot: int(c.slot), Arg: c.data, Block: c.patient}
+	m := &Message{
+		ID: c.id, Task: c.def.name, External: c.def.external, Slot: int(c.slot), Arg: c.data, Block: c.patient,
+	}
 	if c.head > 0 {
 		m.Arg = slices.Concat(c.inline[:c.head], c.data)
 	}

@@ -3,13 +3,13 @@ package pool_test
 import (
 	"context"
 	"errors"
-	"github.com/respawn-go/respawn/internal/takes"
 	"sync"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -75,7 +75,8 @@ func TestARemoteSettlesATaskOnceWhateverItsTransportDoes(t *testing.T) {
 	}})
 	f = square.Submit(bound(t), refusing, 7)
 	_, err := f.Result(bound(t))
-	g.Expect(err == nil || errors.Is(err, pool.ErrQueueFull)).To(BeTrue(), "whichever came first, and only that: %v", err)
+	g.Expect(err == nil || errors.Is(err, pool.ErrQueueFull)).To(BeTrue(),
+		"whichever came first, and only that: %v", err)
 	again, err2 := f.Result(bound(t))
 	g.Expect(err2 == err).To(BeTrue(), "the same error or none: %v, then %v", err, err2)
 	g.Expect(again).To(BeElementOf(0, 7))
@@ -104,7 +105,8 @@ func TestACancelledTaskOfARemoteSettlesAtOnceAndIsCancelledWhereItIs(t *testing.
 	cancel(errOwn)
 	_, err := f.Result(bound(t))
 	g.Expect(err).To(And(MatchError(context.Canceled), MatchError(errOwn)))
-	g.Eventually(func() []uint64 { c.mu.Lock(); defer c.mu.Unlock(); return c.cancels }).WithTimeout(patience).Should(Equal([]uint64{m.ID}))
+	g.Eventually(func() []uint64 { c.mu.Lock(); defer c.mu.Unlock(); return c.cancels }).WithTimeout(patience).
+		Should(Equal([]uint64{m.ID}))
 	late(&pool.Reply{Kind: pool.ReplyValue, Payload: []byte{7}})
 	_, err = f.Result(bound(t))
 	g.Expect(err).To(MatchError(errOwn), "its outcome stays")
@@ -149,7 +151,9 @@ func TestAStreamOfARemoteGoesOnWhenTheWindowGrows(t *testing.T) {
 
 func TestTheDeathsThatATaskBringsAlongCountAgainstItsBudget(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
-	deaths := []pool.Exit{{Kind: pool.KindCrashed, Code: 1, Worker: "elsewhere"}, {Kind: pool.KindCrashed, Code: 2, Worker: "elsewhere"}}
+	deaths := []pool.Exit{
+		{Kind: pool.KindCrashed, Code: 1, Worker: "elsewhere"}, {Kind: pool.KindCrashed, Code: 2, Worker: "elsewhere"},
+	}
 	outcome := func(m pool.Message) *pool.Reply {
 		c := make(chan *pool.Reply, 1)
 		m.ID, m.Task, m.Arg = 1, die.Name(), []byte("\x67exit 42") // CBOR: a text of seven bytes

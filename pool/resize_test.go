@@ -3,7 +3,6 @@ package pool_test
 import (
 	"context"
 	"errors"
-	"github.com/respawn-go/respawn/internal/takes"
 	"sync"
 	"syscall"
 	"testing"
@@ -11,6 +10,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -55,7 +55,8 @@ func TestGrowAndShrinkUnderLoadLoseNothing(t *testing.T) {
 	stop := load(t, p, 8)
 	for _, n := range []int{6, 1, 4, 8, 3} {
 		g.Expect(p.Resize(n)).To(Succeed())
-		g.Eventually(func() int { return p.Stats().Ready }).WithTimeout(patience).WithPolling(time.Millisecond).Should(Equal(n))
+		g.Eventually(func() int { return p.Stats().Ready }).WithTimeout(patience).WithPolling(time.Millisecond).
+			Should(Equal(n))
 		g.Expect(p.Workers()).To(HaveLen(n))
 		g.Expect(p.Size()).To(Equal(n))
 	}
@@ -65,7 +66,8 @@ func TestGrowAndShrinkUnderLoadLoseNothing(t *testing.T) {
 	s := p.Stats()
 	g.Expect(s.Crashed + s.Killed + s.Requeued + s.BootFailures).To(BeZero())
 	whole(t, p)
-	g.Eventually(func() []int { return children() }).WithTimeout(patience).Should(HaveLen(3+1), "the workers and the guardian")
+	g.Eventually(func() []int { return children() }).WithTimeout(patience).Should(HaveLen(3+1),
+		"the workers and the guardian")
 }
 
 func TestShrinkNeverKillsABusyWorker(t *testing.T) {
@@ -78,7 +80,8 @@ func TestShrinkNeverKillsABusyWorker(t *testing.T) {
 	}
 	g.Expect(p.Resize(1)).To(Succeed())
 	g.Expect(p.Workers()).To(HaveLen(1))
-	g.Consistently(func() bool { return isAlive(before[1]) && isAlive(before[2]) }, 200*time.Millisecond).Should(BeTrue())
+	g.Consistently(func() bool { return isAlive(before[1]) && isAlive(before[2]) }, 200*time.Millisecond).
+		Should(BeTrue())
 	open(t, gate)
 	for slot, f := range held {
 		v, err := f.Result(bound(t))
@@ -191,7 +194,8 @@ var obeys = pool.Register("obeys", func(ctx context.Context, times int) (int, er
 
 func TestSIGTERMToAWorkerThatRetiresAlreadyIsBoundedByStopGrace(t *testing.T) {
 	g := NewWithT(t)
-	cfg, workers := pool.InProcess(pool.Config{Size: 1, StopGrace: 200 * time.Millisecond, Budgets: pool.Budgets{Killed: 1}})
+	cfg, workers := pool.InProcess(
+		pool.Config{Size: 1, StopGrace: 200 * time.Millisecond, Budgets: pool.Budgets{Killed: 1}})
 	p := start(t, cfg)
 	f := obeys.Submit(bound(t), via(p), 9)
 	pid := inPhase(t, p, 0, pool.PhaseRunning).PID

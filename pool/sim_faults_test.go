@@ -89,7 +89,10 @@ var simFaults = []simFault{
 	{atWrite, 4, "SIGKILL between two frames", func(w *simProcess, x *simMoment) {
 		w.tear(x, x.ends[x.dice.IntN(len(x.ends))])
 	}},
-	{atWrite, 8, "SIGKILL after the results are written", func(w *simProcess, x *simMoment) { w.tear(x, len(x.frames)) }},
+	{
+		atWrite, 8, "SIGKILL after the results are written",
+		func(w *simProcess, x *simMoment) { w.tear(x, len(x.frames)) },
+	},
 	{atWrite, 1, "garbage instead of results", func(w *simProcess, x *simMoment) {
 		for i := range x.frames {
 			x.frames[i] = byte(x.dice.Uint32())
@@ -169,7 +172,11 @@ var simWeathers = []simWeather{
 	{"kills from outside", 20, [simSites]float64{}, 8 * time.Millisecond},
 	{"bad boots", 15, [simSites]float64{atSpawn: .15, atBoot: .4, atExec: .02}, 30 * time.Millisecond},
 	{"bad ends", 10, [simSites]float64{atExec: .05, atExit: .4}, 30 * time.Millisecond},
-	{"a storm", 20, [simSites]float64{atSpawn: .03, atBoot: .08, atRead: .08, atExec: .12, atWrite: .12, atExit: .2}, 5 * time.Millisecond},
+	{
+		"a storm", 20,
+		[simSites]float64{atSpawn: .03, atBoot: .08, atRead: .08, atExec: .12, atWrite: .12, atExit: .2},
+		5 * time.Millisecond,
+	},
 }
 
 // guilty is the task that the worker was running when it died; nil when none was.
@@ -300,7 +307,8 @@ func (s *simulation) unjustified(x *Exit, w *simProcess) string {
 	case ReasonTimeout:
 		return when(ran == 0 || s.timeoutOf(w.execs[ran-1].task) == 0, "it ran nothing with a timeout")
 	case ReasonCancel:
-		return when(ran == 0 || w.execs[ran-1].task.cancel == 0 && !w.execs[ran-1].task.loose, "it ran nothing that was cancelled")
+		return when(ran == 0 || w.execs[ran-1].task.cancel == 0 && !w.execs[ran-1].task.loose,
+			"it ran nothing that was cancelled")
 	case ReasonStall:
 		still := w.stoppedFor(max(c.Heartbeat, keeperTick))
 		return when(!w.unreapable && !w.lied && (still == 0 || still < c.Heartbeat/4), "it was not stopped")
@@ -313,8 +321,8 @@ func (s *simulation) unjustified(x *Exit, w *simProcess) string {
 	return "an unknown reason"
 }
 
-// stoppedFor is how much of so long before the pool killed it the worker was stopped. It may have been continued at the moment of
-// the kill, or just before it, and stopped again: the pool goes by what was not answered until then.
+// stoppedFor is how much of so long before the pool killed it the worker was stopped. It may have been continued at the
+// moment of the kill, or just before it, and stopped again: the pool goes by what was not answered until then.
 func (w *simProcess) stoppedFor(span time.Duration) (total time.Duration) {
 	since := w.killedAt.Add(-span)
 	for _, stall := range w.stalls {
@@ -391,20 +399,23 @@ func TestAFewPoisonTasksDoNotOpenTheBreaker(t *testing.T) {
 }
 
 func TestPoisonBesideWorkingTasksDoesNotOpenTheBreakerHoweverMuchThereIs(t *testing.T) {
-	staged(t, Config{Size: 2, Delivery: AtMostOnce, Backoff: Backoff{Threshold: 2}}, func(g *WithT, s *simulation, p *Pool) {
-		g.Expect(s.answers()).To(Succeed())
-		for range 50 { // each on a worker that has settled nothing: the other one does the working
-			_, err := s.poison(process.Status{Code: 42}, OnSlot(0)).Result(context.Background())
-			g.Expect(err).To(BeAssignableToTypeOf(&WorkerLostError{}))
-			g.Expect(s.answers(OnSlot(1))).To(Succeed())
-			g.Expect(p.Stats().BreakerOpen).To(BeFalse())
-		}
-		g.Expect(p.Stats().BootFailures).To(BeZero())
-	})
+	staged(t, Config{Size: 2, Delivery: AtMostOnce, Backoff: Backoff{Threshold: 2}},
+		func(g *WithT, s *simulation, p *Pool) {
+			g.Expect(s.answers()).To(Succeed())
+			for range 50 { // each on a worker that has settled nothing: the other one does the working
+				_, err := s.poison(process.Status{Code: 42}, OnSlot(0)).Result(context.Background())
+				g.Expect(err).To(BeAssignableToTypeOf(&WorkerLostError{}))
+				g.Expect(s.answers(OnSlot(1))).To(Succeed())
+				g.Expect(p.Stats().BreakerOpen).To(BeFalse())
+			}
+			g.Expect(p.Stats().BootFailures).To(BeZero())
+		})
 }
 
 func TestHoweverMuchPoisonIsAtTheHeadOfTheQueueWhatIsBehindItIsAnswered(t *testing.T) {
-	for _, how := range []process.Status{{Code: 9}, {Code: 0}, {Code: -1, Signal: syscall.SIGSEGV}, {Code: -1, Signal: syscall.SIGKILL}} {
+	for _, how := range []process.Status{
+		{Code: 9}, {Code: 0}, {Code: -1, Signal: syscall.SIGSEGV}, {Code: -1, Signal: syscall.SIGKILL},
+	} {
 		for _, size := range []int{1, 4} {
 			staged(t, Config{Size: size}, func(g *WithT, s *simulation, p *Pool) {
 				var poison, good []*Future[[]byte]
@@ -434,7 +445,10 @@ func TestHoweverMuchPoisonIsAtTheHeadOfTheQueueWhatIsBehindItIsAnswered(t *testi
 }
 
 func TestAProbeThatDiesOfItsTaskTellsNothing(t *testing.T) {
-	cfg := Config{Size: 2, Heartbeat: -1, Backoff: Backoff{Threshold: 2, Base: 10 * time.Millisecond}, Budgets: Budgets{Crashes: 4}}
+	cfg := Config{
+		Size: 2, Heartbeat: -1, Backoff: Backoff{Threshold: 2, Base: 10 * time.Millisecond},
+		Budgets: Budgets{Crashes: 4},
+	}
 	staged(t, cfg, func(g *WithT, s *simulation, p *Pool) {
 		long := s.task(time.Hour, OnSlot(1)) // keeps the pool from being deserted
 		events := p.Subscribe(1000)
@@ -528,7 +542,8 @@ func TestBootsThatAreKilledBesideAWorkerThatWorksDoNotOpenTheBreaker(t *testing.
 		s.bootsAreKilled(true)
 		killed(s.in(1), nil)
 		<-time.After(30 * time.Minute)
-		g.Expect(p.Stats()).To(And(HaveField("Ready", 1), HaveField("BreakerOpen", false), HaveField("BootFailures", BeZero())))
+		g.Expect(p.Stats()).
+			To(And(HaveField("Ready", 1), HaveField("BreakerOpen", false), HaveField("BootFailures", BeZero())))
 		g.Expect(s.answers()).To(Succeed())
 	})
 }
@@ -540,7 +555,8 @@ func TestNewFailsWhenEveryBootIsKilled(t *testing.T) {
 		defer simulations.Delete(s.number)
 		s.plan.weather, s.plan.bulk, s.plan.tasks = simWeather{}, false, nil
 		s.bootsAreKilled(true)
-		_, err := New(context.Background(), Config{Size: 2, jitter: s.plan.cfg.jitter, Initializer: s.plan.cfg.Initializer, start: s.startProcess})
+		_, err := New(context.Background(),
+			Config{Size: 2, jitter: s.plan.cfg.jitter, Initializer: s.plan.cfg.Initializer, start: s.startProcess})
 		g.Expect(err).To(And(MatchError(ErrCrashLoop), MatchError(ContainSubstring("exitcode=-SIGKILL"))))
 	})
 }
@@ -577,7 +593,8 @@ func TestASlotThatNeverBootsDoesNotOpenTheBreakerForItsNeighbour(t *testing.T) {
 		s.bootsFail(time.Hour)
 		killed(s.in(1), nil)
 		<-time.After(30 * time.Minute)
-		g.Expect(p.Stats()).To(And(HaveField("Ready", 1), HaveField("BreakerOpen", false), HaveField("BootFailures", BeNumerically(">", 100))))
+		g.Expect(p.Stats()).To(And(HaveField("Ready", 1), HaveField("BreakerOpen", false),
+			HaveField("BootFailures", BeNumerically(">", 100))))
 		s.bootsFail(0)
 		killed(s.in(0), nil)
 		g.Expect(s.answers(OnSlot(0))).To(Succeed(), "its first restart is immediate")

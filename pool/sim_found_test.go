@@ -49,7 +49,8 @@ func (s *simulation) taskIn(ctx context.Context, work time.Duration, opts ...Opt
 
 // poison submits a task that ends each worker that runs it, after a millisecond at most.
 func (s *simulation) poison(how process.Status, opts ...Option) *Future[[]byte] {
-	return simWork.Submit(context.Background(), via(s.pool), s.argument(&simTask{work: time.Millisecond, poison: &how}), opts...)
+	return simWork.Submit(context.Background(), via(s.pool), s.argument(&simTask{work: time.Millisecond, poison: &how}),
+		opts...)
 }
 
 // argument adds the task to the plan.
@@ -115,22 +116,24 @@ func TestAKilledWorkerGetsNoTasksWhileItCannotBeReaped(t *testing.T) {
 }
 
 func TestATaskIsNotTimedOutForTheTimeItsWorkerWasStoppedBefore(t *testing.T) {
-	staged(t, Config{Size: 1, TaskTimeout: 40 * time.Millisecond, Heartbeat: -1}, func(g *WithT, s *simulation, p *Pool) {
-		w := s.in(0)
-		w.pause()
-		f := s.task(30 * time.Millisecond)
-		<-time.After(300 * time.Millisecond)
-		w.resume()
-		_, err := f.Result(context.Background())
-		g.Expect(err).NotTo(HaveOccurred())
-	})
+	staged(t, Config{Size: 1, TaskTimeout: 40 * time.Millisecond, Heartbeat: -1},
+		func(g *WithT, s *simulation, p *Pool) {
+			w := s.in(0)
+			w.pause()
+			f := s.task(30 * time.Millisecond)
+			<-time.After(300 * time.Millisecond)
+			w.resume()
+			_, err := f.Result(context.Background())
+			g.Expect(err).NotTo(HaveOccurred())
+		})
 }
 
 func TestTheFirstTaskOfAWorkerHasItsTime(t *testing.T) {
-	staged(t, Config{Size: 1, TaskTimeout: 40 * time.Millisecond, Heartbeat: minHeartbeat}, func(g *WithT, s *simulation, p *Pool) {
-		_, err := s.task(30 * time.Millisecond).Result(context.Background())
-		g.Expect(err).NotTo(HaveOccurred())
-	})
+	staged(t, Config{Size: 1, TaskTimeout: 40 * time.Millisecond, Heartbeat: minHeartbeat},
+		func(g *WithT, s *simulation, p *Pool) {
+			_, err := s.task(30 * time.Millisecond).Result(context.Background())
+			g.Expect(err).NotTo(HaveOccurred())
+		})
 }
 
 func TestAPinnedTaskDoesNotOutliveItsSlot(t *testing.T) {
@@ -146,24 +149,26 @@ func TestAPinnedTaskDoesNotOutliveItsSlot(t *testing.T) {
 }
 
 func TestACancelledTaskThatHasReturnedDoesNotCostTheNextOne(t *testing.T) {
-	staged(t, Config{Size: 1, CancelGrace: 50 * time.Millisecond, Heartbeat: -1}, func(g *WithT, s *simulation, p *Pool) {
-		for range 4 { // so tiny that several are sent at a time
-			_, err := s.task(time.Microsecond).Result(context.Background())
+	staged(t, Config{Size: 1, CancelGrace: 50 * time.Millisecond, Heartbeat: -1},
+		func(g *WithT, s *simulation, p *Pool) {
+			for range 4 { // so tiny that several are sent at a time
+				_, err := s.task(time.Microsecond).Result(context.Background())
+				g.Expect(err).NotTo(HaveOccurred())
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			w := s.in(0)
+			s.task(time.Millisecond)
+			cancelled := s.taskIn(ctx, time.Microsecond) // sent together with
+			next := s.task(200*time.Millisecond, WithDelivery(AtMostOnce))
+			// while the result of the first waits to be written with the second's
+			w.later(1900*time.Microsecond, w.pause)
+			w.later(2*time.Millisecond, cancel)
+			w.later(150*time.Millisecond, w.resume)
+			_, err := next.Result(context.Background())
 			g.Expect(err).NotTo(HaveOccurred())
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		w := s.in(0)
-		s.task(time.Millisecond)
-		cancelled := s.taskIn(ctx, time.Microsecond) // sent together with
-		next := s.task(200*time.Millisecond, WithDelivery(AtMostOnce))
-		w.later(1900*time.Microsecond, w.pause) // while the result of the first waits to be written with the second's
-		w.later(2*time.Millisecond, cancel)
-		w.later(150*time.Millisecond, w.resume)
-		_, err := next.Result(context.Background())
-		g.Expect(err).NotTo(HaveOccurred())
-		<-cancelled.Done()
-		g.Expect(p.Stats().Exits).To(BeZero())
-	})
+			<-cancelled.Done()
+			g.Expect(p.Stats().Exits).To(BeZero())
+		})
 }
 
 func TestAWorkerThatDiesWhileItRetiresIsReportedAsWhatItWas(t *testing.T) {
@@ -174,20 +179,22 @@ func TestAWorkerThatDiesWhileItRetiresIsReportedAsWhatItWas(t *testing.T) {
 		g.Expect(p.Resize(1)).To(Succeed())
 		w.die(process.Status{Code: 42})
 		<-f.Done()
-		g.Expect(f.Outcome().Exits).To(ConsistOf(And(HaveField("Kind", KindCrashed), HaveField("Reason", ReasonNone), HaveField("Code", 42))))
+		g.Expect(f.Outcome().Exits).
+			To(ConsistOf(And(HaveField("Kind", KindCrashed), HaveField("Reason", ReasonNone), HaveField("Code", 42))))
 	})
 }
 
 func TestTheBreakerClosesWhenTheSlotThatOpenedItIsGone(t *testing.T) {
-	staged(t, Config{Size: 1, Backoff: Backoff{Threshold: 2, Base: 10 * time.Millisecond}}, func(g *WithT, s *simulation, p *Pool) {
-		s.bootsFail(time.Hour)
-		g.Expect(p.Resize(2)).To(Succeed())
-		<-time.After(time.Second)
-		g.Expect(p.Stats().BreakerOpen).To(BeTrue())
-		g.Expect(p.Resize(1)).To(Succeed())
-		<-time.After(time.Second)
-		g.Expect(p.Stats()).To(And(HaveField("BreakerOpen", false), HaveField("Ready", 1)))
-	})
+	staged(t, Config{Size: 1, Backoff: Backoff{Threshold: 2, Base: 10 * time.Millisecond}},
+		func(g *WithT, s *simulation, p *Pool) {
+			s.bootsFail(time.Hour)
+			g.Expect(p.Resize(2)).To(Succeed())
+			<-time.After(time.Second)
+			g.Expect(p.Stats().BreakerOpen).To(BeTrue())
+			g.Expect(p.Resize(1)).To(Succeed())
+			<-time.After(time.Second)
+			g.Expect(p.Stats()).To(And(HaveField("BreakerOpen", false), HaveField("Ready", 1)))
+		})
 }
 
 func TestTheBreakerClosesThatAWorkerOpensWhoseSlotIsGone(t *testing.T) {
@@ -197,7 +204,8 @@ func TestTheBreakerClosesThatAWorkerOpensWhoseSlotIsGone(t *testing.T) {
 		g.Expect(p.Resize(1)).To(Succeed())
 		w.die(process.Status{Code: 42})
 		settle()
-		g.Expect(p.Stats()).To(And(HaveField("BootFailures", BeEquivalentTo(1)), HaveField("BreakerOpen", false), HaveField("Ready", 1)))
+		g.Expect(p.Stats()).To(And(HaveField("BootFailures", BeEquivalentTo(1)), HaveField("BreakerOpen", false),
+			HaveField("Ready", 1)))
 	})
 }
 
@@ -229,8 +237,8 @@ func TestADeadWorkerDidNotEndBecauseItWasToldToAfterwards(t *testing.T) {
 	})
 }
 
-// The keeper looks at a worker with tasks in flight each millisecond, holding the lock; reading /proc takes longer than all else
-// that it does then.
+// The keeper looks at a worker with tasks in flight each millisecond, holding the lock; reading /proc takes longer than
+// all else that it does then.
 func TestMemoryIsLookedAtFourTimesASecondHoweverBusyAWorkerIs(t *testing.T) {
 	staged(t, Config{Size: 1, SoftMemory: GiB * 1024, Heartbeat: -1}, func(g *WithT, s *simulation, _ *Pool) {
 		w := s.in(0)

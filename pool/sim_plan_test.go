@@ -19,8 +19,8 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// simPlan is everything that a seed decides before anything runs. The same seed makes the same plan. Times are from when
-// the pool is up.
+// simPlan is everything that a seed decides before anything runs. The same seed makes the same plan. Times are from
+// when the pool is up.
 type simPlan struct {
 	seed    uint64
 	weather simWeather
@@ -110,13 +110,18 @@ func (e simEnding) String() string {
 
 func newSimPlan(seed uint64) *simPlan {
 	d := newDice(seed, dicePlan, 0)
-	p := &simPlan{seed: seed, boot: d.span(time.Millisecond, 8*time.Millisecond), bulk: d.chance(.05), early: d.chance(.1)}
+	p := &simPlan{
+		seed: seed, boot: d.span(time.Millisecond, 8*time.Millisecond), bulk: d.chance(.05), early: d.chance(.1),
+	}
 	p.weather = simWeathers[d.weighted(len(simWeathers), func(i int) int { return simWeathers[i].weight })]
 	p.heal = d.span(60*time.Millisecond, 400*time.Millisecond)
 	p.cfg = simConfig(d)
 	p.planTasks(d)
 	for slot := range simMaxSize {
-		p.probes = append(p.probes, &simTask{n: len(p.tasks), work: time.Microsecond, fail: wire.FrameValue, size: simArgSize, slot: slot, delivery: p.cfg.Delivery})
+		p.probes = append(p.probes, &simTask{
+			n: len(p.tasks), work: time.Microsecond, fail: wire.FrameValue, size: simArgSize, slot: slot,
+			delivery: p.cfg.Delivery,
+		})
 		p.tasks = append(p.tasks, p.probes[slot])
 	}
 	for range d.IntN(5) {
@@ -181,7 +186,10 @@ func simConfig(d dice) Config {
 		Budgets:     Budgets{Crashes: count(.7, 1, 3), OOM: count(.7, 1, 3), Killed: count(.7, 1, 4)},
 		BootTimeout: d.span(30*ms, 100*ms), Heartbeat: d.span(50*ms, 200*ms), StopGrace: d.span(5*ms, 50*ms),
 		CloseTimeout: d.span(50*ms, time.Second), SoftMemory: Bytes(count(.1, 12, 30)) * MiB,
-		Backoff: Backoff{Base: d.span(ms, 5*ms), Max: d.span(20*ms, 100*ms), Threshold: d.from(2, 9), HalfLife: d.span(50*ms, 500*ms)},
+		Backoff: Backoff{
+			Base: d.span(ms, 5*ms), Max: d.span(20*ms, 100*ms), Threshold: d.from(2, 9),
+			HalfLife: d.span(50*ms, 500*ms),
+		},
 	}
 	c.QueueBlock = c.QueueLimit > 0 && d.chance(.5)
 	if d.chance(.2) {
@@ -235,7 +243,8 @@ func alike(tasks []*simTask) {
 
 func (p *simPlan) planTask(d dice, longest time.Duration) *simTask {
 	t := &simTask{
-		n: len(p.tasks), work: d.span(100, longest), fail: wire.FrameValue, obedient: d.chance(.5), size: simArgSize, slot: -1,
+		n: len(p.tasks), work: d.span(100, longest), fail: wire.FrameValue, obedient: d.chance(.5),
+		size: simArgSize, slot: -1,
 		delivery: p.cfg.Delivery,
 	}
 	p.tasks = append(p.tasks, t)
@@ -261,7 +270,9 @@ func (p *simPlan) planTask(d dice, longest time.Duration) *simTask {
 		t.cancel = d.span(time.Microsecond, 40*time.Millisecond)
 	}
 	if p.weather.rate[atExec] > 0 && d.chance(.03) {
-		how := []process.Status{{Code: 42}, {Code: -1, Signal: syscall.SIGKILL}, {Code: -1, Signal: syscall.SIGABRT}, {}}[d.IntN(4)]
+		how := []process.Status{
+			{Code: 42}, {Code: -1, Signal: syscall.SIGKILL}, {Code: -1, Signal: syscall.SIGABRT}, {},
+		}[d.IntN(4)]
 		t.poison = &how
 	}
 	return t
@@ -271,7 +282,8 @@ func (p *simPlan) planTask(d dice, longest time.Duration) *simTask {
 func (p *simPlan) String() string {
 	var b strings.Builder
 	c := p.cfg
-	fmt.Fprintf(&b, "weather %q until %v, %d strikes, initializer broken %v, faults from the start: %v; ends %v at %v\n",
+	fmt.Fprintf(&b,
+		"weather %q until %v, %d strikes, initializer broken %v, faults from the start: %v; ends %v at %v\n",
 		p.weather.name, p.heal, len(p.strikes), p.broken, p.early, p.ending, p.endAt)
 	c.start, c.jitter, c.Initializer, c.Logger = nil, nil, nil, nil
 	fmt.Fprintf(&b, "config %+v\n", c)
@@ -335,8 +347,8 @@ func (d dice) chance(p float64) bool { return d.Float64() < p }
 
 func (d dice) from(low, high int) int { return low + d.IntN(high-low+1) }
 
-// span is a duration between the two, each order of magnitude as likely as the others. Nanoseconds are drawn too, so that
-// two things hardly ever happen at the same instant and a seed gives the same story every time.
+// span is a duration between the two, each order of magnitude as likely as the others. Nanoseconds are drawn too, so
+// that two things hardly ever happen at the same instant and a seed gives the same story every time.
 func (d dice) span(low, high time.Duration) time.Duration {
 	l, h := math.Log(float64(low)), math.Log(float64(high))
 	return time.Duration(math.Exp(l + d.Float64()*(h-l)))
@@ -357,8 +369,8 @@ func (d dice) weighted(n int, weight func(int) int) int {
 	panic("unreachable: the weights add up")
 }
 
-// simPart is one thing that a plan has and can do without: a task, an order of the pool's owner, a strike from outside, or the
-// faults of one site.
+// simPart is one thing that a plan has and can do without: a task, an order of the pool's owner, a strike from outside,
+// or the faults of one site.
 type simPart struct {
 	name string
 	drop func(*simPlan)
@@ -409,8 +421,8 @@ func (p *simPlan) dropTask(n int) {
 	}
 }
 
-// shrinkSimulation leaves out of a seed's plan what can be left out so that the promise is broken still, and names what remains.
-// A seed does not tell the same story every time, so that a part is run up to three times.
+// shrinkSimulation leaves out of a seed's plan what can be left out so that the promise is broken still, and names what
+// remains. A seed does not tell the same story every time, so that a part is run up to three times.
 func shrinkSimulation(t *testing.T, seed uint64, m mutant, promise string) (left []string) {
 	all := newSimPlan(seed).parts()
 	part, err := ddmin.Min(all, func(part []simPart) (bool, error) {
@@ -457,7 +469,8 @@ func TestAFailingPlanShrinks(t *testing.T) {
 				}
 				all := s.plan.parts()
 				left := shrinkSimulation(t, seed, m, promiseOf(s.violations[0]))
-				t.Logf("seed %d: %d of %d parts break %q: %s", seed, len(left), len(all), promiseOf(s.violations[0]), strings.Join(left, ", "))
+				t.Logf("seed %d: %d of %d parts break %q: %s", seed, len(left), len(all), promiseOf(s.violations[0]),
+					strings.Join(left, ", "))
 				g.Expect(len(left)).To(BeNumerically("<=", len(all)/2))
 				return
 			}

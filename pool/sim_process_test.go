@@ -19,8 +19,8 @@ import (
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
-// simProcess is a fake worker process: the parent's side of it is here, the worker's, which runs the real protocol loop,
-// in server.
+// simProcess is a fake worker process: the parent's side of it is here, the worker's, which runs the real protocol
+// loop, in server.
 type simProcess struct {
 	sim  *simulation
 	slot int  // it was started for; -1: the spare bench
@@ -88,10 +88,10 @@ func newSimProcess(s *simulation, slot, nth int) *simProcess {
 	w := &simProcess{slot: slot, nth: nth}
 	stream := func(kind int) dice { return newDice(s.plan.seed, kind, w.PID()) }
 	*w = simProcess{
-		sim: s, slot: slot, nth: nth, dice: stream(diceFault), born: time.Now(), board: wire.Page{Mem: make([]byte, wire.PageSize)},
-		toParent: newSimPipe(stream(diceToParent), 1<<30), orders: newSimPipe(stream(diceControl), 4<<10),
-		sigterm: make(chan os.Signal, 1), gone: make(chan struct{}), exited: make(chan struct{}),
-		stop: make(chan struct{}), wake: make(chan struct{}, 1), hung: make(chan struct{}),
+		sim: s, slot: slot, nth: nth, dice: stream(diceFault), born: time.Now(),
+		board: wire.Page{Mem: make([]byte, wire.PageSize)}, toParent: newSimPipe(stream(diceToParent), 1<<30),
+		orders: newSimPipe(stream(diceControl), 4<<10), sigterm: make(chan os.Signal, 1), gone: make(chan struct{}),
+		exited: make(chan struct{}), stop: make(chan struct{}), wake: make(chan struct{}, 1), hung: make(chan struct{}),
 	}
 	w.toWorker = newSimPipe(stream(diceToWorker), []int{200, 4 << 10, 200 << 10}[w.dice.IntN(3)])
 	if s.plan.bulk {
@@ -300,8 +300,8 @@ func (w *simProcess) end(how process.Status, byPool bool) {
 	time.AfterFunc(exit, func() { close(w.exited) })
 }
 
-// pass is where the goroutines of the worker meet what happens to their process: in a stopped one they wait here, and in
-// a dead one they end.
+// pass is where the goroutines of the worker meet what happens to their process: in a stopped one they wait here, and
+// in a dead one they end.
 func (w *simProcess) pass() {
 	for {
 		w.mu.Lock()
@@ -404,7 +404,8 @@ func (p *simPipe) hangUp() {
 	poke(p.more)
 }
 
-// get blocks until something has arrived (its size), the end (io.EOF), stop is closed (process.ErrReadStopped), or there is a wake (0).
+// get blocks until something has arrived (its size), the end (io.EOF), stop is closed (process.ErrReadStopped), or
+// there is a wake (0).
 func (p *simPipe) get(b []byte, stop, wake <-chan struct{}) (int, error) {
 	for {
 		select {

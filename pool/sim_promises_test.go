@@ -264,11 +264,13 @@ func (s *simulation) overtime(e *simExec) string {
 		return ""
 	}
 	limit := s.timeoutOf(t)
-	latest := limit + limit/4 + 12*keeperTick // when it is to be ended, unless it was settled before that, as by a cancellation
+	// when it is to be ended, unless it was settled before that, as by a cancellation
+	latest := limit + limit/4 + 12*keeperTick
 	if limit > 0 && end.Sub(e.began) > latest && (settled.IsZero() || settled.Sub(e.began) > latest) {
 		return "it ran for " + end.Sub(e.began).String() + " with a timeout of " + limit.String()
 	}
-	if grace := s.plan.cfg.CancelGrace; grace >= 0 && errors.Is(t.err, context.DeadlineExceeded) && settled.After(e.began) && end.Sub(settled) > grace+time.Millisecond {
+	if grace := s.plan.cfg.CancelGrace; grace >= 0 && errors.Is(t.err, context.DeadlineExceeded) &&
+		settled.After(e.began) && end.Sub(settled) > grace+time.Millisecond {
 		return "it ran for " + end.Sub(settled).String() + " after it was cancelled"
 	}
 	return ""
@@ -279,7 +281,8 @@ func (s *simulation) audit() {
 	st := s.pool.Stats()
 	s.tell(nil, "the books: %+v", st)
 	if st.Submitted != st.Settled+uint64(st.Queued)+uint64(st.InFlight) {
-		s.violated("the books balance", "submitted %d, settled %d, queued %d, in flight %d", st.Submitted, st.Settled, st.Queued, st.InFlight)
+		s.violated("the books balance", "submitted %d, settled %d, queued %d, in flight %d",
+			st.Submitted, st.Settled, st.Queued, st.InFlight)
 	}
 	if st.Settled != st.OK+st.Failed {
 		s.violated("the books balance", "settled %d, ok %d, failed %d", st.Settled, st.OK, st.Failed)
@@ -362,7 +365,8 @@ func (s *simulation) slotsOf() map[int]int {
 func TestATaskWhoseWorkerTakesItsClaimBackIsNotSentForEver(t *testing.T) {
 	unclaim := func(w *simProcess, e *simExec) { w.board.Claim(e.seq).Store(uint64(e.seq)<<8 | wire.ClaimSent) }
 	answer := func(w *simProcess, e *simExec) {
-		w.transmit(wire.AppendFrame(nil, &wire.Frame{Kind: wire.FrameValue, ID: e.id, Seq: e.seq, Payload: []byte{0x40}}), 0)
+		w.transmit(
+			wire.AppendFrame(nil, &wire.Frame{Kind: wire.FrameValue, ID: e.id, Seq: e.seq, Payload: []byte{0x40}}), 0)
 	}
 	for name, is := range map[string]struct {
 		crime  func(w *simProcess, e *simExec)
@@ -371,7 +375,11 @@ func TestATaskWhoseWorkerTakesItsClaimBackIsNotSentForEver(t *testing.T) {
 	}{
 		"while it runs, and crashes":   {unclaim, process.Status{Code: 9}, 3},
 		"while it runs, and is killed": {unclaim, process.Status{Code: -1, Signal: syscall.SIGKILL}, 16},
-		"and then sends a result":      {func(w *simProcess, e *simExec) { unclaim(w, e); answer(w, e) }, process.Status{Code: 9}, 3},
+		"and then sends a result": {
+			func(w *simProcess, e *simExec) { unclaim(w, e); answer(w, e) },
+			process.Status{Code: 9},
+			3,
+		},
 		"and says that it runs nothing": {func(w *simProcess, e *simExec) {
 			unclaim(w, e)
 			w.board.SetPhase(wire.PhaseIdle, 0)
@@ -416,11 +424,13 @@ func checkBreaker(s *simulation, violated func(string, ...any)) {
 		for ; next < len(s.attempts) && s.attempts[next].at.Before(by); next++ {
 			at := s.attempts[next].at
 			if !opened.IsZero() && at.After(opened) {
-				if s.byPID[s.attempts[next].w.PID()] != nil { // no event tells how a slot that was removed fails to start one
+				if s.byPID[s.attempts[next].w.PID()] != nil {
+					// no event tells how a slot that was removed fails to start one
 					starts++
 				}
 				if at.Before(until) {
-					violated("a start at %v, the breaker was open from %v to %v", at.Sub(s.start), opened.Sub(s.start), until.Sub(s.start))
+					violated("a start at %v, the breaker was open from %v to %v",
+						at.Sub(s.start), opened.Sub(s.start), until.Sub(s.start))
 				}
 			}
 		}
@@ -456,7 +466,8 @@ func checkScore(s *simulation, violated func(string, ...any)) {
 		}
 		there.see(e, true)
 		if !due.IsZero() && e.At.After(due) {
-			violated("the breaker is closed after failures worth %.1f of %d, %d in a row, at %v", score, b.Threshold, row, due.Sub(s.start))
+			violated("the breaker is closed after failures worth %.1f of %d, %d in a row, at %v",
+				score, b.Threshold, row, due.Sub(s.start))
 			return
 		}
 		switch {
@@ -589,7 +600,8 @@ func (s *simulation) readyAt(w *simProcess) (at time.Time, ok bool) {
 // checkBackoff looks for a start right after two failures of the same slot in a row.
 func checkBackoff(s *simulation, violated func(string, ...any)) {
 	if s.plan.cfg.Spares > 0 || s.resized || s.plan.early {
-		return // spares fill slots between two starts, a slot that was removed may come back, and of New there are no events
+		// spares fill slots between two starts, a slot that was removed may come back, and of New there are no events
+		return
 	}
 	up := map[*simProcess]bool{}
 	for pid := range s.slotsOf() {
@@ -635,7 +647,8 @@ func checkQuarantine(s *simulation, violated func(string, ...any)) {
 		}
 	}
 	for _, w := range s.processes {
-		if late := w.exitAt.Sub(w.killedAt); !w.killedAt.IsZero() && late > quarantineWait+time.Millisecond && !given[w.PID()] && !s.plan.early {
+		if late := w.exitAt.Sub(w.killedAt); !w.killedAt.IsZero() && late > quarantineWait+time.Millisecond &&
+			!given[w.PID()] && !s.plan.early {
 			violated("%v was waited for %v", w, late)
 		}
 	}

@@ -92,7 +92,8 @@ func (s *simulation) listen(sub *Subscription) *sync.WaitGroup {
 func (s *simulation) end(clients, owners *sync.WaitGroup) {
 	if s.plan.ending == endsQuiet {
 		s.waitFor(clients, s.untilHealed()+simLiveness, "every task settles exactly once", s.unsettled)
-		s.waitFor(owners, simLiveness, "the pool comes back", func() string { return "Resize or Restart has not returned" })
+		s.waitFor(owners, simLiveness, "the pool comes back",
+			func() string { return "Resize or Restart has not returned" })
 		s.recover()
 	} else {
 		<-time.After(time.Until(s.up.Add(s.plan.endAt)))
@@ -103,9 +104,11 @@ func (s *simulation) end(clients, owners *sync.WaitGroup) {
 	s.tell(nil, "the end: %v", s.plan.ending)
 	var ends sync.WaitGroup
 	ends.Go(s.close)
-	s.waitFor(&ends, s.plan.cfg.CloseTimeout+quarantineWait+time.Second, "the pool comes to its end", func() string { return s.plan.ending.String() + " has not returned" })
+	s.waitFor(&ends, s.plan.cfg.CloseTimeout+quarantineWait+time.Second, "the pool comes to its end",
+		func() string { return s.plan.ending.String() + " has not returned" })
 	s.waitFor(clients, time.Second, "every task settles exactly once", s.unsettled)
-	s.waitFor(owners, s.untilHealed()+time.Second, "the pool comes to its end", func() string { return "Resize or Restart has not returned" })
+	s.waitFor(owners, s.untilHealed()+time.Second, "the pool comes to its end",
+		func() string { return "Resize or Restart has not returned" })
 }
 
 // close is the pool's end.
@@ -326,7 +329,10 @@ type simAttempt struct {
 var simCount atomic.Uint64
 
 func newSimulation(seed uint64, m mutant) *simulation {
-	s := &simulation{starts: map[int]int{}, plan: newSimPlan(seed), number: simCount.Add(1), start: time.Now(), byPID: map[int]*simProcess{}, endless: make(chan struct{})}
+	s := &simulation{
+		starts: map[int]int{}, plan: newSimPlan(seed), number: simCount.Add(1), start: time.Now(),
+		byPID: map[int]*simProcess{}, endless: make(chan struct{}),
+	}
 	s.faulty, s.up, s.healAt = s.plan.early, s.start, s.start.Add(s.plan.heal)
 	s.size = s.plan.cfg.Size
 	c := &s.plan.cfg
@@ -444,8 +450,8 @@ func (w *simProcess) begin(t *simTask, ctx *serve.Context) *simExec {
 	return e
 }
 
-// runsForEver ends a run whose task no budget ends: each of its deaths makes the story longer, and judging that takes longer and
-// longer.
+// runsForEver ends a run whose task no budget ends: each of its deaths makes the story longer, and judging that takes
+// longer and longer.
 func (s *simulation) runsForEver(t *simTask, runs int) {
 	s.endlessOnce.Do(func() {
 		s.violated("death budgets are kept", "task %d was started %d times", t.n, runs)
@@ -660,7 +666,9 @@ func (s *simulation) stream(step simStep) {
 }
 
 // outcomes are those of the step, as a sequence whichever way it goes.
-func (s *simulation) outcomes(ctx context.Context, step simStep, args [][]byte, opts []Option) iter.Seq2[[]byte, error] {
+func (s *simulation) outcomes(ctx context.Context, step simStep, args [][]byte,
+	opts []Option,
+) iter.Seq2[[]byte, error] {
 	switch step.how {
 	case byStream:
 		return simWork.Stream(ctx, via(s.pool), Slice(args), opts...)

@@ -11,7 +11,9 @@ import (
 // Tiny tasks keep to a few workers of many; long ones that come behind them, or among them, are soon at all.
 func TestTinyTasksStayWithAFewWorkersAndLongOnesAreSpread(t *testing.T) {
 	size := 16 * enoughNear
-	staged(t, Config{Size: size, Heartbeat: -1, StopGrace: time.Hour, CancelGrace: -1}, func(g *WithT, s *simulation, p *Pool) {
+	staged(t, Config{
+		Size: size, Heartbeat: -1, StopGrace: time.Hour, CancelGrace: -1,
+	}, func(g *WithT, s *simulation, p *Pool) {
 		run := func(n int, work func(i int) time.Duration) time.Duration {
 			began := time.Now()
 			var futures []*Future[[]byte]
@@ -39,7 +41,8 @@ func TestTinyTasksStayWithAFewWorkersAndLongOnesAreSpread(t *testing.T) {
 		}
 		g.Expect(used).To(BeNumerically("<=", 2*enoughNear), "of %d workers", size)
 
-		g.Expect(run(size, func(int) time.Duration { return long })).To(BeNumerically("<", long+30*time.Millisecond), "all at once")
+		g.Expect(run(size, func(int) time.Duration { return long })).To(BeNumerically("<", long+30*time.Millisecond),
+			"all at once")
 		for range 4 {
 			run(4*size, tiny)
 		}

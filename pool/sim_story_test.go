@@ -86,9 +86,9 @@ func (s *simulation) gist() (text []string) {
 }
 
 // A seed hangs when its virtual clock stands still: at a livelock, or where somebody waits for a mutex that is never
-// unlocked, which virtual time waits for too. Real time does not tell that from a machine that is busy with other things.
-// What tells is that the clock stood still while this process used a minute of each CPU that it may use, or while the
-// watchdog itself got its turn six hundred times, a second apart.
+// unlocked, which virtual time waits for too. Real time does not tell that from a machine that is busy with other
+// things. What tells is that the clock stood still while this process used a minute of each CPU that it may use, or
+// while the watchdog itself got its turn six hundred times, a second apart.
 const (
 	simStillCPU   = time.Minute
 	simStillTurns = 600
@@ -97,8 +97,8 @@ const (
 // simClock is the virtual clock of a seed as it can be seen from outside.
 type simClock struct{ beats atomic.Int64 }
 
-// run beats ten times a second for ten minutes, which is far longer than a seed may take; after that nothing moves any more
-// that does not move by itself.
+// run beats ten times a second for ten minutes, which is far longer than a seed may take; after that nothing moves any
+// more that does not move by itself.
 func (c *simClock) run(stop <-chan struct{}) {
 	for range 6000 {
 		select {
@@ -159,7 +159,8 @@ func usedCPU() time.Duration {
 // hangs ends the program, since a bubble cannot be left.
 func hangs(seed uint64) {
 	stacks := make([]byte, 16<<20)
-	fmt.Fprintf(os.Stderr, "seed %d: its virtual clock stands still: %s\n%s\n", seed, simCommand(seed), stacks[:runtime.Stack(stacks, true)])
+	fmt.Fprintf(os.Stderr, "seed %d: its virtual clock stands still: %s\n%s\n",
+		seed, simCommand(seed), stacks[:runtime.Stack(stacks, true)])
 	os.Exit(1)
 }
 

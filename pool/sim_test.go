@@ -27,7 +27,8 @@ func TestSimulation(t *testing.T) {
 		s := simulate(t, *simSeed, mutantNone)
 		t.Logf("%s\n%s", s.plan, s.story())
 		if len(s.violations) > 0 {
-			t.Logf("of its plan these break the promise: %q", shrinkSimulation(t, *simSeed, mutantNone, promiseOf(s.violations[0])))
+			t.Logf("of its plan these break the promise: %q",
+				shrinkSimulation(t, *simSeed, mutantNone, promiseOf(s.violations[0])))
 		}
 		NewWithT(t).Expect(s.violations).To(BeEmpty())
 		return
@@ -93,7 +94,8 @@ func simCommand(seed uint64) string {
 
 // report tells what went wrong, how, and the command that shows it again.
 func (s *simulation) report() string {
-	return fmt.Sprintf("seed %d: %d violations; again: %s\n%s\n%s\n%q", s.plan.seed, len(s.violations), simCommand(s.plan.seed), s.plan, s.story(), s.violations)
+	return fmt.Sprintf("seed %d: %d violations; again: %s\n%s\n%s\n%q",
+		s.plan.seed, len(s.violations), simCommand(s.plan.seed), s.plan, s.story(), s.violations)
 }
 
 // TestSimulationKillsEveryMutant breaks the pool on purpose, in one way at a time, and must notice each within so many
@@ -117,11 +119,11 @@ func TestSimulationKillsEveryMutant(t *testing.T) {
 	}
 }
 
-// TestSimulationIsRepeatable runs seeds twice: a seed makes the same plan every time, and nineteen in twenty of them the
-// same story too (on a machine with the same number of CPUs: the pool coalesces small tasks by that).
-// The pool is concurrent, and where two of its goroutines are woken at the same instant (the two sides of a stream that
-// is left, slots that wait for the breaker) the one that comes first is not told by the seed. A violation that does not
-// show again at once does so with -count=20.
+// TestSimulationIsRepeatable runs seeds twice: a seed makes the same plan every time, and nineteen in twenty of them
+// the same story too (on a machine with the same number of CPUs: the pool coalesces small tasks by that). The pool is
+// concurrent, and where two of its goroutines are woken at the same instant (the two sides of a stream that is left,
+// slots that wait for the breaker) the one that comes first is not told by the seed. A violation that does not show
+// again at once does so with -count=20.
 func TestSimulationIsRepeatable(t *testing.T) {
 	g := NewWithT(t)
 	seeds, same := *simSeeds/10, atomic.Int64{}
@@ -136,8 +138,8 @@ func TestSimulationIsRepeatable(t *testing.T) {
 	g.Expect(same.Load()).To(BeNumerically(">=", seeds/2))
 }
 
-// In these seeds a stopped worker is continued at the moment at which the pool finds that it has not answered for too long: just
-// before the kill, just after it, or to be stopped again at once.
+// In these seeds a stopped worker is continued at the moment at which the pool finds that it has not answered for too
+// long: just before the kill, just after it, or to be stopped again at once.
 func TestSimulationOfWorkersContinuedAsTheyAreFoundStalled(t *testing.T) {
 	for _, seed := range []uint64{96554, 48880, 67728} {
 		s := simulate(t, seed, mutantNone)
@@ -145,8 +147,8 @@ func TestSimulationOfWorkersContinuedAsTheyAreFoundStalled(t *testing.T) {
 	}
 }
 
-// In this seed, in some runs, a worker dies that nobody can reap, and is ended a second later for what it owes. Without heartbeats
-// nothing else finds that out.
+// In this seed, in some runs, a worker dies that nobody can reap, and is ended a second later for what it owes. Without
+// heartbeats nothing else finds that out.
 func TestSimulationOfADeadWorkerThatOwesAnswers(t *testing.T) {
 	for range 20 {
 		s := simulate(t, 93817, mutantNone)
@@ -154,12 +156,15 @@ func TestSimulationOfADeadWorkerThatOwesAnswers(t *testing.T) {
 	}
 }
 
-// The model holds a stall against the pool unless the worker was stopped for long enough right before the pool killed it.
+// The model holds a stall against the pool unless the worker was stopped for long enough right before the pool killed
+// it.
 func TestTheModelOfAStall(t *testing.T) {
 	killed := time.Now()
 	s := &simulation{plan: &simPlan{cfg: Config{Heartbeat: 100 * time.Millisecond}}}
 	ago := func(from, to int) [2]time.Time {
-		return [2]time.Time{killed.Add(-time.Duration(from) * time.Millisecond), killed.Add(-time.Duration(to) * time.Millisecond)}
+		return [2]time.Time{
+			killed.Add(-time.Duration(from) * time.Millisecond), killed.Add(-time.Duration(to) * time.Millisecond),
+		}
 	}
 	for name, c := range map[string]struct {
 		stalls [][2]time.Time
@@ -180,8 +185,8 @@ func TestTheModelOfAStall(t *testing.T) {
 	}
 }
 
-// TestAPoolThatIsOverIsNotKept: nothing but its user refers to a pool that has been terminated. What the runtime's caches
-// keep for two collections makes the heap of a program that makes pool after pool grow without end.
+// TestAPoolThatIsOverIsNotKept: nothing but its user refers to a pool that has been terminated. What the runtime's
+// caches keep for two collections makes the heap of a program that makes pool after pool grow without end.
 func TestAPoolThatIsOverIsNotKept(t *testing.T) {
 	over := func() weak.Pointer[Pool] { return weak.Make(simulate(t, 1, mutantNone).pool) }()
 	runtime.GC()

@@ -22,9 +22,11 @@ import (
 
 var foreignSquare = External[int, int]("square")
 
-// foreignWays are what a played worker of another language can be. honest ones keep docs/wire.md and may die at any time.
+// foreignWays are what a played worker of another language can be. honest ones keep docs/wire.md and may die at any
+// time.
 var foreignWays = []string{
-	"honest", "honest", "honest", "honest", "takes two", "takes none", "puts back", "forges", "tears", "answers twice", "answers another", "sends rubbish",
+	"honest", "honest", "honest", "honest", "takes two", "takes none", "puts back", "forges", "tears", "answers twice",
+	"answers another", "sends rubbish",
 	"lies in its hello", "names a task twice", "is of another protocol",
 }
 
@@ -186,11 +188,12 @@ func (w *foreignWorker) execute(f wire.Frame) {
 
 var foreignSeeds = flag.Int("foreign-seeds", 100, "how many seeds the simulation of workers of another language plays")
 
-// Whatever workers of another language do with their tickets, a task has one outcome and the right value; what is to run at most
-// once does; those that do what they may are not killed for it; and once all do, everything works.
+// Whatever workers of another language do with their tickets, a task has one outcome and the right value; what is to
+// run at most once does; those that do what they may are not killed for it; and once all do, everything works.
 func TestSimulatedWorkersOfAnotherLanguageWhateverTheyDoWithTheirTickets(t *testing.T) {
 	for seed := range *foreignSeeds {
-		if !t.Run(strconv.Itoa(seed), func(t *testing.T) { synctest.Test(t, func(t *testing.T) { playForeign(t, uint64(seed)) }) }) {
+		if !t.Run(strconv.Itoa(seed),
+			func(t *testing.T) { synctest.Test(t, func(t *testing.T) { playForeign(t, uint64(seed)) }) }) {
 			return
 		}
 	}
@@ -200,7 +203,8 @@ func playForeign(t *testing.T, seed uint64) {
 	s := &foreignSim{dice: rand.New(rand.NewPCG(seed, 1)), way: map[int]string{}, runs: map[int][]int{}}
 	workers := &inprocess.Workers{Foreign: s.play}
 	cfg := Config{
-		Size: 1 + s.roll(4), Command: []string{os.Args[0]}, Heartbeat: time.Second, TaskTimeout: 3 * time.Second, Budgets: Budgets{Crashes: 20, Killed: 20, OOM: 20},
+		Size: 1 + s.roll(4), Command: []string{os.Args[0]}, Heartbeat: time.Second, TaskTimeout: 3 * time.Second,
+		Budgets: Budgets{Crashes: 20, Killed: 20, OOM: 20},
 		Backoff: Backoff{Threshold: 1000, Base: time.Millisecond, Max: 10 * time.Millisecond},
 	}
 	cfg.start = workers.Start
@@ -242,7 +246,8 @@ func playForeign(t *testing.T, seed uint64) {
 		if cancelled[n] && errors.Is(err, context.Canceled) {
 			continue
 		}
-		if err == nil && v != n*n || err != nil && !errors.As(err, &lost) && !(errors.As(err, &late) && s.played("takes two")) {
+		if err == nil && v != n*n ||
+			err != nil && !errors.As(err, &lost) && !(errors.As(err, &late) && s.played("takes two")) {
 			t.Errorf("task %d: %d, %v", n, v, err)
 		}
 		s.judge(t, n, once[n])

@@ -1,13 +1,13 @@
 package pool_test
 
 import (
-	"github.com/respawn-go/respawn/internal/takes"
 	"slices"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -52,7 +52,8 @@ func TestADeadSpareIsReplacedOnTheBench(t *testing.T) {
 	for range 3 {
 		old := onBench(p)
 		kill(t, old[0], 9)
-		g.Eventually(func() []int { return onBench(p) }).WithTimeout(patience).Should(And(HaveLen(2), Not(ContainElement(old[0]))))
+		g.Eventually(func() []int { return onBench(p) }).WithTimeout(patience).
+			Should(And(HaveLen(2), Not(ContainElement(old[0]))))
 		g.Eventually(func() int { return p.Stats().Spares }).WithTimeout(patience).Should(Equal(2))
 	}
 	g.Expect(pids(p)).To(Equal(before))
@@ -77,7 +78,9 @@ func TestSparesAndWorkersKilledTogetherAllComeBack(t *testing.T) {
 
 // The breaker opens as the only worker dies, while a spare is ready to take its place.
 func TestTasksAreNotFailedWhileASpareIsReady(t *testing.T) {
-	g, p := NewWithT(t), start(t, pool.Config{Size: 1, Spares: 1, Backoff: pool.Backoff{Threshold: 1, Base: 20 * time.Second, Max: 20 * time.Second}})
+	g, p := NewWithT(t), start(t, pool.Config{
+		Size: 1, Spares: 1, Backoff: pool.Backoff{Threshold: 1, Base: 20 * time.Second, Max: 20 * time.Second},
+	})
 	g.Eventually(func() int { return p.Stats().Spares }).WithTimeout(patience).Should(Equal(1))
 	dying, behind := dieOnce.Submit(bound(t), p, "exit 42"), square.Submit(bound(t), p, 3)
 	g.Expect(dying.Result(bound(t))).To(Equal(2))

@@ -3,13 +3,13 @@ package pool_test
 import (
 	"context"
 	"errors"
-	"github.com/respawn-go/respawn/internal/takes"
 	"syscall"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -121,7 +121,8 @@ func TestAShortPauseCostsNothing(t *testing.T) {
 func TestATaskThatAlwaysStallsSpendsTheCrashBudget(t *testing.T) {
 	takes.Seconds(t)
 	beside(t)
-	g, p := NewWithT(t), start(t, pool.Config{Size: 1, Heartbeat: 200 * time.Millisecond, Budgets: pool.Budgets{Crashes: 2}})
+	g, p := NewWithT(t),
+		start(t, pool.Config{Size: 1, Heartbeat: 200 * time.Millisecond, Budgets: pool.Budgets{Crashes: 2}})
 	_, err := die.Call(bound(t), via(p), "stop")
 	var lost *pool.WorkerLostError
 	g.Expect(errors.As(err, &lost)).To(BeTrue(), "%v", err)
@@ -160,7 +161,8 @@ func TestSIGTERMFromOutsideFinishesTheRunningTaskAndLosesNothing(t *testing.T) {
 
 func TestSIGTERMBeyondTheGraceIsSIGKILLAndSpendsTheBudgetOfKillsOnly(t *testing.T) {
 	beside(t)
-	g, p := NewWithT(t), start(t, pool.Config{Size: 1, StopGrace: 100 * time.Millisecond, Budgets: pool.Budgets{Killed: 2, Crashes: 1}})
+	g, p := NewWithT(t),
+		start(t, pool.Config{Size: 1, StopGrace: 100 * time.Millisecond, Budgets: pool.Budgets{Killed: 2, Crashes: 1}})
 	gate, pid := closedGate(t), pids(p)[0]
 	f := gated.Submit(bound(t), via(p), gate)
 	inPhase(t, p, 0, pool.PhaseRunning)

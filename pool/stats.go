@@ -7,7 +7,8 @@ import (
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
-// Stats counts what happened in a pool since New. Submitted = Settled + what is queued or in flight; Settled = OK + Failed.
+// Stats counts what happened in a pool since New. Submitted = Settled + what is queued or in flight; Settled = OK +
+// Failed.
 type Stats struct {
 	Submitted    uint64 // accepted
 	Settled      uint64
@@ -44,12 +45,13 @@ type Stats struct {
 // Ended is how many workers ended for that reason; ReasonNone is those that the pool did not end.
 func (s Stats) Ended(r Reason) uint64 { return s.ended[min(r, ReasonBoot)] }
 
-// ExitsByReason is how many workers ended by each reason of the pool's, and of the others by what they came to: crashed, oom, killed, or
-// unasked, which is none of these. Every name is there, with 0 too.
+// ExitsByReason is how many workers ended by each reason of the pool's, and of the others by what they came to:
+// crashed, oom, killed, or unasked, which is none of these. Every name is there, with 0 too.
 func (s Stats) ExitsByReason() map[string]uint64 {
 	known := s.Crashed + s.OOM + s.Killed
 	all := map[string]uint64{
-		"crashed": s.Crashed, "oom": s.OOM, "killed": s.Killed, "unasked": s.Ended(ReasonNone) - min(s.Ended(ReasonNone), known),
+		"crashed": s.Crashed, "oom": s.OOM, "killed": s.Killed,
+		"unasked": s.Ended(ReasonNone) - min(s.Ended(ReasonNone), known),
 	}
 	for r := ReasonStop; r <= ReasonBoot; r++ {
 		all[r.String()] = s.Ended(r)
@@ -92,14 +94,15 @@ func (p *Pool) Stats() Stats {
 	return s
 }
 
-// TaskStats is how long tasks took, with Config.Measure. Every task is counted, but for those so short that looking at the clock would
-// slow them down: of these one in 64 is looked at, and counts for 64.
+// TaskStats is how long tasks took, with Config.Measure. Every task is counted, but for those so short that looking at
+// the clock would slow them down: of these one in 64 is looked at, and counts for 64.
 type TaskStats struct {
-	OK     uint64    // settled with a value
-	Failed uint64    // settled with an error of any kind
-	Queue  Histogram // from its submission until it was sent to the worker that it ended at; not of those that never were
-	Run    Histogram // how long the handler ran, as that worker says; not of those that no answer settled
-	Total  Histogram // from its submission until it settled
+	OK     uint64 // settled with a value
+	Failed uint64 // settled with an error of any kind
+	// from its submission until it was sent to the worker that it ended at; not of those that never were
+	Queue Histogram
+	Run   Histogram // how long the handler ran, as that worker says; not of those that no answer settled
+	Total Histogram // from its submission until it settled
 }
 
 // measureBase is what monotonic counts from.
@@ -191,9 +194,9 @@ func (m *measures) snapshot() (total TaskStats, tasks map[string]TaskStats) {
 	return m.total, tasks
 }
 
-// WithOutcome has f called once with how the task came to its end, before its value is there: for Call, Map and Stream, which
-// return no future. With Map and Stream it is called for each task, in the order in which they settle. It must not block, nor call
-// the pool: it runs where results are read. Given several times, each is called.
+// WithOutcome has f called once with how the task came to its end, before its value is there: for Call, Map and Stream,
+// which return no future. With Map and Stream it is called for each task, in the order in which they settle. It must
+// not block, nor call the pool: it runs where results are read. Given several times, each is called.
 func WithOutcome(f func(Outcome)) Option {
 	return func(o *options) {
 		if before := o.outcome; before != nil {
@@ -220,14 +223,15 @@ func (c *call) told() Outcome {
 // histogramBuckets is the number of buckets with a bound; what is longer than the last bound is in one more.
 const histogramBuckets = 27
 
-// Histogram counts times by buckets that double: the bounds are 1 µs, 2 µs, 4 µs, … 67 s. The zero value is empty. It is a plain
-// value: copying it is a snapshot.
+// Histogram counts times by buckets that double: the bounds are 1 µs, 2 µs, 4 µs, … 67 s. The zero value is empty. It
+// is a plain value: copying it is a snapshot.
 type Histogram struct {
 	Counts [histogramBuckets + 1]uint64 // Counts[i] of at most HistogramBound(i), and longer than the bound before
 	Sum    time.Duration
 }
 
-// HistogramBound is the longest time of the i-th bucket, from 0; the last bucket has none, and it is the longest that there is.
+// HistogramBound is the longest time of the i-th bucket, from 0; the last bucket has none, and it is the longest that
+// there is.
 func HistogramBound(i int) time.Duration {
 	if i >= histogramBuckets {
 		return 1<<63 - 1
@@ -254,8 +258,8 @@ func (h Histogram) Count() (n uint64) {
 	return n
 }
 
-// Quantile is the bound of the bucket in which that share of the times ends, 0 to 1: the true one is at most that, and more than half
-// of it. 0 when nothing was counted.
+// Quantile is the bound of the bucket in which that share of the times ends, 0 to 1: the true one is at most that, and
+// more than half of it. 0 when nothing was counted.
 func (h Histogram) Quantile(share float64) time.Duration {
 	all := h.Count()
 	if all == 0 {

@@ -46,8 +46,8 @@ func stoppedMain(string) {
 	os.Exit(0)
 }
 
-// The answer comes while the host is stopped, for longer than the task might have taken. When it goes on its keeper may look
-// before its reader.
+// The answer comes while the host is stopped, for longer than the task might have taken. When it goes on its keeper may
+// look before its reader.
 func TestAWorkerThatAnsweredAStoppedHostIsNotTakenForStalled(t *testing.T) {
 	long(t)
 	beside(t)
@@ -137,7 +137,8 @@ func pausedMain(limit string) {
 	if limit != "CloseTimeout" {
 		<-f.Done()
 	}
-	for p.Stats().InFlight > 0 && limit == "CancelGrace" || (p.Stats().Exits == 0 || p.Stats().Ready == 0) && limit == "StopGrace" {
+	for p.Stats().InFlight > 0 && limit == "CancelGrace" ||
+		(p.Stats().Exits == 0 || p.Stats().Ready == 0) && limit == "StopGrace" {
 		<-time.After(time.Millisecond)
 	}
 	fmt.Println("closed:", p.Close())
@@ -151,7 +152,9 @@ func pausedMain(limit string) {
 
 func TestTheTimeInWhichHostAndWorkersAreStoppedDoesNotCount(t *testing.T) {
 	long(t)
-	for _, limit := range []string{"TaskTimeout", "CancelGrace", "StopGrace", "CloseTimeout", "Heartbeat", "BootTimeout"} {
+	for _, limit := range []string{
+		"TaskTimeout", "CancelGrace", "StopGrace", "CloseTimeout", "Heartbeat", "BootTimeout",
+	} {
 		t.Run(limit, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
@@ -185,7 +188,8 @@ func TestTheTimeInWhichHostAndWorkersAreStoppedDoesNotCount(t *testing.T) {
 // workersOf is the children of a host that are no guardians.
 func workersOf(host int) (pids []int) {
 	for _, pid := range childrenOf(host) {
-		if env, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)); !strings.Contains(string(env), "RESPAWN_GUARDIAN=") {
+		if env, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)); !strings.Contains(string(env),
+			"RESPAWN_GUARDIAN=") {
 			pids = append(pids, pid)
 		}
 	}

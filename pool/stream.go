@@ -32,29 +32,37 @@ func Slice[T any](in []T) iter.Seq2[T, error] {
 }
 
 // Stream runs the task for every input and yields the outcomes in the inputs' order, as they come. It reads the input
-// only as far ahead as twice what the workers take that were ready 64 inputs ago or since, so that an endless input and a slow consumer are fine. A
-// handler's error is yielded for its item and the stream goes on. When the input itself yields an error, the items
-// before it are yielded, then that error, and the stream ends. Breaking out of the loop cancels what is in flight and
-// releases everything, except that an input blocked in its own code is left to return by itself. The input runs in a
-// goroutine of its own; a panic in it is raised again in the consumer. A pool that is closed, or whose breaker is open, settles
-// each item with that error: break out of the loop if the input is endless.
-func (t Task[In, Out]) Stream(ctx context.Context, r Runner, in iter.Seq2[In, error], opts ...Option) iter.Seq2[Out, error] {
+// only as far ahead as twice what the workers take that were ready 64 inputs ago or since, so that an endless input and
+// a slow consumer are fine. A handler's error is yielded for its item and the stream goes on. When the input itself
+// yields an error, the items before it are yielded, then that error, and the stream ends. Breaking out of the loop
+// cancels what is in flight and releases everything, except that an input blocked in its own code is left to return by
+// itself. The input runs in a goroutine of its own; a panic in it is raised again in the consumer. A pool that is
+// closed, or whose breaker is open, settles each item with that error: break out of the loop if the input is endless.
+func (t Task[In, Out]) Stream(ctx context.Context, r Runner, in iter.Seq2[In, error],
+	opts ...Option,
+) iter.Seq2[Out, error] {
 	return t.stream(ctx, r, in, opts, true)
 }
 
 // StreamUnordered is Stream with the outcomes in the order in which they settle.
-func (t Task[In, Out]) StreamUnordered(ctx context.Context, r Runner, in iter.Seq2[In, error], opts ...Option) iter.Seq2[Out, error] {
+func (t Task[In, Out]) StreamUnordered(ctx context.Context, r Runner, in iter.Seq2[In, error],
+	opts ...Option,
+) iter.Seq2[Out, error] {
 	return t.stream(ctx, r, in, opts, false)
 }
 
 // stream is not inlined: else every pair of types has it five times, and a program of many tasks takes long to build.
 //
 //go:noinline
-func (t Task[In, Out]) stream(ctx context.Context, r Runner, in iter.Seq2[In, error], opts []Option, ordered bool) iter.Seq2[Out, error] {
+func (t Task[In, Out]) stream(ctx context.Context, r Runner, in iter.Seq2[In, error], opts []Option,
+	ordered bool,
+) iter.Seq2[Out, error] {
 	return func(yield func(Out, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		s := &streamState{wake: make(chan struct{}, 1), fed: make(chan struct{}, 1), ordered: ordered, loose: map[*call]struct{}{}}
+		s := &streamState{
+			wake: make(chan struct{}, 1), fed: make(chan struct{}, 1), ordered: ordered, loose: map[*call]struct{}{},
+		}
 		s.head = &waiting{c: make(chan struct{}, 1), once: true}
 		context.AfterFunc(ctx, func() { s.cancel(ctx, r) })
 		go s.feed(ctx, r, func(submit func(*call, any) bool) error {

@@ -33,11 +33,14 @@ func (p *Pool) accept(ctx context.Context, c *call) error {
 	case ctx.Err() != nil:
 		return ended(ctx)
 	case c.extra != nil && c.extra.route != "":
-		return fmt.Errorf("pool: task %q has the route %q: a pool has one place only; submit it to what made that route", c.def.name, c.extra.route)
+		return fmt.Errorf(
+			"pool: task %q has the route %q: a pool has one place only; submit it to what made that route",
+			c.def.name, c.extra.route)
 	case c.def.external != (p.cfg.Command != nil):
 		return p.misfit(c.def)
 	case Bytes(c.size()) > p.cfg.MaxPayload:
-		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d", ErrPayloadTooLarge, c.def.name, c.size(), p.cfg.MaxPayload)
+		return fmt.Errorf("%w: argument of task %q: %d bytes, at most %d",
+			ErrPayloadTooLarge, c.def.name, c.size(), p.cfg.MaxPayload)
 	}
 	c.carry(ctx)
 	st := p.lock()
@@ -71,7 +74,8 @@ func (st *state) admission(ctx context.Context, c *call) error {
 		case st.cfg.QueueLimit == 0 || !st.full(c):
 			return nil
 		case !st.cfg.QueueBlock && !c.patient:
-			return fmt.Errorf("%w: Config.QueueLimit is %d: submit later, or set Config.QueueBlock to wait for room", ErrQueueFull, st.cfg.QueueLimit)
+			return fmt.Errorf("%w: Config.QueueLimit is %d: submit later, or set Config.QueueBlock to wait for room",
+				ErrQueueFull, st.cfg.QueueLimit)
 		}
 		st.blocked++
 		err := st.sleepCtx(ctx, time.Time{})
@@ -82,8 +86,8 @@ func (st *state) admission(ctx context.Context, c *call) error {
 	}
 }
 
-// full tells whether as many tasks as Config.QueueLimit wait where c would. A slot's own queue counts for itself, so that a
-// probe finds room when the pool is busy. What was held back to travel together goes to idle workers first.
+// full tells whether as many tasks as Config.QueueLimit wait where c would. A slot's own queue counts for itself, so
+// that a probe finds room when the pool is busy. What was held back to travel together goes to idle workers first.
 func (st *state) full(c *call) bool {
 	limit := st.cfg.QueueLimit
 	if c.slot > 0 {
@@ -123,7 +127,8 @@ func (p *Pool) cancel(c *call, ctx context.Context) {
 			if w.flight.get(seq) != c {
 				return
 			}
-			if _, running := w.board.Running(); running == seq { // otherwise it has returned, and its result is not written yet
+			if _, running := w.board.Running(); running == seq {
+				// otherwise it has returned, and its result is not written yet
 				w.kill(st, ReasonCancel)
 			}
 		})

@@ -30,15 +30,17 @@ type definition struct {
 // program must register the same tasks before Main is called. It panics if the name is empty, longer than 255 bytes or
 // taken, or if Main has been called in a worker.
 //
-// The handler runs in another process: what main sets is not set there (see [Main]), and pooltest.Vet finds handlers that read it.
+// The handler runs in another process: what main sets is not set there (see [Main]), and pooltest.Vet finds handlers
+// that read it.
 //
-// In and Out travel as CBOR (see [CBOR]): exported fields of structs, maps, slices, numbers, strings, bytes, times, and what has
-// both methods of cbor.Marshaler or of encoding.BinaryMarshaler and their opposite. Register panics on a type of which something
-// would be lost or could not be encoded, with the path to it: unexported fields (as in *os.File, bytes.Buffer, *regexp.Regexp),
-// interfaces with methods (error too), channels, functions, fields that hide each other, fields beside an embedded type that
-// encodes the whole. A field with the tag `cbor:"-"` or `json:"-"` is left behind on purpose; what is lost within one with
-// `pool:"lossy"` is not looked for. A value in an any is looked at when it is encoded, and fails the task with *EncodeError. A
-// handler that reads large bytes and does not keep them takes them as [Lent].
+// In and Out travel as CBOR (see [CBOR]): exported fields of structs, maps, slices, numbers, strings, bytes, times, and
+// what has both methods of cbor.Marshaler or of encoding.BinaryMarshaler and their opposite. Register panics on a type
+// of which something would be lost or could not be encoded, with the path to it: unexported fields (as in *os.File,
+// bytes.Buffer, *regexp.Regexp), interfaces with methods (error too), channels, functions, fields that hide each other,
+// fields beside an embedded type that encodes the whole. A field with the tag `cbor:"-"` or `json:"-"` is left behind
+// on purpose; what is lost within one with `pool:"lossy"` is not looked for. A value in an any is looked at when it is
+// encoded, and fails the task with *EncodeError. A handler that reads large bytes and does not keep them takes them as
+// [Lent].
 //
 // The handler's context carries its attempt number and idempotency key ([Attempt], [Key]) and is cancelled when the
 // submitter's is. An error it returns reaches the caller as *HandlerError, which errors.As and errors.Is see through
@@ -47,8 +49,11 @@ func Register[In, Out any](name string, handler func(ctx context.Context, in In)
 	return RegisterCodec(name, CBOR, handler)
 }
 
-// RegisterCodec is Register with a codec of the caller's own, which alone knows what it can carry: the types are not looked at.
-func RegisterCodec[In, Out any](name string, c Codec, handler func(ctx context.Context, in In) (Out, error)) Task[In, Out] {
+// RegisterCodec is Register with a codec of the caller's own, which alone knows what it can carry: the types are not
+// looked at.
+func RegisterCodec[In, Out any](name string, c Codec,
+	handler func(ctx context.Context, in In) (Out, error),
+) Task[In, Out] {
 	var by codec.Codec = c
 	if by == CBOR {
 		codec.MustTravel("task", name, "argument", reflect.TypeFor[In]())
@@ -114,10 +119,10 @@ func (p *Pool) do(ctx context.Context, c *call) {
 	}
 }
 
-// Submit hands the task to the pool, or whatever else runs it, and returns its future at once. ctx cancels the task: before it starts it never
-// runs; while it runs its handler's context is cancelled; either way the future settles with ctx's error. An error that
-// Submit itself meets (ErrClosed, ErrQueueFull, *EncodeError, …) settles the future too, so that it can be ignored here
-// and found there.
+// Submit hands the task to the pool, or whatever else runs it, and returns its future at once. ctx cancels the task:
+// before it starts it never runs; while it runs its handler's context is cancelled; either way the future settles with
+// ctx's error. An error that Submit itself meets (ErrClosed, ErrQueueFull, *EncodeError, …) settles the future too, so
+// that it can be ignored here and found there.
 func (t Task[In, Out]) Submit(ctx context.Context, r Runner, in In, opts ...Option) *Future[Out] {
 	f := t.make(in, opts, false)
 	if r.submit(ctx, &f.call) == nil && ctx.Done() != nil {
@@ -213,8 +218,8 @@ type options struct {
 	budgets  Budgets // of a task that came from elsewhere; zero fields are the pool's
 }
 
-// WithTimeout sets the task's timeout in place of Config.TaskTimeout; see there for what counts. 0 leaves it at that, and less
-// means none.
+// WithTimeout sets the task's timeout in place of Config.TaskTimeout; see there for what counts. 0 leaves it at that,
+// and less means none.
 func WithTimeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
 
 // WithDelivery sets the task's delivery in place of Config.Delivery.
@@ -223,13 +228,14 @@ func WithDelivery(d Delivery) Option { return func(o *options) { o.delivery, o.h
 // maxKey bounds an idempotency key, bytes.
 const maxKey = 255
 
-// WithKey sets the idempotency key that the handler reads with [Key], at most 255 bytes: a longer one fails the task. By default
-// each submission has a key of its own, the same on every attempt.
+// WithKey sets the idempotency key that the handler reads with [Key], at most 255 bytes: a longer one fails the task.
+// By default each submission has a key of its own, the same on every attempt.
 func WithKey(key string) Option { return func(o *options) { o.key = key } }
 
-// OnSlot sends the task to the worker of that slot (0 to Size-1) and no other, waiting for its replacement if need be, however
-// often that fails to boot while other slots answer: bound it with a context.
-// It is for probes: it goes before queued tasks, and a slot has a queue of its own, to which Config.QueueLimit applies by itself.
+// OnSlot sends the task to the worker of that slot (0 to Size-1) and no other, waiting for its replacement if need be,
+// however often that fails to boot while other slots answer: bound it with a context.
+// It is for probes: it goes before queued tasks, and a slot has a queue of its own, to which Config.QueueLimit applies
+// by itself.
 func OnSlot(slot int) Option {
 	return func(o *options) {
 		if slot < 0 || slot > maxSize { // and not what they would be taken for

@@ -14,8 +14,8 @@ import (
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
-// Runner is what tasks are submitted to: a [Pool], or a [Remote] that carries them elsewhere. Only this package implements
-// it; a type that embeds a *Remote is one too. It is safe for concurrent use.
+// Runner is what tasks are submitted to: a [Pool], or a [Remote] that carries them elsewhere. Only this package
+// implements it; a type that embeds a *Remote is one too. It is safe for concurrent use.
 type Runner interface {
 	// Drain takes no new tasks (ErrClosed from now on) and waits until every accepted one has settled.
 	Drain(ctx context.Context) error
@@ -30,15 +30,17 @@ type Runner interface {
 }
 
 // Transport carries tasks to workers, wherever they are, as bytes: the task's name and its encoded argument there, its
-// encoded outcome back. [NewRemote] makes a [Runner] of one. A *Pool is a Transport. All methods are safe for concurrent use.
+// encoded outcome back. [NewRemote] makes a [Runner] of one. A *Pool is a Transport. All methods are safe for
+// concurrent use.
 type Transport interface {
-	// Send hands m over and returns. Unless it returns an error, done is called exactly once, when the task has settled:
-	// on any goroutine, perhaps before Send returns, and it must not block. ctx bounds Send alone, which may wait for room
-	// (see Message.Block). Errors are those of submitting to a pool: ErrClosed, ErrQueueFull, ErrPayloadTooLarge,
-	// ErrUnknownTask, ErrNoSuchSlot, *CrashLoopError, ctx's. Send keeps m and what it refers to until done is called.
+	// Send hands m over and returns. Unless it returns an error, done is called exactly once, when the task has
+	// settled: on any goroutine, perhaps before Send returns, and it must not block. ctx bounds Send alone, which may
+	// wait for room (see Message.Block). Errors are those of submitting to a pool: ErrClosed, ErrQueueFull,
+	// ErrPayloadTooLarge, ErrUnknownTask, ErrNoSuchSlot, *CrashLoopError, ctx's. Send keeps m and what it refers to
+	// until done is called.
 	Send(ctx context.Context, m *Message, done func(*Reply)) error
-	// Cancel settles the message of that ID with context.Canceled if it has not settled: before it starts it never runs,
-	// while it runs its handler's context is cancelled. An ID that is not here is no error.
+	// Cancel settles the message of that ID with context.Canceled if it has not settled: before it starts it never
+	// runs, while it runs its handler's context is cancelled. An ID that is not here is no error.
 	Cancel(id uint64)
 	// Window is how many messages keep every worker busy just now, at least 1. While nobody is there to work it is the
 	// number that may well wait for them, so that who fills the window does not wait for ever.
@@ -54,7 +56,8 @@ type Transport interface {
 type Message struct {
 	ID   uint64 // by whom it is cancelled; unique among what the Transport has
 	Task string // the registered name
-	// External says that the task is declared with External: the receiving program declares it too, for a pool with a Command.
+	// External says that the task is declared with External: the receiving program declares it too, for a pool with a
+	// Command.
 	External bool
 	Arg      []byte // encoded by the task's codec; not changed by anybody
 	Key      string // the idempotency key, at most 255 bytes; "": the receiving pool makes one
@@ -90,12 +93,16 @@ func (k ReplyKind) String() string {
 // replyKinds gives the kind of a worker's answer, and replyFrames the other way round.
 var (
 	replyKinds = map[wire.Kind]ReplyKind{
-		wire.FrameValue: ReplyValue, wire.FrameError: ReplyError, wire.FramePanic: ReplyPanic, wire.FrameEncode: ReplyEncode, wire.FrameUnknown: ReplyUnknown,
+		wire.FrameValue: ReplyValue, wire.FrameError: ReplyError, wire.FramePanic: ReplyPanic,
+		wire.FrameEncode: ReplyEncode, wire.FrameUnknown: ReplyUnknown,
 	}
-	replyFrames = [...]wire.Kind{0, wire.FrameValue, wire.FrameError, wire.FramePanic, wire.FrameEncode, wire.FrameUnknown}
+	replyFrames = [...]wire.Kind{
+		0, wire.FrameValue, wire.FrameError, wire.FramePanic, wire.FrameEncode, wire.FrameUnknown,
+	}
 )
 
-// Reply is how a message's task came to its end. Payload is opaque to everybody but the program that registered the task.
+// Reply is how a message's task came to its end. Payload is opaque to everybody but the program that registered the
+// task.
 type Reply struct {
 	Kind     ReplyKind
 	Payload  []byte // the receiver's to keep
@@ -106,14 +113,14 @@ type Reply struct {
 	Run      time.Duration
 }
 
-// WithRoute says to a Transport where the task is to run, in the Transport's own words: such options are made by the package
-// that has the Transport. A *Pool has one place only, and refuses every route but "".
+// WithRoute says to a Transport where the task is to run, in the Transport's own words: such options are made by the
+// package that has the Transport. A *Pool has one place only, and refuses every route but "".
 func WithRoute(route string) Option { return func(o *options) { o.route = route } }
 
 var _ Transport = (*Pool)(nil)
 
-// Send submits a task by its name and the bytes of its argument, and has done called with the bytes of its outcome: the pool
-// as a [Transport]. It blocks as Submit does. A name that this program has not registered is ErrUnknownTask.
+// Send submits a task by its name and the bytes of its argument, and has done called with the bytes of its outcome: the
+// pool as a [Transport]. It blocks as Submit does. A name that this program has not registered is ErrUnknownTask.
 func (p *Pool) Send(ctx context.Context, m *Message, done func(*Reply)) error {
 	def, err := p.definition(m)
 	if err != nil {
@@ -129,7 +136,8 @@ func (p *Pool) Send(ctx context.Context, m *Message, done func(*Reply)) error {
 	c, x := &both.call, &both.extra
 	c.extra = x
 	x.options = options{
-		timeout: m.Timeout, delivery: m.Delivery, hasDel: m.HasDelivery, slot: int32(m.Slot), key: m.Key, route: m.Route,
+		timeout: m.Timeout, delivery: m.Delivery, hasDel: m.HasDelivery, slot: int32(m.Slot), key: m.Key,
+		route:   m.Route,
 		budgets: m.Budgets,
 	}
 	c.slot, x.opaque = x.slot, true
@@ -194,8 +202,8 @@ func (p *Pool) definition(m *Message) (*definition, error) {
 	return nil, fmt.Errorf("%w: %q: register tasks in package-level variables", ErrUnknownTask, m.Task)
 }
 
-// Fingerprint tells pools apart that cannot run the same tasks: it is of the names that the program has registered, or, of a pool with
-// Config.Command, of those that it has declared with External.
+// Fingerprint tells pools apart that cannot run the same tasks: it is of the names that the program has registered, or,
+// of a pool with Config.Command, of those that it has declared with External.
 func (p *Pool) Fingerprint() uint64 {
 	if p.cfg.Command == nil {
 		_, sum := serve.Registry.Fingerprint(-1)

@@ -98,18 +98,25 @@ func traveller[T any](v T) func(ctx context.Context, g *WithT, p *pool.Pool) {
 }
 
 var travellers = []func(context.Context, *WithT, *pool.Pool){
-	traveller(true), traveller(int8(-8)), traveller(uint16(16)), traveller(uint64(math.MaxUint64)), traveller(int64(math.MinInt64)),
-	traveller(float32(1.5)), traveller(math.Inf(-1)), traveller("text \xff"), traveller([]byte{1, 2}), traveller([]byte(nil)), traveller([3]uint8{1, 2, 3}),
-	traveller([]string{"a"}), traveller(map[string]int{"a": 1}), traveller(map[int][]bool{-1: {true}}), traveller(map[base]string{{1, 2}: "x"}),
-	traveller(new("pointer")), traveller((*plain)(nil)), traveller(plain{A: 1, B: "2", C: []byte("3"), D: &plain{A: 4}, E: map[string][]float64{"5": {6}}}),
-	traveller(derived{base{1, 2}}), traveller(both{Exported{1}, "2"}), traveller(pair[int, []string]{1, []string{"2"}}), traveller(inOrder{X: 1, Y: 2}),
-	traveller(struct{}{}), traveller(time.Date(2026, 11, 29, 16, 30, 0, 123456789, time.UTC)), traveller(time.Minute), traveller(time.March),
-	traveller(*big.NewInt(-7)), traveller(new(big.Int).Lsh(big.NewInt(1), 200)), traveller(netip.MustParseAddr("2001:db8::1%eth0")),
-	traveller(netip.MustParseAddrPort("10.0.0.1:80")), traveller(netip.MustParsePrefix("10.0.0.0/8")), traveller(net.IPv4(10, 0, 0, 1)),
-	traveller(net.IPNet{IP: net.IP{10, 0, 0, 0}, Mask: net.IPMask{255, 0, 0, 0}}), traveller(&url.URL{Scheme: "https", User: url.UserPassword("a", "b"), Host: "h", Path: "/p"}),
-	traveller(http.Header{"A": {"b"}}), traveller(sql.NullString{String: "s", Valid: true}), traveller(slog.LevelWarn), traveller(os.FileMode(0o644)),
-	traveller(selfMade{7}), traveller(&selfMade{8}), traveller(selfMadeB{"binary"}), traveller([]*selfMadeB{{"b"}}), traveller(cbor.RawMessage{0x01}),
-	traveller(wholeTime{time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)}), traveller(leavesBehind{A: 1}), traveller(level(3)), traveller(sha256.Sum256(nil)),
+	traveller(true), traveller(int8(-8)), traveller(uint16(16)), traveller(uint64(math.MaxUint64)),
+	traveller(int64(math.MinInt64)), traveller(float32(1.5)), traveller(math.Inf(-1)), traveller("text \xff"),
+	traveller([]byte{1, 2}), traveller([]byte(nil)), traveller([3]uint8{1, 2, 3}),
+	traveller([]string{"a"}), traveller(map[string]int{"a": 1}), traveller(map[int][]bool{-1: {true}}),
+	traveller(map[base]string{{1, 2}: "x"}), traveller(new("pointer")), traveller((*plain)(nil)),
+	traveller(plain{A: 1, B: "2", C: []byte("3"), D: &plain{A: 4}, E: map[string][]float64{"5": {6}}}),
+	traveller(derived{base{1, 2}}), traveller(both{Exported{1}, "2"}), traveller(pair[int, []string]{1, []string{"2"}}),
+	traveller(inOrder{X: 1, Y: 2}), traveller(struct{}{}),
+	traveller(time.Date(2026, 11, 29, 16, 30, 0, 123456789, time.UTC)), traveller(time.Minute), traveller(time.March),
+	traveller(*big.NewInt(-7)), traveller(new(big.Int).Lsh(big.NewInt(1), 200)),
+	traveller(netip.MustParseAddr("2001:db8::1%eth0")), traveller(netip.MustParseAddrPort("10.0.0.1:80")),
+	traveller(netip.MustParsePrefix("10.0.0.0/8")), traveller(net.IPv4(10, 0, 0, 1)),
+	traveller(net.IPNet{IP: net.IP{10, 0, 0, 0}, Mask: net.IPMask{255, 0, 0, 0}}),
+	traveller(&url.URL{Scheme: "https", User: url.UserPassword("a", "b"), Host: "h", Path: "/p"}),
+	traveller(http.Header{"A": {"b"}}), traveller(sql.NullString{String: "s", Valid: true}), traveller(slog.LevelWarn),
+	traveller(os.FileMode(0o644)), traveller(selfMade{7}), traveller(&selfMade{8}), traveller(selfMadeB{"binary"}),
+	traveller([]*selfMadeB{{"b"}}), traveller(cbor.RawMessage{0x01}),
+	traveller(wholeTime{time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)}), traveller(leavesBehind{A: 1}),
+	traveller(level(3)), traveller(sha256.Sum256(nil)),
 	traveller(map[string]any{"a": "b", "n": []any{uint64(1), int64(-2), 1.5, nil, true}}),
 }
 
@@ -165,28 +172,38 @@ var _ encoding.TextUnmarshaler = (*textOnly)(nil)
 func refused[T any](path string) func(g *WithT) {
 	return func(g *WithT) {
 		what := reflect.TypeFor[T]().String()
-		says := PanicWith(And(ContainSubstring("cannot cross the process border whole: "+path+" ("), ContainSubstring(`"refused"`)))
-		g.Expect(func() { pool.Register("refused", func(context.Context, T) (int, error) { return 0, nil }) }).To(says, what)
-		g.Expect(func() { pool.Register("refused", func(_ context.Context, _ int) (v T, err error) { return }) }).To(says, what)
+		says := PanicWith(And(ContainSubstring("cannot cross the process border whole: "+path+" ("),
+			ContainSubstring(`"refused"`)))
+		g.Expect(func() { pool.Register("refused", func(context.Context, T) (int, error) { return 0, nil }) }).To(says,
+			what)
+		g.Expect(func() { pool.Register("refused", func(_ context.Context, _ int) (v T, err error) { return }) }).
+			To(says, what)
 		g.Expect(func() { pool.RegisterInit("refused", func(context.Context, T) error { return nil }) }).To(says, what)
 	}
 }
 
 func TestRegisterRefusesATypeThatLosesSomethingOnItsWayAndNamesThePath(t *testing.T) {
 	for _, check := range []func(*WithT){
-		refused[private]("private.secret"), refused[*private]("*pool_test.private.secret"), refused[[]private]("[]pool_test.private[].secret"),
+		refused[private]("private.secret"), refused[*private]("*pool_test.private.secret"),
+		refused[[]private]("[]pool_test.private[].secret"),
 		refused[map[string]private]("map[string]pool_test.private[].secret"), refused[job]("job.Steps[][].Log.handler"),
-		refused[map[private]int]("map[pool_test.private]int[key].secret"), refused[pair[int, private]]("pair[int,github.com/respawn-go/respawn/pool_test.private].Second.secret"),
-		refused[bytes.Buffer]("Buffer.buf"), refused[*bytes.Buffer]("*bytes.Buffer.buf"), refused[strings.Builder]("Builder.addr"),
-		refused[*regexp.Regexp]("*regexp.Regexp.expr"), refused[*os.File]("*os.File.file"), refused[*exec.Cmd]("*exec.Cmd.ctx"),
-		refused[sync.Mutex]("Mutex.mu"), refused[atomic.Int64]("Int64.v"), refused[*big.Float]("*big.Float.prec"), refused[big.Rat]("Rat.a"),
-		refused[*time.Location]("*time.Location.name"), refused[*http.Request]("*http.Request.ctx"), refused[*template.Template]("*template.Template.name"),
-		refused[error]("error"), refused[io.Reader]("Reader"), refused[context.Context]("Context"), refused[fmt.Stringer]("Stringer"), refused[hash.Hash]("Hash"),
+		refused[map[private]int]("map[pool_test.private]int[key].secret"),
+		refused[pair[int, private]]("pair[int,github.com/respawn-go/respawn/pool_test.private].Second.secret"),
+		refused[bytes.Buffer]("Buffer.buf"), refused[*bytes.Buffer]("*bytes.Buffer.buf"),
+		refused[strings.Builder]("Builder.addr"), refused[*regexp.Regexp]("*regexp.Regexp.expr"),
+		refused[*os.File]("*os.File.file"), refused[*exec.Cmd]("*exec.Cmd.ctx"),
+		refused[sync.Mutex]("Mutex.mu"), refused[atomic.Int64]("Int64.v"), refused[*big.Float]("*big.Float.prec"),
+		refused[big.Rat]("Rat.a"), refused[*time.Location]("*time.Location.name"),
+		refused[*http.Request]("*http.Request.ctx"), refused[*template.Template]("*template.Template.name"),
+		refused[error]("error"), refused[io.Reader]("Reader"), refused[context.Context]("Context"),
+		refused[fmt.Stringer]("Stringer"), refused[hash.Hash]("Hash"),
 		refused[[]error]("[]error[]"), refused[struct{ Err error }]("struct { Err error }.Err"),
-		refused[chan int]("chan int"), refused[func()]("func()"), refused[calls]("calls.Done"), refused[complex128]("complex128"), refused[uintptr]("uintptr"),
+		refused[chan int]("chan int"), refused[func()]("func()"), refused[calls]("calls.Done"),
+		refused[complex128]("complex128"), refused[uintptr]("uintptr"),
 		refused[shadow]("shadow.Exported.ID"), refused[twins]("twins.Exported.ID"), refused[sameTag]("sameTag.A"),
-		refused[besideTime]("besideTime.Zone"), refused[besideOwn]("besideOwn.Zone"), refused[pointed]("pointed.base"), refused[hasKind]("hasKind.ownKind"),
-		refused[oneWay]("oneWay"), refused[oneWayB]("oneWayB"), refused[textOnly]("textOnly.n"),
+		refused[besideTime]("besideTime.Zone"), refused[besideOwn]("besideOwn.Zone"), refused[pointed]("pointed.base"),
+		refused[hasKind]("hasKind.ownKind"), refused[oneWay]("oneWay"), refused[oneWayB]("oneWayB"),
+		refused[textOnly]("textOnly.n"),
 	} {
 		t.Run("", func(t *testing.T) { check(NewWithT(t)) })
 	}
@@ -233,7 +250,8 @@ type hollowError struct{ code int }
 func (*hollowError) Error() string { return "hollow" }
 
 func TestRegisterErrorRefusesAnErrorThatLosesSomething(t *testing.T) {
-	NewWithT(t).Expect(func() { pool.RegisterError[*hollowError]("hollow") }).To(PanicWith(ContainSubstring("*pool_test.hollowError.code (int) is not exported")))
+	NewWithT(t).Expect(func() { pool.RegisterError[*hollowError]("hollow") }).
+		To(PanicWith(ContainSubstring("*pool_test.hollowError.code (int) is not exported")))
 }
 
 // chain can contain itself.
@@ -366,20 +384,32 @@ type middle struct{ First, Last int }
 
 var (
 	cutAt  atomic.Pointer[middle] // of the worker
-	setCut = pool.Register("set-cut", func(_ context.Context, m middle) (bool, error) { cutAt.Store(&m); return true, nil })
-	cut    = pool.Register("cut", func(_ context.Context, b pool.Lent) ([]byte, error) {
+	setCut = pool.Register("set-cut",
+		func(_ context.Context, m middle) (bool, error) { cutAt.Store(&m); return true, nil })
+	cut = pool.Register("cut", func(_ context.Context, b pool.Lent) ([]byte, error) {
 		return b[cutAt.Load().First:cutAt.Load().Last], nil
 	})
 )
 
-// A part of a lent argument goes back without a copy, when it is large; which parts are is the parent's to work out again.
+// A part of a lent argument goes back without a copy, when it is large; which parts are is the parent's to work out
+// again.
 func TestAPartOfALentArgumentComesBackWhole(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 1})
 	const size = 1 << 20
 	arg := make([]byte, size)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(arg)
 	before := bytes.Clone(arg)
-	for _, m := range []middle{{0, size}, {0, size - 1}, {1, size}, {5, size / 2}, {size / 2, size}, {7, 7 + 64<<10}, {7, 7 + 64<<10 - 1}, {9, 9}, {0, 70_000}} {
+	for _, m := range []middle{
+		{0, size},
+		{0, size - 1},
+		{1, size},
+		{5, size / 2},
+		{size / 2, size},
+		{7, 7 + 64<<10},
+		{7, 7 + 64<<10 - 1},
+		{9, 9},
+		{0, 70_000},
+	} {
 		g.Expect(setCut.Call(bound(t), p, m)).To(BeTrue())
 		for range 2 {
 			back, err := cut.Call(bound(t), p, arg)

@@ -57,8 +57,9 @@ type ways struct {
 
 // workload is what is at a worker.
 type workload struct {
-	shares    bool              // of a worker of another language: large payloads go by shared memory
-	tasks     map[string]uint16 // of a worker of another language: the handlers that it says that it has, and their indices
+	shares bool // of a worker of another language: large payloads go by shared memory
+	// of a worker of another language: the handlers that it says that it has, and their indices
+	tasks     map[string]uint16
 	flight    inflight
 	bytes     int           // of flight's payloads in the socket
 	large     *call         // has an argument in the down arena
@@ -76,15 +77,16 @@ type workload struct {
 
 // pulse is what the keeper saw of a worker when it last looked.
 type pulse struct {
-	seen      uint32    // the running task
-	seenAt    time.Time // the first look that found it running; zero: none was
-	overdue   uint32    // the task that it is killed for, if that is for a timeout
-	weighAt   time.Time // when its memory is looked at next
-	pings     uint32
-	pingedAt  time.Time // of the ping that is not answered; zero: none
-	owesSince time.Time // since when it has owed an answer and done nothing about it, as far as was seen; zero: it does not
-	owesPing  uint32    // asked a while later, and once more before it is ended
-	owesAsked int       // how often it was asked
+	seen     uint32    // the running task
+	seenAt   time.Time // the first look that found it running; zero: none was
+	overdue  uint32    // the task that it is killed for, if that is for a timeout
+	weighAt  time.Time // when its memory is looked at next
+	pings    uint32
+	pingedAt time.Time // of the ping that is not answered; zero: none
+	// since when it has owed an answer and done nothing about it, as far as was seen; zero: it does not
+	owesSince time.Time
+	owesPing  uint32 // asked a while later, and once more before it is ended
+	owesAsked int    // how often it was asked
 }
 
 // outbox is what is written to a worker.
@@ -135,7 +137,8 @@ func (w *worker) room(c *call) bool {
 }
 
 // learn adapts the window to what tasks cost: it grows at most twofold a batch.
-// The first batch tells little of the others unless it takes long: memory is touched for the first time. warm says that this one does.
+// The first batch tells little of the others unless it takes long: memory is touched for the first time. warm says that
+// this one does.
 func (w *worker) learn(batch int, ran time.Duration) (warm bool) {
 	per := ran / time.Duration(batch)
 	if w.settled <= batch {

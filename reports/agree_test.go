@@ -15,8 +15,8 @@ import (
 	"github.com/respawn-go/respawn/reports/storm"
 )
 
-// What a page draws and lists is what the judge counted: of runs that were recorded, with slots that a resize gave up among them,
-// of one that passes and of one that does not.
+// What a page draws and lists is what the judge counted: of runs that were recorded, with slots that a resize gave up
+// among them, of one that passes and of one that does not.
 func TestNoFigureOfAPageDiffersFromTheJudges(t *testing.T) {
 	runs := map[string]*reports.Report{
 		"storm":  judged(storm.Storm{Tasks: 4_000, Kills: 60, Slots: 8}),
@@ -34,7 +34,8 @@ func TestNoFigureOfAPageDiffersFromTheJudges(t *testing.T) {
 			count := func(metric string) int { return int(r.Metrics[metric]) }
 
 			recovery := figureOf(page, "recovery")
-			back := regexp.MustCompile(`<title>#[0-9]+ slot [0-9]+: ([^<]*)</title>`).FindAllStringSubmatch(recovery, -1)
+			back := regexp.MustCompile(`<title>#[0-9]+ slot [0-9]+: ([^<]*)</title>`).FindAllStringSubmatch(recovery,
+				-1)
 			never, longest := 0, ""
 			for _, x := range back {
 				if x[1] == "never" {
@@ -88,12 +89,15 @@ func TestNoFigureOfAPageDiffersFromTheJudges(t *testing.T) {
 					exits++
 				}
 			}
-			if name != "interrupted" && name != "abort" && name != "timeout" { // after which the target's exits are nobody's fault
-				g.Expect(exits).To(Equal(count("exits.total")-count("exits.unexplained")-count("exits.collateral")), "exits by a fault")
+			if name != "interrupted" && name != "abort" && name != "timeout" {
+				// after which the target's exits are nobody's fault
+				g.Expect(exits).To(Equal(count("exits.total")-count("exits.unexplained")-count("exits.collateral")),
+					"exits by a fault")
 			}
 
 			bad, again := 0, 0
-			for _, x := range regexp.MustCompile(`<tr id="task-[0-9]+"( class="broken")?>`).FindAllStringSubmatch(page, -1) {
+			for _, x := range regexp.MustCompile(`<tr id="task-[0-9]+"( class="broken")?>`).FindAllStringSubmatch(page,
+				-1) {
 				if x[1] != "" {
 					bad++
 				} else {

@@ -33,7 +33,8 @@ func (r *Report) Comparable(baseline []*Report, enough int) (list []*Report, why
 	case len(same) == 0 || len(same) < enough && len(same) < len(passed):
 		return passed, Changed
 	case len(same) < named:
-		why = fmt.Sprintf("%d of the baseline's %s left out: not passed, or of another experiment", named-len(same), plural(named, "run"))
+		why = fmt.Sprintf("%d of the baseline's %s left out: not passed, or of another experiment",
+			named-len(same), plural(named, "run"))
 	}
 	return same, why
 }

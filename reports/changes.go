@@ -21,7 +21,8 @@ type change struct {
 	trend               []float64 // of the baseline's runs in the order of time, and last this one
 }
 
-// changes are the metrics that both sides have, the number of the baseline's runs, and what is to be known of the choice of them.
+// changes are the metrics that both sides have, the number of the baseline's runs, and what is to be known of the
+// choice of them.
 func (r *Report) changes(baseline []*Report, metrics ...string) (list []change, runs int, why string) {
 	before, why := r.Comparable(baseline, 1)
 	before = slices.Clone(before)
@@ -71,7 +72,8 @@ func (c change) by() string {
 	return "▲ " + text
 }
 
-// inShort is what changed in a line, the worse first: "1 worse (slot.recovery.p50 ▲ +620%), 2 better (…), 4 within its noise".
+// inShort is what changed in a line, the worse first: "1 worse (slot.recovery.p50 ▲ +620%), 2 better (…), 4 within its
+// noise".
 func inShort(list []change) string {
 	var worse, better []string
 	same := 0
@@ -100,14 +102,19 @@ func inShort(list []change) string {
 
 // diff is the comparison with the baseline as a table.
 func (r *Report) diff(baseline []*Report) table {
-	t := table{Name: "This run and the baseline", Columns: []string{"metric", "this run", "baseline, median", "baseline, lowest to highest", "change"}}
+	t := table{
+		Name:    "This run and the baseline",
+		Columns: []string{"metric", "this run", "baseline, median", "baseline, lowest to highest", "change"},
+	}
 	list, runs, why := r.changes(baseline, diffed...)
 	for _, c := range list {
-		row := cells(c.metric, value(c.metric, c.now), value(c.metric, c.mid), value(c.metric, c.low)+" to "+value(c.metric, c.high))
+		row := cells(c.metric, value(c.metric, c.now), value(c.metric, c.mid),
+			value(c.metric, c.low)+" to "+value(c.metric, c.high))
 		t.Rows = append(t.Rows, append(row, c.cell()))
 	}
 	if len(t.Rows) > 0 {
-		t.Note = plural(runs, "run") + " of the baseline. One run decides nothing: the gate compares many (respawn gate --baseline)."
+		t.Note = plural(runs, "run") +
+			" of the baseline. One run decides nothing: the gate compares many (respawn gate --baseline)."
 		if why != "" {
 			t.Note += " " + upper(why) + "."
 		}

@@ -37,7 +37,8 @@ func (k Key) SVG() template.HTML {
 	case strings.HasPrefix(k.Class, "heat"):
 		n, _ := strconv.Atoi(k.Class[len("heat"):])
 		side := 12 * heatShare(n)
-		mark = fmt.Sprintf(`<rect class="%s"%s x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`, k.Class, look, 9-side/2, 6-side/2, side, side)
+		mark = fmt.Sprintf(`<rect class="%s"%s x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`,
+			k.Class, look, 9-side/2, 6-side/2, side, side)
 	case k.Class == "point":
 		mark = fmt.Sprintf(`<circle class="point"%s cx="9" cy="6" r="3"/>`, look)
 	case strings.Contains(look, "stroke"):
@@ -52,34 +53,39 @@ func (k Key) SVG() template.HTML {
 	default:
 		mark = fmt.Sprintf(`<rect class="%s"%s x="0" y="1" width="18" height="10"/>`, k.Class, look)
 	}
-	return template.HTML(`<svg class="key" width="18" height="12" viewBox="0 0 18 12" aria-hidden="true">` + mark + `</svg>`) //nolint:gosec // our own
+	//nolint:gosec // our own
+	return template.HTML(`<svg class="key" width="18" height="12" viewBox="0 0 18 12" aria-hidden="true">` + mark +
+		`</svg>`)
 }
 
-// looks are the classes' colours as attributes, for where the page's style is not applied, as by the policy that Jenkins serves
-// artifacts with. The style decides them for light, dark and print. What differs in colour differs in form, or in its dashes, too.
+// looks are the classes' colours as attributes, for where the page's style is not applied, as by the policy that
+// Jenkins serves artifacts with. The style decides them for light, dark and print. What differs in colour differs in
+// form, or in its dashes, too.
 var looks = map[string]string{
 	"grid": ` fill="none" stroke="#d8dee4"`, "band": ` fill="#fff8e5"`,
 	"line":  ` fill="none" stroke="#0969da" stroke-width="1.75"`,
 	"line2": ` fill="none" stroke="#8250df" stroke-width="1.75" stroke-dasharray="7 4"`,
 	"line3": ` fill="none" stroke="#bc4c00" stroke-width="1.75" stroke-dasharray="2 3"`,
 	"area":  ` fill="#0969da" opacity=".16"`, "area2": ` fill="#8250df" opacity=".13"`,
-	"want":  ` fill="none" stroke="#6e7781" stroke-width="1.75" stroke-dasharray="3 4"`,
-	"ghost": ` fill="none" stroke="#6e7781" stroke-width="4" stroke-opacity=".6"`, "ghosts": ` fill="#6e7781" opacity=".2"`,
-	"limit": ` fill="none" stroke="#cf222e" stroke-width="1.75" stroke-dasharray="8 4"`,
-	"mean":  ` fill="none" stroke="#bc4c00" stroke-width="1.75" stroke-dasharray="6 3"`,
-	"low":   ` fill="none" stroke="#4c6a85"`, "fault": ` fill="none" stroke="#cf222e" stroke-opacity=".3"`,
+	"want":   ` fill="none" stroke="#6e7781" stroke-width="1.75" stroke-dasharray="3 4"`,
+	"ghost":  ` fill="none" stroke="#6e7781" stroke-width="4" stroke-opacity=".6"`,
+	"ghosts": ` fill="#6e7781" opacity=".2"`,
+	"limit":  ` fill="none" stroke="#cf222e" stroke-width="1.75" stroke-dasharray="8 4"`,
+	"mean":   ` fill="none" stroke="#bc4c00" stroke-width="1.75" stroke-dasharray="6 3"`,
+	"low":    ` fill="none" stroke="#4c6a85"`, "fault": ` fill="none" stroke="#cf222e" stroke-opacity=".3"`,
 	"tick": ` fill="none" stroke="#4c6a85"`, "hit": ` fill="#cf222e"`,
-	"bar": ` fill="#218bff"`, "boot": ` fill="#858f99"`, "dead": ` fill="#7d4e00"`, "bad": ` fill="#cf222e"`, "failed": ` fill="#cf222e"`,
-	"cool": ` fill="#e4e8ec"`, "heat0": ` fill="#57606a"`, "heat1": ` fill="#b08800"`, "heat2": ` fill="#bc4c00"`,
-	"heat3": ` fill="#a40e26"`, "heat4": ` fill="#4c0a13"`,
+	"bar": ` fill="#218bff"`, "boot": ` fill="#858f99"`, "dead": ` fill="#7d4e00"`, "bad": ` fill="#cf222e"`,
+	"failed": ` fill="#cf222e"`, "cool": ` fill="#e4e8ec"`, "heat0": ` fill="#57606a"`, "heat1": ` fill="#b08800"`,
+	"heat2": ` fill="#bc4c00"`, "heat3": ` fill="#a40e26"`, "heat4": ` fill="#4c0a13"`,
 	"point": ` fill="#0969da"`, "never": ` fill="#cf222e"`,
 }
 
-// shapes are the marks of the kinds of faults, each around the point where its path is: a triangle that points down, a square, a
-// diamond, two bars, a plus, a triangle that points up, an hourglass, and a flat bar for all further kinds.
+// shapes are the marks of the kinds of faults, each around the point where its path is: a triangle that points down, a
+// square, a diamond, two bars, a plus, a triangle that points up, an hourglass, and a flat bar for all further kinds.
 var shapes = [...]string{
-	"m-4-3.5h8l-4 7z", "m-3.5-3.5h7v7h-7z", "m0-4.5l4.5 4.5l-4.5 4.5l-4.5-4.5z", "m-3.5-4h2.4v8h-2.4zm4.6 0h2.4v8h-2.4z",
-	"m-1.2-4.5h2.4v3.3h3.3v2.4h-3.3v3.3h-2.4v-3.3h-3.3v-2.4h3.3z", "m0-4l4.5 8h-9z", "m-4-4h8l-8 8h8z", "m-4-1.5h8v3h-8z",
+	"m-4-3.5h8l-4 7z", "m-3.5-3.5h7v7h-7z", "m0-4.5l4.5 4.5l-4.5 4.5l-4.5-4.5z",
+	"m-3.5-4h2.4v8h-2.4zm4.6 0h2.4v8h-2.4z", "m-1.2-4.5h2.4v3.3h3.3v2.4h-3.3v3.3h-2.4v-3.3h-3.3v-2.4h3.3z",
+	"m0-4l4.5 8h-9z", "m-4-4h8l-8 8h8z", "m-4-1.5h8v3h-8z",
 }
 
 // cross is the gravest mark.
@@ -128,7 +134,8 @@ func (c *chart) add(format string, args ...any) { fmt.Fprintf(&c.b, format, args
 // rect is a bar between two points of the data; its title shows when it is pointed at.
 func (c *chart) rect(class string, x0, y0, x1, y1 float64, title string) {
 	l, r, t, b := c.px(x0), c.px(x1), c.py(y1), c.py(y0)
-	c.add(`<rect class="%s"%s x="%.1f" y="%.1f" width="%.1f" height="%.1f">%s</rect>`, class, looks[class], l, t, max(r-l, 1), max(b-t, 1), titled(title))
+	c.add(`<rect class="%s"%s x="%.1f" y="%.1f" width="%.1f" height="%.1f">%s</rect>`,
+		class, looks[class], l, t, max(r-l, 1), max(b-t, 1), titled(title))
 }
 
 // line joins points; NaN breaks it.
@@ -167,7 +174,8 @@ func (c *chart) steps(class string, xs, ys []float64, end float64) {
 }
 
 func (c *chart) dot(class string, x, y float64, title string) {
-	c.add(`<circle class="%s"%s cx="%.1f" cy="%.1f" r="3">%s</circle>`, class, looks[class], c.px(x), c.py(y), titled(title))
+	c.add(`<circle class="%s"%s cx="%.1f" cy="%.1f" r="3">%s</circle>`,
+		class, looks[class], c.px(x), c.py(y), titled(title))
 }
 
 // area fills what is between two lines; where either is NaN there is nothing.
@@ -226,7 +234,8 @@ type place struct{ x, y, width float64 }
 
 // mark is a vertical line at a place of the x axis.
 func (c *chart) mark(class string, x float64, title string) {
-	c.add(`<path class="%s"%s d="M%.1f %dV%.1f">%s</path>`, class, looks[class], c.px(x), topMargin, c.height-c.bottom, titled(title))
+	c.add(`<path class="%s"%s d="M%.1f %dV%.1f">%s</path>`, class, looks[class], c.px(x), topMargin, c.height-c.bottom,
+		titled(title))
 }
 
 // marks are vertical lines in one path; those that would fall upon another are left out.
@@ -244,8 +253,8 @@ func (c *chart) marks(class string, xs []float64) {
 	}
 }
 
-// linked makes what draw draws a link to a place of the page. Keys pass it by: the ledgers have the same links, and a drawing may
-// have a thousand of these.
+// linked makes what draw draws a link to a place of the page. Keys pass it by: the ledgers have the same links, and a
+// drawing may have a thousand of these.
 func (c *chart) linked(href string, draw func()) {
 	c.add(`<a href="%s" tabindex="-1">`, href)
 	draw()

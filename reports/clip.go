@@ -32,7 +32,8 @@ func clipReceipt(r *history.Receipt) *history.Receipt {
 		return nil
 	}
 	c := *r
-	c.Tier, c.Mechanism, c.Evidence = ledger.Clip(r.Tier, maxName), ledger.Clip(r.Mechanism, maxName), clipMap(r.Evidence, maxEvidence)
+	c.Tier, c.Mechanism, c.Evidence = ledger.Clip(r.Tier, maxName), ledger.Clip(r.Mechanism, maxName),
+		clipMap(r.Evidence, maxEvidence)
 	c.PIDs = r.PIDs[:min(len(r.PIDs), maxText)]
 	return &c
 }

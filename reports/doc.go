@@ -1,3 +1,3 @@
-// Package reports renders what a run showed: one offline HTML page, and the same for programs (JSON), CI systems (JUnit)
-// and pull requests (Markdown). It reads histories and verdicts and touches nothing that lives.
+// Package reports renders what a run showed: one offline HTML page, and the same for programs (JSON), CI systems
+// (JUnit) and pull requests (Markdown). It reads histories and verdicts and touches nothing that lives.
 package reports

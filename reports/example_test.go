@@ -9,7 +9,8 @@ import (
 	"github.com/respawn-go/respawn/reports"
 )
 
-// A report is made from a history alone, at any time after the run: the same history gives the same report. This one shows nothing.
+// A report is made from a history alone, at any time after the run: the same history gives the same report. This one
+// shows nothing.
 func ExampleJudge() {
 	dir, err := os.MkdirTemp("", "reports-")
 	if err != nil {
@@ -18,7 +19,8 @@ func ExampleJudge() {
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "history.jsonl")
-	w, err := history.Create(path, history.Header{Scenario: "nothing", Target: history.Target{Kind: "pool", Size: 1}}, history.Options{})
+	w, err := history.Create(path, history.Header{Scenario: "nothing", Target: history.Target{Kind: "pool", Size: 1}},
+		history.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return

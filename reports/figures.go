@@ -7,7 +7,10 @@ import (
 // figures draws everything there is data for, in the order of the page.
 func (r *Report) figures(before ghost) []Figure {
 	var list []Figure
-	for _, f := range []*Figure{r.lanesFigure(), r.heatFigure(), r.readyFigure(), r.recoveryFigure(before), r.spreadFigure(before), r.loadFigure(before), r.latencyFigure(before)} {
+	for _, f := range []*Figure{
+		r.lanesFigure(), r.heatFigure(), r.readyFigure(), r.recoveryFigure(before),
+		r.spreadFigure(before), r.loadFigure(before), r.latencyFigure(before),
+	} {
 		if f != nil {
 			list = append(list, *f)
 		}
@@ -55,8 +58,10 @@ func (r *Report) loadFigure(before ghost) *Figure {
 	}
 	f := &Figure{
 		ID: "throughput", Title: "Throughput", Columns: []string{"from", "ok per second", "not ok per second"},
-		Desc:   "Tasks settled per second over time, and the mean of each stage: before, during and after the faults.",
-		Legend: []Key{{"line", "ok"}, {"failed", "not ok"}, {"mean", "mean of the stage"}, {"fault", "confirmed fault"}},
+		Desc: "Tasks settled per second over time, and the mean of each stage: before, during and after the faults.",
+		Legend: []Key{
+			{"line", "ok"}, {"failed", "not ok"}, {"mean", "mean of the stage"}, {"fault", "confirmed fault"},
+		},
 	}
 	var xs, ok, bad []float64
 	most, width := 1.0, load.Width.Seconds()

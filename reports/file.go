@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// WriteFile writes a file that appears whole or not at all: it is written beside its place and moved there. Symbolic links
-// are followed and stay. What is there and is no regular file (a device, a pipe, a descriptor of /dev or /proc) is written
-// into, and so is a file whose directory takes no other beside it.
+// WriteFile writes a file that appears whole or not at all: it is written beside its place and moved there. Symbolic
+// links are followed and stay. What is there and is no regular file (a device, a pipe, a descriptor of /dev or /proc)
+// is written into, and so is a file whose directory takes no other beside it.
 func WriteFile(path string, write func(io.Writer) error) error {
 	at, info, err := follow(path)
 	if err != nil {
@@ -48,8 +48,8 @@ func WriteFile(path string, write func(io.Writer) error) error {
 	return err
 }
 
-// Writable tells in advance why WriteFile could not write the file, nil if it could. It leaves nothing behind, and opens
-// neither devices nor pipes.
+// Writable tells in advance why WriteFile could not write the file, nil if it could. It leaves nothing behind, and
+// opens neither devices nor pipes.
 func Writable(path string) error {
 	at, info, err := follow(path)
 	if err != nil || writtenInto(at, info) {
@@ -68,8 +68,8 @@ func Writable(path string) error {
 	return f.Close()
 }
 
-// follow is where the path leads, and what is there, nil if nothing is. It stops at what the kernel only shows as a link:
-// behind a descriptor there may be no file, or one that is not to be replaced.
+// follow is where the path leads, and what is there, nil if nothing is. It stops at what the kernel only shows as a
+// link: behind a descriptor there may be no file, or one that is not to be replaced.
 func follow(path string) (at string, info fs.FileInfo, err error) {
 	const mostLinks = 40 // the kernel's own limit
 	at = path

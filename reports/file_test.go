@@ -27,7 +27,8 @@ func text(g *WithT, path string) string {
 	return string(data)
 }
 
-// What is no regular file is written into and stays what it is: replacing /dev/null would take it from the whole machine.
+// What is no regular file is written into and stays what it is: replacing /dev/null would take it from the whole
+// machine.
 func TestAFileThatIsWrittenDoesNotReplaceAPipeOrADevice(t *testing.T) {
 	g := NewWithT(t)
 	dir := t.TempDir()

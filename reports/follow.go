@@ -11,8 +11,8 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// Follower makes reports of a run that goes on, from the history that it is writing. Each event is read and counted once, whatever
-// the number of reports. It is for one goroutine.
+// Follower makes reports of a run that goes on, from the history that it is writing. Each event is read and counted
+// once, whatever the number of reports. It is for one goroutine.
 type Follower struct {
 	in   *history.Reader
 	file *os.File
@@ -39,8 +39,8 @@ func Follow(path string) (*Follower, error) {
 // Close closes the file.
 func (f *Follower) Close() { _ = f.file.Close() }
 
-// Report is what the run shows by now. It has no verdict: its page says that the run goes on. It tells what happened until more is
-// asked for.
+// Report is what the run shows by now. It has no verdict: its page says that the run goes on. It tells what happened
+// until more is asked for.
 func (f *Follower) Report() (*Report, error) {
 	for {
 		e, err := f.in.Next()

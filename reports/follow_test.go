@@ -14,8 +14,8 @@ import (
 	"github.com/respawn-go/respawn/reports/storm"
 )
 
-// A run is followed while its file grows, by pieces that end anywhere: nothing is said of it that its end takes back, no event is
-// read twice, and a task on its way is no task that never settles.
+// A run is followed while its file grows, by pieces that end anywhere: nothing is said of it that its end takes back,
+// no event is read twice, and a task on its way is no task that never settles.
 func TestARunThatGoesOnIsReportedByNow(t *testing.T) {
 	for _, name := range recordedNames(t) {
 		t.Run(name, func(t *testing.T) {

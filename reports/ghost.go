@@ -15,8 +15,8 @@ func (r *Report) ghostOf(baseline []*Report) ghost {
 	return ghost{runs}
 }
 
-// across draws the middle of a metric over the baseline's runs as a line from one time to another, the range that it had over several
-// of them as a band, and lists it under the figure.
+// across draws the middle of a metric over the baseline's runs as a line from one time to another, the range that it
+// had over several of them as a band, and lists it under the figure.
 func (b ghost) across(c *chart, f *Figure, metric string, from, to float64) {
 	low, mid, high := b.over(metric)
 	if math.IsNaN(mid) || mid < c.y0 {
@@ -28,7 +28,8 @@ func (b ghost) across(c *chart, f *Figure, metric string, from, to float64) {
 		c.rect("ghosts", from, max(low, c.y0), to, min(high, c.y1), "")
 	}
 	if mid <= c.y1 {
-		c.add(`<path class="ghost"%s d="M%.1f %.1fH%.1f">%s</path>`, looks["ghost"], c.px(from), c.py(mid), c.px(to), titled("baseline, "+metric+": "+text))
+		c.add(`<path class="ghost"%s d="M%.1f %.1fH%.1f">%s</path>`, looks["ghost"], c.px(from), c.py(mid), c.px(to),
+			titled("baseline, "+metric+": "+text))
 	}
 	if len(f.Ghosts) == 0 {
 		f.Legend = append(f.Legend, Key{"ghost", "baseline: the middle of its runs, and their range"})

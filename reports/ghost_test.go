@@ -25,7 +25,8 @@ func scaled(r *reports.Report, by float64) *reports.Report {
 	return &c
 }
 
-// What the baseline's runs were lies behind what this run is: in the figures that have it, in words below them, and in the data.
+// What the baseline's runs were lies behind what this run is: in the figures that have it, in words below them, and in
+// the data.
 func TestFiguresShowTheBaselineBehindTheRun(t *testing.T) {
 	g := NewWithT(t)
 	r := judged(storm.Storm{Tasks: 2000, Kills: 60})

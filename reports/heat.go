@@ -73,16 +73,18 @@ func (h slotHeat) text() string {
 	return text
 }
 
-// heatFigure is a cell for each of many slots, in their order: the longer its longest recovery, the larger and the hotter.
+// heatFigure is a cell for each of many slots, in their order: the longer its longest recovery, the larger and the
+// hotter.
 func (r *Report) heatFigure() *Figure {
 	all := r.heatOf()
 	if len(all) <= manySlots {
 		return nil
 	}
 	f := &Figure{
-		ID: "heat", Title: "All slots", Columns: []string{"slot", "faults", "deaths", "longest recovery", "what went wrong"},
-		Desc: fmt.Sprintf("A cell for each of %s, in rows from left to right: the longer its longest recovery, the larger and the hotter. "+
-			"The slots of the lanes above are among them.", plural(len(all), "slot")),
+		ID: "heat", Title: "All slots",
+		Columns: []string{"slot", "faults", "deaths", "longest recovery", "what went wrong"},
+		Desc: fmt.Sprintf("A cell for each of %s, in rows from left to right: the longer its longest recovery, "+
+			"the larger and the hotter. The slots of the lanes above are among them.", plural(len(all), "slot")),
 	}
 	cells := all[:min(len(all), mostCells)]
 	if more := len(all) - len(cells); more > 0 {
@@ -112,7 +114,8 @@ func (r *Report) heatFigure() *Figure {
 	return f
 }
 
-// heatStep is how hot a recovery is, from 1 to heats in equal factors between the shortest and the longest; 0 without one.
+// heatStep is how hot a recovery is, from 1 to heats in equal factors between the shortest and the longest; 0 without
+// one.
 func heatStep(took, low, high float64) int {
 	switch {
 	case took <= 0:
@@ -150,10 +153,12 @@ func (f *Figure) drawHeat(cells []slotHeat, step func(float64) int) {
 		class := fmt.Sprint("heat", step(h.longest))
 		fmt.Fprintf(&hot, `<a href="#slot-%d" tabindex="-1">`, h.slot)
 		if h.bad != "" {
-			fmt.Fprintf(&hot, `<path class="bad"%s d="M%.1f %.1f%s">%s</path></a>`, looks["bad"], x, y, cross, titled(h.text()))
+			fmt.Fprintf(&hot, `<path class="bad"%s d="M%.1f %.1f%s">%s</path></a>`,
+				looks["bad"], x, y, cross, titled(h.text()))
 			continue
 		}
-		fmt.Fprintf(&hot, `<path class="%s"%s d="%s">%s</path></a>`, class, looks[class], square(heatShare(step(h.longest))), titled(h.text()))
+		fmt.Fprintf(&hot, `<path class="%s"%s d="%s">%s</path></a>`,
+			class, looks[class], square(heatShare(step(h.longest))), titled(h.text()))
 	}
 	c.add(`<path class="cool"%s d="%s"/>%s`, looks["cool"], cool.String(), hot.String())
 	f.SVG = c.svg(f.ID, f.Title, f.Desc)
@@ -164,7 +169,8 @@ func heatShare(step int) float64 { return 0.25 + 0.65*float64(step)/heats }
 
 // heatRows is the table: the slots that something befell, the worst first.
 func (f *Figure) heatRows(all []slotHeat) {
-	hit := slices.DeleteFunc(slices.Clone(all), func(h slotHeat) bool { return h.hits == 0 && h.deaths == 0 && h.bad == "" })
+	hit := slices.DeleteFunc(slices.Clone(all),
+		func(h slotHeat) bool { return h.hits == 0 && h.deaths == 0 && h.bad == "" })
 	slices.SortStableFunc(hit, func(a, b slotHeat) int {
 		switch {
 		case (a.bad != "") != (b.bad != ""):
@@ -179,10 +185,12 @@ func (f *Figure) heatRows(all []slotHeat) {
 		if h.longest > 0 {
 			took = seconds(h.longest)
 		}
-		f.Rows = append(f.Rows, []string{fmt.Sprint(h.slot), whole(float64(h.hits)), whole(float64(h.deaths)), took, h.bad})
+		f.Rows = append(f.Rows,
+			[]string{fmt.Sprint(h.slot), whole(float64(h.hits)), whole(float64(h.deaths)), took, h.bad})
 	}
 	if len(hit) > mostRows {
-		f.Note += fmt.Sprintf("The table has the first %d of %s that something befell. ", mostRows, plural(len(hit), "slot"))
+		f.Note += fmt.Sprintf("The table has the first %d of %s that something befell. ",
+			mostRows, plural(len(hit), "slot"))
 	}
 	if len(hit) == 0 {
 		f.Rows = [][]string{{"all", "0", "0", "–", ""}}

@@ -13,7 +13,8 @@ import (
 	"github.com/respawn-go/respawn/reports/storm"
 )
 
-// Each of a thousand slots has its cell, those that something befell say what, and the longer a recovery the larger its square.
+// Each of a thousand slots has its cell, those that something befell say what, and the longer a recovery the larger its
+// square.
 func TestTheHeatMapHasEverySlotAndIsSmall(t *testing.T) {
 	g := NewWithT(t)
 	r := judged(storm.Storm{Tasks: 20_000, Kills: 300, Slots: 1000, Broken: true})

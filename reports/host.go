@@ -9,13 +9,28 @@ func (r *Report) hostFigures() (list []Figure) {
 		value           func(h, before ledger.LookBin) float64
 		axis            axis
 	}{
-		{"memory", "Memory of the members", "Resident set of all members together.", func(h, _ ledger.LookBin) float64 { return float64(h.RSS) }, sizes},
-		{"parent", "Memory of the parent", "Resident set of the process that holds the pool.", func(h, _ ledger.LookBin) float64 { return float64(h.Parent) }, sizes},
-		{"fds", "Descriptors of the parent", "Open file descriptors of the process that holds the pool.", func(h, _ ledger.LookBin) float64 { return float64(h.FDs) }, counts},
-		{"goroutines", "Goroutines", "Goroutines of the process that holds the pool.", func(h, _ ledger.LookBin) float64 { return float64(h.Goroutines) }, counts},
-		{"cpu", "CPU of the members", "CPUs in use by the members, from their CPU time between samples.", func(h, b ledger.LookBin) float64 {
-			return max(0, (h.CPU-b.CPU).Seconds()/(h.At-b.At).Seconds())
-		}, rates},
+		{
+			"memory", "Memory of the members", "Resident set of all members together.",
+			func(h, _ ledger.LookBin) float64 { return float64(h.RSS) }, sizes,
+		},
+		{
+			"parent", "Memory of the parent", "Resident set of the process that holds the pool.",
+			func(h, _ ledger.LookBin) float64 { return float64(h.Parent) }, sizes,
+		},
+		{
+			"fds", "Descriptors of the parent", "Open file descriptors of the process that holds the pool.",
+			func(h, _ ledger.LookBin) float64 { return float64(h.FDs) }, counts,
+		},
+		{
+			"goroutines", "Goroutines", "Goroutines of the process that holds the pool.",
+			func(h, _ ledger.LookBin) float64 { return float64(h.Goroutines) }, counts,
+		},
+		{
+			"cpu", "CPU of the members", "CPUs in use by the members, from their CPU time between samples.",
+			func(h, b ledger.LookBin) float64 {
+				return max(0, (h.CPU-b.CPU).Seconds()/(h.At-b.At).Seconds())
+			}, rates,
+		},
 	} {
 		f := Figure{ID: k.id, Class: "small", Title: k.title, Desc: k.desc, Columns: []string{"from", k.title}}
 		var xs, ys []float64

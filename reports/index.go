@@ -51,8 +51,8 @@ func (e IndexEntry) Recovery() string {
 	return ""
 }
 
-// Change is how much the typical recovery of the slots has changed since the baseline; without one, since the median of the group's
-// runs. It has no text where there is nothing to compare.
+// Change is how much the typical recovery of the slots has changed since the baseline; without one, since the median of
+// the group's runs. It has no text where there is nothing to compare.
 func (g indexGroup) Change(e IndexEntry) cell {
 	if list, _, _ := e.changes(e.Baseline, e.typicalRecovery()); len(list) > 0 {
 		c := list[0].cell()
@@ -88,7 +88,8 @@ func (g indexGroup) Trend() indexTrend {
 	if len(values) < 2 {
 		return indexTrend{}
 	}
-	return indexTrend{sparkline(values), fmt.Sprintf("recovery over %s, from %s to %s", plural(len(values), "run"), seconds(values[0]), seconds(values[len(values)-1]))}
+	return indexTrend{sparkline(values), fmt.Sprintf("recovery over %s, from %s to %s", plural(len(values), "run"),
+		seconds(values[0]), seconds(values[len(values)-1]))}
 }
 
 // indexTrend is a sparkline and what it shows in words.
@@ -186,7 +187,9 @@ func Index(w io.Writer, entries []IndexEntry) error {
 		Script  template.JS
 		Policy  string
 	}{
-		grouped(entries), plural(len(entries), "run") + summary, Worst(verdicts...), template.CSS(pageStyle), template.JS(pageScript), //nolint:gosec // our own files
-		fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'", digest(pageStyle), digest(pageScript)),
+		grouped(entries), plural(len(entries), "run") + summary, Worst(verdicts...), template.CSS(pageStyle),
+		template.JS(pageScript), //nolint:gosec // our own files
+		fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'",
+			digest(pageStyle), digest(pageScript)),
 	})
 }

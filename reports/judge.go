@@ -7,9 +7,9 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// Judge reads a history file, judges it and makes its report, in one pass. The same file gives the same report whenever and
-// wherever that is done. A history that was cut short or edited is judged for what it is, which is no better than INCONCLUSIVE,
-// and the error tells where it ends; without a report the file is no history at all.
+// Judge reads a history file, judges it and makes its report, in one pass. The same file gives the same report whenever
+// and wherever that is done. A history that was cut short or edited is judged for what it is, which is no better than
+// INCONCLUSIVE, and the error tells where it ends; without a report the file is no history at all.
 func Judge(path string) (*Report, error) {
 	in, err := history.Open(path)
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 	"github.com/respawn-go/respawn/chaos/check"
 )
 
-// The JUnit elements that CI systems agree on (the Jenkins schema): a run is a test suite, each threshold a test case, and
-// the verdict one more, so that a run without thresholds has one too. GitLab takes cases of one class and name for one case
-// wherever they stand in a job's files, and shows the last: each run is a class of its own, and each of its cases has a name
-// of its own.
+// The JUnit elements that CI systems agree on (the Jenkins schema): a run is a test suite, each threshold a test case,
+// and the verdict one more, so that a run without thresholds has one too. GitLab takes cases of one class and name for
+// one case wherever they stand in a job's files, and shows the last: each run is a class of its own, and each of its
+// cases has a name of its own.
 type (
 	junitSuite struct {
 		XMLName   xml.Name    `xml:"testsuite"`
@@ -48,9 +48,10 @@ type (
 
 const junitTime = "2006-01-02T15:04:05"
 
-// JUnit writes the report as JUnit XML. run is what tells the run from others of its scenario, such as NAME.2: the name of
-// its directory. Only PASS has no failing case: FAIL and INCONCLUSIVE are failures, ERROR and ABORTED errors, and a scenario
-// that the host could not run is skipped. The run's time is that of the verdict's case; the others have none of their own.
+// JUnit writes the report as JUnit XML. run is what tells the run from others of its scenario, such as NAME.2: the name
+// of its directory. Only PASS has no failing case: FAIL and INCONCLUSIVE are failures, ERROR and ABORTED errors, and a
+// scenario that the host could not run is skipped. The run's time is that of the verdict's case; the others have none
+// of their own.
 func (r *Report) JUnit(w io.Writer, run string) error {
 	s := junitSuite{
 		Name: plain(run), Time: junitSeconds(r.DurationS), Timestamp: r.Started.UTC().Format(junitTime),
@@ -91,8 +92,8 @@ func (r *Report) JUnit(w io.Writer, run string) error {
 }
 
 // junitClass is the class of the run's cases. Jenkins takes what stands before the last dot for a package, so that the
-// number of a run has another sign in front, one that no scenario's name has. Pools written elsewhere run the scenarios of
-// our own.
+// number of a run has another sign in front, one that no scenario's name has. Pools written elsewhere run the scenarios
+// of our own.
 func (r *Report) junitClass(run string) string {
 	class := "respawn."
 	if t := r.Target; t.Name != "" && t.Kind != "pool" {
@@ -124,7 +125,8 @@ func WriteJUnit(w io.Writer, suite string, cases []JUnitCase) error {
 	for _, c := range cases {
 		total += c.Seconds
 		s.Cases = append(s.Cases, junitCase{
-			Name: plain(c.Name), Class: s.Name, Time: junitSeconds(c.Seconds), Failure: text(c.Failure), Error: text(c.Error), Skipped: text(c.Skipped),
+			Name: plain(c.Name), Class: s.Name, Time: junitSeconds(c.Seconds), Failure: text(c.Failure),
+			Error: text(c.Error), Skipped: text(c.Skipped),
 		})
 	}
 	s.Time = junitSeconds(total)
@@ -186,8 +188,8 @@ func unitOf(metric string) check.Unit {
 	return check.Count
 }
 
-// plain keeps text free of what XML, terminals and CI logs could take for their own: control characters become spaces, but
-// for line ends, and a line never starts with "::", which GitHub Actions would obey.
+// plain keeps text free of what XML, terminals and CI logs could take for their own: control characters become spaces,
+// but for line ends, and a line never starts with "::", which GitHub Actions would obey.
 func plain(s string) string {
 	s = strings.ToValidUTF8(s, string(utf8.RuneError))
 	s = strings.Map(func(r rune) rune {

@@ -20,8 +20,8 @@ const (
 	mostMarks = 1500
 )
 
-// lanesFigure is a row a slot: bars for processes, ticks for tasks, marks for faults. The slots worth seeing come first, and those
-// that nothing happened to are one row.
+// lanesFigure is a row a slot: bars for processes, ticks for tasks, marks for faults. The slots worth seeing come
+// first, and those that nothing happened to are one row.
 func (r *Report) lanesFigure() *Figure {
 	if len(r.slots()) == 0 {
 		return nil
@@ -29,9 +29,16 @@ func (r *Report) lanesFigure() *Figure {
 	d := r.laneRows()
 	f := &Figure{
 		ID: "lanes", Title: "Slots", Columns: []string{"slot", "pid", "generation", "from", "ready", "to", "end"},
-		Desc: fmt.Sprintf("One row for each of %s over time. A wide bar is the life of one process, ready for work, and a thin one before it "+
-			"its boot; the marks above are confirmed faults, the row below shows how busy it was with tasks.", plural(len(r.slots()), "slot")),
-		Legend: append([]Key{{"bar", "ready"}, {"boot", "booting"}, {"tick", "tasks begun"}, {"dead", "ended by a fault"}, {"bad", "ended, and nobody knows why"}}, d.legend()...),
+		Desc: fmt.Sprintf("One row for each of %s over time. A wide bar is the life of one process, ready for work, "+
+			"and a thin one before it its boot; the marks above are confirmed faults, the row below shows how busy "+
+			"it was with tasks.", plural(len(r.slots()), "slot")),
+		Legend: append([]Key{
+			{"bar", "ready"},
+			{"boot", "booting"},
+			{"tick", "tasks begun"},
+			{"dead", "ended by a fault"},
+			{"bad", "ended, and nobody knows why"},
+		}, d.legend()...),
 	}
 	d.f, d.Report = f, r
 	row := 34.0
@@ -58,7 +65,8 @@ func (r *Report) lanesFigure() *Figure {
 	d.troubled()
 	d.marks()
 	if d.left > 0 {
-		f.Note += fmt.Sprintf("%s more processes are not drawn, at most %d of a slot are. ", whole(float64(d.left)), d.each)
+		f.Note += fmt.Sprintf("%s more processes are not drawn, at most %d of a slot are. ",
+			whole(float64(d.left)), d.each)
 	}
 	if len(f.Rows) == mostRows {
 		f.Note += fmt.Sprintf("The table has the first %d processes.", mostRows)
@@ -85,8 +93,9 @@ type laneDrawing struct {
 // at is the bottom of the row of that index, from the top.
 func (d *laneDrawing) at(i int) float64 { return float64(len(d.names) - i - 1) }
 
-// laneRows decides which rows there are: tasks that did not end well, the target as a whole if a fault was aimed at it, and the
-// slots, of many those first where something went wrong, then those that were hit or changed, the most often first.
+// laneRows decides which rows there are: tasks that did not end well, the target as a whole if a fault was aimed at it,
+// and the slots, of many those first where something went wrong, then those that were hit or changed, the most often
+// first.
 func (r *Report) laneRows() *laneDrawing {
 	d := &laneDrawing{rows: map[int]float64{}, folded: -1, failed: -1}
 	hits := map[int]int{}
@@ -201,7 +210,8 @@ func (d *laneDrawing) troubled() {
 		if b.Bad > 0 {
 			x := (float64(i) + 0.5) * width
 			d.c.linked("#tasks", func() {
-				d.c.sign("bad", cross, d.c.px(min(x, d.DurationS)), d.c.py(d.failed+0.5), fmt.Sprintf("%s not ok at %s", plural(b.Bad, "task"), seconds(x)))
+				d.c.sign("bad", cross, d.c.px(min(x, d.DurationS)), d.c.py(d.failed+0.5),
+					fmt.Sprintf("%s not ok at %s", plural(b.Bad, "task"), seconds(x)))
 			})
 		}
 	}
@@ -241,13 +251,15 @@ func (d *laneDrawing) bar(slot int, y float64, b *ledger.Life) {
 	}
 	switch class {
 	case "bad":
-		d.c.linked(fmt.Sprintf("#slot-%d", slot), func() { d.c.sign("bad", cross, d.c.px(to), d.c.py((low+high)/2), title) })
+		d.c.linked(fmt.Sprintf("#slot-%d", slot),
+			func() { d.c.sign("bad", cross, d.c.px(to), d.c.py((low+high)/2), title) })
 	case "dead":
 		width := 2.5 / d.c.width * (d.c.x1 - d.c.x0)
 		d.c.rect(class, max(from, to-width), low-0.06, to, high+0.06, title)
 	}
 	if len(d.f.Rows) < mostRows {
-		d.f.Rows = append(d.f.Rows, []string{fmt.Sprint(slot), fmt.Sprint(b.PID), fmt.Sprint(b.Gen), seconds(from), ready, seconds(to), end})
+		d.f.Rows = append(d.f.Rows,
+			[]string{fmt.Sprint(slot), fmt.Sprint(b.PID), fmt.Sprint(b.Gen), seconds(from), ready, seconds(to), end})
 	}
 }
 
@@ -280,7 +292,8 @@ func (d *laneDrawing) marks() {
 		}
 		shape := shapes[min(slices.Index(d.kinds, in.Fault), len(shapes)-1)]
 		d.c.linked(fmt.Sprintf("#fault-%d", in.N), func() {
-			d.c.sign("hit", shape, d.c.px(in.AtS), d.c.py(y+0.78)-3.5, fmt.Sprintf("#%d %s at %s", in.N, in.Fault, seconds(in.AtS)))
+			d.c.sign("hit", shape, d.c.px(in.AtS), d.c.py(y+0.78)-3.5,
+				fmt.Sprintf("#%d %s at %s", in.N, in.Fault, seconds(in.AtS)))
 		})
 	}
 }

@@ -12,7 +12,8 @@ import (
 func (r *Report) latencyFigure(before ghost) *Figure {
 	f := &Figure{
 		ID: "latency", Title: "Latency", Columns: []string{"from", "samples", "p50", "p95", "p99"},
-		Desc:   "Median, 95th and 99th percentile of the latency of settled tasks over time, on a logarithmic axis and exact to 3.5 %; a gap has too few samples for its quantile.",
+		Desc: "Median, 95th and 99th percentile of the latency of settled tasks over time, on a logarithmic axis " +
+			"and exact to 3.5 %; a gap has too few samples for its quantile.",
 		Legend: []Key{{"line", "p50"}, {"line2", "p95"}, {"line3", "p99"}},
 	}
 	qs := []struct {

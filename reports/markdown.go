@@ -24,7 +24,8 @@ func (r *Report) Markdown(w io.Writer, baseline []*Report) error {
 	if rows := append(broken, held...); len(rows)+len(promises) > 0 {
 		fmt.Fprintf(&b, "| held | condition | actual | limit | samples |\n| --- | --- | --- | --- | --- |\n")
 		for _, t := range rows {
-			fmt.Fprintf(&b, "| %s | %s: %s | %s | %s | %s |\n", outcome(t).Text, group(t), inert(t.Text), actual(t), value(t.Metric, t.Limit), samples(t))
+			fmt.Fprintf(&b, "| %s | %s: %s | %s | %s | %s |\n", outcome(t).Text, group(t), inert(t.Text), actual(t),
+				value(t.Metric, t.Limit), samples(t))
 		}
 	}
 	if n := len(promises); n > 0 {
@@ -56,15 +57,18 @@ func (r *Report) Markdown(w io.Writer, baseline []*Report) error {
 	return err
 }
 
-// changesTable is what changed since the baseline, with the baseline's runs and last this one as a sparkline. What did not is a number.
+// changesTable is what changed since the baseline, with the baseline's runs and last this one as a sparkline. What did
+// not is a number.
 func (r *Report) changesTable(b *strings.Builder, baseline []*Report) {
 	list, _, _ := r.changes(baseline, diffed...)
 	changed := slices.DeleteFunc(slices.Clone(list), func(c change) bool { return !c.better && !c.worse })
 	if len(changed) > 0 {
-		fmt.Fprintf(b, "\n| since the baseline | this run | its median | change | its runs, then this one |\n| --- | --- | --- | --- | --- |\n")
+		fmt.Fprintf(b, "\n| since the baseline | this run | its median | change | its runs, then this one |\n"+
+			"| --- | --- | --- | --- | --- |\n")
 	}
 	for _, c := range changed {
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", inert(c.metric), value(c.metric, c.now), value(c.metric, c.mid), inert(c.cell().Text), sparkline(c.trend))
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", inert(c.metric), value(c.metric, c.now), value(c.metric, c.mid),
+			inert(c.cell().Text), sparkline(c.trend))
 	}
 	if same := len(list) - len(changed); same > 0 {
 		fmt.Fprintf(b, "\n%s within the baseline's noise.\n", plural(same, "metric"))
@@ -126,7 +130,8 @@ func (r *Report) faultCounts() string {
 func inert(s string) string {
 	s = strings.ReplaceAll(plain(s), "\n", " ")
 	return strings.NewReplacer(
-		"\\", "\\\\", "|", "\\|", "<", "&lt;", ">", "&gt;", "`", "\\`", "[", "\\[", "]", "\\]", "*", "\\*", "!", "\\!", "#", "\\#",
+		"\\", "\\\\", "|", "\\|", "<", "&lt;", ">", "&gt;", "`", "\\`", "[", "\\[", "]", "\\]", "*", "\\*", "!",
+		"\\!", "#", "\\#",
 	).Replace(s)
 }
 

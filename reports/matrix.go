@@ -76,15 +76,19 @@ func (f figure) MarshalJSON() ([]byte, error) {
 
 // matrixMetrics are the figures of a cell.
 var matrixMetrics = []string{
-	"pool.want", "pool.ready", "faults.fatal", "processes.orphaned", "processes.left", "pids.turnover", "slots.answering", "tasks.submitted", "tasks.ok", "tasks.failed",
-	"tasks.hung", "tasks.lost", "tasks.duplicated", "tasks.wrong", "slot.recovery.p50", "slot.recovery.p99", "slot.recovery.max",
-	"tasks.wall", "tasks.requeue.count", "tasks.requeue.max",
+	"pool.want", "pool.ready", "faults.fatal", "processes.orphaned", "processes.left", "pids.turnover",
+	"slots.answering", "tasks.submitted", "tasks.ok", "tasks.failed",
+	"tasks.hung", "tasks.lost", "tasks.duplicated", "tasks.wrong", "slot.recovery.p50", "slot.recovery.p99",
+	"slot.recovery.max", "tasks.wall", "tasks.requeue.count", "tasks.requeue.max",
 }
 
 // NewMatrixRun takes a cell's figures out of a report.
 func NewMatrixRun(r *Report, dir string) MatrixRun {
 	gone := slices.ContainsFunc(r.Findings, func(f check.Finding) bool { return f.Code == check.Gone })
-	run := MatrixRun{Seed: r.Seed, Dir: dir, Verdict: r.Verdict, Cause: r.Cause, Gone: gone, Figures: map[string]figure{}, metrics: map[string]float64{}}
+	run := MatrixRun{
+		Seed: r.Seed, Dir: dir, Verdict: r.Verdict, Cause: r.Cause, Gone: gone, Figures: map[string]figure{},
+		metrics: map[string]float64{},
+	}
 	for _, f := range r.Faults {
 		if f.Receipt != nil && f.Receipt.Evidence[history.NewParent] != "" {
 			run.NewParent = f.Receipt.Evidence[history.NewParent]
@@ -101,9 +105,9 @@ func NewMatrixRun(r *Report, dir string) MatrixRun {
 // Metric is a figure of the run; 0 without data.
 func (r *MatrixRun) Metric(name string) float64 { return r.metrics[name] }
 
-// Each says of every run what it showed, by a word or a few, and how many of the runs showed that where there are several. Runs of
-// which nothing is said are told by the metric. Of one that could not be made, and of one with which the whole target ended, it says
-// that.
+// Each says of every run what it showed, by a word or a few, and how many of the runs showed that where there are
+// several. Runs of which nothing is said are told by the metric. Of one that could not be made, and of one with which
+// the whole target ended, it says that.
 func (c *MatrixCell) Each(say func(*MatrixRun) string, metric string) string {
 	var words []string
 	counts := map[string]int{}
@@ -146,8 +150,8 @@ func (m *Matrix) JSON(w io.Writer) error {
 	return enc.Encode(m)
 }
 
-// spread is the metric over the runs: the median, and the range where they differ. "–" without data, and with fewer runs
-// that have data than all the worst is shown: something that never happened.
+// spread is the metric over the runs: the median, and the range where they differ. "–" without data, and with fewer
+// runs that have data than all the worst is shown: something that never happened.
 func (c *MatrixCell) spread(metric string, format func(float64) string) string {
 	var values []float64
 	for _, r := range c.Runs {

@@ -24,11 +24,15 @@ func hostile() *Matrix {
 		return NewMatrixRun(r, "evil/tutorial")
 	}
 	return &Matrix{
-		Started: time.Unix(0, 0), Command: "respawn matrix", Environment: map[string]string{"kernel": "6.1"}, Scenarios: []string{"tutorial"}, Titles: []string{"tutorial"},
+		Started: time.Unix(0, 0), Command: "respawn matrix", Environment: map[string]string{"kernel": "6.1"},
+		Scenarios: []string{"tutorial"}, Titles: []string{"tutorial"},
 		Targets: []MatrixTarget{
-			{Name: "evil", Pool: "<b>evil</b>\n::error::x", Version: "1|2", Cells: []MatrixCell{{Scenario: "tutorial", Runs: []MatrixRun{
-				run(1, 16, 4, 0.25), run(2, 15, 0, math.Inf(1)), run(3, 16, 4, 0.5),
-			}}, {Scenario: "impossible", Refused: "it cannot <b>\n::error::"}}},
+			{
+				Name: "evil", Pool: "<b>evil</b>\n::error::x", Version: "1|2",
+				Cells: []MatrixCell{{Scenario: "tutorial", Runs: []MatrixRun{
+					run(1, 16, 4, 0.25), run(2, 15, 0, math.Inf(1)), run(3, 16, 4, 0.5),
+				}}, {Scenario: "impossible", Refused: "it cannot <b>\n::error::"}},
+			},
 			{Name: "absent", Pool: "absent", Missing: "absent is not installed: apt-get install absent"},
 		},
 	}
@@ -51,7 +55,9 @@ func TestAMatrixIsSafeAgainstHostileNames(t *testing.T) {
 	g.Expect(m.HTML(&html)).To(Succeed())
 	g.Expect(html.String()).NotTo(ContainSubstring("<script"))
 	g.Expect(html.String()).NotTo(ContainSubstring("<b>evil"))
-	g.Expect(html.String()).To(And(ContainSubstring("seeds 1 to 3, 3 runs a cell"), ContainSubstring("not run: it cannot &lt;b&gt;"), ContainSubstring(`href="./evil/tutorial/report.html"`), ContainSubstring("apt-get install absent")))
+	g.Expect(html.String()).
+		To(And(ContainSubstring("seeds 1 to 3, 3 runs a cell"), ContainSubstring("not run: it cannot &lt;b&gt;"),
+			ContainSubstring(`href="./evil/tutorial/report.html"`), ContainSubstring("apt-get install absent")))
 
 	g.Expect(m.Text(&text, 1000)).To(Succeed())
 	g.Expect(m.Markdown(&markdown)).To(Succeed())
@@ -60,7 +66,8 @@ func TestAMatrixIsSafeAgainstHostileNames(t *testing.T) {
 			g.Expect(line).NotTo(HavePrefix("::"))
 			g.Expect(line).NotTo(ContainSubstring("\x1b"))
 		}
-		g.Expect(out).To(And(ContainSubstring("kernel 6.1"), ContainSubstring("seeds 1 to 3, 3 runs a cell"), ContainSubstring("apt-get install absent")))
+		g.Expect(out).To(And(ContainSubstring("kernel 6.1"), ContainSubstring("seeds 1 to 3, 3 runs a cell"),
+			ContainSubstring("apt-get install absent")))
 	}
 	for line := range strings.Lines(markdown.String()) {
 		if strings.HasPrefix(line, "|") {
@@ -78,7 +85,8 @@ func TestAMatrixFitsATerminal(t *testing.T) {
 	for line := range strings.Lines(narrow.String()) {
 		g.Expect(len([]rune(strings.TrimSuffix(line, "\n")))).To(BeNumerically("<=", 80), line)
 	}
-	g.Expect(strings.Join(strings.Fields(narrow.String()), " ")).To(ContainSubstring("ok / failed / hung / lost / dup: 16 (15…16) / 0 / 0 (0…1) / 0 / 0; "))
+	g.Expect(strings.Join(strings.Fields(narrow.String()), " ")).
+		To(ContainSubstring("ok / failed / hung / lost / dup: 16 (15…16) / 0 / 0 (0…1) / 0 / 0; "))
 }
 
 // Where cells are told in a few words, those are the table, with how many runs of how many showed it.

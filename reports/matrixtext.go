@@ -12,11 +12,12 @@ import (
 
 // matrixColumns are the columns of the matrix as text.
 var matrixColumns = []string{
-	"target", "scenario", "verdict", "size back", "new pids of kills", "slots answer", "ok / failed / hung / lost / dup", "recovery p50 / p99 or max", "usable after",
+	"target", "scenario", "verdict", "size back", "new pids of kills", "slots answer",
+	"ok / failed / hung / lost / dup", "recovery p50 / p99 or max", "usable after",
 }
 
-// table is the matrix as text, under the names of its columns: a row for each cell, or where cells are told in a few words one for each
-// target.
+// table is the matrix as text, under the names of its columns: a row for each cell, or where cells are told in a few
+// words one for each target.
 func (m *Matrix) table() [][]string {
 	if m.told() {
 		return append([][]string{append([]string{"target"}, m.Titles...)}, m.targets()...)
@@ -68,7 +69,8 @@ func (m *Matrix) rows() (rows [][]string) {
 				continue
 			}
 			rows = append(rows, []string{
-				name, c.Scenario, strings.TrimSuffix(string(c.Verdict())+", "+c.Rate(), ", "), c.Size(), c.Pids(), c.Answers(), c.Tasks(), c.Recovery(), c.Usable(),
+				name, c.Scenario, strings.TrimSuffix(string(c.Verdict())+", "+c.Rate(), ", "), c.Size(), c.Pids(),
+				c.Answers(), c.Tasks(), c.Recovery(), c.Usable(),
 			})
 		}
 	}
@@ -106,7 +108,8 @@ func (m *Matrix) Seeds() string {
 	return fmt.Sprintf("seeds %d to %d, %d runs a cell", first, last, runs)
 }
 
-// Text writes the matrix for a terminal, in at most width columns: as a table, or, where its longest words take more, row by row.
+// Text writes the matrix for a terminal, in at most width columns: as a table, or, where its longest words take more,
+// row by row.
 func (m *Matrix) Text(w io.Writer, width int) error {
 	fmt.Fprintln(w, strings.Join(columns.Wrap(m.header(), width), "\n"))
 	var rows [][]string

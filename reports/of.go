@@ -15,15 +15,18 @@ import (
 func Of(l *ledger.Ledger, result check.Result) *Report {
 	h := l.Header
 	t := h.Target
-	t.Kind, t.Name, t.Version = ledger.Clip(t.Kind, maxName), ledger.Clip(t.Name, maxName), ledger.Clip(t.Version, maxName)
+	t.Kind, t.Name, t.Version = ledger.Clip(t.Kind, maxName), ledger.Clip(t.Name, maxName),
+		ledger.Clip(t.Version, maxName)
 	result.Ledger = l
 	result.Cause, result.Findings = ledger.Clip(result.Cause, maxText), slices.Clone(result.Findings)
 	for i := range result.Findings {
 		result.Findings[i].Text = ledger.Clip(result.Findings[i].Text, maxText)
 	}
 	r := &Report{source: ledger.Clip(h.Source, 64<<10), Result: result, Facts: Facts{
-		SchemaVersion: SchemaVersion, Run: ledger.Clip(h.Run, maxName), Test: ledger.Clip(h.Test, maxName), Scenario: ledger.Clip(h.Scenario, maxName), Description: ledger.Clip(h.Description, 2*maxText), Seed: h.Seed,
-		Command: ledger.Clip(h.Command, 2*maxText), Started: h.Started, DurationS: l.Now.Seconds(), Target: t, Floors: h.Floors, Experiment: ledger.Clip(h.Experiment, maxName),
+		SchemaVersion: SchemaVersion, Run: ledger.Clip(h.Run, maxName), Test: ledger.Clip(h.Test, maxName),
+		Scenario: ledger.Clip(h.Scenario, maxName), Description: ledger.Clip(h.Description, 2*maxText), Seed: h.Seed,
+		Command: ledger.Clip(h.Command, 2*maxText), Started: h.Started, DurationS: l.Now.Seconds(), Target: t,
+		Floors: h.Floors, Experiment: ledger.Clip(h.Experiment, maxName),
 		Environment: clipMap(h.Environment, 100), Capabilities: clipMap(h.Capabilities, 100),
 		Faults: []Injection{}, Exits: []Exit{},
 	}}
@@ -33,7 +36,8 @@ func Of(l *ledger.Ledger, result check.Result) *Report {
 	}
 	r.fillExits(l)
 	if left := len(list) - len(r.Faults) + len(l.Lives.Ends) - len(r.Exits); left > 0 {
-		r.Truncated = fmt.Sprintf("the first %s of each ledger are shown; %s lines are left out", whole(maxLedger), whole(float64(left)))
+		r.Truncated = fmt.Sprintf("the first %s of each ledger are shown; %s lines are left out",
+			whole(maxLedger), whole(float64(left)))
 	}
 	r.story = r.storyOf()
 	return r
@@ -41,8 +45,9 @@ func Of(l *ledger.Ledger, result check.Result) *Report {
 
 func injectionOf(i *ledger.Injection) Injection {
 	in := Injection{
-		N: i.N, Nemesis: i.Nemesis, Fault: ledger.Clip(i.Text, maxName), DueS: i.Due.Seconds(), Outcome: i.Outcome, Fatal: i.Fatal,
-		Receipt: clipReceipt(i.Receipt), HealedS: i.Healed.Seconds(), Err: ledger.Clip(i.Err, maxText), HealFail: ledger.Clip(i.HealErr, maxText), lines: i.Lines,
+		N: i.N, Nemesis: i.Nemesis, Fault: ledger.Clip(i.Text, maxName), DueS: i.Due.Seconds(), Outcome: i.Outcome,
+		Fatal: i.Fatal, Receipt: clipReceipt(i.Receipt), HealedS: i.Healed.Seconds(), Err: ledger.Clip(i.Err, maxText),
+		HealFail: ledger.Clip(i.HealErr, maxText), lines: i.Lines,
 	}
 	if i.Victim != nil {
 		v := *i.Victim
@@ -62,15 +67,17 @@ func (r *Report) fillExits(l *ledger.Ledger) {
 	causes, kept := l.Causes(), 0
 	for _, one := range l.Lives.Ends[:min(len(l.Lives.Ends), maxLedger)] {
 		x := Exit{
-			AtS: one.To.Seconds(), Slot: one.Slot, Gen: one.Gen, PID: one.PID, Name: ledger.Clip(one.Name, maxName), Reason: ledger.Clip(one.Reason, maxName),
-			Exit: history.Exit{Code: -1, Kind: unknown}, line: one.Line,
+			AtS: one.To.Seconds(), Slot: one.Slot, Gen: one.Gen, PID: one.PID, Name: ledger.Clip(one.Name, maxName),
+			Reason: ledger.Clip(one.Reason, maxName), Exit: history.Exit{Code: -1, Kind: unknown}, line: one.Line,
 		}
 		if one.Exit != nil {
 			x.Exit = *one.Exit
-			x.Signal, x.Kind, x.OOM = ledger.Clip(x.Signal, maxName), ledger.Clip(x.Kind, maxName), ledger.Clip(x.OOM, maxText)
+			x.Signal, x.Kind, x.OOM = ledger.Clip(x.Signal, maxName), ledger.Clip(x.Kind, maxName),
+				ledger.Clip(x.OOM, maxText)
 			keep := min(maxStderr, max(0, allStderr-kept))
 			if n := len(x.Stderr) - keep; n > 0 {
-				x.Stderr = fmt.Sprintf("… %d bytes before this are in the history\n", n) + strings.ToValidUTF8(x.Stderr[n:], "")
+				x.Stderr = fmt.Sprintf("… %d bytes before this are in the history\n", n) +
+					strings.ToValidUTF8(x.Stderr[n:], "")
 			}
 			kept += len(x.Stderr)
 		}

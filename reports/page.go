@@ -29,11 +29,12 @@ var pageStyle string
 var pageScript string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"seconds": seconds, "value": value, "lower": lower, "safe": safe, "word": verdictWord, "plural": plural, "outcome": outcome, "actual": actual, "samples": samples,
+	"seconds": seconds, "value": value, "lower": lower, "safe": safe, "word": verdictWord, "plural": plural,
+	"outcome": outcome, "actual": actual, "samples": samples,
 }).Parse(pageText))
 
-// HTML writes the report as one page that needs nothing beside itself: no network, and for reading no JavaScript. baseline
-// is earlier reports of the same scenario, for the comparison; it may be empty.
+// HTML writes the report as one page that needs nothing beside itself: no network, and for reading no JavaScript.
+// baseline is earlier reports of the same scenario, for the comparison; it may be empty.
 func (r *Report) HTML(w io.Writer, baseline []*Report) error {
 	if r.Ledger == nil { // it was read from a file
 		c := *r
@@ -48,13 +49,17 @@ func (r *Report) HTML(w io.Writer, baseline []*Report) error {
 	changes, _, _ := r.changes(baseline, diffed...)
 	v := pageView{
 		Report: r, Style: template.CSS(pageStyle), Script: template.JS(pageScript), //nolint:gosec // our own files
-		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'", digest(pageStyle), digest(pageScript)),
-		Tiles:  r.tiles(), Rules: append(broken, held...), Promises: promises, Made: r.promisesMade(),
-		Figures: r.figures(r.ghostOf(baseline)), Tasks: r.troubledTasks(), Matrix: r.exitMatrix(), Coverage: r.coverage(), Lineage: r.lineage(),
-		Diff: r.diff(baseline), Against: r.Against(baseline), Changes: inShort(changes), Notes: r.notes(), Source: r.source, Data: data, Jump: jumps[r.Verdict],
+		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'",
+			digest(pageStyle), digest(pageScript)),
+		Tiles: r.tiles(), Rules: append(broken, held...), Promises: promises, Made: r.promisesMade(),
+		Figures: r.figures(r.ghostOf(baseline)), Tasks: r.troubledTasks(), Matrix: r.exitMatrix(),
+		Coverage: r.coverage(), Lineage: r.lineage(),
+		Diff: r.diff(baseline), Against: r.Against(baseline), Changes: inShort(changes), Notes: r.notes(),
+		Source: r.source, Data: data, Jump: jumps[r.Verdict],
 		Failed: r.Verdict != check.Pass, Told: map[int]bool{}, Index: r.index,
 		Story: r.story, Beside: r.beside,
-		Lost: r.Ledger.Dropped, FaultsCut: max(0, len(r.Faults)-shownFaults), Outcomes: r.faultCounts(), Host: r.hostLine(),
+		Lost: r.Ledger.Dropped, FaultsCut: max(0, len(r.Faults)-shownFaults), Outcomes: r.faultCounts(),
+		Host:    r.hostLine(),
 		Shown:   r.Faults[:min(len(r.Faults), shownFaults)],
 		Reasons: r.Findings[:min(len(r.Findings), shownFindings)], ReasonsCut: max(0, len(r.Findings)-shownFindings),
 	}
@@ -102,12 +107,14 @@ const (
 // embedded is report.json within the page, with ledgers as short as the page's own.
 func (r *Report) embedded() (json.RawMessage, error) {
 	c := *r
-	c.Faults, c.Exits = r.Faults[:min(len(r.Faults), shownFaults)], slices.Clone(r.Exits[:min(len(r.Exits), shownFaults)])
+	c.Faults, c.Exits = r.Faults[:min(len(r.Faults), shownFaults)],
+		slices.Clone(r.Exits[:min(len(r.Exits), shownFaults)])
 	for i := range c.Exits {
 		c.Exits[i].Stderr = "" // the page has it
 	}
 	if len(c.Faults)+len(c.Exits) < len(r.Faults)+len(r.Exits) {
-		c.Truncated = fmt.Sprintf("the first %d of each ledger are in the page, the rest is in report.json", shownFaults)
+		c.Truncated = fmt.Sprintf("the first %d of each ledger are in the page, the rest is in report.json",
+			shownFaults)
 	}
 	return json.Marshal(&c)
 }
@@ -195,7 +202,8 @@ type pageView struct {
 
 // jumps are the words of the link to the first finding.
 var jumps = map[check.Verdict]string{
-	check.Fail: "Jump to the first failure", check.Error: "Jump to what went wrong", check.Inconclusive: "Jump to what is missing",
+	check.Fail: "Jump to the first failure", check.Error: "Jump to what went wrong",
+	check.Inconclusive: "Jump to what is missing",
 }
 
 // LinesOf are the lines that findings name of an injection.
@@ -284,7 +292,8 @@ func safe(s string) string {
 			return '␀' + r // the control pictures of Unicode
 		case r == 0x7f:
 			return '␡'
-		case r >= 0x80 && r < 0xa0, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069: // C1, and marks that turn text around
+		case r >= 0x80 && r < 0xa0, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
+			// C1, and marks that turn text around
 			return '�'
 		}
 		return r

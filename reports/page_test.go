@@ -36,8 +36,10 @@ func TestPageHasItsElementsAndKeepsHostileTextInert(t *testing.T) {
 	page := pageOf(g, r)
 	for _, want := range []string{
 		`class="verdict">FAIL<`, "died though nobody caused it", "respawn run made-up", "slot.recovery.max &lt;= 250ms",
-		"wait status", `id="fig-lanes"`, `id="fig-ready"`, `id="fig-recovery"`, `id="fig-spread"`, `id="fig-throughput"`, `id="fig-latency"`,
-		`id="fig-memory"`, "Task ledger", "Genealogy", "Against the baseline", "Coverage", "Environment", `id="failure"`, "Content-Security-Policy",
+		"wait status", `id="fig-lanes"`, `id="fig-ready"`, `id="fig-recovery"`, `id="fig-spread"`,
+		`id="fig-throughput"`, `id="fig-latency"`,
+		`id="fig-memory"`, "Task ledger", "Genealogy", "Against the baseline", "Coverage", "Environment",
+		`id="failure"`, "Content-Security-Policy",
 		"promises that every scenario makes", "stderr of pid",
 	} {
 		g.Expect(page).To(ContainSubstring(want))
@@ -53,7 +55,8 @@ func TestWordsOfAFigureDoNotOverlap(t *testing.T) {
 	g := NewWithT(t)
 	for _, length := range []time.Duration{50 * time.Millisecond, time.Second, time.Minute} {
 		page := pageOf(g, judged(storm.Storm{Tasks: 5000, Kills: 50, Length: length}))
-		words := regexp.MustCompile(`<text class="word" x="([0-9.]+)" y="([0-9.]+)"([^>]*)>([^<]*)<`).FindAllStringSubmatch(page, -1)
+		words := regexp.MustCompile(`<text class="word" x="([0-9.]+)" y="([0-9.]+)"([^>]*)>([^<]*)<`).
+			FindAllStringSubmatch(page, -1)
 		g.Expect(len(words)).To(BeNumerically(">", 1), "%v", length)
 		type box struct{ left, right, y float64 }
 		var boxes []box
@@ -110,7 +113,8 @@ func TestSizesAreBoundedWhateverTheHistory(t *testing.T) {
 			page := pageOf(g, r)
 			t.Logf("%.2f MB in %.1f s", float64(len(page))/1e6, time.Since(began).Seconds())
 			g.Expect(len(page)).To(BeNumerically("<", 5_000_000))
-			g.Expect(time.Since(began)).To(BeNumerically("<", time.Minute), "six seconds are the goal: see respawn bench --only report")
+			g.Expect(time.Since(began)).To(BeNumerically("<", time.Minute),
+				"six seconds are the goal: see respawn bench --only report")
 			if len(r.Faults) > 500 {
 				g.Expect(page).To(ContainSubstring("Truncated: "))
 			}

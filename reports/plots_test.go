@@ -2,7 +2,6 @@ package reports_test
 
 import (
 	"bytes"
-	"github.com/respawn-go/respawn/internal/takes"
 	"iter"
 	"regexp"
 	"strings"
@@ -13,17 +12,21 @@ import (
 
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/reports"
 )
 
 // a death of slot 2 by injection n at a time, in three parts.
 func planned(n int, at time.Duration) history.Event {
-	return history.Event{T: at, Fault: &history.Fault{N: n, Op: history.Planned, Fault: "signal KILL", Due: at, Victim: &history.Victim{PID: 100 + n, Slot: 2}}}
+	return history.Event{T: at, Fault: &history.Fault{
+		N: n, Op: history.Planned, Fault: "signal KILL", Due: at, Victim: &history.Victim{PID: 100 + n, Slot: 2},
+	}}
 }
 
 func settled(n int, at, death time.Duration) history.Event {
 	return history.Event{T: at, Fault: &history.Fault{
-		N: n, Op: history.Concluded, Outcome: history.Confirmed, Fatal: true, Receipt: &history.Receipt{Tier: "wait status", At: death},
+		N: n, Op: history.Concluded, Outcome: history.Confirmed, Fatal: true,
+		Receipt: &history.Receipt{Tier: "wait status", At: death},
 	}}
 }
 
@@ -43,8 +46,10 @@ func TestAProbeThatIsAnsweredBeforeTheDeathIsConfirmedIsARecovery(t *testing.T) 
 	g := NewWithT(t)
 	const ms = time.Millisecond
 	page := pageOf(g, judgedAll(events(
-		planned(5, 1000*ms), probed(5, history.Sent, 1010*ms), probed(5, history.Answered, 1060*ms), settled(5, 1100*ms, 1005*ms),
-		planned(6, 2000*ms), probed(6, history.Sent, 2010*ms), probed(6, history.NoAnswer, 2060*ms), settled(6, 2100*ms, 2005*ms),
+		planned(5, 1000*ms), probed(5, history.Sent, 1010*ms), probed(5, history.Answered, 1060*ms),
+		settled(5, 1100*ms, 1005*ms),
+		planned(6, 2000*ms), probed(6, history.Sent, 2010*ms), probed(6, history.NoAnswer, 2060*ms),
+		settled(6, 2100*ms, 2005*ms),
 		history.Event{T: 3000 * ms, Stage: &history.Stage{Name: history.Stop}},
 	)))
 	g.Expect(page).To(ContainSubstring("#5 slot 2: 55ms"))
@@ -58,7 +63,9 @@ func TestManyRecoveriesAreCountedWhole(t *testing.T) {
 	r := judgedAll(func(yield func(history.Event, error) bool) {
 		for i := range n {
 			at := time.Duration(i+1) * 10 * time.Millisecond
-			for _, e := range []history.Event{planned(i+1, at), settled(i+1, at+2e6, at+1e6), probed(i+1, history.Answered, at+5e6)} {
+			for _, e := range []history.Event{
+				planned(i+1, at), settled(i+1, at+2e6, at+1e6), probed(i+1, history.Answered, at+5e6),
+			} {
 				if !yield(e, nil) {
 					return
 				}
@@ -99,7 +106,8 @@ func TestCPUsInUseAreCountedBetweenSamples(t *testing.T) {
 		page := pageOf(g, judgedAll(func(yield func(history.Event, error) bool) {
 			for i := range 20 {
 				at := time.Duration(i) * apart
-				if !yield(history.Event{T: at, Sample: &history.Sample{Want: 4, Ready: 4, Alive: 4, CPU: 2 * at}}, nil) {
+				if !yield(history.Event{T: at, Sample: &history.Sample{Want: 4, Ready: 4, Alive: 4, CPU: 2 * at}},
+					nil) {
 					return
 				}
 			}
@@ -117,13 +125,16 @@ func TestCPUsInUseAreCountedBetweenSamples(t *testing.T) {
 // The page blames for an exit whom the judge blames, and nobody but for those that the judge cannot explain.
 func TestTheExitsOfAPageHaveTheCausesOfTheJudge(t *testing.T) {
 	exit := func(at time.Duration, pid int) history.Event {
-		return history.Event{T: at, Member: &history.MemberEvent{Op: history.Exited, PID: pid, Slot: 1, Exit: &history.Exit{Code: 42, Kind: "crashed"}}}
+		return history.Event{T: at, Member: &history.MemberEvent{
+			Op: history.Exited, PID: pid, Slot: 1, Exit: &history.Exit{Code: 42, Kind: "crashed"},
+		}}
 	}
 	fault := func(at time.Duration, f history.Fault) history.Event {
 		f.N = 1
 		return history.Event{T: at, Fault: &f}
 	}
-	whole, parent := history.Fault{Fault: "poison 42"}, history.Fault{Fault: "supervisor KILL", Victim: &history.Victim{Slot: -1, PID: 9}}
+	whole, parent := history.Fault{Fault: "poison 42"},
+		history.Fault{Fault: "supervisor KILL", Victim: &history.Victim{Slot: -1, PID: 9}}
 	proof := &history.Receipt{Tier: "wait status", PIDs: []int{11, 12}}
 	op := func(f history.Fault, op history.FaultOp) history.Fault {
 		f.Op = op
@@ -144,10 +155,12 @@ func TestTheExitsOfAPageHaveTheCausesOfTheJudge(t *testing.T) {
 				exit(4e9, 13),
 			))
 			g.Expect(r.Metrics).To(HaveKeyWithValue("exits.unexplained", 1.0))
-			g.Expect([]int{r.Exits[0].Fault, r.Exits[1].Fault, r.Exits[2].Fault, r.Exits[3].Fault}).To(Equal([]int{0, 1, 1, 0}))
-			g.Expect(pageOf(g, r)).To(MatchRegexp(`(?s)<table><thead><tr><th scope="col">ended by</th><th scope="col">a fault</th>` +
-				`<th scope="col">nobody knows</th><th scope="col">the target itself</th></tr></thead><tbody>\s*<tr>` +
-				`<th scope="row">exit code 42</th><td class="">2</td><td class="bad">1</td><td class="">1</td></tr>`))
+			g.Expect([]int{r.Exits[0].Fault, r.Exits[1].Fault, r.Exits[2].Fault, r.Exits[3].Fault}).
+				To(Equal([]int{0, 1, 1, 0}))
+			g.Expect(pageOf(g, r)).
+				To(MatchRegexp(`(?s)<table><thead><tr><th scope="col">ended by</th><th scope="col">a fault</th>` +
+					`<th scope="col">nobody knows</th><th scope="col">the target itself</th></tr></thead><tbody>\s*<tr>` +
+					`<th scope="row">exit code 42</th><td class="">2</td><td class="bad">1</td><td class="">1</td></tr>`))
 		})
 	}
 }

@@ -15,13 +15,16 @@ func (r *Report) pressureFigures() (list []Figure) {
 	var starved [][2]float64
 	most := 0.0
 	cpu := Figure{
-		ID: "host-cpu", Class: "small", Title: "CPU of the host", Columns: []string{"from", "harness and target, %", "others, %", "starved"},
-		Desc:   "Share of the host's CPU time that the harness and the target used, and that others did. Where too little was left for the run, the host is marked as starved.",
+		ID: "host-cpu", Class: "small", Title: "CPU of the host",
+		Columns: []string{"from", "harness and target, %", "others, %", "starved"},
+		Desc: "Share of the host's CPU time that the harness and the target used, and that others did. Where too " +
+			"little was left for the run, the host is marked as starved.",
 		Legend: []Key{{"line", "harness and target"}, {"want", "others"}, {"bad", "starved"}},
 	}
 	canary := Figure{
 		ID: "host-lateness", Class: "small", Title: "Lateness of a sleep", Columns: []string{"from", "latest"},
-		Desc: "How much later than it should a goroutine of the harness woke that does nothing but sleep: the most of each look at the host.",
+		Desc: "How much later than it should a goroutine of the harness woke that does nothing but sleep: the most " +
+			"of each look at the host.",
 	}
 	for _, b := range r.Ledger.Series.Host.List {
 		if b.To == 0 {
@@ -36,7 +39,9 @@ func (r *Report) pressureFigures() (list []Figure) {
 			word = "yes"
 			starved = append(starved, [2]float64{b.From.Seconds(), b.To.Seconds()})
 		}
-		cpu.Rows = append(cpu.Rows, []string{seconds(b.From.Seconds()), whole(math.Round(share(b.Own))), whole(math.Round(share(b.Others))), word})
+		cpu.Rows = append(cpu.Rows, []string{
+			seconds(b.From.Seconds()), whole(math.Round(share(b.Own))), whole(math.Round(share(b.Others))), word,
+		})
 		canary.Rows = append(canary.Rows, []string{seconds(b.From.Seconds()), seconds(b.Late.Seconds())})
 	}
 	if len(xs) == 0 {

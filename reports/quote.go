@@ -13,8 +13,8 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// quote takes the lines of the history that tell of the story out of its file. What cannot be read is left out: the story is told
-// without them, too.
+// quote takes the lines of the history that tell of the story out of its file. What cannot be read is left out: the
+// story is told without them, too.
 func (s *story) quote(path string) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -29,9 +29,9 @@ func RateOf(confidence float64, verdicts ...Verdict) Rate {
 
 func (r Rate) confidence() float64 { return cmp.Or(r.Confidence, 0.95) }
 
-// Interval is between what shares the true one lies with that confidence: the score interval of Wilson ("Probable Inference, the
-// Law of Succession, and Statistical Inference", Journal of the American Statistical Association 22, 1927), which holds for few
-// runs too, and for none that failed.
+// Interval is between what shares the true one lies with that confidence: the score interval of Wilson ("Probable
+// Inference, the Law of Succession, and Statistical Inference", Journal of the American Statistical Association 22,
+// 1927), which holds for few runs too, and for none that failed.
 func (r Rate) Interval() (low, high float64) {
 	if r.Runs == 0 {
 		return 0, 1
@@ -46,7 +46,8 @@ func (r Rate) Interval() (low, high float64) {
 // String is "fails 1 of 4 (95 %: 5–70 %)".
 func (r Rate) String() string {
 	low, high := r.Interval()
-	return fmt.Sprintf("fails %d of %d (%s %%: %.0f–%.0f %%)", r.Failed, r.Runs, percentOf(r.confidence()), 100*low, 100*high)
+	return fmt.Sprintf("fails %d of %d (%s %%: %.0f–%.0f %%)", r.Failed, r.Runs, percentOf(r.confidence()),
+		100*low, 100*high)
 }
 
 // percentOf is a share in percent, with as many digits as it has.

@@ -8,8 +8,8 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// The figures are those of the worked examples in Newcombe, "Two-Sided Confidence Intervals for the Single Proportion", Statistics in
-// Medicine 17, 1998, table I, method 3.
+// The figures are those of the worked examples in Newcombe, "Two-Sided Confidence Intervals for the Single Proportion",
+// Statistics in Medicine 17, 1998, table I, method 3.
 func TestTheIntervalIsWilsons(t *testing.T) {
 	for _, c := range []struct {
 		failed, runs int
@@ -62,7 +62,8 @@ func TestACellOfTheMatrixSaysItsRate(t *testing.T) {
 	}}}}
 	var text, page strings.Builder
 	g.Expect(m.Markdown(&text)).To(Succeed())
-	g.Expect(text.String()).To(And(ContainSubstring("| FAIL, fails 1 of 4 (95 %: 5–70 %) |"), ContainSubstring("| PASS |")))
+	g.Expect(text.String()).
+		To(And(ContainSubstring("| FAIL, fails 1 of 4 (95 %: 5–70 %) |"), ContainSubstring("| PASS |")))
 	g.Expect(m.HTML(&page)).To(Succeed())
 	g.Expect(strings.Count(page.String(), "fails 1 of 4 (95 %: 5–70 %)")).To(Equal(2))
 }

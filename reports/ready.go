@@ -16,7 +16,8 @@ type readyBin struct {
 	members            float64 // ready, times seconds
 }
 
-// readyBins spreads the steps evenly over the run up to its end or to the stage stop. Before the first step nothing is known.
+// readyBins spreads the steps evenly over the run up to its end or to the stage stop. Before the first step nothing is
+// known.
 func (r *Report) readyBins() (bins []readyBin, from, width time.Duration) {
 	steps := r.Ledger.Readiness()
 	end := r.Ledger.Now
@@ -67,10 +68,16 @@ func (r *Report) readyFigure() *Figure {
 		return nil
 	}
 	f := &Figure{
-		ID: "ready", Title: "Ready members", Columns: []string{"from", "ready, on average", "ready, fewest", "ready, at the end", "wanted"},
-		Desc: "How many members were ready over time, against how many were wanted: the average of each moment, weighted by time, and the " +
-			"fewest in it. The stage of the faults is shaded, each confirmed one is a line.",
-		Legend: []Key{{"line", "ready, on average"}, {"low", "down to the fewest"}, {"want", "wanted"}, {"fault", "confirmed fault"}},
+		ID: "ready", Title: "Ready members",
+		Columns: []string{"from", "ready, on average", "ready, fewest", "ready, at the end", "wanted"},
+		Desc: "How many members were ready over time, against how many were wanted: the average of each moment, " +
+			"weighted by time, and the fewest in it. The stage of the faults is shaded, each confirmed one is a line.",
+		Legend: []Key{
+			{"line", "ready, on average"},
+			{"low", "down to the fewest"},
+			{"want", "wanted"},
+			{"fault", "confirmed fault"},
+		},
 	}
 	var xs, ready, want []float64
 	most := 1.0
@@ -78,7 +85,9 @@ func (r *Report) readyFigure() *Figure {
 		x := (from + time.Duration(i)*width).Seconds()
 		xs, ready, want = append(xs, x), append(ready, b.members), append(want, float64(b.want))
 		most = max(most, float64(b.last), float64(b.want), b.members)
-		f.Rows = append(f.Rows, []string{seconds(x), three(b.members), whole(float64(b.fewest)), whole(float64(b.last)), whole(float64(b.want))})
+		f.Rows = append(f.Rows, []string{
+			seconds(x), three(b.members), whole(float64(b.fewest)), whole(float64(b.last)), whole(float64(b.want)),
+		})
 	}
 	end := xs[len(xs)-1] + width.Seconds()
 	c := newChart(wideChart, 190, 56, r.DurationS, most*1.1)
@@ -87,7 +96,8 @@ func (r *Report) readyFigure() *Figure {
 	var dips strings.Builder
 	for i, b := range bins {
 		if float64(b.fewest) < b.members {
-			fmt.Fprintf(&dips, "M%.1f %.1fV%.1f", c.px(xs[i]+width.Seconds()/2), c.py(b.members), c.py(float64(b.fewest)))
+			fmt.Fprintf(&dips, "M%.1f %.1fV%.1f", c.px(xs[i]+width.Seconds()/2), c.py(b.members),
+				c.py(float64(b.fewest)))
 		}
 	}
 	if dips.Len() > 0 {

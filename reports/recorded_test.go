@@ -17,9 +17,10 @@ import (
 	"github.com/respawn-go/respawn/reports"
 )
 
-// recorded are histories and what they were judged to be when they were recorded: beside NAME.jsonl.gz there is NAME.json, with the
-// exits as pairs of a pid and the injection that it is a consequence of. Those of the own pool are of version 1 of the format; driver
-// (a pool that breaks when a worker is killed), server and fleet of version 2. None of the kind naive can be recorded any more.
+// recorded are histories and what they were judged to be when they were recorded: beside NAME.jsonl.gz there is
+// NAME.json, with the exits as pairs of a pid and the injection that it is a consequence of. Those of the own pool are
+// of version 1 of the format; driver (a pool that breaks when a worker is killed), server and fleet of version 2. None
+// of the kind naive can be recorded any more.
 const recorded = "testdata/recorded"
 
 // unpack writes the history out and returns its path.

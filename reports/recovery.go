@@ -23,16 +23,19 @@ func (r *Report) budget() (limit float64, text string) {
 // maxPoints bounds the deaths that are drawn.
 const maxPoints = 1500
 
-// recoveries are the deaths by their time of which it is known what became of their slots, and a note if they are not all. A slot
-// that the target is not to have any more has nothing to recover to.
+// recoveries are the deaths by their time of which it is known what became of their slots, and a note if they are not
+// all. A slot that the target is not to have any more has nothing to recover to.
 func (r *Report) recoveries() (list []*ledger.Death, note string) {
 	all := r.Ledger.Slots.Deaths
 	list = slices.DeleteFunc(slices.Clone(all), func(d *ledger.Death) bool { return d.Fate == ledger.GivenUp })
-	slices.SortFunc(list, func(a, b *ledger.Death) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.N, b.N)) })
+	slices.SortFunc(list,
+		func(a, b *ledger.Death) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.N, b.N)) })
 	if given := len(all) - len(list); given > 0 {
-		note = plural(given, "slot") + " that the target was not to have any more when its member was killed, or soon after, has nothing to recover to. "
+		note = plural(given, "slot") + " that the target was not to have any more when its member was killed, or " +
+			"soon after, has nothing to recover to. "
 		if given > 1 {
-			note = plural(given, "slot") + " that the target was not to have any more when their members were killed, or soon after, have nothing to recover to. "
+			note = plural(given, "slot") + " that the target was not to have any more when their members were " +
+				"killed, or soon after, have nothing to recover to. "
 		}
 	}
 	if n := len(list); n > maxPoints {
@@ -49,8 +52,10 @@ func (r *Report) recoveryFigure(before ghost) *Figure {
 		return nil
 	}
 	f := &Figure{
-		ID: "recovery", Class: "half", Title: "Slot recovery", Columns: []string{"fault", "slot", "death at", "recovered after"},
-		Desc:   "For each confirmed death, the time until its slot's replacement was ready and had answered a probe, against the budget.",
+		ID: "recovery", Class: "half", Title: "Slot recovery",
+		Columns: []string{"fault", "slot", "death at", "recovered after"},
+		Desc: "For each confirmed death, the time until its slot's replacement was ready and had answered a probe, " +
+			"against the budget.",
 		Legend: []Key{{"point", "recovered"}, {"never", "never came back"}, {"limit", "budget"}},
 	}
 	limit, text := r.budget()
@@ -93,7 +98,8 @@ func (r *Report) recoveryFigure(before ghost) *Figure {
 		}
 	}
 	if f.Note = note; len(list) > len(f.Rows) {
-		f.Note += fmt.Sprintf("The table has the first %d of %s recoveries.", len(f.Rows), whole(float64(len(r.Ledger.Slots.Deaths))))
+		f.Note += fmt.Sprintf("The table has the first %d of %s recoveries.",
+			len(f.Rows), whole(float64(len(r.Ledger.Slots.Deaths))))
 	}
 	f.SVG = c.svg(f.ID, f.Title, f.Desc)
 	return f
@@ -114,8 +120,10 @@ func (r *Report) spreadFigure(before ghost) *Figure {
 	slices.Sort(took)
 	limit, text := r.budget()
 	f := &Figure{
-		ID: "spread", Class: "half", Title: "Slot recovery, cumulative", Columns: []string{"share of deaths", "recovered within"},
-		Desc:   "Which share of the deaths had recovered within which time; a curve that ends below 100 % has slots that never came back.",
+		ID: "spread", Class: "half", Title: "Slot recovery, cumulative",
+		Columns: []string{"share of deaths", "recovered within"},
+		Desc: "Which share of the deaths had recovered within which time; a curve that ends below 100 % has slots " +
+			"that never came back.",
 		Legend: []Key{{"line", "share recovered"}, {"limit", "budget"}}, Note: note,
 	}
 	ghosts := before.recoveries()
@@ -134,7 +142,8 @@ func (r *Report) spreadFigure(before ghost) *Figure {
 			shares[i] = float64(i+1) / float64(n)
 		}
 		c.steps("ghost", ghosts, shares, ghosts[n-1])
-		f.Columns, f.Legend = append(f.Columns, "baseline, within"), append(f.Legend, Key{"ghost", "baseline, " + plural(len(before.runs), "run")})
+		f.Columns, f.Legend = append(f.Columns, "baseline, within"),
+			append(f.Legend, Key{"ghost", "baseline, " + plural(len(before.runs), "run")})
 	}
 	xs, ys := make([]float64, len(took)), make([]float64, len(took))
 	for i, v := range took {

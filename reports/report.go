@@ -29,21 +29,23 @@ type Report struct {
 
 // Facts is what a report tells beside the judgement.
 type Facts struct {
-	SchemaVersion int            `json:"schema_version"`
-	Scenario      string         `json:"scenario"`
-	Description   string         `json:"description,omitempty"`
-	Seed          uint64         `json:"seed"`
-	Run           string         `json:"run,omitempty"`  // tells this run from every other; copies of its files have it too
-	Test          string         `json:"test,omitempty"` // that made the run
-	Command       string         `json:"command,omitempty"`
-	Started       time.Time      `json:"started"`
-	DurationS     float64        `json:"duration_s"`
-	Target        history.Target `json:"target"`
+	SchemaVersion int    `json:"schema_version"`
+	Scenario      string `json:"scenario"`
+	Description   string `json:"description,omitempty"`
+	Seed          uint64 `json:"seed"`
+	// tells this run from every other; copies of its files have it too
+	Run       string         `json:"run,omitempty"`
+	Test      string         `json:"test,omitempty"` // that made the run
+	Command   string         `json:"command,omitempty"`
+	Started   time.Time      `json:"started"`
+	DurationS float64        `json:"duration_s"`
+	Target    history.Target `json:"target"`
 	// Experiment is a digest of what the scenario asks for: runs with another one are not to be compared.
 	Experiment string `json:"experiment,omitempty"`
 	// Skipped names what the host lacks, for a scenario that was not run; its verdict is INCONCLUSIVE.
 	Skipped string `json:"skipped,omitempty"`
-	// NotInstalled says how to get the target's program, for a run that could not begin without it; its verdict is ERROR.
+	// NotInstalled says how to get the target's program, for a run that could not begin without it; its verdict is
+	// ERROR.
 	NotInstalled string             `json:"not_installed,omitempty"`
 	Faults       []Injection        `json:"faults"`
 	Exits        []Exit             `json:"exits"`
@@ -60,8 +62,8 @@ func (r *Report) Fail(v Verdict, text string) {
 	r.Findings = append([]check.Finding{{Verdict: v, Code: check.HarnessFailed, Text: text}}, r.Findings...)
 }
 
-// MarshalJSON writes the facts and the judgement as one object. A list with nothing in it, as of a run that never began, is a
-// list all the same.
+// MarshalJSON writes the facts and the judgement as one object. A list with nothing in it, as of a run that never
+// began, is a list all the same.
 func (r Report) MarshalJSON() ([]byte, error) {
 	r.Faults, r.Exits = append([]Injection{}, r.Faults...), append([]Exit{}, r.Exits...)
 	r.Findings, r.Thresholds = append([]check.Finding{}, r.Findings...), append([]check.Threshold{}, r.Thresholds...)

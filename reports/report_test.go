@@ -51,15 +51,27 @@ func sample(t *testing.T) *reports.Report {
 	return build(
 		history.Header{Scenario: "kill", Seed: 7, Command: "respawn run kill --seed 7", Started: time.Unix(0, 0)},
 		events(
-			history.Event{T: 1e9, Fault: &history.Fault{N: 1, Op: history.Planned, Fault: "signal KILL", Victim: &history.Victim{PID: 11, Slot: 2}, Due: 1e9}},
-			history.Event{T: 11e8, Member: &history.MemberEvent{Op: history.Exited, PID: 11, Slot: 2, Exit: &history.Exit{Code: -1, Signal: "SIGKILL"}}},
-			history.Event{T: 12e8, Fault: &history.Fault{N: 1, Op: history.Concluded, Outcome: history.Confirmed, Fatal: true, Receipt: &history.Receipt{Tier: "wait status", At: 105e7}}},
-			history.Event{T: 2e9, Member: &history.MemberEvent{Op: history.Exited, PID: 12, Slot: 1, Exit: &history.Exit{Code: 3, Stderr: hostile}}},
+			history.Event{T: 1e9, Fault: &history.Fault{
+				N: 1, Op: history.Planned, Fault: "signal KILL", Victim: &history.Victim{PID: 11, Slot: 2}, Due: 1e9,
+			}},
+			history.Event{T: 11e8, Member: &history.MemberEvent{
+				Op: history.Exited, PID: 11, Slot: 2, Exit: &history.Exit{Code: -1, Signal: "SIGKILL"},
+			}},
+			history.Event{T: 12e8, Fault: &history.Fault{
+				N: 1, Op: history.Concluded, Outcome: history.Confirmed, Fatal: true,
+				Receipt: &history.Receipt{Tier: "wait status", At: 105e7},
+			}},
+			history.Event{T: 2e9, Member: &history.MemberEvent{
+				Op: history.Exited, PID: 12, Slot: 1, Exit: &history.Exit{Code: 3, Stderr: hostile},
+			}},
 		),
 		check.Result{
-			Verdict: check.Fail, Cause: hostile, Metrics: map[string]float64{"faults.planned": 1, "faults.confirmed": 1},
-			Findings:   []check.Finding{{Verdict: check.Fail, Text: hostile, Event: 5}},
-			Thresholds: []check.Threshold{{Group: "expect", Text: "tasks.lost == 0", Metric: "tasks.lost", Actual: 2, Samples: 9}},
+			Verdict: check.Fail, Cause: hostile,
+			Metrics:  map[string]float64{"faults.planned": 1, "faults.confirmed": 1},
+			Findings: []check.Finding{{Verdict: check.Fail, Text: hostile, Event: 5}},
+			Thresholds: []check.Threshold{
+				{Group: "expect", Text: "tasks.lost == 0", Metric: "tasks.lost", Actual: 2, Samples: 9},
+			},
 		},
 	)
 }
@@ -88,7 +100,8 @@ func TestReportSurvivesItsFile(t *testing.T) {
 
 	_, err = reports.LoadAll(t.TempDir())
 	g.Expect(err).To(MatchError(ContainSubstring("no reports in")))
-	g.Expect(os.WriteFile(filepath.Join(dir, "kill", "report.json"), []byte(`{"schema_version": 99}`), 0o644)).To(Succeed())
+	g.Expect(os.WriteFile(filepath.Join(dir, "kill", "report.json"), []byte(`{"schema_version": 99}`), 0o644)).
+		To(Succeed())
 	_, err = reports.LoadAll(dir)
 	g.Expect(err).To(MatchError(ContainSubstring("schema version 99")))
 }
@@ -151,10 +164,12 @@ func TestEachJUnitCaseIsItsOwnInAFileAndOverTheRunsOfAScenario(t *testing.T) {
 	rule := func(group, when, text string) check.Threshold {
 		return check.Threshold{Group: group, When: when, Text: text, Metric: "tasks.lost", OK: true, Samples: 1}
 	}
-	r := build(history.Header{Scenario: "kill"}, events(), check.Result{Verdict: check.Pass, Thresholds: []check.Threshold{
-		rule("steady", "before", "pool.ready == 8"), rule("steady", "after", "pool.ready == 8"),
-		rule("require", "", "faults.confirmed >= 4"), rule("require", "", "faults.confirmed >= 4"), rule("expect", "", "faults.confirmed >= 4"),
-	}})
+	r := build(history.Header{Scenario: "kill"}, events(),
+		check.Result{Verdict: check.Pass, Thresholds: []check.Threshold{
+			rule("steady", "before", "pool.ready == 8"), rule("steady", "after", "pool.ready == 8"),
+			rule("require", "", "faults.confirmed >= 4"), rule("require", "", "faults.confirmed >= 4"),
+			rule("expect", "", "faults.confirmed >= 4"),
+		}})
 	var all []string
 	for _, run := range []string{"kill", "kill.2", "kill.3"} {
 		classes, _ := cases(g, r, run)
@@ -173,11 +188,16 @@ func TestEachJUnitCaseIsItsOwnInAFileAndOverTheRunsOfAScenario(t *testing.T) {
 // A failure says what was, what should have been, and of how much.
 func TestAJUnitFailureHasTheFigureItsLimitAndTheSamples(t *testing.T) {
 	g := NewWithT(t)
-	r := build(history.Header{Scenario: "kill"}, events(), check.Result{Verdict: check.Fail, Thresholds: []check.Threshold{
-		{Group: "expect", Text: "slot.recovery.max <= 300x floor.respawn", Metric: "slot.recovery.max", Op: "<=", Limit: 0.06, Actual: 0.069194965, Samples: 3},
-	}})
+	r := build(history.Header{Scenario: "kill"}, events(),
+		check.Result{Verdict: check.Fail, Thresholds: []check.Threshold{
+			{
+				Group: "expect", Text: "slot.recovery.max <= 300x floor.respawn", Metric: "slot.recovery.max", Op: "<=",
+				Limit: 0.06, Actual: 0.069194965, Samples: 3,
+			},
+		}})
 	_, failures := cases(g, r, "kill")
-	g.Expect(failures).To(HaveKeyWithValue("expect: slot.recovery.max <= 300x floor.respawn", "slot.recovery.max is 69.2ms, not <= 60ms, of 3 samples"))
+	g.Expect(failures).To(HaveKeyWithValue("expect: slot.recovery.max <= 300x floor.respawn",
+		"slot.recovery.max is 69.2ms, not <= 60ms, of 3 samples"))
 }
 
 // The run's time is told once, so that whoever adds up cases has it, and no case claims to have taken none.
@@ -199,14 +219,19 @@ func TestAJUnitFileTellsTheRunsTimeOnce(t *testing.T) {
 	g.Expect(suite.Cases[1].Time).To(BeNil(), "a threshold takes no time of its own")
 }
 
-// junitShape is what the Jenkins schema allows: the attributes and children of each element, those in capitals required.
+// junitShape is what the Jenkins schema allows: the attributes and children of each element, those in capitals
+// required.
 var junitShape = map[string]string{
-	"testsuite": "NAME TESTS FAILURES ERRORS skipped time timestamp properties testcase", "properties": "property", "property": "NAME VALUE",
-	"testcase": "NAME CLASSNAME time failure error skipped", "failure": "message type", "error": "message type", "skipped": "message",
+	"testsuite": "NAME TESTS FAILURES ERRORS skipped time timestamp properties testcase", "properties": "property",
+	"property": "NAME VALUE", "testcase": "NAME CLASSNAME time failure error skipped", "failure": "message type",
+	"error": "message type", "skipped": "message",
 }
 
 func TestJUnitHasTheShapeThatJenkinsReads(t *testing.T) {
-	for _, r := range []*reports.Report{sample(t), judged(storm.Storm{Tasks: 500, Kills: 5, Broken: true, Text: hostile}), {Facts: reports.Facts{Skipped: "no cgroup"}}} {
+	for _, r := range []*reports.Report{
+		sample(t), judged(storm.Storm{Tasks: 500, Kills: 5, Broken: true, Text: hostile}),
+		{Facts: reports.Facts{Skipped: "no cgroup"}},
+	} {
 		g := NewWithT(t)
 		var out bytes.Buffer
 		g.Expect(r.JUnit(&out, "kill")).To(Succeed())
@@ -229,7 +254,8 @@ func TestJUnitHasTheShapeThatJenkinsReads(t *testing.T) {
 					g.Expect(strings.Fields(strings.ToLower(junitShape[e.Name.Local]))).To(ContainElement(a.Name.Local))
 				}
 				for _, want := range strings.Fields(junitShape[e.Name.Local]) {
-					g.Expect(want == strings.ToLower(want) || has[strings.ToLower(want)]).To(BeTrue(), "%s without %s", e.Name.Local, want)
+					g.Expect(want == strings.ToLower(want) || has[strings.ToLower(want)]).To(BeTrue(), "%s without %s",
+						e.Name.Local, want)
 				}
 			case xml.EndElement:
 				open = open[:len(open)-1]
@@ -238,20 +264,29 @@ func TestJUnitHasTheShapeThatJenkinsReads(t *testing.T) {
 	}
 }
 
-// The summary's numbers are those of the page: for people, with the limit as it was on that host, and with the side of the
-// faults that a steady condition was looked at.
+// The summary's numbers are those of the page: for people, with the limit as it was on that host, and with the side of
+// the faults that a steady condition was looked at.
 func TestMarkdownsNumbersAreForPeople(t *testing.T) {
 	g := NewWithT(t)
 	r := build(history.Header{Scenario: "a"}, events(), check.Result{Verdict: check.Fail, Thresholds: []check.Threshold{
-		{Group: "steady", When: "before", Text: "tasks.throughput >= 50/s", Metric: "tasks.throughput", Limit: 50, Actual: 1447.4077021170076, Samples: 9, OK: true},
-		{Group: "expect", Text: "slot.recovery.max <= 300x floor.respawn", Metric: "slot.recovery.max", Limit: 0.06, Actual: 0.069194965, Samples: 3},
+		{
+			Group: "steady", When: "before", Text: "tasks.throughput >= 50/s", Metric: "tasks.throughput", Limit: 50,
+			Actual: 1447.4077021170076, Samples: 9, OK: true,
+		},
+		{
+			Group: "expect", Text: "slot.recovery.max <= 300x floor.respawn", Metric: "slot.recovery.max", Limit: 0.06,
+			Actual: 0.069194965, Samples: 3,
+		},
 	}})
 	var out bytes.Buffer
 	g.Expect(r.Markdown(&out, nil)).To(Succeed())
-	g.Expect(out.String()).To(ContainSubstring("| ✗ no | expect: slot.recovery.max &lt;= 300x floor.respawn | 69.2ms | 60ms | 3 |\n"))
-	g.Expect(out.String()).To(ContainSubstring("| ✓ yes | steady, before: tasks.throughput &gt;= 50/s | 1,447/s | 50.0/s | 9 |\n"))
+	g.Expect(out.String()).
+		To(ContainSubstring("| ✗ no | expect: slot.recovery.max &lt;= 300x floor.respawn | 69.2ms | 60ms | 3 |\n"))
+	g.Expect(out.String()).
+		To(ContainSubstring("| ✓ yes | steady, before: tasks.throughput &gt;= 50/s | 1,447/s | 50.0/s | 9 |\n"))
 	out.Reset()
-	g.Expect(build(history.Header{Scenario: "a"}, events(), check.Result{Verdict: check.Aborted}).Markdown(&out, nil)).To(Succeed())
+	g.Expect(build(history.Header{Scenario: "a"}, events(), check.Result{Verdict: check.Aborted}).Markdown(&out, nil)).
+		To(Succeed())
 	g.Expect(out.String()).NotTo(ContainSubstring("| held |"))
 }
 
@@ -274,11 +309,16 @@ func TestMarkdownKeepsHostileTextInItsPlace(t *testing.T) {
 func TestPromisesThatWereKeptAreToldBesideThoseThatWereNot(t *testing.T) {
 	g := NewWithT(t)
 	promise := func(metric string, ok bool) check.Threshold {
-		return check.Threshold{Group: "promise", Text: metric + " == 0", Metric: metric, OK: ok, Samples: 400, Of: "tasks"}
+		return check.Threshold{
+			Group: "promise", Text: metric + " == 0", Metric: metric, OK: ok, Samples: 400, Of: "tasks",
+		}
 	}
-	r := &reports.Report{Facts: reports.Facts{Scenario: "s"}, Result: check.Result{Verdict: check.Fail, Thresholds: []check.Threshold{
-		promise("tasks.lost", true), promise("tasks.wrong", true), promise("tasks.failed", false),
-	}}}
+	r := &reports.Report{
+		Facts: reports.Facts{Scenario: "s"},
+		Result: check.Result{Verdict: check.Fail, Thresholds: []check.Threshold{
+			promise("tasks.lost", true), promise("tasks.wrong", true), promise("tasks.failed", false),
+		}},
+	}
 	var page, summary strings.Builder
 	g.Expect(r.HTML(&page, nil)).To(Succeed())
 	g.Expect(r.Markdown(&summary, nil)).To(Succeed())

@@ -37,7 +37,9 @@ func TestReadyMembersAreAveragedOverTimeWhateverTheirNumber(t *testing.T) {
 	list = append(list, member(60*time.Second+5*time.Millisecond, history.Ready, 999, 2000))
 	list = append(list, history.Event{T: 120 * time.Second, Stage: &history.Stage{Name: history.Stop}})
 	page := pageOf(g, build(h, events(list...), check.Result{Verdict: check.Pass}))
-	rows := regexp.MustCompile(`<tr><td>([^<]*)</td><td>([^<]*)</td><td>([^<]*)</td><td>([^<]*)</td><td>([^<]*)</td></tr>`).FindAllStringSubmatch(figureOf(page, "ready"), -1)
+	rows := regexp.MustCompile(
+		`<tr><td>([^<]*)</td><td>([^<]*)</td><td>([^<]*)</td><td>([^<]*)</td><td>([^<]*)</td></tr>`).
+		FindAllStringSubmatch(figureOf(page, "ready"), -1)
 	g.Expect(len(rows)).To(BeNumerically(">", 100))
 	dips := 0
 	for _, r := range rows[1:] {
@@ -58,8 +60,10 @@ func TestADipIsAsDeepAsItLasted(t *testing.T) {
 	list = append(list, history.Event{Member: &history.MemberEvent{Op: history.Ready, PID: 1}})
 	for i := range 10 { // of ten seconds, one without
 		at := time.Duration(i) * time.Second
-		list = append(list, history.Event{T: at + 500*time.Millisecond, Member: &history.MemberEvent{Op: history.Exited, PID: i + 1}})
-		list = append(list, history.Event{T: at + 600*time.Millisecond, Member: &history.MemberEvent{Op: history.Ready, PID: i + 2}})
+		list = append(list,
+			history.Event{T: at + 500*time.Millisecond, Member: &history.MemberEvent{Op: history.Exited, PID: i + 1}})
+		list = append(list,
+			history.Event{T: at + 600*time.Millisecond, Member: &history.MemberEvent{Op: history.Ready, PID: i + 2}})
 	}
 	list = append(list, history.Event{T: 10 * time.Second, Stage: &history.Stage{Name: history.Stop}})
 	figure := figureOf(pageOf(g, build(h, events(list...), check.Result{})), "ready")
@@ -101,17 +105,21 @@ func TestEachKindOfFaultHasAMarkOfItsOwn(t *testing.T) {
 			f.Victim = nil
 		}
 		planned, settled := f, f
-		planned.Op, settled.Op, settled.Outcome, settled.Receipt = history.Planned, history.Concluded, history.Confirmed, &history.Receipt{Tier: "/proc state", At: at}
+		planned.Op, settled.Op, settled.Outcome, settled.Receipt = history.Planned, history.Concluded,
+			history.Confirmed, &history.Receipt{Tier: "/proc state", At: at}
 		list = append(list, history.Event{T: at, Fault: &planned}, history.Event{T: at, Fault: &settled})
 	}
 	figure := figureOf(pageOf(g, judgedAll(events(list...))), "lanes")
 	seen := map[string]bool{}
 	for i, kind := range kinds {
-		mark := regexp.MustCompile(`<path class="hit"[^>]*d="M[0-9.]+ [0-9.]+(m[^"]*)"><title>#` + fmt.Sprint(i+1) + ` `).FindStringSubmatch(figure)
+		mark := regexp.MustCompile(`<path class="hit"[^>]*d="M[0-9.]+ [0-9.]+(m[^"]*)"><title>#` + fmt.Sprint(i+1) +
+			` `).FindStringSubmatch(figure)
 		g.Expect(mark).NotTo(BeNil(), kind)
 		g.Expect(seen[mark[1]]).To(BeFalse(), kind)
 		seen[mark[1]] = true
-		g.Expect(figure).To(MatchRegexp(`<path class="hit"[^>]*d="M9 6`+regexp.QuoteMeta(mark[1])+`"/></svg> `+kind+`</li>`), "it is in the legend")
+		g.Expect(figure).
+			To(MatchRegexp(`<path class="hit"[^>]*d="M9 6`+regexp.QuoteMeta(mark[1])+`"/></svg> `+kind+`</li>`),
+				"it is in the legend")
 	}
 	g.Expect(figure).To(ContainSubstring(`>the target</text>`))
 }
@@ -120,15 +128,19 @@ func TestWhatDiffersInColourDiffersInForm(t *testing.T) {
 	g := NewWithT(t)
 	page := pageOf(g, judged(storm.Storm{Tasks: 20_000, Kills: 20, Broken: true}))
 	dashes := map[string]bool{}
-	for _, line := range regexp.MustCompile(`<path class="line[23]?" fill="none" stroke="[^"]*" stroke-width="1.75"([^/>]*) d="`).FindAllStringSubmatch(figureOf(page, "latency"), -1) {
+	for _, line := range regexp.MustCompile(
+		`<path class="line[23]?" fill="none" stroke="[^"]*" stroke-width="1.75"([^/>]*) d="`).
+		FindAllStringSubmatch(figureOf(page, "latency"), -1) {
 		dashes[line[1]] = true
 	}
 	g.Expect(dashes).To(HaveLen(3), "p50, p95 and p99")
 	height := func(class string) string {
-		return regexp.MustCompile(`<rect class="` + class + `"[^>]*height="([0-9.]+)"`).FindStringSubmatch(figureOf(page, "lanes")[strings.Index(figureOf(page, "lanes"), ` viewBox="0 0 960`):])[1]
+		return regexp.MustCompile(`<rect class="` + class + `"[^>]*height="([0-9.]+)"`).
+			FindStringSubmatch(figureOf(page, "lanes")[strings.Index(figureOf(page, "lanes"), ` viewBox="0 0 960`):])[1]
 	}
 	g.Expect(number(g, height("boot"))).To(BeNumerically("<", number(g, height("bar"))/2))
-	g.Expect(figureOf(page, "lanes")).To(MatchRegexp(`<path class="bad"[^>]*><title>pid `), "the gravest mark is a cross")
+	g.Expect(figureOf(page, "lanes")).To(MatchRegexp(`<path class="bad"[^>]*><title>pid `),
+		"the gravest mark is a cross")
 }
 
 func TestAFailHasARedTileAndALaneOfItsTasks(t *testing.T) {
@@ -150,11 +162,13 @@ func TestARunWithOneDeathHasATileACellAndABaseline(t *testing.T) {
 	g.Expect(took).To(BeNumerically(">", 0))
 	g.Expect(r.Metrics).NotTo(HaveKey("slot.recovery.p50"))
 	text := check.Seconds.Show(took)
-	g.Expect(pageOf(g, r)).To(ContainSubstring("<b>" + text + "</b> <span>slot recovery</span> <small>one death</small>"))
+	g.Expect(pageOf(g, r)).
+		To(ContainSubstring("<b>" + text + "</b> <span>slot recovery</span> <small>one death</small>"))
 	var out bytes.Buffer
 	g.Expect(reports.Index(&out, []reports.IndexEntry{{Report: r}})).To(Succeed())
 	g.Expect(out.String()).To(ContainSubstring("<td>" + text + "</td>"))
-	g.Expect(r.Against([]*reports.Report{r})).To(HavePrefix("baseline: slot recovery, longest, is " + text + ", was " + text))
+	g.Expect(r.Against([]*reports.Report{r})).
+		To(HavePrefix("baseline: slot recovery, longest, is " + text + ", was " + text))
 }
 
 func TestWhatAFindingNamesIsALinkAndRowsHaveIDs(t *testing.T) {
@@ -168,7 +182,8 @@ func TestWhatAFindingNamesIsALinkAndRowsHaveIDs(t *testing.T) {
 	g.Expect(page).To(MatchRegexp(`<tr id="task-[0-9]+"><th`))
 	linked := 0
 	for _, f := range r.Findings {
-		if f.Event > 0 && strings.Contains(page, fmt.Sprintf(`<a href="#line-%d">history line %d</a>`, f.Event, f.Event)) {
+		if f.Event > 0 &&
+			strings.Contains(page, fmt.Sprintf(`<a href="#line-%d">history line %d</a>`, f.Event, f.Event)) {
 			linked++
 		}
 	}
@@ -188,7 +203,8 @@ func TestTheBaselineComesFirstAndSaysWhatIsBetterAndWorse(t *testing.T) {
 	var out bytes.Buffer
 	g.Expect(now.HTML(&out, []*reports.Report{was})).To(Succeed())
 	page := out.String()
-	g.Expect(strings.Index(page, `<section id="baseline"`)).To(BeNumerically("<", strings.Index(page, `<section id="thresholds"`)))
+	g.Expect(strings.Index(page, `<section id="baseline"`)).
+		To(BeNumerically("<", strings.Index(page, `<section id="thresholds"`)))
 	g.Expect(page).To(ContainSubstring(`<td class="bad">▲ &#43;620%, worse</td>`))
 	g.Expect(page).To(ContainSubstring(`<td class="good">▲ &#43;100%, better</td>`))
 	g.Expect(page).To(ContainSubstring(`<td class="good">▼ -50%, better</td>`))
@@ -197,9 +213,11 @@ func TestTheBaselineComesFirstAndSaysWhatIsBetterAndWorse(t *testing.T) {
 func TestOnlyAPageWithAFailureOffersToJumpToIt(t *testing.T) {
 	g := NewWithT(t)
 	for v, want := range map[check.Verdict]string{
-		check.Pass: "", check.Aborted: "", check.Fail: "the first failure", check.Error: "what went wrong", check.Inconclusive: "what is missing",
+		check.Pass: "", check.Aborted: "", check.Fail: "the first failure", check.Error: "what went wrong",
+		check.Inconclusive: "what is missing",
 	} {
-		page := pageOf(g, build(history.Header{Scenario: "a"}, events(), check.Result{Verdict: v, Findings: []check.Finding{{Verdict: v, Text: "why"}}}))
+		page := pageOf(g, build(history.Header{Scenario: "a"}, events(),
+			check.Result{Verdict: v, Findings: []check.Finding{{Verdict: v, Text: "why"}}}))
 		if want == "" {
 			g.Expect(page).NotTo(ContainSubstring("Jump to"), "%s", v)
 		} else {
@@ -211,7 +229,10 @@ func TestOnlyAPageWithAFailureOffersToJumpToIt(t *testing.T) {
 // A run that never began has a page too.
 func TestAReportWithoutAHistoryHasAPage(t *testing.T) {
 	g := NewWithT(t)
-	r := &reports.Report{Facts: reports.Facts{Scenario: "made up", DurationS: 3}, Result: check.Result{Verdict: check.Error, Cause: "no"}}
+	r := &reports.Report{
+		Facts:  reports.Facts{Scenario: "made up", DurationS: 3},
+		Result: check.Result{Verdict: check.Error, Cause: "no"},
+	}
 	g.Expect(pageOf(g, r)).To(ContainSubstring("Nothing was recorded that could be drawn."))
 }
 
@@ -220,6 +241,7 @@ func TestAnAxisHasThreeNumbersOrMore(t *testing.T) {
 	for _, slots := range []int{2, 3, 8, 9, 40} {
 		g := NewWithT(t)
 		figure := figureOf(pageOf(g, judged(storm.Storm{Tasks: 500, Kills: 5, Slots: slots})), "ready")
-		g.Expect(len(regexp.MustCompile(`text-anchor="end">([^<]*)<`).FindAllString(figure, -1))).To(BeNumerically(">=", 3), "%d members", slots)
+		g.Expect(len(regexp.MustCompile(`text-anchor="end">([^<]*)<`).FindAllString(figure, -1))).
+			To(BeNumerically(">=", 3), "%d members", slots)
 	}
 }

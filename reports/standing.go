@@ -47,8 +47,8 @@ func regular(path string) error {
 // ErrNoReports is LoadAll's of a directory without a run.
 var ErrNoReports = errors.New("no reports")
 
-// UnreadError is a run of which something is there but no report that can be read and believed. What is left out is not to be
-// taken for what never was.
+// UnreadError is a run of which something is there but no report that can be read and believed. What is left out is not
+// to be taken for what never was.
 type UnreadError struct {
 	Run      string // its directory, relative to the one that was looked through
 	Scenario string // "" where nothing tells
@@ -58,8 +58,8 @@ type UnreadError struct {
 func (e *UnreadError) Error() string { return e.Err.Error() }
 func (e *UnreadError) Unwrap() error { return e.Err }
 
-// LoadAll reads the report.json of every run in the directory and below it, by their paths. Errors are [ErrNoReports], and an
-// [*UnreadError] for each run that cannot be read, joined; the others are returned with them.
+// LoadAll reads the report.json of every run in the directory and below it, by their paths. Errors are [ErrNoReports],
+// and an [*UnreadError] for each run that cannot be read, joined; the others are returned with them.
 func LoadAll(dir string) ([]*Report, error) {
 	runs, err := Standing(dir)
 	if err == nil && len(runs) == 0 {
@@ -70,7 +70,8 @@ func LoadAll(dir string) ([]*Report, error) {
 
 // NoReports is the [ErrNoReports] of that directory.
 func NoReports(dir string) error {
-	return fmt.Errorf("%w in %s: want %s, as respawn run --out %s leaves them", ErrNoReports, dir, filepath.Join(dir, "NAME", "report.json"), dir)
+	return fmt.Errorf("%w in %s: want %s, as respawn run --out %s leaves them",
+		ErrNoReports, dir, filepath.Join(dir, "NAME", "report.json"), dir)
 }
 
 func reportsOf(runs []IndexEntry) []*Report {
@@ -81,7 +82,8 @@ func reportsOf(runs []IndexEntry) []*Report {
 	return list
 }
 
-// Standing is the runs whose reports stand in the directory and below it, by path: what LoadAll reads, with where it is.
+// Standing is the runs whose reports stand in the directory and below it, by path: what LoadAll reads, with where it
+// is.
 func Standing(dir string) ([]IndexEntry, error) {
 	w := walk{root: dir}
 	if err := w.look(".", nil); err != nil {
@@ -90,8 +92,8 @@ func Standing(dir string) ([]IndexEntry, error) {
 	return w.runs, errors.Join(w.unread...)
 }
 
-// List writes index.html over all runs that stand in the directory. Those who list at once wait for each other, so that the
-// last one lists all.
+// List writes index.html over all runs that stand in the directory. Those who list at once wait for each other, so that
+// the last one lists all.
 func List(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -104,15 +106,15 @@ func List(dir string) error {
 }
 
 // Judged is Standing with each run judged again by its history: the report is what that shows. A run whose report says
-// something else, or that ran and has no history, is an [*UnreadError], and so is one that is missing between others: of NAME,
-// NAME.2 and NAME.4 the third.
+// something else, or that ran and has no history, is an [*UnreadError], and so is one that is missing between others:
+// of NAME, NAME.2 and NAME.4 the third.
 func Judged(dir string) ([]IndexEntry, error) {
 	list, err := judged(dir, false)
 	return list, errors.Join(append(problems(err), missing(dir, list)...)...)
 }
 
-// JudgedBaseline is Judged for runs to compare with: of these it takes a report without a history for what it says, since a
-// baseline is kept for long and a history is large.
+// JudgedBaseline is Judged for runs to compare with: of these it takes a report without a history for what it says,
+// since a baseline is kept for long and a history is large.
 func JudgedBaseline(dir string) ([]IndexEntry, error) {
 	return judged(dir, true)
 }
@@ -162,14 +164,16 @@ func missing(root string, runs []IndexEntry) (gone []error) {
 				continue
 			}
 			told[dir] = true
-			gone = append(gone, &UnreadError{dir, e.Scenario, fmt.Errorf("%s is not there, though %s is: not all runs are here", filepath.Join(root, dir), filepath.Join(root, e.Dir))})
+			gone = append(gone,
+				&UnreadError{dir, e.Scenario, fmt.Errorf("%s is not there, though %s is: not all runs are here",
+					filepath.Join(root, dir), filepath.Join(root, e.Dir))})
 		}
 	}
 	return gone
 }
 
-// judgeAgain is the report of what the run's history shows. Without a history the report stands if it may stand alone, or if
-// it is of a run that never began.
+// judgeAgain is the report of what the run's history shows. Without a history the report stands if it may stand alone,
+// or if it is of a run that never began.
 func (e IndexEntry) judgeAgain(root string, alone bool) (*Report, error) {
 	run := filepath.Join(root, e.Dir)
 	path := filepath.Join(run, historyFile)
@@ -177,7 +181,8 @@ func (e IndexEntry) judgeAgain(root string, alone bool) (*Report, error) {
 		if alone || e.Skipped != "" && e.Verdict == Inconclusive || e.Verdict == Error || e.Verdict == Aborted {
 			return e.Report, nil
 		}
-		return nil, fmt.Errorf("%s says %s and has no %s beside it: a report alone proves nothing", filepath.Join(run, reportFile), e.Verdict, historyFile)
+		return nil, fmt.Errorf("%s says %s and has no %s beside it: a report alone proves nothing",
+			filepath.Join(run, reportFile), e.Verdict, historyFile)
 	} else if err != nil {
 		return nil, err
 	}
@@ -223,8 +228,8 @@ type walk struct {
 // mostDeep bounds how far down a walk goes.
 const mostDeep = 32
 
-// look takes the run whose files lie in the directory, and goes on below it. above are the directories on the way there: a
-// link to one of them is not followed.
+// look takes the run whose files lie in the directory, and goes on below it. above are the directories on the way
+// there: a link to one of them is not followed.
 func (w *walk) look(rel string, above []fs.FileInfo) error {
 	dir := filepath.Join(w.root, rel)
 	info, err := os.Stat(dir)
@@ -290,10 +295,12 @@ func (w *walk) read(rel string, entries []fs.DirEntry) {
 		}
 		w.runs = append(w.runs, IndexEntry{Report: r, Dir: rel})
 	case has(historyFile):
-		w.lost(rel, "", fmt.Errorf("%s has a history and no report: that run was killed; 'respawn report %s' judges it", run, filepath.Join(run, historyFile)))
+		w.lost(rel, "", fmt.Errorf("%s has a history and no report: that run was killed; 'respawn report %s' judges it",
+			run, filepath.Join(run, historyFile)))
 	case rel == "." && !has("report.html"): // what is not of a run has names like these too
 	case len(left) > 0:
-		w.lost(rel, "", fmt.Errorf("%s has %s and no %s: not all that the run left is here", run, strings.Join(left, ", "), reportFile))
+		w.lost(rel, "", fmt.Errorf("%s has %s and no %s: not all that the run left is here",
+			run, strings.Join(left, ", "), reportFile))
 	}
 }
 
@@ -339,5 +346,6 @@ func readUnfinished(dir string) error {
 	if _, err := os.Stat(filepath.Join(dir, historyFile)); err == nil && noReport != nil {
 		how = fmt.Sprintf("; 'respawn report %s' judges what there is", dir)
 	}
-	return fmt.Errorf("%s: the last run that was asked for has no report here: %s%s", dir, ledger.Clip(plain(u.Why), maxText), how)
+	return fmt.Errorf("%s: the last run that was asked for has no report here: %s%s",
+		dir, ledger.Clip(plain(u.Why), maxText), how)
 }

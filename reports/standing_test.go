@@ -49,13 +49,15 @@ func TestAReportThatItsHistoryDoesNotBearOutIsNotBelieved(t *testing.T) {
 			copyFile(g, filepath.Join(good, history), filepath.Join(dir, history))
 			data, err := os.ReadFile(filepath.Join(good, report))
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(os.WriteFile(filepath.Join(dir, report), []byte(strings.Replace(string(data), `"seed": 42`, `"seed": 43`, 1)), 0o600)).To(Succeed())
+			g.Expect(os.WriteFile(filepath.Join(dir, report),
+				[]byte(strings.Replace(string(data), `"seed": 42`, `"seed": 43`, 1)), 0o600)).To(Succeed())
 		},
 		"says PASS, but its history is FAIL: ": func(dir string) {
 			copyFile(g, filepath.Join(bad, history), filepath.Join(dir, history))
 			data, err := os.ReadFile(filepath.Join(bad, report))
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(os.WriteFile(filepath.Join(dir, report), []byte(strings.Replace(string(data), `"verdict": "FAIL"`, `"verdict": "PASS"`, 1)), 0o600)).To(Succeed())
+			g.Expect(os.WriteFile(filepath.Join(dir, report), []byte(strings.Replace(string(data), `"verdict": "FAIL"`,
+				`"verdict": "PASS"`, 1)), 0o600)).To(Succeed())
 		},
 		"says PASS, but its history is INCONCLUSIVE: ": func(dir string) { // half of it
 			copyFile(g, filepath.Join(good, report), filepath.Join(dir, report))
@@ -135,7 +137,8 @@ func TestRunsAreFoundHoweverDeepAndOnce(t *testing.T) {
 	g.Expect(reports.Judged(filepath.Join(root, "nowhere"))).To(BeEmpty())
 }
 
-// A baseline is kept for long, and its histories are not: what its reports say is enough, where no history says otherwise.
+// A baseline is kept for long, and its histories are not: what its reports say is enough, where no history says
+// otherwise.
 func TestABaselineMayBeReportsAlone(t *testing.T) {
 	g := NewWithT(t)
 	root, bad := t.TempDir(), t.TempDir()
@@ -158,7 +161,8 @@ func TestWhatIsLeftOfAKilledRunIsNotTakenForItsReport(t *testing.T) {
 	g.Expect(held.Write(filepath.Join(dir, "history.jsonl"))).To(Succeed())
 	taken.Release()
 	_, err = reports.Judged(filepath.Dir(dir))
-	g.Expect(err).To(MatchError(HaveSuffix("it began and did not come to its end; 'respawn report " + dir + "' judges what there is")))
+	g.Expect(err).To(MatchError(
+		HaveSuffix("it began and did not come to its end; 'respawn report " + dir + "' judges what there is")))
 	g.Expect(reports.Remove(filepath.Dir(dir), "storm")).To(Succeed())
 	g.Expect(dir).NotTo(BeAnExistingFile())
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/respawn-go/respawn/chaos/ledger"
 )
 
-// story is what happened around the first bad event of a run: who was struck, what became of the task, what was expected and
-// what came, with the lines of the history that tell of it.
+// story is what happened around the first bad event of a run: who was struck, what became of the task, what was
+// expected and what came, with the lines of the history that tell of it.
 type story struct {
 	Links          []link // to its fault, task, slots and first line
 	Expected, Came string
@@ -172,7 +172,8 @@ func (s *story) ended(r *Report, one *ledger.Life) {
 	if class == "bad" {
 		end += ", and nobody knows why"
 	}
-	s.step(one.To, link{fmt.Sprintf("#slot-%d", one.Slot), fmt.Sprintf("slot %d", one.Slot)}, class == "bad", "pid %d ended: %s", one.PID, end)
+	s.step(one.To, link{fmt.Sprintf("#slot-%d", one.Slot), fmt.Sprintf("slot %d", one.Slot)}, class == "bad",
+		"pid %d ended: %s", one.PID, end)
 }
 
 // aboutTask tells of a task, its executions and what cut them short.
@@ -298,7 +299,8 @@ func (s *story) aboutExit(r *Report, life *ledger.Life) {
 	s.end = life.To
 	s.process(r, life.PID, life.To)
 	if life.From >= 0 {
-		s.step(life.From, link{fmt.Sprintf("#slot-%d", life.Slot), fmt.Sprintf("slot %d", life.Slot)}, false, "pid %d starts", life.PID)
+		s.step(life.From, link{fmt.Sprintf("#slot-%d", life.Slot), fmt.Sprintf("slot %d", life.Slot)}, false,
+			"pid %d starts", life.PID)
 	}
 	var last *ledger.Injection
 	for _, i := range r.Ledger.Injections.List {
@@ -334,7 +336,8 @@ func (s *story) struck(r *Report, i *ledger.Injection) {
 		return
 	}
 	s.pids[d.Successor] = true
-	s.step(d.Back, link{fmt.Sprintf("#slot-%d", d.Slot), fmt.Sprintf("slot %d", d.Slot)}, false, "pid %d is ready and answers, %s after the death", d.Successor, seconds(d.Took().Seconds()))
+	s.step(d.Back, link{fmt.Sprintf("#slot-%d", d.Slot), fmt.Sprintf("slot %d", d.Slot)}, false,
+		"pid %d is ready and answers, %s after the death", d.Successor, seconds(d.Took().Seconds()))
 	if !s.has {
 		s.end = max(s.end, d.Back)
 	}
@@ -377,7 +380,8 @@ func (s *story) strip(r *Report) {
 	for _, slot := range slots {
 		names = append(names, fmt.Sprintf("slot %d", slot))
 	}
-	c := newChart(wideChart, float64(len(names))*34+topMargin+26, 92, min(r.DurationS, (to+margin).Seconds()), float64(len(names)))
+	c := newChart(wideChart, float64(len(names))*34+topMargin+26, 92, min(r.DurationS, (to+margin).Seconds()),
+		float64(len(names)))
 	c.x0 = max(0, (from - margin).Seconds())
 	if c.x1 <= c.x0 {
 		return
@@ -401,14 +405,16 @@ func (s *story) strip(r *Report) {
 					}
 				}
 			}
-			c.rect("bar", clamp(run.Start), row(0)+0.3, clamp(end), row(0)+0.7, fmt.Sprintf("execution %d in pid %d", n+1, run.PID))
+			c.rect("bar", clamp(run.Start), row(0)+0.3, clamp(end), row(0)+0.7,
+				fmt.Sprintf("execution %d in pid %d", n+1, run.PID))
 		}
 		c.sign("bad", cross, c.px(clamp(s.end)), c.py(row(0)+0.5), s.Came)
 	}
 	for i, slot := range slots {
 		r.stripSlot(c, slot, row(first+i), clamp)
 	}
-	s.Strip = c.svg("strip", "The slots concerned", "The slots of this story over its time, with the executions of its task, the faults that struck them, and who followed.")
+	s.Strip = c.svg("strip", "The slots concerned", "The slots of this story over its time, with the executions of "+
+		"its task, the faults that struck them, and who followed.")
 }
 
 // stripSlot draws the processes of a slot and the faults that struck it.
@@ -433,7 +439,8 @@ func (r *Report) stripSlot(c *chart, slot int, y float64, clamp func(time.Durati
 		}
 	}
 	for _, d := range r.Ledger.Injections.List {
-		if d.Victim != nil && d.Victim.Slot == slot && d.Outcome == history.Confirmed && d.Took().Seconds() >= c.x0 && d.Took().Seconds() <= c.x1 {
+		if d.Victim != nil && d.Victim.Slot == slot && d.Outcome == history.Confirmed && d.Took().Seconds() >= c.x0 &&
+			d.Took().Seconds() <= c.x1 {
 			c.linked(fmt.Sprintf("#fault-%d", d.N), func() {
 				c.sign("hit", shapes[0], c.px(d.Took().Seconds()), c.py(y+0.74)-3.5, fmt.Sprintf("#%d %s", d.N, d.Text))
 			})

@@ -66,7 +66,10 @@ func (r *Report) coverage() table {
 		counts[f.Fault][phase]++
 		phases[phase] = true
 	}
-	t := table{Name: "Confirmed injections by fault and phase", Columns: append([]string{"fault"}, slices.Sorted(maps.Keys(phases))...)}
+	t := table{
+		Name:    "Confirmed injections by fault and phase",
+		Columns: append([]string{"fault"}, slices.Sorted(maps.Keys(phases))...),
+	}
 	for _, fault := range slices.Sorted(maps.Keys(counts)) {
 		row := cells(fault)
 		for _, phase := range t.Columns[1:] {
@@ -86,7 +89,10 @@ const maxLineage = 500
 
 // lineage is what became of each slot's processes.
 func (r *Report) lineage() table {
-	t := table{Name: "Processes of each slot", Columns: []string{"slot", "processes", "first pid", "last pid", "ends"}, Prefix: "slot"}
+	t := table{
+		Name: "Processes of each slot", Columns: []string{"slot", "processes", "first pid", "last pid", "ends"},
+		Prefix: "slot",
+	}
 	slots := slices.Sorted(maps.Keys(r.slots()))
 	for i, s := range slots {
 		if i == maxLineage {

@@ -18,9 +18,9 @@ type Taken struct {
 	path string
 }
 
-// Take makes the directory of a run, removes from it what an earlier run has left, for a run that then breaks must not be
-// taken for the one before it, and keeps other runs out of it until Release is called or the process ends. Until Finish is
-// called, the directory says that a run has begun there and has no report. ErrTaken if another run has it.
+// Take makes the directory of a run, removes from it what an earlier run has left, for a run that then breaks must not
+// be taken for the one before it, and keeps other runs out of it until Release is called or the process ends. Until
+// Finish is called, the directory says that a run has begun there and has no report. ErrTaken if another run has it.
 func Take(dir, command string) (*Taken, error) {
 	t, err := lockDir(dir)
 	if err != nil {
@@ -37,8 +37,8 @@ func Take(dir, command string) (*Taken, error) {
 	return t, nil
 }
 
-// Plan makes the directory of a run that is going to begin later, and says so there: should it never begin, that is not to be
-// overlooked. ErrTaken if another run has it.
+// Plan makes the directory of a run that is going to begin later, and says so there: should it never begin, that is not
+// to be overlooked. ErrTaken if another run has it.
 func Plan(dir, command string) error {
 	t, err := lockDir(dir)
 	if err != nil {
@@ -53,8 +53,9 @@ func Unplan(dir string) error {
 	return errors.Join(os.Remove(filepath.Join(dir, unfinishedFile)), os.Remove(dir))
 }
 
-// Distrust says in the directory of an earlier run that its report is not of the last run that was asked for, which could not
-// begin. ErrTaken if that run, or another one of the same scenario beside it, is going on: then what stands there is of the last.
+// Distrust says in the directory of an earlier run that its report is not of the last run that was asked for, which
+// could not begin. ErrTaken if that run, or another one of the same scenario beside it, is going on: then what stands
+// there is of the last.
 func Distrust(dir, why string) error {
 	scenario, _, _ := strings.Cut(filepath.Base(dir), ".")
 	runs, err := takeAll(filepath.Dir(dir), scenario)
@@ -133,8 +134,8 @@ func lockDir(dir string) (*Taken, error) {
 	return &Taken{d, dir}, nil
 }
 
-// lock locks the directory itself, so that nothing is left behind in it: the kernel lets go of it with its descriptor. Where
-// there are no such locks, nobody is kept out.
+// lock locks the directory itself, so that nothing is left behind in it: the kernel lets go of it with its descriptor.
+// Where there are no such locks, nobody is kept out.
 func lock(d *os.File, dir string) error {
 	if taken(d) {
 		return fmt.Errorf("%s: %w", dir, ErrTaken)

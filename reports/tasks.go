@@ -45,7 +45,8 @@ func (r *Report) troubledTasks() (t taskTable) {
 	t.Bad, t.Retried = rows(bad), rows(again)
 	shown := len(t.Bad) + len(t.Retried)
 	if left := len(bad) + len(again) - shown; left > 0 {
-		t.Note = fmt.Sprintf("%s are shown, %s are left out; the history has all, the metrics count all.", whole(float64(shown)), whole(float64(left)))
+		t.Note = fmt.Sprintf("%s are shown, %s are left out; the history has all, the metrics count all.",
+			whole(float64(shown)), whole(float64(left)))
 	}
 	return t
 }
@@ -75,7 +76,8 @@ func (r *Report) taskRow(id uint64) taskRow {
 			cell.Links = append(cell.Links, link{fmt.Sprintf("#slot-%d", one.Slot), fmt.Sprintf("slot %d", one.Slot)})
 		}
 		if k := killerOf(r.Ledger, int(run.PID), run.Start); k != nil && (run.End == 0 || k.Died < run.End) {
-			cell.Links = append(cell.Links, link{fmt.Sprintf("#fault-%d", k.N), fmt.Sprintf("killed by fault #%d", k.N)})
+			cell.Links = append(cell.Links,
+				link{fmt.Sprintf("#fault-%d", k.N), fmt.Sprintf("killed by fault #%d", k.N)})
 		}
 		row.Runs = append(row.Runs, cell)
 	}

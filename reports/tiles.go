@@ -26,7 +26,8 @@ func (r *Report) tiles() (list []tile) {
 	}
 	for _, t := range r.Thresholds {
 		if !t.OK && !t.NoData && !t.NotJudged && len(list) < mostBroken {
-			list = append(list, tile{Value: value(t.Metric, t.Actual), Name: t.Metric, Note: "broken: " + t.Text, Bad: true})
+			list = append(list,
+				tile{Value: value(t.Metric, t.Actual), Name: t.Metric, Note: "broken: " + t.Text, Bad: true})
 		}
 	}
 	if n := r.Metrics["faults.planned"]; n > 0 {
@@ -46,15 +47,17 @@ func (r *Report) tiles() (list []tile) {
 		add("slot recovery, median", "slot.recovery.p50", "longest "+seconds(v)+" of "+whole(n)+" deaths")
 	}
 	add("under the wanted size", "pool.below.total", "in all, with faults going on")
-	add("throughput under faults", "tasks.throughput.during", r.share("tasks.throughput.during", "tasks.throughput.before"))
-	if v := r.Metrics["exits.unexplained"]; v > 0 && !slices.ContainsFunc(list, func(t tile) bool { return t.Name == "exits.unexplained" }) {
+	add("throughput under faults", "tasks.throughput.during",
+		r.share("tasks.throughput.during", "tasks.throughput.before"))
+	if v := r.Metrics["exits.unexplained"]; v > 0 &&
+		!slices.ContainsFunc(list, func(t tile) bool { return t.Name == "exits.unexplained" }) {
 		list = append(list, tile{Value: whole(v), Name: "exits nobody explains", Bad: true})
 	}
 	return list
 }
 
-// typicalRecovery is the metric that a run's slot recovery is told by: the median, and where there are too few deaths for one the
-// longest.
+// typicalRecovery is the metric that a run's slot recovery is told by: the median, and where there are too few deaths
+// for one the longest.
 func (r *Report) typicalRecovery() string {
 	if _, ok := r.Metrics["slot.recovery.p50"]; ok {
 		return "slot.recovery.p50"
@@ -81,7 +84,8 @@ func plural(n int, noun string) string {
 // verdictWord is what stands beside the verdict for those who do not see its colour.
 func verdictWord(v check.Verdict) string {
 	return map[check.Verdict]string{
-		check.Pass: "every promise held", check.Fail: "a promise was broken", check.Inconclusive: "the run proves nothing",
-		check.Aborted: "interrupted", check.Error: "the harness itself failed", running: "there is no verdict yet",
+		check.Pass: "every promise held", check.Fail: "a promise was broken",
+		check.Inconclusive: "the run proves nothing", check.Aborted: "interrupted",
+		check.Error: "the harness itself failed", running: "there is no verdict yet",
 	}[v]
 }

@@ -20,6 +20,7 @@ func TestTilesOfAPoolThatStaysDownAndOfARunThatEndsEarly(t *testing.T) {
 	g.Expect(page).To(ContainSubstring(`<b>9</b> <span>faults confirmed</span> <small>of 40 planned</small>`))
 
 	page = tiles(map[string]float64{"pool.below.total": 0.25, "faults.planned": 4, "faults.confirmed": 4})
-	g.Expect(page).To(ContainSubstring(`<li><b>250ms</b> <span>under the wanted size</span> <small>in all, with faults going on</small>`))
+	g.Expect(page).To(ContainSubstring(
+		`<li><b>250ms</b> <span>under the wanted size</span> <small>in all, with faults going on</small>`))
 	g.Expect(page).To(ContainSubstring(`<small>of 4 planned</small>`))
 }

@@ -9,8 +9,9 @@ import (
 	"strings"
 )
 
-// Write puts report.html, report.json, junit.xml and summary.md into the directory, which it makes. Each file appears whole
-// or not at all. baseline is for the comparison on the page, which leads back to the index where one lies beside the directory.
+// Write puts report.html, report.json, junit.xml and summary.md into the directory, which it makes. Each file appears
+// whole or not at all. baseline is for the comparison on the page, which leads back to the index where one lies beside
+// the directory.
 func (r *Report) Write(dir string, baseline []*Report) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("write the report: %w", err)
@@ -53,8 +54,8 @@ const reportFile = "report.json"
 // historyFile is the run's history, which Write is not for and which lies beside its files.
 const historyFile = "history.jsonl"
 
-// Remove takes away what runs of the scenario have left in dir: NAME, NAME.2, NAME.3 and so on. Files that are no run's stay,
-// and so does their directory. ErrTaken, and nothing is removed, if one of them is going on.
+// Remove takes away what runs of the scenario have left in dir: NAME, NAME.2, NAME.3 and so on. Files that are no run's
+// stay, and so does their directory. ErrTaken, and nothing is removed, if one of them is going on.
 func Remove(dir, scenario string) error {
 	runs, err := takeAll(dir, scenario)
 	if err != nil {

@@ -21,13 +21,14 @@ import (
 	"github.com/respawn-go/respawn/scenarios/scenariotest"
 )
 
-// A scenario's run looks at the process that it is in: zombies, cgroups, goroutines. To run several side by side, each gets a
-// process of its own: this test binary with these in its environment.
+// A scenario's run looks at the process that it is in: zombies, cgroups, goroutines. To run several side by side, each
+// gets a process of its own: this test binary with these in its environment.
 const (
 	envApart = "RESPAWN_TEST_SCENARIO" // its name, or its file
 	envSet   = "RESPAWN_TEST_SET"      // settings, a line each
 	envOut   = "RESPAWN_TEST_OUT"      // where the report goes
-	envGroup = "RESPAWN_TEST_GROUP"    // the directory of the control group that the run moves itself to; "" or absent: none
+	// the directory of the control group that the run moves itself to; "" or absent: none
+	envGroup = "RESPAWN_TEST_GROUP"
 )
 
 func TestMain(m *testing.M) {
@@ -66,12 +67,13 @@ func serveApart(name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.Run(context.Background(), scenarios.RunOptions{Dir: os.Getenv(envOut), Command: "respawn run --short " + name})
+	_, err = s.Run(context.Background(),
+		scenarios.RunOptions{Dir: os.Getenv(envOut), Command: "respawn run --short " + name})
 	return err
 }
 
-// runApart runs the short form of a scenario in a process of its own. The directory, which has its files, is removed unless the
-// test fails.
+// runApart runs the short form of a scenario in a process of its own. The directory, which has its files, is removed
+// unless the test fails.
 func runApart(t *testing.T, name string, set ...string) (r *reports.Report, dir string, err error) {
 	return runIn(t, nil, name, set...)
 }
@@ -87,14 +89,17 @@ func runIn(t *testing.T, env []string, name string, set ...string) (r *reports.R
 	return r, dir, err
 }
 
-// runProcess runs the short form of a scenario in a process of its own. The directory, which has its files, is removed if the
-// run passed, or proves nothing since the host was starved.
-func runProcess(ctx context.Context, env []string, name string, set ...string) (r *reports.Report, dir string, err error) {
+// runProcess runs the short form of a scenario in a process of its own. The directory, which has its files, is removed
+// if the run passed, or proves nothing since the host was starved.
+func runProcess(ctx context.Context, env []string, name string,
+	set ...string,
+) (r *reports.Report, dir string, err error) {
 	if dir, err = os.MkdirTemp("", "respawn-test-"); err != nil {
 		return nil, "", err
 	}
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
-	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", envApart+"="+name, envSet+"="+strings.Join(set, "\n"), envOut+"="+dir)
+	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", envApart+"="+name, envSet+"="+strings.Join(set, "\n"),
+		envOut+"="+dir)
 	cmd.Env = append(cmd.Env, env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	var stderr bytes.Buffer
@@ -123,8 +128,8 @@ func describe(r *reports.Report, dir string) func() string {
 	return func() string { return scenariotest.Describe(r, dir) }
 }
 
-// A signal has its name with and without SIG, in any case, for the parent too: signal 0 would end nobody. A mix that is to end
-// the parent ends it as well.
+// A signal has its name with and without SIG, in any case, for the parent too: signal 0 would end nobody. A mix that is
+// to end the parent ends it as well.
 func TestTheParentIsEndedHoweverItsFaultIsSpelt(t *testing.T) {
 	takes.Seconds(t)
 	t.Parallel()

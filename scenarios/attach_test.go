@@ -23,10 +23,14 @@ chaos: [{fault: {signal: KILL}}]
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(s.LeastAlive()).To(Equal(0))
 	for name, c := range map[string]struct{ from, to, want string }{
-		"nothing":     {"pid: 4711, name: nginx", "owner: root", "nothing says which processes: want one of pid, pidfile, port, cgroup, unit, container, or name and owner"},
-		"two ways":    {"name: nginx", "port: 80", "x.yaml:3:36: pid and port contradict each other: want one"},
-		"init":        {"4711", "1", "process 1 is never a target"},
-		"no name":     {", name: nginx", "", "x.yaml:3:24: a number may pass to another process: say which program it is, with name (ps -o comm= -p 4711)"},
+		"nothing": {
+			"pid: 4711, name: nginx", "owner: root",
+			"nothing says which processes: want one of pid, pidfile, port, cgroup, unit, container, or name and owner",
+		},
+		"two ways": {"name: nginx", "port: 80", "x.yaml:3:36: pid and port contradict each other: want one"},
+		"init":     {"4711", "1", "process 1 is never a target"},
+		"no name": {", name: nginx", "", "x.yaml:3:24: a number may pass to another process: say which program " +
+			"it is, with name (ps -o comm= -p 4711)"},
 		"no owner":    {"pid: 4711, ", "", "a name may be anybody's: say whose it is, with owner"},
 		"no port":     {"pid: 4711, name: nginx", "port: 70000", "70000 is no port: want 1 to 65535"},
 		"exhaustion":  {"{signal: KILL}", "{cpu: 5%}", "cpu"},

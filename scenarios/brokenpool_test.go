@@ -26,9 +26,9 @@ import (
 // byItself stands for the metric where the target ended by itself: it has no number, and its promises are not judged.
 const byItself = "target.died"
 
-// breach is a scenario that fails, and a metric that its limits or promises find broken; or two, of which the host's load decides.
-// Where that takes a limit which the scenario does not have, the limit is said too, and is asked for beside the scenario's own:
-// the library bounds times by multiples of a floor, which are wide where the host is busy.
+// breach is a scenario that fails, and a metric that its limits or promises find broken; or two, of which the host's
+// load decides. Where that takes a limit which the scenario does not have, the limit is said too, and is asked for
+// beside the scenario's own: the library bounds times by multiples of a floor, which are wide where the host is busy.
 type breach struct{ scenario, breaks string }
 
 // metrics are those of which one must be broken.
@@ -45,14 +45,17 @@ func (b breach) beside() string {
 	return ""
 }
 
-// caught says of each bug of the pool in internal/brokenpool, and of some beside another switch, which scenarios of the library must fail on it, and by what. All are run
-// in their short form, with a settle of 2.5 s, see runBroken.
+// caught says of each bug of the pool in internal/brokenpool, and of some beside another switch, which scenarios of the
+// library must fail on it, and by what. All are run in their short form, with a settle of 2.5 s, see runBroken.
 var caught = map[string][]breach{
 	// what it can do
-	"dead-after-kill":         {{"tutorial", "slots.silent"}, {"random-kill", "tasks.hung"}},
-	"deaf-replacements":       {{"tutorial", "slots.silent"}, {"random-kill", "slots.lost"}},
-	"stopped-replacements":    {{"tutorial", "slots.silent"}, {"random-kill", "slots.silent"}},
-	"stalls":                  {{"tutorial", "slot.recovery.max <= 1500ms"}, {"random-kill", "slot.recovery.max <= 1500ms"}},
+	"dead-after-kill":      {{"tutorial", "slots.silent"}, {"random-kill", "tasks.hung"}},
+	"deaf-replacements":    {{"tutorial", "slots.silent"}, {"random-kill", "slots.lost"}},
+	"stopped-replacements": {{"tutorial", "slots.silent"}, {"random-kill", "slots.silent"}},
+	"stalls": {
+		{"tutorial", "slot.recovery.max <= 1500ms"},
+		{"random-kill", "slot.recovery.max <= 1500ms"},
+	},
 	"one-slot-after-all-died": {{"kill-all", "slots.silent"}},
 	"shrinks":                 {{"random-kill", "slots.apart"}, {"kill-storm", "slots.apart"}},
 	"shrinks-until-idle":      {{"rolling-kill", "slots.together.between"}},
@@ -102,17 +105,24 @@ var caught = map[string][]breach{
 	"swallows-first":         {{"random-kill", "tasks.hung"}, {"kill-busy", "tasks.hung"}},
 	"fails-first":            {{"random-kill", "tasks.failed"}, {"kill-busy", "tasks.failed"}},
 	// what the answers say
-	"wrong-value":           {{"random-kill", "tasks.wrong"}, {"kill-busy", "tasks.wrong"}},
-	"previous-answer":       {{"random-kill", "tasks.wrong"}, {"kill-busy", "tasks.wrong"}},
-	"swaps-answers":         {{"random-kill", "tasks.wrong"}, {"kill-busy", "tasks.wrong"}},
-	"answers-first":         {{"kill-busy", "tasks.early"}, {"kill-all", "tasks.early"}},
-	"names-the-dead":        {{"tutorial", "slots.silent"}, {"random-kill", "slots.silent"}},
-	"answers-late":          {{"tutorial", "slot.recovery.max <= 1500ms"}, {"random-kill", "slot.recovery.max <= 1500ms"}},
-	"answers-twice":         {{"tutorial", "tasks.duplicated"}, {"random-kill", "tasks.duplicated"}, {"kill-storm", "tasks.duplicated"}},
+	"wrong-value":     {{"random-kill", "tasks.wrong"}, {"kill-busy", "tasks.wrong"}},
+	"previous-answer": {{"random-kill", "tasks.wrong"}, {"kill-busy", "tasks.wrong"}},
+	"swaps-answers":   {{"random-kill", "tasks.wrong"}, {"kill-busy", "tasks.wrong"}},
+	"answers-first":   {{"kill-busy", "tasks.early"}, {"kill-all", "tasks.early"}},
+	"names-the-dead":  {{"tutorial", "slots.silent"}, {"random-kill", "slots.silent"}},
+	"answers-late":    {{"tutorial", "slot.recovery.max <= 1500ms"}, {"random-kill", "slot.recovery.max <= 1500ms"}},
+	"answers-twice": {
+		{"tutorial", "tasks.duplicated"},
+		{"random-kill", "tasks.duplicated"},
+		{"kill-storm", "tasks.duplicated"},
+	},
 	"answers-twice-at-stop": {{"kill-all", "tasks.duplicated"}},
 	// who replaces the dead
-	"no-respawn":           {{"tutorial", "slots.silent"}, {"random-kill", "pool.missing"}},
-	"slow-recovery":        {{"tutorial", "slot.recovery.max <= 1500ms"}, {"random-kill", "slot.recovery.max <= 1500ms"}},
+	"no-respawn": {{"tutorial", "slots.silent"}, {"random-kill", "pool.missing"}},
+	"slow-recovery": {
+		{"tutorial", "slot.recovery.max <= 1500ms"},
+		{"random-kill", "slot.recovery.max <= 1500ms"},
+	},
 	"respawns-after-load":  {{"random-kill", "pool.missing"}},
 	"respawns-when-probed": {{"random-kill", "tasks.hung"}},
 	"gives-up":             {{"random-kill", "pool.missing"}, {"kill-each-idle", "pool.missing"}},
@@ -121,13 +131,16 @@ var caught = map[string][]breach{
 	"recycles":             {{"random-kill", "exits.unexplained"}},
 	"die-young":            {{"random-kill", "exits.unexplained"}, {"kill-all", "exits.unexplained"}},
 	"die-unlisted":         {{"random-kill", "exits.unlisted"}, {"kill-all", "exits.unlisted"}},
-	"ready-early":          {{"tutorial", "slot.recovery.max <= 1500ms"}, {"random-kill", "slot.recovery.max <= 1500ms"}},
-	"grows":                {{"tutorial", "pids.turnover"}, {"random-kill", "pids.turnover"}},
-	"kills-sibling":        {{"tutorial", "exits.unexplained"}, {"random-kill", "exits.unexplained"}},
-	"kills-sibling-later":  {{"random-kill", "exits.unexplained"}},
-	"restarts-all":         {{"tutorial", "exits.unexplained"}, {"random-kill", "exits.unexplained"}},
-	"helper-in-slot":       {{"random-kill", "slots.silent"}, {"kill-all", "slots.silent"}},
-	"flaps":                {{"random-kill", "pool.ready|pool.missing"}},
+	"ready-early": {
+		{"tutorial", "slot.recovery.max <= 1500ms"},
+		{"random-kill", "slot.recovery.max <= 1500ms"},
+	},
+	"grows":               {{"tutorial", "pids.turnover"}, {"random-kill", "pids.turnover"}},
+	"kills-sibling":       {{"tutorial", "exits.unexplained"}, {"random-kill", "exits.unexplained"}},
+	"kills-sibling-later": {{"random-kill", "exits.unexplained"}},
+	"restarts-all":        {{"tutorial", "exits.unexplained"}, {"random-kill", "exits.unexplained"}},
+	"helper-in-slot":      {{"random-kill", "slots.silent"}, {"kill-all", "slots.silent"}},
+	"flaps":               {{"random-kill", "pool.ready|pool.missing"}},
 	// what it says of its workers
 	"lies-about-size":    {{"tutorial", "slots.silent"}, {"random-kill", "pool.missing"}},
 	"lists-the-dead":     {{"tutorial", "slots.silent"}, {"random-kill", "pool.missing"}},
@@ -158,8 +171,8 @@ var caught = map[string][]breach{
 	"fakes-slots":                 {{"random-kill", "results.rejected"}},
 }
 
-// harmless are differences that break no promise, and scenarios that must pass. Without a witness nobody knows who is idle or busy,
-// which the others need.
+// harmless are differences that break no promise, and scenarios that must pass. Without a witness nobody knows who is
+// idle or busy, which the others need.
 var harmless = map[string][]string{
 	"reorders-queue":   {"random-kill", "kill-busy"},
 	"shuffles-listing": {"random-kill", "kill-busy"},
@@ -186,7 +199,8 @@ var brokenPool = sync.OnceValues(func() (string, error) {
 var built []string
 
 // settle is how long the pool may take to recover where a bug is on: what never recovers need not be waited for longer.
-var settle = flag.String("settle", "2500ms", "the settle of scenarios on a pool with a bug; \"\": their own, ten seconds or more")
+var settle = flag.String("settle", "2500ms",
+	"the settle of scenarios on a pool with a bug; \"\": their own, ten seconds or more")
 
 // runBroken runs the short form of a scenario on the pool with those bugs, and expects so much beside what it expects.
 func runBroken(t *testing.T, scenario, beside string, bugs ...string) (*reports.Report, string, error) {
@@ -232,7 +246,8 @@ type trial struct {
 
 func (t trial) String() string { return cmp.Or(t.bug, "the correct pool") + " on " + t.scenario }
 
-var times = flag.Int("times", 1, "how often each bug of the broken pool is run, over its scenarios in turn, and whatever must pass")
+var times = flag.Int("times", 1,
+	"how often each bug of the broken pool is run, over its scenarios in turn, and whatever must pass")
 
 // trials are those of one bug: each of its breaches in turn, so often as is asked for, and each once at least.
 func trials(bug string, breaches []breach, times int) (all []trial) {
@@ -287,8 +302,10 @@ func (c *tally) String() string {
 func TestSoManyRunsOfABugAreSpreadOverItsScenarios(t *testing.T) {
 	g := NewWithT(t)
 	two := []breach{{"tutorial", "slots.silent"}, {"random-kill", "tasks.hung"}}
-	g.Expect(trials("stalls", two, 1)).To(Equal([]trial{{"stalls", two[0], 0}, {"stalls", two[1], 0}}), "each once at least")
-	g.Expect(trials("stalls", two, 3)).To(Equal([]trial{{"stalls", two[0], 0}, {"stalls", two[1], 0}, {"stalls", two[0], 1}}))
+	g.Expect(trials("stalls", two, 1)).To(Equal([]trial{{"stalls", two[0], 0}, {"stalls", two[1], 0}}),
+		"each once at least")
+	g.Expect(trials("stalls", two, 3)).
+		To(Equal([]trial{{"stalls", two[0], 0}, {"stalls", two[1], 0}, {"stalls", two[0], 1}}))
 	g.Expect(trials("stalls", two, 20)).To(HaveLen(20))
 	c := newTally("caught")
 	for i := range 4 {
@@ -296,7 +313,8 @@ func TestSoManyRunsOfABugAreSpreadOverItsScenarios(t *testing.T) {
 		c.count("rests", true, i == 0)
 		c.count("grows", true, false)
 	}
-	g.Expect(c.String()).To(Equal("\nrests: 3 of 4 runs caught, 1 skipped\nstalls: 3 of 4 runs caught\nin all: 10 of 12 runs caught, 1 skipped"))
+	g.Expect(c.String()).To(Equal(
+		"\nrests: 3 of 4 runs caught, 1 skipped\nstalls: 3 of 4 runs caught\nin all: 10 of 12 runs caught, 1 skipped"))
 }
 
 var seed = flag.Uint64("seed", 0, "which trials of the broken pool are run; 0: a new one each time")
@@ -304,7 +322,8 @@ var seed = flag.Uint64("seed", 0, "which trials of the broken pool are run; 0: a
 // chosen are all trials with -every, else a few at random by a seed that is printed.
 func chosen(t *testing.T, all []trial, few int) []trial {
 	slices.SortFunc(all, func(a, b trial) int {
-		return cmp.Or(strings.Compare(a.String(), b.String()), strings.Compare(a.breaks, b.breaks), cmp.Compare(a.again, b.again))
+		return cmp.Or(strings.Compare(a.String(), b.String()), strings.Compare(a.breaks, b.breaks),
+			cmp.Compare(a.again, b.again))
 	})
 	if takes.Every() || len(all) <= few {
 		return all
@@ -340,7 +359,8 @@ func TestEverySwitchOfTheBrokenPoolFailsTheScenariosThatMustCatchIt(t *testing.T
 			}
 			g.Expect(o.report.Verdict).To(Equal(check.Fail), describe(o.report, o.dir))
 			if tr.breaks == byItself {
-				g.Expect(o.report.Thresholds).To(ContainElement(HaveField("NotJudged", true)), describe(o.report, o.dir))
+				g.Expect(o.report.Thresholds).To(ContainElement(HaveField("NotJudged", true)),
+					describe(o.report, o.dir))
 			} else {
 				g.Expect(broken(o.report)).To(ContainElement(BeElementOf(tr.metrics())), describe(o.report, o.dir))
 			}
@@ -351,19 +371,22 @@ func TestEverySwitchOfTheBrokenPoolFailsTheScenariosThatMustCatchIt(t *testing.T
 
 // onDrivers are the scenarios of the library whose faults a driver can take and whose tasks it knows.
 var onDrivers = []string{
-	"tutorial", "kill-each-idle", "kill-busy", "kill-all", "kill-storm", "random-kill", "poisson-kill", "rolling-kill", "pause-short",
-	"supervisor-kill", "thousand",
+	"tutorial", "kill-each-idle", "kill-busy", "kill-all", "kill-storm", "random-kill", "poisson-kill", "rolling-kill",
+	"pause-short", "supervisor-kill", "thousand",
 }
 
 // What nobody can tell without a witness is refused before the first fault, and all else can be run, see harmless.
 func TestScenariosThatNeedAWitnessAreRefusedWithoutOne(t *testing.T) {
 	takes.Seconds(t)
 	t.Parallel()
-	names := slices.DeleteFunc(slices.Clone(onDrivers), func(name string) bool { return slices.Contains(harmless["unwitnessed"], name) })
-	runs := runAhead(names, func(name string) (*reports.Report, string, error) { return runBroken(t, name, "", "unwitnessed") })
+	names := slices.DeleteFunc(slices.Clone(onDrivers),
+		func(name string) bool { return slices.Contains(harmless["unwitnessed"], name) })
+	runs := runAhead(names,
+		func(name string) (*reports.Report, string, error) { return runBroken(t, name, "", "unwitnessed") })
 	for _, name := range names {
 		<-runs[name].done
-		NewWithT(t).Expect(runs[name].err).To(MatchError(ContainSubstring("which the driver of brokenpool does not tell (can: witness")), name)
+		NewWithT(t).Expect(runs[name].err).
+			To(MatchError(ContainSubstring("which the driver of brokenpool does not tell (can: witness")), name)
 	}
 }
 

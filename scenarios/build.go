@@ -27,8 +27,8 @@ func native(v any) any {
 
 func (p Pick) engine() chaos.Pick {
 	c := chaos.Pick{
-		Random: int(p.Random), Percent: float64(p.Percent) * 100, All: p.All, Oldest: int(p.Oldest), Newest: int(p.Newest),
-		Each: p.Each, Role: p.Role, State: p.State, Phase: p.Phase, In: p.In,
+		Random: int(p.Random), Percent: float64(p.Percent) * 100, All: p.All, Oldest: int(p.Oldest),
+		Newest: int(p.Newest), Each: p.Each, Role: p.Role, State: p.State, Phase: p.Phase, In: p.In,
 	}
 	if p.Slot != nil {
 		c.Slots = []int{int(*p.Slot)}
@@ -38,8 +38,8 @@ func (p Pick) engine() chaos.Pick {
 
 func (w When) engine() chaos.When {
 	c := chaos.When{
-		After: w.After.Std(), Every: w.Every.Std(), Jitter: float64(w.Jitter), Poisson: float64(w.Poisson), Burst: int(w.Burst),
-		For: w.For.Std(), Times: int(w.Times),
+		After: w.After.Std(), Every: w.Every.Std(), Jitter: float64(w.Jitter), Poisson: float64(w.Poisson),
+		Burst: int(w.Burst), For: w.For.Std(), Times: int(w.Times),
 	}
 	for _, at := range w.Sequence {
 		c.Sequence = append(c.Sequence, at.Std())
@@ -51,7 +51,10 @@ func (w When) engine() chaos.When {
 func (s *Scenario) engine() []chaos.Nemesis {
 	list := make([]chaos.Nemesis, len(s.Chaos))
 	for i, n := range s.Chaos {
-		list[i] = chaos.Nemesis{Fault: n.Fault.engine(), Pick: n.Pick.engine(), When: n.When.engine(), Require: max(int(n.Require.Confirmed), 1)}
+		list[i] = chaos.Nemesis{
+			Fault: n.Fault.engine(), Pick: n.Pick.engine(), When: n.When.engine(),
+			Require: max(int(n.Require.Confirmed), 1),
+		}
 	}
 	return list
 }
@@ -62,7 +65,8 @@ func (l *Load) engine() *chaos.Load {
 		return nil
 	}
 	c := &chaos.Load{
-		Task: cmp.Or(l.Task, l.call().Name()), Args: map[string]any{}, Concurrency: int(l.Concurrency), Rate: float64(l.Rate), Map: int(l.Map), Count: int(l.Count),
+		Task: cmp.Or(l.Task, l.call().Name()), Args: map[string]any{}, Concurrency: int(l.Concurrency),
+		Rate: float64(l.Rate), Map: int(l.Map), Count: int(l.Count),
 	}
 	if c.Concurrency == 0 && c.Rate == 0 && c.Map == 0 {
 		c.Concurrency = 1

@@ -7,7 +7,8 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// A load takes at least as long as its tasks do on as many members as it keeps busy, and an open one as long as its submissions.
+// A load takes at least as long as its tasks do on as many members as it keeps busy, and an open one as long as its
+// submissions.
 func TestIdealTimeOfALoad(t *testing.T) {
 	sleep := TaskArgs{Duration: Duration(20 * time.Millisecond)}
 	for _, c := range []struct {

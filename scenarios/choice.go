@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// choice is a part of a scenario of which the file names one of several kinds by its key, such as a target. The kinds are rows
-// of a table, and its shape is the struct that it would be if they were fields.
+// choice is a part of a scenario of which the file names one of several kinds by its key, such as a target. The kinds
+// are rows of a table, and its shape is the struct that it would be if they were fields.
 type choice interface {
 	shape() reflect.Type
 	// fill sets it from a value of the shape, of which usually one field is set.

@@ -24,8 +24,8 @@ import (
 //	yaml:"key"         the key
 //	yaml:"key,scalar"  a plain word in the struct's place sets this field: {signal: KILL} for {signal: {name: KILL}}
 //	enum:"a b c"       the words a string may be
-//	zero:"no …: want…" zero stands for "not set", so that to write it, or an empty list, is a mistake: what it would be, and
-//	                   what is right
+//	zero:"no …: want…" zero stands for "not set", so that to write it, or an empty list, is a mistake: what it would
+//	                   be, and what is right
 //	doc:"…"            what it means, for the schema and the format's page
 //
 // Which keys are required, and what contradicts what, is Scenario.check's to say.
@@ -52,7 +52,8 @@ func (d *decoder) problem(n *yaml.Node, format string, args ...any) {
 	d.problems = append(d.problems, p)
 }
 
-// reported tells whether something is wrong at the node already; for one that is not from the file, anywhere in its source.
+// reported tells whether something is wrong at the node already; for one that is not from the file, anywhere in its
+// source.
 func (d *decoder) reported(n *yaml.Node) bool {
 	source, foreign := d.source[n]
 	return slices.ContainsFunc(d.problems, func(p Problem) bool {
@@ -63,7 +64,8 @@ func (d *decoder) reported(n *yaml.Node) bool {
 	})
 }
 
-// broken tells whether something is wrong at the path already, or below it, so that what is read there is not what is written.
+// broken tells whether something is wrong at the path already, or below it, so that what is read there is not what is
+// written.
 func (d *decoder) broken(path string) bool {
 	for at, n := range d.at {
 		if (at == path || strings.HasPrefix(at, path+".")) && d.reported(n) {
@@ -141,8 +143,10 @@ func (d *decoder) scalar(n *yaml.Node, s units.Scalar) {
 
 // removed says what to write in place of keys, and of the words of some, that there were once.
 var removed = map[string]string{
-	"mechanism=rss": "nothing watches a resident set any more; cgroup and rlimit are limits, and any takes the stronger one that this host has",
-	"target.naive":  "the naive pool is gone; a pool with bugs to switch on is pool: {bugs: [...]}, or driver: {command: [brokenpool, SWITCH]}",
+	"mechanism=rss": "nothing watches a resident set any more; cgroup and rlimit are limits, and any takes the " +
+		"stronger one that this host has",
+	"target.naive": "the naive pool is gone; a pool with bugs to switch on is pool: {bugs: [...]}, or driver: " +
+		"{command: [brokenpool, SWITCH]}",
 }
 
 // plain decodes the built-in scalar kinds.
@@ -199,7 +203,8 @@ func (d *decoder) structure(path string, n *yaml.Node, v reflect.Value, depth in
 		case path == "" && isExtension(key.Value):
 		case !ok:
 			d.at[join(path, key.Value)+"#unknown"] = key
-			d.problem(key, "unknown key %q: %s", key.Value, cmp.Or(removed[join(path, key.Value)], nearest.Meant(key.Value, keysOf(fields))))
+			d.problem(key, "unknown key %q: %s", key.Value,
+				cmp.Or(removed[join(path, key.Value)], nearest.Meant(key.Value, keysOf(fields))))
 		case seen[key.Value]:
 			d.problem(key, "%q is here twice", key.Value)
 		default:
@@ -233,7 +238,8 @@ func (d *decoder) enum(n *yaml.Node, f field, v reflect.Value) {
 		}
 	}
 	if v.Kind() == reflect.String {
-		d.problem(n, "unknown %s %q: %s", f.key, v.String(), cmp.Or(removed[f.key+"="+v.String()], nearest.Meant(v.String(), f.enum)))
+		d.problem(n, "unknown %s %q: %s", f.key, v.String(),
+			cmp.Or(removed[f.key+"="+v.String()], nearest.Meant(v.String(), f.enum)))
 	}
 }
 
@@ -318,7 +324,10 @@ func fieldsOf(t reflect.Type) map[string]field {
 			continue
 		}
 		says := t.Field(i).Tag
-		fields[tag] = field{key: tag, index: i, scalar: opts == "scalar", enum: strings.Fields(says.Get("enum")), zero: says.Get("zero")}
+		fields[tag] = field{
+			key: tag, index: i, scalar: opts == "scalar", enum: strings.Fields(says.Get("enum")),
+			zero: says.Get("zero"),
+		}
 	}
 	return fields
 }

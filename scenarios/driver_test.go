@@ -17,8 +17,8 @@ import (
 	"github.com/respawn-go/respawn/scenarios"
 )
 
-// oneWorker is a driver of a pool of one worker, a shell that squares. What it does when that is gone is put in for GONE, what
-// it can for CAN, and what it does with a task for SUBMIT.
+// oneWorker is a driver of a pool of one worker, a shell that squares. What it does when that is gone is put in for
+// GONE, what it can for CAN, and what it does with a task for SUBMIT.
 const oneWorker = `
 mkfifo q; exec 3<>q
 work() { sh -c 'while read id n <&3; do echo "{\"op\":\"result\",\"id\":$id,\"value\":$((n * n)),\"pid\":$$}"; done' & pid=$!; }
@@ -74,7 +74,8 @@ func TestARunEndsWithTheDriverThatDies(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	began := time.Now()
-	r := runDriver(t, `"pid","workers"`, `echo "TypeError: no worker" >&2; echo "    at line 7" >&2; exit 3`, toWorker, "{random: 1}")
+	r := runDriver(t, `"pid","workers"`, `echo "TypeError: no worker" >&2; echo "    at line 7" >&2; exit 3`,
+		toWorker, "{random: 1}")
 	g.Expect(r.Verdict).To(Equal(check.Fail))
 	g.Expect(r.Cause).To(Equal(`the driver of one died: exited with code 3 though nobody had asked it to stop; its last words: "TypeError: no worker"`))
 	g.Expect(time.Since(began)).To(BeNumerically("<", 30*time.Second))
@@ -85,9 +86,17 @@ func TestWhatADriverDoesNotTellIsRefusedAtTheStart(t *testing.T) {
 	takes.Seconds(t)
 	t.Parallel()
 	for name, c := range map[string]struct{ can, submit, pick, want string }{
-		"idle":     {`"pid","workers"`, toWorker, "{state: idle}", "x.yaml:7:19: it picks idle workers, which the driver of one does not tell (can: witness, see docs/drivers.md)"},
-		"no pid":   {`"workers"`, toWorker, "{random: 1}", "the driver of one cannot be a target: it does not tell which process answers (can: pid)"},
-		"pretence": {`"pid","workers"`, `sleep 0.5; echo "{\"op\":\"result\",\"id\":$id,\"value\":$((n * n)),\"pid\":$$}"`, "{random: 1}", "the driver itself"},
+		"idle": {`"pid","workers"`, toWorker, "{state: idle}", "x.yaml:7:19: it picks idle workers, which the " +
+			"driver of one does not tell (can: witness, see docs/drivers.md)"},
+		"no pid": {
+			`"workers"`, toWorker, "{random: 1}",
+			"the driver of one cannot be a target: it does not tell which process answers (can: pid)",
+		},
+		"pretence": {
+			`"pid","workers"`,
+			`sleep 0.5; echo "{\"op\":\"result\",\"id\":$id,\"value\":$((n * n)),\"pid\":$$}"`,
+			"{random: 1}", "the driver itself",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -100,7 +109,8 @@ func TestWhatADriverDoesNotTellIsRefusedAtTheStart(t *testing.T) {
 	}
 }
 
-// How a worker ended that the driver's process reaped is what the kernel or the receipt tells, and no exit code of nobody's.
+// How a worker ended that the driver's process reaped is what the kernel or the receipt tells, and no exit code of
+// nobody's.
 func TestAnEndThatNobodySawIsNoExitCode(t *testing.T) {
 	takes.Seconds(t)
 	t.Parallel()
@@ -108,7 +118,8 @@ func TestAnEndThatNobodySawIsNoExitCode(t *testing.T) {
 	r := runDriver(t, `"pid","workers"`, "work", toWorker, "{random: 1}")
 	g.Expect(r.Verdict).To(Equal(check.Pass), r.Cause)
 	g.Expect(r.Exits).To(ContainElement(And(
-		HaveField("Fault", 1), HaveField("Code", -1), HaveField("Kind", "unknown"), HaveField("Signal", BeElementOf("SIGKILL", "")))))
+		HaveField("Fault", 1), HaveField("Code", -1), HaveField("Kind", "unknown"),
+		HaveField("Signal", BeElementOf("SIGKILL", "")))))
 }
 
 // What a driver leaves running when it is stopped is ended by the harness, and counts as left all the same.

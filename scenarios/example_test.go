@@ -24,7 +24,8 @@ chaos:
 	// mine.yaml:8:19: 200 needs a unit: 200ms or 200s?
 }
 
-// A scenario of the library runs with two lines. Programs that have a pool call pool.Main first, since its workers are this program.
+// A scenario of the library runs with two lines. Programs that have a pool call pool.Main first, since its workers are
+// this program.
 func ExampleScenario_Run() {
 	s, err := scenarios.ReadNamed("random-kill", scenarios.Options{Short: true})
 	if err != nil {

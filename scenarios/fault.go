@@ -12,7 +12,8 @@ import (
 	"github.com/respawn-go/respawn/chaos/faults"
 )
 
-// Fault is what is done to a victim: a row of the table in package faults with its parameters, or one of several each time.
+// Fault is what is done to a victim: a row of the table in package faults with its parameters, or one of several each
+// time.
 type Fault struct {
 	Kind  string      // faults.Kind.Name, or "mixed"
 	Fault chaos.Fault // of that kind; nil of a mix, and in a scenario with mistakes

@@ -9,9 +9,9 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Format rewrites a scenario's text in the canonical form: keys in the order of the format's page, two spaces of indent,
-// comments kept. Formatting again changes nothing, and the meaning stays the same. The error is [Problems] when the text
-// is not YAML.
+// Format rewrites a scenario's text in the canonical form: keys in the order of the format's page, two spaces of
+// indent, comments kept. Formatting again changes nothing, and the meaning stays the same. The error is [Problems] when
+// the text is not YAML.
 func Format(file string, text []byte) ([]byte, error) {
 	d := &decoder{file: file, at: map[string]*yaml.Node{}}
 	var doc yaml.Node

@@ -9,8 +9,13 @@ import (
 // A run is skipped for what its host lacks, and for nothing that the host has.
 func TestWhatAHostLacksIsNamedAndWhatItHasIsNot(t *testing.T) {
 	const none, some = "MemTotal:       24683656 kB\nSwapTotal:             0 kB\n", "SwapTotal:       2097148 kB\n"
-	all := map[string]string{"root": "true", "memory-cgroup": "yes, version 2", "pids-cgroup": "yes, version 2", "cpu-cgroup": "yes, version 2"}
-	plain := map[string]string{"root": "false", "memory-cgroup": "not delegated", "pids-cgroup": "yes, version 2", "cpu-cgroup": "not mounted"}
+	all := map[string]string{
+		"root": "true", "memory-cgroup": "yes, version 2", "pids-cgroup": "yes, version 2",
+		"cpu-cgroup": "yes, version 2",
+	}
+	plain := map[string]string{
+		"root": "false", "memory-cgroup": "not delegated", "pids-cgroup": "yes, version 2", "cpu-cgroup": "not mounted",
+	}
 	for _, is := range []struct {
 		need    string
 		have    map[string]string
@@ -27,7 +32,8 @@ func TestWhatAHostLacksIsNamedAndWhatItHasIsNot(t *testing.T) {
 		{"pids-cgroup", plain, none, ""},
 		{"cpu-cgroup", plain, none, "cpu-cgroup: not mounted"},
 	} {
-		NewWithT(t).Expect((&Scenario{Needs: []string{is.need}}).lacks(is.have, is.meminfo)).To(Equal(is.lacks), is.need)
+		NewWithT(t).Expect((&Scenario{Needs: []string{is.need}}).lacks(is.have, is.meminfo)).To(Equal(is.lacks),
+			is.need)
 	}
 }
 

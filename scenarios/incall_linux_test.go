@@ -14,8 +14,8 @@ import (
 	"github.com/respawn-go/respawn/scenarios"
 )
 
-// Of the idle workers of CPython's pool one waits in read, and holds the lock of the queue; the others wait for that. Killing just
-// any of them finds python/cpython#96062 now and then, killing that one finds it each time.
+// Of the idle workers of CPython's pool one waits in read, and holds the lock of the queue; the others wait for that.
+// Killing just any of them finds python/cpython#96062 now and then, killing that one finds it each time.
 func TestAWorkerThatWaitsInACallIsHitThere(t *testing.T) {
 	takes.Seconds(t)
 	t.Parallel()
@@ -49,9 +49,11 @@ settle: 1500ms
 		}
 		g.Expect(r.Verdict).To(Equal(check.Fail), r.Cause)
 		g.Expect(r.Faults).To(HaveLen(1))
-		g.Expect(r.Faults[0].Receipt.Evidence).To(HaveKeyWithValue("call", "last entered read, which may have completed"))
+		g.Expect(r.Faults[0].Receipt.Evidence).
+			To(HaveKeyWithValue("call", "last entered read, which may have completed"))
 		g.Expect(r.Metrics["slots.silent"]).To(Equal(4.0), "no worker takes a task any more")
 	}
 	_, err = scenarios.Parse("x.yaml", []byte(strings.Replace(text, "in: read", "in: raed", 1)), scenarios.Options{})
-	g.Expect(err).To(MatchError(ContainSubstring(`in "raed": want a system call in which a process waits: accept, accept4, `)))
+	g.Expect(err).
+		To(MatchError(ContainSubstring(`in "raed": want a system call in which a process waits: accept, accept4, `)))
 }

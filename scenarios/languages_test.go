@@ -27,8 +27,8 @@ var refused = map[string]string{
 	"kill-after-write": "the fault crashpoint: workers of another language have no crash points",
 }
 
-// setFor has the settings of a scenario that an interpreter's boot asks for: forty milliseconds of a processor, where a worker of this
-// program takes four. No condition is changed.
+// setFor has the settings of a scenario that an interpreter's boot asks for: forty milliseconds of a processor, where a
+// worker of this program takes four. No condition is changed.
 var setFor = map[string][]string{
 	"kill-storm":        {"target.pool.spares=4", "chaos.0.when.every=100ms"},
 	"poisson-kill":      {"target.pool.spares=4"},
@@ -90,22 +90,27 @@ func TestWhatWorkersOfOtherLanguagesLackIsRefusedByName(t *testing.T) {
 		if ofFleets(name) {
 			continue
 		}
-		_, err := scenarios.ReadNamed(name, scenarios.Options{Set: []string{"target.pool.command=[python3, worker.py]"}})
+		_, err := scenarios.ReadNamed(name,
+			scenarios.Options{Set: []string{"target.pool.command=[python3, worker.py]"}})
 		if why := refused[name]; why != "" {
 			g.Expect(err).To(MatchError(ContainSubstring(why)), name)
 			continue
 		}
 		g.Expect(err).NotTo(HaveOccurred(), name)
 	}
-	for phase, fine := range map[string]bool{"idle": true, "running": true, "reading": false, "writing": false, "booting": false, "draining": false} {
-		_, err := scenarios.ReadNamed("random-kill", scenarios.Options{Set: []string{"target.pool.command=[python3, worker.py]", "chaos.0.pick.phase=" + phase}})
+	for phase, fine := range map[string]bool{
+		"idle": true, "running": true, "reading": false, "writing": false, "booting": false, "draining": false,
+	} {
+		_, err := scenarios.ReadNamed("random-kill",
+			scenarios.Options{Set: []string{"target.pool.command=[python3, worker.py]", "chaos.0.pick.phase=" + phase}})
 		if fine {
 			g.Expect(err).NotTo(HaveOccurred(), phase)
 			continue
 		}
 		g.Expect(err).To(MatchError(ContainSubstring("victims cannot be picked in the phase " + phase)))
 	}
-	_, err := scenarios.ReadNamed("tutorial", scenarios.Options{NoExec: true, Set: []string{"target.pool.command=[python3, worker.py]"}})
+	_, err := scenarios.ReadNamed("tutorial",
+		scenarios.Options{NoExec: true, Set: []string{"target.pool.command=[python3, worker.py]"}})
 	g.Expect(err).To(MatchError(ContainSubstring("--no-exec forbids that")))
 }
 

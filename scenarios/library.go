@@ -25,7 +25,9 @@ func Library() []string {
 func ReadNamed(name string, opts Options) (*Scenario, error) {
 	text, err := library.ReadFile("library/" + name + ".yaml")
 	if err != nil {
-		return nil, Problems{{File: name, Text: "is neither a file nor a scenario of the library: " + nearest.Meant(name, Library())}}
+		return nil, Problems{
+			{File: name, Text: "is neither a file nor a scenario of the library: " + nearest.Meant(name, Library())},
+		}
 	}
 	return Parse("library/"+name+".yaml", text, opts)
 }

@@ -61,10 +61,14 @@ func runAhead[K comparable](keys []K, run func(K) (*reports.Report, string, erro
 	return all
 }
 
-// brief are the scenarios that -short leaves, and usual those that are run without -every: what is killed, when, and how it is ended.
+// brief are the scenarios that -short leaves, and usual those that are run without -every: what is killed, when, and
+// how it is ended.
 var (
 	brief = []string{"tutorial", "kill-busy"}
-	usual = append([]string{"kill-storm", "kill-mid-write", "pause-short", "oom-fallback", "poison", "close-under-kill", "supervisor-kill", "node-kill"}, brief...)
+	usual = append([]string{
+		"kill-storm", "kill-mid-write", "pause-short", "oom-fallback", "poison", "close-under-kill", "supervisor-kill",
+		"node-kill",
+	}, brief...)
 )
 
 // leftOut tells that the scenario is not run this time.
@@ -78,7 +82,8 @@ type libraryRun struct {
 	again int
 }
 
-// Each file of the library is a spec, labelled as the file says: --label-filter '!oom' leaves those with that label out.
+// Each file of the library is a spec, labelled as the file says: --label-filter '!oom' leaves those with that label
+// out.
 var _ = Describe("Our pool", Ordered, ContinueOnFailure, func() {
 	list, err := scenariotest.Read([]string{"library/*.yaml"})
 	if err != nil {
@@ -95,7 +100,8 @@ var _ = Describe("Our pool", Ordered, ContinueOnFailure, func() {
 				if leftOut(s) {
 					continue
 				}
-				if Label(s.Labels...).MatchesLabelFilter(GinkgoLabelFilter()) && !(raceEnabled && slices.Contains(s.Labels, "oom")) {
+				if Label(s.Labels...).MatchesLabelFilter(GinkgoLabelFilter()) &&
+					!(raceEnabled && slices.Contains(s.Labels, "oom")) {
 					chosen = append(chosen, libraryRun{s.Name, again})
 					settings[s.Name] = roomForTheDetector(s)
 				}
@@ -142,8 +148,9 @@ var _ = Describe("Our pool", Ordered, ContinueOnFailure, func() {
 
 var memoryBound = regexp.MustCompile(`^(memory\..* <= )([0-9]+)MiB$`)
 
-// roomForTheDetector has the settings that give a host and its workers under the race detector eight times the memory: its
-// shadow of what the program touches comes with the load. Soak's host grows by 13 MiB in the short form, and by 66 to 70 then.
+// roomForTheDetector has the settings that give a host and its workers under the race detector eight times the memory:
+// its shadow of what the program touches comes with the load. Soak's host grows by 13 MiB in the short form, and by 66
+// to 70 then.
 func roomForTheDetector(s *scenarios.Scenario) (set []string) {
 	for i, c := range s.Expect {
 		if m := memoryBound.FindStringSubmatch(string(c)); m != nil && raceEnabled {

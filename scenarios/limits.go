@@ -12,13 +12,13 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets/kind"
 )
 
-// floorRuns is how often each floor is measured for a run; the median counts. On a busy machine of two cores the median of 5
-// was up to 3.4 times what it is, that of 21 up to 1.3 times: of the two figures that the gate compares the floor was the
-// noisy one. It takes a tenth of a second.
+// floorRuns is how often each floor is measured for a run; the median counts. On a busy machine of two cores the median
+// of 5 was up to 3.4 times what it is, that of 21 up to 1.3 times: of the two figures that the gate compares the floor
+// was the noisy one. It takes a tenth of a second.
 const floorRuns = 21
 
-// measureFloors measures what a limit may be a multiple of, in seconds by name. Where it cannot be measured there are none,
-// and a rule that needs one says so.
+// measureFloors measures what a limit may be a multiple of, in seconds by name. Where it cannot be measured there are
+// none, and a rule that needs one says so.
 func measureFloors(ctx context.Context) (map[string]float64, error) {
 	floors := map[string]float64{}
 	for name, measure := range map[string]func(context.Context, int, time.Duration) ([]time.Duration, error){
@@ -50,7 +50,8 @@ func median(took []time.Duration) time.Duration {
 // resolve turns the scenario's conditions into rules with numbers, for this host and this target.
 func (s *Scenario) resolve(run *chaos.Run) error {
 	floors := run.Header.Floors
-	if ideal := s.Load.ideal(run.Target.Want() - run.Target.Describe().Brokers - run.Target.Describe().Owners); ideal > 0 {
+	if ideal := s.Load.ideal(
+		run.Target.Want() - run.Target.Describe().Brokers - run.Target.Describe().Owners); ideal > 0 {
 		floors["ideal"] = ideal.Seconds()
 	}
 	if t, ok := run.Target.(chaos.Stallable); ok && t.Heartbeat() > 0 {

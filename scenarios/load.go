@@ -12,7 +12,8 @@ import (
 
 // taskArgs says which arguments each built-in task takes.
 var taskArgs = map[string][]string{
-	"sleep": {"duration"}, "square": {}, "hash": {"rounds"}, "primes": {"below"}, "echo": {"bytes"}, "alloc": {"bytes", "keep"},
+	"sleep": {"duration"}, "square": {}, "hash": {"rounds"}, "primes": {"below"}, "echo": {"bytes"},
+	"alloc": {"bytes", "keep"},
 }
 
 func (s *Scenario) checkLoad(d *decoder) {
@@ -28,7 +29,8 @@ func (s *Scenario) checkLoad(d *decoder) {
 		}
 	}
 	if long := l.Args.Duration.Std(); long >= s.settle() && !s.endsTasks() {
-		d.fail("load.args.duration", "tasks of %v do not end within settle (%v) and would count as without an outcome: want a longer settle",
+		d.fail("load.args.duration",
+			"tasks of %v do not end within settle (%v) and would count as without an outcome: want a longer settle",
 			l.Args.Duration, Duration(s.settle()))
 	}
 	if l.Concurrency > 0 && l.Rate > 0 {
@@ -73,16 +75,19 @@ func (s *Scenario) checkCalls(d *decoder) {
 	}
 }
 
-// bySlot are the metrics for which answers must name their process, and those for which tasks must witness their executions.
+// bySlot are the metrics for which answers must name their process, and those for which tasks must witness their
+// executions.
 var (
 	bySlot = []string{"slots.answering", "slots.silent"}
 	byTask = []string{
-		"slots.apart", "slots.slow", "slots.answer.", "slots.throttled", "slots.throughput.", "tasks.executions.", "tasks.outside", "tasks.overlapping", "tasks.unwitnessed", "tasks.duplicated",
+		"slots.apart", "slots.slow", "slots.answer.", "slots.throttled", "slots.throughput.", "tasks.executions.",
+		"tasks.outside", "tasks.overlapping", "tasks.unwitnessed", "tasks.duplicated",
 		"tasks.early", "results.misnamed", "blame.",
 	}
 )
 
-// checkAnswerable refuses rules that nothing can answer on a target that is loaded by calls: they would hold for want of data.
+// checkAnswerable refuses rules that nothing can answer on a target that is loaded by calls: they would hold for want
+// of data.
 func (s *Scenario) checkAnswerable(d *decoder) {
 	if !targets.Of(s.Target.Kind).Can.Calls {
 		return
@@ -97,9 +102,11 @@ func (s *Scenario) checkAnswerable(d *decoder) {
 			switch {
 			case err != nil || d.broken(path):
 			case slices.ContainsFunc(byTask, begins(r.Metric)):
-				d.fail(path, "%s needs tasks of the harness's, which a %s target does not run: leave it out", r.Metric, s.Target.Kind)
+				d.fail(path, "%s needs tasks of the harness's, which a %s target does not run: leave it out",
+					r.Metric, s.Target.Kind)
 			case slices.ContainsFunc(bySlot, begins(r.Metric)) && !s.Load.call().Identifies():
-				d.fail(path, "nobody tells which process answers, so that %s has no data: say where answers name it, with load: {http: {answered_by: {header: X-Pid}}}, or leave it out", r.Metric)
+				d.fail(path, "nobody tells which process answers, so that %s has no data: say where answers name it, "+
+					"with load: {http: {answered_by: {header: X-Pid}}}, or leave it out", r.Metric)
 			case strings.HasPrefix(r.Metric, "tasks.") && s.Load == nil:
 				d.fail(path, "%s has no data without a load: say what is called, with load: {http: {url: …}}", r.Metric)
 			}

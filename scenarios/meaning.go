@@ -31,14 +31,16 @@ func conditions(group string, list []Condition) (rules []said) {
 	return rules
 }
 
-// checkMeaning refuses conditions that prove nothing in this scenario: those that always hold or never can, by what it is, that
-// repeat or contradict another, or that are not looked at for as long as they ask for.
+// checkMeaning refuses conditions that prove nothing in this scenario: those that always hold or never can, by what it
+// is, that repeat or contradict another, or that are not looked at for as long as they ask for.
 func (s *Scenario) checkMeaning(d *decoder, size int) {
-	steady, expect, abort := conditions("steady", s.Steady), conditions("expect", s.Expect), conditions("abort", s.Abort)
+	steady, expect, abort := conditions("steady", s.Steady), conditions("expect", s.Expect),
+		conditions("abort", s.Abort)
 	for _, list := range []*[]said{&steady, &expect, &abort} {
 		*list = slices.DeleteFunc(*list, func(r said) bool {
 			if r.For > 0 && r.For < lookEvery {
-				d.fail(r.path, "for %v says nothing: the target is looked at every %v", Duration(r.For), Duration(lookEvery))
+				d.fail(r.path, "for %v says nothing: the target is looked at every %v",
+					Duration(r.For), Duration(lookEvery))
 			}
 			why := s.meaningless(r.Rule, size)
 			if why != "" {
@@ -53,7 +55,8 @@ func (s *Scenario) checkMeaning(d *decoder, size int) {
 	}
 	for _, r := range steady {
 		if r.For > before {
-			d.fail(r.path, "this cannot hold for %v before the first fault: the target is looked at for %v, load.warmup and %v",
+			d.fail(r.path,
+				"this cannot hold for %v before the first fault: the target is looked at for %v, load.warmup and %v",
 				Duration(r.For), Duration(before), Duration(steadyFor))
 		}
 	}
@@ -83,8 +86,8 @@ func (s *Scenario) meaningless(r check.Rule, size int) string {
 	return ""
 }
 
-// reach is the values that a metric can have in this scenario, and what bounds them; strict tells that it is never beyond
-// whatever the target does. A time is compared with a limit that nothing in the run comes to.
+// reach is the values that a metric can have in this scenario, and what bounds them; strict tells that it is never
+// beyond whatever the target does. A time is compared with a limit that nothing in the run comes to.
 func (s *Scenario) reach(metric string, limit float64, size int) (can check.Span, strict bool, why string) {
 	m, _ := check.Lookup(metric)
 	can = m.Span()
@@ -97,7 +100,8 @@ func (s *Scenario) reach(metric string, limit float64, size int) (can check.Span
 		bound(timeout.Seconds(), true, fmt.Sprintf("the whole run takes at most its timeout (%v)", Duration(timeout)))
 		can.Below = true
 	}
-	if l := s.Load; l != nil && l.Count+l.Map > 0 && (metric == "tasks.submitted" || check.NeverAbove(metric, "tasks.submitted")) {
+	if l := s.Load; l != nil && l.Count+l.Map > 0 &&
+		(metric == "tasks.submitted" || check.NeverAbove(metric, "tasks.submitted")) {
 		bound(float64(l.Count+l.Map), true, fmt.Sprintf("the load has %d tasks", l.Count+l.Map))
 	}
 	if metric == "faults.planned" || check.NeverAbove(metric, "faults.planned") {
@@ -108,10 +112,12 @@ func (s *Scenario) reach(metric string, limit float64, size int) (can check.Span
 		bound(most, true, fmt.Sprintf("the schedule makes at most %.0f injections", most))
 	}
 	largest := max(size, s.Target.most())
-	if resized := slices.ContainsFunc(s.Chaos, func(n Nemesis) bool { return n.Fault.enlarges() }); size > 0 && !resized {
+	if resized := slices.ContainsFunc(s.Chaos, func(n Nemesis) bool { return n.Fault.enlarges() }); size > 0 &&
+		!resized {
 		const members = "the target has %d members"
 		switch metric {
-		case "pool.ready", "pool.ready.min", "pool.size", "slots.together", "slots.slow": // a target that breaks what it promises may have more
+		case "pool.ready", "pool.ready.min", "pool.size", "slots.together", "slots.slow":
+			// a target that breaks what it promises may have more
 			bound(float64(largest), false, fmt.Sprintf(members, largest))
 		case "pool.want", "pool.missing", "slots.answering", "slots.silent", "slots.apart":
 			bound(float64(size), true, fmt.Sprintf(members, size))
@@ -120,7 +126,8 @@ func (s *Scenario) reach(metric string, limit float64, size int) (can check.Span
 	return can, strict, why
 }
 
-// key is what a condition is about: a metric, or how it compares with another one. For the second of two it is turned around.
+// key is what a condition is about: a metric, or how it compares with another one. For the second of two it is turned
+// around.
 func (r said) key() (about, op string) {
 	switch o := r.Limit.Metric; {
 	case o == "":
@@ -136,7 +143,8 @@ func (r said) key() (about, op string) {
 	}
 }
 
-// admits is the values of what the condition is about for which it holds: of two metrics, of how much the first is more.
+// admits is the values of what the condition is about for which it holds: of two metrics, of how much the first is
+// more.
 func (r said) admits() (check.Span, bool) {
 	_, op := r.key()
 	if r.Limit.Metric != "" {
@@ -173,7 +181,8 @@ func checkRepeated(d *decoder, rules []said) {
 	}
 }
 
-// checkTogether reports also a condition that cannot hold beside the earlier ones, as far as that can be told without a host.
+// checkTogether reports also a condition that cannot hold beside the earlier ones, as far as that can be told without a
+// host.
 func checkTogether(d *decoder, rules []said) {
 	checkRepeated(d, rules)
 	spans := map[string]check.Span{}
@@ -197,8 +206,10 @@ func checkTogether(d *decoder, rules []said) {
 				continue
 			}
 			other := spans[o.Metric]
-			if check.NeverAbove(r.Metric, o.Metric) && now.And(check.Span{From: math.Inf(-1), To: other.To, Below: other.Below}).Empty() ||
-				check.NeverAbove(o.Metric, r.Metric) && now.And(check.Span{From: other.From, Above: other.Above, To: math.Inf(1)}).Empty() {
+			if check.NeverAbove(r.Metric, o.Metric) &&
+				now.And(check.Span{From: math.Inf(-1), To: other.To, Below: other.Below}).Empty() ||
+				check.NeverAbove(o.Metric, r.Metric) &&
+					now.And(check.Span{From: other.From, Above: other.Above, To: math.Inf(1)}).Empty() {
 				beside = o.Metric
 			}
 		}

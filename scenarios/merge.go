@@ -6,8 +6,9 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// merge puts in the place of YAML's merge key, <<, the keys of the mappings that it names, in every mapping from n on, which has
-// no alias of itself. A key that is written out wins over one that is merged, and of several mappings the first.
+// merge puts in the place of YAML's merge key, <<, the keys of the mappings that it names, in every mapping from n on,
+// which has no alias of itself. A key that is written out wins over one that is merged, and of several mappings the
+// first.
 func (d *decoder) merge(n *yaml.Node, done map[*yaml.Node]bool) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -51,6 +52,7 @@ func (d *decoder) mergeFrom(n, from *yaml.Node) {
 			d.mergeFrom(n, c)
 		}
 	default:
-		d.problem(at, "<<: want the keys and values of an anchor, such as *common, or a list of such, got %s", kindName(from))
+		d.problem(at, "<<: want the keys and values of an anchor, such as *common, or a list of such, got %s",
+			kindName(from))
 	}
 }

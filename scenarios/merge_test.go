@@ -35,10 +35,12 @@ short:
 
 func TestMergesThatMeanNothingAreMistakesWithTheirPlace(t *testing.T) {
 	for text, want := range map[string]string{
-		"x-a: &a 5\nname: mine\ntarget: {<<: *a}\n":                  `m.yaml:3:14: <<: want the keys and values of an anchor, such as *common, or a list of such, got "5"`,
-		"name: mine\ntarget: &t\n  <<: *t\n":                         "m.yaml: more than 20000 values once aliases are expanded",
-		"name: mine\ntarget: {pool: {size: 2, x-a: 1}}\n":            `m.yaml:2:26: unknown key "x-a"`,
-		"x-a: &a {sise: 2}\nname: m\ntarget: {pool: {<<: *a}}\n":     `m.yaml:1:10: unknown key "sise": did you mean "size"?`,
+		"x-a: &a 5\nname: mine\ntarget: {<<: *a}\n": `m.yaml:3:14: <<: want the keys and values of an anchor, such as *common, or a list of such, got "5"`,
+		"name: mine\ntarget: &t\n  <<: *t\n": "m.yaml: more than 20000 values once aliases " +
+			"are expanded",
+		"name: mine\ntarget: {pool: {size: 2, x-a: 1}}\n": `m.yaml:2:26: unknown key "x-a"`,
+		"x-a: &a {sise: 2}\nname: m\n" +
+			"target: {pool: {<<: *a}}\n": `m.yaml:1:10: unknown key "sise": did you mean "size"?`,
 		"name: mine\ntarget: {pool: {size: 2}}\n\"<<\": {seed: 3}\n": `m.yaml:3:1: unknown key "<<"`,
 	} {
 		_, err := scenarios.Parse("m.yaml", []byte(text), scenarios.Options{})

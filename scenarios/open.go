@@ -12,8 +12,9 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets/kind"
 )
 
-// TargetMaker makes the target of a run of the caller's own. dir is a scratch directory that lives as long as the run; size
-// is what the scenario wants, 0 if it does not say. witness is the file in which tasks record their executions, "" without.
+// TargetMaker makes the target of a run of the caller's own. dir is a scratch directory that lives as long as the run;
+// size is what the scenario wants, 0 if it does not say. witness is the file in which tasks record their executions, ""
+// without.
 type TargetMaker func(ctx context.Context, dir string, size int) (target chaos.Target, witness string, err error)
 
 // marker is what the target's descendants carry in their environment; one that nobody carries when it marks none.
@@ -47,8 +48,8 @@ func (s *Scenario) dir() string {
 	return filepath.Dir(s.file)
 }
 
-// Attached is what the scenario would strike of processes that somebody else started; ok is false for a target of the harness's own.
-// Nothing is done to them. Errors: [Problems].
+// Attached is what the scenario would strike of processes that somebody else started; ok is false for a target of the
+// harness's own. Nothing is done to them. Errors: [Problems].
 func (s *Scenario) Attached() (seen kind.Seen, ok bool, err error) {
 	l, ok := s.Target.Settings.(kind.Looker)
 	if !ok {

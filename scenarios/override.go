@@ -40,7 +40,8 @@ func (d *decoder) set(root *yaml.Node, settings []string) *yaml.Node {
 		path, text, ok := strings.Cut(s, "=")
 		var doc yaml.Node
 		if !ok || path == "" {
-			d.problems = append(d.problems, Problem{File: "--set " + s, Text: "want path=value, such as chaos.0.when.for=5s"})
+			d.problems = append(d.problems,
+				Problem{File: "--set " + s, Text: "want path=value, such as chaos.0.when.for=5s"})
 			continue
 		}
 		if err := yaml.Load([]byte(text), &doc); err != nil || len(doc.Content) == 0 {
@@ -60,8 +61,8 @@ func (d *decoder) set(root *yaml.Node, settings []string) *yaml.Node {
 	return root
 }
 
-// retarget makes room for another kind of target than the document's: to set target.driver.command means that driver and no
-// other target, with as many members unless a setting says how many.
+// retarget makes room for another kind of target than the document's: to set target.driver.command means that driver
+// and no other target, with as many members unless a setting says how many.
 func retarget(root *yaml.Node, path string, value *yaml.Node) {
 	segments := strings.Split(path, ".")
 	_, target := lookup(root, "target")
@@ -142,7 +143,8 @@ func (d *decoder) put(root, key, value *yaml.Node) {
 		case yaml.SequenceNode:
 			n, err := strconv.Atoi(s)
 			if err != nil || n < 0 || n >= len(at.Content) {
-				d.problem(key, "%q: there is no entry %q in a list of %d, counted from 0", key.Value, s, len(at.Content))
+				d.problem(key, "%q: there is no entry %q in a list of %d, counted from 0",
+					key.Value, s, len(at.Content))
 				return
 			}
 			if last {
@@ -157,8 +159,8 @@ func (d *decoder) put(root, key, value *yaml.Node) {
 	}
 }
 
-// meant is the dotted path that somebody meant who wrote only its last key; "" when no path of the document ends in it, or
-// several do, and for a key that a scenario has at its top.
+// meant is the dotted path that somebody meant who wrote only its last key; "" when no path of the document ends in it,
+// or several do, and for a key that a scenario has at its top.
 func meant(root *yaml.Node, key string) string {
 	if _, known := fieldsOf(reflect.TypeFor[Scenario]())[key]; known {
 		return ""

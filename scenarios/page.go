@@ -23,9 +23,11 @@ func Page() string {
 			f := t.Field(fields[key].index)
 			doc := f.Tag.Get("doc")
 			if fields[key].scalar {
-				doc += fmt.Sprintf(" `{%[1]s: …}` is short for `{%[1]s: {%[2]s: …}}`.", title[strings.LastIndexByte(title, '.')+1:], key)
+				doc += fmt.Sprintf(" `{%[1]s: …}` is short for `{%[1]s: {%[2]s: …}}`.",
+					title[strings.LastIndexByte(title, '.')+1:], key)
 			}
-			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", key, valueForm(f.Type, fields[key].enum), strings.ReplaceAll(doc, "|", "\\|"))
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", key, valueForm(f.Type, fields[key].enum),
+				strings.ReplaceAll(doc, "|", "\\|"))
 		}
 		for _, key := range keysOf(fields) {
 			if inner := structOf(t.Field(fields[key].index).Type); inner != nil {

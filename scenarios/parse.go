@@ -19,7 +19,8 @@ type Options struct {
 	Short  bool     // apply the scenario's short form
 	Set    []string // "path=value", applied last, in order
 	NoExec bool     // refuse scenarios that start a program of their own: drivers and servers
-	// Attach and Remote are for the command that repeats the run: it may strike processes of others, and load other machines.
+	// Attach and Remote are for the command that repeats the run: it may strike processes of others, and load other
+	// machines.
 	Attach, Remote bool
 	// OwnTarget replays a run whose target its caller made, and makes again.
 	OwnTarget bool
@@ -45,8 +46,8 @@ func ReadFile(path string, opts Options) (*Scenario, error) {
 	return Parse(path, text, opts)
 }
 
-// Parse reads a scenario from its text; file is what mistakes are reported under. Mistakes come back as [Problems], all of
-// them, those of the short form too.
+// Parse reads a scenario from its text; file is what mistakes are reported under. Mistakes come back as [Problems], all
+// of them, those of the short form too.
 func Parse(file string, text []byte, opts Options) (*Scenario, error) {
 	d := &decoder{file: file, at: map[string]*yaml.Node{}}
 	if len(text) > maxSize {
@@ -115,8 +116,8 @@ func (d *decoder) document(text []byte) (*yaml.Node, bool) {
 	return n, true
 }
 
-// expanded counts the values below a node with each alias as what it stands for, up to just above the limit: nine aliases of
-// nine aliases make a file of ten lines larger than any memory, and one of itself has no end.
+// expanded counts the values below a node with each alias as what it stands for, up to just above the limit: nine
+// aliases of nine aliases make a file of ten lines larger than any memory, and one of itself has no end.
 func expanded(n *yaml.Node, limit int) int {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias

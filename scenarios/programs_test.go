@@ -21,7 +21,9 @@ func TestProgramsOfOthersDoWhatTheyAreKnownFor(t *testing.T) {
 			g := NewWithT(t)
 			s, err := scenarios.ReadFile(file, scenarios.Options{})
 			g.Expect(err).NotTo(HaveOccurred())
-			program := map[string]string{"uvicorn": "uvicorn", "hypercorn": "hypercorn", "supervisord-once": "supervisord"}[s.Name]
+			program := map[string]string{
+				"uvicorn": "uvicorn", "hypercorn": "hypercorn", "supervisord-once": "supervisord",
+			}[s.Name]
 			if testing.Short() || program == "" {
 				return
 			}

@@ -144,7 +144,8 @@ func (t *tracker) recoveries() {
 	t.waiting = slices.DeleteFunc(t.waiting, func(d *ledger.Death) bool {
 		if d.Fate == ledger.Recovered {
 			t.Recovered++
-			news = append(news, fmt.Sprintf("%s: back as pid %d after %s", deed(t.l.Injections.ByN[d.N]), d.Successor, check.Seconds.Show(d.Took().Seconds())))
+			news = append(news, fmt.Sprintf("%s: back as pid %d after %s", deed(t.l.Injections.ByN[d.N]), d.Successor,
+				check.Seconds.Show(d.Took().Seconds())))
 		}
 		return d.Fate != ledger.Waiting
 	})

@@ -31,7 +31,8 @@ func TestScenariosThatPagesShowAreValid(t *testing.T) {
 		}
 	}
 	g.Expect(names).To(ConsistOf(
-		"kill-under-load", "worker-and-neighbour", "my-storm", "kill-one", "web-unit", "container", "supervised", "by-port", "three-workers"))
+		"kill-under-load", "worker-and-neighbour", "my-storm", "kill-one", "web-unit", "container", "supervised",
+		"by-port", "three-workers"))
 }
 
 // shown is a condition in a page, of a family of metrics; N stands for a number there.
@@ -39,7 +40,9 @@ var shown = regexp.MustCompile(`\b(?:allow +)?([a-z]+)(?:\.[a-z0-9_]+)+\s*[=!<>]
 	"(?:-?[0-9][^\\s`\\],)'\";]*(?: floor\\.[a-z]+)?|[a-z]+(?:\\.[a-z0-9_]+)+|N\\b)(?: for [0-9][0-9a-z.]*)?")
 
 // shownAsRefused are those that pages show to say that they are errors.
-var shownAsRefused = []string{"tasks.lost >= 0", "pool.ready >= 0", "load.achieved >= 110%", "tasks.ok > tasks.submitted"}
+var shownAsRefused = []string{
+	"tasks.lost >= 0", "pool.ready >= 0", "load.achieved >= 110%", "tasks.ok > tasks.submitted",
+}
 
 // Pages show conditions, in scenarios and in sentences, which people copy too.
 func TestConditionsThatPagesShowAreValid(t *testing.T) {
@@ -73,7 +76,8 @@ func TestConditionsThatPagesShowAreValid(t *testing.T) {
 						err = r.Fits(under)
 					}
 					if slices.Contains(shownAsRefused, condition) {
-						g.Expect(err).To(HaveOccurred(), "%s: %s under %s is told to be an error", page, condition, under)
+						g.Expect(err).To(HaveOccurred(), "%s: %s under %s is told to be an error", page,
+							condition, under)
 						refused[condition] = true
 						continue
 					}
@@ -89,7 +93,8 @@ func TestConditionsThatPagesShowAreValid(t *testing.T) {
 	g.Expect(valid).To(BeNumerically(">", 20))
 }
 
-// Of tasks that hang none is lost, and where all fail neither: what is taught and what the library asks is that all are settled.
+// Of tasks that hang none is lost, and where all fail neither: what is taught and what the library asks is that all are
+// settled.
 func TestNobodyIsTaughtToAskOfLostTasksAlone(t *testing.T) {
 	g := NewWithT(t)
 	var files []string
@@ -103,6 +108,7 @@ func TestNobodyIsTaughtToAskOfLostTasksAlone(t *testing.T) {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(asks.FindString(string(text))).To(BeEmpty(), "%s: ask for tasks.unsettled == 0, which counts those that hang too", file)
+		g.Expect(asks.FindString(string(text))).To(BeEmpty(),
+			"%s: ask for tasks.unsettled == 0, which counts those that hang too", file)
 	}
 }

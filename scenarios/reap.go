@@ -8,8 +8,8 @@ import (
 	"github.com/respawn-go/respawn/internal/procfs"
 )
 
-// reapInherited reaps the zombies that this process was handed as process 1 of its namespace, where nobody else does. It is for
-// the time between runs: what is waited for by those who started it is left alone by looking twice.
+// reapInherited reaps the zombies that this process was handed as process 1 of its namespace, where nobody else does.
+// It is for the time between runs: what is waited for by those who started it is left alone by looking twice.
 func reapInherited() {
 	if os.Getpid() != 1 {
 		return

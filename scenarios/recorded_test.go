@@ -14,8 +14,8 @@ import (
 	"github.com/respawn-go/respawn/scenarios"
 )
 
-// A history of eleven faults of ten kinds, recorded before faults had a room of their own (schema version 1), is judged as it was,
-// and its replay finds each of them again by its one-line form.
+// A history of eleven faults of ten kinds, recorded before faults had a room of their own (schema version 1), is judged
+// as it was, and its replay finds each of them again by its one-line form.
 func TestAnEarlierRecordIsJudgedAndReplayedAsItWas(t *testing.T) {
 	g := NewWithT(t)
 	packed, err := os.Open("testdata/every-fault.jsonl.gz")
@@ -41,6 +41,7 @@ func TestAnEarlierRecordIsJudgedAndReplayedAsItWas(t *testing.T) {
 		lines = append(lines, s.Fault.String())
 	}
 	g.Expect(lines).To(ConsistOf(
-		"signal KILL", "exit 3", "exit 3", "panic oh no", "pause 100ms", "crashpoint after-write", "fds 40", "spawn fail 1", "resize 4", "restart", "close",
+		"signal KILL", "exit 3", "exit 3", "panic oh no", "pause 100ms", "crashpoint after-write", "fds 40",
+		"spawn fail 1", "resize 4", "restart", "close",
 	))
 }

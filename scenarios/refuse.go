@@ -12,8 +12,8 @@ import (
 // ofExecutions are the beginnings of metrics that nothing but the executions tells.
 var ofExecutions = []string{"tasks.executions.", "tasks.requeue.", "slots.together.between"}
 
-// refuse names what the scenario asks of a driver that cannot tell it: a run would wait for a victim that is never found, or
-// expect a number that nobody counts.
+// refuse names what the scenario asks of a driver that cannot tell it: a run would wait for a victim that is never
+// found, or expect a number that nobody counts.
 func (s *Scenario) refuse(t history.Target) error {
 	row := targets.Of(t.Kind)
 	if row.Name == "" || row.Can.All || slices.Contains(t.Can, "witness") {
@@ -25,7 +25,8 @@ func (s *Scenario) refuse(t history.Target) error {
 	}
 	var found Problems
 	lacks := func(path, format string, args ...any) {
-		err := fmt.Errorf(format+", which the %s of %s does not tell (can: witness%s)", append(args, t.Kind, t.Name, see)...)
+		err := fmt.Errorf(format+", which the %s of %s does not tell (can: witness%s)",
+			append(args, t.Kind, t.Name, see)...)
 		found = append(found, s.problemAt(path, err))
 	}
 	for i, n := range s.Chaos {
@@ -39,7 +40,8 @@ func (s *Scenario) refuse(t history.Target) error {
 	}
 	for group, list := range map[string][]Condition{"steady": s.Steady, "expect": s.Expect, "abort": s.Abort} {
 		for i, c := range list {
-			if r, err := c.rule(group); err == nil && slices.ContainsFunc(ofExecutions, func(of string) bool { return strings.HasPrefix(r.Metric, of) }) {
+			if r, err := c.rule(group); err == nil &&
+				slices.ContainsFunc(ofExecutions, func(of string) bool { return strings.HasPrefix(r.Metric, of) }) {
 				lacks(fmt.Sprintf("%s.%d", group, i), "%s needs to know of executions", r.Metric)
 			}
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// Replay is a run as its history has it: with its Seed and Shots as RunOptions, the same faults strike the same ranks at the
-// same times again.
+// Replay is a run as its history has it: with its Seed and Shots as RunOptions, the same faults strike the same ranks
+// at the same times again.
 type Replay struct {
 	Scenario *Scenario
 	Seed     uint64
@@ -17,8 +17,8 @@ type Replay struct {
 	Left     int // injections that found no victim: they are not among the shots
 }
 
-// ReadReplay reads a run out of its history. The text in the history is what was run: opts is for NoExec and OwnTarget. A record that was
-// cut short, that has no faults, or of a run whose target only its caller can make, is an error.
+// ReadReplay reads a run out of its history. The text in the history is what was run: opts is for NoExec and OwnTarget.
+// A record that was cut short, that has no faults, or of a run whose target only its caller can make, is an error.
 func ReadReplay(path string, opts Options) (*Replay, error) {
 	in, err := history.Open(path)
 	if err != nil {
@@ -29,7 +29,8 @@ func ReadReplay(path string, opts Options) (*Replay, error) {
 	case h.Source == "":
 		return nil, fmt.Errorf("%s was not made from a scenario file: there is nothing to run again", path)
 	case h.OwnTarget && !opts.OwnTarget:
-		return nil, fmt.Errorf("%s is of a target that a test made, not its scenario; that test injects its faults again with: RESPAWN_REPLAY=%s %s",
+		return nil, fmt.Errorf("%s is of a target that a test made, not its scenario; that test injects its faults "+
+			"again with: RESPAWN_REPLAY=%s %s",
 			path, Quoted(path), cmp.Or(h.Command, "go test"))
 	}
 	r := &Replay{Seed: in.Header.Seed}
@@ -46,7 +47,8 @@ func ReadReplay(path string, opts Options) (*Replay, error) {
 		}
 	}
 	if in.Truncated() {
-		return nil, fmt.Errorf("%s: line %d: %w: its run did not come to an end, nor may its trace", path, in.Line(), history.ErrCutShort)
+		return nil, fmt.Errorf("%s: line %d: %w: its run did not come to an end, nor may its trace",
+			path, in.Line(), history.ErrCutShort)
 	}
 	if r.Shots, r.Left, err = chaos.Trace(trace, r.Scenario.engine()); err != nil {
 		return nil, err

@@ -48,7 +48,9 @@ func lastLine(text []byte) int {
 
 func TestOnlyAWholeTraceIsInjectedAgain(t *testing.T) {
 	g := NewWithT(t)
-	fault := history.Event{Fault: &history.Fault{N: 1, Op: history.Planned, Fault: "signal KILL", Victim: &history.Victim{}}}
+	fault := history.Event{
+		Fault: &history.Fault{N: 1, Op: history.Planned, Fault: "signal KILL", Victim: &history.Victim{}},
+	}
 
 	h := history.Header{Source: replayed, Seed: 7}
 	missed := history.Event{Fault: &history.Fault{N: 2, Op: history.Planned, Fault: "signal KILL"}}
@@ -63,7 +65,8 @@ func TestOnlyAWholeTraceIsInjectedAgain(t *testing.T) {
 		recorded(t, h, false, fault): "its run did not come to an end",
 		recorded(t, h, true):         "has no planned fault: there is nothing to inject again",
 		recorded(t, h, true, missed): "has no planned fault that found a victim: there is nothing to inject again",
-		recorded(t, history.Header{Source: replayed, OwnTarget: true}, true, fault): "that test injects its faults again with: RESPAWN_REPLAY=",
+		recorded(t, history.Header{Source: replayed, OwnTarget: true}, true,
+			fault): "that test injects its faults again with: RESPAWN_REPLAY=",
 	} {
 		_, err = scenarios.ReadReplay(path, scenarios.Options{})
 		g.Expect(err).To(MatchError(ContainSubstring(why)))

@@ -59,10 +59,10 @@ type RunOptions struct {
 	Baseline []*reports.Report
 }
 
-// Run runs the scenario, judges it, and leaves its files in place of those of an earlier run. The report tells the verdict:
-// ERROR if the target could not be started, ABORTED if ctx ended first. When ctx ends the run is healed, judged and reported
-// all the same. An error tells that there is no report: [Problems] of the scenario on this host, files that cannot be
-// written, or [reports.ErrTaken].
+// Run runs the scenario, judges it, and leaves its files in place of those of an earlier run. The report tells the
+// verdict: ERROR if the target could not be started, ABORTED if ctx ended first. When ctx ends the run is healed,
+// judged and reported all the same. An error tells that there is no report: [Problems] of the scenario on this host,
+// files that cannot be written, or [reports.ErrTaken].
 func (s *Scenario) Run(ctx context.Context, o RunOptions) (*reports.Report, error) {
 	reapInherited()
 	taken, err := reports.Take(o.Dir, o.Command)
@@ -118,14 +118,17 @@ func (s *Scenario) run(ctx context.Context, path string, o RunOptions) (*reports
 func (s *Scenario) unstarted(o RunOptions, v check.Verdict, cause string) *reports.Report {
 	return &reports.Report{
 		Facts: reports.Facts{
-			SchemaVersion: reports.SchemaVersion, Run: rand.Text(), Test: o.Test, Scenario: s.Name, Description: s.Description, Seed: s.seed(o), Command: o.Command,
-			Started: time.Now(), Environment: Environment(), Capabilities: capabilities(), Faults: []reports.Injection{}, Exits: []reports.Exit{},
+			SchemaVersion: reports.SchemaVersion, Run: rand.Text(), Test: o.Test, Scenario: s.Name,
+			Description: s.Description, Seed: s.seed(o), Command: o.Command,
+			Started: time.Now(), Environment: Environment(), Capabilities: capabilities(),
+			Faults: []reports.Injection{}, Exits: []reports.Exit{},
 		},
 		Result: check.Result{Verdict: v, Cause: cause},
 	}
 }
 
-// experiment is a digest of what the scenario asks for. How it is named and described, and its seed, are no part of that.
+// experiment is a digest of what the scenario asks for. How it is named and described, and its seed, are no part of
+// that.
 func (s *Scenario) experiment() string {
 	c := *s
 	c.Name, c.Description, c.Labels, c.Seed, c.Short = "", "", nil, 0, Overrides{}
@@ -197,9 +200,11 @@ func (s *Scenario) record(ctx context.Context, path string, o RunOptions) error 
 func (s *Scenario) prepare(o RunOptions) *chaos.Run {
 	seed := s.seed(o)
 	run := &chaos.Run{
-		Seed: seed, Chaos: s.engine(), Shots: o.Shots, Load: s.Load.engine(), MinAlive: s.minAlive(), Settle: s.settle(),
+		Seed: seed, Chaos: s.engine(), Shots: o.Shots, Load: s.Load.engine(), MinAlive: s.minAlive(),
+		Settle: s.settle(),
 		Header: history.Header{
-			Run: rand.Text(), Test: o.Test, Scenario: s.Name, Description: s.Description, Seed: seed, Command: o.Command, Source: string(s.text), Experiment: s.experiment(),
+			Run: rand.Text(), Test: o.Test, Scenario: s.Name, Description: s.Description, Seed: seed,
+			Command: o.Command, Source: string(s.text), Experiment: s.experiment(),
 			OwnTarget: o.Target != nil, Environment: Environment(), Capabilities: capabilities(),
 		},
 	}
@@ -209,7 +214,8 @@ func (s *Scenario) prepare(o RunOptions) *chaos.Run {
 	return run
 }
 
-// follow judges the run while it goes on: it tells how far it is, and ends it as soon as an abort condition of the scenario holds.
+// follow judges the run while it goes on: it tells how far it is, and ends it as soon as an abort condition of the
+// scenario holds.
 func (s *Scenario) follow(run *chaos.Run, tell func(Progress)) {
 	header := run.Header
 	header.Target = run.Target.Describe()
@@ -230,7 +236,8 @@ func (s *Scenario) follow(run *chaos.Run, tell func(Progress)) {
 	}
 	for _, r := range header.Rules {
 		if r.Group == "abort" {
-			run.Abort = append(run.Abort, chaos.Abort{Rule: r.Text, Tripped: func(history.Event) bool { // after Progress
+			run.Abort = append(run.Abort, chaos.Abort{Rule: r.Text, Tripped: func(history.Event) bool {
+				// after Progress
 				t, tripped := live.Tripped()
 				return tripped && t.Text == r.Text
 			}})

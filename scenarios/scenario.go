@@ -34,15 +34,18 @@ type Scenario struct {
 	at   map[string]*yaml.Node
 }
 
-// Argument is what names the scenario on the command line of respawn run: its file as it was given, or its name in the library.
+// Argument is what names the scenario on the command line of respawn run: its file as it was given, or its name in the
+// library.
 func (s *Scenario) Argument() string {
-	if name, ok := strings.CutPrefix(s.file, "library/"); ok && slices.Contains(Library(), strings.TrimSuffix(name, ".yaml")) {
+	if name, ok := strings.CutPrefix(s.file, "library/"); ok &&
+		slices.Contains(Library(), strings.TrimSuffix(name, ".yaml")) {
 		return strings.TrimSuffix(name, ".yaml")
 	}
 	return s.file
 }
 
-// Streamed tells whether the scenario came from what can be read only once, such as standard input: its text is in the history.
+// Streamed tells whether the scenario came from what can be read only once, such as standard input: its text is in the
+// history.
 func (s *Scenario) Streamed() bool { return isStream(s.file) }
 
 // HasShort tells whether the scenario has a short form.

@@ -17,7 +17,8 @@ func (w When) check(d *decoder, path string) {
 		}
 	}
 	if kinds > 1 {
-		d.fail(path, "every, poisson, burst and sequence contradict each other: want one (burst may have an every between bursts)")
+		d.fail(path, "every, poisson, burst and sequence contradict each other: want one (burst may have an every "+
+			"between bursts)")
 		return
 	}
 	if w.Jitter > 0 && w.Every == 0 {
@@ -118,12 +119,14 @@ func (s *Scenario) checkTimeout(d *decoder) {
 	case s.Timeout > 0:
 		d.fail("timeout", "timeout (%v) ends the run before its faults do (%v)", timeout, scheduled)
 	default:
-		d.fail(s.lastPath(), "the timeout (%v unless you set it) ends the run before its faults do (%v): set timeout", timeout, Duration(scheduled))
+		d.fail(s.lastPath(), "the timeout (%v unless you set it) ends the run before its faults do (%v): set timeout",
+			timeout, Duration(scheduled))
 	}
 	for group, list := range map[string][]Condition{"steady": s.Steady, "expect": s.Expect, "abort": s.Abort} {
 		for i, c := range list {
 			if r, err := c.rule(group); err == nil && r.For > timeout.Std() {
-				d.fail(fmt.Sprintf("%s.%d", group, i), "for %v is longer than the timeout of the whole run (%v)", Duration(r.For), timeout)
+				d.fail(fmt.Sprintf("%s.%d", group, i), "for %v is longer than the timeout of the whole run (%v)",
+					Duration(r.For), timeout)
 			}
 		}
 	}

@@ -42,7 +42,8 @@ func MakeSchema() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// definitionName is what a type of the format is called in the schema: those of a kind of target with the kind's folder in front.
+// definitionName is what a type of the format is called in the schema: those of a kind of target with the kind's folder
+// in front.
 func definitionName(t reflect.Type) string {
 	if t.PkgPath() == reflect.TypeFor[Scenario]().PkgPath() || t.Name() == "" {
 		return t.Name()
@@ -72,7 +73,9 @@ func scalarSchema(t reflect.Type) *jsonschema.Schema {
 	}
 	switch t {
 	case reflect.TypeFor[Range]():
-		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "integer", Minimum: "1"}, {Type: "string", Pattern: `^[1-9][0-9]*\.\.[1-9][0-9]*$`}}}
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
+			{Type: "integer", Minimum: "1"}, {Type: "string", Pattern: `^[1-9][0-9]*\.\.[1-9][0-9]*$`},
+		}}
 	case reflect.TypeFor[Count]():
 		return &jsonschema.Schema{Type: "integer", Minimum: "0"}
 	case reflect.TypeFor[Overrides]():
@@ -154,7 +157,8 @@ func orScalar(def *jsonschema.Schema, t reflect.Type) *jsonschema.Schema {
 // conditionSchema lets editors complete the metrics' names.
 func conditionSchema() *jsonschema.Schema {
 	return &jsonschema.Schema{
-		Type: "string", Description: "metric, comparison, value with unit, optionally for a duration: pool.ready == 8; allow in front asks for less than every scenario requires",
+		Type: "string", Description: "metric, comparison, value with unit, optionally for a duration: pool.ready == " +
+			"8; allow in front asks for less than every scenario requires",
 		Pattern: `^(allow\s+)?(` + strings.Join(metricNames(), "|") + `)\s*(==|!=|<=|>=|<|>)\s*\S.*$`,
 	}
 }

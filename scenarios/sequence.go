@@ -40,7 +40,10 @@ func (r *Replay) Strikes() ([]Strike, error) {
 			return nil, err
 		}
 		pick := s.Chaos[shot.Nemesis].Pick
-		one := Strike{At: shot.At.Round(time.Microsecond), Fault: fault, Slot: -1, Role: pick.Role, State: pick.State, Phase: pick.Phase, In: pick.In}
+		one := Strike{
+			At: shot.At.Round(time.Microsecond), Fault: fault, Slot: -1, Role: pick.Role, State: pick.State,
+			Phase: pick.Phase, In: pick.In,
+		}
 		if len(shot.Aims) == 0 || shot.Fault.Traits().Whole {
 			list = append(list, Strike{At: one.At, Fault: fault, Whole: true})
 			continue
@@ -86,8 +89,9 @@ func inline(n *yaml.Node) (string, error) {
 	return strings.Join(strings.Fields(string(text)), " "), err
 }
 
-// Sequence is the text of a scenario with these strikes in place of its faults, after settings as of Options.Set. Its short form
-// is left out, since that may change what is no longer there. The mistakes of what comes of it are [Problems].
+// Sequence is the text of a scenario with these strikes in place of its faults, after settings as of Options.Set. Its
+// short form is left out, since that may change what is no longer there. The mistakes of what comes of it are
+// [Problems].
 func (s *Scenario) Sequence(name, description string, strikes []Strike, set []string) ([]byte, error) {
 	d := &decoder{file: s.file, at: map[string]*yaml.Node{}}
 	root, ok := d.document(s.text)

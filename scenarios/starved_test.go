@@ -29,7 +29,8 @@ func TestNoBusyHostTurnsALimitOnTimeIntoAFailure(t *testing.T) {
 
 func TestNoLimitOnCPUTimeTurnsALimitOnTimeIntoAFailure(t *testing.T) {
 	takes.Seconds(t)
-	envs := map[string][]string{} // with groups of this process, which runs in it count: no other test goes on meanwhile
+	// with groups of this process, which runs in it count: no other test goes on meanwhile
+	envs := map[string][]string{}
 	for _, name := range starved() {
 		envs[name] = []string{envGroup + "=" + tenthOfACPU(t)}
 	}
@@ -47,7 +48,8 @@ func starved() []string {
 	return []string{timed[0], onBroken}
 }
 
-// starvedRuns runs them side by side, each with so much more in its environment: none fails, and one with a bug still does.
+// starvedRuns runs them side by side, each with so much more in its environment: none fails, and one with a bug still
+// does.
 func starvedRuns(t *testing.T, envs map[string][]string) {
 	runs := runAhead(starved(), func(name string) (*reports.Report, string, error) {
 		env := envs[name]
@@ -55,7 +57,8 @@ func starvedRuns(t *testing.T, envs map[string][]string) {
 		case onBroken:
 			return runIn(t, env, "random-kill", "target.pool.bugs=[loses-tasks]", "settle=3s")
 		case "kill-storm": // as in the long form: the short one has left out the wall time for hosts like this
-			return runIn(t, env, name, "expect=[tasks.ok == 400, tasks.wall <= 3s, slot.recovery.max <= 300x floor.respawn]")
+			return runIn(t, env, name,
+				"expect=[tasks.ok == 400, tasks.wall <= 3s, slot.recovery.max <= 300x floor.respawn]")
 		}
 		return runIn(t, env, name)
 	})

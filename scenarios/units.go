@@ -4,7 +4,8 @@ import (
 	"github.com/respawn-go/respawn/internal/units"
 )
 
-// The scalar types of a scenario. Each is written with its unit, and a bare number is an error. The zero value means "not set".
+// The scalar types of a scenario. Each is written with its unit, and a bare number is an error. The zero value means
+// "not set".
 type (
 	// Duration is a time.ParseDuration text: 250ms, 1m30s.
 	Duration = units.Duration

@@ -102,7 +102,8 @@ func (d *decoder) exactlyOne(path string, v any) bool {
 		return false
 	}
 	known := keysOf(fieldsOf(reflect.TypeOf(v)))
-	set := slices.DeleteFunc(slices.Sorted(slices.Values(known)), func(key string) bool { return d.at[join(path, key)] == nil })
+	set := slices.DeleteFunc(slices.Sorted(slices.Values(known)),
+		func(key string) bool { return d.at[join(path, key)] == nil })
 	switch len(set) {
 	case 0:
 		d.fail(path, "want one of %s", strings.Join(known, ", "))
@@ -118,10 +119,12 @@ func (n *Nemesis) check(d *decoder, path string, size, largest int) {
 	n.Fault.check(d, path+".fault")
 	names := n.Fault.names()
 	if n.Pick != (Pick{}) && len(names) > 0 && !n.Fault.some(func(t chaos.Traits) bool { return !t.Whole }) {
-		d.fail(path+".pick", "nobody is picked for %s, on the target as a whole: leave pick out", strings.Join(names, " and "))
+		d.fail(path+".pick", "nobody is picked for %s, on the target as a whole: leave pick out",
+			strings.Join(names, " and "))
 	}
 	set := chosen(n.Pick)
-	set = slices.DeleteFunc(set, func(k string) bool { return k == "role" || k == "state" || k == "phase" || k == "in" })
+	set = slices.DeleteFunc(set,
+		func(k string) bool { return k == "role" || k == "state" || k == "phase" || k == "in" })
 	if len(set) > 1 {
 		d.fail(path+".pick", "%s contradict each other: want one", strings.Join(set, " and "))
 	}
@@ -137,12 +140,14 @@ func (n *Nemesis) check(d *decoder, path string, size, largest int) {
 		return // there is nothing to count
 	}
 	if most := n.most(largest); float64(n.Require.Confirmed) > most {
-		d.fail(path+".require.confirmed", "%d confirmed injections cannot be reached: the schedule makes at most %.0f%s", n.Require.Confirmed, most, d.form)
+		d.fail(path+".require.confirmed",
+			"%d confirmed injections cannot be reached: the schedule makes at most %.0f%s",
+			n.Require.Confirmed, most, d.form)
 	}
 }
 
-// engine reports what the engine would refuse in the part of the scenario at path, at the place in it that matters most, unless
-// something is known to be wrong there.
+// engine reports what the engine would refuse in the part of the scenario at path, at the place in it that matters
+// most, unless something is known to be wrong there.
 func (d *decoder) engine(path, place string, err error) {
 	if err == nil || d.broken(path) {
 		return

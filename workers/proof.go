@@ -1,5 +1,5 @@
-// Package workers has what this project gives workers of other languages: their SDKs, which are files to be copied, and the tasks
-// by which such a worker is proved.
+// Package workers has what this project gives workers of other languages: their SDKs, which are files to be copied, and
+// the tasks by which such a worker is proved.
 package workers
 
 import (
@@ -20,8 +20,9 @@ func WritePython(dir string) error {
 //go:embed python/respawn_proof.py node/respawn_proof.mjs
 var proofs embed.FS
 
-// WriteProof writes the tasks of docs/wire.md, "To be proved", for each language that there is an SDK for, into a directory,
-// which must exist. A worker with an SDK that is started with the entry it returns in its environment has them beside its own.
+// WriteProof writes the tasks of docs/wire.md, "To be proved", for each language that there is an SDK for, into a
+// directory, which must exist. A worker with an SDK that is started with the entry it returns in its environment has
+// them beside its own.
 func WriteProof(dir string) (env string, err error) {
 	for _, name := range []string{"python/respawn_proof.py", "node/respawn_proof.mjs"} {
 		data, err := proofs.ReadFile(name)

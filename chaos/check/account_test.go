@@ -29,7 +29,8 @@ func TestExecutionsAreExcusedByTheDeathsThatCutThemShort(t *testing.T) {
 			s.kill(1).run(id, s.pids[2], s.now, s.now+tick)
 		}, 1},
 		"one death excuses one execution": {func(s *story, id uint64) {
-			s.run(id, s.pids[1], s.now, 0).kill(1).run(id, s.pids[2], s.now, s.now+tick).run(id, s.pids[3], s.now, s.now+tick)
+			s.run(id, s.pids[1], s.now, 0).kill(1).run(id, s.pids[2], s.now, s.now+tick).run(id, s.pids[3],
+				s.now, s.now+tick)
 			s.settle(id, history.OK, "")
 		}, 1},
 		"a death before the execution excuses nothing": {func(s *story, id uint64) {
@@ -59,15 +60,15 @@ func TestTasksAreAccountedFor(t *testing.T) {
 	s.submit()
 	m := s.verify(4).stop().end().judge().Metrics // 1 more
 	for name, want := range map[string]float64{
-		"submitted": 11, "settled": 9, "ok": 5, "hung": 1, "failed": 1, "rejected": 1, "lost": 2, "wrong": 1, "duplicated": 1,
-		"executions.total": 5, "executions.max": 1, "executions.mean": 1, "retried": 0,
+		"submitted": 11, "settled": 9, "ok": 5, "hung": 1, "failed": 1, "rejected": 1, "lost": 2, "wrong": 1,
+		"duplicated": 1, "executions.total": 5, "executions.max": 1, "executions.mean": 1, "retried": 0,
 	} {
 		g.Expect(m["tasks."+name]).To(Equal(want), name)
 	}
 }
 
-// The second answer may be told before the first one is recorded. What a pool itself drops as late is not delivered twice, and
-// bears the pool's own number.
+// The second answer may be told before the first one is recorded. What a pool itself drops as late is not delivered
+// twice, and bears the pool's own number.
 func TestAnswersThatComeTwice(t *testing.T) {
 	told := func(op history.MemberOp, task uint64) history.MemberEvent {
 		return history.MemberEvent{Op: op, Slot: -1, Task: task}
@@ -94,7 +95,8 @@ func TestAnswersThatComeTwice(t *testing.T) {
 
 	without := newStory(4)
 	without.h.Load = nil
-	without.boot().stage(history.Steady).sample(4).stage(history.Chaos).member(told(history.AnsweredTwice, 77)).kill(0).stage(history.Settle).sample(4).stage(history.Verify)
+	without.boot().stage(history.Steady).sample(4).stage(history.Chaos).member(told(history.AnsweredTwice, 77)).kill(0).
+		stage(history.Settle).sample(4).stage(history.Verify)
 	for slot := range 4 {
 		without.probe(slot, 0)
 	}
@@ -110,7 +112,8 @@ func TestTheFirstTaskOfSeveralIsNamed(t *testing.T) {
 		for range 5 {
 			s.work(1).settle(s.task, history.OK, "")
 		}
-		g.Expect(s.verify(4).stop().end().judge().Cause).To(Equal("5 tasks of 10 ended twice for their submitter; the first is task 5, with 2 outcomes"))
+		g.Expect(s.verify(4).stop().end().judge().Cause).
+			To(Equal("5 tasks of 10 ended twice for their submitter; the first is task 5, with 2 outcomes"))
 	}
 }
 
@@ -177,7 +180,8 @@ func TestLoadIsComparedWithWhatIsStated(t *testing.T) {
 		ends history.Outcome // of three tasks of four
 		want float64
 	}{
-		"closed loop":           {history.Load{Concurrency: 2}, history.OK, 0.25}, // one task in flight half of the time
+		// one task in flight half of the time
+		"closed loop":           {history.Load{Concurrency: 2}, history.OK, 0.25},
 		"open loop":             {history.Load{Rate: 500}, history.OK, 0.5},
 		"count":                 {history.Load{Count: 100}, history.OK, 1},
 		"closed loop, rejected": {history.Load{Concurrency: 2}, history.Rejected, 0.25 / 4},
@@ -194,7 +198,8 @@ func TestLoadIsComparedWithWhatIsStated(t *testing.T) {
 				if i%4 > 0 {
 					o = c.ends
 				}
-				s.wait(tick).add(history.Event{Task: &history.Task{ID: id, Op: history.Settled, Outcome: o, Latency: 2 * tick}})
+				s.wait(tick).
+					add(history.Event{Task: &history.Task{ID: id, Op: history.Settled, Outcome: o, Latency: 2 * tick}})
 				s.wait(tick)
 			}
 			s.stage(history.Verify)
@@ -225,7 +230,10 @@ func TestWhatIsLostWithTheParentIsNoBystander(t *testing.T) {
 			s.add(history.Event{Fault: &history.Fault{N: 1, Op: op, Fault: "supervisor KILL", Victim: parent}})
 		}
 		s.settle(id, history.Lost, "the parent is gone")
-		s.add(history.Event{Fault: &history.Fault{N: 1, Op: history.Concluded, Outcome: outcome, Fatal: outcome == history.Confirmed, Victim: parent, Receipt: &history.Receipt{Tier: "wait status"}}})
+		s.add(history.Event{Fault: &history.Fault{
+			N: 1, Op: history.Concluded, Outcome: outcome, Fatal: outcome == history.Confirmed, Victim: parent,
+			Receipt: &history.Receipt{Tier: "wait status"},
+		}})
 		g.Expect(s.verify(4).stop().end().judge().Metrics).To(HaveKeyWithValue("blame.bystanders", want), outcome)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// tampered is a run that went well, whose record then lost, repeated or exchanged some of its lines, or facts in them. Its
-// end is mended, so that nothing but what the lines say is left to judge by.
+// tampered is a run that went well, whose record then lost, repeated or exchanged some of its lines, or facts in them.
+// Its end is mended, so that nothing but what the lines say is left to judge by.
 func tampered(t *rapid.T) *story {
 	s := anyRun(t)
 	events := s.events[:len(s.events)-1]
@@ -21,7 +21,8 @@ func tampered(t *rapid.T) *story {
 		if len(events) == 0 {
 			break
 		}
-		switch rapid.SampledFrom([]string{"drop", "drop", "drop all alike", "repeat", "exchange", "lose a fact"}).Draw(t, "change") {
+		switch rapid.SampledFrom([]string{"drop", "drop", "drop all alike", "repeat", "exchange", "lose a fact"}).
+			Draw(t, "change") {
 		case "drop":
 			i := at()
 			events = slices.Delete(events, i, i+1)
@@ -82,8 +83,8 @@ func kindOf(e history.Event) string {
 	return "other"
 }
 
-// A record that was tampered with is judged without a crash, and passes only if what is left of it proves a run: written
-// anew here, in the plainest way, from what DESIGN demands of every scenario.
+// A record that was tampered with is judged without a crash, and passes only if what is left of it proves a run:
+// written anew here, in the plainest way, from what DESIGN demands of every scenario.
 func TestATamperedRecordPassesOnlyIfWhatIsLeftProvesIt(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := tampered(t)
@@ -126,7 +127,8 @@ func unproven(s *story) string {
 			}
 		case e.Run != nil:
 			ran[e.Run.Task] = true
-		case e.Probe != nil && e.Probe.Op == history.Answered && e.Probe.For == 0 && stage == "verify" && e.Probe.PID > 0:
+		case e.Probe != nil && e.Probe.Op == history.Answered && e.Probe.For == 0 && stage == "verify" &&
+			e.Probe.PID > 0:
 			answered[e.Probe.Slot] = true
 		case e.Sample != nil:
 			verified = verified || stage == "verify"

@@ -24,7 +24,8 @@ func (s *state) breach(t Threshold) (text string, line int) {
 	}
 	text = t.short()
 	if few, ok := s.few(t.Metric); ok {
-		text = fmt.Sprintf("%s cannot be %s: of the %d samples that it needs there are %d, from %s to %s", t.Metric, t.wanted(), few.need,
+		text = fmt.Sprintf("%s cannot be %s: of the %d samples that it needs there are %d, from %s to %s",
+			t.Metric, t.wanted(), few.need,
 			few.N(), Seconds.Show(few.Smallest(1)), Seconds.Show(few.Smallest(few.N())))
 	} else if t.Samples > 1 {
 		text += fmt.Sprintf(" (%d samples)", t.Samples)
@@ -37,15 +38,19 @@ func (s *state) breach(t Threshold) (text string, line int) {
 
 // explanations are the sentences for breaches that are best told by their first case.
 var explanations = map[string]func(s *state, n int) (string, int){
-	"tasks.lost":         (*state).sayLost,
-	"tasks.unwitnessed":  (*state).sayUnwitnessed,
-	"tasks.early":        (*state).sayEarly,
-	"tasks.outside":      (*state).sayOutside,
-	"tasks.overlapping":  (*state).sayOverlapping,
-	"results.misnamed":   (*state).sayMisnamed,
-	"tasks.hung":         func(s *state, n int) (string, int) { return s.sayOutcome(n, history.Hung, "had no outcome by the end") },
-	"tasks.failed":       func(s *state, n int) (string, int) { return s.sayOutcome(n, history.Failed, "failed") },
-	"tasks.wrong":        func(s *state, n int) (string, int) { return s.sayOutcome(n, history.Wrong, "gave a wrong value") },
+	"tasks.lost":        (*state).sayLost,
+	"tasks.unwitnessed": (*state).sayUnwitnessed,
+	"tasks.early":       (*state).sayEarly,
+	"tasks.outside":     (*state).sayOutside,
+	"tasks.overlapping": (*state).sayOverlapping,
+	"results.misnamed":  (*state).sayMisnamed,
+	"tasks.hung": func(s *state, n int) (string, int) {
+		return s.sayOutcome(n, history.Hung, "had no outcome by the end")
+	},
+	"tasks.failed": func(s *state, n int) (string, int) { return s.sayOutcome(n, history.Failed, "failed") },
+	"tasks.wrong": func(s *state, n int) (string, int) {
+		return s.sayOutcome(n, history.Wrong, "gave a wrong value")
+	},
 	"tasks.duplicated":   (*state).sayDuplicated,
 	"blame.bystanders":   (*state).sayBystanders,
 	"exits.unexplained":  (*state).sayUnexplained,
@@ -63,8 +68,12 @@ var explanations = map[string]func(s *state, n int) (string, int){
 	"pool.surplus":       (*state).saySurplus,
 	"processes.orphaned": (*state).sayOrphaned,
 	"processes.left":     (*state).sayLeftBehind,
-	"processes.zombies":  func(s *state, n int) (string, int) { return sayLeft(s, n, "zombie", "zombies", "that nobody reaped") },
-	"cgroups.leaked":     func(s *state, n int) (string, int) { return sayLeft(s, n, "cgroup", "cgroups", "of the target") },
+	"processes.zombies": func(s *state, n int) (string, int) {
+		return sayLeft(s, n, "zombie", "zombies", "that nobody reaped")
+	},
+	"cgroups.leaked": func(s *state, n int) (string, int) {
+		return sayLeft(s, n, "cgroup", "cgroups", "of the target")
+	},
 }
 
 func (s *state) sayOutcome(n int, o history.Outcome, what string) (string, int) {
@@ -83,31 +92,37 @@ func (s *state) sayLost(n int) (string, int) {
 
 func (s *state) sayUnwitnessed(n int) (string, int) {
 	first := s.Tasks.Sums.FirstUnwitnessed
-	return s.ofTasks(n) + " gave a value though nobody witnessed an execution; " + theFirst(n) + first.String(), first.Line
+	return s.ofTasks(n) + " gave a value though nobody witnessed an execution; " + theFirst(n) + first.String(),
+		first.Line
 }
 
 func (s *state) sayEarly(n int) (string, int) {
 	first := s.Tasks.Sums.FirstEarly
-	return s.ofTasks(n) + " gave a value before " + pick(n, "it", "they") + " can have been done; " + theFirst(n) + first.String(), first.Line
+	return s.ofTasks(n) + " gave a value before " + pick(n, "it", "they") + " can have been done; " + theFirst(n) +
+		first.String(), first.Line
 }
 
 func (s *state) sayOutside(n int) (string, int) {
 	first := s.Evidence.FirstOutside
-	return number(n, "execution", "executions") + " of tasks " + wasWere(n) + " by processes that are no members; " + theFirst(n) + "of " + first.String(), first.Line
+	return number(n, "execution", "executions") + " of tasks " + wasWere(n) + " by processes that are no members; " +
+		theFirst(n) + "of " + first.String(), first.Line
 }
 
 func (s *state) sayMisnamed(n int) (string, int) {
 	first := s.Evidence.FirstMisnamed
-	return number(n, "answer", "answers") + " " + pick(n, "names", "name") + " a process that did not run the task; " + theFirst(n) + "to " + first.String(), first.Line
+	return number(n, "answer", "answers") + " " + pick(n, "names", "name") + " a process that did not run the task; " +
+		theFirst(n) + "to " + first.String(), first.Line
 }
 
 func (s *state) sayDuplicated(n int) (string, int) {
 	first := s.Tasks.Sums.FirstDuplicated
 	e := s.Tasks.All[first.ID]
 	if e.Ends > 1 {
-		return s.ofTasks(n) + " ended twice for their submitter; " + theFirst(n) + first.String() + fmt.Sprintf(", with %d outcomes", e.Ends), first.Line
+		return s.ofTasks(n) + " ended twice for their submitter; " + theFirst(n) + first.String() +
+			fmt.Sprintf(", with %d outcomes", e.Ends), first.Line
 	}
-	runs := append(s.Tasks.RunsOf(first.ID, e), s.Evidence.RunsOf(first.ID)...) // it is one of the load's or of the harness's own
+	// it is one of the load's or of the harness's own
+	runs := append(s.Tasks.RunsOf(first.ID, e), s.Evidence.RunsOf(first.ID)...)
 	by := make([]string, len(runs))
 	for i, r := range runs {
 		by[i] = "pid " + strconv.Itoa(int(r.PID))
@@ -119,7 +134,8 @@ func (s *state) sayDuplicated(n int) (string, int) {
 	if n > 1 {
 		often = "more often than there is a reason for"
 	}
-	return s.ofTasks(n) + " " + wasWere(n) + " run " + often + "; " + theFirst(n) + first.String() + ", run by " + and(by), first.Line
+	return s.ofTasks(n) + " " + wasWere(n) + " run " + often + "; " + theFirst(n) + first.String() + ", run by " +
+		and(by), first.Line
 }
 
 func (s *state) sayBystanders(n int) (string, int) {
@@ -127,7 +143,8 @@ func (s *state) sayBystanders(n int) (string, int) {
 	if first.Err == "" {
 		first.Err = "it was given up as lost, though no death cut an execution of it short"
 	}
-	return number(n, "task", "tasks") + " paid for the death of a member that " + theyDidNot(n) + "; " + theFirst(n) + first.String(), first.Line
+	return number(n, "task", "tasks") + " paid for the death of a member that " + theyDidNot(n) + "; " + theFirst(n) +
+		first.String(), first.Line
 }
 
 func (s *state) sayUnexplained(n int) (string, int) {
@@ -146,7 +163,8 @@ func (s *state) sayCollateral(n int) (string, int) {
 
 func (s *state) sayUnlisted(n int) (string, int) {
 	first := s.Members.FirstUnlisted
-	return number(n, "process", "processes") + " beside the members died before a listing could name " + pick(n, "it", "them") + "; " + theFirst(n) + first.Err, first.Line
+	return number(n, "process", "processes") + " beside the members died before a listing could name " +
+		pick(n, "it", "them") + "; " + theFirst(n) + first.Err, first.Line
 }
 
 // sayExit tells of the first of those exits, and of the injection that they followed at once, if one did: then they are
@@ -177,7 +195,8 @@ func (s *state) sayExit(n int, is func(*ledger.Exit) bool, what string) (string,
 		}
 		what += "within " + Seconds.Show(last.Seconds()) + " of " + i.Deed()
 	}
-	return fmt.Sprintf("%s %s; %sslot %d, pid %d: %s", number(n, "member", "members"), what, theFirst(n), x.Slot, x.PID, why), x.Line
+	return fmt.Sprintf("%s %s; %sslot %d, pid %d: %s", number(n, "member", "members"), what, theFirst(n), x.Slot, x.PID,
+		why), x.Line
 }
 
 func (s *state) sayRejected(n int) (string, int) {
@@ -185,7 +204,8 @@ func (s *state) sayRejected(n int) (string, int) {
 	if first.Err == "" {
 		return "", 0
 	}
-	return number(n, "answer", "answers") + " " + isAre(n) + " missing or should never have come; " + theFirst(n) + first.Err, first.Line
+	return number(n, "answer", "answers") + " " + isAre(n) + " missing or should never have come; " + theFirst(n) +
+		first.Err, first.Line
 }
 
 func (s *state) saySilent(n int) (string, int) {
@@ -200,7 +220,8 @@ func (s *state) saySilent(n int) (string, int) {
 	case "presence":
 		text = fmt.Sprintf("%d of %d slots %s without a process at the end", n, s.Whole.Want, isAre(n))
 	case "call":
-		text = fmt.Sprintf("%d of %d slots %s without a process at the end, or the target does not answer", n, s.Whole.Want, isAre(n))
+		text = fmt.Sprintf("%d of %d slots %s without a process at the end, or the target does not answer",
+			n, s.Whole.Want, isAre(n))
 	}
 	switch {
 	case len(silent) > 5:
@@ -238,27 +259,33 @@ func (s *state) sizeLie() string {
 
 func (s *state) sayNotBack(n int) (string, int) {
 	d, first := s.distOf("slot.recovery.max")
-	return number(n, "slot", "slots") + " did not come back" + strings.Replace(first(d.Line), "the worst is", "the first is", 1), d.Line
+	return number(n, "slot", "slots") + " did not come back" +
+		strings.Replace(first(d.Line), "the worst is", "the first is", 1), d.Line
 }
 
 func (s *state) sayMissing(n int) (string, int) {
-	return fmt.Sprintf("%d of %d members %s not back when the faults were over", n, s.Looks.Last.Want, wasWere(n)) + s.sizeLie(), s.Looks.LastLine
+	return fmt.Sprintf("%d of %d members %s not back when the faults were over", n, s.Looks.Last.Want, wasWere(n)) +
+		s.sizeLie(), s.Looks.LastLine
 }
 
 func (s *state) saySurplus(n int) (string, int) {
-	return fmt.Sprintf("%d members were there when the faults were over, and there may be %d", s.Header.Target.Most+n, s.Header.Target.Most), s.Looks.LastLine
+	return fmt.Sprintf("%d members were there when the faults were over, and there may be %d",
+		s.Header.Target.Most+n, s.Header.Target.Most), s.Looks.LastLine
 }
 
 func (s *state) sayOrphaned(n int) (string, int) {
 	if gone := s.Looks.Gone; gone != nil && gone.Left > 0 {
-		return number(gone.Left, "process", "processes") + " of the target ran on after it was told to end, and " + wasWere(gone.Left) +
+		return number(gone.Left, "process", "processes") + " of the target ran on after it was told to end, and " +
+			wasWere(gone.Left) +
 			" ended by the harness", s.Looks.EndLine
 	}
-	return number(n, "process", "processes") + " of the target " + isAre(n) + " left that " + isAre(n) + " no member's", s.Looks.EndLine
+	return number(n, "process", "processes") + " of the target " + isAre(n) + " left that " + isAre(n) + " no member's",
+		s.Looks.EndLine
 }
 
 func (s *state) sayLeftBehind(n int) (string, int) {
-	return number(n, "process", "processes") + " of the target " + isAre(n) + " left that came with the faults and " + isAre(n) + " no member's", s.Looks.EndLine
+	return number(n, "process", "processes") + " of the target " + isAre(n) + " left that came with the faults and " +
+		isAre(n) + " no member's", s.Looks.EndLine
 }
 
 func sayLeft(s *state, n int, one, many, of string) (string, int) {
@@ -270,7 +297,8 @@ func (s *state) tooFewFaults(t Threshold) string {
 	if s.Injections.Outcomes[history.Confirmed] == 0 {
 		return "no fault was confirmed" + s.otherOutcomes()
 	}
-	return fmt.Sprintf("only %d of at least %s faults were confirmed%s", int(t.Actual), formatNumber(t.Limit), s.otherOutcomes())
+	return fmt.Sprintf("only %d of at least %s faults were confirmed%s",
+		int(t.Actual), formatNumber(t.Limit), s.otherOutcomes())
 }
 
 // otherOutcomes is ": 2 refused (no privilege), 1 missed".
@@ -282,7 +310,9 @@ func (s *state) otherOutcomes() string {
 		}
 	}
 	parts := []string{}
-	for _, o := range []history.FaultOutcome{history.AlreadyGone, history.Refused, history.Unconfirmed, history.Missed} {
+	for _, o := range []history.FaultOutcome{
+		history.AlreadyGone, history.Refused, history.Unconfirmed, history.Missed,
+	} {
 		if n := s.Injections.Outcomes[o]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s%s", n, strings.ReplaceAll(string(o), "_", " "), why[o]))
 		}
@@ -338,14 +368,16 @@ func (s *state) missing(r history.Rule) string {
 		return "there is no metric " + strconv.Quote(name)
 	}
 	if few, ok := s.few(name); ok {
-		return fmt.Sprintf("a %s needs %d samples, there are %d", name[strings.LastIndexByte(name, '.')+1:], few.need, few.N())
+		return fmt.Sprintf("a %s needs %d samples, there are %d", name[strings.LastIndexByte(name, '.')+1:],
+			few.need, few.N())
 	}
 	return "there is no data for " + name
 }
 
 func (s *state) sayApart(n int) (string, int) {
 	w := &s.Together.Sides[1]
-	text := "only " + strconv.Itoa(s.Workers()-n) + " of " + strconv.Itoa(s.Workers()) + " slots were at work at the same time at the end, however long their tasks lasted"
+	text := "only " + strconv.Itoa(s.Workers()-n) + " of " + strconv.Itoa(s.Workers()) +
+		" slots were at work at the same time at the end, however long their tasks lasted"
 	if w.Failed > 0 {
 		text += "; " + number(w.Failed, "task", "tasks") + " of theirs failed: " + w.Failure
 	}
@@ -357,7 +389,8 @@ func (s *state) saySlow(n int) (string, int) {
 	if took := was - s.CalmAnswerTime().Seconds(); took >= time.Millisecond.Seconds() {
 		starved = ", of which a starved host took " + Seconds.Show(took)
 	}
-	return number(n, "member", "members") + " took " + Seconds.Show(s.AnswerTime(1).Value) + " longer than their tasks at the end, at best; before the faults " +
+	return number(n, "member", "members") + " took " + Seconds.Show(s.AnswerTime(1).Value) +
+		" longer than their tasks at the end, at best; before the faults " +
 		Seconds.Show(was) + starved, s.Together.Sides[1].Line
 }
 
@@ -367,12 +400,14 @@ func (s *state) sayThrottled(int) (string, int) {
 	if was > 1.05*min(s.QueuePace(0).Value, float64(s.Workers())) {
 		starved = ", without what a starved host took"
 	}
-	return fmt.Sprintf("a queue of tasks was done %.1f at a time at the end, at best; before the faults %.1f%s: the target has %s of its throughput",
+	return fmt.Sprintf("a queue of tasks was done %.1f at a time at the end, at best; before the faults %.1f%s: the "+
+		"target has %s of its throughput",
 		is, was, starved, percent(is/was)), s.Queues.Line
 }
 
 func (s *state) sayOverlapping(n int) (string, int) {
 	first := s.Evidence.FirstOverlap
-	return number(n, "execution", "executions") + " began while another went on in the same process, which none did before the faults; " + theFirst(n) + "of " +
+	return number(n, "execution", "executions") +
+		" began while another went on in the same process, which none did before the faults; " + theFirst(n) + "of " +
 		first.String(), first.Line
 }

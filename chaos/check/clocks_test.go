@@ -34,7 +34,8 @@ func TestSlotRecoveryIsFromTheDeathToTheAnswerOfTheReplacement(t *testing.T) {
 func TestAnswerOfTheVictimItselfIsNoRecovery(t *testing.T) {
 	g := NewWithT(t)
 	s := calm().strike(2, history.Confirmed, true).probe(2, 1).expect("allow slots.silent >= 0")
-	s.exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"}).stage(history.Settle).work(0).sample(4).stage(history.Verify).sample(4).stop().end()
+	s.exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"}).stage(history.Settle).work(0).sample(4).
+		stage(history.Verify).sample(4).stop().end()
 	g.Expect(s.judge().Metrics).To(HaveKeyWithValue("slot.recovery.max", BeNumerically(">", 1e300)))
 }
 
@@ -109,14 +110,18 @@ func TestWhatNoMemberShouldSendFailsEveryRun(t *testing.T) {
 func TestDeathThatIsConfirmedAfterTheRecoveryCounts(t *testing.T) {
 	g := NewWithT(t)
 	s := calm()
-	s.add(history.Event{Fault: &history.Fault{N: 1, Op: history.Injected, Victim: &history.Victim{Slot: 2, PID: s.pids[2]}}})
+	s.add(history.Event{
+		Fault: &history.Fault{N: 1, Op: history.Injected, Victim: &history.Victim{Slot: 2, PID: s.pids[2]}},
+	})
 	died := s.now
 	s.exit(2, "", history.Exit{Code: -1, Signal: "SIGKILL"}).start(2)
 	whole := s.now
 	s.probe(2, 1)
 	back := s.now
 	s.wait(500*tick).probe(2, 0) // a later answer is not the recovery
-	s.add(history.Event{Fault: &history.Fault{N: 1, Op: history.Concluded, Outcome: history.Confirmed, Fatal: true, Receipt: &history.Receipt{At: died}}})
+	s.add(history.Event{Fault: &history.Fault{
+		N: 1, Op: history.Concluded, Outcome: history.Confirmed, Fatal: true, Receipt: &history.Receipt{At: died},
+	}})
 	s.verify(4).stop().end()
 	g.Expect(s.metric("slot.recovery.max")).To(BeNumerically("~", (back - died).Seconds(), 1e-9))
 	g.Expect(s.metric("pool.recovery.max")).To(BeNumerically("~", (whole - died).Seconds(), 1e-9))
@@ -197,7 +202,8 @@ func TestQuantilesNeedEnoughSamples(t *testing.T) {
 	kills := func(n int) map[string]float64 {
 		s := calm()
 		for i := range n {
-			s.strike(1, history.Confirmed, true).exit(1, "", history.Exit{}).start(1).wait(time.Duration(i)*tick).probe(1, s.faults)
+			s.strike(1, history.Confirmed, true).exit(1, "", history.Exit{}).start(1).wait(time.Duration(i)*tick).
+				probe(1, s.faults)
 		}
 		return s.verify(4).stop().end().judge().Metrics
 	}
@@ -224,7 +230,8 @@ func TestPoolThatNeverIsWholeAgain(t *testing.T) {
 
 func TestWhatIsDownBeforeTheFaultsCountsFromThem(t *testing.T) {
 	g := NewWithT(t)
-	s := newStory(4).boot().stage(history.Steady).sample(4).exit(1, "", history.Exit{}).wait(time.Minute).stage(history.Chaos)
+	s := newStory(4).boot().stage(history.Steady).sample(4).exit(1, "", history.Exit{}).wait(time.Minute).
+		stage(history.Chaos)
 	from := s.now
 	s.exit(2, "", history.Exit{}).start(2).start(1)
 	g.Expect(s.metric("pool.below.max")).To(BeNumerically("~", (s.now - from).Seconds(), 1e-9))
@@ -250,11 +257,14 @@ func TestPoolIsNotWholeAgainBecauseAnotherSlotIs(t *testing.T) {
 	s.exit(2, "", history.Exit{}).wait(50 * tick).start(2)
 	whole := s.now
 	s.add(history.Event{Fault: &history.Fault{N: 1, Op: history.Injected, Victim: &history.Victim{Slot: 2, PID: 403}}})
-	s.add(history.Event{Fault: &history.Fault{N: 1, Op: history.Concluded, Outcome: history.Confirmed, Fatal: true, Receipt: &history.Receipt{At: died}}})
+	s.add(history.Event{Fault: &history.Fault{
+		N: 1, Op: history.Concluded, Outcome: history.Confirmed, Fatal: true, Receipt: &history.Receipt{At: died},
+	}})
 	g.Expect(s.metric("pool.recovery.max")).To(BeNumerically("~", (whole - died).Seconds(), 1e-9))
 }
 
-// A target that was told to close refuses what comes after, however long it takes: that says nothing of the load before.
+// A target that was told to close refuses what comes after, however long it takes: that says nothing of the load
+// before.
 func TestLoadCountsUntilTheTargetIsToldToClose(t *testing.T) {
 	g := NewWithT(t)
 	s := newStory(1).boot().stage(history.Steady).sample(1).stage(history.Chaos)
@@ -275,7 +285,8 @@ func TestEachRecoveryIsToldForThoseWhoCompareRuns(t *testing.T) {
 	kills := func(n int) check.Result {
 		s := calm()
 		for i := range n {
-			s.strike(1, history.Confirmed, true).exit(1, "", history.Exit{}).start(1).wait(time.Duration(i)*tick).probe(1, s.faults)
+			s.strike(1, history.Confirmed, true).exit(1, "", history.Exit{}).start(1).wait(time.Duration(i)*tick).
+				probe(1, s.faults)
 		}
 		s.strike(2, history.Confirmed, true).exit(2, "", history.Exit{})
 		return s.stage(history.Settle).work(0).sample(4).stage(history.Verify).sample(4).stop().end().judge()

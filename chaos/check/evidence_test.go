@@ -10,11 +10,13 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// answer is a task of the load that ran in one process from now on for so long, and whose answer names another, or the same.
+// answer is a task of the load that ran in one process from now on for so long, and whose answer names another, or the
+// same.
 func (s *story) answer(ran, named int, took time.Duration) *story {
 	id := s.submit()
 	start := s.now
-	s.wait(took).add(history.Event{Task: &history.Task{ID: id, Op: history.Settled, Outcome: history.OK, Latency: took, PID: named}})
+	s.wait(took).add(
+		history.Event{Task: &history.Task{ID: id, Op: history.Settled, Outcome: history.OK, Latency: took, PID: named}})
 	return s.run(id, ran, start, start+took)
 }
 
@@ -69,7 +71,8 @@ func TestWorkOfAProcessThatNoListingNamesFailsOnlyIfOneWasMadeMeanwhile(t *testi
 			g := NewWithT(t)
 			s := calm().kill(0)
 			start := s.now + tick
-			s.answer(stranger, stranger, 10*tick).listed(history.Listing{Asked: start + c.asked, Answered: start + c.answered})
+			s.answer(stranger, stranger, 10*tick).
+				listed(history.Listing{Asked: start + c.asked, Answered: start + c.answered})
 			r := s.over()
 			g.Expect(r.Verdict).To(Equal(c.want), show(r))
 			g.Expect(r.Cause).To(ContainSubstring("it ran in process 7777"))
@@ -114,10 +117,12 @@ func TestAProbeThatRanTwiceFailsIfNobodyDied(t *testing.T) {
 		again func(s *story, id uint64)
 		want  check.Verdict
 	}{
-		"once":                  {func(*story, uint64) {}, check.Pass},
-		"twice by one":          {func(s *story, id uint64) { s.run(id, s.pids[1], s.now, s.now+tick) }, check.Fail},
-		"by another one too":    {func(s *story, id uint64) { s.run(id, s.pids[2], s.now, s.now+tick) }, check.Fail},
-		"again after its death": {func(s *story, id uint64) { s.kill(1).run(id, s.pids[2], s.now, s.now+tick) }, check.Pass},
+		"once":               {func(*story, uint64) {}, check.Pass},
+		"twice by one":       {func(s *story, id uint64) { s.run(id, s.pids[1], s.now, s.now+tick) }, check.Fail},
+		"by another one too": {func(s *story, id uint64) { s.run(id, s.pids[2], s.now, s.now+tick) }, check.Fail},
+		"again after its death": {
+			func(s *story, id uint64) { s.kill(1).run(id, s.pids[2], s.now, s.now+tick) }, check.Pass,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -138,7 +143,9 @@ func TestTaskThatRanAgainIsAnsweredByTheLastProcess(t *testing.T) {
 	s := calm()
 	id := s.submit()
 	s.run(id, s.pids[1], s.now, 0).kill(1).run(id, s.pids[1], s.now, s.now+tick).wait(2 * tick)
-	s.add(history.Event{Task: &history.Task{ID: id, Op: history.Settled, Outcome: history.OK, PID: s.pids[1], Attempts: 2}})
+	s.add(history.Event{
+		Task: &history.Task{ID: id, Op: history.Settled, Outcome: history.OK, PID: s.pids[1], Attempts: 2},
+	})
 	g.Expect(s.over().Verdict).To(Equal(check.Pass))
 }
 
@@ -150,7 +157,9 @@ func TestProbingTasksAreNoTasksOfTheLoad(t *testing.T) {
 	}
 	r := probed.over()
 	g.Expect(r.Verdict).To(Equal(check.Pass), show(r))
-	for _, name := range []string{"tasks.submitted", "tasks.executions.total", "tasks.executions.mean", "tasks.retried", "tasks.duplicated"} {
+	for _, name := range []string{
+		"tasks.submitted", "tasks.executions.total", "tasks.executions.mean", "tasks.retried", "tasks.duplicated",
+	} {
 		g.Expect(r.Metrics[name]).To(Equal(plain.judge().Metrics[name]), name)
 	}
 }
@@ -179,12 +188,14 @@ func TestDeathsBetweenTwoListingsFailWhereTheKernelTells(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			s := calm().kill(0).member(history.MemberEvent{Op: history.Unlisted, Slot: -1, PID: stranger, Exit: &c.exit})
+			s := calm().kill(0).
+				member(history.MemberEvent{Op: history.Unlisted, Slot: -1, PID: stranger, Exit: &c.exit})
 			s.h.Target.Can = append(s.h.Target.Can, "forks")
 			r := s.over()
 			g.Expect(r.Verdict).To(Equal(c.want), show(r))
 			if c.want == check.Fail {
-				g.Expect(r.Cause).To(ContainSubstring("1 process beside the members died before a listing could name it; it is pid 7777"))
+				g.Expect(r.Cause).To(ContainSubstring(
+					"1 process beside the members died before a listing could name it; it is pid 7777"))
 			}
 		})
 	}
@@ -194,7 +205,8 @@ func TestLongestTimeBetweenTwoListingsIsTold(t *testing.T) {
 	g := NewWithT(t)
 	s := calm().kill(0)
 	at := s.now
-	s.listed(history.Listing{Asked: at, Answered: at + 2*tick}, history.Listing{Asked: at + 20*tick, Answered: at + 23*tick})
+	s.listed(history.Listing{Asked: at, Answered: at + 2*tick},
+		history.Listing{Asked: at + 20*tick, Answered: at + 23*tick})
 	s.listed(history.Listing{Asked: at + 90*tick, Answered: at + 91*tick})
 	g.Expect(s.over().Metrics["members.listing_gap"]).To(BeNumerically("~", (91*tick - 20*tick).Seconds(), 1e-9))
 }
@@ -238,7 +250,9 @@ func TestAnAnswerThatComesBeforeItsExecutionHasEndedFails(t *testing.T) {
 	s := calm().kill(0)
 	id := s.submit()
 	start := s.now
-	s.add(history.Event{Task: &history.Task{ID: id, Op: history.Settled, Outcome: history.OK, Latency: tick, PID: s.pids[1]}})
+	s.add(history.Event{
+		Task: &history.Task{ID: id, Op: history.Settled, Outcome: history.OK, Latency: tick, PID: s.pids[1]},
+	})
 	r := s.wait(2*tick).run(id, s.pids[1], start, start+2*tick).over()
 	g.Expect(r.Verdict).To(Equal(check.Fail), show(r))
 	g.Expect(r.Cause).To(Equal("1 task of 6 gave a value before it can have been done; it is task 5"))

@@ -13,21 +13,26 @@ import (
 // broadly is a fault without a victim of its own, or on the target's parent.
 func (s *story) broadly(v *history.Victim, ends string, pids ...int) *story {
 	s.begun(v, ends)
-	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Concluded, Outcome: history.Confirmed, Receipt: &history.Receipt{PIDs: pids}}})
+	return s.add(history.Event{Fault: &history.Fault{
+		N: s.faults, Op: history.Concluded, Outcome: history.Confirmed, Receipt: &history.Receipt{PIDs: pids},
+	}})
 }
 
 // begun is one that is not settled yet.
 func (s *story) begun(v *history.Victim, ends string) *story {
 	s.faults++
 	s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Planned, Fault: "f", Victim: v}})
-	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Injected, Victim: v, Ends: []string{ends}}})
+	return s.add(
+		history.Event{Fault: &history.Fault{N: s.faults, Op: history.Injected, Victim: v, Ends: []string{ends}}})
 }
 
 // poisoned is a deadly task that is on its way.
 func (s *story) poisoned() *story {
 	s.faults++
 	s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Planned, Fault: "poison 42"}})
-	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Injected, Fault: "poison 42", Marker: "respawn poison: exit 42"}})
+	return s.add(history.Event{
+		Fault: &history.Fault{N: s.faults, Op: history.Injected, Fault: "poison 42", Marker: "respawn poison: exit 42"},
+	})
 }
 
 // unconfirmed settles it without the pids of those that died of it.
@@ -41,7 +46,9 @@ func (s *story) healed() *story {
 
 // done settles the fault that was begun.
 func (s *story) done() *story {
-	return s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Concluded, Outcome: history.Confirmed, Receipt: &history.Receipt{}}})
+	return s.add(history.Event{Fault: &history.Fault{
+		N: s.faults, Op: history.Concluded, Outcome: history.Confirmed, Receipt: &history.Receipt{},
+	}})
 }
 
 func (s *story) retire(slot int) *story {
@@ -66,31 +73,64 @@ func TestFaultOnTheWholeTargetExplainsWhatFollowsFromIt(t *testing.T) {
 		story                   *story
 		unexplained, collateral float64
 	}{
-		"a restart replaces members":        {calm().broadly(nil, "restart").exit(1, "restart", history.Exit{}).start(1), 0, 0},
-		"it does not crash them":            {calm().broadly(nil, "restart").exit(1, "", crash).start(1), 1, 0},
-		"nor end them for other reasons":    {calm().broadly(nil, "restart").exit(1, "timeout", history.Exit{}).start(1), 0, 1},
-		"nor after it":                      {calm().broadly(nil, "restart").wait(time.Minute).exit(1, "restart", history.Exit{}).start(1), 0, 1},
-		"but those that take their time":    {calm().begun(nil, "restart").retire(1).done().wait(time.Minute).exit(1, "restart", history.Exit{}).start(1), 0, 0},
-		"as long as it is under way":        {calm().begun(nil, "restart").wait(time.Minute).exit(1, "restart", history.Exit{}).start(1).done(), 0, 0},
-		"poison ends those it lists":        {calm().broadly(nil, "", 402).exit(1, "", crash).start(1), 0, 0},
-		"and no others":                     {calm().broadly(nil, "", 402).exit(2, "", crash).start(2), 1, 0},
-		"its marker tells before that":      {calm().poisoned().exit(1, "", dead).start(1), 0, 0},
-		"and also if it is not confirmed":   {calm().poisoned().unconfirmed().wait(time.Minute).exit(1, "", dead).start(1), 0, 0},
-		"but not of another death":          {calm().poisoned().unconfirmed().exit(1, "", crash).exit(2, "", other).start(1).start(2), 2, 0},
-		"nor of one before it":              {calm().exit(1, "", dead).start(1).wait(time.Minute).poisoned(), 1, 0},
-		"boots that fail are never ready":   {calm().broadly(nil, "boot").starting(900).failed(900), 0, 0},
-		"if they began before it was over":  {calm().broadly(nil, "boot").starting(900).healed().wait(time.Minute).failed(900), 0, 0},
-		"and not after":                     {calm().broadly(nil, "boot").healed().wait(time.Minute).starting(900).failed(900), 1, 0},
-		"a restart fails no boots":          {calm().broadly(nil, "restart").starting(900).failed(900), 1, 0},
-		"until it is healed":                {calm().broadly(nil, "restart").healed().wait(time.Minute).exit(1, "restart", history.Exit{}).start(1), 0, 1},
-		"not what came before":              {calm().exit(1, "restart", history.Exit{}).start(1).wait(time.Minute).broadly(nil, "restart"), 0, 1},
-		"the parent takes everybody along":  {calm().broadly(parent, "").exit(1, "", crash).exit(2, "", crash), 0, 0},
-		"a pause that was survived is over": {calm().strike(1, history.Confirmed, false).wait(time.Minute).exit(1, "", crash).start(1), 1, 0},
-		"it may be the end at its end":      {calm().strike(1, history.Confirmed, false).exit(1, "stall", crash).start(1), 0, 0},
-		"a member that never was ready":     {calm().kill(0).starting(900).failed(900), 1, 0},
-		"ends while stopping are nobody's":  {calm().kill(0).stage(history.Stop).exit(1, "", crash).exit(2, "stop", history.Exit{}), 0, 0},
-		"a missed one is let go unharmed":   {calm().strike(1, history.Missed, false).exit(1, "", crash).start(1), 1, 0},
-		"an unconfirmed kill may have been": {calm().strike(1, history.Unconfirmed, false).exit(1, "", crash).start(1), 0, 0},
+		"a restart replaces members": {
+			calm().broadly(nil, "restart").exit(1, "restart", history.Exit{}).start(1), 0, 0,
+		},
+		"it does not crash them": {calm().broadly(nil, "restart").exit(1, "", crash).start(1), 1, 0},
+		"nor end them for other reasons": {
+			calm().broadly(nil, "restart").exit(1, "timeout", history.Exit{}).start(1), 0, 1,
+		},
+		"nor after it": {
+			calm().broadly(nil, "restart").wait(time.Minute).exit(1, "restart", history.Exit{}).start(1), 0, 1,
+		},
+		"but those that take their time": {
+			calm().begun(nil, "restart").retire(1).done().wait(time.Minute).exit(1, "restart", history.Exit{}).start(1),
+			0, 0,
+		},
+		"as long as it is under way": {
+			calm().begun(nil, "restart").wait(time.Minute).exit(1, "restart", history.Exit{}).start(1).done(), 0, 0,
+		},
+		"poison ends those it lists":   {calm().broadly(nil, "", 402).exit(1, "", crash).start(1), 0, 0},
+		"and no others":                {calm().broadly(nil, "", 402).exit(2, "", crash).start(2), 1, 0},
+		"its marker tells before that": {calm().poisoned().exit(1, "", dead).start(1), 0, 0},
+		"and also if it is not confirmed": {
+			calm().poisoned().unconfirmed().wait(time.Minute).exit(1, "", dead).start(1), 0, 0,
+		},
+		"but not of another death": {
+			calm().poisoned().unconfirmed().exit(1, "", crash).exit(2, "", other).start(1).start(2), 2, 0,
+		},
+		"nor of one before it":            {calm().exit(1, "", dead).start(1).wait(time.Minute).poisoned(), 1, 0},
+		"boots that fail are never ready": {calm().broadly(nil, "boot").starting(900).failed(900), 0, 0},
+		"if they began before it was over": {
+			calm().broadly(nil, "boot").starting(900).healed().wait(time.Minute).failed(900), 0, 0,
+		},
+		"and not after": {
+			calm().broadly(nil, "boot").healed().wait(time.Minute).starting(900).failed(900), 1, 0,
+		},
+		"a restart fails no boots": {calm().broadly(nil, "restart").starting(900).failed(900), 1, 0},
+		"until it is healed": {
+			calm().broadly(nil, "restart").healed().wait(time.Minute).exit(1, "restart", history.Exit{}).start(1), 0, 1,
+		},
+		"not what came before": {
+			calm().exit(1, "restart", history.Exit{}).start(1).wait(time.Minute).broadly(nil, "restart"), 0, 1,
+		},
+		"the parent takes everybody along": {calm().broadly(parent, "").exit(1, "", crash).exit(2, "", crash), 0, 0},
+		"a pause that was survived is over": {
+			calm().strike(1, history.Confirmed, false).wait(time.Minute).exit(1, "", crash).start(1), 1, 0,
+		},
+		"it may be the end at its end": {
+			calm().strike(1, history.Confirmed, false).exit(1, "stall", crash).start(1), 0, 0,
+		},
+		"a member that never was ready": {calm().kill(0).starting(900).failed(900), 1, 0},
+		"ends while stopping are nobody's": {
+			calm().kill(0).stage(history.Stop).exit(1, "", crash).exit(2, "stop", history.Exit{}), 0, 0,
+		},
+		"a missed one is let go unharmed": {
+			calm().strike(1, history.Missed, false).exit(1, "", crash).start(1), 1, 0,
+		},
+		"an unconfirmed kill may have been": {
+			calm().strike(1, history.Unconfirmed, false).exit(1, "", crash).start(1), 0, 0,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -147,7 +187,8 @@ func TestStartsAreCountedAtOnceAndSparesAreNot(t *testing.T) {
 
 func TestSuccessorThatIsReadyBeforeItsPredecessorEndsReplacesIt(t *testing.T) {
 	g := NewWithT(t)
-	s := calm().broadly(nil, "restart").member(history.MemberEvent{Op: history.Retiring, Slot: 1, PID: 402, Reason: "restart"}).start(1)
+	s := calm().broadly(nil, "restart").
+		member(history.MemberEvent{Op: history.Retiring, Slot: 1, PID: 402, Reason: "restart"}).start(1)
 	s.member(history.MemberEvent{Op: history.Exited, Slot: 1, PID: 402, Reason: "restart"})
 	m := s.verify(4).stop().end().judge().Metrics
 	g.Expect(m["exits.replaced"]).To(Equal(1.0))
@@ -158,7 +199,9 @@ func TestSuccessorThatIsReadyBeforeItsPredecessorEndsReplacesIt(t *testing.T) {
 func TestDetectionIsFromTheInjectionToTheExit(t *testing.T) {
 	g := NewWithT(t)
 	s := calm()
-	s.add(history.Event{Fault: &history.Fault{N: 1, Op: history.Injected, Victim: &history.Victim{Slot: 1, PID: 402}, Due: s.now}})
+	s.add(history.Event{
+		Fault: &history.Fault{N: 1, Op: history.Injected, Victim: &history.Victim{Slot: 1, PID: 402}, Due: s.now},
+	})
 	from := s.now
 	s.wait(time.Second).exit(1, "stall", history.Exit{Code: -1, Signal: "SIGKILL", Kind: "ours"})
 	want := (s.now - from).Seconds()
@@ -176,22 +219,28 @@ func TestBlameOfAnotherTaskThanTheOneThatRan(t *testing.T) {
 	}
 	g.Expect(blamed(7).judge().Verdict).To(Equal(check.Pass))
 	r := blamed(8).judge()
-	g.Expect(r.Cause).To(Equal("1 task paid for the death of a member that it did not cause; it is task 8 (it was charged with the death of a member that was running another)"))
+	g.Expect(r.Cause).To(Equal("1 task paid for the death of a member that it did not cause; it is task 8 (it was " +
+		"charged with the death of a member that was running another)"))
 }
 
-// What a target does to members that nobody struck, because one was, is the target's failure, and the sentence says what it
-// was a reaction to.
+// What a target does to members that nobody struck, because one was, is the target's failure, and the sentence says
+// what it was a reaction to.
 func TestDeathsThatTheTargetCausesInReactionAreToldWithTheirCause(t *testing.T) {
 	term := history.Exit{Code: -1, Signal: "SIGTERM"}
 	for want, s := range map[string]*story{
-		"3 members died though nobody caused it, within 12ms of the end of slot 0, pid 401, by injection 1 (signal KILL); the first is slot 1, pid 402: SIGTERM": calm().
+		"3 members died though nobody caused it, within 12ms of the end of slot 0, pid 401, by injection 1 (signal " +
+			"KILL); the first is slot 1, pid 402: SIGTERM": calm().
 			kill(0).wait(5*time.Millisecond).exit(1, "", term).exit(2, "", term).exit(3, "", term),
-		"1 member died though nobody caused it, within 10ms of the end of slot 0, pid 401, by injection 1 (signal KILL); it is slot 1, pid 402: SIGTERM": calm().
+		"1 member died though nobody caused it, within 10ms of the end of slot 0, pid 401, by injection 1 (signal " +
+			"KILL); it is slot 1, pid 402: SIGTERM": calm().
 			kill(0).wait(5*time.Millisecond).exit(1, "", term),
-		"1 member died though nobody caused it; it is slot 1, pid 402: SIGTERM": calm().kill(0).wait(time.Minute).exit(1, "", term),
-		"2 members died though nobody caused it, 1 of them within 10ms of the end of slot 0, pid 401, by injection 1 (signal KILL); the first is slot 1, pid 402: SIGTERM": calm().
+		"1 member died though nobody caused it; it is slot 1, pid 402: SIGTERM": calm().kill(0).wait(time.Minute).
+			exit(1, "", term),
+		"2 members died though nobody caused it, 1 of them within 10ms of the end of slot 0, pid 401, by injection 1 " +
+			"(signal KILL); the first is slot 1, pid 402: SIGTERM": calm().
 			kill(0).wait(5*time.Millisecond).exit(1, "", term).wait(time.Minute).exit(2, "", term),
-		"1 member that no fault was aimed at was ended by the target, within 10ms of the end of slot 0, pid 401, by injection 1 (signal KILL); it is slot 1, pid 402: exit code 0, for the reason \"recycle\"": calm().
+		"1 member that no fault was aimed at was ended by the target, within 10ms of the end of slot 0, pid 401, by " +
+			"injection 1 (signal KILL); it is slot 1, pid 402: exit code 0, for the reason \"recycle\"": calm().
 			kill(0).wait(5*time.Millisecond).exit(1, "recycle", history.Exit{}),
 	} {
 		r := s.verify(4).stop().end().judge()
@@ -217,7 +266,8 @@ func TestMembersThatAreListedAgain(t *testing.T) {
 
 // What a run that was cut short says of the members that died of a deadly task meanwhile is that it was cut short.
 func TestPoisonInterrupted(t *testing.T) {
-	s := calm().poisoned().exit(1, "", history.Exit{Code: 42, Kind: "crashed", Stderr: "respawn poison: exit 42"}).start(1).unconfirmed()
+	s := calm().poisoned().exit(1, "", history.Exit{Code: 42, Kind: "crashed", Stderr: "respawn poison: exit 42"}).
+		start(1).unconfirmed()
 	s.add(history.Event{Alarm: &history.Alarm{Kind: history.AlarmInterrupt, Text: "x"}}).stop()
 	s.add(history.Event{End: &history.End{Events: len(s.events), Aborted: true}})
 	r := s.judge()
@@ -234,8 +284,8 @@ func (s *story) closing() *story {
 	return s
 }
 
-// Slots that turn out not to be wanted any more were below what is wanted only if they were empty before that was asked for,
-// or together with one that is wanted.
+// Slots that turn out not to be wanted any more were below what is wanted only if they were empty before that was asked
+// for, or together with one that is wanted.
 func TestResizeIsNotBelow(t *testing.T) {
 	clean := history.Exit{Kind: "clean"}
 	fewer := func(s *story) *story { return s.wait(90 * tick).sample(2).done().verify(2).stop().end() }
@@ -243,11 +293,19 @@ func TestResizeIsNotBelow(t *testing.T) {
 		story *story
 		below float64 // ms
 	}{
-		"told to be fewer":            {fewer(calm().kill(0).resize().exit(2, "stop", clean).exit(3, "stop", clean)), 3},
-		"empty before":                {fewer(calm().kill(0).exit(3, "", clean).wait(50*tick).resize().exit(2, "stop", clean)), 144},
-		"empty before the last time":  {fewer(calm().kill(0).resize().done().sample(4).exit(3, "", clean).wait(50 * tick).resize()), 143},
-		"a wanted one is empty, too":  {fewer(calm().kill(0).resize().exit(3, "stop", clean).exit(1, "", clean).wait(20 * tick).start(1)), 114},
-		"a wanted one was empty only": {fewer(calm().kill(0).resize().exit(1, "", clean).wait(20*tick).start(1).exit(3, "stop", clean)), 22},
+		"told to be fewer": {
+			fewer(calm().kill(0).resize().exit(2, "stop", clean).exit(3, "stop", clean)), 3,
+		},
+		"empty before": {fewer(calm().kill(0).exit(3, "", clean).wait(50*tick).resize().exit(2, "stop", clean)), 144},
+		"empty before the last time": {
+			fewer(calm().kill(0).resize().done().sample(4).exit(3, "", clean).wait(50 * tick).resize()), 143,
+		},
+		"a wanted one is empty, too": {
+			fewer(calm().kill(0).resize().exit(3, "stop", clean).exit(1, "", clean).wait(20 * tick).start(1)), 114,
+		},
+		"a wanted one was empty only": {
+			fewer(calm().kill(0).resize().exit(1, "", clean).wait(20*tick).start(1).exit(3, "stop", clean)), 22,
+		},
 	} {
 		NewWithT(t).Expect(c.story.metric("pool.below.max")*1000).To(BeNumerically("~", c.below, 1e-6), name)
 	}

@@ -16,7 +16,8 @@ type fewSamples struct {
 // few is the quantile of that name, if that is what it is.
 func (s *state) few(metric string) (fewSamples, bool) {
 	for _, q := range quantiles {
-		if d, of := s.distOf(metric); of != nil && strings.HasSuffix(metric, "."+q.name) && d.N() > 0 && d.N() < q.need {
+		if d, of := s.distOf(metric); of != nil && strings.HasSuffix(metric, "."+q.name) && d.N() > 0 &&
+			d.N() < q.need {
 			return fewSamples{d, q.q, q.need}, true
 		}
 	}
@@ -26,8 +27,8 @@ func (s *state) few(metric string) (fewSamples, bool) {
 // now is what those come to that there are.
 func (f fewSamples) now() float64 { return f.Smallest(ledger.Rank(f.q, f.N())) }
 
-// hopeless tells whether the comparison cannot hold whatever the samples would be that are missing. The quantile is the k-th
-// smallest of all: at least k of them are at most the limit, or fewer than k below it.
+// hopeless tells whether the comparison cannot hold whatever the samples would be that are missing. The quantile is the
+// k-th smallest of all: at least k of them are at most the limit, or fewer than k below it.
 func (f fewSamples) hopeless(op string, limit float64) bool {
 	k, missing := ledger.Rank(f.q, f.need), f.need-f.N()
 	below, upTo := 0, 0

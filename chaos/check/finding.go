@@ -1,7 +1,7 @@
 package check
 
-// Finding is one reason for a verdict. Code and Metric say what was found, so that two runs can be compared by it; Text says the
-// same for people, with the figures of this run, and is nothing to compare.
+// Finding is one reason for a verdict. Code and Metric say what was found, so that two runs can be compared by it; Text
+// says the same for people, with the figures of this run, and is nothing to compare.
 type Finding struct {
 	Verdict Verdict `json:"verdict"`
 	// Code is the kind of the reason: "" only in reports that were made before there were codes.
@@ -22,14 +22,15 @@ func (f Finding) Same(other Finding) bool {
 // Code is the kind of a finding.
 type Code string
 
-// The codes. Those of the first group are about the target, those of the second about how much the run proves, those of the
-// third about how it ended or was recorded.
+// The codes. Those of the first group are about the target, those of the second about how much the run proves, those of
+// the third about how it ended or was recorded.
 const (
-	Broken         Code = "broken"           // a promise, an expectation or a requirement about Metric does not hold
-	NotSteadyAgain Code = "not_steady_again" // the target did not get back to its steady state, or did too late; Metric is the first condition that did not hold
-	Relapsed       Code = "relapsed"         // it did, and then was not steady any more
-	Tripped        Code = "tripped"          // an abort condition about Metric held
-	Gone           Code = "gone"             // the target ended as a whole, by itself
+	Broken Code = "broken" // a promise, an expectation or a requirement about Metric does not hold
+	// the target did not get back to its steady state, or did too late; Metric is the first condition that did not hold
+	NotSteadyAgain Code = "not_steady_again"
+	Relapsed       Code = "relapsed" // it did, and then was not steady any more
+	Tripped        Code = "tripped"  // an abort condition about Metric held
+	Gone           Code = "gone"     // the target ended as a whole, by itself
 
 	NoData       Code = "no_data"       // a condition about Metric cannot be judged
 	NotSteady    Code = "not_steady"    // the target was not steady before the first fault
@@ -43,7 +44,8 @@ const (
 	Interrupted   Code = "interrupted"    // by a person or a signal
 	TimedOut      Code = "timed_out"      // the run did not come to its end in time
 	EndedEarly    Code = "ended_early"    // and nothing says why
-	Incomplete    Code = "incomplete"     // the history is cut short or broken, lacks events or looks, or is not one of a run
-	TornWitness   Code = "torn_witness"   // lines of the witness are not whole
-	Unlisted      Code = "unlisted"       // executions by processes that no listing can have named
+	// the history is cut short or broken, lacks events or looks, or is not one of a run
+	Incomplete  Code = "incomplete"
+	TornWitness Code = "torn_witness" // lines of the witness are not whole
+	Unlisted    Code = "unlisted"     // executions by processes that no listing can have named
 )

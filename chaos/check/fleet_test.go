@@ -27,14 +27,24 @@ func TestWhatAFleetTellsOfItsTasks(t *testing.T) {
 		verdict check.Verdict
 		cause   string
 	}{
-		"nothing is left":         {&history.Account{Repaired: 3, Stale: 2}, []string{"fleet.repaired == 3", "fleet.stale == 2"}, check.Pass, ""},
-		"in the queue":            {&history.Account{Stored: 3, Pending: 1}, nil, check.Fail, "3 tasks were left when all had settled: 3 in the queue, 1 handed out and not acknowledged, 0 at nodes, 0 at the owner"},
-		"handed out":              {&history.Account{Pending: 1}, nil, check.Fail, "1 task was left"},
-		"at nodes":                {&history.Account{Held: 2}, nil, check.Fail, "2 at nodes"},
-		"at the owner":            {&history.Account{Unsettled: 1}, nil, check.Fail, "1 at the owner"},
-		"given up":                {&history.Account{Abandoned: 1}, nil, check.Fail, "fleet.abandoned is 1"},
-		"given up, as it is to":   {&history.Account{Abandoned: 1}, []string{"fleet.abandoned == 1"}, check.Pass, ""},
-		"nothing was repaired":    {&history.Account{}, []string{"fleet.repaired >= 1"}, check.Fail, "fleet.repaired is 0"},
+		"nothing is left": {
+			&history.Account{Repaired: 3, Stale: 2},
+			[]string{"fleet.repaired == 3", "fleet.stale == 2"},
+			check.Pass, "",
+		},
+		"in the queue": {&history.Account{Stored: 3, Pending: 1}, nil, check.Fail, "3 tasks were left " +
+			"when all had settled: 3 in the queue, 1 handed out and not acknowledged, 0 at nodes, 0 at the owner"},
+		"handed out":            {&history.Account{Pending: 1}, nil, check.Fail, "1 task was left"},
+		"at nodes":              {&history.Account{Held: 2}, nil, check.Fail, "2 at nodes"},
+		"at the owner":          {&history.Account{Unsettled: 1}, nil, check.Fail, "1 at the owner"},
+		"given up":              {&history.Account{Abandoned: 1}, nil, check.Fail, "fleet.abandoned is 1"},
+		"given up, as it is to": {&history.Account{Abandoned: 1}, []string{"fleet.abandoned == 1"}, check.Pass, ""},
+		"nothing was repaired": {
+			&history.Account{},
+			[]string{"fleet.repaired >= 1"},
+			check.Fail,
+			"fleet.repaired is 0",
+		},
 		"nothing came too late":   {&history.Account{}, []string{"fleet.stale >= 1"}, check.Fail, "fleet.stale is 0"},
 		"it keeps none, as pools": {nil, nil, check.Pass, ""},
 		"it did not tell":         {nil, []string{"fleet.repaired >= 1"}, check.Inconclusive, "fleet.repaired"},

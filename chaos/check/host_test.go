@@ -10,12 +10,14 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// look is a look at a host of two CPUs that lasted so long and ends now. Others took so much of the CPU time, the run a tenth.
+// look is a look at a host of two CPUs that lasted so long and ends now. Others took so much of the CPU time, the run a
+// tenth.
 func (s *story) look(over time.Duration, others float64, change ...func(*history.Host)) *story {
 	all := 2 * over
 	share := func(of float64) time.Duration { return time.Duration(of * float64(all)) }
 	h := history.Host{
-		Over: over, CPUs: 2, Own: share(0.1), Others: share(others), Idle: share(0.9 - others), Pressure: -1, Late: []time.Duration{tick, 2 * tick},
+		Over: over, CPUs: 2, Own: share(0.1), Others: share(others), Idle: share(0.9 - others), Pressure: -1,
+		Late: []time.Duration{tick, 2 * tick},
 	}
 	for _, c := range change {
 		c(&h)
@@ -47,9 +49,9 @@ func slow(recovery time.Duration, look func(*story, time.Duration) *story) *stor
 
 func TestALimitOnTimeThatFailsOnAStarvedHostProvesNothing(t *testing.T) {
 	for _, rule := range []string{
-		"slot.recovery.max <= 2s", "slot.recovery.mean <= 2s", "pool.recovery.max <= 2s", "pool.below.max <= 2s", "pool.below.total <= 2s",
-		"pool.ready.min >= 4", "tasks.wall <= 2s", "tasks.throughput >= 100/s", "tasks.throughput.during >= 10/s",
-		"tasks.throughput.kept >= 50%", "load.achieved >= 50%",
+		"slot.recovery.max <= 2s", "slot.recovery.mean <= 2s", "pool.recovery.max <= 2s", "pool.below.max <= 2s",
+		"pool.below.total <= 2s", "pool.ready.min >= 4", "tasks.wall <= 2s", "tasks.throughput >= 100/s",
+		"tasks.throughput.during >= 10/s", "tasks.throughput.kept >= 50%", "load.achieved >= 50%",
 	} {
 		t.Run(rule, func(t *testing.T) {
 			g := NewWithT(t)
@@ -62,7 +64,8 @@ func TestALimitOnTimeThatFailsOnAStarvedHostProvesNothing(t *testing.T) {
 			r := run((*story).busy)
 			g.Expect(r.Verdict).To(Equal(check.Inconclusive), show(r))
 			g.Expect(r.Starved()).To(BeTrue(), show(r))
-			g.Expect(r.Cause).To(And(HavePrefix(rule[:8]), ContainSubstring("the host was starved for 5."), ContainSubstring("others took 90% of its CPU time")))
+			g.Expect(r.Cause).To(And(HavePrefix(rule[:8]), ContainSubstring("the host was starved for 5."),
+				ContainSubstring("others took 90% of its CPU time")))
 			g.Expect(r.Metrics["host.starved"]).To(BeNumerically("~", 5, 0.3))
 			for _, row := range r.Thresholds {
 				g.Expect(row.Starved).To(Equal(row.Text == rule), row.Text)
@@ -146,10 +149,13 @@ func TestFaultsMissedOnAStarvedHostBlameNobody(t *testing.T) {
 		broken  func(*story)
 		want    check.Verdict
 	}{
-		"starved":                  {(*story).busy, history.Missed, func(*story) {}, check.Inconclusive},
-		"calm":                     {(*story).idle, history.Missed, func(*story) {}, check.Fail},
-		"refused":                  {(*story).busy, history.Refused, func(*story) {}, check.Fail},
-		"starved, and a task lost": {(*story).busy, history.Missed, func(s *story) { s.settle(s.submit(), history.Lost, "") }, check.Fail},
+		"starved": {(*story).busy, history.Missed, func(*story) {}, check.Inconclusive},
+		"calm":    {(*story).idle, history.Missed, func(*story) {}, check.Fail},
+		"refused": {(*story).busy, history.Refused, func(*story) {}, check.Fail},
+		"starved, and a task lost": {
+			(*story).busy, history.Missed,
+			func(s *story) { s.settle(s.submit(), history.Lost, "") }, check.Fail,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := calm().kill(0).strike(1, c.outcome, false)
@@ -185,13 +191,21 @@ func TestWhenAHostIsStarved(t *testing.T) {
 		"the target takes all but what a neighbour has": {0.1, func(h *history.Host) {
 			h.Own, h.Idle, h.Pressure, h.Late = 1800*tick, 0, second, []time.Duration{50 * tick}
 		}, false},
-		"other machines take half":                  {0, func(h *history.Host) { h.Stolen, h.Pressure = second, second }, true},
-		"only the sleeps are late":                  {0, func(h *history.Host) { h.Late = []time.Duration{2 * second} }, false},
+		"other machines take half": {
+			0,
+			func(h *history.Host) { h.Stolen, h.Pressure = second, second }, true,
+		},
+		"only the sleeps are late": {
+			0, func(h *history.Host) { h.Late = []time.Duration{2 * second} }, false,
+		},
 		"a tenth of a CPU, stopped again and again": {0, limit(0.1, 10, 9, 0), true},
 		"a tenth of a CPU, hardly ever stopped":     {0, limit(0.1, 10, 1, 0), false},
 		"two CPUs, used up by the target":           {0, limit(2, 10, 9, 0), false},
 		"two CPUs, used up by others in the group":  {0, limit(2, 10, 9, second), true},
-		"the CPUs are not known":                    {0.9, func(h *history.Host) { *h = history.Host{Over: second, Pressure: second} }, false},
+		"the CPUs are not known": {
+			0.9,
+			func(h *history.Host) { *h = history.Host{Over: second, Pressure: second} }, false,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := calm().kill(0).wait(second)
@@ -212,10 +226,12 @@ func TestFiguresOfTheHost(t *testing.T) {
 		h.Stolen, h.Pressure = 200*tick, 250*tick
 		h.Limit = &history.CPULimit{CPUs: 3, Periods: 10, Throttled: 4}
 	})
-	s.verify(4).stop().add(history.Event{Host: &history.Host{Pressure: -1, Floors: map[string]float64{"spawn": 0.006}}}).end()
+	s.verify(4).stop().
+		add(history.Event{Host: &history.Host{Pressure: -1, Floors: map[string]float64{"spawn": 0.006}}}).end()
 	m := s.judge().Metrics
 	for name, want := range map[string]float64{
-		"own": 0.1, "others": 0.5, "steal": 0.1, "pressure.cpu": 0.25, "throttled": 0.4, "lateness.count": 2, "lateness.max": 0.002, "floor.change": 1.5,
+		"own": 0.1, "others": 0.5, "steal": 0.1, "pressure.cpu": 0.25, "throttled": 0.4, "lateness.count": 2,
+		"lateness.max": 0.002, "floor.change": 1.5,
 	} {
 		g.Expect(m["host."+name]).To(BeNumerically("~", want, 1e-9), name)
 	}

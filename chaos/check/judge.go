@@ -59,7 +59,10 @@ func (s *state) result() Result {
 		return slices.Index(precedence, a.Verdict) - slices.Index(precedence, b.Verdict)
 	})
 	v.hostOOM()
-	r := Result{Verdict: Pass, Findings: v.findings, Thresholds: v.thresholds, Metrics: s.metrics(false), Recoveries: s.Slots.Recover.Finite(2000), Ledger: s.Ledger}
+	r := Result{
+		Verdict: Pass, Findings: v.findings, Thresholds: v.thresholds, Metrics: s.metrics(false),
+		Recoveries: s.Slots.Recover.Finite(2000), Ledger: s.Ledger,
+	}
 	if r.Findings == nil {
 		r.Findings, r.Cause = []Finding{}, s.praise()
 	} else {
@@ -120,7 +123,8 @@ func (v *verdict) record() {
 		v.find(Aborted, EndedEarly, s.Line, "the run was ended early")
 	}
 	if s.Dropped > 0 {
-		v.find(Inconclusive, Incomplete, 0, number(int(s.Dropped), "event", "events")+" of the run "+wereLost(int(s.Dropped)))
+		v.find(Inconclusive, Incomplete, 0,
+			number(int(s.Dropped), "event", "events")+" of the run "+wereLost(int(s.Dropped)))
 	}
 	if !v.complete {
 		return
@@ -128,29 +132,34 @@ func (v *verdict) record() {
 	v.gaps()
 	if n := s.Tasks.Sums.Unwitnessed; n > 0 && s.Can("witness") && s.Evidence.Torn > 0 {
 		text, line := s.sayUnwitnessed(n)
-		v.find(Inconclusive, TornWitness, line, text+"; "+number(s.Evidence.Torn, "line", "lines")+" of the witness "+isAre(s.Evidence.Torn)+" torn")
+		v.find(Inconclusive, TornWitness, line,
+			text+"; "+number(s.Evidence.Torn, "line", "lines")+" of the witness "+isAre(s.Evidence.Torn)+" torn")
 	}
 	if n := s.Evidence.Unseen; n > 0 {
 		first := s.Evidence.FirstUnseen
 		v.find(Inconclusive, Unlisted, first.Line, number(n, "execution", "executions")+" "+wasWere(n)+
-			" by processes that lived between two listings of the members, if they were any; "+theFirst(n)+"of "+first.String())
+			" by processes that lived between two listings of the members, if they were any; "+theFirst(n)+"of "+
+			first.String())
 	}
 	switch expects := func(r history.Rule) bool { return r.Group == "expect" }; {
 	case len(s.Header.Nemesis) > 0:
 	case !s.hasLoad():
 		v.find(Inconclusive, NothingAsked, 1, "the scenario has neither faults nor a load: the run proves nothing")
 	case !slices.ContainsFunc(s.Header.Rules, expects):
-		v.find(Inconclusive, NothingAsked, 1, "the scenario has neither faults nor expectations: the run proves nothing")
+		v.find(Inconclusive, NothingAsked, 1,
+			"the scenario has neither faults nor expectations: the run proves nothing")
 	}
 	v.thinLoad()
 }
 
-// gaps finds what no whole record lacks or has: its stages in their order, a look at the target when the faults are over, one
-// outcome for each injection. A target that the harness does not close is not looked at again in the stage stop.
+// gaps finds what no whole record lacks or has: its stages in their order, a look at the target when the faults are
+// over, one outcome for each injection. A target that the harness does not close is not looked at again in the stage
+// stop.
 func (v *verdict) gaps() {
 	s := v.s
 	for stage, entered := range s.Entered {
-		if !entered && stage >= int(ledger.Verify) || !entered && stage == int(ledger.Chaos) && len(s.Header.Nemesis) > 0 {
+		if !entered && stage >= int(ledger.Verify) ||
+			!entered && stage == int(ledger.Chaos) && len(s.Header.Nemesis) > 0 {
 			v.find(Inconclusive, Incomplete, 0, "the record has no stage "+string(ledger.Stages[stage]))
 		}
 	}
@@ -158,7 +167,8 @@ func (v *verdict) gaps() {
 	case s.Looks.N == 0:
 		v.find(Inconclusive, Incomplete, 0, "nobody looked at the target from outside: the history has no sample")
 	case s.Looks.Verified == nil && s.Entered[ledger.Verify]:
-		v.find(Inconclusive, Incomplete, 0, "nobody looked at the target from outside when the faults were over: the stage verify has no sample")
+		v.find(Inconclusive, Incomplete, 0,
+			"nobody looked at the target from outside when the faults were over: the stage verify has no sample")
 	}
 	if s.Strange.Line > 0 {
 		v.find(Inconclusive, Incomplete, s.Strange.Line, "the record is not one of a run: "+s.Strange.Err)
@@ -182,8 +192,8 @@ func (v *verdict) thinLoad() {
 	}
 }
 
-// stated tells whether the scenario has its own rule about the metric. What is required for a run to prove something takes no
-// promise's place.
+// stated tells whether the scenario has its own rule about the metric. What is required for a run to prove something
+// takes no promise's place.
 func (v *verdict) stated(metric string) bool {
 	return slices.ContainsFunc(v.s.Header.Rules, func(r history.Rule) bool {
 		return r.Metric == metric && (r.Group == "expect" || r.Group == "require" && metric == "load.achieved")

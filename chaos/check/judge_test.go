@@ -85,10 +85,12 @@ var cases = map[string]struct {
 		return s.settle(id, history.OK, "").verify(4).stop().end()
 	}, check.Fail, "1 task of 6 was run twice; it is task 5, run by pid 402 and pid 403"},
 	"a member dies of itself": {func() *story {
-		return calm().kill(0).wait(time.Minute).exit(1, "", history.Exit{Code: -1, Signal: "SIGSEGV"}).start(1).verify(4).stop().end()
+		return calm().kill(0).wait(time.Minute).exit(1, "", history.Exit{Code: -1, Signal: "SIGSEGV"}).start(1).
+			verify(4).stop().end()
 	}, check.Fail, "1 member died though nobody caused it; it is slot 1, pid 402: SIGSEGV"},
 	"a refused fault explains nothing": {func() *story {
-		return calm().kill(0).strike(1, history.Refused, false).wait(time.Minute).exit(1, "", history.Exit{Code: 3}).start(1).verify(4).stop().end()
+		return calm().kill(0).strike(1, history.Refused, false).wait(time.Minute).exit(1, "", history.Exit{Code: 3}).
+			start(1).verify(4).stop().end()
 	}, check.Fail, "1 member died though nobody caused it; it is slot 1, pid 402: exit code 3"},
 	"a fault explains only one death of its pid": {func() *story {
 		s := calm().kill(0).wait(time.Minute)
@@ -97,14 +99,16 @@ var cases = map[string]struct {
 			exit(1, "", history.Exit{Code: 3}).start(1).verify(4).stop().end()
 	}, check.Fail, "1 member died though nobody caused it; it is slot 1, pid 401: exit code 3"},
 	"a survivor is restarted": {func() *story {
-		return calm().kill(0).wait(time.Minute).exit(1, "restart", history.Exit{Code: 0}).start(1).verify(4).stop().end()
+		return calm().kill(0).wait(time.Minute).exit(1, "restart", history.Exit{Code: 0}).start(1).verify(4).
+			stop().end()
 	}, check.Fail, `1 member that no fault was aimed at was ended by the target; it is slot 1, pid 402: exit code 0, for the reason "restart"`},
 	"a bystander pays": {func() *story {
 		s := calm()
 		s.settle(s.submit(), history.Lost, "worker lost")
 		s.run(s.task, s.pids[1], s.now-tick, s.now)
 		return s.kill(0).verify(4).stop().end()
-	}, check.Fail, "1 task paid for the death of a member that it did not cause; it is task 5 (it was given up as lost, though no death cut an execution of it short)"},
+	}, check.Fail, "1 task paid for the death of a member that it did not cause; it is task 5 (it was given up as " +
+		"lost, though no death cut an execution of it short)"},
 	"a slot does not answer": {func() *story {
 		s := calm().kill(0).stage(history.Settle).work(0).sample(4).stage(history.Verify)
 		return s.probe(0, 0).probe(1, 0).probe(2, 0).sample(4).stop().end()
@@ -112,12 +116,17 @@ var cases = map[string]struct {
 	"a pool lies about its size": {func() *story {
 		s := calm().kill(0).stage(history.Settle).work(0).sample(4).stage(history.Verify).probe(0, 0).probe(1, 0)
 		return s.sample(4, func(e *history.Sample) { e.Alive = 2 }).stop().end()
-	}, check.Fail, "2 of 4 slots do not answer at the end: slots 2 and 3; the target says that 4 members are ready, /proc shows 2 alive"},
-	"one process answers for two slots": {func() *story {
-		s := calm().kill(0).stage(history.Settle).work(0).sample(4).stage(history.Verify).probe(0, 0).probe(1, 0).probe(2, 0)
-		s.pids[3] = s.pids[2]
-		return s.probe(3, 0).sample(4).stop().end()
-	}, check.Fail, "1 of 4 slots does not answer at the end: slot 3 was answered for by pid 403, which never was its member"},
+	}, check.Fail, "2 of 4 slots do not answer at the end: slots 2 and 3; the target says that 4 members are ready, " +
+		"/proc shows 2 alive"},
+	"one process answers for two slots": {
+		func() *story {
+			s := calm().kill(0).stage(history.Settle).work(0).sample(4).stage(history.Verify).probe(0, 0).
+				probe(1, 0).probe(2, 0)
+			s.pids[3] = s.pids[2]
+			return s.probe(3, 0).sample(4).stop().end()
+		}, check.Fail,
+		"1 of 4 slots does not answer at the end: slot 3 was answered for by pid 403, which never was its member",
+	},
 	"orphans are left": {func() *story {
 		return calm().kill(0).verify(4).stage(history.Stop).sample(0, func(e *history.Sample) { e.Orphans = 2 }).end()
 	}, check.Fail, "2 processes of the target are left that are no member's"},
@@ -133,38 +142,50 @@ var cases = map[string]struct {
 	"a slot never comes back": {func() *story {
 		s := good().expect("slot.recovery.max <= 250ms")
 		s.events = slices.DeleteFunc(s.events, func(e history.Event) bool { return e.Probe != nil && e.Probe.For == 4 })
-		s.events = slices.DeleteFunc(s.events, func(e history.Event) bool { return e.Probe != nil && e.Probe.Slot == 3 })
+		s.events = slices.DeleteFunc(s.events,
+			func(e history.Event) bool { return e.Probe != nil && e.Probe.Slot == 3 })
 		return s.expect("allow slots.silent >= 0", "allow slots.lost >= 0")
-	}, check.Fail, "slot.recovery.max is never, not <= 250ms (4 samples); the worst is after injection 4 (signal KILL on slot 3, pid 404)"},
+	}, check.Fail, "slot.recovery.max is never, not <= 250ms (4 samples); the worst is after injection 4 (signal " +
+		"KILL on slot 3, pid 404)"},
 	"a slot never comes back, and nothing is expected of it": {func() *story {
 		s := good()
-		s.events = slices.DeleteFunc(s.events, func(e history.Event) bool { return e.Probe != nil && e.Probe.Slot == 3 })
+		s.events = slices.DeleteFunc(s.events,
+			func(e history.Event) bool { return e.Probe != nil && e.Probe.Slot == 3 })
 		return s.expect("allow slots.silent >= 0")
 	}, check.Fail, "1 slot did not come back; the first is after injection 4 (signal KILL on slot 3, pid 404)"},
-	"a dead process answers": {func() *story {
-		s := calm()
-		s.h.Target.Can = []string{"witness", "marker"}
-		alive := func(e *history.Sample) { e.Alive = 3 }
-		s.strike(1, history.Confirmed, true).probe(1, 1).sample(4, alive).stage(history.Settle).work(0).sample(4).stage(history.Verify)
-		for slot := range 4 {
-			s.probe(slot, 0)
-		}
-		return s.sample(4, alive).stop().end()
-	}, check.Fail, "1 of 4 slots does not answer at the end: slot 1 was answered for by pid 402, which had been ended before; " +
-		"the target says that 4 members are ready, /proc shows 3 alive"},
+	"a dead process answers": {
+		func() *story {
+			s := calm()
+			s.h.Target.Can = []string{"witness", "marker"}
+			alive := func(e *history.Sample) { e.Alive = 3 }
+			s.strike(1, history.Confirmed, true).probe(1, 1).sample(4, alive).stage(history.Settle).work(0).sample(4).
+				stage(history.Verify)
+			for slot := range 4 {
+				s.probe(slot, 0)
+			}
+			return s.sample(4, alive).stop().end()
+		}, check.Fail,
+		"1 of 4 slots does not answer at the end: slot 1 was answered for by pid 402, which had been ended before; " +
+			"the target says that 4 members are ready, /proc shows 3 alive",
+	},
 	"nobody comes back after the parent": {func() *story {
 		s := calm()
 		s.faults++
 		v := &history.Victim{Slot: -1, PID: 300}
 		s.add(history.Event{Fault: &history.Fault{N: 1, Op: history.Injected, Victim: v}})
-		s.add(history.Event{Fault: &history.Fault{N: 1, Op: history.Concluded, Outcome: history.Confirmed, Fatal: true, Victim: v, Receipt: &history.Receipt{At: s.now}}})
+		s.add(history.Event{Fault: &history.Fault{
+			N: 1, Op: history.Concluded, Outcome: history.Confirmed, Fatal: true, Victim: v,
+			Receipt: &history.Receipt{At: s.now},
+		}})
 		dead := func(e *history.Sample) { e.Alive = 0 }
-		s.stage(history.Settle).sample(4, dead).stage(history.Verify).add(history.Event{Probe: &history.Probe{Op: history.NoAnswer, Err: "the parent is gone"}})
+		s.stage(history.Settle).sample(4, dead).stage(history.Verify).
+			add(history.Event{Probe: &history.Probe{Op: history.NoAnswer, Err: "the parent is gone"}})
 		return s.sample(4, dead).stop().end().expect("allow slots.silent >= 0")
 	}, check.Pass, "1 fault confirmed, all 4 tasks gave their values"},
 	"some faults only the target has seen": {func() *story {
 		return calm().kill(0).told().verify(4).stop().end()
-	}, check.Pass, "2 faults confirmed, 1 of them by the target's word alone, all 5 tasks gave their values, every slot back within 4ms"},
+	}, check.Pass, "2 faults confirmed, 1 of them by the target's word alone, all 5 tasks gave their values, every " +
+		"slot back within 4ms"},
 	"nobody but the target has seen the fault": {func() *story {
 		return calm().told().verify(4).stop().end()
 	}, check.Pass, "1 fault confirmed by the target's word alone, all 5 tasks gave their values"},
@@ -177,19 +198,30 @@ var cases = map[string]struct {
 			s.probe(slot, 0)
 		}
 		return s.sample(4, alive).stop().end()
-	}, check.Fail, "1 of 4 members was not back when the faults were over; the target says that 4 members are ready, /proc shows 3 alive"},
+	}, check.Fail, "1 of 4 members was not back when the faults were over; the target says that 4 members are ready, " +
+		"/proc shows 3 alive"},
 	"too slow": {func() *story {
-		s := calm().strike(1, history.Confirmed, true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"}).wait(time.Second)
+		s := calm().strike(1, history.Confirmed, true).exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"}).
+			wait(time.Second)
 		return s.start(1).probe(1, 1).verify(4).stop().end().expect("slot.recovery.max <= 3x floor.respawn")
-	}, check.Fail, "slot.recovery.max is 1s, not <= 3x floor.respawn (18ms); the worst is after injection 1 (signal KILL on slot 1, pid 402)"},
-	"an expectation fails": {func() *story { return good().expect("pids.turnover == 3") }, check.Fail, "pids.turnover is 4, not == 3 (20 samples)"},
-	"two metrics differ":   {func() *story { return good().expect("pids.turnover == tasks.ok") }, check.Fail, "pids.turnover is 4, not == tasks.ok (9) (9 samples)"},
+	}, check.Fail, "slot.recovery.max is 1s, not <= 3x floor.respawn (18ms); the worst is after injection 1 (signal " +
+		"KILL on slot 1, pid 402)"},
+	"an expectation fails": {
+		func() *story { return good().expect("pids.turnover == 3") }, check.Fail,
+		"pids.turnover is 4, not == 3 (20 samples)",
+	},
+	"two metrics differ": {
+		func() *story { return good().expect("pids.turnover == tasks.ok") }, check.Fail,
+		"pids.turnover is 4, not == tasks.ok (9) (9 samples)",
+	},
 	"not steady again": {func() *story {
-		s := calm().kill(0).stage(history.Settle).work(0).sample(4, func(e *history.Sample) { e.Ready = 3 }).stage(history.Verify)
+		s := calm().kill(0).stage(history.Settle).work(0).sample(4, func(e *history.Sample) { e.Ready = 3 }).
+			stage(history.Verify)
 		for slot := range 4 {
 			s.probe(slot, 0)
 		}
-		return s.sample(4, func(e *history.Sample) { e.Ready = 3 }).stop().end().rules("steady", "pool.ready == 4").expect("allow pool.missing >= 0")
+		return s.sample(4, func(e *history.Sample) { e.Ready = 3 }).stop().end().rules("steady", "pool.ready == 4").
+			expect("allow pool.missing >= 0")
 	}, check.Fail, "the target did not get back to its steady state: pool.ready is 3, not == 4"},
 	"an abort condition held": {func() *story {
 		s := calm().sample(4, func(e *history.Sample) { e.Ready = 0 }).wait(5 * time.Second)
@@ -212,20 +244,29 @@ var cases = map[string]struct {
 		s := calm().work(0).kill(0)
 		return s.run(s.task, 401, s.now, s.now+tick).verify(4).stop().end().expect("allow tasks.outside >= 0")
 	}, check.Fail, "1 task of 6 was run twice; it is task 5, run by pid 401 each time"},
-	"an initializer fails": {func() *story {
-		s := calm().kill(0).wait(time.Minute).exit(1, "recycle", history.Exit{Kind: "clean"})
-		for pid := 901; pid < 904; pid++ {
-			s.member(history.MemberEvent{Op: history.Started, Slot: 1, PID: pid})
-			s.member(history.MemberEvent{Op: history.Exited, Slot: 1, PID: pid, Exit: &history.Exit{Code: 1, Stderr: "starting\nlicense server: no seats left\n\n"}})
-			s.member(history.MemberEvent{Op: history.BootFailed, Slot: 1, PID: pid})
-		}
-		return s.start(1).verify(4).stop().end().expect("allow exits.collateral >= 0")
-	}, check.Fail, "3 members did not come up; the first is slot 1, pid 901: exit code 1 (license server: no seats left)"},
+	"an initializer fails": {
+		func() *story {
+			s := calm().kill(0).wait(time.Minute).exit(1, "recycle", history.Exit{Kind: "clean"})
+			for pid := 901; pid < 904; pid++ {
+				s.member(history.MemberEvent{Op: history.Started, Slot: 1, PID: pid})
+				s.member(history.MemberEvent{
+					Op: history.Exited, Slot: 1, PID: pid,
+					Exit: &history.Exit{Code: 1, Stderr: "starting\nlicense server: no seats left\n\n"},
+				})
+				s.member(history.MemberEvent{Op: history.BootFailed, Slot: 1, PID: pid})
+			}
+			return s.start(1).verify(4).stop().end().expect("allow exits.collateral >= 0")
+		}, check.Fail,
+		"3 members did not come up; the first is slot 1, pid 901: exit code 1 (license server: no seats left)",
+	},
 	"a member panics": {func() *story {
-		return calm().kill(0).wait(time.Minute).exit(1, "", history.Exit{Code: 2, Stderr: "panic: oh no\n\ngoroutine 1 [running]:\nexit status 2\n"}).start(1).verify(4).stop().end()
+		return calm().kill(0).wait(time.Minute).exit(1, "", history.Exit{
+			Code: 2, Stderr: "panic: oh no\n\ngoroutine 1 [running]:\nexit status 2\n",
+		}).start(1).verify(4).stop().end()
 	}, check.Fail, "1 member died though nobody caused it; it is slot 1, pid 402: exit code 2 (panic: oh no)"},
 	"the target does not end": {func() *story {
-		return calm().kill(0).verify(4).stage(history.Stop).sample(0, func(e *history.Sample) { e.Orphans, e.Left = 5, 5 }).end()
+		return calm().kill(0).verify(4).stage(history.Stop).
+			sample(0, func(e *history.Sample) { e.Orphans, e.Left = 5, 5 }).end()
 	}, check.Fail, "5 processes of the target ran on after it was told to end, and were ended by the harness"},
 	"too slow for any quantile": {func() *story {
 		s := calm()
@@ -233,7 +274,8 @@ var cases = map[string]struct {
 			s.strike(1, history.Confirmed, true).exit(1, "", history.Exit{}).wait(1500*tick).start(1).probe(1, s.faults)
 		}
 		return s.verify(4).stop().end().expect("slot.recovery.p90 <= 500ms")
-	}, check.Fail, "slot.recovery.p90 cannot be <= 500ms: of the 10 samples that it needs there are 9, from 1.5s to 1.5s; the worst is after injection 1 (signal KILL on slot 1, pid 402)"},
+	}, check.Fail, "slot.recovery.p90 cannot be <= 500ms: of the 10 samples that it needs there are 9, from 1.5s to " +
+		"1.5s; the worst is after injection 1 (signal KILL on slot 1, pid 402)"},
 	"too fast for any quantile": {func() *story {
 		return good().expect("slot.recovery.p50 <= 250ms", "slot.recovery.p90 >= 1s").expect("slot.recovery.p99 >= 1h")
 	}, check.Inconclusive, "slot.recovery.p90 >= 1s cannot be judged: a p90 needs 10 samples, there are 4"},
@@ -243,12 +285,19 @@ var cases = map[string]struct {
 		return calm().strike(0, history.Refused, false).verify(4).stop().end().expect("slot.recovery.max <= 1s")
 	}, check.Inconclusive, "no fault was confirmed: 1 refused"},
 	"an abort condition on what nobody could know": {func() *story {
-		return calm().strike(0, history.Confirmed, false).verify(4).stop().end().rules("abort", "slot.recovery.max > 5s")
-	}, check.Inconclusive, "the abort condition slot.recovery.max > 5s had no data in chaos or settle: there is no data for slot.recovery.max"},
-	"an abort condition that nobody looked at": {func() *story {
-		s := newStory(1).boot().stage(history.Steady).work(0).sample(1).stage(history.Chaos).work(0).kill(0)
-		return s.stage(history.Settle).work(0).stage(history.Verify).probe(0, 0).sample(1).stop().end().rules("abort", "pool.ready < 1 for 5s")
-	}, check.Inconclusive, "the abort condition pool.ready < 1 for 5s was never looked at: no sample was taken in chaos or settle"},
+		return calm().strike(0, history.Confirmed, false).verify(4).stop().end().rules("abort",
+			"slot.recovery.max > 5s")
+	}, check.Inconclusive, "the abort condition slot.recovery.max > 5s had no data in chaos or settle: there is no " +
+		"data for slot.recovery.max"},
+	"an abort condition that nobody looked at": {
+		func() *story {
+			s := newStory(1).boot().stage(history.Steady).work(0).sample(1).stage(history.Chaos).work(0).kill(0)
+			return s.stage(history.Settle).work(0).stage(history.Verify).probe(0,
+				0).sample(1).stop().end().rules("abort",
+				"pool.ready < 1 for 5s")
+		}, check.Inconclusive,
+		"the abort condition pool.ready < 1 for 5s was never looked at: no sample was taken in chaos or settle",
+	},
 	"without a fault, what was expected of it proves nothing": {func() *story {
 		return calm().strike(0, history.Missed, false).verify(4).stop().end().expect("pids.turnover == 1")
 	}, check.Inconclusive, "no fault was confirmed: 1 missed"},
@@ -275,12 +324,19 @@ var cases = map[string]struct {
 		return s
 	}, check.Inconclusive, "the scenario has neither faults nor expectations: the run proves nothing"},
 	"nothing is done to it, and it does nothing": {func() *story {
-		s := newStory(2).boot().stage(history.Steady).sample(2).stage(history.Chaos).sample(2).stage(history.Settle).sample(2).stage(history.Verify)
+		s := newStory(2).boot().stage(history.Steady).sample(2).stage(history.Chaos).sample(2).stage(history.Settle).
+			sample(2).stage(history.Verify)
 		s.h.Load, s.h.Nemesis = nil, nil
 		return s.probe(0, 0).probe(1, 0).sample(2).stop().end().expect("pool.ready >= 1")
 	}, check.Inconclusive, "the scenario has neither faults nor a load: the run proves nothing"},
-	"too few samples for a quantile": {func() *story { return good().expect("slot.recovery.p99 <= 250ms") }, check.Inconclusive, "slot.recovery.p99 <= 250ms cannot be judged: a p99 needs 100 samples, there are 4"},
-	"no samples for a threshold":     {func() *story { return good().expect("tasks.latency.after.p50 <= 1s") }, check.Inconclusive, "tasks.latency.after.p50 <= 1s cannot be judged: a p50 needs 2 samples, there are 1"},
+	"too few samples for a quantile": {
+		func() *story { return good().expect("slot.recovery.p99 <= 250ms") },
+		check.Inconclusive, "slot.recovery.p99 <= 250ms cannot be judged: a p99 needs 100 samples, there are 4",
+	},
+	"no samples for a threshold": {
+		func() *story { return good().expect("tasks.latency.after.p50 <= 1s") },
+		check.Inconclusive, "tasks.latency.after.p50 <= 1s cannot be judged: a p50 needs 2 samples, there are 1",
+	},
 	"an unknown metric": {func() *story {
 		s := good()
 		s.h.Rules = append(s.h.Rules, history.Rule{Group: "expect", Text: "cows == 0", Metric: "cows", Op: "=="})
@@ -310,14 +366,17 @@ var cases = map[string]struct {
 		s.h.Load.Rate = 1000
 		return s
 	}, check.Inconclusive, "too little load to judge by: 17% of what the scenario states"},
-	"almost all of the load is rejected": {func() *story {
-		s := calm().kill(0)
-		s.h.Load.Count = 17
-		for range 12 {
-			s.settle(s.submit(), history.Rejected, "the queue is full")
-		}
-		return s.verify(4).stop().end()
-	}, check.Inconclusive, "too little load to judge by: 29% of what the scenario states, for 12 tasks of 17 were rejected"},
+	"almost all of the load is rejected": {
+		func() *story {
+			s := calm().kill(0)
+			s.h.Load.Count = 17
+			for range 12 {
+				s.settle(s.submit(), history.Rejected, "the queue is full")
+			}
+			return s.verify(4).stop().end()
+		}, check.Inconclusive,
+		"too little load to judge by: 29% of what the scenario states, for 12 tasks of 17 were rejected",
+	},
 	"it is told to close, and rejects": {func() *story {
 		s := calm().kill(0)
 		s.h.Load.Count = 17
@@ -327,25 +386,31 @@ var cases = map[string]struct {
 		}
 		return s.done().verify(4).stop().end()
 	}, check.Pass, "2 faults confirmed, every slot back within 4ms"},
-	"it is told to be smaller, and rejects almost all of the load": {func() *story {
-		s := calm().kill(0)
-		s.h.Load.Count = 17
-		s.resize()
-		for range 12 {
-			s.settle(s.submit(), history.Rejected, "the queue is full")
-		}
-		return s.done().verify(4).stop().end()
-	}, check.Inconclusive, "too little load to judge by: 29% of what the scenario states, for 12 tasks of 17 were rejected"},
-	"it is told to be smaller, and rejects a closed loop": {func() *story {
-		s := calm().kill(0)
-		s.h.Load.Concurrency = 1
-		id := s.submit()
-		s.wait(200*tick).settle(id, history.OK, "").run(id, s.pids[1], s.now-2*tick, s.now-tick).resize()
-		for range 12 {
-			s.settle(s.submit(), history.Rejected, "the queue is full").wait(100 * tick)
-		}
-		return s.done().verify(4).stop().end()
-	}, check.Inconclusive, "too little load to judge by: 12% of what the scenario states, for 12 tasks of 18 were rejected"},
+	"it is told to be smaller, and rejects almost all of the load": {
+		func() *story {
+			s := calm().kill(0)
+			s.h.Load.Count = 17
+			s.resize()
+			for range 12 {
+				s.settle(s.submit(), history.Rejected, "the queue is full")
+			}
+			return s.done().verify(4).stop().end()
+		}, check.Inconclusive,
+		"too little load to judge by: 29% of what the scenario states, for 12 tasks of 17 were rejected",
+	},
+	"it is told to be smaller, and rejects a closed loop": {
+		func() *story {
+			s := calm().kill(0)
+			s.h.Load.Concurrency = 1
+			id := s.submit()
+			s.wait(200*tick).settle(id, history.OK, "").run(id, s.pids[1], s.now-2*tick, s.now-tick).resize()
+			for range 12 {
+				s.settle(s.submit(), history.Rejected, "the queue is full").wait(100 * tick)
+			}
+			return s.done().verify(4).stop().end()
+		}, check.Inconclusive,
+		"too little load to judge by: 12% of what the scenario states, for 12 tasks of 18 were rejected",
+	},
 	"it is told to close, rejects, and takes long to close": {func() *story {
 		s := calm().kill(0)
 		s.h.Load.Concurrency = 1
@@ -380,7 +445,8 @@ var cases = map[string]struct {
 	"it took too long, for a task hung": {func() *story {
 		s := calm().kill(0)
 		s.settle(s.submit(), history.Hung, "")
-		s.add(history.Event{Alarm: &history.Alarm{Kind: history.AlarmTimeout, Text: "its timeout of 3s is over"}}).stop()
+		s.add(history.Event{Alarm: &history.Alarm{Kind: history.AlarmTimeout, Text: "its timeout of 3s is over"}}).
+			stop()
 		return s.add(history.Event{End: &history.End{Events: len(s.events), Aborted: true}})
 	}, check.Fail, "1 task of 5 had no outcome by the end; it is task 5"},
 	"events were dropped": {func() *story {
@@ -408,7 +474,8 @@ var cases = map[string]struct {
 		return s
 	}, check.Fail, "2 tasks of 9 gave a value though nobody witnessed an execution; the first is task 8"},
 	"not steady before": {func() *story {
-		s := newStory(4).boot().stage(history.Steady).work(0).sample(4, func(e *history.Sample) { e.Ready = 3 }).stage(history.Chaos).kill(0)
+		s := newStory(4).boot().stage(history.Steady).work(0).sample(4, func(e *history.Sample) { e.Ready = 3 }).
+			stage(history.Chaos).kill(0)
 		return s.verify(4).stop().end().rules("steady", "pool.ready == 4")
 	}, check.Inconclusive, "the target was not steady before the first fault: pool.ready is 3, not == 4"},
 	"never looked whether steady": {func() *story {
@@ -420,7 +487,10 @@ var cases = map[string]struct {
 		s.settle(s.submit(), history.Wrong, "")
 		return s.done().verify(4).stop().end().rules("require", "tasks.wrong == 0")
 	}, check.Fail, "1 task of 6 gave a wrong value; it is task 5"},
-	"a requirement of one's own": {func() *story { return good().rules("require", "tasks.submitted >= 400") }, check.Inconclusive, "tasks.submitted is 9, not >= 400 (9 samples)"},
+	"a requirement of one's own": {
+		func() *story { return good().rules("require", "tasks.submitted >= 400") },
+		check.Inconclusive, "tasks.submitted is 9, not >= 400 (9 samples)",
+	},
 	"no end": {func() *story {
 		s := good()
 		s.events = s.events[:len(s.events)-1]
@@ -429,7 +499,8 @@ var cases = map[string]struct {
 
 	// It was interrupted, or the harness broke.
 	"interrupted": {func() *story {
-		s := calm().strike(0, history.Confirmed, true).add(history.Event{Alarm: &history.Alarm{Kind: history.AlarmInterrupt, Text: "SIGINT"}})
+		s := calm().strike(0, history.Confirmed, true).
+			add(history.Event{Alarm: &history.Alarm{Kind: history.AlarmInterrupt, Text: "SIGINT"}})
 		return s.add(history.Event{End: &history.End{Events: len(s.events), Aborted: true}})
 	}, check.Aborted, "the run was interrupted: SIGINT"},
 	"ended early": {func() *story {
@@ -544,7 +615,8 @@ func TestOwnRequirementTakesThePlaceOfTheDefault(t *testing.T) {
 func TestUnreadableHistoryNeverPasses(t *testing.T) {
 	g := NewWithT(t)
 	s := good()
-	r := check.Judge(s.h, s.seq(&history.LineError{Line: 40, Problem: "its end says 9 events, 8 are here", Err: history.ErrEdited}))
+	r := check.Judge(s.h,
+		s.seq(&history.LineError{Line: 40, Problem: "its end says 9 events, 8 are here", Err: history.ErrEdited}))
 	g.Expect(r.Verdict).To(Equal(check.Inconclusive))
 	g.Expect(r.Cause).To(Equal("line 40: the history was edited: its end says 9 events, 8 are here"))
 	g.Expect(r.Findings[0].Event).To(Equal(40))
@@ -584,8 +656,9 @@ func TestTooFewSamplesAreShownForWhatTheyAre(t *testing.T) {
 	g := NewWithT(t)
 	r := good().expect("slot.recovery.p90 <= 250ms").judge()
 	g.Expect(r.Verdict).To(Equal(check.Inconclusive), show(r))
-	g.Expect(r.Thresholds).To(ContainElement(And(HaveField("Metric", "slot.recovery.p90"), HaveField("NoData", true), HaveField("Samples", 4),
-		HaveField("Actual", BeNumerically("~", 0.003, 0.002)))))
+	g.Expect(r.Thresholds).To(
+		ContainElement(And(HaveField("Metric", "slot.recovery.p90"), HaveField("NoData", true), HaveField("Samples", 4),
+			HaveField("Actual", BeNumerically("~", 0.003, 0.002)))))
 	g.Expect(r.Metrics).NotTo(HaveKey("slot.recovery.p90"))
 }
 
@@ -593,7 +666,9 @@ func TestAQuantileThatIsWhatItMustNotBeWhateverIsMissingFails(t *testing.T) {
 	s := newStory(4).boot().stage(history.Steady).sample(4).stage(history.Chaos).sample(4).kill(0)
 	for _, ms := range []int{1, 1, 7, 7, 1, 1, 1, 1, 1} {
 		id := s.submit()
-		s.add(history.Event{Task: &history.Task{ID: id, Op: history.Settled, Outcome: history.OK, Latency: time.Duration(ms) * tick}})
+		s.add(history.Event{
+			Task: &history.Task{ID: id, Op: history.Settled, Outcome: history.OK, Latency: time.Duration(ms) * tick},
+		})
 		s.run(id, s.pids[1], s.now-tick, s.now)
 	}
 	s.stage(history.Settle).sample(4).stage(history.Verify)
@@ -605,7 +680,8 @@ func TestAQuantileThatIsWhatItMustNotBeWhateverIsMissingFails(t *testing.T) {
 	NewWithT(t).Expect(r.Cause).To(HavePrefix("tasks.latency.p90 cannot be != 7ms: of the 10 samples"), show(r))
 }
 
-// Whatever the missing samples were, the condition would not hold; and where there is a value with which it would, it is open.
+// Whatever the missing samples were, the condition would not hold; and where there is a value with which it would, it
+// is open.
 func TestAQuantileIsHopelessOnlyIfNoValueOfTheMissingSamplesHelps(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		took := rapid.SliceOfN(rapid.IntRange(1, 9), 1, 9).Draw(t, "took")
@@ -616,7 +692,9 @@ func TestAQuantileIsHopelessOnlyIfNoValueOfTheMissingSamplesHelps(t *testing.T) 
 			s := newStory(4).boot().stage(history.Steady).sample(4).stage(history.Chaos).sample(4).kill(0)
 			for _, ms := range took {
 				id := s.submit()
-				s.add(history.Event{Task: &history.Task{ID: id, Op: history.Settled, Outcome: history.OK, Latency: time.Duration(ms) * tick}})
+				s.add(history.Event{Task: &history.Task{
+					ID: id, Op: history.Settled, Outcome: history.OK, Latency: time.Duration(ms) * tick,
+				}})
 				s.run(id, s.pids[1], s.now-tick, s.now)
 			}
 			s.stage(history.Settle).sample(4).stage(history.Verify)

@@ -8,7 +8,8 @@ import (
 	"github.com/respawn-go/respawn/chaos/ledger"
 )
 
-// Live computes the same figures as [Judge] while a run goes on, for its abort conditions. It is safe for concurrent use.
+// Live computes the same figures as [Judge] while a run goes on, for its abort conditions. It is safe for concurrent
+// use.
 type Live struct {
 	mu sync.Mutex
 	s  *state
@@ -40,8 +41,8 @@ func (l *Live) Tripped() (t Threshold, ok bool) {
 	return l.s.watch.tripped.Threshold, true
 }
 
-// ByNow is what the run shows so far. It has no verdict, and of the findings only those by which it is to fail: what is missing may
-// still come. Its ledger is the run's own: it is not to be read while somebody adds to it.
+// ByNow is what the run shows so far. It has no verdict, and of the findings only those by which it is to fail: what is
+// missing may still come. Its ledger is the run's own: it is not to be read while somebody adds to it.
 func (l *Live) ByNow() Result {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -33,7 +33,8 @@ func TestLiveTellsWhenTheTargetIsSteady(t *testing.T) {
 	g.Expect(steady()).To(BeTrue())
 	s.stage(history.Chaos).sample(4)
 	g.Expect(steady()).To(BeFalse(), "nobody asks during the faults")
-	s.stage(history.Settle).wait(2*time.Second).work(0).work(0).work(0).sample(4, func(e *history.Sample) { e.Alive = 3 })
+	s.stage(history.Settle).wait(2*time.Second).work(0).work(0).work(0).sample(4,
+		func(e *history.Sample) { e.Alive = 3 })
 	g.Expect(steady()).To(BeFalse())
 	_, shown := live.Steady()
 	g.Expect(shown[0].Actual).To(Equal(3.0), "what /proc shows counts, not what the target says")

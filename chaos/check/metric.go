@@ -7,8 +7,8 @@ import (
 	"github.com/respawn-go/respawn/chaos/ledger"
 )
 
-// Unit is what a metric is counted in. Values are kept in the base unit: seconds, bytes, a plain number, per second, and
-// 1 for 100%.
+// Unit is what a metric is counted in. Values are kept in the base unit: seconds, bytes, a plain number, per second,
+// and 1 for 100%.
 type Unit string
 
 // The units, as docs and schema name them.
@@ -22,7 +22,9 @@ const (
 
 // noun is the unit in a sentence: "pool.ready is a count".
 func (u Unit) noun() string {
-	return map[Unit]string{Seconds: "a time", Bytes: "a size", Count: "a count", PerSecond: "a rate", Ratio: "a ratio"}[u]
+	return map[Unit]string{
+		Seconds: "a time", Bytes: "a size", Count: "a count", PerSecond: "a rate", Ratio: "a ratio",
+	}[u]
 }
 
 // Metric is one number that can be told from a history.
@@ -47,8 +49,8 @@ type Metric struct {
 	Needs int
 
 	of func(*state) ledger.Reading
-	// calm is the same without the time for which the host was starved. nil: the figure is not about time, and a starved host is
-	// no excuse.
+	// calm is the same without the time for which the host was starved. nil: the figure is not about time, and a
+	// starved host is no excuse.
 	calm func(*state) ledger.Reading
 	now  func(*state) ledger.Reading // where it is another figure while the run goes on
 }
@@ -77,7 +79,8 @@ func Lookup(name string) (Metric, bool) {
 	return registry[i], true
 }
 
-// Floor is a figure of the host or of the scenario that a limit can be a multiple of: 3x floor.respawn. All are seconds.
+// Floor is a figure of the host or of the scenario that a limit can be a multiple of: 3x floor.respawn. All are
+// seconds.
 type Floor struct {
 	Name    string // without the "floor." in front
 	Meaning string
@@ -88,8 +91,10 @@ func Floors() []Floor {
 	return []Floor{
 		{"spawn", "from fork to a child's first byte, raw, measured before the run"},
 		{"reap", "from SIGKILL to reaped, raw, measured before the run"},
-		{"respawn", "from SIGKILL to a replacement's first byte, raw, measured before the run; and the boot of one worker, measured too, where a command starts it"},
-		{"ideal", "the wall time of the load's count of tasks on the target's members, not before the last is due at its rate, if nothing went wrong"},
+		{"respawn", "from SIGKILL to a replacement's first byte, raw, measured before the run; and the boot of one " +
+			"worker, measured too, where a command starts it"},
+		{"ideal", "the wall time of the load's count of tasks on the target's members, not before the last is due at " +
+			"its rate, if nothing went wrong"},
 		{"heartbeat", "within which the target says that it detects a member that does not move"},
 		{"grace", "the time that the target gives a member to stop before SIGKILL"},
 	}

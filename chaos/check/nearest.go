@@ -7,8 +7,8 @@ import (
 	"github.com/respawn-go/respawn/internal/nearest"
 )
 
-// metricMeant is the end of an error about an unknown metric: the nearest one, or, since there are too many to list, those of
-// the same family, if any.
+// metricMeant is the end of an error about an unknown metric: the nearest one, or, since there are too many to list,
+// those of the same family, if any.
 func metricMeant(word string) string {
 	if n := nearest.Word(word, Names()); n != "" {
 		return fmt.Sprintf("did you mean %q?", n)

@@ -18,7 +18,10 @@ func TestIntervalsAreOfWhenThingsHappenedNotOfWhenTheyWereRecorded(t *testing.T)
 	s := calm().exit(1, "", history.Exit{Code: -1, Signal: "SIGKILL"})
 	from := s.now
 	s.wait(31 * tick).start(1)
-	s.member(history.MemberEvent{Op: history.Exited, Slot: 2, PID: s.pids[2], At: from + 20*tick, Exit: &history.Exit{Code: -1, Signal: "SIGKILL"}})
+	s.member(history.MemberEvent{
+		Op: history.Exited, Slot: 2, PID: s.pids[2], At: from + 20*tick,
+		Exit: &history.Exit{Code: -1, Signal: "SIGKILL"},
+	})
 	s.next++
 	s.member(history.MemberEvent{Op: history.Ready, Slot: 2, PID: s.next, At: from + 87*tick})
 	s.pids[2] = s.next
@@ -41,11 +44,14 @@ func TestFiguresDoNotDependOnTheOrderOfTheRecord(t *testing.T) {
 			at := base
 			for range rapid.IntRange(0, 4).Draw(t, "deaths") {
 				at += time.Duration(rapid.IntRange(2, 200).Draw(t, "lives")) * tick
-				told = append(told, history.Event{Member: &history.MemberEvent{Op: history.Retiring, Slot: slot, PID: s.pids[slot], At: at}})
+				told = append(told, history.Event{
+					Member: &history.MemberEvent{Op: history.Retiring, Slot: slot, PID: s.pids[slot], At: at},
+				})
 				at += time.Duration(rapid.IntRange(1, 200).Draw(t, "is gone")) * tick
 				next++
 				s.pids[slot] = next
-				told = append(told, history.Event{Member: &history.MemberEvent{Op: history.Ready, Slot: slot, PID: next, At: at}})
+				told = append(told,
+					history.Event{Member: &history.MemberEvent{Op: history.Ready, Slot: slot, PID: next, At: at}})
 			}
 		}
 		figures := func(order []history.Event) map[string]float64 {
@@ -55,7 +61,10 @@ func TestFiguresDoNotDependOnTheOrderOfTheRecord(t *testing.T) {
 				c.add(e)
 			}
 			m := c.verify(4).stop().end().judge().Metrics
-			return map[string]float64{"count": m["pool.below.count"], "max": m["pool.below.max"], "total": m["pool.below.total"], "min": m["pool.ready.min"]}
+			return map[string]float64{
+				"count": m["pool.below.count"], "max": m["pool.below.max"], "total": m["pool.below.total"],
+				"min": m["pool.ready.min"],
+			}
 		}
 		slices.SortStableFunc(told, func(a, b history.Event) int { return int(a.Member.At - b.Member.At) })
 		want := figures(told)
@@ -106,7 +115,9 @@ func TestAnOutageThatGoesOnAtTheEndOfAnAbortedRunCountsUpToThen(t *testing.T) {
 	s.wait(7 * time.Second).add(history.Event{Alarm: &history.Alarm{Kind: history.AlarmInterrupt, Text: "^C"}})
 	s.wait(time.Minute).stop().add(history.Event{End: &history.End{Events: len(s.events), Aborted: true}})
 	r := s.expect("pool.below.max <= 5s").judge()
-	for _, name := range []string{"pool.below.max", "pool.below.total", "pool.recovery.max", "slot.recovery.max", "tasks.latency.max"} {
+	for _, name := range []string{
+		"pool.below.max", "pool.below.total", "pool.recovery.max", "slot.recovery.max", "tasks.latency.max",
+	} {
 		g.Expect(r.Metrics[name]).To(BeNumerically("~", 7, 0.1), name)
 	}
 	g.Expect(r.Verdict).To(Equal(check.Fail), show(r))
@@ -138,6 +149,7 @@ func TestStartsThatDoNotOverlapAreNotTakenForTwoAtOnce(t *testing.T) {
 	s.member(history.MemberEvent{Op: history.Started, Slot: 1, PID: 901})
 	ready := s.now + 5*tick
 	s.wait(20 * tick).member(history.MemberEvent{Op: history.Started, Slot: 2, PID: 902})
-	s.member(history.MemberEvent{Op: history.Ready, Slot: 1, PID: 901, At: ready}).member(history.MemberEvent{Op: history.Ready, Slot: 2, PID: 902})
+	s.member(history.MemberEvent{Op: history.Ready, Slot: 1, PID: 901, At: ready}).
+		member(history.MemberEvent{Op: history.Ready, Slot: 2, PID: 902})
 	g.Expect(s.metric("starts.max_concurrent")).To(Equal(1.0))
 }

@@ -53,7 +53,8 @@ func (p *ruleParser) fail(at int, format string, args ...any) error {
 	return &RuleError{Column: utf8.RuneCountInString(p.text[:at]) + 1, Problem: fmt.Sprintf(format, args...)}
 }
 
-// next is the longest run of bytes from here, white space skipped, that are in (or not in) the set; and where it begins.
+// next is the longest run of bytes from here, white space skipped, that are in (or not in) the set; and where it
+// begins.
 func (p *ruleParser) next(in bool, set string) (word string, at int) {
 	for p.at < len(p.text) && strings.IndexByte(" \t", p.text[p.at]) >= 0 {
 		p.at++
@@ -155,7 +156,8 @@ func (p *ruleParser) floor(word string, at int) (l Limit, err error) {
 	}
 	name, at := p.word()
 	if !slices.Contains(known, name) {
-		return l, p.fail(at, "%sx of what? unknown floor %q: %s", formatNumber(l.Number), name, nearest.Meant(name, known))
+		return l, p.fail(at, "%sx of what? unknown floor %q: %s", formatNumber(l.Number), name,
+			nearest.Meant(name, known))
 	}
 	l.Floor = strings.TrimPrefix(name, "floor.")
 	return l, nil
@@ -168,7 +170,8 @@ func (p *ruleParser) other(word string, at int) (l Limit, err error) {
 	case !ok:
 		return l, p.fail(at, "unknown metric %q: %s", word, metricMeant(word))
 	case o.Unit != p.m.Unit:
-		return l, p.fail(at, "%s is %s and %s %s: they cannot be compared", p.m.Name, p.m.Unit.noun(), word, o.Unit.noun())
+		return l, p.fail(at, "%s is %s and %s %s: they cannot be compared",
+			p.m.Name, p.m.Unit.noun(), word, o.Unit.noun())
 	case word == p.m.Name:
 		return l, p.fail(at, "%s is compared with itself", word)
 	}

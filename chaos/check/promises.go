@@ -6,7 +6,8 @@ import (
 )
 
 // promises are what every scenario requires without saying so: that these metrics are 0. A rule about the same metric
-// under expect takes a promise's place, see [Rule.Fits]. They are in the order in which one's breach explains another's.
+// under expect takes a promise's place, see [Rule.Fits]. They are in the order in which one's breach explains
+// another's.
 var promises = []struct {
 	metric  string
 	applies func(*state) bool // nil: always
@@ -31,7 +32,10 @@ var promises = []struct {
 	{"fleet.left", (*state).hasAccount, nil},
 	{"fleet.abandoned", (*state).hasAccount, nil},
 	{"processes.orphaned", (*state).hasMarker, nil},
-	{"processes.left", func(s *state) bool { return s.LeftBehind().Samples > 0 && !s.Injections.EndedParent(s.Now) }, nil},
+	{
+		"processes.left", func(s *state) bool { return s.LeftBehind().Samples > 0 && !s.Injections.EndedParent(s.Now) },
+		nil,
+	},
 	{"processes.zombies", nil, nil},
 	{"cgroups.leaked", func(s *state) bool { return s.Looks.Cgroups }, nil},
 	{"slots.lost", nil, nil},
@@ -42,7 +46,8 @@ var promises = []struct {
 	{"pool.surplus", func(s *state) bool { return s.Ranged() && !s.Injections.EndedParent(s.Now) }, nil},
 }
 
-// The target recovers in the time that it is given: settle.time is at most settle, where the record says how long that is.
+// The target recovers in the time that it is given: settle.time is at most settle, where the record says how long that
+// is.
 func (v *verdict) settle() {
 	limit := v.s.Header.Settle
 	if limit == 0 || v.s.Injections.EndedParent(v.s.Now) {

@@ -63,7 +63,9 @@ func anyRun(t *rapid.T) *story {
 			s.run(id, s.pids[at], s.now, 0).kill(at)
 			s.run(id, s.pids[at], s.now, s.now+tick).wait(2*tick).settle(id, history.OK, "")
 		case 2:
-			s.strike(at, rapid.SampledFrom([]history.FaultOutcome{history.Refused, history.AlreadyGone, history.Missed}).Draw(t, "outcome"), false)
+			s.strike(at, rapid.SampledFrom([]history.FaultOutcome{
+				history.Refused, history.AlreadyGone, history.Missed,
+			}).Draw(t, "outcome"), false)
 		case 3:
 			s.sample(size)
 		default:
@@ -139,7 +141,9 @@ func TestOneDefectNeverPasses(t *testing.T) {
 		}
 		rest := slices.Clone(s.events[at:])
 		s.events, s.now = s.events[:at], s.events[at-1].T
-		how := rapid.SampledFrom([]string{"lost", "hung", "failed", "wrong", "unsettled", "twice", "rerun", "death", "collateral"}).Draw(t, "how")
+		how := rapid.SampledFrom([]string{
+			"lost", "hung", "failed", "wrong", "unsettled", "twice", "rerun", "death", "collateral",
+		}).Draw(t, "how")
 		switch how {
 		case "lost", "hung", "failed", "wrong":
 			s.settle(s.submit(), history.Outcome(how), "")
@@ -192,7 +196,8 @@ func TestResultsSurviveJSON(t *testing.T) {
 	g := NewWithT(t)
 	s := good()
 	s.events = slices.DeleteFunc(s.events, func(e history.Event) bool { return e.Probe != nil && e.Probe.Slot == 3 })
-	r := s.expect("slot.recovery.max <= 250ms", "slot.recovery.max >= 1s", "slot.recovery.max == slot.recovery.p50").judge()
+	r := s.expect("slot.recovery.max <= 250ms", "slot.recovery.max >= 1s", "slot.recovery.max == slot.recovery.p50").
+		judge()
 	b, err := json.Marshal(r)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(string(b)).To(ContainSubstring(`"slot.recovery.max":"+Inf"`))
@@ -215,7 +220,10 @@ func BenchmarkMillionEvents(b *testing.B) {
 			s.events = append(
 				s.events,
 				history.Event{T: s.now, Task: &history.Task{ID: s.task, Op: history.Submitted}},
-				history.Event{T: s.now, Task: &history.Task{ID: s.task, Op: history.Settled, Outcome: history.OK, Latency: tick, PID: 401}},
+				history.Event{
+					T:    s.now,
+					Task: &history.Task{ID: s.task, Op: history.Settled, Outcome: history.OK, Latency: tick, PID: 401},
+				},
 				history.Event{T: s.now, Run: &history.Run{Task: s.task, PID: 401, Start: s.now, End: s.now}},
 			)
 		}
@@ -241,7 +249,9 @@ func TestEveryMetricCanBeComputed(t *testing.T) {
 	g := NewWithT(t)
 	s := good()
 	for _, m := range check.Metrics() {
-		limit := map[check.Unit]string{check.Count: "2", check.Seconds: "1s", check.Bytes: "1B", check.PerSecond: "1/s", check.Ratio: "1%"}[m.Unit]
+		limit := map[check.Unit]string{
+			check.Count: "2", check.Seconds: "1s", check.Bytes: "1B", check.PerSecond: "1/s", check.Ratio: "1%",
+		}[m.Unit]
 		s.rules("expect", fmt.Sprintf("%s >= %s", m.Name, limit))
 		g.Expect(m.Meaning).To(HaveSuffix("."), m.Name)
 		g.Expect(m.Formula).To(HaveSuffix("."), m.Name)

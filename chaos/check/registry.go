@@ -9,7 +9,8 @@ import (
 )
 
 // registry is every metric, in the order in which docs list them.
-var registry = slices.Concat(poolMetrics, memberMetrics, taskMetrics, fleetMetrics, faultMetrics, leftMetrics, hostMetrics)
+var registry = slices.Concat(poolMetrics, memberMetrics, taskMetrics, fleetMetrics, faultMetrics, leftMetrics,
+	hostMetrics)
 
 var index = func() map[string]int {
 	at := make(map[string]int, len(registry))
@@ -22,14 +23,20 @@ var index = func() map[string]int {
 // atMost is the metrics that a metric is never larger than, in any run.
 var atMost = func() map[string][]string {
 	most := map[string][]string{
-		"tasks.settled": {"tasks.submitted"}, "tasks.ok": {"tasks.settled"}, "tasks.failed": {"tasks.settled"}, "tasks.rejected": {"tasks.settled"},
-		"tasks.wrong": {"tasks.submitted"}, "tasks.lost": {"tasks.unsettled"}, "tasks.hung": {"tasks.unsettled"}, "tasks.unsettled": {"tasks.submitted"}, "tasks.unsettled.prefix": {"tasks.unsettled"}, "tasks.unsettled.middle": {"tasks.unsettled"}, "tasks.unsettled.postfix": {"tasks.unsettled"}, "tasks.unwitnessed": {"tasks.submitted"},
+		"tasks.settled": {"tasks.submitted"}, "tasks.ok": {"tasks.settled"}, "tasks.failed": {"tasks.settled"},
+		"tasks.rejected": {"tasks.settled"}, "tasks.wrong": {"tasks.submitted"}, "tasks.lost": {"tasks.unsettled"},
+		"tasks.hung": {"tasks.unsettled"}, "tasks.unsettled": {"tasks.submitted"},
+		"tasks.unsettled.prefix": {"tasks.unsettled"}, "tasks.unsettled.middle": {"tasks.unsettled"},
+		"tasks.unsettled.postfix": {"tasks.unsettled"}, "tasks.unwitnessed": {"tasks.submitted"},
 		"tasks.executions.mean": {"tasks.executions.max"}, "tasks.executions.max": {"tasks.executions.total"},
-		"pool.ready": {"pool.size"}, "pool.missing": {"pool.want"}, "slots.silent": {"pool.want"}, "slots.answering": {"pool.want"}, "slots.apart": {"pool.want"},
+		"pool.ready": {"pool.size"}, "pool.missing": {"pool.want"}, "slots.silent": {"pool.want"},
+		"slots.answering": {"pool.want"}, "slots.apart": {"pool.want"},
 		"slots.lost": {"slot.recovery.count"}, "pool.below.max": {"pool.below.total"},
-		"faults.injected": {"faults.planned"}, "faults.confirmed": {"faults.planned"}, "faults.already_gone": {"faults.planned"},
-		"faults.refused": {"faults.planned"}, "faults.unconfirmed": {"faults.planned"}, "faults.missed": {"faults.planned"},
-		"faults.fatal": {"faults.confirmed"}, "faults.healed": {"faults.injected"}, "faults.heal_failed": {"faults.injected"},
+		"faults.injected": {"faults.planned"}, "faults.confirmed": {"faults.planned"},
+		"faults.already_gone": {"faults.planned"}, "faults.refused": {"faults.planned"},
+		"faults.unconfirmed": {"faults.planned"}, "faults.missed": {"faults.planned"},
+		"faults.fatal": {"faults.confirmed"}, "faults.healed": {"faults.injected"},
+		"faults.heal_failed": {"faults.injected"},
 	}
 	for _, m := range registry {
 		if m.Name != "exits.total" && strings.HasPrefix(m.Name, "exits.") {

@@ -12,7 +12,8 @@ var faultMetrics = slices.Concat([]Metric{
 		func(s *state) ledger.Reading { return s.CountOf(s.Injections.Planned) }),
 	injections("injected", "that were begun", "Injected records.",
 		func(s *state) ledger.Reading { return s.CountOf(s.Begun()) }),
-	injections("confirmed", "that evidence proves", "Outcomes confirmed; in require, those of that entry of the chaos list.",
+	injections("confirmed", "that evidence proves",
+		"Outcomes confirmed; in require, those of that entry of the chaos list.",
 		func(s *state) ledger.Reading { return s.FaultsThat("confirmed") }),
 	injections("already_gone", "whose victim was gone before", "Outcomes already_gone.",
 		func(s *state) ledger.Reading { return s.FaultsThat("already_gone") }),
@@ -32,7 +33,8 @@ var faultMetrics = slices.Concat([]Metric{
 	distribution("faults.effect", "the times from an injection to its effect",
 		"from an injected record to the time that a confirmed receipt gives for the effect; an operation's duration",
 		func(s *state) ledger.View { return s.Injections.Effect.Now() }),
-	late(distribution("faults.detection", "the times from an injection to the end of its victim as the target reports it",
+	late(distribution("faults.detection",
+		"the times from an injection to the end of its victim as the target reports it",
 		"from an injected record to the victim's exit",
 		func(s *state) ledger.View { return s.Injections.Detection.Now() })),
 	aside(distribution("faults.lag", "the delays of injections against the plan",
@@ -49,13 +51,16 @@ var faultMetrics = slices.Concat([]Metric{
 		{
 			Name: "probes.failed", Unit: Count, Live: true,
 			Meaning: "Probe tasks that were not.", Formula: "Probe records failed.",
-			of: func(s *state) ledger.Reading { return ledger.Count(s.Probes.Failed, s.Probes.Answered+s.Probes.Failed) },
+			of: func(s *state) ledger.Reading {
+				return ledger.Count(s.Probes.Failed, s.Probes.Answered+s.Probes.Failed)
+			},
 		},
 		{
 			Name: "slots.answering", Unit: Count,
 			Meaning: "Slots that answered the probe at the end.",
-			Formula: "Distinct pids that answered the probes of the stage verify, one for each slot; that of a process of " +
-				"which a receipt shows that it had ended is none, nor that of one which never was ready in the slot.",
+			Formula: "Distinct pids that answered the probes of the stage verify, one for each slot; that of a " +
+				"process of which a receipt shows that it had ended is none, nor that of one which never was ready " +
+				"in the slot.",
 			of: (*state).Answering,
 		},
 		{
@@ -67,16 +72,18 @@ var faultMetrics = slices.Concat([]Metric{
 		{
 			Name: "slots.together", Unit: Count,
 			Meaning: "Slots that were at work at the same time at the end.",
-			Formula: "Of the tasks sent to all slots at once in the stage verify, the most different members that ran one at one moment, by the " +
-				"witnessed executions; without a witness, by the times at which the answers came and the tasks' lengths.",
+			Formula: "Of the tasks sent to all slots at once in the stage verify, the most different members that " +
+				"ran one at one moment, by the witnessed executions; without a witness, by the times at which the " +
+				"answers came and the tasks' lengths.",
 			of: (*state).AtWorkTogether,
 		},
 		{
 			Name: "slots.together.between", Unit: Count,
 			Meaning: "Fewest slots that were at work at the same time between a recovery and the next fault.",
-			Formula: "Of each time without a fault and without a death that is not recovered from, as long as five tasks of the load and 50 ms at " +
-				"least, the most different processes that ran a task of the load at one moment, by the witnessed executions; of these the least. " +
-				"Only under a load of as many tasks at a time as there are slots.",
+			Formula: "Of each time without a fault and without a death that is not recovered from, as long as five " +
+				"tasks of the load and 50 ms at least, the most different processes that ran a task of the load at " +
+				"one moment, by the witnessed executions; of these the least. Only under a load of as many tasks at " +
+				"a time as there are slots.",
 			of:   (*state).TogetherBetween,
 			calm: (*state).CalmTogetherBetween,
 		},
@@ -89,15 +96,17 @@ var faultMetrics = slices.Concat([]Metric{
 		{
 			Name: "slots.slow", Unit: Count,
 			Meaning: "Members that took far longer over short tasks at the end than members did before the faults.",
-			Formula: "Members whose slots.answer.after is over five times slots.answer.before and 100 ms; of the latter, what a starved host took counts for nothing.",
-			of:      (*state).SlowMembers,
-			calm:    (*state).CalmSlowMembers,
+			Formula: "Members whose slots.answer.after is over five times slots.answer.before and 100 ms; of the " +
+				"latter, what a starved host took counts for nothing.",
+			of:   (*state).SlowMembers,
+			calm: (*state).CalmSlowMembers,
 		},
 		{
 			Name: "slots.answer.before", Unit: Seconds,
 			Meaning: "Time that the slowest member took over a short task before the faults, beyond the task's length.",
-			Formula: "Of the tasks sent to all slots at once after the boot, from sent to answered less the length; of each member the shortest, of these the longest.",
-			of:      func(s *state) ledger.Reading { return s.AnswerTime(0) },
+			Formula: "Of the tasks sent to all slots at once after the boot, from sent to answered less the length; " +
+				"of each member the shortest, of these the longest.",
+			of: func(s *state) ledger.Reading { return s.AnswerTime(0) },
 		},
 		{
 			Name: "slots.answer.after", Unit: Seconds,
@@ -108,16 +117,16 @@ var faultMetrics = slices.Concat([]Metric{
 		{
 			Name: "slots.throttled", Unit: Count,
 			Meaning: "Slots' worth of its throughput that the target did not have again at the end.",
-			Formula: "slots.throughput.before, at most pool.want, less slots.throughput.after, rounded up, where the latter is under half of the former; of the former, what " +
-				"a starved host took counts for nothing.",
+			Formula: "slots.throughput.before, at most pool.want, less slots.throughput.after, rounded up, where the " +
+				"latter is under half of the former; of the former, what a starved host took counts for nothing.",
 			of:   (*state).Throttled,
 			calm: (*state).CalmThrottled,
 		},
 		{
 			Name: "slots.throughput.before", Unit: Count,
 			Meaning: "How many tasks of a queue were done at a time before the faults.",
-			Formula: "Of the queues of four tasks for each slot that were sent after the boot, the best: the tasks' lengths in all by the time from " +
-				"the first one sent to the last one answered.",
+			Formula: "Of the queues of four tasks for each slot that were sent after the boot, the best: the tasks' " +
+				"lengths in all by the time from the first one sent to the last one answered.",
 			of: func(s *state) ledger.Reading { return s.QueuePace(0) },
 		},
 		{
@@ -136,13 +145,17 @@ var faultMetrics = slices.Concat([]Metric{
 			Name: "slots.lost", Unit: Count,
 			Meaning: "Deaths from which the slot did not come back.",
 			Formula: "The samples of slot.recovery that are +Inf.",
-			of:      func(s *state) ledger.Reading { return ledger.Count(s.Slots.Lost, max(1, len(s.Slots.Recover.Samples))) },
+			of: func(s *state) ledger.Reading {
+				return ledger.Count(s.Slots.Lost, max(1, len(s.Slots.Recover.Samples)))
+			},
 		},
 	},
 )
 
 func injections(end, what, formula string, of func(*state) ledger.Reading) Metric {
-	return Metric{Name: "faults." + end, Unit: Count, Live: true, Meaning: "Injections " + what + ".", Formula: formula, of: of}
+	return Metric{
+		Name: "faults." + end, Unit: Count, Live: true, Meaning: "Injections " + what + ".", Formula: formula, of: of,
+	}
 }
 
 // aside marks metrics as those of the harness.

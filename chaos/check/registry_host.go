@@ -18,15 +18,18 @@ var leftMetrics = []Metric{
 	{
 		Name: "processes.orphaned.time", Unit: Seconds, Live: true, Lasting: true,
 		Meaning: "Longest time that there were such processes.",
-		Formula: "The longest run of samples with orphans, from the first of them to the sample after the last; +Inf if there are some in the last sample of a run that came to its end, up to now until then.",
-		of:      (*state).OrphanTime,
-		calm:    (*state).CalmOrphanTime,
+		Formula: "The longest run of samples with orphans, from the first of them to the sample after the last; +Inf " +
+			"if there are some in the last sample of a run that came to its end, up to now until then.",
+		of:   (*state).OrphanTime,
+		calm: (*state).CalmOrphanTime,
 	},
 	{
 		Name: "processes.left", Unit: Count,
-		Meaning: "Processes of the target that came with the faults and stayed, though they are no member's, whoever has adopted them.",
-		Formula: "Processes that descend from no member, the target's parent not counted, in the last sample of the stage verify, less those in the last sample before the stage chaos.",
-		of:      (*state).LeftBehind,
+		Meaning: "Processes of the target that came with the faults and stayed, though they are no member's, whoever " +
+			"has adopted them.",
+		Formula: "Processes that descend from no member, the target's parent not counted, in the last sample of the " +
+			"stage verify, less those in the last sample before the stage chaos.",
+		of: (*state).LeftBehind,
 	},
 	{
 		Name: "processes.zombies", Unit: Count,
@@ -71,8 +74,8 @@ var hostMetrics = slices.Concat([]Metric{
 	{
 		Name: "host.oom", Unit: Count, Live: true, Aside: true,
 		Meaning: "Processes that the kernel killed for memory beside the victims.",
-		Formula: "The growth of oom_kill over the samples, of the memory cgroup that the members without one of their own are in; " +
-			"of the host, less the victims' own, where there is none.",
+		Formula: "The growth of oom_kill over the samples, of the memory cgroup that the members without one of " +
+			"their own are in; of the host, less the victims' own, where there is none.",
 		of: (*state).HostOOM,
 	},
 	{
@@ -83,15 +86,20 @@ var hostMetrics = slices.Concat([]Metric{
 			return ledger.Reading{Value: s.Host.UpTo(ledger.Endless).Seconds(), Samples: s.Host.Looks}
 		},
 	},
-	hostShare("others", "of the CPU time that other processes took", "The CPU time of others by that of all CPUs that the harness may run on.",
+	hostShare("others", "of the CPU time that other processes took",
+		"The CPU time of others by that of all CPUs that the harness may run on.",
 		func(h *ledger.HostSums) (part, of float64) { return h.Others.Seconds(), h.All.Seconds() }),
-	hostShare("own", "of the CPU time that the harness and the target took", "Their CPU time, and that of what descends from them, by that of all CPUs that the harness may run on.",
+	hostShare("own", "of the CPU time that the harness and the target took",
+		"Their CPU time, and that of what descends from them, by that of all CPUs that the harness may run on.",
 		func(h *ledger.HostSums) (part, of float64) { return h.Own.Seconds(), h.All.Seconds() }),
-	hostShare("steal", "of the CPU time that other machines took", "Stolen time, and time for which this machine stood still, by that of all CPUs that the harness may run on.",
+	hostShare("steal", "of the CPU time that other machines took",
+		"Stolen time, and time for which this machine stood still, by that of all CPUs that the harness may run on.",
 		func(h *ledger.HostSums) (part, of float64) { return h.Stolen.Seconds(), h.All.Seconds() }),
-	hostShare("pressure.cpu", "of the time for which some task waited for a CPU", "The growth of the total of some, of the harness's own group (cgroup version 2) or of the system, by time.",
+	hostShare("pressure.cpu", "of the time for which some task waited for a CPU",
+		"The growth of the total of some, of the harness's own group (cgroup version 2) or of the system, by time.",
 		func(h *ledger.HostSums) (part, of float64) { return h.Pressure.Seconds(), h.Told.Seconds() }),
-	hostShare("throttled", "of the periods in which a limit on CPU time stopped the harness's group", "nr_throttled by nr_periods of the group, of it and those above it, that was stopped most.",
+	hostShare("throttled", "of the periods in which a limit on CPU time stopped the harness's group",
+		"nr_throttled by nr_periods of the group, of it and those above it, that was stopped most.",
 		func(h *ledger.HostSums) (part, of float64) { return float64(h.Throttled), float64(h.Periods) }),
 	{
 		Name: "host.floor.change", Unit: Ratio, Live: true, Aside: true,
@@ -100,7 +108,8 @@ var hostMetrics = slices.Concat([]Metric{
 		of:      (*state).FloorChange,
 	},
 }, aside(distribution("host.lateness", "how late a sleep of 10ms ended in the harness",
-	"by how much later than it should a goroutine woke that only sleeps again and again", func(s *state) ledger.View { return s.Host.Late.Now() })),
+	"by how much later than it should a goroutine woke that only sleeps again and again",
+	func(s *state) ledger.View { return s.Host.Late.Now() })),
 	[]Metric{
 		{
 			Name: "events.dropped", Unit: Count, Live: true, Aside: true,
@@ -126,7 +135,8 @@ func hostShare(end, what, formula string, of func(*ledger.HostSums) (part, of fl
 func growth(name string, u Unit, what, formula string, of func(*history.Sample) int64) Metric {
 	return Metric{
 		Name: name, Unit: u, Live: true, Signed: true, Meaning: "Growth: " + what + ".",
-		Formula: formula + " in the last sample before the stage stop less that in the last sample before the stage chaos.",
-		of:      func(s *state) ledger.Reading { return s.Growth(of) },
+		Formula: formula +
+			" in the last sample before the stage stop less that in the last sample before the stage chaos.",
+		of: func(s *state) ledger.Reading { return s.Growth(of) },
 	}
 }

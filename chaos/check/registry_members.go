@@ -21,8 +21,10 @@ var memberMetrics = []Metric{
 			"explains, without those of exits.scaled_down: see docs/chaos.md.",
 		of: func(s *state) ledger.Reading { return s.ExitsThat(s.Unexplained) },
 	},
-	exits("scaled_down", "that the target ended to have fewer", "Exits that neither the target's reason nor an injection explains, of a target whose size is a range, "+
-		"that are not known to be crashes: of code 0, of SIGTERM, SIGINT, SIGQUIT or SIGHUP, or nobody saw of what.",
+	exits("scaled_down", "that the target ended to have fewer",
+		"Exits that neither the target's reason nor an injection explains, of a target whose size is a range, "+
+			"that are not known to be crashes: of code 0, of SIGTERM, SIGINT, SIGQUIT or SIGHUP, or nobody "+
+			"saw of what.",
 		func(s *state) ledger.Reading {
 			if !s.Ranged() {
 				return ledger.Reading{}
@@ -32,12 +34,13 @@ var memberMetrics = []Metric{
 	{
 		Name: "exits.collateral", Unit: Count, Live: true, Lasting: true,
 		Meaning: "Survivors that lost their pid: ended by the target though no fault was aimed at them.",
-		Formula: "Exits before the stage stop for which the target gives a reason of its own (recycle, restart, stop, …) " +
-			"and that no injection explains: see docs/chaos.md.",
+		Formula: "Exits before the stage stop for which the target gives a reason of its own (recycle, restart, " +
+			"stop, …) and that no injection explains: see docs/chaos.md.",
 		of: func(s *state) ledger.Reading { return s.ExitsThat(s.Collateral) },
 	},
 	exits("unlisted", "that a signal ended before they were listed",
-		"The target's unlisted events, from the stage chaos on: siblings of members, of whose births and deaths the kernel told; no data where it does not.",
+		"The target's unlisted events, from the stage chaos on: siblings of members, of whose births and deaths the "+
+			"kernel told; no data where it does not.",
 		func(s *state) ledger.Reading {
 			if !s.Can("forks") {
 				return ledger.Reading{}
@@ -46,19 +49,26 @@ var memberMetrics = []Metric{
 		}),
 	{
 		Name: "members.listing_gap", Unit: Seconds,
-		Meaning: "Longest time between two listings of the members: of one that lived no longer than that, nobody but the kernel can tell.",
-		Formula: "From when one listing was asked for until the next one was answered, the longest since the stage chaos; where members come from listings.",
-		of:      func(s *state) ledger.Reading { return s.Evidence.Gap() },
+		Meaning: "Longest time between two listings of the members: of one that lived no longer than that, nobody " +
+			"but the kernel can tell.",
+		Formula: "From when one listing was asked for until the next one was answered, the longest since the stage " +
+			"chaos; where members come from listings.",
+		of: func(s *state) ledger.Reading { return s.Evidence.Gap() },
 	},
-	exits("crashed", "that crashed", "Exits that the target classifies so, or with another code or signal than these.", ofKind("crashed")),
+	exits("crashed", "that crashed", "Exits that the target classifies so, or with another code or signal than these.",
+		ofKind("crashed")),
 	exits("oom", "that ran out of memory", "Exits that the target classifies so.", ofKind("oom")),
-	exits("killed", "that were killed from outside", "Exits that the target classifies so; SIGKILL or SIGTERM if it does not classify.", ofKind("killed")),
-	exits("clean", "that ended with code 0 after they were asked to", "Exits that the target classifies so; code 0 if it does not classify.", ofKind("clean")),
+	exits("killed", "that were killed from outside",
+		"Exits that the target classifies so; SIGKILL or SIGTERM if it does not classify.", ofKind("killed")),
+	exits("clean", "that ended with code 0 after they were asked to",
+		"Exits that the target classifies so; code 0 if it does not classify.", ofKind("clean")),
 	exits("ours", "that the target killed", "Exits that the target classifies so.", ofKind("ours")),
 	exits("unknown", "whose end nobody saw", "Exits that the target classifies so.", ofKind("unknown")),
 	exits("recycled", "that the target recycled", "Exits for the target's reason recycle.", forReason("recycle")),
-	exits("stalled", "that the target ended because they did not move", "Exits for the target's reason stall.", forReason("stall")),
-	exits("timed_out", "that the target ended because their task took too long", "Exits for the target's reason timeout.", forReason("timeout")),
+	exits("stalled", "that the target ended because they did not move",
+		"Exits for the target's reason stall.", forReason("stall")),
+	exits("timed_out", "that the target ended because their task took too long",
+		"Exits for the target's reason timeout.", forReason("timeout")),
 	{
 		Name: "starts.count", Unit: Count, Live: true, Lasting: true,
 		Meaning: "Members that were started.",

@@ -18,9 +18,10 @@ var poolMetrics = slices.Concat([]Metric{
 	{
 		Name: "pool.ready.min", Unit: Count, Live: true,
 		Meaning: "Fewest members ready at once, from the first fault to the end of settling.",
-		Formula: "The smallest pool.ready of the stages chaos and settle, or of the number wanted less the slots that are down by the events.",
-		of:      (*state).ReadyMin,
-		calm:    (*state).CalmMin,
+		Formula: "The smallest pool.ready of the stages chaos and settle, or of the number wanted less the slots " +
+			"that are down by the events.",
+		of:   (*state).ReadyMin,
+		calm: (*state).CalmMin,
 	},
 	{
 		Name: "pool.size", Unit: Count, Live: true,
@@ -37,13 +38,15 @@ var poolMetrics = slices.Concat([]Metric{
 	{
 		Name: "pool.missing", Unit: Count,
 		Meaning: "Members that were not back when the faults were over.",
-		Formula: "The smallest pool.want less pool.ready of the samples of the stages settle and verify, as long as settle allows.",
-		of:      func(s *state) ledger.Reading { return ledger.Count(s.Looks.Missing, s.Looks.Calm) },
+		Formula: "The smallest pool.want less pool.ready of the samples of the stages settle and verify, as long as " +
+			"settle allows.",
+		of: func(s *state) ledger.Reading { return ledger.Count(s.Looks.Missing, s.Looks.Calm) },
 	},
 	{
 		Name: "pool.surplus", Unit: Count,
 		Meaning: "Members beyond the most that there may be, when the faults were over.",
-		Formula: "The smallest pool.ready less the most of the samples of the stages settle and verify, as long as settle allows; of a target whose size is a range.",
+		Formula: "The smallest pool.ready less the most of the samples of the stages settle and verify, as long as " +
+			"settle allows; of a target whose size is a range.",
 		of: func(s *state) ledger.Reading {
 			if !s.Ranged() {
 				return ledger.Reading{}
@@ -63,21 +66,24 @@ var poolMetrics = slices.Concat([]Metric{
 },
 	calm(distribution("pool.below", "the intervals with fewer members ready than wanted",
 		"from a member's exit or confirmed death that takes the ready members below the wanted number until they are "+
-			"all ready again, or up to now, from the stage chaos on; not of slots that a resize or a close has given up; +Inf if that "+
-			"did not happen before the stage stop of a run that came to its end; max is 0 if there was none", func(s *state) ledger.View { return s.Pool().Below.Now() })),
+			"all ready again, or up to now, from the stage chaos on; not of slots that a resize or a close has given "+
+			"up; +Inf if that did not happen before the stage stop of a run that came to its end; max is 0 if there "+
+			"was none", func(s *state) ledger.View { return s.Pool().Below.Now() })),
 	distribution("pool.recovery", "the times from a confirmed death until the pool was whole again",
-		"from the death that a receipt proves until as many members are ready as are wanted, or up to now; +Inf if never",
+		"from the death that a receipt proves until as many members are ready as are wanted, or up to now; "+
+			"+Inf if never",
 		func(s *state) ledger.View { return s.Pool().Recover.Now() }),
 	takes(distribution("slot.recovery", "the times from a confirmed death until its slot was of use again",
-		"from the death that a receipt proves until that slot's replacement is ready and has answered a probe, or up to now; +Inf "+
-			"for a slot that did not come back; none for a slot that is no longer wanted",
+		"from the death that a receipt proves until that slot's replacement is ready and has answered a probe, or up "+
+			"to now; +Inf for a slot that did not come back; none for a slot that is no longer wanted",
 		(*state).Recovering)),
 	[]Metric{{
 		Name: "settle.time", Unit: Seconds, Live: true, Lasting: true,
 		Meaning: "Time after the faults in which the target recovered.",
-		Formula: "For the deaths that receipts prove, the later of two: from the end of the last injection until as many members were ready as " +
-			"are wanted; from the stage settle, which begins when a load of a given number of tasks is over too, until the slots were of use " +
-			"again. Up to now while that has not come; what never comes is slots.lost and pool.missing.",
+		Formula: "For the deaths that receipts prove, the later of two: from the end of the last injection until as " +
+			"many members were ready as are wanted; from the stage settle, which begins when a load of a given " +
+			"number of tasks is over too, until the slots were of use again. Up to now while that has not come; what " +
+			"never comes is slots.lost and pool.missing.",
 		of:   (*state).SettleTime,
 		calm: (*state).CalmSettleTime,
 	}},

@@ -22,8 +22,8 @@ import (
 // counts have none. "for" says that the condition has held so long without a break. With "/core", a time is divided by
 // the host's cores and anything else multiplied with them: 10s/core is 5s on two cores, 50/s/core is 100/s.
 //
-// "allow" says that less is asked for than every scenario requires of the metric, see [Promises]: allow tasks.failed <= 16, and
-// whatever has "for". What can never hold is refused, and what always does but for "allow".
+// "allow" says that less is asked for than every scenario requires of the metric, see [Promises]: allow tasks.failed <=
+// 16, and whatever has "for". What can never hold is refused, and what always does but for "allow".
 type Rule struct {
 	Allow  bool
 	Metric string
@@ -70,7 +70,9 @@ func (l Limit) text(metric string) string {
 // Resolve makes the limit a number for this host: floors are in seconds by name, cores is how many CPUs there are. It
 // fails if the rule needs a floor that is not among them. The caller adds the group.
 func (r Rule) Resolve(floors map[string]float64, cores int) (history.Rule, error) {
-	h := history.Rule{Text: r.String(), Metric: r.Metric, Op: r.Op, Limit: r.Limit.Number, Than: r.Limit.Metric, For: r.For}
+	h := history.Rule{
+		Text: r.String(), Metric: r.Metric, Op: r.Op, Limit: r.Limit.Number, Than: r.Limit.Metric, For: r.For,
+	}
 	if r.Limit.Floor != "" {
 		floor, ok := floors[r.Limit.Floor]
 		if !ok || floor <= 0 {
@@ -102,14 +104,16 @@ func (r Rule) Fits(group string) error {
 	}
 	for _, name := range []string{r.Metric, r.Limit.Metric} {
 		if m, ok := Lookup(name); ok && !m.Live {
-			return &RuleError{Column: 1, Problem: name + " is known only at the end of the run: put the condition under expect"}
+			return &RuleError{
+				Column: 1, Problem: name + " is known only at the end of the run: put the condition under expect",
+			}
 		}
 	}
 	return nil
 }
 
-// fitsPromise tells whether the rule weakens a promise if and only if it says so. A promise is that the metric is 0 in the whole
-// run: what admits anything else asks for less, and so does what is looked at in the last moments alone.
+// fitsPromise tells whether the rule weakens a promise if and only if it says so. A promise is that the metric is 0 in
+// the whole run: what admits anything else asks for less, and so does what is looked at in the last moments alone.
 func (r Rule) fitsPromise(group string) error {
 	promised := slices.Contains(Promises(), r.Metric)
 	admits, known := r.Admits()
@@ -120,11 +124,15 @@ func (r Rule) fitsPromise(group string) error {
 	case r.Allow && group != "expect":
 		return &RuleError{Column: 1, Problem: "allow stands only under expect"}
 	case r.Allow && !promised:
-		return &RuleError{Column: 1, Problem: fmt.Sprintf("allow is for what every scenario requires to be 0, and %s is not: write %s", r.Metric, text)}
+		return &RuleError{Column: 1, Problem: fmt.Sprintf(
+			"allow is for what every scenario requires to be 0, and %s is not: write %s", r.Metric, text)}
 	case r.Allow && !weaker:
-		return &RuleError{Column: 1, Problem: fmt.Sprintf("%s allows nothing that is not required anyway: leave allow out", text)}
+		return &RuleError{
+			Column: 1, Problem: fmt.Sprintf("%s allows nothing that is not required anyway: leave allow out", text),
+		}
 	case group == "expect" && weaker && !r.Allow:
-		return &RuleError{Column: 1, Problem: fmt.Sprintf("every scenario requires %s == 0, and this asks for less: write allow %s", r.Metric, text)}
+		return &RuleError{Column: 1, Problem: fmt.Sprintf(
+			"every scenario requires %s == 0, and this asks for less: write allow %s", r.Metric, text)}
 	}
 	return nil
 }
@@ -150,7 +158,8 @@ func compare(a float64, op string, b float64) bool {
 	return false
 }
 
-// Format writes a value of this unit as a rule would have it: 250ms, 64MiB, 50/s, 80%, 8. Infinity is "never" for a time.
+// Format writes a value of this unit as a rule would have it: 250ms, 64MiB, 50/s, 80%, 8. Infinity is "never" for a
+// time.
 func (u Unit) Format(v float64) string {
 	switch {
 	case math.IsInf(v, 1) && u == Seconds:

@@ -49,42 +49,51 @@ func TestRuleIsReadAndWrittenCanonically(t *testing.T) {
 
 func TestRuleErrorsSayWhereAndWhatWouldBeRight(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                          "column 1: a metric is missing: want for example pool.ready == 8",
-		"== 8":                                      "column 1: a metric is missing: want for example pool.ready == 8",
-		"pool.redy == 8":                            `column 1: unknown metric "pool.redy": did you mean "pool.ready"?`,
-		"cows == 8":                                 `column 1: unknown metric "cows": the metrics are listed in docs/metrics.md`,
-		"probes.of.all.kinds > 1":                   `column 1: unknown metric "probes.of.all.kinds": known are probes.answered, probes.failed`,
-		"pool.ready":                                "column 11: a comparison is missing: want one of == != < <= > >= after pool.ready",
-		"pool.ready = 8":                            `column 12: unknown comparison "=": did you mean ==?`,
-		"pool.ready =< 8":                           `column 12: unknown comparison "=<": did you mean <=?`,
-		"pool.ready ==== 8":                         `column 12: unknown comparison "====": want one of == != < <= > >=`,
-		"pool.ready ==":                             "column 14: a value is missing: want a number without a unit, such as 8",
-		"pool.ready == 8s":                          `column 15: pool.ready is a count: want a number without a unit, such as 8, not "8s"`,
-		"pool.ready == 7.5":                         "column 15: pool.ready is a count: want a whole number, not 7.5",
-		"pool.ready == 010":                         "column 15: 010 has a zero in front: write 10",
-		"slot.recovery.p99 <= 250":                  "column 22: 250 needs a unit, for slot.recovery.p99 is a time: want 250ms or 250s",
-		"slot.recovery.p99 <= 64MiB":                `column 22: slot.recovery.p99 is a time: want a number with ns, us, ms, s, m or h, such as 250ms, not "64MiB"`,
-		"slot.recovery.p99 <= 010ms":                "column 22: 010ms has a zero in front: write 10ms",
-		"memory.growth <= 64MB":                     `column 18: memory.growth is a size: want a number with B, KiB, MiB, GiB or TiB, such as 64MiB, not "64MB"`,
-		"memory.growth <= 0.3B":                     "column 18: 0.3B is not a whole number of bytes",
-		"tasks.throughput >= 50":                    "column 21: 50 needs a unit, for tasks.throughput is a rate: want 50/s",
-		"load.achieved >= 0.5":                      "column 18: 0.5 needs a unit, for load.achieved is a ratio: want 0.5%",
-		"slot.recovery.max < 0s":                    "column 21: this can never hold: slot.recovery.max is never below 0",
-		"tasks.lost == -1":                          "column 15: this can never hold: tasks.lost is never below 0",
-		"tasks.lost > -1":                           "column 14: this always holds: tasks.lost is never below 0",
-		"slot.recovery.max <= 3x floor.respwan":     `column 25: 3x of what? unknown floor "floor.respwan": did you mean "floor.respawn"?`,
-		"slot.recovery.max <= floor.respawn":        "column 22: a multiple of a floor is written with its factor: 3x floor.respawn",
-		"pool.ready <= 3x floor.respawn":            "column 15: pool.ready is a count, and floors are times: want a number without a unit, such as 8",
-		"pids.turnover == exits.replacd":            `column 18: unknown metric "exits.replacd": did you mean "exits.replaced"?`,
-		"pids.turnover == slot.recovery.max":        "column 18: pids.turnover is a count and slot.recovery.max a time: they cannot be compared",
-		"pids.turnover == pids.turnover":            "column 18: pids.turnover is compared with itself",
-		"pool.ready < 1 for":                        `column 19: for "": want a duration such as 5s`,
-		"pool.ready < 1 for 5":                      `column 20: for "5": want a duration such as 5s`,
-		"pool.ready < 1 fro 5s":                     `column 16: "fro" is too much: only "for" and a duration may follow the value`,
-		"pool.ready < 1 for 5s or so":               `column 23: "or" is too much: the condition ends before it`,
-		"tasks.duplicated < 1 for 5s":               "column 22: tasks.duplicated is known only at the end of the run: it cannot be watched for a time",
-		"pöol == 1":                                 `column 1: unknown metric "pöol": the metrics are listed in docs/metrics.md`,
-		"pool.ready == \"ü\" 8":                     `column 15: pool.ready is a count: want a number without a unit, such as 8, not "\"ü\""`,
+		"":                        "column 1: a metric is missing: want for example pool.ready == 8",
+		"== 8":                    "column 1: a metric is missing: want for example pool.ready == 8",
+		"pool.redy == 8":          `column 1: unknown metric "pool.redy": did you mean "pool.ready"?`,
+		"cows == 8":               `column 1: unknown metric "cows": the metrics are listed in docs/metrics.md`,
+		"probes.of.all.kinds > 1": `column 1: unknown metric "probes.of.all.kinds": known are probes.answered, probes.failed`,
+		"pool.ready":              "column 11: a comparison is missing: want one of == != < <= > >= after pool.ready",
+		"pool.ready = 8":          `column 12: unknown comparison "=": did you mean ==?`,
+		"pool.ready =< 8":         `column 12: unknown comparison "=<": did you mean <=?`,
+		"pool.ready ==== 8":       `column 12: unknown comparison "====": want one of == != < <= > >=`,
+		"pool.ready ==":           "column 14: a value is missing: want a number without a unit, such as 8",
+		"pool.ready == 8s":        `column 15: pool.ready is a count: want a number without a unit, such as 8, not "8s"`,
+		"pool.ready == 7.5":       "column 15: pool.ready is a count: want a whole number, not 7.5",
+		"pool.ready == 010":       "column 15: 010 has a zero in front: write 10",
+		"slot.recovery.p99 <= 250": "column 22: 250 needs a unit, for slot.recovery.p99 is a time: want " +
+			"250ms or 250s",
+		"slot.recovery.p99 <= 64MiB": `column 22: slot.recovery.p99 is a time: want a number with ns, us, ms, s, m or h, such as 250ms, not "64MiB"`,
+		"slot.recovery.p99 <= 010ms": "column 22: 010ms has a zero in front: write 10ms",
+		"memory.growth <= 64MB":      `column 18: memory.growth is a size: want a number with B, KiB, MiB, GiB or TiB, such as 64MiB, not "64MB"`,
+		"memory.growth <= 0.3B":      "column 18: 0.3B is not a whole number of bytes",
+		"tasks.throughput >= 50":     "column 21: 50 needs a unit, for tasks.throughput is a rate: want 50/s",
+		"load.achieved >= 0.5":       "column 18: 0.5 needs a unit, for load.achieved is a ratio: want 0.5%",
+		"slot.recovery.max < 0s":     "column 21: this can never hold: slot.recovery.max is never below 0",
+		"tasks.lost == -1":           "column 15: this can never hold: tasks.lost is never below 0",
+		"tasks.lost > -1":            "column 14: this always holds: tasks.lost is never below 0",
+		"slot.recovery.max <= 3x " +
+			"floor.respwan": `column 25: 3x of what? unknown floor "floor.respwan": did you mean "floor.respawn"?`,
+		"slot.recovery.max <= floor.respawn": "column 22: a multiple of a floor is written with its factor: " +
+			"3x floor.respawn",
+		"pool.ready <= 3x floor.respawn": "column 15: pool.ready is a count, and floors are times: want a " +
+			"number without a unit, such as 8",
+		"pids.turnover == " +
+			"exits.replacd": `column 18: unknown metric "exits.replacd": did you mean "exits.replaced"?`,
+		"pids.turnover == slot.recovery.max": "column 18: pids.turnover is a count and slot.recovery.max a " +
+			"time: they cannot be compared",
+		"pids.turnover == pids.turnover": "column 18: pids.turnover is compared with itself",
+		"pool.ready < 1 for":             `column 19: for "": want a duration such as 5s`,
+		"pool.ready < 1 for 5":           `column 20: for "5": want a duration such as 5s`,
+		"pool.ready < " +
+			"1 fro 5s": `column 16: "fro" is too much: only "for" and a duration may follow the value`,
+		"pool.ready < 1 for 5s or so": `column 23: "or" is too much: the condition ends before it`,
+		"tasks.duplicated < 1 for 5s": "column 22: tasks.duplicated is known only at the end of the " +
+			"run: it cannot be watched for a time",
+		"pöol == 1": `column 1: unknown metric "pöol": the metrics are listed in docs/metrics.md`,
+		"pool.ready == " +
+			"\"ü\" 8": `column 15: pool.ready is a count: want a number without a unit, such as 8, not "\"ü\""`,
 		"pool.ready == " + strings.Repeat("8", 3e2): "column 1: the condition has 314 bytes, at most 256 are read",
 	} {
 		t.Run(text, func(t *testing.T) {
@@ -117,7 +126,8 @@ func TestRuleIsResolvedForTheHost(t *testing.T) {
 	r, err := check.ParseRule("slot.recovery.max <= 3x floor.respawn")
 	g.Expect(err).NotTo(HaveOccurred())
 	_, err = r.Resolve(nil, 2)
-	g.Expect(err).To(MatchError("slot.recovery.max <= 3x floor.respawn: floor.respawn is not known for this run: give the limit as a time"))
+	g.Expect(err).To(MatchError(
+		"slot.recovery.max <= 3x floor.respawn: floor.respawn is not known for this run: give the limit as a time"))
 }
 
 func TestOnlyLiveMetricsFitSteadyAndAbort(t *testing.T) {
@@ -130,7 +140,10 @@ func TestOnlyLiveMetricsFitSteadyAndAbort(t *testing.T) {
 
 // A rule on a promised metric takes the promise's place: it must ask for all of it, or say that it does not.
 func TestARuleThatAsksForLessThanAPromiseSaysSo(t *testing.T) {
-	limits := []string{"== 0", "<= 0", "< 1", "== 0/core", "!= 0", "!= 3", "< 2", "<= 3", "== 3", "> 0", ">= 2", "<= 3/core", "<= pids.turnover"}
+	limits := []string{
+		"== 0", "<= 0", "< 1", "== 0/core", "!= 0", "!= 3", "< 2", "<= 3", "== 3", "> 0", ">= 2",
+		"<= 3/core", "<= pids.turnover",
+	}
 	for _, metric := range check.Promises() {
 		m, _ := check.Lookup(metric)
 		for i, limit := range limits {
@@ -146,9 +159,11 @@ func TestARuleThatAsksForLessThanAPromiseSaysSo(t *testing.T) {
 				g.Expect(err).NotTo(HaveOccurred())
 				if i < 4 && during == "" {
 					g.Expect(asks.Fits("expect")).To(Succeed(), text)
-					g.Expect(allows.Fits("expect")).To(MatchError(ContainSubstring("allows nothing that is not required anyway")), text)
+					g.Expect(allows.Fits("expect")).
+						To(MatchError(ContainSubstring("allows nothing that is not required anyway")), text)
 				} else {
-					g.Expect(asks.Fits("expect")).To(MatchError(ContainSubstring("this asks for less: write allow "+text)), text)
+					g.Expect(asks.Fits("expect")).
+						To(MatchError(ContainSubstring("this asks for less: write allow "+text)), text)
 					g.Expect(allows.Fits("expect")).To(Succeed(), text)
 				}
 			}

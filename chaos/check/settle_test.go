@@ -26,8 +26,14 @@ func TestARecoveryThatTakesLongerThanSettleFails(t *testing.T) {
 		back func(*story) // 3.8 s after the faults
 		want string
 	}{
-		"the pool": {func(s *story) { s.start(2).probe(2, 1) }, "the pool was whole again only 3\\.(79|8)s after the faults, and settle is 2s"},
-		"the slot": {func(s *story) { s.probe(2, 1) }, "the last slot was of use again only 3\\.(79|8)s after the faults, and settle is 2s"},
+		"the pool": {
+			func(s *story) { s.start(2).probe(2, 1) },
+			"the pool was whole again only 3\\.(79|8)s after the faults, and settle is 2s",
+		},
+		"the slot": {
+			func(s *story) { s.probe(2, 1) },
+			"the last slot was of use again only 3\\.(79|8)s after the faults, and settle is 2s",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -44,7 +50,8 @@ func TestARecoveryThatTakesLongerThanSettleFails(t *testing.T) {
 			s.h.Settle = 4 * time.Second
 			r = s.judge()
 			g.Expect(r.Verdict).To(Equal(check.Pass), show(r))
-			g.Expect(r.Thresholds).To(ContainElement(And(HaveField("Text", "settle.time <= 4s"), HaveField("OK", true))))
+			g.Expect(r.Thresholds).
+				To(ContainElement(And(HaveField("Text", "settle.time <= 4s"), HaveField("OK", true))))
 			s.h.Settle = 0 // a record of before this was told
 			g.Expect(s.judge().Verdict).To(Equal(check.Pass))
 		})
@@ -79,7 +86,8 @@ func TestSteadyAgainIsFromThenOnAtEveryLook(t *testing.T) {
 			g.Expect(r.Verdict).To(Equal(check.Fail), show(r))
 			g.Expect(r.Cause).To(MatchRegexp(
 				`^the target was in its steady state again 4ms after the faults, and after 105ms not any more: pool.ready is 3, not == 4$`))
-			g.Expect(r.Thresholds).To(ContainElement(And(HaveField("Group", "steady"), HaveField("When", "after"), HaveField("OK", false))))
+			g.Expect(r.Thresholds).To(
+				ContainElement(And(HaveField("Group", "steady"), HaveField("When", "after"), HaveField("OK", false))))
 		})
 	}
 }
@@ -95,11 +103,12 @@ func TestSteadyAgainOnlyAfterSettleFails(t *testing.T) {
 	s.h.Settle = 2 * time.Second
 	r := s.expect("allow pool.missing <= 1").judge()
 	g.Expect(r.Verdict).To(Equal(check.Fail), show(r))
-	g.Expect(r.Cause).To(MatchRegexp(`^the target was in its steady state again only 3.0.s after the faults, and settle is 2s$`))
+	g.Expect(r.Cause).
+		To(MatchRegexp(`^the target was in its steady state again only 3.0.s after the faults, and settle is 2s$`))
 }
 
-// None of these is the target's failure: a member that it recycles is missing at a look, or that a fault has ended; no work is
-// done where there is none any more.
+// None of these is the target's failure: a member that it recycles is missing at a look, or that a fault has ended; no
+// work is done where there is none any more.
 func TestLooksThatAreAccountedForDoNotEndASteadyState(t *testing.T) {
 	for name, lapse := range map[string]func(*story){
 		"recycled": func(s *story) {
@@ -108,7 +117,10 @@ func TestLooksThatAreAccountedForDoNotEndASteadyState(t *testing.T) {
 		},
 		"recycled, and told of afterwards": func(s *story) {
 			s.wait(50*tick).sample(4, short)
-			s.member(history.MemberEvent{Op: history.Exited, Slot: 1, PID: s.pids[1], Reason: "recycle", At: s.now - 5*tick, Exit: &history.Exit{Kind: "clean"}})
+			s.member(history.MemberEvent{
+				Op: history.Exited, Slot: 1, PID: s.pids[1], Reason: "recycle", At: s.now - 5*tick,
+				Exit: &history.Exit{Kind: "clean"},
+			})
 			s.start(1)
 		},
 		"the load is over": func(s *story) {
@@ -118,7 +130,8 @@ func TestLooksThatAreAccountedForDoNotEndASteadyState(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			s := calm().wait(300 * tick).work(0).sample(4).kill(0).stage(history.Settle).work(0).sample(4)
-			s.rules("steady", "pool.ready == 4", "tasks.throughput >= 1/s").expect("allow exits.collateral == exits.recycled")
+			s.rules("steady", "pool.ready == 4", "tasks.throughput >= 1/s").
+				expect("allow exits.collateral == exits.recycled")
 			lapse(s)
 			if s.events[len(s.events)-2].Stage == nil {
 				s.stage(history.Verify)
@@ -127,7 +140,8 @@ func TestLooksThatAreAccountedForDoNotEndASteadyState(t *testing.T) {
 				s.probe(slot, 0)
 			}
 			r := s.sample(4).stop().end().judge()
-			g.Expect(r.Findings).NotTo(ContainElement(HaveField("Text", ContainSubstring("steady state again"))), show(r))
+			g.Expect(r.Findings).NotTo(ContainElement(HaveField("Text", ContainSubstring("steady state again"))),
+				show(r))
 		})
 	}
 }

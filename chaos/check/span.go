@@ -118,8 +118,8 @@ func (m Metric) Span() Span {
 	return s
 }
 
-// Admits is the values of its metric for which the rule holds, if its limit is known without a host: a number, or nothing times
-// whatever a floor is.
+// Admits is the values of its metric for which the rule holds, if its limit is known without a host: a number, or
+// nothing times whatever a floor is.
 func (r Rule) Admits() (s Span, known bool) {
 	if r.Limit.Metric != "" || r.Limit.Number != 0 && (r.Limit.Floor != "" || r.Limit.PerCore) {
 		return all, false
@@ -137,8 +137,8 @@ func NeverAbove(metric, other string) bool {
 	return false
 }
 
-// Nonsense says why a condition proves nothing whatever happens: it can never hold, or always does. That it always does is fine
-// where the rule says what is allowed.
+// Nonsense says why a condition proves nothing whatever happens: it can never hold, or always does. That it always does
+// is fine where the rule says what is allowed.
 func (r Rule) Nonsense() string {
 	m, _ := Lookup(r.Metric)
 	never, always, why := false, false, ""

@@ -10,8 +10,9 @@ import (
 	"github.com/respawn-go/respawn/chaos/ledger"
 )
 
-// calmly is the threshold without the time for which the host was starved: without data where too little is left. ok is false
-// where that makes no difference: the host was not starved, the figure is not about time, or what should have come never did.
+// calmly is the threshold without the time for which the host was starved: without data where too little is left. ok is
+// false where that makes no difference: the host was not starved, the figure is not about time, or what should have
+// come never did.
 func (s *state) calmly(r history.Rule, t Threshold) (calm Threshold, ok bool) {
 	m, _ := Lookup(r.Metric)
 	if m.calm == nil || len(s.Host.Starved) == 0 || t.NoData || math.IsInf(t.Actual, 0) {
@@ -40,7 +41,8 @@ func (v *verdict) needsFaults(r history.Rule) bool {
 
 // excuse finds that something was broken of which the host's want of CPU time is as good a cause as the target.
 func (v *verdict) excuse(code Code, metric string, line int, text string) {
-	v.findings = append(v.findings, Finding{Inconclusive, code, metric, text + "; but " + tooBusy(&v.s.Host), line, true})
+	v.findings = append(v.findings,
+		Finding{Inconclusive, code, metric, text + "; but " + tooBusy(&v.s.Host), line, true})
 }
 
 // tooBusy says that, and how, the host was starved.
@@ -52,7 +54,8 @@ func tooBusy(h *ledger.Host) string {
 		how = append(how, "others took "+share((w.Others+w.Stolen).Seconds(), w.All.Seconds())+" of its CPU time")
 	}
 	if w.Throttled > 0 {
-		how = append(how, fmt.Sprintf("a limit of %s CPUs stopped the run in %s of the periods", formatNumber(w.Limit), share(float64(w.Throttled), float64(w.Periods))))
+		how = append(how, fmt.Sprintf("a limit of %s CPUs stopped the run in %s of the periods",
+			formatNumber(w.Limit), share(float64(w.Throttled), float64(w.Periods))))
 	}
 	if w.Told > 0 {
 		how = append(how, "somebody waited for a CPU "+share(w.Pressure.Seconds(), w.Told.Seconds())+" of the time")

@@ -25,8 +25,8 @@ type lapse struct {
 // mostLapses bounds what is kept of a target that is hardly ever steady.
 const mostLapses = 1 << 10
 
-// settledAgain takes whether the target is steady at a look after the faults. Rates are of a load that goes on: in the stage
-// verify there is none, and before that noise would be taken for a lapse.
+// settledAgain takes whether the target is steady at a look after the faults. Rates are of a load that goes on: in the
+// stage verify there is none, and before that noise would be taken for a lapse.
 func (s *state) settledAgain(all bool, shown []Threshold) {
 	l := &s.steadiness
 	if !s.watch.reached[1] {
@@ -44,8 +44,8 @@ func (s *state) settledAgain(all bool, shown []Threshold) {
 	}
 }
 
-// lapsed is the first look at which a target that was steady again was not any more, though every member that was missing since the
-// look before is accounted for. At the last look nothing is.
+// lapsed is the first look at which a target that was steady again was not any more, though every member that was
+// missing since the look before is accounted for. At the last look nothing is.
 func (s *state) lapsed() *lapse {
 	for i := range s.steadiness.lapses {
 		if l := &s.steadiness.lapses[i]; l.at == s.Settling.Looked || !s.Accounted(l.since, l.at) {
@@ -61,5 +61,6 @@ func (s *state) saySettleTime(int) (string, int) {
 	if pool := s.Pool(); pool.Back-s.Settling.Struck > s.Slots.Last-s.Began[ledger.Settle] {
 		what = "the pool was whole again only "
 	}
-	return what + Seconds.Show(s.SettleTime().Value) + " after the faults, and settle is " + Seconds.Show(s.Header.Settle.Seconds()), s.Looks.LastLine
+	return what + Seconds.Show(s.SettleTime().Value) + " after the faults, and settle is " +
+		Seconds.Show(s.Header.Settle.Seconds()), s.Looks.LastLine
 }

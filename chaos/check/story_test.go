@@ -83,7 +83,8 @@ func (s *story) submit() uint64 {
 }
 
 func (s *story) settle(id uint64, o history.Outcome, err string) *story {
-	return s.add(history.Event{Task: &history.Task{ID: id, Op: history.Settled, Outcome: o, Latency: 5 * tick, Err: err}})
+	return s.add(
+		history.Event{Task: &history.Task{ID: id, Op: history.Settled, Outcome: o, Latency: 5 * tick, Err: err}})
 }
 
 func (s *story) run(id uint64, pid int, start, end time.Duration) *story {
@@ -104,7 +105,10 @@ func (s *story) probe(slot, after int) *story {
 
 // sample says that so many members are wanted and all are there.
 func (s *story) sample(want int, change ...func(*history.Sample)) *story {
-	e := history.Sample{Want: want, Ready: want, Alive: want, Cgroups: want, FDs: 20, Goroutines: 9, ParentRSS: 10 << 20, RSS: 40 << 20, HostOOM: s.oom, Orphans: s.orphans, Zombies: s.zombies}
+	e := history.Sample{
+		Want: want, Ready: want, Alive: want, Cgroups: want, FDs: 20, Goroutines: 9, ParentRSS: 10 << 20, RSS: 40 << 20,
+		HostOOM: s.oom, Orphans: s.orphans, Zombies: s.zombies,
+	}
 	for _, c := range change {
 		c(&e)
 	}
@@ -131,7 +135,8 @@ func (s *story) told() *story {
 	s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Planned, Fault: "stepdown queue"}})
 	s.add(history.Event{Fault: &history.Fault{N: s.faults, Op: history.Injected, Leads: true}})
 	return s.add(history.Event{Fault: &history.Fault{
-		N: s.faults, Op: history.Concluded, Outcome: history.Confirmed, Receipt: &history.Receipt{Tier: history.ToldByTarget, At: s.now + tick},
+		N: s.faults, Op: history.Concluded, Outcome: history.Confirmed,
+		Receipt: &history.Receipt{Tier: history.ToldByTarget, At: s.now + tick},
 	}})
 }
 

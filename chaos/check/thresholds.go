@@ -35,9 +35,9 @@ func (v *verdict) group(name string) {
 	}
 }
 
-// breachOf is what the breach of such a rule comes to. Where no fault was confirmed although there were to be some, or none met a task
-// that was to be killed at its work, what is
-// expected of their effect proves nothing; what every scenario promises holds all the same.
+// breachOf is what the breach of such a rule comes to. Where no fault was confirmed although there were to be some, or
+// none met a task that was to be killed at its work, what is expected of their effect proves nothing; what every
+// scenario promises holds all the same.
 func (v *verdict) breachOf(r history.Rule) Verdict {
 	struck := len(v.s.Header.Nemesis) == 0 || v.s.Injections.Outcomes[history.Confirmed] > 0 && !v.s.BetweenTasks()
 	promised := slices.Contains(Promises(), r.Metric)
@@ -107,7 +107,8 @@ func (v *verdict) steady() {
 				v.thresholds = append(v.thresholds, t)
 			}
 			if len(w.steady) > 0 && v.complete {
-				v.findOf(Inconclusive, NoData, w.steady[0].rule.Metric, 0, "nobody looked whether the target was steady "+when+" the faults")
+				v.findOf(Inconclusive, NoData, w.steady[0].rule.Metric, 0,
+					"nobody looked whether the target was steady "+when+" the faults")
 			}
 			continue
 		}
@@ -123,9 +124,11 @@ func (v *verdict) steady() {
 		}
 		metric, wrong := notOK(w.shown[side])
 		if side == 0 {
-			v.findOf(Inconclusive, NotSteady, metric, v.s.Looks.LastLine, "the target was not steady before the first fault: "+wrong)
+			v.findOf(Inconclusive, NotSteady, metric, v.s.Looks.LastLine,
+				"the target was not steady before the first fault: "+wrong)
 		} else {
-			v.notSteady(NotSteadyAgain, metric, v.s.Looks.LastLine, v.s.Now, "the target did not get back to its steady state: "+wrong)
+			v.notSteady(NotSteadyAgain, metric, v.s.Looks.LastLine, v.s.Now,
+				"the target did not get back to its steady state: "+wrong)
 		}
 	}
 }
@@ -134,17 +137,20 @@ func (v *verdict) steady() {
 func (v *verdict) steadyAgain() {
 	after := func(at time.Duration) string { return Seconds.Show((at - v.s.Began[ledger.Settle]).Seconds()) }
 	if first := v.s.steadiness.first; v.s.steadiness.late {
-		v.notSteady(NotSteadyAgain, "settle.time", v.s.Looks.LastLine, first, "the target was in its steady state again only "+after(first)+" after the faults, and settle is "+
-			Seconds.Show(v.s.Header.Settle.Seconds()))
+		v.notSteady(NotSteadyAgain, "settle.time", v.s.Looks.LastLine, first,
+			"the target was in its steady state again only "+after(first)+" after the faults, and settle is "+
+				Seconds.Show(v.s.Header.Settle.Seconds()))
 	}
 	if l := v.s.lapsed(); l != nil {
 		metric, wrong := notOK(l.then)
-		v.notSteady(Relapsed, metric, l.line, l.at, "the target was in its steady state again "+after(v.s.steadiness.first)+" after the faults, and after "+
-			after(l.at)+" not any more: "+wrong)
+		v.notSteady(Relapsed, metric, l.line, l.at,
+			"the target was in its steady state again "+after(v.s.steadiness.first)+" after the faults, and after "+
+				after(l.at)+" not any more: "+wrong)
 	}
 }
 
-// notSteady blames the target for that, unless the host was starved for most of the time from the end of the faults up to then.
+// notSteady blames the target for that, unless the host was starved for most of the time from the end of the faults up
+// to then.
 func (v *verdict) notSteady(code Code, metric string, line int, by time.Duration, text string) {
 	if from := v.s.Began[ledger.Settle]; 2*v.s.Host.Within(from, by) > by-from {
 		v.excuse(code, metric, line, text)
@@ -165,8 +171,8 @@ func notOK(list []Threshold) (metric, text string) {
 	return metric, strings.Join(wrong, ", ")
 }
 
-// abort judges the conditions that end a run: as the samples show, and as the harness said. One that had no data all the
-// while guarded nothing.
+// abort judges the conditions that end a run: as the samples show, and as the harness said. One that had no data all
+// the while guarded nothing.
 func (v *verdict) abort() {
 	w := &v.s.watch
 	for _, c := range w.abort {
@@ -177,9 +183,11 @@ func (v *verdict) abort() {
 			switch {
 			case !v.complete:
 			case c.last.Metric == "":
-				v.findOf(Inconclusive, NoData, t.Metric, v.s.Line, "the abort condition "+t.Text+" was never looked at: no sample was taken in chaos or settle")
+				v.findOf(Inconclusive, NoData, t.Metric, v.s.Line,
+					"the abort condition "+t.Text+" was never looked at: no sample was taken in chaos or settle")
 			default:
-				v.findOf(Inconclusive, NoData, t.Metric, v.s.Line, "the abort condition "+t.Text+" had no data in chaos or settle: "+v.s.missing(c.rule))
+				v.findOf(Inconclusive, NoData, t.Metric, v.s.Line,
+					"the abort condition "+t.Text+" had no data in chaos or settle: "+v.s.missing(c.rule))
 			}
 		}
 		t.OK, t.Margin = !t.OK && !t.NoData, -t.Margin // here the limit is what must not be reached
@@ -224,7 +232,9 @@ func (v *verdict) require() {
 		if explicit[i] {
 			continue
 		}
-		r := history.Rule{Group: "require", Metric: "faults.confirmed", Op: ">=", Limit: float64(max(1, n.Require)), Nemesis: i}
+		r := history.Rule{
+			Group: "require", Metric: "faults.confirmed", Op: ">=", Limit: float64(max(1, n.Require)), Nemesis: i,
+		}
 		r.Text = fmt.Sprintf("faults.confirmed >= %d", max(1, n.Require))
 		v.judge(r, Inconclusive)
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// round is tasks sent to all slots at once, each of which starts so much after the last and lasts as long as it is to. slow is how
-// much later the answers come.
+// round is tasks sent to all slots at once, each of which starts so much after the last and lasts as long as it is to.
+// slow is how much later the answers come.
 func (s *story) round(hold, apart, slow time.Duration) *story {
 	sent, ids := s.now, []uint64{}
 	for range s.pids {
@@ -23,7 +23,9 @@ func (s *story) round(hold, apart, slow time.Duration) *story {
 		start := sent + time.Duration(i+1)*tick + time.Duration(i)*apart
 		s.run(id, s.pids[i], start, start+hold)
 		s.now = max(s.now, start+hold+slow)
-		s.add(history.Event{Probe: &history.Probe{Slot: history.AnySlot, Op: history.Answered, Task: id, Hold: hold, PID: s.pids[i]}})
+		s.add(history.Event{
+			Probe: &history.Probe{Slot: history.AnySlot, Op: history.Answered, Task: id, Hold: hold, PID: s.pids[i]},
+		})
 	}
 	return s
 }
@@ -35,7 +37,8 @@ func lasting(before time.Duration, rounds func(s *story)) *story { return lastin
 func lastingOn(before, starved time.Duration, rounds func(s *story)) *story {
 	s := newStory(4).boot()
 	s.round(50*tick, 0, before).busy(starved)
-	s.stage(history.Steady).work(0).sample(4).stage(history.Chaos).sample(4).kill(1).stage(history.Settle).work(0).sample(4).stage(history.Verify)
+	s.stage(history.Steady).work(0).sample(4).stage(history.Chaos).sample(4).kill(1).stage(history.Settle).work(0).
+		sample(4).stage(history.Verify)
 	for slot := range 4 {
 		s.probe(slot, 0)
 	}
@@ -51,11 +54,22 @@ func TestSlotsThatWorkOneAfterTheOtherFailHoweverOftenTheyAnswer(t *testing.T) {
 		want   check.Verdict
 		cause  string
 	}{
-		"at once":                          {func(s *story) { s.round(50*tick, 0, 0) }, check.Pass, ""},
-		"at once in the end":               {func(s *story) { s.round(50*tick, 60*tick, 0).round(800*tick, 10*tick, 0) }, check.Pass, ""},
-		"one after the other":              {func(s *story) { s.round(long, long+tick, 0) }, check.Fail, "only 1 of 4 slots were at work at the same time"},
-		"two at a time":                    {func(s *story) { s.round(long, long/2, 0) }, check.Fail, "only 2 of 4 slots were at work at the same time"},
-		"one after the other, but briefly": {func(s *story) { s.round(50*tick, 60*tick, 0) }, check.Inconclusive, "only 1 of 4 slots were at work at the same time"},
+		"at once": {func(s *story) { s.round(50*tick, 0, 0) }, check.Pass, ""},
+		"at once in the end": {
+			func(s *story) { s.round(50*tick, 60*tick, 0).round(800*tick, 10*tick, 0) }, check.Pass, "",
+		},
+		"one after the other": {
+			func(s *story) { s.round(long, long+tick, 0) }, check.Fail,
+			"only 1 of 4 slots were at work at the same time",
+		},
+		"two at a time": {
+			func(s *story) { s.round(long, long/2, 0) }, check.Fail,
+			"only 2 of 4 slots were at work at the same time",
+		},
+		"one after the other, but briefly": {
+			func(s *story) { s.round(50*tick, 60*tick, 0) }, check.Inconclusive,
+			"only 1 of 4 slots were at work at the same time",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -107,13 +121,20 @@ func TestMembersThatTakeFarLongerThanBeforeFail(t *testing.T) {
 		rounds func(s *story)
 		want   check.Verdict
 	}{
-		"as quick as before":                 {2 * tick, func(s *story) { s.round(long, 0, 2*tick) }, check.Pass},
-		"slower, within the noise":           {2 * tick, func(s *story) { s.round(long, 0, 80*tick) }, check.Pass},
-		"far slower":                         {2 * tick, func(s *story) { s.round(long, 0, 300*tick) }, check.Fail},
-		"far slower on a starved host":       {2 * tick, func(s *story) { s.round(long, 0, 300*tick).busy(300 * tick) }, check.Inconclusive},
-		"as slow before":                     {300 * tick, func(s *story) { s.round(long, 0, 300*tick) }, check.Pass},
-		"far slower at first":                {2 * tick, func(s *story) { s.round(long, 0, 300*tick).round(50*tick, 0, 2*tick) }, check.Pass},
-		"far slower, but asked only briefly": {2 * tick, func(s *story) { s.round(50*tick, 0, 300*tick) }, check.Inconclusive},
+		"as quick as before":       {2 * tick, func(s *story) { s.round(long, 0, 2*tick) }, check.Pass},
+		"slower, within the noise": {2 * tick, func(s *story) { s.round(long, 0, 80*tick) }, check.Pass},
+		"far slower":               {2 * tick, func(s *story) { s.round(long, 0, 300*tick) }, check.Fail},
+		"far slower on a starved host": {
+			2 * tick, func(s *story) { s.round(long, 0, 300*tick).busy(300 * tick) }, check.Inconclusive,
+		},
+		"as slow before": {300 * tick, func(s *story) { s.round(long, 0, 300*tick) }, check.Pass},
+		"far slower at first": {
+			2 * tick,
+			func(s *story) { s.round(long, 0, 300*tick).round(50*tick, 0, 2*tick) }, check.Pass,
+		},
+		"far slower, but asked only briefly": {
+			2 * tick, func(s *story) { s.round(50*tick, 0, 300*tick) }, check.Inconclusive,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -131,15 +152,21 @@ func TestAHostStarvedInPartExcusesNoMemberThatIsSlowAtTheEnd(t *testing.T) {
 		before, starvedBefore, end, starvedEnd time.Duration
 		want                                   check.Verdict
 	}{
-		"starved before the faults, slow at the end":                {300 * tick, 300 * tick, 300 * tick, 0, check.Inconclusive},
+		"starved before the faults, slow at the end": {
+			300 * tick, 300 * tick, 300 * tick, 0, check.Inconclusive,
+		},
 		"starved before the faults, quick at the end":               {300 * tick, 300 * tick, 80 * tick, 0, check.Pass},
 		"starved before the faults, slower than even that explains": {60 * tick, 60 * tick, 500 * tick, 0, check.Fail},
 		"starved for a part of the end":                             {2 * tick, 0, 300 * tick, 100 * tick, check.Fail},
-		"starved for most of the end":                               {2 * tick, 0, 300 * tick, 250 * tick, check.Inconclusive},
+		"starved for most of the end": {
+			2 * tick, 0, 300 * tick, 250 * tick, check.Inconclusive,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, hold := range []time.Duration{long, 50 * tick} { // asked for long, and only briefly: then nobody is blamed for being slow
-				r := lastingOn(c.before, c.starvedBefore, func(s *story) { s.round(hold, 0, c.end).busy(c.starvedEnd) }).judge()
+			for _, hold := range []time.Duration{long, 50 * tick} {
+				// asked for long, and only briefly: then nobody is blamed for being slow
+				r := lastingOn(c.before, c.starvedBefore,
+					func(s *story) { s.round(hold, 0, c.end).busy(c.starvedEnd) }).judge()
 				want := c.want
 				if hold < long && want == check.Fail {
 					want = check.Inconclusive
@@ -176,7 +203,8 @@ func TestProcessesThatComeWithTheFaultsAndStayFail(t *testing.T) {
 			r := leaving(c.before, c.end).judge()
 			g.Expect(r.Verdict).To(Equal(c.want), show(r))
 			if c.want == check.Fail {
-				g.Expect(r.Cause).To(Equal("1 process of the target is left that came with the faults and is no member's"))
+				g.Expect(r.Cause).
+					To(Equal("1 process of the target is left that came with the faults and is no member's"))
 			}
 		})
 	}
@@ -185,7 +213,8 @@ func TestProcessesThatComeWithTheFaultsAndStayFail(t *testing.T) {
 // leaving is a run of a target that has so many processes beside its members before the faults, and at the end.
 func leaving(before, end int) *story {
 	others := func(n int) func(*history.Sample) { return func(e *history.Sample) { e.Others = n } }
-	s := newStory(4).boot().stage(history.Steady).work(0).sample(4, others(before)).stage(history.Chaos).kill(1).stage(history.Settle).work(0).sample(4).stage(history.Verify)
+	s := newStory(4).boot().stage(history.Steady).work(0).sample(4, others(before)).stage(history.Chaos).kill(1).
+		stage(history.Settle).work(0).sample(4).stage(history.Verify)
 	for slot := range 4 {
 		s.probe(slot, 0)
 	}
@@ -219,7 +248,9 @@ func (s *story) queue(atATime int) *story {
 		start := sent + time.Duration(i/atATime)*hold
 		s.run(id, pid, start, start+hold)
 		s.now = max(s.now, start+hold)
-		s.add(history.Event{Probe: &history.Probe{Slot: history.InQueue, Op: history.Answered, Task: id, Hold: hold, PID: pid}})
+		s.add(history.Event{
+			Probe: &history.Probe{Slot: history.InQueue, Op: history.Answered, Task: id, Hold: hold, PID: pid},
+		})
 	}
 	return s
 }
@@ -227,7 +258,8 @@ func (s *story) queue(atATime int) *story {
 // queued is a run of four members, with queues before the faults and at the end.
 func queued(before int, end func(s *story)) *story {
 	s := newStory(4).boot().round(50*tick, 0, 0).queue(before)
-	s.stage(history.Steady).work(0).sample(4).stage(history.Chaos).sample(4).kill(1).stage(history.Settle).work(0).sample(4).stage(history.Verify)
+	s.stage(history.Steady).work(0).sample(4).stage(history.Chaos).sample(4).kill(1).stage(history.Settle).work(0).
+		sample(4).stage(history.Verify)
 	for slot := range 4 {
 		s.probe(slot, 0)
 	}
@@ -252,21 +284,26 @@ func TestATargetWithLessThanHalfOfItsThroughputFails(t *testing.T) {
 		"a quarter, for long":                    {4, again, check.Fail},
 		"a quarter, asked only briefly":          {4, func(s *story) { s.queue(1) }, check.Inconclusive},
 		"a quarter, and then as quick as before": {4, func(s *story) { s.queue(1).queue(4) }, check.Pass},
-		"a quarter, on a starved host":           {4, func(s *story) { began := s.now; again(s); s.busy(s.now - began) }, check.Inconclusive},
-		"a quarter, as before":                   {1, again, check.Pass},
+		"a quarter, on a starved host": {
+			4,
+			func(s *story) { began := s.now; again(s); s.busy(s.now - began) }, check.Inconclusive,
+		},
+		"a quarter, as before": {1, again, check.Pass},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			r := queued(c.before, c.end).judge()
 			g.Expect(r.Verdict).To(Equal(c.want), show(r))
 			if c.want != check.Pass {
-				g.Expect(r.Cause).To(ContainSubstring("a queue of tasks was done 1.0 at a time at the end, at best; before the faults 3.8: the target has 26% of its throughput"))
+				g.Expect(r.Cause).To(ContainSubstring("a queue of tasks was done 1.0 at a time at the end, at best; " +
+					"before the faults 3.8: the target has 26% of its throughput"))
 			}
 		})
 	}
 }
 
-// Members that run two tasks at a time do eight with four of them: three at the end are less than half, though of four they were more.
+// Members that run two tasks at a time do eight with four of them: three at the end are less than half, though of four
+// they were more.
 func TestTheThroughputOfMembersThatRunSeveralTasksIsThatOfAllTheyRun(t *testing.T) {
 	for places, want := range map[int]check.Verdict{2: check.Fail, 0: check.Pass} {
 		g := NewWithT(t)
@@ -293,11 +330,15 @@ func TestNoProcessRunsTwoTasksAtOnceThatDidNotBeforeTheFaults(t *testing.T) {
 		end    func(s *story)
 		want   check.Verdict
 	}{
-		"one after the other":       {func(*story) {}, func(*story) {}, check.Pass},
-		"two at once":               {func(*story) {}, two, check.Fail},
-		"two at once, as ever":      {two, two, check.Pass},
-		"two before the faults":     {two, func(*story) {}, check.Pass},
-		"one that ends as two does": {func(*story) {}, func(s *story) { s.run(900, s.pids[0], s.now, s.now+tick).run(901, s.pids[0], s.now+tick, s.now+2*tick) }, check.Pass},
+		"one after the other":   {func(*story) {}, func(*story) {}, check.Pass},
+		"two at once":           {func(*story) {}, two, check.Fail},
+		"two at once, as ever":  {two, two, check.Pass},
+		"two before the faults": {two, func(*story) {}, check.Pass},
+		"one that ends as two does": {
+			func(*story) {},
+			func(s *story) { s.run(900, s.pids[0], s.now, s.now+tick).run(901, s.pids[0], s.now+tick, s.now+2*tick) },
+			check.Pass,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -314,7 +355,8 @@ func TestNoProcessRunsTwoTasksAtOnceThatDidNotBeforeTheFaults(t *testing.T) {
 			r := s.round(50*tick, 0, 0).queue(4).sample(4).stop().end().judge()
 			g.Expect(r.Verdict).To(Equal(c.want), show(r))
 			if c.want == check.Fail {
-				g.Expect(r.Cause).To(ContainSubstring("began while another went on in the same process, which none did before the faults"))
+				g.Expect(r.Cause).To(ContainSubstring(
+					"began while another went on in the same process, which none did before the faults"))
 			}
 		})
 	}
@@ -387,7 +429,8 @@ func TestFewSlotsAtWorkBetweenTwoFaultsOnAStarvedHostProveNothing(t *testing.T) 
 			if starved > 0 {
 				s.busy(starved)
 			}
-			r := s.kill(2).atWork(4, 10).verify(4).stop().end().expect("slots.together.between >= 3", "allow tasks.early >= 0").judge()
+			r := s.kill(2).atWork(4, 10).verify(4).stop().end().expect("slots.together.between >= 3",
+				"allow tasks.early >= 0").judge()
 			g := NewWithT(t)
 			g.Expect(r.Verdict).To(Equal(c.want), show(r))
 			if c.want != check.Pass {

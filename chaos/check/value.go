@@ -14,7 +14,8 @@ func isBare(word string) bool { return units.IsNumber(strings.TrimPrefix(word, "
 // value reads a number with the unit of the metric and returns it in the base unit.
 func (p *ruleParser) value(word string, at int) (v float64, err error) {
 	if isBare(word) && p.m.Unit != Count {
-		return 0, p.fail(at, "%s needs a unit, for %s is %s: want %s", word, p.m.Name, p.m.Unit.noun(), withUnit(p.m.Unit, word))
+		return 0, p.fail(at, "%s needs a unit, for %s is %s: want %s", word, p.m.Name, p.m.Unit.noun(),
+			withUnit(p.m.Unit, word))
 	}
 	switch p.m.Unit {
 	case Seconds:

@@ -44,11 +44,11 @@ type Result struct {
 	// Metrics has every metric of the registry that has data, by name, in its unit: seconds, bytes, counts, per second.
 	Metrics    map[string]float64 `json:"metrics"`
 	Thresholds []Threshold        `json:"thresholds"`
-	// Recoveries is how long each slot took that came back, in seconds, ascending: what slot.recovery.* is of, without the
-	// deaths that no slot came back from. Of many it has some from all over their range.
+	// Recoveries is how long each slot took that came back, in seconds, ascending: what slot.recovery.* is of, without
+	// the deaths that no slot came back from. Of many it has some from all over their range.
 	Recoveries []float64 `json:"recoveries,omitempty"`
-	// Ledger is what happened, as it was judged: what is drawn from it cannot differ from the verdict. nil for a result that was
-	// read from a report.
+	// Ledger is what happened, as it was judged: what is drawn from it cannot differ from the verdict. nil for a result
+	// that was read from a report.
 	Ledger *ledger.Ledger `json:"-"`
 }
 

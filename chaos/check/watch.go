@@ -68,8 +68,8 @@ func (s *state) look() {
 	}
 }
 
-// sideOf is 0 before the faults, 1 after them, -1 where nobody asks for the steady state. The stage steady may be too short
-// for a sample: then those of the warm-up tell.
+// sideOf is 0 before the faults, 1 after them, -1 where nobody asks for the steady state. The stage steady may be too
+// short for a sample: then those of the warm-up tell.
 func sideOf(st ledger.Stage) int {
 	switch st {
 	case ledger.Warmup, ledger.Steady:

@@ -69,13 +69,15 @@ func (s *state) praise() string {
 		parts = append(parts, number(n, "fault", "faults")+" confirmed"+told)
 	}
 	if n := s.Load.Count; n > 0 && s.Tasks.Outcomes["ok"] == n {
-		parts = append(parts, pick(n, "the one task gave its value", "all "+units.Number(float64(n))+" tasks gave their values"))
+		parts = append(parts,
+			pick(n, "the one task gave its value", "all "+units.Number(float64(n))+" tasks gave their values"))
 	}
 	if d := &s.Slots.Recover; len(d.Samples) > 0 && s.Slots.Lost == 0 {
 		parts = append(parts, s.backAgain()+" within "+Seconds.Show(d.Worst))
 	}
 	if n := int(s.ExitsThat(s.ScaledDown).Value); n > 0 {
-		parts = append(parts, number(n, "member", "members")+" ended by "+pick(n, "itself", "themselves")+" as their number may vary")
+		parts = append(parts,
+			number(n, "member", "members")+" ended by "+pick(n, "itself", "themselves")+" as their number may vary")
 	}
 	switch s.Header.Target.Proof {
 	case "presence":

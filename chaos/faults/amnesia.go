@@ -10,8 +10,8 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// Amnesia ends the victim by SIGKILL and takes from it what it had stored before it is started again, as a power loss or another
-// disk does. The evidence is how it ended, and what it had stored before and after.
+// Amnesia ends the victim by SIGKILL and takes from it what it had stored before it is started again, as a power loss
+// or another disk does. The evidence is how it ended, and what it had stored before and after.
 type Amnesia struct {
 	Back string `yaml:"back,scalar" enum:"empty start" doc:"What it comes back with: nothing, or what it had when it was last started. Default empty."`
 }
@@ -33,7 +33,9 @@ func (Amnesia) Traits() chaos.Traits { return chaos.Traits{} }
 
 // Begin makes an injection.
 func (a Amnesia) Begin() chaos.Injection {
-	return &forgetting{harming{harm: chaos.Harm{Kind: "amnesia", Args: map[string]any{"back": a.back()}}, proves: a.hasLost}}
+	return &forgetting{
+		harming{harm: chaos.Harm{Kind: "amnesia", Args: map[string]any{"back": a.back()}}, proves: a.hasLost},
+	}
 }
 
 type forgetting struct{ harming }

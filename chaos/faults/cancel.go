@@ -6,8 +6,8 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 )
 
-// Cancel has the target submit tasks that would run for ever and cancel them all, ten thousand at a time. The evidence is that it counts
-// as many cancelled as it has submitted.
+// Cancel has the target submit tasks that would run for ever and cancel them all, ten thousand at a time. The evidence
+// is that it counts as many cancelled as it has submitted.
 type Cancel struct {
 	N int `yaml:"n,scalar" zero:"no task: want at least 1" doc:"So many. Default 1."`
 }
@@ -24,7 +24,9 @@ func (Cancel) Traits() chaos.Traits { return chaos.Traits{Whole: true} }
 
 // Begin makes an injection.
 func (c Cancel) Begin() chaos.Injection {
-	return &harming{harm: chaos.Harm{Kind: "cancel", Slot: -1, Args: map[string]any{"n": c.n()}}, proves: c.allCancelled}
+	return &harming{
+		harm: chaos.Harm{Kind: "cancel", Slot: -1, Args: map[string]any{"n": c.n()}}, proves: c.allCancelled,
+	}
 }
 
 // allCancelled wants each of them to have ended as cancelled.

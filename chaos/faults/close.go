@@ -10,8 +10,8 @@ import (
 	"github.com/respawn-go/respawn/internal/procfs"
 )
 
-// Close closes the target: it finishes what is queued, and stops. The evidence is that it returned in time and that none
-// of its processes is left.
+// Close closes the target: it finishes what is queued, and stops. The evidence is that it returned in time and that
+// none of its processes is left.
 type Close struct {
 	Within time.Duration `yaml:"within" zero:"no time: want a time such as 30s" doc:"It must return in this time. Default 30s."`
 }

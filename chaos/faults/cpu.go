@@ -28,7 +28,8 @@ func (t CPU) String() string { return fmt.Sprintf("cpu %g%% for %v", t.quota()*1
 // Validate wants what the kernel takes.
 func (t CPU) Validate() error {
 	if t.Quota != 0 && t.Quota < 0.01 || t.For < 0 {
-		return fmt.Errorf("cpu quota %g%% for %v: want at least 1%%, or 0 for 5%%, and a positive duration", t.Quota*100, t.For)
+		return fmt.Errorf("cpu quota %g%% for %v: want at least 1%%, or 0 for 5%%, and a positive duration",
+			t.Quota*100, t.For)
 	}
 	return nil
 }

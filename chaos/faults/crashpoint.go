@@ -21,7 +21,9 @@ type Crashpoint struct {
 	Within time.Duration `yaml:"-" doc:"How long the victim may take to come by. Default 10s."`
 }
 
-var crashpoints = []string{"before-read", "after-read", "mid-exec", "mid-write", "after-write", "during-boot", "during-drain"}
+var crashpoints = []string{
+	"before-read", "after-read", "mid-exec", "mid-write", "after-write", "during-boot", "during-drain",
+}
 
 func (p Crashpoint) String() string { return "crashpoint " + p.At + but("within", p.Within) }
 

@@ -7,8 +7,8 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 )
 
-// Cut keeps everything back that the victim and the others send to each other, for a while; its connections stay open, and what was
-// kept back arrives late. The evidence is how many bytes were kept back.
+// Cut keeps everything back that the victim and the others send to each other, for a while; its connections stay open,
+// and what was kept back arrives late. The evidence is how many bytes were kept back.
 type Cut struct {
 	For time.Duration `yaml:"for,scalar" zero:"no time: want a time such as 5s" doc:"Default 5s."`
 }

@@ -8,8 +8,9 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 )
 
-// Fill fills the disk on which the victim keeps what it stores, keeps it full for a while, and makes room again. The evidence is how
-// often the system refused to store more (ENOSPC), the bytes that filled it, and those that were free before, then and after.
+// Fill fills the disk on which the victim keeps what it stores, keeps it full for a while, and makes room again. The
+// evidence is how often the system refused to store more (ENOSPC), the bytes that filled it, and those that were free
+// before, then and after.
 type Fill struct {
 	For time.Duration `yaml:"for,scalar" zero:"no time: want a time such as 5s" doc:"Default 5s."`
 }
@@ -42,7 +43,8 @@ func wasFull(evidence map[string]string) error {
 	case n["refused"] == 0:
 		return fmt.Errorf("nothing was refused for lack of room (ENOSPC) after %d bytes had been written", n["written"])
 	case n["free full"] >= n["free before"], n["free after"] <= n["free full"]:
-		return fmt.Errorf("the target counts %d bytes free before, %d when it was full, and %d after", n["free before"], n["free full"], n["free after"])
+		return fmt.Errorf("the target counts %d bytes free before, %d when it was full, and %d after",
+			n["free before"], n["free full"], n["free after"])
 	}
 	return nil
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/respawn-go/respawn/internal/cgroup"
 )
 
-// filling is embedded in injections that fill the memory of their victim's group: the victim does it by itself where the target can
-// make it, and else a hog does.
+// filling is embedded in injections that fill the memory of their victim's group: the victim does it by itself where
+// the target can make it, and else a hog does.
 type filling struct {
 	stressing
 	limiting

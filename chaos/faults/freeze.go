@@ -12,10 +12,10 @@ import (
 	"github.com/respawn-go/respawn/internal/procfs"
 )
 
-// Freeze stops every member at one moment by SIGSTOP, and continues them all after a while, as they find it whose host stood still:
-// a virtual machine that was moved, a laptop that slept. A pool that counts that time against its workers replaces them all. The
-// evidence is the state T of all threads of each at the beginning and at the end. The guardian continues them if the harness is
-// killed meanwhile.
+// Freeze stops every member at one moment by SIGSTOP, and continues them all after a while, as they find it whose host
+// stood still: a virtual machine that was moved, a laptop that slept. A pool that counts that time against its workers
+// replaces them all. The evidence is the state T of all threads of each at the beginning and at the end. The guardian
+// continues them if the harness is killed meanwhile.
 type Freeze struct {
 	For time.Duration `yaml:"for,scalar" zero:"no pause: want a time such as 1s" doc:"Until SIGCONT. Default 1s."`
 }

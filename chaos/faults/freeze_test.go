@@ -2,7 +2,6 @@ package faults_test
 
 import (
 	"context"
-	"github.com/respawn-go/respawn/internal/takes"
 	"path/filepath"
 	"testing"
 	"time"
@@ -13,13 +12,16 @@ import (
 	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
 	"github.com/respawn-go/respawn/internal/procfs"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/scenarios/targets/own"
 )
 
-// concluded injects one fault into a pool with that config, whose members look is given every few milliseconds meanwhile, and returns
-// what the record says of the fault and of members that ended.
-func concluded(t *testing.T, cfg pool.Config, fault chaos.Fault, look func([]chaos.Member)) (f history.Fault, ended []history.MemberEvent) {
+// concluded injects one fault into a pool with that config, whose members look is given every few milliseconds
+// meanwhile, and returns what the record says of the fault and of members that ended.
+func concluded(t *testing.T, cfg pool.Config, fault chaos.Fault,
+	look func([]chaos.Member),
+) (f history.Fault, ended []history.MemberEvent) {
 	t.Helper()
 	g := NewWithT(t)
 	p, err := own.Start(t.Context(), cfg, t.TempDir())
@@ -66,27 +68,30 @@ func TestFreezeStopsAllMembersAtOnce(t *testing.T) {
 	takes.Seconds(t)
 	g := NewWithT(t)
 	still := 0
-	f, ended := concluded(t, pool.Config{Size: 3}, faults.Freeze{For: 300 * time.Millisecond}, func(members []chaos.Member) {
-		n := 0
-		for _, m := range members {
-			if stopped, err := procfs.Stopped(m.PID); err == nil && stopped {
-				n++
+	f, ended := concluded(t, pool.Config{Size: 3}, faults.Freeze{For: 300 * time.Millisecond},
+		func(members []chaos.Member) {
+			n := 0
+			for _, m := range members {
+				if stopped, err := procfs.Stopped(m.PID); err == nil && stopped {
+					n++
+				}
 			}
-		}
-		still = max(still, n)
-	})
+			still = max(still, n)
+		})
 	g.Expect(still).To(Equal(3), "as seen by somebody else")
 	g.Expect(f.Outcome).To(Equal(history.Confirmed), f.Err)
 	g.Expect(f.Victim).To(BeNil())
 	g.Expect(f.Receipt.PIDs).To(HaveLen(3))
-	g.Expect(f.Receipt.Evidence).To(And(HaveKeyWithValue("at the beginning", "T of 3"), HaveKeyWithValue("at the end", "T of 3, 0 gone")))
+	g.Expect(f.Receipt.Evidence).
+		To(And(HaveKeyWithValue("at the beginning", "T of 3"), HaveKeyWithValue("at the end", "T of 3, 0 gone")))
 	g.Expect(ended).To(BeEmpty())
 }
 
 // A pool that takes them for hung replaces them all, which is the freeze's doing: it ends with the last of them.
 func TestFreezeEndsWithMembersThatAreTakenForHung(t *testing.T) {
 	g := NewWithT(t)
-	f, ended := concluded(t, pool.Config{Size: 2, Heartbeat: 100 * time.Millisecond}, faults.Freeze{For: time.Minute}, func([]chaos.Member) {})
+	f, ended := concluded(t, pool.Config{Size: 2, Heartbeat: 100 * time.Millisecond}, faults.Freeze{For: time.Minute},
+		func([]chaos.Member) {})
 	g.Expect(f.Outcome).To(Equal(history.Confirmed), f.Err)
 	g.Expect(f.Receipt.Evidence).To(HaveKeyWithValue("at the end", "T of 0, 2 gone"))
 	for _, m := range ended {

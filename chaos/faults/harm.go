@@ -12,7 +12,8 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// harming is a fault on its way that the target itself has to do. Its evidence is what the target counts, and proves says what it lacks.
+// harming is a fault on its way that the target itself has to do. Its evidence is what the target counts, and proves
+// says what it lacks.
 type harming struct {
 	chaos.Steps
 	harm     chaos.Harm
@@ -35,7 +36,8 @@ func (h *harming) Inject(ctx context.Context, _ *chaos.Case) (err error) {
 }
 
 func (h *harming) Confirm(_ context.Context, c *chaos.Case) (history.Receipt, error) {
-	return history.Receipt{Tier: history.ToldByTarget, At: c.Now(), Evidence: maps.Clone(h.evidence)}, h.proves(h.evidence)
+	return history.Receipt{Tier: history.ToldByTarget, At: c.Now(), Evidence: maps.Clone(h.evidence)},
+		h.proves(h.evidence)
 }
 
 // counts takes a fact that is a number; one that is missing or something else is an error that names it.

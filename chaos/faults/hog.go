@@ -17,14 +17,14 @@ import (
 	"github.com/respawn-go/respawn/internal/reexec"
 )
 
-// hog is a process that uses memory of the group that it shares with a victim which cannot be told to do that. It is this
-// program itself, started again, and ends when this process does: see Main.
+// hog is a process that uses memory of the group that it shares with a victim which cannot be told to do that. It is
+// this program itself, started again, and ends when this process does: see Main.
 //
-// To hold the usage it takes so much, and is the one that the kernel takes should that be too much after all. To get the
-// victim killed it uses all up, and the victim's oom_score_adj is raised to the highest, so that the kernel takes it first;
-// the hog stops then. A victim that has little memory in the group frees little, and without CAP_SYS_RESOURCE, which makes
-// the hog exempt, the kernel may take the hog after it: that is told by the hog's wait status and not counted as the victim's
-// end.
+// To hold the usage it takes so much, and is the one that the kernel takes should that be too much after all. To get
+// the victim killed it uses all up, and the victim's oom_score_adj is raised to the highest, so that the kernel takes
+// it first; the hog stops then. A victim that has little memory in the group frees little, and without
+// CAP_SYS_RESOURCE, which makes the hog exempt, the kernel may take the hog after it: that is told by the hog's wait
+// status and not counted as the victim's end.
 type hog struct {
 	cmd    *exec.Cmd
 	in     io.Closer
@@ -92,7 +92,8 @@ func startHog(ctx context.Context, group *cgroup.Group, score string) (*hog, err
 		err = ctx.Err()
 	}
 	if err == nil {
-		_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", cmd.Process.Pid), []byte(score), 0) // without the privilege for takeMeNever it may be taken second
+		// without the privilege for takeMeNever it may be taken second
+		_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", cmd.Process.Pid), []byte(score), 0)
 		err = group.Add(cmd.Process.Pid)
 	}
 	if err != nil {
@@ -143,7 +144,8 @@ func (h *hog) ending(ctx context.Context, c *chaos.Case) (chaos.Ending, error) {
 	select {
 	case <-c.Victim.Exited():
 	case <-h.ended: // it stops at the first kill, which the victim's end may follow
-		ctx, cancel = context.WithTimeoutCause(ctx, hogWait, errors.New("the hog used up the memory, and the kernel did not take the victim"))
+		ctx, cancel = context.WithTimeoutCause(ctx, hogWait,
+			errors.New("the hog used up the memory, and the kernel did not take the victim"))
 		defer cancel()
 		select {
 		case <-c.Victim.Exited():
@@ -159,9 +161,9 @@ func (h *hog) ending(ctx context.Context, c *chaos.Case) (chaos.Ending, error) {
 // hogWait is how long after the hog's end the victim may take to be gone.
 const hogWait = 5 * time.Second
 
-// finished waits for the hog to end after the victim's end, which it does by itself, and says how it did, and whether it had
-// to be stopped: it hangs where the victim had little memory to free, and there is none for its look at the counter. Told to
-// end, it might be gone with exit code 0 although the kernel has counted it.
+// finished waits for the hog to end after the victim's end, which it does by itself, and says how it did, and whether
+// it had to be stopped: it hangs where the victim had little memory to free, and there is none for its look at the
+// counter. Told to end, it might be gone with exit code 0 although the kernel has counted it.
 func (h *hog) finished() (how string, stopped bool) {
 	select {
 	case <-h.ended:

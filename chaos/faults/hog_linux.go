@@ -67,9 +67,9 @@ func useUp() error {
 	return err
 }
 
-// fill takes so many bytes, by mouthfuls, unless enough says to stop, or the kernel gives no more: somebody was killed then,
-// or is about to be. It returns how many it took. They are in a file without a name, since what a process has mapped counts
-// against it when the kernel chooses; it stays open.
+// fill takes so many bytes, by mouthfuls, unless enough says to stop, or the kernel gives no more: somebody was killed
+// then, or is about to be. It returns how many it took. They are in a file without a name, since what a process has
+// mapped counts against it when the kernel chooses; it stays open.
 func fill(bytes int64, enough func() (bool, error)) (taken int64, err error) {
 	fd, err := unix.MemfdCreate("hog", unix.MFD_CLOEXEC)
 	if err != nil {

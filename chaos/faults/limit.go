@@ -11,8 +11,8 @@ import (
 )
 
 // limiting is embedded in injections that limit their victim by a cgroup: the one that it has to itself, or a new one
-// that it is taken to for as long. If the harness is killed meanwhile, the guardian restores what the limits were and removes
-// the new group, once nobody is in it.
+// that it is taken to for as long. If the harness is killed meanwhile, the guardian restores what the limits were and
+// removes the new group, once nobody is in it.
 type limiting struct {
 	group *cgroup.Group
 	undos []func() // tell the guardian that it is not needed any more

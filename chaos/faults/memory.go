@@ -14,9 +14,9 @@ import (
 	"github.com/respawn-go/respawn/internal/cgroup"
 )
 
-// Memory holds the victim's memory near its limit for a while, without ending it: the victim allocates by itself where the
-// target can make it, and else a hog in its group does. The evidence is the group's lowest usage over that time, and an
-// oom_kill counter that has not grown.
+// Memory holds the victim's memory near its limit for a while, without ending it: the victim allocates by itself where
+// the target can make it, and else a hog in its group does. The evidence is the group's lowest usage over that time,
+// and an oom_kill counter that has not grown.
 type Memory struct {
 	Of  float64       `yaml:"of,scalar" zero:"no pressure: want up to 95%" doc:"Of the victim's limit. Default 80%."`
 	For time.Duration `yaml:"for" zero:"no time: want a time such as 1s" doc:"Default 1s."`
@@ -31,7 +31,8 @@ func (m Memory) String() string { return fmt.Sprintf("memory %g%% for %v", m.of(
 // Validate wants a share that leaves room.
 func (m Memory) Validate() error {
 	if m.Of < 0 || m.Of > 0.95 || m.For < 0 {
-		return fmt.Errorf("memory at %g%% for %v: want up to 95%% of the limit, or 0 for 80%%, and a positive duration", m.Of*100, m.For)
+		return fmt.Errorf("memory at %g%% for %v: want up to 95%% of the limit, or 0 for 80%%, and a positive duration",
+			m.Of*100, m.For)
 	}
 	return nil
 }
@@ -77,7 +78,8 @@ func (p *pressing) Inject(ctx context.Context, c *chaos.Case) (err error) {
 	}
 	p.more, p.began = int64(p.of()*float64(p.limit))-used, time.Now()
 	if p.more <= 0 {
-		return chaos.Refuse("the victim uses %d bytes already, more than %g%% of its limit of %d", used, p.of()*100, p.limit)
+		return chaos.Refuse("the victim uses %d bytes already, more than %g%% of its limit of %d",
+			used, p.of()*100, p.limit)
 	}
 	if p.hog != nil {
 		return p.hog.tell(holdBytes, p.more)
@@ -89,7 +91,9 @@ func (p *pressing) Inject(ctx context.Context, c *chaos.Case) (err error) {
 // Confirm wants the usage within a tenth of the target for as long as the victim is to hold it, or the hog.
 func (p *pressing) Confirm(ctx context.Context, c *chaos.Case) (history.Receipt, error) {
 	r := history.Receipt{Tier: "cgroup usage", Mechanism: p.mechanism(cgroup.Memory), Evidence: map[string]string{}}
-	u := pressure{floor: int64(0.9 * p.of() * float64(p.limit)), length: p.length(), lowest: math.MaxInt64, notBefore: p.began}
+	u := pressure{
+		floor: int64(0.9 * p.of() * float64(p.limit)), length: p.length(), lowest: math.MaxInt64, notBefore: p.began,
+	}
 	err := p.watch(ctx, c, &u, &r)
 	if u.lowest <= u.highest {
 		r.Evidence["usage"] = fmt.Sprintf("%d to %d of %d bytes", u.lowest, u.highest, p.limit)
@@ -107,7 +111,8 @@ func (p *pressing) Confirm(ctx context.Context, c *chaos.Case) (history.Receipt,
 	case u.reached.IsZero():
 		return r, fmt.Errorf("the victim's usage came to %d bytes, not to %g%% of %d", u.highest, p.of()*100, p.limit)
 	case u.lowest < u.floor:
-		return r, fmt.Errorf("the victim's usage fell to %d bytes within the %v for which %g%% of %d was to be held", u.lowest, p.length(), p.of()*100, p.limit)
+		return r, fmt.Errorf("the victim's usage fell to %d bytes within the %v for which %g%% of %d was to be held",
+			u.lowest, p.length(), p.of()*100, p.limit)
 	}
 	r.Evidence["held"] = time.Since(u.reached).Round(time.Millisecond).String()
 	return r, nil
@@ -115,8 +120,8 @@ func (p *pressing) Confirm(ctx context.Context, c *chaos.Case) (history.Receipt,
 
 var errEndedUnderPressure = errors.New("the victim ended under pressure that was to leave it alive")
 
-// watch looks at the usage until the victim answers, which it does when it has held the memory, or until the hog has had
-// all for long enough. It tells the receipt when the pressure was there, and what the hog took.
+// watch looks at the usage until the victim answers, which it does when it has held the memory, or until the hog has
+// had all for long enough. It tells the receipt when the pressure was there, and what the hog took.
 func (p *pressing) watch(ctx context.Context, c *chaos.Case, u *pressure, r *history.Receipt) error {
 	var ended <-chan struct{}
 	var took <-chan int64
@@ -168,10 +173,11 @@ func (p *pressing) watch(ctx context.Context, c *chaos.Case, u *pressure, r *his
 	return nil
 }
 
-// pressure is what is seen of a group's usage. The window, in which it must not fall, is known where a hog holds the memory:
-// from its word that it has it until it is stopped. A victim holds it by itself, for length from when it has all, and frees it
-// before its answer is here. When that was is only known to be after the last look that found too little, so what is seen
-// later than length after that look may be of another time, and does not count, however late the harness comes to look.
+// pressure is what is seen of a group's usage. The window, in which it must not fall, is known where a hog holds the
+// memory: from its word that it has it until it is stopped. A victim holds it by itself, for length from when it has
+// all, and frees it before its answer is here. When that was is only known to be after the last look that found too
+// little, so what is seen later than length after that look may be of another time, and does not count, however late
+// the harness comes to look.
 type pressure struct {
 	floor     int64         // what counts as the target, bytes
 	length    time.Duration // of the window
@@ -189,7 +195,8 @@ func (u *pressure) see(used int64, within bool) {
 	}
 }
 
-// reaches takes a look at a victim, made between two times, into account, and says whether it is the first to find enough.
+// reaches takes a look at a victim, made between two times, into account, and says whether it is the first to find
+// enough.
 func (u *pressure) reaches(used int64, from, to time.Time) (first bool) {
 	if u.reached.IsZero() {
 		if first = used >= u.floor; first {

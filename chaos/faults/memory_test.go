@@ -25,7 +25,11 @@ func TestFallOfAVictimsUsageCountsOnlyWithinTheWindow(t *testing.T) {
 		{"never high", []look{{0, 1, 20}, {10, 11, 89}}, math.MaxInt64},
 		{"freed at the end, after a late first look", []look{{0, 1, 20}, {90, 91, 95}, {100, 101, 20}}, 95},
 		{"freed at the end of a look that began before", []look{{0, 1, 20}, {10, 11, 95}, {99, 101, 20}}, 95},
-		{"freed at the end, after a look that began before the window", []look{{10, 40, 20}, {50, 51, 95}, {110, 111, 20}}, 95},
+		{
+			"freed at the end, after a look that began before the window",
+			[]look{{10, 40, 20}, {50, 51, 95}, {110, 111, 20}},
+			95,
+		},
 		{"only found enough after the end", []look{{0, 1, 20}, {150, 151, 95}, {160, 161, 20}}, 95},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -10,14 +10,14 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// OOM exhausts the victim's memory until a limit ends it: the victim allocates by itself where the target can make it. There
-// are two strengths, and the receipt names the one that was used:
+// OOM exhausts the victim's memory until a limit ends it: the victim allocates by itself where the target can make it.
+// There are two strengths, and the receipt names the one that was used:
 //
-//	cgroup   the kernel's OOM killer in a memory cgroup: the wait status shows SIGKILL and the group's oom_kill counter
-//	         has grown. A victim that cannot be told to allocate shares its group with a hog for as long, and is made the
-//	         one that the kernel takes first
-//	rlimit   RLIMIT_DATA: exit code 2, and on stderr the allocator's message, or that of the Go runtime where it got no
-//	         memory for itself
+//	cgroup   the kernel's OOM killer in a memory cgroup: the wait status shows SIGKILL and the group's oom_kill
+//	         counter has grown. A victim that cannot be told to allocate shares its group with a hog for as long, and
+//	         is made the one that the kernel takes first
+//	rlimit   RLIMIT_DATA: exit code 2, and on stderr the allocator's message, or that of the Go runtime where it got
+//	         no memory for itself
 type OOM struct {
 	Limit     int64  `yaml:"limit" zero:"no memory at all: want a size such as 64MiB" doc:"The limit to run into. Default: the victim's own, else 64MiB above what it uses."`
 	Mechanism string `yaml:"mechanism,scalar" enum:"any cgroup rlimit" doc:"Default any: the strongest that can be had here."`

@@ -24,7 +24,9 @@ func (o *oomByRlimit) Setup(ctx context.Context, c *chaos.Case) error {
 		return err
 	}
 	if !c.Tells("exits") {
-		return chaos.Refuse("the %s target does not tell what its members wrote: the allocator's message is the evidence", c.Target.Describe().Kind)
+		return chaos.Refuse(
+			"the %s target does not tell what its members wrote: the allocator's message is the evidence",
+			c.Target.Describe().Kind)
 	}
 	var err error
 	if o.old, err = c.Victim.Limit(unix.RLIMIT_DATA, nil); err != nil && !errors.Is(err, chaos.ErrGone) {
@@ -60,7 +62,9 @@ func (o *oomByRlimit) Confirm(ctx context.Context, c *chaos.Case) (history.Recei
 	r.Mechanism = "RLIMIT_DATA"
 	who, said := outOfMemory(e.Stderr())
 	if said == "" || e.Signal != "" {
-		return r, fmt.Errorf("the victim ended with %s, and neither its allocator nor its runtime complained: it wrote %q", e, firstLine(e.Stderr()))
+		return r,
+			fmt.Errorf("the victim ended with %s, and neither its allocator nor its runtime complained: it wrote %q",
+				e, firstLine(e.Stderr()))
 	}
 	r.Evidence[who] = said
 	return r, nil

@@ -17,8 +17,8 @@ var threadMarkers = []string{"runtime/cgo: pthread_create failed", "runtime: fai
 // goes on to a nil pointer (mgcmark_greenteagc.go).
 const systemStack = "goroutine 0 gp="
 
-// outOfMemory finds in what a victim wrote that it ran out of memory: who says so, "allocator" or "runtime", and in which
-// words. Both are "" when nothing does.
+// outOfMemory finds in what a victim wrote that it ran out of memory: who says so, "allocator" or "runtime", and in
+// which words. Both are "" when nothing does.
 func outOfMemory(stderr string) (who, said string) {
 	if line := lineWith(stderr, allocatorMarkers...); line != "" {
 		return "allocator", line
@@ -31,7 +31,8 @@ func outOfMemory(stderr string) (who, said string) {
 		return "", ""
 	}
 	_, top, _ := strings.Cut(trace, "\n")
-	return "runtime", firstLine(before[max(0, strings.LastIndex(before, "SIG")):]) + " on its system stack: " + firstLine(top)
+	return "runtime", firstLine(before[max(0, strings.LastIndex(before, "SIG")):]) + " on its system stack: " +
+		firstLine(top)
 }
 
 // lineWith is the first line that has one of the markers, without the space around it.

@@ -20,7 +20,9 @@ func (weaker) Confirm(context.Context, *chaos.Case) (history.Receipt, error) {
 
 func TestTheReceiptSaysWhyNoCgroupLimitedTheVictim(t *testing.T) {
 	g := gomega.NewWithT(t)
-	r, err := (&oomByAny{Injection: weaker{}, refused: errors.New("no memory controller here")}).Confirm(t.Context(), nil)
+	r, err := (&oomByAny{Injection: weaker{}, refused: errors.New("no memory controller here")}).Confirm(t.Context(),
+		nil)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
-	g.Expect(r.Evidence).To(gomega.Equal(map[string]string{"ended": "exit 2", "no cgroup": "no memory controller here"}))
+	g.Expect(r.Evidence).
+		To(gomega.Equal(map[string]string{"ended": "exit 2", "no cgroup": "no memory controller here"}))
 }

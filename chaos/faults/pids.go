@@ -71,7 +71,9 @@ func (p *exhaustingPIDs) Inject(ctx context.Context, c *chaos.Case) (err error) 
 
 func (p *exhaustingPIDs) Confirm(ctx context.Context, c *chaos.Case) (history.Receipt, error) {
 	answer, err := p.answered(ctx, c)
-	r := history.Receipt{Tier: "errno in the victim", Mechanism: p.mechanism(cgroup.Pids), At: c.Now(), Evidence: map[string]string{}}
+	r := history.Receipt{
+		Tier: "errno in the victim", Mechanism: p.mechanism(cgroup.Pids), At: c.Now(), Evidence: map[string]string{},
+	}
 	if errors.Is(err, errDied) { // a Go runtime that is refused a thread does not live on
 		e, endErr := c.Ending(ctx)
 		if endErr != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// Poison submits one task that ends its member each time it runs, by its exit or by the memory that it takes. The evidence is the
-// target's own record of the deaths, when it has given the task up.
+// Poison submits one task that ends its member each time it runs, by its exit or by the memory that it takes. The
+// evidence is the target's own record of the deaths, when it has given the task up.
 type Poison struct {
 	Code   int           `yaml:"code,scalar" zero:"no death: want 1 to 255" doc:"The exit code its workers die with. Default 1."`
 	By     string        `yaml:"by" enum:"exit memory" doc:"How it ends its member. By memory: it takes more than its member may have, until the kernel's OOM killer ends that; the target must limit its members' memory. Default exit."`
@@ -42,7 +42,8 @@ func (p Poison) Validate() error {
 	case p.By != "" && p.By != "exit" && p.By != "memory":
 		return fmt.Errorf("poison by %q: want exit or memory", p.By)
 	case p.By == "memory" && p.Code != 0:
-		return fmt.Errorf("poison by memory with exit code %d: the kernel kills its members: leave the code out", p.Code)
+		return fmt.Errorf("poison by memory with exit code %d: the kernel kills its members: leave the code out",
+			p.Code)
 	case p.Code < 0 || p.Code > 255:
 		return fmt.Errorf("poison with exit code %d: want 1 to 255", p.Code)
 	}

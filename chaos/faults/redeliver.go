@@ -6,7 +6,8 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 )
 
-// Redeliver has the broker hand out once more tasks that somebody has. The evidence is that it counts them as redelivered.
+// Redeliver has the broker hand out once more tasks that somebody has. The evidence is that it counts them as
+// redelivered.
 type Redeliver struct {
 	N int `yaml:"n,scalar" zero:"no task: want at least 1" doc:"So many, as far as so many are in hand. Default 1."`
 }
@@ -23,7 +24,9 @@ func (Redeliver) Traits() chaos.Traits { return chaos.Traits{Whole: true} }
 
 // Begin makes an injection.
 func (r Redeliver) Begin() chaos.Injection {
-	return &harming{harm: chaos.Harm{Kind: "redeliver", Slot: -1, Args: map[string]any{"n": r.n()}}, proves: moreRedelivered}
+	return &harming{
+		harm: chaos.Harm{Kind: "redeliver", Slot: -1, Args: map[string]any{"n": r.n()}}, proves: moreRedelivered,
+	}
 }
 
 // moreRedelivered wants a count that has grown.

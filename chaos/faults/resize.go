@@ -29,7 +29,8 @@ func (r Resize) Validate() error {
 		return errors.New("to is missing: the new size, from 1")
 	}
 	if r.To < 0 || r.Within < 0 {
-		return fmt.Errorf("resize to %d within %v: want a size of at least 1, and a positive duration or 0 for 30s", r.To, r.Within)
+		return fmt.Errorf("resize to %d within %v: want a size of at least 1, and a positive duration or 0 for 30s",
+			r.To, r.Within)
 	}
 	return nil
 }
@@ -60,7 +61,9 @@ func (r *resizing) Setup(_ context.Context, c *chaos.Case) (err error) {
 func (r *resizing) Inject(context.Context, *chaos.Case) error { return r.operator.Resize(r.To) }
 
 func (r *resizing) Confirm(ctx context.Context, c *chaos.Case) (history.Receipt, error) {
-	rec := history.Receipt{Tier: "member list", Evidence: map[string]string{"from": fmt.Sprint(r.from), "to": fmt.Sprint(r.To)}}
+	rec := history.Receipt{
+		Tier: "member list", Evidence: map[string]string{"from": fmt.Sprint(r.from), "to": fmt.Sprint(r.To)},
+	}
 	ctx, cancel := within(ctx, r.Within)
 	defer cancel()
 	for {

@@ -55,7 +55,9 @@ func (r *restarting) Inject(ctx context.Context, _ *chaos.Case) error {
 }
 
 func (r *restarting) Confirm(ctx context.Context, c *chaos.Case) (history.Receipt, error) {
-	rec := history.Receipt{Tier: "member list", At: c.Now(), Evidence: map[string]string{"replaced": fmt.Sprint(len(r.before))}}
+	rec := history.Receipt{
+		Tier: "member list", At: c.Now(), Evidence: map[string]string{"replaced": fmt.Sprint(len(r.before))},
+	}
 	members, err := c.Target.Members(ctx)
 	_, tellsReasons := r.target.(chaos.Operator)
 	for _, old := range r.before {

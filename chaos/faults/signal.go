@@ -154,7 +154,10 @@ func (s *signalling) judge(e chaos.Ending) (how string, err error) {
 
 // survived is the evidence that a victim that is still there has taken the signal.
 func (s *signalling) survived(c *chaos.Case) (history.Receipt, error) {
-	r := history.Receipt{Tier: "/proc status", At: c.Now(), Evidence: map[string]string{"sent": s.full(), "state before": string(s.before.State)}}
+	r := history.Receipt{
+		Tier: "/proc status", At: c.Now(),
+		Evidence: map[string]string{"sent": s.full(), "state before": string(s.before.State)},
+	}
 	d, err := procfs.ReadDispositions(c.Victim.PID)
 	n := int(s.number())
 	switch {
@@ -176,7 +179,8 @@ func (s *signalling) survived(c *chaos.Case) (history.Receipt, error) {
 	return r, err
 }
 
-// catchesAll tells of a process whose language catches signals for itself, as Go's runtime does: also those that nobody asks for.
+// catchesAll tells of a process whose language catches signals for itself, as Go's runtime does: also those that nobody
+// asks for.
 func catchesAll(caught procfs.Signals) bool {
 	return !slices.ContainsFunc([]string{"SIGURG", "SIGWINCH", "SIGPWR", "SIGIO"}, func(name string) bool {
 		return !caught.Has(int(unix.SignalNum(name)))

@@ -8,7 +8,8 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 )
 
-// Slow makes everything late that the victim and the others send to each other, for a while. The evidence is how many bytes were.
+// Slow makes everything late that the victim and the others send to each other, for a while. The evidence is how many
+// bytes were.
 type Slow struct {
 	Delay time.Duration `yaml:"delay,scalar" zero:"no delay: want a time such as 50ms" doc:"Each way. Default 50ms."`
 	For   time.Duration `yaml:"for" zero:"no time: want a time such as 5s" doc:"Default 5s."`
@@ -32,5 +33,7 @@ func (Slow) Traits() chaos.Traits { return chaos.Traits{} }
 
 // Begin makes an injection.
 func (s Slow) Begin() chaos.Injection {
-	return &lasting{harming: harming{harm: chaos.Harm{Kind: "slow", Args: map[string]any{"ms": s.delay().Milliseconds()}}, proves: heldUp}, lasts: s.length()}
+	return &lasting{harming: harming{
+		harm: chaos.Harm{Kind: "slow", Args: map[string]any{"ms": s.delay().Milliseconds()}}, proves: heldUp,
+	}, lasts: s.length()}
 }

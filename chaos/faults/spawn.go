@@ -11,8 +11,8 @@ import (
 	"github.com/respawn-go/respawn/internal/wait"
 )
 
-// Spawn makes the members to come fail to boot, or boot slowly. Something else has to end members meanwhile. The evidence
-// is the count of boots that failed, or were slow, because of it.
+// Spawn makes the members to come fail to boot, or boot slowly. Something else has to end members meanwhile. The
+// evidence is the count of boots that failed, or were slow, because of it.
 type Spawn struct {
 	Fail  int           `yaml:"fail,scalar" doc:"So many boots fail."`
 	Delay time.Duration `yaml:"delay" doc:"Boots take at least so long."`
@@ -68,8 +68,8 @@ func (s *spoiling) Inject(context.Context, *chaos.Case) error {
 	return s.booter.SetBoot(s.Fail, s.Delay)
 }
 
-// spawnWait is how long after the chaos the boots may take to fail that are to fail, for a pool backs off between them, and the
-// target to recover from slow ones.
+// spawnWait is how long after the chaos the boots may take to fail that are to fail, for a pool backs off between them,
+// and the target to recover from slow ones.
 const spawnWait = 30 * time.Second
 
 func (s *spoiling) Confirm(ctx context.Context, c *chaos.Case) (history.Receipt, error) {
@@ -86,7 +86,10 @@ func (s *spoiling) Confirm(ctx context.Context, c *chaos.Case) (history.Receipt,
 		over := late || c.Now() >= end && !pending && (!open || c.Recovered(ctx))
 		failed, slowed := s.booter.Boots() // no sooner: the last one may boot just now
 		failed, slowed = failed-s.failed, slowed-s.slowed
-		r := history.Receipt{Tier: "boots", At: c.Now(), Evidence: map[string]string{"failed": fmt.Sprint(failed), "slowed": fmt.Sprint(slowed)}}
+		r := history.Receipt{
+			Tier: "boots", At: c.Now(),
+			Evidence: map[string]string{"failed": fmt.Sprint(failed), "slowed": fmt.Sprint(slowed)},
+		}
 		switch {
 		case s.Delay == 0 && failed >= s.Fail, over && s.Delay > 0 && slowed > 0 && failed >= s.Fail:
 			return r, nil

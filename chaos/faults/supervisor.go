@@ -20,11 +20,12 @@ import (
 	"github.com/respawn-go/respawn/internal/wait"
 )
 
-// Supervisor ends the parent of all members by a signal, SIGKILL unless it says otherwise, or stops it for a while; with Tree all that
-// descends from it, too. The evidence of an end is that the parent is gone, and a census of the descendants that it left, with the ports
-// that they hold: a pool that keeps its word has none after a second. Where the target can do that, the parent is started again
-// beside them, and it is told whether it takes over, starts twins, or cannot start. That of a pause is the state T of those who were
-// stopped, at its beginning and at its end; the guardian continues them if the harness is killed meanwhile.
+// Supervisor ends the parent of all members by a signal, SIGKILL unless it says otherwise, or stops it for a while;
+// with Tree all that descends from it, too. The evidence of an end is that the parent is gone, and a census of the
+// descendants that it left, with the ports that they hold: a pool that keeps its word has none after a second. Where
+// the target can do that, the parent is started again beside them, and it is told whether it takes over, starts twins,
+// or cannot start. That of a pause is the state T of those who were stopped, at its beginning and at its end; the
+// guardian continues them if the harness is killed meanwhile.
 type Supervisor struct {
 	Signal string        `yaml:"signal,scalar" doc:"Default KILL."`
 	Pause  time.Duration `yaml:"pause" zero:"no pause: want a time such as 1s" doc:"In place of a signal that ends it: SIGSTOP, and SIGCONT after this time."`
@@ -74,7 +75,8 @@ func (s Supervisor) Begin() chaos.Injection { return &orphaning{Supervisor: s} }
 const (
 	// orphanGrace is how long the descendants of a parent that was killed may live.
 	orphanGrace = time.Second
-	// succeedTimeout is how long a parent that is started again may take to have its members, or to give up: some try a port for five seconds.
+	// succeedTimeout is how long a parent that is started again may take to have its members, or to give up: some try a
+	// port for five seconds.
 	succeedTimeout = 10 * time.Second
 )
 
@@ -261,7 +263,8 @@ func (o *orphaning) Confirm(ctx context.Context, c *chaos.Case) (history.Receipt
 	return r, o.succeed(ctx, c, len(left), r.Evidence)
 }
 
-// succeed has the parent started again, where the target can do that, and tells what becomes of it beside so many that live on.
+// succeed has the parent started again, where the target can do that, and tells what becomes of it beside so many that
+// live on.
 func (o *orphaning) succeed(ctx context.Context, c *chaos.Case, before int, evidence map[string]string) error {
 	t, ok := c.Target.(chaos.Succeeded)
 	if !ok {
@@ -342,7 +345,10 @@ func heldPorts(before, after map[int][]int) string {
 
 func (o *orphaning) confirmPause(ctx context.Context, c *chaos.Case) (history.Receipt, error) {
 	n := len(o.struck())
-	r := history.Receipt{Tier: "/proc state", At: c.Now(), Evidence: map[string]string{"parent": fmt.Sprint(o.pid), "at the beginning": fmt.Sprintf("T of %d", n)}}
+	r := history.Receipt{
+		Tier: "/proc state", At: c.Now(),
+		Evidence: map[string]string{"parent": fmt.Sprint(o.pid), "at the beginning": fmt.Sprintf("T of %d", n)},
+	}
 	if err := wait.For(ctx, o.Pause); err != nil {
 		return r, err
 	}
@@ -366,7 +372,8 @@ func (o *orphaning) Heal(context.Context, *chaos.Case) error {
 	return errors.Join(errs...)
 }
 
-// left are the descendants that live after the parent's end: those that were known before, and those that carry the target's marker.
+// left are the descendants that live after the parent's end: those that were known before, and those that carry the
+// target's marker.
 func (o *orphaning) left() (pids []int, err error) {
 	table, err := procfs.Snapshot()
 	if err != nil {

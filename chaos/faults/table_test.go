@@ -14,7 +14,8 @@ import (
 	"github.com/respawn-go/respawn/chaos/faults"
 )
 
-// A row and the type that it names are enough for a fault to be read, checked, listed and injected, so they have to be whole.
+// A row and the type that it names are enough for a fault to be read, checked, listed and injected, so they have to be
+// whole.
 func TestEachRowIsWhole(t *testing.T) {
 	seen := map[string]bool{}
 	for _, k := range faults.Kinds() {
@@ -30,7 +31,8 @@ func TestEachRowIsWhole(t *testing.T) {
 		for i := range zero.NumField() {
 			f := zero.Field(i)
 			g.Expect(f.Tag.Get("doc")).NotTo(BeEmpty(), "%s of %s", f.Name, k.Name)
-			g.Expect(f.Type.Kind()).To(BeElementOf(reflect.String, reflect.Int, reflect.Int64, reflect.Float64, reflect.Bool), "%s of %s", f.Name, k.Name)
+			g.Expect(f.Type.Kind()).To(BeElementOf(reflect.String, reflect.Int, reflect.Int64, reflect.Float64,
+				reflect.Bool), "%s of %s", f.Name, k.Name)
 			if tag := f.Tag.Get("yaml"); len(tag) > 7 && tag[len(tag)-7:] == ",scalar" {
 				scalars++
 			}

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// decode reads one line. The lines that appendEvent writes by hand are read by hand; whatever does not look exactly like
-// them goes to encoding/json, which also says what is wrong with it.
+// decode reads one line. The lines that appendEvent writes by hand are read by hand; whatever does not look exactly
+// like them goes to encoding/json, which also says what is wrong with it.
 func decode(line []byte, e *Event) error {
 	if decodePlain(line, e) {
 		return nil

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// appendEvent adds the event's line, without its newline, to b. Tasks and executions are nearly all of a long history, so
-// they are written by hand; the bytes are those of encoding/json, which writes everything else.
+// appendEvent adds the event's line, without its newline, to b. Tasks and executions are nearly all of a long history,
+// so they are written by hand; the bytes are those of encoding/json, which writes everything else.
 func appendEvent(b []byte, e *Event) ([]byte, error) {
 	if n := e.records(); n != 1 {
 		return b, errors.New("history: an event has exactly one record, this one has " + strconv.Itoa(n))

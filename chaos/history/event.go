@@ -1,8 +1,8 @@
 // Package history is the record of a run: a file of JSON Lines on one monotonic clock, written as things happen, that
 // can be read again and judged at any time. It imports nothing of this module.
 //
-// The first line is a [Header]. Every other line is an [Event] with exactly one of its records set. The last line of a run
-// that came to its end is an [End]; a history without it was cut short.
+// The first line is a [Header]. Every other line is an [Event] with exactly one of its records set. The last line of a
+// run that came to its end is an [End]; a history without it was cut short.
 package history
 
 import (
@@ -29,14 +29,21 @@ type Header struct {
 	Rules         []Rule             `json:"rules,omitempty"`
 	Nemesis       []Nemesis          `json:"nemesis,omitempty"`
 	Floors        map[string]float64 `json:"floors,omitempty"` // e.g. "respawn" in seconds, measured for this run
-	Settle        time.Duration      `json:"settle,omitempty"` // within which the target must recover once the faults are over; 0: not known
-	Cores         int                `json:"cores,omitempty"`
-	Environment   map[string]string  `json:"environment,omitempty"`  // an allowlist: kernel, go, cpu, cgroup, …
-	Capabilities  map[string]string  `json:"capabilities,omitempty"` // what this host offers, or why not
-	Source        string             `json:"source,omitempty"`       // the scenario's text
-	Consent       string             `json:"consent,omitempty"`      // how it was consented that processes of others are struck
-	OwnTarget     bool               `json:"own_target,omitempty"`   // the caller made the target, not the text
-	Experiment    string             `json:"experiment,omitempty"`   // a digest of what the text asks for: equal runs can be compared
+	// within which the target must recover once the faults are over; 0: not known
+	Settle time.Duration `json:"settle,omitempty"`
+	Cores  int           `json:"cores,omitempty"`
+	// an allowlist: kernel, go, cpu, cgroup, …
+	Environment map[string]string `json:"environment,omitempty"`
+	// what this host offers, or why not
+	Capabilities map[string]string `json:"capabilities,omitempty"`
+	// the scenario's text
+	Source string `json:"source,omitempty"`
+	// how it was consented that processes of others are struck
+	Consent string `json:"consent,omitempty"`
+	// the caller made the target, not the text
+	OwnTarget bool `json:"own_target,omitempty"`
+	// a digest of what the text asks for: equal runs can be compared
+	Experiment string `json:"experiment,omitempty"`
 }
 
 // Target describes what was tested.
@@ -47,16 +54,17 @@ type Target struct {
 	Size    int    `json:"size"` // how many members it is to have
 	// Most is set where the target itself changes how many members there are: they are from Size to so many.
 	Most int `json:"most,omitempty"`
-	// Brokers and Owners are how many of Size, those in the last slots, the owners after the brokers, run no tasks: see chaos.Broker.
+	// Brokers and Owners are how many of Size, those in the last slots, the owners after the brokers, run no tasks: see
+	// chaos.Broker.
 	Brokers int `json:"brokers,omitempty"`
 	Owners  int `json:"owners,omitempty"`
 	// Places is how many tasks each of the others runs at a time; 0 is one.
 	Places int `json:"places,omitempty"`
-	// Proof is what shows that a slot is back: "" that its process answers a task, "call" that a process is in it and the target as a
-	// whole answers, "presence" that a process is in it.
+	// Proof is what shows that a slot is back: "" that its process answers a task, "call" that a process is in it and
+	// the target as a whole answers, "presence" that a process is in it.
 	Proof string `json:"proof,omitempty"`
-	// Can lists what the target tells of itself, so that the checker knows what it may ask: "events", "phases", "exits",
-	// "attempts", "slots", "witness", "marker", "account".
+	// Can lists what the target tells of itself, so that the checker knows what it may ask: "events", "phases",
+	// "exits", "attempts", "slots", "witness", "marker", "account".
 	Can []string `json:"can,omitempty"`
 	// Unprobed tells that no member can be asked for an answer, so that nothing is known of slots that answer.
 	Unprobed bool `json:"unprobed,omitempty"`
@@ -65,8 +73,8 @@ type Target struct {
 // Workers is how many slots of the target as it was described are for members that run tasks.
 func (t Target) Workers() int { return t.Size - t.Brokers - t.Owners }
 
-// Load is what the target is to be loaded with, as the scenario states it: by it the judge knows whether there was enough.
-// At most one of Concurrency and Rate is set.
+// Load is what the target is to be loaded with, as the scenario states it: by it the judge knows whether there was
+// enough. At most one of Concurrency and Rate is set.
 type Load struct {
 	Task        string  `json:"task"`
 	Concurrency int     `json:"concurrency,omitempty"` // closed loop: callers with one task each at a time
@@ -129,15 +137,16 @@ type Stage struct {
 
 // MemberEvent is one event in the life of a target's member.
 type MemberEvent struct {
-	Op     MemberOp `json:"op"`
-	Slot   int      `json:"slot"`
-	Gen    int      `json:"gen,omitempty"`
-	PID    int      `json:"pid,omitempty"`
-	Name   string   `json:"name,omitempty"`
-	Reason string   `json:"reason,omitempty"` // why the target itself ended it: stop, recycle, restart, timeout, boot, …
-	Exit   *Exit    `json:"exit,omitempty"`   // exited, unlisted
-	// Task is the target's own number of it for requeued, lost and late; for answered-twice, probed and probe-answered the one
-	// that it was submitted with. PID is, for probe-answered, the process that the answer names.
+	Op   MemberOp `json:"op"`
+	Slot int      `json:"slot"`
+	Gen  int      `json:"gen,omitempty"`
+	PID  int      `json:"pid,omitempty"`
+	Name string   `json:"name,omitempty"`
+	// why the target itself ended it: stop, recycle, restart, timeout, boot, …
+	Reason string `json:"reason,omitempty"`
+	Exit   *Exit  `json:"exit,omitempty"` // exited, unlisted
+	// Task is the target's own number of it for requeued, lost and late; for answered-twice, probed and probe-answered
+	// the one that it was submitted with. PID is, for probe-answered, the process that the answer names.
 	Task   uint64 `json:"task,omitempty"`
 	Blamed bool   `json:"blamed,omitempty"` // requeued
 	Err    string `json:"err,omitempty"`
@@ -168,10 +177,10 @@ type Victim struct {
 	Rank  int    `json:"rank"`           // its place among those that could be picked, for replay
 }
 
-// Fault is one step in the life of one injection. It explains the end of its victim, until it is healed or confirmed not to
-// have been fatal. One without a victim (resize, restart, close, spawn, poison) is aimed at the whole target: until it is
-// healed, or settled if there is nothing to heal, it explains the exits whose reason it names, and those its receipt lists; and
-// whenever they come, those that have its marker.
+// Fault is one step in the life of one injection. It explains the end of its victim, until it is healed or confirmed
+// not to have been fatal. One without a victim (resize, restart, close, spawn, poison) is aimed at the whole target:
+// until it is healed, or settled if there is nothing to heal, it explains the exits whose reason it names, and those
+// its receipt lists; and whenever they come, those that have its marker.
 type Fault struct {
 	N       int           `json:"n"`       // the injection's number, from 1; one victim each
 	Nemesis int           `json:"nemesis"` // index into Header.Nemesis
@@ -182,20 +191,28 @@ type Fault struct {
 	Receipt *Receipt      `json:"receipt,omitempty"` // settled
 	Fatal   bool          `json:"fatal,omitempty"`   // the victim is dead of it
 	Due     time.Duration `json:"due,omitempty"`     // when the plan wanted it
-	Ends    []string      `json:"ends,omitempty"`    // injected, without a victim: the reasons that members end for because of it
-	Closes  bool          `json:"closes,omitempty"`  // injected, without a victim: the target is to take no more tasks
-	Leads   bool          `json:"leads,omitempty"`   // injected, without a victim: which broker leads is to change
-	Marker  string        `json:"marker,omitempty"`  // injected, without a victim: the line on the stderr of members that die of it
-	Err     string        `json:"err,omitempty"`
+	// injected, without a victim: the reasons that members end for because of it
+	Ends   []string `json:"ends,omitempty"`
+	Closes bool     `json:"closes,omitempty"` // injected, without a victim: the target is to take no more tasks
+	Leads  bool     `json:"leads,omitempty"`  // injected, without a victim: which broker leads is to change
+	// injected, without a victim: the line on the stderr of members that die of it
+	Marker string `json:"marker,omitempty"`
+	Err    string `json:"err,omitempty"`
 }
 
 // Receipt is the evidence that an injection really happened.
 type Receipt struct {
-	Tier      string            `json:"tier"`                // where the evidence comes from: "wait status", "pidfd exit info", "pidfd readable", "cgroup oom_kill", "/proc state", …
-	Evidence  map[string]string `json:"evidence"`            // facts by name
-	At        time.Duration     `json:"at,omitempty"`        // when it took effect: of a fatal one, the death
-	PIDs      []int             `json:"pids,omitempty"`      // of a fault without a victim, the members that it ended
-	Mechanism string            `json:"mechanism,omitempty"` // of several: "cgroup v1", "cgroup v2", "RLIMIT_DATA", "RSS"
+	// where the evidence comes from: "wait status", "pidfd exit info", "pidfd readable", "cgroup oom_kill", "/proc
+	// state", …
+	Tier string `json:"tier"`
+	// facts by name
+	Evidence map[string]string `json:"evidence"`
+	// when it took effect: of a fatal one, the death
+	At time.Duration `json:"at,omitempty"`
+	// of a fault without a victim, the members that it ended
+	PIDs []int `json:"pids,omitempty"`
+	// of several: "cgroup v1", "cgroup v2", "RLIMIT_DATA", "RSS"
+	Mechanism string `json:"mechanism,omitempty"`
 }
 
 // ToldByTarget is the tier of what only the target can know, that harms itself: its word is the one witness.
@@ -224,8 +241,8 @@ type Run struct {
 	End     time.Duration `json:"end,omitempty"` // 0: it never ended
 }
 
-// Probe is a task sent to one slot to see whether it answers; or one of those that are sent to all slots at once, to see
-// whether they work at the same time.
+// Probe is a task sent to one slot to see whether it answers; or one of those that are sent to all slots at once, to
+// see whether they work at the same time.
 type Probe struct {
 	Slot int     `json:"slot"` // AnySlot: one of those sent at once; InQueue: one of several for each slot
 	Op   ProbeOp `json:"op"`
@@ -240,38 +257,52 @@ type Probe struct {
 // AnySlot stands in Probe.Slot for a task that any member may run, beside others.
 const AnySlot = -1
 
-// InQueue stands in Probe.Slot for one of the tasks that are sent at once, Depth for each slot, to see how quickly they are done.
+// InQueue stands in Probe.Slot for one of the tasks that are sent at once, Depth for each slot, to see how quickly they
+// are done.
 const InQueue = -2
 
 // Sample is a look at the target from outside, and at the harness.
 type Sample struct {
-	Want       int           `json:"want"`
-	Ready      int           `json:"ready"` // as the target says
-	Alive      int           `json:"alive"` // members' pids that are alive by /proc
-	Starting   int           `json:"starting,omitempty"`
-	Zombies    int           `json:"zombies,omitempty"` // children and descendants in state Z
-	Orphans    int           `json:"orphans,omitempty"` // marked processes that are no member's
-	Others     int           `json:"others,omitempty"`  // processes of the target that descend from no member, its parent not counted
-	Left       int           `json:"left,omitempty"`    // of those, the ones that ran on when the target was closed, and were ended
-	RSS        int64         `json:"rss,omitempty"`     // of the members, in bytes
-	ParentRSS  int64         `json:"parent_rss,omitempty"`
-	FDs        int           `json:"fds,omitempty"`        // of the parent
-	Goroutines int           `json:"goroutines,omitempty"` // of the parent; 0: not known
-	CPU        time.Duration `json:"cpu,omitempty"`        // of the members, since their start
-	Cgroups    int           `json:"cgroups,omitempty"`    // of ours that exist
-	HostOOM    int64         `json:"host_oom,omitempty"`   // kills that may have hit members beside the faults': the enclosing group's oom_kill
-	Listings   []Listing     `json:"listings,omitempty"`   // of the members since the last sample, where these come from listings
+	Want     int `json:"want"`
+	Ready    int `json:"ready"` // as the target says
+	Alive    int `json:"alive"` // members' pids that are alive by /proc
+	Starting int `json:"starting,omitempty"`
+	// children and descendants in state Z
+	Zombies int `json:"zombies,omitempty"`
+	// marked processes that are no member's
+	Orphans int `json:"orphans,omitempty"`
+	// processes of the target that descend from no member, its parent not counted
+	Others int `json:"others,omitempty"`
+	// of those, the ones that ran on when the target was closed, and were ended
+	Left int `json:"left,omitempty"`
+	// of the members, in bytes
+	RSS       int64 `json:"rss,omitempty"`
+	ParentRSS int64 `json:"parent_rss,omitempty"`
+	// of the parent
+	FDs int `json:"fds,omitempty"`
+	// of the parent; 0: not known
+	Goroutines int `json:"goroutines,omitempty"`
+	// of the members, since their start
+	CPU time.Duration `json:"cpu,omitempty"`
+	// of ours that exist
+	Cgroups int `json:"cgroups,omitempty"`
+	// kills that may have hit members beside the faults': the enclosing group's oom_kill
+	HostOOM int64 `json:"host_oom,omitempty"`
+	// of the members since the last sample, where these come from listings
+	Listings []Listing `json:"listings,omitempty"`
 }
 
-// Account is what a fleet tells of its tasks once the load is over: what of them is still somewhere, and what its owner, the process that
-// submitted them, has had to do for them.
+// Account is what a fleet tells of its tasks once the load is over: what of them is still somewhere, and what its
+// owner, the process that submitted them, has had to do for them.
 type Account struct {
-	Stored    int `json:"stored"`    // tasks of the owner's that the brokers keep
-	Pending   int `json:"pending"`   // that the brokers have handed out and nobody has acknowledged; not told where other owners have some
+	Stored int `json:"stored"` // tasks of the owner's that the brokers keep
+	// that the brokers have handed out and nobody has acknowledged; not told where other owners have some
+	Pending   int `json:"pending"`
 	Held      int `json:"held"`      // of the owner's that nodes say they have
 	Unsettled int `json:"unsettled"` // that the owner has
 	Repaired  int `json:"repaired"`  // times that the owner has stored a task again, since the brokers had lost it
-	Stale     int `json:"stale"`     // results that it refused: of tasks that had settled, or from a node that had no right to them
+	// results that it refused: of tasks that had settled, or from a node that had no right to them
+	Stale     int `json:"stale"`
 	Abandoned int `json:"abandoned"` // tasks that it gave up
 }
 
@@ -284,18 +315,21 @@ type Listing struct {
 	Answered time.Duration `json:"answered"`
 }
 
-// Host is a look at what the host gave to the harness and the target, and to others, over a time that ends at T. CPU times
-// are those of all CPUs that the harness may run on.
+// Host is a look at what the host gave to the harness and the target, and to others, over a time that ends at T. CPU
+// times are those of all CPUs that the harness may run on.
 type Host struct {
 	Over time.Duration `json:"over"` // how long the look lasted
-	CPUs int           `json:"cpus"` // that the harness may run on; 0: nothing below is known but Late, Pressure and Limit
-	// Late is how much later than it should have the canary woke, once for each time that it slept: a goroutine of the harness
-	// that does nothing else.
-	Late   []time.Duration `json:"late,omitempty"`
-	Own    time.Duration   `json:"own"`              // CPU time of the harness, the target and what descends from either
-	Others time.Duration   `json:"others,omitempty"` // of everybody else that does not give way (a nice value above 0)
-	Stolen time.Duration   `json:"stolen,omitempty"` // that a hypervisor gave to other machines, or for which this one stood still
-	Idle   time.Duration   `json:"idle,omitempty"`   // not used, or by what gives way
+	// that the harness may run on; 0: nothing below is known but Late, Pressure and Limit
+	CPUs int `json:"cpus"`
+	// Late is how much later than it should have the canary woke, once for each time that it slept: a goroutine of the
+	// harness that does nothing else.
+	Late []time.Duration `json:"late,omitempty"`
+	// CPU time of the harness, the target and what descends from either
+	Own    time.Duration `json:"own"`
+	Others time.Duration `json:"others,omitempty"` // of everybody else that does not give way (a nice value above 0)
+	// that a hypervisor gave to other machines, or for which this one stood still
+	Stolen time.Duration `json:"stolen,omitempty"`
+	Idle   time.Duration `json:"idle,omitempty"` // not used, or by what gives way
 	// Pressure is for how long some task that could have run waited for a CPU; -1: the kernel does not tell.
 	Pressure time.Duration `json:"pressure"`
 	Limit    *CPULimit     `json:"limit,omitempty"` // the one that was felt most; nil: there is none
@@ -305,13 +339,15 @@ type Host struct {
 
 // CPULimit is a limit on the CPU time of a control group that the harness is in.
 type CPULimit struct {
-	CPUs      float64       `json:"cpus"`                // how many CPUs' time the group may use
-	Periods   int64         `json:"periods,omitempty"`   // of the look, in which the group wanted to run
-	Throttled int64         `json:"throttled,omitempty"` // of these, in which it was stopped
-	Others    time.Duration `json:"others,omitempty"`    // CPU time of those in the group that are not Own; 0 where it is not known
+	CPUs      float64 `json:"cpus"`                // how many CPUs' time the group may use
+	Periods   int64   `json:"periods,omitempty"`   // of the look, in which the group wanted to run
+	Throttled int64   `json:"throttled,omitempty"` // of these, in which it was stopped
+	// CPU time of those in the group that are not Own; 0 where it is not known
+	Others time.Duration `json:"others,omitempty"`
 }
 
-// Alarm is why a run ended early: an abort condition that tripped, an interruption, want of time, a target that ended as a whole.
+// Alarm is why a run ended early: an abort condition that tripped, an interruption, want of time, a target that ended
+// as a whole.
 type Alarm struct {
 	Kind AlarmKind `json:"kind"`
 	Rule string    `json:"rule,omitempty"` // abort: the condition that held, as Rule.Text has it
@@ -332,7 +368,8 @@ type Note struct {
 type End struct {
 	Events  int  `json:"events"` // lines before this one, the header not counted
 	Aborted bool `json:"aborted,omitempty"`
-	// Sum is the CRC-32C, as eight hexadecimal digits, of all lines before this one, each with its newline, and then of this
-	// one's t, events and aborted: "1500 12 false". It finds accidents and careless hands; who means to deceive can compute it.
+	// Sum is the CRC-32C, as eight hexadecimal digits, of all lines before this one, each with its newline, and then of
+	// this one's t, events and aborted: "1500 12 false". It finds accidents and careless hands; who means to deceive
+	// can compute it.
 	Sum string `json:"sum"`
 }

@@ -12,9 +12,10 @@ import (
 func Example() {
 	var file bytes.Buffer
 	clock := time.Duration(0)
-	w, err := history.NewWriter(&file, history.Header{Scenario: "example", Target: history.Target{Kind: "pool", Size: 1}}, history.Options{
-		Now: func() time.Duration { clock += time.Millisecond; return clock },
-	})
+	w, err := history.NewWriter(&file,
+		history.Header{Scenario: "example", Target: history.Target{Kind: "pool", Size: 1}}, history.Options{
+			Now: func() time.Duration { clock += time.Millisecond; return clock },
+		})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -68,14 +68,25 @@ func read(text string) (events []history.Event, truncated bool, err error) {
 func everyKind() []history.Event {
 	return []history.Event{
 		{Stage: &history.Stage{Name: history.Boot}},
-		{Member: &history.MemberEvent{Op: history.Exited, Slot: 1, Gen: 2, PID: 3, Name: "Worker-1", Reason: "stall", Exit: &history.Exit{Code: -1, Signal: "SIGKILL", Stderr: "<b>\x00\u2028\n"}}},
-		{Fault: &history.Fault{N: 1, Op: history.Concluded, Victim: &history.Victim{PID: 3}, Outcome: history.Confirmed, Receipt: &history.Receipt{Tier: "wait status", Evidence: map[string]string{"signal": "SIGKILL"}, PIDs: []int{3}}}},
+		{Member: &history.MemberEvent{
+			Op: history.Exited, Slot: 1, Gen: 2, PID: 3, Name: "Worker-1", Reason: "stall",
+			Exit: &history.Exit{Code: -1, Signal: "SIGKILL", Stderr: "<b>\x00\u2028\n"},
+		}},
+		{Fault: &history.Fault{
+			N: 1, Op: history.Concluded, Victim: &history.Victim{PID: 3}, Outcome: history.Confirmed,
+			Receipt: &history.Receipt{
+				Tier: "wait status", Evidence: map[string]string{"signal": "SIGKILL"}, PIDs: []int{3},
+			},
+		}},
 		{Task: &history.Task{ID: 1, Op: history.Settled, Outcome: history.OK, Latency: 5, Attempts: 1, PID: 3}},
 		{Task: &history.Task{ID: 2, Op: history.Settled, Outcome: history.Failed, Err: "it \"broke\" <here> ü"}},
 		{Run: &history.Run{Task: 1, Attempt: 1, PID: 3, Start: 4, End: 5}},
 		{Probe: &history.Probe{Slot: 1, Op: history.Answered, PID: 4}},
 		{Sample: &history.Sample{Want: 4, Ready: 4, Alive: 4, HostOOM: 1}},
-		{Host: &history.Host{Over: 7, CPUs: 2, Late: []time.Duration{1, 2}, Own: 3, Pressure: -1, Limit: &history.CPULimit{CPUs: 0.1, Periods: 5, Throttled: 4}, Floors: map[string]float64{"spawn": 0.004}}},
+		{Host: &history.Host{
+			Over: 7, CPUs: 2, Late: []time.Duration{1, 2}, Own: 3, Pressure: -1,
+			Limit: &history.CPULimit{CPUs: 0.1, Periods: 5, Throttled: 4}, Floors: map[string]float64{"spawn": 0.004},
+		}},
 		{Alarm: &history.Alarm{Kind: history.AlarmAbort, Rule: "pool.ready < 1"}},
 		{Note: &history.Note{Text: "n", Dropped: 1}},
 	}
@@ -106,8 +117,9 @@ func TestHandWrittenLinesAreThoseOfEncodingJSON(t *testing.T) {
 		}}
 		if rapid.Bool().Draw(t, "task") {
 			e = history.Event{Task: &history.Task{
-				ID: rapid.Uint64().Draw(t, "id"), Op: history.TaskOp(text.Draw(t, "op")), Outcome: history.Outcome(text.Draw(t, "outcome")),
-				Latency: time.Duration(number.Draw(t, "latency")), Attempts: small.Draw(t, "attempts"), PID: small.Draw(t, "pid"), Err: text.Draw(t, "err"),
+				ID: rapid.Uint64().Draw(t, "id"), Op: history.TaskOp(text.Draw(t, "op")),
+				Outcome: history.Outcome(text.Draw(t, "outcome")), Latency: time.Duration(number.Draw(t, "latency")),
+				Attempts: small.Draw(t, "attempts"), PID: small.Draw(t, "pid"), Err: text.Draw(t, "err"),
 			}}
 		}
 		var b bytes.Buffer
@@ -143,28 +155,88 @@ func TestBrokenHistoriesAreNamedForWhatTheyAre(t *testing.T) {
 		kind error
 		want string
 	}{
-		"empty":             {"", history.ErrCutShort, "line 1: the history is cut short: it is empty"},
-		"not a header":      {"hello\n", history.ErrInvalid, "line 1: this line is not of a history: not a header: invalid character 'h' looking for beginning of value"},
-		"other version":     {strings.Replace(whole, `"schema_version":2`, `"schema_version":3`, 1), history.ErrVersion, "line 1: the history has another schema: schema_version is 3, this program reads 1 to 2"},
-		"cut header":        {whole[:40], history.ErrCutShort, "line 1: the history is cut short: the last line ends after 40 bytes without a newline"},
-		"cut line":          {strings.Join(lines[:2], "") + lines[2][:9], history.ErrCutShort, "line 3: the history is cut short: the last line ends after 9 bytes without a newline"},
-		"cut end":           {whole[:len(whole)-1], history.ErrCutShort, fmt.Sprintf("line 5: the history is cut short: the last line ends after %d bytes without a newline", len(lines[4])-1)},
-		"half a line":       {lines[0] + lines[1][:9] + "\n" + lines[2], history.ErrInvalid, "line 2: this line is not of a history: unexpected EOF"},
-		"number as text":    {strings.Replace(whole, `"id":2`, `"id":"2"`, 1), history.ErrInvalid, "line 3: this line is not of a history: json: cannot unmarshal string into Go struct field Task.task.id of type uint64"},
-		"unknown field":     {strings.Replace(whole, `"id":2`, `"id":2,"x":1`, 1), history.ErrInvalid, `line 3: this line is not of a history: json: unknown field "x"`},
-		"no record":         {lines[0] + "{\"t\":1}\n", history.ErrInvalid, "line 2: this line is not of a history: an event has exactly one record, this one has 0"},
-		"two records":       {lines[0] + `{"t":1,"stage":{"name":"boot"},"note":{"text":"n"}}` + "\n", history.ErrInvalid, "line 2: this line is not of a history: an event has exactly one record, this one has 2"},
-		"two values":        {lines[0] + `{"t":1,"stage":{"name":"boot"}} {}` + "\n", history.ErrInvalid, "line 2: this line is not of a history: there is something after the object"},
-		"blank line":        {lines[0] + "\n" + lines[1], history.ErrInvalid, "line 2: this line is not of a history: EOF"},
-		"line removed":      {lines[0] + lines[1] + lines[3] + lines[4], history.ErrEdited, "line 4: the history was edited: its end says 3 events, 2 are here"},
-		"value changed":     {strings.Replace(whole, `"id":2`, `"id":4`, 1), history.ErrEdited, "line 5: the history was edited: its end says checksum"},
-		"end moved":         {regexp.MustCompile(`"t":\d+,"end"`).ReplaceAllString(whole, `"t":77000000,"end"`), history.ErrEdited, "line 5: the history was edited: its end says checksum"},
-		"checksum removed":  {regexp.MustCompile(`,"sum":"[0-9a-f]+"`).ReplaceAllString(whole, ""), history.ErrEdited, "line 5: the history was edited: its end says checksum"},
-		"header changed":    {strings.Replace(whole, `"seed":7`, `"seed":8`, 1), history.ErrEdited, "line 5: the history was edited: its end says checksum"},
-		"lines swapped":     {lines[0] + lines[2] + lines[1] + lines[3] + lines[4], history.ErrEdited, "line 3: the history was edited: t goes back from 2ms to 1ms"},
-		"line after end":    {whole + lines[1], history.ErrEdited, "line 6: the history was edited: there is a line after the end"},
-		"an endless line":   {lines[0] + strings.Repeat("x", history.MaxLine+1), history.ErrInvalid, "line 2: this line is not of a history: more than 4194304 bytes"},
-		"an endless header": {strings.Repeat("x", history.MaxLine+1), history.ErrInvalid, "line 1: this line is not of a history: more than 4194304 bytes"},
+		"empty": {"", history.ErrCutShort, "line 1: the history is cut short: it is empty"},
+		"not a header": {
+			"hello\n", history.ErrInvalid,
+			"line 1: this line is not of a history: not a header: invalid character 'h' looking for beginning of value",
+		},
+		"other version": {
+			strings.Replace(whole, `"schema_version":2`, `"schema_version":3`, 1), history.ErrVersion,
+			"line 1: the history has another schema: schema_version is 3, this program reads 1 to 2",
+		},
+		"cut header": {
+			whole[:40], history.ErrCutShort,
+			"line 1: the history is cut short: the last line ends after 40 bytes without a newline",
+		},
+		"cut line": {
+			strings.Join(lines[:2], "") + lines[2][:9], history.ErrCutShort,
+			"line 3: the history is cut short: the last line ends after 9 bytes without a newline",
+		},
+		"cut end": {whole[:len(whole)-1], history.ErrCutShort, fmt.Sprintf(
+			"line 5: the history is cut short: the last line ends after %d bytes without a newline", len(lines[4])-1)},
+		"half a line": {
+			lines[0] + lines[1][:9] + "\n" + lines[2], history.ErrInvalid,
+			"line 2: this line is not of a history: unexpected EOF",
+		},
+		"number as text": {strings.Replace(whole, `"id":2`, `"id":"2"`, 1), history.ErrInvalid, "line 3: this " +
+			"line is not of a history: json: cannot unmarshal string into Go struct field Task.task.id of type uint64"},
+		"unknown field": {
+			strings.Replace(whole, `"id":2`, `"id":2,"x":1`, 1), history.ErrInvalid,
+			`line 3: this line is not of a history: json: unknown field "x"`,
+		},
+		"no record": {
+			lines[0] + "{\"t\":1}\n", history.ErrInvalid,
+			"line 2: this line is not of a history: an event has exactly one record, this one has 0",
+		},
+		"two records": {
+			lines[0] + `{"t":1,"stage":{"name":"boot"},"note":{"text":"n"}}` + "\n",
+			history.ErrInvalid,
+			"line 2: this line is not of a history: an event has exactly one record, this one has 2",
+		},
+		"two values": {
+			lines[0] + `{"t":1,"stage":{"name":"boot"}} {}` + "\n", history.ErrInvalid,
+			"line 2: this line is not of a history: there is something after the object",
+		},
+		"blank line": {
+			lines[0] + "\n" + lines[1], history.ErrInvalid,
+			"line 2: this line is not of a history: EOF",
+		},
+		"line removed": {
+			lines[0] + lines[1] + lines[3] + lines[4], history.ErrEdited,
+			"line 4: the history was edited: its end says 3 events, 2 are here",
+		},
+		"value changed": {
+			strings.Replace(whole, `"id":2`, `"id":4`, 1), history.ErrEdited,
+			"line 5: the history was edited: its end says checksum",
+		},
+		"end moved": {
+			regexp.MustCompile(`"t":\d+,"end"`).ReplaceAllString(whole, `"t":77000000,"end"`),
+			history.ErrEdited, "line 5: the history was edited: its end says checksum",
+		},
+		"checksum removed": {
+			regexp.MustCompile(`,"sum":"[0-9a-f]+"`).ReplaceAllString(whole, ""), history.ErrEdited,
+			"line 5: the history was edited: its end says checksum",
+		},
+		"header changed": {
+			strings.Replace(whole, `"seed":7`, `"seed":8`, 1), history.ErrEdited,
+			"line 5: the history was edited: its end says checksum",
+		},
+		"lines swapped": {
+			lines[0] + lines[2] + lines[1] + lines[3] + lines[4], history.ErrEdited,
+			"line 3: the history was edited: t goes back from 2ms to 1ms",
+		},
+		"line after end": {
+			whole + lines[1], history.ErrEdited,
+			"line 6: the history was edited: there is a line after the end",
+		},
+		"an endless line": {
+			lines[0] + strings.Repeat("x", history.MaxLine+1), history.ErrInvalid,
+			"line 2: this line is not of a history: more than 4194304 bytes",
+		},
+		"an endless header": {
+			strings.Repeat("x", history.MaxLine+1), history.ErrInvalid,
+			"line 1: this line is not of a history: more than 4194304 bytes",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -196,11 +268,13 @@ func TestAnEventHasExactlyOneRecord(t *testing.T) {
 
 func TestTooLongAnEventBecomesANoteOfALoss(t *testing.T) {
 	g := NewWithT(t)
-	events, _, err := read(write(t, history.Event{Note: &history.Note{Text: strings.Repeat("x", history.MaxLine)}}, submitted(1)))
+	events, _, err := read(write(t, history.Event{Note: &history.Note{Text: strings.Repeat("x", history.MaxLine)}},
+		submitted(1)))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(events[0].Note.Dropped).To(BeEquivalentTo(1))
 	g.Expect(events[1].Task).NotTo(BeNil())
-	_, err = history.NewWriter(io.Discard, history.Header{Source: strings.Repeat("x", history.MaxLine)}, history.Options{})
+	_, err = history.NewWriter(io.Discard, history.Header{Source: strings.Repeat("x", history.MaxLine)},
+		history.Options{})
 	g.Expect(err).To(MatchError(ContainSubstring("at most 4194304 can be read again")))
 }
 
@@ -208,7 +282,8 @@ func TestTimeNeverGoesBack(t *testing.T) {
 	g := NewWithT(t)
 	var b bytes.Buffer
 	clock := []time.Duration{5, 3, 9, 9}
-	w, err := history.NewWriter(&b, history.Header{}, history.Options{Now: func() time.Duration { t := clock[0]; clock = clock[1:]; return t }})
+	w, err := history.NewWriter(&b, history.Header{},
+		history.Options{Now: func() time.Duration { t := clock[0]; clock = clock[1:]; return t }})
 	g.Expect(err).NotTo(HaveOccurred())
 	for id := range uint64(3) {
 		g.Expect(w.Append(submitted(id))).To(Succeed())
@@ -260,7 +335,8 @@ func TestManyWritersMakeWholeLinesAndTeeSeesThemInOrder(t *testing.T) {
 	g := NewWithT(t)
 	var b bytes.Buffer
 	lines := []int{}
-	w, err := history.NewWriter(&b, history.Header{}, history.Options{Tee: func(line int, _ history.Event) { lines = append(lines, line) }})
+	w, err := history.NewWriter(&b, history.Header{},
+		history.Options{Tee: func(line int, _ history.Event) { lines = append(lines, line) }})
 	g.Expect(err).NotTo(HaveOccurred())
 	var all sync.WaitGroup
 	for range 8 {
@@ -339,7 +415,9 @@ func BenchmarkMillionEvents(b *testing.B) {
 		w, _ := history.NewWriter(&text, history.Header{}, history.Options{})
 		for id := range uint64(333_333) {
 			_ = w.Append(submitted(id))
-			_ = w.Append(history.Event{Task: &history.Task{ID: id, Op: history.Settled, Outcome: history.OK, Latency: 5e6, Attempts: 1, PID: 4711}})
+			_ = w.Append(history.Event{Task: &history.Task{
+				ID: id, Op: history.Settled, Outcome: history.OK, Latency: 5e6, Attempts: 1, PID: 4711,
+			}})
 			_ = w.Append(history.Event{Run: &history.Run{Task: id, Attempt: 1, PID: 4711, Start: 1e9, End: 2e9}})
 		}
 		_ = w.Close(false)

@@ -70,8 +70,10 @@ func NewReader(in io.Reader) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unmarshal(line, &r.Header); (r.Header.SchemaVersion < 1 || r.Header.SchemaVersion > SchemaVersion) && (err == nil || r.Header.SchemaVersion != 0) {
-		return nil, r.problem(ErrVersion, fmt.Sprintf("schema_version is %d, this program reads 1 to %d", r.Header.SchemaVersion, SchemaVersion))
+	if err := unmarshal(line, &r.Header); (r.Header.SchemaVersion < 1 || r.Header.SchemaVersion > SchemaVersion) &&
+		(err == nil || r.Header.SchemaVersion != 0) {
+		return nil, r.problem(ErrVersion,
+			fmt.Sprintf("schema_version is %d, this program reads 1 to %d", r.Header.SchemaVersion, SchemaVersion))
 	} else if err != nil {
 		return nil, r.problem(ErrInvalid, "not a header: "+err.Error())
 	}
@@ -105,8 +107,8 @@ func (r *Reader) Events() iter.Seq2[Event, error] {
 	}
 }
 
-// Next is the next event; io.EOF after the last, when there may be more later if the input has grown by whole lines. After any other
-// error there is nothing more.
+// Next is the next event; io.EOF after the last, when there may be more later if the input has grown by whole lines.
+// After any other error there is nothing more.
 func (r *Reader) Next() (Event, error) {
 	e, err := r.event()
 	if err == io.EOF {
@@ -174,7 +176,8 @@ func (r *Reader) next() ([]byte, error) {
 		case err == nil:
 			return bytes.TrimSuffix(r.long, newline), nil
 		case err == io.EOF && len(r.long) > 0:
-			return nil, r.problem(ErrCutShort, fmt.Sprintf("the last line ends after %d bytes without a newline", len(r.long)))
+			return nil, r.problem(ErrCutShort,
+				fmt.Sprintf("the last line ends after %d bytes without a newline", len(r.long)))
 		case err == io.EOF:
 			return nil, io.EOF
 		case err != bufio.ErrBufferFull:

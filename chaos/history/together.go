@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Together is the largest number of different processes that were at work at one moment. An execution without an end counts up
-// to its start.
+// Together is the largest number of different processes that were at work at one moment. An execution without an end
+// counts up to its start.
 func Together(runs []Run) int {
 	type turn struct {
 		at    time.Duration
@@ -42,8 +42,8 @@ func btoi(b bool) int {
 	return 0
 }
 
-// Slow is how much longer than its length a short task may take a member at the end, whose likes took so much longer before the
-// faults: far more than the noise of a host, of the quickest of several.
+// Slow is how much longer than its length a short task may take a member at the end, whose likes took so much longer
+// before the faults: far more than the noise of a host, of the quickest of several.
 func Slow(before time.Duration) time.Duration { return 5*before + 100*time.Millisecond }
 
 // Longest is the most of the times that members' quickest answers took.
@@ -73,9 +73,11 @@ func Pace(n int, hold, took time.Duration) float64 {
 	return float64(n) * hold.Seconds() / took.Seconds()
 }
 
-// Regained is the least share of its pace before the faults that a target must have again at the end: less than the noise of a
-// host takes, of the best of several queues, and more than is left of a pool in whose slots tasks wait as long as they last.
+// Regained is the least share of its pace before the faults that a target must have again at the end: less than the
+// noise of a host takes, of the best of several queues, and more than is left of a pool in whose slots tasks wait as
+// long as they last.
 const Regained = 0.5
 
-// Patience is for how long so many slots that were not at work at the same time are asked again before that is held against them.
+// Patience is for how long so many slots that were not at work at the same time are asked again before that is held
+// against them.
 func Patience(slots int) time.Duration { return 50 * Hold(slots) }

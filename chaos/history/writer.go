@@ -31,8 +31,8 @@ type Options struct {
 	Tee func(line int, e Event)
 }
 
-// Writer appends events to a history as they happen. Lines reach the file whole and within 100 ms, so that a run that is
-// killed leaves everything but its last moment. It is safe for concurrent use.
+// Writer appends events to a history as they happen. Lines reach the file whole and within 100 ms, so that a run that
+// is killed leaves everything but its last moment. It is safe for concurrent use.
 type Writer struct {
 	mu     sync.Mutex
 	out    io.Writer
@@ -85,9 +85,9 @@ func NewWriter(out io.Writer, h Header, o Options) (*Writer, error) {
 	return w, w.err
 }
 
-// Append writes one event at the present time: T is set here and never goes back. An event that is too long for a line is
-// replaced by a note that says so. The error is that of the first write that failed, or ErrClosed; nothing is written
-// after it.
+// Append writes one event at the present time: T is set here and never goes back. An event that is too long for a line
+// is replaced by a note that says so. The error is that of the first write that failed, or ErrClosed; nothing is
+// written after it.
 func (w *Writer) Append(e Event) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -110,7 +110,8 @@ func (w *Writer) append(e Event) error {
 		return err
 	}
 	if n := len(line) - len(w.buf); n >= MaxLine {
-		return w.append(Event{Note: &Note{Text: fmt.Sprintf("an event of %d bytes is too long to be recorded", n), Dropped: 1}})
+		return w.append(
+			Event{Note: &Note{Text: fmt.Sprintf("an event of %d bytes is too long to be recorded", n), Dropped: 1}})
 	}
 	w.last = e.T
 	w.events++

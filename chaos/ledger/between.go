@@ -9,8 +9,8 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// Between is how many slots were at work at the same time while nothing was to be recovered from, between a fault and the next one: a pool
-// that loses capacity to faults shows it there, and not only at the end.
+// Between is how many slots were at work at the same time while nothing was to be recovered from, between a fault and
+// the next one: a pool that loses capacity to faults shows it there, and not only at the end.
 type Between struct {
 	all  fewest
 	fair fewest // of times that gave all a chance to be at work at once, starved host or not
@@ -25,14 +25,15 @@ func (f *fewest) count(n int) {
 	}
 }
 
-// leastBetween is how long the target must have been whole and without a fault for its slots to have been at work at once: several tasks'
-// length, and longer than a busy host makes one of them wait.
+// leastBetween is how long the target must have been whole and without a fault for its slots to have been at work at
+// once: several tasks' length, and longer than a busy host makes one of them wait.
 func (s *Ledger) leastBetween() time.Duration {
 	return max(5*s.Header.Load.Takes, 50*time.Millisecond)
 }
 
-// starvedBetween is how many times as long it must have been on a host that was starved for all of it. A correct pool of four that had a
-// tenth of a CPU, or shared two with eight loops, had all at work at once in each time between two kills a second apart.
+// starvedBetween is how many times as long it must have been on a host that was starved for all of it. A correct pool
+// of four that had a tenth of a CPU, or shared two with eight loops, had all at work at once in each time between two
+// kills a second apart.
 const starvedBetween = 10
 
 // finish is called when every execution is known. The load must have work for each slot at any time.
@@ -45,8 +46,10 @@ func (b *Between) finish(s *Ledger) {
 	most := make([][]history.Run, len(calm))
 	for id, e := range s.Tasks.All {
 		for _, r := range s.Tasks.RunsOf(id, e) {
-			for i := sort.Search(len(calm), func(i int) bool { return calm[i].to > r.Start }); i < len(calm) && calm[i].from < r.End; i++ {
-				most[i] = append(most[i], history.Run{PID: int(r.PID), Start: max(r.Start, calm[i].from), End: min(r.End, calm[i].to)})
+			for i := sort.Search(len(calm), func(i int) bool { return calm[i].to > r.Start }); i < len(calm) &&
+				calm[i].from < r.End; i++ {
+				most[i] = append(most[i],
+					history.Run{PID: int(r.PID), Start: max(r.Start, calm[i].from), End: min(r.End, calm[i].to)})
 			}
 		}
 	}
@@ -60,7 +63,8 @@ func (b *Between) finish(s *Ledger) {
 	}
 }
 
-// calm is the times, long enough, in which no fault was at work and all before were recovered from, while tasks were submitted.
+// calm is the times, long enough, in which no fault was at work and all before were recovered from, while tasks were
+// submitted.
 func (s *Ledger) calm() (list []Span) {
 	var last time.Duration // the last submission
 	for _, e := range s.Tasks.All {
@@ -99,7 +103,8 @@ func (s *Ledger) calm() (list []Span) {
 // TogetherBetween is the fewest slots that were at work at the same time after a recovery and before the next fault.
 func (s *Ledger) TogetherBetween() Reading { return Count(s.Between.all.least, s.Between.all.times) }
 
-// CalmTogetherBetween is the same of the times that are long enough though what a starved host took counts for nothing, or for little.
+// CalmTogetherBetween is the same of the times that are long enough though what a starved host took counts for nothing,
+// or for little.
 func (s *Ledger) CalmTogetherBetween() Reading {
 	return Count(s.Between.fair.least, s.Between.fair.times)
 }

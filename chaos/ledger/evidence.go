@@ -10,8 +10,8 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// Evidence holds what answers say of who ran a task against what the tasks themselves witnessed, and the processes that ran
-// them against those that the target tells as its members. It is known only when every execution is.
+// Evidence holds what answers say of who ran a task against what the tasks themselves witnessed, and the processes that
+// ran them against those that the target tells as its members. It is known only when every execution is.
 type Evidence struct {
 	lives    map[int][]life   // of members, by pid
 	listings []Span           // of members, where these come from listings
@@ -59,7 +59,8 @@ func (v *Evidence) finish(s *Ledger) {
 	if s.Dropped > 0 || !s.Complete() {
 		return // who is not in such a record may have been a member
 	}
-	by := map[int]Span{} // of processes that never were members at the time, from the first to the last of their executions
+	// of processes that never were members at the time, from the first to the last of their executions
+	by := map[int]Span{}
 	strange := map[int][]uint64{}
 	watched := len(v.lives) > 0 && (!s.listed() || len(v.listings) > 0)
 	all := map[int][]execution{} // by pid
@@ -120,7 +121,8 @@ type execution struct {
 
 // overlap counts the executions by one process that began while another one went on.
 func (v *Evidence) overlap(runs []execution, s *Ledger) {
-	slices.SortFunc(runs, func(a, b execution) int { return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.task, b.task)) })
+	slices.SortFunc(runs,
+		func(a, b execution) int { return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.task, b.task)) })
 	until := time.Duration(math.MinInt64) // there are tasks from before the run, at negative times
 	for _, r := range runs {
 		switch {
@@ -145,15 +147,16 @@ func (a *Tasks) seen(task uint64, line int, text string) Sighting {
 	return Sighting{task, line, text}
 }
 
-// lived tells whether the process was a member then. One that is told of late, since listings come one after the other, was
-// one before; after its end a number may be given to a new one.
+// lived tells whether the process was a member then. One that is told of late, since listings come one after the other,
+// was one before; after its end a number may be given to a new one.
 func (v *Evidence) lived(pid int, at time.Duration) bool {
 	return slices.ContainsFunc(v.lives[pid], func(l life) bool { return l.to == 0 || at <= l.to })
 }
 
 // looked tells whether the members were listed, from the question to the answer, within that time.
 func (v *Evidence) looked(whole Span) bool {
-	i, _ := slices.BinarySearchFunc(v.listings, whole.from, func(l Span, at time.Duration) int { return cmp.Compare(l.from, at) })
+	i, _ := slices.BinarySearchFunc(v.listings, whole.from,
+		func(l Span, at time.Duration) int { return cmp.Compare(l.from, at) })
 	return i < len(v.listings) && v.listings[i].to <= whole.to
 }
 
@@ -163,7 +166,8 @@ func (v *Evidence) check(n named, runs []Run) {
 		return
 	}
 	v.misnamed++
-	v.FirstMisnamed.before(Sighting{n.task, n.line, "process " + strconv.Itoa(n.pid) + " is named, and process " + strconv.Itoa(int(runs[len(runs)-1].PID)) + " ran it"})
+	v.FirstMisnamed.before(Sighting{n.task, n.line, "process " + strconv.Itoa(n.pid) + " is named, and process " +
+		strconv.Itoa(int(runs[len(runs)-1].PID)) + " ran it"})
 }
 
 // answered is the line of the answer to a probing task; another one if there was none.
@@ -208,8 +212,8 @@ func (s *Ledger) Misnamed() Reading { return Count(s.Evidence.misnamed, s.Execut
 // Executions counts the executions that are known, those of probing tasks too.
 func (s *Ledger) Executions() int { return s.Tasks.Runs + len(s.Evidence.runs) }
 
-// Overlapping counts the executions since the faults that began while another went on in their process. It is known where a queue
-// before the faults would have shown the like.
+// Overlapping counts the executions since the faults that began while another went on in their process. It is known
+// where a queue before the faults would have shown the like.
 func (s *Ledger) Overlapping() Reading {
 	if len(s.Queues.Sides[0]) == 0 {
 		return Reading{}
@@ -217,7 +221,8 @@ func (s *Ledger) Overlapping() Reading {
 	return Count(s.Evidence.overlapping[1], s.Executions())
 }
 
-// OneAtATime tells whether each process is to run one task at a time: it did when there were several for each before the faults.
+// OneAtATime tells whether each process is to run one task at a time: it did when there were several for each before
+// the faults.
 func (s *Ledger) OneAtATime() bool {
 	return s.Overlapping().Samples > 0 && s.Evidence.struck > 0 && s.Evidence.overlapping[0] == 0
 }

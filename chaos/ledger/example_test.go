@@ -15,8 +15,14 @@ func Example() {
 	for i, e := range []history.Event{
 		{T: 0, Member: &history.MemberEvent{Op: history.Ready, Slot: 0, PID: 11}},
 		{T: 10 * time.Millisecond, Stage: &history.Stage{Name: history.Chaos}},
-		{T: 20 * time.Millisecond, Fault: &history.Fault{N: 1, Op: history.Injected, Fault: "signal KILL", Victim: victim}},
-		{T: 21 * time.Millisecond, Member: &history.MemberEvent{Op: history.Exited, Slot: 0, PID: 11, Exit: &history.Exit{Signal: "SIGKILL"}}},
+		{
+			T:     20 * time.Millisecond,
+			Fault: &history.Fault{N: 1, Op: history.Injected, Fault: "signal KILL", Victim: victim},
+		},
+		{
+			T:      21 * time.Millisecond,
+			Member: &history.MemberEvent{Op: history.Exited, Slot: 0, PID: 11, Exit: &history.Exit{Signal: "SIGKILL"}},
+		},
 		{T: 22 * time.Millisecond, Fault: &history.Fault{
 			N: 1, Op: history.Concluded, Victim: victim, Outcome: history.Confirmed, Fatal: true,
 			Receipt: &history.Receipt{Tier: "wait status", At: 21 * time.Millisecond},
@@ -28,7 +34,8 @@ func Example() {
 	}
 	l.Finish()
 	for _, d := range l.Slots.Deaths {
-		fmt.Printf("%v: slot %d was of use again after %v, by pid %d\n", l.Injections.ByN[d.N], d.Slot, d.Took(), d.Successor)
+		fmt.Printf("%v: slot %d was of use again after %v, by pid %d\n",
+			l.Injections.ByN[d.N], d.Slot, d.Took(), d.Successor)
 	}
 	fmt.Println("the cause of the exit is injection", l.Cause(&l.Members.Exits[0]).N)
 	// Output:

@@ -36,11 +36,13 @@ func (a *Tasks) finish(s *Ledger) {
 			u.Unwitnessed++
 			u.FirstUnwitnessed.earliest(id, e)
 		}
-		if outcomes[e.Outcome] == history.OK && (e.early || e.Executions > 0 && s.Evidence.Torn == 0 && !a.done(id, e, s.tooSoon())) {
+		if outcomes[e.Outcome] == history.OK &&
+			(e.early || e.Executions > 0 && s.Evidence.Torn == 0 && !a.done(id, e, s.tooSoon())) {
 			u.early++
 			u.FirstEarly.earliest(id, e)
 		}
-		if witness && outcomes[e.Outcome] == history.Lost && a.interrupted(id, e, s) == 0 && !s.Injections.EndedParent(e.Settled) {
+		if witness && outcomes[e.Outcome] == history.Lost && a.interrupted(id, e, s) == 0 &&
+			!s.Injections.EndedParent(e.Settled) {
 			u.bystanders++
 			u.FirstBystander.earliest(id, e)
 		}
@@ -64,8 +66,8 @@ func (a *Tasks) finish(s *Ledger) {
 	a.resume(s)
 }
 
-// places counts the tasks that did not end by where they were submitted: before the first that gave its value, between two of these, and
-// behind the last.
+// places counts the tasks that did not end by where they were submitted: before the first that gave its value, between
+// two of these, and behind the last.
 func (a *Tasks) places(s *Ledger) (n [3]int) {
 	var first, last int32
 	for _, e := range a.All {
@@ -90,8 +92,9 @@ func (a *Tasks) places(s *Ledger) (n [3]int) {
 	return n
 }
 
-// sortOut gives to the evidence the executions of tasks that are none of the load's: the harness's own, to see who answers. They are
-// known by that nobody submitted them as tasks of the load, for their numbers are like those of any task.
+// sortOut gives to the evidence the executions of tasks that are none of the load's: the harness's own, to see who
+// answers. They are known by that nobody submitted them as tasks of the load, for their numbers are like those of any
+// task.
 func (a *Tasks) sortOut(v *Evidence) {
 	for id, e := range a.All {
 		if e.Counted || e.Executions == 0 {
@@ -116,8 +119,10 @@ func (a *Tasks) resume(s *Ledger) {
 		for i, next := range runs[1:] {
 			cut := runs[i]
 			deaths := s.Members.deaths[int(cut.PID)]
-			if at := slices.IndexFunc(deaths, func(at time.Duration) bool { return at >= cut.Start }); cut.End == 0 && at >= 0 {
-				a.Requeue.add(min(deaths[at], next.Start), next.Start, int(e.Line)) // a death may be told after the target has acted on it
+			if at := slices.IndexFunc(deaths, func(at time.Duration) bool { return at >= cut.Start }); cut.End == 0 &&
+				at >= 0 {
+				// a death may be told after the target has acted on it
+				a.Requeue.add(min(deaths[at], next.Start), next.Start, int(e.Line))
 			}
 		}
 	}
@@ -133,8 +138,8 @@ func (a *Tasks) done(id uint64, e Task, takes time.Duration) bool {
 // earliest keeps the task whose line comes first, so that the order in which tasks are looked at does not matter.
 func (g *Sighting) earliest(id uint64, e Task) { g.before(Sighting{ID: id, Line: int(e.Line)}) }
 
-// interrupted counts the executions of the task that a death of their process cut short, or that it could have robbed of
-// their result: each is a reason to run the task once more.
+// interrupted counts the executions of the task that a death of their process cut short, or that it could have robbed
+// of their result: each is a reason to run the task once more.
 func (a *Tasks) interrupted(id uint64, e Task, s *Ledger) int {
 	n := 0
 	for _, r := range a.RunsOf(id, e) {
@@ -160,15 +165,16 @@ func deadly(runs []Run, s *Ledger) (n int) {
 // cut counts the executions of the task that have no end because their process died.
 func (a *Tasks) cut(id uint64, e Task, s *Ledger) (n int) {
 	for _, r := range a.RunsOf(id, e) {
-		if r.End == 0 && slices.ContainsFunc(s.Members.deaths[int(r.PID)], func(at time.Duration) bool { return at >= r.Start }) {
+		if r.End == 0 &&
+			slices.ContainsFunc(s.Members.deaths[int(r.PID)], func(at time.Duration) bool { return at >= r.Start }) {
 			n++
 		}
 	}
 	return n
 }
 
-// BetweenTasks tells whether members were to be killed at work, as the target listed them, and none of the kills met a task: what is
-// expected of their effect was not put to the test.
+// BetweenTasks tells whether members were to be killed at work, as the target listed them, and none of the kills met a
+// task: what is expected of their effect was not put to the test.
 func (s *Ledger) BetweenTasks() bool {
 	return s.Tasks.Runs > 0 && s.Tasks.Sums.cut == 0 && s.Injections.Outcomes[history.Confirmed] > 0 &&
 		!slices.ContainsFunc(s.Header.Nemesis, func(n history.Nemesis) bool {
@@ -232,8 +238,8 @@ func (s *Ledger) witness() bool { return s.Can("witness") || s.Tasks.Runs > 0 }
 // again tells whether the task was run more than once.
 func (e Task) again(witness bool) bool { return e.Executions > 1 || !witness && e.Attempts > 1 }
 
-// Troubled are the tasks that did not simply settle with the right value at their first attempt, ascending: those that did not
-// end well, and those that were only run again.
+// Troubled are the tasks that did not simply settle with the right value at their first attempt, ascending: those that
+// did not end well, and those that were only run again.
 func (s *Ledger) Troubled() (bad, again []uint64) {
 	for id, e := range s.Tasks.All {
 		switch {

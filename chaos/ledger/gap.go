@@ -32,7 +32,8 @@ func (g *Gaps) came(s *Ledger) {
 	g.waited = true
 }
 
-// ended takes an outcome, when its task is not in flight any more: that of one which gave its value, or was given up on.
+// ended takes an outcome, when its task is not in flight any more: that of one which gave its value, or was given up
+// on.
 func (g *Gaps) ended(o history.Outcome, s *Ledger) {
 	if o != history.OK && o != history.Hung {
 		return

@@ -10,17 +10,18 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// When a host is starved: others took a good part of what there was, and somebody had to wait. Both are asked for, since
-// work of the target itself makes everybody wait as well, and CPUs that nobody waits for may be taken by whoever likes.
-// What the harness and the target use counts for neither: a target cannot make itself an excuse by burning CPU. The numbers
-// are explained in docs/decisions/0049-a-starved-host.md.
+// When a host is starved: others took a good part of what there was, and somebody had to wait. Both are asked for,
+// since work of the target itself makes everybody wait as well, and CPUs that nobody waits for may be taken by whoever
+// likes. What the harness and the target use counts for neither: a target cannot make itself an excuse by burning CPU.
+// The numbers are explained in docs/decisions/0049-a-starved-host.md.
 const (
 	takenByOthers = 1.0 / 3 // of the CPU time, by other processes or other machines
 	waitedFor     = 1.0 / 4 // of the time, by some task that could have run; of the periods, by a group at its limit
 	hardlyIdle    = 1.0 / 10
 	canaryLate    = 5 * time.Millisecond
-	oneCPU        = 1.0                   // a group that may use less than this is starved by its limit whoever uses it up
-	seam          = 50 * time.Millisecond // between two looks that follow each other
+	// a group that may use less than this is starved by its limit whoever uses it up
+	oneCPU = 1.0
+	seam   = 50 * time.Millisecond // between two looks that follow each other
 )
 
 // Host is what the looks at the host show.
@@ -101,7 +102,8 @@ func (s *Ledger) hostLook(e *history.Host) {
 	}
 }
 
-// Starved tells whether that look at a host shows it starved: what fails in such a time because it took too long blames nobody.
+// Starved tells whether that look at a host shows it starved: what fails in such a time because it took too long blames
+// nobody.
 func Starved(e *history.Host) bool {
 	if l := e.Limit; l != nil && l.Throttled > 0 && float64(l.Throttled) >= waitedFor*float64(l.Periods) {
 		if l.CPUs < oneCPU || l.Others.Seconds() >= takenByOthers*l.CPUs*e.Over.Seconds() {
@@ -160,8 +162,8 @@ func (s *Ledger) CalmOrphanTime() Reading {
 	return r
 }
 
-// CalmThroughput is of the tasks that ended while the host was not starved. It is not known if that was for less than half of
-// the time and less than a second.
+// CalmThroughput is of the tasks that ended while the host was not starved. It is not known if that was for less than
+// half of the time and less than a second.
 func (s *Ledger) CalmThroughput(windows ...int) Reading {
 	all, calm, ok := 0.0, 0.0, 0
 	for _, i := range windows {
@@ -176,7 +178,8 @@ func (s *Ledger) CalmThroughput(windows ...int) Reading {
 	return Reading{float64(ok) / calm, max(1, ok)}
 }
 
-// CalmAchieved is not known if the host was starved for a tenth of the load: how much would have been submitted nobody knows.
+// CalmAchieved is not known if the host was starved for a tenth of the load: how much would have been submitted nobody
+// knows.
 func (s *Ledger) CalmAchieved() Reading {
 	var all, starved float64
 	for i := range s.Load.windows {
@@ -190,13 +193,14 @@ func (s *Ledger) CalmAchieved() Reading {
 	return s.Achieved()
 }
 
-// StarvedShort tells whether fewer faults were confirmed than the scenario requires because the host was too busy: those that
-// are missing did not find their moment, and it was starved for a good part of the stage chaos.
+// StarvedShort tells whether fewer faults were confirmed than the scenario requires because the host was too busy:
+// those that are missing did not find their moment, and it was starved for a good part of the stage chaos.
 func (s *Ledger) StarvedShort() bool {
 	missing := 0
 	for i, n := range s.Header.Nemesis {
 		missing += max(0, max(1, n.Require)-s.Injections.Confirmed[i])
 	}
 	until := cmp.Or(s.Began[Settle], s.Now)
-	return missing > 0 && missing <= s.Injections.Outcomes[history.Missed] && 4*s.Host.Within(s.Began[Chaos], until) >= until-s.Began[Chaos]
+	return missing > 0 && missing <= s.Injections.Outcomes[history.Missed] &&
+		4*s.Host.Within(s.Began[Chaos], until) >= until-s.Began[Chaos]
 }

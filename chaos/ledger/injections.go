@@ -178,8 +178,9 @@ func (i *Injection) marks(x *Exit) bool {
 	return i.marker != "" && x.Exit != nil && slices.Contains(strings.Split(x.Exit.Stderr, "\n"), i.marker)
 }
 
-// over is until when the injection may have begun to end members: it was healed, or is known not to have been fatal to its
-// victim, or to be done with the target as a whole. What was not settled, or not confirmed, may have an effect for ever.
+// over is until when the injection may have begun to end members: it was healed, or is known not to have been fatal to
+// its victim, or to be done with the target as a whole. What was not settled, or not confirmed, may have an effect for
+// ever.
 func (i *Injection) over() time.Duration {
 	switch {
 	case i.Healed > 0:
@@ -193,12 +194,13 @@ func (i *Injection) over() time.Duration {
 // reaction is how soon after an injection an exit that it does not explain is told together with it.
 const reaction = time.Second
 
-// Provoked is the last injection on another member, or on the whole target, that had taken effect shortly before that exit;
-// nil when there is none.
+// Provoked is the last injection on another member, or on the whole target, that had taken effect shortly before that
+// exit; nil when there is none.
 func (s *Ledger) Provoked(x *Exit) (last *Injection) {
 	for _, n := range SortedKeys(s.Injections.ByN) {
 		i := s.Injections.ByN[n]
-		if i.did() && i.Injected && i.Took() <= x.Ended && x.Ended-i.Took() <= reaction && (last == nil || i.Took() > last.Took()) {
+		if i.did() && i.Injected && i.Took() <= x.Ended && x.Ended-i.Took() <= reaction &&
+			(last == nil || i.Took() > last.Took()) {
 			last = i
 		}
 	}
@@ -215,7 +217,8 @@ func (i *Injection) Took() time.Duration {
 
 // spent tells whether the injection hit an earlier process with the same pid, which ended of it.
 func (s *Ledger) spent(i *Injection, x *Exit) bool {
-	return slices.ContainsFunc(s.Members.ends[x.PID], func(at time.Duration) bool { return at < x.Ended && at >= i.First-lateness })
+	return slices.ContainsFunc(s.Members.ends[x.PID],
+		func(at time.Duration) bool { return at < x.Ended && at >= i.First-lateness })
 }
 
 // did tells whether the injection was really tried, or is about to be.
@@ -232,8 +235,8 @@ func (i *Injection) did() bool {
 // Unexplained finds the deaths that nobody caused, and collateral those of survivors that the target itself ended.
 func (s *Ledger) Unexplained(x *Exit) bool { return s.unasked(x) && !(s.Ranged() && orderly(x)) }
 
-// ScaledDown tells whether the target ended the member to have fewer, as far as can be told: its number of members is its own affair,
-// nobody struck this one, and it is not known to have crashed.
+// ScaledDown tells whether the target ended the member to have fewer, as far as can be told: its number of members is
+// its own affair, nobody struck this one, and it is not known to have crashed.
 func (s *Ledger) ScaledDown(x *Exit) bool { return s.unasked(x) && s.Ranged() && orderly(x) }
 
 // unasked tells of an exit that neither the target nor an injection explains.
@@ -335,10 +338,12 @@ func (i *Injection) String() string {
 	return fmt.Sprintf("%d (%s)", i.N, text)
 }
 
-// Deed is the injection as what was done: "the end of slot 3, pid 411, by injection 17 (signal KILL)", "injection 2 (resize 4)".
+// Deed is the injection as what was done: "the end of slot 3, pid 411, by injection 17 (signal KILL)", "injection 2
+// (resize 4)".
 func (i *Injection) Deed() string {
 	if v := i.Victim; i.Fatal && v != nil && v.Slot >= 0 {
-		return fmt.Sprintf("the end of slot %d, pid %d, by injection %d (%s)", v.Slot, v.PID, i.N, cmp.Or(i.Text, "fault"))
+		return fmt.Sprintf("the end of slot %d, pid %d, by injection %d (%s)",
+			v.Slot, v.PID, i.N, cmp.Or(i.Text, "fault"))
 	}
 	return "injection " + i.String()
 }

@@ -1,6 +1,7 @@
-// Package ledger folds the events of a history, once and in order, into what happened: which faults were injected, who lived and
-// died and of what, which slots came back, what became of each task, how many members were ready, and how the host was. The judge
-// judges it, reports draw it, and a run that goes on shows it: what two of them say is the same because it is told once.
+// Package ledger folds the events of a history, once and in order, into what happened: which faults were injected, who
+// lived and died and of what, which slots came back, what became of each task, how many members were ready, and how the
+// host was. The judge judges it, reports draw it, and a run that goes on shows it: what two of them say is the same
+// because it is told once.
 //
 // What is exported is for reading. Figures are [Reading]s: without samples there is no data.
 package ledger
@@ -13,11 +14,12 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// Ledger is all that is told from the events so far. Every event goes through it once, in order; what it keeps grows with
-// the tasks, deaths and samples of the run, by a few dozen bytes each.
+// Ledger is all that is told from the events so far. Every event goes through it once, in order; what it keeps grows
+// with the tasks, deaths and samples of the run, by a few dozen bytes each.
 type Ledger struct {
-	Header      history.Header
-	Forget      bool          // tasks that settled are only counted: for showing a run that goes on, whatever its length
+	Header history.Header
+	// tasks that settled are only counted: for showing a run that goes on, whatever its length
+	Forget      bool
 	Line        int           // of the event at hand
 	Now         time.Duration // of the event at hand
 	Stage       Stage
@@ -76,7 +78,9 @@ const (
 )
 
 // Stages are the names of the stages, in their order.
-var Stages = []history.StageName{history.Boot, history.Warmup, history.Steady, history.Chaos, history.Settle, history.Verify, history.Stop}
+var Stages = []history.StageName{
+	history.Boot, history.Warmup, history.Steady, history.Chaos, history.Settle, history.Verify, history.Stop,
+}
 
 // New begins a ledger for the history with that header.
 func New(h history.Header) *Ledger {

@@ -89,8 +89,8 @@ func (l *Lives) BySlot() map[int][]*Life {
 	return slots
 }
 
-// Of is the life of the process at that time, nil if it is not in the record. What is told of its end may come a little later
-// than what ended it: after the last life with that number it is that one.
+// Of is the life of the process at that time, nil if it is not in the record. What is told of its end may come a little
+// later than what ended it: after the last life with that number it is that one.
 func (l *Lives) Of(pid int, at time.Duration) (last *Life) {
 	for _, one := range l.byPID[pid] {
 		if last = one; one.To < 0 || at <= one.To+lateness {

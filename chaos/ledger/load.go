@@ -47,8 +47,8 @@ func (l *Load) enter(next Stage, now time.Duration) {
 	}
 }
 
-// close ends the open window. What came after the last outcome does not count if there was nothing in flight: nobody can do
-// work that is not there.
+// close ends the open window. What came after the last outcome does not count if there was nothing in flight: nobody
+// can do work that is not there.
 func (l *Load) close(now time.Duration) {
 	for i := range l.windows {
 		w := &l.windows[i]
@@ -142,7 +142,8 @@ func (s *Ledger) during(i int) Window {
 	return w
 }
 
-// Throughput is the tasks that settled as they should per second, in these windows: 0 is before the faults, 1 during, 2 after.
+// Throughput is the tasks that settled as they should per second, in these windows: 0 is before the faults, 1 during, 2
+// after.
 func (s *Ledger) Throughput(windows ...int) Reading {
 	seconds, ok, submitted := 0.0, 0, 0
 	for _, i := range windows {
@@ -165,8 +166,8 @@ func Kept(before, then Reading) Reading {
 	return Reading{then.Value / before.Value, min(before.Samples, then.Samples)}
 }
 
-// toldToEnd tells whether the target was told to close by now, or has lost its parent: that it rejects tasks is then as it
-// should be.
+// toldToEnd tells whether the target was told to close by now, or has lost its parent: that it rejects tasks is then as
+// it should be.
 func (s *Ledger) toldToEnd() bool {
 	return s.Load.over || s.Injections.EndedParent(s.Now) ||
 		slices.ContainsFunc(s.Injections.Broad, func(i *Injection) bool { return i.closes })

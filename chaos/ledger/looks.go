@@ -126,8 +126,8 @@ func (s *Ledger) Looked(v func(*history.Sample) int) Reading {
 	return Count(v(&s.Looks.Last), s.Looks.N)
 }
 
-// back takes how many are missing, and how many are too many, at a look after the faults. One look in time is enough: a member that is being recycled at
-// another is not missing.
+// back takes how many are missing, and how many are too many, at a look after the faults. One look in time is enough: a
+// member that is being recycled at another is not missing.
 func (l *Looks) back(missing, surplus int) {
 	if l.Calm == 0 || missing < l.Missing {
 		l.Missing = missing
@@ -183,8 +183,8 @@ func (s *Ledger) OrphanTime() Reading {
 	return l.orphaned.Now().Max()
 }
 
-// CgroupsLeaked compares with what the members accounted for before the first fault. It is not known for a target of which
-// no sample ever had a cgroup.
+// CgroupsLeaked compares with what the members accounted for before the first fault. It is not known for a target of
+// which no sample ever had a cgroup.
 func (s *Ledger) CgroupsLeaked() Reading {
 	l := &s.Looks
 	end := l.Gone

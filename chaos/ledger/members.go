@@ -276,7 +276,8 @@ func (s *Ledger) memberExited(m *history.MemberEvent, at time.Duration) {
 	if !wasReady || m.Slot < 0 || s.Stage >= stop {
 		return
 	}
-	if next, ok := c.up[m.Slot]; ok && next != m.PID && c.ready[next] >= readySince { // its successor was ready before it ended
+	if next, ok := c.up[m.Slot]; ok && next != m.PID && c.ready[next] >= readySince {
+		// its successor was ready before it ended
 		if s.Stage >= Chaos {
 			c.Replaced++
 		}

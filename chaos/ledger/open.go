@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// What is going on has no length yet. Until it ends it counts with what it has taken so far, for the conditions that are looked
-// at meanwhile and at the end of a run that was cut short: it can only become longer.
+// What is going on has no length yet. Until it ends it counts with what it has taken so far, for the conditions that
+// are looked at meanwhile and at the end of a run that was cut short: it can only become longer.
 
 // ongoing is something that is going on, and the line that shows since when.
 type ongoing struct {

@@ -50,8 +50,8 @@ func (q *Queues) probe(e *history.Probe, s *Ledger) {
 	}
 }
 
-// pace is that of the best queue. It is taken without the time for which a host was starved meanwhile, if one is given; before the
-// faults, where hardly any other is left, with it.
+// pace is that of the best queue. It is taken without the time for which a host was starved meanwhile, if one is given;
+// before the faults, where hardly any other is left, with it.
 func (q *Queues) pace(side int, calm *Host) (best float64) {
 	for _, one := range q.Sides[side] {
 		took := one.to - one.from
@@ -79,8 +79,9 @@ func (s *Ledger) Regained() Reading {
 	return Reading{is / was, min(len(s.Queues.Sides[0]), len(s.Queues.Sides[1]))}
 }
 
-// Throttled is how many slots' worth of its pace the target lacks at the end, none if it has half of it. Of the pace before the faults
-// what a starved host took is left out: a host that was busy then is no licence to be slow at the end.
+// Throttled is how many slots' worth of its pace the target lacks at the end, none if it has half of it. Of the pace
+// before the faults what a starved host took is left out: a host that was busy then is no licence to be slow at the
+// end.
 func (s *Ledger) Throttled() Reading { return s.lacking(&s.Host, nil) }
 
 // CalmThrottled is the same with what a starved host took at the end, and not before, left out.
@@ -98,8 +99,8 @@ func (s *Ledger) lacking(before, end *Host) Reading {
 	return Count(lacks, min(len(s.Queues.Sides[0]), len(s.Queues.Sides[1])))
 }
 
-// paces are those of the best queues, before the faults and at the end, by as many tasks as all members run now: a target that was told to be
-// smaller is to be as quick as a smaller one.
+// paces are those of the best queues, before the faults and at the end, by as many tasks as all members run now: a
+// target that was told to be smaller is to be as quick as a smaller one.
 func (s *Ledger) paces(before, end *Host) (was, is float64) {
 	want := float64(s.Places())
 	return min(s.Queues.pace(0, before), want), min(s.Queues.pace(1, end), want)
@@ -110,7 +111,8 @@ func (s *Ledger) Paced() bool {
 	return s.Regained().Samples > 0 && s.AskedTogether()
 }
 
-// QueuedForLong tells whether queues were sent for so long that a busy host cannot be why none of them was done quickly.
+// QueuedForLong tells whether queues were sent for so long that a busy host cannot be why none of them was done
+// quickly.
 func (s *Ledger) QueuedForLong() bool {
 	last := s.Queues.Sides[1]
 	return len(last) > 0 && last[len(last)-1].to-last[0].from >= history.Patience(s.Workers())

@@ -93,7 +93,8 @@ func (r *Series) add(e *history.Event, s *Ledger) {
 
 func (r *Series) host(t time.Duration, h *history.Host) {
 	b := HostBin{
-		From: max(0, t-h.Over), To: t, All: h.Over * time.Duration(h.CPUs), Own: h.Own, Others: h.Others + h.Stolen, Starved: Starved(h),
+		From: max(0, t-h.Over), To: t, All: h.Over * time.Duration(h.CPUs), Own: h.Own, Others: h.Others + h.Stolen,
+		Starved: Starved(h),
 	}
 	for _, late := range h.Late {
 		b.Late = max(b.Late, late)
@@ -124,8 +125,8 @@ func (b *HostBin) grow(n HostBin) {
 	}
 }
 
-// Readiness is how many members were ready over time, as [Ledger.ReadyMin] and pool.below count them: of a target that tells its
-// events by these, of another by the samples.
+// Readiness is how many members were ready over time, as [Ledger.ReadyMin] and pool.below count them: of a target that
+// tells its events by these, of another by the samples.
 func (s *Ledger) Readiness() []Ready {
 	if !s.Whole.events {
 		return s.Series.ready
@@ -150,8 +151,8 @@ func (s *Ledger) Readiness() []Ready {
 	return list
 }
 
-// Bins is a series over the run's time in at most MostBins bins: when the run outgrows them, neighbours are joined and each bin
-// covers twice the time.
+// Bins is a series over the run's time in at most MostBins bins: when the run outgrows them, neighbours are joined and
+// each bin covers twice the time.
 type Bins[T any] struct {
 	Width time.Duration
 	List  []T

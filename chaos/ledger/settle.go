@@ -13,8 +13,8 @@ type Settling struct {
 	Before time.Duration // the look before the last one
 }
 
-// Accounted tells whether a slot was empty in that time because its member had ended of a fault, or is replaced for a reason of
-// the target's own.
+// Accounted tells whether a slot was empty in that time because its member had ended of a fault, or is replaced for a
+// reason of the target's own.
 func (s *Ledger) Accounted(from, to time.Duration) bool {
 	empty := func(slot, pid int, since time.Duration) bool {
 		back := s.Until()
@@ -38,9 +38,9 @@ func (s *Ledger) Accounted(from, to time.Duration) bool {
 	return false
 }
 
-// SettleTime is how long after the faults the last of the deaths that receipts prove was recovered from: the pool was whole
-// again, counted from the end of the last injection; its slot was of use, counted from the stage settle, since the answer may
-// have to wait for a load of a given number of tasks. What never comes is slots.lost and pool.missing.
+// SettleTime is how long after the faults the last of the deaths that receipts prove was recovered from: the pool was
+// whole again, counted from the end of the last injection; its slot was of use, counted from the stage settle, since
+// the answer may have to wait for a load of a given number of tasks. What never comes is slots.lost and pool.missing.
 func (s *Ledger) SettleTime() Reading {
 	return s.settleTimeBy(func(from, to time.Duration) time.Duration { return to - from })
 }
@@ -66,8 +66,8 @@ func (s *Ledger) settleTimeBy(took func(from, to time.Duration) time.Duration) R
 	return Reading{longest.Seconds(), max(1, s.Recovering().N())}
 }
 
-// inTime tells whether a look at this moment is within the time to settle. One that was begun within it is, and where nobody
-// says how long it is every one.
+// inTime tells whether a look at this moment is within the time to settle. One that was begun within it is, and where
+// nobody says how long it is every one.
 func (s *Ledger) inTime() bool {
 	end := s.Began[Settle] + s.Header.Settle
 	return s.Header.Settle == 0 || s.Now <= end || s.Settling.Looked <= end

@@ -70,8 +70,8 @@ func (l *Slots) settle(slot int, events bool) {
 	}
 }
 
-// back is when the slot was of use again after the death: a member of that slot has answered that came after the victim.
-// Where the target tells no events, any other process counts.
+// back is when the slot was of use again after the death: a member of that slot has answered that came after the
+// victim. Where the target tells no events, any other process counts.
 func (l *Slots) back(d *Death, events bool) (pid int, at time.Duration, ok bool) {
 	for _, a := range from(l.answers[d.Slot], d.At) {
 		if !events {
@@ -85,8 +85,8 @@ func (l *Slots) back(d *Death, events bool) (pid int, at time.Duration, ok bool)
 	return 0, 0, false
 }
 
-// follows tells since when the process has been ready as the victim's successor in its slot: since the death, or before it if
-// it took over from a victim that was about to be replaced. A member of another slot is none.
+// follows tells since when the process has been ready as the victim's successor in its slot: since the death, or before
+// it if it took over from a victim that was about to be replaced. A member of another slot is none.
 func (l *Slots) follows(pid int, d *Death) (ready time.Duration, ok bool) {
 	if home, told := l.homes[pid]; told && home >= 0 && home != d.Slot {
 		return 0, false
@@ -191,8 +191,8 @@ func (s *Ledger) Stranger(slot int, a Answer) bool {
 	return s.Can("events") && !slices.ContainsFunc(s.Slots.rises[slot], func(r Answer) bool { return r.PID == a.PID })
 }
 
-// Killed tells whether a receipt shows that the process had ended before it is said to have answered, and nobody with its
-// number is told to have become ready since.
+// Killed tells whether a receipt shows that the process had ended before it is said to have answered, and nobody with
+// its number is told to have become ready since.
 func (s *Ledger) Killed(a Answer) bool {
 	return slices.ContainsFunc(s.Injections.ByPID[a.PID], func(i *Injection) bool {
 		ready, told := s.Slots.since[a.PID]

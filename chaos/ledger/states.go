@@ -17,10 +17,12 @@ const (
 	Down                  // its member died of a fault, and nobody was of use there since
 )
 
-// lately is how long ago a fault was injected at most that a slot is shown as struck for: recoveries are quicker than eyes.
+// lately is how long ago a fault was injected at most that a slot is shown as struck for: recoveries are quicker than
+// eyes.
 const lately = time.Second
 
-// States is how each slot is now. Of a target that tells no events it is known that all are up, or nothing but who is down.
+// States is how each slot is now. Of a target that tells no events it is known that all are up, or nothing but who is
+// down.
 func (s *Ledger) States() []State {
 	list := make([]State, max(0, s.Whole.Want))
 	set := func(slot int, state State) {

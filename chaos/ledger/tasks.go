@@ -59,7 +59,9 @@ type Run struct {
 // outcome is a history.Outcome in one byte; 0 is none.
 type outcome uint8
 
-var outcomes = []history.Outcome{"", history.OK, history.Wrong, history.Failed, history.Lost, history.Hung, history.Rejected}
+var outcomes = []history.Outcome{
+	"", history.OK, history.Wrong, history.Failed, history.Lost, history.Hung, history.Rejected,
+}
 
 // Sighting is a task that shows something.
 type Sighting struct {
@@ -77,7 +79,8 @@ type TaskSums struct {
 	early                                                      int
 	cut                                                        int // executions that a member's death ended
 	FirstEarly                                                 Sighting
-	Unsettled                                                  [3]int // of those that did not end, the ones before, between and behind those that gave their values
+	// of those that did not end, the ones before, between and behind those that gave their values
+	Unsettled [3]int
 }
 
 func (a *Tasks) init() {
@@ -161,8 +164,8 @@ func (s *Ledger) settled(e Task, t *history.Task) Task {
 	return e
 }
 
-// tooSoon is the time in which no task of the load can have been done: nine tenths of what it takes, and a millisecond less than
-// that, for there are runtimes whose timers are so early. 0 where it is not known what a task takes.
+// tooSoon is the time in which no task of the load can have been done: nine tenths of what it takes, and a millisecond
+// less than that, for there are runtimes whose timers are so early. 0 where it is not known what a task takes.
 func (s *Ledger) tooSoon() time.Duration {
 	if s.Header.Load == nil {
 		return 0
@@ -170,8 +173,8 @@ func (s *Ledger) tooSoon() time.Duration {
 	return max(0, min(s.Header.Load.Takes*9/10, s.Header.Load.Takes-time.Millisecond))
 }
 
-// again takes one more answer to a task, which its submitter cannot see. One that the harness sent beside the load, to see who
-// answers, has no outcome here, but it was answered before.
+// again takes one more answer to a task, which its submitter cannot see. One that the harness sent beside the load, to
+// see who answers, has no outcome here, but it was answered before.
 func (a *Tasks) again(id uint64) {
 	e := a.All[id]
 	if e.Ends++; !e.Counted {

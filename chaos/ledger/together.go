@@ -7,8 +7,8 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// Together follows the tasks that were sent to all slots at once, before the faults and at the end: who was at work at the same
-// time, and how long the quickest answer of each took beyond the length of its task.
+// Together follows the tasks that were sent to all slots at once, before the faults and at the end: who was at work at
+// the same time, and how long the quickest answer of each took beyond the length of its task.
 type Together struct {
 	sent  map[uint64]asked
 	Sides [2]Side
@@ -76,8 +76,8 @@ func (g *Together) probe(e *history.Probe, s *Ledger) {
 	w.waits = append(w.waits, wait{e.PID, a.at, s.Now, max(0, s.Now-a.at-a.hold)})
 }
 
-// members is how many were at work at once: as the tasks themselves witnessed, and members alone; if nobody does, as they must
-// have been to last as long as they did.
+// members is how many were at work at once: as the tasks themselves witnessed, and members alone; if nobody does, as
+// they must have been to last as long as they did.
 func (w *Side) members(s *Ledger) int {
 	runs := w.answers
 	if s.Can("witness") {
@@ -88,11 +88,12 @@ func (w *Side) members(s *Ledger) int {
 			}
 		}
 	}
-	return history.Together(slices.DeleteFunc(runs, func(r history.Run) bool { return !s.Evidence.lived(r.PID, r.Start) }))
+	return history.Together(
+		slices.DeleteFunc(runs, func(r history.Run) bool { return !s.Evidence.lived(r.PID, r.Start) }))
 }
 
-// slow counts the members whose quickest answer at the end took far longer than any did before the faults. Either is taken
-// without the time for which a host was starved meanwhile, if one is given.
+// slow counts the members whose quickest answer at the end took far longer than any did before the faults. Either is
+// taken without the time for which a host was starved meanwhile, if one is given.
 func (g *Together) slow(before, end *Host) (n int) {
 	limit := history.Slow(history.Longest(g.Sides[0].quickest(before)))
 	for _, took := range g.Sides[1].quickest(end) {
@@ -139,8 +140,8 @@ func (s *Ledger) Workers() int {
 // Places is how many tasks all of these run at a time.
 func (s *Ledger) Places() int { return s.Workers() * max(1, s.Header.Target.Places) }
 
-// SlowMembers are those that are slow if what a starved host took before the faults makes no member's time longer: a host that
-// was busy then is no licence to be slow at the end.
+// SlowMembers are those that are slow if what a starved host took before the faults makes no member's time longer: a
+// host that was busy then is no licence to be slow at the end.
 func (s *Ledger) SlowMembers() Reading { return s.slower(&s.Host, nil) }
 
 // CalmSlowMembers are those that are slow though they are given what a starved host took at the end.
@@ -157,7 +158,8 @@ func (s *Ledger) AnswerTime(at int) Reading {
 	return Reading{history.Longest(quick).Seconds(), len(quick)}
 }
 
-// CalmAnswerTime is the same of before the faults, without what a starved host took: what those at the end are compared with.
+// CalmAnswerTime is the same of before the faults, without what a starved host took: what those at the end are compared
+// with.
 func (s *Ledger) CalmAnswerTime() time.Duration {
 	return history.Longest(s.Together.Sides[0].quickest(&s.Host))
 }
@@ -170,7 +172,8 @@ func (s *Ledger) AskedTogether() bool {
 // TimedTogether tells whether the answers can be compared with those before the faults, too.
 func (s *Ledger) TimedTogether() bool { return s.AskedTogether() && s.SlowMembers().Samples > 0 }
 
-// AskedForLong tells whether the slots were asked for so long that a busy host cannot be why they were not at work at once.
+// AskedForLong tells whether the slots were asked for so long that a busy host cannot be why they were not at work at
+// once.
 func (s *Ledger) AskedForLong() bool {
 	w := &s.Together.Sides[1]
 	return w.last-w.first >= history.Patience(s.Workers())

@@ -9,8 +9,8 @@ import (
 )
 
 // Whole follows whether the pool has all the members that it should have, from the events of members where the target
-// tells them, else from the samples. Things are recorded after they happened, some later than others, so that the changes
-// are kept in the order of when they happened, and the intervals are told from that.
+// tells them, else from the samples. Things are recorded after they happened, some later than others, so that the
+// changes are kept in the order of when they happened, and the intervals are told from that.
 type Whole struct {
 	size    int  // of the header
 	events  bool // the target tells the events of its members
@@ -52,8 +52,8 @@ const unseen = -1
 // MaxSlots bounds what a sample can make the checker do.
 const MaxSlots = 1 << 16
 
-// settledAfter is how long after it happened a thing is recorded at most, as a rule. One that is recorded later still counts as
-// well, but everything has to be counted again.
+// settledAfter is how long after it happened a thing is recorded at most, as a rule. One that is recorded later still
+// counts as well, but everything has to be counted again.
 const settledAfter = 10 * time.Second
 
 // Death is the end of a victim that a receipt proves.
@@ -114,10 +114,12 @@ func (w *Whole) fallen(slot, pid int, at time.Duration, line int) {
 	}
 }
 
-// look takes what a sample says: how many members there should be, and, of a target that does not tell events, whether they are.
+// look takes what a sample says: how many members there should be, and, of a target that does not tell events, whether
+// they are.
 func (w *Whole) look(want, have int, s *Ledger) {
 	if want != w.Want && (w.looked || w.Want > 0) && len(s.Injections.Broad) == 0 {
-		s.malformed("the target was to have %d members and then %d, though no fault was aimed at it as a whole", w.Want, want)
+		s.malformed("the target was to have %d members and then %d, though no fault was aimed at it as a whole",
+			w.Want, want)
 	}
 	if want != w.Want || !w.looked {
 		w.add(change{at: s.Now, kind: wanted, line: s.Line, n: want, asked: s.Injections.shrunk()})

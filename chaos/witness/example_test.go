@@ -8,7 +8,8 @@ import (
 	"github.com/respawn-go/respawn/chaos/witness"
 )
 
-// A task testifies that it begins and that it ends, in a file that the harness reads. What a worker's death cuts short has no end.
+// A task testifies that it begins and that it ends, in a file that the harness reads. What a worker's death cuts short
+// has no end.
 func Example() {
 	dir, err := os.MkdirTemp("", "witness-")
 	if err != nil {

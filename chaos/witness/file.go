@@ -1,11 +1,11 @@
-// Package witness is the tasks' own record of what ran: a file that every process of a target appends to, one line when an
-// execution starts and one when it ends, so that executions are counted without asking the pool.
+// Package witness is the tasks' own record of what ran: a file that every process of a target appends to, one line when
+// an execution starts and one when it ends, so that executions are counted without asking the pool.
 //
 //	S task attempt pid start
 //	E task attempt pid start end
 //
-// Times are CLOCK_MONOTONIC in nanoseconds, which all processes of a host share. Anything that can append a line with one
-// write can be a witness. It is a leaf beside chaos/history.
+// Times are CLOCK_MONOTONIC in nanoseconds, which all processes of a host share. Anything that can append a line with
+// one write can be a witness. It is a leaf beside chaos/history.
 package witness
 
 import (
@@ -36,8 +36,8 @@ func Open(path string) (*File, error) {
 // Close closes the file.
 func (f *File) Close() error { return f.f.Close() }
 
-// Start records that this process starts to execute the task, and returns what records the end. attempt is 0 where it is
-// not known. A task that cannot be witnessed must not run: its error is to be returned by the task.
+// Start records that this process starts to execute the task, and returns what records the end. attempt is 0 where it
+// is not known. A task that cannot be witnessed must not run: its error is to be returned by the task.
 func (f *File) Start(task uint64, attempt int) (end func() error, err error) {
 	b := make([]byte, 0, 128)
 	b = append(b, '\n', 'S', ' ')
@@ -54,8 +54,8 @@ func (f *File) Start(task uint64, attempt int) (end func() error, err error) {
 	}, nil
 }
 
-// Try tells whether the record at the path, which must exist, can be written to still. It appends an empty line so long that
-// the file system has to find room for it; who reads the record passes over it.
+// Try tells whether the record at the path, which must exist, can be written to still. It appends an empty line so long
+// that the file system has to find room for it; who reads the record passes over it.
 func Try(path string) error {
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// ReadFile reads a record: every execution in the order of their starts, relative to base (history.Header.Clock), and how
-// many lines were not whole. A file that is not there is an error: nobody witnessed anything.
+// ReadFile reads a record: every execution in the order of their starts, relative to base (history.Header.Clock), and
+// how many lines were not whole. A file that is not there is an error: nobody witnessed anything.
 func ReadFile(path string, base int64) (runs []history.Run, torn int, err error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -76,17 +76,45 @@ func TestTornLinesCostOnlyThemselves(t *testing.T) {
 		runs []history.Run
 		torn int
 	}{
-		"nothing":          {"", nil, 0},
-		"no end":           {"\nS 7 1 411 105\n", []history.Run{{Task: 7, Attempt: 1, PID: 411, Start: 5}}, 0},
-		"start and end":    {"\nS 7 1 411 105\n\nE 7 1 411 105 109\n", []history.Run{{Task: 7, Attempt: 1, PID: 411, Start: 5, End: 9}}, 0},
-		"torn last":        {"\nS 7 1 411 105\n\nE 7 1 41", []history.Run{{Task: 7, Attempt: 1, PID: 411, Start: 5}}, 1},
-		"cut newline":      {"\nS 7 1 411 105\n\nE 7 1 411 105 109", []history.Run{{Task: 7, Attempt: 1, PID: 411, Start: 5}}, 1},
-		"torn in between":  {"\nS 7 1 4\nS 8 1 412 106\n", []history.Run{{Task: 8, Attempt: 1, PID: 412, Start: 6}}, 1},
-		"torn start":       {"\nS 7\nE 7 1 411 105 109\n", []history.Run{{Task: 7, Attempt: 1, PID: 411, Start: 5, End: 9}}, 1},
-		"twice":            {"\nS 7 1 411 105\n\nS 7 1 411 106\n", []history.Run{{Task: 7, Attempt: 1, PID: 411, Start: 5}, {Task: 7, Attempt: 1, PID: 411, Start: 6}}, 0},
-		"out of order":     {"\nS 8 1 412 106\n\nS 7 1 411 105\n", []history.Run{{Task: 7, Attempt: 1, PID: 411, Start: 5}, {Task: 8, Attempt: 1, PID: 412, Start: 6}}, 0},
-		"rubbish":          {"hello\n\x00\nS a b c d\n", nil, 3},
-		"a megabyte of it": {strings.Repeat("x", 1<<20) + "\nS 7 1 411 105\n", []history.Run{{Task: 7, Attempt: 1, PID: 411, Start: 5}}, 1},
+		"nothing": {"", nil, 0},
+		"no end":  {"\nS 7 1 411 105\n", []history.Run{{Task: 7, Attempt: 1, PID: 411, Start: 5}}, 0},
+		"start and end": {
+			"\nS 7 1 411 105\n\nE 7 1 411 105 109\n",
+			[]history.Run{{Task: 7, Attempt: 1, PID: 411, Start: 5, End: 9}},
+			0,
+		},
+		"torn last": {
+			"\nS 7 1 411 105\n\nE 7 1 41",
+			[]history.Run{{Task: 7, Attempt: 1, PID: 411, Start: 5}},
+			1,
+		},
+		"cut newline": {
+			"\nS 7 1 411 105\n\nE 7 1 411 105 109",
+			[]history.Run{{Task: 7, Attempt: 1, PID: 411, Start: 5}},
+			1,
+		},
+		"torn in between": {"\nS 7 1 4\nS 8 1 412 106\n", []history.Run{{Task: 8, Attempt: 1, PID: 412, Start: 6}}, 1},
+		"torn start": {
+			"\nS 7\nE 7 1 411 105 109\n",
+			[]history.Run{{Task: 7, Attempt: 1, PID: 411, Start: 5, End: 9}},
+			1,
+		},
+		"twice": {
+			"\nS 7 1 411 105\n\nS 7 1 411 106\n",
+			[]history.Run{{Task: 7, Attempt: 1, PID: 411, Start: 5}, {Task: 7, Attempt: 1, PID: 411, Start: 6}},
+			0,
+		},
+		"out of order": {
+			"\nS 8 1 412 106\n\nS 7 1 411 105\n",
+			[]history.Run{{Task: 7, Attempt: 1, PID: 411, Start: 5}, {Task: 8, Attempt: 1, PID: 412, Start: 6}},
+			0,
+		},
+		"rubbish": {"hello\n\x00\nS a b c d\n", nil, 3},
+		"a megabyte of it": {
+			strings.Repeat("x", 1<<20) + "\nS 7 1 411 105\n",
+			[]history.Run{{Task: 7, Attempt: 1, PID: 411, Start: 5}},
+			1,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

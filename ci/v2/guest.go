@@ -74,7 +74,8 @@ func run(dir string, out, errs *os.File) (int, error) {
 	}
 	defer home.Close()
 	attr := &os.ProcAttr{
-		Env:   append([]string{"TMPDIR=" + tmp, "GOTMPDIR=" + tmp, "RESPAWN_CGROUP=2"}, j.Env...), // of two, the first counts
+		// of two, the first counts
+		Env:   append([]string{"TMPDIR=" + tmp, "GOTMPDIR=" + tmp, "RESPAWN_CGROUP=2"}, j.Env...),
 		Files: []*os.File{nil, out, errs},
 		Sys:   inGroup(home),
 	}
@@ -156,8 +157,9 @@ func hostfs(dir string) error {
 	return nil
 }
 
-// arrange makes the groups as a service manager does, and opens the one that the program is to start in. For a plain user
-// that is one that is delegated; for root it is that of a session, which nobody delegated, and where others are too.
+// arrange makes the groups as a service manager does, and opens the one that the program is to start in. For a plain
+// user that is one that is delegated; for root it is that of a session, which nobody delegated, and where others are
+// too.
 func arrange(user bool) (*os.File, error) {
 	if err := os.WriteFile(cgroups+"/cgroup.subtree_control", []byte("+cpu +memory +pids"), 0); err != nil {
 		return nil, err

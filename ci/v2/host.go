@@ -20,9 +20,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// host runs argv in a guest and returns its exit code. Settings come by the environment, since go test leaves no room for
-// flags: V2_KERNEL, V2_AS (root or user), V2_TIMEOUT (10m), V2_MEMORY (1G), and V2_TMPDIR, where the guest's memory is
-// (/dev/shm).
+// host runs argv in a guest and returns its exit code. Settings come by the environment, since go test leaves no room
+// for flags: V2_KERNEL, V2_AS (root or user), V2_TIMEOUT (10m), V2_MEMORY (1G), and V2_TMPDIR, where the guest's memory
+// is (/dev/shm).
 func host(argv []string) (code int, err error) {
 	limit, err := time.ParseDuration(cmp.Or(os.Getenv("V2_TIMEOUT"), "10m"))
 	if err != nil {
@@ -73,9 +73,9 @@ func newJob(argv []string) (dir string, err error) {
 	return dir, os.WriteFile(filepath.Join(dir, jobFile), data, 0o600)
 }
 
-// boot runs the kernel until it powers off. It is in a pid namespace, so that nothing of it is left when that ends, which
-// it does when this process dies; for a plain user that takes a user namespace too. The first process there is a nanny,
-// since the kernel must not be it: it ends a panic by SIGABRT, which a first process never gets.
+// boot runs the kernel until it powers off. It is in a pid namespace, so that nothing of it is left when that ends,
+// which it does when this process dies; for a plain user that takes a user namespace too. The first process there is a
+// nanny, since the kernel must not be it: it ends a panic by SIGABRT, which a first process never gets.
 func boot(ctx context.Context, dir string) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -119,8 +119,8 @@ func nurse(argv []string) {
 	os.Exit(0)
 }
 
-// oneCPU keeps this thread, and the kernel that it will start, on one CPU: its processes hand over to each other all the
-// time, and across CPUs that takes five times as long.
+// oneCPU keeps this thread, and the kernel that it will start, on one CPU: its processes hand over to each other all
+// the time, and across CPUs that takes five times as long.
 func oneCPU() error {
 	var may, one unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &may); err != nil {

@@ -1,8 +1,8 @@
 //go:build linux
 
 // Command v2 runs a program on a kernel of its own, in which control groups are version 2 whatever the host has: as the
-// -exec program of go test it makes a test package run there. The kernel is User-Mode Linux, which is an ordinary process
-// and needs no image and no privilege: the guest sees the host's files, read-only. See run.sh, and
+// -exec program of go test it makes a test package run there. The kernel is User-Mode Linux, which is an ordinary
+// process and needs no image and no privilege: the guest sees the host's files, read-only. See run.sh, and
 // docs/decisions/0013-cgroup-v2-lane.md for why.
 //
 // It is both sides: on the host it boots the kernel, and in the guest it is the first process.

@@ -41,7 +41,8 @@ and measures how long its tasks take to run elsewhere. One broker keeps the queu
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if m.runs < 1 || m.tasks < 100 || m.kills < 1 {
-				return &usageError{fmt.Errorf("--runs %d --tasks %d --kills %d: want at least 1, 100 and 1", m.runs, m.tasks, m.kills)}
+				return &usageError{fmt.Errorf("--runs %d --tasks %d --kills %d: want at least 1, 100 and 1",
+					m.runs, m.tasks, m.kills)}
 			}
 			names := map[int]string{1: "fleet", 3: "r3"}
 			all := make(map[string]figures)
@@ -76,15 +77,18 @@ func (f figures) print(w io.Writer, m measures, brokers int) {
   tasks               %10s   the bare engine %10s   %.2fx
   round trip, alone   %10s   the bare engine %10s   %.2fx
   a node's end → its tasks run elsewhere: %s (p50), %s (p95) of %d
-`, brokers, m.runs, perSecond(f.TasksPerSecond), perSecond(f.FloorTasksPerSecond), f.TasksPerSecond/f.FloorTasksPerSecond,
-		units.Time(f.RoundTrip/1e6), units.Time(f.FloorRoundTrip/1e6), f.RoundTrip/f.FloorRoundTrip, units.Time(f.RescueP50/1e3), units.Time(f.RescueP95/1e3), m.kills)
+`, brokers, m.runs, perSecond(f.TasksPerSecond), perSecond(f.FloorTasksPerSecond),
+		f.TasksPerSecond/f.FloorTasksPerSecond,
+		units.Time(f.RoundTrip/1e6), units.Time(f.FloorRoundTrip/1e6), f.RoundTrip/f.FloorRoundTrip,
+		units.Time(f.RescueP50/1e3), units.Time(f.RescueP95/1e3), m.kills)
 }
 
 func perSecond(v float64) string { return units.Number(math.Round(v)) + "/s" }
 
 // measure measures a fleet with that many brokers.
 func (m measures) measure(ctx context.Context, brokers int) (f figures, err error) {
-	local, err := localfleet.Start(localfleet.Config{Fleet: "bench", Nodes: 2, Workers: 2, Brokers: brokers, InMemory: brokers == 1})
+	local, err := localfleet.Start(
+		localfleet.Config{Fleet: "bench", Nodes: 2, Workers: 2, Brokers: brokers, InMemory: brokers == 1})
 	if err != nil {
 		return f, err
 	}

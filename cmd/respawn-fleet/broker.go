@@ -38,11 +38,14 @@ Three with --join are a cluster, which loses nothing with one of them; owners th
 	}
 	cmd.Flags().StringVar(&c.Host, "host", "127.0.0.1", "the address to listen on")
 	cmd.Flags().IntVar(&c.Port, "port", 4222, "the port; -1 takes any that is free")
-	cmd.Flags().IntVar(&c.Monitor, "monitor", 0, "a port for nats-server's monitoring over HTTP, which respawn-fleet doctor reads (default: none)")
+	cmd.Flags().IntVar(&c.Monitor, "monitor", 0,
+		"a port for nats-server's monitoring over HTTP, which respawn-fleet doctor reads (default: none)")
 	cmd.Flags().StringVar(&c.Dir, "dir", "", "where the queue is kept (default: a temporary directory)")
 	cmd.Flags().StringVar(&c.File, "config", "", "a configuration file of nats-server's: TLS, accounts, users, limits")
-	cmd.Flags().StringSliceVar(&c.Join, "join", nil, "the cluster addresses, host:port, of all brokers of a cluster, 3 or 5")
-	cmd.Flags().StringVar(&c.Name, "name", "", "in its cluster, the same after a restart (default: the host's name and the port)")
+	cmd.Flags().StringSliceVar(&c.Join, "join", nil,
+		"the cluster addresses, host:port, of all brokers of a cluster, 3 or 5")
+	cmd.Flags().StringVar(&c.Name, "name", "",
+		"in its cluster, the same after a restart (default: the host's name and the port)")
 	cmd.Flags().StringVar(&c.Cluster, "cluster", "", "where it listens to the others (default: --host and port 6222)")
 	cmd.Flags().Int64Var(&c.MaxMemory, "max-memory", 256<<20, "bytes that queues may take in memory")
 	cmd.Flags().Int64Var(&c.MaxStore, "max-store", 1<<30, "bytes that queues may take in files")

@@ -63,8 +63,10 @@ const (
 func lookAt(ctx context.Context, local *localfleet.Fleet, queue string, nodes int) (*brokers, error) {
 	b := &brokers{local: local, queue: queue, links: map[int]*nats.Conn{}, greeted: map[int]int{}}
 	for i, url := range strings.Split(local.Servers(), ",") {
-		nc, err := nats.Connect(url, nats.Name("respawn-fleet target"), nats.IgnoreDiscoveredServers(), nats.RetryOnFailedConnect(true),
-			nats.MaxReconnects(-1), nats.ReconnectWait(lookEvery), nats.ReconnectJitter(0, 0), nats.ReconnectBufSize(-1))
+		nc, err := nats.Connect(url, nats.Name("respawn-fleet target"), nats.IgnoreDiscoveredServers(),
+			nats.RetryOnFailedConnect(true),
+			nats.MaxReconnects(-1), nats.ReconnectWait(lookEvery), nats.ReconnectJitter(0, 0),
+			nats.ReconnectBufSize(-1))
 		if err != nil {
 			b.close()
 			return nil, err

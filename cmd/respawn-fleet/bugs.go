@@ -13,7 +13,8 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// The bugs that can be put at the edge of a fleet: it keeps its promises, and what the harness sees is one that does not.
+// The bugs that can be put at the edge of a fleet: it keeps its promises, and what the harness sees is one that does
+// not.
 const (
 	losesTasks       = "loses-tasks"       // one task in ten has no outcome, once something was done to the fleet
 	runsTwice        = "runs-twice"        // one task in ten runs once more, then
@@ -25,12 +26,15 @@ const (
 	impatient        = "impatient"         // tasks that no node knows are given up at once
 )
 
-var bugs = []string{losesTasks, runsTwice, wrongValues, blamesBystanders, killsOthers, noRespawn, leavesTasks, impatient}
+var bugs = []string{
+	losesTasks, runsTwice, wrongValues, blamesBystanders, killsOthers, noRespawn, leavesTasks, impatient,
+}
 
 // longerThanProofs is how long nobody is stopped whom the harness stops to see who does the work.
 const longerThanProofs = 3 * time.Second
 
-// spoil looks for what was done to the fleet, until ctx ends: by the harness, which says so, or to a process, which ends or stops.
+// spoil looks for what was done to the fleet, until ctx ends: by the harness, which says so, or to a process, which
+// ends or stops.
 func (d *driver) spoil(ctx context.Context) {
 	first, went := d.local.Members(), time.Now() // when all of them went on
 	var left time.Time

@@ -70,7 +70,8 @@ is bad.`,
 	}
 	r.flags(cmd)
 	cmd.Flags().StringVar(&role, "role", "owner", "for whom these credentials are: owner, node or operator")
-	cmd.Flags().StringSliceVar(&monitors, "monitor", nil, "URLs of the brokers' monitoring, such as http://10.0.0.1:8222 (broker --monitor 8222)")
+	cmd.Flags().StringSliceVar(&monitors, "monitor", nil,
+		"URLs of the brokers' monitoring, such as http://10.0.0.1:8222 (broker --monitor 8222)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
 }
@@ -120,14 +121,17 @@ func rightsOf(x *fleet.Examination, say sayer) {
 			denied++
 		}
 	}
-	say("rights", levelOK, "may do %d of the %d things that a fleet's %s needs (F stands for the fleet's name)", needed, needed+missing(x), x.Role)
+	say("rights", levelOK, "may do %d of the %d things that a fleet's %s needs (F stands for the fleet's name)",
+		needed, needed+missing(x), x.Role)
 	if denied == 0 {
-		say("rights", levelNote, "these credentials may do all that an owner, a node and an operator may: docs/fleet.md lists what the %s needs", x.Role)
+		say("rights", levelNote, "these credentials may do all that an owner, a node and an operator may: "+
+			"docs/fleet.md lists what the %s needs", x.Role)
 		return
 	}
 	for _, r := range beyond {
 		if r.Abuse != "" {
-			say("rights", levelNote, "may %s to %s, which the %s does not need: whoever has these credentials can %s", r.Verb, r.Subject, x.Role, r.Abuse)
+			say("rights", levelNote, "may %s to %s, which the %s does not need: whoever has these credentials can %s",
+				r.Verb, r.Subject, x.Role, r.Abuse)
 		}
 	}
 }
@@ -146,15 +150,19 @@ const far = 20 * time.Millisecond
 
 func linksOf(x *fleet.Examination, say sayer) {
 	for _, l := range x.Links {
-		median, longest := time.Duration(l.Median).Round(10*time.Microsecond), time.Duration(l.Max).Round(10*time.Microsecond)
+		median, longest := time.Duration(l.Median).Round(10*time.Microsecond),
+			time.Duration(l.Max).Round(10*time.Microsecond)
 		switch {
 		case l.Error != "":
 			say("link", levelBad, "%s: %s", l.URL, l.Error)
 			continue
 		case longest > time.Second:
-			say("link", levelBad, "%s answers in %v, and once in %v: a connection that is silent for three seconds is given up", l.URL, median, longest)
+			say("link", levelBad,
+				"%s answers in %v, and once in %v: a connection that is silent for three seconds is given up",
+				l.URL, median, longest)
 		case median > far:
-			say("link", levelNote, "%s answers in %v (at most %v): a task's way goes there and back four times", l.URL, median, longest)
+			say("link", levelNote, "%s answers in %v (at most %v): a task's way goes there and back four times",
+				l.URL, median, longest)
 		default:
 			say("link", levelOK, "%s answers in %v (at most %v)", l.URL, median, longest)
 		}
@@ -169,22 +177,27 @@ func queueOf(s *fleet.Status, say sayer) {
 	}
 	say("queue", levelOK, "it can be read: %d tasks, %s of at most %s", s.Stored, size(s.Bytes), size(s.Room))
 	if s.Room > 0 && int64(s.Bytes) > s.Room/10*8 {
-		say("limits", levelNote, "the queue is more than four fifths full; owners wait when it is: more nodes, or a new queue with a larger Config.QueueBytes")
+		say("limits", levelNote, "the queue is more than four fifths full; owners wait when it is: more nodes, or a "+
+			"new queue with a larger Config.QueueBytes")
 	}
 	if s.Paused > 0 {
 		say("queue", levelNote, "it is paused%s: respawn-fleet resume goes on", pausedFor(s))
 	}
 	for _, r := range s.Behind {
-		say("replicas", levelBad, "broker %s is %s, %d operations behind: another loss may stop the queue", r.Server, map[bool]string{true: "away", false: "not up to date"}[r.Away], r.Lag)
+		say("replicas", levelBad, "broker %s is %s, %d operations behind: another loss may stop the queue",
+			r.Server, map[bool]string{true: "away", false: "not up to date"}[r.Away], r.Lag)
 	}
 	switch {
 	case s.Kept == 1:
-		say("replicas", levelNote, "one broker keeps the queue: while it is away nothing is handed out; what it forgets is published again")
+		say("replicas", levelNote,
+			"one broker keeps the queue: while it is away nothing is handed out; what it forgets is published again")
 	case len(s.Behind) == 0:
 		say("replicas", levelOK, "%d brokers keep the queue, and are up to date", s.Kept)
 	}
 	if skew := time.Duration(s.Skew); skew.Abs() > time.Second {
-		say("clock", levelNote, "the broker's clock is %v off this machine's; no task depends on that, logs are harder to read", skew.Round(time.Second))
+		say("clock", levelNote,
+			"the broker's clock is %v off this machine's; no task depends on that, logs are harder to read",
+			skew.Round(time.Second))
 	} else {
 		say("clock", levelOK, "the broker's is %v off this machine's", skew.Round(time.Millisecond))
 	}
@@ -200,14 +213,16 @@ func storesOf(x *fleet.Examination, say sayer) {
 		return // there is nothing to sync
 	}
 	if len(x.Stores) == 0 {
-		say("sync", levelNote, "not known, since only a broker's monitoring tells: --monitor http://HOST:8222 (http_port of nats-server; respawn-fleet broker --monitor 8222)")
+		say("sync", levelNote, "not known, since only a broker's monitoring tells: --monitor http://HOST:8222 "+
+			"(http_port of nats-server; respawn-fleet broker --monitor 8222)")
 	}
 	for _, s := range x.Stores {
 		if s.SyncAlways {
 			say("sync", levelOK, "%s syncs what it acknowledges", s.URL)
 			continue
 		}
-		say("sync", levelNote, "%s acknowledges before it syncs, each %v: a loss of power costs what came since, which owners publish again (sync_interval: always)",
+		say("sync", levelNote, "%s acknowledges before it syncs, each %v: a loss of power costs what came since, "+
+			"which owners publish again (sync_interval: always)",
 			s.URL, time.Duration(s.Interval))
 	}
 }
@@ -221,7 +236,8 @@ func limitsOf(x *fleet.Examination, say sayer) {
 		case limit <= 0:
 			say("limits", levelOK, "%s: as much as the broker has, %s used", what, size(used))
 		case used > limit/10*8:
-			say("limits", levelNote, "%s: %s of %s are used by all queues of the account", what, size(used), size(limit))
+			say("limits", levelNote, "%s: %s of %s are used by all queues of the account",
+				what, size(used), size(limit))
 		default:
 			say("limits", levelOK, "%s: %s, %s used", what, size(limit), size(used))
 		}

@@ -14,7 +14,8 @@ import (
 	"github.com/respawn-go/respawn/internal/reexec"
 )
 
-// floor is the bare engine: a work queue, a process that fetches, answers and acknowledges, and results as plain messages.
+// floor is the bare engine: a work queue, a process that fetches, answers and acknowledges, and results as plain
+// messages.
 type floor struct {
 	nc      *nats.Conn
 	js      jetstream.JetStream
@@ -22,7 +23,8 @@ type floor struct {
 	results chan struct{}
 }
 
-// The floor's sizes are a fleet's: as many tasks as a Map has outstanding over one node of two workers, and as many bytes as a small task takes.
+// The floor's sizes are a fleet's: as many tasks as a Map has outstanding over one node of two workers, and as many
+// bytes as a small task takes.
 const (
 	floorFetched     = 256 // at a time
 	floorOutstanding = 2048
@@ -45,10 +47,12 @@ func newFloor(ctx context.Context, servers string, replicas int) (*floor, error)
 		storage = jetstream.MemoryStorage
 	}
 	s, err := f.js.CreateStream(ctx, jetstream.StreamConfig{
-		Name: "floor", Subjects: []string{"floor.t"}, Retention: jetstream.WorkQueuePolicy, Storage: storage, Replicas: replicas, MaxBytes: 64 << 20,
+		Name: "floor", Subjects: []string{"floor.t"}, Retention: jetstream.WorkQueuePolicy, Storage: storage,
+		Replicas: replicas, MaxBytes: 64 << 20,
 	})
 	if err == nil {
-		_, err = s.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{Durable: "floor", AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: 100_000})
+		_, err = s.CreateOrUpdateConsumer(ctx,
+			jetstream.ConsumerConfig{Durable: "floor", AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: 100_000})
 	}
 	if err == nil {
 		_, err = nc.Subscribe("floor.r", func(*nats.Msg) { f.results <- struct{}{} })

@@ -19,7 +19,8 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// harms are the faults that the target offers, by the names of the harness's. Each returns the evidence that it happened.
+// harms are the faults that the target offers, by the names of the harness's. Each returns the evidence that it
+// happened.
 var harms = map[string]func(*driver, context.Context, request) (fields, error){
 	"stepdown":  (*driver).stepdown,
 	"amnesia":   (*driver).amnesia,
@@ -31,8 +32,8 @@ var harms = map[string]func(*driver, context.Context, request) (fields, error){
 	"cancel":    (*driver).cancel,
 }
 
-// What an error begins with if it says that the fault was not possible here, that there was nothing to harm, or that whom it was to befall
-// had ended.
+// What an error begins with if it says that the fault was not possible here, that there was nothing to harm, or that
+// whom it was to befall had ended.
 const (
 	refused = "refused: "
 	missed  = "missed: "
@@ -182,7 +183,10 @@ func (d *driver) redeliver(ctx context.Context, r request) (fields, error) {
 	if again <= before.Redelivered {
 		return nil, fmt.Errorf("%snone of the %d tasks was in hand still", missed, told)
 	}
-	return fields{"asked for": strconv.Itoa(told), "redelivered before": strconv.Itoa(before.Redelivered), "redelivered after": strconv.Itoa(again)}, nil
+	return fields{
+		"asked for": strconv.Itoa(told), "redelivered before": strconv.Itoa(before.Redelivered),
+		"redelivered after": strconv.Itoa(again),
+	}, nil
 }
 
 func (d *driver) cut(_ context.Context, r request) (fields, error) {
@@ -222,8 +226,9 @@ func (d *driver) fill(_ context.Context, r request) (fields, error) {
 
 func facts(f localfleet.Filled) fields {
 	return fields{
-		"free before": fmt.Sprint(f.Before), "free full": fmt.Sprint(f.Full), "free at most while full": fmt.Sprint(f.Most),
-		"free after": fmt.Sprint(f.After), "written": fmt.Sprint(f.Written), "refused": fmt.Sprint(f.Refused),
+		"free before": fmt.Sprint(f.Before), "free full": fmt.Sprint(f.Full),
+		"free at most while full": fmt.Sprint(f.Most), "free after": fmt.Sprint(f.After),
+		"written": fmt.Sprint(f.Written), "refused": fmt.Sprint(f.Refused),
 	}
 }
 
@@ -255,8 +260,8 @@ var deadly = pool.Register("respawn-fleet.deadly", func(ctx context.Context, tol
 	return 0, err
 })
 
-// hungry makes its node the one that the kernel takes first where memory is short, and takes more than there is for both. It is in a file
-// without a name: what a process has mapped counts against itself when the kernel chooses.
+// hungry makes its node the one that the kernel takes first where memory is short, and takes more than there is for
+// both. It is in a file without a name: what a process has mapped counts against itself when the kernel chooses.
 var hungry = pool.Register("respawn-fleet.hungry", func(ctx context.Context, in hunger) (int, error) {
 	if err := wait.For(ctx, deadlyAfter); err != nil {
 		return 0, err
@@ -324,10 +329,12 @@ func (d *driver) poison(ctx context.Context, r request) (fields, error) {
 		return nil, err
 	}
 	after, err := d.local.OOMKills()
-	return fields{"pids": strings.Join(pids, " "), "given up": lost.Error(), "oom kills": strconv.Itoa(after - before)}, err
+	return fields{"pids": strings.Join(pids, " "), "given up": lost.Error(), "oom kills": strconv.Itoa(after - before)},
+		err
 }
 
-// died gives the nodes in the file that have ended, once all of them have, or were spared: a task may run at two nodes when it is given up.
+// died gives the nodes in the file that have ended, once all of them have, or were spared: a task may run at two nodes
+// when it is given up.
 func (d *driver) died(ctx context.Context, told string) (pids []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -340,7 +347,8 @@ func (d *driver) died(ctx context.Context, told string) (pids []string, err erro
 		open := false
 		pids = nil
 		for _, word := range words {
-			lives := slices.ContainsFunc(d.local.Members(), func(m localfleet.Member) bool { return strconv.Itoa(m.PID) == word })
+			lives := slices.ContainsFunc(d.local.Members(),
+				func(m localfleet.Member) bool { return strconv.Itoa(m.PID) == word })
 			switch {
 			case strings.HasPrefix(word, spared):
 			case lives:

@@ -19,7 +19,8 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// The kernel's OOM killer ends the node and not the worker, on both versions of cgroups, and only the task that took the memory is blamed.
+// The kernel's OOM killer ends the node and not the worker, on both versions of cgroups, and only the task that took
+// the memory is blamed.
 func TestANodeIsEndedForTheMemoryThatATaskTakes(t *testing.T) {
 	takes.Long(t)
 	g := NewWithT(t)

@@ -57,7 +57,8 @@ processes, and programs that import package fleet submit them.
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w; %s --help lists the flags", err, c.CommandPath())}
 	})
-	cmd.AddCommand(upCommand(), brokerCommand(), nodeCommand(), statusCommand(), drainCommand(), pauseCommand(), resumeCommand(), purgeCommand(), doctorCommand(), benchCommand(), targetCommand())
+	cmd.AddCommand(upCommand(), brokerCommand(), nodeCommand(), statusCommand(), drainCommand(), pauseCommand(),
+		resumeCommand(), purgeCommand(), doctorCommand(), benchCommand(), targetCommand())
 	return cmd
 }
 

@@ -91,7 +91,8 @@ func TestAFleetComesUpIsSeenIsDrainedAndGoesDown(t *testing.T) {
 	g.Expect(doctor.String()).NotTo(ContainSubstring("bad"))
 	g.Expect(respawnFleet(ctx, &drain, "drain", "node-1", "--servers", url)).To(Succeed())
 	g.Expect(drain.String()).To(Equal("told 1 to drain\n"))
-	g.Eventually(out.String).WithTimeout(time.Minute).Should(MatchRegexp(`it ended and is started again" name=node-1 pid=\d+ error=<nil>`), "it ended by itself")
+	g.Eventually(out.String).WithTimeout(time.Minute).
+		Should(MatchRegexp(`it ended and is started again" name=node-1 pid=\d+ error=<nil>`), "it ended by itself")
 	stop()
 	g.Expect(<-over).To(Or(Succeed(), MatchError(context.Canceled)))
 }
@@ -135,11 +136,14 @@ func TestBenchPrintsItsFiguresByTheirNames(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer stop()
 	var out bytes.Buffer
-	g.Expect(respawnFleet(ctx, &out, "bench", "--json", "--brokers", "1", "--runs", "1", "--tasks", "100", "--kills", "1")).To(Succeed())
+	g.Expect(respawnFleet(ctx, &out, "bench", "--json", "--brokers", "1", "--runs", "1", "--tasks", "100", "--kills",
+		"1")).To(Succeed())
 	var all map[string]map[string]float64
 	g.Expect(json.Unmarshal(out.Bytes(), &all)).To(Succeed(), out.String())
 	g.Expect(all).To(HaveLen(1))
-	for _, name := range []string{"tasks_s", "floor_tasks_s", "roundtrip_us", "floor_roundtrip_us", "rescue_p50_ms", "rescue_p95_ms"} {
+	for _, name := range []string{
+		"tasks_s", "floor_tasks_s", "roundtrip_us", "floor_roundtrip_us", "rescue_p50_ms", "rescue_p95_ms",
+	} {
 		g.Expect(all["fleet"][name]).To(BeNumerically(">", 0), name)
 	}
 }

@@ -35,10 +35,13 @@ func TestAnOperatorIsToldInWords(t *testing.T) {
 		return out.String()
 	}
 	waits := square.Submit(ctx, f, 7, pool.WithKey("invoice-17"))
-	g.Eventually(func() string { return says("status", "--task", "invoice-17") }).WithTimeout(time.Minute).Should(ContainSubstring("stored: no node is there: start one"))
+	g.Eventually(func() string { return says("status", "--task", "invoice-17") }).WithTimeout(time.Minute).
+		Should(ContainSubstring("stored: no node is there: start one"))
 	g.Expect(says("pause")).To(Equal("paused; respawn-fleet resume goes on\n"))
-	g.Expect(says("status", "--task", "invoice-17")).To(ContainSubstring("stored: the queue is paused: respawn-fleet resume goes on"))
-	g.Expect(says("status")).To(And(ContainSubstring("the queue is paused:"), MatchRegexp(`owner %s \(pid %d on .*\): 1 outstanding, the oldest for`, f.ID(), os.Getpid())))
+	g.Expect(says("status", "--task", "invoice-17")).
+		To(ContainSubstring("stored: the queue is paused: respawn-fleet resume goes on"))
+	g.Expect(says("status")).To(And(ContainSubstring("the queue is paused:"),
+		MatchRegexp(`owner %s \(pid %d on .*\): 1 outstanding, the oldest for`, f.ID(), os.Getpid())))
 	g.Expect(says("purge", "--yes")).To(Equal("1 tasks settled by 1 owners, 0 removed of owners that are gone\n"))
 	_, err = waits.Result(ctx)
 	g.Expect(err).To(MatchError(fleet.ErrPurged))
@@ -68,20 +71,26 @@ func TestReasonsInWords(t *testing.T) {
 		s *fleet.Status
 		t fleet.TaskInfo
 	}{
-		"as many others":             {here, fleet.TaskInfo{State: fleet.TaskWaiting}},
-		"has not confirmed":          {here, fleet.TaskInfo{State: fleet.TaskStoring}},
-		"has not started":            {here, fleet.TaskInfo{State: fleet.TaskHeld}},
-		"it runs":                    {here, fleet.TaskInfo{State: fleet.TaskRunning}},
-		"on the way":                 {here, fleet.TaskInfo{State: fleet.TaskDone}},
-		"paused for 5s":              {&fleet.Status{Paused: fleet.Milliseconds(5 * time.Second)}, stored},
-		"no node is there":           {&fleet.Status{}, stored},
-		"waits for the word":         {here, with(func(t *fleet.TaskInfo) { t.OwnerBlind = true })},
-		"runs again in 2s":           {here, with(func(t *fleet.TaskInfo) { t.RunsIn = fleet.Milliseconds(2 * time.Second) })},
+		"as many others":     {here, fleet.TaskInfo{State: fleet.TaskWaiting}},
+		"has not confirmed":  {here, fleet.TaskInfo{State: fleet.TaskStoring}},
+		"has not started":    {here, fleet.TaskInfo{State: fleet.TaskHeld}},
+		"it runs":            {here, fleet.TaskInfo{State: fleet.TaskRunning}},
+		"on the way":         {here, fleet.TaskInfo{State: fleet.TaskDone}},
+		"paused for 5s":      {&fleet.Status{Paused: fleet.Milliseconds(5 * time.Second)}, stored},
+		"no node is there":   {&fleet.Status{}, stored},
+		"waits for the word": {here, with(func(t *fleet.TaskInfo) { t.OwnerBlind = true })},
+		"runs again in 2s": {
+			here,
+			with(func(t *fleet.TaskInfo) { t.RunsIn = fleet.Milliseconds(2 * time.Second) }),
+		},
 		"7 others are before it":     {here, with(func(t *fleet.TaskInfo) { t.Ahead = 7 })},
 		"do not come up":             {here, with(func(t *fleet.TaskInfo) { t.Returned = 1 })},
 		`no program there registers`: {here, fleet.TaskInfo{State: fleet.TaskReturned, Misfit: "unknown task"}},
-		"in another language":        {here, fleet.TaskInfo{State: fleet.TaskReturned, Misfit: "other workers", RunsIn: 1}},
-		"the next that a node":       {here, stored},
+		"in another language": {
+			here,
+			fleet.TaskInfo{State: fleet.TaskReturned, Misfit: "other workers", RunsIn: 1},
+		},
+		"the next that a node": {here, stored},
 	} {
 		g.Expect(why(of.s, of.t)).To(ContainSubstring(words))
 	}
@@ -112,7 +121,8 @@ func TestDoctorJudges(t *testing.T) {
 	t.Cleanup(func() { _ = b.Close() })
 	doctor := func(user string, args ...string) (string, error) {
 		var out bytes.Buffer
-		err := respawnFleet(t.Context(), &out, append([]string{"doctor", "--servers", "nats://" + user + ":x@" + b.URL()[len("nats://"):]}, args...)...)
+		err := respawnFleet(t.Context(), &out,
+			append([]string{"doctor", "--servers", "nats://" + user + ":x@" + b.URL()[len("nats://"):]}, args...)...)
 		return out.String(), err
 	}
 	said, err := doctor("mute")
@@ -127,15 +137,18 @@ func TestDoctorJudges(t *testing.T) {
 		Links    []fleet.Link
 	}
 	g.Expect(json.Unmarshal([]byte(said), &told)).To(Succeed(), said)
-	g.Expect(told.Links).To(ConsistOf(And(HaveField("Median", BeNumerically(">", 0)), HaveField("URL", Not(ContainSubstring(":x@"))))))
+	g.Expect(told.Links).
+		To(ConsistOf(And(HaveField("Median", BeNumerically(">", 0)), HaveField("URL", Not(ContainSubstring(":x@"))))))
 	g.Expect(told.Findings).To(ContainElements(
-		And(HaveField("Check", "sync"), HaveField("Level", levelOK), HaveField("Text", HaveSuffix("syncs what it acknowledges"))),
+		And(HaveField("Check", "sync"), HaveField("Level", levelOK),
+			HaveField("Text", HaveSuffix("syncs what it acknowledges"))),
 		And(HaveField("Check", "rights"), HaveField("Level", levelNote)),
 		And(HaveField("Check", "replicas"), HaveField("Level", levelNote)),
 	))
 	said, err = doctor("mute", "--role", "operator", "--monitor", "ftp://x")
 	g.Expect(err).To(MatchError(MatchRegexp(`^1 of \d+ findings are bad$`)), said)
-	g.Expect(said).To(And(ContainSubstring("want a URL such as http://10.0.0.1:8222"), ContainSubstring("may subscribe to F.o.*, which the operator does not need")))
+	g.Expect(said).To(And(ContainSubstring("want a URL such as http://10.0.0.1:8222"),
+		ContainSubstring("may subscribe to F.o.*, which the operator does not need")))
 	said, err = doctor("all", "--servers", b.URL()+",nats://all:x@127.0.0.1:1")
 	g.Expect(err).To(HaveOccurred(), said)
 }

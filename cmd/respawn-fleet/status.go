@@ -80,7 +80,8 @@ func printStatus(w io.Writer, s *fleet.Status) {
 		fmt.Fprintf(w, "the queue is paused%s: respawn-fleet resume goes on\n", pausedFor(s))
 	}
 	for _, r := range s.Behind {
-		fmt.Fprintf(w, "broker %s is %s, %d operations behind\n", r.Server, map[bool]string{true: "away", false: "catching up"}[r.Away], r.Lag)
+		fmt.Fprintf(w, "broker %s is %s, %d operations behind\n",
+			r.Server, map[bool]string{true: "away", false: "catching up"}[r.Away], r.Lag)
 	}
 	if len(s.Nodes) == 0 {
 		fmt.Fprintln(w, "no node is there: respawn-fleet node starts one")
@@ -90,7 +91,8 @@ func printStatus(w io.Writer, s *fleet.Status) {
 	}
 	for _, o := range s.Owners {
 		if !o.Answers {
-			fmt.Fprintf(w, "owner %s does not answer, and has %d tasks in the queue: it ended, and nodes drop them a minute after they get them, or it is cut off\n", o.ID, o.Stored)
+			fmt.Fprintf(w, "owner %s does not answer, and has %d tasks in the queue: it ended, and nodes drop them a "+
+				"minute after they get them, or it is cut off\n", o.ID, o.Stored)
 			continue
 		}
 		fmt.Fprintf(w, "owner %s (pid %d on %s): %d outstanding", o.ID, o.PID, o.Host, o.Outstanding)
@@ -99,10 +101,12 @@ func printStatus(w io.Writer, s *fleet.Status) {
 		}
 		fmt.Fprintln(w)
 		if o.Stats != (fleet.Stats{}) {
-			fmt.Fprintf(w, "  since its start: %d times a task was stored again that the broker had lost, %d results refused, %d tasks given up\n", o.Repaired, o.Stale, o.Abandoned)
+			fmt.Fprintf(w, "  since its start: %d times a task was stored again that the broker had lost, %d results "+
+				"refused, %d tasks given up\n", o.Repaired, o.Stale, o.Abandoned)
 		}
 		if o.Blind {
-			fmt.Fprintln(w, "  it was cut off from the broker or held up just now, and judges nobody until two seconds later")
+			fmt.Fprintln(w,
+				"  it was cut off from the broker or held up just now, and judges nobody until two seconds later")
 		}
 		for _, n := range o.Nodes {
 			if why := suspicion(n); why != "" {
@@ -145,10 +149,12 @@ func ago(m fleet.Milliseconds) string {
 func suspicion(n fleet.NodeInfo) string {
 	switch n.State {
 	case "suspect":
-		return fmt.Sprintf("suspected: the broker says that nobody listens at its address (%d times in a row), and it was last heard %s ago; its tasks may run elsewhere, and nobody is blamed",
+		return fmt.Sprintf("suspected: the broker says that nobody listens at its address (%d times in a row), and "+
+			"it was last heard %s ago; its tasks may run elsewhere, and nobody is blamed",
 			n.Refusals, ago(n.Silent))
 	case "gone":
-		return fmt.Sprintf("given up: it was last heard %s ago. It may be stopped or cut off: nobody is blamed", ago(n.Silent))
+		return fmt.Sprintf("given up: it was last heard %s ago. It may be stopped or cut off: nobody is blamed",
+			ago(n.Silent))
 	case "ended":
 		return "dead: another process of its name on its host has taken its place; what ran there is blamed"
 	}
@@ -160,7 +166,8 @@ func suspicion(n fleet.NodeInfo) string {
 
 // suspected is what is held against a task, in words.
 func suspected(t fleet.TaskInfo) string {
-	text := fmt.Sprintf("%d nodes were lost with it, %d of a budget of %d ends are its own; it runs alone at its node", t.NodesLost, t.Blamed, t.Budget)
+	text := fmt.Sprintf("%d nodes were lost with it, %d of a budget of %d ends are its own; it runs alone at its node",
+		t.NodesLost, t.Blamed, t.Budget)
 	if t.RunsIn > 0 {
 		text += fmt.Sprintf(", in %s at the earliest", ago(t.RunsIn))
 	}
@@ -169,7 +176,8 @@ func suspected(t fleet.TaskInfo) string {
 
 func printTasks(w io.Writer, s *fleet.Status) {
 	for _, t := range s.Tasks {
-		fmt.Fprintf(w, "task %s.%d: %s, %s, submitted %s ago, key %s\n", t.Owner, t.ID, t.Task, t.Delivery, ago(t.Age), t.Key)
+		fmt.Fprintf(w, "task %s.%d: %s, %s, submitted %s ago, key %s\n",
+			t.Owner, t.ID, t.Task, t.Delivery, ago(t.Age), t.Key)
 		fmt.Fprintf(w, "  %s: %s\n", t.State, why(s, t))
 		for _, h := range t.Holders {
 			fmt.Fprintf(w, "  at %s (%s), which is %s: %s\n", h.Name, h.Node, h.State, h.Task)
@@ -187,9 +195,11 @@ func printTasks(w io.Writer, s *fleet.Status) {
 func why(s *fleet.Status, t fleet.TaskInfo) string {
 	switch t.State {
 	case fleet.TaskWaiting:
-		return "its owner has as many others in the queue as one may have (16,384 tasks, or 16 MiB of arguments); it follows when these settle"
+		return "its owner has as many others in the queue as one may have (16,384 tasks, or 16 MiB of arguments); it " +
+			"follows when these settle"
 	case fleet.TaskStoring:
-		return "the broker has not confirmed that it has it; it is put there again each second. Is a majority of the brokers up? Is the queue full?"
+		return "the broker has not confirmed that it has it; it is put there again each second. Is a majority of the " +
+			"brokers up? Is the queue full?"
 	case fleet.TaskReturned:
 		return returned(t)
 	case fleet.TaskHeld:
@@ -213,16 +223,20 @@ func why(s *fleet.Status, t fleet.TaskInfo) string {
 	case t.Returned > 0:
 		return returned(t)
 	}
-	return "it is the next that a node with a free worker takes; if one has taken it and is lost, its owner looks for it within five seconds"
+	return "it is the next that a node with a free worker takes; if one has taken it and is lost, its owner looks " +
+		"for it within five seconds"
 }
 
 func returned(t fleet.TaskInfo) string {
 	text := fmt.Sprintf("nodes gave it back %d times: their pools are full, closed, or do not come up", t.Returned)
 	switch t.Misfit {
 	case "unknown task":
-		text = fmt.Sprintf("nodes gave it back %d times: no program there registers %q; start nodes of one that does", t.Returned, t.Task)
+		text = fmt.Sprintf("nodes gave it back %d times: no program there registers %q; start nodes of one that does",
+			t.Returned, t.Task)
 	case "other workers":
-		text = fmt.Sprintf("nodes gave it back %d times: it is for workers in another language than theirs (docs/workers.md)", t.Returned)
+		text = fmt.Sprintf(
+			"nodes gave it back %d times: it is for workers in another language than theirs (docs/workers.md)",
+			t.Returned)
 	}
 	if t.RunsIn > 0 {
 		text += fmt.Sprintf("; it is offered again in %s", ago(t.RunsIn))
@@ -264,7 +278,9 @@ may submit. It takes a broker of nats-server 2.11 or later; one that forgets its
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("for") && d <= 0 {
-				return &usageError{fmt.Errorf("--for %v: want a positive duration, or none for a pause until it is resumed", d)}
+				return &usageError{
+					fmt.Errorf("--for %v: want a positive duration, or none for a pause until it is resumed", d),
+				}
 			}
 			err := fleet.Pause(cmd.Context(), r.get(), d)
 			if err == nil {
@@ -307,7 +323,8 @@ within a second are removed; an owner that lives puts them there again. What nod
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !yes {
-				return &usageError{errors.New("purge gives up all tasks that wait, of all programs: say --yes if that is meant; respawn-fleet status counts them")}
+				return &usageError{errors.New("purge gives up all tasks that wait, of all programs: say --yes if " +
+					"that is meant; respawn-fleet status counts them")}
 			}
 			p, err := fleet.Purge(cmd.Context(), r.get())
 			switch {
@@ -316,7 +333,8 @@ within a second are removed; an owner that lives puts them there again. What nod
 			case asJSON:
 				return printJSON(cmd.OutOrStdout(), p)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d tasks settled by %d owners, %d removed of owners that are gone\n", p.Settled, p.Owners, p.Removed)
+			fmt.Fprintf(cmd.OutOrStdout(), "%d tasks settled by %d owners, %d removed of owners that are gone\n",
+				p.Settled, p.Owners, p.Removed)
 			return nil
 		},
 	}

@@ -47,8 +47,10 @@ which are the workers, and brokers. What ends is started again after 100 ms and 
 					return &usageError{fmt.Errorf("--bug %q: want one of %s", bug, strings.Join(bugs, ", "))}
 				}
 			}
-			if d.config.InMemory = storage == "memory"; d.config.Disk != 0 && (d.config.InMemory || d.config.Disk < localfleet.LeastDisk) {
-				return &usageError{fmt.Errorf("--disk %d with --storage %s: want %d bytes or more, and --storage file", d.config.Disk, storage, localfleet.LeastDisk)}
+			if d.config.InMemory = storage == "memory"; d.config.Disk != 0 &&
+				(d.config.InMemory || d.config.Disk < localfleet.LeastDisk) {
+				return &usageError{fmt.Errorf("--disk %d with --storage %s: want %d bytes or more, and --storage file",
+					d.config.Disk, storage, localfleet.LeastDisk)}
 			}
 			return d.run(cmd.Context())
 		},
@@ -60,9 +62,12 @@ which are the workers, and brokers. What ends is started again after 100 ms and 
 	cmd.Flags().IntVar(&d.older, "older", 0, "nodes, the first ones, whose first process does not know the task echo")
 	cmd.Flags().IntVar(&d.budget, "budget", 0, "ends of nodes that a task may be blamed for (default: 5)")
 	cmd.Flags().StringVar(&storage, "storage", "memory", "where brokers keep the queue: memory or file")
-	cmd.Flags().Int64Var(&d.config.Memory, "memory", 0, "bytes that each node may use with its workers, by a cgroup (default: as many as there are)")
-	cmd.Flags().Int64Var(&d.config.Disk, "disk", 0, "bytes of a file system of its own, in memory, on which each broker keeps its files (default: that of temporary files)")
-	cmd.Flags().StringArrayVar(&d.bugs, "bug", nil, "break it at its edge, to see that a scenario would notice: "+strings.Join(bugs, ", "))
+	cmd.Flags().Int64Var(&d.config.Memory, "memory", 0,
+		"bytes that each node may use with its workers, by a cgroup (default: as many as there are)")
+	cmd.Flags().Int64Var(&d.config.Disk, "disk", 0, "bytes of a file system of its own, in memory, on which each "+
+		"broker keeps its files (default: that of temporary files)")
+	cmd.Flags().StringArrayVar(&d.bugs, "bug", nil,
+		"break it at its edge, to see that a scenario would notice: "+strings.Join(bugs, ", "))
 	return cmd
 }
 
@@ -106,8 +111,8 @@ type targetArg struct {
 
 type fields map[string]any
 
-// node has started this process, which is a worker of it. Once the node is dead, and the worker has not heard of it yet, somebody else is
-// its parent.
+// node has started this process, which is a worker of it. Once the node is dead, and the worker has not heard of it
+// yet, somebody else is its parent.
 var node = os.Getppid()
 
 // witnessed is what a driver's tasks do. Their node is the process that they name.
@@ -115,7 +120,9 @@ var witnessed = pool.Register("respawn-fleet.target", runWitnessed)
 
 func runWitnessed(ctx context.Context, in witnessedTask) (witnessedValue, error) {
 	began := monotonic.Now()
-	if !ofNode() { // it would have begun after the end of its node, which nobody could tell from one that runs though it has no reason to
+	if !ofNode() {
+		// it would have begun after the end of its node, which nobody could tell from one that runs though it has no
+		// reason to
 		return witnessedValue{}, pidfd.ErrEnded
 	}
 	if err := record(in.Witness, "\nS %d 0 %d %d\n", in.ID, node, began); err != nil {
@@ -126,7 +133,8 @@ func runWitnessed(ctx context.Context, in witnessedTask) (witnessedValue, error)
 	case <-ctx.Done():
 		return witnessedValue{}, ctx.Err()
 	}
-	return witnessedValue{in.N * in.N, node, in.Payload}, record(in.Witness, "\nE %d 0 %d %d %d\n", in.ID, node, began, monotonic.Now())
+	return witnessedValue{in.N * in.N, node, in.Payload}, record(in.Witness, "\nE %d 0 %d %d %d\n", in.ID, node, began,
+		monotonic.Now())
 }
 
 // echoed is witnessed by a name of its own, which nodes of an older program do not know.
@@ -139,8 +147,8 @@ func registerEchoed() (t pool.Task[witnessedTask, witnessedValue]) {
 	return pool.Register("respawn-fleet.echo", runWitnessed)
 }
 
-// notShort is how long the tasks last, in milliseconds, of which nodes are to take no more than they have workers: for two seconds after shorter
-// ones a node may get several of whatever comes, and another none.
+// notShort is how long the tasks last, in milliseconds, of which nodes are to take no more than they have workers: for
+// two seconds after shorter ones a node may get several of whatever comes, and another none.
 const notShort = 20
 
 // olderProgram is in the environment of a node that is to be of an older program.
@@ -226,7 +234,10 @@ func (d *driver) answer(ctx context.Context, r request) error {
 		if r.Protocol != 1 {
 			return fmt.Errorf("protocol %d: this driver speaks 1", r.Protocol)
 		}
-		d.say(fields{"op": "hello", "protocol": 2, "name": "respawn-fleet", "version": fleet.Version(), "can": append([]string{"workers", "pid", "witness", "echo", "account"}, slices.Sorted(maps.Keys(harms))...)})
+		d.say(fields{
+			"op": "hello", "protocol": 2, "name": "respawn-fleet", "version": fleet.Version(),
+			"can": append([]string{"workers", "pid", "witness", "echo", "account"}, slices.Sorted(maps.Keys(harms))...),
+		})
 	case "start":
 		return d.start(ctx, r)
 	case "workers":
@@ -308,7 +319,8 @@ func (d *driver) pids() []int {
 	return pids
 }
 
-// members are the nodes that live and have said that they are there, and the brokers that live and have answered. Slots are from 0.
+// members are the nodes that live and have said that they are there, and the brokers that live and have answered. Slots
+// are from 0.
 func (d *driver) members() []member {
 	there := []member{}
 	if d.fleet == nil || d.brokers == nil {

@@ -14,7 +14,8 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// The harness makes the same payload by itself, and so would any other driver: the numbers are those of docs/drivers.md.
+// The harness makes the same payload by itself, and so would any other driver: the numbers are those of
+// docs/drivers.md.
 func TestThePayloadOfAnEchoIsTheOneOfTheProtocol(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(targetArg{N: 17, Bytes: 4}.payload()).To(Equal([]byte{62, 210, 117, 76}))

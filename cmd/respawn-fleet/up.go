@@ -27,7 +27,10 @@ to reach the fleet, and keeps it up until Ctrl-C: what ends is started again und
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if c.Nodes < 1 || c.Workers < 1 || c.Brokers != 1 && c.Brokers != 3 && c.Brokers != 5 {
-				return &usageError{fmt.Errorf("--nodes %d --workers %d --brokers %d: want at least one of each, and 1, 3 or 5 brokers", c.Nodes, c.Workers, c.Brokers)}
+				return &usageError{
+					fmt.Errorf("--nodes %d --workers %d --brokers %d: want at least one of each, and 1, 3 or 5 brokers",
+						c.Nodes, c.Workers, c.Brokers),
+				}
 			}
 			return up(cmd.Context(), cmd.OutOrStdout(), c, once)
 		},
@@ -78,7 +81,8 @@ func up(ctx context.Context, w io.Writer, c localfleet.Config, once bool) (err e
 	if once {
 		return nil
 	}
-	fmt.Fprintf(w, "it is up until Ctrl-C. Look at it:  respawn-fleet status --servers %s\n", strings.TrimSpace(local.Servers()))
+	fmt.Fprintf(w, "it is up until Ctrl-C. Look at it:  respawn-fleet status --servers %s\n",
+		strings.TrimSpace(local.Servers()))
 	<-ctx.Done()
 	fmt.Fprintln(w, "going down")
 	return nil

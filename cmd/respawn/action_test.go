@@ -89,8 +89,8 @@ func absolute(g *WithT, path string) string {
 	return abs
 }
 
-// runner is a directory with what a CI system's machine has: respawn once it is "installed", go, and the tools that comment, which
-// write down what they are called with.
+// runner is a directory with what a CI system's machine has: respawn once it is "installed", go, and the tools that
+// comment, which write down what they are called with.
 func runner(g *WithT, t *testing.T) (dir, bin string) {
 	dir, bin = t.TempDir(), t.TempDir()
 	self, err := os.Executable()
@@ -117,7 +117,8 @@ esac
 	return dir, bin
 }
 
-const oneKill = "name: one\ntarget: {pool: {size: 2%s}}\nsettle: %s\nchaos:\n  - {fault: {signal: KILL}, when: {every: 100ms, times: 2}}\n"
+const oneKill = "name: one\ntarget: {pool: {size: 2%s}}\nsettle: %s\nchaos:\n" +
+	"  - {fault: {signal: KILL}, when: {every: 100ms, times: 2}}\n"
 
 func TestTheActionRunsGatesAndComments(t *testing.T) {
 	takes.Seconds(t)
@@ -126,7 +127,8 @@ func TestTheActionRunsGatesAndComments(t *testing.T) {
 	dir, bin := runner(g, t)
 	summary := filepath.Join(dir, "summary.md")
 	set := []string{
-		"PATH=" + bin + ":" + os.Getenv("PATH"), "GITHUB_ACTIONS=true", "GITHUB_STEP_SUMMARY=" + summary, "GITHUB_REF=refs/pull/12/merge",
+		"PATH=" + bin + ":" + os.Getenv("PATH"), "GITHUB_ACTIONS=true", "GITHUB_STEP_SUMMARY=" + summary,
+		"GITHUB_REF=refs/pull/12/merge",
 		"GITHUB_REPOSITORY=o/r",
 	}
 	steps := actionSteps(g, map[string]string{"inputs.scenarios": "*.yaml", "inputs.comment": "true"})
@@ -136,14 +138,17 @@ func TestTheActionRunsGatesAndComments(t *testing.T) {
 	g.Expect(ok).To(BeTrue())
 	g.Expect(out).To(ContainSubstring("gate: green"))
 	g.Expect(os.ReadFile(summary)).To(ContainSubstring("one"))
-	g.Expect(os.ReadFile(filepath.Join(dir, "calls"))).To(ContainSubstring("api --silent repos/o/r/issues/12/comments -F body=@respawn-out/gate.md"))
+	g.Expect(os.ReadFile(filepath.Join(dir, "calls"))).
+		To(ContainSubstring("api --silent repos/o/r/issues/12/comments -F body=@respawn-out/gate.md"))
 
 	write(g, filepath.Join(dir, "one.yaml"), fmt.Sprintf(oneKill, ", bugs: [kills-others]", "300ms"))
 	ok, out = onRunner(t, dir, steps, set...)
 	g.Expect(ok).To(BeFalse())
 	g.Expect(out).To(And(ContainSubstring("gate: red"), ContainSubstring("::error title=respawn one::")))
-	g.Expect(os.ReadFile(filepath.Join(dir, "calls"))).To(ContainSubstring("-X PATCH repos/o/r/issues/comments/77 -F body=@respawn-out/gate.md"))
-	g.Expect(os.ReadFile(filepath.Join(dir, "respawn-out", "gate.md"))).To(And(HavePrefix("<!-- respawn"), ContainSubstring("red")))
+	g.Expect(os.ReadFile(filepath.Join(dir, "calls"))).
+		To(ContainSubstring("-X PATCH repos/o/r/issues/comments/77 -F body=@respawn-out/gate.md"))
+	g.Expect(os.ReadFile(filepath.Join(dir, "respawn-out", "gate.md"))).
+		To(And(HavePrefix("<!-- respawn"), ContainSubstring("red")))
 
 	ok, out = onRunner(t, dir, actionSteps(g, nil), set...)
 	g.Expect(ok).To(BeFalse())
@@ -155,7 +160,10 @@ func TestTheActionRunsTestsOfAPoolOfOnesOwn(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	dir, bin := runner(g, t)
-	set := []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "GITHUB_ACTIONS=true", "GITHUB_STEP_SUMMARY=", "GITHUB_REF=refs/heads/main"}
+	set := []string{
+		"PATH=" + bin + ":" + os.Getenv("PATH"), "GITHUB_ACTIONS=true", "GITHUB_STEP_SUMMARY=",
+		"GITHUB_REF=refs/heads/main",
+	}
 	steps := actionSteps(g, map[string]string{"inputs.packages": "./scenarios/scenariotest -run ^TestResilience$"})
 	ok, out := onRunner(t, dir, steps, set...)
 	g.Expect(ok).To(BeTrue(), out)
@@ -191,16 +199,20 @@ func component(g *WithT, dir string, inputs map[string]string) pipeline {
 	return gitlab(g, filepath.Join(dir, "job.yml"))
 }
 
-// What was asked for reaches the command and go test, in the action and in the component; and a run that is no run is red, whatever
-// the gate would say of what is there.
+// What was asked for reaches the command and go test, in the action and in the component; and a run that is no run is
+// red, whatever the gate would say of what is there.
 func TestInputsReachTheCommandAndARunThatIsNoneIsRed(t *testing.T) {
 	g := NewWithT(t)
 	dir, bin := t.TempDir(), t.TempDir()
 	root := absolute(g, "../..")
-	write(g, filepath.Join(bin, "respawn"), "#!/bin/sh\necho \"respawn $*\" >>calls\n[ $1 = gate ] && echo gate: green || exit ${RUN:-0}\n")
-	write(g, filepath.Join(bin, "go"), fmt.Sprintf("#!/bin/sh\ncase $1 in list) echo %q ;; test) echo \"go $*\" >>calls; exit ${TEST:-0} ;; esac\n", root))
+	write(g, filepath.Join(bin, "respawn"),
+		"#!/bin/sh\necho \"respawn $*\" >>calls\n[ $1 = gate ] && echo gate: green || exit ${RUN:-0}\n")
+	write(g, filepath.Join(bin, "go"), fmt.Sprintf(
+		"#!/bin/sh\ncase $1 in list) echo %q ;; test) echo \"go $*\" >>calls; exit ${TEST:-0} ;; esac\n", root))
 	g.Expect(os.Mkdir(filepath.Join(dir, "before"), 0o755)).To(Succeed())
-	inputs := map[string]string{"scenarios": "a.yaml b", "packages": "./p -run ^X$", "policy": "p.yaml", "baseline": "before", "repeat": "3"}
+	inputs := map[string]string{
+		"scenarios": "a.yaml b", "packages": "./p -run ^X$", "policy": "p.yaml", "baseline": "before", "repeat": "3",
+	}
 	all := []string{
 		"respawn run a.yaml b --short --repeat 3 --out respawn-out", "go test -count=3 ./p -run ^X$",
 		"respawn gate respawn-out --policy p.yaml --baseline before --junit respawn-out/gate.xml",
@@ -212,16 +224,21 @@ func TestInputsReachTheCommandAndARunThatIsNoneIsRed(t *testing.T) {
 	}
 	ways := map[string]func(set ...string) bool{
 		"action": func(set ...string) bool {
-			ok, _ := onRunner(t, dir, actionSteps(g, words), append(set, path, "GITHUB_ACTIONS=true", "GITHUB_STEP_SUMMARY=", "GITHUB_REF=")...)
+			ok, _ := onRunner(t, dir, actionSteps(g, words),
+				append(set, path, "GITHUB_ACTIONS=true", "GITHUB_STEP_SUMMARY=", "GITHUB_REF=")...)
 			return ok
 		},
 		"component": func(set ...string) bool {
-			ok, _ := component(g, dir, inputs).run(t, dir, append(set, path, "GITHUB_ACTIONS=", "GITHUB_STEP_SUMMARY=")...)
+			ok, _ := component(g, dir, inputs).run(t, dir,
+				append(set, path, "GITHUB_ACTIONS=", "GITHUB_STEP_SUMMARY=")...)
 			return ok
 		},
 	}
 	for name, way := range ways {
-		for codes, want := range map[string]int{"RUN=0": 3, "RUN=1": 3, "RUN=3": 3, "RUN=4": 3, "RUN=5": 3, "RUN=2": 1, "RUN=127": 1, "TEST=1": 3, "TEST=2": 2} {
+		for codes, want := range map[string]int{
+			"RUN=0": 3, "RUN=1": 3, "RUN=3": 3, "RUN=4": 3, "RUN=5": 3, "RUN=2": 1, "RUN=127": 1, "TEST=1": 3,
+			"TEST=2": 2,
+		} {
 			_ = os.Remove(filepath.Join(dir, "calls"))
 			g.Expect(way(codes)).To(Equal(want == len(all)), "%s, %s", name, codes)
 			calls, err := os.ReadFile(filepath.Join(dir, "calls"))
@@ -238,14 +255,16 @@ func TestTheComponentOfGitLabDoesTheSame(t *testing.T) {
 	dir, bin := runner(g, t)
 	p := component(g, dir, map[string]string{"scenarios": "one.yaml"})
 	set := []string{
-		"PATH=" + bin + ":" + os.Getenv("PATH"), "GITHUB_ACTIONS=", "GITHUB_STEP_SUMMARY=", "RESPAWN_TOKEN=secret", "CI_MERGE_REQUEST_IID=5",
+		"PATH=" + bin + ":" + os.Getenv("PATH"), "GITHUB_ACTIONS=", "GITHUB_STEP_SUMMARY=", "RESPAWN_TOKEN=secret",
+		"CI_MERGE_REQUEST_IID=5",
 		"CI_API_V4_URL=https://gitlab.example/api/v4", "CI_PROJECT_ID=3",
 	}
 	write(g, filepath.Join(dir, "one.yaml"), fmt.Sprintf(oneKill, "", "20s"))
 	green, out := p.run(t, dir, set...)
 	g.Expect(green).To(BeTrue())
 	g.Expect(out).To(ContainSubstring("gate: green"))
-	g.Expect(os.ReadFile(filepath.Join(dir, "calls"))).To(ContainSubstring("https://gitlab.example/api/v4/projects/3/merge_requests/5/notes"))
+	g.Expect(os.ReadFile(filepath.Join(dir, "calls"))).
+		To(ContainSubstring("https://gitlab.example/api/v4/projects/3/merge_requests/5/notes"))
 
 	write(g, filepath.Join(dir, "one.yaml"), fmt.Sprintf(oneKill, ", bugs: [kills-others]", "300ms"))
 	green, out = p.run(t, dir, set...)

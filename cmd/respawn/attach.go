@@ -30,7 +30,8 @@ func (a *attachFlags) add(cmd *cobra.Command) {
 // errDry ends a command that was only to look.
 var errDry = errors.New("this was only to look")
 
-// consented looks at what the scenarios would strike that somebody else started, shows it, and asks. errDry: that was all.
+// consented looks at what the scenarios would strike that somebody else started, shows it, and asks. errDry: that was
+// all.
 func (a attachFlags) consented(cmd *cobra.Command, list []*scenarios.Scenario) error {
 	if (a.dry || a.yes) && !a.attach {
 		return usage("--dry-run and --yes go with --attach")
@@ -41,7 +42,8 @@ func (a attachFlags) consented(cmd *cobra.Command, list []*scenarios.Scenario) e
 		}
 		if !a.attach {
 			if _, attaches := s.Target.Settings.(kind.Looker); attaches {
-				return usage("%s strikes processes that run already: --attach allows that, and lists them first; --attach --dry-run only lists them", s.Name)
+				return usage("%s strikes processes that run already: --attach allows that, and lists them first; "+
+					"--attach --dry-run only lists them", s.Name)
 			}
 			continue
 		}
@@ -79,7 +81,8 @@ func show(w io.Writer, s *scenarios.Scenario, seen kind.Seen) {
 	for _, line := range attach.Describe(seen) {
 		fmt.Fprintln(w, "  "+printable(line))
 	}
-	fmt.Fprintf(w, "with %s, of which %d at least stay alive. Nothing else is touched, and nothing is ended with the run.\n",
+	fmt.Fprintf(w,
+		"with %s, of which %d at least stay alive. Nothing else is touched, and nothing is ended with the run.\n",
 		strings.Join(s.Faults(), ", "), s.LeastAlive())
 }
 

@@ -24,8 +24,9 @@ over the runs. All of it takes about two minutes on two cores.
 
 Exits with 1 when a result is wrong (a task lost, a slot that stays empty), not when a
 goal is missed: that depends on the machine too.`,
-		Example: "  respawn bench\n  respawn bench --only roundtrip --only recovery --runs 9\n  respawn bench --json >figures.json",
-		Args:    cobra.NoArgs,
+		Example: "  respawn bench\n  respawn bench --only roundtrip --only recovery --runs 9\n" +
+			"  respawn bench --json >figures.json",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.Runs < 1 {
 				return usage("--runs is %d: want at least 1", o.Runs)
@@ -57,12 +58,14 @@ goal is missed: that depends on the machine too.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&o.Only, "only", nil, "measure this group only (repeat for more): "+strings.Join(bench.Names(), ", "))
+	f.StringArrayVar(&o.Only, "only", nil,
+		"measure this group only (repeat for more): "+strings.Join(bench.Names(), ", "))
 	f.IntVar(&o.Runs, "runs", 5, "runs that each median is over")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the victims' order")
 	f.StringVar(&profile, "cpuprofile", "", "write a CPU profile of this process, the parent, to the file")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
-	_ = cmd.RegisterFlagCompletionFunc("only", cobra.FixedCompletions(bench.Names(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("only",
+		cobra.FixedCompletions(bench.Names(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

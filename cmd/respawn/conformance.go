@@ -61,7 +61,8 @@ func newProtocol(p protocol) *cobra.Command {
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage("unknown command %q for %q: %s", args[0], cmd.CommandPath(), nearest.Meant(args[0], []string{"check"}))
+				return usage("unknown command %q for %q: %s", args[0], cmd.CommandPath(),
+					nearest.Meant(args[0], []string{"check"}))
 			}
 			return cmd.Help()
 		},

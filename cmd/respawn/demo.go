@@ -192,7 +192,8 @@ func (d *demo) print(w io.Writer) {
 	for _, l := range d.Before {
 		fmt.Fprintln(w, " ", l.Listing)
 	}
-	fmt.Fprintf(w, "\nSIGKILL to pid %d. %d workers again, one of them new:\n  %s\n", d.Killed.PID, len(d.After), d.Killed.Listing)
+	fmt.Fprintf(w, "\nSIGKILL to pid %d. %d workers again, one of them new:\n  %s\n",
+		d.Killed.PID, len(d.After), d.Killed.Listing)
 	for _, l := range d.After {
 		mark := ""
 		if l.PID != d.Before[l.Slot].PID {
@@ -205,6 +206,7 @@ func (d *demo) print(w io.Writer) {
 		fmt.Fprintf(w, "  slot %d: %d² = %d from pid %d\n", a.Slot, a.Arg, a.Square, a.PID)
 	}
 	if d.Recovered {
-		fmt.Fprintf(w, "\nRecovered: the killed slot answered %s after the kill.\n", reports.Value("slot.recovery.max", d.RecoveryMS/1000))
+		fmt.Fprintf(w, "\nRecovered: the killed slot answered %s after the kill.\n",
+			reports.Value("slot.recovery.max", d.RecoveryMS/1000))
 	}
 }

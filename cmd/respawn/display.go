@@ -207,7 +207,10 @@ func printSummary(w io.Writer, entries []reports.IndexEntry) {
 		if e.Skipped != "" {
 			word = "SKIPPED"
 		}
-		rows = append(rows, []string{word, printable(e.Name()), e.Confirmed(), cmp.Or(e.Recovery(), "–"), reports.Value("tasks.wall", e.DurationS)})
+		rows = append(rows, []string{
+			word, printable(e.Name()), e.Confirmed(), cmp.Or(e.Recovery(), "–"),
+			reports.Value("tasks.wall", e.DurationS),
+		})
 	}
 	fmt.Fprintln(w)
 	_ = columns.Write(w, room(w), rows)

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"github.com/respawn-go/respawn/internal/takes"
 	"io"
 	"strings"
 	"testing"
@@ -11,6 +10,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios"
 )
@@ -20,8 +20,8 @@ type kept struct{ io.Writer }
 
 func (kept) Close() error { return nil }
 
-// Without a terminal each kill and each recovery is a line as it happens, and every five seconds there is one with the figures; of a
-// storm some lines are told, and the rest is counted.
+// Without a terminal each kill and each recovery is a line as it happens, and every five seconds there is one with the
+// figures; of a storm some lines are told, and the rest is counted.
 func TestLogTellsKillsAndRecoveriesAsTheyHappen(t *testing.T) {
 	g := NewWithT(t)
 	var out bytes.Buffer
@@ -94,6 +94,7 @@ func TestSeveralRunsAreSummedUpInATable(t *testing.T) {
 		{Report: &reports.Report{Facts: reports.Facts{Scenario: "other", Skipped: "no cgroup"}}, Dir: "other"},
 	})
 	g.Expect(strings.Split(out.String(), "\n")).To(Equal([]string{
-		"", "verdict  run     faults  recovery  took", "PASS     mine.2  1,200   5.1ms     2.5s", "SKIPPED  other   0       –         0s", "",
+		"", "verdict  run     faults  recovery  took", "PASS     mine.2  1,200   5.1ms     2.5s",
+		"SKIPPED  other   0       –         0s", "",
 	}))
 }

@@ -51,8 +51,8 @@ func usage(format string, args ...any) error {
 	return &exitError{exitUsage, fmt.Errorf(format, args...)}
 }
 
-// exitCode tells the error in one line and returns the code to exit with. An error without a code is cobra's, of the command
-// line: what a command returns without one has been made the harness's own by harnessed.
+// exitCode tells the error in one line and returns the code to exit with. An error without a code is cobra's, of the
+// command line: what a command returns without one has been made the harness's own by harnessed.
 func exitCode(ctx context.Context, err error, stderr io.Writer) int {
 	var e *exitError
 	var stop stopped

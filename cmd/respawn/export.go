@@ -42,7 +42,9 @@ Of the tasks that ended well at their first attempt 1,000 are kept (--tasks), of
 				return usage("%w", err)
 			}
 			if left > 0 {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s that ended well at the first attempt are left out: --tasks -1 keeps all\n", counted(left, "task"))
+				fmt.Fprintf(cmd.ErrOrStderr(),
+					"%s that ended well at the first attempt are left out: --tasks -1 keeps all\n",
+					counted(left, "task"))
 			}
 			if out == "" {
 				return write(cmd.OutOrStdout())

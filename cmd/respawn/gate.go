@@ -39,8 +39,10 @@ In GitHub Actions it also writes annotations and the step summary; --junit is fo
 		Args:    needs("which directory of reports?", false),
 		RunE:    func(cmd *cobra.Command, args []string) error { return decide(cmd, args[0], f) },
 	}
-	cmd.Flags().StringVar(&f.policy, "policy", "", "policy file: which scenarios must be there, which verdicts are allowed")
-	cmd.Flags().StringArrayVar(&f.baselines, "baseline", nil, "directory of earlier reports to compare with, or of several releases' (repeat for more)")
+	cmd.Flags().StringVar(&f.policy, "policy", "",
+		"policy file: which scenarios must be there, which verdicts are allowed")
+	cmd.Flags().StringArrayVar(&f.baselines, "baseline", nil,
+		"directory of earlier reports to compare with, or of several releases' (repeat for more)")
 	cmd.Flags().StringVar(&f.junit, "junit", "", "write the decision to this file as JUnit XML, a test case a scenario")
 	cmd.Flags().StringVar(&f.badge, "badge", "", "write the decision to this file as a badge, an SVG picture")
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print the decision as JSON")
@@ -61,7 +63,8 @@ func decide(cmd *cobra.Command, dir string, f gateFlags) error {
 		return err
 	}
 	runs, unread, err := read(dir, p)
-	if errors.Is(err, reports.ErrNoReports) && f.badge != "" { // the badge of the last time would say what does not hold
+	if errors.Is(err, reports.ErrNoReports) && f.badge != "" {
+		// the badge of the last time would say what does not hold
 		err = errors.Join(err, reports.WriteFile(f.badge, ci.Decision{}.Badge))
 	}
 	if err != nil {
@@ -111,7 +114,9 @@ func decide(cmd *cobra.Command, dir string, f gateFlags) error {
 
 // writable tells before anything is read which of the files cannot be written.
 func (f gateFlags) writable() error {
-	for flag, path := range map[string]string{"--junit": f.junit, "--badge": f.badge, "GITHUB_STEP_SUMMARY": ci.StepSummary()} {
+	for flag, path := range map[string]string{
+		"--junit": f.junit, "--badge": f.badge, "GITHUB_STEP_SUMMARY": ci.StepSummary(),
+	} {
 		if path == "" {
 			continue
 		}
@@ -137,8 +142,8 @@ func (f gateFlags) write(d ci.Decision) error {
 	return errors.Join(junit, badge)
 }
 
-// read is the runs in the directory, and what could not be read of them. A directory without any is a mistake, unless a policy
-// says what is missing there.
+// read is the runs in the directory, and what could not be read of them. A directory without any is a mistake, unless a
+// policy says what is missing there.
 func read(dir string, p ci.Policy) (runs []*reports.Report, unread []*reports.UnreadError, err error) {
 	entries, err := reports.Judged(dir)
 	for _, e := range entries {

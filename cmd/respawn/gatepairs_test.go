@@ -18,7 +18,8 @@ import (
 	"github.com/respawn-go/respawn/reports"
 )
 
-var pairs = flag.Int("pairs", 0, "how many pairs of repeated runs TestGateOverPairs compares; a pair takes most of a minute")
+var pairs = flag.Int("pairs", 0,
+	"how many pairs of repeated runs TestGateOverPairs compares; a pair takes most of a minute")
 
 // The gate on real runs: each time a baseline, the same again, and the same with boots that take as much longer as the
 // baseline took to recover. It must be red on the last and never on the second.

@@ -13,8 +13,8 @@ import (
 	"github.com/respawn-go/respawn/internal/takes"
 )
 
-// The guide in docs/gate.md is typed as it stands: its files are made, its commands are run one after the other, and what it
-// shows of their output is there, in that order.
+// The guide in docs/gate.md is typed as it stands: its files are made, its commands are run one after the other, and
+// what it shows of their output is there, in that order.
 func TestTheGuideOfTheGateDoesWhatItSays(t *testing.T) {
 	takes.Long(t) // it builds a module of its own and runs it six times
 	g := NewWithT(t)
@@ -31,7 +31,8 @@ func TestTheGuideOfTheGateDoesWhatItSays(t *testing.T) {
 	self, err := exec.LookPath("respawn")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(os.Symlink(self, filepath.Join(bin, "respawn"))).To(Succeed())
-	files := regexp.MustCompile("(?s)[*][*]([\\w./-]+)[*][*]:\n\n```(?:go|yaml)\n(.*?)```\n").FindAllStringSubmatch(guide, -1)
+	files := regexp.MustCompile("(?s)[*][*]([\\w./-]+)[*][*]:\n\n```(?:go|yaml)\n(.*?)```\n").
+		FindAllStringSubmatch(guide, -1)
 	g.Expect(files).To(HaveLen(3))
 	for _, f := range files {
 		g.Expect(os.MkdirAll(filepath.Dir(filepath.Join(dir, f[1])), 0o755)).To(Succeed())
@@ -44,7 +45,8 @@ func TestTheGuideOfTheGateDoesWhatItSays(t *testing.T) {
 			command, shown, _ := strings.Cut(lines, "\n")
 			cmd := exec.Command("bash", "-c", command)
 			cmd.Dir = dir
-			cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "TMPDIR="+t.TempDir(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off", "RESPAWN_OUT=", "RESPAWN_REPLAY=", "GITHUB_ACTIONS=")
+			cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "TMPDIR="+t.TempDir(), "GOFLAGS=-mod=mod",
+				"GOPROXY=off", "GOWORK=off", "RESPAWN_OUT=", "RESPAWN_REPLAY=", "GITHUB_ACTIONS=")
 			out, _ := cmd.CombinedOutput() // what it shows tells
 			rest := string(out)
 			for line := range strings.Lines(shown) {

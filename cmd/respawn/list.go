@@ -17,16 +17,19 @@ func newList() *cobra.Command {
 	var asJSON bool
 	kinds := []string{"scenarios", "targets", "faults", "metrics", "floors", "tasks", "bugs"}
 	cmd := &cobra.Command{
-		Use:     "list [scenarios|targets|faults|metrics|floors|tasks|bugs]",
-		Short:   "List the library, and everything a scenario can name",
-		Long:    "List the scenarios of the library, the targets, the faults, the metrics for conditions, the floors that limits\nmay be multiples of, the built-in tasks, and the bugs that can be put at the edge of the pool.",
+		Use:   "list [scenarios|targets|faults|metrics|floors|tasks|bugs]",
+		Short: "List the library, and everything a scenario can name",
+		Long: "List the scenarios of the library, the targets, the faults, the metrics for conditions, the floors " +
+			"that limits\nmay be multiples of, the built-in tasks, and the bugs that can be put at the edge of " +
+			"the pool.",
 		Example: "  respawn list\n  respawn list metrics",
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) > 1:
 				return usage("one list at a time, or all of them without a word: run 'respawn list --help'")
 			case len(args) == 1 && !slices.Contains(kinds, args[0]):
-				return usage("there is no list %q: %s: run 'respawn list --help'", args[0], nearest.Meant(args[0], kinds))
+				return usage("there is no list %q: %s: run 'respawn list --help'",
+					args[0], nearest.Meant(args[0], kinds))
 			}
 			return nil
 		},

@@ -10,7 +10,8 @@ import (
 )
 
 func main() {
-	pool.Main() // early has called it for workers; here are the roles that need the rest of the program, such as a driver's
+	// early has called it for workers; here are the roles that need the rest of the program, such as a driver's
+	pool.Main()
 	os.Exit(run(os.Args[1:]))
 }
 

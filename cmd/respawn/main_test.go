@@ -30,7 +30,8 @@ func TestMain(m *testing.M) {
 // tests are those of this program, where it is not started as a command.
 type tests struct{ *testing.M }
 
-// Run sees to it that signals which a shell has it ignore, as of what it runs in the background, reach the commands that it starts.
+// Run sees to it that signals which a shell has it ignore, as of what it runs in the background, reach the commands
+// that it starts.
 func (t tests) Run() int {
 	takes.SideBySide(6)
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGHUP} {
@@ -86,8 +87,8 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	expect(ts, args[0], cmd.Run())
 }
 
-// signals makes the command that takes CODE PATTERN COMMAND…: COMMAND gets the signal once a line of its stderr matches, and
-// exits with that code. What it printed there goes to stderr.txt.
+// signals makes the command that takes CODE PATTERN COMMAND…: COMMAND gets the signal once a line of its stderr
+// matches, and exits with that code. What it printed there goes to stderr.txt.
 func signals(signal os.Signal) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		if neg || len(args) < 3 {

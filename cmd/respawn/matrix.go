@@ -38,8 +38,10 @@ project's pool broke a promise.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Family, "family", "", "which targets: "+strings.Join(matrix.Families(), ", ")+" (default the first)")
-	f.StringSliceVar(&o.Targets, "targets", nil, "some of "+strings.Join(matrix.Targets(""), ", ")+" or of another family (default all), or NAME=COMMAND for a driver of your own")
-	f.StringSliceVar(&o.Scenarios, "scenario", nil, "scenarios of the family or of the library (default "+strings.Join(matrix.Scenarios(""), ", ")+", or all of another family)")
+	f.StringSliceVar(&o.Targets, "targets", nil, "some of "+strings.Join(matrix.Targets(""), ", ")+
+		" or of another family (default all), or NAME=COMMAND for a driver of your own")
+	f.StringSliceVar(&o.Scenarios, "scenario", nil, "scenarios of the family or of the library (default "+
+		strings.Join(matrix.Scenarios(""), ", ")+", or all of another family)")
 	f.StringVar(&o.Out, "out", "respawn-matrix", "directory for the reports")
 	f.IntVar(&o.Repeat, "repeat", 1, "run each cell so often, with one seed after another")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the first run of each cell")
@@ -62,7 +64,8 @@ func runMatrix(cmd *cobra.Command, o matrix.Options, asJSON bool) error {
 			one.Lock()
 			defer one.Unlock()
 			if r != nil {
-				fmt.Fprintf(out, "%-16s %-16s %6s  %s: %s\n", target, scenario, reports.Value("tasks.wall", r.DurationS), r.Verdict, printable(r.Cause))
+				fmt.Fprintf(out, "%-16s %-16s %6s  %s: %s\n", target, scenario,
+					reports.Value("tasks.wall", r.DurationS), r.Verdict, printable(r.Cause))
 			}
 		}
 	}
@@ -100,7 +103,9 @@ func ourVerdict(m *reports.Matrix) error {
 		for i := range t.Cells {
 			c := &t.Cells[i]
 			if code := c.Verdict().ExitCode(); m.Family == "pools" && t.Name == "respawn" && code != exitPass {
-				return &exitError{code, fmt.Errorf("%s: this project's pool: %s: %s", c.Scenario, c.Verdict(), c.Cause())}
+				return &exitError{
+					code, fmt.Errorf("%s: this project's pool: %s: %s", c.Scenario, c.Verdict(), c.Cause()),
+				}
 			}
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// output is what a command prints to. It remembers the first write that failed, so that no command has to look at each: what
-// was asked for and got lost is the harness's own error. That whoever read has gone is none: they want no more.
+// output is what a command prints to. It remembers the first write that failed, so that no command has to look at each:
+// what was asked for and got lost is the harness's own error. That whoever read has gone is none: they want no more.
 type output struct {
 	file *os.File
 	err  error
@@ -50,8 +50,8 @@ func (o *output) lost(err error) error {
 	return &exitError{exitHarness, fmt.Errorf("print the result: %w", o.err)}
 }
 
-// screen is where progress is shown. Who writes to it never waits: what cannot be shown, because nobody reads or the terminal was
-// stopped, is left out, for a run that waited for its spectators would measure them.
+// screen is where progress is shown. Who writes to it never waits: what cannot be shown, because nobody reads or the
+// terminal was stopped, is left out, for a run that waited for its spectators would measure them.
 type screen struct {
 	parts chan []byte
 	shown chan struct{} // closed once everything was

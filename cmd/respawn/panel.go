@@ -14,9 +14,9 @@ import (
 	"github.com/respawn-go/respawn/scenarios"
 )
 
-// panel shows a run on a terminal, in place: how far it is, its figures, a cell for each slot, and what happened last. A goroutine
-// of its own draws, so that a terminal that was stopped holds up nobody. The cursor stays below what was drawn and is never hidden:
-// however the command ends, there is nothing to restore.
+// panel shows a run on a terminal, in place: how far it is, its figures, a cell for each slot, and what happened last.
+// A goroutine of its own draws, so that a terminal that was stopped holds up nobody. The cursor stays below what was
+// drawn and is never hidden: however the command ends, there is nothing to restore.
 type panel struct {
 	w       io.Writer
 	name    string
@@ -54,7 +54,10 @@ const (
 )
 
 func newPanel(w io.Writer, name string) *panel {
-	d := &panel{w: w, name: printable(name), colours: wantsColour(), stop: make(chan struct{}), stopped: make(chan struct{}), at: time.Now()}
+	d := &panel{
+		w: w, name: printable(name), colours: wantsColour(), stop: make(chan struct{}), stopped: make(chan struct{}),
+		at: time.Now(),
+	}
 	d.size = func() (int, int) { return extent(w) }
 	go d.watch()
 	return d
@@ -131,9 +134,9 @@ func (d *panel) watch() {
 	}
 }
 
-// draw puts these lines in the place of those that are there, in one write, which is shown whole where the terminal can do that.
-// What was drawn for a wider window is taken to be broken into several rows by now, as terminals do; what has left the window
-// thereby stays where it is scrolled back to.
+// draw puts these lines in the place of those that are there, in one write, which is shown whole where the terminal can
+// do that. What was drawn for a wider window is taken to be broken into several rows by now, as terminals do; what has
+// left the window thereby stays where it is scrolled back to.
 func (d *panel) draw(lines []line, wide int) {
 	up := 0
 	for _, n := range d.drawn {
@@ -187,8 +190,8 @@ func (l line) paint(colours bool) string {
 	return out.String()
 }
 
-// lines is the panel for a window of that size, its last column and its last row left free: figures whole on as many lines as they
-// take, then the slots, then what happened last, as far as there is room.
+// lines is the panel for a window of that size, its last column and its last row left free: figures whole on as many
+// lines as they take, then the slots, then what happened last, as far as there is room.
 func (d *panel) lines(p scenarios.Progress, news []happened, wide, high int) (list []line) {
 	wide, high = max(1, wide-1), max(1, high-1)
 	for _, text := range flow(figures(p), wide) {
@@ -242,8 +245,8 @@ var looks = [...]struct{ mark, colour, word string }{
 	scenarios.SlotDown:     {"×", "31", "down"},
 }
 
-// slots is a cell for each slot, and before them how many are in which state. Where there is no room for so many, a cell stands
-// for several and shows the one of them that asks most for attention.
+// slots is a cell for each slot, and before them how many are in which state. Where there is no room for so many, a
+// cell stands for several and shows the one of them that asks most for attention.
 func slots(states []scenarios.SlotState, wide, high int) (list []line) {
 	if len(states) == 0 {
 		return nil

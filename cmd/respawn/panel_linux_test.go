@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"github.com/respawn-go/respawn/internal/takes"
 	"io"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/scenarios"
 )
 
@@ -37,7 +37,8 @@ func pseudoTerminal(t *testing.T, wide, high int) (tty *os.File, shown *terminal
 	shown = newTerminal(wide, high)
 	resize = func(wide, high int) {
 		shown.resize(wide, high)
-		g.Expect(unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(wide), Row: uint16(high)})).To(Succeed())
+		g.Expect(unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(wide), Row: uint16(high)})).
+			To(Succeed())
 	}
 	resize(wide, high)
 	read := make(chan struct{})
@@ -57,14 +58,15 @@ func pseudoTerminal(t *testing.T, wide, high int) (tty *os.File, shown *terminal
 func storm(slots int) scenarios.Progress {
 	p := scenarios.Progress{
 		At: 12 * time.Second, Planned: 34 * time.Second, Stage: "chaos", Ready: slots - 1, Want: slots,
-		Confirmed: 1234, Failed: 3, Recovered: 1233, Waiting: 1, Tasks: 1_276_355, Bad: 21, Slots: make([]scenarios.SlotState, slots),
+		Confirmed: 1234, Failed: 3, Recovered: 1233, Waiting: 1, Tasks: 1_276_355, Bad: 21,
+		Slots: make([]scenarios.SlotState, slots),
 	}
 	p.Slots[slots/2], p.Slots[1], p.Slots[2] = scenarios.SlotDown, scenarios.SlotStarting, scenarios.SlotStruck
 	return p
 }
 
-// The figures are whole, each slot is in a cell and what happened last is below, in windows of all sizes, and also after the window
-// has got another one; when the panel ends, nothing is left of it but what was said.
+// The figures are whole, each slot is in a cell and what happened last is below, in windows of all sizes, and also
+// after the window has got another one; when the panel ends, nothing is left of it but what was said.
 func TestThePanelStaysInPlaceInWindowsOfAllSizes(t *testing.T) {
 	for _, wide := range []int{20, 40, 80, 200} {
 		for _, slots := range []int{8, 100, 1000} {
@@ -76,7 +78,9 @@ func TestThePanelStaysInPlaceInWindowsOfAllSizes(t *testing.T) {
 				d := newPanel(tty, "a-scenario")
 				p := storm(slots)
 				for n := 1; n <= 20; n++ {
-					p.News = fmt.Sprintf("#%d signal KILL on slot %d pid 123 (busy): back as pid %d after 5.1ms, and 漢字", n, n%slots, 1000+n)
+					p.News = fmt.Sprintf(
+						"#%d signal KILL on slot %d pid 123 (busy): back as pid %d after 5.1ms, and 漢字",
+						n, n%slots, 1000+n)
 					d.update(p)
 				}
 				whole := func(tasks string, wide, high int) func(g Gomega) {
@@ -95,7 +99,8 @@ func TestThePanelStaysInPlaceInWindowsOfAllSizes(t *testing.T) {
 						}
 						g.Expect(strings.Count(text, "\n")+1).To(BeNumerically("<=", high), text)
 						if slots == 8 || wide == 200 {
-							g.Expect(strings.Count(text, "■")).To(Equal(slots-3+1), "a cell a slot, and the legend\n"+text)
+							g.Expect(strings.Count(text, "■")).To(Equal(slots-3+1),
+								"a cell a slot, and the legend\n"+text)
 						}
 					}
 				}
@@ -153,7 +158,8 @@ func TestCtrlCTakesThePanelOffTheTerminal(t *testing.T) {
 	g.Expect(os.WriteFile(filepath.Join(cmd.Dir, "stormy.yaml"), []byte(stormy), 0o600)).To(Succeed())
 	cmd.Stdout, cmd.Stderr = tty, tty
 	g.Expect(cmd.Start()).To(Succeed())
-	g.Eventually(shown.text).WithTimeout(time.Minute).Should(MatchRegexp(`(?s)^stormy  chaos, .* left.*ready 2/2, .* confirmed.* up ■.*pause 50ms on slot`))
+	g.Eventually(shown.text).WithTimeout(time.Minute).
+		Should(MatchRegexp(`(?s)^stormy  chaos, .* left.*ready 2/2, .* confirmed.* up ■.*pause 50ms on slot`))
 	resize(40, 24)
 	g.Expect(cmd.Process.Signal(os.Interrupt)).To(Succeed())
 	_ = cmd.Wait()

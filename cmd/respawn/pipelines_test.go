@@ -78,8 +78,8 @@ func (p pipeline) run(t *testing.T, dir string, set ...string) (ok bool, output 
 	return true, output
 }
 
-// What is there to be copied does what it says: it is green on a pool that keeps its promises, takes the reports as the next
-// run's baseline, and is red on a pool that does not.
+// What is there to be copied does what it says: it is green on a pool that keeps its promises, takes the reports as the
+// next run's baseline, and is red on a pool that does not.
 func TestPipelinesDecide(t *testing.T) {
 	takes.Seconds(t)
 	all := map[string]pipeline{"github-actions.yml": github(NewWithT(t), "../../ci/github-actions.yml")}
@@ -94,12 +94,19 @@ func TestPipelinesDecide(t *testing.T) {
 			self, err := os.Executable()
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(os.Symlink(self, filepath.Join(bin, "respawn"))).To(Succeed())
-			// What the runner has and this machine may not: the module to install from, and GitLab's store of artifacts.
-			write(g, filepath.Join(bin, "go"), "#!/bin/sh\ntest \"$*\" = 'install github.com/respawn-go/respawn/cmd/respawn'\n")
-			write(g, filepath.Join(bin, "curl"), "#!/bin/sh\nwhile [ \"$1\" != -o ]; do shift; done\ncp respawn-baseline.tgz \"$2\"\n")
+			// What the runner has and this machine may not: the module to install from, and GitLab's store of
+			// artifacts.
+			write(g, filepath.Join(bin, "go"),
+				"#!/bin/sh\ntest \"$*\" = 'install github.com/respawn-go/respawn/cmd/respawn'\n")
+			write(g, filepath.Join(bin, "curl"),
+				"#!/bin/sh\nwhile [ \"$1\" != -o ]; do shift; done\ncp respawn-baseline.tgz \"$2\"\n")
 			write(g, filepath.Join(dir, "policy.yaml"), "scenarios: [one]\n")
-			set := []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "SCENARIOS=one.yaml", "POLICY=policy.yaml", "REPEAT=2", "GITHUB_ACTIONS=", "GITHUB_STEP_SUMMARY="}
-			one := "name: one\ntarget: {pool: {size: 2%s}}\nsettle: %s\nchaos:\n  - {fault: {signal: KILL}, when: {every: 100ms, times: 2}}\n"
+			set := []string{
+				"PATH=" + bin + ":" + os.Getenv("PATH"), "SCENARIOS=one.yaml", "POLICY=policy.yaml",
+				"REPEAT=2", "GITHUB_ACTIONS=", "GITHUB_STEP_SUMMARY=",
+			}
+			one := "name: one\ntarget: {pool: {size: 2%s}}\nsettle: %s\nchaos:\n" +
+				"  - {fault: {signal: KILL}, when: {every: 100ms, times: 2}}\n"
 
 			write(g, filepath.Join(dir, "one.yaml"), fmt.Sprintf(one, "", "20s"))
 			ok, out := p.run(t, dir, set...)
@@ -132,7 +139,8 @@ func TestPipelinesDecide(t *testing.T) {
 }
 
 func write(g *WithT, path, text string) {
-	syscall.ForkLock.RLock() // a process that another test starts meanwhile would hold it open, and the kernel runs no such file
+	// a process that another test starts meanwhile would hold it open, and the kernel runs no such file
+	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	g.Expect(os.WriteFile(path, []byte(text), 0o755)).To(Succeed())
 }

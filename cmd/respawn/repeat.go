@@ -117,7 +117,8 @@ func readSeeds(dir string) keptSeeds {
 
 // note keeps the seed of a run that failed, and forgets one that passed.
 func (k keptSeeds) note(r *reports.Report) {
-	list := slices.DeleteFunc(k[r.Scenario], func(s uint64) bool { return s == r.Seed && (r.Verdict == reports.Fail || r.Verdict == reports.Pass) })
+	list := slices.DeleteFunc(k[r.Scenario],
+		func(s uint64) bool { return s == r.Seed && (r.Verdict == reports.Fail || r.Verdict == reports.Pass) })
 	if r.Verdict == reports.Fail {
 		list = append([]uint64{r.Seed}, list...)
 	}
@@ -127,11 +128,12 @@ func (k keptSeeds) note(r *reports.Report) {
 }
 
 func (k keptSeeds) write(dir string) error {
-	return reports.WriteFile(filepath.Join(dir, seedsFile), func(w io.Writer) error { return json.NewEncoder(w).Encode(k) })
+	return reports.WriteFile(filepath.Join(dir, seedsFile),
+		func(w io.Writer) error { return json.NewEncoder(w).Encode(k) })
 }
 
-// seedOf is the seed of a scenario's n-th run, from 0: those that failed the last time first, then one after the other. 0 is the
-// scenario's own.
+// seedOf is the seed of a scenario's n-th run, from 0: those that failed the last time first, then one after the other.
+// 0 is the scenario's own.
 func seedOf(s *scenarios.Scenario, n int, asked uint64, first []uint64) uint64 {
 	if n < len(first) {
 		return first[n]

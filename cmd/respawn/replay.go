@@ -38,10 +38,12 @@ command is taken from here. A run of a target that a test made itself cannot be 
 				return usage("--out: %w", err)
 			}
 			if run.Left > 0 {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s: %d of its injections found no victim: they are left out\n", run.Scenario.Name, run.Left)
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s: %d of its injections found no victim: they are left out\n",
+					run.Scenario.Name, run.Left)
 			}
 			o := scenarios.RunOptions{
-				Dir: filepath.Join(f.out, run.Scenario.Name), Seed: run.Seed, Shots: run.Shots, Command: "respawn replay " + scenarios.QuotedPath(args[0]),
+				Dir: filepath.Join(f.out, run.Scenario.Name), Seed: run.Seed, Shots: run.Shots,
+				Command: "respawn replay " + scenarios.QuotedPath(args[0]),
 			}
 			if f.attach {
 				o.Consent = f.consent

@@ -51,7 +51,8 @@ edited: the report is then of what there is, and at best INCONCLUSIVE.`,
 			if asJSON {
 				err = writeJSON(cmd.OutOrStdout(), r)
 			} else {
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s: %s\n  report: %s\n", r.Verdict, printable(r.Scenario), printable(r.Cause), filepath.Join(out, "report.html"))
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s: %s\n  report: %s\n", r.Verdict, printable(r.Scenario),
+					printable(r.Cause), filepath.Join(out, "report.html"))
 				if line := r.Against(before); line != "" && err == nil {
 					_, err = fmt.Fprintf(cmd.OutOrStdout(), "  %s\n", printable(line))
 				}

@@ -57,7 +57,8 @@ func legible(flags *pflag.FlagSet, line []string) (args []string) {
 	return args
 }
 
-// distrust marks what earlier runs of what was asked for have left, since there is no newer one: the gate would go by them.
+// distrust marks what earlier runs of what was asked for have left, since there is no newer one: the gate would go by
+// them.
 func distrust(args []string, f runFlags) {
 	asked := map[string]bool{}
 	for _, arg := range args {
@@ -74,7 +75,8 @@ func distrust(args []string, f runFlags) {
 			return strings.Contains(e.Command+" ", " "+scenarios.QuotedPath(arg)+" ")
 		})
 		if asked[e.Scenario] || named {
-			_ = reports.Distrust(filepath.Join(f.out, e.Dir), "'respawn run "+strings.Join(args, " ")+"' could not begin")
+			_ = reports.Distrust(filepath.Join(f.out, e.Dir),
+				"'respawn run "+strings.Join(args, " ")+"' could not begin")
 		}
 	}
 }
@@ -82,7 +84,8 @@ func distrust(args []string, f runFlags) {
 // writable makes the directory and a file in it, so that a run does not end without a place for its report.
 func writable(dir string) error {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-		return fmt.Errorf("%s is no directory, and the reports go into one: move it away, or name another directory", dir)
+		return fmt.Errorf("%s is no directory, and the reports go into one: move it away, or name another directory",
+			dir)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

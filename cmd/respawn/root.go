@@ -63,13 +63,18 @@ Exit codes: 0 pass, 1 fail, 2 usage or scenario error, 3 inconclusive, 4 aborted
 		for _, c := range root.Commands() {
 			names = append(names, c.Name())
 		}
-		return usage("unknown command %q for %q: %s: run 'respawn --help'", args[0], cmd.CommandPath(), nearest.Meant(args[0], names))
+		return usage("unknown command %q for %q: %s: run 'respawn --help'",
+			args[0], cmd.CommandPath(), nearest.Meant(args[0], names))
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		var bad *pflag.InvalidValueError
 		if errors.As(err, &bad) {
-			want := map[string]string{"uint64": "a whole number from 0", "int": "a whole number", "bool": "true or false", "N|until P%": "a number of runs, or 'until 95%'"}[bad.GetFlag().Value.Type()]
-			return usage("--%s is %q: want %s: run '%s --help'", bad.GetFlag().Name, bad.GetValue(), cmp.Or(want, "another value"), cmd.CommandPath())
+			want := map[string]string{
+				"uint64": "a whole number from 0", "int": "a whole number", "bool": "true or false",
+				"N|until P%": "a number of runs, or 'until 95%'",
+			}[bad.GetFlag().Value.Type()]
+			return usage("--%s is %q: want %s: run '%s --help'", bad.GetFlag().Name, bad.GetValue(),
+				cmp.Or(want, "another value"), cmd.CommandPath())
 		}
 		return usage("%w: run '%s --help'", err, cmd.CommandPath())
 	})
@@ -88,7 +93,8 @@ func needs(question string, several bool) cobra.PositionalArgs {
 		if len(args) > 1 {
 			question = fmt.Sprintf("one argument is wanted, not %d:", len(args))
 		}
-		return usage("%s %s: run '%s --help'", question, strings.TrimSuffix(cmd.UseLine(), " [flags]"), cmd.CommandPath())
+		return usage("%s %s: run '%s --help'", question, strings.TrimSuffix(cmd.UseLine(), " [flags]"),
+			cmd.CommandPath())
 	}
 }
 

@@ -61,7 +61,8 @@ Several scenarios exit with the code of the worst verdict. Exit codes: 0 pass, 1
 			args = f.serveAt(args)
 			args, err := f.repeat.finish(args)
 			if err == nil && len(args) == 0 {
-				err = usage("which scenarios? %s: run '%s --help'", strings.TrimSuffix(cmd.UseLine(), " [flags]"), cmd.CommandPath())
+				err = usage("which scenarios? %s: run '%s --help'", strings.TrimSuffix(cmd.UseLine(), " [flags]"),
+					cmd.CommandPath())
 			}
 			if err != nil {
 				return err
@@ -77,19 +78,22 @@ Several scenarios exit with the code of the worst verdict. Exit codes: 0 pass, 1
 	})
 	cmd.Flags().StringVar(&f.out, "out", "respawn-out", "directory for the reports")
 	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "seed in place of the scenario's, from 1")
-	cmd.Flags().Var(&f.repeat, "repeat", "run each scenario so often, with one seed after another (NAME, NAME.2, …), or until its failure rate is known: 'until 95%'")
+	cmd.Flags().Var(&f.repeat, "repeat", "run each scenario so often, with one seed after another (NAME, NAME.2, …), "+
+		"or until its failure rate is known: 'until 95%'")
 	cmd.Flags().StringArrayVar(&f.set, "set", nil, "change a key: path=value, such as chaos.0.when.for=5s")
 	cmd.Flags().BoolVar(&f.short, "short", false, "run the scenarios' short forms")
 	cmd.Flags().StringVar(&f.baseline, "baseline", "", "directory of earlier reports to compare with")
 	cmd.Flags().BoolVar(&f.noExec, "no-exec", false, "refuse scenarios that start a program of their own")
-	cmd.Flags().StringVar(&f.serve, "serve", "", "serve the report to browsers while the runs go on: --serve=HOST:PORT, by default a free port of the loopback")
+	cmd.Flags().StringVar(&f.serve, "serve", "",
+		"serve the report to browsers while the runs go on: --serve=HOST:PORT, by default a free port of the loopback")
 	cmd.Flags().Lookup("serve").NoOptDefVal = anyPort
 	f.add(cmd)
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print the reports as JSON, one object a line, and no progress")
 	return cmd
 }
 
-// serveAt takes the address out of the arguments if the flag was just "--serve", as one that stands behind it without a "=" does.
+// serveAt takes the address out of the arguments if the flag was just "--serve", as one that stands behind it without a
+// "=" does.
 func (f *runFlags) serveAt(args []string) []string {
 	at := slices.IndexFunc(args, func(arg string) bool {
 		_, port, err := net.SplitHostPort(arg)
@@ -110,8 +114,8 @@ func completeScenario(*cobra.Command, []string, string) ([]string, cobra.ShellCo
 	return scenarios.Library(), cobra.ShellCompDirectiveDefault
 }
 
-// runAll reads every scenario before the first one is run, so that a mistake in the last does not come after an hour. What
-// earlier runs of them have left is then no longer to be taken for the last, even if none can begin.
+// runAll reads every scenario before the first one is run, so that a mistake in the last does not come after an hour.
+// What earlier runs of them have left is then no longer to be taken for the last, even if none can begin.
 func runAll(cmd *cobra.Command, args []string, f runFlags) error {
 	list, baseline, err := ready(cmd, args, f)
 	if errors.Is(err, errDry) {
@@ -153,7 +157,8 @@ func ready(cmd *cobra.Command, args []string, f runFlags) ([]*scenarios.Scenario
 		}
 	}
 	if name := namesake(list); name != "" {
-		return nil, nil, usage("two of these scenarios are named %s, and their reports would go to the same place: rename one, or use --repeat", name)
+		return nil, nil, usage("two of these scenarios are named %s, and their reports would go to the same place: "+
+			"rename one, or use --repeat", name)
 	}
 	if err := f.consented(cmd, list); err != nil {
 		return nil, nil, err
@@ -172,7 +177,8 @@ func ready(cmd *cobra.Command, args []string, f runFlags) ([]*scenarios.Scenario
 			return nil, nil, usage("--out: %w", err)
 		}
 		for n := range f.repeat.planned() {
-			if err := reports.Plan(filepath.Join(f.out, runName(s, n)), scenarios.Repeat(args[i], f.seed, f.options())); err != nil {
+			if err := reports.Plan(filepath.Join(f.out, runName(s, n)),
+				scenarios.Repeat(args[i], f.seed, f.options())); err != nil {
 				return nil, nil, usage("--out: %w", err)
 			}
 		}
@@ -183,7 +189,8 @@ func ready(cmd *cobra.Command, args []string, f runFlags) ([]*scenarios.Scenario
 // writeIndex writes the page over these runs and those that stand beside them.
 func writeIndex(entries []reports.IndexEntry, dir string) (path string, err error) {
 	path = filepath.Join(dir, "index.html")
-	if err = reports.WriteFile(path, func(w io.Writer) error { return reports.Index(w, all(entries, dir)) }); err != nil {
+	if err = reports.WriteFile(path,
+		func(w io.Writer) error { return reports.Index(w, all(entries, dir)) }); err != nil {
 		err = fmt.Errorf("write the index page: %w", err)
 	}
 	return path, err
@@ -219,7 +226,8 @@ func concluded(cmd *cobra.Command, entries []reports.IndexEntry, f runFlags, err
 	return nil
 }
 
-// all is these runs, and after them those of other scenarios that stand in the directory: what the gate would read there.
+// all is these runs, and after them those of other scenarios that stand in the directory: what the gate would read
+// there.
 func all(entries []reports.IndexEntry, dir string) []reports.IndexEntry {
 	standing, _ := reports.Standing(dir) // the gate tells of what cannot be read
 	return append(slices.Clip(entries), slices.DeleteFunc(standing, func(e reports.IndexEntry) bool {
@@ -228,7 +236,9 @@ func all(entries []reports.IndexEntry, dir string) []reports.IndexEntry {
 }
 
 // runEach runs the scenarios one after the other, until one has no report or somebody interrupts.
-func runEach(cmd *cobra.Command, args []string, list []*scenarios.Scenario, baseline []*reports.Report, f runFlags) (entries []reports.IndexEntry, err error) {
+func runEach(cmd *cobra.Command, args []string, list []*scenarios.Scenario, baseline []*reports.Report,
+	f runFlags,
+) (entries []reports.IndexEntry, err error) {
 	kept := readSeeds(f.out)
 	for i, s := range list {
 		var done []reports.Verdict
@@ -239,7 +249,8 @@ func runEach(cmd *cobra.Command, args []string, list []*scenarios.Scenario, base
 		for n := 0; f.repeat.more(done); n++ {
 			dir, seed := runName(s, n), seedOf(s, n, f.seed, first)
 			o := scenarios.RunOptions{
-				Dir: filepath.Join(f.out, dir), Seed: seed, Command: scenarios.Repeat(args[i], seed, f.options()), Baseline: baseline,
+				Dir: filepath.Join(f.out, dir), Seed: seed, Command: scenarios.Repeat(args[i], seed, f.options()),
+				Baseline: baseline,
 			}
 			if f.attach {
 				o.Consent = f.consent
@@ -252,7 +263,8 @@ func runEach(cmd *cobra.Command, args []string, list []*scenarios.Scenario, base
 			if err != nil {
 				return entries, err
 			}
-			entries, done = append(entries, reports.IndexEntry{Report: r, Dir: dir, Baseline: baseline}), append(done, r.Verdict)
+			entries, done = append(entries, reports.IndexEntry{Report: r, Dir: dir, Baseline: baseline}),
+				append(done, r.Verdict)
 			if kept.note(r); f.repeat.several() {
 				if err := kept.write(f.out); err != nil {
 					return entries, err
@@ -264,7 +276,8 @@ func runEach(cmd *cobra.Command, args []string, list []*scenarios.Scenario, base
 					fmt.Fprintln(cmd.ErrOrStderr(), "not run:", strings.Join(left, ", "))
 				}
 				for _, dir := range left {
-					if r.Verdict == reports.Aborted { // which says it; else nothing but the plan would tell what is missing
+					if r.Verdict == reports.Aborted {
+						// which says it; else nothing but the plan would tell what is missing
 						_ = reports.Unplan(filepath.Join(f.out, dir))
 					}
 				}
@@ -319,7 +332,8 @@ func runOne(cmd *cobra.Command, s *scenarios.Scenario, o scenarios.RunOptions, a
 		if line := r.Against(o.Baseline); line != "" { // no part of the report: another baseline says something else
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", s.Name, printable(line))
 		}
-		_ = writeJSONLine(cmd.OutOrStdout(), r) // output has the error: the other runs and their index are wanted all the same
+		// output has the error: the other runs and their index are wanted all the same
+		_ = writeJSONLine(cmd.OutOrStdout(), r)
 		return r, nil
 	}
 	printVerdict(cmd.OutOrStdout(), r, o.Dir, o.Baseline)
@@ -361,7 +375,8 @@ func namesake(list []*scenarios.Scenario) string {
 	return ""
 }
 
-// readScenario takes "-" for standard input, what looks like a path for a file, and anything else for a name unless there is such a file.
+// readScenario takes "-" for standard input, what looks like a path for a file, and anything else for a name unless
+// there is such a file.
 func readScenario(arg string, o scenarios.Options) (*scenarios.Scenario, error) {
 	if arg == "-" {
 		arg = "/dev/stdin"

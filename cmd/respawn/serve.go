@@ -23,8 +23,9 @@ var servedScript []byte
 // anyPort is where pages are served if nothing else was asked for.
 const anyPort = "127.0.0.1:0"
 
-// spectators serves the report of the run that is going on to browsers. It reads the history file as anybody could, and nothing of
-// the run waits for it. Pages are made while somebody watches, and for a fiftieth of the time at most; each event is counted once.
+// spectators serves the report of the run that is going on to browsers. It reads the history file as anybody could, and
+// nothing of the run waits for it. Pages are made while somebody watches, and for a fiftieth of the time at most; each
+// event is counted once.
 type spectators struct {
 	server *http.Server
 	name   string // the host that was asked for
@@ -59,20 +60,26 @@ func serve(addr string) (*spectators, error) {
 	if err != nil {
 		return nil, usage("--serve: %w", err)
 	}
-	s := &spectators{name: host, url: "http://" + l.Addr().String() + "/", stop: make(chan struct{}), done: make(chan struct{}), news: make(chan struct{})}
+	s := &spectators{
+		name: host, url: "http://" + l.Addr().String() + "/", stop: make(chan struct{}), done: make(chan struct{}),
+		news: make(chan struct{}),
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.text("text/html; charset=utf-8", servedPage))
 	mux.HandleFunc("GET /serve.js", s.text("text/javascript; charset=utf-8", servedScript))
 	mux.HandleFunc("GET /report", s.report)
 	mux.HandleFunc("GET /events", s.events)
-	s.server = &http.Server{Handler: s.guarded(mux), ReadHeaderTimeout: patientIO, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	s.server = &http.Server{
+		Handler: s.guarded(mux), ReadHeaderTimeout: patientIO, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+	}
 	go func() { _ = s.server.Serve(l) }()
 	go s.look()
 	return s, nil
 }
 
-// guarded lets nobody in but who asked for this host itself: pages of other origins are refused, also those whose name was made to
-// lead here. An address cannot be made to lead elsewhere; a name is taken only if it is the one that was asked for.
+// guarded lets nobody in but who asked for this host itself: pages of other origins are refused, also those whose name
+// was made to lead here. An address cannot be made to lead elsewhere; a name is taken only if it is the one that was
+// asked for.
 func (s *spectators) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.Host)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"github.com/respawn-go/respawn/internal/takes"
 	"io"
 	"net/http"
 	"os"
@@ -13,15 +12,18 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/internal/takes"
 )
 
-// Two browsers watch a run, one of which never reads: the other sees its faults while it goes on, and its end; other origins and
-// names see nothing, and the run comes to its own end.
+// Two browsers watch a run, one of which never reads: the other sees its faults while it goes on, and its end; other
+// origins and names see nothing, and the run comes to its own end.
 func TestARunIsServedToWhoAskedForIt(t *testing.T) {
 	takes.Seconds(t)
 	g := NewWithT(t)
 	cmd := apart(t, "run", "short.yaml", "--out", "out", "--serve")
-	g.Expect(os.WriteFile(filepath.Join(cmd.Dir, "short.yaml"), []byte(strings.NewReplacer("stormy", "short", "2m", "5s").Replace(stormy)), 0o600)).To(Succeed())
+	g.Expect(os.WriteFile(filepath.Join(cmd.Dir, "short.yaml"),
+		[]byte(strings.NewReplacer("stormy", "short", "2m", "5s").Replace(stormy)), 0o600)).To(Succeed())
 	stderr, err := cmd.StderrPipe()
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(cmd.Start()).To(Succeed())
@@ -69,7 +71,8 @@ func TestARunIsServedToWhoAskedForIt(t *testing.T) {
 	for events.Scan() {
 		switch events.Text() {
 		case "event: page":
-			if _, text := get("GET", "report", http.Header{}, ""); strings.Contains(text, `<span class="verdict">RUNNING</span>`) && strings.Contains(text, `id="fault-1"`) {
+			if _, text := get("GET", "report", http.Header{}, ""); strings.Contains(text,
+				`<span class="verdict">RUNNING</span>`) && strings.Contains(text, `id="fault-1"`) {
 				seen = true
 			}
 		case "event: over":
@@ -78,7 +81,8 @@ func TestARunIsServedToWhoAskedForIt(t *testing.T) {
 	}
 	g.Expect(seen).To(BeTrue(), "its faults are shown while it goes on")
 	g.Expect(last).To(ContainSubstring(`id="fault-1"`))
-	g.Expect(last).To(MatchRegexp(`<span class="verdict">(PASS|INCONCLUSIVE)</span>`), "INCONCLUSIVE where the host is starved")
+	g.Expect(last).To(MatchRegexp(`<span class="verdict">(PASS|INCONCLUSIVE)</span>`),
+		"INCONCLUSIVE where the host is starved")
 	g.Eventually(ended).WithTimeout(time.Minute).Should(BeClosed())
 	_ = cmd.Wait()
 	g.Expect(cmd.ProcessState.ExitCode()).To(BeElementOf(0, 3))

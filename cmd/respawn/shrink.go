@@ -46,16 +46,18 @@ far; shrink.json beside the history keeps what was found out, and the same comma
 
 Exit codes: 0 something smaller was found or nothing smaller fails, 2 usage or a history without a
 failure, 3 the recorded injections do not give the finding again, 5 harness error, 130 interrupted.`,
-		Example: "  respawn shrink respawn-out/random-kill\n  respawn shrink respawn-out/random-kill --for 20m --runs 10 --often 20",
-		Args:    needs("which history?", false),
-		RunE:    func(cmd *cobra.Command, args []string) error { return shrinkHistory(cmd, args[0], f) },
+		Example: "  respawn shrink respawn-out/random-kill\n  respawn shrink respawn-out/random-kill --for 20m " +
+			"--runs 10 --often 20",
+		Args: needs("which history?", false),
+		RunE: func(cmd *cobra.Command, args []string) error { return shrinkHistory(cmd, args[0], f) },
 	}
 	cmd.Flags().StringVar(&f.out, "out", "respawn-shrunk", "directory for what is found")
 	cmd.Flags().DurationVar(&f.within, "for", 5*time.Minute, "how long to search at most")
 	cmd.Flags().IntVar(&f.runs, "runs", 3, "how often each candidate is run at most")
 	cmd.Flags().IntVar(&f.often, "often", 60, "a candidate is kept if it fails in so many of 100 runs")
 	cmd.Flags().IntVar(&f.confirm, "confirm", 10, "how often what is found is run at the end")
-	cmd.Flags().IntVar(&f.jobs, "jobs", 1, "how many runs of a candidate are made at once; 1 where two targets are in each other's way, as by a port")
+	cmd.Flags().IntVar(&f.jobs, "jobs", 1,
+		"how many runs of a candidate are made at once; 1 where two targets are in each other's way, as by a port")
 	cmd.Flags().BoolVar(&f.fresh, "fresh", false, "begin anew, whatever an earlier search has found out")
 	cmd.Flags().BoolVar(&f.noExec, "no-exec", false, "refuse scenarios that start a program of their own")
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print the result as one JSON object, and no progress")
@@ -121,7 +123,8 @@ func shrinkHistory(cmd *cobra.Command, path string, f shrinkFlags) error {
 	show := newShrinkDisplay(cmd.ErrOrStderr(), f)
 	show.begin(runs, start, state.Answers)
 	s := &shrink.Search{
-		Start: start, Recent: recent, Oracle: runs.Fails, Vote: vote, Runs: f.confirm, Jobs: f.jobs, Answers: state.Answers,
+		Start: start, Recent: recent, Oracle: runs.Fails, Vote: vote, Runs: f.confirm, Jobs: f.jobs,
+		Answers: state.Answers,
 		Asked: func(best shrink.Candidate, answers shrink.Answers) {
 			show.asked(best, answers)
 			_ = state.Write(path) // it could be written before, and what is lost costs time alone
@@ -150,7 +153,8 @@ func searched(ctx context.Context, runs *shrink.Runs, s *shrink.Search, within t
 	}
 	switch {
 	case errors.Is(err, shrink.ErrNotReproduced):
-		return found, &exitError{exitInconclusive, fmt.Errorf("%w: raise --runs and lower --often for what fails seldom", err)}
+		return found,
+			&exitError{exitInconclusive, fmt.Errorf("%w: raise --runs and lower --often for what fails seldom", err)}
 	case ctx.Err() != nil: // there is what there is
 		return found, nil
 	}
@@ -164,13 +168,14 @@ func told(cmd *cobra.Command, runs *shrink.Runs, found shrink.Found, start shrin
 	if err != nil {
 		return err
 	}
-	if err := reports.WriteFile(runs.File(), func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
+	if err := reports.WriteFile(runs.File(),
+		func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil {
 		return err
 	}
 	result := shrunk{
-		Before: len(start.Strikes), Injections: len(found.Best.Strikes), Failed: found.Failed, Runs: found.Runs, Finding: runs.Want,
-		Sentence: sentence, Complete: found.Done, Scenario: runs.File(), Report: filepath.Join(runs.Dir, "report.html"),
-		Undecided: found.Undecided, Why: found.Why,
+		Before: len(start.Strikes), Injections: len(found.Best.Strikes), Failed: found.Failed, Runs: found.Runs,
+		Finding: runs.Want, Sentence: sentence, Complete: found.Done, Scenario: runs.File(),
+		Report: filepath.Join(runs.Dir, "report.html"), Undecided: found.Undecided, Why: found.Why,
 	}
 	if _, err := os.Stat(result.Report); err != nil {
 		result.Report = "" // none failed in the time that there was
@@ -187,7 +192,8 @@ func (s shrunk) print(w io.Writer, asJSON bool) error {
 	}
 	fmt.Fprintf(w, "%s\n", printable(s.Sentence))
 	if s.Undecided > 0 {
-		fmt.Fprintf(w, "  %s could not be run, so that less may suffice: %s\n", counted(s.Undecided, "smaller one"), printable(s.Why))
+		fmt.Fprintf(w, "  %s could not be run, so that less may suffice: %s\n",
+			counted(s.Undecided, "smaller one"), printable(s.Why))
 	}
 	if !s.Complete {
 		fmt.Fprintln(w, "  the search has not come to its end: the same command goes on with it")
@@ -200,8 +206,8 @@ func (s shrunk) print(w io.Writer, asJSON bool) error {
 	return err
 }
 
-// shrinkDisplay tells how far a search is: a line that stays in place on a terminal, elsewhere one each time the best gets smaller
-// and every five seconds.
+// shrinkDisplay tells how far a search is: a line that stays in place on a terminal, elsewhere one each time the best
+// gets smaller and every five seconds.
 type shrinkDisplay struct {
 	w     io.Writer
 	live  bool
@@ -228,7 +234,8 @@ func (d *shrinkDisplay) begin(runs *shrink.Runs, start shrink.Candidate, known s
 }
 
 func (d *shrinkDisplay) asked(best shrink.Candidate, answers shrink.Answers) {
-	line := fmt.Sprintf("%d of %d injections still fail, after %s, %v", len(best.Strikes), d.total, counted(answers.Runs(), "run"),
+	line := fmt.Sprintf("%d of %d injections still fail, after %s, %v",
+		len(best.Strikes), d.total, counted(answers.Runs(), "run"),
 		time.Since(d.began).Round(time.Second))
 	switch {
 	case d.live:

@@ -19,7 +19,8 @@ import (
 var (
 	// stoppers are the signals by which terminals, shells and wrappers ask a program to end.
 	stoppers = []os.Signal{
-		os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGXCPU,
+		os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
+		syscall.SIGALRM, syscall.SIGXCPU,
 	}
 	// pressed are those that somebody sends from a keyboard.
 	pressed = []os.Signal{os.Interrupt, syscall.SIGQUIT}
@@ -27,12 +28,12 @@ var (
 	survived = []os.Signal{syscall.SIGPIPE, syscall.SIGXFSZ}
 )
 
-// patience is how long after the first signal a Ctrl-C is one of somebody who does not want to wait. Wrappers and terminals send
-// several at once, and none of those may cost the report.
+// patience is how long after the first signal a Ctrl-C is one of somebody who does not want to wait. Wrappers and
+// terminals send several at once, and none of those may cost the report.
 const patience = 2 * time.Second
 
-// stopping ends what is running when a signal asks for it: in order at the first one, however many follow and of whatever
-// kind; at once when Ctrl-C is pressed again after a while.
+// stopping ends what is running when a signal asks for it: in order at the first one, however many follow and of
+// whatever kind; at once when Ctrl-C is pressed again after a while.
 type stopping struct {
 	cancel  context.CancelCauseFunc
 	stderr  io.Writer
@@ -61,7 +62,8 @@ func (s *stopping) watch(signals <-chan os.Signal) {
 		switch history := s.history.Load(); {
 		case first.IsZero() && history != nil:
 			first = time.Now()
-			s.say("stopping: what was injected is healed, and the report is written; Ctrl-C in %v ends it at once", patience)
+			s.say("stopping: what was injected is healed, and the report is written; Ctrl-C in %v ends it at once",
+				patience)
 			s.cancel(stopped{by})
 		case first.IsZero():
 			first = time.Now()
@@ -97,8 +99,8 @@ func (s *stopping) leave() {
 // stoppingKey is where a command's context has its stopping.
 type stoppingKey struct{}
 
-// records tells whoever ends this process early that the history of what is running is at that path, until done is called. What is
-// said meanwhile goes above the display if that is a panel.
+// records tells whoever ends this process early that the history of what is running is at that path, until done is
+// called. What is said meanwhile goes above the display if that is a panel.
 func records(ctx context.Context, path string, show display) (done func()) {
 	s, ok := ctx.Value(stoppingKey{}).(*stopping)
 	if !ok {
@@ -114,8 +116,8 @@ func records(ctx context.Context, path string, show display) (done func()) {
 	}
 }
 
-// stoppable is a context that ends at the first signal. Writing to a pipe that nobody reads any more is an error from now on and
-// not this process's end.
+// stoppable is a context that ends at the first signal. Writing to a pipe that nobody reads any more is an error from
+// now on and not this process's end.
 func stoppable(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancelCause(ctx)
 	s := &stopping{cancel: cancel, stderr: os.Stderr, exit: os.Exit}

@@ -46,9 +46,12 @@ chaos:
 func TestRunIsHealedAndReportedWhenItsReaderGoesAndSignalsComeInHeaps(t *testing.T) {
 	takes.Seconds(t)
 	for name, signals := range map[string][]os.Signal{
-		"ctrl-c":  {os.Interrupt},
-		"wrapper": {syscall.SIGTERM, os.Interrupt, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGQUIT, os.Interrupt, syscall.SIGUSR1, os.Interrupt},
-		"timer":   {syscall.SIGALRM, syscall.SIGXCPU, syscall.SIGUSR2, syscall.SIGPIPE},
+		"ctrl-c": {os.Interrupt},
+		"wrapper": {
+			syscall.SIGTERM, os.Interrupt, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGQUIT, os.Interrupt,
+			syscall.SIGUSR1, os.Interrupt,
+		},
+		"timer": {syscall.SIGALRM, syscall.SIGXCPU, syscall.SIGUSR2, syscall.SIGPIPE},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -72,7 +75,8 @@ func TestRunIsHealedAndReportedWhenItsReaderGoesAndSignalsComeInHeaps(t *testing
 			if slices.Contains(signals, os.Interrupt) {
 				want = []int{exitInterrupted}
 			}
-			if signals[0] != os.Interrupt { // of signals that are pending together the kernel delivers the lowest number first
+			if signals[0] != os.Interrupt {
+				// of signals that are pending together the kernel delivers the lowest number first
 				want = append(want, exitAborted)
 			}
 			g.Expect(want).To(ContainElement(cmd.ProcessState.ExitCode()))
@@ -104,11 +108,19 @@ func TestCtrlCIsImpatienceOnlyAWhileAfterTheFirstSignal(t *testing.T) {
 		by    []os.Signal
 		exits int
 	}{
-		"once":                   {[]time.Duration{0}, []os.Signal{os.Interrupt}, 0},
-		"a heap":                 {[]time.Duration{0, 0, time.Millisecond, time.Second}, []os.Signal{os.Interrupt, os.Interrupt, os.Interrupt, os.Interrupt}, 0},
+		"once": {[]time.Duration{0}, []os.Signal{os.Interrupt}, 0},
+		"a heap": {
+			[]time.Duration{0, 0, time.Millisecond, time.Second},
+			[]os.Signal{os.Interrupt, os.Interrupt, os.Interrupt, os.Interrupt},
+			0,
+		},
 		"pressed again":          {[]time.Duration{0, patience}, []os.Signal{os.Interrupt, os.Interrupt}, 1},
 		"a wrapper, then Ctrl-C": {[]time.Duration{0, patience}, []os.Signal{syscall.SIGTERM, os.Interrupt}, 1},
-		"a wrapper for ever":     {[]time.Duration{0, patience, patience}, []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}, 0},
+		"a wrapper for ever": {
+			[]time.Duration{0, patience, patience},
+			[]os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP},
+			0,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -127,10 +139,12 @@ func TestCtrlCIsImpatienceOnlyAWhileAfterTheFirstSignal(t *testing.T) {
 				synctest.Wait()
 				g.Expect(context.Cause(ctx)).To(Equal(stopped{c.by[0]}))
 				g.Expect(codes).To(HaveLen(c.exits))
-				g.Expect(told.String()).To(HavePrefix("respawn: stopping: what was injected is healed, and the report is written; Ctrl-C in 2s ends it at once\n"))
+				g.Expect(told.String()).To(HavePrefix("respawn: stopping: what was injected is healed, and the " +
+					"report is written; Ctrl-C in 2s ends it at once\n"))
 				if c.exits > 0 {
 					g.Expect(codes[0]).To(Equal(exitInterrupted))
-					g.Expect(told.String()).To(HaveSuffix("respawn: ended at once; for a report of what there is: respawn report 'out/a b/history.jsonl'\n"))
+					g.Expect(told.String()).To(HaveSuffix("respawn: ended at once; for a report of what there is: " +
+						"respawn report 'out/a b/history.jsonl'\n"))
 				} else {
 					g.Expect(strings.Count(told.String(), "\n")).To(Equal(1))
 				}

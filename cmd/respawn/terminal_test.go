@@ -7,7 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// terminal is what a terminal shows of what is written to it. Like most, it breaks rows that a narrower window has no room for.
+// terminal is what a terminal shows of what is written to it. Like most, it breaks rows that a narrower window has no
+// room for.
 type terminal struct {
 	mu         sync.Mutex
 	wide, high int

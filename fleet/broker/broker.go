@@ -1,5 +1,5 @@
-// Package broker runs a NATS server with JetStream inside a program: a fleet with nothing to install. Three of them in three
-// programs, each with the addresses of all in Join, are a cluster that keeps its queue when one of them is lost.
+// Package broker runs a NATS server with JetStream inside a program: a fleet with nothing to install. Three of them in
+// three programs, each with the addresses of all in Join, are a cluster that keeps its queue when one of them is lost.
 package broker
 
 import (
@@ -24,21 +24,23 @@ import (
 
 // Config says how a broker is started. The zero value is one in memory that only this program can reach.
 type Config struct {
-	Host      string // the address to listen on; default 127.0.0.1
-	Port      int    // default 0: none, and only [Broker.Options] connect; -1: any that is free
-	Monitor   int    // the port of nats-server's monitoring over HTTP, on Host, for whoever can reach it; default 0: none; -1: any that is free
+	Host string // the address to listen on; default 127.0.0.1
+	Port int    // default 0: none, and only [Broker.Options] connect; -1: any that is free
+	// the port of nats-server's monitoring over HTTP, on Host, for whoever can reach it; default 0: none; -1: any that
+	// is free
+	Monitor   int
 	Dir       string // where tasks are kept; default: a new directory that Close removes
 	MaxMemory int64  // bytes of tasks kept in memory, at most; default 256 MiB
 	MaxStore  int64  // bytes of tasks kept in files, at most; default 1 GiB
-	// File is a configuration file of nats-server's, for TLS, accounts and users, credentials, limits. What the other fields set
-	// counts for more.
+	// File is a configuration file of nats-server's, for TLS, accounts and users, credentials, limits. What the other
+	// fields set counts for more.
 	File string
 
-	// Name is this broker's among those of its cluster, the same after a restart; default: the host's name and Port. 1 to 64
-	// letters, digits, - and _.
+	// Name is this broker's among those of its cluster, the same after a restart; default: the host's name and Port. 1
+	// to 64 letters, digits, - and _.
 	Name string
-	// Join are the cluster addresses, host:port, of all brokers of a cluster (3 or 5), or of all others (2 or 4), in any order.
-	// Acknowledged means synced there (sync_always). nil: this broker stands alone.
+	// Join are the cluster addresses, host:port, of all brokers of a cluster (3 or 5), or of all others (2 or 4), in
+	// any order. Acknowledged means synced there (sync_always). nil: this broker stands alone.
 	Join []string
 	// Cluster is the address, host:port, where this one of them listens to the others; default: Host and port 6222.
 	Cluster string
@@ -46,8 +48,9 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Broker is a running server. It takes no signal of the program's, and does not end it. While its disk is full it stores nothing, and
-// passes messages on; once there is room its server is started again, and who was connected connects again.
+// Broker is a running server. It takes no signal of the program's, and does not end it. While its disk is full it
+// stores nothing, and passes messages on; once there is room its server is started again, and who was connected
+// connects again.
 type Broker struct {
 	config Config
 	dir    string
@@ -84,17 +87,21 @@ func (c Config) Validate() error {
 	case n == 0 && c.Cluster != "":
 		bad("Config.Cluster is %s, and Join is empty: name the brokers of the cluster", c.Cluster)
 	case n == 1:
-		bad("Config.Join is one address: want those of all brokers of the cluster, 3 or 5, so that a majority is left when one is lost")
+		bad("Config.Join is one address: want those of all brokers of the cluster, 3 or 5, so that a majority is " +
+			"left when one is lost")
 	case n > 5:
 		bad("Config.Join has %d addresses: want those of 3 or 5 brokers", n)
 	case n == 3 || n == 5:
-		if _, port, err := net.SplitHostPort(c.cluster()); err == nil && !slices.ContainsFunc(c.Join, func(a string) bool { return hasPort(a, port) }) {
-			bad("Config.Join has %d addresses, and none has the port of Config.Cluster, %s: name this broker there, too", n, c.cluster())
+		if _, port, err := net.SplitHostPort(c.cluster()); err == nil &&
+			!slices.ContainsFunc(c.Join, func(a string) bool { return hasPort(a, port) }) {
+			bad("Config.Join has %d addresses, and none has the port of Config.Cluster, %s: name this broker "+
+				"there, too", n, c.cluster())
 		}
 	}
 	for _, a := range append(slices.Clone(c.Join), c.cluster()) {
 		if _, port, err := net.SplitHostPort(a); err != nil {
-			bad("%q is no address of a broker: want host:port, where it listens to the others of its cluster (6222 by default)", a)
+			bad("%q is no address of a broker: want host:port, where it listens to the others of its cluster (6222 "+
+				"by default)", a)
 		} else if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
 			bad("%q has no port of 1 to 65535", a)
 		}
@@ -119,7 +126,8 @@ func (c Config) options(dir string) (*server.Options, error) {
 			return nil, fmt.Errorf("the configuration %s: %w", c.File, err)
 		}
 	}
-	o.Host, o.Port, o.DontListen = cmp.Or(c.Host, o.Host, "127.0.0.1"), cmp.Or(c.Port, o.Port), cmp.Or(c.Port, o.Port) == 0
+	o.Host, o.Port, o.DontListen = cmp.Or(c.Host, o.Host, "127.0.0.1"), cmp.Or(c.Port, o.Port),
+		cmp.Or(c.Port, o.Port) == 0
 	if o.HTTPPort = cmp.Or(c.Monitor, o.HTTPPort); o.HTTPPort != 0 {
 		o.HTTPHost = cmp.Or(c.Host, o.HTTPHost, o.Host)
 	}
@@ -131,10 +139,12 @@ func (c Config) options(dir string) (*server.Options, error) {
 		return o, nil
 	}
 	if o.DontListen { // the server's routes would wait for that for ever
-		return nil, errors.New("Config.Port is 0, and one of a cluster listens: want a port, such as 4222, or -1 for any that is free")
+		return nil, errors.New(
+			"Config.Port is 0, and one of a cluster listens: want a port, such as 4222, or -1 for any that is free")
 	}
 	host, _ := os.Hostname()
-	o.ServerName = cmp.Or(c.Name, fmt.Sprintf("%s-%d", regexp.MustCompile(`[^A-Za-z0-9_-]`).ReplaceAllString(host, "-"), o.Port))
+	o.ServerName = cmp.Or(c.Name,
+		fmt.Sprintf("%s-%d", regexp.MustCompile(`[^A-Za-z0-9_-]`).ReplaceAllString(host, "-"), o.Port))
 	listen, port, _ := net.SplitHostPort(c.cluster())
 	o.Cluster.Name = cmp.Or(o.Cluster.Name, "respawn")
 	o.Cluster.Host = listen
@@ -159,13 +169,16 @@ func routeUser(o *server.Options) *url.Userinfo {
 }
 
 // Start starts a broker and waits until it answers; one of a cluster may still wait for the others then. Errors: what
-// Config.Validate finds, a port that is taken, a directory or a file that cannot be used, and for Join a directory of a broker that stood
-// alone.
+// Config.Validate finds, a port that is taken, a directory or a file that cannot be used, and for Join a directory of a
+// broker that stood alone.
 func Start(c Config) (*Broker, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	b := &Broker{config: c, dir: c.Dir, log: cmp.Or(c.Logger, slog.New(slog.DiscardHandler)), over: make(chan struct{}), watched: make(chan struct{})}
+	b := &Broker{
+		config: c, dir: c.Dir, log: cmp.Or(c.Logger, slog.New(slog.DiscardHandler)), over: make(chan struct{}),
+		watched: make(chan struct{}),
+	}
 	if c.Dir == "" {
 		dir, err := os.MkdirTemp("", "respawn-broker-")
 		if err != nil {
@@ -175,7 +188,8 @@ func Start(c Config) (*Broker, error) {
 	} else if err := usable(c.Dir); err != nil {
 		return nil, fmt.Errorf("broker: Config.Dir cannot be used: %w", err)
 	} else if len(c.Join) > 0 && storedAlone(c.Dir) {
-		return nil, fmt.Errorf("broker: Config.Dir %s has what a broker that stood alone has stored, which a cluster cannot take along: let its tasks settle first, and give each of the cluster an empty directory", c.Dir)
+		return nil, fmt.Errorf("broker: Config.Dir %s has what a broker that stood alone has stored, which a cluster "+
+			"cannot take along: let its tasks settle first, and give each of the cluster an empty directory", c.Dir)
 	}
 	if err := b.start(); err != nil {
 		close(b.watched)
@@ -247,8 +261,9 @@ func usable(dir string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// storedAlone tells whether a directory has streams of a server that was in no cluster, by nats-server's layout: one of a cluster keeps what
-// all agree on beside its streams. It would serve its own stream as if it were the cluster's, with a consumer that the cluster does not know.
+// storedAlone tells whether a directory has streams of a server that was in no cluster, by nats-server's layout: one of
+// a cluster keeps what all agree on beside its streams. It would serve its own stream as if it were the cluster's, with
+// a consumer that the cluster does not know.
 func storedAlone(dir string) bool {
 	streams, _ := fs.Glob(os.DirFS(dir), "jetstream/*/streams/*")
 	agreed, _ := fs.Glob(os.DirFS(dir), "jetstream/*/_js_/_meta_") // of the system account, whatever its name

@@ -51,7 +51,9 @@ func TestWhatABrokerCannotBeIsSaidInOneSentence(t *testing.T) {
 func TestWhatABrokerStoredAloneIsNotTakenIntoACluster(t *testing.T) {
 	g := NewWithT(t)
 	alone := broker.Config{Port: -1, Dir: t.TempDir()}
-	together := broker.Config{Name: "a", Dir: alone.Dir, Cluster: "127.0.0.1:1", Join: []string{"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"}}
+	together := broker.Config{
+		Name: "a", Dir: alone.Dir, Cluster: "127.0.0.1:1", Join: []string{"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"},
+	}
 	for range 2 { // it may be alone again
 		b, err := broker.Start(alone)
 		g.Expect(err).NotTo(HaveOccurred())
@@ -68,7 +70,8 @@ func TestWhatABrokerStoredAloneIsNotTakenIntoACluster(t *testing.T) {
 	}
 }
 
-// What the brokers of a cluster agree on is kept in the directory of the system account, which a file may name as it likes.
+// What the brokers of a cluster agree on is kept in the directory of the system account, which a file may name as it
+// likes.
 func TestABrokerOfAClusterComesBackWhateverItsSystemAccountIsCalled(t *testing.T) {
 	g, file := NewWithT(t), filepath.Join(t.TempDir(), "nats.conf")
 	g.Expect(os.WriteFile(file, []byte(`system_account: SYS
@@ -77,7 +80,10 @@ accounts { SYS { users: [ { user: sys, password: x } ] }, APP { jetstream: enabl
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(l.Close()).To(Succeed())
-	c := broker.Config{Name: "a", Port: -1, File: file, Dir: t.TempDir(), Cluster: l.Addr().String(), Join: []string{"127.0.0.1:1", "127.0.0.1:2"}}
+	c := broker.Config{
+		Name: "a", Port: -1, File: file, Dir: t.TempDir(), Cluster: l.Addr().String(),
+		Join: []string{"127.0.0.1:1", "127.0.0.1:2"},
+	}
 	for range 2 {
 		b, err := broker.Start(c)
 		g.Expect(err).NotTo(HaveOccurred())
@@ -102,8 +108,8 @@ func TestABrokersConfigurationFileCounts(t *testing.T) {
 	g.Expect(string(buf[:n])).To(ContainSubstring(`"auth_required":true`))
 }
 
-// The server counts a stream that is just being made or removed among those that it could not recover. To start it again for that would
-// leave the request unanswered.
+// The server counts a stream that is just being made or removed among those that it could not recover. To start it
+// again for that would leave the request unanswered.
 func TestStreamsThatComeAndGoAreNoReasonToStartTheServerAgain(t *testing.T) {
 	takes.Seconds(t)
 	g := NewWithT(t)

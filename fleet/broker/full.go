@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nats-server stores nothing more once its disk was full, until it is started again: alone it leaves publishes unanswered, and one of a
-// cluster shuts JetStream down. What it keeps, it keeps, and messages pass as before. So it is started again here, once there is room.
+// nats-server stores nothing more once its disk was full, until it is started again: alone it leaves publishes
+// unanswered, and one of a cluster shuts JetStream down. What it keeps, it keeps, and messages pass as before. So it is
+// started again here, once there is room.
 
 const (
 	lookEvery = 500 * time.Millisecond // at the server
@@ -37,12 +38,14 @@ func (b *Broker) watch() {
 				known, full, pause = "", false, 0
 			case err == nil && free < enough:
 				if !full {
-					b.log.Error("the broker stores nothing, since its disk is full: make room, and it goes on", "dir", b.dir, "free", free, "error", why)
+					b.log.Error("the broker stores nothing, since its disk is full: make room, and it goes on",
+						"dir", b.dir, "free", free, "error", why)
 				}
 				full = true
 			case why == known && !full, now.Before(next):
 			default:
-				b.log.Warn("the broker stores nothing, and there is room: its server is started again", "dir", b.dir, "free", free, "error", why)
+				b.log.Warn("the broker stores nothing, and there is room: its server is started again",
+					"dir", b.dir, "free", free, "error", why)
 				pause = min(max(2*pause, time.Second), maxPause)
 				if err := b.restart(); err != nil {
 					b.log.Error("the broker's server cannot be started again", "error", err)

@@ -59,7 +59,8 @@ func TestABrokerStoresAgainOnceItsDiskHasRoom(t *testing.T) {
 		_, err := js.Publish(ctx, "s", make([]byte, 32<<10))
 		return err
 	}
-	stream, err := outside.CreateStream(t.Context(), jetstream.StreamConfig{Name: "S", Subjects: []string{"s"}, Storage: jetstream.FileStorage})
+	stream, err := outside.CreateStream(t.Context(),
+		jetstream.StreamConfig{Name: "S", Subjects: []string{"s"}, Storage: jetstream.FileStorage})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(publish(outside)).To(Succeed())
 

@@ -6,7 +6,8 @@ import (
 	"sync"
 )
 
-// serverLog passes on what a server says that somebody should know. It ends no program, whatever the server thinks of that.
+// serverLog passes on what a server says that somebody should know. It ends no program, whatever the server thinks of
+// that.
 type serverLog struct {
 	log *slog.Logger
 

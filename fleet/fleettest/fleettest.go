@@ -1,5 +1,5 @@
-// Package fleettest starts a fleet of real processes in a test: brokers and nodes, each of them the test's program again, whose
-// tasks they know. TestMain must call pool.Main first of all, as with a pool:
+// Package fleettest starts a fleet of real processes in a test: brokers and nodes, each of them the test's program
+// again, whose tasks they know. TestMain must call pool.Main first of all, as with a pool:
 //
 //	func TestMain(m *testing.M) { pool.Main(); os.Exit(m.Run()) }
 package fleettest
@@ -58,8 +58,8 @@ func Owner(change func(*fleet.Config)) Option {
 	return func(s *settings) { s.owner = append(s.owner, change) }
 }
 
-// New starts a fleet, waits for a minute at most until all its nodes are there, and gives an owner of it. When the test is over all
-// of it is ended, and what its processes printed is shown if the test has failed.
+// New starts a fleet, waits for a minute at most until all its nodes are there, and gives an owner of it. When the test
+// is over all of it is ended, and what its processes printed is shown if the test has failed.
 func New(t testing.TB, opts ...Option) *Fleet {
 	t.Helper()
 	s := settings{Config: localfleet.Config{Fleet: "test", Nodes: 1, Workers: 2, Brokers: 1}}
@@ -90,7 +90,8 @@ func New(t testing.TB, opts ...Option) *Fleet {
 	f.Fleet = f.dial(ctx, s.owner)
 	for n := -1; n < s.Nodes; {
 		if n = f.Alive(); ctx.Err() != nil {
-			t.Fatalf("fleettest: %d of %d nodes are there after a minute; their processes printed:\n%s", n, s.Nodes, said)
+			t.Fatalf("fleettest: %d of %d nodes are there after a minute; their processes printed:\n%s",
+				n, s.Nodes, said)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

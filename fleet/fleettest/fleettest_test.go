@@ -140,7 +140,8 @@ func TestBrokersThatComeBackEmptyCostTimeAlone(t *testing.T) {
 	for n := range 200 {
 		futures = append(futures, run.Submit(bound(t), f, work{dir, n, 20 * time.Millisecond}))
 	}
-	g.Eventually(func() int { all, _ := executions(dir); return all }).WithTimeout(time.Minute).Should(BeNumerically(">=", 20))
+	g.Eventually(func() int { all, _ := executions(dir); return all }).WithTimeout(time.Minute).
+		Should(BeNumerically(">=", 20))
 	for i := range 3 {
 		f.Kill(fmt.Sprintf("broker-%d", i+1))
 	}
@@ -159,15 +160,16 @@ func TestBrokersThatComeBackEmptyCostTimeAlone(t *testing.T) {
 	g.Expect(f.Stats().Abandoned).To(BeZero())
 }
 
-// TestBrokersThatComeBackOlderCostTimeAlone has all brokers killed and started again with what they had stored a while ago: tasks that
-// were stored since are lost to them, and others that have their outcome are there again.
+// TestBrokersThatComeBackOlderCostTimeAlone has all brokers killed and started again with what they had stored a while
+// ago: tasks that were stored since are lost to them, and others that have their outcome are there again.
 func TestBrokersThatComeBackOlderCostTimeAlone(t *testing.T) {
 	t.Parallel()
 	takes.Long(t)
 	for _, brokers := range []int{1, 3} {
 		t.Run(fmt.Sprintf("%d brokers", brokers), func(t *testing.T) {
 			g := NewWithT(t)
-			dir, saved := t.TempDir(), t.TempDir() // before the fleet, so that they are removed after the fleet has ended
+			// before the fleet, so that they are removed after the fleet has ended
+			dir, saved := t.TempDir(), t.TempDir()
 			f := fleettest.New(t, fleettest.Nodes(2), fleettest.Brokers(brokers), fleettest.OnDisk())
 			all := func(do func(name string)) {
 				for i := range brokers {
@@ -182,7 +184,8 @@ func TestBrokersThatComeBackOlderCostTimeAlone(t *testing.T) {
 			}
 			begun := func(n int) {
 				t.Helper()
-				g.Eventually(func() int { _, n := executions(dir); return n }).WithTimeout(time.Minute).Should(BeNumerically(">=", n))
+				g.Eventually(func() int { _, n := executions(dir); return n }).WithTimeout(time.Minute).
+					Should(BeNumerically(">=", n))
 			}
 			submit(100)
 			begun(10)
@@ -207,7 +210,8 @@ func TestBrokersThatComeBackOlderCostTimeAlone(t *testing.T) {
 	}
 }
 
-// TestWhatCameFirstIsNotOvertakenByAllThatComesLater keeps a fleet busy. Its first tasks ask before they run, which later ones need not.
+// TestWhatCameFirstIsNotOvertakenByAllThatComesLater keeps a fleet busy. Its first tasks ask before they run, which
+// later ones need not.
 func TestWhatCameFirstIsNotOvertakenByAllThatComesLater(t *testing.T) {
 	t.Parallel()
 	takes.Seconds(t)

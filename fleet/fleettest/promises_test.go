@@ -26,10 +26,12 @@ func TestTimeoutsCancelAndPoison(t *testing.T) {
 	takes.Seconds(t)
 	g := NewWithT(t)
 	dir := t.TempDir() // before the fleet, so that it is removed after the fleet has ended
-	f := fleettest.New(t, fleettest.Nodes(2), fleettest.Workers(1), fleettest.Owner(func(c *fleet.Config) { c.QueueLimit = 16 }))
+	f := fleettest.New(t, fleettest.Nodes(2), fleettest.Workers(1),
+		fleettest.Owner(func(c *fleet.Config) { c.QueueLimit = 16 }))
 	var waits []*pool.Future[int]
 	for n := range 8 { // the last of them waits longer than its timeout before it starts
-		waits = append(waits, run.Submit(bound(t), f, work{dir, n, 400 * time.Millisecond}, pool.WithTimeout(time.Second)))
+		waits = append(waits,
+			run.Submit(bound(t), f, work{dir, n, 400 * time.Millisecond}, pool.WithTimeout(time.Second)))
 	}
 	for n, fut := range waits {
 		g.Expect(fut.Result(bound(t))).To(Equal(n), "a timeout counts from the start")
@@ -40,7 +42,8 @@ func TestTimeoutsCancelAndPoison(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(bound(t))
 	first, second := run.Submit(ctx, f, work{dir, 101, time.Hour}), run.Submit(ctx, f, work{dir, 102, time.Hour})
-	g.Eventually(func() int { _, n := executions(dir); return n }).WithTimeout(time.Minute).Should(Equal(11), "both run")
+	g.Eventually(func() int { _, n := executions(dir); return n }).WithTimeout(time.Minute).Should(Equal(11),
+		"both run")
 	cancel()
 	for _, fut := range []*pool.Future[int]{first, second} {
 		_, err := fut.Result(bound(t))
@@ -51,7 +54,8 @@ func TestTimeoutsCancelAndPoison(t *testing.T) {
 	var lost *pool.WorkerLostError
 	g.Expect(errors.As(err, &lost)).To(BeTrue(), "%v", err)
 	g.Expect(lost.Exits).To(HaveLen(3), "its budget of crashes")
-	g.Expect(square.Map(bound(t), f, []int{1, 2, 3, 4})).To(Equal([]int{1, 4, 9, 16}), "the workers are free again, and the nodes are there")
+	g.Expect(square.Map(bound(t), f, []int{1, 2, 3, 4})).To(Equal([]int{1, 4, 9, 16}),
+		"the workers are free again, and the nodes are there")
 	g.Expect(f.Alive()).To(Equal(2))
 
 	ctx, cancel = context.WithCancel(bound(t))
@@ -63,7 +67,8 @@ func TestTimeoutsCancelAndPoison(t *testing.T) {
 	g.Expect(err).To(MatchError(pool.ErrQueueFull))
 }
 
-// TestAStoppedNodeIsGivenUpAndItsLateResultsChangeNothing stops the node that has the tasks, and lets it go on once another has run them.
+// TestAStoppedNodeIsGivenUpAndItsLateResultsChangeNothing stops the node that has the tasks, and lets it go on once
+// another has run them.
 func TestAStoppedNodeIsGivenUpAndItsLateResultsChangeNothing(t *testing.T) {
 	t.Parallel()
 	takes.Long(t)
@@ -100,7 +105,8 @@ func TestAStoppedNodeIsGivenUpAndItsLateResultsChangeNothing(t *testing.T) {
 	g.Expect(different).To(BeNumerically(">=", 2))
 	g.Expect(all).To(BeNumerically("<=", 5), "at least once: at most twice; at most once: once")
 	g.Eventually(f.Alive).WithTimeout(time.Minute).Should(Equal(2), "it is taken back")
-	g.Eventually(func() uint64 { return f.Stats().Stale }).WithTimeout(time.Minute).Should(BeNumerically(">=", 1), "what it says of them is refused")
+	g.Eventually(func() uint64 { return f.Stats().Stale }).WithTimeout(time.Minute).Should(BeNumerically(">=", 1),
+		"what it says of them is refused")
 	g.Expect(square.Call(bound(t), f, 4)).To(Equal(16))
 }
 
@@ -119,7 +125,8 @@ type large struct {
 	Data []byte
 }
 
-// TestLargePayloadsSurviveNodesThatAreKilledAndStopped sends 8 MiB there and back, while nodes are killed and one is stopped for a while.
+// TestLargePayloadsSurviveNodesThatAreKilledAndStopped sends 8 MiB there and back, while nodes are killed and one is
+// stopped for a while.
 func TestLargePayloadsSurviveNodesThatAreKilledAndStopped(t *testing.T) {
 	t.Parallel()
 	takes.Long(t)
@@ -140,7 +147,8 @@ func TestLargePayloadsSurviveNodesThatAreKilledAndStopped(t *testing.T) {
 	}
 	begun := func(n int) {
 		t.Helper()
-		g.Eventually(func() int { _, different := executions(dir); return different }).WithTimeout(time.Minute).Should(BeNumerically(">=", n))
+		g.Eventually(func() int { _, different := executions(dir); return different }).WithTimeout(time.Minute).
+			Should(BeNumerically(">=", n))
 	}
 	for i, name := range []string{"node-1", "node-2", "node-3", "node-1"} {
 		begun(3 * i)

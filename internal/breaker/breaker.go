@@ -3,7 +3,8 @@
 //	closed --score or row reaches the threshold--> open --delay over--> probing --stays up--> closed
 //	                                                 ^------------------probe fails-----------'
 //
-// It starts nothing and tells nobody: whoever has a Breaker passes the time and what happened, and does what the answers say.
+// It starts nothing and tells nobody: whoever has a Breaker passes the time and what happened, and does what the
+// answers say.
 package breaker
 
 import (
@@ -53,8 +54,9 @@ type Failure struct {
 	Worked time.Time // when some worker last worked; zero: none did
 }
 
-// Fail counts a failure and tells whether there are too many now, or whether it was the probe's: then the breaker is to be opened. Too
-// many are a rate of them; and, because failures that take long never get to that, a row of them while nobody is there.
+// Fail counts a failure and tells whether there are too many now, or whether it was the probe's: then the breaker is to
+// be opened. Too many are a rate of them; and, because failures that take long never get to that, a row of them while
+// nobody is there.
 func (b *Breaker) Fail(p Policy, now time.Time, f Failure) (opens bool) {
 	if !f.Killed {
 		b.score = b.score*math.Exp2(-now.Sub(b.scored).Seconds()/p.HalfLife.Seconds()) + 1
@@ -124,8 +126,8 @@ const (
 	Probe                  // a worker that is to tell whether they stay up
 )
 
-// Admit tells whether a worker may be started now, and if it is to wait until when; zero is until something changes. A Probe that is
-// started is noted with Probes.
+// Admit tells whether a worker may be started now, and if it is to wait until when; zero is until something changes. A
+// Probe that is started is noted with Probes.
 func (b *Breaker) Admit(now time.Time) (a Admission, until time.Time) {
 	switch {
 	case !b.Open():

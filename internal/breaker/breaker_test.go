@@ -25,12 +25,25 @@ func TestItOpensByARateOrByARowAndNotByWhatSaysNothing(t *testing.T) {
 	worked := alone
 	worked.Worked = start.Add(150 * time.Second)
 	for name, steps := range map[string][]step{
-		"a rate":                               {{0, own, false}, {0, own, false}, {0, own, true}},
-		"too slow for a rate":                  {{0, own, false}, {10 * time.Second, own, false}, {10 * time.Second, own, false}, {10 * time.Second, own, false}},
-		"a row while nobody is there":          {{0, alone, false}, {time.Minute, alone, false}, {time.Minute, alone, true}},
-		"a row that somebody's work has ended": {{0, alone, false}, {time.Minute, alone, false}, {2 * time.Minute, worked, false}},
-		"killed beside others":                 {{0, killed, false}, {0, killed, false}, {0, killed, false}, {0, killed, false}},
-		"killed while nobody is there":         {{0, killedAlone, false}, {0, killedAlone, false}, {0, killedAlone, true}},
+		"a rate": {{0, own, false}, {0, own, false}, {0, own, true}},
+		"too slow for a rate": {
+			{0, own, false},
+			{10 * time.Second, own, false},
+			{10 * time.Second, own, false},
+			{10 * time.Second, own, false},
+		},
+		"a row while nobody is there": {{0, alone, false}, {time.Minute, alone, false}, {time.Minute, alone, true}},
+		"a row that somebody's work has ended": {
+			{0, alone, false},
+			{time.Minute, alone, false},
+			{2 * time.Minute, worked, false},
+		},
+		"killed beside others": {{0, killed, false}, {0, killed, false}, {0, killed, false}, {0, killed, false}},
+		"killed while nobody is there": {
+			{0, killedAlone, false},
+			{0, killedAlone, false},
+			{0, killedAlone, true},
+		},
 	} {
 		g, now := NewWithT(t), start
 		var b Breaker

@@ -18,8 +18,8 @@ type Bandwidth struct {
 	UsedKnown bool // Used is: version 1 tells it where cpu and cpuacct are one hierarchy
 }
 
-// Bandwidths lists the limits on CPU time that hold for this process: that of its own group first, then those of the groups
-// above, as far as they are visible here.
+// Bandwidths lists the limits on CPU time that hold for this process: that of its own group first, then those of the
+// groups above, as far as they are visible here.
 func Bandwidths() []Bandwidth {
 	t, err := readTree(self)
 	if err != nil {
@@ -83,8 +83,8 @@ func readText(dir, name string) string {
 	return strings.TrimSpace(string(data))
 }
 
-// PressureFile is where the kernel tells how long tasks waited for a CPU: the file of this process's own group on version 2,
-// else that of the whole system. Neither need be there.
+// PressureFile is where the kernel tells how long tasks waited for a CPU: the file of this process's own group on
+// version 2, else that of the whole system. Neither need be there.
 func PressureFile() string {
 	if t, err := readTree(self); err == nil {
 		if dir, top, ok := t.unified(); ok && dir != top {

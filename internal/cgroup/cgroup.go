@@ -65,8 +65,8 @@ func Create(name string, controllers ...Controller) (*Group, error) {
 	return t.create(prefix()+name, controllers)
 }
 
-// prefix begins the name of every group that this process makes. The number alone would be another's too: of a process of the
-// same number in another pid namespace that shares the tree, or of one that is gone and left a group behind.
+// prefix begins the name of every group that this process makes. The number alone would be another's too: of a process
+// of the same number in another pid namespace that shares the tree, or of one that is gone and left a group behind.
 func prefix() string { return fmt.Sprintf("respawn-%d-%s-", os.Getpid(), token()) }
 
 var token = sync.OnceValue(func() string {
@@ -142,9 +142,9 @@ func procs(dir string) ([]int, error) {
 	return pids, err
 }
 
-// Kill ends every process in the group by SIGKILL, those forked meanwhile included, and waits until they are gone, for at
-// most a second: then it says which are left. On version 2 the kernel does it (cgroup.kill) and it reaches the groups
-// below too; on version 1 members are signalled until none is left. A zombie counts as gone.
+// Kill ends every process in the group by SIGKILL, those forked meanwhile included, and waits until they are gone, for
+// at most a second: then it says which are left. On version 2 the kernel does it (cgroup.kill) and it reaches the
+// groups below too; on version 1 members are signalled until none is left. A zombie counts as gone.
 func (g *Group) Kill() error {
 	var errs []error
 	for _, at := range g.places() {
@@ -182,7 +182,8 @@ func RemoveDir(dir string, wait time.Duration) error {
 	return removeDir(dir, wait, func() error { return syscall.Rmdir(dir) })
 }
 
-// RemoveLeft is RemoveDir for a group whose maker is gone. The groups below it whose makers are gone too go first: pins.
+// RemoveLeft is RemoveDir for a group whose maker is gone. The groups below it whose makers are gone too go first:
+// pins.
 func RemoveLeft(dir string, wait time.Duration) error {
 	return removeDir(dir, wait, func() error {
 		_, _ = sweepDir(dir) // what stays keeps the group itself

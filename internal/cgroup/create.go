@@ -93,8 +93,8 @@ func (t tree) makeUnified(name string, controllers []Controller) (string, error)
 	}
 }
 
-// prepare makes a version 2 group ready for children with these controllers. A group that is our own is vacated first if
-// that helps.
+// prepare makes a version 2 group ready for children with these controllers. A group that is our own is vacated first
+// if that helps.
 func prepare(dir string, own bool, controllers []Controller) error {
 	for _, c := range controllers {
 		if !offers(dir, available, c) {
@@ -118,10 +118,10 @@ func prepare(dir string, own bool, controllers []Controller) error {
 	return nil
 }
 
-// vacate sees to it that a version 2 group holds no processes, unless it is the root, which may. The kernel itself would
-// refuse the memory controller to the children of a group that does, but with cpu and pids it makes them useless: "domain
-// invalid" (cgroups(7), "thread mode"). Our own group is vacated if it holds only us and our descendants, into a leaf
-// below it, as a program does that was started in a delegated group (systemd.resource-control(5), Delegate=).
+// vacate sees to it that a version 2 group holds no processes, unless it is the root, which may. The kernel itself
+// would refuse the memory controller to the children of a group that does, but with cpu and pids it makes them useless:
+// "domain invalid" (cgroups(7), "thread mode"). Our own group is vacated if it holds only us and our descendants, into
+// a leaf below it, as a program does that was started in a delegated group (systemd.resource-control(5), Delegate=).
 func vacate(dir string, own bool) error {
 	if _, err := os.Stat(filepath.Join(dir, "cgroup.type")); errors.Is(err, fs.ErrNotExist) {
 		return nil // the root

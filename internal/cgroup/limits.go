@@ -15,8 +15,8 @@ import (
 // (version 1 refuses such a limit; version 2 enforces it by the OOM killer instead).
 var ErrBusy = errors.New("the group uses more than the new limit")
 
-// SetMemoryMax limits the group's memory to n bytes and lets it have no swap beside that; 0 lifts both limits. On version
-// 2 a limit below the present use kills members. Errors: ErrBusy.
+// SetMemoryMax limits the group's memory to n bytes and lets it have no swap beside that; 0 lifts both limits. On
+// version 2 a limit below the present use kills members. Errors: ErrBusy.
 func (g *Group) SetMemoryMax(n int64) error {
 	at := g.at[Memory]
 	if at.version == 2 {
@@ -124,8 +124,8 @@ func (g *Group) PidsRefused() (uint64, error) { return field(g.at[Pids].dir, "pi
 // minQuota is the least CPU quota that the kernel takes, in microseconds a period.
 const minQuota = 1000
 
-// SetCPUMax limits the group to so many CPUs (0.05 is 5 % of one); 0 lifts the limit. The least is a millisecond a period,
-// which is 0.01 with the usual period.
+// SetCPUMax limits the group to so many CPUs (0.05 is 5 % of one); 0 lifts the limit. The least is a millisecond a
+// period, which is 0.01 with the usual period.
 func (g *Group) SetCPUMax(cpus float64) error {
 	at := g.at[CPU]
 	period, err := at.cpuPeriod()

@@ -40,7 +40,8 @@ func TestMemberBelowItsMemoryLimitLives(t *testing.T) {
 	member.tell(t)
 
 	g.Expect(member.says(t)).To(Equal("held"))
-	g.Expect(cg.MemoryCurrent()).To(And(BeNumerically(">=", 32*mib), BeNumerically("<", 128*mib))) // the race detector doubles it
+	// the race detector doubles it
+	g.Expect(cg.MemoryCurrent()).To(And(BeNumerically(">=", 32*mib), BeNumerically("<", 128*mib)))
 	g.Expect(cg.OOMKills()).To(BeZero())
 	g.Expect(cg.SetMemoryMax(0)).To(Succeed())
 	g.Expect(cg.SetMemoryMax(256 * mib)).To(Succeed())

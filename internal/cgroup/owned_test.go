@@ -43,7 +43,8 @@ func TestTheGroupsOfTwoProcessesOfOneNumberDoNotCollide(t *testing.T) {
 	g.Expect(other.Remove()).To(Succeed())
 }
 
-// Whether the maker of another namespace's group lives cannot be told by its number: an empty one may be about to be used.
+// Whether the maker of another namespace's group lives cannot be told by its number: an empty one may be about to be
+// used.
 func TestSweepLeavesTheGroupsOfOtherNamespacesAlone(t *testing.T) {
 	g := NewWithT(t)
 	made, err := Create("place", Memory)

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Setting is one limit of one group: writing the value to the path restores it, whoever does it. That makes it fit for a
-// dead man's switch in another process.
+// Setting is one limit of one group: writing the value to the path restores it, whoever does it. That makes it fit for
+// a dead man's switch in another process.
 type Setting struct{ Path, Value string }
 
 // limitFiles are the files that the setters write.

@@ -12,9 +12,10 @@ import (
 	"github.com/respawn-go/respawn/internal/procfs"
 )
 
-// Sweep removes the groups of callers that are gone: killed before they could. It looks where Create would make one now,
-// and returns the directories that it removed. A group that still holds processes stays and is named in the error. Those of
-// another pid namespace that shares the tree are left alone: whether their makers live cannot be told from here.
+// Sweep removes the groups of callers that are gone: killed before they could. It looks where Create would make one
+// now, and returns the directories that it removed. A group that still holds processes stays and is named in the error.
+// Those of another pid namespace that shares the tree are left alone: whether their makers live cannot be told from
+// here.
 func Sweep() (removed []string, err error) {
 	t, err := readTree(self)
 	if err != nil {
@@ -82,7 +83,8 @@ func owner(name string) (pid int, ok bool) {
 	return pid, ok && err == nil && pid > 0
 }
 
-// ours tells whether the maker of a group was in this pid namespace. A leaf of vacate does not tell; it holds who made it.
+// ours tells whether the maker of a group was in this pid namespace. A leaf of vacate does not tell; it holds who made
+// it.
 func ours(name string) bool {
 	_, rest, _ := strings.Cut(strings.TrimPrefix(name, "respawn-"), "-")
 	space, _, ok := strings.Cut(rest, ".")

@@ -12,9 +12,9 @@ import (
 )
 
 // Take gives a group in which a process is alone with its descendants, so that limits on it hit nobody else: the group
-// that it is in already, if it is alone there, else a new one, into which it is moved; children that it has already stay
-// where they are. Release ends it. What memory a moved process has already stays charged to its old group. The name is
-// for a new group, see Create.
+// that it is in already, if it is alone there, else a new one, into which it is moved; children that it has already
+// stay where they are. Release ends it. What memory a moved process has already stays charged to its old group. The
+// name is for a new group, see Create.
 // Errors: *UnsupportedError.
 func Take(pid int, name string, controllers ...Controller) (*Group, error) {
 	t, err := readTree(ofProcess(pid))
@@ -45,8 +45,8 @@ func Take(pid int, name string, controllers ...Controller) (*Group, error) {
 	return g, nil
 }
 
-// move makes groups for the controllers and takes the process there. On version 2 a process is in one group only, so the
-// controllers that it has already come along.
+// move makes groups for the controllers and takes the process there. On version 2 a process is in one group only, so
+// the controllers that it has already come along.
 func (g *Group) move(pid int, name string, controllers []Controller) error {
 	for c, at := range g.at {
 		if at.version == 2 {
@@ -106,8 +106,8 @@ func (p place) has(c Controller) error {
 // setting limits.
 func (g *Group) Saved() []Setting { return g.saved }
 
-// Release restores the limits that a taken group had, moves the processes of a new one back to where the first came from,
-// and removes it. Releasing twice is fine.
+// Release restores the limits that a taken group had, moves the processes of a new one back to where the first came
+// from, and removes it. Releasing twice is fine.
 func (g *Group) Release() error {
 	errs := []error{Restore(g.saved)}
 	for _, at := range g.places() {

@@ -74,7 +74,8 @@ func TestTakeOfAProcessThatIsGone(t *testing.T) {
 	victim.ended(t)
 	_, err := cgroup.Take(victim.pid(), "take", cgroup.Pids)
 	g.Expect(err).To(HaveOccurred())
-	g.Expect(filepath.Glob(fmt.Sprintf("%s/respawn-%d-*-take", filepath.Dir(other.Dir(cgroup.Pids)), os.Getpid()))).To(BeEmpty(), "no group is left")
+	g.Expect(filepath.Glob(fmt.Sprintf("%s/respawn-%d-*-take", filepath.Dir(other.Dir(cgroup.Pids)), os.Getpid()))).
+		To(BeEmpty(), "no group is left")
 }
 
 func TestReleaseAfterTheVictimDied(t *testing.T) {

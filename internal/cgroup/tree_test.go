@@ -78,7 +78,9 @@ func TestFindFollowsTheMountsAndTheGroups(t *testing.T) {
 			fake{"40 35 0:26 / TMP/fs ro - cgroup2 cgroup rw\n", "0::/\n", top}, CPU, 2, "fs",
 		},
 		"a container without one: the mount shows a part": {
-			fake{"40 35 0:32 /docker/abc TMP/fs/memory ro - cgroup cgroup rw,memory\n", "4:memory:/docker/abc/x\n", nil},
+			fake{
+				"40 35 0:32 /docker/abc TMP/fs/memory ro - cgroup cgroup rw,memory\n", "4:memory:/docker/abc/x\n", nil,
+			},
 			Memory, 1, "fs/memory/x",
 		},
 		"another part of the hierarchy than the mount shows": {
@@ -154,8 +156,13 @@ func TestCreateSaysWhatIsMissing(t *testing.T) {
 		fake
 		says string
 	}{
-		"no mounts":      {fake{others, "0::/\n", nil}, "no memory cgroup: no control groups are mounted; boot a kernel"},
-		"not enabled":    {fake{v2mount, "0::/a\n", map[string]string{"fs/cgroup.controllers": "memory", "fs/a/cgroup.controllers": "pids", "fs/cgroup.procs": ""}}, "is not enabled for .*/fs/a; enable it in cgroup.subtree_control"},
+		"no mounts": {
+			fake{others, "0::/\n", nil},
+			"no memory cgroup: no control groups are mounted; boot a kernel",
+		},
+		"not enabled": {fake{v2mount, "0::/a\n", map[string]string{
+			"fs/cgroup.controllers": "memory", "fs/a/cgroup.controllers": "pids", "fs/cgroup.procs": "",
+		}}, "is not enabled for .*/fs/a; enable it in cgroup.subtree_control"},
 		"not controlled": {fake{v1cpu, "0::/\n", nil}, "no mounted hierarchy has that controller"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -176,7 +183,8 @@ func TestCreateLeavesNothingWhenOneControllerIsMissing(t *testing.T) {
 
 func TestOwnerOfAGroup(t *testing.T) {
 	for name, want := range map[string]int{
-		"respawn-12-worker-13": 12, "respawn-12-": 12, "respawn-self-12": 12, "respawn-self-": 0, "respawn-12": 0, "respawn--1": 0, "respawn-x-1": 0, "other-12-1": 0,
+		"respawn-12-worker-13": 12, "respawn-12-": 12, "respawn-self-12": 12, "respawn-self-": 0, "respawn-12": 0,
+		"respawn--1": 0, "respawn-x-1": 0, "other-12-1": 0,
 	} {
 		pid, ok := owner(name)
 		NewWithT(t).Expect(ok).To(Equal(want > 0), name)

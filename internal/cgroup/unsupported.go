@@ -22,10 +22,11 @@ func (e *UnsupportedError) Error() string {
 const (
 	beRoot    = "run this as root"
 	delegated = "run this as root, or in a cgroup of its own: systemd-run --user --scope -p Delegate=yes COMMAND"
-	ownGroup  = "run this in a cgroup of its own (systemd-run --scope -p Delegate=yes COMMAND), or in a container first " +
-		"move the other processes to a child group"
-	writable  = "mount it read-write (in a container: --privileged)"
-	enabled   = "enable it in cgroup.subtree_control of the groups above, or as root: systemctl edit user@.service, Delegate=cpu memory pids"
+	ownGroup  = "run this in a cgroup of its own (systemd-run --scope -p Delegate=yes COMMAND), or in a container " +
+		"first move the other processes to a child group"
+	writable = "mount it read-write (in a container: --privileged)"
+	enabled  = "enable it in cgroup.subtree_control of the groups above, or as root: systemctl edit user@.service, " +
+		"Delegate=cpu memory pids"
 	inKernel  = "boot a kernel that has it, without cgroup_disable=, and mount it"
 	newKernel = "use a newer kernel"
 )

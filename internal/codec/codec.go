@@ -1,5 +1,5 @@
-// Package codec turns arguments and results into bytes and back, finds out before the first task what could not travel, and lends
-// bytes where a copy can be spared. What a worker sends is not trusted: it is weighed before it is decoded.
+// Package codec turns arguments and results into bytes and back, finds out before the first task what could not travel,
+// and lends bytes where a copy can be spared. What a worker sends is not trusted: it is weighed before it is decoded.
 package codec
 
 import (
@@ -23,9 +23,10 @@ type Codec interface {
 }
 
 // CBOR is the codec of tasks in Go: RFC 8949 by fxamacker/cbor. Field names follow `cbor` or else `json` struct tags;
-// times keep nanoseconds and their offset; unexported fields are ignored. A string keeps its bytes, which need not be UTF-8.
-// The type decoded into decides what arrives: an any holds a uint64, int64 if negative, float64, bool, string (times too), []byte,
-// []any or map[any]any (structs too), whatever was put in; a value there of which something would be lost is an error.
+// times keep nanoseconds and their offset; unexported fields are ignored. A string keeps its bytes, which need not be
+// UTF-8. The type decoded into decides what arrives: an any holds a uint64, int64 if negative, float64, bool, string
+// (times too), []byte, []any or map[any]any (structs too), whatever was put in; a value there of which something would
+// be lost is an error.
 var CBOR Codec = cborCodec{}
 
 type cborCodec struct{}
@@ -39,17 +40,21 @@ var encMode = sync.OnceValue(func() cbor.EncMode {
 })
 
 var decMode = sync.OnceValue(func() cbor.DecMode {
-	m, err := cbor.DecOptions{UTF8: cbor.UTF8DecodeInvalid, MaxArrayElements: math.MaxInt32, MaxMapPairs: math.MaxInt32, MaxNestedLevels: 256}.DecMode()
+	m, err := cbor.DecOptions{
+		UTF8: cbor.UTF8DecodeInvalid, MaxArrayElements: math.MaxInt32, MaxMapPairs: math.MaxInt32, MaxNestedLevels: 256,
+	}.DecMode()
 	if err != nil {
 		panic(err) // the options are constants
 	}
 	return m
 })
 
-// failureMode decodes what a worker says of a failure, by itself so small that these limits are far beyond it: a worker is not
-// trusted, and a list of nothing takes one byte an element on the wire and forty in memory.
+// failureMode decodes what a worker says of a failure, by itself so small that these limits are far beyond it: a worker
+// is not trusted, and a list of nothing takes one byte an element on the wire and forty in memory.
 var failureMode = sync.OnceValue(func() cbor.DecMode {
-	m, err := cbor.DecOptions{UTF8: cbor.UTF8DecodeInvalid, MaxArrayElements: wire.MaxKnownErrors, MaxMapPairs: 16, MaxNestedLevels: 8}.DecMode()
+	m, err := cbor.DecOptions{
+		UTF8: cbor.UTF8DecodeInvalid, MaxArrayElements: wire.MaxKnownErrors, MaxMapPairs: 16, MaxNestedLevels: 8,
+	}.DecMode()
 	if err != nil {
 		panic(err) // the options are constants
 	}

@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// JSON is the codec of tasks in other languages: encoding/json, but bytes are as they are, and text must be UTF-8. It decodes into a value that is
-// zero, or an error.
+// JSON is the codec of tasks in other languages: encoding/json, but bytes are as they are, and text must be UTF-8. It
+// decodes into a value that is zero, or an error.
 var JSON Codec = jsonCodec{}
 
 type jsonCodec struct{}
@@ -31,8 +31,8 @@ func (jsonCodec) Append(dst []byte, v any) ([]byte, error) {
 
 var errNotText = errors.New("a string is not UTF-8: pass it as []byte")
 
-// replacedText tells whether the encoder wrote the replacement character for bytes that are not UTF-8: it escapes that one then,
-// and never where the text itself has it.
+// replacedText tells whether the encoder wrote the replacement character for bytes that are not UTF-8: it escapes that
+// one then, and never where the text itself has it.
 func replacedText(data []byte) bool {
 	const mark = `\ufffd`
 	for {

@@ -30,16 +30,16 @@ func BytesOf(v any) *[]byte {
 	return nil
 }
 
-// Lent is bytes that a handler may read until it returns, and must neither change nor keep. As the argument of a task it is
-// the memory that the task came in, where a []byte is a copy that is the handler's own: for large payloads the difference
-// is a copy and the garbage that it leaves. Changing a large one is a segmentation fault, which ends the worker; one that
-// is kept shows other tasks' bytes later. A large result that is a part of it, or all of it, is not copied in the worker
-// either: the caller's copy is made from the memory that it came in. Nothing else changes: callers pass a []byte, it travels
-// as one, and a result is its receiver's, one of this type too. Only [CBOR] lends.
+// Lent is bytes that a handler may read until it returns, and must neither change nor keep. As the argument of a task
+// it is the memory that the task came in, where a []byte is a copy that is the handler's own: for large payloads the
+// difference is a copy and the garbage that it leaves. Changing a large one is a segmentation fault, which ends the
+// worker; one that is kept shows other tasks' bytes later. A large result that is a part of it, or all of it, is not
+// copied in the worker either: the caller's copy is made from the memory that it came in. Nothing else changes: callers
+// pass a []byte, it travels as one, and a result is its receiver's, one of this type too. Only [CBOR] lends.
 type Lent []byte
 
-// BodyOf is the byte slice that data encodes, in place; false if it encodes something else. The head is read once, since others may
-// write to data.
+// BodyOf is the byte slice that data encodes, in place; false if it encodes something else. The head is read once,
+// since others may write to data.
 func BodyOf(data []byte) (body []byte, ok bool) {
 	var head [9]byte
 	major, n, used := parseHead(head[:copy(head[:], data)])

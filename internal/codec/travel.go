@@ -15,8 +15,8 @@ import (
 	"github.com/respawn-go/respawn/internal/reexec"
 )
 
-// CBOR leaves out what it does not know: unexported fields, and so the whole of a bytes.Buffer. What would be lost that way, or
-// refused when the first task comes, is found here by looking at the type once.
+// CBOR leaves out what it does not know: unexported fields, and so the whole of a bytes.Buffer. What would be lost that
+// way, or refused when the first task comes, is found here by looking at the type once.
 
 // stranded is a part of a type that CBOR cannot carry to the other side.
 type stranded struct {
@@ -33,8 +33,9 @@ func MustTravel(what, name, role string, t reflect.Type) {
 		return
 	}
 	if err := strandedIn(t); err != nil {
-		panic(fmt.Sprintf("pool: %s %q: its %s, %v, cannot cross the process border whole: %v. Use a type of exported fields that has it "+
-			"in another form; or leave a field behind by the tag `cbor:\"-\"`, or what is lost within one by `pool:\"lossy\"`", what, name, role, t, err))
+		panic(fmt.Sprintf("pool: %s %q: its %s, %v, cannot cross the process border whole: %v. Use a type of "+
+			"exported fields that has it in another form; or leave a field behind by the tag `cbor:\"-\"`, or what "+
+			"is lost within one by `pool:\"lossy\"`", what, name, role, t, err))
 	}
 }
 
@@ -56,10 +57,12 @@ func strandedIn(t reflect.Type) *stranded {
 }
 
 var (
-	timeType, bigIntType                 = reflect.TypeFor[time.Time](), reflect.TypeFor[big.Int]()
-	cborMarshaler, cborUnmarshaler       = reflect.TypeFor[cbor.Marshaler](), reflect.TypeFor[cbor.Unmarshaler]()
-	binaryMarshaler, binaryUnmarshaler   = reflect.TypeFor[encoding.BinaryMarshaler](), reflect.TypeFor[encoding.BinaryUnmarshaler]()
-	notKnownThere, notEncoded, noDecoder = "may hold any type, which the other side does not know", "has no encoding", "encodes itself and does not decode itself"
+	timeType, bigIntType               = reflect.TypeFor[time.Time](), reflect.TypeFor[big.Int]()
+	cborMarshaler, cborUnmarshaler     = reflect.TypeFor[cbor.Marshaler](), reflect.TypeFor[cbor.Unmarshaler]()
+	binaryMarshaler, binaryUnmarshaler = reflect.TypeFor[encoding.BinaryMarshaler](),
+		reflect.TypeFor[encoding.BinaryUnmarshaler]()
+	notKnownThere, notEncoded, noDecoder = "may hold any type, which the other side does not know",
+		"has no encoding", "encodes itself and does not decode itself"
 )
 
 // findStranded is strandedIn for what path leads to. A type seen before is not looked at again.
@@ -122,10 +125,13 @@ func promotes(t reflect.Type, name string) bool {
 // besideEmbedded finds a field that is lost because the method of an embedded one encodes the whole struct.
 func besideEmbedded(t reflect.Type, path string, encodes reflect.Type, method string) *stranded {
 	for f := range t.Fields() {
-		if f.Anonymous && (f.Type.Implements(encodes) || reflect.PointerTo(f.Type).Implements(encodes)) || leftBehind(f) {
+		if f.Anonymous && (f.Type.Implements(encodes) || reflect.PointerTo(f.Type).Implements(encodes)) ||
+			leftBehind(f) {
 			continue
 		}
-		return &stranded{path + "." + f.Name, f.Type, "is lost: the " + method + " of an embedded field stands for the whole struct"}
+		return &stranded{
+			path + "." + f.Name, f.Type, "is lost: the " + method + " of an embedded field stands for the whole struct",
+		}
 	}
 	return nil
 }
@@ -173,7 +179,9 @@ func strandedField(t reflect.Type, path string, seen map[reflect.Type]bool) *str
 }
 
 // flatten lists the fields that the codec looks at, or finds one that it does not.
-func flatten(t reflect.Type, path string, depth int, above map[reflect.Type]bool) (fields []travelling, lost *stranded) {
+func flatten(t reflect.Type, path string, depth int,
+	above map[reflect.Type]bool,
+) (fields []travelling, lost *stranded) {
 	above[t] = true
 	defer delete(above, t)
 	for f := range t.Fields() {
@@ -193,7 +201,8 @@ func flatten(t reflect.Type, path string, depth int, above map[reflect.Type]bool
 		case !f.IsExported() && !embedded:
 			return nil, &stranded{at, f.Type, "is not exported"}
 		case !f.IsExported() && f.Type.Kind() == reflect.Pointer:
-			return nil, &stranded{at, f.Type, "is an embedded pointer to a type that is not exported, which no decoder can set"}
+			return nil,
+				&stranded{at, f.Type, "is an embedded pointer to a type that is not exported, which no decoder can set"}
 		case embedded && name == "" && !above[inner]:
 			more, lost := flatten(inner, at, depth+1, above)
 			if lost != nil && !isLossy(f) {

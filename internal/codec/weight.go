@@ -9,23 +9,24 @@ import (
 	"sync"
 )
 
-// A worker is not trusted, and a byte that it sends can take a hundred in memory: a list of nothing, a row of empty structs. What
-// would take more than weightPerByte times its size and weightFree is refused before it is decoded. To find out takes a walk over
-// the bytes with the type, which is only made where they are so many that it could be so.
+// A worker is not trusted, and a byte that it sends can take a hundred in memory: a list of nothing, a row of empty
+// structs. What would take more than weightPerByte times its size and weightFree is refused before it is decoded. To
+// find out takes a walk over the bytes with the type, which is only made where they are so many that it could be so.
 const (
 	weightFree    = 256 << 20
 	weightPerByte = 8
 )
 
-// TooHeavy is an error if decoding the data into the type takes too much memory. Data that is no CBOR is left to the decoder, which
-// looks at the whole before it makes anything.
+// TooHeavy is an error if decoding the data into the type takes too much memory. Data that is no CBOR is left to the
+// decoder, which looks at the whole before it makes anything.
 func TooHeavy(data []byte, t reflect.Type) error {
 	w := weigher{data: data, left: weightFree + weightPerByte*len(data)}
 	w.item(t, 0)
 	if w.left >= 0 {
 		return nil
 	}
-	return fmt.Errorf("%d bytes would take more than %d times that, and %d MiB, as %v", len(data), weightPerByte, weightFree>>20, t)
+	return fmt.Errorf("%d bytes would take more than %d times that, and %d MiB, as %v",
+		len(data), weightPerByte, weightFree>>20, t)
 }
 
 var anyType = reflect.TypeFor[any]()

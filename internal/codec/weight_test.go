@@ -51,7 +51,8 @@ func TestWhatAWorkerSendsIsNotDecodedIntoMoreThanAMultipleOfItsSize(t *testing.T
 	}
 }
 
-// What is weighed is about what is used: no honest value is refused for less than half of the bound, none passes with more than twice.
+// What is weighed is about what is used: no honest value is refused for less than half of the bound, none passes with
+// more than twice.
 func TestTheWeightOfAValueIsAboutTheMemoryThatItTakes(t *testing.T) {
 	wide := weightWide{Next: &weightWide{}, M: map[string][]weightWide{"one": make([]weightWide, 3)}}
 	for i, v := range []any{
@@ -75,12 +76,15 @@ func TestTheWeightOfAValueIsAboutTheMemoryThatItTakes(t *testing.T) {
 		g.Expect(decMode().Unmarshal(data, into.Interface())).To(Succeed())
 		runtime.ReadMemStats(&after)
 		used, weight := float64(after.TotalAlloc-before.TotalAlloc), float64(1<<40-w.left)
-		g.Expect(weight/used).To(And(BeNumerically(">", .4), BeNumerically("<", 2.5)), "%d: %T: %.0f used, %.0f weighed", i, v, used, weight)
+		g.Expect(weight/used).To(And(BeNumerically(">", .4), BeNumerically("<", 2.5)),
+			"%d: %T: %.0f used, %.0f weighed", i, v, used, weight)
 	}
 }
 
 func FuzzWeight(f *testing.F) {
-	for _, v := range []any{weightWide{}, []any{1, "two", nil, 3.5, map[string]int{"x": -1}, []byte("b")}, time.Unix(1, 1)} {
+	for _, v := range []any{
+		weightWide{}, []any{1, "two", nil, 3.5, map[string]int{"x": -1}, []byte("b")}, time.Unix(1, 1),
+	} {
 		data, err := CBOR.Append(nil, v)
 		if err != nil {
 			f.Fatal(err)

@@ -1,4 +1,5 @@
-// Package columns writes tables for terminals: what would not fit is broken between words, each piece below its own column.
+// Package columns writes tables for terminals: what would not fit is broken between words, each piece below its own
+// column.
 package columns
 
 import (
@@ -10,7 +11,8 @@ import (
 // gap is the room between two columns.
 const gap = 2
 
-// Write writes the rows in at most width columns, as far as the longest words allow. Cells are of one line; a row may be shorter than others.
+// Write writes the rows in at most width columns, as far as the longest words allow. Cells are of one line; a row may
+// be shorter than others.
 func Write(w io.Writer, width int, rows [][]string) error {
 	widths := fit(width, rows)
 	var out strings.Builder
@@ -36,8 +38,9 @@ func Write(w io.Writer, width int, rows [][]string) error {
 	return err
 }
 
-// WriteNamed writes rows of which the first names the columns. Where their longest words alone take more than width, each further row is a
-// paragraph instead: its first cell, and below it what the others are, by name if there are several.
+// WriteNamed writes rows of which the first names the columns. Where their longest words alone take more than width,
+// each further row is a paragraph instead: its first cell, and below it what the others are, by name if there are
+// several.
 func WriteNamed(w io.Writer, width int, rows [][]string) error {
 	if len(rows) == 0 || total(fit(width, rows)) <= width {
 		return Write(w, width, rows)
@@ -73,8 +76,8 @@ func total(widths []int) int {
 	return sum
 }
 
-// fit is the widths of the columns: what their cells take, and as long as that is too much the widest gives way, down to its
-// longest word.
+// fit is the widths of the columns: what their cells take, and as long as that is too much the widest gives way, down
+// to its longest word.
 func fit(width int, rows [][]string) (widths []int) {
 	var least []int
 	for _, row := range rows {

@@ -14,7 +14,9 @@ func TestATableFitsAndBreaksBetweenWords(t *testing.T) {
 	g := NewWithT(t)
 	long := strings.TrimSpace(strings.Repeat("word ", 60))
 	var out strings.Builder
-	g.Expect(columns.Write(&out, 80, [][]string{{"name", "what", "remark"}, {"first", long, "short"}, {"second", "x", "two\u00a0of"}, {"third"}})).To(Succeed())
+	g.Expect(columns.Write(&out, 80, [][]string{
+		{"name", "what", "remark"}, {"first", long, "short"}, {"second", "x", "two\u00a0of"}, {"third"},
+	})).To(Succeed())
 	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 	for _, line := range lines {
 		g.Expect(len([]rune(line))).To(BeNumerically("<=", 80), line)
@@ -36,11 +38,17 @@ func TestWhatFitsIsLeftAlone(t *testing.T) {
 // What is too wide even in its longest words is told row by row.
 func TestATableOfTooLongWordsIsParagraphs(t *testing.T) {
 	g := NewWithT(t)
-	rows := [][]string{{"target", "scenario", "verdict", "tasks"}, {"a-pool", "kill-storm", "INCONCLUSIVE", "16 / 0"}, {"", "tutorial", "PASS", ""}, {"other", "not installed", "", ""}}
+	rows := [][]string{
+		{"target", "scenario", "verdict", "tasks"},
+		{"a-pool", "kill-storm", "INCONCLUSIVE", "16 / 0"},
+		{"", "tutorial", "PASS", ""},
+		{"other", "not installed", "", ""},
+	}
 	var out strings.Builder
 	g.Expect(columns.WriteNamed(&out, 40, rows)).To(Succeed())
 	g.Expect(out.String()).To(HavePrefix("target  scenario    verdict       tasks\n"))
 	out.Reset()
 	g.Expect(columns.WriteNamed(&out, 36, rows)).To(Succeed())
-	g.Expect(out.String()).To(Equal("a-pool\n  scenario: kill-storm; verdict:\n  INCONCLUSIVE; tasks: 16 / 0\n  scenario: tutorial; verdict: PASS\nother\n  not installed\n"))
+	g.Expect(out.String()).To(Equal("a-pool\n  scenario: kill-storm; verdict:\n  INCONCLUSIVE; tasks: 16 / 0\n" +
+		"  scenario: tutorial; verdict: PASS\nother\n  not installed\n"))
 }

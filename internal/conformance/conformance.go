@@ -80,7 +80,8 @@ func QuoteEnd(text string, most int) string {
 	return b.String()
 }
 
-// Plain makes text of a stranger safe to print: no control characters, so nothing that steers a terminal or starts a line.
+// Plain makes text of a stranger safe to print: no control characters, so nothing that steers a terminal or starts a
+// line.
 func Plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {

@@ -1,6 +1,6 @@
-// Package ddmin finds a small part of a list that still does what the whole does, by delta debugging (Zeller and Hildebrandt,
-// "Simplifying and Isolating Failure-Inducing Input", IEEE Transactions on Software Engineering 28, 2002). It is pure: what
-// the parts do is the answer of an oracle, which may be wrong now and then.
+// Package ddmin finds a small part of a list that still does what the whole does, by delta debugging (Zeller and
+// Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", IEEE Transactions on Software Engineering 28, 2002).
+// It is pure: what the parts do is the answer of an oracle, which may be wrong now and then.
 package ddmin
 
 import (
@@ -8,13 +8,13 @@ import (
 	"slices"
 )
 
-// Fails tells whether a part of the list still fails. It is asked with parts in the list's order, never twice with the same
-// one. An error ends the search.
+// Fails tells whether a part of the list still fails. It is asked with parts in the list's order, never twice with the
+// same one. An error ends the search.
 type Fails[T any] func(part []T) (bool, error)
 
-// Min returns a part of the list that fails and of which nothing can be left out: without any one of its items it does not
-// fail, if the oracle is right. The list itself is taken to fail and is not asked for. On an error of the oracle the part is the
-// smallest that is known to fail, and comes with it.
+// Min returns a part of the list that fails and of which nothing can be left out: without any one of its items it does
+// not fail, if the oracle is right. The list itself is taken to fail and is not asked for. On an error of the oracle
+// the part is the smallest that is known to fail, and comes with it.
 func Min[T any](list []T, fails Fails[T]) ([]T, error) {
 	if len(list) == 0 {
 		return list, nil
@@ -111,9 +111,9 @@ type Vote struct {
 	Need int // it is yes if it was so often; from 1 to Runs
 }
 
-// Ask asks until it is decided, up to so many times at once (0 is 1), and tells how often the answer was yes, and how often it was
-// asked. An error of ask ends it: that one does not count, nor do those that were on their way when it was decided, whose context ends
-// and for which it waits.
+// Ask asks until it is decided, up to so many times at once (0 is 1), and tells how often the answer was yes, and how
+// often it was asked. An error of ask ends it: that one does not count, nor do those that were on their way when it was
+// decided, whose context ends and for which it waits.
 func (v Vote) Ask(ctx context.Context, jobs int, ask func(context.Context) (bool, error)) (yes, asked int, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	type answer struct {

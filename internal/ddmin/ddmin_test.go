@@ -64,7 +64,8 @@ func TestANoisyOracleIsOutvoted(t *testing.T) {
 	for seed := range uint64(100) {
 		rng, cause := rand.New(rand.NewPCG(seed, 0)), []int{11, 60}
 		part, err := Min(upTo(100), func(part []int) (bool, error) {
-			yes, _, err := Vote{Runs: 4, Need: 1}.Ask(t.Context(), 1, func(context.Context) (bool, error) { return has(part, cause) && rng.IntN(10) < 7, nil })
+			yes, _, err := Vote{Runs: 4, Need: 1}.Ask(t.Context(), 1,
+				func(context.Context) (bool, error) { return has(part, cause) && rng.IntN(10) < 7, nil })
 			return yes >= 1, err
 		})
 		NewWithT(t).Expect(err).NotTo(HaveOccurred())
@@ -104,7 +105,8 @@ func TestAVoteEndsOnceItIsDecided(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%d of %d, %s", c.Need, c.Runs, c.answers), func(t *testing.T) {
 			g, at := NewWithT(t), 0
-			yes, asked, err := c.Ask(t.Context(), 1, func(context.Context) (bool, error) { at++; return c.answers[at-1] == 'y', nil })
+			yes, asked, err := c.Ask(t.Context(), 1,
+				func(context.Context) (bool, error) { at++; return c.answers[at-1] == 'y', nil })
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect([]int{yes, asked}).To(HaveExactElements(c.yes, c.asked))
 		})

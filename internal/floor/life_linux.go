@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Spawn measures n times how long it takes from the fork to the first byte that the child wrote. Before each time nothing
-// happens for rest, so that it does not pay for what the one before it left to do; 0 is back to back.
+// Spawn measures n times how long it takes from the fork to the first byte that the child wrote. Before each time
+// nothing happens for rest, so that it does not pay for what the one before it left to do; 0 is back to back.
 func Spawn(ctx context.Context, n int, rest time.Duration) ([]time.Duration, error) {
 	return sample(ctx, n, func() (time.Duration, error) {
 		time.Sleep(rest)

@@ -1,5 +1,6 @@
-// Package forks follows the births and deaths of processes as the kernel tells them, so that one that lived for a moment only is
-// seen: by the proc connector of Linux, which needs CAP_NET_ADMIN and the host's own pid namespace. It is a leaf.
+// Package forks follows the births and deaths of processes as the kernel tells them, so that one that lived for a
+// moment only is seen: by the proc connector of Linux, which needs CAP_NET_ADMIN and the host's own pid namespace. It
+// is a leaf.
 package forks
 
 import (

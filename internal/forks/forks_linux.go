@@ -39,7 +39,8 @@ const (
 
 // Follow begins. That it gives no error does not mean that the kernel tells anything: see Sees.
 func Follow() (*Follower, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_CONNECTOR)
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK,
+		unix.NETLINK_CONNECTOR)
 	if err != nil {
 		return nil, fmt.Errorf("forks: %w", err)
 	}
@@ -80,8 +81,8 @@ func (f *Follower) Close() error {
 	return err
 }
 
-// Sees tells whether the kernel told of the birth of this child of ours, and has lost nothing since: not within a pid namespace,
-// nor without the privilege.
+// Sees tells whether the kernel told of the birth of this child of ours, and has lost nothing since: not within a pid
+// namespace, nor without the privilege.
 func (f *Follower) Sees(child int) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -20,11 +20,14 @@ func TestGrandchildrenThatLiveForAMomentAreSeen(t *testing.T) {
 	}
 	defer f.Close()
 	before := time.Duration(witness.Now())
-	cmd := exec.Command("sh", "-c", "for i in 1 2 3 4 5 6 7 8; do (exit 3) & done; (kill -9 $(exec sh -c 'echo $PPID')) & wait")
+	cmd := exec.Command("sh", "-c",
+		"for i in 1 2 3 4 5 6 7 8; do (exit 3) & done; (kill -9 $(exec sh -c 'echo $PPID')) & wait")
 	g.Expect(cmd.Run()).To(Succeed())
 	child := cmd.Process.Pid
 	var lives []forks.Life
-	or := NewGomega(func(string, ...int) { t.Skip("the kernel does not tell us: no CAP_NET_ADMIN, or a pid namespace") })
+	or := NewGomega(func(string, ...int) {
+		t.Skip("the kernel does not tell us: no CAP_NET_ADMIN, or a pid namespace")
+	})
 	or.Eventually(func() bool { return f.Sees(child) }).WithTimeout(5 * time.Second).Should(BeTrue())
 	threes := func() (n int) {
 		lives = append(lives, f.Ended(child)...)
@@ -32,7 +35,8 @@ func TestGrandchildrenThatLiveForAMomentAreSeen(t *testing.T) {
 			if l.Status.Exited() && l.Status.ExitStatus() == 3 {
 				n++
 				g.Expect(l.Parent).To(Equal(child))
-				g.Expect(l.Ended).To(And(BeNumerically(">=", before), BeNumerically("<=", time.Duration(witness.Now()))))
+				g.Expect(l.Ended).
+					To(And(BeNumerically(">=", before), BeNumerically("<=", time.Duration(witness.Now()))))
 			}
 		}
 		return n

@@ -21,7 +21,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Whoever stops a process after Continue may be killed at once. A guardian that is stopped itself has read nothing yet, and is replaced.
+// Whoever stops a process after Continue may be killed at once. A guardian that is stopped itself has read nothing yet,
+// and is replaced.
 func TestContinueReturnsOnceTheGuardianHoldsTheProcess(t *testing.T) {
 	g := NewWithT(t)
 	sleep := exec.Command("sleep", "600")
@@ -49,7 +50,8 @@ func TestContinueReturnsOnceTheGuardianHoldsTheProcess(t *testing.T) {
 	}
 	first := guard.PID()
 	g.Expect(unix.Kill(first, unix.SIGSTOP)).To(Succeed())
-	g.Eventually(procfs.Stopped).WithArguments(first).WithTimeout(20*time.Second).Should(BeTrue(), "it could answer until then")
+	g.Eventually(procfs.Stopped).WithArguments(first).WithTimeout(20*time.Second).Should(BeTrue(),
+		"it could answer until then")
 	done, err := guard.Continue(sleep.Process.Pid)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(guard.PID()).NotTo(Equal(first))

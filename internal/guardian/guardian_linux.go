@@ -44,9 +44,9 @@ type Guardian struct {
 }
 
 // Start starts a guardian that ends everything whose environment carries RESPAWN_POOL=id, and what it is told to
-// watch, once this process is gone. Close it. warn, which may be nil, is told what its user should know, with pairs of keys and
-// values. Only the process that will be guarded may call it, after reexec.Main; before, the error is reexec.ErrMainNotCalled,
-// since the guardian is a copy of this program.
+// watch, once this process is gone. Close it. warn, which may be nil, is told what its user should know, with pairs of
+// keys and values. Only the process that will be guarded may call it, after reexec.Main; before, the error is
+// reexec.ErrMainNotCalled, since the guardian is a copy of this program.
 func Start(id string, warn func(msg string, args ...any)) (*Guardian, error) {
 	if warn == nil {
 		warn = func(string, ...any) {}
@@ -122,20 +122,22 @@ func (g *Guardian) start() (*os.File, error) {
 	return g.pidfd, nil
 }
 
-// environment is the environment of a guardian: this process's, which the program may need to start, and its own, without what
-// would make it a worker or part of a pool.
+// environment is the environment of a guardian: this process's, which the program may need to start, and its own,
+// without what would make it a worker or part of a pool.
 func environment(base []string, marker string) []string {
 	base = slices.DeleteFunc(slices.Clone(base), func(kv string) bool {
 		return strings.HasPrefix(kv, reexec.Pool+"=") || strings.HasPrefix(kv, reexec.Worker.Env+"=")
 	})
-	base = append(base, marker, "GOMAXPROCS=1", "GOGC=20", "GOMEMLIMIT=16MiB", "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	base = append(base, marker, "GOMAXPROCS=1", "GOGC=20", "GOMEMLIMIT=16MiB",
+		"GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	return (&exec.Cmd{Env: base}).Environ()
 }
 
 // settles is how long a guardian must have lived for the next one to be started at once.
 const settles = time.Second
 
-// watchStops kills the guardian when it has been stopped: one that only waits is of no use, and another takes its place.
+// watchStops kills the guardian when it has been stopped: one that only waits is of no use, and another takes its
+// place.
 func (g *Guardian) watchStops(held *os.File, exited <-chan struct{}) {
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
@@ -175,7 +177,8 @@ func (g *Guardian) tend(held *os.File) {
 		g.pipe.Close()
 		g.answers.Close()
 		if !g.closed {
-			g.warn("the guardian died, another is started", "pid", pid, "code", st.Code, "signal", unix.SignalName(st.Signal))
+			g.warn("the guardian died, another is started", "pid", pid, "code", st.Code, "signal",
+				unix.SignalName(st.Signal))
 		}
 		g.mu.Unlock()
 		for started := false; !started; pause = longer(pause) {
@@ -187,7 +190,8 @@ func (g *Guardian) tend(held *os.File) {
 			var err error
 			held, err = g.start()
 			if started = err == nil; !started {
-				g.warn("the guardian cannot be started: nobody ends the workers should this process be killed", "err", err)
+				g.warn("the guardian cannot be started: nobody ends the workers should this process be killed",
+					"err", err)
 			}
 		}
 		g.mu.Lock()
@@ -232,7 +236,8 @@ func (g *Guardian) send(line string) {
 	}
 }
 
-// Watch makes the guardian end the process group that pid leads, and everything in the cgroup of that directory ("": none).
+// Watch makes the guardian end the process group that pid leads, and everything in the cgroup of that directory ("":
+// none).
 func (g *Guardian) Watch(pid int, cgroupDir string) error {
 	version := 0
 	if cgroupDir != "" {
@@ -249,9 +254,9 @@ func (g *Guardian) Forget(pid int) {
 // heldTimeout bounds how long a guardian, or its replacement, may take to take hold of a process.
 const heldTimeout = 10 * time.Second
 
-// Continue makes the guardian send SIGCONT to pid when this process is gone, until the returned function is called. It returns only
-// once the guardian has said that it holds the process: whoever stops the process after that may be killed at once, and the process
-// goes on. The error tells that nobody holds it.
+// Continue makes the guardian send SIGCONT to pid when this process is gone, until the returned function is called. It
+// returns only once the guardian has said that it holds the process: whoever stops the process after that may be killed
+// at once, and the process goes on. The error tells that nobody holds it.
 func (g *Guardian) Continue(pid int) (done func(), err error) {
 	key, word := strconv.Itoa(pid), rand.Text()
 	done = func() { _ = g.tell("cont "+key, "", "done "+key+"\n") }
@@ -293,18 +298,21 @@ func (g *Guardian) hears(word string) bool {
 // path must not contain white space.
 func (g *Guardian) Undo(path, value string) (done func(), err error) {
 	if strings.ContainsAny(path, " \t\n") || strings.Contains(value, "\n") || len(path)+len(value) > unix.PathMax {
-		return nil, fmt.Errorf("guardian: undo %.100q: no white space in the path, no line breaks in the value, and both shorter than %d bytes", path, unix.PathMax)
+		return nil, fmt.Errorf("guardian: undo %.100q: no white space in the path, no line breaks in the value, and "+
+			"both shorter than %d bytes", path, unix.PathMax)
 	}
-	return func() { _ = g.tell("undo "+path, "", "done "+path+"\n") }, g.tell("undo "+path, "undo "+path+" "+value+"\n", "")
+	return func() { _ = g.tell("undo "+path, "", "done "+path+"\n") }, g.tell("undo "+path,
+		"undo "+path+" "+value+"\n", "")
 }
 
-// Remove makes the guardian remove a directory with all that is in it when this process is gone and everything is killed,
-// until the returned function is called. The directory may be made later. After a second the guardian leaves what it cannot
-// remove. The path must not contain line breaks. Cgroups that this process made are removed without being named.
-// A path named twice is kept as soon as either function is called.
+// Remove makes the guardian remove a directory with all that is in it when this process is gone and everything is
+// killed, until the returned function is called. The directory may be made later. After a second the guardian leaves
+// what it cannot remove. The path must not contain line breaks. Cgroups that this process made are removed without
+// being named. A path named twice is kept as soon as either function is called.
 func (g *Guardian) Remove(path string) (done func(), err error) {
 	if path == "" || strings.ContainsAny(path, "\r\n") || len(path) > unix.PathMax {
-		return nil, fmt.Errorf("guardian: remove %.100q: want a path without line breaks, of at most %d bytes", path, unix.PathMax)
+		return nil, fmt.Errorf("guardian: remove %.100q: want a path without line breaks, of at most %d bytes",
+			path, unix.PathMax)
 	}
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, fmt.Errorf("guardian: remove: %w", err)
@@ -330,8 +338,8 @@ func (g *Guardian) Deaf() bool {
 	return g.deaf
 }
 
-// Close ends the guardian without it doing anything, and waits until it is gone; one that does not go within a second is
-// killed. Closing twice is fine.
+// Close ends the guardian without it doing anything, and waits until it is gone; one that does not go within a second
+// is killed. Closing twice is fine.
 func (g *Guardian) Close() error {
 	g.mu.Lock()
 	if !g.closed {

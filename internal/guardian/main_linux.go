@@ -22,7 +22,8 @@ var _ = reexec.Guardian.Serve(serve)
 // serve is the life of a guardian process.
 func serve(id string) {
 	reexec.SetName("guardian")
-	_ = os.Chdir("/") // which nobody will want to unmount; not before, since the program may need its directory to start
+	// which nobody will want to unmount; not before, since the program may need its directory to start
+	_ = os.Chdir("/")
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGQUIT)
 	_ = unix.CloseRange(3, 1<<16, unix.CLOSE_RANGE_CLOEXEC)
 	say := func(word string) { _, _ = os.Stdout.WriteString(word + "\n") }
@@ -151,18 +152,21 @@ func AwaitGroup(pgid int, until time.Time) {
 	}
 }
 
-// endWait bounds how long what was killed is waited for: it may have gigabytes to give back, or wait for a device that does not answer.
+// endWait bounds how long what was killed is waited for: it may have gigabytes to give back, or wait for a device that
+// does not answer.
 const endWait = time.Second
 
-// maxEnding bounds the descriptors that a sweep holds: of a program with few of them others have need, too. Whoever is killed beyond that is
-// waited for as long as it has its environment.
+// maxEnding bounds the descriptors that a sweep holds: of a program with few of them others have need, too. Whoever is
+// killed beyond that is waited for as long as it has its environment.
 const maxEnding = 64
 
-// Sweep kills every process whose environment carries RESPAWN_POOL=id until no more are found and those have ended, for up to a second:
-// one that is about to end has no environment any more, and may have gigabytes to give back. This process is none of them.
+// Sweep kills every process whose environment carries RESPAWN_POOL=id until no more are found and those have ended, for
+// up to a second: one that is about to end has no environment any more, and may have gigabytes to give back. This
+// process is none of them.
 func Sweep(id string) {
 	entry, ending := reexec.Entry(id), map[int]*os.File{}
-	for deadline, clean := time.Now().Add(endWait), 0; clean < 2 && time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+	for deadline, clean := time.Now().Add(endWait), 0; clean < 2 && time.Now().Before(deadline); time.Sleep(
+		2 * time.Millisecond) {
 		clean++
 		for _, pid := range marked(entry) {
 			clean = 0

@@ -1,5 +1,5 @@
-// Package guardian holds the process that ends what another process started once that one is gone, however it went: the pool's
-// safety net for its workers, and the dead man's switch of a chaos harness.
+// Package guardian holds the process that ends what another process started once that one is gone, however it went: the
+// pool's safety net for its workers, and the dead man's switch of a chaos harness.
 package guardian
 
 import (
@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// The guardian is a small re-executed process in a session of its own. A worker ends itself when it sees its socket close; the guardian is for
-// those that cannot: stopped, stuck, or already dead with descendants left behind.
+// The guardian is a small re-executed process in a session of its own. A worker ends itself when it sees its socket
+// close; the guardian is for those that cannot: stopped, stuck, or already dead with descendants left behind.
 //
 // It reads lines from a pipe whose other end only the pool's process holds:
 //
@@ -27,8 +27,8 @@ import (
 //	bye                     a clean end: exit without doing anything
 //
 // At the end of the pipe without bye it undoes what is to be undone, and kills: every watched cgroup; every watched
-// process group; and every process whose environment carries the pool's marker, until no more are found. Last it removes,
-// cgroups that the process made and that nobody is in any more included.
+// process group; and every process whose environment carries the pool's marker, until no more are found. Last it
+// removes, cgroups that the process made and that nobody is in any more included.
 
 // ErrClosed is the error of telling a guardian something after Close.
 var ErrClosed = errors.New("guardian: closed")
@@ -53,7 +53,9 @@ type guarded struct {
 // readOrders reads lines until the end of the pipe or bye; lines it does not understand are passed over. open is called
 // for every process named, and say with the word of an order to continue one, once that one is held.
 func readOrders(r io.Reader, open func(pid int) io.Closer, say func(word string)) orders {
-	o := orders{watched: map[int]guarded{}, undo: map[string]string{}, cont: map[int]io.Closer{}, remove: map[string]bool{}}
+	o := orders{
+		watched: map[int]guarded{}, undo: map[string]string{}, cont: map[int]io.Closer{}, remove: map[string]bool{},
+	}
 	lines := bufio.NewReader(r)
 	for {
 		line, err := lines.ReadString('\n')

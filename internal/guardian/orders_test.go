@@ -14,7 +14,8 @@ func TestOnlyAWholeLineIsAnOrder(t *testing.T) {
 	read := func(text string) orders {
 		return readOrders(strings.NewReader(text), func(int) io.Closer { return nil }, func(string) {})
 	}
-	g.Expect(read("remove /data/somebody/tmp\nremove /data/somebo").remove).To(Equal(map[string]bool{"/data/somebody/tmp": true}))
+	g.Expect(read("remove /data/somebody/tmp\nremove /data/somebo").remove).
+		To(Equal(map[string]bool{"/data/somebody/tmp": true}))
 	long := read("remove /" + strings.Repeat("x", 1<<20) + "\nremove /b\nbye\n")
 	g.Expect(long.remove).To(And(HaveLen(2), HaveKey("/b")))
 	g.Expect(long.bye).To(BeTrue(), "a long line is not the end of the pipe")
@@ -29,7 +30,8 @@ func (h counted) Close() error {
 }
 
 func FuzzReadOrders(f *testing.F) {
-	f.Add("watch 10 0 \nwatch 11 2 /sys/fs/cgroup/x y\nforget 10\nundo /a b\ncont 12 w\ndone 12\ndone /a\nbye\nwatch 13 0 \n")
+	f.Add("watch 10 0 \nwatch 11 2 /sys/fs/cgroup/x y\nforget 10\nundo /a b\ncont 12 w\ndone 12\ndone /a\nbye\n" +
+		"watch 13 0 \n")
 	f.Add("watch 1 0 \nwatch -1 0 \nwatch 10 0 \nwatch 10 1 /x\ncont 0\ncont 14\ncont 14\n")
 	f.Fuzz(func(t *testing.T, lines string) {
 		open := 0

@@ -38,7 +38,8 @@ func TestASweepIsOverWhenWhatItKilledHasEnded(t *testing.T) {
 	g.Expect(p.Alive()).To(BeFalse())
 }
 
-// threaded has eight threads and much memory. Its first thread, whose state is the process's, ends at once when it is killed.
+// threaded has eight threads and much memory. Its first thread, whose state is the process's, ends at once when it is
+// killed.
 const threaded = `
 import threading, time
 kept = bytearray(b"x") * (200 << 20)

@@ -8,8 +8,8 @@ import (
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
-// Foreign is a worker of another language: what docs/wire.md gives it is told by the methods that end in its own name. The others are
-// the pool's side.
+// Foreign is a worker of another language: what docs/wire.md gives it is told by the methods that end in its own name.
+// The others are the pool's side.
 type Foreign struct {
 	*worker
 	Tickets *process.MemoryTickets

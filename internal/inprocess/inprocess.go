@@ -1,4 +1,5 @@
-// Package inprocess makes workers that are goroutines of this process, behind the interface by which a pool knows processes.
+// Package inprocess makes workers that are goroutines of this process, behind the interface by which a pool knows
+// processes.
 package inprocess
 
 import (
@@ -20,16 +21,17 @@ type Workers struct {
 	last int // number given
 	live map[int]*worker
 
-	// Foreign plays a worker of another language, in a goroutine of its own, where a pool has a Command. Nil: such a pool is refused.
+	// Foreign plays a worker of another language, in a goroutine of its own, where a pool has a Command. Nil: such a
+	// pool is refused.
 	Foreign func(*Foreign)
 }
 
 // pidMax is the largest number that a process can have (proc(5), pid_max).
 const pidMax = 1 << 22
 
-// Kill ends the worker with that PID as a signal from outside would: SIGTERM asks it to finish its task and go, any other
-// signal ends it. The context of the handler that it runs is cancelled, and what that handler returns is not seen by
-// anybody. The error says that there is no such worker.
+// Kill ends the worker with that PID as a signal from outside would: SIGTERM asks it to finish its task and go, any
+// other signal ends it. The context of the handler that it runs is cancelled, and what that handler returns is not seen
+// by anybody. The error says that there is no such worker.
 func (all *Workers) Kill(pid int, sig syscall.Signal) error {
 	all.mu.Lock()
 	w := all.live[pid]
@@ -182,8 +184,8 @@ func (w *worker) Wait() process.Status {
 	return w.status
 }
 
-// close lets go of the goroutine that waits for SIGTERM and, if the loop ended in the middle of a batch, of the one that
-// waits for that.
+// close lets go of the goroutine that waits for SIGTERM and, if the loop ended in the middle of a batch, of the one
+// that waits for that.
 func (w *worker) Close() {
 	close(w.sigterm)
 	w.server.LetGo()

@@ -17,8 +17,8 @@ var ErrNoDisk = errors.New("no file system of its own can be made for a broker h
 // LeastDisk is what a broker's disk must hold: the bytes of what it stores before anything is stored, and some room.
 const LeastDisk = 4 << 20
 
-// disk is a file system in memory, of so many bytes and without a name: who has a descriptor of its root reaches it, and it is gone with
-// the last of these, however their processes end.
+// disk is a file system in memory, of so many bytes and without a name: who has a descriptor of its root reaches it,
+// and it is gone with the last of these, however their processes end.
 type disk struct {
 	root *os.File
 
@@ -153,7 +153,8 @@ func (d *disk) close() {
 	_ = d.root.Close()
 }
 
-// Fill fills the disk of a broker until the system refuses to store more, and keeps it so until Free. It takes Config.Disk.
+// Fill fills the disk of a broker until the system refuses to store more, and keeps it so until Free. It takes
+// Config.Disk.
 func (f *Fleet) Fill(name string) (Filled, error) {
 	d, err := f.disk(name)
 	if err != nil {

@@ -48,7 +48,8 @@ func mount(bytes int64) (*os.File, error) {
 	if err := unix.FsconfigCreate(made); err != nil {
 		return nil, os.NewSyscallError("fsconfig", err)
 	}
-	root, err := unix.Fsmount(made, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC)
+	root, err := unix.Fsmount(made, unix.FSMOUNT_CLOEXEC,
+		unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("fsmount", err)
 	}

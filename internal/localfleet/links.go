@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// links are the ways by which the members, and the owner, reach the brokers. What one of them sends and is sent can be held up.
+// links are the ways by which the members, and the owner, reach the brokers. What one of them sends and is sent can be
+// held up.
 type links struct {
 	all []*link
 
@@ -44,7 +45,10 @@ func (s *links) add(from, to string, port int) error {
 	if err != nil {
 		return err
 	}
-	l := &link{of: s, from: from, to: to, listener: listener, target: fmt.Sprintf("127.0.0.1:%d", port), conns: map[net.Conn]bool{}}
+	l := &link{
+		of: s, from: from, to: to, listener: listener, target: fmt.Sprintf("127.0.0.1:%d", port),
+		conns: map[net.Conn]bool{},
+	}
 	s.all = append(s.all, l)
 	go l.accept()
 	return nil
@@ -179,8 +183,8 @@ func (h *harm) end() {
 	}
 }
 
-// connect makes the links of a fleet whose brokers listen at these ports: each node, and each owner, has one of its own to each broker, and
-// the brokers have one to each of them.
+// connect makes the links of a fleet whose brokers listen at these ports: each node, and each owner, has one of its own
+// to each broker, and the brokers have one to each of them.
 func (f *Fleet) connect(client, routes []int) error {
 	f.links.harm = map[string]*harm{}
 	var errs []error
@@ -247,7 +251,8 @@ func (f *Fleet) Mend(name string) int64 {
 	return h.bytes
 }
 
-// gossip writes the server's configuration of a broker that tells the others of its link in place of its own address, and clients of none.
+// gossip writes the server's configuration of a broker that tells the others of its link in place of its own address,
+// and clients of none.
 func (f *Fleet) gossip(name string) (path string, err error) {
 	path = filepath.Join(f.dir, name+".conf")
 	text := fmt.Sprintf("cluster {\n  no_advertise: true\n  advertise: %q\n}\n", f.way("", name, ""))

@@ -1,5 +1,5 @@
-// Package localfleet runs a fleet's brokers and nodes as processes of this machine: the running program again, each time. It starts
-// them anew when they end, and ends only what it has started.
+// Package localfleet runs a fleet's brokers and nodes as processes of this machine: the running program again, each
+// time. It starts them anew when they end, and ends only what it has started.
 package localfleet
 
 import (
@@ -30,21 +30,23 @@ import (
 
 // Config says what is started. The zero value of a number is one.
 type Config struct {
-	Fleet    string                // default "respawn"
-	Nodes    int                   // negative: none
-	Workers  int                   // of each node
-	Brokers  int                   // 1, 3 or 5
-	Owners   int                   // that submit tasks all the time: see Fleet.Settled; none by default
-	Port     int                   // of the first broker; 0 or less: any that is free
-	InMemory bool                  // the queue
-	Memory   int64                 // bytes that each node may use with its workers: see Fleet.OOMKills; 0: as many as there are
-	Disk     int64                 // bytes of a file system of its own on which each broker keeps its files: see Fleet.Fill; 0: that of all temporary files
-	Keep     bool                  // start again what ends
-	Links    bool                  // connect all by links that can be cut: see Fleet.Cut
-	Copies   bool                  // keep what brokers had stored when they were started last: see Fleet.Lose
-	Env      func(Member) []string // added to a process's environment, before its Generation counts it; nil: nothing
-	Output   io.Writer             // what they print; nil: nowhere
-	Logger   *slog.Logger          // what ends and is started again
+	Fleet    string // default "respawn"
+	Nodes    int    // negative: none
+	Workers  int    // of each node
+	Brokers  int    // 1, 3 or 5
+	Owners   int    // that submit tasks all the time: see Fleet.Settled; none by default
+	Port     int    // of the first broker; 0 or less: any that is free
+	InMemory bool   // the queue
+	Memory   int64  // bytes that each node may use with its workers: see Fleet.OOMKills; 0: as many as there are
+	// bytes of a file system of its own on which each broker keeps its files: see Fleet.Fill; 0: that of all temporary
+	// files
+	Disk   int64
+	Keep   bool                  // start again what ends
+	Links  bool                  // connect all by links that can be cut: see Fleet.Cut
+	Copies bool                  // keep what brokers had stored when they were started last: see Fleet.Lose
+	Env    func(Member) []string // added to a process's environment, before its Generation counts it; nil: nothing
+	Output io.Writer             // what they print; nil: nowhere
+	Logger *slog.Logger          // what ends and is started again
 }
 
 // The roles of members.
@@ -131,7 +133,8 @@ func play(arg string) {
 		}
 	case p.Node != nil:
 		err = fleet.Serve(ctx, fleet.Node{
-			Fleet: p.Node.Fleet, Servers: p.Node.Servers, Name: p.Node.Name, Pool: pool.Config{Size: p.Node.Workers}, Grace: 30 * time.Second,
+			Fleet: p.Node.Fleet, Servers: p.Node.Servers, Name: p.Node.Name, Pool: pool.Config{Size: p.Node.Workers},
+			Grace: 30 * time.Second,
 		})
 	case p.Owner != nil:
 		err = p.Owner.run(ctx)
@@ -146,10 +149,13 @@ func play(arg string) {
 
 // Start starts brokers, waits until they listen, and starts nodes. The program must call pool.Main first of all.
 func Start(c Config) (*Fleet, error) {
-	c.Fleet, c.Nodes, c.Workers, c.Brokers = cmp.Or(c.Fleet, "respawn"), cmp.Or(c.Nodes, 1), cmp.Or(c.Workers, 1), cmp.Or(c.Brokers, 1)
+	c.Fleet, c.Nodes, c.Workers, c.Brokers = cmp.Or(c.Fleet, "respawn"), cmp.Or(c.Nodes, 1), cmp.Or(c.Workers, 1),
+		cmp.Or(c.Brokers, 1)
 	c.Nodes = max(c.Nodes, 0)
 	if c.Workers < 1 || c.Brokers != 1 && c.Brokers != 3 && c.Brokers != 5 {
-		return nil, fmt.Errorf("%d nodes of %d workers and %d brokers: want at least one of each, and 1, 3 or 5 brokers", c.Nodes, c.Workers, c.Brokers)
+		return nil,
+			fmt.Errorf("%d nodes of %d workers and %d brokers: want at least one of each, and 1, 3 or 5 brokers",
+				c.Nodes, c.Workers, c.Brokers)
 	}
 	dir, err := os.MkdirTemp("", "respawn-fleet-")
 	if err != nil {
@@ -261,7 +267,8 @@ func (f *Fleet) listening() error {
 	return nil
 }
 
-// greeted tells whether a broker speaks there, which a program that only looks whether the port is free does not: broker.Start does so first.
+// greeted tells whether a broker speaks there, which a program that only looks whether the port is free does not:
+// broker.Start does so first.
 func greeted(address string) error {
 	c, err := net.Dial("tcp", address)
 	if err != nil {
@@ -282,8 +289,8 @@ func greeted(address string) error {
 // greetingWord is the first that a broker sends (the NATS client protocol).
 const greetingWord = "INFO "
 
-// freePorts are ports of the loopback that nobody has just now: below those that the kernel gives to connections, as to the many of a fleet
-// itself, so that nobody has them later either, when a broker is started again.
+// freePorts are ports of the loopback that nobody has just now: below those that the kernel gives to connections, as to
+// the many of a fleet itself, so that nobody has them later either, when a broker is started again.
 func freePorts(n int) (ports []int, err error) {
 	const first, last = 15000, 32000
 	for range 1000 {
@@ -315,7 +322,9 @@ func (f *Fleet) serversOf(name string) string {
 
 // Config is an owner's, for this fleet.
 func (f *Fleet) Config() fleet.Config {
-	return fleet.Config{Fleet: f.cfg.Fleet, Servers: f.serversOf(Owner), Replicas: f.cfg.Brokers, InMemory: f.cfg.InMemory}
+	return fleet.Config{
+		Fleet: f.cfg.Fleet, Servers: f.serversOf(Owner), Replicas: f.cfg.Brokers, InMemory: f.cfg.InMemory,
+	}
 }
 
 // Members are the processes that are there, nodes first.
@@ -352,7 +361,8 @@ func (f *Fleet) run(m *member) error {
 		}
 	}
 	cmd := exec.Command(self)
-	cmd.Args = []string{filepath.Base(self), m.Role, m.Name} // for ps: it is in the environment that it is told what to be
+	// for ps: it is in the environment that it is told what to be
+	cmd.Args = []string{filepath.Base(self), m.Role, m.Name}
 	cmd.Env = append(os.Environ(), marker)
 	if f.cfg.Env != nil {
 		cmd.Env = append(cmd.Env, f.cfg.Env(m.Member)...)
@@ -373,7 +383,8 @@ func (f *Fleet) run(m *member) error {
 		f.log.Error("it cannot be limited, and is ended", "name", m.Name, "error", err)
 		_ = held.Close()
 	} else {
-		_, _ = held.Write([]byte{0}) // it waits for that: what it starts is to be in its cgroup, too. If it has ended that is seen
+		// it waits for that: what it starts is to be in its cgroup, too. If it has ended that is seen
+		_, _ = held.Write([]byte{0})
 	}
 	m.Generation++
 	m.PID, m.cmd, m.held, m.over, m.begun = cmd.Process.Pid, cmd, held, make(chan struct{}), time.Now()
@@ -494,8 +505,8 @@ func (f *Fleet) Restore(name, from string) error {
 // Loss is what a broker lost.
 type Loss struct{ Before, After int } // files that it had stored
 
-// Lose ends that process of a broker by SIGKILL and takes from it what it has stored, or gives it what it had when it was last started, if
-// Config.Copies keeps that, before it is started again.
+// Lose ends that process of a broker by SIGKILL and takes from it what it has stored, or gives it what it had when it
+// was last started, if Config.Copies keeps that, before it is started again.
 func (f *Fleet) Lose(name string, pid int, older bool) (loss Loss, err error) {
 	f.mu.Lock()
 	m, err := f.find(name)
@@ -573,8 +584,8 @@ func (f *Fleet) stored(name string, do func(dir string) error) error {
 	return fmt.Errorf("%q runs still, or is no broker of this fleet", name)
 }
 
-// Close tells nodes to drain, waits for them as long as they take, 40 s at most, then ends the brokers, and removes what they have
-// stored. Stopped processes are ended at once.
+// Close tells nodes to drain, waits for them as long as they take, 40 s at most, then ends the brokers, and removes
+// what they have stored. Stopped processes are ended at once.
 func (f *Fleet) Close() error {
 	f.mu.Lock()
 	f.closing = true

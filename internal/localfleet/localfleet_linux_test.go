@@ -54,7 +54,8 @@ func TestADiskIsFullAndHasRoomAgain(t *testing.T) {
 			g.Expect(os.WriteFile(d.store()+"/a", []byte("a"), 0o600)).To(MatchError(ContainSubstring("no space left")))
 			_, err = d.fill()
 			g.Expect(err).To(MatchError(ContainSubstring("filled already")))
-			g.Eventually(func() int { d.mu.Lock(); defer d.mu.Unlock(); return d.facts.Refused }).Should(BeNumerically(">", 1), "it is kept full")
+			g.Eventually(func() int { d.mu.Lock(); defer d.mu.Unlock(); return d.facts.Refused }).
+				Should(BeNumerically(">", 1), "it is kept full")
 			f, err = d.free()
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(f.After).To(BeEquivalentTo(LeastDisk))
@@ -80,7 +81,8 @@ func TestNoCgroupOutlivesAHostThatIsKilled(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(line).To(Equal("up\n"))
 	rooms := func() []string { // on version 2 the host may have moved itself into another one
-		return slices.DeleteFunc(cgroup.Owned(cmd.Process.Pid), func(dir string) bool { return !strings.HasSuffix(dir, "-node-1") })
+		return slices.DeleteFunc(cgroup.Owned(cmd.Process.Pid),
+			func(dir string) bool { return !strings.HasSuffix(dir, "-node-1") })
 	}
 	g.Expect(rooms()).To(HaveLen(1))
 	g.Expect(cmd.Process.Kill()).To(Succeed())

@@ -10,7 +10,8 @@ import (
 	"github.com/respawn-go/respawn/fleet/broker"
 )
 
-// A broker that is starting looks whether its port is free, by listening there for a moment: who reaches that has reached no broker.
+// A broker that is starting looks whether its port is free, by listening there for a moment: who reaches that has
+// reached no broker.
 func TestWhoOnlyListensIsNoBroker(t *testing.T) {
 	g := NewWithT(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -24,8 +24,12 @@ type ownerPart struct {
 func (f *Fleet) addOwners() {
 	for i := range f.cfg.Owners {
 		name := ownerName(i)
-		o := &ownerPart{f.cfg.Fleet, f.serversOf(name), filepath.Join(f.dir, name+".settled"), f.cfg.Brokers, f.cfg.InMemory}
-		f.members = append(f.members, &member{Member: Member{Role: Owner, Slot: f.cfg.Nodes + f.cfg.Brokers + i + 1, Name: name}, part: part{Owner: o}})
+		o := &ownerPart{
+			f.cfg.Fleet, f.serversOf(name), filepath.Join(f.dir, name+".settled"), f.cfg.Brokers, f.cfg.InMemory,
+		}
+		f.members = append(f.members, &member{
+			Member: Member{Role: Owner, Slot: f.cfg.Nodes + f.cfg.Brokers + i + 1, Name: name}, part: part{Owner: o},
+		})
 	}
 }
 
@@ -42,7 +46,8 @@ var owned = pool.Register("respawn-fleet.owned", func(ctx context.Context, n int
 
 // run submits until ctx ends. A task that fails, or has a wrong value, ends it.
 func (o *ownerPart) run(ctx context.Context) error {
-	f, err := fleet.Dial(ctx, fleet.Config{Fleet: o.Fleet, Servers: o.Servers, Replicas: o.Replicas, InMemory: o.InMemory})
+	f, err := fleet.Dial(ctx,
+		fleet.Config{Fleet: o.Fleet, Servers: o.Servers, Replicas: o.Replicas, InMemory: o.InMemory})
 	if err != nil {
 		return err
 	}
@@ -83,7 +88,8 @@ func (o *ownerPart) tell(settled int) error {
 	return os.Rename(next, o.Settled)
 }
 
-// Settled is how many tasks an owner has had their right values of, and the process that says so; zeros while it says nothing.
+// Settled is how many tasks an owner has had their right values of, and the process that says so; zeros while it says
+// nothing.
 func (f *Fleet) Settled(name string) (pid, tasks int) {
 	for _, m := range f.members {
 		if m.Name == name && m.part.Owner != nil {

@@ -12,8 +12,8 @@ import (
 // LeastMemory is what a node must have.
 const LeastMemory = 64 << 20
 
-// rooms are the memory cgroups of nodes, which each holds with its workers. A guardian ends who is in them, and removes them, should this
-// process be killed.
+// rooms are the memory cgroups of nodes, which each holds with its workers. A guardian ends who is in them, and removes
+// them, should this process be killed.
 type rooms struct {
 	guard *guardian.Guardian // nil while there is none of them
 	all   []*cgroup.Group

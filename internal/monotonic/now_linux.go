@@ -10,6 +10,7 @@ const clockMonotonic = 1
 // Now is CLOCK_MONOTONIC in nanoseconds: the same clock in every process of the host.
 func Now() int64 {
 	var t syscall.Timespec
-	_, _, _ = syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clockMonotonic, uintptr(unsafe.Pointer(&t)), 0) // cannot fail
+	// cannot fail
+	_, _, _ = syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clockMonotonic, uintptr(unsafe.Pointer(&t)), 0)
 	return t.Nano()
 }

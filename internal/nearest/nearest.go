@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Word is the word of known that the given one was probably meant to be, "" when none is close: when it takes more than two
-// edits and more than a third of the word. Upper and lower case are one.
+// Word is the word of known that the given one was probably meant to be, "" when none is close: when it takes more than
+// two edits and more than a third of the word. Upper and lower case are one.
 func Word(word string, known []string) string {
 	best, at := "", max(2, len(word)/3)+1
 	for _, k := range known {

@@ -1,8 +1,9 @@
-// Package pidfd holds processes by the descriptor that the kernel gives for one, and not by a number that may be somebody
-// else's a moment later: it signals, awaits and reaps them by it (pidfd_open(2)).
+// Package pidfd holds processes by the descriptor that the kernel gives for one, and not by a number that may be
+// somebody else's a moment later: it signals, awaits and reaps them by it (pidfd_open(2)).
 //
-// A child is reaped by its pidfd too, since others in the program may reap it: signal.Ignore(SIGCHLD) does it at each exit, and
-// a wait for any child whenever it comes by. From then on the number may be a stranger's (docs/decisions/0033).
+// A child is reaped by its pidfd too, since others in the program may reap it: signal.Ignore(SIGCHLD) does it at each
+// exit, and a wait for any child whenever it comes by. From then on the number may be a stranger's
+// (docs/decisions/0033).
 package pidfd
 
 import (

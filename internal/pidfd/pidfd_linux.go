@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open takes hold of a process. What was known of the number before has to be looked at again afterwards. The error is ESRCH
-// when there is none, and EINVAL for the number of a thread.
+// Open takes hold of a process. What was known of the number before has to be looked at again afterwards. The error is
+// ESRCH when there is none, and EINVAL for the number of a thread.
 func Open(pid int) (*os.File, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
@@ -20,8 +20,8 @@ func Open(pid int) (*os.File, error) {
 	return Adopt(fd)
 }
 
-// Self is this process's own, for a child to know it by: the end of a pipe or socket does not tell that this process is gone while
-// somebody else holds it too, such as a fork that has not called exec.
+// Self is this process's own, for a child to know it by: the end of a pipe or socket does not tell that this process is
+// gone while somebody else holds it too, such as a fork that has not called exec.
 func Self() (*os.File, error) {
 	fd, err := unix.PidfdOpen(os.Getpid(), 0)
 	if err != nil {
@@ -30,8 +30,8 @@ func Self() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "host"), nil
 }
 
-// Born is the pidfd of a child that was just started, as syscall.SysProcAttr.PidFD gives it. A child without one is killed and
-// reaped, and the error is ErrNone; else proc is released.
+// Born is the pidfd of a child that was just started, as syscall.SysProcAttr.PidFD gives it. A child without one is
+// killed and reaped, and the error is ErrNone; else proc is released.
 func Born(proc *os.Process, fd int) (*os.File, error) {
 	if fd < 0 {
 		_ = proc.Kill()
@@ -42,8 +42,8 @@ func Born(proc *os.Process, fd int) (*os.File, error) {
 	return Adopt(fd)
 }
 
-// Adopt makes a file of a pidfd that the poller can wait for: a blocked Await is a goroutine then, and not a thread. It closes one of which it
-// cannot.
+// Adopt makes a file of a pidfd that the poller can wait for: a blocked Await is a goroutine then, and not a thread. It
+// closes one of which it cannot.
 func Adopt(fd int) (*os.File, error) {
 	if err := unix.SetNonblock(fd, true); err != nil {
 		unix.Close(fd)
@@ -67,8 +67,8 @@ func Signal(f *os.File, sig syscall.Signal, flags int) (err error) {
 	return errors.Join(err, ctlErr)
 }
 
-// SignalIf signals the process of that number while it is held, if it is still the one that was meant, which still looks at
-// once more then: the error is ErrEnded when it says no.
+// SignalIf signals the process of that number while it is held, if it is still the one that was meant, which still
+// looks at once more then: the error is ErrEnded when it says no.
 func SignalIf(pid int, sig syscall.Signal, still func() bool) error {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
@@ -81,10 +81,10 @@ func SignalIf(pid int, sig syscall.Signal, still func() bool) error {
 	return unix.PidfdSendSignal(fd, sig, nil, 0)
 }
 
-// KillGroup kills the process group of that number, which the process that signal reaches leads or led. From Linux 6.9 on
-// a pidfd names the group even when the leader is reaped and its number somebody else's. Before, the number is the group's own
-// while the leader is not reaped; after that it is only if ours finds a member of it, since a number is not given out again
-// while a group has it.
+// KillGroup kills the process group of that number, which the process that signal reaches leads or led. From Linux 6.9
+// on a pidfd names the group even when the leader is reaped and its number somebody else's. Before, the number is the
+// group's own while the leader is not reaped; after that it is only if ours finds a member of it, since a number is not
+// given out again while a group has it.
 func KillGroup(pid int, signal func(sig syscall.Signal, flags int) error, ours func() bool) {
 	err := signal(unix.SIGKILL, unix.PIDFD_SIGNAL_PROCESS_GROUP)
 	if err == nil || errors.Is(err, unix.ESRCH) {
@@ -95,7 +95,8 @@ func KillGroup(pid int, signal func(sig syscall.Signal, flags int) error, ours f
 	}
 }
 
-// Await blocks until the process has ended, reaped or not: its pidfd is readable then. The error says that f was closed.
+// Await blocks until the process has ended, reaped or not: its pidfd is readable then. The error says that f was
+// closed.
 func Await(f *os.File) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -134,8 +135,8 @@ type childInfo struct {
 // cldExited is the code of a childInfo that has an exit code (sigaction(2)).
 const cldExited = 1
 
-// wait is waitid(2) for one child. The error is ECHILD when somebody else has reaped it, and EAGAIN when there is nothing to
-// tell yet.
+// wait is waitid(2) for one child. The error is ECHILD when somebody else has reaped it, and EAGAIN when there is
+// nothing to tell yet.
 func wait(f *os.File, options int) (info childInfo, usage unix.Rusage, err error) {
 	ctlErr := control(f, func(fd int) {
 		for {
@@ -156,8 +157,8 @@ func (i *childInfo) ended() Status {
 	return Status{Code: -1, Signal: syscall.Signal(i.status)}
 }
 
-// AwaitReapable blocks until the child, which has ended, can be reaped, or has been. While somebody traces it and does not
-// wait for it, a wait for it blocks (ptrace(2)), which must not be with a lock held.
+// AwaitReapable blocks until the child, which has ended, can be reaped, or has been. While somebody traces it and does
+// not wait for it, a wait for it blocks (ptrace(2)), which must not be with a lock held.
 func AwaitReapable(f *os.File, pid int) {
 	if _, _, err := wait(f, unix.WEXITED|unix.WNOWAIT); !errors.Is(err, unix.EAGAIN) {
 		return
@@ -172,8 +173,8 @@ func Look(f *os.File) (Status, error) {
 	return info.ended(), err
 }
 
-// Reap takes the status of a child that has ended. When somebody else has reaped it, the kernel still tells how it ended
-// from Linux 6.15 on, but not what it used.
+// Reap takes the status of a child that has ended. When somebody else has reaped it, the kernel still tells how it
+// ended from Linux 6.15 on, but not what it used.
 func Reap(f *os.File) Status {
 	info, usage, err := wait(f, unix.WEXITED)
 	if err != nil {
@@ -196,9 +197,9 @@ func reapedByOthers(f *os.File) Status {
 	return Status{Code: status.ExitStatus()}
 }
 
-// Exit is the wait status that the kernel remembers for whoever holds a pidfd, whosever child the process was. It is there once
-// the process has been reaped, on Linux 6.15 and later; ok is false without it. A variable, so that tests can do as an older
-// kernel does.
+// Exit is the wait status that the kernel remembers for whoever holds a pidfd, whosever child the process was. It is
+// there once the process has been reaped, on Linux 6.15 and later; ok is false without it. A variable, so that tests
+// can do as an older kernel does.
 var Exit = func(f *os.File) (status syscall.WaitStatus, ok bool) {
 	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
 	err := control(f, func(fd int) {
@@ -216,9 +217,9 @@ func StoppedBy(f *os.File) syscall.Signal {
 	return syscall.Signal(info.status)
 }
 
-// ReapGroup reaps what is left of the process group of a child that is dead, killed and reaped. Its other members are handed
-// to this process when it is the init of its container, or a subreaper (prctl(2)), and to nobody else who would. They are
-// as good as dead; one that takes long is left to a goroutine.
+// ReapGroup reaps what is left of the process group of a child that is dead, killed and reaped. Its other members are
+// handed to this process when it is the init of its container, or a subreaper (prctl(2)), and to nobody else who would.
+// They are as good as dead; one that takes long is left to a goroutine.
 func ReapGroup(pgid int) {
 	var adopts int32
 	_ = unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&adopts)), 0, 0, 0)
@@ -228,7 +229,8 @@ func ReapGroup(pgid int) {
 	reap := func(limit time.Duration) (gone bool) {
 		for deadline := time.Now().Add(limit); time.Now().Before(deadline); {
 			var info childInfo
-			err := unix.Waitid(unix.P_PGID, pgid, (*unix.Siginfo)(unsafe.Pointer(&info)), unix.WEXITED|unix.WNOHANG, nil)
+			err := unix.Waitid(unix.P_PGID, pgid, (*unix.Siginfo)(unsafe.Pointer(&info)),
+				unix.WEXITED|unix.WNOHANG, nil)
 			switch {
 			case errors.Is(err, unix.ECHILD):
 				return true

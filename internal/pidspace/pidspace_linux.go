@@ -1,4 +1,5 @@
-// Package pidspace runs tests in a pid namespace of their own in which the kernel gives out the same numbers again within a second or two.
+// Package pidspace runs tests in a pid namespace of their own in which the kernel gives out the same numbers again
+// within a second or two.
 package pidspace
 
 import (
@@ -18,8 +19,8 @@ const (
 	reserved = 300 // RESERVED_PIDS of the kernel: those below are given out only once
 )
 
-// Run runs the test of that name, which calls Enter, as process 1 of a namespace, and returns what it printed with -test.v. It fails t if
-// that test fails, and skips it where such a namespace is not to be had.
+// Run runs the test of that name, which calls Enter, as process 1 of a namespace, and returns what it printed with
+// -test.v. It fails t if that test fails, and skips it where such a namespace is not to be had.
 func Run(t *testing.T, name string) string {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe", "-test.run=^"+name+"$", "-test.v")
@@ -42,8 +43,8 @@ func Run(t *testing.T, name string) string {
 	return string(out)
 }
 
-// Enter makes the namespace that Run has begun ready: /proc is its own, and no number is above highest, of which those up to 300 are spent.
-// It skips a test that is not within Run.
+// Enter makes the namespace that Run has begun ready: /proc is its own, and no number is above highest, of which those
+// up to 300 are spent. It skips a test that is not within Run.
 func Enter(t *testing.T, highest int) {
 	t.Helper()
 	if os.Getenv(marker) == "" {

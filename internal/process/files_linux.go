@@ -120,7 +120,8 @@ func shared(name string, size int, mem *[]byte, seal int, unsealed bool) (*os.Fi
 	f := os.NewFile(uintptr(fd), name)
 	if err := unix.Ftruncate(fd, int64(size)); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("ftruncate to %d bytes, of Config.MaxPayload and a few more, which a limit of the file size (ulimit -f) must allow: %w", size, err)
+		return nil, fmt.Errorf("ftruncate to %d bytes, of Config.MaxPayload and a few more, which a limit of the "+
+			"file size (ulimit -f) must allow: %w", size, err)
 	}
 	m, err := unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE)
 	if err != nil {
@@ -130,7 +131,8 @@ func shared(name string, size int, mem *[]byte, seal int, unsealed bool) (*os.Fi
 	if *mem = m; unsealed {
 		return f, nil
 	}
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|seal|unix.F_SEAL_SEAL); err != nil {
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS,
+		unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|seal|unix.F_SEAL_SEAL); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("F_ADD_SEALS: %w", err)
 	}

@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestAWorkerThatCannotBeStartedForWantOfFilesLeavesNone lets the start fail at each file that it opens, one after the other.
+// TestAWorkerThatCannotBeStartedForWantOfFilesLeavesNone lets the start fail at each file that it opens, one after the
+// other.
 func TestAWorkerThatCannotBeStartedForWantOfFilesLeavesNone(t *testing.T) {
 	g := NewWithT(t)
 	var was unix.Rlimit

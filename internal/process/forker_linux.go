@@ -19,10 +19,11 @@ import (
 	"github.com/respawn-go/respawn/internal/reexec"
 )
 
-// A fork copies the parent's table of descriptors, and the child closes at exec what it is not to keep: microseconds for ten
-// descriptors, milliseconds for ten thousand, which a pool of two thousand workers has, or a server of as many connections. A forker is a
-// thread of this process with a table of its own, in which there is hardly more than what the next child is to have: it gets those by a
-// socket (unix(7), SCM_RIGHTS), and sends the child's pidfd back. What is not to be closed at exec is there too, as a fork would have it.
+// A fork copies the parent's table of descriptors, and the child closes at exec what it is not to keep: microseconds
+// for ten descriptors, milliseconds for ten thousand, which a pool of two thousand workers has, or a server of as many
+// connections. A forker is a thread of this process with a table of its own, in which there is hardly more than what
+// the next child is to have: it gets those by a socket (unix(7), SCM_RIGHTS), and sends the child's pidfd back. What is
+// not to be closed at exec is there too, as a fork would have it.
 
 // manyFiles is from how many descriptors on a forker is worth the two wake-ups that it takes.
 const manyFiles = 1024
@@ -34,11 +35,12 @@ type forkers struct {
 	made *forker // nil where there can be none
 }
 
-// ForkApart has workers started by a thread of its own while this process has many descriptors open, so that the cost of a start does not
-// grow with their number. Where there can be none, they are started all the same.
+// ForkApart has workers started by a thread of its own while this process has many descriptors open, so that the cost
+// of a start does not grow with their number. Where there can be none, they are started all the same.
 func (l *Launch) ForkApart() { l.forkers = &forkers{from: manyFiles} }
 
-// forker is what starts a child that is to have the file, which was just opened: the kernel gives the lowest number that is free.
+// forker is what starts a child that is to have the file, which was just opened: the kernel gives the lowest number
+// that is free.
 func (f *forkers) forker(file *os.File) *forker {
 	if f == nil || int(file.Fd()) < f.from {
 		return nil
@@ -123,9 +125,11 @@ func (l Launch) start(argv, env []string, files []*os.File, group *os.File) (id 
 // inDir is a directory for a child to be started in, which goes there before it loses the descriptor.
 func inDir(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
-// start starts a program as os.StartProcess does, in the directory dir and born into the group, where they are not nil. held is the
-// child's pidfd.
-func (f *forker) start(path string, argv, env []string, files []*os.File, dir, group *os.File, sys syscall.SysProcAttr) (id int, held *os.File, err error) {
+// start starts a program as os.StartProcess does, in the directory dir and born into the group, where they are not nil.
+// held is the child's pidfd.
+func (f *forker) start(path string, argv, env []string, files []*os.File, dir, group *os.File,
+	sys syscall.SysProcAttr,
+) (id int, held *os.File, err error) {
 	var rights []int
 	for _, file := range slices.Concat(files, []*os.File{dir, group}) {
 		if file != nil {
@@ -163,8 +167,8 @@ func end(pid int) {
 	_, _ = unix.Wait4(pid, nil, 0, nil)
 }
 
-// run is the thread. It never unlocks: the thread ends with it, and its table with that. It is not the first thread of the process, whose
-// table is the one that /proc/self/fd shows.
+// run is the thread. It never unlocks: the thread ends with it, and its table with that. It is not the first thread of
+// the process, whose table is the one that /proc/self/fd shows.
 func (f *forker) run(sock int, ready chan<- error) {
 	runtime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() { // locked, it is not given to another
@@ -257,8 +261,8 @@ func receive(sock, want int) (fds []int, err error) {
 	return fds, nil
 }
 
-// apart gives this thread a table of descriptors of its own, in which it keeps sock, what a child inherits, and what the runtime wakes its
-// poller by, from whichever thread it happens to.
+// apart gives this thread a table of descriptors of its own, in which it keeps sock, what a child inherits, and what
+// the runtime wakes its poller by, from whichever thread it happens to.
 func apart(sock int) error {
 	r, w, err := os.Pipe() // the poller is there then
 	if err != nil {
@@ -284,7 +288,8 @@ func apart(sock int) error {
 	return nil
 }
 
-// kept are the descriptors that are not closed at exec, and those that the runtime's poller may be: another of that kind does no harm.
+// kept are the descriptors that are not closed at exec, and those that the runtime's poller may be: another of that
+// kind does no harm.
 func kept() (fds []int, err error) {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {

@@ -63,7 +63,8 @@ func TestAForkersChildHasWhatAForksChildHas(t *testing.T) {
 	g := NewWithT(t)
 	pipe, file := pipeOf(g, unix.O_CLOEXEC)
 	other, inherited := pipeOf(g, unix.O_CLOEXEC)
-	number, err := unix.FcntlInt(uintptr(other[0]), unix.F_DUPFD, 100) // where no descriptor of the child's own takes its place
+	// where no descriptor of the child's own takes its place
+	number, err := unix.FcntlInt(uintptr(other[0]), unix.F_DUPFD, 100)
 	g.Expect(err).NotTo(HaveOccurred())
 	for _, fd := range append(pipe[:], other[0], other[1], number) {
 		defer unix.Close(fd)

@@ -5,8 +5,9 @@ import (
 	"testing"
 )
 
-// FuzzTickets lets a worker take, tear, forge and forget tickets while its pool offers, writes and takes back. As long as the worker
-// does what it may, each task is either its own or taken back; when it does not, that is a fault, and nothing more is taken back.
+// FuzzTickets lets a worker take, tear, forge and forget tickets while its pool offers, writes and takes back. As long
+// as the worker does what it may, each task is either its own or taken back; when it does not, that is a fault, and
+// nothing more is taken back.
 func FuzzTickets(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 1, 4, 2, 3, 0, 1, 4, 4, 2})
 	f.Add([]byte{0, 0, 1, 5, 2, 3})             // torn
@@ -33,7 +34,8 @@ func FuzzTickets(f *testing.F) {
 					}
 				}
 			case 3:
-				if seq := uint32(i) % max(next, 1); rec.Unstarted(seq) && ran[seq] && honest { // who puts a ticket back hurts its own task
+				if seq := uint32(i) % max(next, 1); rec.Unstarted(seq) && ran[seq] && honest {
+					// who puts a ticket back hurts its own task
 					t.Fatalf("task %d ran, and counts as not started", seq)
 				}
 				rec.Running()

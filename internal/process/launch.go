@@ -12,8 +12,8 @@ import (
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
-// Launch is what every worker of a pool is started with. New settles it once: the program may change its directory and its
-// environment afterwards, and a replacement is still what the first workers were.
+// Launch is what every worker of a pool is started with. New settles it once: the program may change its directory and
+// its environment afterwards, and a replacement is still what the first workers were.
 type Launch struct {
 	Program string   // an absolute path
 	Command []string // of workers of another language: program, as it was found, and its arguments; else nil
@@ -23,9 +23,11 @@ type Launch struct {
 }
 
 // errNoMemfd is the error of a memfd that is refused.
-var errNoMemfd = errors.New("workers share memory by memfds, which the kernel or a seccomp filter refuses here: allow memfd_create")
+var errNoMemfd = errors.New(
+	"workers share memory by memfds, which the kernel or a seccomp filter refuses here: allow memfd_create")
 
-// Scarce tells whether a start failed for want of something that does not come back by itself, as processes and memory may.
+// Scarce tells whether a start failed for want of something that does not come back by itself, as processes and memory
+// may.
 func Scarce(err error) bool {
 	for _, want := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EFBIG, wire.ErrAddressSpace, errNoMemfd} {
 		if errors.Is(err, want) {
@@ -43,8 +45,8 @@ func (l Launch) Close() {
 	l.forkers.close()
 }
 
-// WorkerEnv is the environment of a pool's workers: the parent's, Config.Env, and ours, of which the later counts. The kernel
-// would pass a name that is there twice as it is, and most programs take the first.
+// WorkerEnv is the environment of a pool's workers: the parent's, Config.Env, and ours, of which the later counts. The
+// kernel would pass a name that is there twice as it is, and most programs take the first.
 func WorkerEnv(base, own []string, id string) []string {
 	env := slices.Concat(base, own, []string{reexec.Entry(id)})
 	env = slices.DeleteFunc(env, func(kv string) bool {

@@ -12,9 +12,12 @@ import (
 
 var births atomic.Int64
 
-// bear starts the process in a memory cgroup of its own: on version 2 the kernel puts it there as it is made, on version 1 it is
-// moved before it has run much. Where there is no group to be had, Confine says why. start takes the group's directory, nil for none.
-func (p *osProcess) bear(limit int64, start func(group *os.File) (int, *os.File, error)) (id int, held *os.File, err error) {
+// bear starts the process in a memory cgroup of its own: on version 2 the kernel puts it there as it is made, on
+// version 1 it is moved before it has run much. Where there is no group to be had, Confine says why. start takes the
+// group's directory, nil for none.
+func (p *osProcess) bear(limit int64,
+	start func(group *os.File) (int, *os.File, error),
+) (id int, held *os.File, err error) {
 	if limit == 0 {
 		return start(nil)
 	}

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// MemoryTickets is the record of a worker of another language that is no process: its pipe is in memory. The worker can do to it
-// whatever it could to a real one.
+// MemoryTickets is the record of a worker of another language that is no process: its pipe is in memory. The worker can
+// do to it whatever it could to a real one.
 type MemoryTickets struct {
 	tickets
 	worker *memoryPipe

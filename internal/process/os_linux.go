@@ -52,7 +52,8 @@ type osProcess struct {
 	stop   syscall.Signal // what had stopped it when kill was first called
 }
 
-// starts bounds how many starts are under way: each has a dozen descriptors open, and the runtime forks one process at a time.
+// starts bounds how many starts are under way: each has a dozen descriptors open, and the runtime forks one process at
+// a time.
 var starts = make(chan struct{}, 4)
 
 // Start re-executes this program as a worker.
@@ -78,7 +79,8 @@ func Advise(err error) error {
 	switch {
 	case errors.Is(err, unix.EMFILE):
 		_ = unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
-		return fmt.Errorf("%w: this process may have %d (ulimit -n), and takes 4 or 5 for each worker: raise that, or lower Config.Size", err, limit.Cur)
+		return fmt.Errorf("%w: this process may have %d (ulimit -n), and takes 4 or 5 for each worker: raise that, "+
+			"or lower Config.Size", err, limit.Cur)
 	case errors.Is(err, unix.ENFILE):
 		return fmt.Errorf("%w: this host may have no more (/proc/sys/fs/file-max)", err)
 	case errors.Is(err, unix.EAGAIN):
@@ -88,16 +90,18 @@ func Advise(err error) error {
 	switch {
 	case !errors.As(err, &path) || path.Path != os.DevNull && path.Path != reexec.Program:
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w: user %d may not run the program, or not enter the directory that the pool was made in or Config.Dir", err, os.Geteuid())
+		return fmt.Errorf(
+			"%w: user %d may not run the program, or not enter the directory that the pool was made in or Config.Dir",
+			err, os.Geteuid())
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: a pool needs /dev/null, and /proc of the pid namespace that it is in", err)
 	}
 	return err
 }
 
-// exec starts the child in a session of its own, which has no terminal: what a handler starts and what would ask there for a
-// password fails, where it would be stopped otherwise, and the worker with it. A session's leader leads a process group, which
-// it cannot leave, and which nobody of another session can join (setsid(2), setpgid(2)).
+// exec starts the child in a session of its own, which has no terminal: what a handler starts and what would ask there
+// for a password fails, where it would be stopped otherwise, and the worker with it. A session's leader leads a process
+// group, which it cannot leave, and which nobody of another session can join (setsid(2), setpgid(2)).
 func (p *osProcess) exec(spec Spec, files []*os.File) error {
 	argv := []string{"respawn-worker " + spec.Worker}
 	marker, err := reexec.Worker.Marker(spec.Worker)
@@ -179,7 +183,8 @@ func (p *osProcess) Wait() Status {
 	return st
 }
 
-// groupWait is how long the end of a worker waits for what it started, which is killed, and may have gigabytes to give back.
+// groupWait is how long the end of a worker waits for what it started, which is killed, and may have gigabytes to give
+// back.
 const groupWait = time.Second
 
 // outputWait is how long the end of a worker waits for its output to be taken by Config.Stdout and Config.Stderr.
@@ -200,10 +205,13 @@ func (p *osProcess) reap() Status {
 	defer p.mu.Unlock()
 	st := pidfd.Reap(p.pidfd)
 	p.reaped = true
-	return Status{Code: st.Code, Signal: st.Signal, Stopped: p.stop, User: st.User, System: st.System, MaxRSS: st.MaxRSS}
+	return Status{
+		Code: st.Code, Signal: st.Signal, Stopped: p.stop, User: st.User, System: st.System, MaxRSS: st.MaxRSS,
+	}
 }
 
-// Confine puts the process into a memory cgroup of its own, unless it was born in one, or failing that lowers its RLIMIT_DATA.
+// Confine puts the process into a memory cgroup of its own, unless it was born in one, or failing that lowers its
+// RLIMIT_DATA.
 func (p *osProcess) Confine(limit int64, cgroups bool) (noCgroup, err error) {
 	if limit == 0 || p.Cgroup() != "" {
 		return nil, nil

@@ -18,18 +18,21 @@ const (
 )
 
 // crashMarks begin the Go runtime's reports of a crash (runtime/panic.go, runtime/signal_unix.go).
-var crashMarks = []string{"panic: ", "fatal error: ", "runtime/cgo: ", "SIGSEGV: ", "SIGABRT: ", "SIGBUS: ", "SIGFPE: ", "SIGQUIT: "}
+var crashMarks = []string{
+	"panic: ", "fatal error: ", "runtime/cgo: ", "SIGSEGV: ", "SIGABRT: ", "SIGBUS: ", "SIGFPE: ", "SIGQUIT: ",
+}
 
 // otherThread begins what each further thread reports under GOTRACEBACK=crash.
 var otherThread = []byte("SIGQUIT: ")
 
 // IsCrashMark tells whether the line begins the Go runtime's report of a crash.
 func IsCrashMark[S []byte | string](line S) bool {
-	return slices.ContainsFunc(crashMarks, func(mark string) bool { return len(line) >= len(mark) && string(line[:len(mark)]) == mark })
+	return slices.ContainsFunc(crashMarks,
+		func(mark string) bool { return len(line) >= len(mark) && string(line[:len(mark)]) == mark })
 }
 
-// tail keeps the last tailSize bytes of what is written to it, and, because a traceback may be longer than that, how the
-// last report of a crash began.
+// tail keeps the last tailSize bytes of what is written to it, and, because a traceback may be longer than that, how
+// the last report of a crash began.
 type tail struct {
 	mu    sync.Mutex
 	buf   []byte
@@ -41,7 +44,8 @@ type tail struct {
 func (t *tail) add(line []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if IsCrashMark(line) && t.since >= causeSize && !bytes.HasPrefix(line, otherThread) { // what is near belongs to the same report
+	if IsCrashMark(line) && t.since >= causeSize && !bytes.HasPrefix(line, otherThread) {
+		// what is near belongs to the same report
 		t.cause, t.since = t.cause[:0], 0
 	}
 	if t.since > 0 || IsCrashMark(line) {

@@ -1,5 +1,6 @@
-// Package process is one worker process as a pool sees it: the seam between supervision and the operating system. It starts the
-// process with what it inherits, reads and writes its sockets, ends and reaps it, and keeps the record of what it has taken.
+// Package process is one worker process as a pool sees it: the seam between supervision and the operating system. It
+// starts the process with what it inherits, reads and writes its sockets, ends and reaps it, and keeps the record of
+// what it has taken.
 package process
 
 import (
@@ -14,7 +15,8 @@ import (
 // one is in os_linux.go; the simulation has a fake. Methods are safe for concurrent use except where said.
 type Process interface {
 	PID() int
-	// Record is of the tasks sent to it, and arenas the memory for large payloads (nil without). All are valid until close.
+	// Record is of the tasks sent to it, and arenas the memory for large payloads (nil without). All are valid until
+	// close.
 	Record() Record
 	Arenas() (down, up []byte)
 
@@ -23,7 +25,8 @@ type Process interface {
 	// goroutine reads at a time. See also interrupter.
 	Receive(space func() []byte, got func(n int) bool) error
 	StopReading()
-	// Drain reads without blocking; 0 means that nothing is left. Called by the reading goroutine after receive has returned.
+	// Drain reads without blocking; 0 means that nothing is left. Called by the reading goroutine after receive has
+	// returned.
 	Drain(b []byte) int
 	// TryWrite writes what fits without blocking. write blocks until everything is written, or the process is closed
 	// or hungUp. One goroutine writes.
@@ -36,13 +39,13 @@ type Process interface {
 	// Signal goes to the process alone, kill (SIGKILL) to everything it started too.
 	Signal(sig syscall.Signal) error
 	Kill()
-	// AwaitDeath blocks until the process is dead and can be reaped, which a tracer may put off. wait does too, then kills
-	// what is left of its group, reaps it, and waits a while for its output to be taken. Each is called once.
+	// AwaitDeath blocks until the process is dead and can be reaped, which a tracer may put off. wait does too, then
+	// kills what is left of its group, reaps it, and waits a while for its output to be taken. Each is called once.
 	AwaitDeath()
 	Wait() Status
 
-	// Confine applies the hard memory limit, if the process was not born with it, and says why not by a cgroup if that was asked for;
-	// oomKills counts the kernel's OOM kills since. Called once ready.
+	// Confine applies the hard memory limit, if the process was not born with it, and says why not by a cgroup if that
+	// was asked for; oomKills counts the kernel's OOM kills since. Called once ready.
 	Confine(limit int64, cgroups bool) (noCgroup, err error)
 	OomKills() uint64
 	Cgroup() string

@@ -8,14 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// osTickets is the parent's ends of a pipe of tickets. The pipe is as small as can be, since pipes count against what a user
-// may have of them (pipe(7)), and holds two pages: what is at a worker fits into one.
+// osTickets is the parent's ends of a pipe of tickets. The pipe is as small as can be, since pipes count against what a
+// user may have of them (pipe(7)), and holds two pages: what is at a worker fits into one.
 type osTickets struct{ in, out int }
 
 const ticketRoom = 8 << 10
 
-// newTicketPipe makes the pipe, and the worker's end apart. That is an open file of its own, so that whether reading it blocks is
-// the worker's affair: it does not, unless the worker says so.
+// newTicketPipe makes the pipe, and the worker's end apart. That is an open file of its own, so that whether reading it
+// blocks is the worker's affair: it does not, unless the worker says so.
 func newTicketPipe() (p *osTickets, worker *os.File, err error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
@@ -23,7 +23,8 @@ func newTicketPipe() (p *osTickets, worker *os.File, err error) {
 	}
 	p = &osTickets{-1, fds[1]}
 	worker = os.NewFile(uintptr(fds[0]), "tickets") // while it blocks, or passing it on would make it block
-	if p.in, err = unix.Open(fmt.Sprintf("/proc/self/fd/%d", fds[0]), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0); err == nil {
+	if p.in, err = unix.Open(fmt.Sprintf("/proc/self/fd/%d", fds[0]), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK,
+		0); err == nil {
 		_, err = unix.FcntlInt(uintptr(p.out), unix.F_SETPIPE_SZ, ticketRoom)
 	}
 	for _, fd := range fds {

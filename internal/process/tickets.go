@@ -8,14 +8,14 @@ import (
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
-// tickets is the record of a worker of another language, which cannot change memory by compare-and-swap. For each task the
-// parent writes a ticket, its number, into a pipe before it writes the frame; the worker takes one out before it starts the task. A
-// read of a pipe gives each byte to one reader, so a ticket is either the worker's or, when the parent takes back what is left,
-// the parent's. The last ticket that the worker took is the task that it runs, and what is left when it is dead was
-// never started.
+// tickets is the record of a worker of another language, which cannot change memory by compare-and-swap. For each task
+// the parent writes a ticket, its number, into a pipe before it writes the frame; the worker takes one out before it
+// starts the task. A read of a pipe gives each byte to one reader, so a ticket is either the worker's or, when the
+// parent takes back what is left, the parent's. The last ticket that the worker took is the task that it runs, and what
+// is left when it is dead was never started.
 //
-// A ticket that was taken back is never written again: it would come after younger ones. So to revoke one task is to revoke all
-// that are left, and they are sent anew under new numbers.
+// A ticket that was taken back is never written again: it would come after younger ones. So to revoke one task is to
+// revoke all that are left, and they are sent anew under new numbers.
 type tickets struct {
 	pipe ticketPipe
 
@@ -51,7 +51,8 @@ func (t *tickets) write() {
 		return
 	}
 	if err := t.pipe.write(t.unwritten); err != nil {
-		t.broken = fmt.Errorf("the pipe of tickets, which has room for all that can be at a worker, takes no more: %w", err)
+		t.broken = fmt.Errorf("the pipe of tickets, which has room for all that can be at a worker, takes no more: %w",
+			err)
 		return
 	}
 	for b := t.unwritten; len(b) > 0; b = b[ticketSize:] {

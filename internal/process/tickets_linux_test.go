@@ -75,7 +75,8 @@ func TestATicketIsEitherTakenOrTakenBack(t *testing.T) {
 		}
 	}
 	rec.write()
-	g.Eventually(func() int { rec.Unstarted(next - 1); return len(rec.issued) }).WithTimeout(time.Minute).Should(BeZero())
+	g.Eventually(func() int { rec.Unstarted(next - 1); return len(rec.issued) }).WithTimeout(time.Minute).
+		Should(BeZero())
 	close(stop)
 	<-done
 	g.Expect(rec.Fault()).NotTo(HaveOccurred())
@@ -128,7 +129,8 @@ func TestTicketsThatAWorkerForgesOrTearsAreAFaultAndTakeNothingBack(t *testing.T
 			rec.Offer(0)
 			rec.Offer(1)
 			rec.write()
-			w, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", worker.Fd()), unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+			w, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", worker.Fd()),
+				unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 			g.Expect(err).NotTo(HaveOccurred())
 			defer unix.Close(w)
 			do(w)
@@ -154,10 +156,12 @@ func TestATicketThatIsPutBackIsSeenUnlessThePipeIsAsItWasWhenThePoolLooked(t *te
 		seen    string
 		started bool
 	}{
-		"behind others":               {offered: 3, seen: "ticket 1 is in the pipe where 0 was written", started: true},
-		"after a look, behind others": {offered: 3, look: true, seen: "3 tickets are in the pipe, of 2 that were written", started: true},
-		"after a look":                {offered: 1, look: true, started: true},
-		"before any":                  {offered: 1},
+		"behind others": {offered: 3, seen: "ticket 1 is in the pipe where 0 was written", started: true},
+		"after a look, behind others": {
+			offered: 3, look: true, seen: "3 tickets are in the pipe, of 2 that were written", started: true,
+		},
+		"after a look": {offered: 1, look: true, started: true},
+		"before any":   {offered: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

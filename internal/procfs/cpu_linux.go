@@ -54,9 +54,9 @@ func parseCPUTimes(stat string, allowed func(cpu int) bool) (t CPUTimes, err err
 	return t, nil
 }
 
-// ReadPressure reads for how long in all, since the system or the group began, at least one of its tasks waited for a CPU
-// although it could have run: the line "some" of a file of pressure stall information, /proc/pressure/cpu or a group's
-// cpu.pressure.
+// ReadPressure reads for how long in all, since the system or the group began, at least one of its tasks waited for a
+// CPU although it could have run: the line "some" of a file of pressure stall information, /proc/pressure/cpu or a
+// group's cpu.pressure.
 func ReadPressure(path string) (time.Duration, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

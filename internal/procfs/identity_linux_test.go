@@ -65,7 +65,9 @@ func TestTheKernelTellsWhoListens(t *testing.T) {
 		defer c.Close()
 		port := l.Addr().(*net.TCPAddr).Port
 		var sockets []string
-		for _, ask := range []func() (map[string]int, error){procfs.Diagnosed, func() (map[string]int, error) { return procfs.Listed(os.Getpid()) }} {
+		for _, ask := range []func() (map[string]int, error){
+			procfs.Diagnosed, func() (map[string]int, error) { return procfs.Listed(os.Getpid()) },
+		} {
 			all, err := ask()
 			g.Expect(err).NotTo(HaveOccurred())
 			for socket, n := range all {
@@ -89,7 +91,8 @@ func TestTheSystemCallThatAProcessWaitsInIsSeen(t *testing.T) {
 	g.Expect(cmd.Start()).To(Succeed())
 	r.Close()
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	g.Eventually(func() (bool, error) { return procfs.InCall(cmd.Process.Pid, "read") }).WithTimeout(10 * time.Second).Should(BeTrue())
+	g.Eventually(func() (bool, error) { return procfs.InCall(cmd.Process.Pid, "read") }).WithTimeout(10 * time.Second).
+		Should(BeTrue())
 	g.Expect(procfs.InCall(cmd.Process.Pid, "futex")).To(BeFalse())
 	_, err = procfs.InCall(cmd.Process.Pid, "raed")
 	g.Expect(err).To(MatchError(ContainSubstring(`no system call "raed"`)))

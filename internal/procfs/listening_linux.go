@@ -11,7 +11,8 @@ import (
 	"unsafe"
 )
 
-// Listeners is the sockets that listen at a TCP port in the network namespace of pid, by the names that links to them have.
+// Listeners is the sockets that listen at a TCP port in the network namespace of pid, by the names that links to them
+// have.
 func Listeners(pid, port int) (map[string]bool, error) {
 	all, err := Listening(pid)
 	if err != nil {
@@ -26,8 +27,9 @@ func Listeners(pid, port int) (map[string]bool, error) {
 	return found, nil
 }
 
-// Listening is every socket that listens at a TCP port in the network namespace of pid, with the port. In this process's own
-// namespace the kernel is asked for just these: the files in /proc have all connections, those that were closed in the last minute too.
+// Listening is every socket that listens at a TCP port in the network namespace of pid, with the port. In this
+// process's own namespace the kernel is asked for just these: the files in /proc have all connections, those that were
+// closed in the last minute too.
 func Listening(pid int) (map[string]int, error) {
 	if own := NetworkOf(os.Getpid()); own != "" && own == NetworkOf(pid) {
 		if found, err := diagnosed(); err == nil {
@@ -75,7 +77,8 @@ const (
 	diagInode        = 68 // idiag_inode
 )
 
-// diagnosed is Listening of this process's own network namespace, by the kernel's answer to a question about listening sockets alone.
+// diagnosed is Listening of this process's own network namespace, by the kernel's answer to a question about listening
+// sockets alone.
 func diagnosed() (map[string]int, error) {
 	fd, err := syscall.Socket(syscall.AF_NETLINK, syscall.SOCK_RAW|syscall.SOCK_CLOEXEC, sockDiag)
 	if err != nil {
@@ -128,7 +131,8 @@ func diagnose(fd int, family byte, found map[string]int) error {
 				return syscall.EPROTO
 			}
 			inode := binary.NativeEndian.Uint32(m.Data[diagInode:])
-			found["socket:["+strconv.FormatUint(uint64(inode), 10)+"]"] = int(binary.BigEndian.Uint16(m.Data[diagPort:]))
+			found["socket:["+strconv.FormatUint(uint64(inode), 10)+"]"] = int(binary.BigEndian.Uint16(
+				m.Data[diagPort:]))
 		}
 	}
 }

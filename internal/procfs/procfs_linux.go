@@ -36,8 +36,8 @@ func readInto(pid int, room []byte) (Proc, error) {
 	return parseStat(pid, stat)
 }
 
-// readAtOnce reads a file that the kernel gives in one piece if there is room for it. Three system calls are half of what os.ReadFile
-// makes, and all processes of a host are looked at many times a second.
+// readAtOnce reads a file that the kernel gives in one piece if there is room for it. Three system calls are half of
+// what os.ReadFile makes, and all processes of a host are looked at many times a second.
 func readAtOnce(path string, room []byte) ([]byte, error) {
 	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	for err == syscall.EINTR {

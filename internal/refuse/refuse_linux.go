@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Here calls do on a thread of its own on which the kernel answers the system call with EPERM. It returns an error, and does not call
-// do, where the kernel takes no filters.
+// Here calls do on a thread of its own on which the kernel answers the system call with EPERM. It returns an error, and
+// does not call do, where the kernel takes no filters.
 func Here(call uintptr, do func()) error {
 	done := make(chan error)
 	go func() {
@@ -37,7 +37,8 @@ func filter(call, flags uintptr) error {
 		return fmt.Errorf("PR_SET_NO_NEW_PRIVS: %w", err)
 	}
 	list := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
-	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&list))); errno != 0 {
+	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags,
+		uintptr(unsafe.Pointer(&list))); errno != 0 {
 		return fmt.Errorf("seccomp: %w", errno)
 	}
 	return nil

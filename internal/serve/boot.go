@@ -50,14 +50,16 @@ func (s *Server) boot() error {
 	return err
 }
 
-// initialize runs the initializer. One that ends the goroutine that it runs in ends the worker: there is no boot to go on with.
+// initialize runs the initializer. One that ends the goroutine that it runs in ends the worker: there is no boot to go
+// on with.
 func (s *Server) initialize() (err error) {
 	if s.hello.Init == "" {
 		return nil
 	}
 	init := Registry.inits[s.hello.Init]
 	if init == nil {
-		return fmt.Errorf("initializer %q is not registered in the worker: register it in a package-level variable", s.hello.Init)
+		return fmt.Errorf("initializer %q is not registered in the worker: register it in a package-level variable",
+			s.hello.Init)
 	}
 	returned := false
 	defer func() {

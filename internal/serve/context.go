@@ -49,8 +49,8 @@ func (t *Context) real() context.Context {
 	return c.Context
 }
 
-// Deadline is the submitter's, by the clock on the wall. It is for a handler that plans ahead: the context ends when the parent
-// says so. A timeout of the task is the parent's affair.
+// Deadline is the submitter's, by the clock on the wall. It is for a handler that plans ahead: the context ends when
+// the parent says so. A timeout of the task is the parent's affair.
 func (t *Context) Deadline() (time.Time, bool) {
 	at := t.carried().Deadline
 	return at, !at.IsZero()

@@ -21,7 +21,9 @@ func FuzzControl(f *testing.F) {
 		if m.Kind == wire.ControlStop {
 			return // ends the process
 		}
-		s := &Server{Host: Host{Page: wire.Page{Mem: make([]byte, wire.PageSize)}, Write: func([]byte) error { return nil }}}
+		s := &Server{
+			Host: Host{Page: wire.Page{Mem: make([]byte, wire.PageSize)}, Write: func([]byte) error { return nil }},
+		}
 		s.handleControl(m)
 		if b := m.Encode(); wire.DecodeControl(b[:]) != m {
 			t.Fatalf("%v was written again as %v", m, wire.DecodeControl(b[:]))

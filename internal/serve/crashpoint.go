@@ -21,8 +21,8 @@ func (s *Server) perish(at wire.CrashPoint) {
 	s.Die(syscall.SIGKILL)
 }
 
-// crashLater arranges for the worker to die 1 ms into its handler, if it is armed for that; a handler that is faster waits for
-// the channel, which is closed after the end if anybody is left then.
+// crashLater arranges for the worker to die 1 ms into its handler, if it is armed for that; a handler that is faster
+// waits for the channel, which is closed after the end if anybody is left then.
 func (s *Server) crashLater() <-chan struct{} {
 	if wire.CrashPoint(s.Page.Word(wire.OffCrash).Load()) != wire.CrashMidExec {
 		return nil

@@ -33,11 +33,17 @@ func TestASocketThatIsResetIsTheEndOfTheParent(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(unix.Close(fds[0])).To(Succeed())
 	orphaned := 0
-	s := New(Host{Page: wire.Page{Mem: make([]byte, wire.PageSize)}, Read: func(b []byte) (int, error) { return unix.Read(fds[1], b) }, Orphaned: func() { orphaned++ }})
+	s := New(Host{
+		Page: wire.Page{Mem: make([]byte, wire.PageSize)},
+		Read: func(b []byte) (int, error) { return unix.Read(fds[1], b) }, Orphaned: func() { orphaned++ },
+	})
 	g.Expect(s.fill()).To(MatchError(unix.ECONNRESET))
 	g.Expect(orphaned).To(Equal(1))
 
-	s = New(Host{Page: wire.Page{Mem: make([]byte, wire.PageSize)}, Read: func(b []byte) (int, error) { return -1, unix.EBADF }, Orphaned: func() { orphaned++ }})
+	s = New(Host{
+		Page: wire.Page{Mem: make([]byte, wire.PageSize)}, Read: func(b []byte) (int, error) { return -1, unix.EBADF },
+		Orphaned: func() { orphaned++ },
+	})
 	g.Expect(errors.Is(s.fill(), unix.EBADF)).To(BeTrue())
 	g.Expect(orphaned).To(Equal(1), "a descriptor that somebody closed says nothing about the parent")
 }

@@ -20,7 +20,8 @@ type knownErrors struct {
 	list   []*knownError
 }
 
-// knownError is one of them: match encodes an error that is it, and restore makes it again. Either says false where that cannot be.
+// knownError is one of them: match encodes an error that is it, and restore makes it again. Either says false where
+// that cannot be.
 type knownError struct {
 	name    string
 	match   func(error) ([]byte, bool)
@@ -33,8 +34,8 @@ var _ = KnowSentinels(map[string]error{
 	"fs.ErrNotExist": fs.ErrNotExist, "fs.ErrExist": fs.ErrExist, "fs.ErrPermission": fs.ErrPermission,
 })
 
-// KnowSentinels registers errors that are found where a tree of errors ends in them, or in what is one by its own word. It returns
-// something so that it can stand in a package-level variable.
+// KnowSentinels registers errors that are found where a tree of errors ends in them, or in what is one by its own word.
+// It returns something so that it can stand in a package-level variable.
 func KnowSentinels(errs map[string]error) struct{} {
 	for name, err := range errs {
 		Know(name,

@@ -5,8 +5,8 @@ import (
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
-// goOnUnless is deferred around a handler. One that ends the goroutine that it runs in, by runtime.Goexit or what calls it,
-// such as t.FailNow, ends its task alone: another goroutine goes on.
+// goOnUnless is deferred around a handler. One that ends the goroutine that it runs in, by runtime.Goexit or what calls
+// it, such as t.FailNow, ends its task alone: another goroutine goes on.
 func (s *Server) goOnUnless(returned *bool, tc *Context) {
 	if !*returned {
 		go s.goOn(tc)

@@ -23,7 +23,8 @@ var _ = reexec.Worker.Serve(func(name string) {
 // workerMain serves on the inherited descriptors and never returns.
 func workerMain(name string) {
 	if err := checkInherited(); err != nil {
-		os.Stderr.WriteString("respawn: " + reexec.Worker.Env + "=" + name + " in the environment says that this process is a pool's worker, but " +
+		os.Stderr.WriteString("respawn: " + reexec.Worker.Env + "=" + name +
+			" in the environment says that this process is a pool's worker, but " +
 			err.Error() + ": unset " + reexec.Worker.Env + " to run the program itself\n")
 		os.Exit(1)
 	}
@@ -49,7 +50,11 @@ func workerMain(name string) {
 	for _, m := range []struct {
 		fd, prot int
 		mem      *[]byte
-	}{{wire.PageFD, unix.PROT_READ | unix.PROT_WRITE, &h.Page.Mem}, {wire.DownFD, unix.PROT_READ, &h.Down}, {wire.UpFD, unix.PROT_READ | unix.PROT_WRITE, &h.Up}} {
+	}{
+		{wire.PageFD, unix.PROT_READ | unix.PROT_WRITE, &h.Page.Mem},
+		{wire.DownFD, unix.PROT_READ, &h.Down},
+		{wire.UpFD, unix.PROT_READ | unix.PROT_WRITE, &h.Up},
+	} {
 		var err error
 		if *m.mem, err = mapInherited(m.fd, m.prot); err != nil {
 			h.Complain(err)

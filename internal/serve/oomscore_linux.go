@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// oomScoreAdj makes the kernel prefer a worker to its host, and to most else, when the machine itself is out of memory: a
-// worker is replaced, a host is not (proc_pid_oom_score_adj(5): -1000 to 1000, raising it needs no privilege).
+// oomScoreAdj makes the kernel prefer a worker to its host, and to most else, when the machine itself is out of memory:
+// a worker is replaced, a host is not (proc_pid_oom_score_adj(5): -1000 to 1000, raising it needs no privilege).
 const oomScoreAdj = 500
 
 // volunteer raises this process's oom_score_adj, which what it starts inherits. Where it cannot be, nothing is lost.

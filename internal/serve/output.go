@@ -48,7 +48,8 @@ func (s *Server) toArena(r *wire.Frame) {
 	if len(r.Payload) > len(s.Up)/wire.Places {
 		return // cannot be: a value is bounded by MaxPayload, errors by their nature; the frame limit catches it
 	}
-	for pause := time.Microsecond; s.Page.Word(wire.OffConsumed).Load() < s.pending; pause = min(2*pause, time.Millisecond) {
+	for pause := time.Microsecond; s.Page.Word(wire.OffConsumed).Load() < s.pending; pause = min(2*pause,
+		time.Millisecond) {
 		_ = s.flush()
 		time.Sleep(pause)
 	}
@@ -67,7 +68,8 @@ func (s *Server) toArena(r *wire.Frame) {
 func (s *Server) partFrame(part []byte) wire.Frame {
 	head := codec.AppendHead(nil, codec.BytesMajor, uint64(len(part)))
 	if at, ok := codec.OffsetIn(s.Down, part); ok && at >= uint64(len(head)) { // the parent writes the head before it
-		return wire.Frame{Kind: wire.FrameValue, Flags: wire.FlagArena | wire.FlagPart, Payload: wire.AppendRef(nil, wire.Ref{Offset: at, Size: uint64(len(part))})}
+		return wire.Frame{Kind: wire.FrameValue, Flags: wire.FlagArena | wire.FlagPart, Payload: wire.AppendRef(nil,
+			wire.Ref{Offset: at, Size: uint64(len(part))})}
 	}
 	return wire.Frame{Kind: wire.FrameValue, Payload: append(head, part...)}
 }
@@ -109,7 +111,9 @@ func failure(what string, err error) wire.Frame {
 }
 
 func tooLarge(size int, limit int64) wire.Frame {
-	w := wire.CodecFailure{What: "encode result", TooLarge: true, Err: Pack(fmt.Errorf("%d bytes, at most %d", size, limit))}
+	w := wire.CodecFailure{
+		What: "encode result", TooLarge: true, Err: Pack(fmt.Errorf("%d bytes, at most %d", size, limit)),
+	}
 	payload, _ := codec.CBOR.Append(nil, &w)
 	return wire.Frame{Kind: wire.FrameEncode, Payload: payload}
 }
@@ -122,7 +126,8 @@ func handlerFailure(err error) wire.Frame {
 	return wire.Frame{Kind: wire.FrameError, Payload: encodeError(err)}
 }
 
-// encodeError is err for the wire. One that no frame can hold keeps the beginning of its message, and nothing that it wraps.
+// encodeError is err for the wire. One that no frame can hold keeps the beginning of its message, and nothing that it
+// wraps.
 func encodeError(err error) []byte {
 	w := Pack(err)
 	payload, _ := codec.CBOR.Append(nil, &w)

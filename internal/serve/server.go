@@ -1,5 +1,6 @@
-// Package serve is the worker's side of a pool: it takes tasks from the socket, claims each, runs its handler, and writes what came
-// of it; beside that it does what the control socket says. It knows what the program registered, and nothing of the pool.
+// Package serve is the worker's side of a pool: it takes tasks from the socket, claims each, runs its handler, and
+// writes what came of it; beside that it does what the control socket says. It knows what the program registered, and
+// nothing of the pool.
 package serve
 
 import (
@@ -45,7 +46,8 @@ type Server struct {
 	spare   []Context               // made many at a time
 	clock   time.Duration           // when the last task of the batch ended; 0: it is the first
 
-	serving  chan struct{} // full while tasks are taken from the buffer and run; no mutex, so that virtual time can pass
+	// full while tasks are taken from the buffer and run; no mutex, so that virtual time can pass
+	serving  chan struct{}
 	stopping atomic.Bool
 
 	outMu   sync.Mutex
@@ -70,8 +72,8 @@ func (s *Server) Booted() bool { return s.names > 0 }
 // Runs tells whether ctx is the running task's.
 func (s *Server) Runs(ctx context.Context) bool { return ctx == context.Context(s.current.Load()) }
 
-// Cut ends the work of a worker that is no process, and so does not stop by itself when it is dead: it starts no task any more, and one
-// that it claims is not run.
+// Cut ends the work of a worker that is no process, and so does not stop by itself when it is dead: it starts no task
+// any more, and one that it claims is not run.
 func (s *Server) Cut() {
 	s.stopping.Store(true)
 	s.Page.Arm(wire.CrashAfterRead)
@@ -123,8 +125,8 @@ func (s *Server) fill() error {
 	return nil
 }
 
-// cutOff is called when a socket gives nothing more: its end, or a reset if something was not read, means that the parent is gone.
-// Anything else is this worker's own doing, such as a handler that closes what is not its own.
+// cutOff is called when a socket gives nothing more: its end, or a reset if something was not read, means that the
+// parent is gone. Anything else is this worker's own doing, such as a handler that closes what is not its own.
 func (s *Server) cutOff(err error) error {
 	if err == nil || errors.Is(err, syscall.ECONNRESET) {
 		s.Orphaned()

@@ -1,5 +1,5 @@
-// Package spool hands things on in their order from a goroutine that is there only while there are any, so that who has one leaves it
-// and goes on, however slow or stuck their receiver is.
+// Package spool hands things on in their order from a goroutine that is there only while there are any, so that who has
+// one leaves it and goes on, however slow or stuck their receiver is.
 package spool
 
 import (
@@ -7,12 +7,13 @@ import (
 	"time"
 )
 
-// Spool holds what waits for its receiver. Most and Deliver are set before the first Add. It is safe for concurrent use.
+// Spool holds what waits for its receiver. Most and Deliver are set before the first Add. It is safe for concurrent
+// use.
 type Spool[T any] struct {
 	// Most is how many may wait beside those that Deliver has just now.
 	Most int
-	// Deliver gets what has come since it was last called, which it must not keep, and how many calls of Add were dropped since
-	// because more would have waited than may. It is called by one goroutine at a time.
+	// Deliver gets what has come since it was last called, which it must not keep, and how many calls of Add were
+	// dropped since because more would have waited than may. It is called by one goroutine at a time.
 	Deliver func(batch []T, dropped int)
 
 	mu      sync.Mutex

@@ -31,6 +31,7 @@ func TestAPanicIsPlacedWhereItWasRaised(t *testing.T) {
 		return ""
 	}
 	g.Expect(at(func() { panic("own") })).To(HaveSuffix("stack_test.go:33"))
-	g.Expect(at(func() { _ = strings.Fields(" ")[0] })).To(HaveSuffix("stack_test.go:34"), "and not in the runtime, which panics for it")
+	g.Expect(at(func() { _ = strings.Fields(" ")[0] })).To(HaveSuffix("stack_test.go:34"),
+		"and not in the runtime, which panics for it")
 	g.Expect(at(func() {})).To(BeEmpty())
 }

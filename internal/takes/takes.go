@@ -27,7 +27,8 @@ func Seconds(t skipper) {
 	}
 }
 
-// SideBySide lets n tests of the package run at a time, unless -parallel says how many: they wait more than they work. TestMain calls it.
+// SideBySide lets n tests of the package run at a time, unless -parallel says how many: they wait more than they work.
+// TestMain calls it.
 func SideBySide(n int) {
 	flag.Parse()
 	given := false

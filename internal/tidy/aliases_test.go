@@ -37,8 +37,8 @@ func TestAnAliasThatHidesSomethingIsFound(t *testing.T) {
 	g.Expect(of("type T []byte\n\nfunc (t T) m() {}\n\ntype U struct{ F int }\n")).To(BeEmpty())
 }
 
-// hidingAliases finds aliases in the packages of a room that users see, of types in packages that they do not: go doc shows none of the fields and methods
-// of those.
+// hidingAliases finds aliases in the packages of a room that users see, of types in packages that they do not: go doc
+// shows none of the fields and methods of those.
 func hidingAliases(files []*file, room string) (found []finding) {
 	for _, f := range files {
 		if !ours(f) || !within(f.path, room) {
@@ -55,7 +55,10 @@ func hidingAliases(files []*file, room string) (found []finding) {
 					continue
 				}
 				if dir, name := aliased(f, t.Type); dir != "" && shows(files, dir, name) {
-					found = append(found, finding{f.path, f.line(t.Pos()), fmt.Sprintf("%s is an alias of %s.%s, which has fields or methods", t.Name.Name, dir, name)})
+					found = append(found, finding{
+						f.path, f.line(t.Pos()),
+						fmt.Sprintf("%s is an alias of %s.%s, which has fields or methods", t.Name.Name, dir, name),
+					})
 				}
 			}
 		}
@@ -71,7 +74,8 @@ func aliased(f *file, t ast.Expr) (dir, name string) {
 	}
 	for _, i := range f.syntax.Imports {
 		p, _ := strconv.Unquote(i.Path.Value)
-		if dir, ok := strings.CutPrefix(p, module+"/"); ok && strings.Contains("/"+dir, "/internal/") && imported(f, p) == fmt.Sprint(sel.X) {
+		if dir, ok := strings.CutPrefix(p, module+"/"); ok && strings.Contains("/"+dir, "/internal/") &&
+			imported(f, p) == fmt.Sprint(sel.X) {
 			return dir, sel.Sel.Name
 		}
 	}

@@ -33,8 +33,8 @@ func TestTheReadmesProgramPrintsWhatItSays(t *testing.T) {
 	g.Expect(outputOf(t, program, t.TempDir())).To(Equal(output))
 }
 
-// Each example of the guides to workers in other languages is a worker, a program, and what it prints. Nothing but the interpreter
-// is installed, and what the example itself imports.
+// Each example of the guides to workers in other languages is a worker, a program, and what it prints. Nothing but the
+// interpreter is installed, and what the example itself imports.
 func TestTheGuidesWorkersAnswerAsTheySay(t *testing.T) {
 	takes.Seconds(t)
 	for _, example := range []struct {
@@ -42,7 +42,10 @@ func TestTheGuidesWorkersAnswerAsTheySay(t *testing.T) {
 		needs                           []string
 	}{
 		{"python.md", "", "python", "worker.py", "python/respawn.py", []string{"python3", "-c", ""}},
-		{"python.md", "`images.py`:", "python", "images.py", "python/respawn.py", []string{"python3", "-c", "import numpy"}},
+		{
+			"python.md", "`images.py`:", "python", "images.py", "python/respawn.py",
+			[]string{"python3", "-c", "import numpy"},
+		},
 		{"node.md", "", "js", "worker.mjs", "node/respawn.mjs", []string{"node", "-e", ""}},
 	} {
 		t.Run(example.page+" "+example.worker, func(t *testing.T) {
@@ -153,7 +156,8 @@ func TestTheIndexOfPagesHasEachPage(t *testing.T) {
 func TestADecisionWithoutATitleOfItsNumberIsFound(t *testing.T) {
 	g := NewWithT(t)
 	rows, err := decisionRows(fstest.MapFS{
-		"0002-b.md": {Data: []byte("# 0002: The second\n")}, "0001-a.md": {Data: []byte("# 0001: The first\n\nText.\n")},
+		"0002-b.md": {Data: []byte("# 0002: The second\n")},
+		"0001-a.md": {Data: []byte("# 0001: The first\n\nText.\n")},
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(rows).To(Equal([]string{"| [0001](0001-a.md) | The first |\n", "| [0002](0002-b.md) | The second |\n"}))
@@ -193,7 +197,8 @@ func TestDeadLinksAreFound(t *testing.T) {
 		found = append(found, f.String())
 	}
 	g.Expect(found).To(ConsistOf(
-		"README.md:4: docs/c.md is not there", "README.md:4: docs/b.md#three is not there", "docs/b.md:5: ../../x.md is not there",
+		"README.md:4: docs/c.md is not there", "README.md:4: docs/b.md#three is not there",
+		"docs/b.md:5: ../../x.md is not there",
 		"README.md:5: b.go is not there"))
 }
 
@@ -204,8 +209,8 @@ var (
 	notSlug = regexp.MustCompile(`[^\w\- ]`)
 )
 
-// deadLinks finds the relative links between pages, with their anchors, that lead nowhere, and Go files that are named and
-// not there.
+// deadLinks finds the relative links between pages, with their anchors, that lead nowhere, and Go files that are named
+// and not there.
 func deadLinks(files []*file) (found []finding) {
 	there := map[string]bool{"": true}
 	for _, f := range files {

@@ -28,14 +28,17 @@ func TestTheWaysOfATaskAndOfADeathAreThoseOfTheCode(t *testing.T) {
 		g.Expect(ok).To(BeTrue(), heading)
 		g.Expect(strings.Count(drawing, ".go: ")).To(BeNumerically(">", 6), heading)
 		for _, wrong := range misdrawn(files, "pool", drawing) {
-			t.Errorf("docs/architecture.md, %s: %s\n\tinstead: draw what the code does, or move the function", strings.TrimSpace(heading), wrong)
+			t.Errorf("docs/architecture.md, %s: %s\n\tinstead: draw what the code does, or move the function",
+				strings.TrimSpace(heading), wrong)
 		}
 	}
 }
 
 func TestADrawingThatIsNotTheCodesIsFound(t *testing.T) {
 	files, err := readTree(fstest.MapFS{
-		"p/a.go":    {Data: []byte("package p\n\nfunc one() { two(); x.unlock() }\n\nfunc two() {}\n\nfunc (t) five() {}\n")},
+		"p/a.go": {
+			Data: []byte("package p\n\nfunc one() { two(); x.unlock() }\n\nfunc two() {}\n\nfunc (t) five() {}\n"),
+		},
 		"p/b.go":    {Data: []byte("package p\n\nfunc (t) three() { f = func() { t.five() } }\n\nfunc four() {}\n")},
 		"p/lock.go": {Data: []byte("package p\n\nfunc (t) unlock() { x.three() }\n")},
 	})
@@ -136,11 +139,13 @@ func TestAChangeBeginsWhereItIsSaidTo(t *testing.T) {
 }
 
 func TestAPlaceThatIsNotThereIsFound(t *testing.T) {
-	files, err := readTree(fstest.MapFS{"p/a.go": {Data: []byte("package p\n\ntype T int\n\nvar v = 1\n\nfunc (t T) m() {}\n")}})
+	files, err := readTree(
+		fstest.MapFS{"p/a.go": {Data: []byte("package p\n\ntype T int\n\nvar v = 1\n\nfunc (t T) m() {}\n")}})
 	g := NewWithT(t)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(misplaced(files, "`p/a.go` (`T`), `p/a.go` (`v`), `p/a.go` (`m`), `p/a.go`")).To(BeEmpty())
-	g.Expect(misplaced(files, "`a.go`, `p/a.go` (`t`)")).To(Equal([]string{"a.go is not there", "p/a.go does not declare t"}))
+	g.Expect(misplaced(files, "`a.go`, `p/a.go` (`t`)")).
+		To(Equal([]string{"a.go is not there", "p/a.go does not declare t"}))
 }
 
 // place is a file, and mostly what it declares.

@@ -12,12 +12,15 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// parts are directories whose packages nobody but this module's own programs and tests has a use for, though they can be imported.
+// parts are directories whose packages nobody but this module's own programs and tests has a use for, though they can
+// be imported.
 var parts = map[string]string{
-	"cmd": "commands", "ci/v2": "a guest's program", "reports/browsertest": "a test of the page", "reports/storm": "makes runs for tests",
-	"scenarios/drivers": "files of others' languages", "scenarios/matrix": "a table of the command's", "scenarios/programs": "files of others' languages",
-	"scenarios/schematest": "a test of the schema", "scenarios/scratch": "where runs keep their files", "scenarios/shrink": "a search of the command's",
-	"workers/check": "an examination of the command's", "workers/reference": "a program",
+	"cmd": "commands", "ci/v2": "a guest's program", "reports/browsertest": "a test of the page",
+	"reports/storm": "makes runs for tests", "scenarios/drivers": "files of others' languages",
+	"scenarios/matrix": "a table of the command's", "scenarios/programs": "files of others' languages",
+	"scenarios/schematest": "a test of the schema", "scenarios/scratch": "where runs keep their files",
+	"scenarios/shrink": "a search of the command's", "workers/check": "an examination of the command's",
+	"workers/reference": "a program",
 }
 
 // kinds of targets are used by their rows of scenarios/targets, which has the example.
@@ -27,7 +30,8 @@ func TestEveryPackageThatOthersUseHasAnExample(t *testing.T) {
 	files, err := readTree(os.DirFS(root))
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	for _, dir := range unexampled(files) {
-		t.Errorf("%s has no example\n\tinstead: write a func Example in a file example_test.go there, short and true, with its output where that is always the same\n"+
+		t.Errorf("%s has no example\n\tinstead: write a func Example in a file example_test.go there, short and "+
+			"true, with its output where that is always the same\n"+
 			"\twhy: whoever meets a package wants to see it used, and what is compiled stays true", dir)
 	}
 }
@@ -54,7 +58,8 @@ func unexampled(files []*file) (dirs []string) {
 	has := map[string]bool{}
 	for _, f := range files {
 		dir := path.Dir(f.path)
-		if f.syntax == nil || f.syntax.Name.Name == "main" || slices.Contains(strings.Split(dir, "/"), "internal") || strings.HasPrefix(dir, kindsOfTargets) {
+		if f.syntax == nil || f.syntax.Name.Name == "main" || slices.Contains(strings.Split(dir, "/"), "internal") ||
+			strings.HasPrefix(dir, kindsOfTargets) {
 			continue
 		}
 		if !f.isTest() {

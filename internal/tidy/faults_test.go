@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// faultsPlace finds types of faults outside their room, and code that recognises a fault instead of asking what it is like. A mix
-// is the engine's: the plan resolves it.
+// faultsPlace finds types of faults outside their room, and code that recognises a fault instead of asking what it is
+// like. A mix is the engine's: the plan resolves it.
 func faultsPlace(f *file) (found []finding) {
 	if !ours(f) || strings.HasPrefix(f.path, "chaos/faults/") {
 		return nil

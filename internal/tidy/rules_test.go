@@ -1,5 +1,7 @@
 package tidy
 
+import "strings"
+
 // rule is one rule that can be checked a file at a time. bad and good are files that break and keep it: the proof that
 // the rule can fail, and that it does not fail on everything.
 type rule struct {
@@ -28,8 +30,9 @@ var rules = []rule{
 		good:    []example{{"a/a.go", "package a\n\nfunc f() {\n" + lines(maxFuncLines-2) + "}\n", 0}},
 	},
 	{
-		name:    "documented exports",
-		why:     "an exported name is a promise: its meaning, units, bounds, zero value, concurrency and errors are told",
+		name: "documented exports",
+		why: "an exported name is a promise: its meaning, units, bounds, zero value, concurrency and " +
+			"errors are told",
 		instead: "write the comment, or do not export it",
 		check:   documented,
 		bad: []example{
@@ -41,7 +44,10 @@ var rules = []rule{
 			{"a/a.go", "package a\n\n// T is.\ntype T[p any] int\n\nfunc (t *T[p]) M() {}\n", 6},
 		},
 		good: []example{
-			{"a/a.go", "package a\n\n// F does.\nfunc F() {}\n\n// T is.\ntype T int\n\n// M does.\nfunc (t T) M() {}\n", 0},
+			{
+				"a/a.go",
+				"package a\n\n// F does.\nfunc F() {}\n\n// T is.\ntype T int\n\n// M does.\nfunc (t T) M() {}\n", 0,
+			},
 			{"a/a.go", "package a\n\n// These are.\nconst (\n\tA = 1\n\tB = 2\n)\n\nvar (\n\tV = 1 // is\n)\n", 0},
 			{"a/a.go", "package a\n\ntype t[P any] int\n\nfunc (t t[P]) M() {}\n", 0},
 			{"a/a.go", "package a\n\n// E is.\ntype E struct{}\n\nfunc (e *E) Error() string { return \"\" }\n", 0},
@@ -50,8 +56,9 @@ var rules = []rule{
 		},
 	},
 	{
-		name:    "no init in libraries",
-		why:     "who imports a package does not ask it to do anything: what a process is, and what it starts, is decided in its main",
+		name: "no init in libraries",
+		why: "who imports a package does not ask it to do anything: what a process is, and what it starts, is " +
+			"decided in its main",
 		instead: "compute in a package-level variable; serve a role of internal/reexec, which Main plays",
 		check:   noInit,
 		bad: []example{
@@ -65,15 +72,20 @@ var rules = []rule{
 		},
 	},
 	{
-		name:    "a fault's one place",
-		why:     "what is known of a fault in two places comes to differ: it was in the engine, the format and the schema",
-		instead: "a file in chaos/faults and a row in its table; what others must know of a fault is a field of chaos.Traits",
-		check:   faultsPlace,
+		name: "a fault's one place",
+		why: "what is known of a fault in two places comes to differ: it was in the engine, the format and " +
+			"the schema",
+		instead: "a file in chaos/faults and a row in its table; what others must know of a fault is a field of " +
+			"chaos.Traits",
+		check: faultsPlace,
 		bad: []example{
 			{"chaos/x.go", "package chaos\n\nfunc (x X) Begin() Injection { return nil }\n", 3},
 			{"scenarios/x.go", "package scenarios\n\nfunc (x *X) Begin() chaos.Injection { return nil }\n", 3},
 			{"scenarios/y.go", "package scenarios\n\nvar _, is = f.(faults.Pause)\n", 3},
-			{"scenarios/z.go", "package scenarios\n\nfunc f(v any) {\n\tswitch v.(type) {\n\tcase faults.Close:\n\t}\n}\n", 5},
+			{
+				"scenarios/z.go",
+				"package scenarios\n\nfunc f(v any) {\n\tswitch v.(type) {\n\tcase faults.Close:\n\t}\n}\n", 5,
+			},
 		},
 		good: []example{
 			{"chaos/faults/x.go", "package faults\n\nfunc (x X) Begin() chaos.Injection { return nil }\n", 0},
@@ -83,13 +95,17 @@ var rules = []rule{
 		},
 	},
 	{
-		name:    "no parsing of sentences",
-		why:     "who reads a sentence that we wrote is wrong as soon as somebody writes it better, and nothing tells",
-		instead: "errors.Is, errors.As, a field, or words of others where they come in: their output, a library's field",
-		check:   noSentences,
+		name: "no parsing of sentences",
+		why:  "who reads a sentence that we wrote is wrong as soon as somebody writes it better, and nothing tells",
+		instead: "errors.Is, errors.As, a field, or words of others where they come in: their output, a " +
+			"library's field",
+		check: noSentences,
 		bad: []example{
 			{"a/a.go", "package a\n\nimport \"strings\"\n\nvar x = strings.Contains(err.Error(), \"too long\")\n", 5},
-			{"a/a.go", "package a\n\nimport s \"strings\"\n\nvar x, _ = s.CutPrefix(s.ToLower(f().Error()), \"pool: \")\n", 5},
+			{
+				"a/a.go",
+				"package a\n\nimport s \"strings\"\n\nvar x, _ = s.CutPrefix(s.ToLower(f().Error()), \"pool: \")\n", 5,
+			},
 			{"a/a.go", "package a\n\nimport \"strings\"\n\nvar x = strings.HasPrefix(v.Cause, \"slot \")\n", 5},
 			{"a/a.go", "package a\n\nimport \"strings\"\n\nvar x = strings.HasPrefix(i.Text, \"stepdown\")\n", 5},
 			{"a/a.go", "package a\n\nimport \"strings\"\n\nvar x, _, _ = strings.Cut(m.Err, \": \")\n", 5},
@@ -98,25 +114,36 @@ var rules = []rule{
 			{"a/a.go", "package a\n\nvar x = err.Error() == \"gone\"\n", 3},
 		},
 		good: []example{
-			{"a/a.go", "package a\n\nimport \"strings\"\n\nvar x = strings.ReplaceAll(err.Error(), \"\\n\", \" \")\n", 0},
+			{
+				"a/a.go",
+				"package a\n\nimport \"strings\"\n\nvar x = strings.ReplaceAll(err.Error(), \"\\n\", \" \")\n", 0,
+			},
 			{"a/a.go", "package a\n\nimport \"strings\"\n\nvar x = strings.Contains(p.Stderr(), \"in use\")\n", 0},
 			{"a/a.go", "package a\n\nvar x = fmt.Sprint(v.Cause, err.Error())\n", 0},
 			{"a/a.go", "package a\n\nimport \"strings\"\n\nvar x, _, _ = strings.Cut(lines.Text(), \":\")\n", 0},
-			{"a/a_test.go", "package a\n\nimport \"strings\"\n\nvar x = strings.Contains(err.Error(), \"too long\")\n", 0},
+			{
+				"a/a_test.go",
+				"package a\n\nimport \"strings\"\n\nvar x = strings.Contains(err.Error(), \"too long\")\n", 0,
+			},
 		},
 	},
 	{
-		name:    "no sleeping tests",
-		why:     "a sleep is either too short on a slow machine or too long on every other, and hides what is waited for",
-		instead: "wait on the condition (gomega's Eventually, a channel); a task that is to take time can receive from time.After",
-		check:   noSleep,
+		name: "no sleeping tests",
+		why: "a sleep is either too short on a slow machine or too long on every other, and hides what is " +
+			"waited for",
+		instead: "wait on the condition (gomega's Eventually, a channel); a task that is to take time can receive " +
+			"from time.After",
+		check: noSleep,
 		bad: []example{
 			{"a/a_test.go", "package a\n\nimport \"time\"\n\nfunc f() { time.Sleep(1) }\n", 5},
 			{"a/a_test.go", "package a\n\nimport t \"time\"\n\nvar f = t.Sleep\n", 5},
 		},
 		good: []example{
 			{"a/a.go", "package a\n\nimport \"time\"\n\nfunc f() { time.Sleep(1) }\n", 0},
-			{"a/a_test.go", "package a\n\ntype clock struct{ Sleep func() }\n\nfunc f(time clock) { time.Sleep() }\n", 0},
+			{
+				"a/a_test.go",
+				"package a\n\ntype clock struct{ Sleep func() }\n\nfunc f(time clock) { time.Sleep() }\n", 0,
+			},
 		},
 	},
 	{
@@ -176,6 +203,26 @@ var rules = []rule{
 		check:   formatted,
 		bad:     []example{{"a/a.go", "package a\nvar  x int\n", 1}},
 		good:    []example{{"a/a.go", "package a\n\nvar x int\n", 0}},
+	},
+	{
+		name:    "narrow lines",
+		why:     "two files fit beside each other on a screen, and a comment is read without losing the line",
+		instead: "break the line between arguments, elements or operands, and a text with +; fill a comment again",
+		check:   longLines,
+		bad: []example{
+			{"a/a.go", "package a\n\n// " + letters(maxColumns-2) + "\n", 3},
+			{"a/a.go", "package a\n\nfunc f() {\n\tf() // " + letters(maxColumns-tabColumns-6) + "\n}\n", 4},
+			{"a/a_test.go", "package a\n\nvar x = \"" + letters(maxColumns) + "\"\n", 3},
+			{"a/a.go", "package a\n\nvar " + letters(maxColumns-20) + " = `" + letters(20) + "`\n", 3},
+		},
+		good: []example{
+			{"a/a.go", "package a\n\n// " + letters(maxColumns-3) + "\n", 0},
+			{"a/a.go", "package a\n\n// " + strings.Repeat("→", maxColumns-3) + "\n", 0},
+			{"a/a.go", "package a\n\nfunc f() {\n\tf() // " + letters(maxColumns-tabColumns-7) + "\n}\n", 0},
+			{"a/a.go", "package a\n\ntype t struct {\n\tA int `doc:\"" + letters(maxColumns) + "\"`\n}\n", 0},
+			{"a/a.go", "package a\n\nvar x = `\n" + letters(2*maxColumns) + "`\n", 0},
+			{"README.md", letters(2*maxColumns) + "\n", 0},
+		},
 	},
 	{
 		name:    "go.mod",

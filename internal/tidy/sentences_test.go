@@ -9,10 +9,12 @@ import (
 var looksInside = map[string]bool{
 	"Contains": true, "HasPrefix": true, "HasSuffix": true, "Index": true, "LastIndex": true, "EqualFold": true,
 	"Cut": true, "CutPrefix": true, "CutSuffix": true, "Split": true, "SplitN": true, "SplitAfter": true,
-	"MatchString": true, "FindString": true, "FindStringSubmatch": true, "FindAllString": true, "FindAllStringSubmatch": true,
+	"MatchString": true, "FindString": true, "FindStringSubmatch": true, "FindAllString": true,
+	"FindAllStringSubmatch": true,
 }
 
-// prose are fields that hold sentences. A library's text is one of these too: what is read of it says so in words of its own.
+// prose are fields that hold sentences. A library's text is one of these too: what is read of it says so in words of
+// its own.
 var prose = map[string]bool{"Cause": true, "Text": true, "Err": true, "Reason": true}
 
 // readsOldRecords is the file that makes fields of what earlier versions wrote as sentences.
@@ -26,7 +28,8 @@ func noSentences(f *file) (found []finding) {
 	ast.Inspect(f.syntax, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.CallExpr:
-			if sel, ok := n.Fun.(*ast.SelectorExpr); ok && looksInside[sel.Sel.Name] && len(n.Args) > 0 && isProse(n.Args[0]) {
+			if sel, ok := n.Fun.(*ast.SelectorExpr); ok && looksInside[sel.Sel.Name] && len(n.Args) > 0 &&
+				isProse(n.Args[0]) {
 				found = append(found, finding{f.path, f.line(n.Pos()), "a sentence is looked into"})
 			}
 		case *ast.BinaryExpr:
@@ -40,7 +43,8 @@ func noSentences(f *file) (found []finding) {
 	return found
 }
 
-// isProse tells whether the expression has an error's text or a field for people in it. A method of such a name is none.
+// isProse tells whether the expression has an error's text or a field for people in it. A method of such a name is
+// none.
 func isProse(e ast.Expr) (yes bool) {
 	calls := map[ast.Node]bool{}
 	ast.Inspect(e, func(n ast.Node) bool {

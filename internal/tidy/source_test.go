@@ -18,6 +18,9 @@ const (
 // lines is n lines that mean nothing.
 func lines(n int) string { return strings.Repeat("\n", n) }
 
+// letters is a word of n letters.
+func letters(n int) string { return strings.Repeat("x", n) }
+
 // ours tells whether f is Go that is not a test.
 func ours(f *file) bool { return f.syntax != nil && !f.isTest() }
 
@@ -32,7 +35,8 @@ func shortFuncs(f *file) (found []finding) {
 		}
 		first, last := f.line(fn.Pos()), f.line(fn.End())
 		if n := last - first + 1; n > maxFuncLines {
-			found = append(found, finding{f.path, first, fmt.Sprintf("%s has %d lines, at most %d", fn.Name.Name, n, maxFuncLines)})
+			found = append(found,
+				finding{f.path, first, fmt.Sprintf("%s has %d lines, at most %d", fn.Name.Name, n, maxFuncLines)})
 		}
 	}
 	return found

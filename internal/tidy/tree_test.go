@@ -23,7 +23,9 @@ func (f *file) isTest() bool { return strings.HasSuffix(f.path, "_test.go") }
 func (f *file) line(pos token.Pos) int { return f.fset.Position(pos).Line }
 
 // notOurs is what builds and runs leave behind, or version control keeps.
-var notOurs = map[string]bool{".git": true, "bin": true, "out": true, "respawn-out": true, "node_modules": true, ".cache": true, "testdata": true}
+var notOurs = map[string]bool{
+	".git": true, "bin": true, "out": true, "respawn-out": true, "node_modules": true, ".cache": true, "testdata": true,
+}
 
 // readTree reads every file of ours below the root.
 func readTree(root fs.FS) (files []*file, err error) {

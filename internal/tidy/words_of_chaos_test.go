@@ -28,16 +28,21 @@ func TestTheWordsOfTheHarnessAreThoseOfTheCode(t *testing.T) {
 
 func TestWordsThatAreNotTheCodesAreFound(t *testing.T) {
 	files, err := readTree(fstest.MapFS{
-		stagesAt:   {Data: []byte("package history\n\nconst (\n\tBoot StageName = \"boot\"\n\tStop StageName = \"stop\"\n)\n\nconst (\n\tA FaultOutcome = \"done\"\n\tB FaultOutcome = \"not_done\"\n)\n")},
-		stepsAt:    {Data: []byte("package chaos\n\ntype Injection interface {\n\tSetup()\n\tHeal()\n}\n")},
-		verdictsAt: {Data: []byte("package check\n\nconst (\n\tFail Verdict = \"FAIL\"\n\tPass Verdict = \"PASS\"\n)\n")},
+		stagesAt: {Data: []byte("package history\n\nconst (\n\tBoot StageName = \"boot\"\n\tStop StageName = " +
+			"\"stop\"\n)\n\nconst (\n\tA FaultOutcome = \"done\"\n\tB FaultOutcome = \"not_done\"\n)\n")},
+		stepsAt: {Data: []byte("package chaos\n\ntype Injection interface {\n\tSetup()\n\tHeal()\n}\n")},
+		verdictsAt: {
+			Data: []byte("package check\n\nconst (\n\tFail Verdict = \"FAIL\"\n\tPass Verdict = \"PASS\"\n)\n"),
+		},
 	})
 	g := NewWithT(t)
 	g.Expect(err).NotTo(HaveOccurred())
-	page := " Run: boot → stop   chaos/\n\n## Life of a fault\n\n Setup ──ok──► Heal\n\n| done | a |\n| not_done | b |\n\n## Verdict\n\nFAIL (a\nb) >\nPASS. More.\n"
+	page := " Run: boot → stop   chaos/\n\n## Life of a fault\n\n Setup ──ok──► Heal\n\n| done | a |\n" +
+		"| not_done | b |\n\n## Verdict\n\nFAIL (a\nb) >\nPASS. More.\n"
 	g.Expect(missaid(files, page)).To(BeEmpty())
 	for says, instead := range map[string]string{
-		"boot → stop": "stop → boot", "Setup ──ok──► Heal": "Setup ──► Confirm ──► Heal", "| not_done |": "| undone |", "FAIL (a\nb) >\nPASS": "PASS > FAIL",
+		"boot → stop": "stop → boot", "Setup ──ok──► Heal": "Setup ──► Confirm ──► Heal", "| not_done |": "| undone |",
+		"FAIL (a\nb) >\nPASS": "PASS > FAIL",
 	} {
 		g.Expect(missaid(files, strings.Replace(page, says, instead, 1))).To(HaveLen(1), instead)
 	}

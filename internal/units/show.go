@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// What people read, in every sentence and table: at most three digits that matter, the unit right behind the number, and thousands set
-// off by commas.
+// What people read, in every sentence and table: at most three digits that matter, the unit right behind the number,
+// and thousands set off by commas.
 
 // Time shows seconds: 812ms, 1.93s, 1m30s; "never" for infinity.
 func Time(seconds float64) string {

@@ -23,7 +23,8 @@ func TestWhatPeopleReadHasThreeDigitsItsUnitAndCommas(t *testing.T) {
 		g.Expect(units.Size(v)).To(Equal(want))
 	}
 	for v, want := range map[float64]string{
-		0: "0", 999: "999", 76355: "76,355", -1000: "-1,000", 1234567: "1,234,567", 3.8234: "3.82", 12345.6: "12,300", math.Inf(1): "+Inf",
+		0: "0", 999: "999", 76355: "76,355", -1000: "-1,000", 1234567: "1,234,567", 3.8234: "3.82", 12345.6: "12,300",
+		math.Inf(1): "+Inf",
 	} {
 		g.Expect(units.Number(v)).To(Equal(want))
 	}

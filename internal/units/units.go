@@ -1,4 +1,5 @@
-// Package units has the scalars of files that people write: each with its unit, so that nobody has to guess what a number means.
+// Package units has the scalars of files that people write: each with its unit, so that nobody has to guess what a
+// number means.
 package units
 
 import (
@@ -26,7 +27,8 @@ type (
 	Range [2]int
 )
 
-// Scalar is a value that is written as one word. Parse leaves it alone when the text is wrong, and says what would be right.
+// Scalar is a value that is written as one word. Parse leaves it alone when the text is wrong, and says what would be
+// right.
 type Scalar interface {
 	Parse(text string) error
 	String() string
@@ -69,7 +71,8 @@ func (d Duration) String() string {
 	return s
 }
 
-// IsNumber tells of digits, with a fraction or without. Package regexp would make every worker that links this start later.
+// IsNumber tells of digits, with a fraction or without. Package regexp would make every worker that links this start
+// later.
 func IsNumber(text string) bool {
 	whole, fraction, cut := strings.Cut(text, ".")
 	return isDigits(whole) && (!cut || isDigits(fraction))

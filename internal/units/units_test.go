@@ -37,10 +37,12 @@ func TestWhatIsWrittenIsReadAgain(t *testing.T) {
 // A number without its unit, and whatever else means nothing, is refused and changes nothing.
 func TestWhatMeansNothingIsRefused(t *testing.T) {
 	for text, value := range map[string]units.Scalar{
-		"5": new(units.Duration), "-5s": new(units.Duration), "64": new(units.Bytes), "1.5MiB": new(units.Bytes), "64MB": new(units.Bytes),
-		"500": new(units.Rate), "+5/s": new(units.Rate), "5/d": new(units.Rate), "20": new(units.Percent), "101%": new(units.Percent),
-		"010": new(units.Count), "-010": new(units.Count), "-1": new(units.Count), "99999999999999999999": new(units.Count),
-		"2..": new(units.Range), "..8": new(units.Range), "8..2": new(units.Range), "0..2": new(units.Range), "2-8": new(units.Range), "2..8..9": new(units.Range),
+		"5": new(units.Duration), "-5s": new(units.Duration), "64": new(units.Bytes), "1.5MiB": new(units.Bytes),
+		"64MB": new(units.Bytes), "500": new(units.Rate), "+5/s": new(units.Rate), "5/d": new(units.Rate),
+		"20": new(units.Percent), "101%": new(units.Percent),
+		"010": new(units.Count), "-010": new(units.Count), "-1": new(units.Count),
+		"99999999999999999999": new(units.Count), "2..": new(units.Range), "..8": new(units.Range),
+		"8..2": new(units.Range), "0..2": new(units.Range), "2-8": new(units.Range), "2..8..9": new(units.Range),
 	} {
 		g := NewWithT(t)
 		before := value.String()

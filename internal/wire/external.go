@@ -5,8 +5,8 @@ import "encoding/json"
 // Protocol is the number of what docs/wire.md describes.
 const Protocol = 1
 
-// MaxExternal bounds an argument or a result that travels in a frame between a pool and a worker of another language: the key, of at
-// most 255 bytes, is in the same frame.
+// MaxExternal bounds an argument or a result that travels in a frame between a pool and a worker of another language:
+// the key, of at most 255 bytes, is in the same frame.
 const MaxExternal = MaxFrame - 255
 
 // The JSON of the frames between a pool and workers of another language: see docs/wire.md.
@@ -36,6 +36,7 @@ type (
 
 // Encode is the hello for a worker of another language.
 func (h *Hello) Encode() []byte {
-	data, _ := json.Marshal(externalHello{Protocol, h.Pool, h.Worker, min(h.MaxPayload, MaxExternal), h.MaxPayload}) // cannot fail: text and numbers
+	// cannot fail: text and numbers
+	data, _ := json.Marshal(externalHello{Protocol, h.Pool, h.Worker, min(h.MaxPayload, MaxExternal), h.MaxPayload})
 	return data
 }

@@ -1,5 +1,5 @@
-// Package wire is what crosses between a pool and its workers, as both sides see it: the frames of the task socket, the messages
-// of the control socket, and the scoreboard, a page of memory that they share. docs/architecture.md draws it.
+// Package wire is what crosses between a pool and its workers, as both sides see it: the frames of the task socket, the
+// messages of the control socket, and the scoreboard, a page of memory that they share. docs/architecture.md draws it.
 package wire
 
 import (
@@ -29,8 +29,10 @@ const (
 // The flags of frames.
 const (
 	FlagArena = 1 << 0 // the payload is Ref: the bytes are in the shared arena
-	FlagPart  = 1 << 1 // of a value, with FlagArena: the arena is that of the task's argument, and the bytes are not encoded
-	// To a worker of another language, with a task: the argument is bytes as they are, and not JSON; so is the result to be.
+	// of a value, with FlagArena: the arena is that of the task's argument, and the bytes are not encoded
+	FlagPart = 1 << 1
+	// To a worker of another language, with a task: the argument is bytes as they are, and not JSON; so is the result
+	// to be.
 	FlagBytes     = 1 << 2
 	FlagWantBytes = 1 << 3
 )
@@ -38,8 +40,8 @@ const (
 // The sizes of frames.
 const (
 	HeaderSize = 32
-	// InlinePayload is where the arena begins: a smaller payload travels in the socket. From here on the arena takes less time of the
-	// processors, both for one call after the other and for many at once.
+	// InlinePayload is where the arena begins: a smaller payload travels in the socket. From here on the arena takes
+	// less time of the processors, both for one call after the other and for many at once.
 	InlinePayload = 16 << 10
 	// ExternalInline is the same for workers of another language, as docs/wire.md has it.
 	ExternalInline = 64 << 10
@@ -166,8 +168,8 @@ func (b *Buffer) Next(f *Frame) (ok bool, err error) {
 // ArenaSlack is room for what an encoding adds to a payload of the largest size.
 const ArenaSlack = 1 << 12
 
-// Places is how many payloads of the largest size an arena has room for: one may be on loan to a caller of the pool, and the next
-// one needs a place too.
+// Places is how many payloads of the largest size an arena has room for: one may be on loan to a caller of the pool,
+// and the next one needs a place too.
 const Places = 2
 
 // Place is one of an arena's places, by number.
@@ -213,11 +215,12 @@ type controlKind uint8
 
 // The messages of the control socket, parent to worker.
 const (
-	ControlPing      controlKind = 1 + iota // arg: store it in the scoreboard's pong
-	ControlCancel                           // arg: seq of the task to cancel
-	ControlFlush                            // write out finished results: the running task takes long
-	ControlStop                             // exit once the running task is done
-	ControlCollected                        // to a worker of another language; arg: how many large results were copied out of its arena
+	ControlPing   controlKind = 1 + iota // arg: store it in the scoreboard's pong
+	ControlCancel                        // arg: seq of the task to cancel
+	ControlFlush                         // write out finished results: the running task takes long
+	ControlStop                          // exit once the running task is done
+	// to a worker of another language; arg: how many large results were copied out of its arena
+	ControlCollected
 )
 
 // ControlSize is how many bytes a message of the control socket has.

@@ -83,7 +83,8 @@ func (p Page) Together() bool { return false }
 // Pong is the last ping that was answered. Each worker with a page is asked.
 func (p Page) Pong() (ping uint32, pinged bool) { return uint32(p.Word(OffPong).Load()), true }
 
-// Collected tells the worker how many large results have been collected from the arena, and the place where the next one goes.
+// Collected tells the worker how many large results have been collected from the arena, and the place where the next
+// one goes.
 func (p Page) Collected(n uint64, place int) {
 	p.Word(OffPlace).Store(uint64(place)) // first, since the worker that sees the other looks for this one
 	p.Word(OffConsumed).Store(n)
@@ -113,5 +114,7 @@ const (
 )
 
 func (c CrashPoint) String() string {
-	return [...]string{"none", "before-read", "after-read", "mid-exec", "mid-write", "after-write", "during-drain"}[min(c, CrashDuringDrain)]
+	return [...]string{
+		"none", "before-read", "after-read", "mid-exec", "mid-write", "after-write", "during-drain",
+	}[min(c, CrashDuringDrain)]
 }

@@ -17,9 +17,9 @@ type Mistake struct {
 	Text         string
 }
 
-// Root is the value of the text's one document, each node of it with its line and column. Keys that are there twice are left for the
-// caller to find, who has words for them. one is what a file holds one of, such as "scenario", and want what an empty one is told to
-// hold. The error is nil or a mistake.
+// Root is the value of the text's one document, each node of it with its line and column. Keys that are there twice are
+// left for the caller to find, who has words for them. one is what a file holds one of, such as "scenario", and want
+// what an empty one is told to hold. The error is nil or a mistake.
 func Root(text []byte, one, want string) (*yaml.Node, *Mistake) {
 	if blank(text) {
 		return nil, &Mistake{Text: "the file is empty: want " + want}
@@ -55,7 +55,8 @@ func secondDocument(text []byte) int {
 	for line := range bytes.Lines(text) {
 		number++
 		line = bytes.TrimRight(line, " \t\r\n")
-		switch marker := bytes.Equal(line, []byte("...")) || bytes.Equal(line, []byte("---")) || bytes.HasPrefix(line, []byte("--- ")); {
+		switch marker := bytes.Equal(line, []byte("...")) || bytes.Equal(line, []byte("---")) ||
+			bytes.HasPrefix(line, []byte("--- ")); {
 		case marker && begun:
 			return number
 		case len(line) > 0 && line[0] != '#' && line[0] != '%':
@@ -70,7 +71,8 @@ var (
 	columnOf = regexp.MustCompile(`column (\d+)`)
 )
 
-// mistake is a syntax error with the position that the parser gives, or names in its text, and what the parser said of it.
+// mistake is a syntax error with the position that the parser gives, or names in its text, and what the parser said of
+// it.
 func mistake(err error) (m *Mistake, said string) {
 	m = &Mistake{Line: 1, Column: 1}
 	text := strings.TrimPrefix(err.Error(), "yaml: ")

@@ -17,7 +17,8 @@ var resize = pool.Register("example-resize", func(ctx context.Context, width int
 	return width / 2, nil
 })
 
-// What workers log by slog comes to the host's handler with the worker, the task and the attempt, and so do lines that they print.
+// What workers log by slog comes to the host's handler with the worker, the task and the attempt, and so do lines that
+// they print.
 func Example() {
 	withoutTime := func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey || a.Key == "pid" {
@@ -28,7 +29,8 @@ func Example() {
 	host := slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: withoutTime})
 
 	ctx := context.Background()
-	p, err := pool.New(ctx, pool.Config{Size: 1, Initializer: poollog.Initializer(slog.LevelInfo), Stderr: poollog.Lines(host)})
+	p, err := pool.New(ctx,
+		pool.Config{Size: 1, Initializer: poollog.Initializer(slog.LevelInfo), Stderr: poollog.Lines(host)})
 	if err != nil {
 		log.Fatal(err)
 	}

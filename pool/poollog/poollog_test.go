@@ -107,8 +107,8 @@ func TestRecordsOfWorkersReachTheHostsHandler(t *testing.T) {
 	}
 	begun := func(worker string, pid, attempt int) map[string]any {
 		return map[string]any{
-			"level": "INFO", "msg": "begun", "worker": worker, "pid": float64(pid), "task": 1.0, "attempt": float64(attempt),
-			"began": "now", "size": map[string]any{"width": 640.0}, "took": "1.5s",
+			"level": "INFO", "msg": "begun", "worker": worker, "pid": float64(pid), "task": 1.0,
+			"attempt": float64(attempt), "began": "now", "size": map[string]any{"width": 640.0}, "took": "1.5s",
 		}
 	}
 	g.Expect(all).To(Equal([]map[string]any{
@@ -159,8 +159,9 @@ func TestWhatIsNoRecordIsText(t *testing.T) {
 		"\x1e{\"n\":1e999,\"u\":18446744073709551615,\"l\":[1,{}],\"z\":null,\"t\":true,\"o\":{\"p\":1.5}}": {
 			"INFO  n=1e999 u=18446744073709551615 l=[1,{}] z=<nil> t=true o.p=1.5",
 		},
-		"\xff\xfe":                           {"INFO \ufffd"},
-		"\x1e" + deep:                        {"INFO deep " + strings.Repeat("a.", 8) + "a=" + strings.Repeat(`{"a":`, 8_992) + "1" + strings.Repeat("}", 8_992)},
+		"\xff\xfe": {"INFO \ufffd"},
+		"\x1e" + deep: {"INFO deep " + strings.Repeat("a.", 8) + "a=" +
+			strings.Repeat(`{"a":`, 8_992) + "1" + strings.Repeat("}", 8_992)},
 		"\x1e" + strings.Repeat("{", 60_000): {"INFO " + strings.Repeat("{", 60_000)},
 	} {
 		g := NewWithT(t)
@@ -211,8 +212,8 @@ func TestARecordThatIsTooLargeKeepsItsBeginning(t *testing.T) {
 	g.Expect(r).NotTo(Or(HaveKey("all"), HaveKey("g")))
 }
 
-// A worker that floods, with no end of a line or with nothing but ends, costs its own time: the pool goes on, no record is larger
-// than a piece of a line, and what it logs afterwards arrives.
+// A worker that floods, with no end of a line or with nothing but ends, costs its own time: the pool goes on, no record
+// is larger than a piece of a line, and what it logs afterwards arrives.
 func TestAFloodIsBounded(t *testing.T) {
 	g := NewWithT(t)
 	var most, bytes int

@@ -16,17 +16,19 @@ import (
 	"github.com/respawn-go/respawn/pool/poolotel"
 )
 
-var shout = poolotel.Register("example-shout", func(_ context.Context, s string) (string, error) { return strings.ToUpper(s), nil })
+var shout = poolotel.Register("example-shout",
+	func(_ context.Context, s string) (string, error) { return strings.ToUpper(s), nil })
 
 // sendSpans has a process send its spans; the exporter here keeps them, where a program has otlptracegrpc's.
 func sendSpans() {
-	otel.SetTracerProvider(sdk.NewTracerProvider(sdk.WithBatcher(tracetest.NewInMemoryExporter(), sdk.WithBatchTimeout(100*time.Millisecond))))
+	otel.SetTracerProvider(sdk.NewTracerProvider(sdk.WithBatcher(tracetest.NewInMemoryExporter(),
+		sdk.WithBatchTimeout(100*time.Millisecond))))
 }
 
 var traceIn = pool.RegisterInit("example-trace", func(context.Context, struct{}) error { sendSpans(); return nil })
 
-// A program and each of its workers set a provider; tasks that are registered here are traced on both sides, and the meter reads the
-// pool's figures.
+// A program and each of its workers set a provider; tasks that are registered here are traced on both sides, and the
+// meter reads the pool's figures.
 func Example() {
 	sendSpans()
 	ctx := context.Background()

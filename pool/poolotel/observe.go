@@ -20,28 +20,64 @@ type figure struct {
 
 var figures = []figure{
 	{"respawn.pool.queued", "{task}", "Tasks that wait.", true, func(s pool.Stats) uint64 { return uint64(s.Queued) }},
-	{"respawn.pool.in_flight", "{task}", "Tasks at workers.", true, func(s pool.Stats) uint64 { return uint64(s.InFlight) }},
-	{"respawn.pool.workers.ready", "{worker}", "Workers that take tasks.", true, func(s pool.Stats) uint64 { return uint64(s.Ready) }},
-	{"respawn.pool.workers.starting", "{worker}", "Workers that are booting.", true, func(s pool.Stats) uint64 { return uint64(s.Starting) }},
-	{"respawn.pool.spares.ready", "{worker}", "Hot spares that are ready.", true, func(s pool.Stats) uint64 { return uint64(s.Spares) }},
-	{"respawn.pool.breaker.open", "1", "1 while no worker is started, after a row of failed boots.", true, func(s pool.Stats) uint64 {
-		if s.BreakerOpen {
-			return 1
-		}
-		return 0
-	}},
-	{"respawn.pool.submitted", "{task}", "Tasks that were accepted.", false, func(s pool.Stats) uint64 { return s.Submitted }},
-	{"respawn.pool.requeued", "{task}", "Tasks that were sent again because a worker died.", false, func(s pool.Stats) uint64 { return s.Requeued }},
-	{"respawn.pool.lost", "{task}", "Tasks that were given up after too many deaths.", false, func(s pool.Stats) uint64 { return s.Lost }},
-	{"respawn.pool.late_results", "{result}", "Results of tasks that were settled already.", false, func(s pool.Stats) uint64 { return s.Late }},
-	{"respawn.pool.rejected_messages", "{message}", "Messages that no worker should send.", false, func(s pool.Stats) uint64 { return s.Rejected }},
-	{"respawn.pool.worker.starts", "{worker}", "Processes that were started.", false, func(s pool.Stats) uint64 { return s.Started }},
-	{"respawn.pool.boot_failures", "{worker}", "Workers that did not come up.", false, func(s pool.Stats) uint64 { return s.BootFailures }},
+	{
+		"respawn.pool.in_flight", "{task}", "Tasks at workers.", true,
+		func(s pool.Stats) uint64 { return uint64(s.InFlight) },
+	},
+	{
+		"respawn.pool.workers.ready", "{worker}", "Workers that take tasks.", true,
+		func(s pool.Stats) uint64 { return uint64(s.Ready) },
+	},
+	{
+		"respawn.pool.workers.starting", "{worker}", "Workers that are booting.", true,
+		func(s pool.Stats) uint64 { return uint64(s.Starting) },
+	},
+	{
+		"respawn.pool.spares.ready", "{worker}", "Hot spares that are ready.", true,
+		func(s pool.Stats) uint64 { return uint64(s.Spares) },
+	},
+	{
+		"respawn.pool.breaker.open", "1", "1 while no worker is started, after a row of failed boots.",
+		true, func(s pool.Stats) uint64 {
+			if s.BreakerOpen {
+				return 1
+			}
+			return 0
+		},
+	},
+	{
+		"respawn.pool.submitted", "{task}", "Tasks that were accepted.", false,
+		func(s pool.Stats) uint64 { return s.Submitted },
+	},
+	{
+		"respawn.pool.requeued", "{task}", "Tasks that were sent again because a worker died.",
+		false, func(s pool.Stats) uint64 { return s.Requeued },
+	},
+	{
+		"respawn.pool.lost", "{task}", "Tasks that were given up after too many deaths.",
+		false, func(s pool.Stats) uint64 { return s.Lost },
+	},
+	{
+		"respawn.pool.late_results", "{result}", "Results of tasks that were settled already.",
+		false, func(s pool.Stats) uint64 { return s.Late },
+	},
+	{
+		"respawn.pool.rejected_messages", "{message}", "Messages that no worker should send.", false,
+		func(s pool.Stats) uint64 { return s.Rejected },
+	},
+	{
+		"respawn.pool.worker.starts", "{worker}", "Processes that were started.", false,
+		func(s pool.Stats) uint64 { return s.Started },
+	},
+	{
+		"respawn.pool.boot_failures", "{worker}", "Workers that did not come up.", false,
+		func(s pool.Stats) uint64 { return s.BootFailures },
+	},
 }
 
-// Observe makes instruments of what Stats tells, which every collection asks for once; attrs tell the pool from others of the program.
-// With [pool.Config.Measure] they have counts and times of tasks by name, the times as sums: the API has no histogram that is observed,
-// poolprom shows them. Unregister ends it. The errors are the meter's.
+// Observe makes instruments of what Stats tells, which every collection asks for once; attrs tell the pool from others
+// of the program. With [pool.Config.Measure] they have counts and times of tasks by name, the times as sums: the API
+// has no histogram that is observed, poolprom shows them. Unregister ends it. The errors are the meter's.
 func Observe(p *pool.Pool, meter metric.Meter, attrs ...attribute.KeyValue) (metric.Registration, error) {
 	m := maker{meter: meter}
 	numbers := make([]metric.Int64Observable, len(figures))
@@ -53,9 +89,12 @@ func Observe(p *pool.Pool, meter metric.Meter, attrs ...attribute.KeyValue) (met
 		}
 	}
 	settled := m.count("respawn.pool.settled", "{task}", "Tasks that have their outcome.")
-	exits := m.count("respawn.pool.worker.exits", "{worker}", "Workers that ended: for the pool's reason, or crashed, oom, killed, unasked.")
-	tasks := m.count("respawn.pool.task.settled", "{task}", "Tasks of that name that have their outcome; estimated for tiny ones.")
-	queue := m.time("respawn.pool.task.queue_time", "From the submission of tasks until they were sent to their workers, in all.")
+	exits := m.count("respawn.pool.worker.exits", "{worker}",
+		"Workers that ended: for the pool's reason, or crashed, oom, killed, unasked.")
+	tasks := m.count("respawn.pool.task.settled", "{task}",
+		"Tasks of that name that have their outcome; estimated for tiny ones.")
+	queue := m.time("respawn.pool.task.queue_time",
+		"From the submission of tasks until they were sent to their workers, in all.")
 	run := m.time("respawn.pool.task.run_time", "How long handlers ran, in all.")
 	total := m.time("respawn.pool.task.total_time", "From the submission of tasks until they settled, in all.")
 	if err := errors.Join(m.errs...); err != nil {

@@ -1,5 +1,5 @@
-// Package poolotel shows a pool to OpenTelemetry: a trace for each task with its attempts on both sides of the process border, and
-// the pool's figures as instruments. The package pool knows nothing of it.
+// Package poolotel shows a pool to OpenTelemetry: a trace for each task with its attempts on both sides of the process
+// border, and the pool's figures as instruments. The package pool knows nothing of it.
 package poolotel
 
 import (
@@ -26,10 +26,11 @@ var w3c propagation.TraceContext
 // maxState bounds the tracestate that travels, in bytes; a longer one stays here, as the standard allows.
 const maxState = 256
 
-// Task is a task whose submissions are traced: Call, Submit, Map, Stream and StreamUnordered have a span each, and what is sent
-// carries it along, in at most 336 bytes of [pool.WithMeta]'s 1 KiB. Make it with [Register], or around any other task whose handler
-// went through [Handler]. A span of several tasks, as Map's is, has the attempts of all of them below it. Spans go to the provider
-// that otel.SetTracerProvider was given, in this process and in the workers: see [Handler].
+// Task is a task whose submissions are traced: Call, Submit, Map, Stream and StreamUnordered have a span each, and what
+// is sent carries it along, in at most 336 bytes of [pool.WithMeta]'s 1 KiB. Make it with [Register], or around any
+// other task whose handler went through [Handler]. A span of several tasks, as Map's is, has the attempts of all of
+// them below it. Spans go to the provider that otel.SetTracerProvider was given, in this process and in the workers:
+// see [Handler].
 type Task[In, Out any] struct{ pool.Task[In, Out] }
 
 // Register is [pool.Register] with the handler's attempts and the task's submissions traced.
@@ -37,15 +38,18 @@ func Register[In, Out any](name string, handler func(ctx context.Context, in In)
 	return Task[In, Out]{pool.Register(name, Handler(name, handler))}
 }
 
-// Handler has each attempt make a span in its worker, below the submission's, which handlers find in their ctx. It is recorded if the
-// worker has a provider of its own: set one in [pool.Config.Initializer], with an exporter that waits for nothing or not for long,
-// since a worker that ends sends nothing more. An attempt that its worker did not survive is recorded by the submitter.
+// Handler has each attempt make a span in its worker, below the submission's, which handlers find in their ctx. It is
+// recorded if the worker has a provider of its own: set one in [pool.Config.Initializer], with an exporter that waits
+// for nothing or not for long, since a worker that ends sends nothing more. An attempt that its worker did not survive
+// is recorded by the submitter.
 func Handler[In, Out any](
 	name string, handler func(ctx context.Context, in In) (Out, error),
 ) func(ctx context.Context, in In) (Out, error) {
 	return func(ctx context.Context, in In) (out Out, err error) {
-		ctx, span := tracer().Start(w3c.Extract(ctx, propagation.MapCarrier(pool.Meta(ctx))), name, trace.WithSpanKind(trace.SpanKindServer),
-			trace.WithAttributes(attribute.Int("respawn.attempt", pool.Attempt(ctx)), attribute.Int("process.pid", os.Getpid())))
+		ctx, span := tracer().Start(w3c.Extract(ctx, propagation.MapCarrier(pool.Meta(ctx))), name,
+			trace.WithSpanKind(trace.SpanKindServer),
+			trace.WithAttributes(attribute.Int("respawn.attempt", pool.Attempt(ctx)),
+				attribute.Int("process.pid", os.Getpid())))
 		err = errNoReturn
 		defer func() { // not the span's own End, which would recover from a panic and change where the pool sees it
 			failed(span, err)
@@ -94,7 +98,9 @@ func (t Task[In, Out]) Map(ctx context.Context, r pool.Runner, in []In, opts ...
 }
 
 // Stream is [pool.Task.Stream] in a span from the first value that is asked for to the last.
-func (t Task[In, Out]) Stream(ctx context.Context, r pool.Runner, in iter.Seq2[In, error], opts ...pool.Option) iter.Seq2[Out, error] {
+func (t Task[In, Out]) Stream(ctx context.Context, r pool.Runner, in iter.Seq2[In, error],
+	opts ...pool.Option,
+) iter.Seq2[Out, error] {
 	return t.stream(ctx, func(ctx context.Context, s *submission) iter.Seq2[Out, error] {
 		return t.Task.Stream(ctx, r, in, s.options(opts)...)
 	})
@@ -109,7 +115,9 @@ func (t Task[In, Out]) StreamUnordered(
 	})
 }
 
-func (t Task[In, Out]) stream(ctx context.Context, run func(context.Context, *submission) iter.Seq2[Out, error]) iter.Seq2[Out, error] {
+func (t Task[In, Out]) stream(ctx context.Context,
+	run func(context.Context, *submission) iter.Seq2[Out, error],
+) iter.Seq2[Out, error] {
 	return func(yield func(Out, error) bool) {
 		ctx, s := begin(ctx, t.Name())
 		var last error

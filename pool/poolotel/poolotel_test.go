@@ -39,8 +39,8 @@ type recorded struct {
 func plain(spans tracetest.SpanStubs) (all []recorded) {
 	for _, s := range spans {
 		r := recorded{
-			Name: s.Name, Trace: s.SpanContext.TraceID().String(), Span: s.SpanContext.SpanID().String(), Parent: s.Parent.SpanID().String(),
-			Status: s.Status.Code.String(), Start: s.StartTime, End: s.EndTime,
+			Name: s.Name, Trace: s.SpanContext.TraceID().String(), Span: s.SpanContext.SpanID().String(),
+			Parent: s.Parent.SpanID().String(), Status: s.Status.Code.String(), Start: s.StartTime, End: s.EndTime,
 		}
 		for _, a := range s.Attributes {
 			switch a.Key {
@@ -56,7 +56,8 @@ func plain(spans tracetest.SpanStubs) (all []recorded) {
 }
 
 var (
-	fetch = pool.Register("fetch", func(context.Context, struct{}) ([]recorded, error) { return plain(inWorker.GetSpans()), nil })
+	fetch = pool.Register("fetch",
+		func(context.Context, struct{}) ([]recorded, error) { return plain(inWorker.GetSpans()), nil })
 
 	// hang hangs until its worker is killed the first time, and works in a span of its own the second.
 	hang = poolotel.Register("hang", func(ctx context.Context, begun string) (int, error) {
@@ -103,14 +104,16 @@ func spans(name string) (found tracetest.SpanStubs) {
 	return found
 }
 
-// A task whose worker is killed is one trace: the submission, the attempt that ended by SIGKILL, and the one in the next worker.
+// A task whose worker is killed is one trace: the submission, the attempt that ended by SIGKILL, and the one in the
+// next worker.
 func TestOneTraceHasTheAttemptsOnBothSides(t *testing.T) {
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 1})
 	begun := t.TempDir() + "/begun"
 	ctx, root := otel.Tracer("test").Start(t.Context(), "request")
 	var told pool.Outcome
-	f := hang.Submit(ctx, p, begun, pool.WithOutcome(func(o pool.Outcome) { told = o }), pool.WithMeta(map[string]string{"mine": "too"}))
+	f := hang.Submit(ctx, p, begun, pool.WithOutcome(func(o pool.Outcome) { told = o }),
+		pool.WithMeta(map[string]string{"mine": "too"}))
 	g.Eventually(begun).WithTimeout(time.Minute).Should(BeAnExistingFile())
 	first := p.Workers()[0].PID
 	victim, err := os.FindProcess(first)
@@ -127,12 +130,14 @@ func TestOneTraceHasTheAttemptsOnBothSides(t *testing.T) {
 	}
 	submission, died := of[trace.SpanKindClient], of[trace.SpanKindServer]
 	g.Expect(submission.Parent.SpanID()).To(Equal(root.SpanContext().SpanID()))
-	g.Expect(submission.Attributes).To(ContainElements(attribute.Int("respawn.attempts", 2), attribute.Int("respawn.tasks", 1)))
+	g.Expect(submission.Attributes).
+		To(ContainElements(attribute.Int("respawn.attempts", 2), attribute.Int("respawn.tasks", 1)))
 	g.Expect(submission.Status.Code).To(Equal(codes.Unset))
 	g.Expect(submission.Events).To(HaveLen(1))
 	g.Expect(submission.Events[0].Name).To(Equal("worker exited"))
 	g.Expect(died.Parent.SpanID()).To(Equal(submission.SpanContext.SpanID()))
-	g.Expect(died.Attributes).To(ContainElements(attribute.String("respawn.exit.signal", "SIGKILL"), attribute.Int("process.pid", first)))
+	g.Expect(died.Attributes).
+		To(ContainElements(attribute.String("respawn.exit.signal", "SIGKILL"), attribute.Int("process.pid", first)))
 	g.Expect(died.Status.Code).To(Equal(codes.Error))
 	g.Expect(died.StartTime).To(BeTemporally(">=", submission.StartTime))
 	g.Expect(died.EndTime).To(BeTemporally(">", died.StartTime))
@@ -148,7 +153,9 @@ func TestOneTraceHasTheAttemptsOnBothSides(t *testing.T) {
 	g.Expect(second.Parent).To(Equal(submission.SpanContext.SpanID().String()))
 	g.Expect(second.Start).To(BeTemporally(">=", died.EndTime))
 	g.Expect(inner.Parent).To(Equal(second.Span), "the handler's own spans are below its attempt")
-	for _, id := range []string{submission.SpanContext.TraceID().String(), died.SpanContext.TraceID().String(), second.Trace, inner.Trace} {
+	for _, id := range []string{
+		submission.SpanContext.TraceID().String(), died.SpanContext.TraceID().String(), second.Trace, inner.Trace,
+	} {
 		g.Expect(id).To(Equal(root.SpanContext().TraceID().String()))
 	}
 }

@@ -78,7 +78,8 @@ func (s *submission) end(err error) {
 	s.span.End()
 }
 
-// died records an attempt that its worker did not survive, with the event of the worker's exit in it and in the submission.
+// died records an attempt that its worker did not survive, with the event of the worker's exit in it and in the
+// submission.
 func (s *submission) died(x pool.Exit) {
 	about := []attribute.KeyValue{
 		attribute.Int64("respawn.task.id", int64(x.TaskID)),

@@ -18,7 +18,8 @@ type Collector struct {
 
 var _ prometheus.Collector = (*Collector)(nil)
 
-// New makes a collector of the pool. labels tell it from other pools of the program, such as {"pool": "images"}; nil for none.
+// New makes a collector of the pool. labels tell it from other pools of the program, such as {"pool": "images"}; nil
+// for none.
 func New(p *pool.Pool, labels prometheus.Labels) *Collector { return &Collector{p, labels} }
 
 // Describe sends nothing: which tasks there are is known when they have run.
@@ -58,11 +59,13 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 		outcome string
 		value   uint64
 	}{{"ok", s.OK}, {"failed", s.Failed}} {
-		c.send(out, "settled_total", "Tasks that have their outcome.", prometheus.CounterValue, float64(m.value), prometheus.Labels{"outcome": m.outcome})
+		c.send(out, "settled_total", "Tasks that have their outcome.", prometheus.CounterValue, float64(m.value),
+			prometheus.Labels{"outcome": m.outcome})
 	}
 	c.exits(out, s)
 	for task, t := range s.Tasks {
-		c.times(out, "task_queue_seconds", "From the submission of a task until it was sent to its worker.", task, &t.Queue)
+		c.times(out, "task_queue_seconds", "From the submission of a task until it was sent to its worker.",
+			task, &t.Queue)
 		c.times(out, "task_run_seconds", "How long handlers ran.", task, &t.Run)
 		c.times(out, "task_total_seconds", "From the submission of a task until it settled.", task, &t.Total)
 	}
@@ -72,7 +75,8 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 func (c *Collector) exits(out chan<- prometheus.Metric, s pool.Stats) {
 	const help = "Workers that ended: for the pool's reason, or crashed, oom, killed, unasked."
 	for reason, n := range s.ExitsByReason() {
-		c.send(out, "worker_exits_total", help, prometheus.CounterValue, float64(n), prometheus.Labels{"reason": reason})
+		c.send(out, "worker_exits_total", help, prometheus.CounterValue, float64(n),
+			prometheus.Labels{"reason": reason})
 	}
 }
 
@@ -86,7 +90,9 @@ func (c *Collector) desc(name, help string, labels prometheus.Labels) *prometheu
 	return prometheus.NewDesc("respawn_pool_"+name, help, nil, all)
 }
 
-func (c *Collector) send(out chan<- prometheus.Metric, name, help string, kind prometheus.ValueType, v float64, labels prometheus.Labels) {
+func (c *Collector) send(out chan<- prometheus.Metric, name, help string, kind prometheus.ValueType, v float64,
+	labels prometheus.Labels,
+) {
 	out <- prometheus.MustNewConstMetric(c.desc(name, help, labels), kind, v)
 }
 
@@ -99,7 +105,8 @@ func (c *Collector) times(out chan<- prometheus.Metric, name, help, task string,
 			buckets[bound.Seconds()] = sum
 		}
 	}
-	out <- prometheus.MustNewConstHistogram(c.desc(name, help, prometheus.Labels{"task": task}), sum, h.Sum.Seconds(), buckets)
+	out <- prometheus.MustNewConstHistogram(c.desc(name, help, prometheus.Labels{"task": task}), sum,
+		h.Sum.Seconds(), buckets)
 }
 
 func number(b bool) float64 {

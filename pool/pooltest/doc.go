@@ -1,5 +1,5 @@
-// Package pooltest helps to test code that uses a pool: it kills workers, says in gomega's words what must be true after
-// that, and records what happened.
+// Package pooltest helps to test code that uses a pool: it kills workers, says in gomega's words what must be true
+// after that, and records what happened.
 //
 //	before := p.Workers()
 //	victim, err := pooltest.Kill(p, 2)
@@ -10,7 +10,8 @@
 //
 // Vet finds handlers that read what main has set, which no worker has.
 //
-// InProcess is for tests that need a pool and no processes: its workers are goroutines, and everything above works on it.
+// InProcess is for tests that need a pool and no processes: its workers are goroutines, and everything above works on
+// it.
 //
 // Importing it registers a task by which slots are probed, so import it from test files only.
 package pooltest

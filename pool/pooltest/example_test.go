@@ -11,7 +11,8 @@ import (
 	"github.com/respawn-go/respawn/pool/pooltest"
 )
 
-// A test of one's own tasks kills a worker and expects its slot back. The test program calls pool.Main first, in TestMain.
+// A test of one's own tasks kills a worker and expects its slot back. The test program calls pool.Main first, in
+// TestMain.
 func Example() {
 	_ = func(t *testing.T) {
 		g := NewWithT(t)

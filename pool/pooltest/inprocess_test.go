@@ -110,7 +110,9 @@ func TestNothingIsLeftOfWorkersInThisProcess(t *testing.T) {
 func busy(w pool.WorkerInfo) bool { return w.Phase == pool.PhaseRunning }
 
 func TestNothingIsLeftOfAWorkerInThisProcessThatACrashPointEnded(t *testing.T) {
-	for _, at := range []pool.CrashPoint{pool.CrashBeforeRead, pool.CrashAfterRead, pool.CrashMidExec, pool.CrashMidWrite, pool.CrashAfterWrite} {
+	for _, at := range []pool.CrashPoint{
+		pool.CrashBeforeRead, pool.CrashAfterRead, pool.CrashMidExec, pool.CrashMidWrite, pool.CrashAfterWrite,
+	} {
 		t.Run(at.String(), func(t *testing.T) {
 			before := gleak.Goroutines()
 			t.Run("pool", func(t *testing.T) {

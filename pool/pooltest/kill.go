@@ -9,9 +9,9 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// Kill ends the slot's worker by SIGKILL and returns how it was listed. It returns once the pool has recorded the exit, so
-// that what is asserted next is about the time after the death. The error says why there was nobody to kill: no such slot,
-// no ready worker in it, or one that ended by itself that moment.
+// Kill ends the slot's worker by SIGKILL and returns how it was listed. It returns once the pool has recorded the exit,
+// so that what is asserted next is about the time after the death. The error says why there was nobody to kill: no such
+// slot, no ready worker in it, or one that ended by itself that moment.
 func Kill(p *pool.Pool, slot int) (pool.WorkerInfo, error) {
 	events := p.Subscribe(1 << 16)
 	defer events.Close()
@@ -36,8 +36,8 @@ func Kill(p *pool.Pool, slot int) (pool.WorkerInfo, error) {
 // exitWait is longer than the pool takes to give up on a process that cannot be reaped.
 const exitWait = 10 * time.Second
 
-// Signal sends a signal to the slot's worker, and to nobody else: a process is held by a pidfd, and then looked up again
-// in a fresh listing, before it is signalled. It returns the worker as it was listed.
+// Signal sends a signal to the slot's worker, and to nobody else: a process is held by a pidfd, and then looked up
+// again in a fresh listing, before it is signalled. It returns the worker as it was listed.
 func Signal(p *pool.Pool, slot int, sig syscall.Signal) (pool.WorkerInfo, error) {
 	w, err := ready(p, slot)
 	if err != nil {

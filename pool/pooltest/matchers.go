@@ -52,8 +52,8 @@ func HaveSettledAll() types.GomegaMatcher {
 	})
 }
 
-// RecoverWithin succeeds when within d every slot of the pool has a ready worker and that worker has answered a probe. It
-// waits itself: use it with Expect.
+// RecoverWithin succeeds when within d every slot of the pool has a ready worker and that worker has answered a probe.
+// It waits itself: use it with Expect.
 func RecoverWithin(d time.Duration) types.GomegaMatcher {
 	return matcher(func(p *pool.Pool) (bool, string) {
 		ctx, cancel := context.WithTimeout(context.Background(), d)
@@ -89,8 +89,8 @@ func (m *poolMatcher) NegatedFailureMessage(any) string { return "Expected the p
 
 var probe = pool.Register("respawn/pooltest.probe", func(_ context.Context, n int) (int, error) { return ^n, nil })
 
-// Probe has every slot answer a task, waiting for replacements where there is no worker just now. It returns nil when all
-// have answered rightly and are ready, or says which slots have not by the time ctx is done.
+// Probe has every slot answer a task, waiting for replacements where there is no worker just now. It returns nil when
+// all have answered rightly and are ready, or says which slots have not by the time ctx is done.
 func Probe(ctx context.Context, p *pool.Pool) error {
 	futures := make([]*pool.Future[int], p.Size())
 	for slot := range futures {

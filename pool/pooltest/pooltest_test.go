@@ -82,7 +82,8 @@ func TestRecoverWithinSaysWhichSlotDidNotAnswer(t *testing.T) {
 	g.Eventually(state).WithTimeout(patience).Should(ContainSubstring(") T "))
 	m := pooltest.RecoverWithin(200 * time.Millisecond)
 	g.Expect(m.Match(p)).To(BeFalse())
-	g.Expect(m.FailureMessage(p)).To(And(ContainSubstring("to recover within 200ms"), ContainSubstring("slot 1"), Not(ContainSubstring("slot 0"))))
+	g.Expect(m.FailureMessage(p)).To(And(ContainSubstring("to recover within 200ms"), ContainSubstring("slot 1"),
+		Not(ContainSubstring("slot 0"))))
 	_, err = pooltest.Signal(p, 1, syscall.SIGCONT)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(p).To(pooltest.RecoverWithin(patience))

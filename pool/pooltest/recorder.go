@@ -7,8 +7,8 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// Recorder keeps every life event of a pool from the moment it was made. Its methods are safe for concurrent use and made
-// for Eventually: Eventually(r.Exits).Should(HaveLen(1)).
+// Recorder keeps every life event of a pool from the moment it was made. Its methods are safe for concurrent use and
+// made for Eventually: Eventually(r.Exits).Should(HaveLen(1)).
 type Recorder struct {
 	events *pool.Subscription
 	done   chan struct{}

@@ -20,15 +20,16 @@ import (
 )
 
 // Vet looks for what a handler takes from main and does not get, since a worker runs nothing of main after pool.Main: a
-// package-level variable that a handler or an initializer reads and that only code which no worker runs sets, a flag, os.Args. Each is
-// an error of the test, with both places. In the directory of a program, it is a test of one line:
+// package-level variable that a handler or an initializer reads and that only code which no worker runs sets, a flag,
+// os.Args. Each is an error of the test, with both places. In the directory of a program, it is a test of one line:
 //
 //	func TestHandlersNeedNothingOfMain(t *testing.T) { pooltest.Vet(t) }
 //
-// It reads the source of the packages in these directories, the current one if none is named, and of those of their module that they
-// import; test files are left out, since what they share with handlers may be meant, as with InProcess. What workers run is found by
-// name: handlers, initializers, init functions, what variables are declared with, what main does before pool.Main, and all functions that
-// these mention. So a handler that is called only through a variable is overlooked, and no finding is proof that there is none.
+// It reads the source of the packages in these directories, the current one if none is named, and of those of their
+// module that they import; test files are left out, since what they share with handlers may be meant, as with
+// InProcess. What workers run is found by name: handlers, initializers, init functions, what variables are declared
+// with, what main does before pool.Main, and all functions that these mention. So a handler that is called only through
+// a variable is overlooked, and no finding is proof that there is none.
 func Vet(t testing.TB, dirs ...string) {
 	t.Helper()
 	if len(dirs) == 0 {
@@ -100,16 +101,19 @@ type write struct {
 	flag   bool // by the flag package, or one like it
 }
 
-// load reads the package and those of its module that it imports. What is not of the module is not looked at, so that its names have
-// no types: that is enough to tell which of the module's own variables and functions is meant.
+// load reads the package and those of its module that it imports. What is not of the module is not looked at, so that
+// its names have no types: that is enough to tell which of the module's own variables and functions is meant.
 func load(dir string) (*source, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
 	s := &source{
-		files:    token.NewFileSet(),
-		info:     &types.Info{Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{}},
+		files: token.NewFileSet(),
+		info: &types.Info{
+			Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{},
+			Selections: map[*ast.SelectorExpr]*types.Selection{},
+		},
 		packages: map[string]*types.Package{}, bodies: map[types.Object]ast.Node{}, methods: map[string][]ast.Node{},
 		declared: map[types.Object]ast.Expr{}, writes: map[types.Object][]write{},
 	}
@@ -350,7 +354,8 @@ func (s *source) missed(n, handler ast.Node, inWorkers map[ast.Node]bool) (found
 		if n != handler {
 			in = fmt.Sprintf(" at %v", s.files.Position(handler.Pos()))
 		}
-		found = append(found, finding{at.Pos(), what, fmt.Sprintf("the handler%s reads %s. Give it in the argument, in Config.Env, or to Config.Initializer", in, text)})
+		found = append(found, finding{at.Pos(), what, fmt.Sprintf(
+			"the handler%s reads %s. Give it in the argument, in Config.Env, or to Config.Initializer", in, text)})
 	}
 	ast.Inspect(n, func(n ast.Node) bool {
 		switch n := n.(type) {
@@ -374,9 +379,13 @@ func (s *source) missed(n, handler ast.Node, inWorkers map[ast.Node]bool) (found
 			if w, is := s.hosts(v, inWorkers); is {
 				at := s.files.Position(w.at.Pos())
 				if w.flag {
-					report(n, name, fmt.Sprintf("%s, a flag's by %v, and a worker parses none: it has the default there", v.Name(), at))
+					report(n, name,
+						fmt.Sprintf("%s, a flag's by %v, and a worker parses none: it has the default there",
+							v.Name(), at))
 				} else {
-					report(n, name, fmt.Sprintf("%s, which %s sets at %v and no worker does: it is as it was declared there", v.Name(), w.byName, at))
+					report(n, name,
+						fmt.Sprintf("%s, which %s sets at %v and no worker does: it is as it was declared there",
+							v.Name(), w.byName, at))
 				}
 			}
 		}

@@ -60,8 +60,10 @@ func TestNothingOverflowsAPhoneOrADesk(t *testing.T) {
 				b := open(t, path, chromedp.EmulateViewport(width, 800))
 				ask[any](b, `document.querySelectorAll("details").forEach(d => d.open = true), 0`)
 				b.Expect(ask[int64](b, `document.documentElement.scrollWidth`)).To(Equal(width))
-				b.Expect(ask[[]string](b, `[...document.querySelectorAll("body *")].filter(e => !e.closest("svg, nav, .scroll, .skip, pre")
-					&& e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))`)).To(BeEmpty())
+				b.Expect(ask[[]string](b,
+					`[...document.querySelectorAll("body *")].filter(e => !e.closest("svg, nav, .scroll, .skip, pre")
+					&& e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))`)).
+					To(BeEmpty())
 			}, "fail", "hostile", "index")
 		})
 	}
@@ -71,7 +73,8 @@ func TestPaperIsWhiteAndShowsEverything(t *testing.T) {
 	b := open(t, reportOf(t, failing), chromedp.EmulateViewport(794, 1123), media("print", "dark"))
 	b.Expect(ask[[]string](b, contrast)).To(BeEmpty())
 	b.Expect(ask[string](b, `getComputedStyle(document.body).backgroundColor`)).To(Equal("rgb(255, 255, 255)"))
-	b.Expect(ask[int](b, `[...document.querySelectorAll("nav, button, .jump")].filter(e => e.checkVisibility()).length`)).To(BeZero())
+	b.Expect(ask[int](b,
+		`[...document.querySelectorAll("nav, button, .jump")].filter(e => e.checkVisibility()).length`)).To(BeZero())
 	b.Expect(ask[[]string](b, `[...document.querySelectorAll(".scroll")].filter(e => e.checkVisibility()
 		&& (e.scrollHeight > e.clientHeight + 1 || e.scrollWidth > e.clientWidth + 1)).map(e => e.getAttribute("aria-label") || e.getAttribute("aria-labelledby"))`)).To(BeEmpty(), "cut off on paper")
 	pdf, err := chromedp.Run(b.ctx, chromedp.PrintToPDF())

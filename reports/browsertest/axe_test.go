@@ -44,9 +44,13 @@ func verdictOf(t *testing.T, v reports.Verdict) string {
 // matrixPage is that of two targets, of which one has failed once and one is not there.
 func matrixPage(t *testing.T) string {
 	t.Helper()
-	m := reports.Matrix{Command: "respawn matrix", Scenarios: []string{"made-up", "refused"}, Targets: []reports.MatrixTarget{
+	m := reports.Matrix{Command: "respawn matrix", Scenarios: []string{
+		"made-up", "refused",
+	}, Targets: []reports.MatrixTarget{
 		{Name: "one", Pool: "one", Version: "1", Cells: []reports.MatrixCell{
-			{Scenario: "made-up", Runs: []reports.MatrixRun{reports.NewMatrixRun(judged(t, passing), "one/1"), reports.NewMatrixRun(judged(t, failing), "one/2")}},
+			{Scenario: "made-up", Runs: []reports.MatrixRun{
+				reports.NewMatrixRun(judged(t, passing), "one/1"), reports.NewMatrixRun(judged(t, failing), "one/2"),
+			}},
 			{Scenario: "refused", Refused: "it has no slots"},
 		}},
 		{Name: "two", Pool: "two", Missing: "two is not installed: apt-get install two"},
@@ -70,16 +74,20 @@ func runningPage(t *testing.T) string {
 	return pageOf(t, r)
 }
 
-// No rule of axe-core is broken by any page, in any colours, on a desk or a phone, with everything unfolded: with -every. Without
-// it some pages are looked at, each in one look, one after the other.
+// No rule of axe-core is broken by any page, in any colours, on a desk or a phone, with everything unfolded: with
+// -every. Without it some pages are looked at, each in one look, one after the other.
 func TestAxeFindsNothing(t *testing.T) {
 	source := axeSource(t)
-	pages := map[string]func(*testing.T) string{"index": shapes["index"], "empty": shapes["empty"], "hostile": shapes["hostile"]}
+	pages := map[string]func(*testing.T) string{
+		"index": shapes["index"], "empty": shapes["empty"], "hostile": shapes["hostile"],
+	}
 	pages["many slots"] = func(t *testing.T) string {
 		return reportOf(t, storm.Storm{Tasks: 500, Kills: 100, Slots: 1000, Broken: true})
 	}
 	pages["matrix"], pages["running"] = matrixPage, runningPage
-	for _, v := range []reports.Verdict{reports.Pass, reports.Fail, reports.Inconclusive, reports.Aborted, reports.Error} {
+	for _, v := range []reports.Verdict{
+		reports.Pass, reports.Fail, reports.Inconclusive, reports.Aborted, reports.Error,
+	} {
 		pages[string(v)] = func(t *testing.T) string { return verdictOf(t, v) }
 	}
 	type look struct {
@@ -103,7 +111,8 @@ func TestAxeFindsNothing(t *testing.T) {
 				ask[any](b, `document.querySelectorAll("details").forEach(d => d.open = true), 0`)
 				ask[any](b, source+";0")
 				var found []string
-				b.Expect(json.Unmarshal([]byte(askLater(b, `axe.run(document, {resultTypes: ["violations"]}).then(r => JSON.stringify(
+				b.Expect(json.Unmarshal(
+					[]byte(askLater(b, `axe.run(document, {resultTypes: ["violations"]}).then(r => JSON.stringify(
 					r.violations.map(v => v.impact + " " + v.id + ": " + v.nodes.slice(0, 3).map(n => n.html.slice(0, 120)).join(" | "))))`)), &found)).To(Succeed())
 				b.Expect(found).To(BeEmpty(), fmt.Sprintf("%s, %d wide", look.scheme, look.width))
 			}

@@ -9,7 +9,8 @@ import (
 	"github.com/respawn-go/respawn/reports/storm"
 )
 
-// One time is under the mouse in all figures, dragging over one shows that part in all of them and in the address, and Esc the whole.
+// One time is under the mouse in all figures, dragging over one shows that part in all of them and in the address, and
+// Esc the whole.
 func TestOneTimeIsPointedAtAndZoomedInAllFigures(t *testing.T) {
 	b := open(t, reportOf(t, storm.Storm{Tasks: 2000, Kills: 40, Broken: true}), chromedp.EmulateViewport(1280, 900))
 	crossed := `[...document.querySelectorAll("#figures .cross")].filter(c => c.getAttribute("d")).length`

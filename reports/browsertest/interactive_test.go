@@ -14,8 +14,8 @@ import (
 	"github.com/respawn-go/respawn/reports/storm"
 )
 
-// BenchmarkPageOfAMillionEvents opens the page of a run of a million events: ready-ms is the median time until it has been read and
-// its script has run, drawn-ms until everything is loaded and painted, and MB its size.
+// BenchmarkPageOfAMillionEvents opens the page of a run of a million events: ready-ms is the median time until it has
+// been read and its script has run, drawn-ms until everything is loaded and painted, and MB its size.
 func BenchmarkPageOfAMillionEvents(b *testing.B) {
 	if browser == nil {
 		b.Skip("no chromium here: apt-get install chromium")
@@ -33,7 +33,8 @@ func BenchmarkPageOfAMillionEvents(b *testing.B) {
 	for b.Loop() {
 		ctx, cancel := chromedp.NewContext(browser)
 		g.Expect(chromedp.Do(ctx, chromedp.Navigate((&url.URL{Scheme: "file", Path: page}).String()))).To(Succeed())
-		times, err := chromedp.Run(ctx, chromedp.Evaluate[[]float64](`new Promise(tell => requestAnimationFrame(() => setTimeout(() => {
+		times, err := chromedp.Run(ctx,
+			chromedp.Evaluate[[]float64](`new Promise(tell => requestAnimationFrame(() => setTimeout(() => {
 			const n = performance.getEntriesByType("navigation")[0];
 			const paint = performance.getEntriesByName("first-contentful-paint")[0];
 			tell([n.domContentLoadedEventEnd, Math.max(n.loadEventEnd, paint ? paint.startTime : 0)]);

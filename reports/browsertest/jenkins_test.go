@@ -8,7 +8,8 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// jenkins is the policy that Jenkins serves what builds leave with: no style of the page is applied, and no script runs.
+// jenkins is the policy that Jenkins serves what builds leave with: no style of the page is applied, and no script
+// runs.
 const jenkins = "sandbox; default-src 'none'; img-src 'self'; style-src 'self';"
 
 func TestFiguresCanBeReadUnderThePolicyOfJenkins(t *testing.T) {
@@ -19,7 +20,8 @@ func TestFiguresCanBeReadUnderThePolicyOfJenkins(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	b := openAt(t, server.URL+"/report.html")
-	b.Expect(ask[string](b, `getComputedStyle(document.querySelector("header")).borderLeftWidth`)).To(Equal("0px"), "the style is not applied")
+	b.Expect(ask[string](b, `getComputedStyle(document.querySelector("header")).borderLeftWidth`)).To(Equal("0px"),
+		"the style is not applied")
 	b.Expect(ask[[]string](b, `[...document.querySelectorAll("svg path, svg rect, svg circle")].filter(e => {
 		const s = getComputedStyle(e), black = "rgb(0, 0, 0)";
 		return s.fill === black || s.fill === "none" && (s.stroke === black || s.stroke === "none");

@@ -35,7 +35,8 @@ func TestNothingReachesTheConsoleOrLeavesTheFile(t *testing.T) {
 		b := open(t, path)
 		b.Expect(ask[string](b, `document.readyState`)).To(Equal("complete"))
 		b.Expect(ask[int](b, `performance.getEntriesByType("resource").length`)).To(BeZero())
-		b.Expect(ask[string](b, `getComputedStyle(document.querySelector("header")).borderLeftWidth`)).To(Equal("10px"), "the style is allowed by the policy")
+		b.Expect(ask[string](b, `getComputedStyle(document.querySelector("header")).borderLeftWidth`)).To(Equal("10px"),
+			"the style is allowed by the policy")
 		b.quiet()
 	})
 }
@@ -45,10 +46,12 @@ func TestHostileTextStaysText(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := open(t, path)
 			b.Expect(ask[string](b, `typeof window.pwned`)).To(Equal("undefined"))
-			b.Expect(ask[int](b, `document.querySelectorAll("script").length`)).To(Equal(map[string]int{"report": 2, "index": 1}[name]))
+			b.Expect(ask[int](b, `document.querySelectorAll("script").length`)).
+				To(Equal(map[string]int{"report": 2, "index": 1}[name]))
 			b.Expect(ask[int](b, `document.querySelectorAll("img, iframe, object, embed, link, [onload], [onerror], a[href^=javascript]").length`)).To(BeZero())
 			b.Expect(ask[bool](b, `/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/.test([...document.querySelectorAll("script")].reduce((_, s) => s.remove(), 0) || document.documentElement.textContent)`)).To(BeFalse())
-			b.Expect(ask[bool](b, `document.body.textContent.includes("<script>window.pwned=1")`)).To(BeTrue(), "it is there to be read")
+			b.Expect(ask[bool](b, `document.body.textContent.includes("<script>window.pwned=1")`)).To(BeTrue(),
+				"it is there to be read")
 			b.Expect(ask[string](b, `getComputedStyle(document.body).display`)).To(Equal("block"))
 			b.quiet()
 		})
@@ -58,7 +61,8 @@ func TestHostileTextStaysText(t *testing.T) {
 func TestEveryFigureIsDrawnAndToldAsText(t *testing.T) {
 	b := open(t, reportOf(t, failing))
 	b.Expect(ask[[]string](b, `[...document.querySelectorAll("figure")].map(f => f.id)`)).To(ContainElements(
-		"fig-lanes", "fig-ready", "fig-recovery", "fig-spread", "fig-throughput", "fig-latency", "fig-memory", "fig-parent", "fig-fds", "fig-cpu",
+		"fig-lanes", "fig-ready", "fig-recovery", "fig-spread", "fig-throughput", "fig-latency", "fig-memory",
+		"fig-parent", "fig-fds", "fig-cpu",
 	))
 	b.Expect(ask[[]string](b, `[...document.querySelectorAll("figure")].flatMap(f => {
 		const svg = f.querySelector(".plot svg"), box = svg?.getBoundingClientRect(), wrong = [];
@@ -73,8 +77,10 @@ func TestEveryFigureIsDrawnAndToldAsText(t *testing.T) {
 		if (!f.querySelectorAll("details table tbody tr").length) wrong.push(f.id + " has no data");
 		return wrong;
 	})`)).To(BeEmpty())
-	b.Expect(ask[int](b, `document.querySelectorAll("#fig-lanes rect.bar").length`)).To(BeNumerically(">=", 60), "a bar for each process")
-	b.Expect(ask[int](b, `document.querySelectorAll("#fig-recovery circle").length`)).To(BeNumerically(">=", 60), "a point for each death")
+	b.Expect(ask[int](b, `document.querySelectorAll("#fig-lanes rect.bar").length`)).To(BeNumerically(">=", 60),
+		"a bar for each process")
+	b.Expect(ask[int](b, `document.querySelectorAll("#fig-recovery circle").length`)).To(BeNumerically(">=", 60),
+		"a point for each death")
 }
 
 // failureShown tells whether the first failure has the focus and nothing covers it.
@@ -101,9 +107,11 @@ func TestJumpToTheFirstFailure(t *testing.T) {
 
 func TestPageIsWholeWithoutJavaScript(t *testing.T) {
 	b := open(t, reportOf(t, failing), chromedp.EmulateViewport(1280, 500), withoutScripts())
-	b.Expect(ask[bool](b, `document.getElementById("copy").hidden`)).To(BeTrue(), "a button that does nothing is not shown")
+	b.Expect(ask[bool](b, `document.getElementById("copy").hidden`)).To(BeTrue(),
+		"a button that does nothing is not shown")
 	b.click("#fig-ready summary")
-	b.Eventually(func() bool { return ask[bool](b, `document.querySelector("#fig-ready details").open`) }, patience).Should(BeTrue())
+	b.Eventually(func() bool { return ask[bool](b, `document.querySelector("#fig-ready details").open`) }, patience).
+		Should(BeTrue())
 	b.click("#jump")
 	b.Eventually(func() bool { return ask[bool](b, failureShown) }, patience).Should(BeTrue())
 	b.Expect(ask[[]string](b, `[...document.querySelectorAll("nav a")].map(a => a.getAttribute("href")).filter(h => !document.querySelector(h))`)).To(BeEmpty())

@@ -14,11 +14,13 @@ import (
 	"github.com/respawn-go/respawn/reports/storm"
 )
 
-// hostile is what a target might write: scripts in every way in, a NUL, a terminal's escape, marks that turn text around,
-// a CI command, and a word that no line can hold.
+// hostile is what a target might write: scripts in every way in, a NUL, a terminal's escape, marks that turn text
+// around, a CI command, and a word that no line can hold.
 var hostile = strings.Join([]string{
-	`</script><script>window.pwned=1</script>`, `"><img src=x onerror="window.pwned=2">`, `'><svg onload=window.pwned=3>`,
-	`<!--`, `]]>`, `</style><style>body{display:none}</style>`, `<a href="javascript:window.pwned=4">x</a>`, `{{.}}`, "\x00", "\x1b[31mred\x1b[0m",
+	`</script><script>window.pwned=1</script>`,
+	`"><img src=x onerror="window.pwned=2">`, `'><svg onload=window.pwned=3>`,
+	`<!--`, `]]>`, `</style><style>body{display:none}</style>`, `<a href="javascript:window.pwned=4">x</a>`,
+	`{{.}}`, "\x00", "\x1b[31mred\x1b[0m",
 	"\u202eturned\u202c\u2066", "\n::error::injected", strings.Repeat("W", 3000),
 }, " ")
 
@@ -71,7 +73,8 @@ func indexOf(t *testing.T, storms ...storm.Storm) string {
 		slower := *r
 		slower.Verdict, slower.Metrics = reports.Pass, maps.Clone(r.Metrics)
 		slower.Metrics["slot.recovery.p50"] *= 2
-		entries = append(entries, reports.IndexEntry{Report: r, Dir: s.Text + "made-up", Baseline: []*reports.Report{&slower}})
+		entries = append(entries,
+			reports.IndexEntry{Report: r, Dir: s.Text + "made-up", Baseline: []*reports.Report{&slower}})
 	}
 	return write(t, "index.html", func(w io.Writer) error { return reports.Index(w, entries) })
 }

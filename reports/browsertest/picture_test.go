@@ -10,8 +10,9 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// TestPicture takes a picture of a page for people: RESPAWN_PICTURE_OF is its file, RESPAWN_PICTURE the PNG to write. The
-// rest is optional: RESPAWN_WIDTH and RESPAWN_HEIGHT (0: the whole page), RESPAWN_SCHEME (light, dark), RESPAWN_MEDIA (print).
+// TestPicture takes a picture of a page for people: RESPAWN_PICTURE_OF is its file, RESPAWN_PICTURE the PNG to write.
+// The rest is optional: RESPAWN_WIDTH and RESPAWN_HEIGHT (0: the whole page), RESPAWN_SCHEME (light, dark),
+// RESPAWN_MEDIA (print).
 func TestPicture(t *testing.T) {
 	path, to := os.Getenv("RESPAWN_PICTURE_OF"), os.Getenv("RESPAWN_PICTURE")
 	if path == "" || to == "" {
@@ -26,7 +27,8 @@ func TestPicture(t *testing.T) {
 		return otherwise
 	}
 	height := number("RESPAWN_HEIGHT", 900)
-	b := open(t, path, chromedp.EmulateViewport(number("RESPAWN_WIDTH", 1120), max(height, 900)), media(os.Getenv("RESPAWN_MEDIA"), os.Getenv("RESPAWN_SCHEME")))
+	b := open(t, path, chromedp.EmulateViewport(number("RESPAWN_WIDTH", 1120), max(height, 900)),
+		media(os.Getenv("RESPAWN_MEDIA"), os.Getenv("RESPAWN_SCHEME")))
 	take := chromedp.CaptureScreenshot()
 	if height == 0 {
 		take = chromedp.FullScreenshot(100)

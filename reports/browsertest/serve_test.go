@@ -51,8 +51,8 @@ chaos:
 	return run, address
 }
 
-// A run is watched in a browser: its heading is no verdict while it goes on, what is known comes by itself, and the last page is that of
-// the verdict, also of a run that Ctrl-C ends.
+// A run is watched in a browser: its heading is no verdict while it goes on, what is known comes by itself, and the
+// last page is that of the verdict, also of a run that Ctrl-C ends.
 func TestARunIsWatched(t *testing.T) {
 	if browser == nil {
 		t.Skip("no chromium here: apt-get install chromium")
@@ -62,21 +62,26 @@ func TestARunIsWatched(t *testing.T) {
 			run, address := served(t)
 			b := openAt(t, address)
 			shown := func(selector string) string {
-				return ask[string](b, `document.getElementById("report").contentDocument?.querySelector("`+selector+`")?.textContent ?? ""`)
+				return ask[string](b, `document.getElementById("report").contentDocument?.querySelector("`+selector+
+					`")?.textContent ?? ""`)
 			}
 			b.Eventually(func() string { return shown(".verdict") }).WithTimeout(2 * patience).Should(Equal("RUNNING"))
-			b.Eventually(func() string { return shown(".cause") }).WithTimeout(patience).Should(MatchRegexp(`^By now: [1-9]\d* faults? confirmed, .* and no promise was broken$`))
+			b.Eventually(func() string { return shown(".cause") }).WithTimeout(patience).
+				Should(MatchRegexp(`^By now: [1-9]\d* faults? confirmed, .* and no promise was broken$`))
 			before := shown(".cause")
-			b.Eventually(func() string { return shown(".cause") }).WithTimeout(patience).Should(And(HavePrefix("By now: "), Not(Equal(before))))
+			b.Eventually(func() string { return shown(".cause") }).WithTimeout(patience).
+				Should(And(HavePrefix("By now: "), Not(Equal(before))))
 			b.Expect(ask[string](b, `document.getElementById("state").textContent`)).To(Equal("The run goes on."))
 			if interrupt {
 				b.Expect(run.Process.Signal(os.Interrupt)).To(Succeed())
 			}
-			b.Eventually(func() string { return ask[string](b, `document.getElementById("state").textContent`) }).WithTimeout(2 * patience).
+			b.Eventually(func() string { return ask[string](b, `document.getElementById("state").textContent`) }).
+				WithTimeout(2 * patience).
 				Should(Equal("The run is over; this is its last page."))
 			b.Eventually(func() string { return shown(".verdict") }).WithTimeout(patience).Should(Equal(verdict))
 			err := run.Wait()
-			b.Expect(run.ProcessState.ExitCode()).To(Equal(map[string]int{"PASS": 0, "ABORTED": 130}[verdict]), "%v", err)
+			b.Expect(run.ProcessState.ExitCode()).To(Equal(map[string]int{"PASS": 0, "ABORTED": 130}[verdict]), "%v",
+				err)
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.Expect(b.noise).To(BeEmpty())
@@ -87,19 +92,24 @@ func TestARunIsWatched(t *testing.T) {
 	}
 }
 
-// A page of another origin sees nothing of a run, whether it asks for the report, listens to it or shows it in a frame of its own.
+// A page of another origin sees nothing of a run, whether it asks for the report, listens to it or shows it in a frame
+// of its own.
 func TestARunIsNotWatchedByOtherOrigins(t *testing.T) {
 	if browser == nil {
 		t.Skip("no chromium here: apt-get install chromium")
 	}
 	_, address := served(t)
 	path := filepath.Join(t.TempDir(), "other.html")
-	NewWithT(t).Expect(os.WriteFile(path, []byte(`<!doctype html><title>other</title><iframe src="`+address+`report"></iframe>`), 0o600)).To(Succeed())
+	NewWithT(t).Expect(os.WriteFile(path,
+		[]byte(`<!doctype html><title>other</title><iframe src="`+address+`report"></iframe>`), 0o600)).To(Succeed())
 	b := open(t, path)
-	b.Expect(askLater(b, `fetch("`+address+`report").then(r => r.text(), e => "refused: " + e.name)`)).To(Equal("refused: TypeError"))
-	b.Expect(askLater(b, `fetch("`+address+`report", {mode: "no-cors"}).then(r => r.text().then(t => r.type + t), e => "refused: " + e.name)`)).
+	b.Expect(askLater(b, `fetch("`+address+`report").then(r => r.text(), e => "refused: " + e.name)`)).
+		To(Equal("refused: TypeError"))
+	b.Expect(askLater(b, `fetch("`+address+
+		`report", {mode: "no-cors"}).then(r => r.text().then(t => r.type + t), e => "refused: " + e.name)`)).
 		To(BeElementOf("refused: TypeError", "opaque"))
-	b.Expect(askLater(b, `new Promise(tell => { const e = new EventSource("`+address+`events"); e.onerror = () => tell("refused"); e.onopen = () => tell("open") })`)).
+	b.Expect(askLater(b, `new Promise(tell => { const e = new EventSource("`+address+
+		`events"); e.onerror = () => tell("refused"); e.onopen = () => tell("open") })`)).
 		To(Equal("refused"))
 	b.Expect(ask[bool](b, `document.querySelector("iframe").contentDocument === null`)).To(BeTrue())
 }

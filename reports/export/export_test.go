@@ -45,15 +45,22 @@ func story() iter.Seq2[history.Event, error] {
 		{T: 2 * ms, Task: &history.Task{ID: 2, Op: history.Submitted}},
 		{T: 5 * ms, Fault: &history.Fault{N: 1, Op: history.Planned, Fault: "signal KILL", Victim: victim}},
 		{T: 5 * ms, Fault: &history.Fault{N: 1, Op: history.Injected, Fault: "signal KILL", Victim: victim}},
-		{T: 7 * ms, Member: &history.MemberEvent{Op: history.Exited, Slot: 1, PID: 101, At: 6 * ms, Exit: &history.Exit{Code: -1, Signal: "SIGKILL"}}},
+		{T: 7 * ms, Member: &history.MemberEvent{
+			Op: history.Exited, Slot: 1, PID: 101, At: 6 * ms, Exit: &history.Exit{Code: -1, Signal: "SIGKILL"},
+		}},
 		{T: 7 * ms, Fault: &history.Fault{
 			N: 1, Op: history.Concluded, Fault: "signal KILL", Victim: victim, Outcome: history.Confirmed, Fatal: true,
-			Receipt: &history.Receipt{Tier: "wait status", Evidence: map[string]string{"ended": "signal KILL"}, At: 6 * ms},
+			Receipt: &history.Receipt{
+				Tier: "wait status", Evidence: map[string]string{"ended": "signal KILL"}, At: 6 * ms,
+			},
 		}},
 		{T: 9 * ms, Task: &history.Task{ID: 1, Op: history.Settled, Outcome: history.OK, Attempts: 1, PID: 100}},
 		{T: 10 * ms, Member: &history.MemberEvent{Op: history.Started, Slot: 1, PID: 102}},
 		{T: 12 * ms, Probe: &history.Probe{Slot: 1, Op: history.Answered, For: 1, PID: 102}},
-		{T: 20 * ms, Task: &history.Task{ID: 2, Op: history.Settled, Outcome: history.Wrong, Err: "=1+1", Attempts: 2, PID: 102}},
+		{
+			T:    20 * ms,
+			Task: &history.Task{ID: 2, Op: history.Settled, Outcome: history.Wrong, Err: "=1+1", Attempts: 2, PID: 102},
+		},
 		{T: 30 * ms, Run: &history.Run{Task: 2, Attempt: 1, PID: 101, Start: 3 * ms}},
 		{T: 30 * ms, Run: &history.Run{Task: 2, Attempt: 2, PID: 102, Start: 12 * ms, End: 19 * ms}},
 		{T: 30 * ms, Run: &history.Run{Task: 1, Attempt: 1, PID: 100, Start: 3 * ms, End: 8 * ms}},
@@ -82,7 +89,8 @@ func TestSpansTellTheStory(t *testing.T) {
 		if s.Parent != nil {
 			parent = s.Parent.Title()
 		}
-		lines = append(lines, fmt.Sprintf("%s < %s: %v to %v, slot %d pid %d: %s", s.Title(), parent, s.Start, s.End, s.Slot, s.PID, s.Failed))
+		lines = append(lines, fmt.Sprintf("%s < %s: %v to %v, slot %d pid %d: %s", s.Title(), parent, s.Start, s.End,
+			s.Slot, s.PID, s.Failed))
 	}
 	g.Expect(lines).To(HaveExactElements(
 		"run one-kill < -: 0s to 31ms, slot -1 pid 0: ",
@@ -109,7 +117,8 @@ func TestARecoveryLastsUntilTheSuccessorIsReady(t *testing.T) {
 	for e := range story() {
 		list = append(list, e)
 		if e.Probe != nil {
-			list = append(list, history.Event{T: 14 * ms, Member: &history.MemberEvent{Op: history.Ready, Slot: 1, PID: 102}})
+			list = append(list,
+				history.Event{T: 14 * ms, Member: &history.MemberEvent{Op: history.Ready, Slot: 1, PID: 102}})
 		}
 	}
 	r, err := export.Fold(h, func(yield func(history.Event, error) bool) {
@@ -166,13 +175,16 @@ func TestAnnotationsAreALineEach(t *testing.T) {
 		g.Expect(dec.Decode(&a)).To(Succeed())
 		texts = append(texts, fmt.Sprintf("%d+%d %s", a.Time-header.Started.UnixMilli(), a.TimeEnd-a.Time, a.Text))
 	}
-	g.Expect(texts).To(HaveExactElements("0+31 run one-kill", "5+2 fault 1: signal KILL on slot 1 pid 101", "6+6 recovery of slot 1", "2+18 task 2: wrong: =1+1"))
+	g.Expect(texts).To(HaveExactElements("0+31 run one-kill", "5+2 fault 1: signal KILL on slot 1 pid 101",
+		"6+6 recovery of slot 1", "2+18 task 2: wrong: =1+1"))
 }
 
 // judged is a report with every kind of figure.
 func judged() *reports.Report {
 	r := &reports.Report{Facts: reports.Facts{Scenario: `a "b"`, Seed: 7, Target: header.Target}}
-	r.Result = check.Result{Verdict: check.Fail, Metrics: map[string]float64{}, Recoveries: []float64{.004, .005, .2, 20}}
+	r.Result = check.Result{
+		Verdict: check.Fail, Metrics: map[string]float64{}, Recoveries: []float64{.004, .005, .2, 20},
+	}
 	for i, name := range check.Names() {
 		r.Metrics[name] = float64(i) / 3
 	}
@@ -227,10 +239,13 @@ func TestPrometheusReadsARun(t *testing.T) {
 	takes.Seconds(t)
 	g, dir, address := NewWithT(t), t.TempDir(), ""
 	address = free(g)
-	cmd := run(t, "prometheus", "--config.file="+filepath.Join(dir, "p.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)
-	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _ = export.Prometheus(w, judged()) }))
+	cmd := run(t, "prometheus", "--config.file="+filepath.Join(dir, "p.yml"),
+		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)
+	site := httptest.NewServer(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _ = export.Prometheus(w, judged()) }))
 	defer site.Close()
-	config := "global: {scrape_interval: 1s}\nscrape_configs: [{job_name: respawn, static_configs: [{targets: ['" + strings.TrimPrefix(site.URL, "http://") + "']}]}]\n"
+	config := "global: {scrape_interval: 1s}\nscrape_configs: [{job_name: respawn, static_configs: [{targets: ['" +
+		strings.TrimPrefix(site.URL, "http://") + "']}]}]\n"
 	g.Expect(os.WriteFile(filepath.Join(dir, "p.yml"), []byte(config), 0o600)).To(Succeed())
 	var log bytes.Buffer
 	cmd.Stderr = &log
@@ -239,7 +254,8 @@ func TestPrometheusReadsARun(t *testing.T) {
 	ask := func(query string) func() string {
 		return func() string { return get(t.Context(), "http://"+address+"/api/v1/query?query="+query) }
 	}
-	g.Eventually(ask(`respawn_verdict`)).WithTimeout(time.Minute).Should(ContainSubstring(`"verdict":"FAIL"`), "%s", &log)
+	g.Eventually(ask(`respawn_verdict`)).WithTimeout(time.Minute).Should(ContainSubstring(`"verdict":"FAIL"`), "%s",
+		&log)
 	g.Expect(ask(`count({__name__=~"respawn_.*",__name__!~"respawn_(verdict|slot_recovery_seconds).*"})`)()).
 		To(ContainSubstring(fmt.Sprintf(`"%d"`, len(check.Names()))))
 	g.Expect(ask(`histogram_quantile(0.5,respawn_slot_recovery_seconds_bucket)`)()).To(ContainSubstring(`"0.005"`))
@@ -275,7 +291,9 @@ service:
 	}).WithTimeout(time.Minute).Should(And(HavePrefix("200 OK"), Not(ContainSubstring("rejected"))))
 	told := func() string { text, _ := os.ReadFile(said.Name()); return string(text) }
 	g.Eventually(told).WithTimeout(time.Minute).Should(ContainSubstring("Span #11"))
-	for _, words := range []string{"recovery of slot 1", "attempt 2", "Status code    : Error", "process.pid: Int(102)", "Str(one-kill)"} {
+	for _, words := range []string{
+		"recovery of slot 1", "attempt 2", "Status code    : Error", "process.pid: Int(102)", "Str(one-kill)",
+	} {
 		g.Expect(told()).To(ContainSubstring(words))
 	}
 }

@@ -73,7 +73,8 @@ func (r *Run) OTLP(w io.Writer) error {
 	}
 	return json.NewEncoder(w).Encode(otlpTraces{[]otlpResourceSpans{{
 		Resource: otlpResource{[]otlpAttribute{
-			text("service.name", "respawn"), text("respawn.scenario", h.Scenario), text("respawn.run", h.Run), text("respawn.target", h.Target.Name),
+			text("service.name", "respawn"), text("respawn.scenario", h.Scenario), text("respawn.run", h.Run),
+			text("respawn.target", h.Target.Name),
 		}},
 		ScopeSpans: []otlpScopeSpans{out},
 	}}})
@@ -82,7 +83,8 @@ func (r *Run) OTLP(w io.Writer) error {
 func (r *Run) otlp(s *Span) otlpSpan {
 	o := otlpSpan{
 		TraceID: r.id(16), SpanID: r.id(8, string(s.Kind), s.ID), Name: s.Title(), Kind: otlpInternal,
-		Start: strconv.FormatInt(r.wall(s.Start).UnixNano(), 10), End: strconv.FormatInt(r.wall(max(s.End, s.Start)).UnixNano(), 10),
+		Start:      strconv.FormatInt(r.wall(s.Start).UnixNano(), 10),
+		End:        strconv.FormatInt(r.wall(max(s.End, s.Start)).UnixNano(), 10),
 		Attributes: []otlpAttribute{text("respawn.kind", string(s.Kind)), text("respawn.id", s.ID)},
 	}
 	if s.Parent != nil {

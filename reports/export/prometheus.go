@@ -17,9 +17,9 @@ import (
 // recoveryBuckets are the bounds of the histogram of recoveries, in seconds.
 var recoveryBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
-// Prometheus writes what a run came to in the text format that Prometheus scrapes, node_exporter's textfile collector reads and a
-// push gateway takes: every metric of the report, the recoveries as a histogram, and the verdict. It has no timestamps, as such
-// files must not.
+// Prometheus writes what a run came to in the text format that Prometheus scrapes, node_exporter's textfile collector
+// reads and a push gateway takes: every metric of the report, the recoveries as a histogram, and the verdict. It has no
+// timestamps, as such files must not.
 func Prometheus(w io.Writer, r *reports.Report) error {
 	out := bufio.NewWriter(w)
 	labels := fmt.Sprintf(`scenario=%s,target=%s,seed="%d"`, quoted(r.Scenario), quoted(r.Target.Name), r.Seed)
@@ -29,7 +29,8 @@ func Prometheus(w io.Writer, r *reports.Report) error {
 			continue
 		}
 		full := promName(name, m.Unit)
-		fmt.Fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n%s{%s} %s\n", full, escaped(m.Meaning), full, full, labels, number(r.Metrics[name]))
+		fmt.Fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n%s{%s} %s\n", full, escaped(m.Meaning), full, full, labels,
+			number(r.Metrics[name]))
 	}
 	const recovery = "respawn_slot_recovery_seconds"
 	fmt.Fprintf(out, "# HELP %s From a death until its slot has answered.\n# TYPE %s histogram\n", recovery, recovery)
@@ -46,8 +47,10 @@ func Prometheus(w io.Writer, r *reports.Report) error {
 		})
 		fmt.Fprintf(out, "%s_bucket{%s,le=\"%s\"} %d\n", recovery, labels, number(bound), n)
 	}
-	fmt.Fprintf(out, "%s_sum{%s} %s\n%s_count{%s} %d\n", recovery, labels, number(sum), recovery, labels, len(r.Recoveries))
-	fmt.Fprintf(out, "# HELP respawn_verdict What the run came to: 1 for its verdict, 0 for the others.\n# TYPE respawn_verdict gauge\n")
+	fmt.Fprintf(out, "%s_sum{%s} %s\n%s_count{%s} %d\n", recovery, labels, number(sum), recovery, labels,
+		len(r.Recoveries))
+	fmt.Fprintf(out, "# HELP respawn_verdict What the run came to: 1 for its verdict, 0 for the others.\n"+
+		"# TYPE respawn_verdict gauge\n")
 	for _, v := range []check.Verdict{check.Pass, check.Fail, check.Inconclusive, check.Aborted, check.Error} {
 		is := 0
 		if r.Verdict == v {
@@ -58,8 +61,8 @@ func Prometheus(w io.Writer, r *reports.Report) error {
 	return out.Flush()
 }
 
-// promName is a metric's name with its unit at the end, as Prometheus has it. The endings _count and _total are for histograms and
-// counters, and these figures are neither.
+// promName is a metric's name with its unit at the end, as Prometheus has it. The endings _count and _total are for
+// histograms and counters, and these figures are neither.
 func promName(name string, u check.Unit) string {
 	full := "respawn_" + strings.ReplaceAll(name, ".", "_")
 	for ending, other := range map[string]string{"_count": "_samples", "_total": "_all"} {
@@ -67,7 +70,9 @@ func promName(name string, u check.Unit) string {
 			full = rest + other
 		}
 	}
-	return full + map[check.Unit]string{check.Seconds: "_seconds", check.Bytes: "_bytes", check.Ratio: "_ratio", check.PerSecond: "_per_second"}[u]
+	return full + map[check.Unit]string{
+		check.Seconds: "_seconds", check.Bytes: "_bytes", check.Ratio: "_ratio", check.PerSecond: "_per_second",
+	}[u]
 }
 
 func number(v float64) string {

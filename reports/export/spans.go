@@ -1,5 +1,5 @@
-// Package export tells what happened in a run in the languages of those who look at running systems: Prometheus, OpenTelemetry,
-// Grafana, spreadsheets. It is made from a history, at any time after the run.
+// Package export tells what happened in a run in the languages of those who look at running systems: Prometheus,
+// OpenTelemetry, Grafana, spreadsheets. It is made from a history, at any time after the run.
 package export
 
 import (
@@ -19,11 +19,13 @@ import (
 // Kind is what a span is of.
 type Kind string
 
-// The kinds of spans, from the run down: a recovery is within its fault, an attempt within its task, all others within the run.
+// The kinds of spans, from the run down: a recovery is within its fault, an attempt within its task, all others within
+// the run.
 const (
-	OfRun      Kind = "run"
-	OfStage    Kind = "stage"
-	OfFault    Kind = "fault"    // from the injection until it is settled, or healed; one that could not be undone goes on
+	OfRun   Kind = "run"
+	OfStage Kind = "stage"
+	// from the injection until it is settled, or healed; one that could not be undone goes on
+	OfFault    Kind = "fault"
 	OfRecovery Kind = "recovery" // from the death until its slot is of use again, as slot.recovery counts it
 	OfWorker   Kind = "worker"   // from its start to its end
 	OfTask     Kind = "task"     // from its submission to its outcome
@@ -72,8 +74,8 @@ func Fold(h history.Header, events iter.Seq2[history.Event, error], plainTasks i
 	return Of(l, plainTasks), nil
 }
 
-// Of is the spans of what a finished ledger tells, as the judge counts it. Of the tasks that ended well at the first attempt it
-// keeps so many; below 0 all of them.
+// Of is the spans of what a finished ledger tells, as the judge counts it. Of the tasks that ended well at the first
+// attempt it keeps so many; below 0 all of them.
 func Of(l *ledger.Ledger, plainTasks int) *Run {
 	h := l.Header
 	run := &Span{
@@ -131,8 +133,8 @@ func (f *folder) stages() {
 func (f *folder) lives() {
 	for i, one := range f.Lives.List {
 		s := f.add(&Span{
-			Kind: OfWorker, ID: fmt.Sprintf("%d.%d", one.PID, i), Name: fmt.Sprintf("in slot %d", one.Slot), Start: max(one.From, 0),
-			Slot: one.Slot, PID: one.PID, Facts: map[string]string{},
+			Kind: OfWorker, ID: fmt.Sprintf("%d.%d", one.PID, i), Name: fmt.Sprintf("in slot %d", one.Slot),
+			Start: max(one.From, 0), Slot: one.Slot, PID: one.PID, Facts: map[string]string{},
 		})
 		if one.To < 0 {
 			continue
@@ -152,8 +154,8 @@ func (f *folder) lives() {
 	}
 }
 
-// faults makes the spans of injections, and of the recoveries from those that killed. A slot that the target is not to have any
-// more has nothing to recover to.
+// faults makes the spans of injections, and of the recoveries from those that killed. A slot that the target is not to
+// have any more has nothing to recover to.
 func (f *folder) faults() {
 	of := map[int]*Span{}
 	for _, i := range f.Injections.List {
@@ -163,7 +165,10 @@ func (f *folder) faults() {
 		if d.Fate == ledger.GivenUp {
 			continue
 		}
-		s := f.add(&Span{Kind: OfRecovery, ID: strconv.Itoa(d.N), Parent: of[d.N], Name: fmt.Sprintf("of slot %d", d.Slot), Start: d.At, Slot: d.Slot})
+		s := f.add(&Span{
+			Kind: OfRecovery, ID: strconv.Itoa(d.N), Parent: of[d.N], Name: fmt.Sprintf("of slot %d", d.Slot),
+			Start: d.At, Slot: d.Slot,
+		})
 		switch d.Fate {
 		case ledger.Recovered:
 			s.end(d.Back)
@@ -177,7 +182,8 @@ func (f *folder) faults() {
 }
 
 func (f *folder) fault(i *ledger.Injection) *Span {
-	s := f.add(&Span{Kind: OfFault, ID: strconv.Itoa(i.N), Name: i.Text, Start: i.First, Slot: -1, Facts: map[string]string{}})
+	s := f.add(
+		&Span{Kind: OfFault, ID: strconv.Itoa(i.N), Name: i.Text, Start: i.First, Slot: -1, Facts: map[string]string{}})
 	if i.Injected {
 		s.Start = i.Began
 	}
@@ -209,7 +215,8 @@ func (f *folder) fault(i *ledger.Injection) *Span {
 func (f *folder) alarms() {
 	for i, a := range f.Alarms {
 		f.add(&Span{
-			Kind: OfAlarm, ID: strconv.Itoa(i + 1), Name: cmp.Or(a.Rule, a.Text), Start: a.At, Slot: -1, Failed: string(a.Kind),
+			Kind: OfAlarm, ID: strconv.Itoa(i + 1), Name: cmp.Or(a.Rule, a.Text), Start: a.At, Slot: -1,
+			Failed: string(a.Kind),
 		}).end(a.At)
 	}
 }
@@ -250,7 +257,8 @@ func begun(t ledger.Task) int32 { return cmp.Or(t.Begun, t.Line) }
 
 func (f *folder) task(id uint64, t ledger.Task) *Span {
 	s := &Span{
-		Kind: OfTask, ID: strconv.FormatUint(id, 10), Parent: f.run, Start: t.Submitted, End: f.Now, Open: true, Slot: -1, Facts: map[string]string{},
+		Kind: OfTask, ID: strconv.FormatUint(id, 10), Parent: f.run, Start: t.Submitted, End: f.Now, Open: true,
+		Slot: -1, Facts: map[string]string{},
 	}
 	if t.End() == "" {
 		return s

@@ -32,7 +32,8 @@ func (r *Run) CSV(w io.Writer) error {
 			facts = append(facts, name+"="+s.Facts[name])
 		}
 		_ = out.Write([]string{
-			string(s.Kind), s.ID, parent, inert(s.Name), inSeconds(s.Start), inSeconds(s.End), slot, pid, inert(s.Failed), inert(strings.Join(facts, "; ")),
+			string(s.Kind), s.ID, parent, inert(s.Name), inSeconds(s.Start), inSeconds(s.End), slot, pid,
+			inert(s.Failed), inert(strings.Join(facts, "; ")),
 		})
 	}
 	out.Flush()
@@ -82,7 +83,9 @@ func (r *Run) Grafana(w io.Writer) error {
 		}
 		err := enc.Encode(annotation{
 			Time: r.wall(s.Start).UnixMilli(), TimeEnd: r.wall(s.End).UnixMilli(), Text: what,
-			Tags: []string{"respawn", string(s.Kind), r.Header.Scenario, "seed " + strconv.FormatUint(r.Header.Seed, 10)},
+			Tags: []string{
+				"respawn", string(s.Kind), r.Header.Scenario, "seed " + strconv.FormatUint(r.Header.Seed, 10),
+			},
 		})
 		if err != nil {
 			return err

@@ -111,7 +111,8 @@ func (m *maker) settle(at time.Duration) {
 	m.send(at, history.Event{Task: &history.Task{
 		ID: t.id, Op: history.Settled, Outcome: history.OK, Latency: latency, Attempts: t.attempts, PID: pid,
 	}})
-	m.runs = append(m.runs, history.Run{Task: t.id, Attempt: t.attempts, PID: pid, Start: max(m.now-time.Millisecond, 1), End: m.now})
+	m.runs = append(m.runs,
+		history.Run{Task: t.id, Attempt: t.attempts, PID: pid, Start: max(m.now-time.Millisecond, 1), End: m.now})
 }
 
 // kill ends the worker of a slot while it runs the slot's oldest task, and lets another take its place.
@@ -143,7 +144,8 @@ func (m *maker) kill(n int, due time.Duration) {
 	m.send(m.now, history.Event{Fault: &settled})
 	m.sample(m.now, m.Slots-1)
 	m.start(slot, time.Duration(5+m.rng.ExpFloat64()*4)*time.Millisecond)
-	m.send(m.now+time.Millisecond, history.Event{Probe: &history.Probe{Slot: slot, Op: history.Answered, For: n, PID: m.slots[slot].pid}})
+	m.send(m.now+time.Millisecond,
+		history.Event{Probe: &history.Probe{Slot: slot, Op: history.Answered, For: n, PID: m.slots[slot].pid}})
 	m.sample(m.now, m.Slots)
 	if m.Broken && n == (m.Kills+1)/2 {
 		m.crash((slot + 1) % m.Slots)
@@ -152,17 +154,22 @@ func (m *maker) kill(n int, due time.Duration) {
 
 func (m *maker) exit(at time.Duration, slot int, x *history.Exit) {
 	w := m.slots[slot]
-	m.send(at, history.Event{Member: &history.MemberEvent{Op: history.Exited, Slot: slot, Gen: w.gen, PID: w.pid, Name: "Worker-" + m.Text, Exit: x}})
+	m.send(at, history.Event{Member: &history.MemberEvent{
+		Op: history.Exited, Slot: slot, Gen: w.gen, PID: w.pid, Name: "Worker-" + m.Text, Exit: x,
+	}})
 }
 
 // crash ends a worker that nobody aimed at, and fails a task of it.
 func (m *maker) crash(slot int) {
-	m.exit(m.now, slot, &history.Exit{Code: 3, Kind: "crashed", Stderr: m.Text + strings.Repeat("last words ", 100_000)})
+	m.exit(m.now, slot,
+		&history.Exit{Code: 3, Kind: "crashed", Stderr: m.Text + strings.Repeat("last words ", 100_000)})
 	m.send(m.now, history.Event{Note: &history.Note{Text: m.Text}})
 	if len(m.open) > 0 {
 		t := m.open[0]
 		m.open = m.open[1:]
-		m.send(m.now, history.Event{Task: &history.Task{ID: t.id, Op: history.Settled, Outcome: history.Failed, Err: "gone " + m.Text, Attempts: t.attempts}})
+		m.send(m.now, history.Event{Task: &history.Task{
+			ID: t.id, Op: history.Settled, Outcome: history.Failed, Err: "gone " + m.Text, Attempts: t.attempts,
+		}})
 	}
 	m.start(slot, 10*time.Millisecond)
 }
@@ -186,7 +193,9 @@ func (m *maker) end() {
 	m.stage(m.now+10*time.Millisecond, history.Stop)
 	for slot := range m.slots {
 		w := m.slots[slot]
-		m.send(m.now, history.Event{Member: &history.MemberEvent{Op: history.Exited, Slot: slot, Gen: w.gen, PID: w.pid, Reason: "stop", Exit: &history.Exit{Kind: "clean"}}})
+		m.send(m.now, history.Event{Member: &history.MemberEvent{
+			Op: history.Exited, Slot: slot, Gen: w.gen, PID: w.pid, Reason: "stop", Exit: &history.Exit{Kind: "clean"},
+		}})
 	}
 	m.send(m.now, history.Event{Sample: &history.Sample{}})
 	for i := range m.runs {

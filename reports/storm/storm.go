@@ -61,7 +61,8 @@ func (s Storm) filled() Storm {
 // Events are the lines after the header, the end excepted.
 func (s Storm) Events() iter.Seq2[history.Event, error] {
 	return func(yield func(history.Event, error) bool) {
-		m := &maker{Storm: s.filled(), rng: rand.New(rand.NewPCG(1, 2)), yield: yield} //nolint:gosec // made up all the same each time
+		//nolint:gosec // made up all the same each time
+		m := &maker{Storm: s.filled(), rng: rand.New(rand.NewPCG(1, 2)), yield: yield}
 		m.run()
 	}
 }

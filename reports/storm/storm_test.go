@@ -21,9 +21,11 @@ func TestStormIsAHistoryThatPassesAndFailsWhenItIsBroken(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		result := check.Judge(record.Header, record.Events())
 		g.Expect(record.Close()).To(Succeed())
-		g.Expect(result.Verdict).To(Equal(map[bool]check.Verdict{false: check.Pass, true: check.Fail}[broken]), result.Cause)
+		g.Expect(result.Verdict).To(Equal(map[bool]check.Verdict{false: check.Pass, true: check.Fail}[broken]),
+			result.Cause)
 		g.Expect(result.Metrics).To(HaveKeyWithValue("faults.confirmed", 50.0))
-		g.Expect(result.Metrics["pool.below.total"]).To(And(BeNumerically(">", 0.1), BeNumerically("<", 5)), "what ends with the run is not missing")
+		g.Expect(result.Metrics["pool.below.total"]).To(And(BeNumerically(">", 0.1), BeNumerically("<", 5)),
+			"what ends with the run is not missing")
 
 		in, err := history.Open(path)
 		g.Expect(err).NotTo(HaveOccurred())

@@ -46,8 +46,8 @@ func All() []Driver {
 	}
 }
 
-// Argv is the command that starts the driver from that directory. The system's own python3 is preferred to another one in
-// PATH, since the distribution's packages are for it.
+// Argv is the command that starts the driver from that directory. The system's own python3 is preferred to another one
+// in PATH, since the distribution's packages are for it.
 func (d Driver) Argv(dir string) []string {
 	program := d.Program
 	if system := "/usr/bin/" + program; program == "python3" {
@@ -61,25 +61,37 @@ func (d Driver) Argv(dir string) []string {
 	return append([]string{program, filepath.Join(dir, d.File)}, d.Args...)
 }
 
-// Fleets lists the drivers of fleets: of job queues whose workers are on many machines, here processes of one. They are installed by
-// install.sh fleets, which puts their programs where respawn matrix finds them.
+// Fleets lists the drivers of fleets: of job queues whose workers are on many machines, here processes of one. They are
+// installed by install.sh fleets, which puts their programs where respawn matrix finds them.
 func Fleets() []Driver {
 	const python, own = "respawn-fleets-python", "respawn-driver-fleets"
 	return []Driver{
 		{"celery", "celery on Redis, as it comes", "celery_fleet.py", python, nil},
-		{"celery-late", "celery on Redis, acks_late, visibility_timeout 20 s", "celery_fleet.py", python, []string{"late"}},
+		{
+			"celery-late", "celery on Redis, acks_late, visibility_timeout 20 s",
+			"celery_fleet.py", python,
+			[]string{"late"},
+		},
 		{"rq", "rq on Redis, as it comes", "rq_fleet.py", python, nil},
-		{"rq-careful", "rq on Redis, 3 retries, worker_ttl 20 s, maintenance each 10 s", "rq_fleet.py", python, []string{"careful"}},
+		{
+			"rq-careful", "rq on Redis, 3 retries, worker_ttl 20 s, maintenance each 10 s",
+			"rq_fleet.py", python,
+			[]string{"careful"},
+		},
 		{"distributed-fleet", "dask.distributed, workers without a nanny", "distributed_fleet.py", python, nil},
 		{"ray", "ray, as it comes", "ray_fleet.py", python, nil},
 		{"asynq", "asynq on Redis, as it comes", "", own, []string{"asynq"}},
 		{"river", "river on SQLite, as it comes", "", own, []string{"river"}},
-		{"river-careful", "river on SQLite, JobTimeout 10 s, RescueStuckJobsAfter 15 s", "", own, []string{"river-careful"}},
+		{
+			"river-careful", "river on SQLite, JobTimeout 10 s, RescueStuckJobsAfter 15 s",
+			"", own,
+			[]string{"river-careful"},
+		},
 	}
 }
 
-// Dir finds the directory with the drivers: scenarios/drivers here or in a parent of the working directory, which has what
-// its install.sh installed. Elsewhere their files are written to scratch.
+// Dir finds the directory with the drivers: scenarios/drivers here or in a parent of the working directory, which has
+// what its install.sh installed. Elsewhere their files are written to scratch.
 func Dir(into string) (string, error) {
 	return scratch.Files("scenarios/drivers", "respawn_driver.py", into, files)
 }

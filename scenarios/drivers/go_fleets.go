@@ -1,8 +1,8 @@
 //go:build ignore
 
-// Command go_fleets drives job queues of Go for respawn matrix --family fleets, by the protocol of docs/drivers.md: asynq on a
-// Redis, river on SQLite. Nodes are processes of this program with one worker each. It has requirements of its own (go_fleets.mod), so that nothing else needs
-// what it drives.
+// Command go_fleets drives job queues of Go for respawn matrix --family fleets, by the protocol of docs/drivers.md:
+// asynq on a Redis, river on SQLite. Nodes are processes of this program with one worker each. It has requirements of
+// its own (go_fleets.mod), so that nothing else needs what it drives.
 package main
 
 import (
@@ -52,7 +52,10 @@ var queues = map[string]func(address string) queue{
 	"river-careful": func(a string) queue { return &riverQueue{address: a, careful: true} },
 }
 
-var modules = map[string]string{"asynq": "github.com/hibiken/asynq", "river": "github.com/riverqueue/river", "river-careful": "github.com/riverqueue/river"}
+var modules = map[string]string{
+	"asynq": "github.com/hibiken/asynq", "river": "github.com/riverqueue/river",
+	"river-careful": "github.com/riverqueue/river",
+}
 
 func main() {
 	if len(os.Args) < 2 || queues[os.Args[1]] == nil {
@@ -82,7 +85,8 @@ func node(q queue, witness string) error {
 		case <-ctx.Done():
 			return value{}, ctx.Err()
 		}
-		return value{j.N * j.N, os.Getpid()}, record(witness, "\nE %d 0 %d %d %d\n", j.ID, os.Getpid(), began, monotonic())
+		return value{j.N * j.N, os.Getpid()}, record(witness, "\nE %d 0 %d %d %d\n", j.ID, os.Getpid(), began,
+			monotonic())
 	}, func() { fmt.Println("ready") })
 }
 
@@ -153,7 +157,10 @@ func (d *driver) run() (err error) {
 		}
 		switch r.Op {
 		case "hello":
-			d.say(fields{"op": "hello", "protocol": 1, "name": d.name, "version": version(modules[d.name]), "can": []string{"workers", "pid", "witness"}})
+			d.say(fields{
+				"op": "hello", "protocol": 1, "name": d.name, "version": version(modules[d.name]),
+				"can": []string{"workers", "pid", "witness"},
+			})
 		case "start":
 			d.witness = r.Witness
 			if err := d.start(r.Size); err != nil {

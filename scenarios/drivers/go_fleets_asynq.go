@@ -28,7 +28,8 @@ func (q *asynqQueue) options() asynq.RedisClientOpt {
 }
 
 func (q *asynqQueue) prepare(dir string) error {
-	q.redis = exec.Command("redis-server", "--port", "0", "--unixsocket", q.address, "--save", "", "--appendonly", "no", "--dir", filepath.Clean(dir))
+	q.redis = exec.Command("redis-server", "--port", "0", "--unixsocket", q.address, "--save", "", "--appendonly", "no",
+		"--dir", filepath.Clean(dir))
 	if err := q.redis.Start(); err != nil {
 		return err
 	}

@@ -43,7 +43,8 @@ func (w *riverWorker) Work(ctx context.Context, j *river.Job[riverArgs]) error {
 }
 
 func (q *riverQueue) open(config *river.Config) (err error) {
-	if q.db, err = sql.Open("sqlite", "file:"+q.address+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_txlock=immediate"); err != nil {
+	if q.db, err = sql.Open("sqlite",
+		"file:"+q.address+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_txlock=immediate"); err != nil {
 		return err
 	}
 	q.db.SetMaxOpenConns(1)

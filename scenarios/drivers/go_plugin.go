@@ -1,8 +1,8 @@
 //go:build ignore
 
-// Command go_plugin drives hashicorp/go-plugin, by the driver protocol of docs/drivers.md: as many plugins as there are to be workers, each
-// a process of this same program, which take turns. A plugin that has died stays so: the library has neither an event for its end nor a
-// way to start it again, so that each call that is its turn fails.
+// Command go_plugin drives hashicorp/go-plugin, by the driver protocol of docs/drivers.md: as many plugins as there are
+// to be workers, each a process of this same program, which take turns. A plugin that has died stays so: the library
+// has neither an event for its end nor a way to start it again, so that each call that is its turn fails.
 package main
 
 import (
@@ -23,11 +23,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var handshake = plugin.HandshakeConfig{ProtocolVersion: 1, MagicCookieKey: "RESPAWN_GOPLUGIN", MagicCookieValue: "worker"}
+var handshake = plugin.HandshakeConfig{
+	ProtocolVersion: 1, MagicCookieKey: "RESPAWN_GOPLUGIN", MagicCookieValue: "worker",
+}
 
 func main() {
 	if os.Getenv(handshake.MagicCookieKey) == handshake.MagicCookieValue {
-		plugin.Serve(&plugin.ServeConfig{HandshakeConfig: handshake, Plugins: plugin.PluginSet{"worker": tasks{}}, Logger: hclog.NewNullLogger()})
+		plugin.Serve(&plugin.ServeConfig{
+			HandshakeConfig: handshake, Plugins: plugin.PluginSet{"worker": tasks{}}, Logger: hclog.NewNullLogger(),
+		})
 		return
 	}
 	out, err := unix.FcntlInt(1, unix.F_DUPFD_CLOEXEC, 3)
@@ -130,7 +134,10 @@ func (d *driver) serve(in io.Reader) {
 		}
 		switch r.Op {
 		case "hello":
-			d.say(object{"op": "hello", "protocol": 1, "name": "hashicorp/go-plugin", "version": version(), "can": []string{"workers", "pid", "witness"}})
+			d.say(object{
+				"op": "hello", "protocol": 1, "name": "hashicorp/go-plugin", "version": version(),
+				"can": []string{"workers", "pid", "witness"},
+			})
 		case "start":
 			if err := d.start(r); err != nil {
 				d.say(object{"op": "error", "error": err.Error()})
@@ -164,7 +171,8 @@ func (d *driver) start(r request) error {
 		cmd := exec.Command("/proc/self/exe")
 		cmd.Env = append(os.Environ(), "RESPAWN_WITNESS="+r.Witness)
 		c := plugin.NewClient(&plugin.ClientConfig{
-			HandshakeConfig: handshake, Plugins: plugin.PluginSet{"worker": tasks{}}, Cmd: cmd, Logger: hclog.NewNullLogger(),
+			HandshakeConfig: handshake, Plugins: plugin.PluginSet{"worker": tasks{}}, Cmd: cmd,
+			Logger: hclog.NewNullLogger(),
 		})
 		protocol, err := c.Client()
 		if err != nil {

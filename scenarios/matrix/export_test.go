@@ -11,7 +11,8 @@ func Check(name string) error {
 	f, _ := familyOf(name)
 	for _, t := range f.targets(kind.Files{Drivers: "/drivers", Programs: "/programs"}) {
 		for _, scenario := range f.scenarios() {
-			if _, err := t.scenario(f, scenario); err != nil && f.name != kind.Pools { // servers run no map, and say so in a cell
+			if _, err := t.scenario(f, scenario); err != nil && f.name != kind.Pools {
+				// servers run no map, and say so in a cell
 				return fmt.Errorf("%s, %s: %w", t.Name, scenario, err)
 			}
 		}

@@ -19,17 +19,19 @@ type family struct {
 	name    string
 	size    int // members of each target
 	columns []column
-	// settle bounds how long a target may take to recover after the last fault, to finish what is in flight, and to answer the last
-	// probes, each; "" as the scenarios say. A pool that hangs takes that long three times.
+	// settle bounds how long a target may take to recover after the last fault, to finish what is in flight, and to
+	// answer the last probes, each; "" as the scenarios say. A pool that hangs takes that long three times.
 	settle string
-	// atOnce is how many targets are tested at a time; 0: one. Those that do nothing but wait do not get in each other's way.
+	// atOnce is how many targets are tested at a time; 0: one. Those that do nothing but wait do not get in each
+	// other's way.
 	atOnce int
 }
 
 // column is a scenario.
 type column struct {
 	scenario string // of the library, or of the family's folder here
-	// title is what the column is called, and tell what a cell says; "" and nil for the scenario's name and for the verdict.
+	// title is what the column is called, and tell what a cell says; "" and nil for the scenario's name and for the
+	// verdict.
 	title string
 	tell  func(*reports.MatrixCell) string
 	env   map[string]string // what the programs are started with beside
@@ -39,14 +41,19 @@ type column struct {
 var families = []family{
 	{
 		name: kind.Pools, size: 4, settle: "settle=4s", // those that tell pools apart
-		columns: []column{{scenario: "tutorial"}, {scenario: "kill-each-idle"}, {scenario: "kill-busy"}, {scenario: "kill-storm"}},
+		columns: []column{
+			{scenario: "tutorial"}, {scenario: "kill-each-idle"}, {scenario: "kill-busy"}, {scenario: "kill-storm"},
+		},
 	},
 	{
 		name: kind.Servers, size: 4, atOnce: 5,
 		columns: []column{
-			{scenario: "one-worker", title: "one worker killed: back after; requests unanswered", tell: also(backAfter, unanswered)},
-			{scenario: "each-worker", title: "each worker killed once: who answers then", tell: also(answers, unanswered)},
-			{scenario: "twenty-workers", title: "twenty killed in 5 s: who answers then", tell: also(answers, unanswered)},
+			{scenario: "one-worker", title: "one worker killed: back after; requests unanswered", tell: also(backAfter,
+				unanswered)},
+			{scenario: "each-worker", title: "each worker killed once: who answers then", tell: also(answers,
+				unanswered)},
+			{scenario: "twenty-workers", title: "twenty killed in 5 s: who answers then", tell: also(answers,
+				unanswered)},
 			{scenario: "stopped-worker", title: "a worker stopped for 10 s: noticed?", tell: also(noticed, unanswered)},
 			{scenario: "main-killed", title: "main process killed: who lives on? started again?", tell: livesOn},
 		},
@@ -56,17 +63,28 @@ var families = []family{
 		columns: []column{
 			{scenario: "one-kill", title: "one kill: back after (within 20 s)", tell: backAfter},
 			{scenario: "twenty-kills", title: "twenty kills, one a second: gives up?", tell: givesUp},
-			{scenario: "dies-at-once", title: "dies at once twenty times: back after (within 40 s)", tell: backAfter, env: map[string]string{"FIRST": "2", "DIES": "20"}},
+			{
+				scenario: "dies-at-once", title: "dies at once twenty times: back after (within 40 s)", tell: backAfter,
+				env: map[string]string{"FIRST": "2", "DIES": "20"},
+			},
 			{scenario: "stopped", title: "stopped for 10 s: noticed?", tell: noticed},
-			{scenario: "grandchildren", title: "grandchildren left by 4 kills", tell: left, env: map[string]string{"GRANDCHILD": "1"}},
+			{
+				scenario: "grandchildren", title: "grandchildren left by 4 kills", tell: left,
+				env: map[string]string{"GRANDCHILD": "1"},
+			},
 			{scenario: "supervisor-killed", title: "supervisor killed: who lives on? started again?", tell: livesOn},
 		},
 	},
 	{
 		name: kind.Fleets, size: 3, atOnce: 5,
 		columns: []column{
-			{scenario: "node-killed", title: "a busy node killed: its task runs elsewhere after; ok / failed / hung / lost / duplicated", tell: also(elsewhere, (*reports.MatrixCell).Tasks)},
-			{scenario: "node-storm", title: "one every 2 s, five times: the last task runs elsewhere after; ok / failed / hung / lost / duplicated", tell: also(elsewhere, (*reports.MatrixCell).Tasks)},
+			{
+				scenario: "node-killed",
+				title:    "a busy node killed: its task runs elsewhere after; ok / failed / hung / lost / duplicated",
+				tell:     also(elsewhere, (*reports.MatrixCell).Tasks),
+			},
+			{scenario: "node-storm", title: "one every 2 s, five times: the last task runs elsewhere after; ok / " +
+				"failed / hung / lost / duplicated", tell: also(elsewhere, (*reports.MatrixCell).Tasks)},
 		},
 	},
 }
@@ -183,7 +201,8 @@ func answers(c *reports.MatrixCell) string {
 
 // unanswered tells how many requests were not answered as they should be.
 func unanswered(c *reports.MatrixCell) string {
-	return c.Spread(func(r *reports.MatrixRun) float64 { return r.Metric("tasks.submitted") - r.Metric("tasks.ok") }) + " of " +
+	return c.Spread(func(r *reports.MatrixRun) float64 { return r.Metric("tasks.submitted") - r.Metric("tasks.ok") }) +
+		" of " +
 		c.Spread(func(r *reports.MatrixRun) float64 { return r.Metric("tasks.submitted") })
 }
 

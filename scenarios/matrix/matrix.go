@@ -1,5 +1,5 @@
-// Package matrix runs the same scenarios against every target that is installed: this project's pool, the pools behind our
-// drivers, and preforking servers.
+// Package matrix runs the same scenarios against every target that is installed: this project's pool, the pools behind
+// our drivers, and preforking servers.
 package matrix
 
 import (
@@ -32,11 +32,11 @@ import (
 type Options struct {
 	// Family is one of Families; "" means the first.
 	Family string
-	// Targets are names of Targets of the family, and NAME=COMMAND for a driver of the caller's own, whose words are split at
-	// spaces; none means all of them.
+	// Targets are names of Targets of the family, and NAME=COMMAND for a driver of the caller's own, whose words are
+	// split at spaces; none means all of them.
 	Targets []string
-	// Scenarios are names of the family's scenarios or of the library, or files by a path that ends in .yaml; none means Scenarios of
-	// the family.
+	// Scenarios are names of the family's scenarios or of the library, or files by a path that ends in .yaml; none
+	// means Scenarios of the family.
 	Scenarios []string
 	// Out is the directory for the reports and the matrix.
 	Out string
@@ -86,10 +86,10 @@ func (f family) targets(files kind.Files) (list []target) {
 	return list
 }
 
-// Run runs every scenario against every target, one after the other, and writes matrix.json, matrix.md and matrix.html to
-// Out beside the runs' own reports. A target that is not installed is a row that says so, and a scenario that it cannot be
-// put through a cell. Errors: a name that is unknown, before anything is run; what broke in the harness; ctx's, with the
-// matrix as far as it came.
+// Run runs every scenario against every target, one after the other, and writes matrix.json, matrix.md and matrix.html
+// to Out beside the runs' own reports. A target that is not installed is a row that says so, and a scenario that it
+// cannot be put through a cell. Errors: a name that is unknown, before anything is run; what broke in the harness;
+// ctx's, with the matrix as far as it came.
 func Run(ctx context.Context, o Options) (*reports.Matrix, error) {
 	f, ok := familyOf(o.Family)
 	if !ok {
@@ -118,7 +118,8 @@ func Run(ctx context.Context, o Options) (*reports.Matrix, error) {
 		return nil, err
 	}
 	m := &reports.Matrix{
-		SchemaVersion: reports.SchemaVersion, Started: time.Now(), Command: o.Command, Family: f.name, Scenarios: o.Scenarios,
+		SchemaVersion: reports.SchemaVersion, Started: time.Now(), Command: o.Command, Family: f.name,
+		Scenarios:   o.Scenarios,
 		Environment: scenarios.Environment(),
 	}
 	for _, name := range o.Scenarios {
@@ -163,7 +164,10 @@ func (o *Options) chosen(list []target) []target {
 	list = slices.DeleteFunc(list, func(t target) bool { return !slices.Contains(o.Targets, t.Name) })
 	for _, word := range o.Targets {
 		if name, argv, ok := own(word); ok {
-			list = append(list, target{kind.Known{Family: kind.Pools, Name: name, Pool: name, Settings: map[string]any{"command": argv}}, driver.Row.Name})
+			list = append(list, target{
+				kind.Known{Family: kind.Pools, Name: name, Pool: name, Settings: map[string]any{"command": argv}},
+				driver.Row.Name,
+			})
 		}
 	}
 	return list
@@ -219,7 +223,8 @@ type UnknownTargetError struct {
 
 func (e *UnknownTargetError) Error() string {
 	if e.Own {
-		return fmt.Sprintf("%q: want NAME=COMMAND with a name of lower-case letters, digits and dashes that no other target has, such as mine=node my_pool.mjs", e.Name)
+		return fmt.Sprintf("%q: want NAME=COMMAND with a name of lower-case letters, digits and dashes that no other "+
+			"target has, such as mine=node my_pool.mjs", e.Name)
 	}
 	for _, other := range Families() {
 		if other != e.Family && slices.Contains(Targets(other), e.Name) {
@@ -280,7 +285,8 @@ func (o *Options) row(ctx context.Context, f family, t target) (reports.MatrixTa
 // rate is how many calls a second servers get.
 const rate = "20/s"
 
-// scenario is that scenario, unchanged but for its target, for how long hanging is watched, and for calls that are the target's.
+// scenario is that scenario, unchanged but for its target, for how long hanging is watched, and for calls that are the
+// target's.
 func (t target) scenario(f family, name string) (*scenarios.Scenario, error) {
 	var set []string
 	put := func(key string, value map[string]any) error {
@@ -333,7 +339,9 @@ func (t target) settings(f family, env map[string]string) map[string]any {
 	return settings
 }
 
-func (o *Options) run(ctx context.Context, t target, name string, s *scenarios.Scenario, dir string, seed uint64) (*reports.Report, error) {
+func (o *Options) run(ctx context.Context, t target, name string, s *scenarios.Scenario, dir string,
+	seed uint64,
+) (*reports.Report, error) {
 	tell := o.Progress
 	if tell == nil {
 		tell = func(string, string, *reports.Report) {}
@@ -341,7 +349,8 @@ func (o *Options) run(ctx context.Context, t target, name string, s *scenarios.S
 	tell(t.Name, s.Name, nil)
 	r, err := s.Run(ctx, scenarios.RunOptions{
 		Dir: filepath.Join(o.Out, dir), Seed: seed,
-		Command: fmt.Sprintf("respawn matrix%s --targets %s --scenario %s --seed %d", o.ofFamily(), o.asked(t.Name), scenarios.Quoted(name), seed),
+		Command: fmt.Sprintf("respawn matrix%s --targets %s --scenario %s --seed %d",
+			o.ofFamily(), o.asked(t.Name), scenarios.Quoted(name), seed),
 	})
 	if err == nil {
 		tell(t.Name, s.Name, r)

@@ -52,7 +52,9 @@ func TestTheMatrixTellsPoolsApart(t *testing.T) {
 	g.Expect([]string{theirs.Size(), theirs.Answers(), theirs.Usable()}).To(Equal([]string{"0 of 4", "0 of 4", "no"}))
 	g.Expect(m.Targets[1].Version).To(HavePrefix("3."))
 
-	for _, file := range []string{"matrix.html", "matrix.md", "executor/tutorial/report.html", "executor/tutorial/history.jsonl"} {
+	for _, file := range []string{
+		"matrix.html", "matrix.md", "executor/tutorial/report.html", "executor/tutorial/history.jsonl",
+	} {
 		g.Expect(filepath.Join(out, file)).To(BeARegularFile())
 	}
 	data, err := os.ReadFile(filepath.Join(out, "matrix.json"))
@@ -72,7 +74,8 @@ func TestARepeatedCellTakesOneSeedAfterAnother(t *testing.T) {
 	takes.Seconds(t)
 	g := NewWithT(t)
 	out := t.TempDir()
-	m, err := matrix.Run(t.Context(), matrix.Options{Targets: []string{"respawn"}, Scenarios: []string{"tutorial"}, Out: out, Repeat: 2, Seed: 5})
+	m, err := matrix.Run(t.Context(),
+		matrix.Options{Targets: []string{"respawn"}, Scenarios: []string{"tutorial"}, Out: out, Repeat: 2, Seed: 5})
 	g.Expect(err).NotTo(HaveOccurred())
 	ours := &m.Targets[0].Cells[0]
 	g.Expect(ours.Verdict()).To(Equal(check.Pass), ours.Cause())
@@ -85,7 +88,8 @@ func TestARepeatedCellTakesOneSeedAfterAnother(t *testing.T) {
 func TestAnUnknownTargetIsNamed(t *testing.T) {
 	g := NewWithT(t)
 	_, err := matrix.Run(t.Context(), matrix.Options{Targets: []string{"sidekiq"}, Out: t.TempDir()})
-	g.Expect(err).To(MatchError(HavePrefix(`there is no target "sidekiq": known are respawn, multiprocessing, executor`)))
+	g.Expect(err).
+		To(MatchError(HavePrefix(`there is no target "sidekiq": known are respawn, multiprocessing, executor`)))
 	_, err = matrix.Run(t.Context(), matrix.Options{Targets: []string{"guncorn"}, Out: t.TempDir()})
 	g.Expect(err).To(MatchError(`there is no target "guncorn": did you mean "gunicorn"?`))
 	_, err = matrix.Run(t.Context(), matrix.Options{
@@ -100,8 +104,10 @@ func TestAScenarioThatATargetCannotRunIsACell(t *testing.T) {
 	takes.Seconds(t)
 	g := NewWithT(t)
 	out, file := t.TempDir(), filepath.Join(t.TempDir(), "mine too.yaml")
-	g.Expect(os.WriteFile(file, []byte("name: my-own\ntarget: {pool: {size: 4}}\nload: {task: hash, count: 8}\nexpect: [tasks.ok == 8]\n"), 0o600)).To(Succeed())
-	m, err := matrix.Run(t.Context(), matrix.Options{Targets: []string{"respawn", "multiprocessing"}, Scenarios: []string{file}, Out: out})
+	g.Expect(os.WriteFile(file, []byte("name: my-own\ntarget: {pool: {size: 4}}\nload: {task: hash, count: 8}\n"+
+		"expect: [tasks.ok == 8]\n"), 0o600)).To(Succeed())
+	m, err := matrix.Run(t.Context(),
+		matrix.Options{Targets: []string{"respawn", "multiprocessing"}, Scenarios: []string{file}, Out: out})
 	g.Expect(err).NotTo(HaveOccurred())
 	ours, theirs := &m.Targets[0].Cells[0], &m.Targets[1].Cells[0]
 	g.Expect(ours.Scenario).To(Equal("my-own"))
@@ -133,11 +139,13 @@ while read -r line; do
 	esac
 done
 `), 0o600)).To(Succeed())
-	m, err := matrix.Run(t.Context(), matrix.Options{Targets: []string{"mine=sh " + script}, Scenarios: []string{"tutorial"}, Out: t.TempDir()})
+	m, err := matrix.Run(t.Context(),
+		matrix.Options{Targets: []string{"mine=sh " + script}, Scenarios: []string{"tutorial"}, Out: t.TempDir()})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(m.Targets).To(HaveLen(1))
 	g.Expect(m.Targets[0].Name).To(Equal("mine"))
-	g.Expect(m.Targets[0].Cells[0].Refused).To(HavePrefix("it picks idle workers, which the driver of sh does not tell"))
+	g.Expect(m.Targets[0].Cells[0].Refused).
+		To(HavePrefix("it picks idle workers, which the driver of sh does not tell"))
 	for _, bad := range []string{"Mine=sh x", "mine=", "respawn=sh x", "../x=sh"} {
 		_, err = matrix.Run(t.Context(), matrix.Options{Targets: []string{bad}, Out: t.TempDir()})
 		g.Expect(err).To(MatchError(ContainSubstring("want NAME=COMMAND")), bad)
@@ -148,13 +156,15 @@ done
 func TestAMissingPoolIsARow(t *testing.T) {
 	g := NewWithT(t)
 	t.Setenv("PATH", t.TempDir()) // no node
-	m, err := matrix.Run(t.Context(), matrix.Options{Targets: []string{"workerpool"}, Scenarios: []string{"tutorial"}, Out: t.TempDir()})
+	m, err := matrix.Run(t.Context(),
+		matrix.Options{Targets: []string{"workerpool"}, Scenarios: []string{"tutorial"}, Out: t.TempDir()})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(m.Targets[0].Missing).To(Equal("node is not installed: apt-get install nodejs npm"))
 	g.Expect(m.Targets[0].Cells).To(BeEmpty())
 }
 
-// Every scenario of every family is valid for every target of it, and what a target of another family is called is said.
+// Every scenario of every family is valid for every target of it, and what a target of another family is called is
+// said.
 func TestEveryTargetCanBePutThroughTheScenariosOfItsFamily(t *testing.T) {
 	g := NewWithT(t)
 	for _, name := range matrix.Families() {
@@ -174,7 +184,8 @@ func TestASupervisorIsARow(t *testing.T) {
 	g := NewWithT(t)
 	out, targets := t.TempDir(), []string{"respawn", "runit"}
 	m, err := matrix.Run(t.Context(), matrix.Options{
-		Family: "supervisors", Targets: targets, Scenarios: []string{"one-kill", "supervisor-killed"}, Out: out, Command: "respawn matrix",
+		Family: "supervisors", Targets: targets, Scenarios: []string{"one-kill", "supervisor-killed"}, Out: out,
+		Command: "respawn matrix",
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	ours := m.Targets[0]
@@ -182,7 +193,8 @@ func TestASupervisorIsARow(t *testing.T) {
 	g.Expect(ours.Cells[1].Told).To(Equal("nobody"), ours.Cells[1].Cause())
 	page, err := os.ReadFile(filepath.Join(out, "matrix.html"))
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(string(page)).To(And(ContainSubstring("supervisor killed: who lives on?"), ContainSubstring(`href="./respawn/one-kill/report.html"`)))
+	g.Expect(string(page)).To(And(ContainSubstring("supervisor killed: who lives on?"),
+		ContainSubstring(`href="./respawn/one-kill/report.html"`)))
 	if m.Targets[1].Missing != "" {
 		t.Skip(m.Targets[1].Missing)
 	}

@@ -1,5 +1,5 @@
-// Package programs has the servers and supervisors that respawn matrix tests: rows has a file for each family, which says how each is
-// started, and which of its processes are members.
+// Package programs has the servers and supervisors that respawn matrix tests: rows has a file for each family, which
+// says how each is started, and which of its processes are members.
 package programs
 
 import (
@@ -29,7 +29,8 @@ type Row struct {
 	Title string `yaml:"title"`
 	// Family is that of the matrix, and the name of its file: "servers", "supervisors".
 	Family string `yaml:"-"`
-	// Command is the target's settings, as a scenario has them below target.command. HERE in it stands for the directory of Dir.
+	// Command is the target's settings, as a scenario has them below target.command. HERE in it stands for the
+	// directory of Dir.
 	Command map[string]any `yaml:"command"`
 	// Load is what it answers, as a scenario has it below load; nil where nothing is asked.
 	Load map[string]any `yaml:"load"`
@@ -55,8 +56,8 @@ var All = sync.OnceValue(func() (all []Row) {
 	return all
 })
 
-// Dir finds the directory with the files that programs are started with: scenarios/programs here or in a parent of the working
-// directory. Elsewhere they are written to a folder in scratch.
+// Dir finds the directory with the files that programs are started with: scenarios/programs here or in a parent of the
+// working directory. Elsewhere they are written to a folder in scratch.
 func Dir(into string) (string, error) {
 	into = filepath.Join(into, "programs")
 	dir, err := scratch.Files("scenarios/programs", "worker.sh", into, files)
@@ -92,12 +93,14 @@ func placed(v any, dir string) any {
 	return v
 }
 
-// Path is PATH behind the directories where install.sh puts the versions that it names, and before those of the system's daemons.
+// Path is PATH behind the directories where install.sh puts the versions that it names, and before those of the
+// system's daemons.
 func Path() string {
 	var dirs []string
 	if cache, err := os.UserCacheDir(); err == nil {
 		here := filepath.Join(cache, "respawn/programs")
 		dirs = append(dirs, filepath.Join(here, "bin"), filepath.Join(here, "node_modules/.bin"))
 	}
-	return strings.Join(append(dirs, os.Getenv("PATH"), "/usr/local/sbin", "/usr/sbin", "/sbin"), string(os.PathListSeparator))
+	return strings.Join(append(dirs, os.Getenv("PATH"), "/usr/local/sbin", "/usr/sbin", "/sbin"),
+		string(os.PathListSeparator))
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/respawn-go/respawn/scenarios/programs"
 )
 
-// The directory is put in its place, and the run's own directory, TMPDIR, is left alone: what a program writes goes there.
+// The directory is put in its place, and the run's own directory, TMPDIR, is left alone: what a program writes goes
+// there.
 func TestRowsNameTheirFilesByTheDirectory(t *testing.T) {
 	g := NewWithT(t)
 	names, urls := map[string]bool{}, map[string]string{}
@@ -22,7 +23,8 @@ func TestRowsNameTheirFilesByTheDirectory(t *testing.T) {
 		names[row.Name] = true
 		if http, ok := row.Load["http"].(map[string]any); ok {
 			url := fmt.Sprint(http["url"])
-			g.Expect(urls[url]).To(BeEmpty(), "%s has the port of another row, which may be tested at the same time", row.Name)
+			g.Expect(urls[url]).To(BeEmpty(), "%s has the port of another row, which may be tested at the same time",
+				row.Name)
 			urls[url] = row.Name
 		}
 	}

@@ -36,7 +36,8 @@ func TestNoRunOfATestTakesThePlaceOfAnother(t *testing.T) {
 	g := NewWithT(t)
 	out := filepath.Join(t.TempDir(), "out")
 	t.Setenv("RESPAWN_OUT", out)
-	wrong := scenariotest.Pool(pool.Config{}, Shout, number, func(string, string) error { return errors.New("wrong, whatever it is") })
+	wrong := scenariotest.Pool(pool.Config{}, Shout, number,
+		func(string, string) error { return errors.New("wrong, whatever it is") })
 	right := scenariotest.Pool(pool.Config{}, Shout, number, nil)
 	const file = "testdata/kill-one.yaml"
 	r, dir := one(g, t, file, wrong, named("TestWrong/kill-one"))
@@ -60,10 +61,12 @@ func TestNoRunOfATestTakesThePlaceOfAnother(t *testing.T) {
 	g.Expect(runs).To(HaveLen(3))
 	g.Expect(runs[0].Verdict).To(Equal(reports.Fail))
 	g.Expect(runs[0].Test).To(Equal("TestWrong/kill-one"))
-	g.Expect(runs[0].Command).To(HavePrefix("go test -run '^TestWrong$/^kill-one$' github.com/respawn-go/respawn/scenarios/scenariotest"))
+	g.Expect(runs[0].Command).
+		To(HavePrefix("go test -run '^TestWrong$/^kill-one$' github.com/respawn-go/respawn/scenarios/scenariotest"))
 	index, err := os.ReadFile(filepath.Join(out, "index.html"))
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(string(index)).To(And(ContainSubstring("3 runs"), ContainSubstring("kill-one.3 (TestRight/kill-one)"), ContainSubstring("TestWrong")))
+	g.Expect(string(index)).To(And(ContainSubstring("3 runs"), ContainSubstring("kill-one.3 (TestRight/kill-one)"),
+		ContainSubstring("TestWrong")))
 }
 
 // A run of a test's own target can be made again by that test, and by nobody else, who is told how.
@@ -72,10 +75,12 @@ func TestARunOfATestsOwnPoolIsReplayedByThatTest(t *testing.T) {
 	g := NewWithT(t)
 	own := scenariotest.Pool(pool.Config{}, Shout, number, nil)
 	const file = "testdata/kill-one.yaml"
-	first, dir := one(g, t, file, own, named("TestOwn/kill-one"), scenariotest.Out(t.TempDir()), scenariotest.Set("seed=7"), scenariotest.Set("chaos.0.when.jitter=50%"))
+	first, dir := one(g, t, file, own, named("TestOwn/kill-one"), scenariotest.Out(t.TempDir()),
+		scenariotest.Set("seed=7"), scenariotest.Set("chaos.0.when.jitter=50%"))
 	history := filepath.Join(dir, "history.jsonl")
 	_, err := scenarios.ReadReplay(history, scenarios.Options{})
-	g.Expect(err).To(MatchError(MatchRegexp(`is of a target that a test made, .* with: RESPAWN_REPLAY=` + history + ` go test -run '\^TestOwn\$/\^kill-one\$' `)))
+	g.Expect(err).To(MatchError(MatchRegexp(`is of a target that a test made, .* with: RESPAWN_REPLAY=` + history +
+		` go test -run '\^TestOwn\$/\^kill-one\$' `)))
 
 	t.Setenv("RESPAWN_REPLAY", dir)
 	again, _ := one(g, t, file, own, named("TestOwn/kill-one"), scenariotest.Out(t.TempDir()))
@@ -83,7 +88,8 @@ func TestARunOfATestsOwnPoolIsReplayedByThatTest(t *testing.T) {
 	g.Expect(again.Command).To(HavePrefix("RESPAWN_REPLAY=" + dir + " go test -run "))
 	planned := func(r *reports.Report) (list []string) {
 		for _, f := range r.Faults {
-			list = append(list, fmt.Sprintf("%s after %.3f s", f.Fault, f.DueS-r.Faults[0].DueS)) // on whom, if fewer are busy, is another matter
+			// on whom, if fewer are busy, is another matter
+			list = append(list, fmt.Sprintf("%s after %.3f s", f.Fault, f.DueS-r.Faults[0].DueS))
 		}
 		return list
 	}
@@ -92,7 +98,8 @@ func TestARunOfATestsOwnPoolIsReplayedByThatTest(t *testing.T) {
 	list, err := scenariotest.Read([]string{"tutorial"})
 	g.Expect(err).NotTo(HaveOccurred())
 	_, _, err = scenariotest.One(t.Context(), list[0])
-	g.Expect(err).To(MatchError("RESPAWN_REPLAY: " + history + " is of a target that a test made, not its scenario; that test injects its faults again with: RESPAWN_REPLAY=" + history + " " + first.Command))
+	g.Expect(err).To(MatchError("RESPAWN_REPLAY: " + history + " is of a target that a test made, not its scenario; " +
+		"that test injects its faults again with: RESPAWN_REPLAY=" + history + " " + first.Command))
 	_, _, err = scenariotest.One(t.Context(), list[0], own)
 	g.Expect(err).To(MatchError(HavePrefix("RESPAWN_REPLAY is of another scenario: of kill-one, not tutorial")))
 }

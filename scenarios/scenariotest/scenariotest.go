@@ -1,5 +1,5 @@
-// Package scenariotest runs scenario files as tests: in plain Go tests and as ginkgo specs, against the project's pool or a
-// pool and tasks of the user's own.
+// Package scenariotest runs scenario files as tests: in plain Go tests and as ginkgo specs, against the project's pool
+// or a pool and tasks of the user's own.
 //
 //	func TestMain(m *testing.M) { pool.Main(); os.Exit(m.Run()) }
 //
@@ -7,10 +7,10 @@
 //		scenariotest.Run(t, "testdata/*.yaml", scenariotest.Pool(cfg, Shout, input, check))
 //	}
 //
-// With RESPAWN_OUT set to a directory, which must be an absolute path since go test runs each package in its own, every run
-// leaves its report there, and index.html lists them. A run never takes another's place: NAME, NAME.2, NAME.3. respawn gate
-// decides over all of them. With RESPAWN_REPLAY set to the history of a run, the scenario of that name is run with the faults
-// that the history has, in place of those that its seed would plan.
+// With RESPAWN_OUT set to a directory, which must be an absolute path since go test runs each package in its own, every
+// run leaves its report there, and index.html lists them. A run never takes another's place: NAME, NAME.2, NAME.3.
+// respawn gate decides over all of them. With RESPAWN_REPLAY set to the history of a run, the scenario of that name is
+// run with the faults that the history has, in place of those that its seed would plan.
 package scenariotest
 
 import (
@@ -40,9 +40,9 @@ type Options struct {
 	Target scenarios.TargetMaker
 	// Set changes keys, as respawn run --set does.
 	Set []string
-	// Out keeps the reports: they go to OUT/NAME, or where a run has left its own already to OUT/NAME.2, OUT/NAME.3, and so on,
-	// and OUT/index.html lists them. Default: $RESPAWN_OUT if it is set, else a temporary directory that is removed when the
-	// test has passed.
+	// Out keeps the reports: they go to OUT/NAME, or where a run has left its own already to OUT/NAME.2, OUT/NAME.3,
+	// and so on, and OUT/index.html lists them. Default: $RESPAWN_OUT if it is set, else a temporary directory that is
+	// removed when the test has passed.
 	Out string
 	// Test is the name of the test, for the report. Run sets it.
 	Test string
@@ -62,9 +62,9 @@ func Set(setting string) Option { return func(o *Options) { o.Set = append(o.Set
 // Out keeps the reports in OUT/NAME, OUT/NAME.2, and so on.
 func Out(dir string) Option { return func(o *Options) { o.Out = dir } }
 
-// Against tests what make returns in place of the targets that the files name. It is called once for each scenario, with
-// the number of members that the scenario wants; cleanup belongs to the caller (t.Cleanup). A target that also implements
-// chaos.Runner is loaded with the scenario's tasks.
+// Against tests what make returns in place of the targets that the files name. It is called once for each scenario,
+// with the number of members that the scenario wants; cleanup belongs to the caller (t.Cleanup). A target that also
+// implements chaos.Runner is loaded with the scenario's tasks.
 func Against(make func(ctx context.Context, size int) (chaos.Target, error)) Option {
 	return func(o *Options) {
 		o.Target = func(ctx context.Context, _ string, size int) (chaos.Target, string, error) {
@@ -75,9 +75,12 @@ func Against(make func(ctx context.Context, size int) (chaos.Target, error)) Opt
 }
 
 // Pool tests a pool with that config, of as many workers as the scenario wants, loaded with that task whatever task the
-// scenario names: input makes the argument of the n-th submission, and check says what is wrong with the answer to it (nil
-// takes every answer). The rest of the scenario's target.pool is for pools that the command makes, and not looked at.
-func Pool[In, Out any](cfg pool.Config, task pool.Task[In, Out], input func(n uint64) In, check func(In, Out) error) Option {
+// scenario names: input makes the argument of the n-th submission, and check says what is wrong with the answer to it
+// (nil takes every answer). The rest of the scenario's target.pool is for pools that the command makes, and not looked
+// at.
+func Pool[In, Out any](cfg pool.Config, task pool.Task[In, Out], input func(n uint64) In,
+	check func(In, Out) error,
+) Option {
 	return func(o *Options) {
 		o.Target = func(ctx context.Context, dir string, size int) (chaos.Target, string, error) {
 			cfg := cfg
@@ -95,8 +98,8 @@ func Pool[In, Out any](cfg pool.Config, task pool.Task[In, Out], input func(n ui
 }
 
 // Run runs every scenario that the patterns match, each as a subtest, and fails those that do not PASS. A pattern is a
-// path with wildcards as in filepath.Glob, or a name of the library. A scenario that the host cannot run is skipped with the
-// name of what is missing. It fails if nothing matches.
+// path with wildcards as in filepath.Glob, or a name of the library. A scenario that the host cannot run is skipped
+// with the name of what is missing. It fails if nothing matches.
 func Run(t *testing.T, pattern string, opts ...Option) {
 	t.Helper()
 	list, err := Read([]string{pattern}, opts...)
@@ -105,7 +108,8 @@ func Run(t *testing.T, pattern string, opts ...Option) {
 	}
 	for _, s := range list {
 		t.Run(s.Name, func(t *testing.T) {
-			r, dir, err := One(t.Context(), s, append(opts[:len(opts):len(opts)], func(o *Options) { o.Test = t.Name() })...)
+			r, dir, err := One(t.Context(), s,
+				append(opts[:len(opts):len(opts)], func(o *Options) { o.Test = t.Name() })...)
 			switch {
 			case errors.Is(err, errOther):
 				t.Skip(err)
@@ -163,8 +167,8 @@ func gather(opts []Option) *Options {
 // reading is how the files are read.
 func (o *Options) reading() scenarios.Options { return scenarios.Options{Short: !o.Full, Set: o.Set} }
 
-// One runs one scenario and returns its report and the directory that has its files. That directory is removed if the run
-// passed and nobody asked for it.
+// One runs one scenario and returns its report and the directory that has its files. That directory is removed if the
+// run passed and nobody asked for it.
 func One(ctx context.Context, s *scenarios.Scenario, opts ...Option) (r *reports.Report, dir string, err error) {
 	o := gather(opts)
 	again, err := o.replay(s)
@@ -192,7 +196,9 @@ func One(ctx context.Context, s *scenarios.Scenario, opts ...Option) (r *reports
 			err = errors.Join(err, end())
 		}
 	}()
-	run := scenarios.RunOptions{Dir: dir, Target: o.Target, Test: o.Test, Command: scenarios.Repeat(s.Argument(), 0, o.reading())}
+	run := scenarios.RunOptions{
+		Dir: dir, Target: o.Target, Test: o.Test, Command: scenarios.Repeat(s.Argument(), 0, o.reading()),
+	}
 	if o.Target != nil {
 		run.Command = o.command() // only the test can make that target
 	}
@@ -268,5 +274,6 @@ func Describe(r *reports.Report, dir string) string {
 	if repeat == "" {
 		repeat = "this test"
 	}
-	return text + fmt.Sprintf("  seed %d, repeat with: %s\n  report: %s", r.Seed, repeat, filepath.Join(dir, "report.html"))
+	return text + fmt.Sprintf("  seed %d, repeat with: %s\n  report: %s",
+		r.Seed, repeat, filepath.Join(dir, "report.html"))
 }

@@ -31,13 +31,14 @@ func TestSchemaAcceptsTheLibraryAndRefusesMistakes(t *testing.T) {
 	g.Expect(schema.Validate(plain(g, []byte("name: x\ntarget: {pool: {size: 4}}\nsed: 1\n")))).NotTo(Succeed())
 	g.Expect(schema.Validate(plain(g, []byte("name: x\ntarget: {pool: {size: 4}}\nsettle: 1\n")))).NotTo(Succeed())
 	for zero, right := range map[string]string{ // what the loader takes for a mistake, and what not
-		"target: {pool: {size: 0}}":                              "target: {pool: {size: 1}}",
-		"settle: 0s":                                             "settle: 0.5s",
-		"load: {task: square, rate: 0/s}":                        "load: {task: square, rate: 10/s}",
-		"chaos: [{fault: {memory: 0%}}]":                         "chaos: [{fault: {memory: 10%}}]",
-		"chaos: [{fault: {oom: {limit: 0MiB}}}]":                 "chaos: [{fault: {oom: {limit: 100MiB}}}]",
-		"chaos: [{fault: {signal: KILL}, pick: {all: false}}]":   "chaos: [{fault: {signal: KILL}, pick: {all: true}}]",
-		"chaos: [{fault: {signal: KILL}, when: {sequence: []}}]": "chaos: [{fault: {signal: KILL}, when: {sequence: [0s]}}]",
+		"target: {pool: {size: 0}}":                            "target: {pool: {size: 1}}",
+		"settle: 0s":                                           "settle: 0.5s",
+		"load: {task: square, rate: 0/s}":                      "load: {task: square, rate: 10/s}",
+		"chaos: [{fault: {memory: 0%}}]":                       "chaos: [{fault: {memory: 10%}}]",
+		"chaos: [{fault: {oom: {limit: 0MiB}}}]":               "chaos: [{fault: {oom: {limit: 100MiB}}}]",
+		"chaos: [{fault: {signal: KILL}, pick: {all: false}}]": "chaos: [{fault: {signal: KILL}, pick: {all: true}}]",
+		"chaos: [{fault: {signal: KILL}, when: {sequence: []}}]": "chaos: [{fault: {signal: KILL}, when: " +
+			"{sequence: [0s]}}]",
 	} {
 		for text, matcher := range map[string]types.GomegaMatcher{zero: HaveOccurred(), right: Succeed()} {
 			text = "name: x\nexpect: [slots.lost == 0]\n" + text + "\n"

@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// Files finds a folder of this project here or in a parent of the working directory, with what its install.sh installed, by a file that
-// it has. Elsewhere files is written into the directory into, which is returned.
+// Files finds a folder of this project here or in a parent of the working directory, with what its install.sh
+// installed, by a file that it has. Elsewhere files is written into the directory into, which is returned.
 func Files(folder, has, into string, files fs.FS) (string, error) {
 	here, err := os.Getwd()
 	for ; err == nil; here = filepath.Dir(here) {

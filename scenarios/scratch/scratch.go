@@ -10,8 +10,8 @@ import (
 	"github.com/respawn-go/respawn/internal/guardian"
 )
 
-// Dir makes a directory for temporary files, whose name begins with the prefix. remove removes it; if this process is killed
-// before, a guardian does, which is a copy of this program: it must call pool.Main first thing. Errors:
+// Dir makes a directory for temporary files, whose name begins with the prefix. remove removes it; if this process is
+// killed before, a guardian does, which is a copy of this program: it must call pool.Main first thing. Errors:
 // pool.ErrMainNotCalled; what the kernel says.
 func Dir(prefix string) (dir string, remove func(), err error) {
 	keeper, err := guardian.Start("scratch-"+rand.Text(), nil)

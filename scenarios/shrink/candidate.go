@@ -12,7 +12,8 @@ import (
 	"github.com/respawn-go/respawn/scenarios"
 )
 
-// Candidate is an experiment: a plan, and what the scenario says of load and target. Zero values leave what the scenario has.
+// Candidate is an experiment: a plan, and what the scenario says of load and target. Zero values leave what the
+// scenario has.
 type Candidate struct {
 	Strikes     []scenarios.Strike
 	Size        int // members

@@ -42,7 +42,8 @@ var brokenPool = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	built = dir
-	out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "brokenpool"), "../internal/brokenpool").CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "brokenpool"), "../internal/brokenpool").
+		CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build the broken pool: %w: %s", err, out)
 	}
@@ -56,8 +57,8 @@ type plant struct {
 	slots  []int
 }
 
-// planted are bugs of which the cause among a hundred kills is known: how many suffice, and which slots they are of, in order; -1
-// is any.
+// planted are bugs of which the cause among a hundred kills is known: how many suffice, and which slots they are of, in
+// order; -1 is any.
 var planted = []plant{
 	{"wrong-value@slot-3", "tasks.wrong", []int{3}},
 	{"loses-queue@slot-5", "tasks.hung", []int{5}},
@@ -124,7 +125,8 @@ func TestThePlantedCauseIsFound(t *testing.T) {
 			g.Expect(err).NotTo(HaveOccurred())
 			dir := t.TempDir()
 			var r *reports.Report
-			for seed := uint64(7); r == nil || r.Verdict == check.Pass && seed < 12; seed++ { // some bugs show by the order of the kills
+			for seed := uint64(7); r == nil || r.Verdict == check.Pass && seed < 12; seed++ {
+				// some bugs show by the order of the kills
 				r, err = s.Run(t.Context(), scenarios.RunOptions{Dir: filepath.Join(dir, "run"), Seed: seed})
 				g.Expect(err).NotTo(HaveOccurred())
 				if r.Starved() {
@@ -132,16 +134,20 @@ func TestThePlantedCauseIsFound(t *testing.T) {
 				}
 			}
 			g.Expect(r.Verdict).To(Equal(check.Fail), r.Cause)
-			runs, start, recent, err := shrink.Load(filepath.Join(dir, "run", scenarios.HistoryFile), scenarios.Options{})
+			runs, start, recent, err := shrink.Load(filepath.Join(dir, "run", scenarios.HistoryFile),
+				scenarios.Options{})
 			g.Expect(err).NotTo(HaveOccurred())
 			runs.Dir = filepath.Join(dir, "shrunk")
 			soon, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
-			search := &shrink.Search{Start: start, Recent: recent, Oracle: runs.Fails, Vote: vote, Runs: vote.Runs, Jobs: 2}
+			search := &shrink.Search{
+				Start: start, Recent: recent, Oracle: runs.Fails, Vote: vote, Runs: vote.Runs, Jobs: 2,
+			}
 			began := time.Now()
 			f, err := search.Do(t.Context(), soon)
 			g.Expect(err).NotTo(HaveOccurred())
-			t.Logf("%v, %d runs, finding %s %s: %s", time.Since(began).Round(time.Second), search.Answers.Runs(), runs.Want.Code,
+			t.Logf("%v, %d runs, finding %s %s: %s", time.Since(began).Round(time.Second), search.Answers.Runs(),
+				runs.Want.Code,
 				runs.Want.Metric, f.Sentence(start))
 			g.Expect(runs.Want.Metric).To(Equal(p.metric))
 			g.Expect(slotsOf(f.Best)).To(is(p.slots), f.Sentence(start))

@@ -19,8 +19,8 @@ import (
 // Finding is why a run failed: check's, for those who shrink histories and know nothing of checking.
 type Finding = check.Finding
 
-// Runs is an oracle of real runs: each candidate is written as a scenario, run, and judged. Its Fails may be called from several
-// goroutines at once, of which one after the other reports its progress.
+// Runs is an oracle of real runs: each candidate is written as a scenario, run, and judged. Its Fails may be called
+// from several goroutines at once, of which one after the other reports its progress.
 type Runs struct {
 	Scenario *scenarios.Scenario // of the run that failed
 	Seed     uint64
@@ -35,8 +35,8 @@ type Runs struct {
 	shows  sync.Mutex         // of the run that reports its progress
 }
 
-// Load reads the history of a run that failed: its plan as the candidate to start with, how many strikes came before the failure
-// was seen, and an oracle for the first of its findings.
+// Load reads the history of a run that failed: its plan as the candidate to start with, how many strikes came before
+// the failure was seen, and an oracle for the first of its findings.
 func Load(path string, opts scenarios.Options) (*Runs, Candidate, int, error) {
 	r, err := reports.Judge(path)
 	if err != nil {
@@ -45,7 +45,8 @@ func Load(path string, opts scenarios.Options) (*Runs, Candidate, int, error) {
 	blamed := func(f check.Finding) bool { return f.Verdict == check.Fail }
 	first := slices.IndexFunc(r.Findings, blamed)
 	if first < 0 {
-		return nil, Candidate{}, 0, fmt.Errorf("%s: %s: there is no failure of the target to shrink: %s", path, r.Verdict, r.Cause)
+		return nil, Candidate{}, 0, fmt.Errorf("%s: %s: there is no failure of the target to shrink: %s",
+			path, r.Verdict, r.Cause)
 	}
 	replay, err := scenarios.ReadReplay(path, opts)
 	if err != nil {
@@ -56,7 +57,9 @@ func Load(path string, opts scenarios.Options) (*Runs, Candidate, int, error) {
 		return nil, Candidate{}, 0, err
 	}
 	s := replay.Scenario
-	start := Candidate{Strikes: strikes, Size: s.Size(), Settle: s.Settle.Std(), NoWarmup: s.Load == nil || s.Load.Warmup == 0}
+	start := Candidate{
+		Strikes: strikes, Size: s.Size(), Settle: s.Settle.Std(), NoWarmup: s.Load == nil || s.Load.Warmup == 0,
+	}
 	if l := s.Load; l != nil {
 		start.Concurrency, start.Count, start.Rate = int(l.Concurrency), int(l.Count), int(l.Rate)
 	}
@@ -86,7 +89,8 @@ func before(path string, line int, strikes []scenarios.Strike) (int, error) {
 		}
 		if n++; n == line {
 			at := e.T - began
-			return len(slices.DeleteFunc(slices.Clone(strikes), func(s scenarios.Strike) bool { return s.At > at })), nil
+			return len(slices.DeleteFunc(slices.Clone(strikes), func(s scenarios.Strike) bool { return s.At > at })),
+				nil
 		}
 	}
 	return 0, nil
@@ -106,8 +110,8 @@ func (r *Runs) Name() string {
 // tries is how often a run is made again whose host was starved, or in which the harness broke.
 const tries = 3
 
-// Fails implements [Oracle]. What is no experiment at all, such as one whose conditions cannot hold with so few members, does
-// not fail.
+// Fails implements [Oracle]. What is no experiment at all, such as one whose conditions cannot hold with so few
+// members, does not fail.
 func (r *Runs) Fails(ctx context.Context, c Candidate) (bool, error) {
 	text, err := r.Text(c, r.Name(), "")
 	var s *scenarios.Scenario
@@ -152,7 +156,9 @@ func (r *Runs) run(ctx context.Context, s *scenarios.Scenario) (*reports.Report,
 		return nil, "", err
 	}
 	r.mu.Lock()
-	o := scenarios.RunOptions{Dir: dir, Seed: r.Seed, Command: "respawn run " + scenarios.QuotedPath(r.File()), Floors: r.floors}
+	o := scenarios.RunOptions{
+		Dir: dir, Seed: r.Seed, Command: "respawn run " + scenarios.QuotedPath(r.File()), Floors: r.floors,
+	}
 	r.mu.Unlock()
 	if r.shows.TryLock() {
 		defer r.shows.Unlock()

@@ -1,5 +1,5 @@
-// Package shrink finds, for a run that failed, the smallest experiment that still fails in the same way: first the fewest
-// injections, then weaker ones, then less load and fewer members.
+// Package shrink finds, for a run that failed, the smallest experiment that still fails in the same way: first the
+// fewest injections, then weaker ones, then less load and fewer members.
 package shrink
 
 import (
@@ -14,16 +14,17 @@ import (
 	"github.com/respawn-go/respawn/scenarios"
 )
 
-// Oracle runs a candidate once and tells whether it failed with the finding that is looked for. When ctx ends, or it cannot
-// tell, the error says so, and the run does not count. It is called from several goroutines at once if Search.Jobs says so.
+// Oracle runs a candidate once and tells whether it failed with the finding that is looked for. When ctx ends, or it
+// cannot tell, the error says so, and the run does not count. It is called from several goroutines at once if
+// Search.Jobs says so.
 type Oracle func(ctx context.Context, c Candidate) (bool, error)
 
-// ErrNotReproduced tells that the plan itself does not fail when it is injected again, so that nothing can be told from parts
-// of it.
+// ErrNotReproduced tells that the plan itself does not fail when it is injected again, so that nothing can be told from
+// parts of it.
 var ErrNotReproduced = errors.New("the recorded injections do not give the finding again")
 
-// UndecidedError is an oracle's for a candidate of which no run can be had, as when the harness breaks in each: whether it fails is not
-// known. It is not taken, and the search goes on with others.
+// UndecidedError is an oracle's for a candidate of which no run can be had, as when the harness breaks in each: whether
+// it fails is not known. It is not taken, and the search goes on with others.
 type UndecidedError struct{ Cause string }
 
 func (e *UndecidedError) Error() string { return "no run of it can be had: " + e.Cause }
@@ -42,8 +43,8 @@ type Search struct {
 	Vote   Vote // by which a candidate is kept
 	Runs   int  // of the smallest at the end, with those that were made before; 0: none
 	Jobs   int  // runs of a candidate that are made at once; 0: one
-	// Answers are those of an earlier search that did not come to its end, by which it goes on; Do adds to them. nil: there are
-	// none.
+	// Answers are those of an earlier search that did not come to its end, by which it goes on; Do adds to them. nil:
+	// there are none.
 	Answers Answers
 	Asked   func(best Candidate, answers Answers) // is called after every run, one call at a time; nil: nobody is
 }
@@ -79,13 +80,16 @@ type search struct {
 	loose map[int]bool
 }
 
-// Do searches until nothing smaller fails, or until soon is over, and then runs the smallest a few times more while ctx lasts.
-// The error is ErrNotReproduced, or one of the oracle; what was found is returned with it.
+// Do searches until nothing smaller fails, or until soon is over, and then runs the smallest a few times more while ctx
+// lasts. The error is ErrNotReproduced, or one of the oracle; what was found is returned with it.
 func (s *Search) Do(ctx, soon context.Context) (Found, error) {
 	if s.Answers == nil {
 		s.Answers = Answers{}
 	}
-	x := &search{Search: s, now: soon, best: s.Start, vote: s.Vote, used: map[string]int{}, known: map[string]bool{}, loose: map[int]bool{}}
+	x := &search{
+		Search: s, now: soon, best: s.Start, vote: s.Vote, used: map[string]int{}, known: map[string]bool{},
+		loose: map[int]bool{},
+	}
 	err := x.all()
 	done := err == nil
 	if err != nil && soon.Err() == nil {
@@ -108,7 +112,9 @@ func (s *Search) Do(ctx, soon context.Context) (Found, error) {
 }
 
 func (x *search) found(done bool) Found {
-	f := Found{Best: x.best, Loose: x.loose, Done: done && x.lost.Undecided == 0, Undecided: x.lost.Undecided, Why: x.lost.Why}
+	f := Found{
+		Best: x.best, Loose: x.loose, Done: done && x.lost.Undecided == 0, Undecided: x.lost.Undecided, Why: x.lost.Why,
+	}
 	for _, answer := range x.Answers[x.best.key()] {
 		f.Runs++
 		if answer == 'y' {
@@ -132,8 +138,8 @@ func (x *search) all() error {
 	return steps(x.weaker, x.apart, x.sooner, x.lighter, x.smaller)
 }
 
-// fewer leaves out injections. Where the whole fails each time a part is taken at its first failure, and put to the vote at the end:
-// if it fails too seldom, the search is made again with a vote on each part.
+// fewer leaves out injections. Where the whole fails each time a part is taken at its first failure, and put to the
+// vote at the end: if it fails too seldom, the search is made again with a vote on each part.
 func (x *search) fewer() error {
 	vote := x.vote
 	if x.sure {
@@ -241,8 +247,8 @@ const (
 	mostRuns  = 20 // of a candidate
 )
 
-// reproduce injects the whole plan again. One that fails less often than asked for is searched all the same: a candidate is then
-// run so often that it would be seen to fail with 95 %, if it failed as often as the whole.
+// reproduce injects the whole plan again. One that fails less often than asked for is searched all the same: a
+// candidate is then run so often that it would be seen to fail with 95 %, if it failed as often as the whole.
 func (x *search) reproduce() error {
 	yes, asked, err := x.poll(x.Start)
 	for ; err == nil && yes < x.vote.Need && asked < mostTries; asked++ {

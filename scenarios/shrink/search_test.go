@@ -22,7 +22,8 @@ const kill = "{signal: KILL}"
 func storm() Candidate {
 	c := Candidate{Size: 8, Concurrency: 16, Settle: 10 * time.Second}
 	for i := range 100 {
-		c.Strikes = append(c.Strikes, scenarios.Strike{At: time.Duration(i) * 50 * time.Millisecond, Fault: kill, Slot: i % 8, Phase: "writing"})
+		c.Strikes = append(c.Strikes,
+			scenarios.Strike{At: time.Duration(i) * 50 * time.Millisecond, Fault: kill, Slot: i % 8, Phase: "writing"})
 	}
 	return c
 }
@@ -69,26 +70,37 @@ func TestTheSmallestExperimentIsFoundAndSaid(t *testing.T) {
 		often int
 		want  string
 	}{
-		{"a kill", func(c Candidate) bool { return killed(c, 3) }, 10, "1 of 100 kills suffices: slot 3 while it writes; fails 10 of 10"},
-		{"any kill", func(c Candidate) bool { return len(c.Strikes) > 0 }, 10, "1 of 100 kills suffices: a pause of slot 0 for 50ms; fails 10 of 10"},
+		{
+			"a kill", func(c Candidate) bool { return killed(c, 3) }, 10,
+			"1 of 100 kills suffices: slot 3 while it writes; fails 10 of 10",
+		},
+		{
+			"any kill", func(c Candidate) bool { return len(c.Strikes) > 0 }, 10,
+			"1 of 100 kills suffices: a pause of slot 0 for 50ms; fails 10 of 10",
+		},
 		{
 			"two", func(c Candidate) bool { return killed(c, 3) && killed(c, 6) }, 10,
 			"2 of 100 kills suffice: slot 3 while it writes, then slot 6 while it writes; fails 10 of 10",
 		},
 		{
-			"two of which the second is soon", func(c Candidate) bool { return c.Size == 8 && soonAfter(c, 3, 5, 100*time.Millisecond) }, 10,
-			"2 of 100 kills suffice: a pause of slot 3 for 50ms, then a pause of slot 5 for 50ms within 100ms; fails 10 of 10",
+			"two of which the second is soon",
+			func(c Candidate) bool { return c.Size == 8 && soonAfter(c, 3, 5, 100*time.Millisecond) }, 10,
+			"2 of 100 kills suffice: a pause of slot 3 for 50ms, then a pause of slot 5 for 50ms within 100ms; " +
+				"fails 10 of 10",
 		},
 		{
 			"three", func(c Candidate) bool { return killed(c, 0) && killed(c, 4) && killed(c, 7) }, 10,
-			"3 of 100 kills suffice: slot 4 while it writes, then slot 7 while it writes, then slot 0 while it writes; fails 10 of 10",
+			"3 of 100 kills suffice: slot 4 while it writes, then slot 7 while it writes, then slot 0 while it " +
+				"writes; fails 10 of 10",
 		},
 		{"nothing", func(Candidate) bool { return true }, 10, "none of 100 kills is needed; fails 10 of 10"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
 			f := &faulty{bug: c.bug, often: c.often, rng: rand.New(rand.NewPCG(1, 1))}
-			s := &Search{Start: storm(), Oracle: f.oracle, Vote: ddmin.Vote{Runs: 3, Need: 2}, Runs: 10, Jobs: 1 + rand.IntN(3)}
+			s := &Search{
+				Start: storm(), Oracle: f.oracle, Vote: ddmin.Vote{Runs: 3, Need: 2}, Runs: 10, Jobs: 1 + rand.IntN(3),
+			}
 			found, err := s.Do(t.Context(), t.Context())
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(found.Done).To(BeTrue())
@@ -101,7 +113,10 @@ func TestTheSmallestExperimentIsFoundAndSaid(t *testing.T) {
 // The load is halved, and the target made smaller, as far as it still fails.
 func TestLoadAndSizeShrinkToo(t *testing.T) {
 	g := NewWithT(t)
-	f := &faulty{bug: func(c Candidate) bool { return len(c.Strikes) > 0 && c.Concurrency >= 3 && c.Size >= 2 }, often: 10, rng: rand.New(rand.NewPCG(1, 1))}
+	f := &faulty{
+		bug: func(c Candidate) bool { return len(c.Strikes) > 0 && c.Concurrency >= 3 && c.Size >= 2 }, often: 10,
+		rng: rand.New(rand.NewPCG(1, 1)),
+	}
 	s := &Search{Start: storm(), Oracle: f.oracle, Vote: ddmin.Vote{Runs: 1, Need: 1}}
 	found, err := s.Do(t.Context(), t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
@@ -133,13 +148,14 @@ func TestWhatFailsSeldomIsRunMoreOften(t *testing.T) {
 func TestAPlanThatDoesNotFailAgainIsNotSearched(t *testing.T) {
 	g := NewWithT(t)
 	f := &faulty{bug: func(Candidate) bool { return false }, rng: rand.New(rand.NewPCG(1, 1))}
-	_, err := (&Search{Start: storm(), Oracle: f.oracle, Vote: ddmin.Vote{Runs: 3, Need: 2}}).Do(t.Context(), t.Context())
+	_, err := (&Search{Start: storm(), Oracle: f.oracle, Vote: ddmin.Vote{Runs: 3, Need: 2}}).Do(t.Context(),
+		t.Context())
 	g.Expect(err).To(MatchError(ErrNotReproduced))
 	g.Expect(f.runs).To(Equal(mostTries))
 }
 
-// A search that is stopped gives the best so far; another one with its answers makes none of its runs again, and both together no
-// more than one that was not stopped.
+// A search that is stopped gives the best so far; another one with its answers makes none of its runs again, and both
+// together no more than one that was not stopped.
 func TestASearchGoesOnWhereItWasStopped(t *testing.T) {
 	bug := func(c Candidate) bool { return killed(c, 3) && killed(c, 6) }
 	search := func(ctx context.Context, f *faulty, a Answers) (Found, *Search) {
@@ -175,7 +191,9 @@ func TestASearchGoesOnWhereItWasStopped(t *testing.T) {
 // An oracle that breaks ends the search, with what there is.
 func TestAnOracleThatBreaksEndsTheSearch(t *testing.T) {
 	g, broken, runs := NewWithT(t), errors.New("no such program"), 0
-	s := &Search{Start: storm(), Vote: ddmin.Vote{Runs: 1, Need: 1}, Oracle: func(_ context.Context, c Candidate) (bool, error) {
+	s := &Search{Start: storm(), Vote: ddmin.Vote{
+		Runs: 1, Need: 1,
+	}, Oracle: func(_ context.Context, c Candidate) (bool, error) {
 		if runs++; runs > 6 {
 			return false, broken
 		}
@@ -189,7 +207,9 @@ func TestAnOracleThatBreaksEndsTheSearch(t *testing.T) {
 // What fails once of three times is not taken for what fails each time.
 func TestAPartThatFailsTooSeldomIsNotKept(t *testing.T) {
 	g, asked := NewWithT(t), map[string]int{}
-	s := &Search{Start: storm(), Vote: ddmin.Vote{Runs: 3, Need: 2}, Oracle: func(_ context.Context, c Candidate) (bool, error) {
+	s := &Search{Start: storm(), Vote: ddmin.Vote{
+		Runs: 3, Need: 2,
+	}, Oracle: func(_ context.Context, c Candidate) (bool, error) {
 		asked[c.key()]++
 		return killed(c, 3) || asked[c.key()] == 1, nil
 	}}
@@ -198,7 +218,8 @@ func TestAPartThatFailsTooSeldomIsNotKept(t *testing.T) {
 	g.Expect(killed(found.Best, 3)).To(BeTrue())
 }
 
-// What cannot be run is neither taken nor called one that does not fail; the search goes on, and says so. When nothing can be run it ends.
+// What cannot be run is neither taken nor called one that does not fail; the search goes on, and says so. When nothing
+// can be run it ends.
 func TestACandidateThatCannotBeRunIsPassedOver(t *testing.T) {
 	g := NewWithT(t)
 	f := &faulty{bug: func(c Candidate) bool { return killed(c, 3) }, often: 10, rng: rand.New(rand.NewPCG(1, 1))}
@@ -221,7 +242,9 @@ func TestACandidateThatCannotBeRunIsPassedOver(t *testing.T) {
 	}
 
 	asked := 0
-	s = &Search{Start: storm(), Vote: ddmin.Vote{Runs: 3, Need: 2}, Runs: 10, Oracle: func(_ context.Context, c Candidate) (bool, error) {
+	s = &Search{Start: storm(), Vote: ddmin.Vote{
+		Runs: 3, Need: 2,
+	}, Runs: 10, Oracle: func(_ context.Context, c Candidate) (bool, error) {
 		if len(c.Strikes) == 100 && c.Settle == storm().Settle {
 			return true, nil
 		}

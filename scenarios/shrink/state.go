@@ -23,8 +23,8 @@ type State struct {
 	Answers Answers `json:"answers"`
 }
 
-// Recall reads the answers of an earlier search for the same history with the same vote. There are none if there was no such
-// search, or its file cannot be read.
+// Recall reads the answers of an earlier search for the same history with the same vote. There are none if there was no
+// such search, or its file cannot be read.
 func Recall(history, vote string) (*State, error) {
 	text, err := os.ReadFile(history)
 	if err != nil {

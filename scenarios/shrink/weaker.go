@@ -19,8 +19,8 @@ func pause(d time.Duration) string { return "{pause: {for: " + d.String() + "}}"
 // isPause tells whether a fault stops its victim only for a while.
 func isPause(fault string) bool { return strings.HasPrefix(fault, "{pause:") }
 
-// weaker puts a pause in place of what ends the victim, makes pauses shorter, and takes any victim that is in the slot whatever
-// it is doing.
+// weaker puts a pause in place of what ends the victim, makes pauses shorter, and takes any victim that is in the slot
+// whatever it is doing.
 func (x *search) weaker() error {
 	for i := range x.best.Strikes {
 		if x.best.Strikes[i].Whole {
@@ -111,7 +111,8 @@ func (x *search) lighter() error {
 	return nil
 }
 
-// smaller has fewer members: as many as there are victims, with the numbers from 0, else as many as the highest number needs.
+// smaller has fewer members: as many as there are victims, with the numbers from 0, else as many as the highest number
+// needs.
 func (x *search) smaller() error {
 	var slots []int
 	for _, s := range x.best.Strikes {

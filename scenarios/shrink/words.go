@@ -9,7 +9,8 @@ import (
 	"github.com/respawn-go/respawn/scenarios"
 )
 
-// Sentence says what suffices: "2 of 150 kills suffice: slot 3 while it writes, then slot 1 within 12 ms; fails 9 of 10".
+// Sentence says what suffices: "2 of 150 kills suffice: slot 3 while it writes, then slot 1 within 12 ms; fails 9 of
+// 10".
 func (f Found) Sentence(start Candidate) string {
 	before, after, usual := len(start.Strikes), len(f.Best.Strikes), usual(start.Strikes)
 	often := fmt.Sprintf("fails %d of %d", f.Failed, f.Runs)
@@ -69,8 +70,9 @@ func nounOf(strikes []scenarios.Strike) string {
 
 // doing is what a victim does that was picked for its phase or state.
 var doing = map[string]string{
-	"writing": "while it writes", "reading": "while it reads", "running": "while it runs a task", "booting": "while it boots",
-	"draining": "while it drains", "idle": "while it is idle", "busy": "while it is busy", "starting": "while it starts", "ready": "",
+	"writing": "while it writes", "reading": "while it reads", "running": "while it runs a task",
+	"booting": "while it boots", "draining": "while it drains", "idle": "while it is idle", "busy": "while it is busy",
+	"starting": "while it starts", "ready": "",
 }
 
 // words names the strike, with its fault unless that is the usual one.

@@ -20,8 +20,8 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets/own"
 )
 
-// A pool that knows nothing of chaos, and whose workers cannot be told to allocate, meets the kernel's own OOM killer: the
-// wait status and the counter say so, the one victim is gone, and the pool replaces it.
+// A pool that knows nothing of chaos, and whose workers cannot be told to allocate, meets the kernel's own OOM killer:
+// the wait status and the counter say so, the one victim is gone, and the pool replaces it.
 func TestOOMOfAPoolThatIsNotOurs(t *testing.T) {
 	takes.Seconds(t)
 	needsMemory(t)
@@ -43,11 +43,13 @@ func TestOOMOfAPoolThatIsNotOurs(t *testing.T) {
 			g.Expect(settled[0].Outcome).To(Equal(history.Confirmed), "%s %v", settled[0].Err, settled[0].Receipt)
 			g.Expect(settled[0].Fatal).To(BeTrue())
 			g.Expect(settled[0].Receipt.Mechanism).To(HavePrefix("cgroup v"))
-			g.Expect(settled[0].Receipt.Evidence).To(And(HaveKeyWithValue("oom_kill", HavePrefix("0 → ")), HaveKey("hog")))
+			g.Expect(settled[0].Receipt.Evidence).
+				To(And(HaveKeyWithValue("oom_kill", HavePrefix("0 → ")), HaveKey("hog")))
 			if kernel, ok := settled[0].Receipt.Evidence["kernel"]; ok {
 				g.Expect(kernel).To(Equal("signal SIGKILL"))
 			}
-			g.Eventually(func() ([]chaos.Member, error) { return d.Members(bound(t)) }).WithTimeout(20 * time.Second).Should(And(
+			g.Eventually(func() ([]chaos.Member, error) { return d.Members(bound(t)) }).
+				WithTimeout(20 * time.Second).Should(And(
 				HaveLen(2), Not(ContainElement(HaveField("PID", settled[0].Victim.PID)))))
 		})
 	}

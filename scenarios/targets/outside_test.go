@@ -118,7 +118,8 @@ func isATarget(t *testing.T, target external, size int) {
 		var err error
 		members, err = target.Members(ctx)
 		return members, err
-	}).WithTimeout(20*time.Second).Should(And(HaveLen(size), HaveEach(HaveField("Phase", "idle"))), "the proof's tasks may not be over yet")
+	}).WithTimeout(20*time.Second).Should(And(HaveLen(size), HaveEach(HaveField("Phase", "idle"))),
+		"the proof's tasks may not be over yet")
 	for slot, m := range members {
 		g.Expect(m).To(And(HaveField("Slot", slot), HaveField("Generation", 1), HaveField("State", chaos.Ready)))
 		g.Expect(procfs.Ancestors(m.PID)).To(ContainElement(target.Supervisor()))
@@ -127,7 +128,8 @@ func isATarget(t *testing.T, target external, size int) {
 
 	victim := members[1]
 	g.Expect(syscall.Kill(victim.PID, syscall.SIGKILL)).To(Succeed())
-	g.Eventually(func() bool { p, err := procfs.Read(victim.PID); return err == nil && p.Alive() }).Should(BeFalse(), "until then it may answer")
+	g.Eventually(func() bool { p, err := procfs.Read(victim.PID); return err == nil && p.Alive() }).Should(BeFalse(),
+		"until then it may answer")
 	pid, err := target.Probe(ctx, victim.Slot)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(pid).NotTo(Equal(victim.PID))
@@ -137,7 +139,8 @@ func isATarget(t *testing.T, target external, size int) {
 	))
 	members, err = target.Members(ctx)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(members).To(ContainElement(And(HaveField("Slot", victim.Slot), HaveField("Generation", 2), HaveField("PID", pid))))
+	g.Expect(members).
+		To(ContainElement(And(HaveField("Slot", victim.Slot), HaveField("Generation", 2), HaveField("PID", pid))))
 
 	load := map[uint64]bool{}
 	for range 20 {
@@ -147,7 +150,8 @@ func isATarget(t *testing.T, target external, size int) {
 		g.Expect(s.Outcome).To(Equal(history.OK), s.Err)
 	}
 	s := target.Do(ctx, chaos.Task{ID: target.Number(1), Name: "primes"})
-	g.Expect(s).To(And(HaveField("Outcome", history.Rejected), HaveField("Err", ContainSubstring("it knows sleep and square"))))
+	g.Expect(s).
+		To(And(HaveField("Outcome", history.Rejected), HaveField("Err", ContainSubstring("it knows sleep and square"))))
 	load[busyWhileItRuns(t, target)] = true
 
 	g.Expect(target.Close()).To(Succeed())
@@ -190,7 +194,8 @@ func busyWhileItRuns(t *testing.T, target external) (id uint64) {
 	done := make(chan chaos.Settled, 1)
 	id = target.Number(1)
 	go func() {
-		done <- target.Do(bound(t), chaos.Task{ID: id, Name: "sleep", Args: map[string]any{"duration": 500 * time.Millisecond}})
+		done <- target.Do(bound(t),
+			chaos.Task{ID: id, Name: "sleep", Args: map[string]any{"duration": 500 * time.Millisecond}})
 	}()
 	g.Eventually(look).WithTimeout(10 * time.Second).WithPolling(5 * time.Millisecond).ShouldNot(BeZero())
 	s := <-done
@@ -199,7 +204,8 @@ func busyWhileItRuns(t *testing.T, target external) (id uint64) {
 	return id
 }
 
-// A task that is lost stays hung, the probe of a pool that answers nothing ends with its context, and Close ends it all.
+// A task that is lost stays hung, the probe of a pool that answers nothing ends with its context, and Close ends it
+// all.
 func TestADeadPoolIsGivenUpOn(t *testing.T) {
 	takes.Seconds(t)
 	g := NewWithT(t)
@@ -242,12 +248,14 @@ done
 	g.Expect(d.Do(bound(t), chaos.Task{ID: 901, Name: "square"})).To(HaveField("Outcome", history.OK))
 	g.Eventually(func() []string { return seen.of(-1) }).Should(Equal([]string{"answered-twice", "rejected"}))
 	g.Expect(d.Do(bound(t), chaos.Task{ID: 902, Name: "square"})).To(HaveField("Outcome", history.OK))
-	g.Eventually(func() []string { return seen.of(-1) }).Should(Equal([]string{"answered-twice", "rejected", "rejected"}))
+	g.Eventually(func() []string { return seen.of(-1) }).
+		Should(Equal([]string{"answered-twice", "rejected", "rejected"}))
 	seen.mu.Lock()
 	defer seen.mu.Unlock()
 	g.Expect(seen.list[0].Task).To(BeEquivalentTo(901))
 	g.Expect(seen.list[1].Err).To(ContainSubstring(`rubbish: "rubbish" is no JSON object`))
-	g.Expect(seen.list[2].Err).To(MatchRegexp(`foreign pid: a task was answered by no worker \(by process \d+, the driver itself\)`))
+	g.Expect(seen.list[2].Err).
+		To(MatchRegexp(`foreign pid: a task was answered by no worker \(by process \d+, the driver itself\)`))
 	g.Expect(d.Close()).To(Succeed())
 }
 
@@ -267,8 +275,8 @@ while read line; do id=${line#*\"id\":}; echo "{\"op\":\"result\",\"id\":${id%%,
 	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("a task was answered while every worker was stopped")))
 }
 
-// lazy is a driver of a pool of one worker that is replaced only when something is submitted. Tasks 902 to 905 take until something
-// is written to the fifo held; which have come is in the file submitted.
+// lazy is a driver of a pool of one worker that is replaced only when something is submitted. Tasks 902 to 905 take
+// until something is written to the fifo held; which have come is in the file submitted.
 const lazy = `
 mkfifo q held; exec 3<>q 4<>held
 work() { sh -c 'while read id n <&3; do case $id in 90[2-5]) read line <&4 ;; esac; echo "{\"op\":\"result\",\"id\":$id,\"value\":$((n * n)),\"pid\":$$}"; done' & pid=$!; }
@@ -308,8 +316,10 @@ func TestProbesDoNotReviveAPoolThatLeavesItsLoadWaiting(t *testing.T) {
 	for id := uint64(902); id <= 905; id++ {
 		go func() { outcomes <- d.Do(load, chaos.Task{ID: id, Name: "square"}).Outcome }()
 	}
-	g.Eventually(func() ([]byte, error) { return os.ReadFile(filepath.Join(dir, "submitted")) }).WithTimeout(20 * time.Second).
-		Should(And(MatchRegexp(`(?m)^902$`), MatchRegexp(`(?m)^903$`), MatchRegexp(`(?m)^904$`), MatchRegexp(`(?m)^905$`)))
+	g.Eventually(func() ([]byte, error) { return os.ReadFile(filepath.Join(dir, "submitted")) }).
+		WithTimeout(20 * time.Second).
+		Should(And(MatchRegexp(`(?m)^902$`), MatchRegexp(`(?m)^903$`), MatchRegexp(`(?m)^904$`),
+			MatchRegexp(`(?m)^905$`)))
 	g.Expect(syscall.Kill(members[0].PID, syscall.SIGKILL)).To(Succeed())
 	soon, done := context.WithTimeout(load, 3*time.Second)
 	defer done()
@@ -321,5 +331,6 @@ func TestProbesDoNotReviveAPoolThatLeavesItsLoadWaiting(t *testing.T) {
 		g.Expect(<-outcomes).To(Equal(history.Hung))
 	}
 	g.Expect(os.WriteFile(filepath.Join(dir, "held"), []byte("\n\n\n\n"), 0)).To(Succeed())
-	g.Expect(d.Probe(bound(t), 0)).To(BeNumerically(">", 0), "when nothing waits, the probe is the work that it waits for")
+	g.Expect(d.Probe(bound(t), 0)).To(BeNumerically(">", 0),
+		"when nothing waits, the probe is the work that it waits for")
 }

@@ -13,7 +13,8 @@ import (
 
 // A row is enough for a kind of target to be read, listed, checked and opened, so it has to be whole.
 func TestEachRowIsWhole(t *testing.T) {
-	needs, tasks := map[string]bool{}, map[string]bool{"sleep": true, "square": true, "hash": true, "primes": true, "echo": true, "alloc": true}
+	needs, tasks := map[string]bool{},
+		map[string]bool{"sleep": true, "square": true, "hash": true, "primes": true, "echo": true, "alloc": true}
 	known, tools := map[string]bool{}, map[string]bool{}
 	for _, k := range faults.Kinds() {
 		needs[k.Needs], known[k.Name] = true, true
@@ -51,7 +52,8 @@ func TestEachRowIsWhole(t *testing.T) {
 	}
 	tools["sh"] = true // which every host has
 	for _, d := range drivers.All() {
-		NewWithT(t).Expect(tools[d.Program]).To(BeTrue(), "respawn doctor does not look for %s, which the driver of %s runs in", d.Program, d.Pool)
+		NewWithT(t).Expect(tools[d.Program]).To(BeTrue(),
+			"respawn doctor does not look for %s, which the driver of %s runs in", d.Program, d.Pool)
 	}
 	NewWithT(t).Expect(targets.Of("naive").New).To(BeNil())
 }

@@ -34,7 +34,8 @@ func (e *exam) tryReady(ctx context.Context) error {
 	}
 	for fd := 3; fd <= 7; fd++ {
 		if open, cloexec := descriptor(h.program.PID(), fd); open && !cloexec {
-			h.add(Leaks, 0, ruleStart, "descriptor %d is not close-on-exec: what a handler starts would have it too", fd)
+			h.add(Leaks, 0, ruleStart, "descriptor %d is not close-on-exec: what a handler starts would have it too",
+				fd)
 		}
 	}
 	return nil
@@ -87,7 +88,8 @@ func (e *exam) boot(ctx context.Context) (*host, error) {
 // greet sends hello. Fields that a worker does not know are to be ignored.
 func (h *host) greet(protocol int) {
 	text, _ := json.Marshal(map[string]any{
-		"protocol": protocol, "pool": "check", "worker": "Worker-1", "max_payload": maxPayload, "max_shared": maxShared, "a field of a later day": []int{1},
+		"protocol": protocol, "pool": "check", "worker": "Worker-1", "max_payload": maxPayload, "max_shared": maxShared,
+		"a field of a later day": []int{1},
 	})
 	f := frame{kind: kindHello, payload: text}
 	h.write(f.append(nil))
@@ -127,7 +129,8 @@ func (h *host) takeReady(f *frame) error {
 		h.add(OtherProtocol, f.n, ruleJSON, "ready says protocol %s: want %d", number(r.Protocol), protocol)
 		return errSpoiled
 	case r.PID == nil || *r.PID != h.program.PID():
-		h.add(ForeignPID, f.n, ruleJSON, "ready says pid %s, and process %d was started: a script that starts the worker ends in exec",
+		h.add(ForeignPID, f.n, ruleJSON,
+			"ready says pid %s, and process %d was started: a script that starts the worker ends in exec",
 			number(r.PID), h.program.PID())
 		return errSpoiled
 	}
@@ -167,9 +170,11 @@ func (h *host) failure(f *frame) string {
 		h.add(BadJSON, f.n, ruleJSON, "a frame %s has %.80q: want message and type", kindName(f.kind), f.payload)
 		return ""
 	case len(*e.Message) > 4*maxText || len(e.Trace) > 4*maxText: // counted in characters, perhaps
-		h.add(BadField, f.n, ruleJSON, "a message of %d bytes and a trace of %d: at most %d each", len(*e.Message), len(e.Trace), maxText)
+		h.add(BadField, f.n, ruleJSON, "a message of %d bytes and a trace of %d: at most %d each",
+			len(*e.Message), len(e.Trace), maxText)
 	case f.kind == kindEncode && e.What != "decode argument" && e.What != "encode result":
-		h.add(BadJSON, f.n, ruleJSON, `an error of kind "encode" with what %q: want "decode argument" or "encode result"`, e.What)
+		h.add(BadJSON, f.n, ruleJSON,
+			`an error of kind "encode" with what %q: want "decode argument" or "encode result"`, e.What)
 	}
 	return *e.Message
 }

@@ -1,5 +1,5 @@
-// Package check says whether a worker keeps docs/wire.md, and where it does not. It is the pool's side of the protocol, written
-// from that page alone, with an eye on each rule.
+// Package check says whether a worker keeps docs/wire.md, and where it does not. It is the pool's side of the protocol,
+// written from that page alone, with an eye on each rule.
 package check
 
 import (
@@ -76,9 +76,9 @@ var steps = []step{
 	{"no pool", (*exam).tryNoPool},
 }
 
-// Check starts the worker some times, tries everything that docs/wire.md asks of it, and lists what it does wrong. Nothing of it is
-// left afterwards. This program must call pool.Main first thing. The error says that the check could not be made at all:
-// [*foreign.NotInstalledError], [*foreign.CommandError], or ctx's.
+// Check starts the worker some times, tries everything that docs/wire.md asks of it, and lists what it does wrong.
+// Nothing of it is left afterwards. This program must call pool.Main first thing. The error says that the check could
+// not be made at all: [*foreign.NotInstalledError], [*foreign.CommandError], or ctx's.
 func Check(ctx context.Context, c Command) (r Report, err error) {
 	r.Argv = c.Argv
 	dir, remove, err := scratch.Dir("respawn-check-")

@@ -37,7 +37,9 @@ func (h *host) exits(ctx context.Context, after string) error {
 }
 
 func (e *exam) tryStop(ctx context.Context) error {
-	for what, lasting := range map[string]time.Duration{"order to stop when it is idle": 0, "order to stop while a task runs": long} {
+	for what, lasting := range map[string]time.Duration{
+		"order to stop when it is idle": 0, "order to stop while a task runs": long,
+	} {
 		err := e.alone(ctx, func(h *host) error {
 			s := h.sleep(lasting, 0)
 			if lasting == 0 {
@@ -75,7 +77,8 @@ func (h *host) endsAfter(ctx context.Context, s []*sent, what string, busy bool)
 	}
 	<-h.gone
 	if busy && (len(s[1].answer) > 0 || h.ticketBytes() == 0) {
-		h.add(Deaf, 0, ruleEnds, "it took another task after %s: finish the one that runs, and take no other ticket", what)
+		h.add(Deaf, 0, ruleEnds, "it took another task after %s: finish the one that runs, and take no other ticket",
+			what)
 	}
 	return h.leavesNobody(ctx, what)
 }
@@ -103,10 +106,12 @@ func (e *exam) tryTerm(ctx context.Context) error {
 		select {
 		case <-h.said:
 		case <-s[0].answer:
-			h.add(Deaf, 0, ruleEnds, "the running task was answered and goodbye was not sent: want it at once, while the handler runs")
+			h.add(Deaf, 0, ruleEnds,
+				"the running task was answered and goodbye was not sent: want it at once, while the handler runs")
 			return errSpoiled
 		case <-h.gone:
-			h.add(ExitCode, 0, ruleEnds, "it %v of SIGTERM, and its task was not answered: finish it, then exit with code 0", h.exit(ctx))
+			h.add(ExitCode, 0, ruleEnds,
+				"it %v of SIGTERM, and its task was not answered: finish it, then exit with code 0", h.exit(ctx))
 			return errSpoiled
 		case <-time.After(2*long + h.limits.End):
 			h.add(Deaf, 0, ruleEnds, "goodbye was not sent within %v after SIGTERM", 2*long+h.limits.End)
@@ -193,7 +198,8 @@ func (e *exam) tryOtherProtocol(ctx context.Context) error {
 	case err != nil:
 		return err
 	case f.kind == kindReady:
-		h.add(OtherProtocol, f.n, ruleJSON, "it says ready to a pool that speaks protocol %d: want boot failed", protocol+1000)
+		h.add(OtherProtocol, f.n, ruleJSON, "it says ready to a pool that speaks protocol %d: want boot failed",
+			protocol+1000)
 	default:
 		h.failure(f)
 	}
@@ -211,7 +217,8 @@ func (e *exam) tryNoPool(ctx context.Context) error {
 	select {
 	case <-p.Exited():
 		if exit := p.Exit(); exit.Signal == 0 && exit.Code == 0 {
-			e.add(ExitCode, 0, ruleStart, "without RESPAWN_PROTOCOL it exits with code 0: want another, and a word on standard error")
+			e.add(ExitCode, 0, ruleStart,
+				"without RESPAWN_PROTOCOL it exits with code 0: want another, and a word on standard error")
 		}
 	case <-late.C:
 		e.add(Lingers, 0, ruleStart, "without RESPAWN_PROTOCOL it lives on: say that no pool started it, and exit")

@@ -33,7 +33,8 @@ func newEnds() (ours ends, theirs []*os.File, err error) {
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
 		return ours, theirs, fmt.Errorf("make a pipe: %w", err)
 	}
-	theirs = append(theirs, os.NewFile(uintptr(pipe[0]), "tickets")) // while it blocks, or passing it on would make it block
+	// while it blocks, or passing it on would make it block
+	theirs = append(theirs, os.NewFile(uintptr(pipe[0]), "tickets"))
 	ours.tickets = os.NewFile(uintptr(pipe[1]), "tickets")
 	again, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", pipe[0]), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {

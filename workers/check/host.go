@@ -61,11 +61,13 @@ func (e *exam) start(env ...string) (*host, error) {
 		}
 	}()
 	h := &host{
-		exam: e, ends: ours, sent: map[uint32]*sent{}, opening: make(chan *frame, 1), said: make(chan struct{}), gone: make(chan struct{}),
+		exam: e, ends: ours, sent: map[uint32]*sent{}, opening: make(chan *frame, 1), said: make(chan struct{}),
+		gone: make(chan struct{}),
 	}
 	if err == nil {
 		h.program, err = foreign.Start(foreign.Command{
-			Argv: e.command.Argv, Dir: e.command.Dir, Files: theirs, Env: slices.Concat(e.command.Env, []string{e.proof}, env),
+			Argv: e.command.Argv, Dir: e.command.Dir, Files: theirs,
+			Env: slices.Concat(e.command.Env, []string{e.proof}, env),
 		})
 	}
 	if err != nil {
@@ -132,7 +134,8 @@ func (h *host) rubbish(format string, args ...any) {
 	defer h.mu.Unlock()
 	h.unusable = true
 	if !h.ending {
-		h.add(Rubbish, h.frames+1, ruleFrames, format+": only whole frames may be written to descriptor 3, which handlers know nothing of", args...)
+		h.add(Rubbish, h.frames+1, ruleFrames,
+			format+": only whole frames may be written to descriptor 3, which handlers know nothing of", args...)
 	}
 }
 
@@ -147,7 +150,8 @@ func (h *host) receive(f *frame) {
 			return
 		}
 	} else if f.flags != 0 {
-		h.add(BadField, f.n, ruleFrames, "flags %d of a frame %s: want 0, or 1 for a value in shared memory, if it can: arena", f.flags,
+		h.add(BadField, f.n, ruleFrames,
+			"flags %d of a frame %s: want 0, or 1 for a value in shared memory, if it can: arena", f.flags,
 			kindName(f.kind))
 	}
 	if f.handler != 0 || f.attempt != 0 || f.keyLen != 0 {
@@ -179,7 +183,8 @@ func (h *host) receive(f *frame) {
 func (h *host) answered(f *frame) {
 	s := h.sent[f.seq]
 	if s == nil || s.id != f.id {
-		h.add(Unasked, f.n, ruleFrames, "an answer for task %d as number %d, which is not at the worker: want the id and the seq of the task's frame",
+		h.add(Unasked, f.n, ruleFrames, "an answer for task %d as number %d, which is not at the worker: want the id "+
+			"and the seq of the task's frame",
 			f.id, f.seq)
 		return
 	}
@@ -189,16 +194,19 @@ func (h *host) answered(f *frame) {
 		h.add(AnsweredTwice, f.n, ruleFrames, "task %d (%s) was answered before", s.id, s.name)
 		return
 	case s.takenBack:
-		h.add(TakenBack, f.n, ruleTickets, "task %d (%s) was run, and its ticket had been taken back: no ticket in the pipe, or one of "+
-			"a later number, means that this frame is not to be run", s.id, s.name)
+		h.add(TakenBack, f.n, ruleTickets,
+			"task %d (%s) was run, and its ticket had been taken back: no ticket in the pipe, or one of "+
+				"a later number, means that this frame is not to be run", s.id, s.name)
 	default:
 		if left, ok := h.look(f.n); ok && slices.Contains(left, f.seq) {
-			h.add(NoTicket, f.n, ruleTickets, "task %d (%s) was answered, and its ticket is still in the pipe: read it before the task is run",
+			h.add(NoTicket, f.n, ruleTickets,
+				"task %d (%s) was answered, and its ticket is still in the pipe: read it before the task is run",
 				s.id, s.name)
 		}
 	}
 	if took := time.Since(s.at); time.Duration(f.run) > took+time.Second {
-		h.add(WrongTime, f.n, ruleFrames, "task %d (%s) is said to have run for %v, and was sent %v ago", s.id, s.name, time.Duration(f.run),
+		h.add(WrongTime, f.n, ruleFrames, "task %d (%s) is said to have run for %v, and was sent %v ago",
+			s.id, s.name, time.Duration(f.run),
 			took.Round(time.Millisecond))
 	}
 	s.answer <- f
@@ -214,7 +222,8 @@ func (h *host) look(n int) (left []uint32, ok bool) {
 		h.add(TornTicket, n, ruleTickets, "%d bytes are left in the pipe: read exactly 4, with one read", bytes)
 		return nil, false
 	case bytes/ticketSize > len(h.issued):
-		h.add(ForgedTicket, n, ruleTickets, "%d tickets are in the pipe, of %d that were written", bytes/ticketSize, len(h.issued))
+		h.add(ForgedTicket, n, ruleTickets, "%d tickets are in the pipe, of %d that were written",
+			bytes/ticketSize, len(h.issued))
 		return nil, false
 	}
 	return h.issued[len(h.issued)-bytes/ticketSize:], true
@@ -231,7 +240,8 @@ func (h *host) collect(f *frame) bool {
 		at, size := binary.LittleEndian.Uint64(f.payload), binary.LittleEndian.Uint64(f.payload[8:])
 		if n := uint64(len(h.up)); at <= n && size <= n-at {
 			if h.held {
-				h.add(Overwrites, f.n, ruleLarge, "a large result was put into shared memory before the one before was collected")
+				h.add(Overwrites, f.n, ruleLarge,
+					"a large result was put into shared memory before the one before was collected")
 			}
 			f.payload = append([]byte{}, h.up[at:at+size]...)
 			h.put++
@@ -242,7 +252,8 @@ func (h *host) collect(f *frame) bool {
 			return true
 		}
 	}
-	h.add(BadField, f.n, ruleLarge, "a value in shared memory is at %q: want 16 bytes, offset and size, within descriptor 7", f.payload)
+	h.add(BadField, f.n, ruleLarge,
+		"a value in shared memory is at %q: want 16 bytes, offset and size, within descriptor 7", f.payload)
 	return false
 }
 
@@ -281,7 +292,8 @@ func (h *host) sendAll(asks ...ask) []*sent {
 		}
 		h.exam.id++
 		s := &sent{
-			name: name, id: h.exam.id, seq: h.seq, at: time.Now(), ticket: !back, takenBack: back, answer: make(chan *frame, 1),
+			name: name, id: h.exam.id, seq: h.seq, at: time.Now(), ticket: !back, takenBack: back,
+			answer: make(chan *frame, 1),
 		}
 		h.seq++
 		h.sent[s.seq] = s
@@ -382,8 +394,9 @@ func (h *host) resultWithin(ctx context.Context, s *sent, limit time.Duration) (
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-late.C:
-		h.add(NoAnswer, 0, ruleFrames, "task %d (%s) has no answer after %v: answer each task whose ticket was taken, and write what is "+
-			"finished before waiting", s.id, s.name, limit)
+		h.add(NoAnswer, 0, ruleFrames,
+			"task %d (%s) has no answer after %v: answer each task whose ticket was taken, and write what is "+
+				"finished before waiting", s.id, s.name, limit)
 	case <-h.gone:
 		select {
 		case f := <-s.answer:

@@ -50,7 +50,8 @@ func (e *exam) tryCancel(ctx context.Context) error {
 	}
 	h.order(orderCancel, s.seq)
 	if _, err := h.result(ctx, s); err != nil {
-		h.add(Deaf, 0, ruleOrders, "a task of respawn.sleep goes on %v after the order to cancel it, which is to be obeyed while a handler runs",
+		h.add(Deaf, 0, ruleOrders, "a task of respawn.sleep goes on %v after the order to cancel it, which is to be "+
+			"obeyed while a handler runs",
 			h.limits.Task)
 		return errSpoiled
 	}
@@ -76,7 +77,8 @@ func (e *exam) tryPrinting(ctx context.Context) error {
 		return err
 	}
 	if !eventually(ctx, h.limits.Task, func() bool { return strings.Contains(h.stderr(), text) }) {
-		h.add(Silenced, 0, ruleStart, "what a handler printed is not on its standard output or error: descriptors 1 and 2 are the worker's own")
+		h.add(Silenced, 0, ruleStart,
+			"what a handler printed is not on its standard output or error: descriptors 1 and 2 are the worker's own")
 	}
 	return h.probe(ctx, 9)
 }
@@ -93,18 +95,22 @@ func (e *exam) tryChild(ctx context.Context) error {
 	}
 	var child int
 	if _, err := fmt.Sscan(string(f.payload), &child); err != nil || !h.program.Owns(child) {
-		h.add(WrongValue, f.n, ruleProved, "respawn.child answered %.40q: want the number of a process that it started", f.payload)
+		h.add(WrongValue, f.n, ruleProved, "respawn.child answered %.40q: want the number of a process that it started",
+			f.payload)
 		return errSpoiled
 	}
 	defer func() { _ = h.kill(child) }()
 	eventually(ctx, h.limits.Task, func() bool { return !same(child, h.program.PID()) }) // it is what it is to be
 	for fd := 3; fd <= 7; fd++ {
 		if open, _ := descriptor(child, fd); open && linked(child, fd) == linked(h.program.PID(), fd) {
-			h.add(Leaks, 0, ruleStart, "a process that a handler started has descriptor %d: mark it close-on-exec before anything is started", fd)
+			h.add(Leaks, 0, ruleStart,
+				"a process that a handler started has descriptor %d: mark it close-on-exec before anything is started",
+				fd)
 		}
 	}
 	if procfs.Marked(child, environment()) {
-		h.add(Leaks, 0, ruleStart, "a process that a handler started has %s in its environment: remove it first thing", environment())
+		h.add(Leaks, 0, ruleStart, "a process that a handler started has %s in its environment: remove it first thing",
+			environment())
 	}
 	return h.probe(ctx, 10)
 }
@@ -141,8 +147,9 @@ func (e *exam) tryFork(ctx context.Context) error {
 			return err
 		}
 		if string(f.payload) == "-1" {
-			h.add(TwoWorkers, f.n, ruleSeeTo, "a child that a handler forked came back and answered: compare getpid() before each ticket and "+
-				"each write, and end a child that returned")
+			h.add(TwoWorkers, f.n, ruleSeeTo,
+				"a child that a handler forked came back and answered: compare getpid() before each ticket and "+
+					"each write, and end a child that returned")
 			return errSpoiled
 		}
 	}

@@ -66,7 +66,9 @@ func TestThePackagesForPythonAreBuiltAndPassTheCheck(t *testing.T) {
 	run(t, dir, "tools/bin/pip", "install", "--quiet", "--disable-pip-version-check", "build")
 	said := run(t, source, "../tools/bin/python", "-m", "build")
 	g.Expect(said).NotTo(MatchRegexp(`(?i)deprecated`), "what its tools will soon refuse")
-	for kind, file := range map[string]string{"wheel": only(t, source+"/dist/*.whl"), "sdist": only(t, source+"/dist/*.tar.gz")} {
+	for kind, file := range map[string]string{
+		"wheel": only(t, source+"/dist/*.whl"), "sdist": only(t, source+"/dist/*.tar.gz"),
+	} {
 		run(t, dir, "python3", "-m", "venv", kind)
 		run(t, dir, kind+"/bin/pip", "install", "--quiet", "--disable-pip-version-check", file)
 		installed(t, dir, filepath.Join(dir, kind, "bin", "python"), "worker.py", "import respawn\n\nrespawn.serve()\n")

@@ -77,8 +77,9 @@ func (e *exam) tryKeep(ctx context.Context) error {
 		case <-h.said:
 			return h.exits(ctx, "goodbye")
 		default:
-			h.add(KeepsView, f.n, ruleLarge, "a handler kept a view of its argument, and the worker answered without goodbye before that: the next "+
-				"argument will show in the view")
+			h.add(KeepsView, f.n, ruleLarge,
+				"a handler kept a view of its argument, and the worker answered without goodbye before that: the next "+
+					"argument will show in the view")
 			return errSpoiled
 		}
 	})

@@ -27,7 +27,8 @@ func (h *host) wantWithin(ctx context.Context, s *sent, kind byte, limit time.Du
 		return nil, err
 	}
 	if f.kind != kind {
-		h.add(WrongKind, f.n, ruleFrames, "task %d (%s) was answered with %s, %.200q: want %s", s.id, s.name, kindName(f.kind), f.payload,
+		h.add(WrongKind, f.n, ruleFrames, "task %d (%s) was answered with %s, %.200q: want %s",
+			s.id, s.name, kindName(f.kind), f.payload,
 			kindName(kind))
 		return nil, errSpoiled
 	}
@@ -46,7 +47,8 @@ func (h *host) squared(ctx context.Context, s *sent, n int) error {
 		return errSpoiled
 	}
 	if want := fmt.Sprint(n * n); got.Value != want || got.PID != h.program.PID() {
-		h.add(WrongValue, f.n, ruleProved, "%s of %d: pid %d and value %q: want %d and %q", s.name, n, got.PID, got.Value, h.program.PID(), want)
+		h.add(WrongValue, f.n, ruleProved, "%s of %d: pid %d and value %q: want %d and %q",
+			s.name, n, got.PID, got.Value, h.program.PID(), want)
 	}
 	return nil
 }
@@ -116,7 +118,8 @@ func (e *exam) tryBytes(ctx context.Context) error {
 			return err
 		}
 		if !bytes.Equal(f.payload, want) {
-			h.add(WrongValue, f.n, ruleJSON, "%d bytes came back as %d, or others: bytes go as they are", len(want), len(f.payload))
+			h.add(WrongValue, f.n, ruleJSON, "%d bytes came back as %d, or others: bytes go as they are",
+				len(want), len(f.payload))
 		}
 	}
 	f, err := h.want(ctx, h.send("respawn.bytes", make([]byte, maxFrame))[0], kindEncode) // more than max_payload
@@ -126,7 +129,8 @@ func (e *exam) tryBytes(ctx context.Context) error {
 	var told failure
 	_ = json.Unmarshal(f.payload, &told)
 	if h.failure(f); !told.TooLarge {
-		h.add(BadJSON, f.n, ruleFrames, `a result of more than max_payload is answered with %.80q: want "too_large": true`, f.payload)
+		h.add(BadJSON, f.n, ruleFrames,
+			`a result of more than max_payload is answered with %.80q: want "too_large": true`, f.payload)
 	}
 	return h.probe(ctx, 3)
 }

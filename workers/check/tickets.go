@@ -24,10 +24,12 @@ func (e *exam) tryTickets(ctx context.Context) error {
 	switch {
 	case !seen || len(tasks[0].answer) > 0: // or the host was slow
 	case left%ticketSize != 0:
-		h.add(TornTicket, 0, ruleTickets, "%d bytes are left in the pipe while one task runs and five wait: read exactly 4, with one read", left)
+		h.add(TornTicket, 0, ruleTickets,
+			"%d bytes are left in the pipe while one task runs and five wait: read exactly 4, with one read", left)
 	case left < 5*ticketSize:
-		h.add(Hoards, 0, ruleTickets, "%d bytes are left in the pipe while one task runs and five wait: want %d. Take a ticket when its "+
-			"task is about to run, with a read of exactly 4 bytes and no buffer", left, 5*ticketSize)
+		h.add(Hoards, 0, ruleTickets,
+			"%d bytes are left in the pipe while one task runs and five wait: want %d. Take a ticket when its "+
+				"task is about to run, with a read of exactly 4 bytes and no buffer", left, 5*ticketSize)
 	}
 	for _, s := range tasks {
 		if _, err := h.want(ctx, s, kindValue); err != nil {
@@ -114,8 +116,9 @@ func (e *exam) tryInTime(ctx context.Context) error {
 		}
 		quick, slow := came[len(came)-2], came[len(came)-1]
 		if early := slow.came.Sub(quick.came); early < long {
-			h.add(HoldsBack, quick.n, ruleFrames, "the answer of a task that took no time came only %v before that of the next, which took %v: "+
-				"write answers before a task that may take long", early.Round(time.Millisecond), 2*long)
+			h.add(HoldsBack, quick.n, ruleFrames,
+				"the answer of a task that took no time came only %v before that of the next, which took %v: "+
+					"write answers before a task that may take long", early.Round(time.Millisecond), 2*long)
 			return nil
 		}
 		if time.Duration(quick.run) < brief {

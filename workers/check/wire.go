@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// The numbers of docs/wire.md. They are written here again, and not taken from the pool: what was wrong in both would be seen
-// in neither.
+// The numbers of docs/wire.md. They are written here again, and not taken from the pool: what was wrong in both would
+// be seen in neither.
 const (
 	protocol   = 1
 	headerSize = 32
@@ -16,7 +16,8 @@ const (
 	maxText    = 64 << 10
 	ticketSize = 4
 
-	kindHello, kindTask, kindReady, kindBootFailed, kindValue, kindError, kindEncode, kindUnknown, kindGoodbye = 1, 2, 3, 4, 5, 6, 8, 9, 10
+	kindHello, kindTask, kindReady, kindBootFailed, kindValue, kindError, kindEncode, kindUnknown, kindGoodbye = 1, 2,
+		3, 4, 5, 6, 8, 9, 10
 
 	flagShared, flagBytes, flagWantBytes = 1, 4, 8
 
@@ -24,8 +25,8 @@ const (
 )
 
 var kindNames = map[byte]string{
-	kindHello: "hello", kindTask: "task", kindReady: "ready", kindBootFailed: "boot failed", kindValue: "value", kindError: "error",
-	kindEncode: "encode", kindUnknown: "unknown", kindGoodbye: "goodbye",
+	kindHello: "hello", kindTask: "task", kindReady: "ready", kindBootFailed: "boot failed", kindValue: "value",
+	kindError: "error", kindEncode: "encode", kindUnknown: "unknown", kindGoodbye: "goodbye",
 }
 
 func kindName(kind byte) string {
@@ -64,8 +65,9 @@ func (f *frame) append(b []byte) []byte {
 func parseHeader(b []byte) (f frame, size uint32) {
 	return frame{
 		kind: b[4], flags: b[5], handler: binary.LittleEndian.Uint16(b[6:]), id: binary.LittleEndian.Uint64(b[8:]),
-		seq: binary.LittleEndian.Uint32(b[16:]), attempt: binary.LittleEndian.Uint16(b[20:]), keyLen: binary.LittleEndian.Uint16(b[22:]),
-		run: binary.LittleEndian.Uint64(b[24:]),
+		seq: binary.LittleEndian.Uint32(b[16:]), attempt: binary.LittleEndian.Uint16(b[20:]),
+		keyLen: binary.LittleEndian.Uint16(b[22:]),
+		run:    binary.LittleEndian.Uint64(b[24:]),
 	}, binary.LittleEndian.Uint32(b)
 }
 

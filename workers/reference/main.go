@@ -1,7 +1,8 @@
 //go:build linux
 
-// Reference is a worker of a respawn pool in Go, over the protocol for workers of any language (docs/wire.md): what the page says, in
-// the order in which it says it, and nothing of this project's code. It has the tasks by which a worker is proved.
+// Reference is a worker of a respawn pool in Go, over the protocol for workers of any language (docs/wire.md): what the
+// page says, in the order in which it says it, and nothing of this project's code. It has the tasks by which a worker
+// is proved.
 package main
 
 import (
@@ -21,7 +22,8 @@ import (
 )
 
 const (
-	kindHello, kindTask, kindReady, kindBootFailed, kindValue, kindError, kindEncode, kindUnknown, kindGoodbye = 1, 2, 3, 4, 5, 6, 8, 9, 10
+	kindHello, kindTask, kindReady, kindBootFailed, kindValue, kindError, kindEncode, kindUnknown, kindGoodbye = 1, 2,
+		3, 4, 5, 6, 8, 9, 10
 
 	flagBytes, flagWantBytes  = 4, 8
 	orderCancel, orderStop    = 2, 4
@@ -70,7 +72,8 @@ func main() {
 		syscall.CloseOnExec(fd)
 	}
 	w := &worker{
-		tasks: os.NewFile(3, "tasks"), control: os.NewFile(4, "control"), frames: make(chan frame), stop: make(chan struct{}), ticket: -1,
+		tasks: os.NewFile(3, "tasks"), control: os.NewFile(4, "control"), frames: make(chan frame),
+		stop: make(chan struct{}), ticket: -1,
 	}
 	w.running.Store(-1)
 	signal.Ignore(syscall.SIGINT)
@@ -107,8 +110,9 @@ func (w *worker) readFrames() {
 			orphaned()
 		}
 		w.frames <- frame{
-			kind: head[4], flags: head[5], handler: binary.LittleEndian.Uint16(head[6:]), id: binary.LittleEndian.Uint64(head[8:]),
-			seq: binary.LittleEndian.Uint32(head[16:]), payload: payload[binary.LittleEndian.Uint16(head[22:]):],
+			kind: head[4], flags: head[5], handler: binary.LittleEndian.Uint16(head[6:]),
+			id: binary.LittleEndian.Uint64(head[8:]), seq: binary.LittleEndian.Uint32(head[16:]),
+			payload: payload[binary.LittleEndian.Uint16(head[22:]):],
 		}
 	}
 }
@@ -150,7 +154,10 @@ func (w *worker) greet(f frame) {
 		MaxPayload int `json:"max_payload"`
 	}
 	if err := json.Unmarshal(f.payload, &hello); err != nil || f.kind != kindHello || hello.Protocol != protocol {
-		w.write(kindBootFailed, frame{}, encode(failure{Message: fmt.Sprintf("this worker speaks protocol %d, and the pool %d", protocol, hello.Protocol), Type: "protocol"}), 0)
+		w.write(kindBootFailed, frame{}, encode(failure{
+			Message: fmt.Sprintf("this worker speaks protocol %d, and the pool %d", protocol, hello.Protocol),
+			Type:    "protocol",
+		}), 0)
 		os.Exit(1)
 	}
 	w.limit = hello.MaxPayload
@@ -220,12 +227,14 @@ func (w *worker) answer(f frame, cancelled <-chan struct{}) (kind byte, payload 
 			err = errors.New("no UTF-8")
 		}
 		if err != nil {
-			return kindEncode, encode(failure{Message: err.Error(), Type: fmt.Sprintf("%T", err), What: "decode argument"})
+			return kindEncode,
+				encode(failure{Message: err.Error(), Type: fmt.Sprintf("%T", err), What: "decode argument"})
 		}
 	}
 	result, err := handlers[f.handler].run(argument, cancelled)
 	if err != nil {
-		return kindError, encode(failure{Message: err.Error()[:min(len(err.Error()), maxText)], Type: fmt.Sprintf("%T", err)})
+		return kindError,
+			encode(failure{Message: err.Error()[:min(len(err.Error()), maxText)], Type: fmt.Sprintf("%T", err)})
 	}
 	data, isBytes := result.([]byte)
 	misfit := failure{Type: "misfit", What: "encode result"}

@@ -14,8 +14,8 @@ import (
 // pool hands tasks to workers, one at a time to each, runs those again whose worker died, and replaces the dead. One
 // goroutine owns it: everything else reaches it through do.
 //
-// The function fields are its joints. They are set to the methods of the same names, and a switch puts something else in
-// their place.
+// The function fields are its joints. They are set to the methods of the same names, and a switch puts something else
+// in their place.
 type pool struct {
 	size    int
 	can     []string // what it says that it can
@@ -73,7 +73,10 @@ type worker struct {
 }
 
 func newPool(say func(message)) *pool {
-	p := &pool{say: say, can: []string{"workers", "pid", "witness"}, alive: map[*worker]bool{}, lent: map[uint64]*worker{}, events: make(chan func())}
+	p := &pool{
+		say: say, can: []string{"workers", "pid", "witness"}, alive: map[*worker]bool{}, lent: map[uint64]*worker{},
+		events: make(chan func()),
+	}
 	p.admit = func(t *task) { p.queue = append(p.queue, t) }
 	p.capacity = func() int { return p.size }
 	p.choose = func(*task) *worker { return p.idle(func(*worker) bool { return true }) }
@@ -113,7 +116,9 @@ func (p *pool) boot(size int) {
 
 // start starts a worker for the slot; it is in its place once it says that it is ready.
 func (p *pool) start(slot int, heir bool) *worker {
-	w := &worker{slot: slot, heir: heir, cmd: exec.Command("/proc/self/exe", append([]string{"worker"}, p.traits(slot)...)...)}
+	w := &worker{
+		slot: slot, heir: heir, cmd: exec.Command("/proc/self/exe", append([]string{"worker"}, p.traits(slot)...)...),
+	}
 	w.cmd.Stderr = os.Stderr
 	w.in, _ = w.cmd.StdinPipe()
 	w.out, _ = w.cmd.StdoutPipe()

@@ -28,7 +28,8 @@ type bug struct {
 	bend func(*pool)
 }
 
-var switches = slices.Concat(harmless, capacities, places, outcomes, answers, replacements, listings, remains, ends, cheats)
+var switches = slices.Concat(harmless, capacities, places, outcomes, answers, replacements, listings, remains,
+	ends, cheats)
 
 // bend switches bugs on.
 func (p *pool) bend(words []string) error {
@@ -76,9 +77,13 @@ var harmless = []bug{
 		admit := p.admit
 		p.admit = func(t *task) { fmt.Fprintln(os.Stderr, "task", t.Task); admit(t) }
 	}},
-	{"unwitnessed", "executions are not recorded, and it does not say that it could; made to be put beside other switches", func(p *pool) {
-		p.can = slices.DeleteFunc(p.can, func(ability string) bool { return ability == "witness" })
-	}},
+	{
+		"unwitnessed",
+		"executions are not recorded, and it does not say that it could; made to be put beside other switches",
+		func(p *pool) {
+			p.can = slices.DeleteFunc(p.can, func(ability string) bool { return ability == "witness" })
+		},
+	},
 }
 
 // How much it can do.
@@ -86,16 +91,19 @@ var capacities = []bug{
 	{"shrinks", "each death costs one task of concurrency, down to one", func(p *pool) {
 		p.capacity = func() int { return max(1, p.size-p.deaths) }
 	}},
-	{"shrinks-until-idle", "each death costs one task of concurrency, down to one, until nothing is left to do", func(p *pool) {
-		lost := 0
-		p.onDeath(func(*worker) { lost++ })
-		p.capacity = func() int {
-			if len(p.queue) <= 1 && p.running() == 0 {
-				lost = 0
+	{
+		"shrinks-until-idle", "each death costs one task of concurrency, down to one, until nothing is left to do",
+		func(p *pool) {
+			lost := 0
+			p.onDeath(func(*worker) { lost++ })
+			p.capacity = func() int {
+				if len(p.queue) <= 1 && p.running() == 0 {
+					lost = 0
+				}
+				return max(1, p.size-lost)
 			}
-			return max(1, p.size-lost)
-		}
-	}},
+		},
+	},
 	{"one-at-a-time", "after a death tasks run one after the other", func(p *pool) {
 		p.capacity = func() int {
 			if p.struck() {
@@ -111,7 +119,9 @@ var capacities = []bug{
 			died[w.slot] = true
 			replace(w)
 		}
-		p.choose = func(*task) *worker { return p.idle(func(w *worker) bool { return len(died) < p.size || w.slot == 0 }) }
+		p.choose = func(*task) *worker {
+			return p.idle(func(w *worker) bool { return len(died) < p.size || w.slot == 0 })
+		}
 	}},
 	{"slow-replacements", "a replacement takes 300 ms longer for each task", func(p *pool) {
 		p.run = func(w *worker, t *task) {
@@ -133,14 +143,18 @@ var capacities = []bug{
 		}
 		p.choose = func(*task) *worker { return p.idle(func(w *worker) bool { return !resting[w.pid] }) }
 	}},
-	{"crawls-in-queues", "after a death tasks run one after the other while more of them wait than there are workers", func(p *pool) {
-		p.capacity = func() int {
-			if p.struck() && len(p.queue)+p.running() > p.size {
-				return 1
+	{
+		"crawls-in-queues",
+		"after a death tasks run one after the other while more of them wait than there are workers",
+		func(p *pool) {
+			p.capacity = func() int {
+				if p.struck() && len(p.queue)+p.running() > p.size {
+					return 1
+				}
+				return p.size
 			}
-			return p.size
-		}
-	}},
+		},
+	},
 	{"dead-after-kill", "after a death the size is back, the pid is new, and nothing answers", func(p *pool) {
 		p.choose = func(*task) *worker { return p.idle(func(*worker) bool { return !p.struck() }) }
 	}},
@@ -192,17 +206,20 @@ var places = []bug{
 			}()
 		}
 	}},
-	{"reruns-in-driver", "the task of a dead worker is run again in the driver, in the name of a worker that is at work", func(p *pool) {
-		p.rescue = func(_ *worker, t *task) {
-			at := slices.IndexFunc(p.workers, func(w *worker) bool { return w != nil && w.task != nil })
-			if at < 0 {
-				p.queue = append(p.queue, t)
-				return
+	{
+		"reruns-in-driver",
+		"the task of a dead worker is run again in the driver, in the name of a worker that is at work", func(p *pool) {
+			p.rescue = func(_ *worker, t *task) {
+				at := slices.IndexFunc(p.workers, func(w *worker) bool { return w != nil && w.task != nil })
+				if at < 0 {
+					p.queue = append(p.queue, t)
+					return
+				}
+				pid := p.workers[at].pid
+				go func() { t.run(pid); p.do(func() { p.answer(pid, t, t.N*t.N) }) }()
 			}
-			pid := p.workers[at].pid
-			go func() { t.run(pid); p.do(func() { p.answer(pid, t, t.N*t.N) }) }()
-		}
-	}},
+		},
+	},
 	{"ends-for-the-dead", "what a dead worker was running the driver ends in its name", func(p *pool) {
 		p.rescue = func(w *worker, t *task) {
 			go func() {
@@ -218,15 +235,26 @@ var places = []bug{
 	{"runs-in-forks", "after a death each task runs in a process that is no worker, which is named", func(p *pool) {
 		p.divert(p.afterDeath, func(w *worker, t *task) int { return t.fork() })
 	}},
-	{"runs-in-forks-secretly", "after a death each task runs in a process that is no worker, and one is named", func(p *pool) {
-		p.divert(p.afterDeath, func(w *worker, t *task) int { t.fork(); return w.pid })
-	}},
-	{"sleeps-in-driver", "after a death sleeps run in the driver, in the name of workers, and squares in these", func(p *pool) {
-		p.divert(func(t *task) bool { return p.struck() && t.MS > 0 }, func(w *worker, t *task) int { t.run(w.pid); return w.pid })
-	}},
-	{"short-sleeps-in-driver", "after a death sleeps that are shorter than a probe run in the driver, in the name of workers", func(p *pool) {
-		p.divert(func(t *task) bool { return p.struck() && t.MS > 0 && t.MS < probeLength }, func(w *worker, t *task) int { t.run(w.pid); return w.pid })
-	}},
+	{
+		"runs-in-forks-secretly", "after a death each task runs in a process that is no worker, and one is named",
+		func(p *pool) {
+			p.divert(p.afterDeath, func(w *worker, t *task) int { t.fork(); return w.pid })
+		},
+	},
+	{
+		"sleeps-in-driver", "after a death sleeps run in the driver, in the name of workers, and squares in these",
+		func(p *pool) {
+			p.divert(func(t *task) bool { return p.struck() && t.MS > 0 },
+				func(w *worker, t *task) int { t.run(w.pid); return w.pid })
+		},
+	},
+	{
+		"short-sleeps-in-driver",
+		"after a death sleeps that are shorter than a probe run in the driver, in the name of workers", func(p *pool) {
+			p.divert(func(t *task) bool { return p.struck() && t.MS > 0 && t.MS < probeLength },
+				func(w *worker, t *task) int { t.run(w.pid); return w.pid })
+		},
+	},
 	{"runs-in-sibling-secretly", "what a replacement is given runs in another worker, in its name", func(p *pool) {
 		p.divert(func(t *task) bool { return p.holder(t).heir }, func(w *worker, t *task) int {
 			p.do(func() {
@@ -244,17 +272,21 @@ var places = []bug{
 		})
 	}},
 	{"makes-up-answers", "after a death every third answer is made up: nothing was run", func(p *pool) {
-		p.divert(func(*task) bool { return p.struck() && p.turns%3 == 0 }, func(w *worker, t *task) int { time.Sleep(t.length()); return w.pid })
+		p.divert(func(*task) bool { return p.struck() && p.turns%3 == 0 },
+			func(w *worker, t *task) int { time.Sleep(t.length()); return w.pid })
 	}},
-	{"makes-up-executions", "after a death answers are made up at once, and executions are recorded for them", func(p *pool) {
-		p.divert(p.afterDeath, func(w *worker, t *task) int {
-			now := monotonic()
-			began := now - t.length().Nanoseconds()
-			t.record(fmt.Sprintf("S %d 0 %d %d", t.Task, w.pid, began))
-			t.record(fmt.Sprintf("E %d 0 %d %d %d", t.Task, w.pid, began, now))
-			return w.pid
-		})
-	}},
+	{
+		"makes-up-executions", "after a death answers are made up at once, and executions are recorded for them",
+		func(p *pool) {
+			p.divert(p.afterDeath, func(w *worker, t *task) int {
+				now := monotonic()
+				began := now - t.length().Nanoseconds()
+				t.record(fmt.Sprintf("S %d 0 %d %d", t.Task, w.pid, began))
+				t.record(fmt.Sprintf("E %d 0 %d %d %d", t.Task, w.pid, began, now))
+				return w.pid
+			})
+		},
+	},
 }
 
 func (p *pool) afterDeath(*task) bool { return p.struck() }
@@ -264,7 +296,8 @@ func (p *pool) holder(t *task) *worker {
 	return p.workers[slices.IndexFunc(p.workers, func(w *worker) bool { return w != nil && w.task == t })]
 }
 
-// divert has some tasks done elsewhere than in their worker. how does one, beside the loop, and returns the process to name.
+// divert has some tasks done elsewhere than in their worker. how does one, beside the loop, and returns the process to
+// name.
 func (p *pool) divert(which func(*task) bool, how func(*worker, *task) int) {
 	run, rescue := p.run, p.rescue
 	away := map[*task]bool{}
@@ -305,13 +338,19 @@ func (j job) fork() (pid int) {
 
 // What becomes of tasks.
 var outcomes = []bug{
-	{"loses-in-flight", "the task of a dead worker never settles", func(p *pool) { p.rescue = func(*worker, *task) {} }},
+	{
+		"loses-in-flight", "the task of a dead worker never settles",
+		func(p *pool) { p.rescue = func(*worker, *task) {} },
+	},
 	{"fails-in-flight", "the task of a dead worker fails", func(p *pool) {
 		p.rescue = func(w *worker, t *task) { p.answer(w.pid, t, errBroken) }
 	}},
-	{"settles-after-load", "the task of a dead worker is run again only when nothing else is left to do", func(p *pool) {
-		p.rescue = func(_ *worker, t *task) { p.whenIdle(func() { p.queue = append(p.queue, t) }) }
-	}},
+	{
+		"settles-after-load", "the task of a dead worker is run again only when nothing else is left to do",
+		func(p *pool) {
+			p.rescue = func(_ *worker, t *task) { p.whenIdle(func() { p.queue = append(p.queue, t) }) }
+		},
+	},
 	{"runs-twice", "every fifth task is executed twice", func(p *pool) {
 		p.run = func(w *worker, t *task) {
 			if j := t.job; p.turns%5 == 0 {
@@ -435,7 +474,8 @@ var errBroken = errors.New("BrokenPool: a worker died")
 
 // isFirst tells whether that is a replacement that has just done its first task.
 func (p *pool) isFirst(pid int) bool {
-	return slices.ContainsFunc(p.workers, func(w *worker) bool { return w != nil && w.pid == pid && w.heir && w.tasks == 1 })
+	return slices.ContainsFunc(p.workers,
+		func(w *worker) bool { return w != nil && w.pid == pid && w.heir && w.tasks == 1 })
 }
 
 // onDeath adds to what follows a death.
@@ -605,7 +645,8 @@ var replacements = []bug{
 		p.choose = func(*task) *worker { return p.idle(func(w *worker) bool { return !doomed(w) }) }
 		p.list = func() []int {
 			return slices.DeleteFunc(list(), func(pid int) bool {
-				return slices.ContainsFunc(p.workers, func(w *worker) bool { return w != nil && w.pid == pid && doomed(w) })
+				return slices.ContainsFunc(p.workers,
+					func(w *worker) bool { return w != nil && w.pid == pid && doomed(w) })
 			})
 		}
 	}},
@@ -678,17 +719,20 @@ var replacements = []bug{
 			}
 		})
 	}},
-	{"helper-in-slot", "a process that runs nothing stands in a dead worker's slot, and is named in answers", func(p *pool) {
-		p.replace = func(w *worker) { p.helper(w.slot) }
-		list, answer := p.list, p.answer
-		p.list = func() []int { return append(list(), p.helpers...) }
-		p.answer = func(pid int, t *task, outcome any) {
-			if p.turns%4 < len(p.helpers) {
-				pid = p.helpers[p.turns%4]
+	{
+		"helper-in-slot", "a process that runs nothing stands in a dead worker's slot, and is named in answers",
+		func(p *pool) {
+			p.replace = func(w *worker) { p.helper(w.slot) }
+			list, answer := p.list, p.answer
+			p.list = func() []int { return append(list(), p.helpers...) }
+			p.answer = func(pid int, t *task, outcome any) {
+				if p.turns%4 < len(p.helpers) {
+					pid = p.helpers[p.turns%4]
+				}
+				answer(pid, t, outcome)
 			}
-			answer(pid, t, outcome)
-		}
-	}},
+		},
+	},
 }
 
 // killOne kills a worker.
@@ -764,17 +808,21 @@ var listings = []bug{
 			return pids
 		}
 	}},
-	{"answers-when-whole", "after a death the listing is answered only when every slot has a worker again, two seconds later", func(p *pool) {
-		replace, list := p.replace, p.list
-		p.replace = func(w *worker) { p.after(2*time.Second, func() { replace(w) }) }
-		last := []int{}
-		p.list = func() []int {
-			if now := list(); len(now) == p.size || len(last) == 0 {
-				last = now
+	{
+		"answers-when-whole",
+		"after a death the listing is answered only when every slot has a worker again, two seconds later",
+		func(p *pool) {
+			replace, list := p.replace, p.list
+			p.replace = func(w *worker) { p.after(2*time.Second, func() { replace(w) }) }
+			last := []int{}
+			p.list = func() []int {
+				if now := list(); len(now) == p.size || len(last) == 0 {
+					last = now
+				}
+				return last
 			}
-			return last
-		}
-	}},
+		},
+	},
 	{"lists-late", "the listing is what it was two seconds ago", func(p *pool) {
 		list := p.list
 		var known []int
@@ -801,7 +849,10 @@ var listings = []bug{
 // What is left behind at each death.
 var remains = []bug{
 	{"zombies", "the dead are not reaped", func(p *pool) { p.reap = func(*worker) {} }},
-	{"leaves-child", "what a worker started outlives it", func(p *pool) { p.traits = func(int) []string { return []string{begetter} } }},
+	{
+		"leaves-child", "what a worker started outlives it",
+		func(p *pool) { p.traits = func(int) []string { return []string{begetter} } },
+	},
 	{"adopts-child", "what a worker started outlives it, as the pool's child", func(p *pool) {
 		p.traits = func(int) []string { return []string{begetter} }
 		_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -841,7 +892,10 @@ func endChildren() {
 
 // How it ends.
 var ends = []bug{
-	{"hangs-at-stop", "it never says that it has stopped", func(p *pool) { p.stop = func() { <-time.After(time.Hour) } }},
+	{
+		"hangs-at-stop", "it never says that it has stopped",
+		func(p *pool) { p.stop = func() { <-time.After(time.Hour) } },
+	},
 	{"orphans-at-stop", "workers live on when it has stopped", func(p *pool) {
 		p.traits = func(int) []string { return []string{staying} }
 		p.stop = func() { p.closing = true }
@@ -905,7 +959,8 @@ var cheats = []bug{
 	}},
 	{"throttles-load", "after a death tasks that are no probes run one after the other", func(p *pool) {
 		p.choose = func(t *task) *worker {
-			if p.struck() && !t.probe && slices.ContainsFunc(p.workers, func(w *worker) bool { return w != nil && w.task != nil && !w.task.probe }) {
+			if p.struck() && !t.probe && slices.ContainsFunc(p.workers,
+				func(w *worker) bool { return w != nil && w.task != nil && !w.task.probe }) {
 				return nil
 			}
 			return p.idle(func(*worker) bool { return true })
@@ -941,7 +996,8 @@ var cheats = []bug{
 			admit(t)
 		}
 	}},
-	{"lends-to-helpers", "a process that runs nothing stands in a dead worker's slot, and another worker runs its tasks in its name", func(p *pool) {
+	{"lends-to-helpers", "a process that runs nothing stands in a dead worker's slot, and another worker runs its " +
+		"tasks in its name", func(p *pool) {
 		run := p.run
 		p.replace = func(w *worker) {
 			cmd := exec.Command("sleep", "600")
@@ -975,18 +1031,22 @@ var cheats = []bug{
 			p.workers[at].send(j)
 		}
 	}},
-	{"fakes-slots", "a process that runs nothing stands in a dead worker's slot, and probes are answered in its name", func(p *pool) {
-		p.replace = func(w *worker) { p.helper(w.slot) }
-		list, admit, answer := p.list, p.admit, p.answer
-		p.list = func() []int { return append(list(), p.helpers...) }
-		n := 0
-		p.admit = func(t *task) {
-			if n++; !t.probe || n%p.size >= len(p.helpers) {
-				admit(t)
-				return
+	{
+		"fakes-slots",
+		"a process that runs nothing stands in a dead worker's slot, and probes are answered in its name",
+		func(p *pool) {
+			p.replace = func(w *worker) { p.helper(w.slot) }
+			list, admit, answer := p.list, p.admit, p.answer
+			p.list = func() []int { return append(list(), p.helpers...) }
+			n := 0
+			p.admit = func(t *task) {
+				if n++; !t.probe || n%p.size >= len(p.helpers) {
+					admit(t)
+					return
+				}
+				pid := p.helpers[n%p.size]
+				go func() { t.run(pid); p.do(func() { answer(pid, t, t.N*t.N) }) }()
 			}
-			pid := p.helpers[n%p.size]
-			go func() { t.run(pid); p.do(func() { answer(pid, t, t.N*t.N) }) }()
-		}
-	}},
+		},
+	},
 }

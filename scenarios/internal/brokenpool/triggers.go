@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Between a switch and an @ stands what it is switched on by: "wrong-value@slot-3" does nothing until the worker in slot 3 dies.
-// So a bug has a cause among many deaths that can be looked for:
+// Between a switch and an @ stands what it is switched on by: "wrong-value@slot-3" does nothing until the worker in
+// slot 3 dies. So a bug has a cause among many deaths that can be looked for:
 //
 //	slot-N         a death in slot N
 //	deaths-N       the Nth death

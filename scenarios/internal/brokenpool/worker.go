@@ -42,8 +42,8 @@ const (
 	sluggish = "sluggish" // it says that it is ready three seconds before it is
 )
 
-// work is the life of a worker. It ends with its standard input, whatever it is doing then; on SIGTERM it first finishes the
-// task that it runs.
+// work is the life of a worker. It ends with its standard input, whatever it is doing then; on SIGTERM it first
+// finishes the task that it runs.
 func work(traits []string) {
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)

@@ -49,13 +49,15 @@ var (
 )
 
 // ErrNoConsent is returned by Open where nobody has consented.
-var ErrNoConsent = errors.New("the scenario strikes processes that run already, which nobody has allowed: run it with --attach")
+var ErrNoConsent = errors.New(
+	"the scenario strikes processes that run already, which nobody has allowed: run it with --attach")
 
-// grown is how old a process must be to be struck: a younger one may be a helper, or still on its way to be what it is to be.
+// grown is how old a process must be to be struck: a younger one may be a helper, or still on its way to be what it is
+// to be.
 const grown = time.Second
 
-// Open finds the processes, has them consented to, and begins to watch them. Nothing is done to them. Errors: what was found in
-// place of them, in one sentence; [ErrNoConsent]; [kind.UnfitError] for what must not be struck.
+// Open finds the processes, has them consented to, and begins to watch them. Nothing is done to them. Errors: what was
+// found in place of them, in one sentence; [ErrNoConsent]; [kind.UnfitError] for what must not be struck.
 func Open(ctx context.Context, s *Settings, at kind.Place) (*Target, error) {
 	t := &Target{settings: s, programs: map[string]bool{}}
 	seen, first, err := t.look()
@@ -173,14 +175,17 @@ func (t *Target) mayStrike(id procfs.Identity) error {
 	if err := chaos.Protected(id.PID); err != nil {
 		return err
 	}
-	if self, err := procfs.Identify(os.Getpid()); err == nil && id.SameProgram(self) && slices.Contains(procfs.Ancestors(id.PID), os.Getpid()) {
+	if self, err := procfs.Identify(os.Getpid()); err == nil && id.SameProgram(self) &&
+		slices.Contains(procfs.Ancestors(id.PID), os.Getpid()) {
 		return fmt.Errorf("process %d (%s) is one of this run's own, such as its guardian", id.PID, procfs.Name(id.PID))
 	}
 	if procfs.IsInit(id.PID) && (t.settings.PID == 0 || int(t.settings.PID) != id.PID) {
-		return fmt.Errorf("process %d (%s) is the first of its pid namespace, and all others there would end with it", id.PID, procfs.Name(id.PID))
+		return fmt.Errorf("process %d (%s) is the first of its pid namespace, and all others there would end with it",
+			id.PID, procfs.Name(id.PID))
 	}
 	if id.UID != t.uid {
-		return fmt.Errorf("process %d (%s) belongs to %s: say so, with owner: %[3]s, if it is meant", id.PID, procfs.Name(id.PID), userName(id.UID))
+		return fmt.Errorf("process %d (%s) belongs to %s: say so, with owner: %[3]s, if it is meant",
+			id.PID, procfs.Name(id.PID), userName(id.UID))
 	}
 	return nil
 }
@@ -192,8 +197,8 @@ func userName(uid int) string {
 	return strconv.Itoa(uid)
 }
 
-// Strikable implements chaos.Guarded: who is struck runs a program that members ran when the run began, belongs to whom the scenario
-// says, has lived for a second, and was not stopped by somebody else.
+// Strikable implements chaos.Guarded: who is struck runs a program that members ran when the run began, belongs to whom
+// the scenario says, has lived for a second, and was not stopped by somebody else.
 func (t *Target) Strikable(m chaos.Member) error {
 	id, err := procfs.Identify(m.PID)
 	if err != nil {
@@ -203,7 +208,8 @@ func (t *Target) Strikable(m chaos.Member) error {
 		return &chaos.RefusedError{Reason: err.Error()}
 	}
 	if !t.programs[id.File] {
-		return &chaos.MissedError{Reason: fmt.Sprintf("process %d runs %s, which no member ran when the run began", id.PID, id.Exe)}
+		return &chaos.MissedError{Reason: fmt.Sprintf("process %d runs %s, which no member ran when the run began",
+			id.PID, id.Exe)}
 	}
 	p, err := procfs.Read(m.PID)
 	switch {
@@ -244,7 +250,8 @@ func (l lister) Workers(ctx context.Context) ([]int, error) {
 }
 
 func allAlive(pids []int) bool {
-	return !slices.ContainsFunc(pids, func(pid int) bool { p, err := procfs.Read(pid); return err != nil || !p.Alive() })
+	return !slices.ContainsFunc(pids,
+		func(pid int) bool { p, err := procfs.Read(pid); return err != nil || !p.Alive() })
 }
 
 // Owns implements outside.Lister: whether a process is of the rule, now that it is held.
@@ -253,7 +260,8 @@ func (l lister) Owns(pid int) bool {
 	return err == nil && slices.Contains(pids, pid)
 }
 
-// list is the members now: those of the rule that run a program which members ran at first. A target that is gone has none.
+// list is the members now: those of the rule that run a program which members ran at first. A target that is gone has
+// none.
 func (t *Target) list(context.Context) ([]int, error) {
 	table, err := procfs.Snapshot()
 	if err != nil {
@@ -307,7 +315,8 @@ func Describe(seen kind.Seen) (lines []string) {
 		if r := []rune(args); len(r) > most {
 			args = string(r[:most]) + "…"
 		}
-		lines = append(lines, fmt.Sprintf("%7d  %-12s  up %-10s  %s", id.PID, userName(id.UID), age(id).Round(time.Second), args))
+		lines = append(lines,
+			fmt.Sprintf("%7d  %-12s  up %-10s  %s", id.PID, userName(id.UID), age(id).Round(time.Second), args))
 	}
 	return lines
 }

@@ -39,8 +39,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// tree starts three members, each of which appends the name of every signal that it takes and survives to a file, and starts one
-// anew whenever one has ended.
+// tree starts three members, each of which appends the name of every signal that it takes and survives to a file, and
+// starts one anew whenever one has ended.
 const tree = `member() { bash -c 'for s in TERM INT HUP USR1 CONT; do trap "echo $s >>signals" $s; done; echo up >>members; while :; do sleep 0.05; done' & }
 member; member; member
 while :; do wait -n && member || member; done`
@@ -84,7 +84,8 @@ func yes(kind.Seen) (string, error) { return "a test", nil }
 // run runs a scenario against what the settings, in YAML, find.
 func run(t *testing.T, settings, chaos string) *reports.Report {
 	t.Helper()
-	s, err := scenarios.Parse("x.yaml", []byte("name: x\ntarget: {attach: "+settings+"}\nsettle: 5s\n"+chaos), scenarios.Options{})
+	s, err := scenarios.Parse("x.yaml", []byte("name: x\ntarget: {attach: "+settings+"}\nsettle: 5s\n"+chaos),
+		scenarios.Options{})
 	g := NewWithT(t)
 	g.Expect(err).NotTo(HaveOccurred())
 	r, err := s.Run(t.Context(), scenarios.RunOptions{Dir: t.TempDir(), Consent: yes})
@@ -121,7 +122,9 @@ func harness(spec string) {
 	pid, dir, _ := strings.Cut(spec, ",")
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT)
 	defer stop()
-	s, err := scenarios.Parse("x.yaml", []byte("name: x\ntarget: {attach: {pid: "+pid+", name: bash}}\nchaos: [{fault: {pause: 1h}}]\ntimeout: 3h\n"), scenarios.Options{})
+	s, err := scenarios.Parse("x.yaml",
+		[]byte("name: x\ntarget: {attach: {pid: "+pid+", name: bash}}\nchaos: [{fault: {pause: 1h}}]\ntimeout: 3h\n"),
+		scenarios.Options{})
 	if err != nil {
 		panic(err)
 	}
@@ -190,29 +193,62 @@ func TestWhatCannotBeATargetIsSaidInOneSentence(t *testing.T) {
 		s    attach.Settings
 		want string
 	}{
-		"gone":              {attach.Settings{PID: units.Count(gone.Process.Pid), Name: "true"}, "is gone: nobody has that number"},
-		"recycled":          {attach.Settings{PID: units.Count(target), Name: "nginx"}, "runs bash and not nginx: the number has passed to another process"},
-		"rubbish":           {attach.Settings{Pidfile: file("rubbish", "no number\n")}, `holds "no number": want the number of a process`},
-		"no pidfile":        {attach.Settings{Pidfile: filepath.Join(dir, "none")}, "the pidfile cannot be read: open "},
-		"pidfile of nobody": {attach.Settings{Pidfile: file("gone", strconv.Itoa(gone.Process.Pid))}, "is gone: nobody has that number"},
-		"init":              {attach.Settings{Pidfile: file("init", "1")}, "pid 1 must not be a victim: it is init, this process or an ancestor of it"},
-		"ourselves":         {attach.Settings{Pidfile: file("self", strconv.Itoa(os.Getpid()))}, "it is init, this process or an ancestor of it"},
-		"our parent":        {attach.Settings{Pidfile: file("parent", strconv.Itoa(os.Getppid()))}, "it is init, this process or an ancestor of it"},
-		"our own":           {attach.Settings{Port: units.Count(port)}, "it is init, this process or an ancestor of it"},
-		"nobody listens":    {attach.Settings{Port: 1}, "nobody listens at port 1"},
-		"nobody of it":      {attach.Settings{PID: units.Count(lone.Process.Pid), Name: "sleep"}, ": there are none"},
-		"nothing matches":   {attach.Settings{PID: units.Count(target), Name: "bash", Rule: &members.Rule{Match: &members.Match{Argv: "nginx: worker"}}}, "there are none; below it are "},
-		"everybody":         {attach.Settings{Cgroup: "/"}, "is the root of all control groups, which holds everybody"},
-		"no group":          {attach.Settings{Cgroup: "/no/such/group"}, "there is no control group /no/such/group here"},
-		"no unit":           {attach.Settings{Unit: "nope"}, "no control group of a unit nope.service has processes: is it active (systemctl status nope.service)?"},
-		"no container":      {attach.Settings{Container: "nope"}, "no container of docker, podman, runc or crun is named nope"},
-		"no name":           {attach.Settings{Name: "no-such-program", Owner: "root"}, "no process of root is named no-such-program"},
-		"another's":         {attach.Settings{PID: units.Count(target), Name: "bash", Owner: "nobody"}, "belongs to "},
+		"gone": {attach.Settings{PID: units.Count(gone.Process.Pid), Name: "true"}, "is gone: nobody has that number"},
+		"recycled": {
+			attach.Settings{PID: units.Count(target), Name: "nginx"},
+			"runs bash and not nginx: the number has passed to another process",
+		},
+		"rubbish": {
+			attach.Settings{Pidfile: file("rubbish", "no number\n")},
+			`holds "no number": want the number of a process`,
+		},
+		"no pidfile": {
+			attach.Settings{Pidfile: filepath.Join(dir, "none")},
+			"the pidfile cannot be read: open ",
+		},
+		"pidfile of nobody": {
+			attach.Settings{Pidfile: file("gone", strconv.Itoa(gone.Process.Pid))},
+			"is gone: nobody has that number",
+		},
+		"init": {
+			attach.Settings{Pidfile: file("init", "1")},
+			"pid 1 must not be a victim: it is init, this process or an ancestor of it",
+		},
+		"ourselves": {
+			attach.Settings{Pidfile: file("self", strconv.Itoa(os.Getpid()))},
+			"it is init, this process or an ancestor of it",
+		},
+		"our parent": {
+			attach.Settings{Pidfile: file("parent", strconv.Itoa(os.Getppid()))},
+			"it is init, this process or an ancestor of it",
+		},
+		"our own":        {attach.Settings{Port: units.Count(port)}, "it is init, this process or an ancestor of it"},
+		"nobody listens": {attach.Settings{Port: 1}, "nobody listens at port 1"},
+		"nobody of it":   {attach.Settings{PID: units.Count(lone.Process.Pid), Name: "sleep"}, ": there are none"},
+		"nothing matches": {attach.Settings{
+			PID: units.Count(target), Name: "bash", Rule: &members.Rule{Match: &members.Match{Argv: "nginx: worker"}},
+		}, "there are none; below it are "},
+		"everybody": {attach.Settings{Cgroup: "/"}, "is the root of all control groups, which holds everybody"},
+		"no group":  {attach.Settings{Cgroup: "/no/such/group"}, "there is no control group /no/such/group here"},
+		"no unit": {
+			attach.Settings{Unit: "nope"},
+			"no control group of a unit nope.service has processes: is it active (systemctl status nope.service)?",
+		},
+		"no container": {
+			attach.Settings{Container: "nope"},
+			"no container of docker, podman, runc or crun is named nope",
+		},
+		"no name": {
+			attach.Settings{Name: "no-such-program", Owner: "root"},
+			"no process of root is named no-such-program",
+		},
+		"another's": {attach.Settings{PID: units.Count(target), Name: "bash", Owner: "nobody"}, "belongs to "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			_, err := open(t, c.s)
-			g.Expect(err).To(MatchError(And(HavePrefix("what the scenario attaches to cannot be a target: "), ContainSubstring(c.want))))
+			g.Expect(err).To(MatchError(And(HavePrefix("what the scenario attaches to cannot be a target: "),
+				ContainSubstring(c.want))))
 			g.Expect(err.Error()).NotTo(ContainSubstring("\n"))
 		})
 	}
@@ -243,22 +279,26 @@ func TestAPidfileIsReadAgainWhenItsProcessIsGone(t *testing.T) {
 	g.Eventually(pids).WithTimeout(20 * time.Second).Should(Equal(children(t, second)))
 }
 
-// Who is not yet a second old, runs another program, or was stopped by somebody else, may be a member; a victim it is not.
+// Who is not yet a second old, runs another program, or was stopped by somebody else, may be a member; a victim it is
+// not.
 func TestNotEveryMemberIsAVictim(t *testing.T) {
 	g := NewWithT(t)
 	target, _ := start(t)
 	a, err := open(t, attach.Settings{PID: units.Count(target), Name: "bash"})
 	g.Expect(err).NotTo(HaveOccurred())
 	old := children(t, target)[0]
-	g.Eventually(func() error { return a.Strikable(chaos.Member{PID: old}) }).WithTimeout(20 * time.Second).Should(Succeed())
+	g.Eventually(func() error { return a.Strikable(chaos.Member{PID: old}) }).WithTimeout(20 * time.Second).
+		Should(Succeed())
 	g.Expect(syscall.Kill(old, syscall.SIGSTOP)).To(Succeed())
-	g.Eventually(func() error { return a.Strikable(chaos.Member{PID: old}) }).Should(MatchError(ContainSubstring("somebody else has stopped")))
+	g.Eventually(func() error { return a.Strikable(chaos.Member{PID: old}) }).
+		Should(MatchError(ContainSubstring("somebody else has stopped")))
 	g.Expect(syscall.Kill(old, syscall.SIGCONT)).To(Succeed())
 
 	other := exec.Command("sleep", "1000")
 	g.Expect(other.Start()).To(Succeed())
 	t.Cleanup(func() { _ = other.Process.Kill(); _ = other.Wait() })
-	g.Expect(a.Strikable(chaos.Member{PID: other.Process.Pid})).To(MatchError(ContainSubstring("which no member ran when the run began")))
+	g.Expect(a.Strikable(chaos.Member{PID: other.Process.Pid})).
+		To(MatchError(ContainSubstring("which no member ran when the run began")))
 	g.Expect(a.Strikable(chaos.Member{PID: 1})).To(MatchError(ContainSubstring("it is init")))
 	g.Expect(a.Strikable(chaos.Member{PID: os.Getppid()})).To(MatchError(ContainSubstring("an ancestor of it")))
 	kernel := 2 // kthreadd, where it can be seen
@@ -280,7 +320,8 @@ func TestNotEveryMemberIsAVictim(t *testing.T) {
 		}).WithTimeout(20 * time.Second).WithPolling(time.Millisecond).Should(BeTrue())
 		return a.Strikable(chaos.Member{PID: young})
 	}).WithTimeout(time.Minute).Should(MatchError(ContainSubstring("is younger than 1s")))
-	g.Eventually(func() error { return a.Strikable(chaos.Member{PID: young}) }).WithTimeout(20 * time.Second).Should(Succeed())
+	g.Eventually(func() error { return a.Strikable(chaos.Member{PID: young}) }).WithTimeout(20 * time.Second).
+		Should(Succeed())
 }
 
 // A control group of its own, as a unit or a container has one.
@@ -288,7 +329,9 @@ func TestMembersOfAControlGroup(t *testing.T) {
 	g := NewWithT(t)
 	target, _ := start(t)
 	var dir string
-	for _, hierarchy := range []string{"/sys/fs/cgroup/pids", "/sys/fs/cgroup/memory", "/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
+	for _, hierarchy := range []string{
+		"/sys/fs/cgroup/pids", "/sys/fs/cgroup/memory", "/sys/fs/cgroup", "/sys/fs/cgroup/unified",
+	} {
 		at := filepath.Join(hierarchy, fmt.Sprintf("attach-test-%d.slice/mine.service", os.Getpid()))
 		if os.MkdirAll(at, 0o755) == nil {
 			if _, err := os.Stat(filepath.Join(at, "cgroup.procs")); err == nil {
@@ -304,7 +347,8 @@ func TestMembersOfAControlGroup(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		for _, pid := range append(children(t, target), target) {
-			_ = os.WriteFile(filepath.Join(filepath.Dir(filepath.Dir(dir)), "cgroup.procs"), []byte(strconv.Itoa(pid)), 0)
+			_ = os.WriteFile(filepath.Join(filepath.Dir(filepath.Dir(dir)), "cgroup.procs"),
+				[]byte(strconv.Itoa(pid)), 0)
 		}
 		g.Eventually(func() error { return os.Remove(dir) }).WithTimeout(10 * time.Second).Should(Succeed())
 		g.Expect(os.Remove(filepath.Dir(dir))).To(Succeed())
@@ -331,7 +375,9 @@ func TestTheHistoryTellsHowItWasAllowed(t *testing.T) {
 	takes.Seconds(t)
 	g := NewWithT(t)
 	target, _ := start(t)
-	s, err := scenarios.Parse("x.yaml", []byte(fmt.Sprintf("name: x\ntarget: {attach: {pid: %d, name: bash}}\nchaos: [{fault: {pause: 100ms}}]\n", target)), scenarios.Options{})
+	s, err := scenarios.Parse("x.yaml", []byte(
+		fmt.Sprintf("name: x\ntarget: {attach: {pid: %d, name: bash}}\nchaos: [{fault: {pause: 100ms}}]\n", target)),
+		scenarios.Options{})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(s.LeastAlive()).To(Equal(1))
 	dir := t.TempDir()

@@ -34,7 +34,11 @@ var engines = []engine{
 	{"podman", []string{
 		"/run/containers/storage/overlay-containers/*/userdata", "/run/user/*/containers/overlay-containers/*/userdata",
 	}, readPodman},
-	{"runc", []string{"/run/runc/*/state.json", "/run/user/*/runc/*/state.json", "/run/docker/runtime-runc/*/*/state.json"}, readRunc},
+	{
+		"runc",
+		[]string{"/run/runc/*/state.json", "/run/user/*/runc/*/state.json", "/run/docker/runtime-runc/*/*/state.json"},
+		readRunc,
+	},
 	{"crun", []string{"/run/crun/*/status", "/run/user/*/crun/*/status"}, readCrun},
 }
 
@@ -163,13 +167,14 @@ func lookUp(name string) (container, string, error) {
 	case stopped != "":
 		return container{}, "", fmt.Errorf("the container %s of %s does not run: start it first", name, stopped)
 	case refused:
-		return container{}, "", fmt.Errorf("the files of some containers are not yours to read: run as root to look for %s", name)
+		return container{}, "",
+			fmt.Errorf("the files of some containers are not yours to read: run as root to look for %s", name)
 	}
 	return container{}, "", fmt.Errorf("no container of docker, podman, runc or crun is named %s", name)
 }
 
-// groupOf is the directory of the control group that a process is in: that of version 2, or of a version 1 hierarchy where that is
-// the root.
+// groupOf is the directory of the control group that a process is in: that of version 2, or of a version 1 hierarchy
+// where that is the root.
 func groupOf(pid int) (string, error) {
 	groups, err := procfs.Groups(pid)
 	if err != nil {

@@ -53,7 +53,8 @@ func runPodman(t *testing.T, rootfs, shell string) (name string) {
 	name = nameOf()
 	t.Cleanup(func() { _ = exec.Command("podman", "rm", "--force", "--time", "0", name).Run() })
 	limit := "1024:1024" // its own are more than a container may have where this one runs in another
-	out, err := exec.Command("podman", "--cgroup-manager=cgroupfs", "run", "--detach", "--name", name, "--network", "none",
+	out, err := exec.Command("podman", "--cgroup-manager=cgroupfs", "run", "--detach", "--name", name,
+		"--network", "none",
 		"--ulimit", "nofile="+limit, "--ulimit", "nproc="+limit, "--rootfs", rootfs, "sh", "-c", shell).CombinedOutput()
 	if err != nil {
 		t.Skipf("this host runs no containers: %v: %s", err, out)
@@ -107,7 +108,8 @@ func attachTo(t *testing.T, name string) {
 	g := NewWithT(t)
 	s := &attach.Settings{Container: name, Owner: "0"}
 	var seen kind.Seen
-	g.Eventually(func() int { seen, _ = s.Look(); return len(seen.Members) }).WithTimeout(20 * time.Second).Should(Equal(2))
+	g.Eventually(func() int { seen, _ = s.Look(); return len(seen.Members) }).WithTimeout(20 * time.Second).
+		Should(Equal(2))
 	g.Expect(seen.What).To(Equal("the children of the container " + name))
 	target, err := s.Open(t.Context(), kind.Place{Consent: yes})
 	g.Expect(err).NotTo(HaveOccurred())

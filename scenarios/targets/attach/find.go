@@ -53,7 +53,8 @@ func (s *Settings) byNumber(table procfs.Table, pid int, what string) (found, er
 		return found{}, fmt.Errorf("%s is gone: nobody has that number", what)
 	}
 	if name := procfs.Name(pid); s.Name != "" && !sameName(name, s.Name) {
-		return found{}, fmt.Errorf("%s runs %s and not %s: the number has passed to another process", what, name, s.Name)
+		return found{}, fmt.Errorf("%s runs %s and not %s: the number has passed to another process",
+			what, name, s.Name)
 	}
 	return found{main: pid, what: what}, nil
 }
@@ -104,7 +105,8 @@ func (s *Settings) byName(table procfs.Table) (found, error) {
 	case 1:
 		return found{main: top[0], what: fmt.Sprintf("process %d, %s of %s", top[0], s.Name, s.Owner)}, nil
 	}
-	return found{}, fmt.Errorf("%d processes of %s are named %s: %s; want one, so say which by pid or pidfile", len(top), s.Owner, s.Name, list(top))
+	return found{}, fmt.Errorf("%d processes of %s are named %s: %s; want one, so say which by pid or pidfile",
+		len(top), s.Owner, s.Name, list(top))
 }
 
 // byPort is who holds the socket that listens there.
@@ -124,7 +126,8 @@ func (s *Settings) byPort(table procfs.Table, was int) (found, error) {
 		return found{}, err
 	}
 	if slices.Contains(holders, 1) {
-		return found{}, fmt.Errorf("process 1 holds port %d, as for a service that it starts on demand: name the service by unit", s.Port)
+		return found{}, fmt.Errorf(
+			"process 1 holds port %d, as for a service that it starts on demand: name the service by unit", s.Port)
 	}
 	what := fmt.Sprintf("what listens at port %d", s.Port)
 	in := func(pid int) bool { return slices.Contains(holders, pid) }
@@ -146,13 +149,15 @@ func (s *Settings) byPort(table procfs.Table, was int) (found, error) {
 		programs[id.File] = true
 	}
 	if len(parents) > 1 && len(programs) > 1 {
-		return found{}, fmt.Errorf("port %d is held by processes of several programs and parents: %s; say which by pid, unit or container", s.Port, list(holders))
+		return found{}, fmt.Errorf(
+			"port %d is held by processes of several programs and parents: %s; say which by pid, unit or container",
+			s.Port, list(holders))
 	}
 	return found{main: table[holders[0]].PPID, what: what, in: in}, nil
 }
 
-// holdersOf lists the processes that have a socket which listens at the port: in this process's network namespace, or if nobody does
-// there in the one other where somebody does.
+// holdersOf lists the processes that have a socket which listens at the port: in this process's network namespace, or
+// if nobody does there in the one other where somebody does.
 func holdersOf(table procfs.Table, port int) (holders []int, err error) {
 	own := procfs.NetworkOf(os.Getpid())
 	spaces := map[string][]int{}
@@ -179,7 +184,8 @@ func holdersOf(table procfs.Table, port int) (holders []int, err error) {
 			}
 		}
 		if len(others) > 1 {
-			return nil, fmt.Errorf("somebody listens at port %d in %d network namespaces: name the one by container", port, len(others))
+			return nil, fmt.Errorf("somebody listens at port %d in %d network namespaces: name the one by container",
+				port, len(others))
 		}
 	}
 	if len(sockets) == 0 {
@@ -192,7 +198,8 @@ func holdersOf(table procfs.Table, port int) (holders []int, err error) {
 	}
 	slices.Sort(holders)
 	if len(holders) == 0 && hidden > 0 {
-		return nil, fmt.Errorf("somebody listens at port %d whose open files are not yours to see: run as its user or as root", port)
+		return nil, fmt.Errorf(
+			"somebody listens at port %d whose open files are not yours to see: run as its user or as root", port)
 	}
 	if len(holders) == 0 {
 		return nil, fmt.Errorf("a socket listens at port %d, but no process that can be seen holds it", port)
@@ -268,12 +275,14 @@ func groupDir(path string) (string, error) {
 		within := slices.ContainsFunc(mounts, func(m string) bool { return dir == m || strings.HasPrefix(dir, m+"/") })
 		if _, err := os.Stat(filepath.Join(dir, "cgroup.procs")); err == nil && within {
 			if slices.Contains(mounts, dir) {
-				return "", fmt.Errorf("%s is the root of all control groups, which holds everybody: name one below it", path)
+				return "", fmt.Errorf("%s is the root of all control groups, which holds everybody: name one below it",
+					path)
 			}
 			return dir, nil
 		}
 	}
-	return "", fmt.Errorf("there is no control group %s here: want a directory such as /sys/fs/cgroup/NAME, or its path there", path)
+	return "", fmt.Errorf(
+		"there is no control group %s here: want a directory such as /sys/fs/cgroup/NAME, or its path there", path)
 }
 
 // hierarchies are the directories at which control groups are mounted.
@@ -300,18 +309,22 @@ func unitDir(unit string) (string, error) {
 			at = append(at, here...)
 			pattern = filepath.Join(pattern, "*")
 		}
-		at = slices.DeleteFunc(at, func(dir string) bool { pids, err := groupProcs(dir); return err != nil || len(pids) == 0 })
+		at = slices.DeleteFunc(at,
+			func(dir string) bool { pids, err := groupProcs(dir); return err != nil || len(pids) == 0 })
 		switch {
 		case len(at) == 1:
 			return at[0], nil
 		case len(at) > 1:
-			return "", fmt.Errorf("there are %d units %s: %s; name one by cgroup", len(at), unit, strings.Join(at, ", "))
+			return "", fmt.Errorf("there are %d units %s: %s; name one by cgroup",
+				len(at), unit, strings.Join(at, ", "))
 		}
 	}
-	return "", fmt.Errorf("no control group of a unit %s has processes: is it active (systemctl status %s)?", unit, unit)
+	return "", fmt.Errorf("no control group of a unit %s has processes: is it active (systemctl status %s)?",
+		unit, unit)
 }
 
-// groupProcs is the processes in a control group and in those below it, without those that this pid namespace does not see.
+// groupProcs is the processes in a control group and in those below it, without those that this pid namespace does not
+// see.
 func groupProcs(dir string) (map[int]bool, error) {
 	pids := map[int]bool{}
 	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {

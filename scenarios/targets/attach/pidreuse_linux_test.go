@@ -19,7 +19,8 @@ import (
 // reusedPIDs is the pid_max of the namespace in which numbers come around, but for the first, which are given out once.
 const reusedPIDs = 700
 
-// TestATwinIsNotTouchedWhenPIDsAreReused runs its inside in a pid namespace, where the kernel gives out numbers again within seconds.
+// TestATwinIsNotTouchedWhenPIDsAreReused runs its inside in a pid namespace, where the kernel gives out numbers again
+// within seconds.
 func TestATwinIsNotTouchedWhenPIDsAreReused(t *testing.T) {
 	takes.Long(t)
 	out := pidspace.Run(t, "TestInATinyNamespace")
@@ -61,7 +62,8 @@ expect:
 `)
 	cancel()
 	strangers.Wait()
-	g.Expect(r.Verdict).To(BeElementOf(check.Pass, check.Inconclusive), r.Cause) // a host may be too busy for its floors
+	// a host may be too busy for its floors
+	g.Expect(r.Verdict).To(BeElementOf(check.Pass, check.Inconclusive), r.Cause)
 	reused := slices.DeleteFunc(slices.Clone(before), func(pid int) bool { return !theirs[pid] })
 	g.Expect(reused).NotTo(BeEmpty(), "no victim's number was a stranger's: nothing was tested")
 	g.Expect(children(t, twin)).To(Equal(innocent))

@@ -1,7 +1,8 @@
 // Package attach makes processes that somebody else started, and that go on when the run is over, into a target.
 //
-// Nothing is ended, reconfigured or moved that the harness did not start: its faults are signals to single processes, each through a
-// pidfd that was held before it was looked at, and pauses, which end with the run whatever becomes of it.
+// Nothing is ended, reconfigured or moved that the harness did not start: its faults are signals to single processes,
+// each through a pidfd that was held before it was looked at, and pauses, which end with the run whatever becomes of
+// it.
 package attach
 
 import (
@@ -19,7 +20,8 @@ import (
 // Row is the row of processes that run already.
 var Row = kind.Kind{
 	Name: "attach",
-	Doc:  "Processes that run already, such as a service: found by a rule, struck by signals and pauses alone, never ended by the harness. Takes --attach.",
+	Doc: "Processes that run already, such as a service: found by a rule, struck by signals and pauses alone, never " +
+		"ended by the harness. Takes --attach.",
 	New:  func() kind.Settings { return &Settings{} },
 	Can:  kind.Can{Faults: []string{"signal", "pause"}, Calls: true, Attaches: true},
 	Page: "docs/attach.md",
@@ -76,13 +78,15 @@ func (s *Settings) ways() (set []string) {
 func (s *Settings) Check(fail func(key, format string, args ...any)) {
 	switch ways := s.ways(); {
 	case len(ways) == 0:
-		fail("", "nothing says which processes: want one of pid, pidfile, port, cgroup, unit, container, or name and owner")
+		fail("",
+			"nothing says which processes: want one of pid, pidfile, port, cgroup, unit, container, or name and owner")
 	case len(ways) > 1:
 		fail(ways[1], "%s and %s contradict each other: want one", ways[0], ways[1])
 	case s.PID == 1:
 		fail("pid", "process 1 is never a target")
 	case s.PID > 0 && s.Name == "":
-		fail("pid", "a number may pass to another process: say which program it is, with name (ps -o comm= -p %d)", s.PID)
+		fail("pid", "a number may pass to another process: say which program it is, with name (ps -o comm= -p %d)",
+			s.PID)
 	case ways[0] == "name" && s.Owner == "":
 		fail("name", "a name may be anybody's: say whose it is, with owner")
 	}

@@ -1,7 +1,8 @@
-// Package calls loads targets that run no tasks: a task is a request that a scenario describes, and its outcome what came back.
+// Package calls loads targets that run no tasks: a task is a request that a scenario describes, and its outcome what
+// came back.
 //
-// A call is made once. Nothing is repeated, redirected, cached or kept alive behind the scenario's back: of a lost answer the
-// record must tell.
+// A call is made once. Nothing is repeated, redirected, cached or kept alive behind the scenario's back: of a lost
+// answer the record must tell.
 package calls
 
 import (
@@ -12,8 +13,9 @@ import (
 
 // Call is one request that can be made again and again. Safe for concurrent use.
 type Call interface {
-	// Do makes the call. A connection that is refused or breaks is Lost, an answer that says no is Failed, one that is not what was
-	// expected is Wrong, and none before ctx ends is Hung. PID is who says to have answered, 0 if nobody does.
+	// Do makes the call. A connection that is refused or breaks is Lost, an answer that says no is Failed, one that is
+	// not what was expected is Wrong, and none before ctx ends is Hung. PID is who says to have answered, 0 if nobody
+	// does.
 	Do(ctx context.Context) chaos.Settled
 }
 

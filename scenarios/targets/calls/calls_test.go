@@ -46,25 +46,59 @@ func TestAnswersAreJudgedByWhatIsExpected(t *testing.T) {
 			fmt.Fprint(w, strings.Repeat("x", 2<<20))
 		default:
 			w.Header().Set("X-Pid", "4711")
-			fmt.Fprintf(w, `{"ok": true, "method": %q, "who": {"pid": 4712}, "agent": %q}`, r.Method, r.Header.Get("X-Agent"))
+			fmt.Fprintf(w, `{"ok": true, "method": %q, "who": {"pid": 4712}, "agent": %q}`,
+				r.Method, r.Header.Get("X-Agent"))
 		}
 	})
 	for name, c := range map[string]struct {
 		call calls.HTTP
 		want chaos.Settled
 	}{
-		"all is well":     {calls.HTTP{URL: url}, chaos.Settled{Outcome: history.OK}},
-		"by a header":     {calls.HTTP{URL: url, AnsweredBy: &calls.AnsweredBy{Header: "x-pid"}}, chaos.Settled{Outcome: history.OK, PID: 4711}},
-		"by a field":      {calls.HTTP{URL: url, AnsweredBy: &calls.AnsweredBy{JSON: "who.pid"}}, chaos.Settled{Outcome: history.OK, PID: 4712}},
-		"sent":            {calls.HTTP{URL: url, Body: "b", Headers: map[string]string{"X-Agent": "me"}, Expect: calls.Expect{JSON: map[string]string{"method": "POST", "agent": "me", "ok": "true"}}}, chaos.Settled{Outcome: history.OK}},
-		"another status":  {calls.HTTP{URL: url, Expect: calls.Expect{Status: 201}}, chaos.Settled{Outcome: history.Failed, Err: "status 200 OK"}},
-		"another text":    {calls.HTTP{URL: url, Expect: calls.Expect{Body: "nope"}}, chaos.Settled{Outcome: history.Wrong, Err: `want one that contains "nope"`}},
-		"another value":   {calls.HTTP{URL: url, Expect: calls.Expect{JSON: map[string]string{"ok": "false"}}}, chaos.Settled{Outcome: history.Wrong, Err: `ok is "true" in the answer, want "false"`}},
-		"no such value":   {calls.HTTP{URL: url, Expect: calls.Expect{JSON: map[string]string{"who.name": "x"}}}, chaos.Settled{Outcome: history.Wrong, Err: `who.name is "" in the answer`}},
-		"moved":           {calls.HTTP{URL: url + "/moved"}, chaos.Settled{Outcome: history.Failed, Err: "status 302 Found, to /: redirects are not followed"}},
-		"moved, expected": {calls.HTTP{URL: url + "/moved", Expect: calls.Expect{Status: 302}}, chaos.Settled{Outcome: history.OK}},
-		"without end":     {calls.HTTP{URL: url + "/long"}, chaos.Settled{Outcome: history.Wrong, Err: "longer than 1048576 bytes"}},
-		"nobody there":    {calls.HTTP{URL: "http://127.0.0.1:1/"}, chaos.Settled{Outcome: history.Lost, Err: "connection refused"}},
+		"all is well": {calls.HTTP{URL: url}, chaos.Settled{Outcome: history.OK}},
+		"by a header": {
+			calls.HTTP{URL: url, AnsweredBy: &calls.AnsweredBy{Header: "x-pid"}},
+			chaos.Settled{Outcome: history.OK, PID: 4711},
+		},
+		"by a field": {
+			calls.HTTP{URL: url, AnsweredBy: &calls.AnsweredBy{JSON: "who.pid"}},
+			chaos.Settled{Outcome: history.OK, PID: 4712},
+		},
+		"sent": {calls.HTTP{
+			URL: url, Body: "b", Headers: map[string]string{"X-Agent": "me"},
+			Expect: calls.Expect{JSON: map[string]string{"method": "POST", "agent": "me", "ok": "true"}},
+		}, chaos.Settled{Outcome: history.OK}},
+		"another status": {
+			calls.HTTP{URL: url, Expect: calls.Expect{Status: 201}},
+			chaos.Settled{Outcome: history.Failed, Err: "status 200 OK"},
+		},
+		"another text": {
+			calls.HTTP{URL: url, Expect: calls.Expect{Body: "nope"}},
+			chaos.Settled{Outcome: history.Wrong, Err: `want one that contains "nope"`},
+		},
+		"another value": {
+			calls.HTTP{URL: url, Expect: calls.Expect{JSON: map[string]string{"ok": "false"}}},
+			chaos.Settled{Outcome: history.Wrong, Err: `ok is "true" in the answer, want "false"`},
+		},
+		"no such value": {
+			calls.HTTP{URL: url, Expect: calls.Expect{JSON: map[string]string{"who.name": "x"}}},
+			chaos.Settled{Outcome: history.Wrong, Err: `who.name is "" in the answer`},
+		},
+		"moved": {
+			calls.HTTP{URL: url + "/moved"},
+			chaos.Settled{Outcome: history.Failed, Err: "status 302 Found, to /: redirects are not followed"},
+		},
+		"moved, expected": {
+			calls.HTTP{URL: url + "/moved", Expect: calls.Expect{Status: 302}},
+			chaos.Settled{Outcome: history.OK},
+		},
+		"without end": {
+			calls.HTTP{URL: url + "/long"},
+			chaos.Settled{Outcome: history.Wrong, Err: "longer than 1048576 bytes"},
+		},
+		"nobody there": {
+			calls.HTTP{URL: "http://127.0.0.1:1/"},
+			chaos.Settled{Outcome: history.Lost, Err: "connection refused"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -147,16 +181,19 @@ func TestAConnectionThatIsAcceptedIsNoAnswer(t *testing.T) {
 	g.Expect((&calls.TCP{Address: silent}).Do(short(t)).Outcome).To(Equal(history.Hung))
 	closing := listen(t, func(c net.Conn) { c.Close() })
 	g.Expect((&calls.TCP{Address: closing}).Do(t.Context()).Outcome).To(Equal(history.Lost))
-	echo := listen(t, func(c net.Conn) { b := make([]byte, 5); _, _ = c.Read(b); _, _ = c.Write(append([]byte("+"), b...)) })
+	echo := listen(t,
+		func(c net.Conn) { b := make([]byte, 5); _, _ = c.Read(b); _, _ = c.Write(append([]byte("+"), b...)) })
 	g.Expect((&calls.TCP{Address: echo, Send: "PING"}).Do(t.Context()).Outcome).To(Equal(history.OK))
 	g.Expect((&calls.TCP{Address: echo, Send: "PING", Expect: "+PING"}).Do(t.Context()).Outcome).To(Equal(history.OK))
-	g.Expect((&calls.TCP{Address: echo, Send: "PING", Expect: "+PONG"}).Do(t.Context()).Outcome).To(Equal(history.Wrong))
+	g.Expect((&calls.TCP{Address: echo, Send: "PING", Expect: "+PONG"}).Do(t.Context()).Outcome).
+		To(Equal(history.Wrong))
 }
 
 func TestAProgramIsACall(t *testing.T) {
 	g := NewWithT(t)
 	for script, want := range map[string]history.Outcome{
-		"echo all well": history.OK, "exit 3": history.Failed, "echo other": history.Wrong, "exec sleep 100": history.Hung,
+		"echo all well": history.OK, "exit 3": history.Failed, "echo other": history.Wrong,
+		"exec sleep 100": history.Hung,
 	} {
 		call := calls.Exec{Argv: []string{"sh", "-c", script}, Expect: calls.ExecExpect{Stdout: "well"}}
 		if want == history.Failed {

@@ -55,7 +55,8 @@ func (e *Exec) Do(ctx context.Context) chaos.Settled {
 		words := strings.Join(strings.Fields(errs.String()+" "+out.String()), " ")
 		return chaos.Settled{Outcome: history.Failed, Err: fmt.Sprintf("%s: %.200s", cmd.ProcessState, words)}
 	case !strings.Contains(out.String(), e.Expect.Stdout):
-		return chaos.Settled{Outcome: history.Wrong, Err: fmt.Sprintf("it said %.200q, want a text that contains %q", out.String(), e.Expect.Stdout)}
+		return chaos.Settled{Outcome: history.Wrong, Err: fmt.Sprintf("it said %.200q, want a text that contains %q",
+			out.String(), e.Expect.Stdout)}
 	}
 	return chaos.Settled{Outcome: history.OK}
 }

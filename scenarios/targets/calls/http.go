@@ -72,8 +72,8 @@ func (h *HTTP) check(fail func(key, format string, args ...any)) {
 	}
 }
 
-// client makes each request on a connection of its own: with connections that are kept alive it would repeat a request whose
-// connection turns out to be dead, and nobody would know. It uses no proxy and follows no redirects.
+// client makes each request on a connection of its own: with connections that are kept alive it would repeat a request
+// whose connection turns out to be dead, and nobody would know. It uses no proxy and follows no redirects.
 var client = &http.Client{
 	Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -129,7 +129,8 @@ func (h *HTTP) judge(resp *http.Response, body []byte) (s chaos.Settled) {
 		s.Outcome, s.Err = history.Wrong, fmt.Sprintf("the answer is longer than %d bytes", maxBody)
 		return s
 	case !strings.Contains(string(body), h.Expect.Body):
-		s.Outcome, s.Err = history.Wrong, fmt.Sprintf("the body is %.200q, want one that contains %q", body, h.Expect.Body)
+		s.Outcome, s.Err = history.Wrong,
+			fmt.Sprintf("the body is %.200q, want one that contains %q", body, h.Expect.Body)
 		return s
 	case len(h.Expect.JSON) > 0 && jsonErr != nil:
 		s.Outcome, s.Err = history.Wrong, fmt.Sprintf("the body is %.200q, want a JSON object", body)

@@ -62,7 +62,10 @@ func (t *TCP) Do(ctx context.Context) chaos.Settled {
 		return broken(ctx, fmt.Errorf("the connection was closed without an answer: %w", err))
 	}
 	if !strings.HasPrefix(line, t.Expect) {
-		return chaos.Settled{Outcome: history.Wrong, Err: fmt.Sprintf("the answer is %.200q, want one that begins with %q", line, t.Expect)}
+		return chaos.Settled{
+			Outcome: history.Wrong,
+			Err:     fmt.Sprintf("the answer is %.200q, want one that begins with %q", line, t.Expect),
+		}
 	}
 	return chaos.Settled{Outcome: history.OK}
 }

@@ -49,8 +49,8 @@ var (
 // bootTimeout bounds how long a program may take until it is up.
 const bootTimeout = 30 * time.Second
 
-// Start starts the program and waits until it has its members and answers; ctx bounds that. On any error nothing is left of it.
-// Errors: [*foreign.NotInstalledError]; [*foreign.CommandError]; the program's own last words.
+// Start starts the program and waits until it has its members and answers; ctx bounds that. On any error nothing is
+// left of it. Errors: [*foreign.NotInstalledError]; [*foreign.CommandError]; the program's own last words.
 func Start(ctx context.Context, s *Settings, at kind.Place) (*Target, error) {
 	f := outside.FollowForks()
 	t, err := start(ctx, s, at, f)
@@ -105,8 +105,8 @@ var versionTimeout = 10 * time.Second
 // dotted is what looks like a version.
 var dotted = regexp.MustCompile(`[0-9]+(\.[0-9]+)+[-.:~+0-9a-z]*`)
 
-// version is what the command prints of the version; "" for no command, and for one that does not say. What it leaves running is ended
-// with the program: it carries the same sign.
+// version is what the command prints of the version; "" for no command, and for one that does not say. What it leaves
+// running is ended with the program: it carries the same sign.
 func (t *Target) version(ctx context.Context) string {
 	if len(t.settings.Version) == 0 {
 		return ""
@@ -151,7 +151,8 @@ func (l lister) PID() int { return l.program.PID() }
 
 func (l lister) Owns(pid int) bool { return l.program.Owns(pid) }
 
-// Workers lists the members, those of a program that has ended, too, as far as they can be told: nobody knows whose children they were.
+// Workers lists the members, those of a program that has ended, too, as far as they can be told: nobody knows whose
+// children they were.
 func (t *Target) Workers(context.Context) ([]int, error) {
 	table, err := procfs.Snapshot()
 	if err != nil {
@@ -177,8 +178,8 @@ func (t *Target) Epitaph() string {
 	return fmt.Sprintf("%s is gone: it %s%s", t.name(), t.program.Exit(), t.lastWords())
 }
 
-// Close asks the program to end, waits for that, and ends what has not, with everything that it started. Closing twice is fine.
-// The error is a [*chaos.LeftError] if some of its processes did not end by themselves.
+// Close asks the program to end, waits for that, and ends what has not, with everything that it started. Closing twice
+// is fine. The error is a [*chaos.LeftError] if some of its processes did not end by themselves.
 func (t *Target) Close() error {
 	t.close.Do(func() { t.closed = t.end() })
 	return t.closed
@@ -196,11 +197,13 @@ func (t *Target) end() error {
 	select {
 	case <-t.program.Exited():
 		if pids := slices.Sorted(maps.Keys(t.program.Left(context.Background(), forTheRest))); len(pids) > 0 {
-			left, why = len(pids), fmt.Errorf("%s (process %d) ended and left processes %v running", t.name(), t.program.PID(), pids)
+			left, why = len(pids),
+				fmt.Errorf("%s (process %d) ended and left processes %v running", t.name(), t.program.PID(), pids)
 		}
 	case <-time.After(stop.within()):
 		family, _ := t.program.Family()
-		left, why = 1+len(family), fmt.Errorf("%s (process %d) lives on %v after %s", t.name(), t.program.PID(), stop.within(), stop.name())
+		left, why = 1+len(family),
+			fmt.Errorf("%s (process %d) lives on %v after %s", t.name(), t.program.PID(), stop.within(), stop.name())
 	}
 	err := t.program.End()
 	if left > 0 {

@@ -79,7 +79,8 @@ func TestASlotIsNotBackWhileTheTargetDoesNotAnswer(t *testing.T) {
 	file := t.TempDir() + "/answers"
 	g.Expect(os.WriteFile(file, nil, 0o600)).To(Succeed())
 	c, err := start(t, command.Settings{
-		Argv: []string{"bash", "-c", supervisor}, Size: units.Exactly(2), Ready: calls.Spec{Exec: &calls.Exec{Argv: []string{"test", "-e", file}}},
+		Argv: []string{"bash", "-c", supervisor}, Size: units.Exactly(2),
+		Ready: calls.Spec{Exec: &calls.Exec{Argv: []string{"test", "-e", file}}},
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(c.Describe().Proof).To(Equal("call"))
@@ -95,7 +96,9 @@ func TestASlotIsNotBackWhileTheTargetDoesNotAnswer(t *testing.T) {
 func TestMembersAreThoseOfTheRule(t *testing.T) {
 	g := NewWithT(t)
 	c, err := start(t, command.Settings{
-		Argv: []string{"bash", "-c", `trap 'trap "" TERM; kill 0' TERM; bash -c 'sleep 3600 & sleep 3601 & wait' & wait`}, Size: units.Exactly(1),
+		Argv: []string{
+			"bash", "-c", `trap 'trap "" TERM; kill 0' TERM; bash -c 'sleep 3600 & sleep 3601 & wait' & wait`,
+		}, Size: units.Exactly(1),
 		Rule: members.Rule{Match: &members.Match{Argv: "^sleep 3601"}},
 	})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -108,7 +111,8 @@ func TestMembersAreThoseOfTheRule(t *testing.T) {
 func TestWhatIsLeftIsEndedAndCounted(t *testing.T) {
 	g := NewWithT(t)
 	c, err := start(t, command.Settings{
-		Argv: []string{"bash", "-c", `trap '' TERM; sleep 3600 & wait; while :; do sleep 1; done`}, Size: units.Exactly(1), Stop: command.Stop{Within: units.Duration(100 * time.Millisecond)},
+		Argv: []string{"bash", "-c", `trap '' TERM; sleep 3600 & wait; while :; do sleep 1; done`},
+		Size: units.Exactly(1), Stop: command.Stop{Within: units.Duration(100 * time.Millisecond)},
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	list, _ := c.Members(t.Context())
@@ -122,9 +126,12 @@ func TestWhatIsLeftIsEndedAndCounted(t *testing.T) {
 
 func TestAProgramThatDoesNotComeUpIsToldInItsOwnWords(t *testing.T) {
 	g := NewWithT(t)
-	_, err := start(t, command.Settings{Argv: []string{"sh", "-c", "echo no seats left >&2; exit 3"}, Size: units.Exactly(1)})
+	_, err := start(t,
+		command.Settings{Argv: []string{"sh", "-c", "echo no seats left >&2; exit 3"}, Size: units.Exactly(1)})
 	g.Expect(err).To(MatchError("sh: it exited with code 3 while it started: no seats left"))
-	_, err = start(t, command.Settings{Argv: []string{"no-such-server"}, Size: units.Exactly(1), Install: "apt-get install no-such-server"})
+	_, err = start(t, command.Settings{
+		Argv: []string{"no-such-server"}, Size: units.Exactly(1), Install: "apt-get install no-such-server",
+	})
 	var missing *foreign.NotInstalledError
 	g.Expect(errors.As(err, &missing)).To(BeTrue(), "%v", err)
 }
@@ -133,7 +140,8 @@ func TestEnvironmentDirectoryAndUserAreTheScenarios(t *testing.T) {
 	g := NewWithT(t)
 	dir := t.TempDir()
 	s := command.Settings{
-		Argv: []string{"bash", "-c", `sleep 3600 & echo "$MINE $PWD $(id -u)" >$OUT; wait`}, Size: units.Exactly(1), Dir: dir,
+		Argv: []string{"bash", "-c", `sleep 3600 & echo "$MINE $PWD $(id -u)" >$OUT; wait`},
+		Size: units.Exactly(1), Dir: dir,
 		Env: map[string]string{"MINE": "yes", "OUT": "out"}, Stop: atOnce,
 	}
 	want := "yes " + dir + " " + strconv.Itoa(os.Getuid()) + "\n"
@@ -154,7 +162,8 @@ func TestEnvironmentDirectoryAndUserAreTheScenarios(t *testing.T) {
 func TestMembersMayBecomeDaemons(t *testing.T) {
 	g := NewWithT(t)
 	c, err := start(t, command.Settings{
-		Argv: []string{"bash", "-c", `(setsid sleep 3602 &); exec sleep 3603`}, Size: units.Exactly(1), Rule: members.Rule{Match: &members.Match{Argv: "^sleep 3602"}}, Stop: atOnce,
+		Argv: []string{"bash", "-c", `(setsid sleep 3602 &); exec sleep 3603`}, Size: units.Exactly(1),
+		Rule: members.Rule{Match: &members.Match{Argv: "^sleep 3602"}}, Stop: atOnce,
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	list, err := c.Members(t.Context())
@@ -184,7 +193,8 @@ func TestAVersionIsAskedForAndLeavesNothing(t *testing.T) {
 	g.Expect(alive(pid)()).To(BeFalse())
 }
 
-// What is still asked for the version when its time is up is ended with all that it has started, and passes for no member.
+// What is still asked for the version when its time is up is ended with all that it has started, and passes for no
+// member.
 func TestAVersionThatTakesTooLongLeavesNothing(t *testing.T) {
 	g := NewWithT(t)
 	t.Cleanup(command.AskVersionsFor(200 * time.Millisecond))
@@ -194,5 +204,6 @@ func TestAVersionThatTakesTooLongLeavesNothing(t *testing.T) {
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(c.Describe().Version).To(BeEmpty())
-	g.Consistently(func() ([]int, error) { return c.Workers(t.Context()) }).WithTimeout(200 * time.Millisecond).Should(HaveLen(2))
+	g.Consistently(func() ([]int, error) { return c.Workers(t.Context()) }).WithTimeout(200 * time.Millisecond).
+		Should(HaveLen(2))
 }

@@ -18,20 +18,23 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets/command"
 )
 
-// strike has one fault befall a program with two members, and gives its report. The run is ended then, unless more is to come.
+// strike has one fault befall a program with two members, and gives its report. The run is ended then, unless more is
+// to come.
 func strike(t *testing.T, argv, fault, more string) *reports.Report {
 	t.Helper()
 	g := NewWithT(t)
 	s, err := scenarios.Parse("x.yaml", []byte(fmt.Sprintf(
-		"name: x\ntarget: {command: {argv: %s, size: 2}}\nchaos:\n  - fault: %s\n%ssettle: 1s\n", argv, fault, more)), scenarios.Options{})
+		"name: x\ntarget: {command: {argv: %s, size: 2}}\nchaos:\n  - fault: %s\n%ssettle: 1s\n", argv, fault, more)),
+		scenarios.Options{})
 	g.Expect(err).NotTo(HaveOccurred())
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	r, err := s.Run(ctx, scenarios.RunOptions{Dir: t.TempDir(), Floors: map[string]float64{}, Progress: func(p scenarios.Progress) {
-		if p.Confirmed+p.Failed > 0 && more == "" {
-			stop()
-		}
-	}})
+	r, err := s.Run(ctx,
+		scenarios.RunOptions{Dir: t.TempDir(), Floors: map[string]float64{}, Progress: func(p scenarios.Progress) {
+			if p.Confirmed+p.Failed > 0 && more == "" {
+				stop()
+			}
+		}})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(r.Faults).NotTo(BeEmpty(), r.Cause)
 	g.Expect(r.Faults[0].Outcome).To(Equal(history.Confirmed), r.Faults[0].Err)
@@ -65,12 +68,14 @@ func TestAParentIsPaused(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	r := strike(t, supervised(), "{supervisor: {pause: 4s}}", "  - fault: {signal: KILL}\n    when: {after: 1s}\n")
-	g.Expect(r.Faults[0].Receipt.Evidence).To(And(HaveKeyWithValue("at the beginning", "T of 1"), HaveKeyWithValue("at the end", "T of 1, 0 gone")))
+	g.Expect(r.Faults[0].Receipt.Evidence).
+		To(And(HaveKeyWithValue("at the beginning", "T of 1"), HaveKeyWithValue("at the end", "T of 1, 0 gone")))
 	g.Expect(r.Verdict).To(Equal(check.Pass), r.Cause)
 	g.Expect(r.Metrics["slot.recovery.max"]).To(BeNumerically(">", 0.3))
 }
 
-// reloading starts two sleepers, and on USR1 replaces them (HUP may be ignored, as below nohup, and bash cannot trap it then). It has no other children, which would be members for a moment.
+// reloading starts two sleepers, and on USR1 replaces them (HUP may be ignored, as below nohup, and bash cannot trap it
+// then). It has no other children, which would be members for a moment.
 const reloading = `echo $$ >$TMPDIR/pid; mkfifo $TMPDIR/never; exec 3<>$TMPDIR/never; trap 'kill $a $b; exit 0' TERM; trap 'kill $a $b' USR1
 sleep 3600 & a=$!; sleep 3600 & b=$!
 while :; do read -t 0.05 -u 3; kill -0 $a || { sleep 3600 & a=$!; }; kill -0 $b || { sleep 3600 & b=$!; }; done`
@@ -81,7 +86,8 @@ func TestAProgramIsRestartedAsItSaysItself(t *testing.T) {
 	for _, how := range []string{"signal: USR1", "argv: [sh, -c, 'kill -USR1 $(cat $TMPDIR/pid)']"} {
 		t.Run(how[:4], func(t *testing.T) {
 			g := NewWithT(t)
-			r := strike(t, fmt.Sprintf("[bash, -c, %q], restart: {%s}", reloading, how), "{restart: {}}", "expect: [pids.turnover == 2]\n")
+			r := strike(t, fmt.Sprintf("[bash, -c, %q], restart: {%s}", reloading, how), "{restart: {}}",
+				"expect: [pids.turnover == 2]\n")
 			g.Expect(r.Verdict).To(Equal(check.Pass), r.Cause)
 			g.Expect(r.Faults[0].Receipt.Evidence).To(HaveKeyWithValue("replaced", "2"))
 		})
@@ -91,10 +97,16 @@ func TestAProgramIsRestartedAsItSaysItself(t *testing.T) {
 // A restart that does not come to its end is told in the program's own words, or by how many are there.
 func TestARestartThatFailsIsToldInWords(t *testing.T) {
 	g := NewWithT(t)
-	c, err := start(t, command.Settings{Argv: []string{"bash", "-c", supervisor}, Size: units.Exactly(2), Restart: command.Restart{Argv: []string{"sh", "-c", "echo no such group; exit 2"}}})
+	c, err := start(t, command.Settings{
+		Argv: []string{"bash", "-c", supervisor}, Size: units.Exactly(2),
+		Restart: command.Restart{Argv: []string{"sh", "-c", "echo no such group; exit 2"}},
+	})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(c.Restart(t.Context())).To(MatchError("restart bash: sh: exit status 2: no such group"))
-	c, err = start(t, command.Settings{Argv: []string{"bash", "-c", supervisor}, Size: units.Exactly(2), Restart: command.Restart{Argv: []string{"true"}}})
+	c, err = start(t, command.Settings{
+		Argv: []string{"bash", "-c", supervisor}, Size: units.Exactly(2),
+		Restart: command.Restart{Argv: []string{"true"}},
+	})
 	g.Expect(err).NotTo(HaveOccurred())
 	soon, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -126,7 +138,9 @@ func TestAPortThatIsHeldKeepsANewParentFromStarting(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	port := free.Addr().(*net.TCPAddr).Port
 	g.Expect(free.Close()).To(Succeed())
-	e := strike(t, fmt.Sprintf("[python3, -c, %q, %q]", holding, fmt.Sprint(port)), "{supervisor: KILL}", "").Faults[0].Receipt.Evidence
+	e := strike(t, fmt.Sprintf("[python3, -c, %q, %q]", holding, fmt.Sprint(port)), "{supervisor: KILL}",
+		"").Faults[0].Receipt.Evidence
 	g.Expect(e).To(HaveKeyWithValue("ports", fmt.Sprintf("%d is held by 2 python3", port)))
-	g.Expect(e[history.NewParent]).To(And(HavePrefix("cannot start: it exited with code 1: "), HaveSuffix("Address already in use")))
+	g.Expect(e[history.NewParent]).
+		To(And(HavePrefix("cannot start: it exited with code 1: "), HaveSuffix("Address already in use")))
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/respawn-go/respawn/scenarios"
 )
 
-// scaling has four members, ends one after a while without anybody's asking, in the way that it is told, and never starts one as long
-// as two are there.
+// scaling has four members, ends one after a while without anybody's asking, in the way that it is told, and never
+// starts one as long as two are there.
 const scaling = `start() { sleep 3600 & }; start; start; start; start; trap 'kill $(jobs -p); exit 0' TERM
 ( sleep 0.9; kill -%s $(pgrep -n -x -P $$ sleep) ) 2>/dev/null & disown
 while :; do wait -n; [ $(pgrep -c -x -P $$ sleep) -ge 2 ] || start; done`

@@ -9,7 +9,8 @@ import (
 	"github.com/respawn-go/respawn/internal/wait"
 )
 
-// Restart implements chaos.Restarter: the program is asked to, and then as many members as there are to be must be others.
+// Restart implements chaos.Restarter: the program is asked to, and then as many members as there are to be must be
+// others.
 func (t *Target) Restart(ctx context.Context) error {
 	before, err := t.Workers(ctx)
 	if err != nil {
@@ -34,7 +35,8 @@ func (t *Target) Restart(ctx context.Context) error {
 			return nil
 		}
 		if ended := wait.For(ctx, 20*time.Millisecond); ended != nil {
-			return fmt.Errorf("%s was asked to restart: %d members are there, %d of them from before: %w", t.name(), len(now), len(old), ended)
+			return fmt.Errorf("%s was asked to restart: %d members are there, %d of them from before: %w",
+				t.name(), len(now), len(old), ended)
 		}
 	}
 }

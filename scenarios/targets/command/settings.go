@@ -1,5 +1,5 @@
-// Package command makes any program that is started for the run into a target: what it starts are the members, by a rule, and calls
-// are the load.
+// Package command makes any program that is started for the run into a target: what it starts are the members, by a
+// rule, and calls are the load.
 package command
 
 import (
@@ -18,15 +18,19 @@ import (
 
 // Row is the row of programs that are started for the run.
 var Row = kind.Kind{
-	Name:   "command",
-	Doc:    "Any program that starts members of its own, such as a server or a supervisor: started for the run, and ended with it.",
+	Name: "command",
+	Doc: "Any program that starts members of its own, such as a server or a supervisor: started for the run, and " +
+		"ended with it.",
 	New:    func() kind.Settings { return &Settings{} },
 	Spawns: true,
 	Can:    kind.Can{Abilities: []string{"Supervised", "Restarter"}, Calls: true},
 	Page:   "docs/attach.md",
 	Known: func(files kind.Files) (list []kind.Known) {
 		for _, row := range programs.All() {
-			list = append(list, kind.Known{Family: row.Family, Name: row.Name, Pool: row.Title, Settings: row.Settings(files.Programs), Load: row.Load})
+			list = append(list, kind.Known{
+				Family: row.Family, Name: row.Name, Pool: row.Title, Settings: row.Settings(files.Programs),
+				Load: row.Load,
+			})
 		}
 		return list
 	},

@@ -9,7 +9,8 @@ import (
 	"github.com/respawn-go/respawn/internal/wait"
 )
 
-// twinsShow is how long one that was started again and has its members is left alone: it may find those of before, and end them.
+// twinsShow is how long one that was started again and has its members is left alone: it may find those of before, and
+// end them.
 const twinsShow = 500 * time.Millisecond
 
 // Succeed implements chaos.Succeeded: the command is started again, as whoever finds its program ended would do.

@@ -47,8 +47,8 @@ var steps = []step{
 }
 
 // Check tries everything that a driver must be able to do and lists what it does wrong. It starts the driver twice: the
-// second time its standard input just ends, as it does when the harness is killed. Nothing of it is left afterwards. The
-// error says that the check could not be made at all: [*foreign.NotInstalledError], or ctx's.
+// second time its standard input just ends, as it does when the harness is killed. Nothing of it is left afterwards.
+// The error says that the check could not be made at all: [*foreign.NotInstalledError], or ctx's.
 func Check(ctx context.Context, c Command) (Report, error) {
 	r := Report{Argv: c.Argv}
 	dir, remove, err := scratch.Dir("respawn-check-")
@@ -101,7 +101,8 @@ func (e *exam) runStep(ctx context.Context, r *Report, s step, skip string) (str
 		skip = fmt.Sprintf("not tried after %q failed", s.name)
 		_ = e.Close()
 	}
-	r.Steps = append(r.Steps, Step{Name: s.name, Found: e.Violations()[before:], Notes: e.notes, Took: time.Since(began)})
+	r.Steps = append(r.Steps,
+		Step{Name: s.name, Found: e.Violations()[before:], Notes: e.notes, Took: time.Since(began)})
 	return skip, nil
 }
 
@@ -178,7 +179,8 @@ func (e *exam) result(ctx context.Context, f *Future) (Answer, error) {
 	defer cancel()
 	a, err := f.Result(ctx)
 	if ctx.Err() != nil {
-		return a, e.wrong(NoAnswer, 0, "submit", "a task has no outcome after %v: answer each with a result or an error", e.limits.Task)
+		return a, e.wrong(NoAnswer, 0, "submit",
+			"a task has no outcome after %v: answer each with a result or an error", e.limits.Task)
 	}
 	if err == nil {
 		e.good[f.id] = true
@@ -194,6 +196,8 @@ func (e *exam) right(a Answer, n int) {
 	}
 	if e.Can("pid") && !e.strange[a.PID] && !e.isWorker(a.PID) {
 		e.strange[a.PID] = true
-		e.wrong(ForeignPID, a.Line, "result", "a task was answered by none of the workers %v%s: name the process that ran it, in %s", e.workers, e.by(a.PID), wanted["result"])
+		e.wrong(ForeignPID, a.Line, "result",
+			"a task was answered by none of the workers %v%s: name the process that ran it, in %s",
+			e.workers, e.by(a.PID), wanted["result"])
 	}
 }

@@ -38,7 +38,8 @@ func hasty(mode string) (limits driver.Timeouts) {
 // command is a fake driver that leaves nothing: at the end of the test no process of it is there.
 func command(t *testing.T, mode string) driver.Command {
 	t.Helper()
-	mark := fmt.Sprintf("RESPAWN_TEST_MARK=%d/%s/%s", os.Getpid(), t.Name(), mode) // another run of this test has its own
+	// another run of this test has its own
+	mark := fmt.Sprintf("RESPAWN_TEST_MARK=%d/%s/%s", os.Getpid(), t.Name(), mode)
 	t.Cleanup(func() {
 		var left []int
 		all, err := procfs.Snapshot()
@@ -90,7 +91,8 @@ func TestCheckFindsNothingWrongWithADriverThatKeepsTheProtocol(t *testing.T) {
 	}
 }
 
-// The list of workers that counts is the one that the driver tells now, and not that of ready: nothing after the death is blamed for it.
+// The list of workers that counts is the one that the driver tells now, and not that of ready: nothing after the death
+// is blamed for it.
 func TestCheckBlamesNoLaterStepForAWorkerThatDiedOfABadArgument(t *testing.T) {
 	takes.Seconds(t)
 	t.Parallel()
@@ -113,7 +115,10 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 	takes.Seconds(t)
 	t.Parallel()
 	cases := []wrong{
-		{"rubbish", "hello", driver.Rubbish, `output line 1: rubbish: "Loading libpool 1.0\x1b[31m..." is no JSON object`},
+		{
+			"rubbish", "hello", driver.Rubbish,
+			`output line 1: rubbish: "Loading libpool 1.0\x1b[31m..." is no JSON object`,
+		},
 		{"two on a line", "hello", driver.Rubbish, "output line 1"},
 		{"long", "hello", driver.TooLong, "at most 1048576 bytes"},
 		{"flood", "", driver.Flood, "10000 violations"},
@@ -151,7 +156,10 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		{"has no pool", "all stopped", driver.Pretence, "answered while every worker was stopped"},
 		{"deaf to unknown ops", "unknown op", driver.NoAnswer, "none within 2s"},
 		{"keeps no record", "witness", driver.BadField, "the witness file was never written"},
-		{"dies with a worker", "dead worker", driver.Died, "exited with code 2 though nobody had asked it to stop, after its worker"},
+		{
+			"dies with a worker", "dead worker", driver.Died,
+			"exited with code 2 though nobody had asked it to stop, after its worker",
+		},
 		{"runs tasks itself", "square", driver.ForeignPID, "the driver itself): name the process that ran it"},
 		{"runs tasks itself", "square", driver.NoAnswer, "answered any of 4 tasks"},
 		{"runs tasks itself", "square", driver.Pretence, "while every worker was stopped (by process"},
@@ -171,7 +179,8 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 			g.Expect(r.error).NotTo(HaveOccurred())
 			g.Expect(r.OK()).To(BeFalse())
 			g.Expect(r.Violations()).To(ContainElement(And(
-				HaveField("Kind", c.kind), WithTransform((*driver.Violation).Error, ContainSubstring(c.text)))), r.String())
+				HaveField("Kind", c.kind), WithTransform((*driver.Violation).Error, ContainSubstring(c.text)))),
+				r.String())
 			for _, s := range r.Steps {
 				if len(s.Found) > 0 && c.step != "" {
 					g.Expect(s.Name).To(Equal(c.step), "the first step that fails\n%s", r.Report)

@@ -37,8 +37,8 @@ type Command struct {
 	Size int
 	// Places is how many tasks each of them runs at a time; 0 is one.
 	Places int
-	// Witness is a file to which each execution of a task appends a line; "" for none, and ignored by drivers that do not
-	// say that they can.
+	// Witness is a file to which each execution of a task appends a line; "" for none, and ignored by drivers that do
+	// not say that they can.
 	Witness string
 	// Timeouts bound its answers.
 	Timeouts Timeouts
@@ -146,7 +146,8 @@ func open(c Command) (*Driver, error) {
 	if d.told == nil {
 		d.told = func(*Violation) {}
 	}
-	d.program, err = foreign.Start(foreign.Command{Argv: c.Argv, Dir: c.Dir, Env: c.Env, Stdin: in, Stdout: out, Install: installs(c.Argv)})
+	d.program, err = foreign.Start(
+		foreign.Command{Argv: c.Argv, Dir: c.Dir, Env: c.Env, Stdin: in, Stdout: out, Install: installs(c.Argv)})
 	if err != nil {
 		input.Close()
 		output.Close()
@@ -281,8 +282,8 @@ type Member struct {
 	Phase string `json:"phase"`
 }
 
-// Members asks a driver of protocol 2 for all its members, those that run no tasks too, and one of protocol 1 for its workers. Where each
-// of them is, and what, place tells.
+// Members asks a driver of protocol 2 for all its members, those that run no tasks too, and one of protocol 1 for its
+// workers. Where each of them is, and what, place tells.
 func (d *Driver) Members(ctx context.Context) ([]int, error) {
 	if d.hello.Protocol < 2 {
 		return d.Workers(ctx)
@@ -318,8 +319,8 @@ func (d *Driver) place(pid int) (outside.Place, bool) {
 	return p, ok
 }
 
-// ownPIDs checks the pids that an answer names. Only a living descendant of the driver may ever be a victim; one that has
-// ended since is no violation.
+// ownPIDs checks the pids that an answer names. Only a living descendant of the driver may ever be a victim; one that
+// has ended since is no violation.
 func (d *Driver) ownPIDs(r *reply) []int {
 	own := make([]int, 0, len(r.PIDs))
 	for i, pid := range r.PIDs {
@@ -335,7 +336,8 @@ func (d *Driver) ownPIDs(r *reply) []int {
 			continue
 		}
 		if stranger(pid, d.Owns) {
-			d.wrong(ForeignPID, r.line, r.Op, "process %d is not a descendant of the driver: list the pool's own workers", pid)
+			d.wrong(ForeignPID, r.line, r.Op,
+				"process %d is not a descendant of the driver: list the pool's own workers", pid)
 		}
 	}
 	return own

@@ -91,7 +91,8 @@ func fakeDriver(mode string) {
 		case "probe":
 			f.say(`{"op":"result","id":%d,"value":true,"pid":%d}`, r.ID, f.broker.Process.Pid)
 		case "harm": // a task that nobody dies of
-			f.say(`{"op":"result","id":%d,"value":{"pids":"%d","given up":"it ended its worker"}}`, r.ID, f.workers[0].Process.Pid)
+			f.say(`{"op":"result","id":%d,"value":{"pids":"%d","given up":"it ended its worker"}}`,
+				r.ID, f.workers[0].Process.Pid)
 		case "submit":
 			n, ok := r.Arg.N.(float64)
 			if r.Task != "square" && r.Task != "sleep" || !ok {
@@ -265,7 +266,8 @@ func (f *faker) listMembers() {
 	for i, w := range f.workers {
 		all = append(all, fmt.Sprintf(`{"pid":%d,"role":"node","slot":%d,"name":"node-%d"}`, w.Process.Pid, i, i+1))
 	}
-	all = append(all, fmt.Sprintf(`{"pid":%d,"role":"%s","slot":%d,"name":"broker-1","phase":"leader"}`, f.broker.Process.Pid, role, slot))
+	all = append(all, fmt.Sprintf(`{"pid":%d,"role":"%s","slot":%d,"name":"broker-1","phase":"leader"}`,
+		f.broker.Process.Pid, role, slot))
 	f.say(`{"op":"members","members":[%s]}`, strings.Join(all, ","))
 }
 

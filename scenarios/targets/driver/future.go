@@ -32,7 +32,8 @@ type Future struct {
 // Done is closed when the task has its outcome.
 func (f *Future) Done() <-chan struct{} { return f.done }
 
-// Result waits for the outcome. Errors: [*TaskError]; [*Violation] of an answer that makes no sense; [*GoneError]; [ErrClosed]; ctx's error, and then the task goes on.
+// Result waits for the outcome. Errors: [*TaskError]; [*Violation] of an answer that makes no sense; [*GoneError];
+// [ErrClosed]; ctx's error, and then the task goes on.
 func (f *Future) Result(ctx context.Context) (Answer, error) {
 	select {
 	case <-f.done:
@@ -87,10 +88,12 @@ func (e *GoneError) words() string {
 
 func (e *GoneError) Unwrap() error { return e.Violation }
 
-// outcry tells whether a runtime names what it dies of in a line: an error or exception of Python or Node, a panic of Go.
+// outcry tells whether a runtime names what it dies of in a line: an error or exception of Python or Node, a panic of
+// Go.
 func outcry(line string) bool {
 	line = strings.TrimPrefix(line, "Uncaught ")
-	end := strings.IndexFunc(line, func(r rune) bool { return r != '.' && r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	end := strings.IndexFunc(line,
+		func(r rune) bool { return r != '.' && r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	if end < 0 {
 		end = len(line)
 	}
@@ -99,7 +102,8 @@ func outcry(line string) bool {
 		strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ")
 }
 
-// lastWords is the line of a driver's standard error that is most likely to say why it ended: the last outcry, else the last.
+// lastWords is the line of a driver's standard error that is most likely to say why it ended: the last outcry, else the
+// last.
 func lastWords(s string) (words string) {
 	for line := range strings.Lines(strings.TrimRight(s, "\r\n \t")) {
 		if line = strings.TrimRight(line, "\r\n"); outcry(line) || !outcry(words) {

@@ -62,7 +62,8 @@ func payload(n int, bytes int64) []byte {
 // right tells whether a task that the target sent by itself has its value.
 func (t *Target) right(f *Future, a Answer) error {
 	if want := f.job.right(f.id); string(a.Value) != want {
-		return t.driver.wrong(WrongValue, a.Line, "result", "%s for n = %d: want %s", quote(a.Value), outside.Factor(f.id), want)
+		return t.driver.wrong(WrongValue, a.Line, "result", "%s for n = %d: want %s", quote(a.Value),
+			outside.Factor(f.id), want)
 	}
 	return nil
 }

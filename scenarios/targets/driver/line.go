@@ -65,7 +65,9 @@ func parse(line []byte, number int) *reply {
 	}
 	fields := map[string]json.RawMessage{}
 	if err := decode(line, &fields); err != nil {
-		return bad(Rubbish, "%s is no JSON object: print to standard error, and protocol lines to the copy of descriptor 1", quote(line))
+		return bad(Rubbish,
+			"%s is no JSON object: print to standard error, and protocol lines to the copy of descriptor 1",
+			quote(line))
 	}
 	if err := json.Unmarshal(line, r); err != nil {
 		var wrong *json.UnmarshalTypeError

@@ -26,8 +26,8 @@ const (
 // stopsWithin bounds how long it may take until all workers are stopped.
 const stopsWithin = 5 * time.Second
 
-// proof is the tasks that are sent while workers are stopped. They look like any others, for a driver that knows them could be honest
-// to these alone.
+// proof is the tasks that are sent while workers are stopped. They look like any others, for a driver that knows them
+// could be honest to these alone.
 type proof struct {
 	number func() uint64 // gives the next number
 	kinds  []job         // each in turn, for a driver may run only one of them in its workers
@@ -44,9 +44,9 @@ func (p proof) send(d *Driver, i int) (*Future, error) {
 	return d.submitJob(p.number(), j)
 }
 
-// prove stops all workers that the driver named, sends it tasks, and lets them go on. An answer that comes in between is
-// nobody's of them: it is a [*Violation], and nothing that the driver says of its workers proves anything. The tasks have their
-// outcome once a worker has run them.
+// prove stops all workers that the driver named, sends it tasks, and lets them go on. An answer that comes in between
+// is nobody's of them: it is a [*Violation], and nothing that the driver says of its workers proves anything. The tasks
+// have their outcome once a worker has run them.
 func (d *Driver) prove(ctx context.Context, p proof) ([]*Future, error) {
 	workers, err := d.Workers(ctx)
 	if err != nil {
@@ -80,7 +80,9 @@ func (d *Driver) prove(ctx context.Context, p proof) ([]*Future, error) {
 		select {
 		case <-f.done:
 			if f.err == nil && !d.isNew(ctx, f.answer.PID, workers) {
-				return nil, d.wrong(Pretence, f.answer.Line, "result", "a task was answered while every worker was stopped%s: run tasks in the workers that ready names", d.by(f.answer.PID))
+				return nil, d.wrong(Pretence, f.answer.Line, "result",
+					"a task was answered while every worker was stopped%s: run tasks in the workers that ready names",
+					d.by(f.answer.PID))
 			}
 		default:
 		}
@@ -88,12 +90,13 @@ func (d *Driver) prove(ctx context.Context, p proof) ([]*Future, error) {
 	return futures, nil
 }
 
-// splits is how often the workers are divided at random into those that are stopped and those that go on, and then the other way round.
+// splits is how often the workers are divided at random into those that are stopped and those that go on, and then the
+// other way round.
 const splits = 2
 
-// proveApart stops one half of the workers and sends tasks, then the other half, and then halves that are drawn again. An answer in the name
-// of one that is stopped is a [*Violation]: another one works for it. Of four workers any two are apart at least once, of more than
-// that three pairs in four.
+// proveApart stops one half of the workers and sends tasks, then the other half, and then halves that are drawn again.
+// An answer in the name of one that is stopped is a [*Violation]: another one works for it. Of four workers any two are
+// apart at least once, of more than that three pairs in four.
 func (d *Driver) proveApart(ctx context.Context, p proof) (futures []*Future, err error) {
 	workers, err := d.Workers(ctx)
 	if err != nil || len(workers) < 2 || !d.Can("pid") {
@@ -141,7 +144,9 @@ func (d *Driver) proveWithout(ctx context.Context, stopped []int, tasks int, p p
 		select {
 		case <-f.done:
 			if f.err == nil && slices.Contains(stopped, f.answer.PID) {
-				return futures, d.wrong(Pretence, f.answer.Line, "result", "a task was answered in the name of process %d while that was stopped: run each task in the worker that its answer names", f.answer.PID)
+				return futures, d.wrong(Pretence, f.answer.Line, "result", "a task was answered in the name of "+
+					"process %d while that was stopped: run each task in the worker that its answer names",
+					f.answer.PID)
 			}
 		default:
 		}
@@ -149,8 +154,8 @@ func (d *Driver) proveWithout(ctx context.Context, stopped []int, tasks int, p p
 	return futures, nil
 }
 
-// awaitAll waits, for as long as orderly, until all of the tasks are settled: who still has one of them when the next are sent gets none of
-// those, and nobody can be seen to answer in its name.
+// awaitAll waits, for as long as orderly, until all of the tasks are settled: who still has one of them when the next
+// are sent gets none of those, and nobody can be seen to answer in its name.
 func (d *Driver) awaitAll(ctx context.Context, futures []*Future) {
 	ctx, cancel := context.WithTimeout(ctx, orderly)
 	defer cancel()
@@ -159,8 +164,8 @@ func (d *Driver) awaitAll(ctx context.Context, futures []*Future) {
 	}
 }
 
-// firstAnswer waits until one of the tasks is settled, so that those who go on have had their turn on a busy host too; though for no longer
-// than a pool takes whose tasks wait behind somebody who is stopped.
+// firstAnswer waits until one of the tasks is settled, so that those who go on have had their turn on a busy host too;
+// though for no longer than a pool takes whose tasks wait behind somebody who is stopped.
 func (d *Driver) firstAnswer(ctx context.Context, futures []*Future) error {
 	const patience = 3 * stillFor
 	for began := time.Now(); time.Since(began) < patience; {
@@ -211,12 +216,13 @@ func (d *Driver) Foreign(a Answer) {
 	d.foreign[a.PID] = true
 	d.mu.Unlock()
 	if first {
-		_ = d.wrong(ForeignPID, a.Line, "result", "a task was answered by no worker%s: name the process that ran the task", d.by(a.PID))
+		_ = d.wrong(ForeignPID, a.Line, "result",
+			"a task was answered by no worker%s: name the process that ran the task", d.by(a.PID))
 	}
 }
 
-// stranger tells whether pid lives though it is not owned. It looks whether it lives after it has asked: one that ends meanwhile may have
-// been owned.
+// stranger tells whether pid lives though it is not owned. It looks whether it lives after it has asked: one that ends
+// meanwhile may have been owned.
 func stranger(pid int, owns func(int) bool) bool {
 	if owns(pid) {
 		return false
@@ -227,7 +233,8 @@ func stranger(pid int, owns func(int) bool) bool {
 
 // still stops the workers and tells whether all of them are. The function that it returns lets them go on.
 //
-// All are told before any is waited for: a pool that looks after its workers must not find one of them stopped for longer than it is.
+// All are told before any is waited for: a pool that looks after its workers must not find one of them stopped for
+// longer than it is.
 func (d *Driver) still(ctx context.Context, pids []int) (resume func(), all bool) {
 	ctx, cancel := context.WithTimeout(ctx, stopsWithin)
 	defer cancel()

@@ -27,8 +27,8 @@ func (d *Driver) ask(ctx context.Context, r request, want string, limit time.Dur
 	return d.accept(a, r.Op)
 }
 
-// exchange sends a request and waits for its answer. A question that was given up on stays in the list, so that its late
-// answer is not taken for that of the next one.
+// exchange sends a request and waits for its answer. A question that was given up on stays in the list, so that its
+// late answer is not taken for that of the next one.
 func (d *Driver) exchange(ctx context.Context, r request, want string, limit time.Duration) (*reply, error) {
 	q := &question{want: want, answer: make(chan *reply, 1)}
 	d.mu.Lock()
@@ -74,7 +74,8 @@ func (d *Driver) accept(r *reply, op string) (*reply, error) {
 	case r.Op != "error":
 		return r, nil
 	case r.Install != "":
-		return nil, &foreign.NotInstalledError{What: strings.TrimPrefix(*r.Error, "not installed: "), Install: r.Install}
+		return nil,
+			&foreign.NotInstalledError{What: strings.TrimPrefix(*r.Error, "not installed: "), Install: r.Install}
 	default:
 		return nil, d.violate(newViolation(Refused, r.line, op, quote([]byte(*r.Error))))
 	}

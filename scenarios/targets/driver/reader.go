@@ -34,7 +34,8 @@ func (d *Driver) read() {
 			}
 		case err != nil:
 			if len(line) > 0 {
-				d.violate(newViolation(Rubbish, number, "", quote(line)+" has no end: finish each line with a line feed, in one write"))
+				d.violate(newViolation(Rubbish, number, "",
+					quote(line)+" has no end: finish each line with a line feed, in one write"))
 			}
 			return
 		case len(bytes.TrimSpace(line)) > 0:
@@ -84,7 +85,8 @@ func (d *Driver) deliver(line []byte, number int) {
 		return
 	}
 	if i < 0 && r.Op == "error" {
-		d.violate(newViolation(Unasked, number, r.Op, quote(line)+": the error of a task carries its id, any other answers a request"))
+		d.violate(newViolation(Unasked, number, r.Op,
+			quote(line)+": the error of a task carries its id, any other answers a request"))
 	} else if i < 0 {
 		d.wrong(Unasked, number, r.Op, "answer each request once")
 	}
@@ -103,7 +105,8 @@ func (d *Driver) settle(r *reply) {
 	d.mu.Unlock()
 	switch {
 	case was:
-		v := newViolation(AnsweredTwice, r.line, r.Op, fmt.Sprintf("task %d has its outcome already: answer each task once", id))
+		v := newViolation(AnsweredTwice, r.line, r.Op,
+			fmt.Sprintf("task %d has its outcome already: answer each task once", id))
 		v.Task = id
 		d.violate(v)
 	case !waits:

@@ -33,13 +33,15 @@ func (r Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "driver check: %s\n", strings.Join(r.Argv, " "))
 	if r.Hello.Name != "" {
-		b.WriteString(conformance.Plain(fmt.Sprintf("%s %s (can: %s)", r.Hello.Name, r.Hello.Version, strings.Join(r.Hello.Can, ", "))) + "\n")
+		b.WriteString(conformance.Plain(fmt.Sprintf("%s %s (can: %s)", r.Hello.Name, r.Hello.Version,
+			strings.Join(r.Hello.Can, ", "))) + "\n")
 	}
 	b.WriteString(r.Steps.String())
 	if !r.OK() && r.Stderr != "" {
 		b.WriteString("its standard error ended with:\n")
 		tail := conformance.QuoteEnd(r.Stderr, 10)
-		if words := conformance.Quote(lastWords(r.Stderr)); !strings.Contains(tail, words) { // above the trace that follows it
+		if words := conformance.Quote(lastWords(r.Stderr)); !strings.Contains(tail, words) {
+			// above the trace that follows it
 			b.WriteString(words + conformance.Quote("…"))
 		}
 		b.WriteString(tail)

@@ -9,7 +9,8 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets/driver"
 )
 
-// A driver of protocol 2 has members that run no tasks. They are where it says, are what it says, and answer for themselves.
+// A driver of protocol 2 has members that run no tasks. They are where it says, are what it says, and answer for
+// themselves.
 func TestMembersWithRoles(t *testing.T) {
 	g := NewWithT(t)
 	c := command(t, "brokers")

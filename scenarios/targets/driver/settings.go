@@ -16,17 +16,29 @@ var Row = kind.Kind{
 	New:    func() kind.Settings { return &Settings{} },
 	Spawns: true,
 	Tools: []foreign.Tool{
-		{Name: "python3", Version: []string{"--version"}, Install: "apt-get install python3", Use: "drivers of CPython's pools, workers in Python, and the comparison in bench"},
-		{Name: "node", Version: []string{"--version"}, Install: "apt-get install nodejs", Use: "drivers of Node's pools, and workers in JavaScript"},
+		{
+			Name: "python3", Version: []string{"--version"}, Install: "apt-get install python3",
+			Use: "drivers of CPython's pools, workers in Python, and the comparison in bench",
+		},
+		{
+			Name: "node", Version: []string{"--version"}, Install: "apt-get install nodejs",
+			Use: "drivers of Node's pools, and workers in JavaScript",
+		},
 	},
 	Can:  kind.Can{Abilities: []string{"Supervised", "Harmer"}, Tasks: []string{"sleep", "square"}},
 	Page: "docs/drivers.md",
 	Known: func(files kind.Files) (list []kind.Known) {
 		for _, d := range drivers.All() {
-			list = append(list, kind.Known{Family: kind.Pools, Name: d.Name, Pool: d.Pool, Settings: map[string]any{"command": d.Argv(files.Drivers)}})
+			list = append(list, kind.Known{
+				Family: kind.Pools, Name: d.Name, Pool: d.Pool,
+				Settings: map[string]any{"command": d.Argv(files.Drivers)},
+			})
 		}
 		for _, d := range drivers.Fleets() {
-			list = append(list, kind.Known{Family: kind.Fleets, Name: d.Name, Pool: d.Pool, Settings: map[string]any{"command": d.Argv(files.Drivers)}})
+			list = append(list, kind.Known{
+				Family: kind.Fleets, Name: d.Name, Pool: d.Pool,
+				Settings: map[string]any{"command": d.Argv(files.Drivers)},
+			})
 		}
 		return list
 	},
@@ -51,7 +63,8 @@ func (s *Settings) Check(fail func(key, format string, args ...any)) {
 
 // Open implements kind.Settings.
 func (s *Settings) Open(ctx context.Context, at kind.Place) (*kind.Opened, error) {
-	return OpenTarget(ctx, Command{Argv: s.Command, Dir: at.File, Size: max(int(s.Size), 1), Places: int(s.Places)}, at.Dir)
+	return OpenTarget(ctx, Command{Argv: s.Command, Dir: at.File, Size: max(int(s.Size), 1), Places: int(s.Places)},
+		at.Dir)
 }
 
 // OpenTarget is StartTarget, for a scenario.

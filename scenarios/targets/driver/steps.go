@@ -61,11 +61,14 @@ func (e *exam) tryStart(ctx context.Context) error {
 	}
 	e.list(e.ready)
 	if len(e.workers) != checkSize && len(e.Violations()) == before {
-		e.wrong(BadField, 0, "ready", "%d living workers of its own for size %d, which start asked for: say ready when all of them are there", len(e.workers), checkSize)
+		e.wrong(BadField, 0, "ready",
+			"%d living workers of its own for size %d, which start asked for: say ready when all of them are there",
+			len(e.workers), checkSize)
 	}
 	for _, pid := range e.workers {
 		if !procfs.Marked(pid, chaos.MarkerEntry(e.Marker())) {
-			e.note("worker %d has no RESPAWN_POOL=%s in its environment: pass it on, or it is not found once its parent is gone", pid, e.Marker())
+			e.note("worker %d has no RESPAWN_POOL=%s in its environment: pass it on, or it is not found once its "+
+				"parent is gone", pid, e.Marker())
 			break
 		}
 	}
@@ -109,7 +112,8 @@ func (e *exam) tryFailing(ctx context.Context) error {
 		a, err := e.result(ctx, f)
 		switch {
 		case err == nil:
-			e.wrong(WrongValue, a.Line, "result", "%s for task %q with %v: want an error with the task's id", quote(a.Value), bad.task, bad.arg)
+			e.wrong(WrongValue, a.Line, "result", "%s for task %q with %v: want an error with the task's id",
+				quote(a.Value), bad.task, bad.arg)
 		case !failed(err):
 			return err
 		}
@@ -124,7 +128,8 @@ func (e *exam) recover(ctx context.Context) error {
 			return err
 		}
 		if time.Now().After(deadline) {
-			e.note("%d of %d workers are left after tasks that failed: the pool does not replace one that dies of its task", len(e.workers), checkSize)
+			e.note("%d of %d workers are left after tasks that failed: the pool does not replace one that dies of "+
+				"its task", len(e.workers), checkSize)
 			return nil
 		}
 		if err := wait.For(ctx, 10*time.Millisecond); err != nil {
@@ -163,8 +168,8 @@ func (e *exam) tryMany(ctx context.Context) error {
 	return nil
 }
 
-// tryOverlap asks while a long task runs: neither the list of workers nor a short task may wait for it. On a host that is
-// busy otherwise everything may be late, so that it is tried again with a much longer one before it is called wrong.
+// tryOverlap asks while a long task runs: neither the list of workers nor a short task may wait for it. On a host that
+// is busy otherwise everything may be late, so that it is tried again with a much longer one before it is called wrong.
 func (e *exam) tryOverlap(ctx context.Context) error {
 	if len(e.workers) < 2 {
 		return nil // it has been said, and one alone cannot
@@ -207,7 +212,8 @@ func (e *exam) overlap(ctx context.Context, ms int) (free bool, err error) {
 	}
 	e.right(a, 3)
 	if took := time.Since(began); took < time.Duration(ms)*time.Millisecond {
-		e.wrong(WrongValue, a.Line, "result", "sleep of %dms took %v: it must last that long", ms, took.Round(time.Millisecond))
+		e.wrong(WrongValue, a.Line, "result", "sleep of %dms took %v: it must last that long",
+			ms, took.Round(time.Millisecond))
 	}
 	return free, nil
 }
@@ -220,7 +226,8 @@ func (e *exam) tryEveryWorker(ctx context.Context) error {
 	silent := slices.Clone(e.workers)
 	for deadline := time.Now().Add(e.limits.Task); len(silent) > 0; {
 		if time.Now().After(deadline) {
-			e.wrong(NoAnswer, 0, "submit", "workers %v answered no task in %v: ready must list processes that run tasks", silent, e.limits.Task)
+			e.wrong(NoAnswer, 0, "submit",
+				"workers %v answered no task in %v: ready must list processes that run tasks", silent, e.limits.Task)
 			return nil
 		}
 		heard := false
@@ -242,7 +249,9 @@ func (e *exam) tryEveryWorker(ctx context.Context) error {
 			silent = slices.DeleteFunc(silent, func(pid int) bool { return pid == a.PID })
 		}
 		if !heard {
-			e.wrong(NoAnswer, 0, "submit", "no worker of %v answered any of %d tasks: ready must list processes that run tasks", e.workers, len(futures))
+			e.wrong(NoAnswer, 0, "submit",
+				"no worker of %v answered any of %d tasks: ready must list processes that run tasks",
+				e.workers, len(futures))
 			return nil
 		}
 	}
@@ -278,11 +287,13 @@ func (e *exam) tryWitness(context.Context) error {
 	}
 	runs, torn, err := witness.ReadFile(e.command.Witness, 0)
 	if errors.Is(err, os.ErrNotExist) {
-		e.wrong(BadField, 0, "witness", "the witness file was never written: append the lines S and E to the file that start names, from the worker")
+		e.wrong(BadField, 0, "witness", "the witness file was never written: append the lines S and E to the file "+
+			"that start names, from the worker")
 		return nil
 	}
 	if err != nil || torn > 0 {
-		e.wrong(BadField, 0, "witness", "%d lines are not whole (%v): want S TASK ATTEMPT PID START and E TASK ATTEMPT PID START END, each in one write", torn, err)
+		e.wrong(BadField, 0, "witness", "%d lines are not whole (%v): want S TASK ATTEMPT PID START and E TASK "+
+			"ATTEMPT PID START END, each in one write", torn, err)
 		return nil
 	}
 	ended := map[uint64]int{}
@@ -304,7 +315,8 @@ func (e *exam) tryWitness(context.Context) error {
 	return nil
 }
 
-// tryDeadWorker kills a worker. What becomes of the pool is the pool's business; the driver lives on and keeps the protocol.
+// tryDeadWorker kills a worker. What becomes of the pool is the pool's business; the driver lives on and keeps the
+// protocol.
 func (e *exam) tryDeadWorker(ctx context.Context) error {
 	workers, err := e.Workers(ctx)
 	if err != nil || len(workers) == 0 {
@@ -316,7 +328,9 @@ func (e *exam) tryDeadWorker(ctx context.Context) error {
 	}
 	defer victim.Release()
 	e.mu.Lock()
-	e.blow = fmt.Sprintf(", after its worker %d was killed: the death of a worker must not end the driver, so handle the pool's error", workers[0])
+	e.blow = fmt.Sprintf(
+		", after its worker %d was killed: the death of a worker must not end the driver, so handle the pool's error",
+		workers[0])
 	e.mu.Unlock()
 	if err := victim.Signal(unix.SIGKILL); err != nil {
 		return nil //nolint:nilerr // the same

@@ -59,7 +59,8 @@ func (d *Driver) awaitEnd(ctx context.Context) {
 	case <-time.After(d.limits.Stop):
 		family, _ := d.program.Family()
 		d.leaves(1 + len(family))
-		d.wrong(Lingers, 0, "stop", "it lives on after %v: end when stopped, and when standard input ends", d.limits.Stop)
+		d.wrong(Lingers, 0, "stop", "it lives on after %v: end when stopped, and when standard input ends",
+			d.limits.Stop)
 		return
 	}
 	if exit := d.program.Exit(); !exit.Clean() {
@@ -79,7 +80,8 @@ func (d *Driver) countChildren(ctx context.Context) {
 		names = append(names, fmt.Sprintf("%d (%s)", pid, foreign.Name(pid)))
 	}
 	d.leaves(len(left))
-	d.violate(newViolation(ChildrenLeft, 0, "stop", strings.Join(names, ", ")+" still run: end and reap every worker before the driver ends"))
+	d.violate(newViolation(ChildrenLeft, 0, "stop",
+		strings.Join(names, ", ")+" still run: end and reap every worker before the driver ends"))
 }
 
 // leaves notes how many processes still ran when they should have ended.
@@ -89,15 +91,16 @@ func (d *Driver) leaves(n int) {
 	d.left = n
 }
 
-// Left is how many processes still ran when it was time for the driver to have ended, itself included, which Stop then killed.
+// Left is how many processes still ran when it was time for the driver to have ended, itself included, which Stop then
+// killed.
 func (d *Driver) Left() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.left
 }
 
-// Close ends the driver and everything it started, at once, and waits until they are gone. Tasks without an outcome fail
-// with ErrClosed. Closing twice is fine. The error names processes that could not be ended.
+// Close ends the driver and everything it started, at once, and waits until they are gone. Tasks without an outcome
+// fail with ErrClosed. Closing twice is fine. The error names processes that could not be ended.
 func (d *Driver) Close() error {
 	d.mu.Lock()
 	d.closing = true

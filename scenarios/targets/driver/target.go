@@ -47,9 +47,9 @@ var (
 	_ chaos.Numbering  = (*Target)(nil)
 )
 
-// StartTarget starts a driver and waits until its pool is ready; ctx bounds that. dir holds the witnesses' file; the caller
-// removes it after Close. Errors are Start's, and [*kind.UnfitError] for a driver that cannot tell which process answers, or tells
-// of workers that are none.
+// StartTarget starts a driver and waits until its pool is ready; ctx bounds that. dir holds the witnesses' file; the
+// caller removes it after Close. Errors are Start's, and [*kind.UnfitError] for a driver that cannot tell which process
+// answers, or tells of workers that are none.
 func StartTarget(ctx context.Context, c Command, dir string) (*Target, error) {
 	f := outside.FollowForks()
 	t, err := startTarget(ctx, c, dir, f)
@@ -71,7 +71,10 @@ func startTarget(ctx context.Context, c Command, dir string, f *forks.Follower) 
 		return nil, err
 	}
 	if !d.Can("pid") {
-		return nil, errors.Join(&kind.UnfitError{Target: "the driver of " + d.Hello().Name, Err: errors.New("it does not tell which process answers (can: pid)")}, d.Close())
+		return nil, errors.Join(&kind.UnfitError{
+			Target: "the driver of " + d.Hello().Name,
+			Err:    errors.New("it does not tell which process answers (can: pid)"),
+		}, d.Close())
 	}
 	var proved uint64 // numbers that were given before there is a Pool to give them
 	if _, err := d.prove(ctx, proof{func() uint64 { proved++; return proved }, proofKinds()}); err != nil {
@@ -81,7 +84,10 @@ func startTarget(ctx context.Context, c Command, dir string, f *forks.Follower) 
 	if d.Can("witness") {
 		witness = c.Witness
 	}
-	what := history.Target{Kind: cmp.Or(c.Kind, "driver"), Name: d.Hello().Name, Version: d.Hello().Version, Size: c.Size, Places: c.Places}
+	what := history.Target{
+		Kind: cmp.Or(c.Kind, "driver"), Name: d.Hello().Name, Version: d.Hello().Version, Size: c.Size,
+		Places: c.Places,
+	}
 	if d.Can("account") {
 		what.Can = []string{"marker", "account"}
 	}
@@ -155,9 +161,11 @@ func (t *Target) Heal(ctx context.Context, h chaos.Harm) (map[string]string, err
 
 func (t *Target) harm(ctx context.Context, op string, h chaos.Harm) (evidence map[string]string, err error) {
 	if !t.driver.Can(h.Kind) {
-		return nil, chaos.Refuse("the driver of %s cannot have the fault %s (can: %s, see docs/drivers.md)", t.driver.Hello().Name, h.Kind, h.Kind)
+		return nil, chaos.Refuse("the driver of %s cannot have the fault %s (can: %s, see docs/drivers.md)",
+			t.driver.Hello().Name, h.Kind, h.Kind)
 	}
-	f, err := t.driver.send(firstAsked+t.asked.Add(1), request{Op: op, Fault: h.Kind, Slot: &h.Slot, PID: h.PID, Arg: h.Args})
+	f, err := t.driver.send(firstAsked+t.asked.Add(1),
+		request{Op: op, Fault: h.Kind, Slot: &h.Slot, PID: h.PID, Arg: h.Args})
 	if err != nil {
 		return nil, err
 	}
@@ -172,8 +180,8 @@ func (t *Target) harm(ctx context.Context, op string, h chaos.Harm) (evidence ma
 	return evidence, err
 }
 
-// unharmed is the error of a driver that has done no harm. By the protocol the first word of its text says which kind of error it is,
-// and has a colon behind it; without one of these it is the task's own, err.
+// unharmed is the error of a driver that has done no harm. By the protocol the first word of its text says which kind
+// of error it is, and has a colon behind it; without one of these it is the task's own, err.
 func unharmed(text string, err error) error {
 	word, why, _ := strings.Cut(text, ": ")
 	switch word {
@@ -204,7 +212,8 @@ func (t *Target) Account(ctx context.Context) (*history.Account, error) {
 	return a, json.Unmarshal(answer.Value, a)
 }
 
-// Poison implements chaos.Poisoner, for drivers of protocol 2. Who is said to have died of it must have been a member, and have ended.
+// Poison implements chaos.Poisoner, for drivers of protocol 2. Who is said to have died of it must have been a member,
+// and have ended.
 func (t *Target) Poison(ctx context.Context, d chaos.Deadly) (died chaos.Poisoned, err error) {
 	args := map[string]any{"code": d.Code}
 	if d.Memory {
@@ -217,25 +226,27 @@ func (t *Target) Poison(ctx context.Context, d chaos.Deadly) (died chaos.Poisone
 	for _, field := range strings.Fields(evidence["pids"]) {
 		pid, err := strconv.Atoi(field)
 		if err != nil || !t.Ended(pid) {
-			return died, fmt.Errorf("the target says that %q died of the task: want processes that were members and have ended", field)
+			return died, fmt.Errorf(
+				"the target says that %q died of the task: want processes that were members and have ended", field)
 		}
 		died.PIDs = append(died.PIDs, pid)
 	}
 	died.Verdict = evidence["given up"]
 	if d.Memory {
 		if died.OOMKills, err = strconv.Atoi(evidence["oom kills"]); err != nil {
-			return died, fmt.Errorf("the target's evidence has %q for \"oom kills\": want a number", evidence["oom kills"])
+			return died, fmt.Errorf("the target's evidence has %q for \"oom kills\": want a number",
+				evidence["oom kills"])
 		}
 	}
 	return died, nil
 }
 
-// provedWithin is how long the tasks of a proof may take once the workers go on: however short a scenario's settle is, none is called lost
-// before.
+// provedWithin is how long the tasks of a proof may take once the workers go on: however short a scenario's settle is,
+// none is called lost before.
 const provedWithin = 10 * time.Second
 
-// Prove implements chaos.Provable. It waits for the tasks that it sent, which the workers run once they go on; tasks such as those of
-// the load are among them, if these are short enough.
+// Prove implements chaos.Provable. It waits for the tasks that it sent, which the workers run once they go on; tasks
+// such as those of the load are among them, if these are short enough.
 func (t *Target) Prove(ctx context.Context, within time.Duration, like chaos.Task) {
 	p := proof{t.NextProbe, proofKinds()}
 	j, err := t.driver.job(like)
@@ -253,9 +264,9 @@ func (t *Target) Prove(ctx context.Context, within time.Duration, like chaos.Tas
 	}
 }
 
-// settle waits until the tasks of a proof have their outcomes, and tells whether all have their values. If no worker was replaced
-// meanwhile, nothing has happened to any but that it stood still, so each task must give its value. One that has no outcome in time is lost if
-// one that was sent after it has one: then it was not for want of time.
+// settle waits until the tasks of a proof have their outcomes, and tells whether all have their values. If no worker
+// was replaced meanwhile, nothing has happened to any but that it stood still, so each task must give its value. One
+// that has no outcome in time is lost if one that was sent after it has one: then it was not for want of time.
 func (t *Target) settle(ctx context.Context, futures []*Future, before []int) bool {
 	late, cancel := context.WithTimeout(ctx, provedWithin)
 	defer cancel()
@@ -270,7 +281,8 @@ func (t *Target) settle(ctx context.Context, futures []*Future, before []int) bo
 			t.ProbeAnswered(f.id, a.PID)
 		case errors.As(err, &said):
 			wrong = append(wrong, func() error {
-				return t.driver.wrong(TaskFailed, 0, "error", "a task that was sent after the faults was answered with %s: each has its value while nothing happens to the workers", quote([]byte(said.Text)))
+				return t.driver.wrong(TaskFailed, 0, "error", "a task that was sent after the faults was answered "+
+					"with %s: each has its value while nothing happens to the workers", quote([]byte(said.Text)))
 			})
 		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 			open = append(open, f.id)
@@ -281,14 +293,16 @@ func (t *Target) settle(ctx context.Context, futures []*Future, before []int) bo
 	for _, id := range open {
 		if id < settled {
 			wrong = append(wrong, func() error {
-				return t.driver.wrong(TaskLost, 0, "submit", "a task that was sent after the faults has no outcome, and one that was sent later has: each has its value while nothing happens to the workers")
+				return t.driver.wrong(TaskLost, 0, "submit", "a task that was sent after the faults has no outcome, "+
+					"and one that was sent later has: each has its value while nothing happens to the workers")
 			})
 		}
 	}
 	if len(wrong) == 0 || ctx.Err() != nil { // whoever gave up waiting has seen nothing
 		return len(open) == 0
 	}
-	if after, err := t.driver.Workers(ctx); err == nil && slices.Equal(slices.Sorted(slices.Values(before)), slices.Sorted(slices.Values(after))) {
+	if after, err := t.driver.Workers(ctx); err == nil &&
+		slices.Equal(slices.Sorted(slices.Values(before)), slices.Sorted(slices.Values(after))) {
 		for _, tell := range wrong {
 			_ = tell()
 		}
@@ -333,8 +347,8 @@ func (t *Target) Epitaph() string {
 // Violations lists what the driver did wrong so far.
 func (t *Target) Violations() []*Violation { return t.driver.Violations() }
 
-// Do implements chaos.Runner. What the pool itself says of a task that it could not finish is its outcome Failed; a task
-// that was with a driver that ended is Lost.
+// Do implements chaos.Runner. What the pool itself says of a task that it could not finish is its outcome Failed; a
+// task that was with a driver that ended is Lost.
 func (t *Target) Do(ctx context.Context, task chaos.Task) chaos.Settled {
 	j, err := t.driver.job(task)
 	if err != nil {
@@ -380,8 +394,9 @@ func (t *Target) sendProbe(ctx context.Context) (pid int, err error) {
 	return a.PID, nil
 }
 
-// Close stops the pool and the driver and sees to it that nothing of them is left. Closing twice is fine. The error is the
-// first thing that the driver did wrong meanwhile, and a [*chaos.LeftError] if it left processes behind or did not end.
+// Close stops the pool and the driver and sees to it that nothing of them is left. Closing twice is fine. The error is
+// the first thing that the driver did wrong meanwhile, and a [*chaos.LeftError] if it left processes behind or did not
+// end.
 func (t *Target) Close() error {
 	t.Stop()
 	err := t.driver.Stop(context.Background())

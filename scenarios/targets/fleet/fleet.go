@@ -1,5 +1,6 @@
-// Package fleet is fleets of machines as targets: brokers and nodes as processes of this machine, behind respawn-fleet target, since
-// this program links neither a broker nor its client. The members are the nodes, behind them the brokers, and last other owners.
+// Package fleet is fleets of machines as targets: brokers and nodes as processes of this machine, behind respawn-fleet
+// target, since this program links neither a broker nor its client. The members are the nodes, behind them the brokers,
+// and last other owners.
 package fleet
 
 import (
@@ -21,12 +22,19 @@ import (
 // Row is the row of fleets.
 var Row = kind.Kind{
 	Name: "fleet",
-	Doc:  "A fleet: brokers and nodes as processes of this machine; its members are the nodes, behind them the brokers, and last other owners.",
-	New:  func() kind.Settings { return &Settings{} },
-	Can:  kind.Can{Abilities: []string{"Supervised", "Harmer", "Poisoner"}, Roles: []string{chaos.Node, chaos.Broker, chaos.Owner}, Tasks: []string{"sleep", "square", "echo"}},
+	Doc: "A fleet: brokers and nodes as processes of this machine; its members are the nodes, behind them the " +
+		"brokers, and last other owners.",
+	New: func() kind.Settings { return &Settings{} },
+	Can: kind.Can{
+		Abilities: []string{"Supervised", "Harmer", "Poisoner"}, Roles: []string{chaos.Node, chaos.Broker, chaos.Owner},
+		Tasks: []string{"sleep", "square", "echo"},
+	},
 	Page: "docs/fleet.md",
 	Known: func(kind.Files) []kind.Known {
-		return []kind.Known{{Family: kind.Fleets, Name: "fleet", Pool: "respawn-fleet, one broker in memory", Settings: map[string]any{}, Size: "nodes"}}
+		return []kind.Known{{
+			Family: kind.Fleets, Name: "fleet", Pool: "respawn-fleet, one broker in memory", Settings: map[string]any{},
+			Size: "nodes",
+		}}
 	},
 }
 
@@ -63,7 +71,8 @@ func (s *Settings) Check(fail func(key, format string, args ...any)) {
 		fail("older", "%d of %d nodes: want no more than there are", s.Older, max(s.Nodes, 1))
 	}
 	if !odd(s.Replicas) || s.Replicas > max(s.Brokers, 1) {
-		fail("replicas", "%d replicas on %d brokers: want 1, 3 or 5, and no more than brokers", s.Replicas, max(s.Brokers, 1))
+		fail("replicas", "%d replicas on %d brokers: want 1, 3 or 5, and no more than brokers",
+			s.Replicas, max(s.Brokers, 1))
 	}
 	if s.Memory > 0 && s.Memory < leastMemory {
 		fail("memory", "%s for a node and its workers: want %s or more", s.Memory, units.Bytes(leastMemory))
@@ -133,7 +142,8 @@ const (
 	path = "github.com/respawn-go/respawn/cmd/respawn-fleet"
 )
 
-// find is the command: beside this program, in PATH, or built into dir from the module that the working directory is in.
+// find is the command: beside this program, in PATH, or built into dir from the module that the working directory is
+// in.
 func find(ctx context.Context, dir string) (string, error) {
 	if self, err := os.Executable(); err == nil {
 		if beside := filepath.Join(filepath.Dir(self), name); isProgram(beside) {

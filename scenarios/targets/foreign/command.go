@@ -1,8 +1,9 @@
 // Package foreign runs programs that other people wrote, and leaves nothing of them behind.
 //
 // A program is started in a session and a process group of its own, with the environment entry RESPAWN_POOL=id, which
-// all its descendants inherit. So they are found by three independent signs (their session, their chain of parents, that
-// entry), and ending the program ends them all. A guardian does the same should this process be killed before it could.
+// all its descendants inherit. So they are found by three independent signs (their session, their chain of parents,
+// that entry), and ending the program ends them all. A guardian does the same should this process be killed before it
+// could.
 package foreign
 
 import (
@@ -19,8 +20,8 @@ import (
 
 // Command is a program to start.
 type Command struct {
-	// Argv is the program and its arguments. It is never given to a shell. A name without a slash is looked up in PATH, any
-	// other is relative to Dir.
+	// Argv is the program and its arguments. It is never given to a shell. A name without a slash is looked up in PATH,
+	// any other is relative to Dir.
 	Argv []string
 	// Dir is its working directory. Default: this process's.
 	Dir string
@@ -63,7 +64,8 @@ func (c *Command) credential() (*syscall.Credential, error) {
 	case c.User != "":
 		u, err := user.Lookup(c.User)
 		if err != nil {
-			return nil, fmt.Errorf("there is no user %q here: want one that there is, or none for the user of the run", c.User)
+			return nil, fmt.Errorf("there is no user %q here: want one that there is, or none for the user of the run",
+				c.User)
 		}
 		uid, _ := strconv.ParseUint(u.Uid, 10, 32)
 		gid, _ := strconv.ParseUint(u.Gid, 10, 32)

@@ -12,9 +12,9 @@ import (
 	"github.com/respawn-go/respawn/internal/reexec"
 )
 
-// Family lists the living descendants, the program itself not included, by pid. Whom it has listed once it knows again: a
-// process that is just becoming another program (execve) has no environment to be known by for a moment, which on a busy
-// machine is long.
+// Family lists the living descendants, the program itself not included, by pid. Whom it has listed once it knows again:
+// a process that is just becoming another program (execve) has no environment to be known by for a moment, which on a
+// busy machine is long.
 func (p *Program) Family() (procfs.Table, error) {
 	all, err := procfs.Snapshot()
 	if err != nil {
@@ -25,7 +25,8 @@ func (p *Program) Family() (procfs.Table, error) {
 		if pid == p.pid || pid == os.Getpid() || !proc.Alive() {
 			continue
 		}
-		if p.kin.has(pid) || p.carriesSign(pid) || numbered && all.Has(pid, func(ancestor int) bool { return ancestor == p.pid }) {
+		if p.kin.has(pid) || p.carriesSign(pid) ||
+			numbered && all.Has(pid, func(ancestor int) bool { return ancestor == p.pid }) {
 			family[pid] = proc
 		}
 	}
@@ -35,10 +36,10 @@ func (p *Program) Family() (procfs.Table, error) {
 	return family, nil
 }
 
-// Left waits until no descendant of the program, which has ended, is left, and returns those that are there after that time.
-// One look that finds nobody is not enough: what was started since the last one may just be becoming another program
-// (execve), and have no environment to know it by. So none of those that the host has started since the program may be without one
-// at the second look, for as long as a busy host may need.
+// Left waits until no descendant of the program, which has ended, is left, and returns those that are there after that
+// time. One look that finds nobody is not enough: what was started since the last one may just be becoming another
+// program (execve), and have no environment to know it by. So none of those that the host has started since the program
+// may be without one at the second look, for as long as a busy host may need.
 func (p *Program) Left(ctx context.Context, within time.Duration) procfs.Table {
 	began := time.Now()
 	deadline := began.Add(within)
@@ -61,7 +62,8 @@ func (p *Program) Left(ctx context.Context, within time.Duration) procfs.Table {
 	return nil
 }
 
-// becomes is how long a busy host may take over an execve. A process that wants no environment holds nobody up for longer.
+// becomes is how long a busy host may take over an execve. A process that wants no environment holds nobody up for
+// longer.
 const becomes = time.Second
 
 // someoneBecomes tells whether a process that was started after the program has no environment.
@@ -110,11 +112,12 @@ func (p *Program) Owns(pid int) bool {
 // environment to set its title has only the first sign, a daemon that makes a session of its own only the second.
 func (p *Program) carriesSign(pid int) bool {
 	session, err := unix.Getsid(pid)
-	return err == nil && session == p.pid && (p.numbered() || unix.Kill(p.pid, 0) == unix.ESRCH) || procfs.Marked(pid, reexec.Entry(p.marker))
+	return err == nil && session == p.pid && (p.numbered() || unix.Kill(p.pid, 0) == unix.ESRCH) ||
+		procfs.Marked(pid, reexec.Entry(p.marker))
 }
 
-// kin are processes that were once known as descendants, held so that their numbers are their own. The zero value is ready.
-// Safe for concurrent use.
+// kin are processes that were once known as descendants, held so that their numbers are their own. The zero value is
+// ready. Safe for concurrent use.
 type kin struct {
 	mu   sync.Mutex
 	held map[int]*Held

@@ -96,7 +96,8 @@ func TestNobodyIsLeftOnceNobodyBecomesAnotherProgram(t *testing.T) {
 	g.Expect(p.End()).To(Succeed())
 }
 
-// A process that becomes another program has no environment in between, and a session of its own and a dead parent are no signs.
+// A process that becomes another program has no environment in between, and a session of its own and a dead parent are
+// no signs.
 func TestADescendantThatWasSeenIsKnownAgainWithoutAnySign(t *testing.T) {
 	g, dir := NewWithT(t), t.TempDir()
 	for _, name := range []string{"forget", "end"} {
@@ -176,7 +177,8 @@ func TestALongStderrKeepsItsEnd(t *testing.T) {
 
 func TestWhatIsMissingIsNamed(t *testing.T) {
 	g := NewWithT(t)
-	_, err := foreign.Start(foreign.Command{Argv: []string{"no-such-server", "-v"}, Install: "apt-get install no-such-server"})
+	_, err := foreign.Start(
+		foreign.Command{Argv: []string{"no-such-server", "-v"}, Install: "apt-get install no-such-server"})
 	var missing *foreign.NotInstalledError
 	g.Expect(errors.As(err, &missing)).To(BeTrue())
 	g.Expect(err).To(MatchError("no-such-server is not installed: apt-get install no-such-server"))
@@ -195,9 +197,12 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 func TestAToolIsFoundByItsOtherNamesTheNewestFirst(t *testing.T) {
 	g, dir := NewWithT(t), t.TempDir()
 	for _, name := range []string{"tool8.1", "tool8.3", "tool7.4"} {
-		g.Expect(os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\necho $0 says $1 >&2\necho more >&2\n"), 0o755)).To(Succeed())
+		g.Expect(os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\necho $0 says $1 >&2\necho more >&2\n"),
+			0o755)).To(Succeed())
 	}
-	tool := foreign.Tool{Name: "no-such-tool", Others: []string{"nor-this", filepath.Join(dir, "tool[0-9]*")}, Version: []string{"-v"}}
+	tool := foreign.Tool{
+		Name: "no-such-tool", Others: []string{"nor-this", filepath.Join(dir, "tool[0-9]*")}, Version: []string{"-v"},
+	}
 	path, err := tool.Find()
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(path).To(Equal(filepath.Join(dir, "tool8.3")))
@@ -268,7 +273,8 @@ func TestAKilledHarnessLeavesNothing(t *testing.T) {
 	for name, pid := range pids {
 		g.Eventually(func() bool { return alive(pid) }).WithTimeout(10*time.Second).Should(BeFalse(), name)
 	}
-	g.Eventually(func() ([]os.DirEntry, error) { return os.ReadDir(temp) }).WithTimeout(10 * time.Second).Should(BeEmpty())
+	g.Eventually(func() ([]os.DirEntry, error) { return os.ReadDir(temp) }).WithTimeout(10 * time.Second).
+		Should(BeEmpty())
 }
 
 func TestTemporaryFilesOfAKilledProgramAreRemoved(t *testing.T) {

@@ -45,8 +45,8 @@ func (h *Held) Gone() bool {
 	return pidfd.Ended(h.pidfd)
 }
 
-// Status is how the process ended, as soon as it has been reaped; ok is false before that, and where the kernel does not tell whoever
-// holds it (before Linux 6.15).
+// Status is how the process ended, as soon as it has been reaped; ok is false before that, and where the kernel does
+// not tell whoever holds it (before Linux 6.15).
 func (h *Held) Status() (status syscall.WaitStatus, ok bool) { return pidfd.Exit(h.pidfd) }
 
 // Signal sends it a signal. Errors: ESRCH for one that has ended; os.ErrClosed after Release.

@@ -17,11 +17,13 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 )
 
-// TestAStrangerWithTheNumberOfAProgramThatSomebodyElseReapedIsLeftAlone runs its inside in a pid namespace, where the kernel gives out
-// numbers again. A test program that ignores SIGCHLD, or waits for any child, reaps what the harness has started in it.
+// TestAStrangerWithTheNumberOfAProgramThatSomebodyElseReapedIsLeftAlone runs its inside in a pid namespace, where the
+// kernel gives out numbers again. A test program that ignores SIGCHLD, or waits for any child, reaps what the harness
+// has started in it.
 func TestAStrangerWithTheNumberOfAProgramThatSomebodyElseReapedIsLeftAlone(t *testing.T) {
 	takes.Seconds(t)
-	NewWithT(t).Expect(pidspace.Run(t, "TestInsideATinyNamespace")).To(ContainSubstring("--- PASS: TestInsideATinyNamespace"))
+	NewWithT(t).Expect(pidspace.Run(t, "TestInsideATinyNamespace")).
+		To(ContainSubstring("--- PASS: TestInsideATinyNamespace"))
 }
 
 // TestInsideATinyNamespace is the inside.
@@ -61,17 +63,19 @@ func TestInsideATinyNamespace(t *testing.T) {
 	signal.Ignore(syscall.SIGCHLD) // the kernel reaps from now on
 	other, _ := start(t, "echo done; exit 3")
 	<-other.Exited()
-	g.Expect(other.Exit()).To(Or(Equal(foreign.Exit{Code: 3}), HaveField("Unseen", true)), "the kernel tells from Linux 6.15 on")
+	g.Expect(other.Exit()).To(Or(Equal(foreign.Exit{Code: 3}), HaveField("Unseen", true)),
+		"the kernel tells from Linux 6.15 on")
 	g.Expect(other.End()).To(Succeed())
 }
 
-// successor starts programs, of which each has a session of its own, until one has the number, and gives that one a child; nil if none has
-// got it though all numbers were given out.
+// successor starts programs, of which each has a session of its own, until one has the number, and gives that one a
+// child; nil if none has got it though all numbers were given out.
 func successor(t *testing.T, pid, numbers int) *exec.Cmd {
 	g := NewWithT(t)
 	for range numbers {
 		_ = os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(fmt.Sprint(pid-1)), 0)
-		cmd := exec.Command("sh", "-c", "read -r _; sleep 1000 & read -r never") // a child of each would be left as a zombie, with its number
+		// a child of each would be left as a zombie, with its number
+		cmd := exec.Command("sh", "-c", "read -r _; sleep 1000 & read -r never")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		hold, err := cmd.StdinPipe()
 		g.Expect(err).NotTo(HaveOccurred())

@@ -13,7 +13,8 @@ import (
 	"github.com/respawn-go/respawn/internal/procfs"
 )
 
-// endTimeout bounds how long End waits for killed processes to be gone; one in the kernel's uninterruptible sleep is not.
+// endTimeout bounds how long End waits for killed processes to be gone; one in the kernel's uninterruptible sleep is
+// not.
 const endTimeout = 5 * time.Second
 
 // Program is a started program with all its descendants. Safe for concurrent use.

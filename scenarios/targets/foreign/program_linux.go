@@ -23,13 +23,15 @@ import (
 )
 
 // Start starts the program. The binary must call pool.Main first thing, since the guardian is a copy of it. The caller
-// closes its copies of Stdin, Stdout and Files. Errors: [*NotInstalledError]; [*CommandError]; pool.ErrMainNotCalled; what the kernel says.
+// closes its copies of Stdin, Stdout and Files. Errors: [*NotInstalledError]; [*CommandError]; pool.ErrMainNotCalled;
+// what the kernel says.
 func Start(c Command) (*Program, error) {
 	return start(c, "")
 }
 
-// Again starts the same command once more, as whoever finds the program ended would: with the same directory for temporary files, where
-// what an earlier one has noted of itself is, and a sign of its own. It must be ended before the program is.
+// Again starts the same command once more, as whoever finds the program ended would: with the same directory for
+// temporary files, where what an earlier one has noted of itself is, and a sign of its own. It must be ended before the
+// program is.
 func (p *Program) Again() (*Program, error) { return start(p.command, p.temp) }
 
 // start starts a program whose TMPDIR is temp; "" for one of its own.
@@ -38,7 +40,10 @@ func start(c Command, temp string) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Program{marker: rand.Text()[:16], temp: temp, borrowed: temp != "", command: c, stderr: &tail{}, exited: make(chan struct{})}
+	p := &Program{
+		marker: rand.Text()[:16], temp: temp, borrowed: temp != "", command: c, stderr: &tail{},
+		exited: make(chan struct{}),
+	}
 	g, err := guardian.Start(p.marker, nil)
 	if err != nil {
 		return nil, err
@@ -121,9 +126,9 @@ func (p *Program) spawn(path string, c Command) error {
 	return err
 }
 
-// Run runs a command to its end as the program was started: with its environment, TMPDIR, directory and user. What it leaves running
-// carries the program's sign; all of it that has not made a group of its own is ended when ctx is. said is what the command said, and the
-// error has the end of that.
+// Run runs a command to its end as the program was started: with its environment, TMPDIR, directory and user. What it
+// leaves running carries the program's sign; all of it that has not made a group of its own is ended when ctx is. said
+// is what the command said, and the error has the end of that.
 func (p *Program) Run(ctx context.Context, argv []string) (said string, err error) {
 	c := p.command
 	c.Argv = argv
@@ -170,8 +175,8 @@ func (p *Program) await() {
 // Signal sends a signal to the program's own process, which is held since its birth.
 func (p *Program) Signal(signal unix.Signal) error { return pidfd.Signal(p.pidfd, signal, 0) }
 
-// numbered tells whether the program's number is still its own: until it is reaped, which where this process ignores SIGCHLD, or waits for
-// any child, is not done here.
+// numbered tells whether the program's number is still its own: until it is reaped, which where this process ignores
+// SIGCHLD, or waits for any child, is not done here.
 func (p *Program) numbered() bool { return pidfd.Signal(p.pidfd, 0, 0) == nil }
 
 // End kills the program and every descendant, and waits until they are gone. Ending twice is fine. The error names what
@@ -185,7 +190,8 @@ func (p *Program) endAll() error {
 	deadline := time.Now().Add(endTimeout)
 	_ = p.Signal(unix.SIGSTOP) // it starts nothing more, and stays the parent by which some are known
 	p.killOnce()
-	pidfd.KillGroup(p.pid, func(sig syscall.Signal, flags int) error { return pidfd.Signal(p.pidfd, sig, flags) }, func() bool { return false })
+	pidfd.KillGroup(p.pid, func(sig syscall.Signal, flags int) error { return pidfd.Signal(p.pidfd, sig, flags) },
+		func() bool { return false })
 	left := p.killFamily(deadline)
 	p.kin.release()
 	select {

@@ -13,7 +13,8 @@ import (
 
 // Start is not supported here.
 func Start(Command) (*Program, error) {
-	return nil, fmt.Errorf("running other people's pools is not supported on %s: %w", runtime.GOOS, errors.ErrUnsupported)
+	return nil, fmt.Errorf("running other people's pools is not supported on %s: %w",
+		runtime.GOOS, errors.ErrUnsupported)
 }
 
 // Again is not supported here.

@@ -37,8 +37,8 @@ func (t Tool) Find() (string, error) {
 	return "", &NotInstalledError{What: t.Name, Install: t.Install}
 }
 
-// VersionAt is the first line that the program at that path prints of itself, on stderr if it prints none on stdout (nginx); "" when
-// it prints none in time.
+// VersionAt is the first line that the program at that path prints of itself, on stderr if it prints none on stdout
+// (nginx); "" when it prints none in time.
 func (t Tool) VersionAt(ctx context.Context, path string) string {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()

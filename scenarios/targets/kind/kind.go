@@ -10,8 +10,8 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 )
 
-// Kind is one kind of target. The scenario format, its schema and page, validation, settings such as --set target.NAME.size=4,
-// respawn list and respawn matrix read it from here.
+// Kind is one kind of target. The scenario format, its schema and page, validation, settings such as --set
+// target.NAME.size=4, respawn list and respawn matrix read it from here.
 type Kind struct {
 	// Name is the key below target in a scenario, and history.Target.Kind.
 	Name string
@@ -21,11 +21,13 @@ type Kind struct {
 	New func() Settings
 	// Spawns tells that it starts a program that the scenario names, which --no-exec forbids.
 	Spawns bool
-	// Tools are the programs that its targets start by name and that may not be installed: respawn doctor looks for them.
+	// Tools are the programs that its targets start by name and that may not be installed: respawn doctor looks for
+	// them.
 	Tools []foreign.Tool
 	// Can is what its targets can do.
 	Can Can
-	// Page is the documentation of what its targets may leave out, for those who read that they lack something; "" for none.
+	// Page is the documentation of what its targets may leave out, for those who read that they lack something; "" for
+	// none.
 	Page string
 	// Known lists the targets of the kind that can be told apart by a name alone, for respawn matrix; nil for none.
 	Known func(Files) []Known
@@ -35,7 +37,8 @@ type Kind struct {
 type Can struct {
 	// All tells that nothing is refused beforehand: the rest is not looked at.
 	All bool
-	// Abilities are the capabilities that they have, by the names of the interfaces of package chaos: faults.Kind.Needs.
+	// Abilities are the capabilities that they have, by the names of the interfaces of package chaos:
+	// faults.Kind.Needs.
 	Abilities []string
 	// Faults are those that they can have, of those for which they have the ability; nil for all of these.
 	Faults []string
@@ -56,8 +59,8 @@ type Can struct {
 type Settings interface {
 	// Members is how many members the target is to have, 0 if the settings do not say.
 	Members() int
-	// Check tells what is missing, impossible or contradictory in settings whose every value is well-formed by itself: of a key, or
-	// with "" of them all.
+	// Check tells what is missing, impossible or contradictory in settings whose every value is well-formed by itself:
+	// of a key, or with "" of them all.
 	Check(fail func(key, format string, args ...any))
 	// Open starts the target. ctx bounds that.
 	Open(ctx context.Context, at Place) (*Opened, error)
@@ -90,7 +93,8 @@ type Ranged interface {
 
 // Limited are settings with which a target cannot have all that others of its kind can.
 type Limited interface {
-	// Refuses says why such a target cannot have that fault, or not in that phase of a victim; "" if it can. One of both is "".
+	// Refuses says why such a target cannot have that fault, or not in that phase of a victim; "" if it can. One of
+	// both is "".
 	Refuses(fault, phase string) (why string)
 }
 
@@ -105,11 +109,12 @@ type Place struct {
 	Dir string
 	// File is the directory that paths in the scenario are relative to; "" for this process's own.
 	File string
-	// Load is the calls of the scenario's load, a calls.Spec; that of no call where the load is built-in tasks, or there is none.
-	// It is no field of that type because package calls links net/http, for which every worker that links this one would wait.
+	// Load is the calls of the scenario's load, a calls.Spec; that of no call where the load is built-in tasks, or
+	// there is none. It is no field of that type because package calls links net/http, for which every worker that
+	// links this one would wait.
 	Load any
-	// Consent is asked before anything is done to processes that somebody else started. It returns how consent was given, for the
-	// record, or why not. nil: nobody consents.
+	// Consent is asked before anything is done to processes that somebody else started. It returns how consent was
+	// given, for the record, or why not. nil: nobody consents.
 	Consent func(Seen) (how string, err error)
 }
 
@@ -132,7 +137,8 @@ type Opened struct {
 	Boot time.Duration
 	// Closing ends the target as a part of the run, which judges that.
 	Closing func() error
-	// End sees to it that nothing of the target is left, whatever became of the run. It is always called, after Closing too.
+	// End sees to it that nothing of the target is left, whatever became of the run. It is always called, after Closing
+	// too.
 	End func() error
 }
 
@@ -158,7 +164,8 @@ type Known struct {
 	Name string
 	// Pool is what is tested.
 	Pool string
-	// Settings are those of a scenario, as YAML has them, but for the size; nil for the settings of the scenario itself.
+	// Settings are those of a scenario, as YAML has them, but for the size; nil for the settings of the scenario
+	// itself.
 	Settings map[string]any
 	// Size is the key of the settings that says how many members there are; "" for size.
 	Size string

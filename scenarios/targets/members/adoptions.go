@@ -7,16 +7,17 @@ import (
 	"github.com/respawn-go/respawn/internal/procfs"
 )
 
-// Adoptions tells members from what members had started: when a member dies, its children are handed to an ancestor, such as the first
-// process of a container, and look like its replacement. The zero value is ready. Not safe for concurrent use.
+// Adoptions tells members from what members had started: when a member dies, its children are handed to an ancestor,
+// such as the first process of a container, and look like its replacement. The zero value is ready. Not safe for
+// concurrent use.
 type Adoptions struct {
 	last    procfs.Table          // of the last look
 	members []int                 // at the last look
 	started map[int]time.Duration // what a member had started, by pid: when
 }
 
-// Without is pids, which the rule has found in the table, without what members had started at an earlier look. In a tree those are
-// members themselves.
+// Without is pids, which the rule has found in the table, without what members had started at an earlier look. In a
+// tree those are members themselves.
 func (a *Adoptions) Without(r *Rule, table procfs.Table, pids []int) []int {
 	if r.tree() {
 		return pids

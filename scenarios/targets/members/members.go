@@ -11,8 +11,8 @@ import (
 	"github.com/respawn-go/respawn/internal/units"
 )
 
-// Rule says which processes of a target are its members. One of Children, Tree and Depth says where they are looked for, and Match
-// and Listening which of those it is. The zero value means the children.
+// Rule says which processes of a target are its members. One of Children, Tree and Depth says where they are looked
+// for, and Match and Listening which of those it is. The zero value means the children.
 type Rule struct {
 	Children  bool        `yaml:"children" zero:"nobody: want true" doc:"The children of the main process. The default."`
 	Tree      bool        `yaml:"tree" zero:"nobody: want true" doc:"Everything that descends from the main process, or was started by it and is adopted by another, or is in the control group; the main process is not a member."`
@@ -84,9 +84,9 @@ func (r *Rule) Of(main string) string {
 	return s
 }
 
-// Below finds the members below the main process. Of a tree those are also members, with what is below them, that it started and that
-// an ancestor of the main process has adopted since, as daemons want to be: owns tells which processes it has started. It is asked of
-// those that may be, and may be nil.
+// Below finds the members below the main process. Of a tree those are also members, with what is below them, that it
+// started and that an ancestor of the main process has adopted since, as daemons want to be: owns tells which processes
+// it has started. It is asked of those that may be, and may be nil.
 func (r *Rule) Below(table procfs.Table, main int, owns func(pid int) bool) []int {
 	least, most := r.depth()
 	above := map[int]bool{}

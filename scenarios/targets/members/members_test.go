@@ -10,7 +10,8 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets/members"
 )
 
-// family is 10 with the children 11 and 12; 13 and the zombie 14 are 11's; 15 is 13's; 20, with the child 21, is somebody else's.
+// family is 10 with the children 11 and 12; 13 and the zombie 14 are 11's; 15 is 13's; 20, with the child 21, is
+// somebody else's.
 func family() procfs.Table {
 	t := procfs.Table{}
 	for pid, parent := range map[int]int{1: 0, 10: 1, 11: 10, 12: 10, 13: 11, 14: 11, 15: 13, 20: 1, 21: 20} {
@@ -38,7 +39,8 @@ func TestARuleFindsItsMembersAndNobodyElse(t *testing.T) {
 		"nobody":   {members.Rule{Depth: 4}, false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			NewWithT(t).Expect(c.rule.Below(family(), 10, func(pid int) bool { return pid == 20 && c.adopted })).To(Equal(c.want))
+			NewWithT(t).Expect(c.rule.Below(family(), 10, func(pid int) bool { return pid == 20 && c.adopted })).
+				To(Equal(c.want))
 		})
 	}
 }

@@ -1,5 +1,5 @@
-// Package outside is what all pools that run outside this process have in common as targets: their members come from listings
-// and from /proc, their slots are made up, and a slot is probed by overlapping tasks.
+// Package outside is what all pools that run outside this process have in common as targets: their members come from
+// listings and from /proc, their slots are made up, and a slot is probed by overlapping tasks.
 package outside
 
 import (
@@ -34,8 +34,8 @@ type Lister interface {
 	PID() int // of the process that was started, from which they all descend
 }
 
-// Placer is a Lister that tells of each worker where it is and what it is, so that neither is made up. It is asked for those of its
-// last listing.
+// Placer is a Lister that tells of each worker where it is and what it is, so that neither is made up. It is asked for
+// those of its last listing.
 type Placer interface {
 	Place(pid int) (p Place, ok bool)
 }
@@ -56,10 +56,12 @@ func FollowForks() *forks.Follower {
 	return f
 }
 
-// Watch begins to watch a pool that is up, whose workers are those first. witness is "" when its tasks are no witnesses. f was
-// opened before the pool was started; it is closed with the rest. What the pool can beside telling of its members is what.Can, or if
-// that is nil that its processes carry a marker.
-func Watch(what history.Target, p Lister, first []int, f *forks.Follower, witness string, send func(context.Context) (int, error)) *Pool {
+// Watch begins to watch a pool that is up, whose workers are those first. witness is "" when its tasks are no
+// witnesses. f was opened before the pool was started; it is closed with the rest. What the pool can beside telling of
+// its members is what.Can, or if that is nil that its processes carry a marker.
+func Watch(what history.Target, p Lister, first []int, f *forks.Follower, witness string,
+	send func(context.Context) (int, error),
+) *Pool {
 	var ended follower
 	if f != nil && f.Sees(p.PID()) {
 		ended = func() []forks.Life { return f.Ended(p.PID()) }
@@ -159,7 +161,10 @@ func Square(id uint64) string { return fmt.Sprint(Factor(id) * Factor(id)) }
 // RightAnswer says how a task ended that was answered with a value.
 func RightAnswer(t chaos.Task, value, want string, pid int) chaos.Settled {
 	if value != want {
-		return chaos.Settled{Outcome: history.Wrong, PID: pid, Err: fmt.Sprintf("task %d was answered with %.80q, want %s", t.ID, value, want)}
+		return chaos.Settled{
+			Outcome: history.Wrong, PID: pid,
+			Err: fmt.Sprintf("task %d was answered with %.80q, want %s", t.ID, value, want),
+		}
 	}
 	return chaos.Settled{Outcome: history.OK, PID: pid}
 }

@@ -15,8 +15,9 @@ import (
 // as many at a time as there are slots, until the process that is in the slot has answered one. A task of the load that
 // it answers counts as well.
 //
-// A probing task is a submission, and some pools start workers, or look into their queue, only when something is submitted:
-// it would revive one that is dead, and hide that it hung. So none is sent while the load itself gives every worker work.
+// A probing task is a submission, and some pools start workers, or look into their queue, only when something is
+// submitted: it would revive one that is dead, and hide that it hung. So none is sent while the load itself gives every
+// worker work.
 type prober struct {
 	life   context.Context // of the target
 	roster *roster
@@ -41,9 +42,9 @@ type probing struct {
 const (
 	// probeLate is when a probing task counts as lost, and another is sent in its place.
 	probeLate = time.Second
-	// probeQuiet is how long an empty slot is left alone for the pool to fill it. A pool that is idle when its worker is
-	// killed stays idle meanwhile: some break only then. One that replaces workers only when there is work to do is given
-	// some after that.
+	// probeQuiet is how long an empty slot is left alone for the pool to fill it. A pool that is idle when its worker
+	// is killed stays idle meanwhile: some break only then. One that replaces workers only when there is work to do is
+	// given some after that.
 	probeQuiet = 500 * time.Millisecond
 	// probeFailing is how long every task must have failed before a probe fails with that error.
 	probeFailing = time.Second
@@ -170,5 +171,6 @@ func (o *Pool) Loaded() (settled func()) {
 	return func() { o.prober.load.Add(-1) }
 }
 
-// Answered tells that this process has answered a task of the load just now: that counts as the answer to a probe of its slot.
+// Answered tells that this process has answered a task of the load just now: that counts as the answer to a probe of
+// its slot.
 func (o *Pool) Answered(pid int) { o.prober.answered(pid) }

@@ -32,8 +32,8 @@ type roster struct {
 	seen  chan listing
 	stop  context.CancelFunc
 	done  sync.WaitGroup
-	// least is how many members there are to be of a target that itself changes their number; else 0. Those beyond that take the
-	// places of those that end.
+	// least is how many members there are to be of a target that itself changes their number; else 0. Those beyond that
+	// take the places of those that end.
 	least int
 
 	mu       sync.Mutex
@@ -101,12 +101,13 @@ func (w *worker) conclude(ctx context.Context) {
 	}
 }
 
-// newRoster starts to watch the workers, whose first listing is given. ranged tells that size is only the fewest. Close it.
+// newRoster starts to watch the workers, whose first listing is given. ranged tells that size is only the fewest. Close
+// it.
 func newRoster(size int, ranged bool, first []int, p Lister, ended follower) *roster {
 	ctx, stop := context.WithCancel(context.Background())
 	r := &roster{
-		list: p.Workers, owns: p.Owns, stop: stop, wake: make(chan struct{}, 1), died: make(chan *worker), seen: make(chan listing),
-		slots: make([]slot, size), watchers: map[int]func(history.MemberEvent){},
+		list: p.Workers, owns: p.Owns, stop: stop, wake: make(chan struct{}, 1), died: make(chan *worker),
+		seen: make(chan listing), slots: make([]slot, size), watchers: map[int]func(history.MemberEvent){},
 		forks: ended, parents: map[int]bool{}, known: map[int]bool{},
 	}
 	if ranged {
@@ -193,8 +194,8 @@ func (r *roster) follow(ctx context.Context) {
 	}
 }
 
-// tellUnlisted tells of the siblings of workers that a signal ended before any listing named them; mu is held. Others may be
-// helpers that have done their work, or could not.
+// tellUnlisted tells of the siblings of workers that a signal ended before any listing named them; mu is held. Others
+// may be helpers that have done their work, or could not.
 func (r *roster) tellUnlisted() {
 	if r.forks == nil {
 		return
@@ -226,7 +227,10 @@ func (r *roster) bury(w *worker) {
 		s.worker, s.emptySince = nil, time.Now()
 	}
 	w.held.Release()
-	r.send(history.MemberEvent{Op: history.Exited, Slot: w.slot, Gen: w.generation, PID: w.pid, Name: w.name, Exit: w.exit, At: chaos.Monotonic(w.ended)})
+	r.send(history.MemberEvent{
+		Op: history.Exited, Slot: w.slot, Gen: w.generation, PID: w.pid, Name: w.name, Exit: w.exit,
+		At: chaos.Monotonic(w.ended),
+	})
 	r.moveUp()
 }
 
@@ -277,15 +281,16 @@ func (r *roster) update(ctx context.Context, pids []int) {
 	r.moveUp()
 }
 
-// free is where a worker gets its slot. One for which there is no room yet, since the death of its predecessor has not been
-// noticed, is left to the next listing; a pool that is really larger than it should be gets more slots.
+// free is where a worker gets its slot. One for which there is no room yet, since the death of its predecessor has not
+// been noticed, is left to the next listing; a pool that is really larger than it should be gets more slots.
 func (r *roster) free() (free int, ok bool) {
 	free = -1
 	for i, s := range r.slots {
 		if s.worker != nil && s.worker.held.Gone() {
 			return 0, false
 		}
-		if s.worker == nil && (free < 0 || i < r.least == (free < r.least) && s.emptySince.Before(r.slots[free].emptySince)) {
+		if s.worker == nil &&
+			(free < 0 || i < r.least == (free < r.least) && s.emptySince.Before(r.slots[free].emptySince)) {
 			free = i // of those of the fewest first, which come first
 		}
 	}
@@ -351,7 +356,10 @@ func (r *roster) seat(ctx context.Context, pid int) {
 	}
 	s := &r.slots[free]
 	s.generation++
-	w := &worker{slot: free, generation: s.generation, pid: pid, started: time.Now(), held: held, role: place.Role, name: place.Name}
+	w := &worker{
+		slot: free, generation: s.generation, pid: pid, started: time.Now(), held: held, role: place.Role,
+		name: place.Name,
+	}
 	s.worker = w
 	r.tell(w, history.Started)
 	r.tell(w, history.Ready)
@@ -414,7 +422,8 @@ func (r *roster) members(phase func(pid int) string) (list []chaos.Member) {
 	for _, s := range r.slots {
 		if w := s.worker; w != nil && !w.held.Gone() {
 			m := chaos.Member{
-				Slot: w.slot, Generation: w.generation, PID: w.pid, Started: w.started, State: chaos.Ready, Name: w.name, Role: w.role,
+				Slot: w.slot, Generation: w.generation, PID: w.pid, Started: w.started, State: chaos.Ready,
+				Name: w.name, Role: w.role,
 			}
 			if chaos.RunsTasks(m.Role) {
 				m.Phase = phase(w.pid)
@@ -461,7 +470,8 @@ func (r *roster) living() (n int) {
 func (r *roster) Knows(pid int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.ContainsFunc(r.slots, func(s slot) bool { return s.worker != nil && s.worker.pid == pid && !s.worker.held.Gone() })
+	return slices.ContainsFunc(r.slots,
+		func(s slot) bool { return s.worker != nil && s.worker.pid == pid && !s.worker.held.Gone() })
 }
 
 // Ended tells whether pid was a worker once, and has ended.

@@ -40,7 +40,8 @@ func (b *bootControl) SetBoot(fail int, delay time.Duration) error {
 	file := filepath.Join(b.dir, "delay")
 	if delay > 0 {
 		next := file + ".next" // renamed, so that no worker reads half of it
-		errs = append(errs, os.WriteFile(next, []byte(strconv.FormatInt(int64(delay), 10)), 0o644), os.Rename(next, file))
+		errs = append(errs, os.WriteFile(next, []byte(strconv.FormatInt(int64(delay), 10)), 0o644),
+			os.Rename(next, file))
 	} else if err := os.Remove(file); !errors.Is(err, os.ErrNotExist) {
 		errs = append(errs, err)
 	}

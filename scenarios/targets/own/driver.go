@@ -22,9 +22,12 @@ import (
 var Version = "(devel)"
 
 // AsDriver is a driver around our own pool: this program, executed again. The pool's parent is then another process,
-// which can be killed, and the pool is reached by the same protocol as those written elsewhere. The program calls pool.Main first.
+// which can be killed, and the pool is reached by the same protocol as those written elsewhere. The program calls
+// pool.Main first.
 func AsDriver(size int, witness string) driver.Command {
-	return driver.Command{Argv: []string{reexec.Program}, Env: []string{reexec.Driver.Env + "=" + Version}, Size: size, Witness: witness}
+	return driver.Command{
+		Argv: []string{reexec.Program}, Env: []string{reexec.Driver.Env + "=" + Version}, Size: size, Witness: witness,
+	}
 }
 
 // A process that is marked as a driver is one. It tells the version that its parent has.
@@ -104,7 +107,9 @@ func (d *asDriver) say(a driverAnswer) {
 func (d *asDriver) answer(q driverRequest) (over bool, err error) {
 	switch {
 	case q.Op == "hello":
-		d.say(driverAnswer{Op: "hello", Protocol: 1, Name: "respawn", Version: Version, Can: []string{"workers", "pid", "witness"}})
+		d.say(driverAnswer{
+			Op: "hello", Protocol: 1, Name: "respawn", Version: Version, Can: []string{"workers", "pid", "witness"},
+		})
 	case q.Op == "start":
 		d.witness = q.Witness
 		if d.pool, err = pool.New(context.Background(), pool.Config{Size: q.Size, Command: d.command}); err != nil {
@@ -144,7 +149,8 @@ func (d *asDriver) submit(q driverRequest) {
 		return
 	}
 	hold := time.Duration(arg.MS * float64(time.Millisecond))
-	go d.settle(q.ID, tasks.For(d.command).Driven.Submit(context.Background(), d.pool, tasks.Driven{ID: q.ID, Witness: d.witness, Hold: hold, N: *arg.N}))
+	go d.settle(q.ID, tasks.For(d.command).Driven.Submit(context.Background(), d.pool,
+		tasks.Driven{ID: q.ID, Witness: d.witness, Hold: hold, N: *arg.N}))
 }
 
 func (d *asDriver) settle(id uint64, f *pool.Future[int64]) {

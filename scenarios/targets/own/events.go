@@ -13,9 +13,11 @@ const eventRoom = 1 << 16
 
 // ops are the history's words for the pool's events; the others are the pool's own business.
 var ops = map[pool.EventKind]history.MemberOp{
-	pool.WorkerStarted: history.Started, pool.WorkerReady: history.Ready, pool.WorkerRetiring: history.Retiring, pool.WorkerExited: history.Exited,
-	pool.WorkerQuarantined: history.Quarantined, pool.BootFailed: history.BootFailed, pool.BreakerOpened: history.BreakerOpened,
-	pool.BreakerClosed: history.BreakerClosed, pool.TaskRequeued: history.Requeued, pool.TaskLost: history.TaskLost, pool.LateResult: history.Late,
+	pool.WorkerStarted: history.Started, pool.WorkerReady: history.Ready, pool.WorkerRetiring: history.Retiring,
+	pool.WorkerExited: history.Exited, pool.WorkerQuarantined: history.Quarantined, pool.BootFailed: history.BootFailed,
+	pool.BreakerOpened: history.BreakerOpened, pool.BreakerClosed: history.BreakerClosed,
+	pool.TaskRequeued: history.Requeued, pool.TaskLost: history.TaskLost,
+	pool.LateResult:    history.Late,
 	pool.FrameRejected: history.BadAnswer,
 }
 

@@ -18,8 +18,8 @@ import (
 
 func (t *Pool) tasks() *tasks.Set { return tasks.For(t.cfg.Command) }
 
-// provable is the environment of workers of another language that are to have the tasks of the harness, and to boot badly when
-// they are told to. dir is a directory of the run.
+// provable is the environment of workers of another language that are to have the tasks of the harness, and to boot
+// badly when they are told to. dir is a directory of the run.
 func provable(env []string, dir, boots string) ([]string, error) {
 	proof := filepath.Join(dir, "proof")
 	if err := os.MkdirAll(proof, 0o755); err != nil {
@@ -29,15 +29,16 @@ func provable(env []string, dir, boots string) ([]string, error) {
 	return append(slices.Clip(env), entry, "RESPAWN_BOOT="+boots), err
 }
 
-// bootTime is how long a worker of another language takes from its start until it is ready, with nothing beside it: the median of a few,
-// or of one that is slow. Workers of this program take none that is worth counting.
+// bootTime is how long a worker of another language takes from its start until it is ready, with nothing beside it: the
+// median of a few, or of one that is slow. Workers of this program take none that is worth counting.
 func bootTime(ctx context.Context, cfg pool.Config) (time.Duration, error) {
 	if cfg.Command == nil {
 		return 0, nil
 	}
 	const most, enough = 5, time.Second
 	alone := pool.Config{
-		Size: 1, Command: cfg.Command, Dir: cfg.Dir, Env: cfg.Env, BootTimeout: cfg.BootTimeout, Stdout: pool.Discard, Stderr: pool.Discard,
+		Size: 1, Command: cfg.Command, Dir: cfg.Dir, Env: cfg.Env, BootTimeout: cfg.BootTimeout, Stdout: pool.Discard,
+		Stderr: pool.Discard,
 	}
 	var took []time.Duration
 	for began := time.Now(); len(took) < most && time.Since(began) < enough; {
@@ -52,7 +53,8 @@ func bootTime(ctx context.Context, cfg pool.Config) (time.Duration, error) {
 	return took[len(took)/2], nil
 }
 
-// envCommand has the command of the workers of the driver around our own pool, as JSON; without it they are this program.
+// envCommand has the command of the workers of the driver around our own pool, as JSON; without it they are this
+// program.
 const envCommand = "RESPAWN_DRIVER_COMMAND"
 
 // asDriver is the driver around our own pool for a scenario.
@@ -89,7 +91,8 @@ func (t *Settings) Refuses(fault, phase string) string {
 	case t.Command == nil:
 		return ""
 	case fault == "crashpoint":
-		return "workers of another language have no crash points in their loop, which is theirs: kill them by the fault signal"
+		return "workers of another language have no crash points in their loop, which is theirs: kill them by the " +
+			"fault signal"
 	case phase != "" && phase != "idle" && phase != "running":
 		return "workers of another language do not tell that phase: their tickets tell idle and running"
 	}

@@ -9,9 +9,12 @@ import (
 	"github.com/respawn-go/respawn/pool"
 )
 
-// Load is the pool with a task of the caller's in place of the built-in ones, whatever task the scenario names: input makes
-// the argument of its n-th submission, and check says what is wrong with the answer to it. nil takes every answer.
-func Load[In, Out any](p *Pool, task pool.Task[In, Out], input func(n uint64) In, check func(In, Out) error) chaos.Target {
+// Load is the pool with a task of the caller's in place of the built-in ones, whatever task the scenario names: input
+// makes the argument of its n-th submission, and check says what is wrong with the answer to it. nil takes every
+// answer.
+func Load[In, Out any](p *Pool, task pool.Task[In, Out], input func(n uint64) In,
+	check func(In, Out) error,
+) chaos.Target {
 	if check == nil {
 		check = func(In, Out) error { return nil }
 	}
@@ -81,7 +84,9 @@ func told[Out any](f *pool.Future[Out], s chaos.Settled) chaos.Settled {
 }
 
 // inOrder runs the inputs as one ordered stream and tells how each ended.
-func inOrder[In, Out any](ctx context.Context, t *Pool, task pool.Task[In, Out], inputs []In, verdict func(int, Out, error) chaos.Settled, ended func(int, chaos.Settled)) {
+func inOrder[In, Out any](ctx context.Context, t *Pool, task pool.Task[In, Out], inputs []In,
+	verdict func(int, Out, error) chaos.Settled, ended func(int, chaos.Settled),
+) {
 	taken := make(chan bool, len(inputs))
 	feed := func(yield func(In, error) bool) {
 		defer close(taken)

@@ -53,9 +53,9 @@ type Started struct {
 	remarks *remarks // what it warned of; nil where the caller has it logged
 }
 
-// Start makes a pool with the config, whose Initializer must be nil: it is used to let boots fail. Workers of a Command must have the
-// tasks of docs/wire.md, "To be proved", which those with an SDK have. ctx bounds the boot.
-// dir holds the witnesses' file and the control files; the caller removes it after the pool is closed.
+// Start makes a pool with the config, whose Initializer must be nil: it is used to let boots fail. Workers of a Command
+// must have the tasks of docs/wire.md, "To be proved", which those with an SDK have. ctx bounds the boot. dir holds the
+// witnesses' file and the control files; the caller removes it after the pool is closed.
 func Start(ctx context.Context, cfg pool.Config, dir string) (*Started, error) {
 	if cfg.Initializer != nil {
 		return nil, errors.New("targets: Config.Initializer is taken by the harness: adapt a pool of your own instead")
@@ -121,7 +121,9 @@ func (t *Pool) Members(context.Context) ([]chaos.Member, error) {
 	return list, nil
 }
 
-var memberStates = map[pool.State]chaos.State{pool.Starting: chaos.Starting, pool.Ready: chaos.Ready, pool.Retiring: chaos.Stopping}
+var memberStates = map[pool.State]chaos.State{
+	pool.Starting: chaos.Starting, pool.Ready: chaos.Ready, pool.Retiring: chaos.Stopping,
+}
 
 // Probe implements chaos.Prober.
 func (t *Pool) Probe(ctx context.Context, slot int) (pid int, err error) {
@@ -155,7 +157,8 @@ func (t *Pool) Map(ctx context.Context, list []chaos.Task, ended func(int, chaos
 			return
 		}
 	}
-	inOrder(ctx, t, b.Task, inputs, func(i int, a tasks.Answer, err error) chaos.Settled { return verdict(ctx, b, &inputs[i], a, err) }, ended)
+	inOrder(ctx, t, b.Task, inputs,
+		func(i int, a tasks.Answer, err error) chaos.Settled { return verdict(ctx, b, &inputs[i], a, err) }, ended)
 }
 
 // prepare finds the built-in task and makes its argument.
@@ -181,7 +184,10 @@ func verdict(ctx context.Context, b tasks.Builtin, w *tasks.Work, a tasks.Answer
 	case err == nil && a.ID == w.ID && b.Expect(w, a):
 		return chaos.Settled{Outcome: history.OK, PID: a.PID}
 	case err == nil:
-		return chaos.Settled{Outcome: history.Wrong, PID: a.PID, Err: fmt.Sprintf("task %d was answered for task %d with %d", w.ID, a.ID, a.Value)}
+		return chaos.Settled{
+			Outcome: history.Wrong, PID: a.PID,
+			Err: fmt.Sprintf("task %d was answered for task %d with %d", w.ID, a.ID, a.Value),
+		}
 	}
 	return failure(ctx, err)
 }

@@ -149,8 +149,8 @@ func TestMapEndsInOrder(t *testing.T) {
 	g.Expect(outcomes).To(Equal(map[history.Outcome]int{history.Hung: 100}))
 }
 
-// What a pool that is closed meanwhile never took of a map is rejected, as it is when it is submitted singly; what it had taken
-// and Terminate ended has failed.
+// What a pool that is closed meanwhile never took of a map is rejected, as it is when it is submitted singly; what it
+// had taken and Terminate ended has failed.
 func TestMapTellsWhatAPoolThatEndsDidNotTake(t *testing.T) {
 	g := NewWithT(t)
 	p := start(t, pool.Config{Size: 1})
@@ -166,7 +166,8 @@ func TestMapTellsWhatAPoolThatEndsDidNotTake(t *testing.T) {
 	}()
 	running(g, p, 1)
 	const ahead = 2 // of one worker that takes one task, a stream has twice that in flight
-	g.Eventually(func() uint64 { return p.Stats().Submitted }).WithTimeout(20 * time.Second).Should(BeEquivalentTo(ahead))
+	g.Eventually(func() uint64 { return p.Stats().Submitted }).WithTimeout(20 * time.Second).
+		Should(BeEquivalentTo(ahead))
 	g.Expect(p.Terminate()).To(Succeed())
 	g.Eventually(done).WithTimeout(20 * time.Second).Should(BeClosed())
 	g.Expect(outcomes).To(Equal(map[history.Outcome]int{history.Failed: ahead, history.Rejected: len(tasks) - ahead}))
@@ -248,9 +249,11 @@ func TestWatchTellsLives(t *testing.T) {
 	victim := pids(g, p)[0]
 	before := chaos.Monotonic(time.Now())
 	g.Expect(syscall.Kill(victim, syscall.SIGKILL)).To(Succeed())
-	g.Eventually(func() int { mu.Lock(); defer mu.Unlock(); return len(seen) }).WithTimeout(20 * time.Second).Should(Equal(3))
+	g.Eventually(func() int { mu.Lock(); defer mu.Unlock(); return len(seen) }).WithTimeout(20 * time.Second).
+		Should(Equal(3))
 	g.Expect(stop()).To(BeZero())
-	g.Expect([]history.MemberOp{seen[0].Op, seen[1].Op, seen[2].Op}).To(Equal([]history.MemberOp{history.Exited, history.Started, history.Ready}))
+	g.Expect([]history.MemberOp{seen[0].Op, seen[1].Op, seen[2].Op}).
+		To(Equal([]history.MemberOp{history.Exited, history.Started, history.Ready}))
 	exited, ready := seen[0], seen[2]
 	g.Expect(exited.PID).To(Equal(victim))
 	g.Expect(*exited.Exit).To(And(HaveField("Signal", "SIGKILL"), HaveField("Code", -1), HaveField("Kind", "killed")))

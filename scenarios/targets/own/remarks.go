@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// remarks is a log handler that keeps what a pool warns of for the record of a run, each kind once: that memory is limited by other
-// means than was asked for, for one. Safe for concurrent use.
+// remarks is a log handler that keeps what a pool warns of for the record of a run, each kind once: that memory is
+// limited by other means than was asked for, for one. Safe for concurrent use.
 type remarks struct {
 	mu   sync.Mutex
 	told map[string]bool // by message

@@ -18,9 +18,12 @@ var Row = kind.Kind{
 	Known: func(files kind.Files) []kind.Known {
 		return []kind.Known{
 			{Family: kind.Pools, Name: "respawn", Pool: "respawn"},
-			{Family: kind.Supervisors, Name: "respawn", Pool: "respawn's pool, of its workers", Settings: map[string]any{
-				"command": supervised(files.Programs), "supervised": true,
-			}},
+			{
+				Family: kind.Supervisors, Name: "respawn", Pool: "respawn's pool, of its workers",
+				Settings: map[string]any{
+					"command": supervised(files.Programs), "supervised": true,
+				},
+			},
 		}
 	},
 }
@@ -29,6 +32,7 @@ var Row = kind.Kind{
 func supervised(dir string) []string {
 	sdk := strings.Join([]string{dir, filepath.Join(dir, "../../workers/python")}, string(os.PathListSeparator))
 	return []string{
-		"env", "PYTHONPATH=" + sdk, "THEN=python3 " + filepath.Join(dir, "respawn_worker.py"), "sh", filepath.Join(dir, "worker.sh"),
+		"env", "PYTHONPATH=" + sdk, "THEN=python3 " + filepath.Join(dir, "respawn_worker.py"), "sh",
+		filepath.Join(dir, "worker.sh"),
 	}
 }

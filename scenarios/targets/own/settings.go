@@ -61,8 +61,10 @@ func (t *Settings) Check(fail func(key, format string, args ...any)) {
 			fail("", "%s", strings.TrimPrefix(strings.TrimSpace(line), "pool: "))
 		}
 	}
-	if alone := (Settings{Size: t.Size, Command: t.Command, Supervised: true}); t.Supervised && !reflect.DeepEqual(*t, alone) {
-		fail("supervised", "supervised goes with size and command alone: the pool in the other process takes no other key")
+	if alone := (Settings{Size: t.Size, Command: t.Command, Supervised: true}); t.Supervised &&
+		!reflect.DeepEqual(*t, alone) {
+		fail("supervised",
+			"supervised goes with size and command alone: the pool in the other process takes no other key")
 	}
 }
 
@@ -115,7 +117,8 @@ func (t *Settings) config() pool.Config {
 	}
 	if b := t.Backoff; b != nil {
 		c.Backoff = pool.Backoff{
-			Base: time.Duration(b.Base), Max: time.Duration(b.Max), Threshold: int(b.Threshold), HalfLife: time.Duration(b.HalfLife),
+			Base: time.Duration(b.Base), Max: time.Duration(b.Max), Threshold: int(b.Threshold),
+			HalfLife: time.Duration(b.HalfLife),
 		}
 	}
 	return c

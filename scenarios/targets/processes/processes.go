@@ -1,5 +1,5 @@
-// Package processes is what targets have in common whose members are found among the processes of the host by a rule, and whose load
-// is calls: they run no tasks of the harness's, and tell nothing of themselves.
+// Package processes is what targets have in common whose members are found among the processes of the host by a rule,
+// and whose load is calls: they run no tasks of the harness's, and tell nothing of themselves.
 package processes
 
 import (
@@ -16,7 +16,8 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets/outside"
 )
 
-// Target is processes of somebody else's as a target, for another one to embed. Watch makes it. Safe for concurrent use.
+// Target is processes of somebody else's as a target, for another one to embed. Watch makes it. Safe for concurrent
+// use.
 type Target struct {
 	*outside.Pool
 	load calls.Call // nil: the target is idle
@@ -29,8 +30,8 @@ var (
 	_ chaos.Runner = (*Target)(nil)
 )
 
-// Watch begins to watch processes that are there: those first are the members. f may be nil; else it is closed with the target. load
-// and ready may be empty: what shows that the target answers is ready, or if there is none the load.
+// Watch begins to watch processes that are there: those first are the members. f may be nil; else it is closed with the
+// target. load and ready may be empty: what shows that the target answers is ready, or if there is none the load.
 func Watch(what history.Target, p outside.Lister, first []int, f *forks.Follower, load, ready calls.Spec) *Target {
 	t := &Target{load: load.Call(), asks: ready.Call(), says: load.Identifies()}
 	if t.asks == nil {
@@ -74,8 +75,9 @@ func (t *Target) sendProbe(ctx context.Context) (pid int, err error) {
 	return s.PID, nil
 }
 
-// Probe implements chaos.Target. Where answers name their process it is one of the slot's process. Else a process must be in the
-// slot, and if the scenario says how to ask, the target must have answered since it was, and it must be there still.
+// Probe implements chaos.Target. Where answers name their process it is one of the slot's process. Else a process must
+// be in the slot, and if the scenario says how to ask, the target must have answered since it was, and it must be there
+// still.
 func (t *Target) Probe(ctx context.Context, slot int) (pid int, err error) {
 	if t.says {
 		return t.Pool.Probe(ctx, slot)
@@ -105,8 +107,11 @@ func (t *Target) Probe(ctx context.Context, slot int) (pid int, err error) {
 	}
 }
 
-// Up waits until as many members are there as there are to be, and the target answers, if the scenario says how to ask. gone tells why it never will.
-func Up(ctx context.Context, size units.Range, list func(context.Context) ([]int, error), ready calls.Call, gone func() error) ([]int, error) {
+// Up waits until as many members are there as there are to be, and the target answers, if the scenario says how to ask.
+// gone tells why it never will.
+func Up(ctx context.Context, size units.Range, list func(context.Context) ([]int, error), ready calls.Call,
+	gone func() error,
+) ([]int, error) {
 	for {
 		pids, err := list(ctx)
 		if err == nil && size.Has(len(pids)) {

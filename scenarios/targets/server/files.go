@@ -11,8 +11,8 @@ import (
 //go:embed files
 var files embed.FS
 
-// place writes one of the files into the server's directory, with {{dir}}, {{port}} and {{size}} filled in. Everybody may
-// read it, since it is not for the user who writes it.
+// place writes one of the files into the server's directory, with {{dir}}, {{port}} and {{size}} filled in. Everybody
+// may read it, since it is not for the user who writes it.
 func (s *Server) place(name string) error {
 	text, err := files.ReadFile("files/" + name)
 	if err != nil {

@@ -10,11 +10,13 @@ import (
 	"github.com/respawn-go/respawn/scenarios/targets/foreign"
 )
 
-var gunicorn = foreign.Tool{Name: "gunicorn", Version: []string{"--version"}, Install: "apt-get install gunicorn", Use: "the gunicorn target"}
+var gunicorn = foreign.Tool{
+	Name: "gunicorn", Version: []string{"--version"}, Install: "apt-get install gunicorn", Use: "the gunicorn target",
+}
 
-// startGunicorn starts gunicorn with sync workers, its default. A worker that was forked a moment before gunicorn is told to end
-// may lose the SIGTERM (https://github.com/benoitc/gunicorn/issues/1910); gunicorn kills it after the graceful timeout, which
-// is 30 s by default.
+// startGunicorn starts gunicorn with sync workers, its default. A worker that was forked a moment before gunicorn is
+// told to end may lose the SIGTERM (https://github.com/benoitc/gunicorn/issues/1910); gunicorn kills it after the
+// graceful timeout, which is 30 s by default.
 func startGunicorn(s *Server, c Config) error {
 	program, err := gunicorn.Find()
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"net/http"
 )
 
-// freePort finds a TCP port of the loopback address that nobody listens at. Another program may take it before it is used.
+// freePort finds a TCP port of the loopback address that nobody listens at. Another program may take it before it is
+// used.
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -11,7 +11,9 @@ var (
 		Name: "php-fpm", Others: []string{"/usr/sbin/php-fpm[0-9]*"}, // some distributions have the version in the name
 		Version: []string{"-v"}, Install: "apt-get install php-fpm", Use: "the php-fpm target",
 	}
-	nginx = foreign.Tool{Name: "nginx", Version: []string{"-v"}, Install: "apt-get install nginx", Use: "the php-fpm target"}
+	nginx = foreign.Tool{
+		Name: "nginx", Version: []string{"-v"}, Install: "apt-get install nginx", Use: "the php-fpm target",
+	}
 )
 
 // startPHP starts php-fpm and nginx in front of it. The workers are php-fpm's.

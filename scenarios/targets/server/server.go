@@ -27,8 +27,8 @@ type Config struct {
 	Kind string
 	// Size is how many workers it is to have, at least 1.
 	Size int
-	// Dir is a directory for its files, which the caller removes after Close. It is made accessible to the user that the
-	// server runs as.
+	// Dir is a directory for its files, which the caller removes after Close. It is made accessible to the user that
+	// the server runs as.
 	Dir string
 }
 
@@ -83,7 +83,8 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	}
 }
 
-// start starts the server on a port that was free. taken tells of a failure that it was not any more, as the server said.
+// start starts the server on a port that was free. taken tells of a failure that it was not any more, as the server
+// said.
 func start(ctx context.Context, k product, c Config) (_ *Server, taken bool, err error) {
 	port, err := freePort()
 	if err != nil {
@@ -115,12 +116,14 @@ func openTo(parent, dir string) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	return errors.Join(os.Chmod(parent, 0o711), os.Chown(dir, foreign.Nobody, foreign.Nobody), os.Chown(witness, foreign.Nobody, foreign.Nobody))
+	return errors.Join(os.Chmod(parent, 0o711), os.Chown(dir, foreign.Nobody, foreign.Nobody),
+		os.Chown(witness, foreign.Nobody, foreign.Nobody))
 }
 
 // run starts one of the server's programs.
 func (s *Server) run(env []string, argv ...string) error {
-	p, err := foreign.Start(foreign.Command{Argv: argv, Dir: s.dir, Env: append(env, "RESPAWN_WITNESS="+s.Witness()), Unprivileged: true})
+	p, err := foreign.Start(
+		foreign.Command{Argv: argv, Dir: s.dir, Env: append(env, "RESPAWN_WITNESS="+s.Witness()), Unprivileged: true})
 	if err == nil {
 		s.programs = append(s.programs, p)
 	}
@@ -150,7 +153,8 @@ func (s *Server) awaitUp(ctx context.Context) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%s was not up in time, %d of %d workers are there: %w: %s", s.name, len(workers), s.size, ctx.Err(), s.lastWords())
+			return fmt.Errorf("%s was not up in time, %d of %d workers are there: %w: %s",
+				s.name, len(workers), s.size, ctx.Err(), s.lastWords())
 		}
 	}
 }
@@ -190,8 +194,8 @@ func (s *Server) Owns(pid int) bool { return s.programs[0].Owns(pid) }
 // Workers lists the living workers: the children of the server's main process.
 func (s *Server) Workers(context.Context) ([]int, error) { return s.programs[0].Children() }
 
-// Stop asks the server to end, waits for that, and ends what has not. Left is how many processes that were; the error says
-// which. Stopping twice is fine.
+// Stop asks the server to end, waits for that, and ends what has not. Left is how many processes that were; the error
+// says which. Stopping twice is fine.
 func (s *Server) Stop(ctx context.Context) (left int, err error) {
 	if s.ended.Load() {
 		return 0, s.Close()
@@ -203,7 +207,8 @@ func (s *Server) Stop(ctx context.Context) (left int, err error) {
 		case <-p.Exited():
 			if pids := slices.Sorted(maps.Keys(p.Left(ctx, min(leftTimeout, s.stopTimeout)))); len(pids) > 0 {
 				left += len(pids)
-				errs = append(errs, fmt.Errorf("%s (process %d) ended and left processes %v running", s.name, p.PID(), pids))
+				errs = append(errs,
+					fmt.Errorf("%s (process %d) ended and left processes %v running", s.name, p.PID(), pids))
 			}
 		case <-ctx.Done():
 		case <-time.After(s.stopTimeout):

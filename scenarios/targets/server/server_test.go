@@ -143,8 +143,8 @@ func TestStopLeavesNothing(t *testing.T) {
 	})
 }
 
-// A worker that does not hear that it is to end, as one of gunicorn's that was forked a moment before does not, is ended by
-// its server, not by the harness.
+// A worker that does not hear that it is to end, as one of gunicorn's that was forked a moment before does not, is
+// ended by its server, not by the harness.
 func TestAServerWithADeafWorkerStops(t *testing.T) {
 	takes.Seconds(t) // gunicorn's own time
 	eachKind(t, func(t *testing.T, s *server.Server) {

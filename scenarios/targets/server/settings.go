@@ -19,11 +19,14 @@ var Row = kind.Kind{
 	Can:    kind.Can{Abilities: []string{"Supervised"}, Tasks: []string{"sleep", "square"}},
 	Known: func(kind.Files) (list []kind.Known) {
 		for _, name := range Kinds() {
-			list = append(list, kind.Known{Family: kind.Pools, Name: name, Pool: name, Settings: map[string]any{"kind": name}})
+			list = append(list,
+				kind.Known{Family: kind.Pools, Name: name, Pool: name, Settings: map[string]any{"kind": name}})
 		}
-		php := map[string]any{"kind": "php-fpm"} // gunicorn is a row of package programs, with an application that says who answers
+		// gunicorn is a row of package programs, with an application that says who answers
+		php := map[string]any{"kind": "php-fpm"}
 		return append(list, kind.Known{
-			Family: kind.Servers, Name: "php-fpm", Pool: "php-fpm", Settings: php, Load: map[string]any{"task": "square"},
+			Family: kind.Servers, Name: "php-fpm", Pool: "php-fpm", Settings: php,
+			Load: map[string]any{"task": "square"},
 		})
 	},
 }

@@ -26,8 +26,8 @@ var (
 	_ chaos.Supervised = (*Target)(nil)
 )
 
-// StartTarget starts a server and waits until all its workers are there; ctx bounds that. Its files are in dir, which the
-// caller removes after Close. Errors are Start's.
+// StartTarget starts a server and waits until all its workers are there; ctx bounds that. Its files are in dir, which
+// the caller removes after Close. Errors are Start's.
 func StartTarget(ctx context.Context, c Config) (*Target, error) {
 	f := outside.FollowForks()
 	t, err := startTarget(ctx, c, f)
@@ -58,8 +58,8 @@ func (t *Target) Marker() string { return t.server.Marker() }
 // Supervisor implements chaos.Supervised: the parent of the workers.
 func (t *Target) Supervisor() int { return t.server.PID() }
 
-// Do implements chaos.Runner. A connection that breaks or is refused is a task that is Lost; an answer that is an error,
-// such as a gateway's for a worker that died, is one that Failed.
+// Do implements chaos.Runner. A connection that breaks or is refused is a task that is Lost; an answer that is an
+// error, such as a gateway's for a worker that died, is one that Failed.
 func (t *Target) Do(ctx context.Context, task chaos.Task) chaos.Settled {
 	ms, err := outside.PlainTask("server", task)
 	if err != nil {

@@ -26,18 +26,22 @@ func TestWhatWasNotMeasuredIsAbsentAndWhatWasZeroIsNot(t *testing.T) {
 	r := &Result{Pool: Pool{TasksS: 2e6}, Storm: &Storm{Tasks: 400, OK: 400, WallS: 2.1, IdealS: 2}}
 	text, err := json.Marshal(r)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(string(text)).To(And(ContainSubstring(`"tasks_s":2000000`), ContainSubstring(`"lost":0`), ContainSubstring(`"failed":0`)))
-	g.Expect(string(text)).NotTo(Or(ContainSubstring("echo_mb_s"), ContainSubstring("soak"), ContainSubstring("report")))
+	g.Expect(string(text)).To(And(ContainSubstring(`"tasks_s":2000000`), ContainSubstring(`"lost":0`),
+		ContainSubstring(`"failed":0`)))
+	g.Expect(string(text)).
+		NotTo(Or(ContainSubstring("echo_mb_s"), ContainSubstring("soak"), ContainSubstring("report")))
 
 	var table bytes.Buffer
 	g.Expect(r.Table(&table)).To(Succeed())
-	g.Expect(table.String()).To(And(ContainSubstring("2,000,000/s"), ContainSubstring("400 ok / 0 failed / 0 lost / 0 duplicated of 400")))
+	g.Expect(table.String()).
+		To(And(ContainSubstring("2,000,000/s"), ContainSubstring("400 ok / 0 failed / 0 lost / 0 duplicated of 400")))
 	g.Expect(table.String()).NotTo(ContainSubstring("echo"))
 }
 
 func TestUnknownGroupsAreNamed(t *testing.T) {
 	g := NewWithT(t)
-	g.Expect(Options{Only: []string{"tasks", "taks"}}.Validate()).To(MatchError(ContainSubstring(`no group "taks": want one of tasks, callers`)))
+	g.Expect(Options{Only: []string{"tasks", "taks"}}.Validate()).
+		To(MatchError(ContainSubstring(`no group "taks": want one of tasks, callers`)))
 	g.Expect(Options{Only: Names(), Runs: 1}.Validate()).To(Succeed())
 }
 

@@ -16,8 +16,8 @@ const (
 	echoPerRun = 10
 )
 
-// measureEcho gives a worker 16 MiB and takes them back, as bytes of the caller's own and on loan. The handler only reads its
-// argument; what it costs to give it one of its own is told in a note.
+// measureEcho gives a worker 16 MiB and takes them back, as bytes of the caller's own and on loan. The handler only
+// reads its argument; what it costs to give it one of its own is told in a note.
 func measureEcho(ctx context.Context, s *session) error {
 	p, err := newPool(ctx, pool.Config{Size: workers})
 	if err != nil {
@@ -76,7 +76,8 @@ func measureEcho(ctx context.Context, s *session) error {
 		owned = append(owned, rate(samples))
 		return nil
 	})
-	s.note("echo: by a handler that takes pool.Lent; one that takes []byte, a copy of its own, did %s (median)", show(median(owned), "MB/s"))
+	s.note("echo: by a handler that takes pool.Lent; one that takes []byte, a copy of its own, did %s (median)",
+		show(median(owned), "MB/s"))
 	return err
 }
 

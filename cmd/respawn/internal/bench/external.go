@@ -21,10 +21,11 @@ import (
 
 // External is the pool with Python workers.
 type External struct {
-	TasksSJSON     float64 `json:"tasks_s_json,omitempty"`     // one submitter, an integer as JSON
-	TasksSBytes    float64 `json:"tasks_s_bytes,omitempty"`    // one submitter, eight bytes
-	RoundtripUS    float64 `json:"roundtrip_us,omitempty"`     // one task at a time, JSON
-	TicketUS       float64 `json:"ticket_us,omitempty"`        // processor time in which a worker takes the ticket of a task
+	TasksSJSON  float64 `json:"tasks_s_json,omitempty"`  // one submitter, an integer as JSON
+	TasksSBytes float64 `json:"tasks_s_bytes,omitempty"` // one submitter, eight bytes
+	RoundtripUS float64 `json:"roundtrip_us,omitempty"`  // one task at a time, JSON
+	// processor time in which a worker takes the ticket of a task
+	TicketUS       float64 `json:"ticket_us,omitempty"`
 	EchoMBS        float64 `json:"echo_mb_s,omitempty"`        // 16 MiB there and back, in plus out
 	RespawnSpareMS float64 `json:"respawn_spare_ms,omitempty"` // SIGKILL to a probe answered by a hot spare
 	StormOK        int     `json:"storm_ok"`                   // of 400 tasks in a storm of kills, the worst run
@@ -37,7 +38,8 @@ type CPython struct {
 	PoolRoundtripUS float64 `json:"pool_roundtrip_us,omitempty"`
 	PoolEchoMBS     float64 `json:"pool_echo_mb_s,omitempty"`
 
-	SocketRoundtripUS float64 `json:"socket_roundtrip_us,omitempty"` // a byte to another Python process and back, without any pool
+	// a byte to another Python process and back, without any pool
+	SocketRoundtripUS float64 `json:"socket_roundtrip_us,omitempty"`
 }
 
 //go:embed external_worker.py
@@ -82,7 +84,9 @@ func measureExternal(ctx context.Context, s *session) error {
 	cfg := pool.Config{Size: workers, Command: []string{"python3", script}, Env: []string{"PYTHONDONTWRITEBYTECODE=1"}}
 	var e External
 	var c CPython
-	for _, measure := range []func(context.Context, *session, pool.Config, *External, *CPython) error{measureExternalSpeed, measureExternalDeaths} {
+	for _, measure := range []func(context.Context, *session, pool.Config, *External, *CPython) error{
+		measureExternalSpeed, measureExternalDeaths,
+	} {
 		if err := measure(ctx, s, cfg, &e, &c); err != nil {
 			return err
 		}
@@ -123,12 +127,14 @@ func measureExternalSpeed(ctx context.Context, s *session, cfg pool.Config, e *E
 		add(&c.PoolRoundtripUS, theirs.PoolRoundtripUS)
 		add(&c.PoolEchoMBS, theirs.PoolEchoMBS)
 		add(&c.SocketRoundtripUS, theirs.SocketRoundtripUS)
-		took, err := externalFlood(ctx, p, externalSquare, func(n int) int { return n }, func(n, v int) bool { return v == n*n })
+		took, err := externalFlood(ctx, p, externalSquare, func(n int) int { return n },
+			func(n, v int) bool { return v == n*n })
 		if err != nil {
 			return err
 		}
 		add(&e.TasksSJSON, externalTasks/took.Seconds())
-		if took, err = externalFlood(ctx, p, externalBytes, asBytes, func(n int, v []byte) bool { return bytes.Equal(v, asBytes(n*n)) }); err != nil {
+		if took, err = externalFlood(ctx, p, externalBytes, asBytes,
+			func(n int, v []byte) bool { return bytes.Equal(v, asBytes(n*n)) }); err != nil {
 			return err
 		}
 		add(&e.TasksSBytes, externalTasks/took.Seconds())
@@ -162,7 +168,9 @@ func measureExternalSpeed(ctx context.Context, s *session, cfg pool.Config, e *E
 func asBytes(n int) []byte { return binary.LittleEndian.AppendUint64(nil, uint64(n)) }
 
 // externalFlood submits from one goroutine, as flood does.
-func externalFlood[In, Out any](ctx context.Context, p *pool.Pool, task pool.Task[In, Out], in func(int) In, right func(int, Out) bool) (time.Duration, error) {
+func externalFlood[In, Out any](ctx context.Context, p *pool.Pool, task pool.Task[In, Out], in func(int) In,
+	right func(int, Out) bool,
+) (time.Duration, error) {
 	var open [ahead]*pool.Future[Out]
 	collect := func(i int) error {
 		v, err := open[i%ahead].Result(ctx)
@@ -192,7 +200,8 @@ func externalFlood[In, Out any](ctx context.Context, p *pool.Pool, task pool.Tas
 func cpythonFigures(ctx context.Context) (c CPython, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "python3", "-c", externalCPython, fmt.Sprint(workers), fmt.Sprint(cpythonTasks), fmt.Sprint(echoSize))
+	cmd := exec.CommandContext(ctx, "python3", "-c", externalCPython, fmt.Sprint(workers), fmt.Sprint(cpythonTasks),
+		fmt.Sprint(echoSize))
 	confine(cmd)
 	out, err := cmd.Output()
 	if err != nil {
@@ -254,7 +263,8 @@ func externalRespawn(ctx context.Context, p *pool.Pool, slot int) (time.Duration
 	return time.Since(began), nil
 }
 
-// externalStorm counts the tasks that gave their values while workers were killed, and sees to it that every slot answers after.
+// externalStorm counts the tasks that gave their values while workers were killed, and sees to it that every slot
+// answers after.
 func externalStorm(ctx context.Context, p *pool.Pool, random *rand.Rand) (ok int, err error) {
 	stop, kills := make(chan struct{}), make(chan int, 1)
 	go func() { kills <- rage(p, random, stop) }()

@@ -11,8 +11,13 @@ import (
 func TestFiguresOfPythonWorkersStandBesideCPythons(t *testing.T) {
 	g := NewWithT(t)
 	r := &Result{
-		External: &External{TasksSJSON: 80_000, TasksSBytes: 150_000, RoundtripUS: 60, TicketUS: 2.5, EchoMBS: 1500, RespawnSpareMS: 2, StormOK: 399},
-		CPython:  &CPython{PoolTasksS: 20_000, ExecutorTasksS: 5_000, PoolRoundtripUS: 240, PoolEchoMBS: 200, SocketRoundtripUS: 40},
+		External: &External{
+			TasksSJSON: 80_000, TasksSBytes: 150_000, RoundtripUS: 60, TicketUS: 2.5, EchoMBS: 1500, RespawnSpareMS: 2,
+			StormOK: 399,
+		},
+		CPython: &CPython{
+			PoolTasksS: 20_000, ExecutorTasksS: 5_000, PoolRoundtripUS: 240, PoolEchoMBS: 200, SocketRoundtripUS: 40,
+		},
 	}
 	text, err := json.Marshal(r)
 	g.Expect(err).NotTo(HaveOccurred())

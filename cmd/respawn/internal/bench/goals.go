@@ -40,10 +40,17 @@ func (r *Result) figures() (list []figure) {
 		name: "SIGKILL → replacement answered", unit: "ms", value: p.RespawnMS, floor: f.RespawnMS,
 		goal: "≤ 1.4×", met: p.RespawnMS <= 1.4*f.RespawnMS,
 	})
-	add(figure{name: "… with a hot spare", unit: "ms", value: p.RespawnSpareMS, goal: "≤ 2ms", met: p.RespawnSpareMS <= 2})
-	add(figure{name: "SIGKILL → task runs elsewhere", unit: "ms", value: p.RequeueMS, goal: "≤ 2ms", met: p.RequeueMS <= 2})
+	add(figure{
+		name: "… with a hot spare", unit: "ms", value: p.RespawnSpareMS, goal: "≤ 2ms", met: p.RespawnSpareMS <= 2,
+	})
+	add(figure{
+		name: "SIGKILL → task runs elsewhere", unit: "ms", value: p.RequeueMS, goal: "≤ 2ms", met: p.RequeueMS <= 2,
+	})
 	add(figure{name: "1,000 workers up", unit: "s", value: p.Start1000S, goal: "≤ 5s", met: p.Start1000S <= 5})
-	add(figure{name: "PSS of an idle worker", unit: "KiB", value: p.WorkerPSSKB, goal: "≤ " + show(2500, "KiB"), met: p.WorkerPSSKB <= 2500})
+	add(figure{
+		name: "PSS of an idle worker", unit: "KiB", value: p.WorkerPSSKB, goal: "≤ " + show(2500, "KiB"),
+		met: p.WorkerPSSKB <= 2500,
+	})
 	if e, c := r.External, r.CPython; e != nil && c != nil {
 		e.figures(c, add)
 	}
@@ -52,7 +59,10 @@ func (r *Result) figures() (list []figure) {
 			name: "10⁷ tasks: last tenth / first", value: s.TailOverHead,
 			goal: "≥ 0.9", met: s.TailOverHead >= 0.9,
 		})
-		add(figure{name: "10⁷ tasks: memory growth", unit: "MB", value: s.RSSGrowthMB, goal: "≤ 16MB", met: s.RSSGrowthMB <= 16})
+		add(figure{
+			name: "10⁷ tasks: memory growth", unit: "MB", value: s.RSSGrowthMB, goal: "≤ 16MB",
+			met: s.RSSGrowthMB <= 16,
+		})
 	}
 	if s := r.Storm; s != nil {
 		add(figure{
@@ -162,15 +172,24 @@ func (e *External) figures(c *CPython, add func(figure)) {
 		name: "Python, round trip, against its Pool", unit: "µs", value: e.RoundtripUS, floor: c.PoolRoundtripUS,
 		goal: "≤ 1/3", met: 3*e.RoundtripUS <= c.PoolRoundtripUS,
 	})
-	add(figure{name: "… against a byte between two Pythons", unit: "µs", value: e.RoundtripUS, floor: c.SocketRoundtripUS})
-	add(figure{name: "Python, a task's ticket, of processor time", unit: "µs", value: e.TicketUS, goal: "≤ 2µs", met: e.TicketUS <= 2})
+	add(figure{
+		name: "… against a byte between two Pythons", unit: "µs", value: e.RoundtripUS, floor: c.SocketRoundtripUS,
+	})
+	add(figure{
+		name: "Python, a task's ticket, of processor time", unit: "µs", value: e.TicketUS, goal: "≤ 2µs",
+		met: e.TicketUS <= 2,
+	})
 	add(figure{
 		name: "Python, 16 MiB echo, against its Pool", unit: "MB/s", value: e.EchoMBS, floor: c.PoolEchoMBS,
 		goal: "≥ 5×", met: e.EchoMBS >= 5*c.PoolEchoMBS,
 	})
-	add(figure{name: "Python, SIGKILL → a spare answered", unit: "ms", value: e.RespawnSpareMS, goal: "≤ 3ms", met: e.RespawnSpareMS <= 3})
 	add(figure{
-		name: "Python, 400 tasks in a storm: values", value: float64(e.StormOK), goal: "400", met: e.StormOK == stormTasks,
+		name: "Python, SIGKILL → a spare answered", unit: "ms", value: e.RespawnSpareMS, goal: "≤ 3ms",
+		met: e.RespawnSpareMS <= 3,
+	})
+	add(figure{
+		name: "Python, 400 tasks in a storm: values", value: float64(e.StormOK), goal: "400",
+		met: e.StormOK == stormTasks,
 	})
 }
 

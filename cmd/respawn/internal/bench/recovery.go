@@ -34,7 +34,10 @@ func measureRecovery(ctx context.Context, s *session) error {
 		{&s.Floor.ReapMS, one(ctx, floor.Reap), nil},
 		{&s.Floor.RespawnMS, one(ctx, floor.Respawn), nil},
 		{&s.Pool.RespawnMS, func(turn int) (time.Duration, error) { return respawn(ctx, plain, turn%workers, 0) }, nil},
-		{&s.Pool.RespawnSpareMS, func(turn int) (time.Duration, error) { return respawn(ctx, spared, turn%workers, 1) }, nil},
+		{
+			&s.Pool.RespawnSpareMS,
+			func(turn int) (time.Duration, error) { return respawn(ctx, spared, turn%workers, 1) }, nil,
+		},
 		{&s.Pool.RequeueMS, func(int) (time.Duration, error) { return requeue(ctx, plain) }, nil},
 	}
 	return s.each(ctx, func() error {
@@ -61,7 +64,9 @@ func measureRecovery(ctx context.Context, s *session) error {
 const rest = 5 * time.Millisecond
 
 // one takes a single sample of a floor.
-func one(ctx context.Context, measure func(context.Context, int, time.Duration) ([]time.Duration, error)) func(int) (time.Duration, error) {
+func one(ctx context.Context,
+	measure func(context.Context, int, time.Duration) ([]time.Duration, error),
+) func(int) (time.Duration, error) {
 	return func(int) (time.Duration, error) {
 		samples, err := measure(ctx, 1, rest)
 		return median(samples), err
@@ -127,5 +132,6 @@ func running(p *pool.Pool, found *pool.WorkerInfo) bool {
 
 // settled waits until every slot has a ready worker and every spare is on its bench.
 func settled(ctx context.Context, p *pool.Pool, spares int) error {
-	return until(ctx, func() bool { s := p.Stats(); return s.Ready == p.Size() && s.Spares == spares && s.Starting == 0 })
+	return until(ctx,
+		func() bool { s := p.Stats(); return s.Ready == p.Size() && s.Spares == spares && s.Starting == 0 })
 }

@@ -41,9 +41,10 @@ type Pool struct {
 	Curve          map[int]float64 `json:"echo_curve_mb_s,omitempty"`
 	RespawnMS      float64         `json:"respawn_ms,omitempty"`       // SIGKILL to a probe answered by the replacement
 	RespawnSpareMS float64         `json:"respawn_spare_ms,omitempty"` // the same with a hot spare
-	RequeueMS      float64         `json:"requeue_ms,omitempty"`       // SIGKILL to the dead worker's task running elsewhere
-	WorkerPSSKB    float64         `json:"worker_pss_kb,omitempty"`    // an idle worker among 1,000, kibibytes
-	Start1000S     float64         `json:"start_1000_s,omitempty"`     // New to 1,000 ready workers
+	// SIGKILL to the dead worker's task running elsewhere
+	RequeueMS   float64 `json:"requeue_ms,omitempty"`
+	WorkerPSSKB float64 `json:"worker_pss_kb,omitempty"` // an idle worker among 1,000, kibibytes
+	Start1000S  float64 `json:"start_1000_s,omitempty"`  // New to 1,000 ready workers
 }
 
 // Soak is many tasks through one pool.
@@ -60,8 +61,8 @@ type Report struct {
 	HTMLMB  float64 `json:"html_mb"` // of the page
 }
 
-// Storm is tasks on four workers, one of which is killed every 50 ms. Of several runs: the median of kills and wall, and
-// the worst of the rest.
+// Storm is tasks on four workers, one of which is killed every 50 ms. Of several runs: the median of kills and wall,
+// and the worst of the rest.
 type Storm struct {
 	Tasks       int     `json:"tasks"`
 	OK          int     `json:"ok"`

@@ -44,7 +44,8 @@ func measureScale(ctx context.Context, s *session) error {
 	})
 	s.Pool.Start1000S, s.Pool.WorkerPSSKB = median(start), median(pss)
 	if err == nil {
-		s.note("scale: %d of %d workers killed at once were all back after %s (median)", killAtOnce, many, units.Time(median(back)))
+		s.note("scale: %d of %d workers killed at once were all back after %s (median)",
+			killAtOnce, many, units.Time(median(back)))
 	}
 	return err
 }

@@ -34,7 +34,9 @@ func measureSoak(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	s.Soak = &Soak{Tasks: soakTasks, TailOverHead: tenths[0].Seconds() / tenths[9].Seconds(), RSSGrowthMB: (late - early) / 1024}
+	s.Soak = &Soak{
+		Tasks: soakTasks, TailOverHead: tenths[0].Seconds() / tenths[9].Seconds(), RSSGrowthMB: (late - early) / 1024,
+	}
 	return nil
 }
 

@@ -31,7 +31,8 @@ func measureMap(ctx context.Context, s *session) error {
 		}
 		return nil
 	})
-	s.Pool.MapTasksS, s.Pool.MapTasksS512, s.Pool.MapTasksS2048 = median(rates[workers]), median(rates[512]), median(rates[2048])
+	s.Pool.MapTasksS, s.Pool.MapTasksS512, s.Pool.MapTasksS2048 = median(rates[workers]), median(rates[512]),
+		median(rates[2048])
 	return err
 }
 

@@ -20,8 +20,8 @@ func inSlot(p *pool.Pool, slot int) (pool.WorkerInfo, bool) {
 	return pool.WorkerInfo{}, false
 }
 
-// aim takes hold of w's process and returns what sends SIGKILL to it, once. The process is held first and w looked for again,
-// since a number alone may be another's by now.
+// aim takes hold of w's process and returns what sends SIGKILL to it, once. The process is held first and w looked for
+// again, since a number alone may be another's by now.
 func aim(p *pool.Pool, w pool.WorkerInfo) (kill func() error, err error) {
 	process, err := os.FindProcess(w.PID)
 	if err != nil {

@@ -29,7 +29,8 @@ func cgroups(context.Context) (checks []Check) {
 			checks = append(checks, found(name, c.use, remedy, err, ""))
 			continue
 		}
-		detail := fmt.Sprintf("version %d, groups can be made in %s", g.Version(c.controller), parent(g.Dir(c.controller)))
+		detail := fmt.Sprintf("version %d, groups can be made in %s", g.Version(c.controller),
+			parent(g.Dir(c.controller)))
 		checks = append(checks, found(name, c.use, "", nil, "%s", detail))
 		_ = g.Remove()
 	}

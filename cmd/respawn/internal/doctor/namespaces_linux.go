@@ -13,7 +13,8 @@ import (
 // a pid namespace with a /proc of its own.
 func namespaces(context.Context) []Check {
 	const use = "the test that makes the kernel reuse process numbers"
-	const remedy = "run as root, or allow them to users: sysctl kernel.unprivileged_userns_clone=1 (or user.max_user_namespaces)"
+	const remedy = "run as root, or allow them to users: sysctl kernel.unprivileged_userns_clone=1 (or " +
+		"user.max_user_namespaces)"
 	user := uintptr(0)
 	if os.Geteuid() != 0 {
 		user = syscall.CLONE_NEWUSER

@@ -23,7 +23,8 @@ func processes(context.Context) []Check {
 	return []Check{
 		found("pidfd", "holding processes by more than a number that may be reused: the pool does not start without it",
 			"use Linux 5.4 or later", opened, "opened, readable after the exit"),
-		found("pidfd exit info", "the exit status of other programs' children; without it, that a victim was alive before and gone after",
+		found("pidfd exit info",
+			"the exit status of other programs' children; without it, that a victim was alive before and gone after",
 			"use Linux 6.15 or later", info, "the exit status of a reaped process can be read"),
 		found("oom_score_adj", "having the kernel's OOM killer prefer workers to their parent",
 			"mount /proc writable", raiseScore(), "can be raised"),

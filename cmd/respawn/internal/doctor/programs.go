@@ -10,8 +10,9 @@ import (
 
 // chromium is no target's: tests of reports start it.
 var chromium = foreign.Tool{
-	Name: "chromium", Others: []string{"chromium-browser", "google-chrome"}, Version: []string{"--version"}, Install: "apt-get install chromium",
-	Use: "the browser test of reports",
+	Name: "chromium", Others: []string{"chromium-browser", "google-chrome"}, Version: []string{"--version"},
+	Install: "apt-get install chromium",
+	Use:     "the browser test of reports",
 }
 
 // programs looks for what other pools and tests need. None of it is needed for the pool itself.

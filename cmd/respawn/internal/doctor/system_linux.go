@@ -40,9 +40,11 @@ func memory(context.Context) []Check {
 	return []Check{
 		found("memory", "the pool", "", nil, "%s", units.Size(float64(total)*1024)),
 		found("sealed memfd", "shared memory that a worker cannot shrink: the pool does not start without it",
-			"use Linux 5.1 or later, and a seccomp filter that allows memfd_create", seals(), "F_SEAL_SHRINK, GROW, FUTURE_WRITE and SEAL hold"),
+			"use Linux 5.1 or later, and a seccomp filter that allows memfd_create",
+			seals(), "F_SEAL_SHRINK, GROW, FUTURE_WRITE and SEAL hold"),
 		found("no swap", "an OOM kill that comes promptly: with swap a worker slows down first",
-			"swapoff -a, or a version 2 memory cgroup, where the pool forbids swap by memory.swap.max", swapped, "no swap"),
+			"swapoff -a, or a version 2 memory cgroup, where the pool forbids swap by memory.swap.max",
+			swapped, "no swap"),
 	}
 }
 
@@ -73,18 +75,22 @@ const filesPerWorker = 6
 func files() []Check {
 	self, procErr := os.Readlink("/proc/self")
 	if procErr == nil && self != strconv.Itoa(os.Getpid()) {
-		procErr = fmt.Errorf("/proc/self is %s, and this is process %d: it is of another pid namespace", self, os.Getpid())
+		procErr = fmt.Errorf("/proc/self is %s, and this is process %d: it is of another pid namespace",
+			self, os.Getpid())
 	}
 	if procErr == nil {
 		procErr = unix.Access(reexec.Program, unix.X_OK)
 	}
 	return []Check{
-		found("/proc", "starting workers: the pool does not start without it", "mount -t proc proc /proc", procErr, "of this pid namespace, and this program can be started from it"),
-		found(os.DevNull, "the workers' stdin: the pool does not start without it", "rm -f /dev/null && mknod -m 666 /dev/null c 1 3", nullDevice(), "can be read and written"),
+		found("/proc", "starting workers: the pool does not start without it",
+			"mount -t proc proc /proc", procErr, "of this pid namespace, and this program can be started from it"),
+		found(os.DevNull, "the workers' stdin: the pool does not start without it",
+			"rm -f /dev/null && mknod -m 666 /dev/null c 1 3", nullDevice(), "can be read and written"),
 	}
 }
 
-// nullDevice opens the null device and looks whether it is one: a program that replaces files may have put a file in its place.
+// nullDevice opens the null device and looks whether it is one: a program that replaces files may have put a file in
+// its place.
 func nullDevice() error {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
@@ -107,8 +113,9 @@ func limits(context.Context) (checks []Check) {
 	if err == nil && enough < 1000 {
 		err = fmt.Errorf("%d, enough for about %d workers", files.Cur, enough)
 	}
-	checks = append(checks, found("open files", "1,000 workers in a pool", "ulimit -n 8192 (the hard limit is "+count(files.Max)+")",
-		err, "%s, enough for 1,000 workers", count(files.Cur)))
+	checks = append(checks,
+		found("open files", "1,000 workers in a pool", "ulimit -n 8192 (the hard limit is "+count(files.Max)+")",
+			err, "%s, enough for 1,000 workers", count(files.Cur)))
 
 	procs, err := rlimit(unix.RLIMIT_NPROC)
 	if err == nil && procs.Cur < 20_000 && os.Geteuid() != 0 {
@@ -122,7 +129,8 @@ func limits(context.Context) (checks []Check) {
 	if pids < 20_000 {
 		err = fmt.Errorf("pid_max is %d", pids)
 	}
-	checks = append(checks, found("pids", "1,000 workers in a pool, each with several threads", "sysctl kernel.pid_max=4194304", err, "pid_max is %d", pids))
+	checks = append(checks, found("pids", "1,000 workers in a pool, each with several threads",
+		"sysctl kernel.pid_max=4194304", err, "pid_max is %d", pids))
 	return append(checks, tenThousand(files.Cur, uint64(pids)))
 }
 
@@ -136,7 +144,10 @@ func tenThousand(files, pids uint64) Check {
 		what       string
 		have, each uint64
 	}{
-		{"open files", files, filesPerWorker}, {"pids", pids, threads}, {"mappings", maps, mappings}, {"bytes of address space", space.Cur, arenas},
+		{"open files", files, filesPerWorker},
+		{"pids", pids, threads},
+		{"mappings", maps, mappings},
+		{"bytes of address space", space.Cur, arenas},
 	} {
 		if has.have/has.each < workers {
 			few = append(few, fmt.Sprintf("%s %s, enough for about %d", count(has.have), has.what, has.have/has.each))
@@ -146,9 +157,11 @@ func tenThousand(files, pids uint64) Check {
 	if len(few) > 0 {
 		err = errors.New(strings.Join(few, "; "))
 	}
-	return found("10,000 workers", fmt.Sprintf("10,000 workers in a pool: %d open files, %d pids, %d mappings and, at the default Config.MaxPayload, 40 TiB "+
-		"of address space in the parent", workers*filesPerWorker, workers*threads, workers*mappings),
-		"ulimit -n 60000; sysctl kernel.pid_max=4194304 vm.max_map_count=262144; ulimit -v unlimited, or a Config.MaxPayload of what the tasks need",
+	return found("10,000 workers", fmt.Sprintf(
+		"10,000 workers in a pool: %d open files, %d pids, %d mappings and, at the default Config.MaxPayload, 40 TiB "+
+			"of address space in the parent", workers*filesPerWorker, workers*threads, workers*mappings),
+		"ulimit -n 60000; sysctl kernel.pid_max=4194304 vm.max_map_count=262144; ulimit -v unlimited, or a "+
+			"Config.MaxPayload of what the tasks need",
 		err, "room for them")
 }
 

@@ -15,7 +15,11 @@ func TestTheChecksFitATerminal(t *testing.T) {
 	checks := []Check{
 		{Area: "limits", Name: "open files", OK: true, Detail: "20000, enough for 1,000 workers"},
 		tenThousand(20_000, 32_768),
-		{Area: "cgroups", Name: "memory cgroup", Detail: "version 2, not delegated", Use: "hard memory limits and the faults oom and memory", Remedy: "systemd-run --user --scope -p Delegate=yes"},
+		{
+			Area: "cgroups", Name: "memory cgroup", Detail: "version 2, not delegated",
+			Use:    "hard memory limits and the faults oom and memory",
+			Remedy: "systemd-run --user --scope -p Delegate=yes",
+		},
 	}
 	var narrow, wide strings.Builder
 	g.Expect(Table(&narrow, 80, checks)).To(Succeed())
@@ -34,5 +38,6 @@ func TestMemoryFilesThatAreRefusedAreSaid(t *testing.T) {
 	if err := refuse.Here(unix.SYS_MEMFD_CREATE, func() { list = memory(t.Context()) }); err != nil {
 		t.Skipf("needs seccomp filters: %v", err)
 	}
-	g.Expect(list).To(ContainElement(And(HaveField("Name", "sealed memfd"), HaveField("OK", false), HaveField("Detail", "memfd_create: operation not permitted"))))
+	g.Expect(list).To(ContainElement(And(HaveField("Name", "sealed memfd"), HaveField("OK", false),
+		HaveField("Detail", "memfd_create: operation not permitted"))))
 }

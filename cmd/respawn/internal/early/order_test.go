@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// Packages that make what imports them be initialised late, after much that no worker needs: docs/decisions/0020-early-workers.md.
+// Packages that make what imports them be initialised late, after much that no worker needs:
+// docs/decisions/0020-early-workers.md.
 func TestNothingUnderTheWorkersIsInitialisedLate(t *testing.T) {
 	const early = "github.com/respawn-go/respawn/cmd/respawn/internal/early"
 	out, err := exec.Command("go", "list", "-deps", early).Output()

@@ -29,7 +29,8 @@ var (
 	// Echo gives its argument back, having only read it.
 	Echo = pool.Register("work.echo", func(_ context.Context, b pool.Lent) ([]byte, error) { return b, nil })
 	// EchoLent gives its argument back, having only read it, to callers who may borrow it too.
-	EchoLent = pool.Register("work.echo-lent", func(_ context.Context, b pool.Lent) (pool.Lent, error) { return b, nil })
+	EchoLent = pool.Register("work.echo-lent",
+		func(_ context.Context, b pool.Lent) (pool.Lent, error) { return b, nil })
 	// EchoOwn gives its argument back, having had it for its own.
 	EchoOwn = pool.Register("work.echo-own", func(_ context.Context, b []byte) ([]byte, error) { return b, nil })
 	// Nap sleeps and then squares, or gives up when it is cancelled.
@@ -41,8 +42,8 @@ var (
 			return 0, ctx.Err()
 		}
 	})
-	// StartedAt answers with monotonic.Now of the moment its handler was called. On its first attempt it never returns: it waits
-	// for its worker to be killed.
+	// StartedAt answers with monotonic.Now of the moment its handler was called. On its first attempt it never returns:
+	// it waits for its worker to be killed.
 	StartedAt = pool.Register("work.started-at", func(ctx context.Context, _ int) (int64, error) {
 		now := monotonic.Now()
 		if pool.Attempt(ctx) == 1 {

@@ -1,5 +1,5 @@
-// Package tasks is what workers of the harness run, in this program or in another language. It imports as little as may be,
-// since everything here is initialised before a worker of this program is up.
+// Package tasks is what workers of the harness run, in this program or in another language. It imports as little as may
+// be, since everything here is initialised before a worker of this program is up.
 package tasks
 
 import (
@@ -48,7 +48,9 @@ func (w *Work) Take(args map[string]any) error {
 			w.Keep, ok = value.(bool)
 		}
 		if !ok {
-			return fmt.Errorf("argument %s is a %T: want a duration, or rounds and below as int, bytes as int64, keep as bool", name, value)
+			return fmt.Errorf(
+				"argument %s is a %T: want a duration, or rounds and below as int, bytes as int64, keep as bool",
+				name, value)
 		}
 	}
 	return nil
