@@ -95,8 +95,8 @@ func (w *worker) receive(in *wire.Buffer) bool {
 		return false
 	}
 	if batch > 0 {
-		if w.learn(batch, max(ran, 0)) {
-			st.pacer.learn(w.cost)
+		if per, warm := w.learn(batch, max(ran, 0)); warm {
+			st.pacer.learn(per)
 		}
 		st.countWindow(w)
 		st.notSlow(w)

@@ -17,6 +17,7 @@ const (
 	rapidRun   = 8                    // so many submissions in a row, each within rapidGap of the one before
 	tinyTask   = 5 * time.Microsecond // tasks under this are better deferred to a worker that is about to answer
 	deferUnder = 32                   // more than so many are not
+	muchDearer = 4                    // a batch counts as so many times dearer than those before at most
 )
 
 // deferNear is how many workers must be about to answer before tiny tasks are deferred to them: half as many as there
@@ -117,8 +118,10 @@ func (p *pacer) coalesced(at time.Duration, l load) pace {
 	return paceNow
 }
 
-// learn notes what the tasks of a worker cost that has answered.
-func (p *pacer) learn(cost time.Duration) { p.cost += (cost - p.cost) / 8 }
+// learn notes what the tasks of a worker cost that has answered: at most many times what others did.
+func (p *pacer) learn(cost time.Duration) {
+	p.cost += (min(cost, muchDearer*max(p.cost, time.Microsecond)) - p.cost) / 8
+}
 
 // answered notes that a worker has answered, and with that so many callers who are about to be back. It is the pace of
 // what they will bring.

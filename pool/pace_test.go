@@ -180,3 +180,30 @@ func TestDoubtGrowsWhileLongTasksAreFoundAndEndsWithTheFirstLookThatFindsNone(t 
 	p.looked(false)
 	g.Expect(p.doubt).To(BeZero())
 }
+
+// A worker that had no processor for a few milliseconds says that its tasks took so long.
+func TestOneBatchThatSeemsDearChangesLittleAndManyDo(t *testing.T) {
+	g := NewWithT(t)
+	p, w := pacer{}, worker{workload: workload{window: maxWindow}}
+	batch := func(tasks int, each time.Duration) {
+		w.settled += tasks
+		per, warm := w.learn(tasks, time.Duration(tasks)*each)
+		if warm {
+			p.learn(per)
+		}
+	}
+	for range 20 {
+		batch(100, 100*time.Nanosecond)
+	}
+	g.Expect(w.window).To(Equal(maxWindow))
+
+	batch(10, 300*time.Microsecond)
+	g.Expect(p.cost).To(BeNumerically("<", tinyTask))
+	g.Expect(w.window).To(BeNumerically(">=", maxWindow/2))
+
+	for range 12 {
+		batch(1, 300*time.Microsecond)
+	}
+	g.Expect(p.cost).To(BeNumerically(">", tinyTask))
+	g.Expect(w.window).To(BeNumerically("<=", 5))
+}

@@ -138,17 +138,18 @@ func (w *worker) room(c *call) bool {
 
 // learn adapts the window to what tasks cost: it grows at most twofold a batch.
 // The first batch tells little of the others unless it takes long: memory is touched for the first time. warm says that
-// this one does.
-func (w *worker) learn(batch int, ran time.Duration) (warm bool) {
-	per := ran / time.Duration(batch)
+// this one does. A batch counts as many times dearer than those before it at most, since a worker that had no processor
+// for a while seems to have run a long task.
+func (w *worker) learn(batch int, ran time.Duration) (per time.Duration, warm bool) {
+	per = ran / time.Duration(batch)
 	if w.settled <= batch {
 		w.cost = per
 	} else {
-		w.cost += (per - w.cost) / 4
+		w.cost += (min(per, muchDearer*(w.cost+taskOverhead)) - w.cost) / 4
 	}
 	want := int(targetBacklog / (w.cost + taskOverhead))
 	w.window = max(1, min(want, 2*w.window, maxWindow))
-	return w.settled > batch || per >= keeperTick
+	return per, w.settled > batch || per >= keeperTick
 }
 
 // short is how many tasks w runs in the time it takes to wake another worker; 0 while that is not known.
