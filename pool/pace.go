@@ -118,9 +118,12 @@ func (p *pacer) coalesced(at time.Duration, l load) pace {
 	return paceNow
 }
 
-// learn notes what the tasks of a worker cost that has answered: at most many times what others did.
+// learn notes what the tasks of a worker cost that has answered: at most many times what those before it did.
 func (p *pacer) learn(cost time.Duration) {
-	p.cost += (min(cost, muchDearer*max(p.cost, time.Microsecond)) - p.cost) / 8
+	if p.cost > 0 {
+		cost = min(cost, muchDearer*max(p.cost, time.Microsecond))
+	}
+	p.cost += (cost - p.cost) / 8
 }
 
 // answered notes that a worker has answered, and with that so many callers who are about to be back. It is the pace of

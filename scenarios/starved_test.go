@@ -3,6 +3,7 @@ package scenarios_test
 import (
 	"fmt"
 	"os/exec"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,11 +15,11 @@ import (
 	"github.com/respawn-go/respawn/reports"
 )
 
-// timed are scenarios with limits on time, which a starved host breaks; the first is run always, all with -every.
+// timed are scenarios with limits on time, which a starved host breaks.
 var timed = []string{"random-kill", "kill-storm", "term-ignored", "rolling-kill"}
 
 func TestNoBusyHostTurnsALimitOnTimeIntoAFailure(t *testing.T) {
-	takes.Seconds(t)
+	takes.Long(t)
 	for range 8 {
 		loop := exec.Command("sh", "-c", "while :; do :; done")
 		NewWithT(t).Expect(loop.Start()).To(Succeed())
@@ -28,7 +29,7 @@ func TestNoBusyHostTurnsALimitOnTimeIntoAFailure(t *testing.T) {
 }
 
 func TestNoLimitOnCPUTimeTurnsALimitOnTimeIntoAFailure(t *testing.T) {
-	takes.Seconds(t)
+	takes.Long(t)
 	// with groups of this process, which runs in it count: no other test goes on meanwhile
 	envs := map[string][]string{}
 	for _, name := range starved() {
@@ -40,13 +41,8 @@ func TestNoLimitOnCPUTimeTurnsALimitOnTimeIntoAFailure(t *testing.T) {
 // onBroken stands for the scenario that is run on a pool with a bug.
 const onBroken = "a broken pool"
 
-// starved are the scenarios that are run where there is too little CPU time.
-func starved() []string {
-	if takes.Every() {
-		return append(timed, onBroken)
-	}
-	return []string{timed[0], onBroken}
-}
+// starved are those that are run on a starved host.
+func starved() []string { return append(slices.Clip(timed), onBroken) }
 
 // starvedRuns runs them side by side, each with so much more in its environment: none fails, and one with a bug still
 // does.

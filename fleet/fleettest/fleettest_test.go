@@ -87,7 +87,7 @@ func TestAFleetInATest(t *testing.T) {
 // TestTheLeadersEndCostsTimeAlone kills the broker that leads the queue, of three, while tasks run and are submitted.
 func TestTheLeadersEndCostsTimeAlone(t *testing.T) {
 	t.Parallel()
-	takes.Seconds(t)
+	takes.Long(t)
 	g := NewWithT(t)
 	dir := t.TempDir() // before the fleet, so that it is removed after the fleet has ended
 	f := fleettest.New(t, fleettest.Nodes(2), fleettest.Brokers(3), fleettest.OnDisk())

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 
 // Our pool passes, and CPython's executor is broken by the death of one idle worker.
 func TestTheMatrixTellsPoolsApart(t *testing.T) {
-	takes.Seconds(t)
+	takes.Long(t)
 	g := NewWithT(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()

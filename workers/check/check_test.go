@@ -29,7 +29,7 @@ func command(t *testing.T, argv []string, env ...string) check.Command {
 
 // The worker in Perl has no SDK: it was written from docs/wire.md.
 func TestCheckFindsNothingWrongWithAWorkerInAThirdLanguage(t *testing.T) {
-	takes.Seconds(t)
+	takes.Long(t)
 	if out, err := exec.Command("perl", "-MJSON::PP", "-MTime::HiRes", "-e", "1").CombinedOutput(); err != nil {
 		t.Skipf("there is no Perl with its modules here: %v %s", err, out)
 	}

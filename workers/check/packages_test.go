@@ -76,7 +76,7 @@ func TestThePackagesForPythonAreBuiltAndPassTheCheck(t *testing.T) {
 }
 
 func TestThePackageForNodePassesTheCheck(t *testing.T) {
-	takes.Seconds(t)
+	takes.Long(t)
 	if _, err := exec.LookPath("npm"); err != nil {
 		t.Skipf("there is no npm here: %v", err)
 	}
