@@ -24,7 +24,7 @@ over the runs. All of it takes about two minutes on two cores.
 
 Exits with 1 when a result is wrong (a task lost, a slot that stays empty), not when a
 goal is missed: that depends on the machine too.`,
-		Example: "  respawn bench\n  respawn bench --only roundtrip --only recovery --runs 9\n" +
+		Example: "  respawn bench\n  respawn bench --only roundtrip,recovery --runs 9\n" +
 			"  respawn bench --json >figures.json",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -58,8 +58,8 @@ goal is missed: that depends on the machine too.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&o.Only, "only", nil,
-		"measure this group only (repeat for more): "+strings.Join(bench.Names(), ", "))
+	f.StringSliceVar(&o.Only, "only", nil,
+		"measure these groups only: "+strings.Join(bench.Names(), ", "))
 	f.IntVar(&o.Runs, "runs", 5, "runs that each median is over")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the victims' order")
 	f.StringVar(&profile, "cpuprofile", "", "write a CPU profile of this process, the parent, to the file")
