@@ -103,11 +103,11 @@ func measureExternalSpeed(ctx context.Context, s *session, cfg pool.Config, e *E
 	}
 	defer p.Terminate()
 	arg := bytes.Repeat([]byte("sixteen bytes.. "), echoSize/16)
-	echo := func() ([]byte, func(), error) {
+	echo := func(arg []byte) ([]byte, func(), error) {
 		back, err := externalEcho.Call(ctx, p, arg)
 		return back, func() {}, err
 	}
-	if _, err := echoes(arg, echo); err != nil { // touches the memory
+	if _, err := echoes(echoPerRun, arg, echo); err != nil { // touches the memory
 		return err
 	}
 	figures := map[*float64][]float64{}
@@ -152,7 +152,7 @@ func measureExternalSpeed(ctx context.Context, s *session, cfg pool.Config, e *E
 			return err
 		}
 		add(&e.TicketUS, us(time.Duration(ticket)))
-		samples, err := echoes(arg, echo)
+		samples, err := echoes(echoPerRun, arg, echo)
 		if err != nil {
 			return err
 		}
