@@ -37,12 +37,15 @@ func (st *state) dispatch() {
 }
 
 // leaves tells whether what is queued is left to the workers that are about to answer. Then the keeper looks whether
-// they do.
+// they do. Those may be busy with what is pinned to their slots, and take nothing.
 func (st *state) leaves(l load) bool {
 	if !st.pacer.enough(l) || st.atLimit() {
 		return false
 	}
 	at := wire.Now()
+	if at-st.takenAt >= 2*keeperTick {
+		return false
+	}
 	st.pacer.defers(at, l)
 	st.deferred(at)
 	return true
@@ -80,7 +83,10 @@ func (st *state) feed(w *worker, most int) bool {
 	if w.slot != nil {
 		sent = st.feedFrom(&w.slot.pinned, w, maxWindow)
 	}
-	sent += st.feedFrom(&st.queue, w, most)
+	if taken := st.feedFrom(&st.queue, w, most); taken > 0 {
+		st.takenAt = wire.Now()
+		sent += taken
+	}
 	st.countBusy(w)
 	switch {
 	case w.flight.count > 0:

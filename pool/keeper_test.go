@@ -64,7 +64,7 @@ func TestAFewLooksPingAThousandWorkersAndNotAllAtOnce(t *testing.T) {
 func TestAWorkerTooManyForTinyTasksRestsWhenItHasAnswered(t *testing.T) {
 	g := NewWithT(t)
 	st := &state{Pool: &Pool{}, pacer: pacer{cost: tinyTask - 1}}
-	st.queue.live = 1000
+	st.queue.live, st.takenAt = 1000, wire.Now()
 	for range enoughNear {
 		w := &worker{}
 		st.working = append(st.working, w)

@@ -54,6 +54,7 @@ type hours struct {
 	keeperGrain time.Duration // clock.grain of what it looks at then
 	unreadAny   bool          // some worker was unread since its last look
 	answered    time.Time     // when a worker last settled something
+	takenAt     time.Duration // when a worker last took something from the queue, or that began
 }
 
 // books are the tasks, counted.

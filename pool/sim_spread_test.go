@@ -55,3 +55,33 @@ func TestTinyTasksStayWithAFewWorkersAndLongOnesAreSpread(t *testing.T) {
 		g.Expect(run(8*size, mixed)).To(BeNumerically("<", 2*long), "and among tiny ones")
 	})
 }
+
+// Workers that are busy with what is pinned to their slots take nothing from the queue, however quick they are.
+func TestATaskForAnyWorkerDoesNotWaitForThoseThatArePinned(t *testing.T) {
+	pinned := enoughNear + 1
+	staged(t, Config{Size: pinned + 3, Heartbeat: -1, StopGrace: time.Hour, CancelGrace: -1},
+		func(g *WithT, s *simulation, p *Pool) {
+			for range 100 {
+				_, err := s.task(100).Result(context.Background())
+				g.Expect(err).NotTo(HaveOccurred())
+			}
+			var last []*Future[[]byte]
+			for range 20_000 {
+				last = last[:0]
+				for slot := range pinned {
+					last = append(last, s.task(100, OnSlot(slot)))
+				}
+			}
+			for range 5 {
+				began := time.Now()
+				_, err := s.task(100).Result(context.Background())
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(time.Since(began)).To(BeNumerically("<", 10*time.Millisecond))
+			}
+			g.Expect(last[0].Done()).NotTo(BeClosed(), "they are still at work")
+			for _, f := range last {
+				_, err := f.Result(context.Background())
+				g.Expect(err).NotTo(HaveOccurred())
+			}
+		})
+}

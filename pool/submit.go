@@ -168,6 +168,9 @@ func (st *state) enqueue(c *call) {
 		}
 		return
 	}
+	if st.queue.live == 0 {
+		st.takenAt = wire.Now()
+	}
 	st.queue.pushBack(c)
 	if len(st.idle) > 0 && !st.pacer.coalescing {
 		st.pace()
