@@ -28,16 +28,20 @@ import (
 // manyFiles is from how many descriptors on a forker is worth the two wake-ups that it takes.
 const manyFiles = 1024
 
-// forkers is a pool's forker, which is made when it is first worth it.
+// forkers is one forker, which is made when it is first worth it.
 type forkers struct {
 	from int // descriptors
 	once sync.Once
 	made *forker // nil where there can be none
 }
 
+// ofProcess is that of all pools of this process. It never ends: children of its thread may have asked for a signal at
+// that thread's end (prctl(2), PR_SET_PDEATHSIG), whoever started them when the runtime had no goroutine for it yet.
+var ofProcess = &forkers{from: manyFiles}
+
 // ForkApart has workers started by a thread of its own while this process has many descriptors open, so that the cost
 // of a start does not grow with their number. Where there can be none, they are started all the same.
-func (l *Launch) ForkApart() { l.forkers = &forkers{from: manyFiles} }
+func (l *Launch) ForkApart() { l.forkers = ofProcess }
 
 // forker is what starts a child that is to have the file, which was just opened: the kernel gives the lowest number
 // that is free.
@@ -47,14 +51,6 @@ func (f *forkers) forker(file *os.File) *forker {
 	}
 	f.once.Do(func() { f.made, _ = newForker() })
 	return f.made
-}
-
-// close ends the thread, if there is one. Nothing is started any more.
-func (f *forkers) close() {
-	if f != nil && f.made != nil {
-		close(f.made.births)
-		unix.Close(f.made.sock)
-	}
 }
 
 // forker is one that runs.
@@ -167,8 +163,7 @@ func end(pid int) {
 	_, _ = unix.Wait4(pid, nil, 0, nil)
 }
 
-// run is the thread. It never unlocks: the thread ends with it, and its table with that. It is not the first thread of
-// the process, whose table is the one that /proc/self/fd shows.
+// run is the thread. It is not the first of the process, whose table is the one that /proc/self/fd shows.
 func (f *forker) run(sock int, ready chan<- error) {
 	runtime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() { // locked, it is not given to another
@@ -179,7 +174,10 @@ func (f *forker) run(sock int, ready chan<- error) {
 		ready <- err
 		return
 	}
-	err := apart(sock)
+	unshared, sock, err := apart(sock)
+	if err != nil && !unshared {
+		runtime.UnlockOSThread() // it is as it was
+	}
 	ready <- err
 	if err != nil {
 		return
@@ -261,37 +259,52 @@ func receive(sock, want int) (fds []int, err error) {
 	return fds, nil
 }
 
-// apart gives this thread a table of descriptors of its own, in which it keeps sock, what a child inherits, and what
-// the runtime wakes its poller by, from whichever thread it happens to.
-func apart(sock int) error {
+// apart gives this thread a table of descriptors of its own, in which it keeps sock, under a low number, what a child
+// inherits, and what the runtime wakes its poller by, from whichever thread it happens to.
+func apart(sock int) (unshared bool, low int, err error) {
 	r, w, err := os.Pipe() // the poller is there then
 	if err != nil {
-		return err
+		return false, -1, err
 	}
 	r.Close()
 	w.Close()
+	if err = unix.CloseRange(math.MaxUint32, math.MaxUint32, unix.CLOSE_RANGE_UNSHARE); err != nil {
+		return false, -1, fmt.Errorf("give a thread its own descriptors: %w", err)
+	}
 	keep, err := kept()
 	if err != nil {
-		return err
+		return true, -1, err
 	}
-	keep = append(keep, sock)
-	slices.Sort(keep)
-	last := keep[len(keep)-1]
-	if err := unix.CloseRange(uint(last+1), math.MaxUint32, unix.CLOSE_RANGE_UNSHARE); err != nil {
-		return fmt.Errorf("give a thread its own descriptors: %w", err)
+	closeAllBut(append(keep, sock))
+	if low, err = unix.FcntlInt(uintptr(sock), unix.F_DUPFD_CLOEXEC, 0); err != nil {
+		return true, -1, err
 	}
-	for from, rest := 0, keep; len(rest) > 0; from, rest = rest[0]+1, rest[1:] {
-		if from < rest[0] {
-			_ = unix.CloseRange(uint(from), uint(rest[0]-1), 0)
-		}
+	if low < sock { // each fork copies a table up to its highest number
+		unix.Close(sock)
+		return true, low, nil
 	}
-	return nil
+	unix.Close(low)
+	return true, sock, nil
 }
 
-// kept are the descriptors that are not closed at exec, and those that the runtime's poller may be: another of that
-// kind does no harm.
+// closeAllBut closes all other descriptors.
+func closeAllBut(keep []int) {
+	slices.Sort(keep)
+	from := 0
+	for _, fd := range keep {
+		if from < fd {
+			_ = unix.CloseRange(uint(from), uint(fd-1), 0)
+		}
+		from = fd + 1
+	}
+	_ = unix.CloseRange(uint(from), math.MaxUint32, 0)
+}
+
+// kept are this thread's descriptors that are not closed at exec, and those that the runtime's poller may be: another
+// of that kind does no harm.
 func kept() (fds []int, err error) {
-	entries, err := os.ReadDir("/proc/self/fd")
+	const table = "/proc/thread-self/fd"
+	entries, err := os.ReadDir(table)
 	if err != nil {
 		return nil, err
 	}
@@ -302,9 +315,9 @@ func kept() (fds []int, err error) {
 		}
 		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 		if err != nil {
-			continue // it was closed meanwhile
+			continue // that of the directory itself
 		}
-		to, _ := os.Readlink("/proc/self/fd/" + e.Name())
+		to, _ := os.Readlink(table + "/" + e.Name())
 		if flags&unix.FD_CLOEXEC == 0 || strings.HasSuffix(to, "[eventpoll]") || strings.HasSuffix(to, "[eventfd]") {
 			fds = append(fds, fd)
 		}

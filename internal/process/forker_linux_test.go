@@ -3,7 +3,11 @@ package process
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,12 +31,10 @@ func finish(p Process) {
 	p.Close()
 }
 
-// apartLaunch has every worker started by a forker.
+// apartLaunch has every worker started by a forker of its own.
 func apartLaunch(tb testing.TB) Launch {
 	tb.Helper()
-	var l Launch
-	l.ForkApart()
-	l.forkers.from = 0
+	l := Launch{forkers: &forkers{}}
 	if f := l.forkers.forker(os.Stdin); f == nil {
 		tb.Skip("close_range(2) is refused here")
 	}
@@ -80,28 +82,11 @@ func TestAForkersChildHasWhatAForksChildHas(t *testing.T) {
 }
 
 // What this process closes is closed: nobody waits for the end of a pipe because the thread holds it too.
-func TestAForkerKeepsNothingOpenAndEndsWithItsLaunch(t *testing.T) {
+func TestAForkerKeepsNothingOpen(t *testing.T) {
 	g := NewWithT(t)
-	pipe, file := pipeOf(g, unix.O_CLOEXEC)
+	pipe, _ := pipeOf(g, unix.O_CLOEXEC)
 	defer unix.Close(pipe[0])
-	apartFrom := func() (n int) { // threads that have not what this process has
-		tasks, _ := os.ReadDir("/proc/self/task")
-		for _, task := range tasks {
-			if of := "self/task/" + task.Name(); !holds(of, file) && holds("self", file) {
-				n++
-			}
-		}
-		return n
-	}
-	l := apartLaunch(t)
-	finish(begin(t, l))
-	g.Expect(apartFrom()).To(Equal(1))
-	l.Close()
-	g.Eventually(apartFrom).WithTimeout(10 * time.Second).Should(BeZero())
-
-	l = apartLaunch(t)
-	defer l.Close()
-	finish(begin(t, l))
+	finish(begin(t, apartLaunch(t)))
 	unix.Close(pipe[1])
 	ended := make(chan int, 1)
 	go func() {
@@ -109,6 +94,66 @@ func TestAForkerKeepsNothingOpenAndEndsWithItsLaunch(t *testing.T) {
 		ended <- n
 	}()
 	g.Eventually(ended).WithTimeout(10 * time.Second).Should(Receive(BeZero()))
+}
+
+// Its table is as long as its highest number, and so is what each fork copies.
+func TestAForkersNumbersAreLow(t *testing.T) {
+	g := NewWithT(t)
+	for range 300 {
+		f, err := os.Open(os.DevNull)
+		g.Expect(err).NotTo(HaveOccurred())
+		defer f.Close()
+	}
+	pipe, file := pipeOf(g, unix.O_CLOEXEC)
+	defer unix.Close(pipe[0])
+	defer unix.Close(pipe[1])
+	finish(begin(t, apartLaunch(t)))
+	tasks, err := os.ReadDir("/proc/self/task")
+	g.Expect(err).NotTo(HaveOccurred())
+	apart := 0
+	for _, task := range tasks {
+		of := "self/task/" + task.Name()
+		if holds(of, file) {
+			continue
+		}
+		numbers, _ := os.ReadDir("/proc/" + of + "/fd")
+		for _, n := range numbers {
+			info, _ := os.ReadFile("/proc/" + of + "/fdinfo/" + n.Name())
+			var flags int
+			_, after, _ := strings.Cut(string(info), "flags:")
+			_, _ = fmt.Sscanf(after, "%o", &flags)
+			if fd, err := strconv.Atoi(n.Name()); err == nil && flags&unix.O_CLOEXEC != 0 { // and not what is inherited
+				g.Expect(fd).To(BeNumerically("<", 100))
+				apart++
+			}
+		}
+	}
+	g.Expect(apart).To(BeNumerically(">", 0))
+}
+
+// The kernel signals children that ask for it when the thread ends that has started them, which may be any.
+func TestAForkerEndsNoThreadOfThisProcess(t *testing.T) {
+	g := NewWithT(t)
+	var children []*exec.Cmd
+	for range 10 {
+		c := exec.Command("sleep", "600")
+		c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		g.Expect(c.Start()).To(Succeed())
+		defer func() { _ = c.Process.Kill(); _ = c.Wait() }()
+		children = append(children, c)
+		l := apartLaunch(t)
+		finish(begin(t, l))
+		l.Close()
+	}
+	g.Consistently(func() (dead int) {
+		for _, c := range children {
+			if data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.Process.Pid)); strings.Contains(string(data),
+				") Z") {
+				dead++
+			}
+		}
+		return dead
+	}).WithTimeout(200 * time.Millisecond).Should(BeZero())
 }
 
 // /proc/self/fd is the table of a process's first thread, and what goes by that would look into the forker's.
@@ -126,9 +171,7 @@ func TestAForkerIsNeverTheFirstThread(t *testing.T) {
 
 func TestAFewDescriptorsAreForkedAsTheyAre(t *testing.T) {
 	g := NewWithT(t)
-	var l Launch
-	l.ForkApart()
-	defer l.Close()
+	l := Launch{forkers: &forkers{from: manyFiles}}
 	finish(begin(t, l))
 	g.Expect(l.forkers.made).To(BeNil())
 	l.forkers.from = 5
@@ -151,17 +194,16 @@ func BenchmarkStart(b *testing.B) {
 	for _, open := range []int{0, 10_000} {
 		for _, apart := range []bool{false, true} {
 			b.Run(fmt.Sprintf("open=%d/apart=%v", open, apart), func(b *testing.B) {
-				var l Launch
-				if apart {
-					l = apartLaunch(b)
-				}
-				defer l.Close()
 				for range open {
 					f, err := os.Open(os.DevNull)
 					if err != nil {
 						b.Fatal(err)
 					}
 					defer f.Close()
+				}
+				var l Launch
+				if apart {
+					l = apartLaunch(b)
 				}
 				for b.Loop() {
 					p := begin(b, l)

@@ -37,12 +37,11 @@ func Scarce(err error) bool {
 	return false
 }
 
-// Close gives back the directory and the thread.
+// Close gives back the directory.
 func (l Launch) Close() {
 	if l.Dir != nil {
 		l.Dir.Close()
 	}
-	l.forkers.close()
 }
 
 // WorkerEnv is the environment of a pool's workers: the parent's, Config.Env, and ours, of which the later counts. The

@@ -13,8 +13,6 @@ func Start(Spec) (Process, error) { return nil, errors.ErrUnsupported }
 // forkers are none here.
 type forkers struct{}
 
-func (*forkers) close() {}
-
 // ForkApart does nothing here.
 func (*Launch) ForkApart() {}
 

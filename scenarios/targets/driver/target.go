@@ -183,13 +183,13 @@ func (t *Target) harm(ctx context.Context, op string, h chaos.Harm) (evidence ma
 // unharmed is the error of a driver that has done no harm. By the protocol the first word of its text says which kind
 // of error it is, and has a colon behind it; without one of these it is the task's own, err.
 func unharmed(text string, err error) error {
-	word, why, _ := strings.Cut(text, ": ")
-	switch word {
-	case "refused":
+	word, why, ok := strings.Cut(text, ": ")
+	switch {
+	case ok && word == "refused":
 		return chaos.Refuse("%s", why)
-	case "missed":
+	case ok && word == "missed":
 		return &chaos.MissedError{Reason: why}
-	case "gone":
+	case ok && word == "gone":
 		return chaos.ErrGone
 	}
 	return err
