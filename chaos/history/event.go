@@ -48,7 +48,7 @@ type Header struct {
 
 // Target describes what was tested.
 type Target struct {
-	Kind    string `json:"kind"` // "pool", "driver", "server"; "naive" in old histories
+	Kind    string `json:"kind"` // "pool", "driver", "server", "command", "attach", "fleet"; "naive" in old histories
 	Name    string `json:"name"`
 	Version string `json:"version,omitempty"`
 	Size    int    `json:"size"` // how many members it is to have
