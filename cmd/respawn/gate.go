@@ -34,7 +34,10 @@ spawn floors: the median, the slowest tenth, and what is far out. Runs of the ba
 in one directory are one release: with several, or --baseline several times, a slowdown that
 creeps up from release to release is red too. docs/gate.md says what it finds and what it cannot.
 
-In GitHub Actions it also writes annotations and the step summary; --junit is for other CI systems, and --badge for a page that shows how it stands.`,
+In GitHub Actions it also writes annotations and the step summary; --junit is for other CI
+systems, and --badge for a page that shows how it stands.
+
+Exit codes: 0 green, 1 red, 2 usage or policy error, 5 harness error.`,
 		Example: "  respawn gate respawn-out\n  respawn gate respawn-out --policy ci/gate.yaml --baseline releases",
 		Args:    needs("which directory of reports?", false),
 		RunE:    func(cmd *cobra.Command, args []string) error { return decide(cmd, args[0], f) },
