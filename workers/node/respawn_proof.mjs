@@ -90,10 +90,10 @@ const strains = {
     const open = [];
     try {
       for (let i = 0; i < s.count; i++) open.push(fs.openSync("/dev/null", "r"));
-      return `opened ${open.length} files`;
+      return { text: `opened ${open.length} files` };
     } catch (e) {
       if (e.code !== "EMFILE") throw e;
-      return `EMFILE after ${open.length}`;
+      return { text: `EMFILE after ${open.length}`, refused: "EMFILE" };
     } finally {
       open.forEach(fs.closeSync);
     }
@@ -106,10 +106,10 @@ const strains = {
         await new Promise((done, failed) => child.once("spawn", done).once("error", failed));
         children.push(child);
       }
-      return `started ${children.length} children`;
+      return { text: `started ${children.length} children` };
     } catch (e) {
       if (e.code !== "EAGAIN") throw e;
-      return `EAGAIN after ${children.length}`;
+      return { text: `EAGAIN after ${children.length}`, refused: "EAGAIN" };
     } finally {
       children.forEach((c) => c.kill("SIGKILL"));
       await Promise.all(children.map((c) => c.exitCode ?? c.signalCode ?? new Promise((done) => c.once("exit", done))));
