@@ -96,8 +96,8 @@ var faultMetrics = slices.Concat([]Metric{
 		{
 			Name: "slots.slow", Unit: Count,
 			Meaning: "Members that took far longer over short tasks at the end than members did before the faults.",
-			Formula: "Members whose slots.answer.after is over five times slots.answer.before and 100 ms; of the " +
-				"latter, what a starved host took counts for nothing.",
+			Formula: "Members whose slots.answer.after is over the sum of 100 ms and five times slots.answer.before; " +
+				"of the latter, what a starved host took counts for nothing.",
 			of:   (*state).SlowMembers,
 			calm: (*state).CalmSlowMembers,
 		},

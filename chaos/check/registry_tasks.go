@@ -70,7 +70,8 @@ var taskMetrics = slices.Concat([]Metric{
 		Meaning: "Executions of tasks and probes by processes that were no members.",
 		Formula: "Witnessed executions whose pid the target did not tell as a member's by then, or of one that had " +
 			"ended, or that ended later than their member; where members come from listings, only if one was asked " +
-			"for and answered between the first and the last execution by that process.",
+			"for and answered between the first and the last execution by that process. A member that " +
+			"listings leave out is one until it ends.",
 		of: (*state).Outside,
 	},
 	{
