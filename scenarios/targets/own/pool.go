@@ -12,6 +12,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/wait"
 	"github.com/respawn-go/respawn/pool"
 	"github.com/respawn-go/respawn/scenarios/targets/own/tasks"
 )
@@ -41,8 +42,9 @@ var (
 )
 
 // Adapt makes a target of a pool that the caller made and closes. The built-in tasks record their executions in a file
-// in dir, which the caller removes.
+// in dir, which the caller removes. It waits until the pool's spares are ready, for half a minute at most.
 func Adapt(p *pool.Pool, cfg pool.Config, dir string) *Pool {
+	awaitSpares(p, cfg.Spares)
 	return &Pool{Pool: p, cfg: cfg, witness: filepath.Join(dir, "witness")}
 }
 
@@ -79,6 +81,15 @@ func Start(ctx context.Context, cfg pool.Config, dir string) (*Started, error) {
 		return nil, err
 	}
 	return &Started{Adapt(p, cfg, dir), boots, said}, nil
+}
+
+// awaitSpares waits until the spares are ready, which New does not. They are processes of the pool and no members: who
+// counted those before the first fault, and some were not there yet, would take them for left behind at the end. It
+// gives up in the end, since a pool without its spares works.
+func awaitSpares(p *pool.Pool, spares int) {
+	for began := time.Now(); p.Stats().Spares < spares && time.Since(began) < 30*time.Second; {
+		_ = wait.For(context.Background(), time.Millisecond)
+	}
 }
 
 // Describe implements chaos.Target.

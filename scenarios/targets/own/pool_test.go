@@ -267,3 +267,9 @@ func TestStartSaysWhyThePoolDidNotStart(t *testing.T) {
 	_, err = own.Start(t.Context(), pool.Config{}, "/dev/null")
 	NewWithT(t).Expect(errors.Is(err, syscall.ENOTDIR)).To(BeTrue(), "%v", err)
 }
+
+// Spares are no members, and what is there before the first fault besides members is not left behind by the faults.
+func TestAPoolIsATargetOnceItsSparesAreReady(t *testing.T) {
+	p := start(t, pool.Config{Size: 1, Spares: 3})
+	NewWithT(t).Expect(p.Stats().Spares).To(Equal(3))
+}
