@@ -118,8 +118,7 @@ var faultMetrics = slices.Concat([]Metric{
 			Name: "slots.throttled", Unit: Count,
 			Meaning: "Slots' worth of its throughput that the target did not have again at the end.",
 			Formula: "slots.throughput.before, at most pool.want, less slots.throughput.after, rounded up, where the " +
-				"latter is under half of the former; of the former, what a starved host took counts for nothing, and " +
-				"where that was a quarter of each queue or more, the former is pool.want.",
+				"latter is under half of the former; of the former, what a starved host took counts for nothing.",
 			of:   (*state).Throttled,
 			calm: (*state).CalmThrottled,
 		},

@@ -302,42 +302,6 @@ func TestATargetWithLessThanHalfOfItsThroughputFails(t *testing.T) {
 	}
 }
 
-// A host that was starved before the faults hides how quick the target was then: it is no licence to be slow at the
-// end.
-func TestAQueueThatAStarvedHostSlowedBeforeTheFaultsExcusesNoSlowEnd(t *testing.T) {
-	for name, c := range map[string]struct {
-		end  int // tasks at a time
-		want check.Verdict
-	}{
-		"a quarter at the end": {1, check.Inconclusive}, "three quarters at the end": {3, check.Pass},
-		"all at the end": {4, check.Pass},
-	} {
-		t.Run(name, func(t *testing.T) {
-			g := NewWithT(t)
-			s := newStory(4).boot().round(50*tick, 0, 0)
-			began := s.now
-			s.queue(1)
-			s.busy(s.now - began)
-			s.stage(history.Steady).work(0).sample(4).stage(history.Chaos).sample(4).kill(1).
-				stage(history.Settle).work(0).
-				sample(4).stage(history.Verify)
-			for slot := range 4 {
-				s.probe(slot, 0)
-			}
-			s.round(50*tick, 0, 0)
-			for began := s.now; s.now-began < history.Patience(4); {
-				s.queue(c.end)
-			}
-			r := s.sample(4).stop().end().judge()
-			g.Expect(r.Verdict).To(Equal(c.want), show(r))
-			if c.want != check.Pass {
-				g.Expect(r.Cause).To(ContainSubstring("before the faults 4.0, without what a starved host took: the " +
-					"target has 25% of its throughput"))
-			}
-		})
-	}
-}
-
 // Members that run two tasks at a time do eight with four of them: three at the end are less than half, though of four
 // they were more.
 func TestTheThroughputOfMembersThatRunSeveralTasksIsThatOfAllTheyRun(t *testing.T) {

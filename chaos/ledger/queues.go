@@ -65,17 +65,6 @@ func (q *Queues) pace(side int, calm *Host) (best float64) {
 	return best
 }
 
-// blurred tells whether the host was starved for a quarter of each queue before the faults, or more: then they tell of
-// the host, and little of the target.
-func (q *Queues) blurred(host *Host) bool {
-	for _, one := range q.Sides[0] {
-		if 4*host.Within(one.from, one.to) < one.to-one.from {
-			return false
-		}
-	}
-	return len(q.Sides[0]) > 0
-}
-
 // QueuePace is how many tasks of a queue were done at a time, before the faults or at the end.
 func (s *Ledger) QueuePace(side int) Reading {
 	return Reading{s.Queues.pace(side, nil), len(s.Queues.Sides[side])}
@@ -111,15 +100,10 @@ func (s *Ledger) lacking(before, end *Host) Reading {
 }
 
 // paces are those of the best queues, before the faults and at the end, by as many tasks as all members run now: a
-// target that was told to be smaller is to be as quick as a smaller one. Where a host that was starved hides what it
-// did before the faults, it is taken to have run as many as it can.
+// target that was told to be smaller is to be as quick as a smaller one.
 func (s *Ledger) paces(before, end *Host) (was, is float64) {
 	want := float64(s.Places())
-	was, is = min(s.Queues.pace(0, before), want), min(s.Queues.pace(1, end), want)
-	if before != nil && s.Queues.blurred(before) {
-		was = want
-	}
-	return was, is
+	return min(s.Queues.pace(0, before), want), min(s.Queues.pace(1, end), want)
 }
 
 // Paced tells whether the pace at the end can be compared with that before, of a target whose slots answer.
