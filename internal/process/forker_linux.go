@@ -35,8 +35,9 @@ type forkers struct {
 	made *forker // nil where there can be none
 }
 
-// ofProcess is that of all pools of this process. It never ends: children of its thread may have asked for a signal at
-// that thread's end (prctl(2), PR_SET_PDEATHSIG), whoever started them when the runtime had no goroutine for it yet.
+// ofProcess is that of all pools of this process. It never ends: a child that asks for a signal at its parent's end
+// (prctl(2), PR_SET_PDEATHSIG) gets it at the end of the thread that started it, and this thread may have started some
+// before it was the forker's.
 var ofProcess = &forkers{from: manyFiles}
 
 // ForkApart has workers started by a thread of its own while this process has many descriptors open, so that the cost
@@ -157,7 +158,7 @@ func (f *forker) start(path string, argv, env []string, files []*os.File, dir, g
 	return child.pid, held, nil
 }
 
-// end ends a child that nobody else reaps.
+// end ends a child that was just started, and has no pidfd here by which somebody else would.
 func end(pid int) {
 	_ = unix.Kill(pid, unix.SIGKILL)
 	_, _ = unix.Wait4(pid, nil, 0, nil)
