@@ -162,11 +162,12 @@ type experiment struct {
 	pending   atomic.Int64 // shots that are not over, without those that wait for the others
 	claims    claims
 
-	recMu  sync.Mutex
-	rec    Recorder
-	recErr error // the history could not be written
-	cancel context.CancelCauseFunc
-	tell   func() // records, once, why the run ended early
+	recMu   sync.Mutex
+	rec     Recorder
+	recErr  error               // the history could not be written
+	retired history.Retirements // as the history tells
+	cancel  context.CancelCauseFunc
+	tell    func() // records, once, why the run ended early
 
 	pickMu sync.Mutex // held while victims are picked, so that two picks keep the floor together
 
@@ -240,6 +241,9 @@ func (x *experiment) record(e history.Event) {
 		x.cancel(x.recErr)
 	}
 	e.T = x.clock.now()
+	if e.Member != nil {
+		x.retired.Hear(e.Member, e.T)
+	}
 	if x.Progress != nil {
 		x.Progress(e)
 	}

@@ -3,7 +3,6 @@ package chaos
 import (
 	"context"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
@@ -16,6 +15,7 @@ import (
 
 // round is tasks that were sent at once.
 type round struct {
+	hold    time.Duration
 	sent    []history.Run         // with what each answer says of who ran it, and from when to when at the latest
 	quick   map[int]time.Duration // by pid, how much longer than its hold its quickest answer took
 	unready bool                  // some did not give their value
@@ -77,7 +77,7 @@ func (x *experiment) taskTimeout() time.Duration {
 // round sends as many tasks as all members can run at a time, and waits for them: of fewer, one that runs several could
 // take what is another's.
 func (x *experiment) round(ctx context.Context, members int, hold time.Duration) round {
-	r := round{quick: map[int]time.Duration{}}
+	r := round{hold: hold, quick: map[int]time.Duration{}}
 	for _, a := range x.sendAtOnce(ctx, history.AnySlot, x.places(), hold) {
 		r.sent = append(r.sent, history.Run{Task: a.task, PID: a.PID, Start: a.to - hold, End: a.to})
 		r.unready = r.unready || a.Outcome != history.OK
@@ -90,12 +90,12 @@ func (x *experiment) round(ctx context.Context, members int, hold time.Duration)
 }
 
 // overlap is how many processes were at work at once in the round: as the tasks witnessed, or if nobody does, as they
-// must have been to last as long as they did.
+// must have been to last as long as they did. It counts as ledger.AtWorkTogether does.
 func (x *experiment) overlap(r round) int {
 	if x.Witness == "" {
 		return history.Together(r.sent)
 	}
-	runs, _, err := witness.ReadFile(x.Witness, x.clock.base)
+	all, _, err := witness.ReadFile(x.Witness, x.clock.base)
 	if err != nil {
 		return 0
 	}
@@ -103,5 +103,13 @@ func (x *experiment) overlap(r round) int {
 	for _, s := range r.sent {
 		ours[s.Task] = true
 	}
-	return history.Together(slices.DeleteFunc(runs, func(w history.Run) bool { return !ours[w.Task] }))
+	x.recMu.Lock()
+	defer x.recMu.Unlock()
+	var runs []history.Run
+	for _, w := range all {
+		if ours[w.Task] && !x.retired.Retired(w.PID, w.Start) {
+			runs = append(runs, w.Within(r.hold))
+		}
+	}
+	return history.Together(runs)
 }

@@ -64,6 +64,16 @@ var caught = map[string][]breach{
 	"slow-replacements":       {{"random-kill", "slots.slow"}, {"tutorial", "slots.slow"}},
 	"rests":                   {{"random-kill", "slots.throttled"}, {"kill-all", "slots.throttled"}},
 	"crawls-in-queues":        {{"tutorial", "slots.throttled"}, {"kill-all", "slots.throttled"}},
+	"turns-inside": {
+		{"random-kill", "slots.apart"},
+		{"tutorial", "slots.apart"},
+		{"kill-all", "slots.apart"},
+	},
+	"works-with-ghosts": {
+		{"random-kill", "slots.apart"},
+		{"tutorial", "slots.apart"},
+		{"kill-all", "slots.apart"},
+	},
 	// where tasks run
 	"runs-in-driver":           {{"tutorial", "slots.silent"}, {"random-kill", "slots.silent"}},
 	"makes-up-answers":         {{"kill-busy", "tasks.unwitnessed"}, {"kill-all", "tasks.unwitnessed"}},

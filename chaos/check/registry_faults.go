@@ -73,8 +73,9 @@ var faultMetrics = slices.Concat([]Metric{
 			Name: "slots.together", Unit: Count,
 			Meaning: "Slots that were at work at the same time at the end.",
 			Formula: "Of the tasks sent to all slots at once in the stage verify, the most different members that " +
-				"ran one at one moment, by the witnessed executions; without a witness, by the times at which the " +
-				"answers came and the tasks' lengths.",
+				"must have been at work on one at one moment: by the witnessed executions, less as much at either " +
+				"end as they took beyond the task's length, of processes that were listed when they began; without a " +
+				"witness, by the times at which the answers came and the tasks' lengths.",
 			of: (*state).AtWorkTogether,
 		},
 		{

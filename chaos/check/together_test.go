@@ -115,6 +115,58 @@ func TestWorkOfStrangersIsNoWorkOfSlots(t *testing.T) {
 	g.Expect(r.Metrics["tasks.outside"]).To(Equal(1.0))
 }
 
+// Executions that last for twice as long as their task overlap though their processes may have waited for each other.
+func TestMembersThatWaitForEachOtherAreNotAtWorkTogether(t *testing.T) {
+	for name, c := range map[string]struct {
+		waits time.Duration // of two members in each of their tasks
+		want  float64
+	}{
+		"no wait": {0, 4}, "half of a task": {long / 2, 4}, "less than a task": {long - 10*tick, 4},
+		"a whole task": {long, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := lasting(0, func(s *story) { s.round(long, 0, 0) })
+			last := 0
+			for i, e := range s.events {
+				if e.Run != nil && e.Run.End-e.Run.Start == long && last < 2 {
+					last++
+					s.events[i].Run.Start -= c.waits / 2
+					s.events[i].Run.End += c.waits - c.waits/2
+				}
+			}
+			g.Expect(last).To(Equal(2))
+			r := s.judge()
+			g.Expect(r.Metrics["slots.together"]).To(Equal(c.want), show(r))
+		})
+	}
+}
+
+// A process that listings leave out may end what it has. It is at work as a member again once it is listed again.
+func TestWhoIsNoLongerListedDoesNotStandInForASlot(t *testing.T) {
+	retire := func(s *story, op history.MemberOp) {
+		s.add(history.Event{Member: &history.MemberEvent{Op: op, Slot: 2, Gen: 1, PID: s.pids[2]}})
+	}
+	for name, c := range map[string]struct {
+		rounds func(s *story)
+		want   float64
+	}{
+		"listed":   {func(s *story) { s.round(long, 0, 0) }, 4},
+		"left out": {func(s *story) { retire(s, history.Retiring); s.round(long, 0, 0) }, 3},
+		"listed again": {
+			func(s *story) { retire(s, history.Retiring); retire(s, history.Ready); s.round(long, 0, 0) }, 4,
+		},
+		"left out after": {func(s *story) { s.round(long, 0, 0); retire(s, history.Retiring) }, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			r := lasting(0, c.rounds).judge()
+			g.Expect(r.Metrics["slots.together"]).To(Equal(c.want), show(r))
+			g.Expect(r.Metrics["tasks.outside"]).To(BeZero())
+		})
+	}
+}
+
 func TestMembersThatTakeFarLongerThanBeforeFail(t *testing.T) {
 	for name, c := range map[string]struct {
 		before time.Duration

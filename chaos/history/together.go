@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Together is the largest number of different processes that were at work at one moment. An execution without an end
-// counts up to its start.
+// Together is the largest number of different processes that were at work at one moment. An execution that does not end
+// after its start counts for nothing.
 func Together(runs []Run) int {
 	type turn struct {
 		at    time.Duration
@@ -33,6 +33,50 @@ func Together(runs []Run) int {
 		most = max(most, len(working))
 	}
 	return most
+}
+
+// Within is the part of an execution of a task that lasts hold in which it must have been at work, wherever in its time
+// the process waited. It is empty where the execution took twice as long as the task, or more, and the whole of one
+// that has no end or was quicker.
+func (r Run) Within(hold time.Duration) Run {
+	if r.End-r.Start > hold {
+		r.Start, r.End = r.End-hold, r.Start+hold
+	}
+	return r
+}
+
+// Retirements tells which processes were to take no more tasks, and when: from the moment at which a history tells that
+// a member retires, or that a listing leaves it out, until it tells that the member is ready again. The zero value is
+// ready to use.
+type Retirements struct{ times map[int][]retirement }
+
+// retirement is from when it was told until the process was a member again, or another one had its number; 0: never.
+type retirement struct{ from, to time.Duration }
+
+// Hear takes an event that was recorded at that time.
+func (l *Retirements) Hear(m *MemberEvent, at time.Duration) {
+	if l.times == nil {
+		l.times = map[int][]retirement{}
+	}
+	list := l.times[m.PID]
+	open := len(list) > 0 && list[len(list)-1].to == 0
+	switch m.Op {
+	case Retiring, Quarantined:
+		if !open {
+			l.times[m.PID] = append(list, retirement{from: at})
+		}
+	case Started, Ready:
+		if open {
+			list[len(list)-1].to = at
+		}
+	}
+}
+
+// Retired tells whether the process was to take no more tasks then.
+func (l *Retirements) Retired(pid int, at time.Duration) bool {
+	return slices.ContainsFunc(l.times[pid], func(r retirement) bool {
+		return r.from < at && (r.to == 0 || at < r.to)
+	})
 }
 
 func btoi(b bool) int {

@@ -13,7 +13,8 @@ import (
 // Evidence holds what answers say of who ran a task against what the tasks themselves witnessed, and the processes that
 // ran them against those that the target tells as its members. It is known only when every execution is.
 type Evidence struct {
-	lives    map[int][]life   // of members, by pid
+	lives    map[int][]life // of members, by pid
+	retired  history.Retirements
 	listings []Span           // of members, where these come from listings
 	runs     map[uint64][]Run // of tasks that are none of the load's
 	named    []named          // answers to probing tasks

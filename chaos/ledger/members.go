@@ -158,6 +158,7 @@ func (s *Ledger) member(m *history.MemberEvent) {
 		at = s.Now
 	}
 	s.Evidence.member(m.Op, m.PID, at)
+	s.Evidence.retired.Hear(m, s.Now)
 	counted := s.Stage >= Chaos && s.Stage < stop
 	switch m.Op {
 	case history.Started:

@@ -20,6 +20,12 @@ type asked struct {
 	side     int
 }
 
+// answered is one that has its answer, and how long it lasts.
+type answered struct {
+	history.Run
+	hold time.Duration
+}
+
 // wait is how long a member took over such a task: since it was sent, less its length.
 type wait struct {
 	pid      int
@@ -32,7 +38,7 @@ type Side struct {
 	sent    int
 	first   time.Duration // when the first was sent
 	last    time.Duration // the last answer, or failure
-	answers []history.Run // by whom they are said to be, and when each must have run at the latest
+	answers []answered    // by whom they are said to be, and when each must have run at the latest
 	waits   []wait        // for these answers
 	Line    int
 	Failed  int
@@ -72,19 +78,25 @@ func (g *Together) probe(e *history.Probe, s *Ledger) {
 		return
 	}
 	s.Evidence.named = append(s.Evidence.named, named{e.Task, e.PID, s.Line})
-	w.answers = append(w.answers, history.Run{Task: e.Task, PID: e.PID, Start: max(a.at, s.Now-a.hold), End: s.Now})
+	run := history.Run{Task: e.Task, PID: e.PID, Start: max(a.at, s.Now-a.hold), End: s.Now}
+	w.answers = append(w.answers, answered{run, a.hold})
 	w.waits = append(w.waits, wait{e.PID, a.at, s.Now, max(0, s.Now-a.at-a.hold)})
 }
 
-// members is how many were at work at once: as the tasks themselves witnessed, and members alone; if nobody does, as
-// they must have been to last as long as they did.
+// members is how many were at work at once: by the part of each witnessed execution in which its process must have
+// been, for one that waits for another is not, and members alone that still took tasks; if nobody witnesses, as they
+// must have been to last as long as they did.
 func (w *Side) members(s *Ledger) int {
-	runs := w.answers
-	if s.Can("witness") {
-		runs = nil
-		for _, a := range w.answers {
-			for _, r := range s.Evidence.runs[a.Task] {
-				runs = append(runs, history.Run{Task: a.Task, PID: int(r.PID), Start: r.Start, End: r.End})
+	var runs []history.Run
+	for _, a := range w.answers {
+		if !s.Can("witness") {
+			runs = append(runs, a.Run)
+			continue
+		}
+		for _, r := range s.Evidence.runs[a.Task] {
+			one := history.Run{Task: a.Task, PID: int(r.PID), Start: r.Start, End: r.End}
+			if !s.Evidence.retired.Retired(one.PID, one.Start) {
+				runs = append(runs, one.Within(a.hold))
 			}
 		}
 	}

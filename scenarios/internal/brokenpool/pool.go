@@ -34,6 +34,7 @@ type pool struct {
 	capacity func() int              // how many tasks may run at once
 	choose   func(*task) *worker     // an idle worker for the task, nil for none now
 	run      func(*worker, *task)    // has the worker run the task
+	begun    func(*worker)           // the worker says that it begins one, if the job has it tell
 	answer   func(int, *task, any)   // tells the outcome, a value or an error, and names the process
 	rescue   func(*worker, *task)    // what becomes of the task of a dead worker
 	reap     func(*worker)           // takes the dead worker's status
@@ -81,6 +82,7 @@ func newPool(say func(message)) *pool {
 	p.capacity = func() int { return p.size }
 	p.choose = func(*task) *worker { return p.idle(func(*worker) bool { return true }) }
 	p.run = func(w *worker, t *task) { w.send(t.job) }
+	p.begun = func(*worker) {}
 	p.answer = p.settle
 	p.rescue = func(_ *worker, t *task) { p.queue = slices.Insert(p.queue, 0, t) }
 	p.reap = func(w *worker) { _ = w.cmd.Wait() }
@@ -150,6 +152,10 @@ func (p *pool) hear(w *worker, r reply) {
 		p.seat(w)
 		return
 	}
+	if r.Begins {
+		p.begun(w)
+		return
+	}
 	if holder := p.lent[r.Task]; holder != nil {
 		delete(p.lent, r.Task)
 		if holder.task != nil && holder.task.Task == r.Task {
@@ -205,12 +211,17 @@ func (p *pool) dispatch() {
 		if w == nil {
 			return
 		}
-		t := p.queue[0]
-		p.queue = p.queue[1:]
-		p.turns++
-		w.task, w.turn = t, p.turns
-		p.run(w, t)
+		p.give(w)
 	}
+}
+
+// give has a worker run the first task of the queue.
+func (p *pool) give(w *worker) {
+	t := p.queue[0]
+	p.queue = p.queue[1:]
+	p.turns++
+	w.task, w.turn = t, p.turns
+	p.run(w, t)
 }
 
 // idle is a worker that has no task and may have one: of several the one that waits longest.

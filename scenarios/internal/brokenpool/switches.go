@@ -155,6 +155,61 @@ var capacities = []bug{
 			}
 		},
 	},
+	{"turns-inside", "after a death two workers each wait for one another, within what they witness", func(p *pool) {
+		p.run = func(w *worker, t *task) {
+			j := t.job
+			if p.struck() {
+				j.Behind = 1 + w.slot/2
+			}
+			w.send(j)
+		}
+	}},
+	{
+		"works-with-ghosts",
+		"after a death two workers take turns, and one that was listed at first works whenever a worker begins a task",
+		func(p *pool) {
+			var ghost *worker
+			asked := 0
+			seated, list, free := p.seated, p.list, p.choose
+			there := func() bool { return ghost != nil && ghost.ready && p.alive[ghost] }
+			early := func() bool { return asked < 10 && !p.struck() }
+			last := func(w *worker) bool { return w.slot == p.size-1 }
+			p.seated = func(w *worker) {
+				if seated(w); ghost == nil && last(w) {
+					ghost = p.start(p.size, false)
+				}
+			}
+			p.list = func() []int {
+				if !there() {
+					return list()
+				}
+				asked++
+				return p.pids(func(w *worker) bool { return early() && !last(w) || !early() && w != ghost })
+			}
+			p.choose = func(t *task) *worker {
+				if !there() {
+					return free(t)
+				}
+				return p.idle(func(w *worker) bool {
+					if early() {
+						return !last(w)
+					}
+					other := p.workers[max(0, 1-w.slot)]
+					return w != ghost && (!p.struck() || w.slot > 1 || other == nil || other.task == nil)
+				})
+			}
+			p.run = func(w *worker, t *task) {
+				j := t.job
+				j.Tells = w != ghost
+				w.send(j)
+			}
+			p.begun = func(*worker) {
+				if there() && p.struck() && ghost.task == nil && len(p.queue) > 0 && p.running() < p.size {
+					p.give(ghost)
+				}
+			}
+		},
+	},
 	{"dead-after-kill", "after a death the size is back, the pid is new, and nothing answers", func(p *pool) {
 		p.choose = func(*task) *worker { return p.idle(func(*worker) bool { return !p.struck() }) }
 	}},

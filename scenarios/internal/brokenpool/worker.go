@@ -24,15 +24,18 @@ type job struct {
 	MS      int64  // how long it takes
 	Witness string // the file that executions are recorded in, "" for none
 
-	Extra int  // executions beyond the first
-	As    int  // the process to record in place of its own; 0: its own
-	Aside bool // beside what it runs
+	Extra  int  // executions beyond the first
+	Behind int  // the lock that it holds while it works, and waits for, 0 for none
+	As     int  // the process to record in place of its own; 0: its own
+	Aside  bool // beside what it runs
+	Tells  bool // that it begins
 }
 
 // reply is what a worker answers, a line of JSON on its standard output. The first tells that it is ready.
 type reply struct {
-	Task  uint64
-	Value int64
+	Task   uint64
+	Value  int64
+	Begins bool // it has not done the task yet
 }
 
 // What can be wrong with a worker: its arguments.
@@ -85,10 +88,15 @@ func work(traits []string) {
 			end(0)
 		case j := <-jobs:
 			do := func() {
-				value := j.run(cmp.Or(j.As, os.Getpid()))
-				saying.Lock()
-				defer saying.Unlock()
-				_ = out.Encode(reply{j.Task, value})
+				say := func(r reply) {
+					saying.Lock()
+					defer saying.Unlock()
+					_ = out.Encode(r)
+				}
+				if j.Tells {
+					say(reply{Task: j.Task, Begins: true})
+				}
+				say(reply{Task: j.Task, Value: j.run(cmp.Or(j.As, os.Getpid()))})
 			}
 			if j.Aside {
 				go do()
@@ -109,10 +117,28 @@ func (j job) run(pid int) int64 {
 	for range 1 + j.Extra {
 		began := monotonic()
 		j.record(fmt.Sprintf("S %d 0 %d %d", j.Task, pid, began))
+		letGo := j.wait()
 		time.Sleep(j.length())
+		letGo()
 		j.record(fmt.Sprintf("E %d 0 %d %d %d", j.Task, pid, began, monotonic()))
 	}
 	return j.N * j.N
+}
+
+// wait takes the lock that the job is behind.
+func (j job) wait() (letGo func()) {
+	if j.Behind == 0 {
+		return func() {}
+	}
+	f, err := os.OpenFile(fmt.Sprintf("%s.lock%d", j.Witness, j.Behind), os.O_CREATE|os.O_RDWR, 0o600)
+	if err == nil {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	return func() { _ = f.Close() }
 }
 
 // record appends a line to the file of witnesses, in one write.
