@@ -207,7 +207,8 @@ func (f *faker) start(size int) {
 func (f *faker) spawn() *fakeWorker {
 	c := exec.Command("sh", "-c", squarer)
 	if f.mode == "abandons workers" || f.mode == "leaves children" {
-		c = exec.Command("sh", "-c", squarer+"; exec sleep 3600")
+		// whoever is at work when the driver ends would die of its answer, which nobody reads
+		c = exec.Command("sh", "-c", "trap '' PIPE; "+squarer+"; exec sleep 3600")
 	}
 	if f.mode == "leaves children" {
 		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
