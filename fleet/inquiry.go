@@ -142,12 +142,12 @@ func (j *judge) describe(now time.Duration, t *task) TaskInfo {
 }
 
 // known is what this owner can tell of a task.
-func (o *owner) known(now time.Duration, out *outgoing) TaskInfo {
+func (st *ownerState) known(now time.Duration, out *outgoing) TaskInfo {
 	info := TaskInfo{
-		Owner: o.id, State: TaskWaiting, Age: Milliseconds(now - out.born), Delivery: out.envelope.Delivery.String(),
+		Owner: st.id, State: TaskWaiting, Age: Milliseconds(now - out.born), Delivery: out.envelope.Delivery.String(),
 	}
-	if t := o.judge.tasks[out.envelope.No]; t != nil {
-		info = o.judge.describe(now, t)
+	if t := st.judge.tasks[out.envelope.No]; t != nil {
+		info = st.judge.describe(now, t)
 	}
 	info.ID, info.Key, info.Task = out.message.ID, out.envelope.Key, out.envelope.Task
 	return info
@@ -159,51 +159,51 @@ func (o *owner) means(what string, out *outgoing) bool {
 	return what == out.envelope.Key || what == number || what == o.id+"."+number
 }
 
-// seen are the nodes as this owner sees them. o.mu is held.
-func (o *owner) seen(now time.Duration) []NodeInfo {
-	list := o.judge.nodeInfos(now)
+// seen are the nodes as this owner sees them.
+func (st *ownerState) seen(now time.Duration) []NodeInfo {
+	list := st.judge.nodeInfos(now)
 	for i := range list {
-		if out := o.sent[list[i].Suspect]; out != nil {
+		if out := st.sent[list[i].Suspect]; out != nil {
 			list[i].Suspect = out.message.ID
 		}
 	}
 	return list
 }
 
-// inquired answers an operator. o.mu is held.
-func (o *owner) inquired(now time.Duration, m *nats.Msg) (settled []settlement) {
+// inquired answers an operator.
+func (st *ownerState) inquired(now time.Duration, m *nats.Msg) (settled []settlement) {
 	var q inquiry
 	if m.Reply == "" { // it is only tried whether somebody may ask
 		return nil
 	}
-	if !strings.HasPrefix(m.Reply, o.link.operator("")) || decMode.Unmarshal(m.Data, &q) != nil {
-		o.log.Warn("a message that no operator should send", "subject", m.Subject)
+	if !strings.HasPrefix(m.Reply, st.link.operator("")) || decMode.Unmarshal(m.Data, &q) != nil {
+		st.log.Warn("a message that no operator should send", "subject", m.Subject)
 		return nil
 	}
 	host, _ := os.Hostname()
-	a := OwnerInfo{ID: o.id, Host: host, PID: os.Getpid(), Answers: true}
+	a := OwnerInfo{ID: st.id, Host: host, PID: os.Getpid(), Answers: true}
 	switch q.Kind {
 	case inquireStatus:
-		o.tellAll(now, q.Task, &a)
+		st.tellAll(now, q.Task, &a)
 	case inquirePurge:
-		settled, a.Settled = o.purge(now)
+		settled, a.Settled = st.purge(now)
 	}
-	a.Outstanding, a.Waiting, a.Blind, a.Stats = len(o.sent), len(o.sent)-o.out, o.judge.blind(), o.judge.stats
-	a.Nodes = o.seen(now)
-	_ = o.link.nc.Publish(m.Reply, encode(a))
+	a.Outstanding, a.Waiting, a.Blind, a.Stats = len(st.sent), len(st.sent)-st.out, st.judge.blind(), st.judge.stats
+	a.Nodes = st.seen(now)
+	_ = st.link.nc.Publish(m.Reply, encode(a))
 	return settled
 }
 
-// tellAll fills in what takes a look at each task. o.mu is held.
-func (o *owner) tellAll(now time.Duration, what string, a *OwnerInfo) {
+// tellAll fills in what takes a look at each task.
+func (st *ownerState) tellAll(now time.Duration, what string, a *OwnerInfo) {
 	oldest := now
-	for _, out := range o.sent {
+	for _, out := range st.sent {
 		oldest = min(oldest, out.born)
-		if t := o.judge.tasks[out.envelope.No]; t != nil && t.quarantined() && len(a.Suspects) < mostSuspects {
-			a.Suspects = append(a.Suspects, o.known(now, out))
+		if t := st.judge.tasks[out.envelope.No]; t != nil && t.quarantined() && len(a.Suspects) < mostSuspects {
+			a.Suspects = append(a.Suspects, st.known(now, out))
 		}
-		if what != "" && len(a.Tasks) < mostMatches && o.means(what, out) {
-			a.Tasks = append(a.Tasks, o.known(now, out))
+		if what != "" && len(a.Tasks) < mostMatches && st.means(what, out) {
+			a.Tasks = append(a.Tasks, st.known(now, out))
 		}
 	}
 	a.Oldest = Milliseconds(now - oldest)
@@ -211,23 +211,23 @@ func (o *owner) tellAll(now time.Duration, what string, a *OwnerInfo) {
 
 // purge gives up what nobody has, and takes it out of the queue. What nodes have goes on: its message may go with the
 // others, which costs it the broker's help and not its owner's. It tells how many that were; the judge's are settled
-// with its effects. o.mu is held.
-func (o *owner) purge(now time.Duration) (settled []settlement, n int) {
-	for _, no := range sortedKeys(o.sent) {
-		out := o.sent[no]
-		if t := o.judge.tasks[no]; t != nil && len(t.holds) > 0 {
+// with its effects.
+func (st *ownerState) purge(now time.Duration) (settled []settlement, n int) {
+	for _, no := range sortedKeys(st.sent) {
+		out := st.sent[no]
+		if t := st.judge.tasks[no]; t != nil && len(t.holds) > 0 {
 			continue
 		} else if n++; t != nil {
-			o.judge.purge(now, t)
+			st.judge.purge(now, t)
 			continue
 		}
-		settled = o.settle(settled, now, out.envelope.No, &pool.Reply{Err: ErrPurged})
+		settled = st.settle(settled, now, out.envelope.No, &pool.Reply{Err: ErrPurged})
 	}
-	upTo := o.judge.highest
+	upTo := st.judge.highest
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), apiTimeout)
 		defer cancel()
-		o.link.purge(ctx, o.id, upTo)
+		_ = st.link.purge(ctx, st.id, upTo)
 	}()
 	return settled, n
 }

@@ -43,18 +43,19 @@ func ServePool(ctx context.Context, p *pool.Pool, n Node) error {
 	n = n.withDefaults()
 	s := &server{
 		cfg: n, id: newID(), pool: p, program: strconv.FormatUint(p.Fingerprint(), 36), log: n.Logger,
-		runs: make(map[taskKey]uint64), large: make(map[uint64]int), empty: make(chan struct{}, 1),
-		results: make(chan struct{}, 1), in: make(chan *nats.Msg, 1<<16), over: make(chan struct{}),
+		empty: make(chan struct{}, 1), results: make(chan struct{}, 1), in: make(chan *nats.Msg, 1<<16),
+		over: make(chan struct{}),
 	}
-	s.hand = newHand(s.id, n.Name, hostID(), p.Size(), limits{}, noMutant)
+	s.st = serverState{server: s, runs: make(map[taskKey]uint64), large: make(map[uint64]int)}
+	s.st.hand = newHand(s.id, n.Name, hostID(), p.Size(), limits{}, noMutant)
 	var err error
 	if s.link, err = connect(ctx, n.Fleet, "respawn node "+n.Name+" "+s.id, n.Servers, n.Options,
 		s.connection); err != nil {
 		return err
 	}
 	defer s.link.nc.Close()
-	s.link.limits = s.hand.limits
-	s.args = newGatherer(s.link.part(), s.wantPart)
+	s.link.limits = s.st.hand.limits
+	s.st.args = newGatherer(s.link.part(), s.st.wantPart)
 	var passing *passingError
 	look, stop := context.WithTimeout(ctx, lookTimeout)
 	defer stop()
@@ -103,7 +104,13 @@ type server struct {
 	wg         sync.WaitGroup
 	recovering atomic.Bool
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	st serverState
+}
+
+// serverState is what server.mu guards, as [ownerState] is for an owner.
+type serverState struct {
+	*server
 	watch   watch
 	hand    *hand
 	runs    map[taskKey]uint64 // the message ID of each run
@@ -195,14 +202,14 @@ func (s *server) receive(orders string) {
 
 // handle has the hand obey orders and take deliveries, in the order in which they came.
 func (s *server) handle(batch []*nats.Msg, orders string) {
-	var steps []func(now time.Duration)
+	var steps []func(st *serverState, now time.Duration)
 	s.came = slices.Grow(again(s.came), len(batch))
 	from := 0
 	deliver := func() {
 		if got := s.came[from:]; len(got) > 0 {
-			steps = append(steps, func(now time.Duration) {
-				s.pulling = max(s.pulling-len(got), 0)
-				s.hand.deliver(now, got...)
+			steps = append(steps, func(st *serverState, now time.Duration) {
+				st.pulling = max(st.pulling-len(got), 0)
+				st.hand.deliver(now, got...)
 			})
 		}
 		from = len(s.came)
@@ -214,21 +221,21 @@ func (s *server) handle(batch []*nats.Msg, orders string) {
 			if err != nil {
 				s.log.Warn("a message that no owner should send", "error", err)
 			}
-			steps = append(steps, func(now time.Duration) {
+			steps = append(steps, func(st *serverState, now time.Duration) {
 				for _, o := range given {
-					s.hand.obey(now, o)
+					st.hand.obey(now, o)
 					switch o.Kind {
 					case orderWant:
-						s.givePart(o)
+						st.givePart(o)
 					case orderPart:
-						s.args.come(now, gatherKey{who: o.Owner, no: o.No}, o.Piece)
+						st.args.come(now, gatherKey{who: o.Owner, no: o.No}, o.Piece)
 					}
 				}
 			})
 			continue
 		}
 		if m.Subject == s.link.asks() {
-			steps = append(steps, func(time.Duration) { s.hand.hello = 0 })
+			steps = append(steps, func(st *serverState, _ time.Duration) { st.hand.hello = 0 })
 			continue
 		}
 		s.came = append(s.came, delivery{})
@@ -240,109 +247,115 @@ func (s *server) handle(batch []*nats.Msg, orders string) {
 		case ok:
 		case over:
 			deliver()
-			steps = append(steps, func(now time.Duration) { s.pullEnded(now, m) })
+			steps = append(steps, func(st *serverState, now time.Duration) { st.pullEnded(now, m) })
 		case m.Reply != "":
 			s.log.Warn("a stored message that is no task", "subject", m.Subject)
 			s.link.ack(m.Reply)
 		}
 	}
 	deliver()
-	s.with(func(now time.Duration) {
+	s.with(func(st *serverState, now time.Duration) {
 		for _, step := range steps {
-			step(now)
+			step(st, now)
 		}
-		s.noteLater()
+		st.noteLater()
 	})
 	s.doWork()
 }
 
-// noteLater has what was started told of soon. s.mu is held.
-func (s *server) noteLater() {
-	if len(s.hand.fresh) == 0 || s.noting {
+// noteLater has what was started told of soon.
+func (st *serverState) noteLater() {
+	if len(st.hand.fresh) == 0 || st.noting {
 		return
 	}
-	s.noting = true
+	st.noting = true
 	time.AfterFunc(noteSoon, func() {
-		s.with(func(time.Duration) {
-			s.noting = false
-			s.hand.note()
+		st.with(func(st *serverState, _ time.Duration) {
+			st.noting = false
+			st.hand.note()
 		})
 	})
 }
 
-// pullEnded takes the end of a pull: its time, or that the queue is not there any more, or somewhere else. s.mu is
-// held.
-func (s *server) pullEnded(now time.Duration, m *nats.Msg) {
+// pullEnded takes the end of a pull: its time, or that the queue is not there any more, or somewhere else.
+func (st *serverState) pullEnded(now time.Duration, m *nats.Msg) {
 	if m.Header.Get("Status") == "408" {
 		left, err := strconv.Atoi(m.Header.Get("Nats-Pending-Messages"))
 		if err != nil {
-			left = s.pulling
+			left = st.pulling
 		}
-		s.pulling = max(s.pulling-left, 0)
+		st.pulling = max(st.pulling-left, 0)
 		return
 	}
-	s.pulling, s.refused = 0, now
-	s.hand.doubt(now)
-	go s.recover()
+	st.pulling, st.refused = 0, now
+	st.hand.doubt(now)
+	go st.recover()
+}
+
+// lock begins a critical section.
+func (s *server) lock() *serverState {
+	s.mu.Lock()
+	return &s.st
 }
 
 // with lets the hand take something, and carries out what it wants.
-func (s *server) with(take func(now time.Duration)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.watch.exact()
-	take(now)
-	s.carryOut(now)
+func (s *server) with(take func(st *serverState, now time.Duration)) {
+	st := s.lock()
+	defer st.mu.Unlock()
+	now := st.watch.exact()
+	take(st, now)
+	st.carryOut(now)
 }
 
-// carryOut does what the hand wants done. s.mu is held; doWork starts and stops runs without it.
-func (s *server) carryOut(now time.Duration) {
-	for _, e := range s.hand.take() {
+// carryOut does what the hand wants done; doWork starts and stops runs, without the lock.
+func (st *serverState) carryOut(now time.Duration) {
+	for _, e := range st.hand.take() {
 		switch e.Kind {
 		case handReport:
-			s.reports.add(e.Owner, e.Report)
+			st.reports.add(e.Owner, e.Report)
 		case handHello:
-			s.said = e.Report.Workers
-			e.Report.Program = s.program
-			e.Report.Broker, e.Report.PID, e.Report.Size = s.link.nc.ConnectedUrlRedacted(), os.Getpid(), s.pool.Size()
-			_ = s.link.nc.Publish(s.link.nodes(), encodeReports([]report{e.Report}))
+			st.said = e.Report.Workers
+			e.Report.Program = st.program
+			e.Report.Broker, e.Report.PID, e.Report.Size = st.link.nc.ConnectedUrlRedacted(),
+				os.Getpid(), st.pool.Size()
+			_ = st.link.nc.Publish(st.link.nodes(), encodeReports([]report{e.Report}))
 		case handAck:
-			s.acks = append(s.acks, e.Ack)
+			st.acks = append(st.acks, e.Ack)
 		case handProgress:
-			s.link.progress(e.Ack)
+			st.link.progress(e.Ack)
 		default:
-			s.work = append(s.work, workStep{Kind: e.Kind, Key: e.Key})
+			st.work = append(st.work, workStep{Kind: e.Kind, Key: e.Key})
 		}
 	}
-	tells := s.reports.count > 0
-	s.reports.each(s.report)
-	s.ackLater(tells)
-	s.pull(now)
-	if len(s.hand.tasks) == 0 {
+	tells := st.reports.count > 0
+	st.reports.each(st.report)
+	st.ackLater(tells)
+	st.pull(now)
+	if len(st.hand.tasks) == 0 {
 		select {
-		case s.empty <- struct{}{}:
+		case st.empty <- struct{}{}:
 		default:
 		}
 	}
 }
 
-// pull asks for as many tasks as there is room for, unless most of these have been asked for already. s.mu is held.
-func (s *server) pull(now time.Duration) {
-	lost := s.pulling > 0 && now-s.pulled > pullExpires+time.Second
+// pull asks for as many tasks as there is room for, unless most of these have been asked for already.
+func (st *serverState) pull(now time.Duration) {
+	lost := st.pulling > 0 && now-st.pulled > pullExpires+time.Second
 	if lost { // those pulls have not even ended: whoever had them is gone
-		s.hand.doubt(now)
-		s.pulling = 0
+		st.hand.doubt(now)
+		st.pulling = 0
 	}
-	want := s.hand.room() - s.pulling
-	if want <= 0 || s.refused > 0 && now-s.refused < pullAgain || s.pulling > 0 && want < (s.hand.workers+3)/4 {
+	want := st.hand.room() - st.pulling
+	if want <= 0 || st.refused > 0 && now-st.refused < pullAgain || st.pulling > 0 && want < (st.hand.workers+3)/4 {
 		return
 	}
-	switch err := s.link.pull(s.link.node(s.id)+".pull", want); {
+	switch err := st.link.pull(st.link.node(st.id)+".pull", want); {
 	case err == nil:
-		s.pulling += want
-		s.pulled = now
+		st.pulling += want
+		st.pulled = now
 	case errors.Is(err, errNoQueue):
-		go s.recover()
+		go st.recover()
 	}
 }
 
@@ -369,21 +382,21 @@ func (s *server) report(owner string, rs []report) {
 }
 
 // ackLater acknowledges once there is much to acknowledge, or soon, or if something else is sent anyway: nobody waits
-// for that. s.mu is held.
-func (s *server) ackLater(now bool) {
-	switch n := len(s.acks); {
+// for that.
+func (st *serverState) ackLater(now bool) {
+	switch n := len(st.acks); {
 	case now || n >= manyLater:
-		for _, ack := range s.acks {
-			s.link.ack(ack)
+		for _, ack := range st.acks {
+			st.link.ack(ack)
 		}
-		s.acks = again(s.acks)
-	case n > 0 && !s.acking:
-		s.acking = true
+		st.acks = again(st.acks)
+	case n > 0 && !st.acking:
+		st.acking = true
 		time.AfterFunc(lazyFor, func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.acking = false
-			s.ackLater(true)
+			st := st.lock()
+			defer st.mu.Unlock()
+			st.acking = false
+			st.ackLater(true)
 		})
 	}
 }
@@ -391,30 +404,30 @@ func (s *server) ackLater(now bool) {
 // doWork starts and stops runs, in the order in which the hand has said it: whoever has made work does it, or leaves it
 // to who is at it.
 func (s *server) doWork() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.working {
+	st := s.lock()
+	defer st.mu.Unlock()
+	if st.working {
 		return
 	}
-	s.working = true
-	for len(s.work) > 0 {
-		work := s.work
-		s.work, s.worked = again(s.worked), work
+	st.working = true
+	for len(st.work) > 0 {
+		work := st.work
+		st.work, st.worked = again(st.worked), work
 		for _, e := range work {
-			t := s.hand.tasks[e.Key]
-			id := s.runs[e.Key]
+			t := st.hand.tasks[e.Key]
+			id := st.runs[e.Key]
 			switch e.Kind {
 			case handStart:
 				id = messageIDs.Add(1) | 1<<63 // apart from those of Remotes
-				s.runs[e.Key] = id
+				st.runs[e.Key] = id
 			case handStop:
-				s.forgetRun(s.hand.now, e.Key, id)
+				st.forgetRun(st.hand.now, e.Key, id)
 			}
 			if e.Kind == handStart && t != nil && t.Size > 0 {
-				s.wantArgument(e.Key, t)
+				st.wantArgument(e.Key, t)
 				continue
 			}
-			s.mu.Unlock()
+			st.mu.Unlock()
 			switch {
 			case e.Kind == handStop:
 				s.pool.Cancel(id)
@@ -424,7 +437,7 @@ func (s *server) doWork() {
 			s.mu.Lock()
 		}
 	}
-	s.working = false
+	st.working = false
 }
 
 // tell tells owners of results, as many at a time as there are.
@@ -433,7 +446,7 @@ func (s *server) tell() {
 	for {
 		select {
 		case <-s.results:
-			s.with(func(time.Duration) {})
+			s.with(func(st *serverState, _ time.Duration) {})
 			s.doWork()
 		case <-s.over:
 			return
@@ -441,42 +454,42 @@ func (s *server) tell() {
 	}
 }
 
-// forgetRun forgets a run, and its argument. s.mu is held.
-func (s *server) forgetRun(now time.Duration, k taskKey, id uint64) {
-	delete(s.runs, k)
-	if size, ok := s.large[id]; ok {
-		delete(s.large, id)
-		s.args.held -= size
+// forgetRun forgets a run, and its argument.
+func (st *serverState) forgetRun(now time.Duration, k taskKey, id uint64) {
+	delete(st.runs, k)
+	if size, ok := st.large[id]; ok {
+		delete(st.large, id)
+		st.args.held -= size
 	}
-	s.args.drop(now, func(g gatherKey) bool { return g.who == k.owner && g.no == k.no })
+	st.args.drop(now, func(g gatherKey) bool { return g.who == k.owner && g.no == k.no })
 }
 
 // wantArgument gets an argument that is with its owner; then its task starts. Until then it has its place among what
-// runs. s.mu is held.
-func (s *server) wantArgument(k taskKey, t *inHand) {
-	id := s.runs[k]
-	s.args.want(clock(), gatherKey{who: k.owner, no: k.no}, t.Size, func(arg []byte) {
-		s.large[id] = len(arg)
-		s.args.held += len(arg)
-		s.work = append(s.work, workStep{Kind: handArrived, Key: k, Arg: arg})
+// runs.
+func (st *serverState) wantArgument(k taskKey, t *inHand) {
+	id := st.runs[k]
+	st.args.want(clock(), gatherKey{who: k.owner, no: k.no}, t.Size, func(arg []byte) {
+		st.large[id] = len(arg)
+		st.args.held += len(arg)
+		st.work = append(st.work, workStep{Kind: handArrived, Key: k, Arg: arg})
 	})
 }
 
-// wantPart asks an owner for a part of an argument. s.mu is held.
-func (s *server) wantPart(k gatherKey, p piece) {
-	if t := s.hand.tasks[taskKey{k.who, k.no}]; t != nil {
-		_ = s.link.nc.Publish(s.link.owner(k.who),
-			encodeReports([]report{{Node: s.id, Kind: reportWant, Items: []item{t.item()}, Piece: &p}}))
+// wantPart asks an owner for a part of an argument.
+func (st *serverState) wantPart(k gatherKey, p piece) {
+	if t := st.hand.tasks[taskKey{k.who, k.no}]; t != nil {
+		_ = st.link.nc.Publish(st.link.owner(k.who),
+			encodeReports([]report{{Node: st.id, Kind: reportWant, Items: []item{t.item()}, Piece: &p}}))
 	}
 }
 
-// givePart answers an owner that wants a part of a result. s.mu is held.
-func (s *server) givePart(o order) {
-	r := report{Node: s.id, Kind: reportPart, Items: []item{{No: o.No}}, Piece: &piece{Run: o.Piece.Run}}
-	if t := s.hand.tasks[taskKey{o.Owner, o.No}]; t != nil && t.state == done && t.run == o.Piece.Run {
-		r.Items[0], r.Piece = t.item(), o.Piece.of(t.outcome.Payload, s.link.part())
+// givePart answers an owner that wants a part of a result.
+func (st *serverState) givePart(o order) {
+	r := report{Node: st.id, Kind: reportPart, Items: []item{{No: o.No}}, Piece: &piece{Run: o.Piece.Run}}
+	if t := st.hand.tasks[taskKey{o.Owner, o.No}]; t != nil && t.state == done && t.run == o.Piece.Run {
+		r.Items[0], r.Piece = t.item(), o.Piece.of(t.outcome.Payload, st.link.part())
 	}
-	_ = s.link.nc.Publish(s.link.owner(o.Owner), encodeReports([]report{r}))
+	_ = st.link.nc.Publish(st.link.owner(o.Owner), encodeReports([]report{r}))
 }
 
 // start hands a task to the pool, with arg if its argument was not in its envelope.
@@ -495,11 +508,11 @@ func (s *server) start(k taskKey, e envelope, arg []byte, id uint64) {
 	case errors.Is(err, pool.ErrClosed), errors.Is(err, pool.ErrCrashLoop), errors.Is(err, pool.ErrQueueFull),
 		misfitOf(err) != fits:
 		s.log.Warn("a task cannot be run here", "task", e.Task, "error", err)
-		s.with(func(now time.Duration) {
-			if s.runs[k] == id { // its argument is not kept for a run that never was
-				s.forgetRun(now, k, id)
+		s.with(func(st *serverState, now time.Duration) {
+			if st.runs[k] == id { // its argument is not kept for a run that never was
+				st.forgetRun(now, k, id)
 			}
-			s.hand.cannot(now, k, misfitOf(err))
+			st.hand.cannot(now, k, misfitOf(err))
 		})
 	default:
 		s.finished(k, id, &pool.Reply{Err: err})
@@ -519,25 +532,25 @@ func misfitOf(err error) misfit {
 
 // finished takes a run's outcome. One that the pool's own end has given is none: the task goes back.
 func (s *server) finished(k taskKey, id uint64, r *pool.Reply) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.runs[k] != id {
+	st := s.lock()
+	defer st.mu.Unlock()
+	if st.runs[k] != id {
 		return
 	}
-	now := s.watch.about()
-	if len(s.hand.granted) > 0 { // one of them may begin, if its owner's word is not too old
-		now = s.watch.exact()
+	now := st.watch.about()
+	if len(st.hand.granted) > 0 { // one of them may begin, if its owner's word is not too old
+		now = st.watch.exact()
 	}
-	s.forgetRun(now, k, id)
+	st.forgetRun(now, k, id)
 	if errors.Is(r.Err, pool.ErrClosed) || errors.Is(r.Err, pool.ErrCrashLoop) {
-		s.hand.cannot(now, k, fits)
-		s.carryOut(now)
+		st.hand.cannot(now, k, fits)
+		st.carryOut(now)
 		return
 	}
-	s.learn(r.Run)
-	s.hand.finished(now, k, r, int64(len(r.Payload)))
-	if s.hand.running == 0 { // nothing else comes soon
-		if s.carryOut(now); len(s.work) == 0 {
+	st.learn(r.Run)
+	st.hand.finished(now, k, r, int64(len(r.Payload)))
+	if st.hand.running == 0 { // nothing else comes soon
+		if st.carryOut(now); len(st.work) == 0 {
 			return
 		}
 	}
@@ -548,29 +561,29 @@ func (s *server) finished(k taskKey, id uint64, r *pool.Reply) {
 }
 
 // learn keeps about ten milliseconds of work ahead while tasks are short.
-func (s *server) learn(run time.Duration) {
-	s.mean += (run - s.mean) / 8
-	size := s.pool.Size()
-	s.hand.workers = max(size,
-		min(512, int(int64(size)*int64(10*time.Millisecond)/int64(max(s.mean, 10*time.Microsecond)))))
-	if s.hand.workers > 2*s.said || 2*s.hand.workers < s.said { // owners give it as much at a time as it says
-		s.hand.hello = 0
+func (st *serverState) learn(run time.Duration) {
+	st.mean += (run - st.mean) / 8
+	size := st.pool.Size()
+	st.hand.workers = max(size,
+		min(512, int(int64(size)*int64(10*time.Millisecond)/int64(max(st.mean, 10*time.Microsecond)))))
+	if st.hand.workers > 2*st.said || 2*st.hand.workers < st.said { // owners give it as much at a time as it says
+		st.hand.hello = 0
 	}
 }
 
 func (s *server) connection(up bool) {
-	s.mu.Lock()
-	ended := s.ended
-	s.mu.Unlock()
+	st := s.lock()
+	ended := st.ended
+	st.mu.Unlock()
 	if ended {
 		return
 	}
 	if up {
 		s.recover()
 	}
-	s.with(func(now time.Duration) {
-		s.pulling = 0
-		s.hand.connection(now, up)
+	s.with(func(st *serverState, now time.Duration) {
+		st.pulling = 0
+		st.hand.connection(now, up)
 	})
 }
 
@@ -587,15 +600,16 @@ func (s *server) recover() {
 	case err != nil && !errors.Is(err, nats.ErrConnectionClosed):
 		s.log.Debug("the fleet's stream cannot be had just now", "error", err)
 	case epoch != before:
-		s.with(func(time.Duration) { s.pulling, s.refused = 0, 0 }) // those of the old one bring nothing
+		// the pulls of the old one bring nothing
+		s.with(func(st *serverState, _ time.Duration) { st.pulling, st.refused = 0, 0 })
 	}
 }
 
 // draining tells whether an owner or an operator has told the node to end.
 func (s *server) draining() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.hand.draining
+	st := s.lock()
+	defer st.mu.Unlock()
+	return st.hand.draining
 }
 
 // run serves until ctx ends, and then drains.
@@ -605,9 +619,9 @@ func (s *server) run(ctx context.Context) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	look := func() {
-		s.with(func(now time.Duration) {
-			s.hand.tick(now)
-			s.args.tick(now)
+		s.with(func(st *serverState, now time.Duration) {
+			st.hand.tick(now)
+			st.args.tick(now)
 		})
 		s.doWork()
 	}
@@ -619,26 +633,26 @@ func (s *server) run(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}
-	s.with(func(now time.Duration) { s.hand.drain(now) })
+	s.with(func(st *serverState, now time.Duration) { st.hand.drain(now) })
 	grace := time.After(s.cfg.Grace)
 	for left := true; left; {
 		select {
 		case <-s.empty:
-			s.mu.Lock()
-			left = len(s.hand.tasks) > 0
-			s.mu.Unlock()
+			st := s.lock()
+			left = len(st.hand.tasks) > 0
+			st.mu.Unlock()
 		case <-tick.C:
 			look()
 		case <-grace:
 			left = false
 		}
 	}
-	s.mu.Lock()
-	s.hand.bye()
-	s.carryOut(clock())
-	s.ackLater(true)
-	s.ended = true
-	s.mu.Unlock()
+	st := s.lock()
+	st.hand.bye()
+	st.carryOut(clock())
+	st.ackLater(true)
+	st.ended = true
+	st.mu.Unlock()
 	_ = s.link.nc.FlushTimeout(time.Second) // a broker that is away is told nothing
 	return nil
 }

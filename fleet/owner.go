@@ -33,21 +33,22 @@ func Dial(ctx context.Context, c Config) (*Fleet, error) {
 		return nil, err
 	}
 	c = c.withDefaults()
-	o := &owner{
-		cfg: c, id: newID(), log: c.Logger, sent: make(map[uint64]*outgoing), byMessage: make(map[uint64]uint64),
-		asking: make(map[string]bool), changed: make(chan struct{}), ended: make(chan struct{}),
+	o := &owner{cfg: c, id: newID(), log: c.Logger, ended: make(chan struct{})}
+	o.st = ownerState{
+		owner: o, sent: make(map[uint64]*outgoing), byMessage: make(map[uint64]uint64),
+		asking: make(map[string]bool), changed: make(chan struct{}),
 	}
 	noNodes, unknown := c.NoNodes, min(c.NoNodes, 30*time.Second)
 	if noNodes < 0 {
 		noNodes, unknown = 0, 30*time.Second
 	}
-	o.judge = newJudge(o.id, limits{NoNodes: noNodes, Unknown: unknown, Budget: c.Budgets.Nodes}, noMutant)
+	o.st.judge = newJudge(o.id, limits{NoNodes: noNodes, Unknown: unknown, Budget: c.Budgets.Nodes}, noMutant)
 	var err error
 	if o.link, err = connect(ctx, c.Fleet, "respawn owner "+o.id, c.Servers, c.Options, o.connection); err != nil {
 		return nil, err
 	}
-	o.results = newGatherer(o.link.part(), o.wantPart)
-	o.link.makes, o.link.config, o.link.limits = true, streamConfig(c), o.judge.limits
+	o.st.results = newGatherer(o.link.part(), o.st.wantPart)
+	o.link.makes, o.link.config, o.link.limits = true, streamConfig(c), o.st.judge.limits
 	if err = o.listen(); err == nil {
 		err = o.link.settle(ctx)
 	}
@@ -64,7 +65,7 @@ func Dial(ctx context.Context, c Config) (*Fleet, error) {
 			"replicas", is.Replicas, "storage", is.Storage, "Config.Replicas", want.Replicas,
 			"Config.InMemory", c.InMemory)
 	}
-	o.with(func(now time.Duration) { o.judge.stream(now, o.link.epoch()) })
+	o.with(func(st *ownerState, now time.Duration) { st.judge.stream(now, o.link.epoch()) })
 	context.AfterFunc(o.link.rights, o.denied)
 	o.wg.Add(1)
 	go o.run()
@@ -91,9 +92,9 @@ type Stats struct {
 
 // Stats are as of now.
 func (f *Fleet) Stats() Stats {
-	f.o.mu.Lock()
-	defer f.o.mu.Unlock()
-	return f.o.judge.stats
+	st := f.o.lock()
+	defer st.mu.Unlock()
+	return st.judge.stats
 }
 
 // NodeInfo is what an owner knows of a node.
@@ -146,11 +147,19 @@ type owner struct {
 	unsure     atomic.Bool // whether the stream is there
 
 	in chan *nats.Msg
-	// what the broker says of publishes: nobody is woken for it, and whoever has o.mu for something else takes it
+	// what the broker says of publishes: nobody is woken for it, and whoever holds the lock for something else takes it
 	pubAcks chan *nats.Msg
 	subs    struct{ reports, refused, inquiries *nats.Subscription }
 
-	mu        sync.Mutex
+	mu sync.Mutex
+	st ownerState
+}
+
+// ownerState is what owner.mu guards. Whoever has one holds the lock: lock gives it, and st.mu.Unlock takes it back. A
+// method of *ownerState is called in a critical section, then, and cannot be called elsewhere; a method of *owner is
+// called outside of one, and may take the lock.
+type ownerState struct {
+	*owner
 	watch     watch
 	judge     *judge
 	last      uint64
@@ -235,21 +244,21 @@ func (o *owner) hear(batch []*nats.Msg) {
 		reports = append(reports, rs)
 	}
 	var purged []settlement
-	o.with(func(now time.Duration) {
-		o.takePubAcks(now) // that a task is stored comes before its result
+	o.with(func(st *ownerState, now time.Duration) {
+		st.takePubAcks(now) // that a task is stored comes before its result
 		for _, m := range batch {
 			switch m.Sub {
 			case o.subs.refused:
 				if refusedBy(m) {
-					o.refused(now, m.Subject[strings.LastIndexByte(m.Subject, '.')+1:])
+					st.refused(now, m.Subject[strings.LastIndexByte(m.Subject, '.')+1:])
 				}
 			case o.subs.inquiries:
-				purged = append(purged, o.inquired(now, m)...)
+				purged = append(purged, st.inquired(now, m)...)
 			}
 		}
 		for _, rs := range reports {
 			for _, r := range rs {
-				o.take(now, r)
+				st.take(now, r)
 			}
 		}
 	})
@@ -258,73 +267,72 @@ func (o *owner) hear(batch []*nats.Msg) {
 	}
 }
 
-// take has the judge hear a report, once all of it is here. o.mu is held.
-func (o *owner) take(now time.Duration, r report) {
+// take has the judge hear a report, once all of it is here.
+func (st *ownerState) take(now time.Duration, r report) {
 	switch note := (report{Node: r.Node, Kind: reportHand, Items: r.Items}); {
 	case r.Kind == reportPart:
-		o.results.come(now, gatherKey{r.Node, r.Items[0].No, r.Piece.Run}, r.Piece)
+		st.results.come(now, gatherKey{r.Node, r.Items[0].No, r.Piece.Run}, r.Piece)
 	case r.Kind == reportWant:
-		o.judge.hear(now, note)
-		o.givePart(r)
-	case r.Kind == reportResult && r.Bytes > 0 && o.sent[r.Items[0].No] != nil:
-		o.judge.hear(now, note)
-		o.wantResult(now, r)
+		st.judge.hear(now, note)
+		st.givePart(r)
+	case r.Kind == reportResult && r.Bytes > 0 && st.sent[r.Items[0].No] != nil:
+		st.judge.hear(now, note)
+		st.wantResult(now, r)
 	default:
-		o.judge.hear(now, r)
+		st.judge.hear(now, r)
 	}
 }
 
-// wantResult gets a result that stayed with its node; then the judge hears of it. o.mu is held.
-func (o *owner) wantResult(now time.Duration, r report) {
-	o.results.want(now, gatherKey{r.Node, r.Items[0].No, r.Run}, r.Bytes, func(payload []byte) {
+// wantResult gets a result that stayed with its node; then the judge hears of it.
+func (st *ownerState) wantResult(now time.Duration, r report) {
+	st.results.want(now, gatherKey{r.Node, r.Items[0].No, r.Run}, r.Bytes, func(payload []byte) {
 		r.Outcome.Payload = payload
-		o.judge.hear(o.judge.now, r)
+		st.judge.hear(st.judge.now, r)
 	})
 }
 
-// wantPart asks a node for a part of a result. o.mu is held.
-func (o *owner) wantPart(k gatherKey, p piece) {
-	_ = o.link.nc.Publish(o.link.node(k.who),
-		encodeOrders([]order{{Owner: o.id, Kind: orderWant, No: k.no, Piece: &p}}))
+// wantPart asks a node for a part of a result.
+func (st *ownerState) wantPart(k gatherKey, p piece) {
+	_ = st.link.nc.Publish(st.link.node(k.who),
+		encodeOrders([]order{{Owner: st.id, Kind: orderWant, No: k.no, Piece: &p}}))
 }
 
 // givePart answers a node that wants a part of an argument; of a task that is not there any more the judge has told it.
-// o.mu is held.
-func (o *owner) givePart(r report) {
+func (st *ownerState) givePart(r report) {
 	no := r.Items[0].No
-	if out := o.sent[no]; out != nil {
-		part := order{Owner: o.id, Kind: orderPart, No: no, Piece: r.Piece.of(out.message.Arg, o.link.part())}
-		_ = o.link.nc.Publish(o.link.node(r.Node), encodeOrders([]order{part}))
+	if out := st.sent[no]; out != nil {
+		part := order{Owner: st.id, Kind: orderPart, No: no, Piece: r.Piece.of(out.message.Arg, st.link.part())}
+		_ = st.link.nc.Publish(st.link.node(r.Node), encodeOrders([]order{part}))
 	}
 }
 
 // refused takes the broker's word that a node is not there. Another broker than the node's may only have lost its way
-// to that one: then the node's own is asked. o.mu is held.
-func (o *owner) refused(now time.Duration, id string) {
-	shared := len(o.link.nc.Servers()) == 1
-	o.judge.refused(now, id, shared)
-	if n := o.judge.nodes[id]; !shared && n != nil && n.state == alive && n.broker != "" && !o.asking[id] {
-		o.asking[id] = true
-		go o.askItsBroker(id, n.broker)
+// to that one: then the node's own is asked.
+func (st *ownerState) refused(now time.Duration, id string) {
+	shared := len(st.link.nc.Servers()) == 1
+	st.judge.refused(now, id, shared)
+	if n := st.judge.nodes[id]; !shared && n != nil && n.state == alive && n.broker != "" && !st.asking[id] {
+		st.asking[id] = true
+		go st.askItsBroker(id, n.broker)
 	}
 }
 
 func (o *owner) askItsBroker(id, broker string) {
 	refused := o.link.refusedAt(broker, id, append([]nats.Option{nats.NoReconnect()}, o.cfg.Options...))
-	o.with(func(now time.Duration) {
-		delete(o.asking, id)
+	o.with(func(st *ownerState, now time.Duration) {
+		delete(st.asking, id)
 		if refused {
-			o.judge.refused(now, id, true)
+			st.judge.refused(now, id, true)
 		}
 	})
 }
 
-// takePubAcks takes what the broker says of publishes, as much as has come. o.mu is held.
-func (o *owner) takePubAcks(now time.Duration) {
+// takePubAcks takes what the broker says of publishes, as much as has come.
+func (st *ownerState) takePubAcks(now time.Duration) {
 	for {
 		select {
-		case m := <-o.pubAcks:
-			o.stored(now, m)
+		case m := <-st.pubAcks:
+			st.stored(now, m)
 		default:
 			return
 		}
@@ -332,28 +340,34 @@ func (o *owner) takePubAcks(now time.Duration) {
 }
 
 // stored reads what the broker says of a publish.
-func (o *owner) stored(now time.Duration, m *nats.Msg) {
+func (st *ownerState) stored(now time.Duration, m *nats.Msg) {
 	slot, err := strconv.Atoi(m.Subject[strings.LastIndexByte(m.Subject, '.')+1:])
-	if err != nil || slot < 0 || slot >= len(o.slots) || o.slots[slot] == (publishing{}) {
+	if err != nil || slot < 0 || slot >= len(st.slots) || st.slots[slot] == (publishing{}) {
 		return
 	}
-	p := o.slots[slot]
-	o.slots[slot] = publishing{}
-	o.freeSlots = append(o.freeSlots, slot)
+	p := st.slots[slot]
+	st.slots[slot] = publishing{}
+	st.freeSlots = append(st.freeSlots, slot)
 	seq := stored(m)
-	if seq == 0 && !o.unsure.Swap(true) {
-		o.log.Warn("the broker does not store a task just now: it is repeated", "answer", string(m.Data))
+	if seq == 0 && !st.unsure.Swap(true) {
+		st.log.Warn("the broker does not store a task just now: it is repeated", "answer", string(m.Data))
 	}
-	o.judge.published(now, p, seq)
+	st.judge.published(now, p, seq)
+}
+
+// lock begins a critical section.
+func (o *owner) lock() *ownerState {
+	o.mu.Lock()
+	return &o.st
 }
 
 // with lets the judge decide something, and carries it out.
-func (o *owner) with(decide func(now time.Duration)) {
-	o.mu.Lock()
-	now := o.watch.exact()
-	decide(now)
-	settled := o.carryOut(now)
-	o.mu.Unlock()
+func (o *owner) with(decide func(st *ownerState, now time.Duration)) {
+	st := o.lock()
+	now := st.watch.exact()
+	decide(st, now)
+	settled := st.carryOut(now)
+	st.mu.Unlock()
 	for _, s := range settled {
 		s.done(s.reply)
 	}
@@ -364,39 +378,39 @@ type settlement struct {
 	reply *pool.Reply
 }
 
-// carryOut does what the judge wants done, in its order, and gives what has settled. o.mu is held.
-func (o *owner) carryOut(now time.Duration) (settled []settlement) {
-	for effects := o.judge.take(); len(effects) > 0; effects = o.judge.take() {
+// carryOut does what the judge wants done, in its order, and gives what has settled.
+func (st *ownerState) carryOut(now time.Duration) (settled []settlement) {
+	for effects := st.judge.take(); len(effects) > 0; effects = st.judge.take() {
 		for _, e := range effects {
 			switch e.Kind {
 			case effectPublish:
-				o.publish(e)
+				st.publish(e)
 			case effectSend:
 				if e.Order.Kind == orderAccept {
-					o.accepts.add(e.Node, e.Order)
+					st.accepts.add(e.Node, e.Order)
 				} else {
-					o.orders.add(e.Node, e.Order)
+					st.orders.add(e.Node, e.Order)
 				}
 			case effectPing:
-				_ = o.link.nc.PublishRequest(o.link.node(e.Node), o.link.owner(o.id)+".pong."+e.Node,
+				_ = st.link.nc.PublishRequest(st.link.node(e.Node), st.link.owner(st.id)+".pong."+e.Node,
 					encodeOrders([]order{e.Order}))
 			case effectNak:
-				o.link.nak(e.Ack, e.Delay)
+				st.link.nak(e.Ack, e.Delay)
 			case effectSettle:
-				settled = o.settle(settled, now, e.Task, e.Outcome)
+				settled = st.settle(settled, now, e.Task, e.Outcome)
 			default:
 				if e.Kind == effectDelete {
-					o.cancelled.Store(true)
+					st.cancelled.Store(true)
 				}
-				go o.ask(e)
+				go st.ask(e)
 			}
 		}
-		o.feed(now)
+		st.feed(now)
 	}
-	o.orders.each(o.tell)
-	o.acceptLater()
+	st.orders.each(st.tell)
+	st.acceptLater()
 	if len(settled) > 0 {
-		o.notify()
+		st.notify()
 	}
 	return settled
 }
@@ -406,59 +420,59 @@ func (o *owner) tell(node string, orders []order) {
 }
 
 // acceptLater accepts results once there are many, or soon: nobody waits for that, and each message wakes a broker and
-// a node. o.mu is held.
-func (o *owner) acceptLater() {
+// a node.
+func (st *ownerState) acceptLater() {
 	switch {
-	case o.accepts.count >= manyLater:
-		o.accepts.each(o.tell)
-	case o.accepts.count > 0 && !o.accepting:
-		o.accepting = true
+	case st.accepts.count >= manyLater:
+		st.accepts.each(st.tell)
+	case st.accepts.count > 0 && !st.accepting:
+		st.accepting = true
 		time.AfterFunc(lazyFor, func() {
-			o.mu.Lock()
-			defer o.mu.Unlock()
-			o.accepting = false
-			o.accepts.each(o.tell)
+			st := st.lock()
+			defer st.mu.Unlock()
+			st.accepting = false
+			st.accepts.each(st.tell)
 		})
 	}
 }
 
-func (o *owner) publish(e effect) {
-	out := o.sent[e.Task]
+func (st *ownerState) publish(e effect) {
+	out := st.sent[e.Task]
 	if out == nil {
 		return
 	}
 	out.envelope.Try, out.envelope.Ask = e.Try, e.Ask
-	slot := len(o.slots)
-	if n := len(o.freeSlots); n > 0 {
-		slot, o.freeSlots = o.freeSlots[n-1], o.freeSlots[:n-1]
+	slot := len(st.slots)
+	if n := len(st.freeSlots); n > 0 {
+		slot, st.freeSlots = st.freeSlots[n-1], st.freeSlots[:n-1]
 	} else {
-		o.slots = append(o.slots, publishing{})
-		o.confirms = append(o.confirms, o.link.owner(o.id)+".pub."+strconv.Itoa(slot))
+		st.slots = append(st.slots, publishing{})
+		st.confirms = append(st.confirms, st.link.owner(st.id)+".pub."+strconv.Itoa(slot))
 	}
-	if o.subject == "" || o.subjectOf != e.Epoch {
-		o.subject, o.subjectOf = o.link.tasks(e.Epoch, o.id), e.Epoch
+	if st.subject == "" || st.subjectOf != e.Epoch {
+		st.subject, st.subjectOf = st.link.tasks(e.Epoch, st.id), e.Epoch
 	}
 	p := publishing{e.Task, e.Try, e.Epoch}
-	o.slots[slot] = p
-	if err := o.link.publish(&out.envelope, o.subject, o.confirms[slot]); err != nil {
-		o.slots[slot] = publishing{}
-		o.freeSlots = append(o.freeSlots, slot)
-		o.judge.published(o.judge.now, p, 0)
+	st.slots[slot] = p
+	if err := st.link.publish(&out.envelope, st.subject, st.confirms[slot]); err != nil {
+		st.slots[slot] = publishing{}
+		st.freeSlots = append(st.freeSlots, slot)
+		st.judge.published(st.judge.now, p, 0)
 	}
 }
 
-// settle forgets a task. o.mu is held.
-func (o *owner) settle(settled []settlement, now time.Duration, no uint64, reply *pool.Reply) []settlement {
-	out := o.sent[no]
+// settle forgets a task.
+func (st *ownerState) settle(settled []settlement, now time.Duration, no uint64, reply *pool.Reply) []settlement {
+	out := st.sent[no]
 	if out == nil {
 		return settled
 	}
-	delete(o.sent, no)
-	delete(o.byMessage, out.message.ID)
-	o.results.drop(now, func(k gatherKey) bool { return k.no == no })
+	delete(st.sent, no)
+	delete(st.byMessage, out.message.ID)
+	st.results.drop(now, func(k gatherKey) bool { return k.no == no })
 	if out.settled = true; out.out {
-		o.out--
-		o.outBytes -= len(out.envelope.Arg)
+		st.out--
+		st.outBytes -= len(out.envelope.Arg)
 	}
 	var lost *pool.WorkerLostError
 	if errors.As(reply.Err, &lost) && lost.Task == "" { // the judge knows its number alone
@@ -467,38 +481,38 @@ func (o *owner) settle(settled []settlement, now time.Duration, no uint64, reply
 	return append(settled, settlement{out.done, reply})
 }
 
-// feed gives the judge what waits, as long as it has room. o.mu is held.
-func (o *owner) feed(now time.Duration) {
-	for len(o.waiting) > 0 && (o.out == 0 || o.out < maxOut && o.outBytes < maxOutBytes) {
-		out := o.waiting[0]
-		o.waiting[0] = nil
-		if o.waiting = o.waiting[1:]; out.settled {
+// feed gives the judge what waits, as long as it has room.
+func (st *ownerState) feed(now time.Duration) {
+	for len(st.waiting) > 0 && (st.out == 0 || st.out < maxOut && st.outBytes < maxOutBytes) {
+		out := st.waiting[0]
+		st.waiting[0] = nil
+		if st.waiting = st.waiting[1:]; out.settled {
 			continue
 		}
 		out.out = true
-		o.out++
-		o.outBytes += len(out.envelope.Arg)
-		o.judge.submit(now, out.envelope.No, out.envelope.Delivery)
-		t := o.judge.tasks[out.envelope.No]
+		st.out++
+		st.outBytes += len(out.envelope.Arg)
+		st.judge.submit(now, out.envelope.No, out.envelope.Delivery)
+		t := st.judge.tasks[out.envelope.No]
 		t.born, t.budget = out.born, out.envelope.Budgets.Nodes
 	}
 }
 
-// cancel settles a task with an error. o.mu is held.
-func (o *owner) cancel(settled []settlement, now time.Duration, no uint64, err error) []settlement {
-	if out := o.sent[no]; out != nil && !out.out {
-		return o.settle(settled, now, no, &pool.Reply{Err: err})
+// cancel settles a task with an error.
+func (st *ownerState) cancel(settled []settlement, now time.Duration, no uint64, err error) []settlement {
+	if out := st.sent[no]; out != nil && !out.out {
+		return st.settle(settled, now, no, &pool.Reply{Err: err})
 	}
-	o.judge.cancel(now, no, err)
+	st.judge.cancel(now, no, err)
 	return settled
 }
 
 // cancelAll settles what has not settled with an error.
 func (o *owner) cancelAll(err error) {
 	var settled []settlement
-	o.with(func(now time.Duration) {
-		for _, no := range sortedKeys(o.sent) {
-			settled = o.cancel(settled, now, no, err)
+	o.with(func(st *ownerState, now time.Duration) {
+		for _, no := range sortedKeys(st.sent) {
+			settled = st.cancel(settled, now, no, err)
 		}
 	})
 	for _, s := range settled {
@@ -515,7 +529,7 @@ func (o *owner) ask(e effect) {
 		there, delivered, err := o.link.look(ctx, e.Seq, o.id, e.Task, e.Try)
 		switch {
 		case err == nil:
-			o.with(func(now time.Duration) { o.judge.stored(now, e.Task, e.Seq, there, delivered) })
+			o.with(func(st *ownerState, now time.Duration) { st.judge.stored(now, e.Task, e.Seq, there, delivered) })
 		case errors.Is(err, errNoQueue):
 			o.unsure.Store(true)
 		}
@@ -523,13 +537,17 @@ func (o *owner) ask(e effect) {
 		o.link.nakSeq(ctx, e.Seq)
 	case effectDelete:
 		o.link.remove(ctx, e.Seq)
+	case effectClear:
+		if o.link.purge(ctx, o.id, e.Seq) != nil {
+			o.with(func(st *ownerState, now time.Duration) { st.judge.uncleared(now) })
+		}
 	}
 }
 
-// notify wakes who waits for a change. o.mu is held.
-func (o *owner) notify() {
-	close(o.changed)
-	o.changed = make(chan struct{})
+// notify wakes who waits for a change.
+func (st *ownerState) notify() {
+	close(st.changed)
+	st.changed = make(chan struct{})
 }
 
 // run tells the judge the time.
@@ -541,15 +559,15 @@ func (o *owner) run() {
 	for {
 		select {
 		case <-tick.C:
-			o.with(func(now time.Duration) {
-				o.takePubAcks(now)
-				o.judge.tick(now)
-				o.results.drop(now,
-					func(k gatherKey) bool { n := o.judge.nodes[k.who]; return n == nil || n.state >= gone })
-				o.results.tick(now)
-				if n := o.judge.workers(); n != nodes {
+			o.with(func(st *ownerState, now time.Duration) {
+				st.takePubAcks(now)
+				st.judge.tick(now)
+				st.results.drop(now,
+					func(k gatherKey) bool { n := st.judge.nodes[k.who]; return n == nil || n.state >= gone })
+				st.results.tick(now)
+				if n := st.judge.workers(); n != nodes {
 					nodes = n
-					o.notify()
+					st.notify()
 				}
 			})
 			if o.unsure.Load() {
@@ -571,7 +589,7 @@ func (o *owner) connection(up bool) {
 	if up {
 		o.recover()
 	}
-	o.with(func(now time.Duration) { o.judge.connection(now, up) })
+	o.with(func(st *ownerState, now time.Duration) { st.judge.connection(now, up) })
 }
 
 // denied gives everything up: the broker does not let this user do what it needs.
@@ -594,11 +612,11 @@ func (o *owner) recover() {
 		return
 	}
 	o.unsure.Store(false)
-	o.with(func(now time.Duration) {
-		if epoch != o.judge.epoch {
+	o.with(func(st *ownerState, now time.Duration) {
+		if epoch != st.judge.epoch {
 			o.log.Warn("the broker has lost the queue: what nobody has is stored again")
 		}
-		o.judge.stream(now, epoch)
+		st.judge.stream(now, epoch)
 	})
 }
 
@@ -635,28 +653,28 @@ func (o *owner) Send(ctx context.Context, m *pool.Message, done func(*pool.Reply
 		if err := context.Cause(o.link.rights); err != nil {
 			return err
 		}
-		o.mu.Lock()
+		st := o.lock()
 		switch {
-		case o.closed:
-			o.mu.Unlock()
+		case st.closed:
+			st.mu.Unlock()
 			return pool.ErrClosed
-		case o.cfg.QueueLimit == 0 || len(o.sent) < o.cfg.QueueLimit:
-			o.last++
-			env.No = o.last
-			now := o.watch.about()
+		case o.cfg.QueueLimit == 0 || len(st.sent) < o.cfg.QueueLimit:
+			st.last++
+			env.No = st.last
+			now := st.watch.about()
 			out := &outgoing{message: m, envelope: env, done: done, born: now}
-			o.sent[env.No], o.byMessage[m.ID] = out, env.No
-			o.waiting = append(o.waiting, out)
-			o.feed(now)
-			settled := o.carryOut(now)
-			o.mu.Unlock()
+			st.sent[env.No], st.byMessage[m.ID] = out, env.No
+			st.waiting = append(st.waiting, out)
+			st.feed(now)
+			settled := st.carryOut(now)
+			st.mu.Unlock()
 			for _, s := range settled {
 				s.done(s.reply)
 			}
 			return nil
 		}
-		changed := o.changed
-		o.mu.Unlock()
+		changed := st.changed
+		st.mu.Unlock()
 		if !m.Block {
 			return fmt.Errorf("%w: Config.QueueLimit is %d", pool.ErrQueueFull, o.cfg.QueueLimit)
 		}
@@ -671,9 +689,9 @@ func (o *owner) Send(ctx context.Context, m *pool.Message, done func(*pool.Reply
 // Cancel settles the task of that message.
 func (o *owner) Cancel(id uint64) {
 	var settled []settlement
-	o.with(func(now time.Duration) {
-		if no, ok := o.byMessage[id]; ok {
-			settled = o.cancel(settled, now, no, context.Canceled)
+	o.with(func(st *ownerState, now time.Duration) {
+		if no, ok := st.byMessage[id]; ok {
+			settled = st.cancel(settled, now, no, context.Canceled)
 		}
 	})
 	for _, s := range settled {
@@ -683,9 +701,9 @@ func (o *owner) Cancel(id uint64) {
 
 // Window is twice what the nodes' workers take, or 64 while there are none.
 func (o *owner) Window() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if n := o.judge.workers(); n > 0 {
+	st := o.lock()
+	defer st.mu.Unlock()
+	if n := st.judge.workers(); n > 0 {
 		return max(2*n, 64)
 	}
 	return 64
@@ -693,20 +711,20 @@ func (o *owner) Window() int {
 
 // Changed is closed when tasks have settled or nodes have come.
 func (o *owner) Changed() <-chan struct{} {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.changed
+	st := o.lock()
+	defer st.mu.Unlock()
+	return st.changed
 }
 
 // Drain takes no new tasks and waits until the accepted ones have settled; then the connection is closed.
 func (o *owner) Drain(ctx context.Context) error {
-	o.mu.Lock()
-	o.closed = true
-	o.mu.Unlock()
+	st := o.lock()
+	st.closed = true
+	st.mu.Unlock()
 	for {
-		o.mu.Lock()
-		left, changed := len(o.sent), o.changed
-		o.mu.Unlock()
+		st := o.lock()
+		left, changed := len(st.sent), st.changed
+		st.mu.Unlock()
 		if left == 0 {
 			o.end()
 			return nil
@@ -740,13 +758,13 @@ func (o *owner) end() {
 		o.wg.Wait()
 		if o.cancelled.Load() {
 			ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
-			o.link.purge(ctx, o.id, 0)
+			_ = o.link.purge(ctx, o.id, 0)
 			cancel()
 		}
-		o.mu.Lock()
-		o.accepts.each(o.tell)
-		nodes := sortedKeys(o.judge.nodes)
-		o.mu.Unlock()
+		st := o.lock()
+		st.accepts.each(o.tell)
+		nodes := sortedKeys(st.judge.nodes)
+		st.mu.Unlock()
 		for _, node := range nodes {
 			_ = o.link.nc.Publish(o.link.node(node), encodeOrders([]order{{Owner: o.id, Kind: orderGone}}))
 		}
@@ -756,7 +774,7 @@ func (o *owner) end() {
 }
 
 func (o *owner) nodeInfos() (list []NodeInfo) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.seen(clock())
+	st := o.lock()
+	defer st.mu.Unlock()
+	return st.seen(clock())
 }
