@@ -407,6 +407,9 @@ func (x *experiment) account(early bool) {
 		return
 	}
 	patience := accountPatience
+	if x.Target.Describe().Brokers > 1 {
+		patience = accountPatienceOfSeveral
+	}
 	if early {
 		patience = 0
 	}
@@ -435,6 +438,9 @@ const (
 	// What a member was to acknowledge when it was killed is handed out again after the patience of its broker, half a
 	// minute mostly.
 	accountPatience = 40 * time.Second
+	// Where several brokers keep the queue, what was acknowledged while one that led ended is taken out when they next
+	// look for it, after two and a half minutes at most: see docs/decisions/0107-what-brokers-keep.md.
+	accountPatienceOfSeveral = 170 * time.Second
 )
 
 // hearWitness adds what the tasks recorded of themselves.

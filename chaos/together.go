@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/respawn-go/respawn/chaos/history"
@@ -90,26 +91,27 @@ func (x *experiment) round(ctx context.Context, members int, hold time.Duration)
 }
 
 // overlap is how many processes were at work at once in the round: as the tasks witnessed, or if nobody does, as they
-// must have been to last as long as they did. It counts as ledger.AtWorkTogether does.
+// must have been to last as long as they did.
 func (x *experiment) overlap(r round) int {
-	if x.Witness == "" {
-		return history.Together(r.sent)
-	}
-	all, _, err := witness.ReadFile(x.Witness, x.clock.base)
-	if err != nil {
-		return 0
-	}
-	ours := map[uint64]bool{}
-	for _, s := range r.sent {
-		ours[s.Task] = true
+	runs := r.sent
+	if x.Witness != "" {
+		all, _, err := witness.ReadFile(x.Witness, x.clock.base)
+		if err != nil {
+			return 0
+		}
+		ours := map[uint64]bool{}
+		for _, s := range r.sent {
+			ours[s.Task] = true
+		}
+		runs = slices.DeleteFunc(all, func(w history.Run) bool { return !ours[w.Task] })
 	}
 	x.recMu.Lock()
 	defer x.recMu.Unlock()
-	var runs []history.Run
-	for _, w := range all {
-		if ours[w.Task] && !x.retired.Retired(w.PID, w.Start) {
-			runs = append(runs, w.Within(r.hold))
+	var members []history.Run
+	for _, w := range runs {
+		if !x.retired.Retired(w.PID, w.Start) {
+			members = append(members, w.Within(r.hold))
 		}
 	}
-	return history.Together(runs)
+	return history.Together(members)
 }

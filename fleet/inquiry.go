@@ -227,7 +227,7 @@ func (st *ownerState) purge(now time.Duration) (settled []settlement, n int) {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), apiTimeout)
 		defer cancel()
-		_ = st.link.purge(ctx, st.id, upTo)
+		st.link.purge(ctx, st.id, upTo)
 	}()
 	return settled, n
 }

@@ -72,8 +72,6 @@ type judge struct {
 	noted    uint64        // the highest sequence that any node has told of
 	notedAt  time.Duration // when it was first that high
 	highest  uint64        // the highest sequence that was confirmed
-	cleared  uint64        // the highest up to which effectClear was said
-	busy     time.Duration // when there were tasks last
 	repaired time.Duration
 	lostAt   time.Duration // when a node was lost last; 0: never
 	served   time.Duration // when a node was last there
@@ -169,7 +167,6 @@ const (
 	effectNakSeq             // Seq: the same, for a delivery that nobody has told of
 	effectGet                // Task, Try, Seq: stored answers what the broker has there
 	effectDelete             // Seq: take it out of the stream
-	effectClear              // Seq: take all of this owner's out, up to that one; uncleared tells that it failed
 	effectSettle             // Task, Outcome
 )
 
@@ -222,7 +219,7 @@ func again[T any](list []T) []T {
 
 // submit accepts a task. Numbers count up.
 func (j *judge) submit(now time.Duration, no uint64, delivery pool.Delivery) {
-	j.now, j.busy = now, now
+	j.now = now
 	t := &task{no: no, delivery: delivery, born: now}
 	j.tasks[no] = t
 	j.order = append(j.order, t)
@@ -251,12 +248,11 @@ func (j *judge) published(now time.Duration, p publishing, seq uint64) {
 	case seq > 0 && p.epoch != j.epoch: // it is gone with its stream
 	case t == nil && seq > 0:
 		j.do(effect{Kind: effectDelete, Seq: seq}) // it settled meanwhile
-		j.highest = max(j.highest, seq)
 	case t == nil || p.try != t.try:
 	case seq > 0:
 		t.seq = seq
 		if seq < j.highest { // counts from anew: the stream is another one, or is older than it was
-			j.noted, j.cleared, j.anew = 0, 0, true
+			j.noted, j.anew = 0, true
 		}
 		j.highest = seq
 	case j.mutant != mutantBelievesRefusal:
@@ -297,7 +293,7 @@ func (j *judge) stream(now time.Duration, epoch string) {
 	if epoch == j.epoch {
 		return
 	}
-	j.epoch, j.noted, j.highest, j.cleared = epoch, 0, 0, 0
+	j.epoch, j.noted, j.highest = epoch, 0, 0
 	if j.mutant == mutantNoRepair || j.mutant == mutantRepairsByFloor {
 		return
 	}
@@ -827,25 +823,7 @@ func (j *judge) tick(now time.Duration) {
 	}
 	j.missed()
 	j.alone()
-	j.clear()
 }
-
-// idleFor is how long there are no tasks before what a broker may have kept of them is taken out.
-const idleFor = 5 * time.Second
-
-// clear takes out of the stream what is left of tasks that have all settled. A broker whose leader has ended may keep
-// for minutes what was acknowledged (see docs/decisions/0107-what-brokers-keep.md).
-func (j *judge) clear() {
-	if len(j.tasks) > 0 {
-		j.busy = j.now
-	} else if j.cleared < j.highest && j.now-j.busy >= idleFor {
-		j.cleared = j.highest
-		j.do(effect{Kind: effectClear, Seq: j.highest})
-	}
-}
-
-// uncleared tells that effectClear could not be done: it is said again.
-func (j *judge) uncleared(now time.Duration) { j.cleared, j.busy = 0, now }
 
 // alone settles what has waited for a first node for too long. What may have started anywhere waits on.
 func (j *judge) alone() {

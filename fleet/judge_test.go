@@ -53,49 +53,6 @@ func TestWhatAStreamTookWithItIsStoredInTheNext(t *testing.T) {
 	g.Expect(toPublish(j)).To(Equal(map[uint64]publishing{3: {3, 2, "second"}}))
 }
 
-// cleared are the sequences up to which the judge wants what is left taken out.
-func cleared(j *judge) (seqs []uint64) {
-	for _, e := range j.take() {
-		if e.Kind == effectClear {
-			seqs = append(seqs, e.Seq)
-		}
-	}
-	return seqs
-}
-
-// A broker may keep what was acknowledged. It is taken out once no task is left, up to what was stored then.
-func TestWhatIsLeftOfSettledTasksIsTakenOut(t *testing.T) {
-	g := NewWithT(t)
-	j := newJudge("owner", limits{}, noMutant)
-	j.stream(0, "first")
-	tick := func(from, to time.Duration) (seqs []uint64) {
-		for now := from; now <= to; now += sweepEvery {
-			j.tick(now)
-			seqs = append(seqs, cleared(j)...)
-		}
-		return seqs
-	}
-	store := func(now time.Duration, no, seq uint64) {
-		j.submit(now, no, pool.AtLeastOnce)
-		j.published(now, toPublish(j)[no], seq)
-	}
-	store(0, 1, 7)
-	g.Expect(tick(0, time.Minute)).To(BeEmpty(), "the task has not settled")
-	j.cancel(time.Minute, 1, nil)
-	g.Expect(tick(time.Minute, time.Minute+idleFor/2)).To(BeEmpty(), "another may come")
-	g.Expect(tick(time.Minute+idleFor/2, 2*time.Minute)).To(Equal([]uint64{7}), "once")
-	j.uncleared(2 * time.Minute)
-	g.Expect(tick(2*time.Minute, 3*time.Minute)).To(Equal([]uint64{7}), "the broker did not do it")
-
-	store(3*time.Minute, 2, 9)
-	j.cancel(3*time.Minute, 2, nil)
-	j.stream(3*time.Minute, "second")
-	g.Expect(tick(3*time.Minute, 4*time.Minute)).To(BeEmpty(), "nothing of it was stored in this stream")
-	store(4*time.Minute, 3, 1)
-	j.cancel(4*time.Minute, 3, nil)
-	g.Expect(tick(4*time.Minute, 5*time.Minute)).To(Equal([]uint64{1}))
-}
-
 // settledBy is what the judge wants tasks settled with, by number.
 func settledBy(j *judge) map[uint64]error {
 	all := map[uint64]error{}

@@ -270,7 +270,7 @@ func (st *serverState) noteLater() {
 	}
 	st.noting = true
 	time.AfterFunc(noteSoon, func() {
-		st.with(func(st *serverState, _ time.Duration) {
+		st.server.with(func(st *serverState, _ time.Duration) {
 			st.noting = false
 			st.hand.note()
 		})
@@ -393,7 +393,7 @@ func (st *serverState) ackLater(now bool) {
 	case n > 0 && !st.acking:
 		st.acking = true
 		time.AfterFunc(lazyFor, func() {
-			st := st.lock()
+			st := st.server.lock()
 			defer st.mu.Unlock()
 			st.acking = false
 			st.ackLater(true)

@@ -120,45 +120,6 @@ func TestARightThatIsMissingIsNamed(t *testing.T) {
 	g.Expect(err).To(MatchError(ContainSubstring("want owner, node or operator")))
 }
 
-// TestWhatABrokerKeepsOfSettledTasksIsTakenOut has the queue keep a message that no task of the owner waits for.
-func TestWhatABrokerKeepsOfSettledTasksIsTakenOut(t *testing.T) {
-	takes.Seconds(t)
-	t.Parallel() // it waits until the owner has been idle for a while
-	g := NewWithT(t)
-	b := listening(t)
-	c := fleet.Config{Fleet: "test", Servers: b.URL(), InMemory: true}
-	f := dial(t, c)
-	stored := func() uint64 { return stored(t, c) }
-	ctx, cancel := context.WithCancel(bound(t))
-	waits := square.Submit(ctx, f, 7)
-	g.Eventually(stored).WithTimeout(patience).Should(Equal(uint64(1)))
-
-	nc, err := nats.Connect(b.URL())
-	g.Expect(err).NotTo(HaveOccurred())
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	g.Expect(err).NotTo(HaveOccurred())
-	queue, err := js.Stream(ctx, "test")
-	g.Expect(err).NotTo(HaveOccurred())
-	first, err := queue.GetMsg(ctx, 1)
-	g.Expect(err).NotTo(HaveOccurred())
-	_, err = js.PublishMsg(ctx, &nats.Msg{Subject: first.Subject, Header: first.Header, Data: first.Data})
-	g.Expect(err).NotTo(HaveOccurred())
-	others, err := js.PublishMsg(ctx, &nats.Msg{Subject: first.Subject + "s", Data: first.Data})
-	g.Expect(err).NotTo(HaveOccurred())
-	last := square.Submit(ctx, f, 8)
-	g.Eventually(stored).WithTimeout(patience).Should(Equal(uint64(4)))
-
-	cancel()
-	for _, future := range []*pool.Future[int]{waits, last} {
-		_, err = future.Result(bound(t))
-		g.Expect(err).To(MatchError(context.Canceled))
-	}
-	g.Eventually(stored).WithTimeout(patience).Should(Equal(uint64(1)), "what is another owner's stays")
-	_, err = queue.GetMsg(bound(t), others.Sequence)
-	g.Expect(err).NotTo(HaveOccurred())
-}
-
 // TestTryingRightsChangesNothing has somebody who may do all try all, under a fleet that works.
 func TestTryingRightsChangesNothing(t *testing.T) {
 	g := NewWithT(t)

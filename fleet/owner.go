@@ -156,8 +156,8 @@ type owner struct {
 }
 
 // ownerState is what owner.mu guards. Whoever has one holds the lock: lock gives it, and st.mu.Unlock takes it back. A
-// method of *ownerState is called in a critical section, then, and cannot be called elsewhere; a method of *owner is
-// called outside of one, and may take the lock.
+// method of *ownerState is called in a critical section, then; a method of *owner is called outside of one, and may
+// take the lock.
 type ownerState struct {
 	*owner
 	watch     watch
@@ -428,7 +428,7 @@ func (st *ownerState) acceptLater() {
 	case st.accepts.count > 0 && !st.accepting:
 		st.accepting = true
 		time.AfterFunc(lazyFor, func() {
-			st := st.lock()
+			st := st.owner.lock()
 			defer st.mu.Unlock()
 			st.accepting = false
 			st.accepts.each(st.tell)
@@ -537,10 +537,6 @@ func (o *owner) ask(e effect) {
 		o.link.nakSeq(ctx, e.Seq)
 	case effectDelete:
 		o.link.remove(ctx, e.Seq)
-	case effectClear:
-		if o.link.purge(ctx, o.id, e.Seq) != nil {
-			o.with(func(st *ownerState, now time.Duration) { st.judge.uncleared(now) })
-		}
 	}
 }
 
@@ -758,7 +754,7 @@ func (o *owner) end() {
 		o.wg.Wait()
 		if o.cancelled.Load() {
 			ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
-			_ = o.link.purge(ctx, o.id, 0)
+			o.link.purge(ctx, o.id, 0)
 			cancel()
 		}
 		st := o.lock()

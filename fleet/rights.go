@@ -59,7 +59,7 @@ func Rights() []Right {
 			"make it with other limits, while there is none",
 		},
 		{
-			RoleOwner, Publish, "$JS.API.STREAM.PURGE.F", "to take out what is left of tasks that have settled",
+			RoleOwner, Publish, "$JS.API.STREAM.PURGE.F", "to take what it has cancelled out at its end",
 			"empty the queue, which owners fill again",
 		},
 		{

@@ -3,7 +3,6 @@ package fleet
 import (
 	"container/heap"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -564,12 +563,6 @@ func (o *simOwner) carryOut() {
 			})
 		case effectDelete:
 			s.toBroker(&o.party, func() { delete(s.broker.stream, e.Seq) })
-		case effectClear:
-			s.note("%s clears up to %d", o.id, e.Seq)
-			s.toBroker(&o.party, func() {
-				maps.DeleteFunc(s.broker.stream,
-					func(seq uint64, m *simStored) bool { return seq <= e.Seq && m.env.Owner == o.id })
-			})
 		case effectSettle:
 			o.settle(o.tasks[e.Task], e.Outcome)
 		}

@@ -271,7 +271,7 @@ func Purge(ctx context.Context, c Config) (p Purged, err error) {
 	}
 	for _, id := range sortedKeys(stored) {
 		ctx, cancel := context.WithTimeout(ctx, apiTimeout)
-		_ = l.purge(ctx, id, 0)
+		l.purge(ctx, id, 0)
 		cancel()
 		p.Removed += stored[id]
 	}

@@ -93,6 +93,7 @@ var faultMetrics = slices.Concat([]Metric{
 			Meaning: "Slots that were not at work at the same time as the others at the end.",
 			Formula: "pool.want less slots.together.",
 			of:      (*state).Apart,
+			calm:    (*state).CalmApart,
 		},
 		{
 			Name: "slots.slow", Unit: Count,

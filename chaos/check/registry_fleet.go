@@ -13,7 +13,8 @@ var fleetMetrics = []Metric{
 	inFleet("left", "Tasks that were somewhere still when all had settled.",
 		"Of the account of a fleet, the largest of the load's tasks that brokers keep, that they have handed out and "+
 			"nobody has acknowledged (not told where other owners have some), that nodes say they have, and that "+
-			"have not settled. The account is of the first look at which there were none, or of 40 s later.",
+			"have not settled. The account is of the first look at which there were none, or of 40 s later; "+
+			"where several brokers keep the queue, of 170 s later.",
 		(*history.Account).Left),
 	inFleet("repaired",
 		"Times that the owner stored a task again, since the brokers had lost it or handed it to nobody.",

@@ -116,28 +116,40 @@ func TestWorkOfStrangersIsNoWorkOfSlots(t *testing.T) {
 }
 
 // Executions that last for twice as long as their task overlap though their processes may have waited for each other.
+// They may have been held up by a starved host, too, if that held up others for so long.
 func TestMembersThatWaitForEachOtherAreNotAtWorkTogether(t *testing.T) {
 	for name, c := range map[string]struct {
-		waits time.Duration // of two members in each of their tasks
-		want  float64
+		waits   time.Duration // of two members in each of their tasks
+		starved time.Duration // at the end
+		late    time.Duration // then
+		want    float64
+		verdict check.Verdict
 	}{
-		"no wait": {0, 4}, "half of a task": {long / 2, 4}, "less than a task": {long - 10*tick, 4},
-		"a whole task": {long, 2},
+		"no wait":                         {0, 0, 0, 4, check.Pass},
+		"half of a task":                  {long / 2, 0, 0, 4, check.Pass},
+		"less than a task":                {long - 10*tick, 0, 0, 4, check.Pass},
+		"a whole task":                    {long, 0, 0, 2, check.Fail},
+		"a whole task on a starved host":  {long, long, long / 4, 2, check.Inconclusive},
+		"longer than anybody was held up": {long, long, long / 6, 2, check.Fail},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			s := lasting(0, func(s *story) { s.round(long, 0, 0) })
-			last := 0
+			s := lasting(0, func(s *story) { s.round(long, 0, 0).busy(c.starved) })
+			waited := 0
 			for i, e := range s.events {
-				if e.Run != nil && e.Run.End-e.Run.Start == long && last < 2 {
-					last++
+				if e.Run != nil && e.Run.End-e.Run.Start == long && waited < 2 {
+					waited++
 					s.events[i].Run.Start -= c.waits / 2
-					s.events[i].Run.End += c.waits - c.waits/2
+					s.events[i].Run.End = s.events[i].Run.Start + long + c.waits
+				}
+				if e.Host != nil && e.Host.Over == c.starved {
+					s.events[i].Host.Late = []time.Duration{c.late}
 				}
 			}
-			g.Expect(last).To(Equal(2))
+			g.Expect(waited).To(Equal(2))
 			r := s.judge()
 			g.Expect(r.Metrics["slots.together"]).To(Equal(c.want), show(r))
+			g.Expect(r.Verdict).To(Equal(c.verdict), show(r))
 		})
 	}
 }
@@ -151,10 +163,15 @@ func TestWhoIsNoLongerListedDoesNotStandInForASlot(t *testing.T) {
 		rounds func(s *story)
 		want   float64
 	}{
-		"listed":   {func(s *story) { s.round(long, 0, 0) }, 4},
-		"left out": {func(s *story) { retire(s, history.Retiring); s.round(long, 0, 0) }, 3},
+		"listed":     {func(s *story) { s.round(long, 0, 0) }, 4},
+		"left out":   {func(s *story) { retire(s, history.Retiring); s.wait(second).round(long, 0, 0) }, 3},
+		"on its way": {func(s *story) { retire(s, history.Retiring); s.round(long, 0, 0) }, 4},
 		"listed again": {
-			func(s *story) { retire(s, history.Retiring); retire(s, history.Ready); s.round(long, 0, 0) }, 4,
+			func(s *story) {
+				retire(s, history.Retiring)
+				retire(s.wait(second), history.Ready)
+				s.round(long, 0, 0)
+			}, 4,
 		},
 		"left out after": {func(s *story) { s.round(long, 0, 0); retire(s, history.Retiring) }, 4},
 	} {

@@ -65,19 +65,23 @@ func (l *Retirements) Hear(m *MemberEvent, at time.Duration) {
 		if !open {
 			l.times[m.PID] = append(list, retirement{from: at})
 		}
-	case Started, Ready:
+	case Started, Ready, Exited:
 		if open {
 			list[len(list)-1].to = at
 		}
 	}
 }
 
-// Retired tells whether the process was to take no more tasks then.
+// Retired tells whether the process was to take no more tasks then. What it had just been given when that was told it
+// may still begin.
 func (l *Retirements) Retired(pid int, at time.Duration) bool {
 	return slices.ContainsFunc(l.times[pid], func(r retirement) bool {
-		return r.from < at && (r.to == 0 || at < r.to)
+		return r.from+onItsWay < at && (r.to == 0 || at < r.to)
 	})
 }
+
+// onItsWay is how long a task may be on its way to a member.
+const onItsWay = 20 * time.Millisecond
 
 func btoi(b bool) int {
 	if b {

@@ -85,24 +85,37 @@ func (g *Together) probe(e *history.Probe, s *Ledger) {
 
 // members is how many were at work at once: by the part of each witnessed execution in which its process must have
 // been, for one that waits for another is not, and members alone that still took tasks; if nobody witnesses, as they
-// must have been to last as long as they did.
-func (w *Side) members(s *Ledger) int {
+// must have been to last as long as they did. If a host is given, an execution may have lasted longer by the time for
+// which that was starved, unless some tasks were far longer than that held anybody up.
+func (w *Side) members(s *Ledger, calm *Host) int {
+	if calm != nil && slices.ContainsFunc(w.answers,
+		func(a answered) bool { return a.hold >= farLonger*calm.Worst.Latest }) {
+		calm = nil
+	}
 	var runs []history.Run
+	add := func(r history.Run, hold time.Duration) {
+		if calm != nil {
+			hold += calm.Within(r.Start, r.End)
+		}
+		if s.Evidence.lived(r.PID, r.Start) && !s.Evidence.retired.Retired(r.PID, r.Start) {
+			runs = append(runs, r.Within(hold))
+		}
+	}
 	for _, a := range w.answers {
 		if !s.Can("witness") {
-			runs = append(runs, a.Run)
+			add(a.Run, a.hold)
 			continue
 		}
 		for _, r := range s.Evidence.runs[a.Task] {
-			one := history.Run{Task: a.Task, PID: int(r.PID), Start: r.Start, End: r.End}
-			if !s.Evidence.retired.Retired(one.PID, one.Start) {
-				runs = append(runs, one.Within(a.hold))
-			}
+			add(history.Run{Task: a.Task, PID: int(r.PID), Start: r.Start, End: r.End}, a.hold)
 		}
 	}
-	return history.Together(
-		slices.DeleteFunc(runs, func(r history.Run) bool { return !s.Evidence.lived(r.PID, r.Start) }))
+	return history.Together(runs)
 }
+
+// farLonger is how many times as long as the latest of the harness's own sleeps on a starved host a task must last for
+// that host not to be why members were not at work on it at once: it begins and ends with two wake-ups each.
+const farLonger = 5
 
 // slow counts the members whose quickest answer at the end took far longer than any did before the faults. Either is
 // taken without the time for which a host was starved meanwhile, if one is given.
@@ -131,15 +144,22 @@ func (w *Side) quickest(calm *Host) map[int]time.Duration {
 	return quick
 }
 
-// together is known where such tasks were sent.
-func (s *Ledger) AtWorkTogether() Reading {
+// AtWorkTogether is known where such tasks were sent.
+func (s *Ledger) AtWorkTogether() Reading { return s.together(nil) }
+
+func (s *Ledger) together(calm *Host) Reading {
 	w := &s.Together.Sides[1]
-	return Count(w.members(s), w.sent)
+	return Count(w.members(s, calm), w.sent)
 }
 
 // Apart counts the slots that were not at work at the same time as the others at the end.
-func (s *Ledger) Apart() Reading {
-	r := s.AtWorkTogether()
+func (s *Ledger) Apart() Reading { return s.apart(nil) }
+
+// CalmApart is the same with executions that may have lasted longer by what a starved host took.
+func (s *Ledger) CalmApart() Reading { return s.apart(&s.Host) }
+
+func (s *Ledger) apart(calm *Host) Reading {
+	r := s.together(calm)
 	r.Value = max(0, float64(s.Workers())-r.Value)
 	return r
 }

@@ -155,7 +155,7 @@ var capacities = []bug{
 			}
 		},
 	},
-	{"turns-inside", "after a death two workers each wait for one another, within what they witness", func(p *pool) {
+	{"turns-inside", "after a death workers of a pair wait for each other, within what they witness", func(p *pool) {
 		p.run = func(w *worker, t *task) {
 			j := t.job
 			if p.struck() {
