@@ -51,8 +51,8 @@ overfleet: ## the pool's tests over fleets of one broker and of three
 shrink: ## is the cause of each of twenty planted bugs found among a hundred kills? (takes an hour)
 	$(GO) test -count=1 -timeout 0 -v -run '^TestThePlantedCauseIsFound$$' ./scenarios/shrink -args -every
 
-switches: ## is each bug of the broken pool caught each time? Its last lines say how often (TIMES=20 takes an hour)
-	$(GO) test -count=1 -timeout 0 -v -run '^TestEverySwitchOfTheBrokenPoolFails' ./scenarios -args -every -times $(TIMES) -side 8
+switches: ## is each bug of the broken pool caught each time? Its last lines say how often (TIMES=20 takes an hour; BUGS=a,b for these)
+	$(GO) test -count=1 -timeout 0 -v -run '^TestEverySwitchOfTheBrokenPoolFails' ./scenarios -args -every -times $(TIMES) -side 8 $(if $(BUGS),-bugs '$(BUGS)')
 
 correct: ## do correct pools pass each time? The library on the pool, and what a driver can run on the broken one without bugs (TIMES=4: 300 runs)
 	$(GO) test -count=1 -timeout 0 -v -run '^(TestLibrary|TestTheCorrectPoolAndHarmlessDifferencesPass)$$' ./scenarios -args -every -times $(TIMES)

@@ -23,6 +23,22 @@ func OwnTime(parent int) func(procfs.Table) time.Duration {
 	return o.since
 }
 
+// Accounts is what a run records of that target's account.
+func Accounts(t Target) (all []*history.Account) {
+	x := &experiment{Run: &Run{Target: t}, clock: newClock(), rec: recorder(func(e history.Event) {
+		if e.Account != nil {
+			all = append(all, e.Account)
+		}
+	})}
+	x.account(false)
+	return all
+}
+
+type recorder func(history.Event)
+
+func (r recorder) Append(e history.Event) error { r(e); return nil }
+func (r recorder) Close(bool) error             { return nil }
+
 // HostLooks looks at the host: what it returns tells what happened since the last look.
 func HostLooks() func(late []time.Duration) history.Host {
 	x := &experiment{Run: &Run{}, clock: newClock(), sampler: &sampler{parent: os.Getpid()}}

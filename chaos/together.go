@@ -110,7 +110,7 @@ func (x *experiment) overlap(r round) int {
 	var members []history.Run
 	for _, w := range runs {
 		if !x.retired.Retired(w.PID, w.Start) {
-			members = append(members, w.Within(r.hold))
+			members = append(members, w.AtWork(r.hold))
 		}
 	}
 	return history.Together(members)

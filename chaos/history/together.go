@@ -35,10 +35,10 @@ func Together(runs []Run) int {
 	return most
 }
 
-// Within is the part of an execution of a task that lasts hold in which it must have been at work, wherever in its time
+// AtWork is the part of an execution of a task that lasts hold in which it must have been at work, wherever in its time
 // the process waited. It is empty where the execution took twice as long as the task, or more, and the whole of one
 // that has no end or was quicker.
-func (r Run) Within(hold time.Duration) Run {
+func (r Run) AtWork(hold time.Duration) Run {
 	if r.End-r.Start > hold {
 		r.Start, r.End = r.End-hold, r.Start+hold
 	}

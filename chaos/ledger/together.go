@@ -98,7 +98,7 @@ func (w *Side) members(s *Ledger, calm *Host) int {
 			hold += calm.Within(r.Start, r.End)
 		}
 		if s.Evidence.lived(r.PID, r.Start) && !s.Evidence.retired.Retired(r.PID, r.Start) {
-			runs = append(runs, r.Within(hold))
+			runs = append(runs, r.AtWork(hold))
 		}
 	}
 	for _, a := range w.answers {
