@@ -32,10 +32,11 @@ func ExternalCodec[In, Out any](name string, c Codec) Task[In, Out] {
 	return declare[In, Out](name, c, true, true)
 }
 
-func declare[In, Out any](name string, by codec.Codec, rawArg, rawResult bool) Task[In, Out] {
+func declare[In, Out any](name string, c Codec, rawArg, rawResult bool) Task[In, Out] {
 	if name == "" || len(name) > maxName || !utf8.ValidString(name) {
 		panic(fmt.Sprintf("pool: external task name %q: want 1 to %d bytes of UTF-8", name, maxName))
 	}
+	by := codec.Of(c)
 	def := &definition{name: name, codec: by, light: codec.Unseen[Out](by), external: true}
 	if rawArg {
 		def.flags |= wire.FlagBytes

@@ -55,14 +55,8 @@ func (f *Future[Out]) value(last bool) (out Out, err error) {
 	if f.call.err != nil {
 		return out, f.call.err
 	}
-	if last && len(f.call.data) >= wire.InlinePayload && f.call.def.codec == CBOR && codec.Lend(f.call.data, &out) {
+	if last && f.call.def.codec.TakeOver(f.call.data, &out) {
 		return out, nil
-	}
-	if last && len(f.call.data) >= wire.InlinePayload && f.call.def.codec == JSON {
-		if b := codec.BytesOf(&out); b != nil {
-			*b = f.call.data // as it came
-			return out, nil
-		}
 	}
 	if len(f.call.data) > f.call.def.light {
 		err = codec.TooHeavy(f.call.data, reflect.TypeFor[Out]())

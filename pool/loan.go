@@ -5,7 +5,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"unsafe"
 
 	"github.com/respawn-go/respawn/internal/codec"
 	"github.com/respawn-go/respawn/internal/wire"
@@ -46,7 +45,7 @@ func Borrow[In any](ctx context.Context, r Runner, t Task[In, Lent], in In, opts
 		return &Loan{bytes: v}, nil
 	}
 	f := t.make(in, opts, true)
-	f.call.lends = t.def.codec == CBOR
+	f.call.lends = t.def.codec.Lends()
 	p.do(ctx, &f.call)
 	if h := f.call.loan; h != nil {
 		l := &Loan{bytes: f.call.data, held: h}
@@ -136,56 +135,19 @@ func (w *worker) argument(c *call) wire.Ref {
 // Large byte slices and strings are copied as seldom as can be: once into the arena and once out of it on each side.
 // The copies out are there because the memory is the other side's to change.
 
-// borrow makes a large simple value the call's data without encoding it: its head goes to inline. A slice is used as it
-// is when the caller waits for the outcome, else copied, since its owner may go on to change it; a string is never
-// changed. It reports whether v was of that kind.
-func (c *call) borrow(by codec.Codec, v any, waits bool) bool {
-	switch v.(type) {
-	case *[]byte, *string, *codec.Lent:
-	default:
+// borrow makes large bytes the call's data without encoding them: their head goes to inline. A slice is used as it
+// is when the caller waits for the outcome, else copied, since its owner may go on to change it. It reports whether v
+// was of that kind.
+func (c *call) borrow(v any, waits bool) bool {
+	head, body, changes := c.def.codec.Body(c.inline[:0], v)
+	if body == nil {
 		return false
 	}
-	if by == JSON {
-		return c.borrowRaw(codec.BytesOf(v), waits)
+	c.data, c.head = body, uint8(len(head))
+	if changes && !waits {
+		c.data = slices.Clone(body)
 	}
-	if by != CBOR {
-		return false
-	}
-	major := byte(codec.BytesMajor)
-	if b := codec.BytesOf(v); b != nil {
-		v = b
-	}
-	switch v := v.(type) {
-	case *[]byte:
-		if len(*v) < wire.InlinePayload {
-			return false
-		}
-		if c.data = *v; !waits {
-			c.data = slices.Clone(*v)
-		}
-		c.borrowed = waits
-	case *string:
-		if len(*v) < wire.InlinePayload {
-			return false
-		}
-		major = codec.TextMajor
-		c.data = unsafe.Slice(unsafe.StringData(*v), len(*v))
-	default:
-		return false
-	}
-	c.head = uint8(len(codec.AppendHead(c.inline[:0], major, uint64(len(c.data)))))
-	return true
-}
-
-// borrowRaw is borrow for bytes that travel as they are, to workers of another language.
-func (c *call) borrowRaw(b *[]byte, waits bool) bool {
-	if b == nil || len(*b) < wire.InlinePayload {
-		return false
-	}
-	if c.data = *b; !waits {
-		c.data = slices.Clone(*b)
-	}
-	c.borrowed = waits
+	c.borrowed = changes && waits
 	return true
 }
 

@@ -152,11 +152,21 @@ func (p *pacer) keeps(l load) bool {
 	return p.coalescing && l.blocked == 0 && p.cost < tinyTask && l.queued < deferUnder
 }
 
+// begins tells whether so many calls are coalesced that the first of them leave: when nobody is at work, callers would
+// come back and a worker would answer by turns, each of them waiting for the other.
+func (p *pacer) begins(l load) bool { return p.coalescing && l.near == 0 && l.queued >= deferUnder }
+
 // load is what the pacer is told.
 func (st *state) load() load { return load{st.queue.live, len(st.working) - st.slow, st.blocked} }
 
 // pace sends a call that was just queued while workers are idle, or leaves it to who will.
 func (st *state) pace() {
+	if st.pacer.coalescing {
+		if st.pacer.begins(st.load()) {
+			st.dispatch()
+		}
+		return
+	}
 	at := wire.Now()
 	switch st.pacer.queued(at, st.caller != nil && st.live == 1, st.load()) {
 	case paceNow:

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	. "github.com/onsi/gomega"
@@ -115,6 +116,32 @@ func TestSeveralCallersWhoAreAnsweredAreWaitedForOnce(t *testing.T) {
 	g.Expect(p.keeps(few)).To(BeFalse())
 	p.coalescing = true
 	g.Expect(p.coalesced(time.Second, load{queued: 1, near: deferNear})).To(Equal(paceDefer))
+}
+
+// Else all callers would wait for one worker, and it for all of them.
+func TestTheFirstOfManyCoalescedCallsLeaveWhileNobodyIsAtWork(t *testing.T) {
+	staged(t, Config{Size: 1}, func(g *WithT, s *simulation, p *Pool) {
+		st := p.lock()
+		st.pacer.coalescing = true // and the dispatcher's goroutine is not on its way
+		st.unlock()
+		sent := func() int {
+			synctest.Wait()
+			st := p.lock()
+			defer st.unlock()
+			return st.slots[0].worker.flight.count
+		}
+		for range deferUnder - 1 {
+			s.task(time.Hour)
+		}
+		g.Expect(sent()).To(BeZero(), "more are coming")
+		s.task(time.Hour)
+		g.Expect(sent()).To(BeNumerically(">", 0))
+	})
+
+	g, p := NewWithT(t), pacer{coalescing: true}
+	g.Expect(p.begins(load{queued: deferUnder - 1})).To(BeFalse())
+	g.Expect(p.begins(load{queued: deferUnder})).To(BeTrue())
+	g.Expect(p.begins(load{queued: deferUnder, near: 1})).To(BeFalse(), "a worker is about to answer")
 }
 
 func TestARowOfLoneCallsEndsWithOneThatIsNotAloneOrLate(t *testing.T) {

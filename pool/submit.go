@@ -172,7 +172,7 @@ func (st *state) enqueue(c *call) {
 		st.takenAt = wire.Now()
 	}
 	st.queue.pushBack(c)
-	if len(st.idle) > 0 && !st.pacer.coalescing {
+	if len(st.idle) > 0 {
 		st.pace()
 	}
 }

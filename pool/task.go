@@ -19,7 +19,7 @@ type Task[In, Out any] struct{ def *definition }
 type definition struct {
 	name  string
 	index uint16 // in the registry
-	codec codec.Codec
+	codec codec.Scheme
 	light int // so many bytes of its result can be decoded unseen
 
 	external bool  // its handler is another program's
@@ -54,11 +54,9 @@ func Register[In, Out any](name string, handler func(ctx context.Context, in In)
 func RegisterCodec[In, Out any](name string, c Codec,
 	handler func(ctx context.Context, in In) (Out, error),
 ) Task[In, Out] {
-	var by codec.Codec = c
-	if by == CBOR {
-		codec.MustTravel("task", name, "argument", reflect.TypeFor[In]())
-		codec.MustTravel("task", name, "result", reflect.TypeFor[Out]())
-	}
+	by := codec.Of(c)
+	by.MustCarry("task", name, "argument", reflect.TypeFor[In]())
+	by.MustCarry("task", name, "result", reflect.TypeFor[Out]())
 	index := serve.Registry.AddTask(name, func(ctx context.Context, arg, dst []byte) (enc, part []byte, err error) {
 		in, err := codec.DecodeArgument[In](by, arg)
 		if err != nil {
@@ -108,11 +106,15 @@ func (p *Pool) do(ctx context.Context, c *call) {
 	if c.reads != nil {
 		c.read(ctx, w.c)
 	}
-	select {
-	case <-w.c:
-	case <-ctx.Done():
-		p.cancel(c, ctx)
+	if done := ctx.Done(); done == nil {
 		<-w.c
+	} else {
+		select {
+		case <-w.c:
+		case <-done:
+			p.cancel(c, ctx)
+			<-w.c
+		}
 	}
 	if c.borrowed {
 		_ = p.await(context.Background(), func(*state) bool { return c.copying == 0 })
@@ -180,7 +182,7 @@ func (t Task[In, Out]) make(in In, opts []Option, borrow bool) *Future[Out] {
 			return f
 		}
 	}
-	if c.borrow(t.def.codec, &in, borrow) {
+	if c.borrow(&in, borrow) {
 		return f
 	}
 	var err error

@@ -19,6 +19,46 @@ func Lend(data []byte, v any) bool {
 	return ok
 }
 
+// TakeOver makes a large encoding the value that v points to, without a copy: nobody else may use it. False if that
+// is not its type, or the codec's way.
+func (s Scheme) TakeOver(data []byte, v any) bool {
+	switch {
+	case len(data) < wire.InlinePayload:
+		return false
+	case s.own:
+		return Lend(data, v)
+	case s.raw:
+		if b := BytesOf(v); b != nil {
+			*b = data
+			return true
+		}
+	}
+	return false
+}
+
+// Body is where v, which is bytes or a string, has the body of its encoding, if that is large: head comes before it,
+// and is appended to dst. Whoever has bytes may change them, but nobody a string. Nil for anything else.
+func (s Scheme) Body(dst []byte, v any) (head, body []byte, changes bool) {
+	head = dst
+	major := byte(BytesMajor)
+	switch v := v.(type) {
+	case *[]byte, *Lent:
+		body, changes = *BytesOf(v), true
+	case *string:
+		if s.raw {
+			return dst, nil, false
+		}
+		body, major = unsafe.Slice(unsafe.StringData(*v), len(*v)), TextMajor
+	}
+	if len(body) < wire.InlinePayload || !s.own && !s.raw {
+		return dst, nil, false
+	}
+	if s.own {
+		head = AppendHead(dst, major, uint64(len(body)))
+	}
+	return head, body, changes
+}
+
 // BytesOf is the byte slice that v points to; nil if it is something else.
 func BytesOf(v any) *[]byte {
 	switch v := v.(type) {
@@ -49,20 +89,9 @@ func BodyOf(data []byte) (body []byte, ok bool) {
 	return data[used:len(data):len(data)], true
 }
 
-// DecodeArgument reads a handler's argument as the codec does. What is lent points into data.
-func DecodeArgument[T any](codec Codec, data []byte) (T, error) {
-	if codec == CBOR {
-		var v T
-		if p, ok := any(&v).(*Lent); ok && Lend(data, p) {
-			return v, nil
-		}
-	}
-	return Decode[T](codec, data)
-}
-
 // PartOf is the large byte slice that v points to, if it lies in a large argument; else nil.
-func PartOf(codec Codec, arg []byte, v any) []byte {
-	if len(arg) < wire.InlinePayload || codec != CBOR {
+func PartOf(s Scheme, arg []byte, v any) []byte {
+	if len(arg) < wire.InlinePayload || !s.own {
 		return nil
 	}
 	b := BytesOf(v)

@@ -8,42 +8,15 @@ import (
 // The types that small tasks are made of are encoded and decoded here: the bytes are the CBOR that the library would
 // write, but the value needs not escape to the heap, as everything does that is passed to a method of an interface.
 
-// Encode appends v as the codec does.
-func Encode[T any](codec Codec, dst []byte, v T) ([]byte, error) {
-	if codec == CBOR {
-		if out, ok := appendSimple(dst, &v); ok {
-			return out, nil
-		}
-	}
-	return encodeBy(codec, dst, v)
-}
-
-//go:noinline
-func encodeBy[T any](codec Codec, dst []byte, v T) ([]byte, error) { return codec.Append(dst, &v) }
-
-// Decode reads data as the codec does.
-func Decode[T any](codec Codec, data []byte) (T, error) {
-	if codec == CBOR {
-		var v T
-		if parseSimple(data, &v) {
-			return v, nil
-		}
-	}
-	return decodeBy[T](codec, data)
-}
-
-//go:noinline
-func decodeBy[T any](codec Codec, data []byte) (v T, err error) {
-	err = codec.Decode(data, &v)
-	return v, err
-}
-
 // The major types of RFC 8949 §3.1 that the fast paths below write and read.
 const (
 	cborUint   = 0 << 5
 	cborNeg    = 1 << 5
 	BytesMajor = 2 << 5
 	TextMajor  = 3 << 5
+	cborMap    = 5 << 5
+	cborFalse  = 7<<5 | 20
+	cborTrue   = 7<<5 | 21
 )
 
 // appendSimple appends what v points to, if it is of a simple type.
@@ -53,8 +26,21 @@ func appendSimple(dst []byte, v any) (out []byte, ok bool) {
 		return appendInt(dst, int64(*v)), true
 	case *int64:
 		return appendInt(dst, *v), true
+	case *int32:
+		return appendInt(dst, int64(*v)), true
+	case *uint:
+		return AppendHead(dst, cborUint, uint64(*v)), true
 	case *uint64:
 		return AppendHead(dst, cborUint, *v), true
+	case *uint32:
+		return AppendHead(dst, cborUint, uint64(*v)), true
+	case *bool:
+		if *v {
+			return append(dst, cborTrue), true
+		}
+		return append(dst, cborFalse), true
+	case *struct{}:
+		return append(dst, cborMap), true
 	case *string:
 		return append(AppendHead(dst, TextMajor, uint64(len(*v))), *v...), true
 	case *[]byte, *Lent:
@@ -69,25 +55,40 @@ func appendSimple(dst []byte, v any) (out []byte, ok bool) {
 func parseSimple(data []byte, v any) bool {
 	switch v := v.(type) {
 	case *int:
-		n, ok := parseInt(data)
-		if ok {
-			*v = int(n)
-		}
-		return ok
+		n, ok := parseInt(data, math.MinInt, math.MaxInt)
+		return ok && set(v, int(n))
 	case *int64:
-		n, ok := parseInt(data)
-		if ok {
-			*v = n
-		}
-		return ok
+		n, ok := parseInt(data, math.MinInt64, math.MaxInt64)
+		return ok && set(v, n)
+	case *int32:
+		n, ok := parseInt(data, math.MinInt32, math.MaxInt32)
+		return ok && set(v, int32(n))
+	case *uint:
+		n, ok := parseUint(data, math.MaxUint)
+		return ok && set(v, uint(n))
+	case *uint64:
+		n, ok := parseUint(data, math.MaxUint64)
+		return ok && set(v, n)
+	case *uint32:
+		n, ok := parseUint(data, math.MaxUint32)
+		return ok && set(v, uint32(n))
+	case *bool:
+		return len(data) == 1 && (data[0] == cborTrue || data[0] == cborFalse) && set(v, data[0] == cborTrue)
+	case *struct{}:
+		return len(data) == 1 && data[0] == cborMap
+	case *string:
+		body, ok := parseBody(data, TextMajor)
+		return ok && set(v, string(body))
 	case *[]byte, *Lent:
 		body, ok := parseBody(data, BytesMajor)
-		if ok {
-			*BytesOf(v) = append([]byte{}, body...)
-		}
-		return ok
+		return ok && set(BytesOf(v), append([]byte{}, body...))
 	}
 	return false
+}
+
+func set[T any](p *T, v T) bool {
+	*p = v
+	return true
 }
 
 func appendInt(dst []byte, n int64) []byte {
@@ -134,18 +135,21 @@ func parseHead(data []byte) (major byte, n uint64, used int) {
 	return 0, 0, 0
 }
 
-func parseInt(data []byte) (int64, bool) {
+func parseInt(data []byte, least, most int64) (int64, bool) {
 	major, n, used := parseHead(data)
-	if used == 0 || used != len(data) || n > math.MaxInt64 {
+	if used == 0 || used != len(data) || n > math.MaxInt64 || major != cborUint && major != cborNeg {
 		return 0, false
 	}
-	switch major {
-	case cborUint:
-		return int64(n), true
-	case cborNeg:
-		return ^int64(n), true
+	v := int64(n)
+	if major == cborNeg {
+		v = ^v
 	}
-	return 0, false
+	return v, least <= v && v <= most
+}
+
+func parseUint(data []byte, most uint64) (uint64, bool) {
+	major, n, used := parseHead(data)
+	return n, used > 0 && used == len(data) && major == cborUint && n <= most
 }
 
 func parseBody(data []byte, want byte) ([]byte, bool) {

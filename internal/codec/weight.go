@@ -39,9 +39,9 @@ const (
 // Light is how many bytes take no more than what is free, whatever they are, when they are decoded into the type.
 func Light(t reflect.Type) int { return weightFree / max(densityOf(t, map[reflect.Type]bool{}), 1) }
 
-// Unseen is how many bytes of a result may be decoded by the codec without a look.
-func Unseen[Out any](codec Codec) int {
-	if codec != CBOR {
+// Unseen is how many bytes of a result may be decoded without a look.
+func Unseen[Out any](s Scheme) int {
+	if !s.own {
 		return math.MaxInt
 	}
 	return Light(reflect.TypeFor[Out]())

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -18,7 +19,7 @@ func (p *osProcess) Receive(space func() []byte, got func(n int) bool) error {
 	err := p.rawTask.Read(func(fd uintptr) bool {
 		for {
 			b := space()
-			n, err := unix.Read(int(fd), b)
+			n, err := read(fd, b)
 			switch {
 			case errors.Is(err, unix.EINTR):
 			case errors.Is(err, unix.EAGAIN):
@@ -59,13 +60,13 @@ func (p *osProcess) Drain(b []byte) (n int) {
 	_ = p.rawTask.Control(func(fd uintptr) {
 		for {
 			var err error
-			n, err = unix.Read(int(fd), b)
+			n, err = read(fd, b)
 			if !errors.Is(err, unix.EINTR) {
 				return
 			}
 		}
 	})
-	return max(n, 0) // EAGAIN, ECONNRESET: nothing left
+	return n // 0 for EAGAIN and ECONNRESET, too: nothing is left
 }
 
 func (p *osProcess) TryWrite(b []byte) (written int, err error) {
@@ -75,8 +76,8 @@ func (p *osProcess) TryWrite(b []byte) (written int, err error) {
 	ctlErr := p.rawTask.Control(func(fd uintptr) {
 		for written < len(b) && err == nil {
 			var n int
-			n, err = unix.Write(int(fd), b[written:])
-			written += max(n, 0)
+			n, err = write(fd, b[written:])
+			written += n
 			if errors.Is(err, unix.EINTR) {
 				err = nil
 			}
@@ -100,4 +101,17 @@ func (p *osProcess) Control(m wire.Control) {
 	_ = p.rawCtl.Control(func(fd uintptr) {
 		_ = unix.Sendto(int(fd), b[:], unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)
 	})
+}
+
+// read and write are system calls that the scheduler is not told of: it would take the processor away from a goroutine
+// that is in one for some microseconds, and start a thread to go on with it. The descriptor must not block.
+func read(fd uintptr, b []byte) (int, error)  { return quick(unix.SYS_READ, fd, b) }
+func write(fd uintptr, b []byte) (int, error) { return quick(unix.SYS_WRITE, fd, b) }
+
+func quick(call, fd uintptr, b []byte) (int, error) {
+	n, _, e := unix.RawSyscall(call, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+	if e != 0 {
+		return 0, e
+	}
+	return int(n), nil
 }
