@@ -68,6 +68,7 @@ var caught = map[string][]breach{
 		{"random-kill", "slots.apart"},
 		{"tutorial", "slots.apart"},
 		{"kill-all", "slots.apart"},
+		{"rolling-kill", "slots.together.between"},
 	},
 	"works-with-ghosts": {
 		{"random-kill", "slots.apart"},

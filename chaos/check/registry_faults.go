@@ -82,9 +82,10 @@ var faultMetrics = slices.Concat([]Metric{
 			Name: "slots.together.between", Unit: Count,
 			Meaning: "Fewest slots that were at work at the same time between a recovery and the next fault.",
 			Formula: "Of each time without a fault and without a death that is not recovered from, as long as five " +
-				"tasks of the load and 50 ms at least, the most different processes that ran a task of the load at " +
-				"one moment, by the witnessed executions; of these the least. Only under a load of as many tasks at " +
-				"a time as there are slots.",
+				"tasks of the load and 50 ms at least, the most different processes that must have been at work on " +
+				"a task of the load at one moment: by the witnessed executions, of which only the part counts that " +
+				"one of a task of known length cannot have waited in; of these the least. Only under a load of as " +
+				"many tasks at a time as there are slots.",
 			of:   (*state).TogetherBetween,
 			calm: (*state).CalmTogetherBetween,
 		},

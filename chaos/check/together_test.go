@@ -537,3 +537,48 @@ func TestSlotsAtWorkAtOnceBetweenTwoFaultsAreCounted(t *testing.T) {
 		})
 	}
 }
+
+// inPairs has the four members tell that they run tasks of 20 ms, of which one of each pair waits for the other.
+func (s *story) inPairs(rounds int) *story {
+	for range rounds {
+		start, ids := s.now, []uint64{}
+		for range 4 {
+			ids = append(ids, s.submit())
+		}
+		s.wait(42 * tick)
+		for i, id := range ids {
+			s.settle(id, history.OK, "").run(id, s.pids[i], start+tick, start+time.Duration(21+20*(i%2))*tick)
+		}
+	}
+	return s
+}
+
+// Who waits for another within what it tells as running is not at work, unless the host was starved meanwhile.
+func TestMembersThatWaitForEachOtherAreNotAtWorkAtOnceBetweenTwoFaults(t *testing.T) {
+	for name, c := range map[string]struct {
+		starved bool
+		takes   time.Duration
+		want    check.Verdict
+	}{
+		"calm":                       {false, 20 * tick, check.Fail},
+		"starved":                    {true, 20 * tick, check.Inconclusive},
+		"tasks of an unknown length": {false, 0, check.Pass},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := underLoad(4)
+			s.h.Load.Takes = c.takes
+			from := s.idle(s.now).now
+			s.inPairs(20)
+			if c.starved {
+				s.busy(s.now - from)
+			}
+			r := s.kill(2).atWork(4, 10).verify(4).stop().end().expect("slots.together.between >= 3",
+				"allow tasks.early >= 0").judge()
+			g.Expect(r.Verdict).To(Equal(c.want), show(r))
+			if c.want != check.Pass {
+				g.Expect(r.Cause).To(HavePrefix("slots.together.between is 2, not >= 3"))
+			}
+		})
+	}
+}

@@ -36,31 +36,43 @@ func (s *Ledger) leastBetween() time.Duration {
 // kills a second apart.
 const starvedBetween = 10
 
-// finish is called when every execution is known. The load must have work for each slot at any time.
+// finish is called when every execution is known. The load must have work for each slot at any time. Of tasks whose
+// length is known, the part of an execution counts in which its process must have been at work: one that waits for
+// another within what it tells as running is not. What a starved host took makes an execution no shorter for fair.
 func (b *Between) finish(s *Ledger) {
 	*b = Between{}
 	if s.Header.Load == nil || s.Header.Load.Concurrency < s.Whole.Want || s.Tasks.Runs == 0 || !s.Complete() {
 		return
 	}
 	calm := s.calm()
-	most := make([][]history.Run, len(calm))
+	worked, excused := make([][]history.Run, len(calm)), make([][]history.Run, len(calm))
 	for id, e := range s.Tasks.All {
 		for _, r := range s.Tasks.RunsOf(id, e) {
-			for i := sort.Search(len(calm), func(i int) bool { return calm[i].to > r.Start }); i < len(calm) &&
-				calm[i].from < r.End; i++ {
-				most[i] = append(most[i],
-					history.Run{PID: int(r.PID), Start: max(r.Start, calm[i].from), End: min(r.End, calm[i].to)})
+			run := history.Run{PID: int(r.PID), Start: r.Start, End: r.End}
+			surely, perhaps := run, run
+			if takes := s.Header.Load.Takes; takes > 0 {
+				surely, perhaps = run.AtWork(takes), run.AtWork(takes+s.Host.Within(run.Start, run.End))
+			}
+			for i := sort.Search(len(calm), func(i int) bool { return calm[i].to > run.Start }); i < len(calm) &&
+				calm[i].from < run.End; i++ {
+				worked[i] = append(worked[i], calm[i].clip(surely))
+				excused[i] = append(excused[i], calm[i].clip(perhaps))
 			}
 		}
 	}
 	for i := range calm {
-		n := history.Together(most[i])
-		b.all.count(n)
+		b.all.count(history.Together(worked[i]))
 		long, least := calm[i].to-calm[i].from, s.leastBetween()
 		if long-s.Host.Within(calm[i].from, calm[i].to) >= least || long >= starvedBetween*least {
-			b.fair.count(n)
+			b.fair.count(history.Together(excused[i]))
 		}
 	}
+}
+
+// of is the part of an execution that lies in the span.
+func (c Span) clip(r history.Run) history.Run {
+	r.Start, r.End = max(r.Start, c.from), min(r.End, c.to)
+	return r
 }
 
 // calm is the times, long enough, in which no fault was at work and all before were recovered from, while tasks were
