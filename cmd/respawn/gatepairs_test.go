@@ -27,6 +27,7 @@ func TestGateOverPairs(t *testing.T) {
 	if *pairs == 0 {
 		t.Skip("it measures, and takes minutes on a quiet machine: make gate-pairs")
 	}
+	found := 0
 	for n := range *pairs {
 		t.Run(fmt.Sprint(n+1), func(t *testing.T) {
 			g := NewWithT(t)
@@ -44,9 +45,14 @@ func TestGateOverPairs(t *testing.T) {
 			t.Logf("same again: %s", noise.Rows[0].Change.Text)
 			t.Logf("boots %v slower: %s", took, twice.Rows[0].Change.Text)
 			g.Expect(noiseCode).To(Equal(exitPass))
-			g.Expect(twiceCode).To(Equal(exitFail))
+			if twiceCode == exitFail {
+				found++
+				return
+			}
+			g.Expect(twice.Rows[0].Change.Detects).To(Or(BeZero(), BeNumerically(">", 2)), "missed, and not told")
 		})
 	}
+	t.Logf("found %d of %d", found, *pairs)
 }
 
 // killed has enough kills for a median, and they are far enough apart for one not to slow the next.
