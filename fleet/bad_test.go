@@ -238,6 +238,7 @@ func TestAConsumerThatNoOwnerKnowsIsNamedAsSuch(t *testing.T) {
 }
 
 func TestOwnersShareAFleetAndNodesANameDoNot(t *testing.T) {
+	takes.Seconds(t)
 	t.Parallel()
 	g := NewWithT(t)
 	b, err := broker.Start(broker.Config{})
@@ -258,6 +259,7 @@ func TestOwnersShareAFleetAndNodesANameDoNot(t *testing.T) {
 }
 
 func TestATaskForOtherWorkersThanAnyNodeHasIsRefused(t *testing.T) {
+	takes.Seconds(t)
 	t.Parallel()
 	g := NewWithT(t)
 	b, err := broker.Start(broker.Config{})

@@ -316,6 +316,7 @@ func messages(t *testing.T, b *broker.Broker) int64 {
 }
 
 func TestWhatIsWrongWithABrokerIsSaidInOneSentence(t *testing.T) {
+	takes.Seconds(t)
 	t.Parallel()
 	g := NewWithT(t)
 	_, err := fleet.Dial(bound(t), fleet.Config{Fleet: "a.b"})

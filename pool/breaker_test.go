@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -28,6 +29,7 @@ var slowFailures = pool.Backoff{
 }
 
 func TestNewGivesUpOnWorkersThatFailSlowly(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	_, err := pool.New(bound(t), pool.Config{Size: 1, Initializer: slowly.With(""), Backoff: slowFailures})
 	g.Expect(err).To(And(MatchError(pool.ErrCrashLoop), MatchError(ContainSubstring("the database is away"))))
@@ -35,6 +37,7 @@ func TestNewGivesUpOnWorkersThatFailSlowly(t *testing.T) {
 }
 
 func TestACallFailsOnceReplacementsHaveFailedSlowlyInARow(t *testing.T) {
+	takes.Seconds(t)
 	g, path := NewWithT(t), fault(t)
 	p := start(t, pool.Config{Size: 1, Initializer: slowly.With(path), Backoff: slowFailures})
 	create(t, path)

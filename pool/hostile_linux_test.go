@@ -411,6 +411,7 @@ var deafens = pool.RegisterInit("deafens", func(context.Context, int) error {
 
 // With a heartbeat of a second or more such a worker has stayed up for long enough to count as one that did.
 func TestWorkersThatHangAsSoonAsTheyAreReadyOpenTheBreaker(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	p, err := pool.New(bound(t), pool.Config{
 		Size: 1, Heartbeat: 100 * time.Millisecond, Initializer: deafens.With(0),

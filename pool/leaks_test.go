@@ -109,6 +109,7 @@ func Stress(t *testing.T, begin func(i int) (ends []func())) {
 }
 
 func TestPoolsStartAndEndInAnyOrder(t *testing.T) {
+	takes.Seconds(t)
 	Stress(t, func(i int) []func() {
 		p, err := pool.New(t.Context(), pool.Config{Size: 1 + i%3, Spares: i % 2})
 		if err != nil {

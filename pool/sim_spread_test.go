@@ -6,6 +6,8 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/internal/takes"
 )
 
 // Tiny tasks keep to a few workers of many; long ones that come behind them, or among them, are soon at all.
@@ -58,6 +60,7 @@ func TestTinyTasksStayWithAFewWorkersAndLongOnesAreSpread(t *testing.T) {
 
 // Workers that are busy with what is pinned to their slots take nothing from the queue, however quick they are.
 func TestATaskForAnyWorkerDoesNotWaitForThoseThatArePinned(t *testing.T) {
+	takes.Seconds(t)
 	pinned := enoughNear + 1
 	staged(t, Config{Size: pinned + 3, Heartbeat: -1, StopGrace: time.Hour, CancelGrace: -1},
 		func(g *WithT, s *simulation, p *Pool) {

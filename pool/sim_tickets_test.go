@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/respawn-go/respawn/internal/inprocess"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/internal/wire"
 )
 
@@ -191,6 +192,7 @@ var foreignSeeds = flag.Int("foreign-seeds", 100, "how many seeds the simulation
 // Whatever workers of another language do with their tickets, a task has one outcome and the right value; what is to
 // run at most once does; those that do what they may are not killed for it; and once all do, everything works.
 func TestSimulatedWorkersOfAnotherLanguageWhateverTheyDoWithTheirTickets(t *testing.T) {
+	takes.Seconds(t)
 	for seed := range *foreignSeeds {
 		if !t.Run(strconv.Itoa(seed),
 			func(t *testing.T) { synctest.Test(t, func(t *testing.T) { playForeign(t, uint64(seed)) }) }) {

@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/respawn-go/respawn/chaos/check"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/reports/storm"
 )
@@ -97,6 +98,7 @@ func TestSameHistoryGivesTheSamePage(t *testing.T) {
 }
 
 func TestSizesAreBoundedWhateverTheHistory(t *testing.T) {
+	takes.Seconds(t)
 	long := string(bytes.Repeat([]byte("W"), 100_000))
 	for name, s := range map[string]storm.Storm{
 		"a million events":   {Tasks: 333_000, Kills: 200},

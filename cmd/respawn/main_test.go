@@ -54,7 +54,11 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Condition: func(name string) (bool, error) {
-			if name != "mounts" {
+			switch name {
+			case "every":
+				return takes.Every(), nil
+			case "mounts":
+			default:
 				return false, fmt.Errorf("there is no condition %s", name)
 			}
 			return exec.Command("unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt").Run() == nil, nil

@@ -282,6 +282,7 @@ func TestAPidfileIsReadAgainWhenItsProcessIsGone(t *testing.T) {
 // Who is not yet a second old, runs another program, or was stopped by somebody else, may be a member; a victim it is
 // not.
 func TestNotEveryMemberIsAVictim(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	target, _ := start(t)
 	a, err := open(t, attach.Settings{PID: units.Count(target), Name: "bash"})

@@ -176,6 +176,7 @@ func TestMembersMayBecomeDaemons(t *testing.T) {
 
 // The version is the first number with a dot; what asking for it leaves running ends with the target.
 func TestAVersionIsAskedForAndLeavesNothing(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	left := t.TempDir() + "/left"
 	c, err := start(t, command.Settings{

@@ -12,6 +12,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/internal/units"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios"
@@ -46,6 +47,7 @@ func supervised() string { return fmt.Sprintf("[bash, -c, %q]", supervisor) }
 
 // Two sleepers outlive who started them, and whoever starts that again has four.
 func TestWhoLivesOnIsToldAndWhetherANewOneStartsTwins(t *testing.T) {
+	takes.Seconds(t)
 	t.Parallel()
 	g := NewWithT(t)
 	e := strike(t, supervised(), "{supervisor: KILL}", "").Faults[0].Receipt.Evidence
@@ -65,6 +67,7 @@ func TestTheWholeTreeIsStruck(t *testing.T) {
 
 // While the parent is stopped nobody replaces a member that is killed; afterwards it is replaced.
 func TestAParentIsPaused(t *testing.T) {
+	takes.Seconds(t)
 	t.Parallel()
 	g := NewWithT(t)
 	r := strike(t, supervised(), "{supervisor: {pause: 4s}}", "  - fault: {signal: KILL}\n    when: {after: 1s}\n")
@@ -82,6 +85,7 @@ while :; do read -t 0.05 -u 3; kill -0 $a || { sleep 3600 & a=$!; }; kill -0 $b 
 
 // All members are replaced as the program itself does it; nobody takes that for deaths that nobody caused.
 func TestAProgramIsRestartedAsItSaysItself(t *testing.T) {
+	takes.Seconds(t)
 	t.Parallel()
 	for _, how := range []string{"signal: USR1", "argv: [sh, -c, 'kill -USR1 $(cat $TMPDIR/pid)']"} {
 		t.Run(how[:4], func(t *testing.T) {
@@ -129,6 +133,7 @@ while True:
 `
 
 func TestAPortThatIsHeldKeepsANewParentFromStarting(t *testing.T) {
+	takes.Seconds(t)
 	t.Parallel()
 	if _, err := exec.LookPath("python3"); err != nil {
 		t.Skip("needs python3")
