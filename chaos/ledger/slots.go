@@ -108,8 +108,8 @@ func from(list []Answer, at time.Duration) []Answer {
 	return list[i:]
 }
 
-// look forgets the deaths of slots that are not wanted any more.
-func (l *Slots) look(want int) {
+// giveUp forgets the deaths of slots that are not wanted any more.
+func (l *Slots) giveUp(want int) {
 	for slot := range l.Pending {
 		if slot >= want {
 			for _, d := range l.Pending[slot] {
