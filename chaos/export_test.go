@@ -42,5 +42,5 @@ func (r recorder) Close(bool) error             { return nil }
 // HostLooks looks at the host: what it returns tells what happened since the last look.
 func HostLooks() func(late []time.Duration) history.Host {
 	x := &experiment{Run: &Run{}, clock: newClock(), sampler: &sampler{parent: os.Getpid()}}
-	return newHostWatch(x).look
+	return newHostWatch(x).read
 }

@@ -26,7 +26,7 @@ func (x *experiment) watchHost() (stop func()) {
 		for every := hostLookEvery; ; {
 			late, ended := canary(ctx, every)
 			began := time.Now()
-			look := h.look(late)
+			look := h.read(late)
 			x.record(history.Event{Host: &look})
 			every = max(hostLookEvery, 10*time.Since(began))
 			if ended {
@@ -67,12 +67,12 @@ func newHostWatch(x *experiment) *hostWatch {
 	if marked, ok := x.Target.(Marked); ok {
 		h.own.marker = MarkerEntry(marked.Marker())
 	}
-	h.look(nil)
+	h.read(nil)
 	return h
 }
 
-// look tells what happened since the last one.
-func (h *hostWatch) look(late []time.Duration) history.Host {
+// read tells what happened since the last look.
+func (h *hostWatch) read(late []time.Duration) history.Host {
 	now := h.x.clock.now()
 	look := history.Host{Over: now - h.at, Late: late, Pressure: -1}
 	h.at = now

@@ -10,6 +10,7 @@ import (
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/faults"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/chaos/ledger"
 )
 
 // A replay finds a fault again by its one-line form, in a mix too: two that do different things must not share one.
@@ -47,6 +48,15 @@ func TestTheOneLineFormOfAFaultHasAllItsParameters(t *testing.T) {
 	}
 }
 
+// read is the ledger of a history of those events.
+func read(events ...history.Event) *ledger.Ledger {
+	l := ledger.New(history.Header{})
+	for i := range events {
+		l.Add(i+2, &events[i])
+	}
+	return l
+}
+
 // traced is what a replay of that plan injects.
 func traced(g *WithT, list []chaos.Nemesis, shots []chaos.Shot) []chaos.Shot {
 	var events []history.Event
@@ -57,7 +67,7 @@ func traced(g *WithT, list []chaos.Nemesis, shots []chaos.Shot) []chaos.Shot {
 		}
 		events = append(events, history.Event{Fault: f})
 	}
-	again, _, err := chaos.Trace(events, list)
+	again, _, err := chaos.Trace(read(events...), list)
 	g.Expect(err).NotTo(HaveOccurred())
 	return again
 }
@@ -95,10 +105,23 @@ func TestAReplayLeavesOutWhatHadNoVictim(t *testing.T) {
 		f.N, f.Op = n+1, history.Planned
 		events = append(events, history.Event{Fault: &f})
 	}
-	shots, left, err := chaos.Trace(events, list)
+	shots, left, err := chaos.Trace(read(events...), list)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(left).To(Equal(1))
 	g.Expect(shots).To(HaveLen(2))
 	g.Expect(shots[0].Aims).To(Equal([]chaos.Aim{{Slot: 2}}))
 	g.Expect(shots[1].Fault).To(Equal(list[1].Fault))
+}
+
+// Of what a record lacks the plan of, nobody knows when it was due.
+func TestAReplayLeavesOutWhatHasNoPlanInTheRecord(t *testing.T) {
+	g := NewWithT(t)
+	struck := history.Fault{
+		N: 1, Op: history.Injected, Fault: "signal KILL", Victim: &history.Victim{Slot: 2, PID: 7},
+	}
+	list := []chaos.Nemesis{{Fault: faults.Signal{Name: "KILL"}}}
+	shots, left, err := chaos.Trace(read(history.Event{T: time.Second, Fault: &struck}), list)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(shots).To(BeEmpty())
+	g.Expect(left).To(BeZero())
 }

@@ -62,7 +62,7 @@ func (x *experiment) sample(ctx context.Context) (stop func()) {
 		defer close(done)
 		for {
 			began := time.Now()
-			x.look(ctx)
+			x.takeSample(ctx)
 			took := time.Since(began)
 			if wait.For(ctx, max(x.Sample-took, 10*took)) != nil {
 				return
@@ -72,9 +72,9 @@ func (x *experiment) sample(ctx context.Context) (stop func()) {
 	return func() { cancel(); <-done }
 }
 
-// look records one sample. Stages that must not pass unseen end with one, for on a loaded host the next may be long in
-// coming.
-func (x *experiment) look(ctx context.Context) {
+// takeSample records one sample. Stages that must not pass unseen end with one, for on a loaded host the next may be
+// long in coming.
+func (x *experiment) takeSample(ctx context.Context) {
 	x.sampler.mu.Lock()
 	defer x.sampler.mu.Unlock()
 	m, _ := x.sampler.sample(ctx, false) // the last look decides what is left
@@ -83,8 +83,8 @@ func (x *experiment) look(ctx context.Context) {
 	}
 }
 
-// lookBefore records what there is before the first fault.
-func (x *experiment) lookBefore(ctx context.Context) {
+// sampleBefore records what there is before the first fault.
+func (x *experiment) sampleBefore(ctx context.Context) {
 	x.sampler.mu.Lock()
 	defer x.sampler.mu.Unlock()
 	m, _ := x.sampler.sample(ctx, true)
@@ -92,12 +92,12 @@ func (x *experiment) lookBefore(ctx context.Context) {
 	x.record(history.Event{Sample: &m})
 }
 
-// lastLook records what there is once nothing changes any more: what dies is given a second to be gone, and what
+// lastSample records what there is once nothing changes any more: what dies is given a second to be gone, and what
 // replaces it to be ready. A member that has just been recycled is no reason to say that the target is not steady. So
 // many orphans as were ended already count as there. Where members are missing then, the processes that are nobody's
 // are counted once these are ready, or after that patience: on a busy host one that boots takes longer, and has not
 // been left behind.
-func (x *experiment) lastLook(ended int, patience time.Duration) {
+func (x *experiment) lastSample(ended int, patience time.Duration) {
 	for deadline, looks := time.Now().Add(time.Second), 1; ; looks++ {
 		m, err := x.sampler.sample(context.Background(), true)
 		calm := err == nil && m.Zombies+m.Orphans == 0 && m.Others <= x.sampler.others && m.Ready >= m.Want &&

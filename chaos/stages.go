@@ -109,9 +109,9 @@ func (x *experiment) stages(ctx, outer context.Context) error {
 		run  func() error
 	}{
 		{history.Warmup, func() error { x.loader.begin(false); return wait.For(ctx, x.Warmup) }},
-		{history.Steady, func() error { defer x.lookBefore(ctx); return wait.For(ctx, x.Steady) }},
+		{history.Steady, func() error { defer x.sampleBefore(ctx); return wait.For(ctx, x.Steady) }},
 		{history.Chaos, func() error { return x.strike(ctx, probeCtx) }},
-		{history.Settle, func() error { defer x.look(ctx); return x.settle(ctx) }},
+		{history.Settle, func() error { defer x.takeSample(ctx); return x.awaitRecovery(ctx) }},
 		{history.Verify, func() error {
 			if err := x.loader.drain(ctx, x.Settle); err != nil {
 				return err
@@ -289,8 +289,8 @@ func (x *experiment) countShot(s Shot, by int64) {
 	}
 }
 
-// settle waits until nothing is left to recover and it has been calm for a while, at most for Settle.
-func (x *experiment) settle(ctx context.Context) error {
+// awaitRecovery waits until nothing is left to recover and it has been calm for a while, at most for Settle.
+func (x *experiment) awaitRecovery(ctx context.Context) error {
 	deadline := time.Now().Add(x.Settle)
 	for calm := time.Now(); time.Now().Before(deadline) && time.Since(calm) < x.Steady; {
 		if !x.recovered(ctx) {
@@ -384,7 +384,7 @@ func (x *experiment) stop(early bool) {
 		patience = 0
 	}
 	x.account(early)
-	x.lastLook(0, patience)
+	x.lastSample(0, patience)
 	x.stage(history.Stop)
 	if x.Close != nil {
 		ended := 0
@@ -394,7 +394,7 @@ func (x *experiment) stop(early bool) {
 				ended = left.Processes
 			}
 		}
-		x.lastLook(ended, 0)
+		x.lastSample(ended, 0)
 	}
 	x.hearWitness()
 }

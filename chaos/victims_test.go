@@ -179,7 +179,7 @@ func TestReplay(t *testing.T) {
 		planned(3, 1, 0, "signal CONT grace 1ms", time.Second+50*time.Millisecond),
 		planned(4, 0, 1, "pause 1ms", time.Second+100*time.Millisecond),
 	}
-	shots, left, err := chaos.Trace(events, list)
+	shots, left, err := chaos.Trace(read(events...), list)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(shots).To(HaveLen(3))
 	g.Expect(left).To(BeZero())
@@ -196,12 +196,12 @@ func TestReplay(t *testing.T) {
 	g.Expect(hit).To(ConsistOf("signal WINCH grace 1ms in slot 3", "signal CONT grace 1ms in slot 2",
 		"signal CONT grace 1ms in slot 0", "pause 1ms in slot 1"))
 
-	none, _, err := chaos.Trace(nil, list)
+	none, _, err := chaos.Trace(read(), list)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(none).To(And(BeEmpty(), Not(BeNil())), "nil would stand for the seed's plan")
-	_, _, err = chaos.Trace([]history.Event{planned(1, 0, 0, "exit 3", 0)}, list)
+	_, _, err = chaos.Trace(read(planned(1, 0, 0, "exit 3", 0)), list)
 	g.Expect(err).To(MatchError(`injection 1 is "exit 3", which nemesis 0 does not do`))
-	_, _, err = chaos.Trace([]history.Event{planned(1, 7, 0, "exit 3", 0)}, list)
+	_, _, err = chaos.Trace(read(planned(1, 7, 0, "exit 3", 0)), list)
 	g.Expect(err).To(MatchError("injection 1 is of nemesis 7, and there are 2"))
 }
 

@@ -137,7 +137,7 @@ func TestAlwaysEachTaskSettlesOnceWhateverTheSchedule(t *testing.T) {
 			}
 			cancel()
 			tormentor.Wait()
-			settle(t, p)
+			quiesce(t, p)
 
 			s := p.Stats()
 			t.Logf("%d exits, %d requeued, %d lost", s.Exits, s.Requeued, lost)
@@ -167,8 +167,8 @@ func TestAlwaysEachTaskSettlesOnceWhateverTheSchedule(t *testing.T) {
 	}
 }
 
-// settle waits until the pool is whole and nothing changes any more: armed crash points have gone off.
-func settle(t *testing.T, p *pool.Pool) {
+// quiesce waits until the pool is whole and nothing changes any more: armed crash points have gone off.
+func quiesce(t *testing.T, p *pool.Pool) {
 	t.Helper()
 	for slot := range p.Size() {
 		_, err := p.ArmCrashPoint(slot, pool.CrashNone)

@@ -41,7 +41,6 @@ func (p *Pool) boot(s *slot, probe bool, failures *int) *worker {
 	killed := errors.As(err, &boot) && boot.Exit.PID != 0 && boot.Exit.fromOutside()
 	if !killed || st.alone() {
 		st.publish(Event{Kind: BootFailed, Worker: w.info(), Err: err})
-		st.warn("a worker did not come up", "worker", w.name, "err", err)
 	}
 	if s != nil && !st.up && process.Scarce(err) {
 		st.lacks = err
@@ -289,7 +288,6 @@ func (st *state) enlist(w *worker) {
 	st.ready++
 	st.countWindow(w)
 	st.publish(Event{Kind: WorkerReady, Worker: w.info()})
-	st.info("worker ready", "worker", w.name, "pid", w.proc.PID(), "slot", w.slot.index, "generation", w.gen)
 	st.feed(w, st.share(w))
 	st.closeIfFull()
 	st.lookAtNew(w)

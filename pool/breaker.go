@@ -57,8 +57,6 @@ func (st *state) fails(cause error, killed, probe bool) {
 	delay := st.jittered(policy.Delay(b.Opened()))
 	b.Trip(now.Add(delay))
 	st.publish(Event{Kind: BreakerOpened, Delay: delay, Err: cause})
-	st.warn("workers do not come up: waiting before the next start",
-		"failures", b.Failures(), "delay", delay, "cause", cause)
 	st.failIfDeserted()
 	st.notify()
 }

@@ -95,10 +95,11 @@ func (b *eventBus) remove(s *Subscription) {
 	}
 }
 
-func (b *eventBus) publish(e Event) {
-	if e.At.IsZero() {
-		e.At = time.Now()
-	}
+// publish tells the log and the subscribers, in the order of what happened.
+func (st *state) publish(e Event) {
+	e.At = time.Now()
+	st.tell(e)
+	b := &st.bus
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, s := range b.subs {

@@ -48,6 +48,19 @@ func TestTheLoggerGetsLivesAtInfoAndFailuresAtWarn(t *testing.T) {
 	g.Expect(log.String()).To(MatchRegexp(`level=INFO msg="worker exited" worker=Worker-2`))
 }
 
+func TestTheLoggerIsToldWhyWorkersDoNotComeUpAndHowLongThePoolWaits(t *testing.T) {
+	g, log := NewWithT(t), &lockedBuffer{}
+	_, err := pool.New(bound(t), pool.Config{
+		Size: 1, Initializer: slowly.With(""), Backoff: pool.Backoff{Base: time.Millisecond, Threshold: 2},
+		Logger: slog.New(slog.NewTextHandler(log, nil)),
+	})
+	g.Expect(err).To(MatchError(pool.ErrCrashLoop))
+	g.Expect(log.String()).To(And(
+		MatchRegexp(`level=WARN msg="a worker did not come up" worker=Worker-1 err="[^\n]*the database is away`),
+		MatchRegexp(`level=WARN msg="workers do not come up: waiting before the next start" failures=[1-9]\d* `+
+			`delay=\d\S*s cause="[^\n]*the database is away`)))
+}
+
 func TestALimitThatIsNoCgroupsIsLoggedWithTheCause(t *testing.T) {
 	needDataLimit(t)
 	g, log := NewWithT(t), &lockedBuffer{}

@@ -116,7 +116,6 @@ func (p *Pool) bury(w *worker, d death) Exit {
 	}
 	st.stats.countExit(exit)
 	st.publish(Event{Kind: WorkerExited, Worker: w.info(), Exit: &exit, Reason: exit.Reason})
-	st.logExit(w, exit)
 	w.board = nil
 	st.dispatch()
 	st.notify()

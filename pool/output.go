@@ -100,31 +100,40 @@ func newJournal(to *slog.Logger) spool.Spool[slog.Record] {
 	}}
 }
 
-func (p *Pool) log(level slog.Level, msg string, args []any) {
+func (p *Pool) log(at time.Time, level slog.Level, msg string, args ...any) {
 	if p.cfg.Logger == nil {
 		return
 	}
-	r := slog.NewRecord(time.Now(), level, msg, 0)
+	r := slog.NewRecord(at, level, msg, 0)
 	r.Add(args...)
 	p.journal.Add([]slog.Record{r})
 }
 
-func (p *Pool) info(msg string, args ...any) { p.log(slog.LevelInfo, msg, args) }
+// warn logs what is no event.
+func (p *Pool) warn(msg string, args ...any) { p.log(time.Now(), slog.LevelWarn, msg, args...) }
 
-func (p *Pool) warn(msg string, args ...any) { p.log(slog.LevelWarn, msg, args) }
-
-// logExit tells an exit at the level it deserves.
-func (p *Pool) logExit(w *worker, x Exit) {
-	tell := p.info
-	if x.Kind != KindClean && x.Reason != ReasonStop && x.Reason != ReasonRecycle && x.Reason != ReasonRestart {
-		tell = p.warn
+// tell logs an event, if it is one of those that Config.Logger gets.
+func (st *state) tell(e Event) {
+	switch w, x := e.Worker, e.Exit; e.Kind {
+	case WorkerReady:
+		st.log(e.At, slog.LevelInfo, "worker ready",
+			"worker", w.Name, "pid", w.PID, "slot", w.Slot, "generation", w.Generation)
+	case WorkerExited:
+		level, args := slog.LevelInfo, []any{"worker", w.Name, "pid", w.PID, "exit", x.String(), "settled", w.Tasks}
+		if x.Kind != KindClean && x.Reason != ReasonStop && x.Reason != ReasonRecycle && x.Reason != ReasonRestart {
+			level = slog.LevelWarn
+		}
+		if x.TaskID != 0 {
+			args = append(args, "task", x.TaskID)
+		}
+		if tail := lastLine(x.Stderr); tail != "" {
+			args = append(args, "tail", tail)
+		}
+		st.log(e.At, level, "worker exited", args...)
+	case BootFailed:
+		st.log(e.At, slog.LevelWarn, "a worker did not come up", "worker", w.Name, "err", e.Err)
+	case BreakerOpened:
+		st.log(e.At, slog.LevelWarn, "workers do not come up: waiting before the next start",
+			"failures", st.breaker.Failures(), "delay", e.Delay, "cause", e.Err)
 	}
-	args := []any{"worker", x.Worker, "pid", x.PID, "exit", x.String(), "settled", w.settled}
-	if x.TaskID != 0 {
-		args = append(args, "task", x.TaskID)
-	}
-	if tail := lastLine(x.Stderr); tail != "" {
-		args = append(args, "tail", tail)
-	}
-	tell("worker exited", args...)
 }

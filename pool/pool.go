@@ -226,6 +226,3 @@ func (p *Pool) ArmCrashPoint(slot int, at CrashPoint) (WorkerInfo, error) {
 	}
 	return w.info(), nil
 }
-
-// publish tells the subscribers, in the order of what happened.
-func (st *state) publish(e Event) { st.bus.publish(e) }

@@ -457,7 +457,7 @@ func TestAProbeThatDiesOfItsTaskTellsNothing(t *testing.T) {
 		_, err := poison.Result(context.Background())
 		g.Expect(err).To(BeAssignableToTypeOf(&WorkerLostError{}))
 		g.Expect(s.answers(OnSlot(0))).To(Succeed())
-		settle()
+		quiesce()
 		<-time.After(readySettle)
 		g.Expect(p.Stats()).To(And(HaveField("Ready", 2), HaveField("BreakerOpen", false)))
 		g.Expect(long.Done()).NotTo(BeClosed())
@@ -497,7 +497,7 @@ func TestBootsThatFailSlowlyFailWhatWaitsForThem(t *testing.T) {
 			for slot := range 2 {
 				killed(s.in(slot), nil)
 			}
-			settle()
+			quiesce()
 			_, err := s.task(time.Millisecond).Result(context.Background())
 			g.Expect(err).To(And(MatchError(ErrCrashLoop), MatchError(ContainSubstring("the initializer is broken"))))
 			g.Expect(p.Stats().BootFailures).To(BeEquivalentTo(5 + 2))
@@ -512,7 +512,7 @@ func TestBootsThatAreKilledFailWhatWaitsForThemAndAreToldAsWhatTheyAre(t *testin
 		for slot := range 2 {
 			killed(s.in(slot), nil)
 		}
-		settle()
+		quiesce()
 		_, err := s.task(time.Millisecond).Result(context.Background())
 		var loop *CrashLoopError
 		g.Expect(errors.As(err, &loop)).To(BeTrue(), "%v", err)

@@ -72,29 +72,29 @@ func (s *simulation) in(slot int) *simProcess {
 	return s.pool.st.slots[slot].worker.proc.(*simProcess)
 }
 
-// settle lets everything that is under way come to rest.
-func settle() {
+// quiesce lets everything that is under way come to rest.
+func quiesce() {
 	<-time.After(10 * time.Millisecond)
 	synctest.Wait()
 }
 
 func TestASpareThatSaysGoodbyeIsNotCountedAndNotAdopted(t *testing.T) {
 	staged(t, Config{Size: 2, Spares: 1, StopGrace: time.Second}, func(g *WithT, s *simulation, p *Pool) {
-		settle()
+		quiesce()
 		s.in(-1).terminate()
-		settle()
+		quiesce()
 		g.Expect(p.Stats()).To(And(HaveField("Ready", 2), HaveField("Spares", 1)))
 	})
 }
 
 func TestASpareThatCannotBeReapedIsGivenUp(t *testing.T) {
 	staged(t, Config{Size: 1, Spares: 1}, func(g *WithT, s *simulation, p *Pool) {
-		settle()
+		quiesce()
 		w := s.in(-1)
 		w.unreapable = true
 		w.hangUpOnParent()
 		<-time.After(time.Second + quarantineWait)
-		settle()
+		quiesce()
 		g.Expect(p.Stats().Spares).To(Equal(1))
 		g.Expect(s.in(-1)).NotTo(Equal(w))
 	})
@@ -139,7 +139,7 @@ func TestTheFirstTaskOfAWorkerHasItsTime(t *testing.T) {
 func TestAPinnedTaskDoesNotOutliveItsSlot(t *testing.T) {
 	staged(t, Config{Size: 2}, func(g *WithT, s *simulation, p *Pool) {
 		f := s.task(time.Second, OnSlot(1))
-		settle()
+		quiesce()
 		w := s.in(1)
 		g.Expect(p.Resize(1)).To(Succeed())
 		killed(w, nil)
@@ -174,7 +174,7 @@ func TestACancelledTaskThatHasReturnedDoesNotCostTheNextOne(t *testing.T) {
 func TestAWorkerThatDiesWhileItRetiresIsReportedAsWhatItWas(t *testing.T) {
 	staged(t, Config{Size: 2}, func(g *WithT, s *simulation, p *Pool) {
 		f := s.task(time.Second, OnSlot(1), WithDelivery(AtMostOnce))
-		settle()
+		quiesce()
 		w := s.in(1)
 		g.Expect(p.Resize(1)).To(Succeed())
 		w.die(process.Status{Code: 42})
@@ -203,7 +203,7 @@ func TestTheBreakerClosesThatAWorkerOpensWhoseSlotIsGone(t *testing.T) {
 		w.pause() // before it can heed what it is told
 		g.Expect(p.Resize(1)).To(Succeed())
 		w.die(process.Status{Code: 42})
-		settle()
+		quiesce()
 		g.Expect(p.Stats()).To(And(HaveField("BootFailures", BeEquivalentTo(1)), HaveField("BreakerOpen", false),
 			HaveField("Ready", 1)))
 	})
@@ -231,7 +231,7 @@ func TestADeadWorkerDidNotEndBecauseItWasToldToAfterwards(t *testing.T) {
 		w := s.in(0)
 		w.slowOutput = time.Second
 		w.die(process.Status{})
-		settle()
+		quiesce()
 		g.Expect(p.Restart(context.Background())).To(Succeed())
 		g.Expect(p.Workers()[0].LastExit.Reason).To(Equal(ReasonNone))
 	})
@@ -286,7 +286,7 @@ func TestRestartWhileSlotsComeAndGo(t *testing.T) {
 		})
 		g.Expect(p.Restart(context.Background())).To(Succeed())
 		resizing.Wait()
-		settle()
+		quiesce()
 		g.Expect(p.Stats().Ready).To(Equal(3))
 	})
 }
@@ -322,7 +322,7 @@ func (s *simulation) calls(g *WithT, ctx context.Context) <-chan error {
 		_, err := simWork.Call(ctx, s.pool, s.argument(&simTask{work: time.Microsecond}))
 		outcome <- err
 	}()
-	settle()
+	quiesce()
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
 	w := s.pool.st.slots[0].worker
@@ -339,7 +339,7 @@ func TestACancelledCallerWhoReadsIsWoken(t *testing.T) {
 		s.task(time.Millisecond) // takes that task's place, and is written before its caller is told
 		s.in(0).lazy = true
 		cancel()
-		settle()
+		quiesce()
 		g.Expect(outcome).To(Receive(MatchError(context.Canceled)))
 	})
 }
@@ -351,7 +351,7 @@ func TestACallerWhoReadsFromAStoppedWorkerIsWokenWhenAnotherHasAnswered(t *testi
 		p.mu.Lock()
 		p.st.retire(p.st.slots[0].worker, ReasonRecycle)
 		p.st.unlock()
-		settle()
+		quiesce()
 		g.Expect(outcome).To(Receive(BeNil()))
 	})
 }

@@ -654,8 +654,8 @@ func checkQuarantine(s *simulation, violated func(string, ...any)) {
 	}
 }
 
-// lookForStranded looks now and then until nothing fails any more.
-func (s *simulation) lookForStranded() {
+// watchForStranded looks now and then until nothing fails any more.
+func (s *simulation) watchForStranded() {
 	for s.untilHealed() > 0 {
 		<-time.After(s.plan.heal / 16)
 		if w := s.stranded(); w != "" {

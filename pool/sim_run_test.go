@@ -53,7 +53,7 @@ func (s *simulation) run() {
 	}
 	owners.Go(s.administer)
 	owners.Go(s.strikeFromOutside)
-	owners.Go(s.lookForStranded)
+	owners.Go(s.watchForStranded)
 	s.end(&clients, &owners)
 	s.afterwards()
 	events.Wait()

@@ -123,7 +123,7 @@ func (c *simClock) watch(hung func()) (stop func()) {
 				return
 			case <-turn.C:
 			}
-			if w.look(c.beats.Load(), usedCPU()) {
+			if w.stalled(c.beats.Load(), usedCPU()) {
 				hung()
 				return
 			}
@@ -139,8 +139,8 @@ type simWatchdog struct {
 	turns int
 }
 
-// look tells whether the clock has stood still for too long.
-func (w *simWatchdog) look(beats int64, cpu time.Duration) bool {
+// stalled tells whether the clock has stood still for too long.
+func (w *simWatchdog) stalled(beats int64, cpu time.Duration) bool {
 	if w.turns == 0 || beats != w.beats {
 		*w = simWatchdog{beats: beats, cpu: cpu}
 	}
@@ -169,15 +169,15 @@ func TestTheWatchdogTellsAHangFromABusyMachine(t *testing.T) {
 	var w simWatchdog
 	cpus := time.Duration(runtime.GOMAXPROCS(0))
 	for n := range int64(10_000) {
-		g.Expect(w.look(n, time.Duration(n)*simStillCPU*cpus/2)).To(BeFalse(), "it moves, however slowly")
+		g.Expect(w.stalled(n, time.Duration(n)*simStillCPU*cpus/2)).To(BeFalse(), "it moves, however slowly")
 	}
 	w = simWatchdog{}
 	for range simStillTurns {
-		g.Expect(w.look(7, time.Second)).To(BeFalse(), "the machine may be busy")
+		g.Expect(w.stalled(7, time.Second)).To(BeFalse(), "the machine may be busy")
 	}
-	g.Expect(w.look(7, time.Second)).To(BeTrue(), "nobody runs, and nobody is woken")
+	g.Expect(w.stalled(7, time.Second)).To(BeTrue(), "nobody runs, and nobody is woken")
 	w = simWatchdog{}
-	g.Expect(w.look(7, time.Second)).To(BeFalse())
-	g.Expect(w.look(7, time.Second+simStillCPU*cpus)).To(BeFalse())
-	g.Expect(w.look(7, 2*time.Second+simStillCPU*cpus)).To(BeTrue(), "somebody spins")
+	g.Expect(w.stalled(7, time.Second)).To(BeFalse())
+	g.Expect(w.stalled(7, time.Second+simStillCPU*cpus)).To(BeFalse())
+	g.Expect(w.stalled(7, 2*time.Second+simStillCPU*cpus)).To(BeTrue(), "somebody spins")
 }

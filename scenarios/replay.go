@@ -6,6 +6,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/chaos/ledger"
 )
 
 // Replay is a run as its history has it: with its Seed and Shots as RunOptions, the same faults strike the same ranks
@@ -25,7 +26,24 @@ func ReadReplay(path string, opts Options) (*Replay, error) {
 		return nil, err
 	}
 	defer in.Close()
-	switch h := in.Header; {
+	l := ledger.New(in.Header)
+	l.Forget = true
+	for e, err := range in.Events() {
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		l.Add(in.Line(), &e)
+	}
+	if in.Truncated() {
+		return nil, fmt.Errorf("%s: line %d: %w: its run did not come to an end, nor may its trace",
+			path, in.Line(), history.ErrCutShort)
+	}
+	return ReplayOf(path, l, opts)
+}
+
+// ReplayOf is ReadReplay of a whole history, at path, that was read into a ledger.
+func ReplayOf(path string, l *ledger.Ledger, opts Options) (*Replay, error) {
+	switch h := l.Header; {
 	case h.Source == "":
 		return nil, fmt.Errorf("%s was not made from a scenario file: there is nothing to run again", path)
 	case h.OwnTarget && !opts.OwnTarget:
@@ -33,31 +51,18 @@ func ReadReplay(path string, opts Options) (*Replay, error) {
 			"again with: RESPAWN_REPLAY=%s %s",
 			path, Quoted(path), cmp.Or(h.Command, "go test"))
 	}
-	r := &Replay{Seed: in.Header.Seed}
-	if r.Scenario, err = Parse(path+" (its scenario)", []byte(in.Header.Source), opts); err != nil {
+	s, err := Parse(path+" (its scenario)", []byte(l.Header.Source), opts)
+	if err != nil {
 		return nil, err
 	}
-	var trace []history.Event
-	for e, err := range in.Events() {
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		if e.Stage != nil || e.Fault != nil {
-			trace = append(trace, e)
-		}
-	}
-	if in.Truncated() {
-		return nil, fmt.Errorf("%s: line %d: %w: its run did not come to an end, nor may its trace",
-			path, in.Line(), history.ErrCutShort)
-	}
-	if r.Shots, r.Left, err = chaos.Trace(trace, r.Scenario.engine()); err != nil {
-		return nil, err
-	}
+	shots, left, err := chaos.Trace(l, s.engine())
 	switch {
-	case len(r.Shots) == 0 && r.Left > 0:
+	case err != nil:
+		return nil, err
+	case len(shots) == 0 && left > 0:
 		return nil, fmt.Errorf("%s has no planned fault that found a victim: there is nothing to inject again", path)
-	case len(r.Shots) == 0:
+	case len(shots) == 0:
 		return nil, fmt.Errorf("%s has no planned fault: there is nothing to inject again", path)
 	}
-	return r, nil
+	return &Replay{Scenario: s, Seed: l.Header.Seed, Shots: shots, Left: left}, nil
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/respawn-go/respawn/chaos/history"
 )
 
-// look is a look at a host of two CPUs that lasted so long and ends now. Others took so much of the CPU time, the run a
+// host is a look at a host of two CPUs that lasted so long and ends now. Others took so much of the CPU time, the run a
 // tenth.
-func (s *story) look(over time.Duration, others float64, change ...func(*history.Host)) *story {
+func (s *story) host(over time.Duration, others float64, change ...func(*history.Host)) *story {
 	all := 2 * over
 	share := func(of float64) time.Duration { return time.Duration(of * float64(all)) }
 	h := history.Host{
@@ -26,9 +26,9 @@ func (s *story) look(over time.Duration, others float64, change ...func(*history
 }
 
 // busy is a look at a host that others take up.
-func (s *story) busy(over time.Duration) *story { return s.look(over, 0.9) }
+func (s *story) busy(over time.Duration) *story { return s.host(over, 0.9) }
 
-func (s *story) idle(over time.Duration) *story { return s.look(over, 0) }
+func (s *story) idle(over time.Duration) *story { return s.host(over, 0) }
 
 const second = time.Second
 
@@ -212,7 +212,7 @@ func TestWhenAHostIsStarved(t *testing.T) {
 			if c.change == nil {
 				c.change = func(*history.Host) {}
 			}
-			m := s.look(second, c.others, c.change).verify(4).stop().end().judge().Metrics
+			m := s.host(second, c.others, c.change).verify(4).stop().end().judge().Metrics
 			NewWithT(t).Expect(m["host.starved"] > 0).To(Equal(c.starved))
 		})
 	}
@@ -222,7 +222,7 @@ func TestFiguresOfTheHost(t *testing.T) {
 	g := NewWithT(t)
 	s := calm().kill(0)
 	s.h.Floors = map[string]float64{"spawn": 0.004}
-	s.wait(second).look(second, 0.5, func(h *history.Host) {
+	s.wait(second).host(second, 0.5, func(h *history.Host) {
 		h.Stolen, h.Pressure = 200*tick, 250*tick
 		h.Limit = &history.CPULimit{CPUs: 3, Periods: 10, Throttled: 4}
 	})

@@ -21,6 +21,6 @@ func newState(h history.Header) *state {
 // add takes the next event.
 func (s *state) add(line int, e *history.Event) {
 	if looked := s.Ledger.Add(line, e); looked {
-		s.look()
+		s.evaluateAll()
 	}
 }

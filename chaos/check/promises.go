@@ -48,7 +48,7 @@ var promises = []struct {
 
 // The target recovers in the time that it is given: settle.time is at most settle, where the record says how long that
 // is.
-func (v *verdict) settle() {
+func (v *verdict) judgeSettleTime() {
 	limit := v.s.Header.Settle
 	if limit == 0 || v.s.Injections.EndedParent(v.s.Now) {
 		return

@@ -23,7 +23,7 @@ func (v *verdict) promises() {
 		}
 		v.judge(history.Rule{Group: "promise", Text: p.metric + " == 0", Metric: p.metric, Op: "=="}, breach)
 	}
-	v.settle()
+	v.judgeSettleTime()
 }
 
 // group judges the rules of expect, or those of require beside the number of confirmed injections.

@@ -46,17 +46,17 @@ func (w *watch) init(rules []history.Rule) {
 	}
 }
 
-// look is called after each sample.
-func (s *state) look() {
+// evaluateAll is called after each sample.
+func (s *state) evaluateAll() {
 	w := &s.watch
 	for i := range w.expect {
 		if w.expect[i].rule.For > 0 {
-			w.expect[i].look(s)
+			w.expect[i].holdsNow(s)
 		}
 	}
 	if s.Stage == ledger.Chaos || s.Stage == ledger.Settle {
 		for i := range w.abort {
-			if w.abort[i].look(s) && w.tripped == nil {
+			if w.abort[i].holdsNow(s) && w.tripped == nil {
 				t := w.abort[i].last
 				t.OK = false
 				w.tripped = &trip{t, s.Line}
@@ -64,7 +64,7 @@ func (s *state) look() {
 		}
 	}
 	if side := sideOf(s.Stage); side >= 0 && len(w.steady) > 0 {
-		s.lookSteady(side)
+		s.evaluateSteady(side)
 	}
 }
 
@@ -80,12 +80,12 @@ func sideOf(st ledger.Stage) int {
 	return -1
 }
 
-func (s *state) lookSteady(side int) {
+func (s *state) evaluateSteady(side int) {
 	w := &s.watch
 	all := true
 	shown := make([]Threshold, len(w.steady))
 	for i := range w.steady {
-		all = w.steady[i].look(s) && all
+		all = w.steady[i].holdsNow(s) && all
 		shown[i] = w.steady[i].last
 		shown[i].When = [...]string{"before", "after"}[side]
 	}
@@ -102,8 +102,8 @@ func (s *state) lookSteady(side int) {
 	w.reached[side] = w.reached[side] || all
 }
 
-// look evaluates the rule at this moment.
-func (w *watched) look(s *state) bool {
+// holdsNow evaluates the rule at this moment.
+func (w *watched) holdsNow(s *state) bool {
 	w.last = s.evaluate(w.rule, true)
 	abort := w.rule.Group == "abort"
 	if calm, ok := s.calmly(w.rule, w.last); ok && abort {

@@ -37,6 +37,7 @@ type Injection struct {
 	Lines      []int           // all that tell of it
 	Text       string          // the fault in its one-line form
 	Victim     *history.Victim // nil: the whole target
+	Planned    bool            // a record tells of its plan
 	Due        time.Duration   // when the plan wanted it
 	First      time.Duration   // of its first record
 	Began      time.Duration   // of its injected record
@@ -79,6 +80,7 @@ func (s *Ledger) fault(e *history.Fault) {
 	}
 	switch e.Op {
 	case history.Planned:
+		i.Planned = true
 		f.Planned++
 	case history.Injected:
 		i.Injected, i.Began, i.ends, i.closes, i.leads, i.marker = true, s.Now, e.Ends, e.Closes, e.Leads, e.Marker

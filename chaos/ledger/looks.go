@@ -60,8 +60,8 @@ func (s *Ledger) sample(e *history.Sample) {
 	}
 	l.Last, l.LastLine = *e, s.Line
 	l.N++
-	s.Whole.look(e.Want, ReadyIn(e), s)
-	s.Slots.look(e.Want)
+	s.Whole.sample(e.Want, ReadyIn(e), s)
+	s.Slots.giveUp(e.Want)
 	s.Settling.Before, s.Settling.Looked = s.Settling.Looked, s.Now
 }
 

@@ -38,23 +38,23 @@ func (l *Slots) started(slot, pid int) { l.homes[pid] = slot }
 func (l *Slots) ready(slot, pid int, at time.Duration) {
 	l.since[pid] = at
 	l.rises[slot] = append(l.rises[slot], Answer{pid, at})
-	l.settle(slot, true)
+	l.takeRecovered(slot, true)
 }
 
 func (l *Slots) answered(slot, pid int, at time.Duration, events bool) {
 	l.answers[slot] = append(l.answers[slot], Answer{pid, at})
-	l.settle(slot, events)
+	l.takeRecovered(slot, events)
 }
 
 func (l *Slots) died(d *Death, events bool) {
 	l.Deaths = append(l.Deaths, d)
 	l.Pending[d.Slot] = append(l.Pending[d.Slot], d)
-	l.settle(d.Slot, events)
+	l.takeRecovered(d.Slot, events)
 }
 
-// settle takes the deaths of the slot that are recovered from. The answer, and the next ones, may come before the death
-// is confirmed. A target that tells its events must have said that the process that answered is ready.
-func (l *Slots) settle(slot int, events bool) {
+// takeRecovered takes the deaths of the slot that are recovered from. The answer, and the next ones, may come before
+// the death is confirmed. A target that tells its events must have said that the process that answered is ready.
+func (l *Slots) takeRecovered(slot int, events bool) {
 	left := l.Pending[slot][:0]
 	for _, d := range l.Pending[slot] {
 		if pid, back, ok := l.back(d, events); ok {
@@ -108,8 +108,8 @@ func from(list []Answer, at time.Duration) []Answer {
 	return list[i:]
 }
 
-// look forgets the deaths of slots that are not wanted any more.
-func (l *Slots) look(want int) {
+// giveUp forgets the deaths of slots that are not wanted any more.
+func (l *Slots) giveUp(want int) {
 	for slot := range l.Pending {
 		if slot >= want {
 			for _, d := range l.Pending[slot] {

@@ -114,9 +114,9 @@ func (w *Whole) fallen(slot, pid int, at time.Duration, line int) {
 	}
 }
 
-// look takes what a sample says: how many members there should be, and, of a target that does not tell events, whether
-// they are.
-func (w *Whole) look(want, have int, s *Ledger) {
+// sample takes in what a sample says: how many members there should be, and, of a target that does not tell events,
+// whether they are.
+func (w *Whole) sample(want, have int, s *Ledger) {
 	if want != w.Want && (w.looked || w.Want > 0) && len(s.Injections.Broad) == 0 {
 		s.malformed("the target was to have %d members and then %d, though no fault was aimed at it as a whole",
 			w.Want, want)

@@ -44,8 +44,8 @@ var arrows = []arrow{
 		"what a user's tests need beside the pool, and no more",
 	},
 	{"chaos", []string{
-		"chaos/history", "chaos/witness", "internal/cgroup", "internal/monotonic", "internal/procfs", "internal/wait",
-		"internal/pidfd", "internal/reexec", "internal/stack",
+		"chaos/history", "chaos/ledger", "chaos/witness", "internal/cgroup", "internal/monotonic", "internal/procfs",
+		"internal/wait", "internal/pidfd", "internal/reexec", "internal/stack",
 	}, []string{sys}, "the engine knows a pool only as chaos.Target: anything else can be one too"},
 	{"chaos/faults", []string{
 		"chaos", "chaos/history", "internal/cgroup", "internal/pidfd", "internal/procfs", "internal/reexec",
@@ -189,7 +189,9 @@ var arrows = []arrow{
 	{"pool/poollog", []string{"pool"}, []string{sys, cborCodec, float16}, "likewise, and it brings nothing along"},
 	{
 		"scenarios/shrink",
-		[]string{"scenarios", "reports", "chaos/history", "chaos/check", "internal/ddmin", "internal/units"},
+		[]string{
+			"scenarios", "reports", "chaos/history", "chaos/ledger", "chaos/check", "internal/ddmin", "internal/units",
+		},
 		[]string{"*"},
 		"it reads a run that failed, and runs smaller ones",
 	},

@@ -203,19 +203,19 @@ func (s *source) readFunc(d *ast.FuncDecl) {
 			if call, ok := statement.(*ast.ExprStmt); ok && s.isCall(call.X, poolPath, "Main") {
 				before := &ast.BlockStmt{List: d.Body.List[:i]}
 				s.runInWorkers = append(s.runInWorkers, before)
-				s.look(before, d.Name.Name)
-				s.look(&ast.BlockStmt{List: d.Body.List[i:]}, d.Name.Name)
+				s.inspect(before, d.Name.Name)
+				s.inspect(&ast.BlockStmt{List: d.Body.List[i:]}, d.Name.Name)
 				return
 			}
 		}
 	}
-	s.look(d.Body, d.Name.Name)
+	s.inspect(d.Body, d.Name.Name)
 }
 
 func (s *source) readVar(v *ast.ValueSpec) {
 	for _, value := range v.Values {
 		s.runInWorkers = append(s.runInWorkers, value)
-		s.look(value, v.Names[0].Name)
+		s.inspect(value, v.Names[0].Name)
 	}
 	for i, name := range v.Names {
 		if len(v.Values) == len(v.Names) {
@@ -224,8 +224,8 @@ func (s *source) readVar(v *ast.ValueSpec) {
 	}
 }
 
-// look notes the handlers and the assignments in a function.
-func (s *source) look(body ast.Node, name string) {
+// inspect notes the handlers and the assignments in a function.
+func (s *source) inspect(body ast.Node, name string) {
 	note := func(target ast.Expr, at ast.Node, flag bool) {
 		if v := s.variable(target); v != nil {
 			s.writes[v] = append(s.writes[v], write{at, body, name, flag})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/chaos/ledger"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/scenarios"
 )
@@ -48,7 +49,7 @@ func Load(path string, opts scenarios.Options) (*Runs, Candidate, int, error) {
 		return nil, Candidate{}, 0, fmt.Errorf("%s: %s: there is no failure of the target to shrink: %s",
 			path, r.Verdict, r.Cause)
 	}
-	replay, err := scenarios.ReadReplay(path, opts)
+	replay, err := scenarios.ReplayOf(path, r.Ledger, opts)
 	if err != nil {
 		return nil, Candidate{}, 0, err
 	}
@@ -64,12 +65,13 @@ func Load(path string, opts scenarios.Options) (*Runs, Candidate, int, error) {
 		start.Concurrency, start.Count, start.Rate = int(l.Concurrency), int(l.Count), int(l.Rate)
 	}
 	want := r.Findings[first]
-	recent, err := before(path, want.Event, strikes)
+	recent, err := before(path, want.Event, strikes, r.Ledger.Began[ledger.Chaos])
 	return &Runs{Scenario: s, Seed: replay.Seed, Want: want, NoExec: opts.NoExec}, start, recent, err
 }
 
-// before counts the strikes that came before what a line of the history tells; 0 when no line does.
-func before(path string, line int, strikes []scenarios.Strike) (int, error) {
+// before counts the strikes that came before what a line of the history tells; 0 when no line does. They are told from
+// the time at which the faults began.
+func before(path string, line int, strikes []scenarios.Strike, began time.Duration) (int, error) {
 	if line <= 1 {
 		return 0, nil
 	}
@@ -78,19 +80,13 @@ func before(path string, line int, strikes []scenarios.Strike) (int, error) {
 		return 0, err
 	}
 	defer in.Close()
-	var began time.Duration
-	n := 1
 	for e, err := range in.Events() {
 		if err != nil {
 			return 0, err
 		}
-		if e.Stage != nil && e.Stage.Name == history.Chaos {
-			began = e.T
-		}
-		if n++; n == line {
-			at := e.T - began
-			return len(slices.DeleteFunc(slices.Clone(strikes), func(s scenarios.Strike) bool { return s.At > at })),
-				nil
+		if in.Line() == line {
+			late := func(s scenarios.Strike) bool { return s.At > e.T-began }
+			return len(slices.DeleteFunc(slices.Clone(strikes), late)), nil
 		}
 	}
 	return 0, nil
