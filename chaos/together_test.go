@@ -95,6 +95,7 @@ func (p *packing) Do(ctx context.Context, task chaos.Task) chaos.Settled {
 
 // Members that run several tasks at a time are asked with as many as they can run: fewer need not reach all of them.
 func TestMembersThatRunSeveralTasksAreAllAskedAtOnce(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	p := &packing{procs: sleepers(t, 3), running: make([]int, 3)}
 	p.room.L = &p.mu

@@ -135,6 +135,7 @@ func TestSlowBootsAreNeverMoreThanTheSize(t *testing.T) {
 }
 
 func TestAWorkerThatIsNotReadyInTimeIsAClearErrorAndLeavesNothing(t *testing.T) {
+	takes.Seconds(t)
 	g, path := NewWithT(t), fault(t)
 	create(t, path)
 	defer os.Remove(path)

@@ -481,6 +481,7 @@ func (lyingCodec) Append(dst []byte, _ any) ([]byte, error) {
 func (lyingCodec) Decode([]byte, any) error { return errors.New("gibberish") }
 
 func TestLargePayloadsArriveWhole(t *testing.T) {
+	takes.Seconds(t)
 	g, p := NewWithT(t), start(t, pool.Config{Size: 2})
 	for _, n := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 1 << 20, fewer(100, 20) << 20} {
 		b := bytes.Repeat([]byte{byte(n), 3, 5, 7}, n/4+1)[:n]

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/respawn-go/respawn/internal/takes"
 )
 
 var (
@@ -23,6 +25,7 @@ func spinFor(d time.Duration) (n int) {
 // A caller reads directly. While the large result that came behind its own is copied, somebody else ends a critical
 // section, and so is the one to announce it; but loses its processor before that.
 func TestACallerWhoReadsHearsOfAnAnswerThatSomebodyElseAnnounces(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	p, err := New(t.Context(), Config{Size: 1})
 	g.Expect(err).NotTo(HaveOccurred())

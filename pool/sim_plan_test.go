@@ -14,6 +14,7 @@ import (
 
 	"github.com/respawn-go/respawn/internal/ddmin"
 	"github.com/respawn-go/respawn/internal/process"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/internal/wire"
 
 	. "github.com/onsi/gomega"
@@ -459,6 +460,7 @@ func promiseOf(violation string) string {
 
 // A mutant's failing plan comes down to a handful of its parts, and those break the same promise.
 func TestAFailingPlanShrinks(t *testing.T) {
+	takes.Seconds(t)
 	for _, m := range []mutant{mutantNone + 1, mutantNone + 2} {
 		t.Run(m.String(), func(t *testing.T) {
 			g := NewWithT(t)

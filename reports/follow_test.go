@@ -10,6 +10,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos/check"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/reports"
 	"github.com/respawn-go/respawn/reports/storm"
 )
@@ -17,6 +18,7 @@ import (
 // A run is followed while its file grows, by pieces that end anywhere: nothing is said of it that its end takes back,
 // no event is read twice, and a task on its way is no task that never settles.
 func TestARunThatGoesOnIsReportedByNow(t *testing.T) {
+	takes.Seconds(t)
 	for _, name := range recordedNames(t) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/respawn-go/respawn/internal/procfs"
 	"github.com/respawn-go/respawn/internal/reexec"
+	"github.com/respawn-go/respawn/internal/takes"
 )
 
 func TestMain(m *testing.M) {
@@ -24,6 +25,7 @@ func TestMain(m *testing.M) {
 // Whoever stops a process after Continue may be killed at once. A guardian that is stopped itself has read nothing yet,
 // and is replaced.
 func TestContinueReturnsOnceTheGuardianHoldsTheProcess(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	sleep := exec.Command("sleep", "600")
 	g.Expect(sleep.Start()).To(Succeed())

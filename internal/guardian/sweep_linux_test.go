@@ -14,6 +14,7 @@ import (
 	"github.com/respawn-go/respawn/internal/pidfd"
 	"github.com/respawn-go/respawn/internal/procfs"
 	"github.com/respawn-go/respawn/internal/reexec"
+	"github.com/respawn-go/respawn/internal/takes"
 )
 
 // zeros is a reader of nothing else.
@@ -23,6 +24,7 @@ func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
 // A process that is killed has no environment any more while it gives back its memory, and is there all the same.
 func TestASweepIsOverWhenWhatItKilledHasEnded(t *testing.T) {
+	takes.Seconds(t)
 	g, id, size := NewWithT(t), rand.Text()[:16], int64(300<<20)
 	hoarder := exec.CommandContext(t.Context(), "tail", "-c", "300M") // of a pipe it keeps as much in memory
 	hoarder.Env = []string{reexec.Entry(id)}
@@ -50,6 +52,7 @@ time.sleep(600)
 `
 
 func TestAGroupLivesAsLongAsAThreadOfAMember(t *testing.T) {
+	takes.Seconds(t)
 	if _, err := exec.LookPath("python3"); err != nil {
 		t.Skip("needs python3")
 	}

@@ -17,6 +17,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -215,6 +216,7 @@ func TestARecordThatIsTooLargeKeepsItsBeginning(t *testing.T) {
 // A worker that floods, with no end of a line or with nothing but ends, costs its own time: the pool goes on, no record
 // is larger than a piece of a line, and what it logs afterwards arrives.
 func TestAFloodIsBounded(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	var most, bytes int
 	var last string

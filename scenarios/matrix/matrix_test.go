@@ -124,6 +124,7 @@ func TestAScenarioThatATargetCannotRunIsACell(t *testing.T) {
 
 // A driver of the caller's own is a row like the others; what it cannot tell is a cell that says so.
 func TestADriverOfOnesOwnIsARow(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	script := filepath.Join(t.TempDir(), "own.sh")
 	g.Expect(os.WriteFile(script, []byte(`
@@ -154,6 +155,7 @@ done
 
 // A pool that is not installed is a row that says how to get it, and the other rows are measured all the same.
 func TestAMissingPoolIsARow(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	t.Setenv("PATH", t.TempDir()) // no node
 	m, err := matrix.Run(t.Context(),

@@ -15,6 +15,7 @@ import (
 
 	"github.com/respawn-go/respawn/chaos"
 	"github.com/respawn-go/respawn/chaos/history"
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/scenarios/targets/calls"
 )
 
@@ -134,6 +135,7 @@ func TestABrokenConnectionIsALostTaskAndOneRequest(t *testing.T) {
 }
 
 func TestAnAnswerThatDoesNotComeOrEndHangs(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	release := make(chan struct{})
 	url, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {

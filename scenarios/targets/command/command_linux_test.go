@@ -197,6 +197,7 @@ func TestAVersionIsAskedForAndLeavesNothing(t *testing.T) {
 // What is still asked for the version when its time is up is ended with all that it has started, and passes for no
 // member.
 func TestAVersionThatTakesTooLongLeavesNothing(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	t.Cleanup(command.AskVersionsFor(200 * time.Millisecond))
 	c, err := start(t, command.Settings{

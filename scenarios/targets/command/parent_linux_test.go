@@ -58,6 +58,7 @@ func TestWhoLivesOnIsToldAndWhetherANewOneStartsTwins(t *testing.T) {
 
 // With the tree nobody is left, and the new one is alone.
 func TestTheWholeTreeIsStruck(t *testing.T) {
+	takes.Seconds(t)
 	t.Parallel()
 	g := NewWithT(t)
 	e := strike(t, supervised(), "{supervisor: {tree: true}}", "").Faults[0].Receipt.Evidence

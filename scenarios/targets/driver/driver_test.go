@@ -132,6 +132,7 @@ func TestCloseSettlesWhatNeverWouldBe(t *testing.T) {
 
 // A driver that stops reading fills its pipe: the harness gives up on it instead of waiting.
 func TestADriverThatDoesNotReadIsEnded(t *testing.T) {
+	takes.Seconds(t)
 	g := NewWithT(t)
 	c := command(t, "good")
 	c.Size, c.Timeouts.Read = 2, time.Second
