@@ -62,6 +62,9 @@ func TestMaxAgeRecyclesAnIdleWorkerAndABusyOneAfterItsTask(t *testing.T) {
 	g, p := NewWithT(t), start(t, pool.Config{Size: 2, MaxAge: 300 * time.Millisecond})
 	before, gate := pids(p), closedGate(t)
 	f := gated.Submit(bound(t), via(p), gate, pool.OnSlot(0))
+	g.Eventually(func() pool.Phase { return p.Workers()[0].Phase }).WithTimeout(patience).
+		Should(Equal(pool.PhaseRunning))
+	before[0] = pids(p)[0] // on a busy host the first may have come of age before it had the task
 	g.Eventually(func() int { return pids(p)[1] }).WithTimeout(patience).ShouldNot(Or(BeZero(), Equal(before[1])))
 	g.Eventually(func() pool.State { return p.Workers()[0].State }).WithTimeout(patience).Should(Equal(pool.Retiring))
 	open(t, gate)
