@@ -77,35 +77,47 @@ func inEachLanguage(t *testing.T, test func(t *testing.T, cfg pool.Config)) {
 func briefInEachLanguage(t *testing.T, test func(t *testing.T, cfg pool.Config)) {
 	beside(t)
 	for i, l := range languages {
-		program, err := l.program()
-		if err == nil && !takes.Every() && i != languageOf(t) {
-			continue
+		if _, err := l.program(); err != nil || takes.Every() || i == languageOf(t) {
+			inLanguage(t, i, test)
 		}
-		t.Run(l.name, func(t *testing.T) {
-			if err != nil {
-				t.Skipf("there is no %s here: %v", l.name, err)
-			}
-			script, err := filepath.Abs(filepath.Join("testdata", l.script))
-			NewWithT(t).Expect(err).NotTo(HaveOccurred())
-			sdk, err := filepath.Abs("../workers/python")
-			NewWithT(t).Expect(err).NotTo(HaveOccurred())
-			test(t, pool.Config{Size: 2, Command: []string{program, script}, Env: []string{
-				"PYTHONPATH=" + sdk, "PYTHONDONTWRITEBYTECODE=1", "NODE_OPTIONS=--max-old-space-size=128",
-			}})
-		})
 	}
+}
+
+// inPython is for what no other SDK does: inEachLanguage would leave it out where the test has another language.
+func inPython(t *testing.T, test func(t *testing.T, cfg pool.Config)) {
+	takes.Seconds(t)
+	beside(t)
+	inLanguage(t, 0, test)
+}
+
+func inLanguage(t *testing.T, i int, test func(t *testing.T, cfg pool.Config)) {
+	l := languages[i]
+	t.Run(l.name, func(t *testing.T) {
+		program, err := l.program()
+		if err != nil {
+			t.Skipf("there is no %s here: %v", l.name, err)
+		}
+		script, err := filepath.Abs(filepath.Join("testdata", l.script))
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		sdk, err := filepath.Abs("../workers/python")
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		test(t, pool.Config{Size: 2, Command: []string{program, script}, Env: []string{
+			"PYTHONPATH=" + sdk, "PYTHONDONTWRITEBYTECODE=1", "NODE_OPTIONS=--max-old-space-size=128",
+		}})
+	})
 }
 
 // languageOf is the test's own language, by its name; another one where this host lacks it.
 func languageOf(t *testing.T) int {
-	i := int(crc32.ChecksumIEEE([]byte(t.Name()))) % len(languages)
+	n := uint32(len(languages))
+	i := crc32.ChecksumIEEE([]byte(t.Name())) % n
 	for range languages {
 		if _, err := languages[i].program(); err == nil {
 			break
 		}
-		i = (i + 1) % len(languages)
+		i = (i + 1) % n
 	}
-	return i
+	return int(i)
 }
 
 func TestTasksRunInWorkersOfAnotherLanguage(t *testing.T) {
@@ -507,10 +519,7 @@ func TestACommandThatIsNoWorkerIsOneClearErrorOfNew(t *testing.T) {
 }
 
 func TestAForkedChildThatReturnsIsNoSecondWorker(t *testing.T) {
-	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
-		if !strings.Contains(cfg.Command[1], ".py") {
-			t.Skip("this language does not fork")
-		}
+	inPython(t, func(t *testing.T, cfg pool.Config) {
 		cfg.Size = 1
 		g, p := NewWithT(t), start(t, cfg)
 		g.Expect(extFork.Call(bound(t), via(p), "exits")).To(Equal(0))
@@ -584,10 +593,7 @@ func TestToCancelOneTaskThatWaitsAtAWorkerLeavesTheOthersThereToRun(t *testing.T
 }
 
 func TestAWorkerThatBreaksTheProtocolIsKilledAndNamed(t *testing.T) {
-	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
-		if !strings.Contains(cfg.Command[1], ".py") {
-			t.Skip("the broken workers are Python's")
-		}
+	inPython(t, func(t *testing.T, cfg pool.Config) {
 		for how, said := range map[string]string{
 			"answers twice":                 "which is not there",
 			"answers with a foreign number": "which is not there",
@@ -634,10 +640,7 @@ func TestAWorkerThatBreaksTheProtocolIsKilledAndNamed(t *testing.T) {
 }
 
 func TestLargePayloadsGoBySharedMemory(t *testing.T) {
-	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
-		if !shares(cfg) {
-			t.Skip("this language maps no memory")
-		}
+	inPython(t, func(t *testing.T, cfg pool.Config) {
 		cfg.Size = 1
 		var mu sync.Mutex
 		var printed []string
@@ -679,10 +682,7 @@ func TestLargePayloadsGoBySharedMemory(t *testing.T) {
 
 func TestAStormOfKillsLosesNoLargePayload(t *testing.T) {
 	long(t)
-	inEachLanguage(t, func(t *testing.T, cfg pool.Config) {
-		if !shares(cfg) {
-			t.Skip("this language maps no memory")
-		}
+	inPython(t, func(t *testing.T, cfg pool.Config) {
 		cfg.Spares, cfg.Budgets.Killed = 2, 1000
 		g, p := NewWithT(t), start(t, cfg)
 		large := bytes.Repeat([]byte("0123456789abcde\n"), 1<<16)
