@@ -84,8 +84,8 @@ var faultMetrics = slices.Concat([]Metric{
 			Formula: "Of each time without a fault and without a death that is not recovered from, as long as five " +
 				"tasks of the load and 50 ms at least, the most different processes that must have been at work on " +
 				"a task of the load at one moment: by the witnessed executions, of which only the part counts that " +
-				"one of a task of known length cannot have waited in; of these the least. Only under a load of as " +
-				"many tasks at a time as there are slots.",
+				"one of a task of known length cannot have waited in, of processes that were not told to retire when " +
+				"they began; of these the least. Only under a load of as many tasks at a time as there are slots.",
 			of:   (*state).TogetherBetween,
 			calm: (*state).CalmTogetherBetween,
 		},

@@ -153,26 +153,28 @@ func TestMembersThatWaitForEachOtherAreNotAtWorkTogether(t *testing.T) {
 	}
 }
 
+// tellOfTheThird has the target tell of the member of slot 2.
+func tellOfTheThird(s *story, op history.MemberOp) {
+	s.add(history.Event{Member: &history.MemberEvent{Op: op, Slot: 2, Gen: 1, PID: s.pids[2]}})
+}
+
 // A process that listings leave out may end what it has. It is at work as a member again once it is listed again.
 func TestWhoIsNoLongerListedDoesNotStandInForASlot(t *testing.T) {
-	retire := func(s *story, op history.MemberOp) {
-		s.add(history.Event{Member: &history.MemberEvent{Op: op, Slot: 2, Gen: 1, PID: s.pids[2]}})
-	}
 	for name, c := range map[string]struct {
 		rounds func(s *story)
 		want   float64
 	}{
 		"listed":     {func(s *story) { s.round(long, 0, 0) }, 4},
-		"left out":   {func(s *story) { retire(s, history.Retiring); s.wait(second).round(long, 0, 0) }, 3},
-		"on its way": {func(s *story) { retire(s, history.Retiring); s.round(long, 0, 0) }, 4},
+		"left out":   {func(s *story) { tellOfTheThird(s, history.Retiring); s.wait(second).round(long, 0, 0) }, 3},
+		"on its way": {func(s *story) { tellOfTheThird(s, history.Retiring); s.round(long, 0, 0) }, 4},
 		"listed again": {
 			func(s *story) {
-				retire(s, history.Retiring)
-				retire(s.wait(second), history.Ready)
+				tellOfTheThird(s, history.Retiring)
+				tellOfTheThird(s.wait(second), history.Ready)
 				s.round(long, 0, 0)
 			}, 4,
 		},
-		"left out after": {func(s *story) { s.round(long, 0, 0); retire(s, history.Retiring) }, 4},
+		"left out after": {func(s *story) { s.round(long, 0, 0); tellOfTheThird(s, history.Retiring) }, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -534,6 +536,31 @@ func TestSlotsAtWorkAtOnceBetweenTwoFaultsAreCounted(t *testing.T) {
 			} else {
 				g.Expect(m).To(HaveKeyWithValue("slots.together.between", c.want))
 			}
+		})
+	}
+}
+
+// A process that listings leave out works for no slot between two faults either, but to end what it has.
+func TestWhoIsNoLongerListedDoesNotStandInForASlotBetweenTwoFaults(t *testing.T) {
+	for name, c := range map[string]struct {
+		tells []history.MemberOp
+		wait  time.Duration
+		want  float64
+	}{
+		"listed":       {nil, second, 4},
+		"on its way":   {[]history.MemberOp{history.Retiring}, 0, 4},
+		"left out":     {[]history.MemberOp{history.Retiring}, second, 3},
+		"listed again": {[]history.MemberOp{history.Retiring, history.Ready}, second, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := underLoad(4)
+			for _, op := range c.tells {
+				tellOfTheThird(s, op)
+			}
+			s.wait(c.wait).atWork(4, 10).kill(3)
+			m := s.verify(4).stop().end().judge().Metrics
+			g.Expect(m).To(HaveKeyWithValue("slots.together.between", c.want))
 		})
 	}
 }

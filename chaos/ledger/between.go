@@ -38,7 +38,8 @@ const starvedBetween = 10
 
 // finish is called when every execution is known. The load must have work for each slot at any time. Of tasks whose
 // length is known, the part of an execution counts in which its process must have been at work: one that waits for
-// another within what it tells as running is not. What a starved host took makes an execution no shorter for fair.
+// another within what it tells as running is not. A process that was to take no more tasks counts for no slot. What a
+// starved host took makes an execution no shorter for fair.
 func (b *Between) finish(s *Ledger) {
 	*b = Between{}
 	if s.Header.Load == nil || s.Header.Load.Concurrency < s.Whole.Want || s.Tasks.Runs == 0 || !s.Complete() {
@@ -48,6 +49,9 @@ func (b *Between) finish(s *Ledger) {
 	worked, excused := make([][]history.Run, len(calm)), make([][]history.Run, len(calm))
 	for id, e := range s.Tasks.All {
 		for _, r := range s.Tasks.RunsOf(id, e) {
+			if s.Evidence.retired.Retired(int(r.PID), r.Start) {
+				continue // it stands in for no slot
+			}
 			run := history.Run{PID: int(r.PID), Start: r.Start, End: r.End}
 			surely, perhaps := run, run
 			if takes := s.Header.Load.Takes; takes > 0 {
