@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,10 +18,10 @@ import (
 func (x *experiment) queues(ctx context.Context, first bool) {
 	members := x.workers()
 	for began := time.Now(); ; {
-		pace, whole := x.queue(ctx, members)
+		pace, best, whole := x.queue(ctx, members)
 		patience, enough := history.Patience(members), history.Regained*min(x.pace, float64(x.places()))
 		if first {
-			x.pace = max(x.pace, pace)
+			x.pace = max(x.pace, best)
 			patience, enough = patience/4, 0.75*float64(x.places())
 		}
 		if pace >= enough || first && !whole || time.Since(began) > patience ||
@@ -30,17 +31,20 @@ func (x *experiment) queues(ctx context.Context, first bool) {
 	}
 }
 
-// queue sends a queue of tasks and waits for them. It is whole if each gave its value.
-func (x *experiment) queue(ctx context.Context, members int) (pace float64, whole bool) {
+// queue sends a queue of tasks and waits for them. The pace is that of all, and the best that of the first of them. It
+// is whole if each gave its value.
+func (x *experiment) queue(ctx context.Context, members int) (pace, best float64, whole bool) {
 	hold := min(history.Hold(members)/2, x.taskTimeout()/4)
-	began, done := x.clock.now(), 0
+	began, took := x.clock.now(), []time.Duration{}
 	answers := x.sendAtOnce(ctx, history.InQueue, history.Depth*x.places(), hold)
 	for _, a := range answers {
 		if a.Outcome == history.OK {
-			done++
+			took = append(took, a.to-began)
 		}
 	}
-	return history.Pace(done, hold, x.clock.now()-began), done == len(answers)
+	slices.Sort(took)
+	return history.Pace(len(took), hold, x.clock.now()-began), history.BestPace(len(answers), hold, took),
+		len(took) == len(answers)
 }
 
 // sendAtOnce sends that many sleeps to no slot in particular, waits for them, and records what became of them.

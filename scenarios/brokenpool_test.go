@@ -64,6 +64,10 @@ var caught = map[string][]breach{
 	"slow-replacements":       {{"random-kill", "slots.slow"}, {"tutorial", "slots.slow"}},
 	"rests":                   {{"random-kill", "slots.throttled"}, {"kill-all", "slots.throttled"}},
 	"crawls-in-queues":        {{"tutorial", "slots.throttled"}, {"kill-all", "slots.throttled"}},
+	"late-at-first crawls-in-queues": {
+		{"tutorial", "slots.throttled"},
+		{"kill-all", "slots.throttled"},
+	},
 	"turns-inside": {
 		{"random-kill", "slots.apart"},
 		{"tutorial", "slots.apart"},

@@ -395,14 +395,17 @@ func (s *state) saySlow(n int) (string, int) {
 }
 
 func (s *state) sayThrottled(int) (string, int) {
-	was, is := s.Paces()
-	starved := ""
-	if was > 1.05*min(s.QueuePace(0).Value, float64(s.Workers())) {
-		starved = ", without what a starved host took"
+	was, is, known := s.Paces()
+	text := fmt.Sprintf("a queue of tasks was done %.1f at a time at the end, at best; before the faults %.1f", is, was)
+	if !known {
+		text += ", on a host that was starved all the time"
+	} else if was > 1.05*min(s.QueuePace(0).Value, float64(s.Workers())) {
+		text += ", without what came late"
 	}
-	return fmt.Sprintf("a queue of tasks was done %.1f at a time at the end, at best; before the faults %.1f%s: the "+
-		"target has %s of its throughput",
-		is, was, starved, percent(is/was)), s.Queues.Line
+	if is < history.Regained*was {
+		text += ": the target has " + percent(is/was) + " of its throughput"
+	}
+	return text, s.Queues.Line
 }
 
 func (s *state) sayOverlapping(n int) (string, int) {

@@ -120,8 +120,10 @@ var faultMetrics = slices.Concat([]Metric{
 		{
 			Name: "slots.throttled", Unit: Count,
 			Meaning: "Slots' worth of its throughput that the target did not have again at the end.",
-			Formula: "slots.throughput.before, at most pool.want, less slots.throughput.after, rounded up, where the " +
-				"latter is under half of the former; of the former, what a starved host took counts for nothing.",
+			Formula: "The throughput of the queue before the faults by the best of its first answers, half of them " +
+				"at least, without what a starved host took, and at most pool.want, less slots.throughput.after, " +
+				"rounded up, where the latter is under half of the former. Pool.want stands for the former where " +
+				"the host was starved for nearly all of each queue.",
 			of:   (*state).Throttled,
 			calm: (*state).CalmThrottled,
 		},

@@ -308,7 +308,10 @@ func TestAScenarioMayDeclareHelpers(t *testing.T) {
 }
 
 // queue is four tasks for each slot, of which so many are run at a time.
-func (s *story) queue(atATime int) *story {
+func (s *story) queue(atATime int) *story { return s.lateQueue(atATime, 0) }
+
+// lateQueue is one of which the last answer comes that much later.
+func (s *story) lateQueue(atATime int, late time.Duration) *story {
 	hold, sent := 25*tick, s.now
 	first := s.task + 1
 	for range history.Depth * len(s.pids) {
@@ -320,6 +323,9 @@ func (s *story) queue(atATime int) *story {
 		start := sent + time.Duration(i/atATime)*hold
 		s.run(id, pid, start, start+hold)
 		s.now = max(s.now, start+hold)
+		if i == history.Depth*len(s.pids)-1 {
+			s.now += late
+		}
 		s.add(history.Event{
 			Probe: &history.Probe{Slot: history.InQueue, Op: history.Answered, Task: id, Hold: hold, PID: pid},
 		})
@@ -328,8 +334,9 @@ func (s *story) queue(atATime int) *story {
 }
 
 // queued is a run of four members, with queues before the faults and at the end.
-func queued(before int, end func(s *story)) *story {
-	s := newStory(4).boot().round(50*tick, 0, 0).queue(before)
+func queued(before, end func(s *story)) *story {
+	s := newStory(4).boot().round(50*tick, 0, 0)
+	before(s)
 	s.stage(history.Steady).work(0).sample(4).stage(history.Chaos).sample(4).kill(1).stage(history.Settle).work(0).
 		sample(4).stage(history.Verify)
 	for slot := range 4 {
@@ -341,34 +348,57 @@ func queued(before int, end func(s *story)) *story {
 }
 
 func TestATargetWithLessThanHalfOfItsThroughputFails(t *testing.T) {
+	atATime := func(n int) func(*story) { return func(s *story) { s.queue(n) } }
 	again := func(s *story) {
 		for began := s.now; s.now-began < history.Patience(4); {
 			s.queue(1)
 		}
 	}
+	starved := func(did func(*story)) func(*story) {
+		return func(s *story) { began := s.now; did(s); s.busy(s.now - began) }
+	}
+	late := func(s *story) { s.lateQueue(4, 2*second) }
 	for name, c := range map[string]struct {
-		before int
-		end    func(s *story)
-		want   check.Verdict
+		before, end func(s *story)
+		want        check.Verdict
+		because     string
 	}{
-		"as quick as before":                     {4, func(s *story) { s.queue(4) }, check.Pass},
-		"half as quick":                          {4, func(s *story) { s.queue(2) }, check.Pass},
-		"a quarter, for long":                    {4, again, check.Fail},
-		"a quarter, asked only briefly":          {4, func(s *story) { s.queue(1) }, check.Inconclusive},
-		"a quarter, and then as quick as before": {4, func(s *story) { s.queue(1).queue(4) }, check.Pass},
-		"a quarter, on a starved host": {
-			4,
-			func(s *story) { began := s.now; again(s); s.busy(s.now - began) }, check.Inconclusive,
+		"as quick as before":  {atATime(4), atATime(4), check.Pass, ""},
+		"half as quick":       {atATime(4), atATime(2), check.Pass, ""},
+		"a quarter, for long": {atATime(4), again, check.Fail, "3.8: the target has 26%"},
+		"a quarter, asked only briefly": {
+			atATime(4), atATime(1), check.Inconclusive, "3.8: the target has 26%",
 		},
-		"a quarter, as before": {1, again, check.Pass},
+		"a quarter, and then as quick as before": {
+			atATime(4), func(s *story) { s.queue(1).queue(4) }, check.Pass, "",
+		},
+		"a quarter, on a starved host": {
+			atATime(4), starved(again), check.Inconclusive, "3.8: the target has 26%",
+		},
+		"a quarter, as before": {atATime(1), again, check.Pass, ""},
+		"a quarter, and before one that came late": {
+			late, again, check.Fail, "3.7, without what came late: the target has 27%",
+		},
+		"a quarter, and before nobody knows": {
+			starved(atATime(1)), again, check.Inconclusive,
+			"1.0, on a host that was starved all the time; but",
+		},
+		"three quarters, and before nobody knows": {starved(atATime(1)), atATime(3), check.Pass, ""},
+		"a quarter, and before on a busy host": {
+			starved(atATime(4)), again, check.Fail, "3.8, on a host that was starved all the time: the target has 26%",
+		},
+		"a quarter, and before starved at first": {
+			func(s *story) { starved(atATime(1))(s); s.wait(20 * tick).queue(4) }, again, check.Fail,
+			"3.8: the target has 26%",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			r := queued(c.before, c.end).judge()
 			g.Expect(r.Verdict).To(Equal(c.want), show(r))
 			if c.want != check.Pass {
-				g.Expect(r.Cause).To(ContainSubstring("a queue of tasks was done 1.0 at a time at the end, at best; " +
-					"before the faults 3.8: the target has 26% of its throughput"))
+				g.Expect(r.Cause).To(ContainSubstring(
+					"a queue of tasks was done 1.0 at a time at the end, at best; before the faults " + c.because))
 			}
 		})
 	}
@@ -379,7 +409,7 @@ func TestATargetWithLessThanHalfOfItsThroughputFails(t *testing.T) {
 func TestTheThroughputOfMembersThatRunSeveralTasksIsThatOfAllTheyRun(t *testing.T) {
 	for places, want := range map[int]check.Verdict{2: check.Fail, 0: check.Pass} {
 		g := NewWithT(t)
-		s := queued(8, func(s *story) {
+		s := queued(func(s *story) { s.queue(8) }, func(s *story) {
 			for began := s.now; s.now-began < history.Patience(4); {
 				s.queue(3)
 			}

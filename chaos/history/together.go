@@ -121,6 +121,17 @@ func Pace(n int, hold, took time.Duration) float64 {
 	return float64(n) * hold.Seconds() / took.Seconds()
 }
 
+// BestPace is the best that the first answers to n tasks of that length show, half of them at least, which took so
+// long, ascending: one that comes late says little of the others.
+func BestPace(n int, hold time.Duration, took []time.Duration) (best float64) {
+	for i, d := range took {
+		if 2*(i+1) >= n {
+			best = max(best, Pace(i+1, hold, d))
+		}
+	}
+	return best
+}
+
 // Regained is the least share of its pace before the faults that a target must have again at the end: less than the
 // noise of a host takes, of the best of several queues, and more than is left of a pool in whose slots tasks wait as
 // long as they last.

@@ -18,7 +18,8 @@ type Queues struct {
 type Queue struct {
 	hold     time.Duration
 	from, to time.Duration // until the last answer, or failure
-	answered int
+	sent     int
+	answers  []time.Duration
 }
 
 func (q *Queues) init() { q.sent = map[uint64]bool{} }
@@ -34,6 +35,7 @@ func (q *Queues) probe(e *history.Probe, s *Ledger) {
 		if n := len(*side); n == 0 || len(q.sent) == 0 && (*side)[n-1].to > 0 {
 			*side = append(*side, Queue{hold: e.Hold, from: s.Now})
 		}
+		(*side)[len(*side)-1].sent++
 		q.sent[e.Task] = true
 		return
 	}
@@ -45,24 +47,38 @@ func (q *Queues) probe(e *history.Probe, s *Ledger) {
 	last := &(*side)[len(*side)-1]
 	last.to = s.Now
 	if e.Op == history.Answered {
-		last.answered++
+		last.answers = append(last.answers, s.Now)
 		s.Evidence.named = append(s.Evidence.named, named{e.Task, e.PID, s.Line})
 	}
 }
 
-// pace is that of the best queue. It is taken without the time for which a host was starved meanwhile, if one is given;
-// before the faults, where hardly any other is left, with it.
+// pace is that of the best queue, without the time for which a host was starved meanwhile, if one is given.
 func (q *Queues) pace(side int, calm *Host) (best float64) {
 	for _, one := range q.Sides[side] {
 		took := one.to - one.from
 		if calm != nil {
-			if rest := took - calm.Within(one.from, one.to); side == 1 || rest >= one.hold {
-				took = max(time.Nanosecond, rest)
-			}
+			took = max(time.Nanosecond, took-calm.Within(one.from, one.to))
 		}
-		best = max(best, history.Pace(one.answered, one.hold, took))
+		best = max(best, history.Pace(len(one.answers), one.hold, took))
 	}
 	return best
+}
+
+// paceBefore is that of the best of the first answers to a queue before the faults: a host that was busy for a while,
+// or one task that came late, is no licence to be slow at the end. What a starved host took is left out, unless hardly
+// any time is left then; if that is so of each queue, known is false.
+func (q *Queues) paceBefore(calm *Host) (best float64, known bool) {
+	for _, one := range q.Sides[0] {
+		took := make([]time.Duration, len(one.answers))
+		for i, at := range one.answers {
+			took[i] = at - one.from
+			if rest := took[i] - calm.Within(one.from, at); rest >= one.hold {
+				took[i], known = rest, true
+			}
+		}
+		best = max(best, history.BestPace(one.sent, one.hold, took))
+	}
+	return best, known
 }
 
 // QueuePace is how many tasks of a queue were done at a time, before the faults or at the end.
@@ -72,26 +88,38 @@ func (s *Ledger) QueuePace(side int) Reading {
 
 // Regained is the pace at the end as a share of that before the faults.
 func (s *Ledger) Regained() Reading {
-	was, is := s.paces(nil, nil)
+	was, is := s.atMost(s.Queues.pace(0, nil)), s.atMost(s.Queues.pace(1, nil))
 	if was == 0 {
 		return Reading{}
 	}
 	return Reading{is / was, min(len(s.Queues.Sides[0]), len(s.Queues.Sides[1]))}
 }
 
-// Throttled is how many slots' worth of its pace the target lacks at the end, none if it has half of it. Of the pace
-// before the faults what a starved host took is left out: a host that was busy then is no licence to be slow at the
-// end.
-func (s *Ledger) Throttled() Reading { return s.lacking(&s.Host, nil) }
+// Throttled is how many slots' worth of its pace the target lacks at the end, none if it has half of it. Where a
+// starved host has hidden what it had before the faults, that is taken to be as much as slots have.
+func (s *Ledger) Throttled() Reading {
+	was, is, known := s.Paces()
+	if !known {
+		was = float64(s.Places())
+	}
+	return s.lacking(was, is)
+}
 
-// CalmThrottled is the same with what a starved host took at the end, and not before, left out.
-func (s *Ledger) CalmThrottled() Reading { return s.lacking(nil, &s.Host) }
+// CalmThrottled is the same with what a starved host took at the end left out, and nothing supposed of before.
+func (s *Ledger) CalmThrottled() Reading {
+	was, _, _ := s.Paces()
+	return s.lacking(was, s.atMost(s.Queues.pace(1, &s.Host)))
+}
 
-// Paces are those which Throttled compares.
-func (s *Ledger) Paces() (was, is float64) { return s.paces(&s.Host, nil) }
+// Paces are those of the best queues, before the faults and at the end, by as many tasks as all members run now: a
+// target that was told to be smaller is to be as quick as a smaller one. The one before is known unless the host was
+// starved for nearly all of that time.
+func (s *Ledger) Paces() (was, is float64, known bool) {
+	was, known = s.Queues.paceBefore(&s.Host)
+	return s.atMost(was), s.atMost(s.Queues.pace(1, nil)), known
+}
 
-func (s *Ledger) lacking(before, end *Host) Reading {
-	was, is := s.paces(before, end)
+func (s *Ledger) lacking(was, is float64) Reading {
 	lacks := 0
 	if is < history.Regained*was {
 		lacks = int(math.Ceil(was - is))
@@ -99,12 +127,8 @@ func (s *Ledger) lacking(before, end *Host) Reading {
 	return Count(lacks, min(len(s.Queues.Sides[0]), len(s.Queues.Sides[1])))
 }
 
-// paces are those of the best queues, before the faults and at the end, by as many tasks as all members run now: a
-// target that was told to be smaller is to be as quick as a smaller one.
-func (s *Ledger) paces(before, end *Host) (was, is float64) {
-	want := float64(s.Places())
-	return min(s.Queues.pace(0, before), want), min(s.Queues.pace(1, end), want)
-}
+// atMost is the pace, of as many slots as there are.
+func (s *Ledger) atMost(pace float64) float64 { return min(pace, float64(s.Places())) }
 
 // Paced tells whether the pace at the end can be compared with that before, of a target whose slots answer.
 func (s *Ledger) Paced() bool {

@@ -155,6 +155,17 @@ var capacities = []bug{
 			}
 		},
 	},
+	{"late-at-first", "before the first death the last answer to a queue comes two seconds late", func(p *pool) {
+		answer, long := p.answer, false
+		p.answer = func(pid int, t *task, outcome any) {
+			if long = long || len(p.queue) > p.size; long && !p.struck() && len(p.queue)+p.running() == 0 {
+				long = false
+				p.after(2*time.Second, func() { answer(pid, t, outcome) })
+				return
+			}
+			answer(pid, t, outcome)
+		}
+	}},
 	{"turns-inside", "after a death workers of a pair wait for each other, within what they witness", func(p *pool) {
 		p.run = func(w *worker, t *task) {
 			j := t.job
