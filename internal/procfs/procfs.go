@@ -16,6 +16,9 @@ type Proc struct {
 	Reaped  time.Duration // the same of its children that it has waited for, and of theirs
 	RSS     int64         // resident set in bytes
 	Kernel  bool          // a thread of the kernel
+	// Exiting says that it is on its way to become a zombie: its memory, and what it was started with, is gone by then,
+	// though its state still is that of the living.
+	Exiting bool
 }
 
 // Alive tells whether the process can still run: zombies and the dead cannot.

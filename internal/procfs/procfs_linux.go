@@ -15,8 +15,11 @@ import (
 // tick is the unit of the times in /proc/PID/stat: USER_HZ is 100 on every architecture that Go knows.
 const tick = 10 * time.Millisecond
 
-// kernelThread is PF_KTHREAD of linux/sched.h.
-const kernelThread = 0x00200000
+// Flags of linux/sched.h: PF_EXITING and PF_KTHREAD.
+const (
+	exiting      = 0x00000004
+	kernelThread = 0x00200000
+)
 
 var pageSize = int64(os.Getpagesize())
 
@@ -78,7 +81,7 @@ func parseStat(pid int, stat []byte) (Proc, error) {
 	return Proc{
 		PID: pid, State: fields[0][0], PPID: int(num(1)), CPU: time.Duration(num(11)+num(12)) * tick,
 		Reaped: time.Duration(num(13)+num(14)) * tick, Started: time.Duration(num(19)) * tick, RSS: num(21) * pageSize,
-		Kernel: num(6)&kernelThread != 0,
+		Kernel: num(6)&kernelThread != 0, Exiting: num(6)&exiting != 0,
 	}, nil
 }
 

@@ -222,13 +222,13 @@ func (d *Driver) Foreign(a Answer) {
 }
 
 // stranger tells whether pid lives though it is not owned. It looks whether it lives after it has asked: one that ends
-// meanwhile may have been owned.
+// meanwhile, or whose end has begun, may have been owned.
 func stranger(pid int, owns func(int) bool) bool {
 	if owns(pid) {
 		return false
 	}
 	p, err := procfs.Read(pid)
-	return err == nil && p.Alive()
+	return err == nil && p.Alive() && !p.Exiting
 }
 
 // still stops the workers and tells whether all of them are. The function that it returns lets them go on.
