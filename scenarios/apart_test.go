@@ -40,6 +40,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	takes.SideBySide(4)
 	code := m.Run()
 	for _, dir := range built {
 		_ = os.RemoveAll(dir)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/respawn-go/respawn/internal/takes"
 	"github.com/respawn-go/respawn/pool"
 )
 
@@ -21,6 +22,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "fake-driver" {
 		fakeDriver(os.Args[2])
 	}
+	takes.SideBySide(4)
 	os.Exit(m.Run())
 }
 
