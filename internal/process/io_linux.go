@@ -13,7 +13,8 @@ import (
 )
 
 // Receive stays in one call of RawConn.Read: when a read came back short the socket is empty, and waiting at once saves
-// the read that would say so. The poller is edge-triggered and remembers what arrives in between.
+// the read that would say so. The poller is edge-triggered and remembers what arrives in between. But an end that came
+// together with the last bytes is no event of its own, and is not waited for: see AwaitDeath.
 func (p *osProcess) Receive(space func() []byte, got func(n int) bool) error {
 	var end error
 	err := p.rawTask.Read(func(fd uintptr) bool {
@@ -29,7 +30,7 @@ func (p *osProcess) Receive(space func() []byte, got func(n int) bool) error {
 				return true
 			case !got(n):
 				return true
-			case n < len(b):
+			case n < len(b) && !p.dead.Load():
 				return false
 			}
 		}

@@ -38,6 +38,7 @@ type osProcess struct {
 	rawTask syscall.RawConn
 	rawCtl  syscall.RawConn
 	stopped atomic.Bool // stopReading was called
+	dead    atomic.Bool
 	outputs []*output
 	copying sync.WaitGroup
 	tail    tail
@@ -161,8 +162,11 @@ func (p *osProcess) Kill() {
 	_ = p.Signal(unix.SIGKILL)
 }
 
+// AwaitDeath has a reader look once more for the end of the socket, before a tracer can hold it up.
 func (p *osProcess) AwaitDeath() {
 	_ = pidfd.Await(p.pidfd)
+	p.dead.Store(true)
+	p.Interrupt()
 	pidfd.AwaitReapable(p.pidfd, p.id)
 }
 

@@ -21,8 +21,9 @@ type Process interface {
 	Arenas() (down, up []byte)
 
 	// Receive reads the task socket into what space returns and tells got how many bytes came, until got returns
-	// false (nil), the socket ends (io.EOF), or stopReading was called, before or meanwhile (ErrReadStopped). One
-	// goroutine reads at a time. See also interrupter.
+	// false (nil), the socket ends (io.EOF), or stopReading was called, before or meanwhile (ErrReadStopped). It may
+	// return nil for no reason. The socket of a process that lives may end unnoticed right behind some bytes, until one
+	// writes to it. One goroutine reads at a time. See also interrupter.
 	Receive(space func() []byte, got func(n int) bool) error
 	StopReading()
 	// Drain reads without blocking; 0 means that nothing is left. Called by the reading goroutine after receive has
