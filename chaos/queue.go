@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -13,16 +14,17 @@ import (
 // Slots that are at work at the same time may rest after each task, or be given the next one late. So several tasks for
 // each slot are sent at once, and how quickly all are done is compared with before the faults.
 
-// queues sends queues of tasks until one was done at half the pace of before the faults, at most while patience lasts.
-// Those before the faults end sooner, with the first one that most slots were at work on all the time.
+// queues sends queues of tasks until one was done at half the pace of before the faults, or where nobody knows that, of
+// all slots; at most while patience lasts. Those before the faults end sooner, with the first one that most slots were
+// at work on all the time.
 func (x *experiment) queues(ctx context.Context, first bool) {
-	members := x.workers()
+	members, places := x.workers(), float64(x.places())
 	for began := time.Now(); ; {
 		pace, best, whole := x.queue(ctx, members)
-		patience, enough := history.Patience(members), history.Regained*min(x.pace, float64(x.places()))
+		patience, enough := history.Patience(members), history.Regained*min(cmp.Or(x.pace, places), places)
 		if first {
 			x.pace = max(x.pace, best)
-			patience, enough = patience/4, 0.75*float64(x.places())
+			patience, enough = patience/4, 0.75*places
 		}
 		if pace >= enough || first && !whole || time.Since(began) > patience ||
 			wait.For(ctx, 5*time.Millisecond) != nil {

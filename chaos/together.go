@@ -41,8 +41,8 @@ func (x *experiment) together(ctx context.Context, first bool) {
 		}
 		whole = whole || x.overlap(r) >= members
 		if first {
-			x.quick = history.Longest(quick)
-			if x.quick <= history.Quick || ctx.Err() != nil || r.unready ||
+			x.quick = history.Usual(quick)
+			if history.Longest(quick) <= history.Quick || ctx.Err() != nil || r.unready ||
 				time.Since(began) > history.Patience(members)/4 {
 				return
 			}

@@ -68,6 +68,11 @@ var caught = map[string][]breach{
 		{"tutorial", "slots.throttled"},
 		{"kill-all", "slots.throttled"},
 	},
+	"fails-at-first crawls-in-queues": {
+		{"tutorial", "slots.throttled"},
+		{"kill-all", "slots.throttled"},
+	},
+	"slow-replacements lags-at-first": {{"tutorial", "slots.slow"}, {"kill-all", "slots.slow"}},
 	"turns-inside": {
 		{"random-kill", "slots.apart"},
 		{"tutorial", "slots.apart"},
@@ -190,6 +195,8 @@ var caught = map[string][]breach{
 // idle or busy, which the others need.
 var harmless = map[string][]string{
 	"late-at-first":    {"random-kill", "kill-busy"},
+	"lags-at-first":    {"random-kill", "kill-busy"},
+	"fails-at-first":   {"tutorial", "kill-all"},
 	"reorders-queue":   {"random-kill", "kill-busy"},
 	"shuffles-listing": {"random-kill", "kill-busy"},
 	"talks-to-itself":  {"random-kill", "kill-busy"},

@@ -385,22 +385,25 @@ func (s *state) sayApart(n int) (string, int) {
 }
 
 func (s *state) saySlow(n int) (string, int) {
-	was, starved := s.AnswerTime(0).Value, ""
-	if took := was - s.CalmAnswerTime().Seconds(); took >= time.Millisecond.Seconds() {
-		starved = ", of which a starved host took " + Seconds.Show(took)
+	was, calm := s.UsualAnswerTime()
+	starved := ""
+	if took := was - calm; took >= time.Millisecond {
+		starved = ", of which a starved host took " + Seconds.Show(took.Seconds())
 	}
 	return number(n, "member", "members") + " took " + Seconds.Show(s.AnswerTime(1).Value) +
 		" longer than their tasks at the end, at best; before the faults " +
-		Seconds.Show(was) + starved, s.Together.Sides[1].Line
+		Seconds.Show(was.Seconds()) + starved, s.Together.Sides[1].Line
 }
 
 func (s *state) sayThrottled(int) (string, int) {
 	was, is, known := s.Paces()
 	text := fmt.Sprintf("a queue of tasks was done %.1f at a time at the end, at best; before the faults %.1f", is, was)
-	if !known {
+	if !known && was == 0 {
+		text += ", since less than half of the tasks were answered"
+	} else if !known {
 		text += ", on a host that was starved all the time"
 	} else if was > 1.05*min(s.QueuePace(0).Value, float64(s.Workers())) {
-		text += ", without what came late"
+		text += ", by the first of the answers"
 	}
 	if is < history.Regained*was {
 		text += ": the target has " + percent(is/was) + " of its throughput"

@@ -99,8 +99,9 @@ var faultMetrics = slices.Concat([]Metric{
 		{
 			Name: "slots.slow", Unit: Count,
 			Meaning: "Members that took far longer over short tasks at the end than members did before the faults.",
-			Formula: "Members whose slots.answer.after is over the sum of 100 ms and five times slots.answer.before; " +
-				"of the latter, what a starved host took counts for nothing.",
+			Formula: "Members whose slots.answer.after is over the sum of 100 ms and five times what half of the " +
+				"members took at most before the faults, as slots.answer.before; of the latter, what a starved host " +
+				"took counts for nothing.",
 			of:   (*state).SlowMembers,
 			calm: (*state).CalmSlowMembers,
 		},
@@ -123,7 +124,7 @@ var faultMetrics = slices.Concat([]Metric{
 			Formula: "The throughput of the queue before the faults by the best of its first answers, half of them " +
 				"at least, without what a starved host took, and at most pool.want, less slots.throughput.after, " +
 				"rounded up, where the latter is under half of the former. Pool.want stands for the former where " +
-				"the host was starved for nearly all of each queue.",
+				"the host was starved for nearly all of each queue, or less than half of each was answered.",
 			of:   (*state).Throttled,
 			calm: (*state).CalmThrottled,
 		},

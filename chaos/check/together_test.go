@@ -31,13 +31,29 @@ func (s *story) round(hold, apart, slow time.Duration) *story {
 	return s
 }
 
+// lagging is a round before the faults in which so many members take that much longer.
+func (s *story) lagging(members int, slow time.Duration) *story {
+	pids := s.pids
+	s.pids = pids[members:]
+	s.round(50*tick, 0, 0)
+	s.pids = pids[:members]
+	s.round(50*tick, 0, slow)
+	s.pids = pids
+	return s
+}
+
 // lasting is a run of four members before whose end a task is sent to all slots at once, by these rounds.
 func lasting(before time.Duration, rounds func(s *story)) *story { return lastingOn(before, 0, rounds) }
 
 // lastingOn is the same on a host that was starved for so long before the faults.
 func lastingOn(before, starved time.Duration, rounds func(s *story)) *story {
+	return lastingSince(func(s *story) { s.round(50*tick, 0, before).busy(starved) }, rounds)
+}
+
+// lastingSince is the same with other rounds before the faults.
+func lastingSince(before, rounds func(s *story)) *story {
 	s := newStory(4).boot()
-	s.round(50*tick, 0, before).busy(starved)
+	before(s)
 	s.stage(history.Steady).work(0).sample(4).stage(history.Chaos).sample(4).kill(1).stage(history.Settle).work(0).
 		sample(4).stage(history.Verify)
 	for slot := range 4 {
@@ -219,6 +235,15 @@ func TestMembersThatTakeFarLongerThanBeforeFail(t *testing.T) {
 	}
 }
 
+// Half of the members are what the others are measured by.
+func TestAMemberThatWasSlowBeforeTheFaultsIsNoLicenceForTheOthers(t *testing.T) {
+	for slow, want := range map[int]check.Verdict{0: check.Fail, 1: check.Fail, 2: check.Fail, 3: check.Pass} {
+		r := lastingSince(func(s *story) { s.lagging(slow, 300*tick) },
+			func(s *story) { s.round(long, 0, 300*tick) }).judge()
+		NewWithT(t).Expect(r.Verdict).To(Equal(want), "%d: %s", slow, show(r))
+	}
+}
+
 func TestAHostStarvedInPartExcusesNoMemberThatIsSlowAtTheEnd(t *testing.T) {
 	for name, c := range map[string]struct {
 		before, starvedBefore, end, starvedEnd time.Duration
@@ -308,10 +333,10 @@ func TestAScenarioMayDeclareHelpers(t *testing.T) {
 }
 
 // queue is four tasks for each slot, of which so many are run at a time.
-func (s *story) queue(atATime int) *story { return s.lateQueue(atATime, 0) }
+func (s *story) queue(atATime int) *story { return s.queueBut(atATime, func(int, *history.Probe) {}) }
 
-// lateQueue is one of which the last answer comes that much later.
-func (s *story) lateQueue(atATime int, late time.Duration) *story {
+// queueBut is one whose answers are changed, each by how many come behind it.
+func (s *story) queueBut(atATime int, change func(behind int, p *history.Probe)) *story {
 	hold, sent := 25*tick, s.now
 	first := s.task + 1
 	for range history.Depth * len(s.pids) {
@@ -323,12 +348,9 @@ func (s *story) lateQueue(atATime int, late time.Duration) *story {
 		start := sent + time.Duration(i/atATime)*hold
 		s.run(id, pid, start, start+hold)
 		s.now = max(s.now, start+hold)
-		if i == history.Depth*len(s.pids)-1 {
-			s.now += late
-		}
-		s.add(history.Event{
-			Probe: &history.Probe{Slot: history.InQueue, Op: history.Answered, Task: id, Hold: hold, PID: pid},
-		})
+		p := &history.Probe{Slot: history.InQueue, Op: history.Answered, Task: id, Hold: hold, PID: pid}
+		change(history.Depth*len(s.pids)-1-i, p)
+		s.add(history.Event{Probe: p})
 	}
 	return s
 }
@@ -357,7 +379,22 @@ func TestATargetWithLessThanHalfOfItsThroughputFails(t *testing.T) {
 	starved := func(did func(*story)) func(*story) {
 		return func(s *story) { began := s.now; did(s); s.busy(s.now - began) }
 	}
-	late := func(s *story) { s.lateQueue(4, 2*second) }
+	late := func(s *story) {
+		s.queueBut(4, func(behind int, _ *history.Probe) {
+			if behind == 0 {
+				s.now += 2 * second
+			}
+		})
+	}
+	failing := func(n int) func(*story) {
+		return func(s *story) {
+			s.queueBut(4, func(behind int, p *history.Probe) {
+				if behind < n {
+					p.Op, p.Err = history.NoAnswer, "failed: not yet"
+				}
+			})
+		}
+	}
 	for name, c := range map[string]struct {
 		before, end func(s *story)
 		want        check.Verdict
@@ -377,8 +414,15 @@ func TestATargetWithLessThanHalfOfItsThroughputFails(t *testing.T) {
 		},
 		"a quarter, as before": {atATime(1), again, check.Pass, ""},
 		"a quarter, and before one that came late": {
-			late, again, check.Fail, "3.7, without what came late: the target has 27%",
+			late, again, check.Fail, "3.7, by the first of the answers: the target has 27%",
 		},
+		"a quarter, and before nearly half of the answers": {
+			failing(9), again, check.Fail, "0.0, since less than half of the tasks were answered",
+		},
+		"a quarter, and before half of the answers": {
+			failing(8), again, check.Fail, "3.6, by the first of the answers: the target has 28%",
+		},
+		"three quarters, and before no answer to a queue": {failing(16), atATime(3), check.Pass, ""},
 		"a quarter, and before nobody knows": {
 			starved(atATime(1)), again, check.Inconclusive,
 			"1.0, on a host that was starved all the time; but",

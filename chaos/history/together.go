@@ -2,6 +2,7 @@ package history
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -90,8 +91,8 @@ func btoi(b bool) int {
 	return 0
 }
 
-// Slow is how much longer than its length a short task may take a member at the end, whose likes took so much longer
-// before the faults: far more than the noise of a host, of the quickest of several.
+// Slow is how much longer than its length a short task may take a member at the end, whose likes usually took so much
+// longer before the faults: far more than the noise of a host, of the quickest of several.
 func Slow(before time.Duration) time.Duration { return 5*before + 100*time.Millisecond }
 
 // Longest is the most of the times that members' quickest answers took.
@@ -100,6 +101,16 @@ func Longest(quick map[int]time.Duration) (most time.Duration) {
 		most = max(most, took)
 	}
 	return most
+}
+
+// Usual is the least such time that half of the members did not take longer than: one that was slow is no licence for
+// the others.
+func Usual(quick map[int]time.Duration) time.Duration {
+	all := slices.Sorted(maps.Values(quick))
+	if len(all) == 0 {
+		return 0
+	}
+	return all[(len(all)-1)/2]
 }
 
 // Quick is how much longer than its length a task may take a member before the faults without being timed again.

@@ -66,14 +66,15 @@ func (q *Queues) pace(side int, calm *Host) (best float64) {
 
 // paceBefore is that of the best of the first answers to a queue before the faults: a host that was busy for a while,
 // or one task that came late, is no licence to be slow at the end. What a starved host took is left out, unless hardly
-// any time is left then; if that is so of each queue, known is false.
+// any time is left then. It is known if one queue at least was answered by half, in time of which some is left.
 func (q *Queues) paceBefore(calm *Host) (best float64, known bool) {
 	for _, one := range q.Sides[0] {
 		took := make([]time.Duration, len(one.answers))
 		for i, at := range one.answers {
 			took[i] = at - one.from
 			if rest := took[i] - calm.Within(one.from, at); rest >= one.hold {
-				took[i], known = rest, true
+				took[i] = rest
+				known = known || 2*len(one.answers) >= one.sent
 			}
 		}
 		best = max(best, history.BestPace(one.sent, one.hold, took))
@@ -95,8 +96,8 @@ func (s *Ledger) Regained() Reading {
 	return Reading{is / was, min(len(s.Queues.Sides[0]), len(s.Queues.Sides[1]))}
 }
 
-// Throttled is how many slots' worth of its pace the target lacks at the end, none if it has half of it. Where a
-// starved host has hidden what it had before the faults, that is taken to be as much as slots have.
+// Throttled is how many slots' worth of its pace the target lacks at the end, none if it has half of it. Where nobody
+// knows what it had before the faults, that is taken to be as much as slots have.
 func (s *Ledger) Throttled() Reading {
 	was, is, known := s.Paces()
 	if !known {
@@ -113,7 +114,7 @@ func (s *Ledger) CalmThrottled() Reading {
 
 // Paces are those of the best queues, before the faults and at the end, by as many tasks as all members run now: a
 // target that was told to be smaller is to be as quick as a smaller one. The one before is known unless the host was
-// starved for nearly all of that time.
+// starved for nearly all of that time, or the target answered less than half of each queue.
 func (s *Ledger) Paces() (was, is float64, known bool) {
 	was, known = s.Queues.paceBefore(&s.Host)
 	return s.atMost(was), s.atMost(s.Queues.pace(1, nil)), known
@@ -132,7 +133,7 @@ func (s *Ledger) atMost(pace float64) float64 { return min(pace, float64(s.Place
 
 // Paced tells whether the pace at the end can be compared with that before, of a target whose slots answer.
 func (s *Ledger) Paced() bool {
-	return s.Regained().Samples > 0 && s.AskedTogether()
+	return len(s.Queues.Sides[0]) > 0 && len(s.Queues.Sides[1]) > 0 && s.AskedTogether()
 }
 
 // QueuedForLong tells whether queues were sent for so long that a busy host cannot be why none of them was done

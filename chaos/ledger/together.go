@@ -117,10 +117,10 @@ func (w *Side) members(s *Ledger, calm *Host) int {
 // that host not to be why members were not at work on it at once: it begins and ends with two wake-ups each.
 const farLonger = 5
 
-// slow counts the members whose quickest answer at the end took far longer than any did before the faults. Either is
-// taken without the time for which a host was starved meanwhile, if one is given.
+// slow counts the members whose quickest answer at the end took far longer than half of them did before the faults.
+// Either is taken without the time for which a host was starved meanwhile, if one is given.
 func (g *Together) slow(before, end *Host) (n int) {
-	limit := history.Slow(history.Longest(g.Sides[0].quickest(before)))
+	limit := history.Slow(history.Usual(g.Sides[0].quickest(before)))
 	for _, took := range g.Sides[1].quickest(end) {
 		if took > limit {
 			n++
@@ -190,10 +190,11 @@ func (s *Ledger) AnswerTime(at int) Reading {
 	return Reading{history.Longest(quick).Seconds(), len(quick)}
 }
 
-// CalmAnswerTime is the same of before the faults, without what a starved host took: what those at the end are compared
-// with.
-func (s *Ledger) CalmAnswerTime() time.Duration {
-	return history.Longest(s.Together.Sides[0].quickest(&s.Host))
+// UsualAnswerTime is what the answers at the end are compared with: what half of the members took at most before the
+// faults, with what a starved host took and without.
+func (s *Ledger) UsualAnswerTime() (was, calm time.Duration) {
+	side := &s.Together.Sides[0]
+	return history.Usual(side.quickest(nil)), history.Usual(side.quickest(&s.Host))
 }
 
 // AskedTogether tells whether the slots were asked at once, and can be expected to have answered.

@@ -166,6 +166,27 @@ var capacities = []bug{
 			answer(pid, t, outcome)
 		}
 	}},
+	{"lags-at-first", "before the first death one worker takes three seconds longer for long tasks", func(p *pool) {
+		run := p.run
+		p.run = func(w *worker, t *task) {
+			if w.slot > 0 || p.struck() || t.MS < 40 {
+				run(w, t)
+				return
+			}
+			j := t.job
+			j.MS += 3000
+			w.send(j)
+		}
+	}},
+	{"fails-at-first", "before the first death the tasks of a queue fail", func(p *pool) {
+		answer, long := p.answer, false
+		p.answer = func(pid int, t *task, outcome any) {
+			if long = (long || len(p.queue) > p.size) && len(p.queue)+p.running() > 0; long && !p.struck() {
+				outcome = errors.New("not yet")
+			}
+			answer(pid, t, outcome)
+		}
+	}},
 	{"turns-inside", "after a death workers of a pair wait for each other, within what they witness", func(p *pool) {
 		p.run = func(w *worker, t *task) {
 			j := t.job
