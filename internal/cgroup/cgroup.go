@@ -206,15 +206,25 @@ func removeDir(dir string, wait time.Duration, remove func() error) error {
 	}
 }
 
-// write writes a value to a file that must be there: to create one is refused with other errors than fs.ErrNotExist.
+// write writes a value to a file that must be there: to create one is refused with other errors than fs.ErrNotExist. It
+// is no os.File, which would not block: by a descriptor of that kind newer kernels set a limit on memory and do not
+// enforce it (seen on Linux 7.2).
 func write(dir, name, value string) error {
-	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY, 0)
+	path := filepath.Join(dir, name)
+	fd, err := retry(func() (int, error) { return syscall.Open(path, syscall.O_WRONLY|syscall.O_CLOEXEC, 0) })
 	if err != nil {
-		return err
+		return &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	defer f.Close()
-	if _, err = f.WriteString(value); err != nil {
-		return fmt.Errorf("set %q: %w", value, err)
+	defer syscall.Close(fd)
+	if _, err = retry(func() (int, error) { return syscall.Write(fd, []byte(value)) }); err != nil {
+		return fmt.Errorf("set %q: %w", value, &fs.PathError{Op: "write", Path: path, Err: err})
 	}
 	return nil
+}
+
+// retry calls a system call again that a signal has interrupted.
+func retry(call func() (int, error)) (n int, err error) {
+	for n, err = call(); errors.Is(err, syscall.EINTR); n, err = call() {
+	}
+	return n, err
 }
