@@ -386,6 +386,14 @@ func TestATargetWithLessThanHalfOfItsThroughputFails(t *testing.T) {
 			}
 		})
 	}
+	starvedButForTheLast := func(s *story) {
+		began := s.now
+		s.queueBut(1, func(behind int, _ *history.Probe) {
+			if behind == 0 {
+				s.busy(s.now - began).wait(2 * second).idle(2 * second)
+			}
+		})
+	}
 	failing := func(n int) func(*story) {
 		return func(s *story) {
 			s.queueBut(4, func(behind int, p *history.Probe) {
@@ -426,6 +434,9 @@ func TestATargetWithLessThanHalfOfItsThroughputFails(t *testing.T) {
 		"a quarter, and before nobody knows": {
 			starved(atATime(1)), again, check.Inconclusive,
 			"1.0, on a host that was starved all the time; but",
+		},
+		"a quarter, and before nobody knows but of one that came late": {
+			starvedButForTheLast, again, check.Inconclusive, "1.0, on a host that was starved all the time; but",
 		},
 		"three quarters, and before nobody knows": {starved(atATime(1)), atATime(3), check.Pass, ""},
 		"a quarter, and before on a busy host": {

@@ -133,7 +133,7 @@ func Pace(n int, hold, took time.Duration) float64 {
 }
 
 // BestPace is the best that the first answers to n tasks of that length show, half of them at least, which took so
-// long, ascending: one that comes late says little of the others.
+// long: one that comes late says little of the others. Those of which that is not known have 0.
 func BestPace(n int, hold time.Duration, took []time.Duration) (best float64) {
 	for i, d := range took {
 		if 2*(i+1) >= n {

@@ -66,18 +66,22 @@ func (q *Queues) pace(side int, calm *Host) (best float64) {
 
 // paceBefore is that of the best of the first answers to a queue before the faults: a host that was busy for a while,
 // or one task that came late, is no licence to be slow at the end. What a starved host took is left out, unless hardly
-// any time is left then. It is known if one queue at least was answered by half, in time of which some is left.
+// any time is left then; if the best is of such a time, or none was answered by half, known is false.
 func (q *Queues) paceBefore(calm *Host) (best float64, known bool) {
 	for _, one := range q.Sides[0] {
-		took := make([]time.Duration, len(one.answers))
+		took, rest := make([]time.Duration, len(one.answers)), make([]time.Duration, len(one.answers))
 		for i, at := range one.answers {
 			took[i] = at - one.from
-			if rest := took[i] - calm.Within(one.from, at); rest >= one.hold {
-				took[i] = rest
-				known = known || 2*len(one.answers) >= one.sent
+			if left := took[i] - calm.Within(one.from, at); left >= one.hold {
+				rest[i] = left
 			}
 		}
-		best = max(best, history.BestPace(one.sent, one.hold, took))
+		if sure := history.BestPace(one.sent, one.hold, rest); sure > 0 && sure >= best {
+			best, known = sure, true
+		}
+		if raw := history.BestPace(one.sent, one.hold, took); raw > best {
+			best, known = raw, false
+		}
 	}
 	return best, known
 }
